@@ -1,0 +1,174 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from afanet import __version__
+from afanet.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from afanet.training.run import Run
+
+OPTION = "data.options."
+SHORT = {
+    "data.root": "--data",
+    "data.size": "--size",
+    "network.method": "--method",
+    "network.backbone": "--backbone",
+    "network.weights": "--weights",
+    "batch_size": "--batch-size",
+    "data.options.fold": "--fold",
+}
+
+
+class Parser(ArgumentParser):
+    """A parser whose complaints are `InputError`s like any other."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (see {self.prog} --help)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, 2 for bad input, 130 when interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        given = parse(words)
+        given.command(given)
+    except InputError as error:
+        print(f"afanet: error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if (error.name or "afanet").partition(".")[0] == "afanet":
+            raise
+        print(f"afanet: error: {error.name} is missing: pip install 'afanet[train]'", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def parse(words: Sequence[str]) -> Namespace:
+    """The command and its flags; an unknown flag is an `InputError` that names the nearest."""
+    parser = Parser(prog="afanet", description="Train and evaluate multi-task networks.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"afanet {__version__}")
+    commands = parser.add_subparsers(title="commands", dest="chosen", metavar="COMMAND", required=True)
+
+    train = commands.add_parser(
+        "train",
+        help="train a network by a recipe",
+        description="Train a network by a recipe. Every key of the recipe is a flag.",
+        allow_abbrev=False,
+    )
+    train.set_defaults(command=_train)
+    train.add_argument("recipe", metavar="RECIPE", help="a recipe's name (rooms, nyuv2, adience) or a YAML file")
+    train.add_argument("--out", type=Path, metavar="FOLDER", help="run folder, runs/RECIPE-METHOD-seedN if not given")
+    if words[:1] == ["train"]:
+        _add_recipe_flags(train, words)
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="score a finished run again",
+        description="Score a finished run on its test split, and compare with the figures at the end of training.",
+        allow_abbrev=False,
+    )
+    evaluate.set_defaults(command=_evaluate)
+    evaluate.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    evaluate.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's if not given")
+
+    demo = commands.add_parser(
+        "demo",
+        help="train two methods on generated rooms, in minutes",
+        description="Train single-task networks and AFA on generated rooms and show both: minutes on two cores.",
+        allow_abbrev=False,
+    )
+    demo.set_defaults(command=_demo)
+
+    given, rest = parser.parse_known_args(words)
+    if rest and rest[0].startswith("-"):
+        raise unknown("flag", rest[0].partition("=")[0], commands.choices[given.chosen]._option_string_actions)
+    if rest:
+        raise InputError(f"argument '{rest[0]}' is one too many (see afanet {given.chosen} --help)")
+    return given
+
+
+def _add_recipe_flags(parser: ArgumentParser, words: Sequence[str]) -> None:
+    from afanet.training.recipe import recipe_keys
+
+    keys = {key: text for key, text in recipe_keys().items() if key not in ("name", "data.options")}
+    # What a data set can be told it knows itself, and checks when it is opened.
+    keys |= {word[2:].partition("=")[0]: "" for word in words if word.startswith(f"--{OPTION}")}
+    keys[f"{OPTION}fold"] = "adience: the fold to test on"
+    group = parser.add_argument_group("keys of the recipe")
+    for key in sorted(keys, key=lambda key: key not in SHORT):
+        flags = dict.fromkeys([SHORT.get(key, f"--{key}"), f"--{key}", f"--{key.replace('_', '-')}"])
+        count: Any = {"data.size": 2, "tasks": "+"}.get(key)
+        shown: Any = ("H", "W") if key == "data.size" else key.rpartition(".")[2].upper()
+        group.add_argument(*flags, dest=key, nargs=count, metavar=shown, help=keys[key], default=SUPPRESS)
+
+
+def _overrides(given: Namespace) -> dict[str, Any]:
+    from afanet.training.recipe import recipe_keys
+
+    return {key: _value(key, text) for key, text in vars(given).items() if key in recipe_keys() or OPTION in key}
+
+
+def _value(key: str, text: Any) -> Any:
+    """What stands in a flag; the options of a data set have no declared type and are read as YAML."""
+    import yaml
+
+    if not key.startswith(OPTION):
+        return None if text == "null" else text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"--{key} is {text!r}, expected a value as in YAML") from None
+
+
+def _train(given: Namespace) -> None:
+    from afanet.training.load import load_recipe
+
+    recipe = load_recipe(given.recipe, _overrides(given))
+    from afanet.report.pictures import draw_predictions
+    from afanet.training.run import train
+
+    run = train(recipe, given.out)
+    draw_predictions(run.folder.picture, run.examples, run.tasks, {"prediction": run.predictions})
+    _print_table({recipe.network.method: run})
+    print(f"{run.folder.path}: recipe.yaml, metrics.json, log.csv, last.ckpt, predictions.png")
+
+
+def _evaluate(given: Namespace) -> None:
+    from afanet.training.run import evaluate
+
+    run = evaluate(given.run, given.device)
+    _print_table({run.results["method"]: run})
+    if run.folder.metrics.is_file():
+        then = json.loads(run.folder.metrics.read_text(encoding="utf-8"))["tasks"]
+        now = json.loads(run.folder.evaluation.read_text(encoding="utf-8"))["tasks"]
+        print("identical to" if now == then else "NOT identical to", f"{run.folder.metrics}, from the end of training")
+
+
+def _demo(given: Namespace) -> None:
+    started = perf_counter()
+    from afanet.report.demo import PICTURE, run_demo
+
+    folder = Path("runs/demo")
+    runs = run_demo(folder)
+    _print_table(runs)
+    print(f"{folder / PICTURE} shows held-out rooms; one seed each, {perf_counter() - started:.0f} s in all")
+
+
+def _print_table(runs: Mapping[str, Run]) -> None:
+    from rich.console import Console
+
+    from afanet.report.table import metrics_table
+
+    tasks = next(iter(runs.values())).tasks
+    Console().print(metrics_table({title: run.results["tasks"] for title, run in runs.items()}, tasks))

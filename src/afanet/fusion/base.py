@@ -1,0 +1,87 @@
+"""What every fusion layer is: N tensors of one shape in, N tensors of that shape out."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from afanet.errors import InputError
+from afanet.fusion.guard import GradientGuard
+
+
+class Fusion(nn.Module, ABC):
+    r"""A layer at which the branches of several tasks exchange features.
+
+    Called with a list of N tensors :math:`x_1 \dots x_N`, one a task, of one shape (B, C, H, W), it returns a list of
+    N tensors of the same shape. A subclass says how in :meth:`fuse`.
+
+    Args:
+        channels: C, the channels of every tensor.
+        tasks: N >= 2, the tensors that meet.
+        size: (H, W) of the features; only layers whose parameters depend on it need it.
+        limit: the gradient guard's limit, see :class:`~afanet.fusion.GradientGuard`; infinity means no guard.
+        protect: the branches that the guard watches, counted from 0; None means all of them.
+
+    Raises:
+        InputError: for fewer than two tasks, fewer than one channel, or a guard for a branch that does not exist.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        tasks: int = 2,
+        size: Sequence[int] | None = None,
+        *,
+        limit: float = math.inf,
+        protect: Collection[int] | None = None,
+    ) -> None:
+        super().__init__()
+        layer = type(self).__name__
+        if tasks < 2:
+            raise InputError(f"{layer} got tasks={tasks}: a fusion layer needs at least 2 tasks to fuse")
+        if channels < 1:
+            raise InputError(f"{layer} got channels={channels}: the features need at least 1 channel")
+        if size is not None and (len(size) != 2 or min(size) < 1):
+            raise InputError(f"{layer} got size={tuple(size)}: expected the features' (height, width), each at least 1")
+        self.channels = channels
+        self.tasks = tasks
+        self.size = None if size is None else (int(size[0]), int(size[1]))
+        self.guard = None if limit == math.inf else GradientGuard(tasks, limit, protect)
+
+    def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        """Fuse N tensors of shape (B, C, H, W); returns N of the same shape."""
+        if len(xs) != self.tasks:
+            raise InputError(f"{type(self).__name__} was built for {self.tasks} tasks and got {len(xs)} tensors")
+        if self.guard is None:
+            return self.fuse(xs)
+        return cast(list[Tensor], self.guard(self.fuse, xs))
+
+    @abstractmethod
+    def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        """What the layer computes, without the guard."""
+
+    def extra_repr(self) -> str:
+        size = "" if self.size is None else f", size={self.size}"
+        return f"channels={self.channels}, tasks={self.tasks}{size}"
+
+
+def in_full_precision(x: Tensor) -> torch.autocast:
+    """A context without autocast: gates are tiny, so they are computed in the precision of their parameters."""
+    return torch.autocast(x.device.type, enabled=False)
+
+
+def weighted_sums(xs: Sequence[Tensor], weights: Tensor) -> list[Tensor]:
+    """Every output's sum of all N inputs, with weights (to, from, ...) that broadcast to the inputs."""
+    return [_weighted_sum(xs, sources) for sources in weights.to(xs[0].dtype)]
+
+
+def _weighted_sum(xs: Sequence[Tensor], weights: Tensor) -> Tensor:
+    y = xs[0] * weights[0]
+    for x, w in zip(xs[1:], weights[1:], strict=True):
+        y = torch.addcmul(y, x, w)
+    return y

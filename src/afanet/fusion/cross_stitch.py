@@ -1,0 +1,52 @@
+"""Cross-stitch units: one learnt weight a channel for every pair of tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from afanet.fusion.base import Fusion, weighted_sums
+
+
+class CrossStitch(Fusion):
+    r"""Every task takes a learnt linear combination of all tasks' features, channel by channel.
+
+    .. math:: y_i = \sum_j \alpha_{ij} \odot x_j, \qquad \alpha \in R^{N \times N \times C}
+
+    The weights are the same for every image and need not sum to one. They start as 0.9 for a task's own features and
+    0.1 / (N - 1) for those of each other.
+
+    Args:
+        channels, tasks, size, limit, protect: see :class:`~afanet.fusion.Fusion`; size is not needed here.
+
+    >>> import torch
+    >>> stitch = CrossStitch(channels=4, tasks=2)
+    >>> y_a, y_b = stitch([torch.ones(1, 4, 2, 2), torch.zeros(1, 4, 2, 2)])
+    >>> round(y_a.mean().item(), 3), round(y_b.mean().item(), 3)
+    (0.9, 0.1)
+
+    Misra et al., Cross-stitch Networks for Multi-task Learning, CVPR 2016. Parameters ``alpha``: (to, from, C, 1, 1).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        tasks: int = 2,
+        size: Sequence[int] | None = None,
+        *,
+        limit: float = math.inf,
+        protect: Collection[int] | None = None,
+    ) -> None:
+        super().__init__(channels, tasks, size, limit=limit, protect=protect)
+        self.alpha = nn.Parameter(start_weights(tasks)[..., None, None, None].repeat(1, 1, channels, 1, 1))
+
+    def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        return weighted_sums(xs, self.alpha)
+
+
+def start_weights(tasks: int) -> Tensor:
+    """(N, N): 0.9 from the task itself, 0.1 from the others together, where cross-stitch and NDDR start."""
+    return torch.full((tasks, tasks), 0.1 / (tasks - 1)).fill_diagonal_(0.9)

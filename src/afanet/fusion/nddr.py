@@ -1,0 +1,56 @@
+"""NDDR: discriminative dimensionality reduction of all tasks' features together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from afanet.fusion.base import Fusion
+from afanet.fusion.cross_stitch import start_weights
+
+
+class NDDR(Fusion):
+    r"""Every task reduces the concatenation of all tasks' features to its own channels by a 1x1 convolution.
+
+    .. math:: y_i = ReLU(BN_i(K_i [x_1; \dots; x_N])), \qquad K_i \in R^{C \times NC}
+
+    The kernels start as diagonal matrices: 0.9 for a task's own channel, 0.1 / (N - 1) for the same channel of each
+    other task.
+
+    Args:
+        channels, tasks, size, limit, protect: see :class:`~afanet.fusion.Fusion`; size is not needed here.
+
+    >>> import torch
+    >>> nddr = NDDR(channels=4, tasks=2).eval()
+    >>> y_a, y_b = nddr([torch.ones(1, 4, 2, 2), torch.zeros(1, 4, 2, 2)])
+    >>> round(y_a.mean().item(), 3), round(y_b.mean().item(), 3)
+    (0.9, 0.1)
+
+    Gao et al., NDDR-CNN: Layerwise Feature Fusing in Multi-Task CNNs by Neural Discriminative Dimensionality Reduction,
+    CVPR 2019.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        tasks: int = 2,
+        size: Sequence[int] | None = None,
+        *,
+        limit: float = math.inf,
+        protect: Collection[int] | None = None,
+    ) -> None:
+        super().__init__(channels, tasks, size, limit=limit, protect=protect)
+        self.convs = nn.ModuleList(nn.Conv2d(tasks * channels, channels, 1, bias=False) for _ in range(tasks))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(tasks))
+        with torch.no_grad():
+            for conv, weights in zip(self.convs, start_weights(tasks), strict=True):
+                kernel = torch.cat([torch.diag(w.expand(channels)) for w in weights], 1)
+                conv.get_parameter("weight").copy_(kernel[..., None, None])
+
+    def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        x = torch.cat(list(xs), 1)
+        return [F.relu(norm(conv(x))) for conv, norm in zip(self.convs, self.norms, strict=True)]
