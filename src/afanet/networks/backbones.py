@@ -1,0 +1,144 @@
+"""Any timm network with stages as a backbone: low-level features for a decoder, and the last stage's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import timm
+import torch
+from timm.models._features import FeatureListNet
+from timm.models.regnet import RegStage
+from torch import Tensor, nn
+
+from afanet.errors import InputError, unknown
+from afanet.networks.weights import load_weights
+
+
+class Backbone(nn.Module):
+    """A timm network from its stem to its last stage, its layers under their own names.
+
+    Forward takes images (B, 3, H, W) and returns (low, high): the features of the first stage at a stride of 4, and
+    those of the last stage, both (B, C, H, W). After the low-level features are tapped stands an identity, so that
+    branches that meet at this stage meet after the tap.
+
+    Args:
+        name: of a timm model.
+        output_stride: 8, 16 or 32; below 32 the last stages are dilated instead of strided.
+        multi_grid: factors for the dilation of the last stage's blocks, such as (1, 2, 4).
+        weights: "none", "pretrained" (timm's, downloaded) or the path of a local file.
+        size: (H, W) of the images, for networks that are built for one size.
+
+    Attributes:
+        channels: of the low and the high features.
+        weights_report: one line on what was loaded, empty for "none".
+
+    Raises:
+        InputError: for a name timm does not have, a network without stages, or what the network cannot do.
+
+    >>> backbone = Backbone("resnet18", output_stride=16)
+    >>> [tuple(x.shape) for x in backbone(torch.rand(1, 3, 64, 96))]
+    [(1, 64, 16, 24), (1, 512, 4, 6)]
+    >>> backbone.stages, backbone.last_blocks
+    (['after_layer1', 'layer2', 'layer3', 'layer4'], ['layer4.0', 'layer4.1'])
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        output_stride: int = 32,
+        multi_grid: Sequence[int] | None = None,
+        weights: str = "none",
+        size: Sequence[int] = (224, 224),
+    ) -> None:
+        super().__init__()
+        features = _timm_features(name, output_stride, weights == "pretrained", size)
+        info = features.feature_info.get_dicts()
+        layer_of = {int(index): layer for layer, index in features.return_layers.items()}
+        first = next((i for i, stage in enumerate(info) if stage["reduction"] >= 4), len(info) - 1)
+        self.output_fmt = str(features.output_fmt.value)
+        self.low = layer_of[first]
+        self.channels: tuple[int, int] = (info[first]["num_chs"], info[-1]["num_chs"])
+        self._layers: list[str] = []
+        for layer, module in features.items():
+            self._append(layer, module)
+            if layer == self.low:
+                self._append(f"after_{layer}", nn.Identity())
+        after_tap = {self.low: f"after_{self.low}"}
+        self.stages = [after_tap.get(layer_of[i], layer_of[i]) for i in range(first, len(info))]
+        self.last_blocks = _blocks(self, self.stages[-1])
+        if multi_grid is not None:
+            _set_multi_grid(self, name, multi_grid, base=32 // output_stride)
+        self.weights_report = f"{name}: timm's pretrained weights" if weights == "pretrained" else ""
+        if weights not in ("none", "pretrained"):
+            self.weights_report = load_weights(self, name, weights)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        x, low = image, image
+        for layer in self._layers:
+            x = self.get_submodule(layer)(x)
+            if layer == self.low:
+                low = x
+        if self.output_fmt == "NHWC":
+            return low.permute(0, 3, 1, 2), x.permute(0, 3, 1, 2)
+        return low, x
+
+    def _append(self, layer: str, module: nn.Module) -> None:
+        self.add_module(layer, module)
+        self._layers.append(layer)
+
+
+def _timm_features(name: str, output_stride: int, pretrained: bool, size: Sequence[int]) -> Any:
+    if not timm.is_model(name):
+        raise unknown("backbone", name, timm.list_models())
+    options: dict[str, Any] = {} if output_stride == 32 else {"output_stride": output_stride}
+    config = timm.get_pretrained_cfg(name)
+    if config is not None and config.fixed_input_size:
+        options["img_size"] = tuple(size)
+    try:
+        features = timm.create_model(name, pretrained=pretrained, features_only=True, **options)
+    except (OSError, ConnectionError) as error:
+        raise InputError(
+            f"the pretrained weights of '{name}' could not be had ({type(error).__name__}): give a local file instead"
+        ) from error
+    except (TypeError, ValueError, NotImplementedError, AssertionError, RuntimeError) as error:
+        raise InputError(
+            f"backbone '{name}' cannot be built with output stride {output_stride} ({str(error).strip() or 'refused by timm'}): "
+            "try output_stride=32, or another backbone"
+        ) from error
+    if not isinstance(features, FeatureListNet):
+        raise InputError(
+            f"backbone '{name}' has no chain of stages to take features from: use one that has, such as resnet50, "
+            "or weave networks of your own with afanet.weave"
+        )
+    return features
+
+
+def _blocks(backbone: nn.Module, stage: str) -> list[str]:
+    """The names of a stage's blocks, one after the other; the stage's own where it is not a chain of blocks."""
+    module = backbone.get_submodule(stage)
+    if isinstance(module, nn.Sequential | RegStage):
+        return [f"{stage}.{name}" for name, _ in module.named_children()]
+    blocks = getattr(module, "blocks", None)
+    if isinstance(blocks, nn.Sequential):
+        return [f"{stage}.blocks.{name}" for name, _ in blocks.named_children()]
+    return [stage]
+
+
+def _set_multi_grid(backbone: Backbone, name: str, factors: Sequence[int], base: int) -> None:
+    blocks = [backbone.get_submodule(block) for block in backbone.last_blocks]
+    if len(factors) != len(blocks):
+        raise InputError(
+            f"multi_grid={tuple(factors)} has {len(factors)} factors, but the last stage of '{name}' has {len(blocks)} blocks"
+        )
+    for block, factor in zip(blocks, factors, strict=True):
+        for conv in block.modules():
+            if isinstance(conv, nn.Conv2d) and conv.kernel_size != (1, 1):
+                if isinstance(conv.padding, str) or conv.stride != (1, 1):
+                    raise InputError(
+                        f"backbone '{name}' cannot have a multi-grid: its last stage is strided or padded 'same'"
+                    )
+                dilation = base * factor
+                conv.dilation = (dilation, dilation)
+                conv.padding = tuple(dilation * (kernel // 2) for kernel in conv.kernel_size)

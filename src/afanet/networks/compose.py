@@ -1,0 +1,161 @@
+"""Many traced branches as one graph: all stop at a point, a fusion layer is called, and all go on."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from torch import fx
+
+from afanet.errors import InputError
+from afanet.networks.layout import Layout, Point, layouts_of, pick
+from afanet.networks.trace import Trace
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """One tensor that every branch has at a point; each meeting gets a fusion layer."""
+
+    name: str  # of the fusion layer: the first branch's layer, and the key where that puts out several tensors
+    key: Any  # the tensor's place in what the layer puts out; None where it puts out just this one
+    layouts: Mapping[str, Layout]  # by task
+    channels: int
+    size: tuple[int, int]
+
+
+def meetings_at(traces: Mapping[str, Trace], points: Mapping[str, Point]) -> list[Meeting]:
+    """The meetings at one point of every branch, with the shapes that the example image gives them.
+
+    Raises:
+        InputError: where the branches disagree in what they have there.
+    """
+    first = next(iter(traces))
+    nodes = {task: trace.calls[points[task].name] for task, trace in traces.items()}
+    layouts = {task: layouts_of(trace, nodes[task], points[task].layout) for task, trace in traces.items()}
+    shapes = {
+        task: {
+            key: tuple(layout.enter(pick(trace.value(nodes[task]), key)).shape[1:])
+            for key, layout in layouts[task].items()
+        }
+        for task, trace in traces.items()
+    }
+    if any(shapes[task] != shapes[first] for task in traces):
+        have = "; ".join(f"'{task}' has {list(shapes[task].values())} at '{points[task].name}'" for task in traces)
+        raise InputError(
+            f"the branches disagree at layer '{points[first].name}' in (channels, height, width): {have}: "
+            "meet at layers with equal features"
+        )
+    return [
+        Meeting(
+            name=points[first].name if key is None else f"{points[first].name}.{key}",
+            key=key,
+            layouts={task: layouts[task][key] for task in traces},
+            channels=channels,
+            size=(height, width),
+        )
+        for key, (channels, height, width) in shapes[first].items()
+    ]
+
+
+class Composer:
+    """Copies the traces' nodes into one graph, the branches in turn from point to point.
+
+    Args:
+        traces: of all branches, by task, all in one mode.
+        share: the layer up to which the first branch serves all.
+
+    Attributes:
+        used: per task the paths of all modules and parameters that the graph takes from its branch.
+
+    Raises:
+        InputError: where the branches are not alike up to the shared layer.
+    """
+
+    def __init__(self, traces: Mapping[str, Trace], share: str | None) -> None:
+        self.used: dict[str, set[str]] = {task: set() for task in traces}
+        self._traces = traces
+        self._graph = fx.Graph()
+        self._recorder = fx.proxy.GraphAppendingTracer(self._graph)
+        image = self._graph.placeholder("image")
+        # what every node of a branch became: a node of the graph, or a list, tuple or dict of nodes
+        self._became: dict[str, dict[fx.Node, Any]] = {task: {trace.nodes[0]: image} for task, trace in traces.items()}
+        if share is not None:
+            self._share(share)
+
+    def meet(self, layers: Mapping[str, str], meetings: Sequence[Meeting]) -> None:
+        """Run every branch up to its layer, then fuse what they have there."""
+        outputs = {
+            task: self._proxy(self._advance(task, self._traces[task].calls[layer])) for task, layer in layers.items()
+        }
+        fused: dict[str, dict[Any, fx.Node]] = {task: {} for task in layers}
+        for meeting in meetings:
+            features = {task: pick(output, meeting.key) for task, output in outputs.items()}
+            entered = [meeting.layouts[task].enter(x).node for task, x in features.items()]
+            together = self._proxy(self._graph.call_module(f"fusion.{meeting.name}", (entered,)))
+            for i, (task, x) in enumerate(features.items()):
+                fused[task][meeting.key] = meeting.layouts[task].leave(together[i], x).node
+        for task, layer in layers.items():
+            point = self._traces[task].calls[layer]
+            self._became[task][point] = _together(fused[task], type(self._traces[task].value(point)))
+
+    def finish(self) -> fx.Graph:
+        """Run every branch to its end; returns the graph, whose output is ``{task: output}``."""
+        for task, trace in self._traces.items():
+            self._advance(task, trace.nodes[-2])
+        outputs = {
+            task: fx.node.map_arg(trace.nodes[-1].args[0], self._became[task].__getitem__)
+            for task, trace in self._traces.items()
+        }
+        self._graph.output(outputs)
+        return self._graph
+
+    def _proxy(self, node: fx.Node) -> Any:
+        # layouts are written for tensors; called on a proxy they are recorded instead
+        return fx.Proxy(node, self._recorder)
+
+    def _share(self, share: str) -> None:
+        first, *others = self._traces
+        self._advance(first, self._traces[first].calls[share])
+        trunk = _up_to(self._traces[first], share)
+        for task in others:
+            for ours, theirs in zip_longest(trunk, _up_to(self._traces[task], share)):
+                if ours is None or theirs is None or (ours.op, ours.target) != (theirs.op, theirs.target):
+                    one, other = ours and ours.target, theirs and theirs.target
+                    raise InputError(
+                        f"branches '{first}' and '{task}' cannot share one trunk up to '{share}': "
+                        f"where one calls '{one}' the other calls '{other}'; share up to an earlier layer"
+                    )
+                self._became[task][theirs] = self._became[first][ours]
+
+    def _advance(self, task: str, until: fx.Node) -> Any:
+        became = self._became[task]
+        for node in self._traces[task].nodes:
+            if node not in became:
+                became[node] = self._copy(task, node, became)
+            if node is until:
+                break
+        return became[until]
+
+    def _copy(self, task: str, node: fx.Node, became: dict[fx.Node, Any]) -> Any:
+        if node.target is operator.getitem:
+            container, key = fx.node.map_arg(node.args, became.__getitem__)
+            if not isinstance(container, fx.Node):
+                return container[key]
+        copy = self._graph.node_copy(node, became.__getitem__)
+        if node.op in ("call_module", "get_attr"):
+            self.used[task].add(str(node.target))
+            copy.target = f"branches.{task}.{node.target}"
+        return copy
+
+
+def _up_to(trace: Trace, layer: str) -> list[fx.Node]:
+    return trace.nodes[: trace.nodes.index(trace.calls[layer]) + 1]
+
+
+def _together(fused: dict[Any, fx.Node], container: type) -> Any:
+    if None in fused:
+        return fused[None]
+    return fused if container is dict else container(fused.values())

@@ -1,0 +1,95 @@
+"""What turns a backbone's features into one task's output: a DeepLabv3+ decoder or a pooled classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Features = tuple[Tensor, Tensor]
+
+
+class DenseHead(nn.Module):
+    """The head of DeepLabv3+: atrous pyramid pooling, low-level features joined in, logits at the image's size.
+
+    Args:
+        channels: of the low and the high features.
+        outputs: values a pixel.
+        output_stride: of the high features; the pyramid's dilations are 6, 12, 18 at a stride of 16.
+
+    Forward takes the features (low, high) and the image's (H, W), of any size, and returns (B, outputs, H, W).
+    All resizing is bilinear with aligned corners, as in the original.
+
+    Chen et al., Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation, ECCV 2018; here
+    without separable convolutions, and with dropouts of 0.5, 0.5 and 0.1.
+
+    >>> head = DenseHead((64, 512), outputs=13).eval()
+    >>> head((torch.rand(1, 64, 11, 15), torch.rand(1, 512, 3, 4)), (43, 57)).shape
+    torch.Size([1, 13, 43, 57])
+    """
+
+    def __init__(self, channels: tuple[int, int], outputs: int, output_stride: int = 16) -> None:
+        super().__init__()
+        low, high = channels
+        self.aspp = ASPP(high, [rate * 16 // output_stride for rate in (6, 12, 18)])
+        self.low = nn.Sequential(*_conv(low, 48, 1))
+        self.refine = nn.Sequential(*_conv(256 + 48, 256, 3), nn.Dropout(0.5), *_conv(256, 256, 3), nn.Dropout(0.1))
+        self.logits = nn.Conv2d(256, outputs, 1)
+
+    def forward(self, features: Features, size: Sequence[int]) -> Tensor:
+        low, high = features
+        low = self.low(low)
+        high = _resize(self.aspp(high), low.shape[-2:])
+        return _resize(self.logits(self.refine(torch.cat([high, low], 1))), size)
+
+
+class ASPP(nn.Module):
+    """Atrous spatial pyramid pooling: one 1x1 and three dilated convolutions and the image's mean, projected to 256."""
+
+    def __init__(self, channels: int, dilations: Sequence[int]) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(
+            [nn.Sequential(*_conv(channels, 256, 1)), *(nn.Sequential(*_conv(channels, 256, 3, d)) for d in dilations)]
+        )
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), *_conv(channels, 256, 1))
+        self.project = nn.Sequential(*_conv(256 * (len(dilations) + 2), 256, 1), nn.Dropout(0.5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        scales = [conv(x) for conv in self.convs]
+        mean = self.pool(x).expand(-1, -1, *x.shape[-2:])
+        projected: Tensor = self.project(torch.cat([*scales, mean], 1))
+        return projected
+
+
+class PooledHead(nn.Module):
+    """The mean of the last features over the image, and a linear layer.
+
+    Args:
+        channels: of the low and the high features.
+        outputs: values an image.
+
+    Forward takes the features (low, high) and returns (B, outputs); the image's size does not matter to it.
+
+    >>> PooledHead((64, 512), outputs=8)((torch.rand(2, 64, 8, 8), torch.rand(2, 512, 2, 2)), (32, 32)).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(self, channels: tuple[int, int], outputs: int) -> None:
+        super().__init__()
+        self.logits = nn.Linear(channels[1], outputs)
+
+    def forward(self, features: Features, size: Sequence[int]) -> Tensor:
+        logits: Tensor = self.logits(features[1].mean((2, 3)))
+        return logits
+
+
+def _conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> list[nn.Module]:
+    padding = dilation * (kernel // 2)
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, dilation=dilation, bias=False)
+    return [conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+
+
+def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
+    return F.interpolate(x, tuple(size), mode="bilinear", align_corners=True)

@@ -1,0 +1,190 @@
+"""One branch as a graph: opened along the way to the layers that matter, every other layer one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from afanet.errors import InputError, unknown
+
+
+class Trace:
+    """The graph of one branch, and the values that its nodes have for an example image.
+
+    Only the ancestors of `layers` are opened; all else stays one call a layer. Values are computed when they are asked
+    for, on fake tensors: shapes and types without data or arithmetic. The branch is traced in the mode it is in.
+
+    Args:
+        task: the branch's name, for messages.
+        branch: the network, called with one image batch.
+        layers: names of the layers whose outputs matter.
+        example: a tensor like the images, of which only shape, type and device count.
+
+    Raises:
+        InputError: where the branch cannot be traced, or calls one of the layers twice or never.
+    """
+
+    def __init__(self, task: str, branch: nn.Module, layers: Sequence[str], example: Tensor) -> None:
+        self.task = task
+        self.branch = branch
+        self.example = example
+        self._values: dict[fx.Node, Any] = {}
+        self._tracer = _Tracer(layers, self.value)
+        try:
+            self._tracer.trace(branch)
+        except InputError:
+            raise
+        except Exception as error:
+            where = f"layer '{self._tracer.inside}'" if self._tracer.inside else "its own forward"
+            raise InputError(
+                f"branch '{task}' cannot be traced in {where} ({_first_line(error)}): the Python there depends on the "
+                "image's values; meet at a layer that encloses it, or move that code into a submodule of its own"
+            ) from error
+        self.calls = {layer: self._the_call(layer) for layer in layers}
+
+    @property
+    def nodes(self) -> list[fx.Node]:
+        """The graph's nodes as they run, the image first, the output last."""
+        return list(self._tracer.graph.nodes)
+
+    def value(self, node: fx.Node) -> Any:
+        """What the node yields for the example: a fake tensor, or a structure of them."""
+        if node not in self._values:
+            self._values = self._run(node, self.example, self._values)
+        return self._values[node]
+
+    def value_at(self, node: fx.Node, height: int, width: int) -> Any:
+        """What the node yields for an image of another size."""
+        return self._run(node, self.example.new_empty(*self.example.shape[:2], height, width), {})[node]
+
+    def _run(self, until: fx.Node, example: Tensor, known: dict[fx.Node, Any]) -> dict[fx.Node, Any]:
+        values = dict(known)
+        with FakeTensorMode(allow_non_fake_inputs=True) as mode, torch.no_grad(), self._tracer.paused():
+            image = mode.from_tensor(example)
+            for node in self.nodes[: self.nodes.index(until) + 1]:
+                if node not in values:
+                    values[node] = image if node.op == "placeholder" else self._compute(node, values, image)
+        return values
+
+    def _compute(self, node: fx.Node, values: dict[fx.Node, Any], image: Tensor) -> Any:
+        args, kwargs = _filled(list(node.args), values), _filled(dict(node.kwargs), values)
+        try:
+            if node.op == "call_module":
+                return self.branch.get_submodule(str(node.target))(*args, **kwargs)
+            if node.op == "call_method":
+                return getattr(args[0], str(node.target))(*args[1:], **kwargs)
+            if node.op == "get_attr":
+                return attribute(self.branch, str(node.target))
+            assert callable(node.target)
+            return node.target(*args, **kwargs)
+        except Exception as error:
+            size = "x".join(map(str, image.shape[1:]))
+            raise InputError(
+                f"branch '{self.task}' fails in '{node.target}' on images of {size} ({_first_line(error)}): "
+                "pass images that it takes, or their shape, as `example`"
+            ) from error
+
+    def _the_call(self, layer: str) -> fx.Node:
+        calls = [node for node in self.nodes if node.op == "call_module" and node.target == layer]
+        if len(calls) == 1:
+            return calls[0]
+        found = f"calls layer '{layer}' {len(calls)} times" if calls else f"never calls layer '{layer}' in its forward"
+        raise InputError(
+            f"branch '{self.task}' {found}, and branches can only meet at a layer that is called once: "
+            "name a layer around it, or put an nn.Identity where they should meet"
+        )
+
+
+class _Tracer(fx.Tracer):
+    """Opens only the modules on the way to the layers, and remembers which of them it is in."""
+
+    def __init__(self, layers: Iterable[str], value: Callable[[fx.Node], Any]) -> None:
+        super().__init__()
+        paths = [layer.split(".") for layer in layers]
+        self.opened = {".".join(path[:depth]) for path in paths for depth in range(len(path))}
+        self.value = value
+        self.inside = ""
+        self._recording = True
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let modules run as they are: values are computed in the midst of tracing, where lists are taken apart."""
+        before, self._recording = self._recording, False
+        try:
+            yield
+        finally:
+            self._recording = before
+
+    def create_args_for_root(
+        self, root_fn: Any, is_module: bool, concrete_args: Any = None
+    ) -> tuple[Callable[..., Any], list[Any]]:
+        # a branch is called with one image; its other arguments keep their defaults, as plain constants
+        return root_fn, [self.root, self.create_proxy("placeholder", "image", (), {})]
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return module_qualified_name not in self.opened
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if not self._recording:
+            return forward(*args, **kwargs)
+        outer, self.inside = self.inside, self.path_of_module(m)
+        result = super().call_module(m, forward, args, kwargs)
+        self.inside = outer
+        return result
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        return super().getattr(attr, attr_val, parameter_proxy_cache) if self._recording else attr_val
+
+    def iter(self, obj: fx.Proxy) -> Iterator[Any]:
+        # lists of features, as in HRNet: how long they are follows from the example
+        value = self.value(obj.node)
+        if isinstance(value, Tensor) or not isinstance(value, Sequence):
+            return super().iter(obj)
+        return iter([obj[i] for i in range(len(value))])
+
+
+def require_layers(task: str, branch: nn.Module, names: Sequence[str]) -> None:
+    """Raise for names that the branch does not have, that stand twice, or that enclose one another."""
+    known = [name for name, _ in branch.named_modules() if name]
+    for name in names:
+        if name not in known:
+            raise unknown(f"layer of branch '{task}'", name, known)
+        if names.count(name) > 1:
+            raise InputError(f"layer '{name}' of branch '{task}' is named {names.count(name)} times: name it once")
+        for inner in names:
+            if inner.startswith(name + "."):
+                raise InputError(
+                    f"layer '{name}' of branch '{task}' encloses '{inner}', which is named too: "
+                    f"name the last layer inside '{name}' instead of it"
+                )
+
+
+def attribute(module: nn.Module, path: str) -> Any:
+    """The submodule, parameter or buffer at a dotted path."""
+    *parents, name = path.split(".")
+    return getattr(module.get_submodule(".".join(parents)), name)
+
+
+def _filled(argument: Any, values: dict[fx.Node, Any]) -> Any:
+    """An argument with values for nodes; lists are fresh ones, since a layer may write into those that it is given."""
+    if isinstance(argument, fx.Node):
+        return values[argument]
+    if isinstance(argument, list | tuple):
+        filled = [_filled(item, values) for item in argument]
+        return tuple(filled) if isinstance(argument, tuple) else filled
+    if isinstance(argument, dict):
+        return {key: _filled(item, values) for key, item in argument.items()}
+    if isinstance(argument, slice):
+        return slice(*(_filled(item, values) for item in (argument.start, argument.stop, argument.step)))
+    return argument
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,229 @@
+"""Single-task networks woven into one network: they stop at named layers and exchange features there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, fx, nn
+
+from afanet.errors import InputError
+from afanet.networks.compose import Composer, Meeting, meetings_at
+from afanet.networks.layout import Point
+from afanet.networks.trace import Trace, attribute, require_layers
+from afanet.networks.woven import Program, Woven, plant
+
+Points = Sequence[str | Point]
+
+
+def weave(
+    branches: Mapping[str, nn.Module],
+    at: Points | Sequence[Points] | Mapping[str, Points],
+    fusion: Callable[..., nn.Module] | None,
+    *,
+    share: str | None = None,
+    example: Tensor | Sequence[int] | None = None,
+) -> Woven:
+    """Weave single-task networks into one multi-task network that takes an image and returns ``{task: output}``.
+
+    All branches run side by side. At every point they stop, a fusion layer exchanges what they have there, and each goes
+    on with its share. The branches are traced only as far as the points lie inside them: their other layers stay as they
+    are, one call each, under their own names (``branches.TASK...``, ``fusion.POINT...``).
+
+    Args:
+        branches: single-task networks by task name, each called with one image batch; adopted, not copied.
+        at: names of the layers after which they meet, in any order: one list for all branches, or one per branch (by
+            task name, or in the branches' order), where the k-th layer of each, as executed, meet. A :class:`Point`
+            declares a layer's layout. Layers may put out (B, C, H, W), (B, H, W, C), tokens, or a list, tuple or dict
+            of these; of tokens, those before the patches' pass beside the fusion layer unchanged.
+        fusion: called at each point as ``fusion(channels, tasks=N, size=(H, W))``, such as :class:`~afanet.fusion.AFA`
+            or ``functools.partial(AFA, per_task=True)``; the module it returns takes and returns a list of N tensors.
+            None where `at` is empty.
+        share: a layer up to which all branches have one trunk, the first branch's; the parameters of the others'
+            trunks are dropped, so that of these branches only what comes after it stands in the network.
+        example: an image batch, or its shape, from which the features' shapes are learnt without computing anything;
+            (1, 3, 224, 224) if None.
+
+    Returns:
+        A module whose forward takes (B, 3, H, W) and returns a dict in the order of `branches`. ``code`` shows what it
+        runs. Hooks on modules that enclose a point do not fire; a network whose Python depends on its mode (functional
+        dropout) is followed in both modes.
+
+    Raises:
+        InputError: for a name that does not exist (the nearest is named), a layer that is called twice, branches that
+            disagree in shape, a layout that cannot be recognised, or a network that cannot be traced.
+
+    >>> import torch
+    >>> from afanet import AFA, weave
+    >>> def net(outputs: int) -> torch.nn.Module:
+    ...     layers = [torch.nn.Conv2d(3, 8, 3, 2), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()]
+    ...     return torch.nn.Sequential(*layers, torch.nn.Linear(8, outputs))
+    >>> network = weave({"age": net(8), "gender": net(2)}, at=["1"], fusion=AFA, example=(1, 3, 32, 32))
+    >>> {task: tuple(output.shape) for task, output in network(torch.rand(4, 3, 32, 32)).items()}
+    {'age': (4, 8), 'gender': (4, 2)}
+    >>> [name for name, _ in network.named_parameters()][-2:]
+    ['fusion.1.sam.Q', 'fusion.1.sam.conv.weight']
+    """
+    tasks = _checked_tasks(branches)
+    points = _points_by_task(tasks, at)
+    if fusion is None and points[tasks[0]]:
+        raise InputError("weave got layers to meet `at` but no fusion layer: pass one, such as afanet.AFA")
+    named = {task: [point.name for point in points[task]] + ([share] if share else []) for task in tasks}
+    if not any(named.values()):
+        return Woven(branches, {}, dict.fromkeys((False, True), _side_by_side(tasks)))
+    for task in tasks:
+        require_layers(task, branches[task], named[task])
+
+    image = _example(branches, example)
+    traces = {training: _traces(branches, named, image, training) for training in (False, True)}
+    steps = _steps(traces[False], points, share)
+    meetings = [meetings_at(traces[False], step) for step in steps]
+    layers = {meeting.name: _layer(fusion, meeting, len(tasks), image) for step in meetings for meeting in step}
+
+    programs = {}
+    used: dict[str, set[str]] = {task: set() for task in tasks}
+    for training in (False, True):
+        composer = Composer(traces[training], share)
+        for step, met in zip(steps, meetings, strict=True):
+            composer.meet({task: point.name for task, point in step.items()}, met)
+        programs[training] = Program(composer.finish())
+        used = {task: used[task] | composer.used[task] for task in tasks}
+    kept = dict(branches)
+    if share:
+        kept |= {task: _only(branches[task], used[task]) for task in tasks[1:]}
+    return Woven(kept, layers, programs)
+
+
+def _checked_tasks(branches: Mapping[str, nn.Module]) -> list[str]:
+    if not branches:
+        raise InputError("weave got no branches: expected single-task networks by task name")
+    for task, branch in branches.items():
+        if not isinstance(branch, nn.Module):
+            raise InputError(f"branch '{task}' is a {type(branch).__name__}: expected a torch.nn.Module")
+        if not task or "." in task or hasattr(nn.Module, task) or task == "training":
+            raise InputError(
+                f"'{task}' cannot name a task: parameters are called branches.TASK..., so choose a plain word"
+            )
+        if sum(other is branch for other in branches.values()) > 1:
+            raise InputError(f"branch '{task}' is the same object as another: pass copy.deepcopy of it, or use `share`")
+    return list(branches)
+
+
+def _points_by_task(tasks: Sequence[str], at: object) -> dict[str, list[Point]]:
+    lists: dict[str, object]
+    if isinstance(at, Mapping):
+        if at.keys() != set(tasks):
+            raise InputError(f"`at` names the branches {sorted(at)}: expected one list for each of {list(tasks)}")
+        lists = dict(at)
+    elif isinstance(at, Sequence) and at and all(isinstance(item, list | tuple) for item in at):
+        if len(at) != len(tasks):
+            raise InputError(
+                f"`at` has {len(at)} lists for {len(tasks)} branches: expected one for all, or one per branch"
+            )
+        lists = dict(zip(tasks, at, strict=True))
+    else:
+        lists = dict.fromkeys(tasks, [at] if isinstance(at, str | Point) else at)
+    points = {task: [_point(item) for item in _listed(lists[task])] for task in tasks}
+    counts = {task: len(points[task]) for task in tasks}
+    if len(set(counts.values())) > 1:
+        raise InputError(
+            f"the branches have different numbers of layers to meet at, {counts}: expected the same for all"
+        )
+    return points
+
+
+def _listed(items: object) -> list[object]:
+    if isinstance(items, str | Point) or not isinstance(items, Sequence):
+        raise InputError(f"`at` got {items!r}: expected a list of layer names")
+    return list(items)
+
+
+def _point(item: object) -> Point:
+    if isinstance(item, Point):
+        return item
+    if isinstance(item, str):
+        return Point(item)
+    raise InputError(f"`at` got {item!r}: expected names of layers, or Points")
+
+
+def _side_by_side(tasks: Sequence[str]) -> Program:
+    graph = fx.Graph()
+    image = graph.placeholder("image")
+    graph.output({task: graph.call_module(f"branches.{task}", (image,)) for task in tasks})
+    return Program(graph)
+
+
+def _example(branches: Mapping[str, nn.Module], example: Tensor | Sequence[int] | None) -> Tensor:
+    shape = example.shape if isinstance(example, Tensor) else (1, 3, 224, 224) if example is None else tuple(example)
+    if len(shape) != 4:
+        raise InputError(
+            f"example has the shape {tuple(shape)}: expected an image batch, (batch, channels, height, width)"
+        )
+    like = example if isinstance(example, Tensor) else next(_floating_parameters(branches), torch.empty(0))
+    # at least two images: batch norm refuses one value a channel in training
+    return like.new_empty(()).expand(max(2, shape[0]), *shape[1:])
+
+
+def _floating_parameters(branches: Mapping[str, nn.Module]) -> Iterator[Tensor]:
+    for branch in branches.values():
+        yield from (parameter for parameter in branch.parameters() if parameter.is_floating_point())
+
+
+def _traces(
+    branches: Mapping[str, nn.Module], named: Mapping[str, Sequence[str]], image: Tensor, training: bool
+) -> dict[str, Trace]:
+    traces = {}
+    for task, branch in branches.items():
+        with _in_mode(branch, training):
+            traces[task] = Trace(task, branch, named[task], image)
+    return traces
+
+
+@contextmanager
+def _in_mode(branch: nn.Module, training: bool) -> Iterator[None]:
+    modes = {module: module.training for module in branch.modules()}
+    branch.train(training)
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def _steps(
+    traces: Mapping[str, Trace], points: Mapping[str, Sequence[Point]], share: str | None
+) -> list[dict[str, Point]]:
+    """One point a branch for every meeting, as executed."""
+    ordered = {}
+    for task, trace in traces.items():
+        position = {node: i for i, node in enumerate(trace.nodes)}
+        ordered[task] = sorted(points[task], key=lambda point: position[trace.calls[point.name]])
+        early = [
+            point.name
+            for point in ordered[task]
+            if share and position[trace.calls[point.name]] < position[trace.calls[share]]
+        ]
+        if early:
+            raise InputError(
+                f"branches cannot meet at '{early[0]}', which lies in the trunk they share up to '{share}'"
+            )
+    return [dict(zip(traces, step, strict=True)) for step in zip(*ordered.values(), strict=True)]
+
+
+def _layer(fusion: Callable[..., nn.Module] | None, meeting: Meeting, tasks: int, image: Tensor) -> nn.Module:
+    assert fusion is not None
+    layer = fusion(meeting.channels, tasks=tasks, size=meeting.size)
+    if not isinstance(layer, nn.Module):
+        raise InputError(
+            f"the fusion called for '{meeting.name}' gave a {type(layer).__name__}: expected a torch.nn.Module"
+        )
+    return layer.to(image.device, image.dtype)
+
+
+def _only(branch: nn.Module, paths: set[str]) -> nn.Module:
+    """What is left of a branch without its trunk: the modules and parameters at these paths, under their names."""
+    rest = nn.Module()
+    for path in sorted(paths):
+        plant(rest, path, attribute(branch, path))
+    return rest

@@ -1,0 +1,89 @@
+"""The woven network: branches, fusion layers, and the program that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from types import ModuleType
+from typing import Any, cast
+
+from torch import Tensor, fx, nn
+
+
+class Woven(nn.Module):
+    """Several single-task networks in one: an image in, ``{task: output}`` out. Made by :func:`~afanet.weave`.
+
+    Attributes:
+        branches: the single-task networks by task name.
+        fusion: the fusion layers, under the names of the layers after which they stand.
+        programs: what runs, by mode: under True in training, under False in evaluation.
+    """
+
+    def __init__(
+        self, branches: Mapping[str, nn.Module], fusion: Mapping[str, nn.Module], programs: Mapping[bool, Program]
+    ) -> None:
+        super().__init__()
+        self.branches = nn.Module()
+        self.fusion = nn.Module()
+        for task, branch in branches.items():
+            plant(self.branches, task, branch)
+        for point, layer in fusion.items():
+            plant(self.fusion, point, layer)
+        self.programs = dict(programs)
+
+    def forward(self, image: Tensor) -> dict[str, Any]:
+        """Every task's output for a batch of images (B, 3, H, W)."""
+        return self.programs[self.training](self, image)
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks' names, in the order of the outputs."""
+        return [name for name, _ in self.branches.named_children()]
+
+    @property
+    def code(self) -> str:
+        """The Python that runs in the mode that the network is in."""
+        return self.programs[self.training].source
+
+
+class Program:
+    """A graph as a function of a module and an image; kept as source, so that it can be copied, pickled and read."""
+
+    def __init__(self, graph: fx.Graph) -> None:
+        code = graph.python_code("self")
+        self.source = code.src.strip() + "\n"
+        self.names: dict[str, Any] = code.globals
+        self._function = self._compile()
+
+    def __call__(self, module: nn.Module, image: Tensor) -> dict[str, Any]:
+        return self._function(module, image)
+
+    def _compile(self) -> Callable[[nn.Module, Tensor], dict[str, Any]]:
+        scope = dict(self.names)
+        exec(compile(self.source, "<woven network>", "exec"), scope)
+        return cast(Callable[[nn.Module, Tensor], dict[str, Any]], scope["forward"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        modules = {name: value.__name__ for name, value in self.names.items() if isinstance(value, ModuleType)}
+        others = {name: value for name, value in self.names.items() if name not in modules}
+        return {"source": self.source, "modules": modules, "others": others}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.source = state["source"]
+        self.names = state["others"] | {name: import_module(module) for name, module in state["modules"].items()}
+        self._function = self._compile()
+
+
+def plant(root: nn.Module, path: str, item: nn.Module | Tensor | None) -> None:
+    """Put a module, parameter or buffer at a dotted path, with empty modules on the way where there are none."""
+    *parents, name = path.split(".")
+    for parent in parents:
+        if parent not in dict(root.named_children()):
+            root.add_module(parent, nn.Module())
+        root = root.get_submodule(parent)
+    if isinstance(item, nn.Parameter):
+        root.register_parameter(name, item)
+    elif isinstance(item, nn.Module):
+        root.add_module(name, item)
+    else:
+        root.register_buffer(name, item)
