@@ -1,0 +1,106 @@
+"""Joint transforms of an image and its targets, on torchvision's `transforms.v2`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class DepthMap(tv_tensors.Mask):
+    """Depth in metres along the camera's axis, float32 (1, H, W); 0 = not measured.
+
+    It flips and crops like a mask, is never interpolated, and changes its values when the view is scaled.
+    """
+
+
+class Zoom(v2.Transform):
+    """Cut a random window of the image's own proportions and resize it to `size`: one resize for scale and crop.
+
+    The scale s is uniform in [1, `most`], the window 1/s as high and as wide as the image and anywhere in it.
+    What is seen s times as large stands s times as near: depth is divided by s. Class maps and depth take the
+    nearest source pixel, so no value is invented across an edge or a hole; the image is bilinear, antialiased.
+    With `most=1` it is a plain resize of the whole image.
+
+    >>> depth = DepthMap(torch.full((1, 8, 8), 3.0))
+    >>> near = Zoom((4, 4), most=2.0)(depth)
+    >>> near.shape, bool(1.5 <= near.min() == near.max() <= 3.0)
+    (torch.Size([1, 4, 4]), True)
+    """
+
+    def __init__(self, size: tuple[int, int], most: float = 1.0):
+        super().__init__()
+        self.size = size
+        self.most = most
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        height, width = F.get_size(next(x for x in flat_inputs if isinstance(x, tv_tensors.TVTensor)))
+        scale, down, across = torch.rand(3).tolist()
+        scale = 1 + (self.most - 1) * scale
+        rows, columns = max(1, round(height / scale)), max(1, round(width / scale))
+        return {
+            "window": (
+                round(down * (height - rows)),
+                round(across * (width - columns)),
+                rows,
+                columns,
+            ),
+            "scale": math.sqrt(height / rows * width / columns),  # of the window as rounded to pixels
+        }
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        top, left, rows, columns = params["window"]
+        if isinstance(inpt, tv_tensors.Mask):
+            # torchvision's mask kernel takes the pixel at a cell's corner; its centre is where the image is.
+            nearest = inpt[..., _centres(top, rows, self.size[0])[:, None], _centres(left, columns, self.size[1])]
+            return tv_tensors.wrap(nearest / params["scale"] if isinstance(inpt, DepthMap) else nearest, like=inpt)
+        if isinstance(inpt, tv_tensors.Image):
+            if (rows, columns) == self.size == F.get_size(inpt):
+                return inpt
+            return F.resized_crop(inpt, top, left, rows, columns, list(self.size), antialias=True)
+        return inpt
+
+
+def _centres(start: int, length: int, count: int) -> Tensor:
+    """Indices of the source pixels that hold the centres of `count` equal cells of [start, start + length)."""
+    return start + ((2 * torch.arange(count) + 1) * length) // (2 * count)
+
+
+def _normalise() -> list[v2.Transform]:
+    dtypes = {tv_tensors.Image: torch.float32, tv_tensors.Mask: torch.int64, "others": None}
+    return [v2.ToDtype(dtypes, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
+
+
+def training(size: tuple[int, int], *, zoom: float, augment: bool = True) -> v2.Compose:
+    """Scale up to `zoom` and crop to `size`, flip, mild changes of light and colour, ImageNet normalisation.
+
+    Every random number comes from torch's generator. Without `augment` it is `evaluation(size)`.
+    """
+    if not augment:
+        return evaluation(size)
+    return v2.Compose(
+        [
+            Zoom(size, zoom),
+            v2.RandomHorizontalFlip(),
+            v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
+            *_normalise(),
+        ]
+    )
+
+
+def evaluation(size: tuple[int, int]) -> v2.Compose:
+    """Resize to `size`, never cropped, and normalise: ground truth is scored at `size`, resized to it by nearest.
+
+    >>> image = tv_tensors.Image(torch.zeros(3, 8, 12, dtype=torch.uint8))
+    >>> evaluation((4, 6))(image).shape
+    torch.Size([3, 4, 6])
+    """
+    return v2.Compose([Zoom(size), *_normalise()])

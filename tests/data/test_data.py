@@ -1,0 +1,97 @@
+"""The table of data sets and `open_data`, and their samples behind a `DataLoader`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from afanet.data import DATA_SETS, collate, open_data
+from afanet.errors import InputError
+from afanet.networks.outputs import Dense
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("room", {}, "unknown data set 'room', did you mean 'rooms'"),
+        ("rooms", {"train_scene": 3}, "unknown option of data set 'rooms' 'train_scene', did you mean 'train_scenes'"),
+        ("rooms", {"root_": "x"}, "unknown option of data set 'rooms' 'root_'"),
+        (
+            "rooms",
+            {"train_scenes": 0},
+            "'train_scenes' of data set 'rooms' is 0: input should be greater than or equal",
+        ),
+        ("rooms", {"seed": "abc"}, "'seed' of data set 'rooms' is 'abc': input should be a valid integer"),
+        ("rooms", {"size": (0, 4)}, "'size' of data set 'rooms' is 0: input should be greater"),
+        ("nyuv2", {"classes": 14}, "'classes' of data set 'nyuv2' is 14: input should be 13 or 40"),
+        ("adience", {"fold": 5}, "'fold' of data set 'adience' is 5: input should be less than or equal to 4"),
+        ("adience", {"fold": -1}, "'fold' of data set 'adience' is -1: input should be greater than or equal to 0"),
+        ("nyuv2", {}, "data set 'nyuv2' reads files and got no path: give it with --data"),
+        ("adience", {"root": "/nowhere/at/all"}, "data path '/nowhere/at/all' does not exist"),
+    ],
+)
+def test_one_sentence_for_what_cannot_be_used(name, options, said):
+    with pytest.raises(InputError) as caught:
+        open_data(name, **options)
+    assert str(caught.value).startswith(said)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_every_data_set_gives_what_its_tasks_expect(name, request: pytest.FixtureRequest):
+    root = {"rooms": None, "nyuv2": "folders", "adience": "adience"}[name]
+    data = open_data(name, root and str(request.getfixturevalue(root)), (12, 16))
+    for split in (data.train, data.test):
+        sample = split[0]
+        assert list(sample["targets"]) == list(data.tasks)
+        assert (sample["image"].shape, sample["image"].dtype) == ((3, 12, 16), torch.float32)
+        for task, target in sample["targets"].items():
+            assert data.tasks[task].name == task
+            dense = isinstance(data.tasks[task].output, Dense)
+            assert target.dtype == (torch.float32 if task == "depth" else torch.int64)
+            assert tuple(target.shape[-2:]) == ((12, 16) if dense else ())
+    assert "\n" not in data.describe
+    assert data.describe.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("layout", ["folders", "mat"])
+def test_workers_read_what_one_process_reads(layout, request: pytest.FixtureRequest):
+    data = open_data("nyuv2", request.getfixturevalue(layout), (12, 16), augment=False)
+    data.train[0]  # the parent has read before the workers start
+    [alone] = DataLoader(data.train, batch_size=3, collate_fn=collate)
+    [first, second] = DataLoader(data.train, batch_size=2, num_workers=2, collate_fn=collate)
+    assert alone["id"] == first["id"] + second["id"]
+    assert torch.equal(alone["image"], torch.cat([first["image"], second["image"]]))
+    for task, target in alone["targets"].items():
+        assert torch.equal(target, torch.cat([first["targets"][task], second["targets"][task]]))
+
+
+def test_a_loader_seeded_alike_augments_alike():
+    data = open_data("rooms", size=(24, 32), train_scenes=4)
+
+    def epoch(seed: int) -> torch.Tensor:
+        loader = DataLoader(
+            data.train, batch_size=4, num_workers=1, collate_fn=collate, generator=torch.Generator().manual_seed(seed)
+        )
+        [batch] = loader
+        return batch["image"]
+
+    first = epoch(1)
+    assert torch.equal(first, epoch(1))
+    assert not torch.equal(first, epoch(2))
+
+
+def test_an_input_error_in_a_worker_arrives_with_its_sentence(folders: Path):
+    path = folders / "rgb/0002.jpg"
+    path.write_bytes(path.read_bytes()[:-60])
+    data = open_data("nyuv2", folders, (12, 16))
+    batches = iter(DataLoader(data.train, batch_size=3, num_workers=1, collate_fn=collate))
+    with pytest.raises(InputError) as caught:
+        next(batches)
+    assert not list(batches)  # drained, so that torch need not wait for its worker
+    sentence = str(caught.value).rstrip().rsplit("InputError: ", 1)[-1]
+    assert sentence.startswith(f"{path} cannot be read as an image")
+    assert "\n" not in sentence
