@@ -79,10 +79,11 @@ def load_reference_network(source: Source) -> Woven:
     wanted = {key for keys in theirs_by_ours.values() for key in keys}
     missing, left = sorted(wanted - state.keys()), sorted(state.keys() - wanted)
     if missing or left:
+        kind = "pixel" if original.pixel else "image"
         key, how = (missing[0], "lacks") if missing else (left[0], "has the unexpected")
         raise InputError(
-            f"the checkpoint looks like the original's {'pixel' if original.pixel else 'image'} {original.method} network "
-            f"on {original.backbone}, but {how} tensor '{key}' ({len(missing)} missing, {len(left)} left over)"
+            f"the checkpoint looks like the original's {kind} {original.method} network on {original.backbone}, "
+            f"but {how} tensor '{key}' ({len(missing)} missing, {len(left)} left over)"
         )
     own = network.state_dict()
     loaded = {}
@@ -122,7 +123,7 @@ def load_reference_layer(source: Source, size: Sequence[int] | None = None, prot
         raise InputError(f"the layer's spatial gates are for {pixels} pixels, size={grid} has {grid[0] * grid[1]}")
     layer = AFA(channels, size=grid, limit=0.0 if protect else math.inf, protect=protect or None)
     if layer.sam.grid != grid:
-        raise InputError(f"the layer's features of {grid[0]}x{grid[1]} are larger than the 20 a side that AFA gates densely")
+        raise InputError(f"the layer's {grid[0]}x{grid[1]} pixels are more than the 20 a side that AFA gates densely")
     own = layer.state_dict()
     loaded = {ours: _assembled(own[ours], ours, [state[key] for key in pair], pair) for ours, pair in keys.items()}
     layer.to(state["cam.fc.weight"].dtype).load_state_dict(loaded)
@@ -143,10 +144,10 @@ def _recognise(state: Mapping[str, Tensor]) -> _Original:
     else:
         marks = {"cross_stitch": "Cross_1.", "nddr": "NDDR_1.", "afa": ".afa_cam."}
         method = next((method for method, mark in marks.items() if mark in names), "single")
-    if backbone is None or "A_aspp" not in names and "A_fc" not in names:
+    if backbone is None or not ("A_aspp" in names or "A_fc" in names):
         raise InputError(
-            f"the checkpoint is none of the original's networks: expected names such as 'layer3.0.A_conv1.weight', its first "
-            f"is '{next(iter(state), None)}'"
+            "the checkpoint is none of the original's networks: expected names such as 'layer3.0.A_conv1.weight', "
+            f"its first is '{next(iter(state), None)}'"
         )
     gates = next((tensor for key, tensor in state.items() if key.endswith("afa_sam.sam.trans1.weight")), None)
     grid = (19, 19) if pixel else (7, 7)
@@ -183,13 +184,14 @@ def _theirs(original: _Original, ours: str) -> list[str]:
 def _fusion_names(ours: str, original: _Original) -> list[str]:
     point = ours.removeprefix("fusion.backbone.")
     if original.method == "afa":
-        block, module, tensor = re.fullmatch(r"(layer4\.\d+)\.(cam|sam)\.(.+)", point).groups()
-        stem = f"{block}.afa_{module}.{module}."
+        stage, block, module, tensor = point.split(".", 3)
+        stem = f"{stage}.{block}.afa_{module}.{module}."
         return {
             "W.weight": [stem + "fc.weight"],
             "conv.weight": [stem + "conv.weight"],
         }.get(tensor, [stem + "trans1.weight", stem + "trans2.weight"])
-    stage, rest = re.fullmatch(r"(?:after_)?layer(\d)\.(.+)", point).groups()
+    layer, rest = point.split(".", 1)
+    stage = layer[-1]
     if original.method == "cross_stitch":
         return [f"Cross_{stage}.{weights}" for weights in _STITCHES]
     kind, branch, tensor = rest.split(".")
