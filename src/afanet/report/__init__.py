@@ -1,0 +1,6 @@
+"""What a run shows for itself: tables and pictures."""
+
+from afanet.report.pictures import draw_predictions
+from afanet.report.table import metrics_table
+
+__all__ = ["draw_predictions", "metrics_table"]

@@ -1,0 +1,89 @@
+"""A picture of a few samples: image, truth and predictions side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from torch import Tensor
+
+from afanet.data import Batch
+from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD
+from afanet.tasks import ColourBar, DenseTask, Legend, PooledTask, Swatches, Task
+
+CELL = 2.3  # width of one picture, inches
+
+
+def draw_predictions(
+    file: Path, examples: Batch, tasks: Mapping[str, Task], runs: Mapping[str, Mapping[str, Tensor]]
+) -> None:
+    """Write a PNG with a row for each sample: the image, then for each task the truth and what each run predicts.
+
+    `runs` maps a title, such as the method, to the predictions by task, `(B, ...)` each. Tasks for whole images stand
+    in words under the image; without any other task the samples stand in one row.
+    """
+    dense = [task for task in tasks.values() if isinstance(task, DenseTask)]
+    pooled = [task for task in tasks.values() if isinstance(task, PooledTask)]
+    samples, (height, width) = len(examples["id"]), examples["image"].shape[-2:]
+    columns = 1 + len(dense) * (1 + len(runs))
+    rows = samples if dense else 1
+    words = 0.2 * len(pooled) * (1 + len(runs))
+    cell_height = CELL * height / width + words + 0.1
+    legend_height = 0.9 if dense else 0.01
+    across = columns if dense else samples
+    figure = Figure(figsize=(CELL * across, cell_height * rows + legend_height + 0.3), layout="constrained")
+    grid = figure.add_gridspec(rows + 1, across, height_ratios=[cell_height] * rows + [legend_height])
+
+    for sample in range(samples):
+        axes = figure.add_subplot(grid[(sample, 0) if dense else (0, sample)])
+        axes.imshow(_photograph(examples["image"][sample]))
+        axes.set_title("image" if dense and sample == 0 else "", fontsize=9)
+        axes.set_xlabel("\n".join(_words(task, examples, runs, sample) for task in pooled), fontsize=8)
+        _bare(axes)
+        for index, task in enumerate(dense):
+            values = {"truth": examples["targets"][task.name]} | {title: run[task.name] for title, run in runs.items()}
+            for offset, (title, value) in enumerate(values.items()):
+                axes = figure.add_subplot(grid[sample, 1 + index * len(values) + offset])
+                axes.imshow(task.picture(value[sample]))
+                axes.set_title(f"{task.name}: {title}" if sample == 0 else "", fontsize=9)
+                _bare(axes)
+    for index, task in enumerate(dense):
+        first = 1 + index * (1 + len(runs))
+        _draw_legend(figure.add_subplot(grid[rows, first : first + 1 + len(runs)]), task.legend)
+    figure.savefig(file, dpi=120)
+
+
+def _photograph(image: Tensor) -> Tensor:
+    """The normalised image (3, H, W) as it was, (H, W, 3) from 0 to 1."""
+    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+    return (image.permute(1, 2, 0) * std + mean).clamp(0, 1)
+
+
+def _words(task: PooledTask, examples: Batch, runs: Mapping[str, Mapping[str, Tensor]], sample: int) -> str:
+    said = [f"{title}: {task.caption(run[task.name][sample])}" for title, run in runs.items()]
+    return "\n".join([f"{task.name}: {task.caption(examples['targets'][task.name][sample])}", *said])
+
+
+def _bare(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_frame_on(False)
+
+
+def _draw_legend(axes: Axes, legend: Legend) -> None:
+    match legend:
+        case Swatches(names, colours):
+            axes.set_axis_off()
+            patches = [Patch(color=colour / 255, label=name) for name, colour in zip(names, colours, strict=True)]
+            axes.legend(handles=patches, ncols=5, loc="upper center", fontsize=7, frameon=False)
+        case ColourBar(colours, low, high, unit):
+            bar = axes.inset_axes((0.05, 0.65, 0.9, 0.2))
+            bar.imshow(colours[None], aspect="auto", extent=(low, high, 0, 1))
+            bar.set_yticks([])
+            bar.tick_params(labelsize=7)
+            bar.set_xlabel(unit, fontsize=7)
+            axes.set_axis_off()

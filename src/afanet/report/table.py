@@ -1,0 +1,38 @@
+"""The figures of one run, or of several side by side, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.table import Table
+
+from afanet.tasks import Task
+
+Scores = Mapping[str, Mapping[str, float]]
+
+
+def metrics_table(runs: Mapping[str, Scores], tasks: Mapping[str, Task]) -> Table:
+    """A row for every metric of every task, a column for every run; the arrow shows which way is better.
+
+    `runs` maps a column's title to `{task: {metric: value}}`. What could not be computed is a dash.
+
+    >>> from rich.console import Console
+    >>> from afanet.tasks import Classification
+    >>> runs = {"single": {"age": {"accuracy": 0.5}}, "afa": {"age": {"accuracy": 0.52}}}
+    >>> table = metrics_table(runs, {"age": Classification("age", ["young", "old"])})
+    >>> table.row_count, [column.header for column in table.columns]
+    (1, ['task', 'metric', 'single', 'afa'])
+    """
+    table = Table()
+    table.add_column("task")
+    table.add_column("metric")
+    for title in runs:
+        table.add_column(title, justify="right")
+    for name, task in tasks.items():
+        keys = list(next(iter(runs.values()))[name])
+        for row, key in enumerate(keys):
+            arrow = "↑" if task.higher_is_better[key] else "↓"
+            values = [scores[name][key] for scores in runs.values()]
+            cells = [f"{value:.4f}" if value == value else "-" for value in values]
+            table.add_row("" if row else name, f"{key} {arrow}", *cells, end_section=row == len(keys) - 1)
+    return table

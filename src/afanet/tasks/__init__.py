@@ -1,0 +1,18 @@
+"""What can be learnt: each task knows its head's shape, its loss, its metrics and its picture."""
+
+from afanet.tasks.classification import Classification
+from afanet.tasks.depth import Depth
+from afanet.tasks.segmentation import Segmentation
+from afanet.tasks.task import ColourBar, DenseTask, Legend, PooledTask, Swatches, Task
+
+__all__ = [
+    "Classification",
+    "ColourBar",
+    "DenseTask",
+    "Depth",
+    "Legend",
+    "PooledTask",
+    "Segmentation",
+    "Swatches",
+    "Task",
+]

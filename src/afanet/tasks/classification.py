@@ -1,0 +1,92 @@
+"""Classification: one class for the whole image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassF1Score
+
+from afanet.networks.outputs import Pooled
+from afanet.tasks.task import PooledTask
+
+UNLABELLED = -1
+
+
+class OneOff(MulticlassConfusionMatrix):
+    """The fraction of samples whose prediction is the true class or one of its two neighbours in order.
+
+    >>> import torch
+    >>> metric = OneOff(num_classes=4, ignore_index=-1)
+    >>> metric(torch.tensor([0, 1, 3, 0]), torch.tensor([1, 1, 1, -1])).item()
+    0.6666...
+    """
+
+    def compute(self) -> Tensor:
+        """Between 0 and 1; not a number where nothing was labelled."""
+        confusion = self.confmat.double()
+        return confusion.tril(1).triu(-1).sum() / confusion.sum()
+
+
+class Classification(PooledTask):
+    """One class of several for an image, by cross-entropy; a target of -1 means not labelled.
+
+    Target int64 (B,); logits (B, classes); prediction int64 (B,). `ordinal` says that the classes stand in an
+    order, as age groups do, and adds the metric `one_off`.
+
+    >>> import torch
+    >>> task = Classification("gender", ["female", "male"])
+    >>> logits = torch.tensor([[1.0, 0.0], [0.0, 5.0]])
+    >>> [task.caption(value) for value in task.predict(logits)]
+    ['female', 'male']
+    >>> round(task.loss(logits, torch.tensor([0, -1])).item(), 4)  # ln(1 + exp(-1))
+    0.3133
+    """
+
+    main_metric = "accuracy"
+
+    def __init__(self, name: str, classes: Sequence[str], ordinal: bool = False) -> None:
+        self.name = name
+        self.classes = tuple(classes)
+        self.ordinal = ordinal
+        self.output = Pooled(len(self.classes))
+        self.higher_is_better = dict.fromkeys(("accuracy", "macro_f1", "micro_f1"), True)
+        if ordinal:
+            self.higher_is_better["one_off"] = True
+
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Cross-entropy in nats, averaged over the labelled samples of the batch."""
+        total = F.cross_entropy(logits.float(), target, ignore_index=UNLABELLED, reduction="sum")
+        return total / (target != UNLABELLED).sum().clamp(min=1)
+
+    def predict(self, logits: Tensor) -> Tensor:
+        """The most probable class, int64 (B,)."""
+        return logits.argmax(1)
+
+    def metrics(self) -> MetricCollection:
+        """`accuracy`, `macro_f1`, `micro_f1` (equal to the accuracy, since an image has one class) and `one_off`.
+
+        All are over the set. `macro_f1` averages over the classes that occur in truth or prediction, as
+        scikit-learn does.
+        """
+        # Checking the values would search every batch for its distinct ones.
+        known: dict[str, Any] = {
+            "num_classes": len(self.classes),
+            "ignore_index": UNLABELLED,
+            "validate_args": False,
+        }
+        metrics: dict[str, Metric | MetricCollection] = {
+            "accuracy": MulticlassAccuracy(average="micro", **known),
+            "macro_f1": MulticlassF1Score(average="macro", **known),
+            "micro_f1": MulticlassF1Score(average="micro", **known),
+        }
+        if self.ordinal:
+            metrics["one_off"] = OneOff(**known)
+        return MetricCollection(metrics)
+
+    def caption(self, value: Tensor) -> str:
+        """The class's name, `?` where there is no label."""
+        return "?" if value.item() == UNLABELLED else self.classes[int(value.item())]

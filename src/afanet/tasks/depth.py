@@ -1,0 +1,123 @@
+"""Depth: the distance along the camera's axis to what each pixel shows, in metres."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics import Metric, MetricCollection
+
+from afanet.networks.outputs import Dense
+from afanet.tasks.task import ColourBar, DenseTask
+
+ERRORS = ("abs", "rel", "sq_rel", "log10", "rmse", "rmse_ln", "rmse_log10")
+WITHIN = ("delta1", "delta2", "delta3")
+NEAREST = 1e-3
+
+
+def measured(target: Tensor) -> Tensor:
+    """Where a depth map holds a measurement: 0, and whatever is no finite number, is none."""
+    return (target > 0) & target.isfinite()
+
+
+class DepthScores(Metric):
+    """The usual ten figures of depth, each over all measured pixels of the set, summed in float64.
+
+    With prediction p and truth t in metres, E the mean over pixels and r = max(p / t, t / p):
+
+    - `abs` E|p - t| and `rmse` sqrt E(p - t)^2, in metres
+    - `rel` E|p - t| / t, `sq_rel` E(p - t)^2 / t (in metres)
+    - `log10` E|log10 p - log10 t|, `rmse_ln` sqrt E(ln p - ln t)^2, `rmse_log10` the same with log10
+    - `delta1`, `delta2`, `delta3`: the fraction of pixels with r < 1.25, 1.25^2, 1.25^3
+
+    >>> scores = DepthScores()
+    >>> scores.update(torch.tensor([[[[1.0, 4.0]]]]), torch.tensor([[[[2.0, 0.0]]]]))
+    >>> {name: round(value.item(), 3) for name, value in scores.compute().items() if name in ("abs", "rel")}
+    {'abs': 1.0, 'rel': 0.5}
+    """
+
+    full_state_update = False
+    sums: Tensor
+    pixels: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        sums = torch.zeros(len(ERRORS) + len(WITHIN), dtype=torch.float64)
+        self.add_state("sums", default=sums, dist_reduce_fx="sum")
+        self.add_state("pixels", default=torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Count a batch: two maps of one shape, in metres, the prediction positive."""
+        valid = measured(target)
+        p, t = prediction[valid].double(), target[valid].double()
+        error, ln = p - t, p.log() - t.log()
+        log10 = ln / np.log(10)
+        ratio = torch.maximum(p / t, t / p)
+        terms = [error.abs(), error.abs() / t, error**2 / t, log10.abs(), error**2, ln**2, log10**2]
+        terms += [(ratio < 1.25**power).double() for power in (1, 2, 3)]
+        self.sums += torch.stack([term.sum() for term in terms])
+        self.pixels += valid.sum()
+
+    def compute(self) -> dict[str, Tensor]:
+        """All ten; not a number where nothing was measured."""
+        means = dict(zip(ERRORS + WITHIN, self.sums / self.pixels, strict=True))
+        return {name: mean.sqrt() if name.startswith("rmse") else mean for name, mean in means.items()}
+
+
+class Depth(DenseTask):
+    """Metric depth by the mean absolute error over measured pixels; 0 in the target means not measured.
+
+    Target float32 (B, 1, H, W), metres; logits (B, 1, H, W); prediction softplus(logits) + 1 mm, so that it is
+    always positive and ratios and logarithms exist. `max_metres` is the far end of the pictures' colours; it does
+    not limit predictions.
+
+    >>> task = Depth()
+    >>> logits = torch.tensor([[[[0.0, 0.0]]]])
+    >>> round(task.predict(logits)[0, 0, 0, 0].item(), 3)  # ln 2 + 0.001
+    0.694
+    >>> round(task.loss(logits, torch.tensor([[[[1.0, 0.0]]]])).item(), 3)
+    0.306
+    """
+
+    main_metric = "abs"
+
+    def __init__(self, max_metres: float = 10.0, name: str = "depth") -> None:
+        self.name = name
+        self.max_metres = max_metres
+        self.output = Dense(1)
+        self.higher_is_better = dict.fromkeys(ERRORS, False) | dict.fromkeys(WITHIN, True)
+
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The mean absolute error over the measured pixels of the batch, in metres."""
+        valid = measured(target)
+        # `where`, not a product: nothing times an infinite hole would be no number.
+        error = torch.where(valid, (self.predict(logits) - target).abs(), 0)
+        return error.sum() / valid.sum().clamp(min=1)
+
+    def predict(self, logits: Tensor) -> Tensor:
+        """Depth in metres, float32 (B, 1, H, W), at least a millimetre."""
+        return F.softplus(logits.float()) + NEAREST
+
+    def metrics(self) -> MetricCollection:
+        """Ten figures: see `DepthScores`."""
+        return MetricCollection([DepthScores()])
+
+    @property
+    def legend(self) -> ColourBar:
+        """Near is dark, far is bright, in metres."""
+        return ColourBar(shades(np.linspace(0, 1, 256)), 0.0, self.max_metres, "m")
+
+    def picture(self, value: Tensor) -> NDArray[np.uint8]:
+        """Metres (1, H, W) or (H, W) in the colours of the legend, what was not measured in black."""
+        metres = value.cpu().reshape(value.shape[-2:])
+        picture = shades(metres.numpy() / self.max_metres)
+        picture[~measured(metres).numpy()] = 0
+        return picture
+
+
+def shades(fractions: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """A perceptually uniform colour for each value of 0 to 1, which stays readable in grey."""
+    return colormaps["viridis"](np.clip(fractions, 0, 1), bytes=True)[..., :3].copy()

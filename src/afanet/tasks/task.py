@@ -1,0 +1,80 @@
+"""What every task must say of itself: a new kind of task is one file that fills this in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from torchmetrics import MetricCollection
+
+from afanet.networks.outputs import Output
+
+
+class Task(ABC):
+    """One thing to learn from an image; a network's output and a sample's target share its `name`.
+
+    `output` is what the network's head must give. `higher_is_better` has one entry for every metric, and
+    `main_metric` is the one that stands for the task where there is room for only one.
+    """
+
+    name: str
+    output: Output
+    main_metric: str
+    higher_is_better: dict[str, bool]
+
+    @abstractmethod
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The mean loss of what is labelled, in float32; without any label 0, with zero gradient."""
+
+    @abstractmethod
+    def predict(self, logits: Tensor) -> Tensor:
+        """The prediction that `logits` stand for, in the form and units of the target."""
+
+    @abstractmethod
+    def metrics(self) -> MetricCollection:
+        """Fresh metrics, updated with `(predict(logits), target)` and computed over a whole set."""
+
+
+@dataclass(frozen=True)
+class Swatches:
+    """A legend of named colours: `colours` is (len(names), 3), uint8."""
+
+    names: tuple[str, ...]
+    colours: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ColourBar:
+    """A legend of a continuous range: `colours`, (steps, 3) uint8, from `low` to `high` in `unit`."""
+
+    colours: NDArray[np.uint8]
+    low: float
+    high: float
+    unit: str
+
+
+Legend = Swatches | ColourBar
+
+
+class DenseTask(Task):
+    """A task with a value for every pixel, which can be drawn."""
+
+    @property
+    @abstractmethod
+    def legend(self) -> Legend:
+        """What the colours of `picture` mean."""
+
+    @abstractmethod
+    def picture(self, value: Tensor) -> NDArray[np.uint8]:
+        """One prediction or one target as an RGB image (H, W, 3); what is not labelled is black."""
+
+
+class PooledTask(Task):
+    """A task with one value for the whole image, which can be said in a word."""
+
+    @abstractmethod
+    def caption(self, value: Tensor) -> str:
+        """One prediction or one target in words."""

@@ -1,0 +1,31 @@
+"""What a network costs: its parameters and the arithmetic of one image."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def parameters(network: nn.Module) -> int:
+    """Trainable values, those that branches share counted once.
+
+    >>> parameters(nn.Linear(3, 2))
+    8
+    """
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+def flops(network: nn.Module, size: tuple[int, int]) -> int:
+    """Floating-point operations of the convolutions and products in one forward pass of one 3xHxW image.
+
+    A multiply-add counts as two, as in `torch.utils.flop_counter`.
+
+    >>> flops(nn.Conv2d(3, 4, kernel_size=1), (5, 6))  # 2 x 3 x 4 x 30
+    720
+    """
+    training = network.training
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network.eval()(torch.zeros(1, 3, *size))
+    network.train(training)
+    return int(counter.get_total_flops())

@@ -1,0 +1,40 @@
+"""Where to compute, and in what precision."""
+
+from __future__ import annotations
+
+import torch
+
+from afanet.errors import InputError
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name; `auto` is the first CUDA device, the CPU without one.
+
+    Raises `InputError` where it does not exist here.
+
+    >>> find_device("cpu")
+    device(type='cpu')
+    """
+    known = ["cpu"]
+    known += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    known += ["mps"] * torch.backends.mps.is_available()
+    chosen = ("cuda" if len(known) > 1 and known[1] == "cuda:0" else "cpu") if name == "auto" else name
+    chosen = "cuda:0" if chosen == "cuda" else chosen
+    if chosen not in known:
+        raise InputError(f"device '{name}' is not there, expected one of: auto, {', '.join(known)}")
+    return torch.device(chosen)
+
+
+def find_precision(name: str, device: torch.device) -> str:
+    """`bf16` or `float32`; `auto` is bf16 where the device computes in it, since elsewhere it is slow.
+
+    >>> find_precision("bf16", torch.device("cpu"))
+    'bf16'
+    """
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = any("bf16" in key and value for key, value in torch.cpu.get_capabilities().items())
+    return "bf16" if native and device.type != "mps" else "float32"

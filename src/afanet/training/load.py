@@ -1,0 +1,91 @@
+"""Reading recipes: by name or from a file, with single values overridden."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from afanet.errors import InputError, unknown
+from afanet.training.recipe import Recipe, recipe_keys
+
+RECIPES = resources.files("afanet.training") / "recipes"
+
+
+def recipe_names() -> list[str]:
+    """The recipes that the package carries.
+
+    >>> recipe_names()
+    ['adience', 'nyuv2', 'rooms']
+    """
+    return sorted(Path(file.name).stem for file in RECIPES.iterdir() if file.name.endswith(".yaml"))
+
+
+def load_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """The recipe of that name, or in that YAML file, with `overrides` by dotted key in place of what stands there.
+
+    Raises `InputError` where there is no such recipe, the file is no YAML mapping, a key does not exist (the
+    nearest is named), or a value is not what its key takes.
+
+    >>> load_recipe("rooms", {"optimizer.lr": 0.01}).optimizer.lr
+    0.01
+    """
+    values = _read(source)
+    for key, value in (overrides or {}).items():
+        *sections, last = key.split(".")
+        place = values
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise InputError(f"recipe {source}: '{section}' is {place!r}, expected a section with its own keys")
+        place[last] = value
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, source) from None
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The whole recipe as YAML, every default spelt out; `load_recipe` reads it back as it was.
+
+    >>> dump_recipe(load_recipe("rooms")).splitlines()[0]
+    'name: rooms'
+    """
+    text: str = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+    return text
+
+
+def _read(source: str | Path) -> dict[str, Any]:
+    named = str(source) in recipe_names()
+    file = RECIPES / f"{source}.yaml" if named else Path(source)
+    if not named and Path(source).suffix not in (".yaml", ".yml"):
+        raise unknown("recipe", str(source), recipe_names())
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
+        raise InputError(f"recipe {source} cannot be read ({reason}), expected a YAML file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "unreadable characters"
+        raise InputError(f"recipe {source}{line} is not valid YAML: {problem}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"recipe {source} holds {values!r:.40}, expected keys such as 'data' and 'network'")
+    return values
+
+
+def _explain(error: ValidationError, source: str | Path) -> InputError:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        sections = dict.fromkeys(known.rpartition(".")[0] for known in recipe_keys() if "." in known)
+        return unknown("recipe key", key, [*recipe_keys(), *sections])
+    if first["type"] == "missing":
+        return InputError(f"recipe {source}: '{key}' is missing, expected {recipe_keys().get(key, 'a section')}")
+    expected = first["msg"].replace("Input should", "which should", 1)
+    return InputError(f"recipe {source}: '{key}' is {first['input']!r:.60}, {expected}")

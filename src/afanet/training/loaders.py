@@ -1,0 +1,74 @@
+"""Batches of a data set's two splits, in an order that the seed alone decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch.utils.data import DataLoader
+
+from afanet.data import Data, Sample, collate
+from afanet.errors import InputError
+from afanet.training.recipe import Recipe
+
+Loader = DataLoader[Sample]
+
+
+def train_loader(data: Data, recipe: Recipe) -> Loader:
+    """The training split, shuffled anew each epoch; a last batch that is not full is left out, if others are.
+
+    The order comes from a generator of its own, so that every method sees the same batches.
+    """
+    full = _length(data.train) >= recipe.batch_size
+    generator = torch.Generator().manual_seed(recipe.seed)
+    return _loader(data.train, recipe, shuffle=True, drop_last=full, generator=generator)
+
+
+def test_loader(data: Data, recipe: Recipe) -> Loader:
+    """The test split in its order, to the last sample."""
+    return _loader(data.test, recipe, shuffle=False, drop_last=False, generator=None)
+
+
+def read_once(loader: Loader) -> None:
+    """Read everything and keep nothing, so that a bad file is found before hours of training, not after."""
+    for _ in loader:
+        pass
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Errors as they were raised: loaders wrap a worker's in its traceback, Lightning turns Ctrl-C into an exit."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(str(error).strip().rpartition(f"{InputError.__name__}: ")[2]) from None
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+
+
+def _loader(
+    split: torch.utils.data.Dataset[Sample],
+    recipe: Recipe,
+    *,
+    shuffle: bool,
+    drop_last: bool,
+    generator: torch.Generator | None,
+) -> Loader:
+    return DataLoader(
+        split,
+        batch_size=recipe.batch_size,
+        shuffle=shuffle,
+        drop_last=drop_last,
+        generator=generator,
+        collate_fn=collate,
+        num_workers=recipe.workers,
+        persistent_workers=recipe.workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _length(split: torch.utils.data.Dataset[Sample]) -> int:
+    return len(split)  # type: ignore[arg-type]  # torch's Dataset declares no length

@@ -1,0 +1,83 @@
+"""Which parameter learns how fast: groups by part of the network, and the schedule over the run."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import nn
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from afanet.training.recipe import OptimizerRecipe, ScheduleRecipe
+
+
+def part_of(name: str) -> str:
+    """The part that a parameter of a network belongs to: `backbone`, `head` or `fusion`.
+
+    >>> part_of("branches.depth.backbone.conv1.weight"), part_of("fusion.layer4.cam.reduce")
+    ('backbone', 'fusion')
+    """
+    parts = name.split(".")
+    part = parts[2] if parts[0] == "branches" and len(parts) > 2 else parts[0]
+    if part not in ("backbone", "head", "fusion"):
+        raise ValueError(f"parameter '{name}' belongs to no part, expected branches.TASK.backbone|head or fusion")
+    return part
+
+
+def parameter_groups(network: nn.Module, recipe: OptimizerRecipe) -> list[dict[str, Any]]:
+    """Every trainable parameter in exactly one group, by part and by whether it decays (norms and biases do not).
+
+    Raises `ValueError` for a parameter of no part: nothing trainable may be left out of the optimiser.
+    """
+    groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((part_of(name), parameter.ndim > 1), []).append(parameter)
+    grouped = {id(parameter) for group in groups.values() for parameter in group}
+    assert grouped == {id(parameter) for parameter in network.parameters() if parameter.requires_grad}
+    return [
+        {
+            "name": part,
+            "params": parameters,
+            "lr": recipe.lr * getattr(recipe, part),
+            "weight_decay": recipe.weight_decay if decays else 0.0,
+        }
+        for (part, decays), parameters in groups.items()
+    ]
+
+
+def create_optimizer(network: nn.Module, recipe: OptimizerRecipe) -> Optimizer:
+    """AdamW or SGD over the network's parameter groups."""
+    groups = parameter_groups(network, recipe)
+    if recipe.name == "sgd":
+        return SGD(groups, lr=recipe.lr, momentum=recipe.momentum, fused=True)
+    return AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=True)
+
+
+def factor(recipe: ScheduleRecipe, step: int, steps: int) -> float:
+    """What the learning rate is multiplied by at `step` of `steps`, counted from 0.
+
+    With w warm-up steps it rises as (step + 1) / w; then, with t from 0 to 1 over what is left, it is
+    (1 - t)^power for poly, (1 + cos(pi t)) / 2 for cosine and 1 for constant.
+
+    >>> recipe = ScheduleRecipe(name="cosine", warmup=0.2)
+    >>> [round(factor(recipe, step, 10), 2) for step in range(10)]
+    [0.5, 1.0, 1.0, 0.96, 0.85, 0.69, 0.5, 0.31, 0.15, 0.04]
+    """
+    warmup = round(recipe.warmup * steps)
+    if step < warmup:
+        return (step + 1) / warmup
+    t = min((step - warmup) / max(steps - warmup, 1), 1.0)
+    match recipe.name:
+        case "poly":
+            return float((1 - t) ** recipe.power)
+        case "cosine":
+            return (1 + math.cos(math.pi * t)) / 2
+        case "constant":
+            return 1.0
+
+
+def create_schedule(optimizer: Optimizer, recipe: ScheduleRecipe, steps: int) -> LambdaLR:
+    """The schedule over `steps` optimiser steps, to be advanced after each."""
+    return LambdaLR(optimizer, lambda step: factor(recipe, step, steps))

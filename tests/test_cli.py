@@ -1,0 +1,150 @@
+"""The command line as a person uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from afanet import __version__
+from afanet.cli import main
+
+SMALL = [
+    *("--backbone", "resnet18", "--size", "32", "48", "--steps", "2", "--batch-size", "2", "--workers", "0"),
+    *("--device", "cpu", "--data.options.train_scenes", "4", "--data.options.test_scenes", "3"),
+]
+
+
+@pytest.mark.parametrize("method", ["single", "hard", "cross_stitch", "nddr", "afa"])
+def test_every_method_trains_and_evaluates_to_the_same_figures(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "rooms", "--method", method, *SMALL]) == 0
+    folder = Path("runs") / f"rooms-{method}-seed0"
+    names = {file.name for file in folder.iterdir()}
+    assert names == {"recipe.yaml", "metrics.json", "log.csv", "last.ckpt", "predictions.png"}
+    out = capsys.readouterr().out
+    results = json.loads((folder / "metrics.json").read_text())
+    assert results["steps"] == 2
+    for scores in results["tasks"].values():
+        for key, value in scores.items():
+            assert any(key in line and f"{value:.4f}" in line for line in out.splitlines())
+
+    assert main(["evaluate", str(folder)]) == 0
+    assert f"identical to {folder / 'metrics.json'}" in capsys.readouterr().out
+    assert json.loads((folder / "evaluation.json").read_text())["tasks"] == results["tasks"]
+
+
+def test_evaluate_says_when_the_figures_are_not_those_of_the_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "rooms", "--method", "hard", "--out", str(tmp_path / "run"), *SMALL]) == 0
+    file = tmp_path / "run" / "metrics.json"
+    results = json.loads(file.read_text())
+    results["tasks"]["depth"]["abs"] += 1e-12
+    file.write_text(json.dumps(results))
+    assert main(["evaluate", str(tmp_path / "run")]) == 0
+    assert "NOT identical to" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "arguments are required: COMMAND"),
+        ("trian rooms", "invalid choice: 'trian'"),
+        ("train", "arguments are required: RECIPE"),
+        ("train room", "unknown recipe 'room', did you mean 'rooms'"),
+        ("train rooms more", "argument 'more' is one too many"),
+        ("train rooms --epoch 3", "unknown flag '--epoch', did you mean '--epochs'"),
+        ("train rooms --optimiser.lr=1", "unknown flag '--optimiser.lr', did you mean '--optimizer.lr'"),
+        ("--what train rooms", "unknown flag '--what'"),
+        ("train rooms --epochs ten", "'epochs' is 'ten'"),
+        ("train rooms --size 96", "--size"),
+        ("train rooms --method aff", "unknown method 'aff', did you mean 'afa'"),
+        ("train rooms --backbone resnet19", "resnet1"),
+        ("train rooms --network.output_stride 12", "expected 8, 16 or 32"),
+        ("train rooms --weights nowhere.pth", "nowhere.pth"),
+        ("train rooms --tasks dept", "did you mean 'depth'"),
+        ("train rooms --fold 1", "unknown option of data set 'rooms' 'fold'"),
+        ("train rooms --data.options.seed [", "expected a value as in YAML"),
+        ("train nyuv2 --data nowhere", "nowhere"),
+        ("train adience --data nowhere --fold 1", "nowhere"),
+        ("train rooms --device tpu", "device 'tpu' is not there"),
+        ("evaluate nowhere", "nowhere is no folder of a run"),
+        ("evaluate", "arguments are required: RUN"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_status_2_and_leaves_nothing(
+    words: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("afanet: error: ")
+    assert err.count("\n") == 1
+    assert said in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_key_of_the_recipe_is_a_flag_with_either_kind_of_dash(tmp_path: Path) -> None:
+    flags = ["--optimizer.weight-decay", "0.125", "--tasks", "depth", "--steps", "null", "--epochs=1"]
+    assert main(["train", *flags, "--out", str(tmp_path / "run"), "rooms", "--method=hard", *_without_steps()]) == 0
+    text = (tmp_path / "run" / "recipe.yaml").read_text()
+    for line in ("weight_decay: 0.125", "- depth", "steps: null", "epochs: 1", "train_scenes: 4", "method: hard"):
+        assert line in text
+
+
+def _without_steps() -> list[str]:
+    index = SMALL.index("--steps")
+    return SMALL[:index] + SMALL[index + 2 :]
+
+
+def test_version_and_help_need_no_lightning(capsys: pytest.CaptureFixture[str]) -> None:
+    code = (
+        "import sys; from afanet.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = {'lightning', 'torchmetrics', 'matplotlib'} & set(sys.modules); assert not heavy, heavy"
+    )
+    for words, said in (
+        (["--version"], f"afanet {__version__}"),
+        (["--help"], "evaluate"),
+        (["train", "--help"], "lr"),
+    ):
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert said in done.stdout
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in [name for name in sys.modules if name.startswith("afanet.training")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "lightning", None)
+    assert main(["evaluate", "runs/x"]) == 2
+    assert "pip install 'afanet[train]'" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_quietly_with_status_130(tmp_path: Path) -> None:
+    code = "import sys; from afanet.cli import main; sys.exit(main())"
+    words = ["train", "rooms", "--method", "hard", "--out", "run", *_without_steps(), "--epochs", "100000"]
+    run = subprocess.Popen(
+        [sys.executable, "-c", code, *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert run.stderr is not None
+    for line in run.stderr:
+        if line.startswith("epoch 1/"):
+            break
+    time.sleep(0.2)
+    os.killpg(run.pid, signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "Traceback" not in err
+    assert all(line.startswith("epoch ") for line in err.splitlines())

@@ -1,0 +1,51 @@
+"""Imports run downward: cli -> report -> training -> tasks, data -> networks -> fusion."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "afanet"
+BELOW = {
+    "errors": set(),
+    "fusion": {"errors"},
+    "networks": {"errors", "fusion"},
+    "reference": {"errors", "fusion", "networks"},
+    "tasks": {"errors", "networks"},
+    "data": {"errors", "tasks"},
+    "training": {"errors", "networks", "tasks", "data"},
+    "report": {"errors", "tasks", "data", "training"},
+    "cli": {"errors", "training", "report"},
+}
+HEAVY = ("lightning", "torchmetrics", "pydantic", "yaml", "h5py", "scipy", "matplotlib", "rich")
+
+
+def imported_rooms(file: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("afanet."):
+            found.add(node.module.split(".")[1])
+    return found
+
+
+@pytest.mark.parametrize("file", sorted(SOURCE.rglob("*.py")), ids=lambda file: str(file.relative_to(SOURCE)))
+def test_a_file_imports_only_from_rooms_below_its_own(file: Path) -> None:
+    room = file.relative_to(SOURCE).parts[0].removesuffix(".py")
+    if room != "__init__":
+        assert imported_rooms(file) <= BELOW[room] | {room}
+
+
+def test_the_core_does_without_the_libraries_of_training() -> None:
+    script = (
+        "import sys, importlib.abc\n"
+        "class Refuse(importlib.abc.MetaPathFinder):\n"
+        f"    def find_spec(self, name, *rest):\n        if name.split('.')[0] in {HEAVY!r}:\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+        "import afanet, afanet.fusion, afanet.networks\n"
+        "afanet.create_network('afa', {'age': afanet.Pooled(8), 'gender': afanet.Pooled(2)}, 'resnet18')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

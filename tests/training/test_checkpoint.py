@@ -1,0 +1,52 @@
+"""Which files are a checkpoint of a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from afanet.errors import InputError
+from afanet.training.checkpoint import load_checkpoint
+
+
+def test_every_tensor_is_loaded(tmp_path: Path) -> None:
+    saved, other = nn.Linear(3, 2), nn.Linear(3, 2)
+    torch.save({"state_dict": saved.state_dict()}, tmp_path / "last.ckpt")
+    load_checkpoint(other, tmp_path / "last.ckpt")
+    assert torch.equal(other.weight, saved.weight)
+    assert torch.equal(other.bias, saved.bias)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (nn.Linear(3, 2, bias=False), "'bias', only in the recipe's network"),
+        (nn.Linear(4, 2), r"'weight' is \(2, 4\), expected \(2, 3\)"),
+        (nn.PReLU(), "only in the"),
+        (nn.Bilinear(3, 3, 2), r"'weight' is \(2, 3, 3\), expected \(2, 3\)"),
+    ],
+)
+def test_another_network_is_named_by_its_first_difference(other: nn.Module, said: str, tmp_path: Path) -> None:
+    torch.save({"state_dict": other.state_dict()}, tmp_path / "last.ckpt")
+    network = nn.Linear(3, 2)
+    before = network.weight.clone()
+    with pytest.raises(InputError, match=said):
+        load_checkpoint(network, tmp_path / "last.ckpt")
+    assert torch.equal(network.weight, before)
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing of the kind", b"PK\x03\x04 cut off"])
+def test_a_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "last.ckpt").write_bytes(content)
+    with pytest.raises(InputError, match="no checkpoint of a training run, or is damaged"):
+        load_checkpoint(nn.Linear(3, 2), tmp_path / "last.ckpt")
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"weights": {}}, {"state_dict": Path("code")}])
+def test_a_file_of_other_things_is_refused(content: object, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "last.ckpt")
+    with pytest.raises(InputError, match="no checkpoint of a training run"):
+        load_checkpoint(nn.Linear(3, 2), tmp_path / "last.ckpt")

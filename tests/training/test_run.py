@@ -1,0 +1,154 @@
+"""Whole runs, of a network that trains in a moment."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from afanet.data import Sample
+from afanet.errors import InputError
+from afanet.training.load import load_recipe
+from afanet.training.recipe import Recipe
+from afanet.training.run import evaluate, train
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+
+def read(file: Path) -> Any:
+    return json.loads(file.read_text())
+
+
+def test_a_run_keeps_everything_in_its_folder(recipe: Recipe, tmp_path: Path) -> None:
+    run = train(recipe, tmp_path / "run")
+    names = {file.name for file in (tmp_path / "run").iterdir()}
+    assert names == {"recipe.yaml", "metrics.json", "log.csv", "last.ckpt"}
+    assert load_recipe(run.folder.recipe) == recipe
+    results = read(run.folder.metrics)
+    assert results["tasks"] == run.results["tasks"]
+    assert {name: set(scores) for name, scores in results["tasks"].items()} == {
+        name: set(task.higher_is_better) for name, task in run.tasks.items()
+    }
+    assert (results["epochs"], results["steps"]) == (2, 4)
+    with run.folder.log.open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["epoch"], row["step"]) for row in rows] == [("1", "2"), ("2", "4")]
+    for row in rows:
+        parts = float(row["loss/segmentation"]) + float(row["loss/depth"])
+        assert float(row["loss"]) == pytest.approx(parts, rel=1e-5)
+    saved = torch.load(run.folder.checkpoint, weights_only=True)
+    assert saved["global_step"] == 4
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_evaluation_gives_the_same_figures_bit_for_bit(
+    small: Callable[..., Recipe], precision: str, tmp_path: Path
+) -> None:
+    run = train(small(precision=precision), tmp_path / "run")
+    again = evaluate(tmp_path / "run")
+    assert read(again.folder.evaluation)["tasks"] == read(run.folder.metrics)["tasks"]
+    for name, prediction in run.predictions.items():
+        assert torch.equal(again.predictions[name], prediction)
+
+
+def test_a_run_is_repeated_by_its_seed_and_by_its_own_recipe(
+    small: Callable[..., Recipe], recipe: Recipe, tmp_path: Path
+) -> None:
+    first = train(recipe, tmp_path / "first")
+    torch.rand(3)
+    second = train(load_recipe(first.folder.recipe), tmp_path / "second")
+    third = train(small(seed=1), tmp_path / "third")
+    assert first.results["tasks"] == second.results["tasks"]
+    assert first.results["tasks"] != third.results["tasks"]
+
+
+def test_training_lowers_the_losses(small: Callable[..., Recipe], tmp_path: Path) -> None:
+    run = train(small(epochs=12, **{"optimizer.lr": 0.05}), tmp_path / "run")
+    with run.folder.log.open() as stream:
+        losses = [float(row["loss"]) for row in csv.DictReader(stream)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_steps_stop_a_run_which_still_ends_well(small: Callable[..., Recipe], tmp_path: Path) -> None:
+    run = train(small(epochs=9, steps=3), tmp_path / "run")
+    assert read(run.folder.metrics)["steps"] == 3
+    assert torch.load(run.folder.checkpoint, weights_only=True)["global_step"] == 3
+    evaluate(tmp_path / "run")
+
+
+def test_one_task_of_several_can_be_learnt(small: Callable[..., Recipe], tmp_path: Path) -> None:
+    run = train(small(tasks=["depth"]), tmp_path / "run")
+    assert list(run.results["tasks"]) == list(run.tasks) == list(run.predictions) == ["depth"]
+
+
+def test_progress_is_plain_lines_with_losses_and_time_left(
+    recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(recipe, tmp_path / "run")
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert lines[0].startswith("rooms: 10 training")
+    assert [line.startswith(f"epoch {index + 1}/2  loss: segmentation ") for index, line in enumerate(lines[1:])] == [
+        True,
+        True,
+    ]
+    assert lines[1].endswith("left)")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"data.name": "room"}, "did you mean 'rooms'"),
+        ({"data.options.train_scene": 3}, "did you mean 'train_scenes'"),
+        ({"data.root": "nowhere"}, "leave --data out"),
+        ({"tasks": ["dept"]}, "did you mean 'depth'"),
+        ({"device": "gpu"}, "device 'gpu' is not there"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_a_folder_is_made(
+    small: Callable[..., Recipe], overrides: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        train(small(**overrides), tmp_path / "run")
+    assert said in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("split", [0, 7])  # scenes before are test scenes, read first
+def test_a_sample_that_cannot_be_read_leaves_nothing_behind(
+    split: int, tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from afanet.data.sample import Split
+
+    read_sample, calls = Split.__getitem__, iter(range(1000))
+
+    def failing(self: Split, index: int) -> Sample:
+        if next(calls) == split:
+            raise InputError("photo.jpg is truncated")
+        return read_sample(self, index)
+
+    monkeypatch.setattr(Split, "__getitem__", failing)
+    with pytest.raises(InputError, match=r"^photo.jpg is truncated$"):
+        train(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_with_something_in_it_is_left_alone(recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("mine")
+    with pytest.raises(InputError, match="is not empty: give another one with --out"):
+        train(recipe, tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["precious.txt"]
+
+
+def test_the_checkpoint_of_another_network_is_refused(recipe: Recipe, tmp_path: Path) -> None:
+    run = train(recipe, tmp_path / "run")
+    run.folder.recipe.write_text(run.folder.recipe.read_text().replace("tasks: null", "tasks: [depth]"))
+    with pytest.raises(InputError, match="is of another network than the recipe"):
+        evaluate(tmp_path / "run")
+    assert not run.folder.evaluation.exists()
