@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError
 from afanet.fusion.base import Fusion, in_full_precision, weighted_sums
+from afanet.fusion.mix import mix, product
 
 LONGEST_GRID = 20  # dense spatial gates hold 2 (H W)^2 weights: at 20 x 20 these are 320,000
 
@@ -63,7 +64,7 @@ class ChannelAggregation(Fusion):
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
         if self.per_task:
             return weighted_sums(xs, self.weights(xs)[..., None, None].movedim(0, 2))
-        return _mix(xs, self.excess(xs)[..., None, None])
+        return mix(xs, self.excess(xs)[..., None, None])
 
     def excess(self, xs: Sequence[Tensor]) -> Tensor:
         """a = w_self - w_other / (N - 1), (B, C): the coefficient of a task's own features beyond the average's."""
@@ -81,7 +82,9 @@ class ChannelAggregation(Fusion):
 
     def _hidden(self, xs: Sequence[Tensor]) -> Tensor:
         with in_full_precision(xs[0]):
-            d = torch.cat([x.mean((2, 3)) for x in xs], 1)
+            x = xs[0]
+            averages = torch.full_like(x[:, :1], 1 / (x.shape[2] * x.shape[3])).flatten(2)
+            d = torch.cat([product(x.flatten(2), averages.mT, like=x).squeeze(2) for x in xs], 1)
             return F.relu(self.W(d.to(self.W.weight.dtype)))
 
 
@@ -142,11 +145,14 @@ class SpatialAggregation(Fusion):
         s = self.describe(xs)
         if self.per_task:
             return weighted_sums(xs, self.weights(s).unsqueeze(3).movedim(0, 2))
-        return _mix(xs, self.excess(s))
+        return mix(xs, self.excess(s))
 
     def describe(self, xs: Sequence[Tensor]) -> Tensor:
         """s, (B, N, H, W): every task's mean over its channels."""
-        return torch.stack([x.mean(1) for x in xs], 1)
+        with in_full_precision(xs[0]):
+            averages = torch.full_like(xs[0][:, :, 0, 0], 1 / self.channels).unsqueeze(1)
+            s = torch.cat([product(averages, x.flatten(2), like=x) for x in xs], 1)
+            return s.reshape(*s.shape[:2], *xs[0].shape[2:])
 
     def excess(self, s: Tensor) -> Tensor:
         """a = w_self - w_other / (N - 1), (B, 1, H, W), from the descriptor s."""
@@ -220,8 +226,12 @@ class AFA(Fusion):
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
         if not self.composed:
             return cast(list[Tensor], self.sam(self.cam(xs)))
-        a = self.cam.excess(xs)
-        return _mix(xs, a[..., None, None] * self.sam.excess(_describe_mixed(xs, a)))
+        x = xs[0]
+        with in_full_precision(x):
+            channel = self.cam.excess(xs)
+            spatial = self.sam.excess(_describe_mixed(xs, channel))
+            a = product(channel.unsqueeze(2).to(x.dtype), spatial.flatten(2).to(x.dtype), like=x)
+            return mix(xs, a.view_as(x))
 
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
         """CAM's and SAM's gates for these features: (B, to, from, C, 1, 1) and (B, to, from, 1, H, W)."""
@@ -258,17 +268,11 @@ def _weights_of(a: Tensor, tasks: int) -> Tensor:
     return (1 - a) / tasks + a * own
 
 
-def _mix(xs: Sequence[Tensor], a: Tensor) -> list[Tensor]:
-    mean = sum(xs[1:], xs[0]) / len(xs)
-    a = a.to(mean.dtype)
-    return [torch.lerp(mean, x, a) for x in xs]
-
-
 def _describe_mixed(xs: Sequence[Tensor], a: Tensor) -> Tensor:
     """SAM's descriptor (B, N, H, W) of the tensors that CAM would write, from what goes into CAM and its excess a."""
     _, channels, height, width = xs[0].shape
     a = a.to(xs[0].dtype)
     averages = torch.stack([torch.ones_like(a), a], 1) / channels  # each task's plain mean and its mean under a
-    s = torch.stack([averages @ x.flatten(2) for x in xs], 1)
+    s = torch.stack([product(averages, x.flatten(2), like=x) for x in xs], 1)
     plain, weighted = s.reshape(*s.shape[:3], height, width).unbind(2)
     return weighted + (plain - weighted).mean(1, keepdim=True)

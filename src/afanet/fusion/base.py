@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from typing import cast
+from contextlib import AbstractContextManager, nullcontext
+from functools import reduce
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -55,8 +57,14 @@ class Fusion(nn.Module, ABC):
 
     def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """Fuse N tensors of shape (B, C, H, W); returns N of the same shape."""
-        if len(xs) != self.tasks:
-            raise InputError(f"{type(self).__name__} was built for {self.tasks} tasks and got {len(xs)} tensors")
+        shape = xs[0].shape if len(xs) == self.tasks else ()
+        if len(shape) != 4 or shape[1] != self.channels or any(x.shape != shape for x in xs):
+            raise InputError(
+                f"{type(self).__name__} was built for {self.tasks} tensors of one shape (batch, {self.channels}, "
+                f"height, width) and got {', '.join(str(tuple(x.shape)) for x in xs) or 'none'}"
+            )
+        dtype = reduce(torch.promote_types, [x.dtype for x in xs])  # autocast may leave some branches in float32
+        xs = [x.to(dtype) for x in xs]
         if self.guard is None:
             return self.fuse(xs)
         return cast(list[Tensor], self.guard(self.fuse, xs))
@@ -70,9 +78,11 @@ class Fusion(nn.Module, ABC):
         return f"channels={self.channels}, tasks={self.tasks}{size}"
 
 
-def in_full_precision(x: Tensor) -> torch.autocast:
+def in_full_precision(x: Tensor) -> AbstractContextManager[Any]:
     """A context without autocast: gates are tiny, so they are computed in the precision of their parameters."""
-    return torch.autocast(x.device.type, enabled=False)
+    device = x.device.type
+    available = torch.amp.is_autocast_available(device)  # not on "meta", where shapes and FLOPs are had for nothing
+    return torch.autocast(device, enabled=False) if available else nullcontext()
 
 
 def weighted_sums(xs: Sequence[Tensor], weights: Tensor) -> list[Tensor]:

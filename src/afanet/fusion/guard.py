@@ -15,14 +15,14 @@ from afanet.errors import InputError
 class GradientGuard(nn.Module):
     r"""Passes on the fused gradient of a branch, unless it is much larger than the branch's own.
 
-    Let :math:`\delta_i` be the gradient that arrives at output i of a module and :math:`g_i` the fused one that leaves
-    at its input i. The guard passes :math:`g_i` on, unless :math:`\|g_i\| > \text{limit} \cdot \|\delta_i\|`; then
-    it passes :math:`\delta_i`, as if the branch had not met the others. The module's own parameters always get the joint
+    Let :math:`\delta_i` be the gradient that arrives at output i of a module, and :math:`g_i` the fused one that
+    leaves at its input i. The guard passes :math:`g_i` on, unless :math:`\|g_i\| > limit \cdot \|\delta_i\|`; then it
+    passes :math:`\delta_i`, as if the branch had not met the others. The module's own parameters always get the joint
     gradient of the deltas that reach it. The forward pass is untouched.
 
-    A zero :math:`\delta_i` (a task without labels in this batch) passes :math:`g_i` on; a norm that is not finite passes
-    :math:`\delta_i`. A limit of 0 always keeps :math:`\delta_i`, also where it is zero: this is what the layers do that
-    the method's authors ship for their data sets.
+    A zero :math:`\delta_i` (a task without labels in this batch) passes :math:`g_i` on; a norm that is not finite
+    passes :math:`\delta_i`. A limit of 0 always keeps :math:`\delta_i`, also where it is zero: this is what the layers
+    do that the method's authors ship for their data sets.
 
     Args:
         tasks: N, the branches that meet.
@@ -119,7 +119,7 @@ class _Leave(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, deltas: list[Tensor], *ys: Tensor) -> tuple[Tensor, ...]:
         ctx.deltas = deltas  # type: ignore[attr-defined]
-        return tuple(y.view_as(y) for y in ys)
+        return tuple(y.detach() for y in ys)  # aliases, but no views: these may not be changed in place
 
     @staticmethod
     @once_differentiable

@@ -1,0 +1,62 @@
+"""The mix that gates shared by all tasks make, in few passes over memory and in the features' own layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+
+def mix(xs: Sequence[Tensor], a: Tensor) -> list[Tensor]:
+    r"""Move every tensor towards or away from the mean of all: :math:`y_i = \bar x + a \, (x_i - \bar x)`.
+
+    Args:
+        xs: N tensors of one shape.
+        a: how much of its difference from the mean a tensor keeps; broadcasts to the tensors.
+
+    >>> [y.item() for y in mix([torch.tensor(1.0), torch.tensor(3.0)], torch.tensor(0.5))]
+    [1.5, 2.5]
+    """
+    return list(cast(tuple[Tensor, ...], _Mix.apply(a.to(xs[0].dtype), *xs)))
+
+
+def product(one: Tensor, other: Tensor, like: Tensor) -> Tensor:
+    """The matrix product (B, n, k) x (B, k, m), computed such that it and its gradients lie in memory as `like` does.
+
+    Adding tensors of different layouts costs many times what adding two of the same does.
+    """
+    channels_last = like.stride(1) == 1
+    return (other.mT @ one.mT).mT if channels_last else one @ other
+
+
+class _Mix(torch.autograd.Function):
+    """A mix is linear and its own adjoint: gradients go back through the same mix as features go forward."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, *xs: Tensor) -> tuple[Tensor, ...]:
+        ctx.save_for_backward(a, *xs)
+        return _mixed(xs, a)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+        a, *xs = ctx.saved_tensors
+        mean = _mean(xs)
+        grad_a = grads[0] * (xs[0] - mean)
+        for grad, x in zip(grads[1:], xs[1:], strict=True):
+            grad_a = grad_a.addcmul_(grad, x - mean)
+        return grad_a.sum_to_size(a.shape), *_mixed(grads, a)
+
+
+def _mixed(xs: Sequence[Tensor], a: Tensor) -> tuple[Tensor, ...]:
+    mean = _mean(xs)
+    return tuple(torch.lerp(mean, x, a) for x in xs)
+
+
+def _mean(xs: Sequence[Tensor]) -> Tensor:
+    # a running mean: equal tensors give exactly themselves, and a sum of many could overflow float16
+    mean = xs[0]
+    for count, x in enumerate(xs[1:], 2):
+        mean = torch.lerp(mean, x, 1 / count)
+    return mean
