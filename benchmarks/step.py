@@ -2,10 +2,10 @@
 
     python benchmarks/step.py [--rounds 10] [--device cpu] [--case image|pixel]
 
-Two branches on ResNet-50, AFA after each block of layer4, SGD with momentum: batch 4 at 224x224 (image, classifiers) and
-batch 2 at 289x289 (pixel, DeepLabv3+). Variants take turns, step by step, so that a ratio holds where the machine's speed
-drifts; the ratio is the median over the rounds of one variant's step over its baseline's. Peak memory is that of a
-process of its own for each variant (on a GPU: what torch allocated).
+Two branches on ResNet-50, AFA after each block of layer4, SGD with momentum: batch 4 at 224x224 (image, classifiers)
+and batch 2 at 289x289 (pixel, DeepLabv3+). Variants take turns, step by step, so that a ratio holds where the machine's
+speed drifts; the ratio is the median over the rounds of one variant's step over its baseline's. Peak memory is that of
+a process of its own for each variant (on a GPU: what torch allocated).
 """
 
 from __future__ import annotations

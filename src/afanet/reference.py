@@ -14,7 +14,7 @@ from torch import Tensor
 from afanet.errors import InputError
 from afanet.fusion import AFA
 from afanet.networks import Dense, Output, Pooled, Woven, create_network
-from afanet.networks.weights import read_state_dict
+from afanet.networks.weights import read_state_dict, tensors_by_name
 
 Source = str | Path | Mapping[str, Tensor]
 
@@ -86,9 +86,9 @@ def load_reference_network(source: Source) -> Woven:
             f"but {how} tensor '{key}' ({len(missing)} missing, {len(left)} left over)"
         )
     own = network.state_dict()
-    loaded = {}
-    for ours, keys in theirs_by_ours.items():
-        loaded[ours] = _assembled(own[ours], ours, [state[key] for key in keys], keys)
+    loaded = {
+        ours: _assembled(own[ours], ours, [state[key] for key in keys], keys) for ours, keys in theirs_by_ours.items()
+    }
     network.load_state_dict(loaded)
     return network.eval()
 
@@ -131,7 +131,7 @@ def load_reference_layer(source: Source, size: Sequence[int] | None = None, prot
 
 
 def _state(source: Source) -> Mapping[str, Tensor]:
-    return source if isinstance(source, Mapping) else read_state_dict(source)
+    return tensors_by_name(source, "the state dict") if isinstance(source, Mapping) else read_state_dict(source)
 
 
 def _recognise(state: Mapping[str, Tensor]) -> _Original:
@@ -200,7 +200,8 @@ def _fusion_names(ours: str, original: _Original) -> list[str]:
 
 def _assembled(own: Tensor, ours: str, tensors: Sequence[Tensor], keys: Sequence[str]) -> Tensor:
     """One of our tensors from those of the original that make it."""
-    whole = tensors[0] if len(tensors) == 1 else torch.stack(list(tensors)).reshape(own.shape)
-    if whole.shape != own.shape:
-        raise InputError(f"tensor '{keys[0]}' has the shape {tuple(whole.shape)} where '{ours}' has {tuple(own.shape)}")
-    return whole
+    part = own.shape[len(keys) // 2 :]  # one is ours whole, two stand along its first axis, four along its first two
+    for key, tensor in zip(keys, tensors, strict=True):
+        if tensor.shape != part:
+            raise InputError(f"tensor '{key}' has the shape {tuple(tensor.shape)}, but '{ours}' needs {tuple(part)}")
+    return torch.stack(list(tensors)).reshape(own.shape)

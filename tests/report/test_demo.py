@@ -23,6 +23,7 @@ def test_both_methods_are_trained_and_drawn_and_an_earlier_demo_is_replaced(
 ) -> None:
     small = {
         "data.size": [32, 32],
+        "network.backbone": "test_resnet",
         "data.options.train_scenes": 4,
         "data.options.test_scenes": 2,
         "batch_size": 2,

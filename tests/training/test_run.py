@@ -108,6 +108,8 @@ def test_progress_is_plain_lines_with_losses_and_time_left(
         ({"data.options.train_scene": 3}, "did you mean 'train_scenes'"),
         ({"data.root": "nowhere"}, "leave --data out"),
         ({"tasks": ["dept"]}, "did you mean 'depth'"),
+        ({"batch_size": 1}, "batch norm needs at least two"),
+        ({"data.options.train_scenes": 1}, "1 training images"),
         ({"device": "gpu"}, "device 'gpu' is not there"),
     ],
 )

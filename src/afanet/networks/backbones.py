@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import timm
-import torch
 from timm.models._features import FeatureListNet
 from timm.models.regnet import RegStage
 from torch import Tensor, nn
@@ -36,6 +35,7 @@ class Backbone(nn.Module):
     Raises:
         InputError: for a name timm does not have, a network without stages, or what the network cannot do.
 
+    >>> import torch
     >>> backbone = Backbone("resnet18", output_stride=16)
     >>> [tuple(x.shape) for x in backbone(torch.rand(1, 3, 64, 96))]
     [(1, 64, 16, 24), (1, 512, 4, 6)]
@@ -104,8 +104,8 @@ def _timm_features(name: str, output_stride: int, pretrained: bool, size: Sequen
         ) from error
     except (TypeError, ValueError, NotImplementedError, AssertionError, RuntimeError) as error:
         raise InputError(
-            f"backbone '{name}' cannot be built with output stride {output_stride} ({str(error).strip() or 'refused by timm'}): "
-            "try output_stride=32, or another backbone"
+            f"backbone '{name}' cannot be built with output stride {output_stride} "
+            f"({str(error).strip() or 'refused by timm'}): try output_stride=32, or another backbone"
         ) from error
     if not isinstance(features, FeatureListNet):
         raise InputError(
@@ -130,15 +130,14 @@ def _set_multi_grid(backbone: Backbone, name: str, factors: Sequence[int], base:
     blocks = [backbone.get_submodule(block) for block in backbone.last_blocks]
     if len(factors) != len(blocks):
         raise InputError(
-            f"multi_grid={tuple(factors)} has {len(factors)} factors, but the last stage of '{name}' has {len(blocks)} blocks"
+            f"multi_grid={tuple(factors)} has {len(factors)} factors, but the last stage of '{name}' "
+            f"has {len(blocks)} blocks"
         )
     for block, factor in zip(blocks, factors, strict=True):
         for conv in block.modules():
             if isinstance(conv, nn.Conv2d) and conv.kernel_size != (1, 1):
                 if isinstance(conv.padding, str) or conv.stride != (1, 1):
-                    raise InputError(
-                        f"backbone '{name}' cannot have a multi-grid: its last stage is strided or padded 'same'"
-                    )
+                    raise InputError(f"backbone '{name}' cannot have a multi-grid: its last stage is strided")
                 dilation = base * factor
                 conv.dilation = (dilation, dilation)
                 conv.padding = tuple(dilation * (kernel // 2) for kernel in conv.kernel_size)

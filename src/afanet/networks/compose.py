@@ -6,7 +6,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
+from typing import Any, cast
 
 from torch import fx
 
@@ -93,10 +93,10 @@ class Composer:
         fused: dict[str, dict[Any, fx.Node]] = {task: {} for task in layers}
         for meeting in meetings:
             features = {task: pick(output, meeting.key) for task, output in outputs.items()}
-            entered = [meeting.layouts[task].enter(x).node for task, x in features.items()]
+            entered = [_node(meeting.layouts[task].enter(x)) for task, x in features.items()]
             together = self._proxy(self._graph.call_module(f"fusion.{meeting.name}", (entered,)))
             for i, (task, x) in enumerate(features.items()):
-                fused[task][meeting.key] = meeting.layouts[task].leave(together[i], x).node
+                fused[task][meeting.key] = _node(meeting.layouts[task].leave(together[i], x))
         for task, layer in layers.items():
             point = self._traces[task].calls[layer]
             self._became[task][point] = _together(fused[task], type(self._traces[task].value(point)))
@@ -122,11 +122,15 @@ class Composer:
         trunk = _up_to(self._traces[first], share)
         for task in others:
             for ours, theirs in zip_longest(trunk, _up_to(self._traces[task], share)):
-                if ours is None or theirs is None or (ours.op, ours.target) != (theirs.op, theirs.target):
+                if (
+                    ours is None
+                    or theirs is None
+                    or _signature(self._traces[first], ours) != _signature(self._traces[task], theirs)
+                ):
                     one, other = ours and ours.target, theirs and theirs.target
                     raise InputError(
                         f"branches '{first}' and '{task}' cannot share one trunk up to '{share}': "
-                        f"where one calls '{one}' the other calls '{other}'; share up to an earlier layer"
+                        f"'{one}' of the one and '{other}' of the other are not alike; share up to an earlier layer"
                     )
                 self._became[task][theirs] = self._became[first][ours]
 
@@ -141,7 +145,7 @@ class Composer:
 
     def _copy(self, task: str, node: fx.Node, became: dict[fx.Node, Any]) -> Any:
         if node.target is operator.getitem:
-            container, key = fx.node.map_arg(node.args, became.__getitem__)
+            container, key = cast(tuple[Any, Any], fx.node.map_arg(node.args, became.__getitem__))
             if not isinstance(container, fx.Node):
                 return container[key]
         copy = self._graph.node_copy(node, became.__getitem__)
@@ -151,11 +155,24 @@ class Composer:
         return copy
 
 
+def _node(recorded: Any) -> fx.Node:
+    return cast(fx.Node, recorded.node)
+
+
 def _up_to(trace: Trace, layer: str) -> list[fx.Node]:
     return trace.nodes[: trace.nodes.index(trace.calls[layer]) + 1]
 
 
-def _together(fused: dict[Any, fx.Node], container: type) -> Any:
+def _signature(trace: Trace, node: fx.Node) -> tuple[Any, ...]:
+    """What must be equal in two branches for one to do the other's work: the call, and the shapes of its tensors."""
+    shapes = {}
+    if node.op == "call_module":
+        tensors = trace.branch.get_submodule(str(node.target)).state_dict()
+        shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    return node.op, node.target, shapes
+
+
+def _together(fused: dict[Any, fx.Node], container: type[Any]) -> Any:
     if None in fused:
         return fused[None]
-    return fused if container is dict else container(fused.values())
+    return fused if issubclass(container, dict) else container(fused.values())

@@ -68,8 +68,8 @@ def create_network(
     """A multi-task network by method and backbone: images (B, 3, H, W) in, ``{task: output}`` out.
 
     Args:
-        method: "single" (branches side by side), "hard" (one backbone, a head a task), "cross_stitch" and "nddr" (branches
-            meet after each stage), or "afa" (after each block of the last stage).
+        method: "single" (branches side by side), "hard" (one backbone, a head a task), "cross_stitch" and "nddr"
+            (branches meet after each stage), or "afa" (after each block of the last stage).
         outputs: for each task ``Dense(channels)``, a DeepLabv3+ head with (B, channels, H, W) at the images' size, or
             ``Pooled(channels)``, mean pooling and a linear layer with (B, channels); ``("dense", channels)`` and
             ``("pooled", channels)`` will do, and both kinds may stand in one network.
@@ -94,6 +94,8 @@ def create_network(
     """
     if method not in METHODS:
         raise unknown("method", method, METHODS)
+    if not outputs:
+        raise InputError("create_network got no outputs: expected Dense(channels) or Pooled(channels) for each task")
     row = METHODS[method]
     wanted = {task: _output(task, output) for task, output in outputs.items()}
     stride = output_stride or (16 if any(isinstance(output, Dense) for output in wanted.values()) else 32)
@@ -120,7 +122,7 @@ def create_network(
 def _output(task: str, output: Output | tuple[str, int]) -> Output:
     if isinstance(output, Dense | Pooled):
         return output
-    kinds = {"dense": Dense, "pooled": Pooled}
+    kinds: dict[str, type[Dense] | type[Pooled]] = {"dense": Dense, "pooled": Pooled}
     if isinstance(output, tuple | list) and len(output) == 2 and output[0] in kinds:
-        return kinds[output[0]](output[1])
+        return kinds[output[0]](int(output[1]))
     raise InputError(f"output of task '{task}' is {output!r}: expected Dense(channels) or Pooled(channels)")

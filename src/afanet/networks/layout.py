@@ -19,7 +19,7 @@ class Layout:
 
     Args:
         order: "BCHW"; "BHWC", channels last as in Swin; or "BNC", tokens as in ViT.
-        prefix: class and register tokens before the patches' ("BNC" only); they pass beside the fusion layer, unchanged.
+        prefix: class and register tokens before the patches' ("BNC" only); they pass beside the fusion layer unchanged.
         grid: (H, W) of the patches ("BNC" only).
 
     Raises:
@@ -66,7 +66,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Point:
-    """A layer to meet at, by name; with its layout where that must be declared: ``Point("blocks.3", Layout("BHWC"))``."""
+    """A layer to meet at; with its layout where that must be declared: ``Point("blocks.3", Layout("BHWC"))``."""
 
     name: str
     layout: Layout | None = None
@@ -85,11 +85,11 @@ def layouts_of(trace: Trace, node: fx.Node, declared: Layout | None) -> dict[Any
     value = trace.value(node)
     if isinstance(value, Tensor):
         return {None: declared or _recognise(trace, node, None)}
-    keys = list(value) if type(value) is dict else list(range(len(value))) if type(value) in (list, tuple) else []
+    keys = list(value) if isinstance(value, dict) else list(range(len(value))) if type(value) in (list, tuple) else []
     if not keys or not all(isinstance(value[key], Tensor) for key in keys):
         raise InputError(
-            f"layer '{node.target}' of branch '{trace.task}' puts out {type(value).__name__}: branches can meet at a tensor, "
-            "or at a list, tuple or dict of tensors; name a layer inside it"
+            f"layer '{node.target}' of branch '{trace.task}' puts out {type(value).__name__}: branches can meet at a "
+            "tensor, or at a list, tuple or dict of tensors; name a layer inside it"
         )
     return {key: declared or _recognise(trace, node, key) for key in keys}
 
@@ -109,21 +109,22 @@ def _recognise(trace: Trace, node: fx.Node, key: Any) -> Layout:
     if layout is None:
         item = "" if key is None else f"[{key!r}]"
         raise InputError(
-            f"layer '{node.target}'{item} of branch '{trace.task}' puts out {tuple(shape)} and nothing says which of these are "
-            "channels and pixels: declare it as Point(name, Layout('BCHW' or 'BHWC')) or, for tokens, "
+            f"layer '{node.target}'{item} of branch '{trace.task}' puts out {tuple(shape)} and nothing says which of "
+            "these are channels and pixels: declare it as Point(name, Layout('BCHW' or 'BHWC')) or, for tokens, "
             "Point(name, Layout('BNC', prefix=..., grid=(H, W)))"
         )
     return layout
 
 
 def _by_evidence(trace: Trace, node: fx.Node, key: Any, shape: Sequence[int]) -> Layout | None:
-    image = trace.value(trace.nodes[0]).shape
     try:
-        larger = pick(trace.value_at(node, 2 * image[2], 2 * image[3]), key).shape
+        larger = pick(trace.value(node, scale=2), key).shape
     except InputError:
         return None
     changed = [i for i, (before, after) in enumerate(zip(shape, larger, strict=True)) if before != after]
-    return {(2, 3): Layout("BCHW"), (1, 2): Layout("BHWC")}.get(tuple(changed))
+    if changed == [2, 3]:
+        return Layout("BCHW")
+    return Layout("BHWC") if changed == [1, 2] else None
 
 
 def _by_declaration_of_network(trace: Trace, name: str) -> Layout | None:

@@ -10,14 +10,15 @@ import torch
 from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from afanet.errors import InputError, unknown
+from afanet.errors import InputError
 
 
 class Trace:
     """The graph of one branch, and the values that its nodes have for an example image.
 
     Only the ancestors of `layers` are opened; all else stays one call a layer. Values are computed when they are asked
-    for, on fake tensors: shapes and types without data or arithmetic. The branch is traced in the mode it is in.
+    for, on fake tensors: shapes and types without data or arithmetic, and in evaluation, where no layer counts batches.
+    The branch is traced in the mode it is in.
 
     Args:
         task: the branch's name, for messages.
@@ -33,7 +34,8 @@ class Trace:
         self.task = task
         self.branch = branch
         self.example = example
-        self._values: dict[fx.Node, Any] = {}
+        self._fake = FakeTensorMode(allow_non_fake_inputs=True)
+        self._values: dict[int, dict[fx.Node, Any]] = {}
         self._tracer = _Tracer(layers, self.value)
         try:
             self._tracer.trace(branch)
@@ -45,6 +47,7 @@ class Trace:
                 f"branch '{task}' cannot be traced in {where} ({_first_line(error)}): the Python there depends on the "
                 "image's values; meet at a layer that encloses it, or move that code into a submodule of its own"
             ) from error
+        self._own_constants()
         self.calls = {layer: self._the_call(layer) for layer in layers}
 
     @property
@@ -52,24 +55,18 @@ class Trace:
         """The graph's nodes as they run, the image first, the output last."""
         return list(self._tracer.graph.nodes)
 
-    def value(self, node: fx.Node) -> Any:
-        """What the node yields for the example: a fake tensor, or a structure of them."""
-        if node not in self._values:
-            self._values = self._run(node, self.example, self._values)
-        return self._values[node]
-
-    def value_at(self, node: fx.Node, height: int, width: int) -> Any:
-        """What the node yields for an image of another size."""
-        return self._run(node, self.example.new_empty(*self.example.shape[:2], height, width), {})[node]
-
-    def _run(self, until: fx.Node, example: Tensor, known: dict[fx.Node, Any]) -> dict[fx.Node, Any]:
-        values = dict(known)
-        with FakeTensorMode(allow_non_fake_inputs=True) as mode, torch.no_grad(), self._tracer.paused():
-            image = mode.from_tensor(example)
-            for node in self.nodes[: self.nodes.index(until) + 1]:
-                if node not in values:
-                    values[node] = image if node.op == "placeholder" else self._compute(node, values, image)
-        return values
+    def value(self, node: fx.Node, scale: int = 1) -> Any:
+        """What the node yields for an image `scale` times as large as the example: fake tensors, however structured."""
+        values = self._values.setdefault(scale, {})
+        if node not in values:
+            batch, channels, height, width = self.example.shape
+            with in_mode(self.branch, False), self._fake, torch.no_grad(), self._tracer.paused():
+                image = self.example.new_empty(batch, channels, scale * height, scale * width)
+                for earlier in self.nodes[: self.nodes.index(node) + 1]:
+                    if earlier not in values:
+                        is_image = earlier.op == "placeholder"
+                        values[earlier] = image if is_image else self._compute(earlier, values, image)
+        return values[node]
 
     def _compute(self, node: fx.Node, values: dict[fx.Node, Any], image: Tensor) -> Any:
         args, kwargs = _filled(list(node.args), values), _filled(dict(node.kwargs), values)
@@ -88,6 +85,13 @@ class Trace:
                 f"branch '{self.task}' fails in '{node.target}' on images of {size} ({_first_line(error)}): "
                 "pass images that it takes, or their shape, as `example`"
             ) from error
+
+    def _own_constants(self) -> None:
+        # tensors that an opened layer makes anew in each forward become buffers, so that they move with the branch
+        for node in self.nodes:
+            name = str(node.target)
+            if node.op == "get_attr" and name.startswith("_tensor_constant") and name in vars(self.branch):
+                self.branch.register_buffer(name, vars(self.branch).pop(name), persistent=False)
 
     def _the_call(self, layer: str) -> fx.Node:
         calls = [node for node in self.nodes if node.op == "call_module" and node.target == layer]
@@ -142,7 +146,7 @@ class _Tracer(fx.Tracer):
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         return super().getattr(attr, attr_val, parameter_proxy_cache) if self._recording else attr_val
 
-    def iter(self, obj: fx.Proxy) -> Iterator[Any]:
+    def iter(self, obj: Any) -> Iterator[Any]:
         # lists of features, as in HRNet: how long they are follows from the example
         value = self.value(obj.node)
         if isinstance(value, Tensor) or not isinstance(value, Sequence):
@@ -150,20 +154,16 @@ class _Tracer(fx.Tracer):
         return iter([obj[i] for i in range(len(value))])
 
 
-def require_layers(task: str, branch: nn.Module, names: Sequence[str]) -> None:
-    """Raise for names that the branch does not have, that stand twice, or that enclose one another."""
-    known = [name for name, _ in branch.named_modules() if name]
-    for name in names:
-        if name not in known:
-            raise unknown(f"layer of branch '{task}'", name, known)
-        if names.count(name) > 1:
-            raise InputError(f"layer '{name}' of branch '{task}' is named {names.count(name)} times: name it once")
-        for inner in names:
-            if inner.startswith(name + "."):
-                raise InputError(
-                    f"layer '{name}' of branch '{task}' encloses '{inner}', which is named too: "
-                    f"name the last layer inside '{name}' instead of it"
-                )
+@contextmanager
+def in_mode(branch: nn.Module, training: bool) -> Iterator[None]:
+    """Put a branch in training (True) or evaluation (False) for a while, then every module back as it was."""
+    modes = {module: module.training for module in branch.modules()}
+    branch.train(training)
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 def attribute(module: nn.Module, path: str) -> Any:

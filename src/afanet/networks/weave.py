@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from keyword import iskeyword
 
 import torch
 from torch import Tensor, fx, nn
@@ -11,10 +11,9 @@ from torch import Tensor, fx, nn
 from afanet.errors import InputError
 from afanet.networks.compose import Composer, Meeting, meetings_at
 from afanet.networks.layout import Point
-from afanet.networks.trace import Trace, attribute, require_layers
+from afanet.networks.points import Points, points_by_task, require_layers
+from afanet.networks.trace import Trace, attribute, in_mode
 from afanet.networks.woven import Program, Woven, plant
-
-Points = Sequence[str | Point]
 
 
 def weave(
@@ -27,9 +26,9 @@ def weave(
 ) -> Woven:
     """Weave single-task networks into one multi-task network that takes an image and returns ``{task: output}``.
 
-    All branches run side by side. At every point they stop, a fusion layer exchanges what they have there, and each goes
-    on with its share. The branches are traced only as far as the points lie inside them: their other layers stay as they
-    are, one call each, under their own names (``branches.TASK...``, ``fusion.POINT...``).
+    All branches run side by side. At every point they stop, a fusion layer exchanges what they have there, and each
+    goes on with its share. Only the modules around the points are traced: all other layers stay as they are, one call
+    each, under their own names (``branches.TASK...``, ``fusion.POINT...``).
 
     Args:
         branches: single-task networks by task name, each called with one image batch; adopted, not copied.
@@ -66,7 +65,7 @@ def weave(
     ['fusion.1.sam.Q', 'fusion.1.sam.conv.weight']
     """
     tasks = _checked_tasks(branches)
-    points = _points_by_task(tasks, at)
+    points = points_by_task(tasks, at)
     if fusion is None and points[tasks[0]]:
         raise InputError("weave got layers to meet `at` but no fusion layer: pass one, such as afanet.AFA")
     named = {task: [point.name for point in points[task]] + ([share] if share else []) for task in tasks}
@@ -101,50 +100,13 @@ def _checked_tasks(branches: Mapping[str, nn.Module]) -> list[str]:
     for task, branch in branches.items():
         if not isinstance(branch, nn.Module):
             raise InputError(f"branch '{task}' is a {type(branch).__name__}: expected a torch.nn.Module")
-        if not task or "." in task or hasattr(nn.Module, task) or task == "training":
+        if not isinstance(task, str) or not task or "." in task or iskeyword(task) or hasattr(nn.Module(), task):
             raise InputError(
-                f"'{task}' cannot name a task: parameters are called branches.TASK..., so choose a plain word"
+                f"{task!r} cannot name a task: parameters are called branches.TASK..., so choose a plain word"
             )
         if sum(other is branch for other in branches.values()) > 1:
             raise InputError(f"branch '{task}' is the same object as another: pass copy.deepcopy of it, or use `share`")
     return list(branches)
-
-
-def _points_by_task(tasks: Sequence[str], at: object) -> dict[str, list[Point]]:
-    lists: dict[str, object]
-    if isinstance(at, Mapping):
-        if at.keys() != set(tasks):
-            raise InputError(f"`at` names the branches {sorted(at)}: expected one list for each of {list(tasks)}")
-        lists = dict(at)
-    elif isinstance(at, Sequence) and at and all(isinstance(item, list | tuple) for item in at):
-        if len(at) != len(tasks):
-            raise InputError(
-                f"`at` has {len(at)} lists for {len(tasks)} branches: expected one for all, or one per branch"
-            )
-        lists = dict(zip(tasks, at, strict=True))
-    else:
-        lists = dict.fromkeys(tasks, [at] if isinstance(at, str | Point) else at)
-    points = {task: [_point(item) for item in _listed(lists[task])] for task in tasks}
-    counts = {task: len(points[task]) for task in tasks}
-    if len(set(counts.values())) > 1:
-        raise InputError(
-            f"the branches have different numbers of layers to meet at, {counts}: expected the same for all"
-        )
-    return points
-
-
-def _listed(items: object) -> list[object]:
-    if isinstance(items, str | Point) or not isinstance(items, Sequence):
-        raise InputError(f"`at` got {items!r}: expected a list of layer names")
-    return list(items)
-
-
-def _point(item: object) -> Point:
-    if isinstance(item, Point):
-        return item
-    if isinstance(item, str):
-        return Point(item)
-    raise InputError(f"`at` got {item!r}: expected names of layers, or Points")
 
 
 def _side_by_side(tasks: Sequence[str]) -> Program:
@@ -175,20 +137,9 @@ def _traces(
 ) -> dict[str, Trace]:
     traces = {}
     for task, branch in branches.items():
-        with _in_mode(branch, training):
+        with in_mode(branch, training):
             traces[task] = Trace(task, branch, named[task], image)
     return traces
-
-
-@contextmanager
-def _in_mode(branch: nn.Module, training: bool) -> Iterator[None]:
-    modes = {module: module.training for module in branch.modules()}
-    branch.train(training)
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def _steps(

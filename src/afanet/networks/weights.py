@@ -31,9 +31,8 @@ def load_weights(module: nn.Module, name: str, path: str) -> str:
     }
     own = module.state_dict()
     if not found:
-        raise InputError(
-            f"{path} holds none of the tensors of '{name}', its first is '{next(iter(state), None)}': expected its weights"
-        )
+        first = next(iter(state), None)
+        raise InputError(f"{path} holds none of the tensors of '{name}' (its first is '{first}'): expected its weights")
     for key, tensor in found.items():
         if tensor.shape != own[key].shape:
             raise InputError(f"{path} has {tuple(tensor.shape)} at '{key}' where '{name}' has {tuple(own[key].shape)}")
@@ -58,9 +57,21 @@ def read_state_dict(path: str | Path) -> Mapping[str, Tensor]:
         raise InputError(
             f"{path} cannot be read as weights ({type(error).__name__}): expected tensors by name"
         ) from error
+    return tensors_by_name(state, str(path))
+
+
+def tensors_by_name(state: object, source: str) -> Mapping[str, Tensor]:
+    """The state dict that an object is, or that it wraps under "state_dict" or "model".
+
+    Raises:
+        InputError: where it is none, naming the source.
+    """
     for wrapper in ("state_dict", "model"):
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]
-    if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise InputError(f"{path} holds {type(state).__name__}: expected tensors by name")
+    if not isinstance(state, Mapping):
+        raise InputError(f"{source} holds {type(state).__name__}: expected tensors by name")
+    for name, tensor in state.items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise InputError(f"{source} holds {type(tensor).__name__} under {name!r}: expected tensors by name")
     return state

@@ -17,6 +17,7 @@ class Woven(nn.Module):
         branches: the single-task networks by task name.
         fusion: the fusion layers, under the names of the layers after which they stand.
         programs: what runs, by mode: under True in training, under False in evaluation.
+        weights_report: one line on the weights that were loaded, empty where none were.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Woven(nn.Module):
         for point, layer in fusion.items():
             plant(self.fusion, point, layer)
         self.programs = dict(programs)
+        self.weights_report = ""
 
     def forward(self, image: Tensor) -> dict[str, Any]:
         """Every task's output for a batch of images (B, 3, H, W)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -31,7 +31,7 @@ def draw_predictions(
     samples, (height, width) = len(examples["id"]), examples["image"].shape[-2:]
     columns = 1 + len(dense) * (1 + len(runs))
     rows = samples if dense else 1
-    words = 0.2 * len(pooled) * (1 + len(runs))
+    words = 0.2 * (1 + len(runs)) if pooled else 0
     cell_height = CELL * height / width + words + 0.1
     legend_height = 0.9 if dense else 0.01
     across = columns if dense else samples
@@ -42,7 +42,7 @@ def draw_predictions(
         axes = figure.add_subplot(grid[(sample, 0) if dense else (0, sample)])
         axes.imshow(_photograph(examples["image"][sample]))
         axes.set_title("image" if dense and sample == 0 else "", fontsize=9)
-        axes.set_xlabel("\n".join(_words(task, examples, runs, sample) for task in pooled), fontsize=8)
+        axes.set_xlabel(_words(pooled, examples["targets"], runs, sample), fontsize=8)
         _bare(axes)
         for index, task in enumerate(dense):
             values = {"truth": examples["targets"][task.name]} | {title: run[task.name] for title, run in runs.items()}
@@ -54,7 +54,7 @@ def draw_predictions(
     for index, task in enumerate(dense):
         first = 1 + index * (1 + len(runs))
         _draw_legend(figure.add_subplot(grid[rows, first : first + 1 + len(runs)]), task.legend)
-    figure.savefig(file, dpi=120)
+    figure.savefig(file, dpi=120, bbox_inches="tight", pad_inches=0.1)
 
 
 def _photograph(image: Tensor) -> Tensor:
@@ -63,9 +63,14 @@ def _photograph(image: Tensor) -> Tensor:
     return (image.permute(1, 2, 0) * std + mean).clamp(0, 1)
 
 
-def _words(task: PooledTask, examples: Batch, runs: Mapping[str, Mapping[str, Tensor]], sample: int) -> str:
-    said = [f"{title}: {task.caption(run[task.name][sample])}" for title, run in runs.items()]
-    return "\n".join([f"{task.name}: {task.caption(examples['targets'][task.name][sample])}", *said])
+def _words(
+    tasks: Sequence[PooledTask], targets: Mapping[str, Tensor], runs: Mapping[str, Mapping[str, Tensor]], sample: int
+) -> str:
+    said = {
+        title: ", ".join(task.caption(values[task.name][sample]) for task in tasks)
+        for title, values in {"truth": targets, **runs}.items()
+    }
+    return "\n".join(f"{title}: {words}" for title, words in said.items() if tasks)
 
 
 def _bare(axes: Axes) -> None:

@@ -18,9 +18,16 @@ Loader = DataLoader[Sample]
 def train_loader(data: Data, recipe: Recipe) -> Loader:
     """The training split, shuffled anew each epoch; a last batch that is not full is left out, if others are.
 
-    The order comes from a generator of its own, so that every method sees the same batches.
+    The order comes from a generator of its own, so that every method sees the same batches. Raises `InputError` for
+    batches of one image, which batch norm cannot train on.
     """
-    full = _length(data.train) >= recipe.batch_size
+    images = _length(data.train)
+    if min(images, recipe.batch_size) < 2:
+        raise InputError(
+            f"batches of one image cannot be trained on (batch_size {recipe.batch_size}, {images} training images): "
+            "batch norm needs at least two"
+        )
+    full = images >= recipe.batch_size
     generator = torch.Generator().manual_seed(recipe.seed)
     return _loader(data.train, recipe, shuffle=True, drop_last=full, generator=generator)
 
@@ -65,7 +72,7 @@ def _loader(
         generator=generator,
         collate_fn=collate,
         num_workers=recipe.workers,
-        persistent_workers=recipe.workers > 0,
+        persistent_workers=shuffle and recipe.workers > 0,
         pin_memory=torch.cuda.is_available(),
     )
 

@@ -24,7 +24,11 @@ class MultiTaskModule(LightningModule):
 
     def __init__(self, network: nn.Module, tasks: dict[str, Task], recipe: Recipe) -> None:
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = network
+        # Not `network.to`, which fails on parameters of five axes, as cross-stitch has.
+        for parameter in network.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         self.tasks = tasks
         self.recipe = recipe
         self.scores: dict[str, dict[str, float]] = {}

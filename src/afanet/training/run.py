@@ -60,7 +60,7 @@ def train(recipe: Recipe, out: Path | None = None) -> Run:
     say(data.describe)
     if network.weights_report:
         say(str(network.weights_report))
-    test = test_loader(data, recipe)
+    batches, test = train_loader(data, recipe), test_loader(data, recipe)
     with plain_errors():
         read_once(test)
 
@@ -72,7 +72,7 @@ def train(recipe: Recipe, out: Path | None = None) -> Run:
         with quiet(), plain_errors():
             trainer = create_trainer(recipe, device, [ProgressCallback(), EpochLog(folder.log), last])
             started = perf_counter()
-            trainer.fit(module, train_loader(data, recipe))
+            trainer.fit(module, batches)
             trained = perf_counter()
             trainer.validate(module, test, verbose=False)
     except InputError:

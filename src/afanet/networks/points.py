@@ -1,0 +1,70 @@
+"""The layers to meet at, as they may be given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import nn
+
+from afanet.errors import InputError, unknown
+from afanet.networks.layout import Point
+
+Points = Sequence[str | Point]
+
+
+def points_by_task(tasks: Sequence[str], at: object) -> dict[str, list[Point]]:
+    """Every branch's points, from one list for all, a list per branch, or a mapping from branches to lists.
+
+    Raises:
+        InputError: for what is none of these, or where the branches do not have equally many points.
+    """
+    lists: dict[str, object]
+    if isinstance(at, Mapping):
+        if at.keys() != set(tasks):
+            raise InputError(f"`at` names the branches {list(at)}: expected one list for each of {list(tasks)}")
+        lists = dict(at)
+    elif isinstance(at, Sequence) and at and all(isinstance(item, list | tuple) for item in at):
+        if len(at) != len(tasks):
+            raise InputError(
+                f"`at` has {len(at)} lists for {len(tasks)} branches: expected one for all, or one per branch"
+            )
+        lists = dict(zip(tasks, at, strict=True))
+    else:
+        lists = dict.fromkeys(tasks, [at] if isinstance(at, str | Point) else at)
+    points = {task: [_point(item) for item in _listed(lists[task])] for task in tasks}
+    counts = {task: len(points[task]) for task in tasks}
+    if len(set(counts.values())) > 1:
+        raise InputError(
+            f"the branches have different numbers of layers to meet at, {counts}: expected the same for all"
+        )
+    return points
+
+
+def require_layers(task: str, branch: nn.Module, names: Sequence[str]) -> None:
+    """Raise for names that the branch does not have, that stand twice, or that enclose one another."""
+    known = [name for name, _ in branch.named_modules() if name]
+    for name in names:
+        if name not in known:
+            raise unknown(f"layer of branch '{task}'", name, known)
+        if names.count(name) > 1:
+            raise InputError(f"layer '{name}' of branch '{task}' is named {names.count(name)} times: name it once")
+        for inner in names:
+            if inner.startswith(name + "."):
+                raise InputError(
+                    f"layer '{name}' of branch '{task}' encloses '{inner}', which is named too: "
+                    f"name the last layer inside '{name}' instead of it"
+                )
+
+
+def _listed(items: object) -> list[object]:
+    if isinstance(items, str | Point) or not isinstance(items, Sequence):
+        raise InputError(f"`at` got {items!r}: expected a list of layer names")
+    return list(items)
+
+
+def _point(item: object) -> Point:
+    if isinstance(item, Point):
+        return item
+    if isinstance(item, str):
+        return Point(item)
+    raise InputError(f"`at` got {item!r}: expected names of layers, or Points")

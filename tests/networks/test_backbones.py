@@ -1,0 +1,97 @@
+"""Backbones compute what timm's networks do, with features at the stride that was asked for."""
+
+from __future__ import annotations
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from afanet import InputError
+from afanet.networks.backbones import Backbone
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("resnet18", 64),
+        ("convnext_atto", 64),
+        ("mobilenetv3_small_050", 64),
+        ("regnety_002", 64),
+        ("swin_tiny_patch4_window7_224", 64),
+    ],
+)
+def test_features_are_those_of_the_timm_network(name: str, size: int) -> None:
+    backbone = Backbone(name, size=(size, size)).eval()
+    options = {"img_size": size} if "swin" in name else {}
+    theirs = timm.create_model(name, features_only=True, **options).eval()
+    theirs.load_state_dict(backbone.state_dict())
+    image = torch.rand(1, 3, size, size)
+    maps = theirs(image)
+    maps = [x.permute(0, 3, 1, 2) for x in maps] if "swin" in name else maps
+    low, high = backbone(image)
+    assert torch.equal(high, maps[-1])
+    assert any(x.shape == low.shape and torch.equal(low, x) for x in maps)
+    assert (low.shape[1], high.shape[1]) == backbone.channels
+    assert (low.shape[-1], high.shape[-1]) == (size // 4, size // 32)
+
+
+@pytest.mark.parametrize("stride", [8, 16, 32])
+def test_the_last_features_have_the_output_stride(stride: int) -> None:
+    low, high = Backbone("resnet18", output_stride=stride).eval()(torch.rand(1, 3, 64, 96))
+    assert low.shape[-2:] == (16, 24)
+    assert high.shape[-2:] == (64 // stride, 96 // stride)
+
+
+@pytest.mark.parametrize(("stride", "dilations"), [(16, [2, 4, 8]), (8, [4, 8, 16])])
+def test_a_multi_grid_dilates_the_last_blocks(stride: int, dilations: list[int]) -> None:
+    backbone = Backbone("resnet50", output_stride=stride, multi_grid=(1, 2, 4))
+    convs = [
+        [conv for conv in backbone.get_submodule(block).modules() if isinstance(conv, nn.Conv2d)]
+        for block in backbone.last_blocks
+    ]
+    wide = [[conv.dilation for conv in block if conv.kernel_size == (3, 3)] for block in convs]
+    assert wide == [[(dilation, dilation)] for dilation in dilations]
+
+
+def test_stages_meet_after_the_tap_for_the_decoder() -> None:
+    backbone = Backbone("resnet18")
+    assert backbone.stages == ["after_layer1", "layer2", "layer3", "layer4"]
+    assert list(backbone._modules).index("after_layer1") == list(backbone._modules).index("layer1") + 1
+    assert list(backbone.state_dict()) == [k for k in timm.create_model("resnet18").state_dict() if k[:3] != "fc."]
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks"),
+    [
+        ("convnext_atto", ["stages_3.blocks.0", "stages_3.blocks.1"]),
+        ("swin_tiny_patch4_window7_224", ["layers_3.blocks.0", "layers_3.blocks.1"]),
+        ("regnety_002", ["s4.b1", "s4.b2", "s4.b3", "s4.b4", "s4.b5", "s4.b6", "s4.b7"]),
+    ],
+)
+def test_the_last_stages_blocks(name: str, blocks: list[str]) -> None:
+    assert Backbone(name, size=(64, 64)).last_blocks == blocks
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("resnet81", {}, "unknown backbone 'resnet81', did you mean 'resnet1"),
+        ("vit_tiny_patch16_224", {}, "has no chain of stages"),
+        ("swin_tiny_patch4_window7_224", {"output_stride": 16}, "cannot be built with output stride 16"),
+        ("resnet18", {"multi_grid": (1, 2, 4)}, "has 3 factors, but the last stage of 'resnet18' has 2 blocks"),
+        ("resnet18", {"multi_grid": (1, 2)}, "cannot have a multi-grid: its last stage is strided"),
+    ],
+)
+def test_what_a_backbone_cannot_do_is_refused(name: str, options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Backbone(name, **options)
+
+
+def test_weights_that_cannot_be_had_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    with pytest.raises(InputError, match="pretrained weights of 'resnet18' could not be had.*give a local file"):
+        Backbone("resnet18", weights="pretrained")

@@ -1,0 +1,124 @@
+"""Networks by method: every method, every kind of output, any backbone with stages."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+
+from afanet import AFA, NDDR, CrossStitch, Dense, InputError, Pooled, create_network
+from afanet.fusion import Fusion
+from afanet.networks import METHODS
+
+OUTPUTS = {
+    "dense": {"segmentation": Dense(13), "depth": Dense(1)},
+    "pooled": {"gender": Pooled(2), "age": Pooled(8)},
+    "both": {"depth": Dense(1), "scene": Pooled(5), "segmentation": Dense(4)},
+}
+small = partial(create_network, backbone="resnet18", size=(65, 97))
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gives_every_output_at_any_size(method: str, kind: str) -> None:
+    network = small(method, OUTPUTS[kind]).eval()
+    for height, width in [(65, 97), (43, 57)]:
+        with torch.no_grad():
+            outputs = network(torch.rand(1, 3, height, width))
+        assert list(outputs) == list(OUTPUTS[kind])
+        for task, wanted in OUTPUTS[kind].items():
+            shape = (1, wanted.channels, height, width) if isinstance(wanted, Dense) else (1, wanted.channels)
+            assert outputs[task].shape == shape
+
+
+@pytest.mark.parametrize(
+    ("method", "points", "layer"),
+    [
+        ("single", [], None),
+        ("hard", [], None),
+        ("cross_stitch", ["after_layer1", "layer2", "layer3", "layer4"], CrossStitch),
+        ("nddr", ["after_layer1", "layer2", "layer3", "layer4"], NDDR),
+        ("afa", ["layer4.0", "layer4.1"], AFA),
+    ],
+)
+def test_methods_meet_where_they_should(method: str, points: list[str], layer: type[Fusion]) -> None:
+    network = small(method, OUTPUTS["pooled"])
+    found = {
+        name: type(module) for name, module in network.named_modules() if isinstance(module, CrossStitch | NDDR | AFA)
+    }
+    assert found == {f"fusion.backbone.{point}": layer for point in points}
+
+
+def test_hard_sharing_has_one_backbone_and_a_head_a_task() -> None:
+    single, hard = (small(method, OUTPUTS["both"]) for method in ("single", "hard"))
+    size = {name: sum(p.numel() for p in part.parameters()) for name, part in single.branches.named_children()}
+    trunk = sum(p.numel() for p in single.branches.depth.backbone.parameters())
+    assert sum(p.numel() for p in hard.parameters()) == sum(size.values()) - 2 * trunk
+    names = [name for name, _ in hard.named_parameters() if ".backbone." in name]
+    assert names
+    assert all(name.startswith("branches.depth.backbone.") for name in names)
+
+
+def test_the_single_branches_do_not_touch() -> None:
+    network = small("single", OUTPUTS["pooled"])
+    network(torch.rand(2, 3, 65, 97))["age"].sum().backward()
+    assert all(p.grad is None for p in network.branches.gender.parameters())
+    assert all(p.grad is not None for p in network.branches.age.parameters())
+
+
+def test_the_decoder_taps_what_did_not_meet() -> None:
+    network = small("cross_stitch", OUTPUTS["dense"]).eval()
+    taps = []
+    network.branches.depth.head.low.register_forward_hook(lambda module, args, output: taps.append(args[0]))
+    image = torch.rand(1, 3, 65, 97)
+    network(image)
+    assert torch.equal(taps[0], network.branches.depth.backbone(image)[0])
+
+
+@pytest.mark.parametrize("stride", [8, 16, 32])
+def test_the_output_stride_is_that_of_the_last_features(stride: int) -> None:
+    network = small("afa", OUTPUTS["dense"], output_stride=stride, multi_grid=None if stride == 32 else (1, 2))
+    assert network.fusion.backbone.layer4.get_submodule("0").size == (-(-65 // stride), -(-97 // stride))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "outputs"),
+    [
+        ("convnext_atto", "both"),
+        ("mobilenetv3_small_050", "both"),
+        ("swin_tiny_patch4_window7_224", "pooled"),
+    ],
+)
+def test_any_backbone_with_stages_will_do(backbone: str, outputs: str) -> None:
+    network = create_network("afa", OUTPUTS[outputs], backbone, size=(64, 64))
+    sum(y.square().sum() for y in network(torch.rand(2, 3, 64, 64)).values()).backward()
+    assert list(network.fusion.parameters())
+    assert all(p.grad is not None for p in network.parameters())
+
+
+def test_options_go_to_the_fusion_layers_and_kinds_may_be_named() -> None:
+    network = small("afa", {"a": ("pooled", 2), "b": ("dense", 3)}, per_task=True, limit=2.0)
+    layer = network.fusion.backbone.layer4.get_submodule("0")
+    assert layer.cam.per_task
+    assert layer.cam.guard.limit == 2.0
+    assert network.weights_report == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (("afaa", OUTPUTS["pooled"]), {}, "unknown method 'afaa', did you mean 'afa'"),
+        (("afa", OUTPUTS["pooled"], "resnet81"), {}, "unknown backbone 'resnet81', did you mean"),
+        (("afa", {}), {}, "no outputs"),
+        (("afa", {"age": Pooled(8)}), {}, "at least 2 tasks"),
+        (("afa", {"age": Pooled(8), "b.c": Pooled(2)}), {}, "'b.c' cannot name a task"),
+        (("afa", {"age": 8}), {}, r"output of task 'age' is 8: expected Dense\(channels\) or Pooled"),
+        (("hard", OUTPUTS["pooled"]), {"per_task": True}, "method 'hard' has no fusion layers to give per_task to"),
+        (("afa", OUTPUTS["pooled"]), {"output_stride": 12}, "output_stride=12 is unknown"),
+        (("afa", OUTPUTS["pooled"]), {"weights": "none.pth"}, "none.pth is not a file"),
+    ],
+)
+def test_what_cannot_be_created_is_refused(arguments, options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        small(*arguments, **options) if len(arguments) == 2 else create_network(*arguments, **options)

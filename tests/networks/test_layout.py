@@ -1,0 +1,90 @@
+"""Layouts are exact inverses, and are recognised by evidence or by what a network says, or not at all."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from afanet import AFA, InputError, Layout, Point, weave
+from afanet.networks.layout import layouts_of
+from afanet.networks.trace import Trace
+
+sizes = st.integers(1, 4)
+
+
+@given(order=st.sampled_from(["BCHW", "BHWC", "BNC"]), batch=sizes, channels=sizes, h=sizes, w=sizes, prefix=sizes)
+def test_leave_undoes_enter(order: str, batch: int, channels: int, h: int, w: int, prefix: int) -> None:
+    x = torch.rand(batch, channels, h, w)
+    layout, features = {
+        "BCHW": (Layout("BCHW"), x),
+        "BHWC": (Layout("BHWC"), x.permute(0, 2, 3, 1)),
+        "BNC": (
+            Layout("BNC", prefix, (h, w)),
+            torch.cat([torch.rand(batch, prefix, channels), x.flatten(2).transpose(1, 2)], 1),
+        ),
+    }[order]
+    assert torch.equal(layout.enter(features), x)
+    assert torch.equal(layout.leave(layout.enter(features), features), features)
+
+
+def test_class_tokens_pass_beside_the_fusion() -> None:
+    layout, features = Layout("BNC", 2, (2, 3)), torch.rand(1, 8, 4)
+    fused = layout.leave(layout.enter(features) + 1, features)
+    assert torch.equal(fused[:, :2], features[:, :2])
+    assert torch.equal(fused[:, 2:], features[:, 2:] + 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("CBHW",), "layout 'CBHW' is unknown: expected 'BCHW', 'BHWC' or 'BNC'"),
+        (("BNC",), "layout 'BNC' got grid=None"),
+        (("BCHW", 0, (2, 2)), r"layout 'BCHW' got grid=\(2, 2\)"),
+    ],
+)
+def test_layouts_that_make_no_sense_are_refused(arguments: tuple[object, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Layout(*arguments)
+
+
+class Net(nn.Module):
+    """Puts out features in a given order, square and with as many channels as pixels a side, so no shape tells it."""
+
+    def __init__(self, order: str) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, 2, 1)
+        self.turn = Turn(order)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.turn(self.conv(image)).flatten(1).mean(1)
+
+
+class Turn(nn.Module):
+    """(B, C, H, W) in another order."""
+
+    def __init__(self, order: str) -> None:
+        super().__init__()
+        self.order = order
+
+    def forward(self, x: Tensor) -> Tensor:
+        return {"BCHW": x, "BHWC": x.permute(0, 2, 3, 1), "BNC": x.flatten(2).transpose(1, 2)}[self.order]
+
+
+@pytest.mark.parametrize("order", ["BCHW", "BHWC"])
+def test_the_order_is_recognised_by_what_a_larger_image_changes(order: str) -> None:
+    trace = Trace("a", Net(order), ["turn"], torch.empty(2, 3, 16, 16))
+    assert trace.value(trace.calls["turn"]).shape == (2, 8, 8, 8)
+    assert layouts_of(trace, trace.calls["turn"], None) == {None: Layout(order)}
+
+
+def test_tokens_are_taken_as_declared_and_never_guessed() -> None:
+    branches = {"a": Net("BNC"), "b": Net("BNC")}
+    with pytest.raises(InputError, match=r"layer 'turn' of branch 'a' puts out \(2, 64, 8\) and nothing says"):
+        weave(branches, ["turn"], AFA, example=(1, 3, 16, 16))
+    woven = weave(branches, [Point("turn", Layout("BNC", grid=(8, 8)))], AFA, example=(1, 3, 16, 16))
+    assert woven.fusion.turn.channels == 8
+    assert woven.fusion.turn.size == (8, 8)
+    assert woven(torch.rand(2, 3, 16, 16))["a"].shape == (2,)

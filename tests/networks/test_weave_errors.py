@@ -1,0 +1,129 @@
+"""What cannot be woven is refused in one sentence that names the layer and what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from afanet import AFA, InputError, weave
+
+SHAPE = (1, 3, 16, 16)
+
+
+class Odd(nn.Module):
+    """Layers in all the ways in which branches cannot meet at them."""
+
+    def __init__(self, forward: Callable[[Odd, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+        self.relu = nn.ReLU()
+        self.unused = nn.Identity()
+        self.pool = nn.AdaptiveAvgPool2d(4)
+        self.flat = nn.Flatten(2)
+        self.lstm = nn.LSTM(3, 3)
+        self.run = forward
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.run(self, image)
+
+
+def straight(net: Odd, x: Tensor) -> Tensor:
+    return net.flat(net.pool(net.relu(net.conv(net.relu(x)))))
+
+
+def by_value(net: Odd, x: Tensor) -> Tensor:
+    x = net.conv(x)
+    return x if x.mean() > 0 else -x
+
+
+def with_lstm(net: Odd, x: Tensor) -> Tensor:
+    return net.lstm(x.flatten(2).transpose(1, 2))[0]
+
+
+@pytest.mark.parametrize(
+    ("forward", "at", "message"),
+    [
+        (straight, "convv", "unknown layer of branch 'a' 'convv', did you mean 'conv'"),
+        (
+            straight,
+            "relu",
+            "branch 'a' calls layer 'relu' 2 times.*called once: name a layer around it",
+        ),
+        (straight, "unused", "branch 'a' never calls layer 'unused'"),
+        (straight, "flat", r"layer 'flat' of branch 'a' puts out \(2, 3, 16\).*declare it.*Layout\('BNC'"),
+        (straight, "pool", r"layer 'pool' of branch 'a' puts out \(2, 3, 4, 4\) and nothing says"),
+        (by_value, "conv", "branch 'a' cannot be traced in its own forward.*meet at a layer that encloses it"),
+        (with_lstm, "lstm", "layer 'lstm' of branch 'a' puts out tuple"),
+    ],
+)
+def test_layers_that_cannot_be_met_at(forward, at: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        weave({"a": Odd(forward), "b": Odd(forward)}, [at], AFA, example=SHAPE)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [
+        (["stem", "stem.0"], "layer 'stem' of branch 'age' encloses 'stem.0'"),
+        (["stem", "stem"], "layer 'stem' of branch 'age' is named 2 times"),
+        ([["stem"], ["stem", "last"]], "different numbers of layers to meet at, {'age': 1, 'mood': 2}"),
+        ([["stem"]] * 3, "`at` has 3 lists for 2 branches"),
+        ({"age": ["stem"]}, r"`at` names the branches \['age'\]: expected one list for each of \['age', 'mood'\]"),
+        (
+            [["stem"], ["last"]],
+            r"disagree at layer 'stem'.*'age' has \[\(8, 8, 8\)\] at 'stem'; 'mood' has \[\(8, 4",
+        ),
+        ([3], "`at` got 3: expected names of layers"),
+        (None, "`at` got None: expected a list"),
+        ("head", r"layer 'head' of branch 'age' puts out \(2, 8\)"),
+    ],
+)
+def test_points_that_do_not_fit_together(classifier, at: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        weave({"age": classifier(8), "mood": classifier(7)}, at, AFA, example=SHAPE)
+
+
+@pytest.mark.parametrize("task", ["", "a.b", "training", "forward", "class", "_modules", 3])
+def test_tasks_need_names_that_can_stand_in_parameters(classifier, task: object) -> None:
+    with pytest.raises(InputError, match="cannot name a task"):
+        weave({task: classifier(8)}, [], None)
+
+
+def test_any_other_name_will_do(classifier) -> None:
+    woven = weave({"age group": classifier(8), "2": classifier(2), "é-1": classifier(1)}, ["last"], AFA, example=SHAPE)
+    assert list(woven(torch.rand(2, *SHAPE[1:]))) == ["age group", "2", "é-1"]
+
+
+def test_branches_and_fusions_that_are_none(classifier) -> None:
+    one = classifier(8)
+    for branches, at, fusion, example, message in [
+        ({}, [], None, None, "no branches"),
+        ({"a": one, "b": one}, [], None, None, "branch 'a' is the same object as another"),
+        ({"a": torch.relu}, [], None, None, "branch 'a' is a builtin_function_or_method"),
+        ({"a": one, "b": classifier(2)}, ["stem"], None, None, "no fusion layer"),
+        ({"a": one, "b": classifier(2)}, ["stem"], lambda *_, **__: torch.relu, SHAPE, "fusion called for 'stem' gave"),
+        ({"a": one, "b": classifier(2)}, ["stem"], AFA, (3, 16, 16), r"example has the shape \(3, 16, 16\)"),
+        (
+            {"a": one, "b": classifier(2)},
+            ["last"],
+            AFA,
+            (1, 5, 16, 16),
+            "fails in 'stem' on images of 5x16x16",
+        ),
+        ({"a": one}, ["stem"], AFA, SHAPE, "at least 2 tasks"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            weave(branches, at, fusion, example=example)
+
+
+def test_a_failed_weave_leaves_the_branches_in_their_modes(classifier) -> None:
+    branch = classifier(8)
+    branch.stem.eval()
+    before = [module.training for module in branch.modules()]
+    with pytest.raises(InputError):
+        weave({"age": branch, "mood": classifier(7, 16)}, ["stem"], AFA, example=SHAPE)
+    assert [module.training for module in branch.modules()] == before

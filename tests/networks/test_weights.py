@@ -1,0 +1,104 @@
+"""Local weights are copied by name, reported in a line, and refused in a sentence where they do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from afanet import InputError, Pooled, create_network
+from afanet.networks.backbones import Backbone
+from afanet.networks.weights import load_weights, read_state_dict
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "weights" / "resnet18_imagenet_conv1_to_layer3.pth"
+
+
+@pytest.fixture
+def module() -> nn.Module:
+    return nn.ModuleDict({"stem": nn.Conv2d(3, 4, 1), "stages_0": nn.BatchNorm2d(4), "head": nn.Linear(4, 2)})
+
+
+def wrapped(state: dict[str, Tensor]) -> dict[str, object]:
+    return {"epoch": 3, "state_dict": state}
+
+
+@pytest.mark.parametrize("write", [torch.save, save_file, lambda state, path: torch.save(wrapped(state), path)])
+def test_tensors_are_copied_and_counted(module: nn.Module, tmp_path: Path, write: Callable[..., None]) -> None:
+    state = {"stem.weight": torch.rand(4, 3, 1, 1), "stages.0.bias": torch.rand(4), "classifier.weight": torch.rand(9)}
+    path = tmp_path / ("weights.safetensors" if write is save_file else "weights.pth")
+    write(state, path)
+    line = load_weights(module, "net", str(path))
+    assert line == f"net: 2 of 9 tensors loaded from {path.name}, missing: stem.* (1), stages_0.* (4), head.* (2)"
+    assert torch.equal(module["stem"].weight, state["stem.weight"])
+    assert torch.equal(module["stages_0"].bias, state["stages.0.bias"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            {"stem.weight": torch.rand(4, 3, 3, 3)},
+            r"has \(4, 3, 3, 3\) at 'stem.weight' where 'net' has \(4, 3, 1, 1\)",
+        ),
+        ({"other.weight": torch.rand(1)}, r"holds none of the tensors of 'net' \(its first is 'other.weight'\)"),
+        ({}, "holds none of the tensors"),
+        ([torch.rand(1)], "holds list: expected tensors by name"),
+        ({"epoch": 3}, "holds int under 'epoch'"),
+    ],
+)
+def test_other_networks_weights_are_refused(module: nn.Module, tmp_path: Path, content: object, message: str) -> None:
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    torch.save(content, tmp_path / "other.pth")
+    with pytest.raises(InputError, match=f"other.pth {message}"):
+        load_weights(module, "net", str(tmp_path / "other.pth"))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_files_that_are_no_weights_are_refused(tmp_path: Path, suffix: str) -> None:
+    whole, broken = tmp_path / f"whole{suffix}", tmp_path / f"broken{suffix}"
+    (save_file if suffix == ".safetensors" else torch.save)({"a": torch.rand(100)}, whole)
+    rng = np.random.default_rng(0)
+    content = whole.read_bytes()
+    contents = [content[: len(content) * i // 20] for i in range(20)]
+    contents += [rng.bytes(n) for n in range(1, 200)] + [bytes([i]) * 40 for i in range(256)]
+    for each in contents:
+        broken.write_bytes(each)
+        with pytest.raises(InputError, match=f"broken{suffix}"):
+            read_state_dict(broken)
+    with pytest.raises(InputError, match="is not a file"):
+        read_state_dict(tmp_path)
+
+
+def test_code_in_a_file_is_never_run(tmp_path: Path) -> None:
+    torch.save({"net": nn.Linear(1, 1)}, tmp_path / "module.pth")
+    with pytest.raises(InputError, match="cannot be read as weights"):
+        read_state_dict(tmp_path / "module.pth")
+
+
+@pytest.mark.skipif(not REAL.exists(), reason=f"../shared/data/weights/{REAL.name} is missing")
+def test_real_weights_load_into_every_branch() -> None:
+    network = create_network(
+        "afa", {"age": Pooled(8), "gender": Pooled(2)}, "resnet18", weights=str(REAL), size=(64, 64)
+    )
+    assert network.weights_report.startswith(
+        f"resnet18: 90 of 120 tensors loaded from {REAL.name}, missing: layer4.* (30)"
+    )
+    weights = torch.load(REAL, weights_only=True)
+    state = network.state_dict()
+    for task in ("age", "gender"):
+        assert torch.equal(state[f"branches.{task}.backbone.layer3.1.conv2.weight"], weights["layer3.1.conv2.weight"])
+
+
+def test_a_flattened_stage_takes_the_names_of_timms_files(tmp_path: Path) -> None:
+    backbone = Backbone("convnext_atto")
+    state = {key.replace("stages_", "stages.").replace("stem_", "stem."): t for key, t in backbone.state_dict().items()}
+    torch.save(state, tmp_path / "convnext.pth")
+    assert load_weights(Backbone("convnext_atto"), "convnext_atto", str(tmp_path / "convnext.pth")).endswith(
+        "missing: none"
+    )
