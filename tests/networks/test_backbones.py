@@ -17,6 +17,8 @@ from afanet.networks.backbones import Backbone
         ("resnet18", 64),
         ("convnext_atto", 64),
         ("mobilenetv3_small_050", 64),
+        ("mobilenetv2_050", 64),
+        ("densenet121", 64),
         ("regnety_002", 64),
         ("swin_tiny_patch4_window7_224", 64),
     ],
@@ -25,7 +27,7 @@ def test_features_are_those_of_the_timm_network(name: str, size: int) -> None:
     backbone = Backbone(name, size=(size, size)).eval()
     options = {"img_size": size} if "swin" in name else {}
     theirs = timm.create_model(name, features_only=True, **options).eval()
-    theirs.load_state_dict(backbone.state_dict())
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), backbone.state_dict().values(), strict=True)))
     image = torch.rand(1, 3, size, size)
     maps = theirs(image)
     maps = [x.permute(0, 3, 1, 2) for x in maps] if "swin" in name else maps
@@ -93,5 +95,5 @@ def test_weights_that_cannot_be_had_are_one_sentence(monkeypatch: pytest.MonkeyP
         raise ConnectionError("no route to host")
 
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(InputError, match="pretrained weights of 'resnet18' could not be had.*give a local file"):
+    with pytest.raises(InputError, match=r"pretrained weights of 'resnet18' could not be had.*give a local file"):
         Backbone("resnet18", weights="pretrained")

@@ -86,7 +86,8 @@ def test_the_output_stride_is_that_of_the_last_features(stride: int) -> None:
     ("backbone", "outputs"),
     [
         ("convnext_atto", "both"),
-        ("mobilenetv3_small_050", "both"),
+        ("mobilenetv2_050", "both"),
+        ("mobilenetv3_small_050", "pooled"),
         ("swin_tiny_patch4_window7_224", "pooled"),
     ],
 )

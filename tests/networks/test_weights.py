@@ -43,7 +43,7 @@ def test_tensors_are_copied_and_counted(module: nn.Module, tmp_path: Path, write
     [
         (
             {"stem.weight": torch.rand(4, 3, 3, 3)},
-            r"has \(4, 3, 3, 3\) at 'stem.weight' where 'net' has \(4, 3, 1, 1\)",
+            r"has \(4, 3, 3, 3\) at 'stem.weight' where 'net' has",
         ),
         ({"other.weight": torch.rand(1)}, r"holds none of the tensors of 'net' \(its first is 'other.weight'\)"),
         ({}, "holds none of the tensors"),
@@ -59,6 +59,7 @@ def test_other_networks_weights_are_refused(module: nn.Module, tmp_path: Path, c
     assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle")
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_files_that_are_no_weights_are_refused(tmp_path: Path, suffix: str) -> None:
     whole, broken = tmp_path / f"whole{suffix}", tmp_path / f"broken{suffix}"
@@ -83,12 +84,9 @@ def test_code_in_a_file_is_never_run(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not REAL.exists(), reason=f"../shared/data/weights/{REAL.name} is missing")
 def test_real_weights_load_into_every_branch() -> None:
-    network = create_network(
-        "afa", {"age": Pooled(8), "gender": Pooled(2)}, "resnet18", weights=str(REAL), size=(64, 64)
-    )
-    assert network.weights_report.startswith(
-        f"resnet18: 90 of 120 tensors loaded from {REAL.name}, missing: layer4.* (30)"
-    )
+    outputs = {"age": Pooled(8), "gender": Pooled(2)}
+    network = create_network("afa", outputs, "resnet18", weights=str(REAL), size=(64, 64))
+    assert network.weights_report == f"resnet18: 90 of 120 tensors loaded from {REAL.name}, missing: layer4.* (30)"
     weights = torch.load(REAL, weights_only=True)
     state = network.state_dict()
     for task in ("age", "gender"):

@@ -7,6 +7,8 @@ from typing import Any
 
 import timm
 from timm.models._features import FeatureListNet
+from timm.models.efficientnet import EfficientNetFeatures
+from timm.models.mobilenetv3 import MobileNetV3Features
 from timm.models.regnet import RegStage
 from torch import Tensor, nn
 
@@ -98,6 +100,10 @@ def _timm_features(name: str, output_stride: int, pretrained: bool, size: Sequen
         options["img_size"] = tuple(size)
     try:
         features = timm.create_model(name, pretrained=pretrained, features_only=True, **options)
+        if isinstance(features, EfficientNetFeatures | MobileNetV3Features):
+            # these families give a network of their own, unless they are told how to come apart into stages
+            options["feature_cfg"] = {"feature_cls": "list", "flatten_sequential": True}
+            features = timm.create_model(name, pretrained=pretrained, features_only=True, **options)
     except (OSError, ConnectionError) as error:
         raise InputError(
             f"the pretrained weights of '{name}' could not be had ({type(error).__name__}): give a local file instead"
