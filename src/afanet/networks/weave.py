@@ -46,8 +46,8 @@ def weave(
 
     Returns:
         A module whose forward takes (B, 3, H, W) and returns a dict in the order of `branches`. ``code`` shows what it
-        runs. Hooks on modules that enclose a point do not fire; a network whose Python depends on its mode (functional
-        dropout) is followed in both modes.
+        runs. Hooks on modules that enclose a point do not fire. A branch whose Python depends on its mode (functional
+        dropout) is followed in both; which of the two runs follows the mode of the whole network.
 
     Raises:
         InputError: for a name that does not exist (the nearest is named), a layer that is called twice, branches that
