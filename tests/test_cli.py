@@ -146,7 +146,9 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 
 def test_an_interrupt_ends_quietly_with_status_130(tmp_path: Path) -> None:
-    code = "import sys; from afanet.cli import main; sys.exit(main())"
+    # a shell that starts the tests in the background has them ignore SIGINT
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{listen}; import sys; from afanet.cli import main; sys.exit(main())"
     words = ["train", "rooms", "--method", "hard", "--out", "run", *_without_steps(), "--epochs", "100000"]
     run = subprocess.Popen(
         [sys.executable, "-c", code, *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True

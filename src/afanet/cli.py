@@ -149,10 +149,10 @@ def _evaluate(given: Namespace) -> None:
 
     run = evaluate(given.run, given.device)
     _print_table({run.results["method"]: run})
-    if run.folder.metrics.is_file():
-        then = json.loads(run.folder.metrics.read_text(encoding="utf-8"))["tasks"]
-        now = json.loads(run.folder.evaluation.read_text(encoding="utf-8"))["tasks"]
-        print("identical to" if now == then else "NOT identical to", f"{run.folder.metrics}, from the end of training")
+    if (then := run.folder.read_metrics()) is not None:
+        now = json.loads(run.folder.evaluation.read_text(encoding="utf-8"))
+        same = "identical" if now["tasks"] == then["tasks"] else "NOT identical"
+        print(f"{same} to {run.folder.metrics}, from the end of training")
 
 
 def _demo(given: Namespace) -> None:

@@ -52,3 +52,18 @@ def test_figures_that_do_not_exist_are_null_in_strict_json(tmp_path: Path) -> No
 
     read = json.loads(folder.metrics.read_text(), parse_constant=refuse)
     assert read == {"tasks": {"depth": {"abs": None, "rel": 0.1 + 0.2}}}
+
+
+def test_metrics_are_read_back_where_there_are_any(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert folder.read_metrics() is None
+    folder.write(folder.metrics, {"tasks": {}, "threads": 2, "seconds": 1.5})
+    assert folder.read_metrics() == {"tasks": {}, "threads": 2}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"tasks": {}}'])
+def test_metrics_of_another_kind_are_refused(text: str, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.metrics.write_text(text)
+    with pytest.raises(InputError, match="is not what train wrote"):
+        folder.read_metrics()

@@ -56,6 +56,19 @@ def test_evaluation_gives_the_same_figures_bit_for_bit(
         assert torch.equal(again.predictions[name], prediction)
 
 
+def test_evaluation_uses_as_many_threads_as_training_did(recipe: Recipe, tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        run = train(recipe, tmp_path / "run")
+        torch.set_num_threads(1)
+        again = evaluate(tmp_path / "run")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert read(again.folder.evaluation)["tasks"] == read(run.folder.metrics)["tasks"]
+
+
 def test_a_run_is_repeated_by_its_seed_and_by_its_own_recipe(
     small: Callable[..., Recipe], recipe: Recipe, tmp_path: Path
 ) -> None:

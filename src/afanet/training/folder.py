@@ -70,6 +70,19 @@ class RunFolder:
         except OSError as error:
             raise InputError(f"{file} cannot be written: {error.strerror}") from None
 
+    def read_metrics(self) -> dict[str, Any] | None:
+        """The results at the end of training, None where the run did not come to it.
+
+        Raises `InputError` where the file holds something else.
+        """
+        if not self.metrics.is_file():
+            return None
+        try:
+            results = json.loads(self.metrics.read_text(encoding="utf-8"))
+            return {key: results[key] for key in ("tasks", "threads")}
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"{self.metrics} is not what train wrote: restore it, or remove it") from None
+
 
 def default_folder(recipe: Recipe) -> Path:
     """`runs/NAME-METHOD-seedSEED`.

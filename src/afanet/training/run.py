@@ -89,6 +89,7 @@ def train(recipe: Recipe, out: Path | None = None) -> Run:
         "seconds": {"training": trained - started, "evaluation": perf_counter() - trained},
         **cost,
         "device": str(device),
+        "threads": torch.get_num_threads(),
         "versions": versions(),
     }
     folder.write(folder.metrics, results)
@@ -98,10 +99,13 @@ def train(recipe: Recipe, out: Path | None = None) -> Run:
 def evaluate(path: Path, device: str | None = None) -> Run:
     """The figures of the run in folder `path` on its test split, from its last checkpoint; kept in evaluation.json.
 
-    On the device it was trained on they equal those at the end of training bit for bit. Raises `InputError` where the
-    folder is none of a run, or the checkpoint is one of another network.
+    On the kind of machine it was trained on they equal those at the end of training bit for bit. Raises `InputError`
+    where the folder is none of a run, or the checkpoint is one of another network.
     """
     folder = RunFolder.existing(path)
+    if (results := folder.read_metrics()) is not None:
+        # How many threads share a sum decides its last bits.
+        torch.set_num_threads(results["threads"])
     recipe = folder.read_recipe()
     place = find_device(device or recipe.device)
     data, tasks = open_tasks(recipe)
