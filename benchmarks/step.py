@@ -95,12 +95,14 @@ def main() -> None:
     parser.add_argument("--case", choices=list(CASES), help="only this one")
     options = parser.parse_args()
     variants = [UNFUSED, FUSED, SEQUENTIAL, BF16]
-    for name in [options.case] if options.case else CASES:
+    names = [options.case] if options.case else list(CASES)
+    jobs = [(name, variant, options.device, torch.get_num_threads()) for name in names for variant in variants]
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        # before anything is built here: a process counts its parent's memory at birth as its own
+        memory = dict(zip([job[:2] for job in jobs], pool.starmap(peak_memory, jobs, chunksize=1), strict=True))
+    for name in names:
         print(f"{name}: batch {CASES[name].batch}, {CASES[name].size}x{CASES[name].size}, "
               f"{options.device}, {torch.get_num_threads()} threads, torch {torch.__version__}")  # fmt: skip
-        with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-            jobs = [(name, variant, options.device, torch.get_num_threads()) for variant in variants]
-            memory = dict(zip(variants, pool.starmap(peak_memory, jobs, chunksize=1), strict=True))
         steps = {variant: training_step(CASES[name], variant, options.device) for variant in variants}
         times: dict[str, list[float]] = {variant: [] for variant in variants}
         for turn in range(options.rounds + 2):
@@ -109,7 +111,7 @@ def main() -> None:
                 if turn >= 2:  # the first two warm up
                     times[variant].append(took)
         for variant in variants:
-            print(f"  {variant:24} {statistics.median(times[variant]):7.3f} s  {memory[variant]:7.0f} MiB")
+            print(f"  {variant:24} {statistics.median(times[variant]):7.3f} s  {memory[name, variant]:7.0f} MiB")
         for variant, baseline in RATIOS:
             ratios = [a / b for a, b in zip(times[variant], times[baseline], strict=True)]
             print(f"  {variant} / {baseline}: {statistics.median(ratios):.3f} "

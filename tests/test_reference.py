@@ -152,6 +152,7 @@ def test_wrong_layers_are_refused_in_a_sentence() -> None:
         (state, {"size": (5, 5)}, r"for 30 pixels, size=\(5, 5\) has 25"),
         (state, {"size": (1, 30)}, "more than the 20 a side"),
         (state, {"size": (5, 6), "protect": (2,)}, "protect=2: expected branches from 0 to 1"),
+        (state, {"size": (5, 6), "protect": 0}, r"protect=0: expected the branches, such as \(0,\)"),
         (
             {k: v for k, v in state.items() if k != "cam.fc.weight"},
             {"size": (5, 6)},

@@ -121,7 +121,8 @@ def load_reference_layer(source: Source, size: Sequence[int] | None = None, prot
     grid = _square(pixels) if size is None else (int(size[0]), int(size[1]))
     if grid[0] * grid[1] != pixels:
         raise InputError(f"the layer's spatial gates are for {pixels} pixels, size={grid} has {grid[0] * grid[1]}")
-    layer = AFA(channels, size=grid, limit=0.0 if protect else math.inf, protect=protect or None)
+    guarded = isinstance(protect, int) or len(protect) > 0  # a bare number is refused by the guard, not overlooked
+    layer = AFA(channels, size=grid, limit=0.0 if guarded else math.inf, protect=protect if guarded else None)
     if layer.sam.grid != grid:
         raise InputError(f"the layer's {grid[0]}x{grid[1]} pixels are more than the 20 a side that AFA gates densely")
     own = layer.state_dict()

@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from afanet.errors import InputError
 from afanet.fusion import AFA, ChannelAggregation, SpatialAggregation
-from afanet.fusion.afa import LONGEST_GRID
+from afanet.fusion.spatial import LONGEST_GRID
 
 Features = Callable[..., list[Tensor]]
 Layer = ChannelAggregation | SpatialAggregation | AFA

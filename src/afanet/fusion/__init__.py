@@ -1,9 +1,11 @@
 """Layers that let the branches of several tasks exchange features: N tensors of one shape in, N out."""
 
-from afanet.fusion.afa import AFA, ChannelAggregation, SpatialAggregation
+from afanet.fusion.afa import AFA
 from afanet.fusion.base import Fusion
+from afanet.fusion.channel import ChannelAggregation
 from afanet.fusion.cross_stitch import CrossStitch
 from afanet.fusion.guard import GradientGuard
 from afanet.fusion.nddr import NDDR
+from afanet.fusion.spatial import SpatialAggregation
 
 __all__ = ["AFA", "NDDR", "ChannelAggregation", "CrossStitch", "Fusion", "GradientGuard", "SpatialAggregation"]

@@ -56,6 +56,8 @@ class GradientGuard(nn.Module):
         super().__init__()
         if not limit >= 0:
             raise InputError(f"the gradient guard got limit={limit}: expected a number of at least 0")
+        if isinstance(protect, int):
+            raise InputError(f"the gradient guard got protect={protect}: expected the branches, such as ({protect},)")
         for branch in protect or ():
             if not 0 <= branch < tasks:
                 raise InputError(f"the gradient guard got protect={branch}: expected branches from 0 to {tasks - 1}")

@@ -1,0 +1,85 @@
+"""CAM: per channel, how much a task keeps and how much it takes from the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from afanet.fusion.base import Fusion, in_full_precision, weighted_sums
+from afanet.fusion.gates import excess_of, gate_matrices, softmax_over_sources, weights_of
+from afanet.fusion.mix import mix, product
+
+
+class ChannelAggregation(Fusion):
+    r"""CAM, the channel-wise half of AFA: per channel, how much a task keeps and how much it takes from the others.
+
+    .. math::
+        d = [GAP(x_1); \dots; GAP(x_N)],\quad g = ReLU(W d),\quad
+        (w_{self}, w_{other}) = softmax(P_{self}\, g,\; P_{other}\, g), \\
+        y_i = w_{self} \, x_i + w_{other} \, \frac{1}{N-1} \sum_{j \ne i} x_j
+
+    with W: NC -> r, r = max(2C / 16, 32), no biases. One pair of gates, (B, C) each, serves every task. With
+    ``per_task`` every task has a softmax of its own over all N sources instead: P is (N, N, C, r), the cost N squared.
+
+    Args:
+        channels, tasks, size, limit, protect: see :class:`~afanet.fusion.Fusion`; size is not needed here.
+        per_task: gates of its own for every task.
+
+    >>> import torch
+    >>> cam = ChannelAggregation(channels=8, tasks=3)
+    >>> xs = [torch.rand(2, 8, 5, 6) for _ in range(3)]
+    >>> [y.shape for y in cam(xs)][0]
+    torch.Size([2, 8, 5, 6])
+    >>> cam.gates(xs)["channel"].shape  # (B, to, from, C, 1, 1); the weights of all sources sum to one
+    torch.Size([2, 3, 3, 8, 1, 1])
+
+    Shen et al., Deep Adaptive Feature Aggregation in Multi-task Convolutional Neural Networks, CIKM 2020. Differs from
+    the original: any N (equal at N = 2), and no ReLU after the mix, which changes nothing on the non-negative features
+    of a ResNet and would destroy half of those of a ConvNeXt or a ViT.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        tasks: int = 2,
+        size: Sequence[int] | None = None,
+        *,
+        per_task: bool = False,
+        limit: float = math.inf,
+        protect: Collection[int] | None = None,
+    ) -> None:
+        super().__init__(channels, tasks, size, limit=limit, protect=protect)
+        self.per_task = per_task
+        r = max(2 * channels // 16, 32)
+        self.W = nn.Linear(tasks * channels, r, bias=False)
+        self.P = gate_matrices(tasks, channels, r, per_task)
+
+    def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        if self.per_task:
+            return weighted_sums(xs, self.weights(xs)[..., None, None].movedim(0, 2))
+        return mix(xs, self.excess(xs)[..., None, None])
+
+    def excess(self, xs: Sequence[Tensor]) -> Tensor:
+        """a = w_self - w_other / (N - 1), (B, C): the coefficient of a task's own features beyond the average's."""
+        return excess_of(self._hidden(xs), self.P, self.tasks)
+
+    def weights(self, xs: Sequence[Tensor]) -> Tensor:
+        """(B, to, from, C): the weight with which output `to` takes source `from`; they sum to one over the sources."""
+        if self.per_task:
+            return softmax_over_sources(self._hidden(xs), self.P)
+        return weights_of(self.excess(xs), self.tasks)
+
+    def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """What the layer does with these features: ``{"channel": (B, to, from, C, 1, 1)}``."""
+        return {"channel": self.weights(xs)[..., None, None]}
+
+    def _hidden(self, xs: Sequence[Tensor]) -> Tensor:
+        with in_full_precision(xs[0]):
+            x = xs[0]
+            averages = torch.full_like(x[:, :1], 1 / (x.shape[2] * x.shape[3])).flatten(2)
+            d = torch.cat([product(x.flatten(2), averages.mT, like=x).squeeze(2) for x in xs], 1)
+            return F.relu(self.W(d.to(self.W.weight.dtype)))

@@ -1,0 +1,114 @@
+"""SAM: per pixel, how much each task keeps and how much it takes from the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from afanet.errors import InputError
+from afanet.fusion.base import Fusion, in_full_precision, weighted_sums
+from afanet.fusion.gates import excess_of, gate_matrices, softmax_over_sources, weights_of
+from afanet.fusion.mix import mix, product
+
+LONGEST_GRID = 20  # dense spatial gates hold 2 (H W)^2 weights: at 20 x 20 these are 320,000
+
+
+class SpatialAggregation(Fusion):
+    r"""SAM, the spatial half of AFA: per pixel, how much each task keeps and how much it takes from the others.
+
+    .. math::
+        s = [mean_c\, x_1; \dots; mean_c\, x_N],\quad g = ReLU(conv_{7 \times 7}(s)),\quad
+        (w_{self}, w_{other}) = softmax(Q_{self}\, g,\; Q_{other}\, g), \\
+        y_i = w_{self} \, x_i + w_{other} \, \frac{1}{N-1} \sum_{j \ne i} x_j
+
+    The convolution takes N maps to one, which is flattened; Q: HW -> HW is dense, no biases. Any input size is taken:
+    the descriptor is pooled to the layer's own grid, gated there, and the gates are resized (bilinear) to the features;
+    at the grid's own size both are the identity. The grid is ``size``, shrunk in proportion so that its longer side is
+    at most 20.
+
+    Args:
+        channels, tasks, limit, protect: see :class:`~afanet.fusion.Fusion`.
+        size: (H, W) of the features, required.
+        per_task: gates of its own for every task over all N sources; Q is (N, N, HW, HW) and the cost N squared.
+
+    Raises:
+        InputError: where size is missing.
+
+    >>> import torch
+    >>> sam = SpatialAggregation(channels=8, tasks=2, size=(5, 6))
+    >>> [tuple(y.shape) for y in sam([torch.rand(2, 8, 9, 7), torch.rand(2, 8, 9, 7)])]
+    [(2, 8, 9, 7), (2, 8, 9, 7)]
+
+    Shen et al., CIKM 2020. Differs from the original, which is tied to one input size and two tasks, and applies a ReLU
+    after the mix (see :class:`ChannelAggregation`).
+    """
+
+    size: tuple[int, int]
+
+    def __init__(
+        self,
+        channels: int,
+        tasks: int = 2,
+        size: Sequence[int] | None = None,
+        *,
+        per_task: bool = False,
+        limit: float = math.inf,
+        protect: Collection[int] | None = None,
+    ) -> None:
+        super().__init__(channels, tasks, size, limit=limit, protect=protect)
+        if size is None:
+            raise InputError(
+                "SpatialAggregation needs size=(height, width): its gates are dense over the features' pixels"
+            )
+        self.per_task = per_task
+        self.grid = _grid(self.size)
+        pixels = self.grid[0] * self.grid[1]
+        self.conv = nn.Conv2d(tasks, 1, 7, padding=3, bias=False)
+        self.Q = gate_matrices(tasks, pixels, pixels, per_task)
+
+    def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        s = self.describe(xs)
+        if self.per_task:
+            return weighted_sums(xs, self.weights(s).unsqueeze(3).movedim(0, 2))
+        return mix(xs, self.excess(s))
+
+    def describe(self, xs: Sequence[Tensor]) -> Tensor:
+        """s, (B, N, H, W): every task's mean over its channels."""
+        with in_full_precision(xs[0]):
+            averages = torch.full_like(xs[0][:, :, 0, 0], 1 / self.channels).unsqueeze(1)
+            s = torch.cat([product(averages, x.flatten(2), like=x) for x in xs], 1)
+            return s.reshape(*s.shape[:2], *xs[0].shape[2:])
+
+    def excess(self, s: Tensor) -> Tensor:
+        """a = w_self - w_other / (N - 1), (B, 1, H, W), from the descriptor s."""
+        return self._resize(excess_of(self._hidden(s), self.Q, self.tasks), s)
+
+    def weights(self, s: Tensor) -> Tensor:
+        """(B, to, from, H, W) from the descriptor s: the weight with which output `to` takes source `from`."""
+        if self.per_task:
+            w = self._resize(softmax_over_sources(self._hidden(s), self.Q), s)
+            return w.reshape(w.shape[0], self.tasks, self.tasks, *w.shape[2:])
+        return weights_of(self.excess(s).squeeze(1), self.tasks)
+
+    def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """What the layer does with these features: ``{"spatial": (B, to, from, 1, H, W)}``."""
+        return {"spatial": self.weights(self.describe(xs)).unsqueeze(3)}
+
+    def _hidden(self, s: Tensor) -> Tensor:
+        with in_full_precision(s):
+            pooled = F.adaptive_avg_pool2d(s.to(self.conv.weight.dtype), self.grid)
+            return F.relu(self.conv(pooled)).flatten(1)
+
+    def _resize(self, gates: Tensor, s: Tensor) -> Tensor:
+        # (B, ..., HW of the grid) -> (B, maps, H, W); at the grid's own size bilinear resizing is exact
+        maps = gates.reshape(gates.shape[0], -1, *self.grid)
+        return F.interpolate(maps, s.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def _grid(size: tuple[int, int]) -> tuple[int, int]:
+    shrink = min(1.0, LONGEST_GRID / max(size))
+    return max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))
