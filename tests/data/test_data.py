@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from afanet.data import DATA_SETS, collate, open_data
+from afanet.data import DATA_SETS, Collate, open_data
 from afanet.errors import InputError
 from afanet.networks.outputs import Dense
 
@@ -61,8 +61,8 @@ def test_every_data_set_gives_what_its_tasks_expect(name, request: pytest.Fixtur
 def test_workers_read_what_one_process_reads(layout, request: pytest.FixtureRequest):
     data = open_data("nyuv2", request.getfixturevalue(layout), (12, 16), augment=False)
     data.train[0]  # the parent has read before the workers start
-    [alone] = DataLoader(data.train, batch_size=3, collate_fn=collate)
-    [first, second] = DataLoader(data.train, batch_size=2, num_workers=2, collate_fn=collate)
+    [alone] = DataLoader(data.train, batch_size=3, collate_fn=Collate(data.tasks))
+    [first, second] = DataLoader(data.train, batch_size=2, num_workers=2, collate_fn=Collate(data.tasks))
     assert alone["id"] == first["id"] + second["id"]
     assert torch.equal(alone["image"], torch.cat([first["image"], second["image"]]))
     for task, target in alone["targets"].items():
@@ -74,7 +74,11 @@ def test_a_loader_seeded_alike_augments_alike():
 
     def epoch(seed: int) -> torch.Tensor:
         loader = DataLoader(
-            data.train, batch_size=4, num_workers=1, collate_fn=collate, generator=torch.Generator().manual_seed(seed)
+            data.train,
+            batch_size=4,
+            num_workers=1,
+            collate_fn=Collate(data.tasks),
+            generator=torch.Generator().manual_seed(seed),
         )
         [batch] = loader
         return batch["image"]
@@ -88,7 +92,7 @@ def test_an_input_error_in_a_worker_arrives_with_its_sentence(folders: Path):
     path = folders / "rgb/0002.jpg"
     path.write_bytes(path.read_bytes()[:-60])
     data = open_data("nyuv2", folders, (12, 16))
-    batches = iter(DataLoader(data.train, batch_size=3, num_workers=1, collate_fn=collate))
+    batches = iter(DataLoader(data.train, batch_size=3, num_workers=1, collate_fn=Collate(data.tasks)))
     with pytest.raises(InputError) as caught:
         next(batches)
     assert not list(batches)  # drained, so that torch need not wait for its worker

@@ -112,3 +112,14 @@ def test_picture_runs_along_the_legend_and_is_black_where_nothing_was_measured()
     near, far = TASK.legend.colours[0].tolist(), TASK.legend.colours[-1].tolist()
     assert picture.tolist() == [[near, far, far, [0, 0, 0]]]
     assert (TASK.legend.low, TASK.legend.high, TASK.legend.unit) == (0, 10, "m")
+
+
+@pytest.mark.parametrize("hole", [0.0, float("nan"), float("inf"), -1.0])
+def test_a_hole_of_any_kind_gives_no_gradient(hole: float) -> None:
+    logits = torch.zeros(1, 1, 1, 2, requires_grad=True)
+    loss = Depth().loss(logits, torch.tensor([[[[2.0, hole]]]]))
+    loss.backward()
+    assert loss.isfinite()
+    assert logits.grad is not None
+    assert logits.grad[..., 0].item() != 0
+    assert logits.grad[..., 1].item() == 0

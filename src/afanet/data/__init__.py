@@ -12,10 +12,10 @@ from pydantic import ValidationError, validate_call
 from afanet.data.adience import open_adience
 from afanet.data.nyuv2 import open_nyuv2
 from afanet.data.rooms import open_rooms
-from afanet.data.sample import Batch, Data, Sample, collate
+from afanet.data.sample import Batch, Collate, Data, Reader, Sample, Split
 from afanet.errors import InputError, unknown
 
-__all__ = ["DATA_SETS", "Batch", "Data", "Sample", "collate", "open_data"]
+__all__ = ["DATA_SETS", "Batch", "Collate", "Data", "Reader", "Sample", "Split", "open_data"]
 
 DATA_SETS: dict[str, Callable[..., Data]] = {
     "rooms": open_rooms,

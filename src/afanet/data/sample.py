@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 import torch
@@ -18,7 +20,10 @@ Size = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]  # (H, W)
 
 
 class Sample(TypedDict):
-    """One image with its targets by task name; `id` leads back to the source file and index."""
+    """One image with its targets by task name; `id` leads back to the source file and index.
+
+    A task that is not labelled for this image has no entry in `targets`.
+    """
 
     image: tv_tensors.Image
     targets: dict[str, Tensor]
@@ -26,29 +31,47 @@ class Sample(TypedDict):
 
 
 class Batch(TypedDict):
-    """Samples stacked: image (B, 3, H, W), every target with a leading B."""
+    """Samples stacked: image (B, 3, H, W), every task's target with a leading B."""
 
     image: Tensor
     targets: dict[str, Tensor]
     id: list[str]
 
 
+class Reader(ABC):
+    """Reads the items of a data set, which can be anything: indices, rows, paths.
+
+    `reader(item)` is the sample as it lies on disk: a uint8 image (3, H, W), class maps as `tv_tensors.Mask`, depth as
+    `transforms.DepthMap`, normals as `transforms.NormalMap`, one value for the image as a plain tensor. It raises
+    `InputError` where a file or a label cannot be used, naming it.
+    """
+
+    @abstractmethod
+    def __call__(self, item: Any) -> Sample: ...
+
+    def files(self, item: Any) -> Sequence[Path]:
+        """The files that this sample is read from; none for what the program makes itself."""
+        return ()
+
+    def group(self, item: Any) -> str | None:
+        """The person or scene of this sample, which must not stand in two splits; None where nobody knows."""
+        return None
+
+
 class Split(Dataset[Sample]):
     """The samples that `read` gives for `items`, each passed through `transform`.
 
-    `read(item)` returns a sample as it lies on disk: a uint8 image (3, H, W), class maps as
-    `tv_tensors.Mask`, depth as `transforms.DepthMap`, class ids as plain tensors.
-
     >>> from torchvision.transforms import v2
-    >>> def read(item: int) -> Sample:
-    ...     image = tv_tensors.Image(torch.full((3, 2, 2), item, dtype=torch.uint8))
-    ...     return {"image": image, "targets": {"age": torch.tensor(item)}, "id": f"toy/{item}"}
-    >>> split = Split(read, items=[4, 7], transform=v2.Identity())
+    >>> class Toy(Reader):
+    ...     def __call__(self, item: int) -> Sample:
+    ...         image = tv_tensors.Image(torch.full((3, 2, 2), item, dtype=torch.uint8))
+    ...         return {"image": image, "targets": {"age": torch.tensor(item)}, "id": f"toy/{item}"}
+    >>> split = Split(Toy(), items=[4, 7], transform=v2.Identity())
     >>> len(split), split[1]["id"]
     (2, 'toy/7')
     """
 
-    def __init__(self, read: Callable[[Any], Sample], items: Sequence[Any], transform: Callable[[Any], Any]):
+    def __init__(self, read: Reader, items: Sequence[Any], transform: Callable[[Any], Any]):
         self.read = read
         self.items = items
         self.transform = transform
@@ -63,27 +86,51 @@ class Split(Dataset[Sample]):
 
 @dataclass(frozen=True)
 class Data:
-    """A data set that is ready to train on; `describe` says in one line what it holds."""
+    """A data set that is ready to train on; `describe` says in one line what it holds.
 
-    train: Dataset[Sample]
-    test: Dataset[Sample]
+    `problems` has a sentence for everything found wrong while opening it, on which nothing can be trained; `warnings`
+    one for what a person should know and training can live with.
+    """
+
+    train: Split
+    test: Split
     tasks: dict[str, Task]
     describe: str
+    validation: Split | None = None
+    problems: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits that there are, by name."""
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in splits.items() if split is not None}
 
 
-def collate(samples: Sequence[Sample]) -> Batch:
-    """Stack samples of one size into a batch of plain tensors, the `collate_fn` of a `DataLoader`.
+class Collate:
+    """Stacks samples of one size into a batch of plain tensors, the `collate_fn` of a `DataLoader`.
 
+    A task of `tasks` that a sample has no label for gets the task's own value for that.
+
+    >>> from afanet.tasks import Classification
     >>> image = tv_tensors.Image(torch.zeros(3, 4, 6))
-    >>> batch = collate([{"image": image, "targets": {"age": torch.tensor(i)}, "id": str(i)} for i in range(2)])
+    >>> samples = [{"image": image, "targets": {"age": torch.tensor(1)}, "id": "0"}]
+    >>> samples += [{"image": image, "targets": {}, "id": "1"}]
+    >>> batch = Collate({"age": Classification("age", ["young", "old"])})(samples)
     >>> batch["image"].shape, batch["targets"]["age"], batch["id"]
-    (torch.Size([2, 3, 4, 6]), tensor([0, 1]), ['0', '1'])
+    (torch.Size([2, 3, 4, 6]), tensor([ 1, -1]), ['0', '1'])
     """
-    return {
-        "image": torch.stack([sample["image"].as_subclass(Tensor) for sample in samples]),
-        "targets": {
-            task: torch.stack([sample["targets"][task].as_subclass(Tensor) for sample in samples])
-            for task in samples[0]["targets"]
-        },
-        "id": [sample["id"] for sample in samples],
-    }
+
+    def __init__(self, tasks: Mapping[str, Task]):
+        self.tasks = tasks
+
+    def __call__(self, samples: Sequence[Sample]) -> Batch:
+        images = torch.stack([sample["image"].as_subclass(Tensor) for sample in samples])
+        height, width = images.shape[-2:]
+        targets = {}
+        for name, task in self.tasks.items():
+            found = [sample["targets"].get(name) for sample in samples]
+            absent = task.unlabelled((height, width)) if any(target is None for target in found) else None
+            filled = [absent if target is None else target.as_subclass(Tensor) for target in found]
+            targets[name] = torch.stack([target for target in filled if target is not None])
+        return {"image": images, "targets": targets, "id": [sample["id"] for sample in samples]}

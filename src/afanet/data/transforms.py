@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
@@ -22,12 +23,35 @@ class DepthMap(tv_tensors.Mask):
     """
 
 
+class NormalMap(tv_tensors.Mask):
+    """Unit vectors out of the surface in camera axes, x to the right, float32 (3, H, W); 0, 0, 0 = not known.
+
+    It crops like a mask and is never interpolated; a mirror negates x, a scaled view stretches z.
+    """
+
+
+class Flip(v2.RandomHorizontalFlip):
+    """Mirror everything left to right, with probability `p`; what a normal has towards the right turns to the left.
+
+    >>> right = NormalMap(torch.tensor([1.0, 0.0, 0.0])[:, None, None])
+    >>> Flip(p=1)(right).flatten().tolist()
+    [-1.0, 0.0, 0.0]
+    """
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        flipped = super().transform(inpt, params)
+        if isinstance(inpt, NormalMap):
+            return tv_tensors.wrap(torch.cat([-flipped[:1], flipped[1:]]), like=inpt)
+        return flipped
+
+
 class Zoom(v2.Transform):
     """Cut a random window of the image's own proportions and resize it to `size`: one resize for scale and crop.
 
     The scale s is uniform in [1, `most`], the window 1/s as high and as wide as the image and anywhere in it.
-    What is seen s times as large stands s times as near: depth is divided by s. Class maps and depth take the
-    nearest source pixel, so no value is invented across an edge or a hole; the image is bilinear, antialiased.
+    What is seen s times as large stands s times as near: depth is divided by s, so that surfaces keep their width and
+    lose depth, and a normal (x, y, z) becomes (x, y, s z), at unit length again. Maps take the nearest source pixel, so
+    no value is invented across an edge or a hole; the image is bilinear, antialiased.
     With `most=1` it is a plain resize of the whole image.
 
     >>> depth = DepthMap(torch.full((1, 8, 8), 3.0))
@@ -61,7 +85,11 @@ class Zoom(v2.Transform):
         if isinstance(inpt, tv_tensors.Mask):
             # torchvision's mask kernel takes the pixel at a cell's corner; its centre is where the image is.
             nearest = inpt[..., _centres(top, rows, self.size[0])[:, None], _centres(left, columns, self.size[1])]
-            return tv_tensors.wrap(nearest / params["scale"] if isinstance(inpt, DepthMap) else nearest, like=inpt)
+            if isinstance(inpt, DepthMap):
+                nearest = nearest / params["scale"]
+            if isinstance(inpt, NormalMap) and params["scale"] != 1:
+                nearest = normalize(nearest * nearest.new_tensor([1, 1, params["scale"]])[:, None, None], dim=0)
+            return tv_tensors.wrap(nearest, like=inpt)
         if isinstance(inpt, tv_tensors.Image):
             if (rows, columns) == self.size == F.get_size(inpt):
                 return inpt
@@ -89,7 +117,7 @@ def training(size: tuple[int, int], *, zoom: float, augment: bool = True) -> v2.
     return v2.Compose(
         [
             Zoom(size, zoom),
-            v2.RandomHorizontalFlip(),
+            Flip(),
             v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
             *_normalise(),
         ]

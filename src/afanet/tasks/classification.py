@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import Metric, MetricCollection
@@ -60,7 +61,15 @@ class Classification(PooledTask):
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy in nats, averaged over the labelled samples of the batch."""
         total = F.cross_entropy(logits.float(), target, ignore_index=UNLABELLED, reduction="sum")
-        return total / (target != UNLABELLED).sum().clamp(min=1)
+        return total / self.labelled(target).sum().clamp(min=1)
+
+    def unlabelled(self, size: tuple[int, int]) -> Tensor:
+        """-1, int64, of no axes."""
+        return torch.tensor(UNLABELLED)
+
+    def labelled(self, target: Tensor) -> Tensor:
+        """Images with a class."""
+        return target != UNLABELLED
 
     def predict(self, logits: Tensor) -> Tensor:
         """The most probable class, int64 (B,)."""

@@ -93,9 +93,17 @@ class Depth(DenseTask):
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """The mean absolute error over the measured pixels of the batch, in metres."""
         valid = measured(target)
-        # `where`, not a product: nothing times an infinite hole would be no number.
-        error = torch.where(valid, (self.predict(logits) - target).abs(), 0)
-        return error.sum() / valid.sum().clamp(min=1)
+        # `where`, not a product, and before the difference: a hole may be infinite or no number.
+        error = (self.predict(logits) - torch.where(valid, target, 0)).abs()
+        return torch.where(valid, error, 0).sum() / valid.sum().clamp(min=1)
+
+    def unlabelled(self, size: tuple[int, int]) -> Tensor:
+        """Nothing measured anywhere: zeros, float32 (1, H, W)."""
+        return torch.zeros(1, *size)
+
+    def labelled(self, target: Tensor) -> Tensor:
+        """Pixels with a measurement."""
+        return measured(target)
 
     def predict(self, logits: Tensor) -> Tensor:
         """Depth in metres, float32 (B, 1, H, W), at least a millimetre."""

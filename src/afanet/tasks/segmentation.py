@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
@@ -98,7 +99,15 @@ class Segmentation(DenseTask):
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy in nats, averaged over the labelled pixels of the batch."""
         total = F.cross_entropy(logits.float(), target, ignore_index=self.void, reduction="sum")
-        return total / (target != self.void).sum().clamp(min=1)
+        return total / self.labelled(target).sum().clamp(min=1)
+
+    def unlabelled(self, size: tuple[int, int]) -> Tensor:
+        """Void everywhere, int64 (H, W)."""
+        return torch.full(size, self.void)
+
+    def labelled(self, target: Tensor) -> Tensor:
+        """Pixels that are not void."""
+        return target != self.void
 
     def predict(self, logits: Tensor) -> Tensor:
         """The most probable class of each pixel, int64 (B, H, W)."""

@@ -30,6 +30,14 @@ class Task(ABC):
         """The mean loss of what is labelled, in float32; without any label 0, with zero gradient."""
 
     @abstractmethod
+    def unlabelled(self, size: tuple[int, int]) -> Tensor:
+        """The target of one image of `size` = (H, W) in which nothing is labelled."""
+
+    @abstractmethod
+    def labelled(self, target: Tensor) -> Tensor:
+        """Where a target, or a batch of them, says something: bool, of the target's shape or of one channel of it."""
+
+    @abstractmethod
     def predict(self, logits: Tensor) -> Tensor:
         """The prediction that `logits` stand for, in the form and units of the target."""
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch.utils.data import DataLoader
 
-from afanet.data import Data, Sample, collate
+from afanet.data import Collate, Data, Sample, Split
 from afanet.errors import InputError
 from afanet.training.recipe import Recipe
 
@@ -21,7 +21,7 @@ def train_loader(data: Data, recipe: Recipe) -> Loader:
     The order comes from a generator of its own, so that every method sees the same batches. Raises `InputError` for
     batches of one image, which batch norm cannot train on.
     """
-    images = _length(data.train)
+    images = len(data.train)
     if min(images, recipe.batch_size) < 2:
         raise InputError(
             f"batches of one image cannot be trained on (batch_size {recipe.batch_size}, {images} training images): "
@@ -29,12 +29,12 @@ def train_loader(data: Data, recipe: Recipe) -> Loader:
         )
     full = images >= recipe.batch_size
     generator = torch.Generator().manual_seed(recipe.seed)
-    return _loader(data.train, recipe, shuffle=True, drop_last=full, generator=generator)
+    return _loader(data, data.train, recipe, shuffle=True, drop_last=full, generator=generator)
 
 
 def test_loader(data: Data, recipe: Recipe) -> Loader:
     """The test split in its order, to the last sample."""
-    return _loader(data.test, recipe, shuffle=False, drop_last=False, generator=None)
+    return _loader(data, data.test, recipe, shuffle=False, drop_last=False, generator=None)
 
 
 def read_once(loader: Loader) -> None:
@@ -57,7 +57,8 @@ def plain_errors() -> Iterator[None]:
 
 
 def _loader(
-    split: torch.utils.data.Dataset[Sample],
+    data: Data,
+    split: Split,
     recipe: Recipe,
     *,
     shuffle: bool,
@@ -70,12 +71,8 @@ def _loader(
         shuffle=shuffle,
         drop_last=drop_last,
         generator=generator,
-        collate_fn=collate,
+        collate_fn=Collate(data.tasks),
         num_workers=recipe.workers,
         persistent_workers=shuffle and recipe.workers > 0,
         pin_memory=torch.cuda.is_available(),
     )
-
-
-def _length(split: torch.utils.data.Dataset[Sample]) -> int:
-    return len(split)  # type: ignore[arg-type]  # torch's Dataset declares no length

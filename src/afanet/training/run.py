@@ -14,7 +14,7 @@ from lightning import seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from afanet.data import Batch, Data, collate
+from afanet.data import Batch, Collate, Data
 from afanet.errors import InputError
 from afanet.tasks import Task
 from afanet.training.checkpoint import load_checkpoint
@@ -121,9 +121,9 @@ def evaluate(path: Path, device: str | None = None) -> Run:
 
 def predict_examples(module: MultiTaskModule, data: Data) -> tuple[Batch, dict[str, Tensor]]:
     """Test samples from all over the split, and what the network predicts for them in float32 on the CPU."""
-    count = len(data.test)  # type: ignore[arg-type]  # torch's Dataset declares no length
+    count = len(data.test)
     chosen = torch.linspace(0, count - 1, min(EXAMPLES, count)).long().tolist()
-    batch = collate([data.test[index] for index in chosen])
+    batch = Collate(data.tasks)([data.test[index] for index in chosen])
     with torch.inference_mode():
         logits = module.cpu().eval()(batch["image"])
     return batch, {name: task.predict(logits[name]) for name, task in module.tasks.items()}

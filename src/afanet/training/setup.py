@@ -12,7 +12,7 @@ from lightning import Callback, Trainer
 from torch import nn
 
 from afanet.data import Data, open_data
-from afanet.errors import unknown
+from afanet.errors import InputError, unknown
 from afanet.networks import create_network
 from afanet.tasks import Task
 from afanet.training.recipe import Recipe
@@ -24,6 +24,9 @@ def open_tasks(recipe: Recipe) -> tuple[Data, dict[str, Task]]:
     Raises `InputError` for data that cannot be used and for a task that they do not have.
     """
     data = open_data(recipe.data.name, recipe.data.root, recipe.data.size, **recipe.data.options)
+    if data.problems:
+        more = f", and {len(data.problems) - 1} more: `afanet data check` lists them" if len(data.problems) > 1 else ""
+        raise InputError(f"{data.problems[0]}{more}")
     wanted = recipe.tasks or tuple(data.tasks)
     for name in wanted:
         if name not in data.tasks:

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from torchvision import tv_tensors
 
 from afanet.data.files import read_image
-from afanet.data.sample import Sample
+from afanet.data.sample import Reader, Sample
 from afanet.data.transforms import DepthMap
 from afanet.errors import InputError
 
 FOLDERS = {"rgb": ".jpg", "label40": ".png", "depth_mm": ".png"}
 
 
-class Folders:
+class Folders(Reader):
     """Frames as `rgb/NNNN.jpg`, `label40/NNNN.png` (uint8) and `depth_mm/NNNN.png` (uint16, millimetres).
 
     `table` maps the ids in the label files to classes. The indices are told from the file names alone.
@@ -44,8 +44,11 @@ class Folders:
         paths = (self.root / folder).iterdir()
         return {int(path.stem) for path in paths if path.suffix == suffix and path.stem.isdecimal()}
 
+    def files(self, index: int) -> tuple[Path, ...]:
+        return tuple(self.root / folder / f"{index:04d}{suffix}" for folder, suffix in FOLDERS.items())
+
     def __call__(self, index: int) -> Sample:
-        rgb, label40, depth_mm = (self.root / folder / f"{index:04d}{suffix}" for folder, suffix in FOLDERS.items())
+        rgb, label40, depth_mm = self.files(index)
         image = read_image(rgb, "RGB", "photo")
         labels = read_image(label40, "L", "label map")
         depth = read_image(depth_mm, "I;16", "depth map")
@@ -64,7 +67,7 @@ class Folders:
         )
 
 
-class MatFile:
+class MatFile(Reader):
     """Frames of `nyu_depth_v2_labeled.mat`, whose arrays stand as (frame, [colour,] column, row) in HDF5.
 
     Every read opens the file for itself: 1 ms, and no handle is shared between worker processes.
@@ -90,6 +93,9 @@ class MatFile:
             return h5py.File(self.path, "r")
         except OSError as error:
             raise InputError(f"{self.path} is no whole MATLAB 7.3 file ({error}): copy it again") from error
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        return (self.path,)
 
     def __call__(self, index: int) -> Sample:
         with self._open() as file:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from afanet.data.nyuv2 import label_table, open_nyuv2
-from afanet.data.nyuv2_frames import Folders, MatFile
+from afanet.data.nyuv2.frames import Folders, MatFile
+from afanet.data.nyuv2.nyuv2 import label_table, open_nyuv2
 from afanet.errors import InputError
 
 FORTY = label_table("classes40", 40)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.io import loadmat, savemat
 
-from afanet.data.nyuv2 import label_table, open_nyuv2, read_splits, tables
+from afanet.data.nyuv2.nyuv2 import label_table, open_nyuv2, read_splits, tables
 from afanet.errors import InputError
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from afanet.data.furniture import CLASSES
-from afanet.data.rooms import Rooms, open_rooms
+from afanet.data.rooms.furniture import CLASSES
+from afanet.data.rooms.rooms import Rooms, open_rooms
 from afanet.errors import InputError
 
 SIZE = (48, 64)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.random import Generator
 
-from afanet.data.raycast import Ball, Box, Camera, Scene
-from afanet.data.shading import Material, Vector
+from afanet.data.rooms.raycast import Ball, Box, Camera, Scene
+from afanet.data.rooms.shading import Material, Vector
 
 CLASSES = ("floor", "ceiling", "wall", "window", "picture", "table", "cabinet", "lamp")
 FLOOR, CEILING, WALL, WINDOW, PICTURE, TABLE, CABINET, LAMP = range(len(CLASSES))

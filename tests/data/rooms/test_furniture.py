@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from afanet.data.furniture import CLASSES, TABLE, furnish
+from afanet.data.rooms.furniture import CLASSES, TABLE, furnish
 
 
 def test_things_stand_inside_the_room_and_clear_of_the_camera():

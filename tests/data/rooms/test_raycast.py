@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from afanet.data.furniture import furnish
-from afanet.data.raycast import FOCAL, Camera, Scene, render
+from afanet.data.rooms.furniture import furnish
+from afanet.data.rooms.raycast import FOCAL, Camera, Scene, render
 
 SIZE = (48, 64)
 

@@ -10,9 +10,9 @@ import torch
 from pydantic import Field
 from torchvision import tv_tensors
 
-from afanet.data.furniture import CLASSES, furnish
-from afanet.data.raycast import render
-from afanet.data.sample import Data, Sample, Size, Split
+from afanet.data.rooms.furniture import CLASSES, furnish
+from afanet.data.rooms.raycast import render
+from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.transforms import DepthMap, evaluation, training
 from afanet.errors import InputError
 from afanet.tasks import Depth, Segmentation
@@ -50,7 +50,7 @@ def open_rooms(
     )
 
 
-class Rooms:
+class Rooms(Reader):
     """Reader of the endless series of scenes that `seed` and the split's name stand for."""
 
     def __init__(self, seed: int, stream: str, size: tuple[int, int]):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from afanet.data.shading import AMBIENT, Material, albedo, light
+from afanet.data.rooms.shading import AMBIENT, Material, albedo, light
 
 
 def floor(x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

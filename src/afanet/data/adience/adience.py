@@ -11,9 +11,9 @@ import torch
 from pydantic import Field
 from torchvision import tv_tensors
 
-from afanet.data.adience_labels import AGES, Face, read_fold
+from afanet.data.adience.labels import AGES, Face, read_fold
 from afanet.data.files import other_layout, read_image, require_path
-from afanet.data.sample import Data, Sample, Size, Split
+from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.transforms import evaluation, training
 from afanet.errors import InputError
 from afanet.tasks import Classification
@@ -56,7 +56,7 @@ def open_adience(
     )
 
 
-class Photos:
+class Photos(Reader):
     """Reader of the photos of `faces`, all of which must lie under `root` (told from the names of the files alone)."""
 
     def __init__(self, root: Path, faces: Sequence[Face]):
@@ -75,6 +75,12 @@ class Photos:
 
     def path(self, face: Face) -> Path:
         return self.folder / face.user / f"{FOLDERS[self.folder.name]}.{face.face}.{face.photo}"
+
+    def files(self, face: Face) -> tuple[Path]:
+        return (self.path(face),)
+
+    def group(self, face: Face) -> str:
+        return face.user
 
     def __call__(self, face: Face) -> Sample:
         path = self.path(face)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from afanet.data.shading import Floats, Material, Vector, albedo, light
+from afanet.data.rooms.shading import Floats, Material, Vector, albedo, light
 
 FOCAL = 0.866  # in image widths: 60 degrees from the left to the right edge
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from afanet.data.adience import open_adience
+from afanet.data.adience.adience import open_adience
 from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from afanet.errors import InputError
 

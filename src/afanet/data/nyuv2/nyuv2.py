@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 
 from afanet.data.files import other_layout, require_path
-from afanet.data.nyuv2_frames import FOLDERS, Folders, MatFile
+from afanet.data.nyuv2.frames import FOLDERS, Folders, MatFile
 from afanet.data.sample import Data, Size, Split
 from afanet.data.transforms import evaluation, training
 from afanet.errors import InputError
@@ -64,7 +64,7 @@ def tables() -> dict[str, Any]:
     >>> tables()["classes40"][:2], tables()["classes13"][11]
     ([['wall', 12], ['floor', 5]], 'wall')
     """
-    text = resources.files("afanet.data").joinpath("nyuv2_classes.json").read_text(encoding="utf-8")
+    text = resources.files("afanet.data.nyuv2").joinpath("classes.json").read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded
 

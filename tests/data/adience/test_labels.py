@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afanet.data.adience_labels import AGES, ODD_RANGES, age_class, read_fold
+from afanet.data.adience.labels import AGES, ODD_RANGES, age_class, read_fold
 from afanet.errors import InputError
 
 COLUMNS = ["user_id", "original_image", "face_id", "age", "gender"]
