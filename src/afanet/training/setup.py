@@ -6,15 +6,18 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from lightning import Callback, Trainer
 from torch import nn
 
 from afanet.data import Data, open_data
+from afanet.data.cache import config_folder, use_cache
 from afanet.errors import InputError, unknown
 from afanet.networks import create_network
 from afanet.tasks import Task
+from afanet.training.progress import say
 from afanet.training.recipe import Recipe
 
 
@@ -27,11 +30,19 @@ def open_tasks(recipe: Recipe) -> tuple[Data, dict[str, Task]]:
     if data.problems:
         more = f", and {len(data.problems) - 1} more: `afanet data check` lists them" if len(data.problems) > 1 else ""
         raise InputError(f"{data.problems[0]}{more}")
+    data, cache = use_cache(data, data_cache(recipe))
+    if cache:
+        say(f"reading samples from the cache {cache}")
     wanted = recipe.tasks or tuple(data.tasks)
     for name in wanted:
         if name not in data.tasks:
             raise unknown(f"task of data set {recipe.data.name}", name, data.tasks)
     return data, {name: data.tasks[name] for name in wanted}
+
+
+def data_cache(recipe: Recipe) -> Path:
+    """The folder of the caches of the recipe's data."""
+    return config_folder(recipe.data.name, recipe.data.model_dump(mode="json", exclude={"name"}))
 
 
 def build_network(recipe: Recipe, tasks: dict[str, Task], weights: str) -> nn.Module:

@@ -1,0 +1,134 @@
+"""The cache: a data set decoded once into memory-mapped arrays, found again by what its source files hold.
+
+A cache lies in `CACHE/NAME-CONFIG/CONTENT/`: CONFIG stands for the recipe's data section, CONTENT for the bytes of
+every source file. In it each split is a folder with one `.npy` file for the images, one for each task's targets and
+`index.json` with the samples' ids and which of them each task is labelled for. `files.json` beside the folders keeps
+what each file held when it had a certain size and time, so that finding a cache reads no file that has not changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from hashlib import blake2b, file_digest
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+
+from afanet.data.sample import Data, Reader, Sample, Split
+from afanet.data.transforms import DepthMap, NormalMap
+from afanet.errors import InputError
+
+FORMAT = 1  # of the files; a cache of another format is not found
+KINDS: dict[str, Any] = {kind.__name__: kind for kind in (tv_tensors.Mask, DepthMap, NormalMap)}
+
+Seen = dict[str, tuple[int, int, str]]  # path: size, time and digest
+
+
+def cache_root() -> Path:
+    """Where caches lie: `$AFANET_CACHE`, else `afanet` in the user's folder for caches."""
+    if chosen := os.environ.get("AFANET_CACHE"):
+        return Path(chosen).absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "afanet"
+
+
+def config_folder(name: str, config: Mapping[str, Any]) -> Path:
+    """The folder of the caches of data set `name` opened with `config`, which must be plain values."""
+    text = json.dumps([FORMAT, version("afanet"), dict(config)], sort_keys=True)
+    return cache_root() / f"{name}-{blake2b(text.encode(), digest_size=6).hexdigest()}"
+
+
+def use_cache(data: Data, folder: Path) -> tuple[Data, Path | None]:
+    """`data` reading from the cache in `folder` that fits its files, and that cache; itself and None without one."""
+    if not folder.is_dir():
+        return data, None
+    cache = folder / content_key(source_files(data), read_seen(folder))[0]
+    if not cache.is_dir():
+        return data, None
+    splits = {name: _cached(split, cache / name) for name, split in data.splits.items()}
+    return replace(data, **splits), cache
+
+
+def source_files(data: Data) -> list[Path]:
+    """Every file that a sample of the data set is read from, once."""
+    return sorted({file for split in data.splits.values() for item in split.items for file in split.read.files(item)})
+
+
+def content_key(files: Iterable[Path], seen: Seen) -> tuple[str, Seen]:
+    """What stands for the bytes of all files, and what is known of each of them; only files not in `seen` are read."""
+
+    def look(file: Path) -> tuple[int, int, str]:
+        try:
+            stat = file.stat()
+            known = seen.get(str(file))
+            if known and known[:2] == (stat.st_size, stat.st_mtime_ns):
+                return known
+            with file.open("rb") as stream:
+                return stat.st_size, stat.st_mtime_ns, file_digest(stream, "blake2b").hexdigest()[:32]
+        except OSError as error:
+            raise InputError(f"{file} cannot be read ({error.strerror}): copy it again") from None
+
+    files = list(files)
+    with ThreadPoolExecutor() as pool:
+        found = dict(zip(map(str, files), pool.map(look, files), strict=True))
+    total = blake2b(digest_size=8)
+    for file in files:
+        total.update(f"{file.name} {found[str(file)][2]}\n".encode())
+    return total.hexdigest(), found
+
+
+def read_seen(folder: Path) -> Seen:
+    """What `files.json` remembers; nothing where it is missing or not whole, since it can be had again."""
+    try:
+        entries = json.loads((folder / "files.json").read_text(encoding="utf-8"))
+        return {path: (int(size), int(time), str(digest)) for path, (size, time, digest) in entries.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+class Cached(Reader):
+    """Reads samples from a split's folder in a cache, without copying: the pages are the operating system's."""
+
+    def __init__(self, folder: Path, original: Reader):
+        try:
+            self.index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+            self.images = _array(folder / "image.npy")
+            self.targets = {task: _array(folder / f"target.{task}.npy") for task in self.index["kinds"]}
+        except (OSError, EOFError, ValueError, KeyError) as error:
+            raise InputError(f"{folder} is no whole cache ({error}): remove {folder.parent}") from None
+        self.original = original
+
+    def __call__(self, item: tuple[int, Any]) -> Sample:
+        row = item[0]
+        image = torch.from_numpy(self.images[row]).permute(2, 0, 1)
+        kinds, labelled = self.index["kinds"], self.index["labelled"]
+        targets = {task: _wrap(array[row], kinds[task]) for task, array in self.targets.items() if labelled[task][row]}
+        return {"image": tv_tensors.Image(image), "targets": targets, "id": self.index["ids"][row]}
+
+    def files(self, item: tuple[int, Any]) -> Any:
+        return self.original.files(item[1])
+
+    def group(self, item: tuple[int, Any]) -> str | None:
+        return self.original.group(item[1])
+
+
+def _cached(split: Split, folder: Path) -> Split:
+    return Split(Cached(folder, split.read), list(enumerate(split.items)), split.transform)
+
+
+def _array(file: Path) -> np.memmap[Any, Any]:
+    # "c": private and writable, as torch wants arrays to be, yet nothing is copied unless somebody writes
+    return np.load(file, mmap_mode="c")  # type: ignore[no-any-return]
+
+
+def _wrap(value: Any, kind: str) -> Tensor:
+    tensor = torch.from_numpy(np.asarray(value))
+    return KINDS[kind](tensor) if kind in KINDS else tensor

@@ -1,0 +1,156 @@
+"""Writing the cache: every sample read once, resized if it is far larger than training needs, laid down in arrays."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+from torch import Tensor
+
+from afanet.data.cache import content_key, read_seen, source_files
+from afanet.data.parallel import in_order
+from afanet.data.sample import Data, Sample, Split
+from afanet.data.transforms import Zoom
+from afanet.errors import InputError
+
+KEPT = 4  # training images of up to so many times the pixels that the largest zoom needs stay as they are
+
+
+def prepare(
+    data: Data, folder: Path, *, workers: int = 2, advance: Callable[[], None] = lambda: None
+) -> tuple[Path, bool]:
+    """Write the cache of `data` under `folder`, unless it is there; returns where it lies and whether it is new.
+
+    Test and validation images are kept as evaluation sees them. Training images are kept as they are, so that training
+    from the cache is the same to the bit, if all have one size; where they differ, or have more than four times the
+    pixels that the largest zoom needs, they are resized to what it needs. `advance` is called after every sample.
+
+    The cache is written beside its place and renamed at the end: it is whole or not there. A second process waits for
+    the first. Raises `InputError` for a sample that cannot be read and for a full disk, and leaves nothing behind.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "lock"):
+            for orphan in folder.glob("*.partial"):  # whoever wrote it did not live to rename it
+                shutil.rmtree(orphan)
+            key, seen = content_key(source_files(data), read_seen(folder))
+            if (folder / key).is_dir():
+                return folder / key, False
+            partial = Path(tempfile.mkdtemp(suffix=".partial", dir=folder))
+            try:
+                (folder / "files.json").write_text(json.dumps(seen), encoding="utf-8")
+                for name, split in data.splits.items():
+                    _write_split(split, partial / name, workers, advance)
+                partial.rename(folder / key)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+            return folder / key, True
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"cache {folder} cannot be written ({reason}): make room, or set AFANET_CACHE") from None
+
+
+class UnevenError(Exception):
+    """The samples of a split differ in size, so they cannot be kept as they are."""
+
+
+def _write_split(split: Split, folder: Path, workers: int, advance: Callable[[], None]) -> None:
+    [zoom] = [step for step in split.transform.transforms if isinstance(step, Zoom)]
+    needed = (math.ceil(zoom.size[0] * zoom.most), math.ceil(zoom.size[1] * zoom.most))
+    height, width = split.read(split.items[0])["image"].shape[-2:]
+    if zoom.most > 1 and height * width <= KEPT * math.prod(needed):
+        try:
+            return _write_samples(split, None, folder, workers, advance)
+        except UnevenError:
+            shutil.rmtree(folder)
+    _write_samples(split, needed, folder, workers, advance)
+
+
+def _write_samples(
+    split: Split, size: tuple[int, int] | None, folder: Path, workers: int, advance: Callable[[], None]
+) -> None:
+    folder.mkdir()
+    ids: list[str] = []
+    kinds: dict[str, str] = {}
+    labelled: dict[str, list[bool]] = {}
+    arrays: dict[str, _Array] = {}
+    with ExitStack() as files:
+
+        def put(name: str, value: Tensor) -> None:
+            if name not in arrays:
+                arrays[name] = files.enter_context(_Array(folder / f"{name}.npy", len(split)))
+            arrays[name].put(len(ids), value.numpy())
+
+        for sample in in_order(_Stored(split, size), split.items, workers):
+            if isinstance(sample, InputError):
+                raise sample
+            put("image", sample["image"].as_subclass(Tensor).permute(1, 2, 0))
+            for task, target in sample["targets"].items():
+                put(f"target.{task}", target.as_subclass(Tensor))
+                kinds[task] = type(target).__name__
+                labelled.setdefault(task, [False] * len(split))[len(ids)] = True
+            ids.append(sample["id"])
+            advance()
+    index = {"ids": ids, "kinds": kinds, "labelled": labelled}
+    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+class _Stored:
+    """What the cache keeps of an item: the sample as it lies on disk, resized to `size` unless it is None."""
+
+    def __init__(self, split: Split, size: tuple[int, int] | None):
+        self.split = split
+        self.resize = Zoom(size) if size else None
+
+    def __call__(self, item: Any) -> Sample:
+        sample = self.split.read(item)
+        resized: Sample = self.resize(sample) if self.resize else sample
+        return resized
+
+
+class _Array:
+    """A `.npy` file of `rows` rows, written in order; rows that are left out are zeros.
+
+    It is written as a stream, since a disk that fills under a memory map kills the process.
+    """
+
+    def __init__(self, file: Path, rows: int):
+        self.stream = file.open("wb")
+        self.rows = rows
+        self.shape: tuple[int, ...] | None = None
+        self.empty = b""
+        self.written = 0
+
+    def put(self, index: int, value: NDArray[Any]) -> None:
+        """Write row `index`, which comes after all that were written."""
+        if self.shape is None:
+            self.shape, self.empty = value.shape, bytes(value.nbytes)
+            header = {"descr": value.dtype.str, "fortran_order": False, "shape": (self.rows, *value.shape)}
+            np.lib.format.write_array_header_1_0(self.stream, header)
+        if value.shape != self.shape:
+            raise UnevenError
+        self._skip_to(index)
+        self.stream.write(value.tobytes())
+        self.written += 1
+
+    def _skip_to(self, index: int) -> None:
+        for _ in range(self.written, index):
+            self.stream.write(self.empty)
+        self.written = max(self.written, index)
+
+    def __enter__(self) -> _Array:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with self.stream:
+            if not any(error):
+                self._skip_to(self.rows)

@@ -1,0 +1,192 @@
+"""The cache: equal to the bit, found by content, whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from afanet.data import Data, open_data
+from afanet.data.cache import Cached, cache_root, config_folder, read_seen, use_cache
+from afanet.data.prepare import prepare
+from afanet.errors import InputError
+
+SCENES = {"train_scenes": 5, "test_scenes": 3}
+
+
+def same_samples(found: Data, expected: Data) -> None:
+    assert list(found.splits) == list(expected.splits)
+    for split, original in zip(found.splits.values(), expected.splits.values(), strict=True):
+        assert isinstance(split.read, Cached)
+        assert len(split) == len(original)
+        for index in range(len(original)):
+            torch.manual_seed(index)
+            one = split[index]
+            torch.manual_seed(index)
+            other = original[index]
+            assert one["id"] == other["id"]
+            assert torch.equal(one["image"], other["image"])
+            assert list(one["targets"]) == list(other["targets"])
+            for task, target in other["targets"].items():
+                assert type(one["targets"][task]) is type(target)
+                assert one["targets"][task].dtype == target.dtype
+                assert torch.equal(one["targets"][task], target)
+            item, item_of_original = split.items[index], original.items[index]
+            assert split.read.files(item) == original.read.files(item_of_original)
+            assert split.read.group(item) == original.read.group(item_of_original)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("augment", [True, False])
+def test_samples_from_the_cache_are_the_same_to_the_bit(tmp_path: Path, workers: int, augment: bool) -> None:
+    data = open_data("rooms", size=(24, 32), augment=augment, **SCENES)
+    seen = []
+    cache, new = prepare(data, tmp_path / "c", workers=workers, advance=lambda: seen.append(1))
+    assert new
+    assert len(seen) == 8
+    found, used = use_cache(data, tmp_path / "c")
+    assert used == cache
+    same_samples(found, data)
+    assert prepare(data, tmp_path / "c") == (cache, False)
+
+
+def test_frames_kept_as_they_are_or_resized_for_the_largest_zoom(folders: Path, tmp_path: Path) -> None:
+    for size, kept in [((6, 8), (12, 16)), ((3, 4), (5, 6))]:
+        data = open_data("nyuv2", folders, size)
+        prepare(data, tmp_path / "c", workers=0)
+        found, _ = use_cache(data, tmp_path / "c")
+        assert found.train.read(found.train.items[0])["image"].shape[-2:] == kept
+        assert found.test.read(found.test.items[0])["image"].shape[-2:] == size
+        assert torch.equal(found.test[0]["targets"]["depth"], data.test[0]["targets"]["depth"])
+        if kept == (12, 16):
+            same_samples(found, data)
+        shutil.rmtree(tmp_path / "c")
+
+
+def test_images_of_many_sizes_are_resized_to_one(adience: Path, tmp_path: Path) -> None:
+    [photo, *_] = sorted((adience / "aligned").rglob("*.jpg"))[2:]
+    Image.new("RGB", (16, 12), (1, 2, 3)).save(photo, "PNG")
+    data = open_data("adience", adience, (8, 8))
+    prepare(data, tmp_path / "c", workers=0)
+    found, _ = use_cache(data, tmp_path / "c")
+    assert {found.train.read(item)["image"].shape[-2:] for item in found.train.items} == {(10, 10)}
+    for index in range(len(data.train)):
+        assert found.train[index]["targets"] == data.train[index]["targets"]
+
+
+def test_a_cache_is_found_by_what_the_files_hold(folders: Path, tmp_path: Path) -> None:
+    data = open_data("nyuv2", folders, (6, 8))
+    cache, _ = prepare(data, tmp_path / "c", workers=0)
+    photo = folders / "rgb/0001.jpg"
+    os.utime(photo, (1, 1))
+    assert use_cache(data, tmp_path / "c")[1] == cache
+    before = photo.read_bytes()
+    photo.write_bytes((folders / "rgb/0002.jpg").read_bytes())
+    assert use_cache(data, tmp_path / "c") == (data, None)
+    other, new = prepare(data, tmp_path / "c", workers=0)
+    assert new
+    assert other != cache
+    photo.write_bytes(before)
+    assert use_cache(data, tmp_path / "c")[1] == cache
+    photo.unlink()
+    with pytest.raises(InputError, match=r"rgb/0001.jpg cannot be read"):
+        use_cache(data, tmp_path / "c")
+
+
+def test_a_broken_memory_of_files_costs_time_only(folders: Path, tmp_path: Path) -> None:
+    data = open_data("nyuv2", folders, (6, 8))
+    cache, _ = prepare(data, tmp_path / "c", workers=0)
+    assert len(read_seen(tmp_path / "c")) == 12
+    for text in ("", "[1]", '{"a": 3}', "\x00"):
+        (tmp_path / "c/files.json").write_text(text)
+        assert read_seen(tmp_path / "c") == {}
+        assert use_cache(data, tmp_path / "c")[1] == cache
+
+
+def test_a_sample_that_cannot_be_read_leaves_nothing(folders: Path, tmp_path: Path) -> None:
+    (folders / "depth_mm/0003.png").write_bytes(b"no image")
+    for workers in (0, 1):
+        with pytest.raises(InputError, match=r"0003.png cannot be read as an image"):
+            prepare(open_data("nyuv2", folders, (6, 8)), tmp_path / "c", workers=workers)
+        assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["files.json", "lock"]
+
+
+def test_a_cache_with_a_part_missing_is_refused(tmp_path: Path) -> None:
+    data = open_data("rooms", size=(24, 32), **SCENES)
+    cache, _ = prepare(data, tmp_path / "c", workers=0)
+    for name, content in [("image.npy", 1000), ("target.depth.npy", 0), ("index.json", 20)]:
+        file = cache / "train" / name
+        whole = file.read_bytes()
+        file.write_bytes(whole[:content])
+        with pytest.raises(InputError, match="is no whole cache"):
+            use_cache(data, tmp_path / "c")
+        file.write_bytes(whole)
+    same_samples(use_cache(data, tmp_path / "c")[0], data)
+
+
+CHILD = """
+import os, resource, signal, sys
+from pathlib import Path
+from afanet.data import open_data
+from afanet.data.prepare import prepare
+folder, kill_after, limit = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+if limit:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+seen = []
+def advance():
+    seen.append(1)
+    if len(seen) == kill_after:
+        os.kill(os.getpid(), signal.SIGKILL)
+data = open_data("rooms", size=(24, 32), train_scenes=5, test_scenes=3)
+print("new" if prepare(data, folder, workers=0, advance=advance)[1] else "there")
+"""
+
+
+def child(folder: Path, kill_after: int = 0, limit: int = 0) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", CHILD, str(folder), str(kill_after), str(limit)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_kill_leaves_no_cache_and_the_next_run_clears_up(tmp_path: Path) -> None:
+    killed = child(tmp_path / "c", kill_after=7)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list((tmp_path / "c").glob("*.partial"))) == 1
+    data = open_data("rooms", size=(24, 32), **SCENES)
+    assert use_cache(data, tmp_path / "c")[1] is None
+    cache, new = prepare(data, tmp_path / "c", workers=0)
+    assert new
+    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == sorted([cache.name, "files.json", "lock"])
+    same_samples(use_cache(data, tmp_path / "c")[0], data)
+
+
+def test_two_processes_write_one_cache(tmp_path: Path) -> None:
+    pair = [child(tmp_path / "c"), child(tmp_path / "c")]
+    said = [process.communicate()[0].strip() for process in pair]
+    assert sorted(said) == ["new", "there"]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    full = child(tmp_path / "c", limit=9000)
+    _, error = full.communicate()
+    assert f"InputError: cache {tmp_path / 'c'} cannot be written (File too large): make room" in error
+    assert [path.name for path in (tmp_path / "c").iterdir() if path.is_dir()] == []
+
+
+def test_the_place_of_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("AFANET_CACHE", raising=False)
+    assert cache_root() == tmp_path / "afanet"
+    monkeypatch.setenv("AFANET_CACHE", str(tmp_path / "here"))
+    one, same = (config_folder("rooms", json.loads(text)) for text in ('{"a": 1, "b": 2}', '{"b": 2, "a": 1}'))
+    assert one == same
+    assert one.parent == tmp_path / "here"
+    assert config_folder("rooms", {"a": 2}) != one
