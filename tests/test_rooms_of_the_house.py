@@ -17,7 +17,7 @@ BELOW = {
     "data": {"errors", "tasks"},
     "training": {"errors", "networks", "tasks", "data"},
     "report": {"errors", "tasks", "data", "training"},
-    "cli": {"errors", "training", "report"},
+    "cli": {"errors", "data", "training", "report"},
 }
 HEAVY = ("lightning", "torchmetrics", "pydantic", "yaml", "h5py", "scipy", "matplotlib", "rich")
 

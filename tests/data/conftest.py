@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,4 +78,72 @@ def adience(tmp_path: Path) -> Path:
             Image.new("RGB", (10, 8), colour).save(folder / f"landmark_aligned_face.{person}.{photo}", "PNG")
             rows.append(f"{user}\t{photo}\t{person}\t{ages[fold]}\t{genders[fold]}\t0\n")
         (tmp_path / f"fold_{fold}_data.txt").write_text(HEADER + "".join(rows))
+    return tmp_path
+
+
+def write_photo(path: Path, size: tuple[int, int], colour: tuple[int, int, int]) -> None:
+    """A photo of one colour, (H, W) = `size`, kept without loss whatever its name says."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size[::-1], colour).save(path, "PNG")
+
+
+@pytest.fixture
+def cityscapes(tmp_path: Path) -> Path:
+    """Two streets to train and one to test on, 8x16 pixels: every label id, disparities of all kinds, cameras."""
+    streets = {"train/aachen/aachen_000000_000019": 1, "train/bochum/bochum_000000_000313": 2}
+    streets |= {"val/frankfurt/frankfurt_000000_000294": 3}
+    for street, number in streets.items():
+        write_photo(tmp_path / f"leftImg8bit/{street}_leftImg8bit.png", (8, 16), (number, 20, 30))
+        maps = {
+            "gtFine": ("gtFine_labelIds.png", np.arange(128, dtype=np.uint8).reshape(8, 16) % 34),
+            "disparity": ("disparity.png", np.arange(128, dtype=np.uint16).reshape(8, 16) * np.uint16(170 * number)),
+        }
+        for kind, (end, values) in maps.items():
+            path = tmp_path / f"{kind}/{street}_{end}"
+            path.parent.mkdir(parents=True)
+            Image.fromarray(values).save(path)
+        camera = tmp_path / f"camera/{street}_camera.json"
+        camera.parent.mkdir(parents=True)
+        camera.write_text(json.dumps({"extrinsic": {"baseline": 0.1 * number}, "intrinsic": {"fx": 2000.0 + number}}))
+    return tmp_path
+
+
+@pytest.fixture
+def celeba(tmp_path: Path) -> Path:
+    """Six faces of 8x6 pixels, two in each partition, face i wearing the attributes that i + 1 divides."""
+    folder = tmp_path / "celeba"
+    photos = [f"{number:06d}.jpg" for number in range(1, 7)]
+    for number, photo in enumerate(photos, start=1):
+        write_photo(folder / "img_align_celeba" / photo, (8, 6), (number, 20, 30))
+    names = " ".join(f"Attribute_{number}" for number in range(1, 41))
+    worn = [" ".join("1" if number % (i + 1) == 0 else "-1" for number in range(1, 41)) for i in range(6)]
+    lists = {
+        "list_attr_celeba.txt": (f"6\n{names} \n", worn),  # the published line of names ends in a space
+        "identity_CelebA.txt": ("", ["2880", "2880", "17", "18", "19", "19"]),
+        "list_bbox_celeba.txt": ("6\nimage_id x_1 y_1 width height\n", ["1  2  3  4"] * 6),
+        "list_landmarks_align_celeba.txt": ("6\nlefteye_x lefteye_y\n", ["1  2"] * 6),
+        "list_eval_partition.txt": ("", ["0", "0", "1", "1", "2", "2"]),
+    }
+    for name, (header, rows) in lists.items():
+        lines = [f"{photo}  {row}\n" for photo, row in zip(photos, rows, strict=True)]
+        (folder / name).write_text(header + "".join(lines))
+    return tmp_path
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    """Two cats' and a dog's breed, two photos of each to train and one to test on, 8x10 pixels with trimaps."""
+    folder = tmp_path / "oxford-iiit-pet"
+    breeds = {"Abyssinian": 1, "american_bulldog": 2, "Bengal": 1}
+    outline = np.array([[1, 2, 3, 3, 2] * 2] * 8, np.uint8)
+    for split, numbers in {"trainval": (1, 2), "test": (30,)}.items():
+        rows = []
+        for label, (breed, species) in enumerate(breeds.items(), start=1):
+            for number in numbers:
+                write_photo(folder / f"images/{breed}_{number}.jpg", (8, 10), (label, number, 30))
+                trimap = folder / f"annotations/trimaps/{breed}_{number}.png"
+                trimap.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(np.roll(outline, label, axis=1)).save(trimap)
+                rows.append(f"{breed}_{number} {label} {species} 1\n")
+        (folder / f"annotations/{split}.txt").write_text("".join(rows))
     return tmp_path

@@ -6,12 +6,13 @@ import math
 from pathlib import Path
 
 import pytest
+import yaml
 
 from afanet.errors import InputError
 from afanet.training.load import dump_recipe, load_recipe, recipe_names
 
 
-@pytest.mark.parametrize("name", ["rooms", "nyuv2", "adience"])
+@pytest.mark.parametrize("name", ["rooms", "digits", "nyuv2", "adience"])
 def test_the_package_carries_complete_recipes(name: str) -> None:
     assert name in recipe_names()
     assert load_recipe(name).name == name
@@ -80,3 +81,38 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="no UTF-8 text"):
         load_recipe(tmp_path / "mine.yaml")
+
+
+def test_a_path_in_a_file_begins_at_the_file_and_one_on_the_command_line_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    file = folder / "mine.yaml"
+    parts = [{"name": "nyuv2", "root": "there"}, {"name": "rooms", "root": None}]
+    values = yaml.safe_load(dump_recipe(load_recipe("rooms")))
+    values["data"] |= {"root": "data", "options": {"parts": parts}}
+    values["network"]["weights"] = "w.pth"
+    file.write_text(yaml.safe_dump(values))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    recipe = load_recipe("../recipes/mine.yaml")
+    for found, name in {recipe.data.root: "data", Path(recipe.network.weights): "w.pth"}.items():
+        assert found.is_absolute()
+        assert found.resolve() == folder / name
+    assert Path(recipe.data.options["parts"][0]["root"]).resolve() == folder / "there"
+    assert recipe.data.options["parts"][1]["root"] is None
+
+    given = {"data.root": "data", "network.weights": "w.pth", "data.options.parts": [{"name": "x", "root": "there"}]}
+    recipe = load_recipe(file, given)
+    assert recipe.data.root == tmp_path / "here/data"
+    assert recipe.network.weights == str(tmp_path / "here/w.pth")
+    assert recipe.data.options["parts"] == [{"name": "x", "root": str(tmp_path / "here/there")}]
+    assert given["data.options.parts"] == [{"name": "x", "root": "there"}]
+
+    again = tmp_path / "recipe.yaml"
+    again.write_text(dump_recipe(recipe))
+    assert load_recipe(again) == recipe
+    for weights in ("none", "pretrained"):
+        assert load_recipe(file, {"network.weights": weights}).network.weights == weights

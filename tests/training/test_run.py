@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from afanet.data import Sample
+from afanet.data import Data, Sample, Split, open_data
 from afanet.errors import InputError
 from afanet.training.load import load_recipe
 from afanet.training.recipe import Recipe
@@ -167,3 +168,22 @@ def test_the_checkpoint_of_another_network_is_refused(recipe: Recipe, tmp_path: 
     with pytest.raises(InputError, match="is of another network than the recipe"):
         evaluate(tmp_path / "run")
     assert not run.folder.evaluation.exists()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_split_for_validation_is_scored_beside_the_test_split(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_validation(*arguments: Any, **options: Any) -> Data:
+        data = open_data(*arguments, **options)
+        return replace(data, validation=Split(data.test.read, data.test.items[:2], data.test.transform))
+
+    plain = train(recipe, tmp_path / "plain").results
+    assert "validation" not in plain
+    monkeypatch.setattr("afanet.training.setup.open_data", with_validation)
+    run = train(recipe, tmp_path / "run")
+    assert run.results["tasks"] == plain["tasks"]
+    assert run.results["validation"].keys() == plain["tasks"].keys()
+    assert run.results["validation"] != plain["tasks"]
+    again = evaluate(tmp_path / "run").results
+    assert (again["tasks"], again["validation"]) == (run.results["tasks"], run.results["validation"])

@@ -10,7 +10,13 @@ from typing import Any
 from pydantic import ValidationError, validate_call
 
 from afanet.data.adience import open_adience
+from afanet.data.celeba import open_celeba
+from afanet.data.cityscapes import open_cityscapes
+from afanet.data.digits import open_digits
+from afanet.data.manifest import open_manifest
+from afanet.data.mixed import open_mixed
 from afanet.data.nyuv2 import open_nyuv2
+from afanet.data.pets import open_pets
 from afanet.data.rooms import open_rooms
 from afanet.data.sample import Batch, Collate, Data, Reader, Sample, Split
 from afanet.errors import InputError, unknown
@@ -21,6 +27,12 @@ DATA_SETS: dict[str, Callable[..., Data]] = {
     "rooms": open_rooms,
     "nyuv2": open_nyuv2,
     "adience": open_adience,
+    "cityscapes": open_cityscapes,
+    "celeba": open_celeba,
+    "pets": open_pets,
+    "digits": open_digits,
+    "manifest": open_manifest,
+    "mixed": open_mixed,
 }
 
 

@@ -53,7 +53,7 @@ def use_cache(data: Data, folder: Path) -> tuple[Data, Path | None]:
     cache = folder / content_key(source_files(data), read_seen(folder))[0]
     if not cache.is_dir():
         return data, None
-    splits = {name: _cached(split, cache / name) for name, split in data.splits.items()}
+    splits: dict[str, Any] = {name: _cached(split, cache / name) for name, split in data.splits.items()}
     return replace(data, **splits), cache
 
 

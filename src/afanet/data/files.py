@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from afanet.errors import InputError
 
@@ -38,20 +38,23 @@ def other_layout(root: Path, data_set: str, expected: str) -> InputError:
     )
 
 
-def read_image(path: Path, mode: str, meaning: str) -> NDArray[Any]:
-    """The pixels of an image file: (H, W, 3) uint8 where `mode` is RGB, to which photos are converted, else (H, W).
+def read_image(path: Path, mode: str | tuple[str, ...], meaning: str) -> NDArray[Any]:
+    """The pixels of an image file: (H, W, 3) uint8, upright, where `mode` is "RGB", to which photos are converted.
 
-    Any other mode than the one asked for is refused, since converting would change labels and depths. That, and a file
-    that is missing or not whole, raises `InputError` with its name.
+    Any other mode, or a tuple of them, is what the file must have, since converting would change labels and depths. A
+    file of another mode, that is missing or not whole raises `InputError` with its name.
     """
+    modes = (mode,) if isinstance(mode, str) else mode
     try:
         with Image.open(path, formats=("JPEG", "PNG")) as image:
             found = image.mode
-            pixels = np.array(image.convert("RGB") if mode == "RGB" else image)  # reads the file to its end
+            # Cameras write a photo as it fell on the chip, and how to turn it.
+            pixels = np.array(ImageOps.exif_transpose(image).convert("RGB") if mode == "RGB" else image)
     except FileNotFoundError:
         raise InputError(f"{path} is missing: every frame needs its {meaning}") from None
     except Exception as error:  # Pillow raises as many kinds as there are ways for a file to be broken
         raise InputError(f"{path} cannot be read as an image ({error}): copy this {meaning} again") from error
-    if mode not in ("RGB", found):
-        raise InputError(f"{path} is an image of mode {found}, expected {mode} for a {meaning}: save it so")
+    if mode != "RGB" and found not in modes:
+        wanted = " or ".join(modes)
+        raise InputError(f"{path} is an image of mode {found}, expected {wanted} for a {meaning}: save it so")
     return pixels

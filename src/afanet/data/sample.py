@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Protocol, TypedDict
 
 import torch
 from pydantic import Field
@@ -58,6 +58,15 @@ class Reader(ABC):
         return None
 
 
+class Transform(Protocol):
+    """Steps that a sample passes one after the other, such as `v2.Compose`."""
+
+    @property
+    def transforms(self) -> Sequence[Any]: ...
+
+    def __call__(self, sample: Sample, /) -> Any: ...
+
+
 class Split(Dataset[Sample]):
     """The samples that `read` gives for `items`, each passed through `transform`.
 
@@ -71,7 +80,7 @@ class Split(Dataset[Sample]):
     (2, 'toy/7')
     """
 
-    def __init__(self, read: Reader, items: Sequence[Any], transform: Callable[[Any], Any]):
+    def __init__(self, read: Reader, items: Sequence[Any], transform: Transform):
         self.read = read
         self.items = items
         self.transform = transform
@@ -89,7 +98,8 @@ class Data:
     """A data set that is ready to train on; `describe` says in one line what it holds.
 
     `problems` has a sentence for everything found wrong while opening it, on which nothing can be trained; `warnings`
-    one for what a person should know and training can live with.
+    one for what a person should know and training can live with. Where `weights` are given, float64 (len(train),),
+    training samples are drawn in proportion to them, with replacement, rather than each once an epoch.
     """
 
     train: Split
@@ -99,6 +109,7 @@ class Data:
     validation: Split | None = None
     problems: Sequence[str] = ()
     warnings: Sequence[str] = ()
+    weights: Tensor | None = None
 
     @property
     def splits(self) -> dict[str, Split]:

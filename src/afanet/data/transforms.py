@@ -24,7 +24,7 @@ class DepthMap(tv_tensors.Mask):
 
 
 class NormalMap(tv_tensors.Mask):
-    """Unit vectors out of the surface in camera axes, x to the right, float32 (3, H, W); 0, 0, 0 = not known.
+    """Unit vectors out of the surface, x to the right, y up, z to the camera, float32 (3, H, W); 0, 0, 0 = not known.
 
     It crops like a mask and is never interpolated; a mirror negates x, a scaled view stretches z.
     """

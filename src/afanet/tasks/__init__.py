@@ -2,6 +2,10 @@
 
 from afanet.tasks.classification import Classification
 from afanet.tasks.depth import Depth
+from afanet.tasks.multi_label import MultiLabel
+from afanet.tasks.normals import Normals
+from afanet.tasks.ordinal import Ordinal
+from afanet.tasks.regression import Regression
 from afanet.tasks.segmentation import Segmentation
 from afanet.tasks.task import ColourBar, DenseTask, Legend, PooledTask, Swatches, Task
 
@@ -11,7 +15,11 @@ __all__ = [
     "DenseTask",
     "Depth",
     "Legend",
+    "MultiLabel",
+    "Normals",
+    "Ordinal",
     "PooledTask",
+    "Regression",
     "Segmentation",
     "Swatches",
     "Task",

@@ -51,7 +51,7 @@ class Classification(PooledTask):
 
     def __init__(self, name: str, classes: Sequence[str], ordinal: bool = False) -> None:
         self.name = name
-        self.classes = tuple(classes)
+        self.classes = self.names = tuple(classes)
         self.ordinal = ordinal
         self.output = Pooled(len(self.classes))
         self.higher_is_better = dict.fromkeys(("accuracy", "macro_f1", "micro_f1"), True)

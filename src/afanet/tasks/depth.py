@@ -109,6 +109,11 @@ class Depth(DenseTask):
         """Depth in metres, float32 (B, 1, H, W), at least a millimetre."""
         return F.softplus(logits.float()) + NEAREST
 
+    def fault(self, target: Tensor) -> str | None:
+        """A depth that is negative or no finite number."""
+        wrong = target[(target < 0) | ~target.isfinite()]
+        return f"depth {wrong[0]}, expected metres, or 0 for none" if len(wrong) else None
+
     def metrics(self) -> MetricCollection:
         """Ten figures: see `DepthScores`."""
         return MetricCollection([DepthScores()])

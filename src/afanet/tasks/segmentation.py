@@ -91,7 +91,7 @@ class Segmentation(DenseTask):
 
     def __init__(self, classes: Sequence[str], void: int = 255, name: str = "segmentation") -> None:
         self.name = name
-        self.classes = tuple(classes)
+        self.classes = self.names = tuple(classes)
         self.void = void
         self.output = Dense(len(self.classes))
         self.higher_is_better = dict.fromkeys(("miou", "pixel_accuracy", "class_accuracy", "fw_iou"), True)

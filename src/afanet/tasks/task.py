@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import MetricCollection
@@ -17,13 +18,15 @@ class Task(ABC):
     """One thing to learn from an image; a network's output and a sample's target share its `name`.
 
     `output` is what the network's head must give. `higher_is_better` has one entry for every metric, and
-    `main_metric` is the one that stands for the task where there is room for only one.
+    `main_metric` is the one that stands for the task where there is room for only one. `names` are its classes or
+    labels; there are none where targets are numbers.
     """
 
     name: str
     output: Output
     main_metric: str
     higher_is_better: dict[str, bool]
+    names: tuple[str, ...] = ()
 
     @abstractmethod
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -36,6 +39,16 @@ class Task(ABC):
     @abstractmethod
     def labelled(self, target: Tensor) -> Tensor:
         """Where a target, or a batch of them, says something: bool, of the target's shape or of one channel of it."""
+
+    def tally(self, target: Tensor) -> Tensor:
+        """How often each of `names` occurs in a target, int64 (len(names),)."""
+        return torch.bincount(target[self.labelled(target)].flatten().long(), minlength=len(self.names))
+
+    def fault(self, target: Tensor) -> str | None:
+        """What makes a target as it lies on disk unusable, in words; None if nothing does."""
+        values = target[self.labelled(target)]
+        outside = values[(values < 0) | (values >= len(self.names))]
+        return f"label {outside[0]}, expected 0 to {len(self.names) - 1}" if len(outside) else None
 
     @abstractmethod
     def predict(self, logits: Tensor) -> Tensor:

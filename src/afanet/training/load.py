@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from afanet.errors import InputError, unknown
-from afanet.training.recipe import Recipe, recipe_keys
+from afanet.training.recipe import WEIGHTS, Recipe, recipe_keys
 
 RECIPES = resources.files("afanet.training") / "recipes"
 
@@ -20,13 +20,15 @@ def recipe_names() -> list[str]:
     """The recipes that the package carries.
 
     >>> recipe_names()
-    ['adience', 'nyuv2', 'rooms']
+    ['adience', 'digits', 'nyuv2', 'rooms']
     """
     return sorted(Path(file.name).stem for file in RECIPES.iterdir() if file.name.endswith(".yaml"))
 
 
 def load_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """The recipe of that name, or in that YAML file, with `overrides` by dotted key in place of what stands there.
+
+    A relative path in a file is relative to the file's folder, one in `overrides` to the current folder.
 
     Raises `InputError` where there is no such recipe, the file is no YAML mapping, a key does not exist (the
     nearest is named), or a value is not what its key takes.
@@ -43,6 +45,7 @@ def load_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) 
             if not isinstance(place, dict):
                 raise InputError(f"recipe {source}: '{section}' is {place!r}, expected a section with its own keys")
         place[last] = value
+    _anchor(values, Path.cwd())
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
@@ -76,7 +79,31 @@ def _read(source: str | Path) -> dict[str, Any]:
         raise InputError(f"recipe {source}{line} is not valid YAML: {problem}") from None
     if not isinstance(values, dict):
         raise InputError(f"recipe {source} holds {values!r:.40}, expected keys such as 'data' and 'network'")
+    if not named:
+        _anchor(values, Path(source).absolute().parent)
     return values
+
+
+def _anchor(values: dict[str, Any], folder: Path) -> None:
+    """Make the relative paths of a recipe, those of data and weights, begin at `folder`."""
+    if "data" in values:
+        values["data"] = _with_roots_in(folder, values["data"])
+    network = values.get("network")
+    weights = network.get("weights") if isinstance(network, dict) else None
+    if isinstance(weights, str) and weights not in WEIGHTS:
+        values["network"] = {**values["network"], "weights": str(folder / weights)}
+
+
+def _with_roots_in(folder: Path, value: Any) -> Any:
+    """`value` with every `root` in it, for some data sets are made of others, beginning at `folder`."""
+    if isinstance(value, list):
+        return [_with_roots_in(folder, part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: str(folder / inner) if key == "root" and isinstance(inner, str | Path) else _with_roots_in(folder, inner)
+        for key, inner in value.items()
+    }
 
 
 def _explain(error: ValidationError, source: str | Path) -> InputError:

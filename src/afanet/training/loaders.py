@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, RandomSampler, Sampler, WeightedRandomSampler
 
 from afanet.data import Collate, Data, Sample, Split
 from afanet.errors import InputError
@@ -17,6 +17,8 @@ Loader = DataLoader[Sample]
 
 def train_loader(data: Data, recipe: Recipe) -> Loader:
     """The training split, shuffled anew each epoch; a last batch that is not full is left out, if others are.
+
+    Where the data have weights, as many samples as there are, drawn by them with replacement.
 
     The order comes from a generator of its own, so that every method sees the same batches. Raises `InputError` for
     batches of one image, which batch norm cannot train on.
@@ -29,12 +31,15 @@ def train_loader(data: Data, recipe: Recipe) -> Loader:
         )
     full = images >= recipe.batch_size
     generator = torch.Generator().manual_seed(recipe.seed)
-    return _loader(data, data.train, recipe, shuffle=True, drop_last=full, generator=generator)
+    sampler: Sampler[int] = RandomSampler(data.train, generator=generator)
+    if data.weights is not None:
+        sampler = WeightedRandomSampler(data.weights, images, generator=generator)  # type: ignore[arg-type]
+    return _loader(data, data.train, recipe, sampler=sampler, drop_last=full, generator=generator)
 
 
-def test_loader(data: Data, recipe: Recipe) -> Loader:
-    """The test split in its order, to the last sample."""
-    return _loader(data, data.test, recipe, shuffle=False, drop_last=False, generator=None)
+def scoring_loader(data: Data, split: Split, recipe: Recipe) -> Loader:
+    """A split to score on in its order, to the last sample."""
+    return _loader(data, split, recipe, sampler=None, drop_last=False, generator=None)
 
 
 def read_once(loader: Loader) -> None:
@@ -61,18 +66,18 @@ def _loader(
     split: Split,
     recipe: Recipe,
     *,
-    shuffle: bool,
+    sampler: Sampler[int] | None,
     drop_last: bool,
     generator: torch.Generator | None,
 ) -> Loader:
     return DataLoader(
         split,
         batch_size=recipe.batch_size,
-        shuffle=shuffle,
+        sampler=sampler,
         drop_last=drop_last,
         generator=generator,
         collate_fn=Collate(data.tasks),
         num_workers=recipe.workers,
-        persistent_workers=shuffle and recipe.workers > 0,
+        persistent_workers=sampler is not None and recipe.workers > 0,
         pin_memory=torch.cuda.is_available(),
     )

@@ -16,9 +16,11 @@ from pydantic import (
     PositiveInt,
 )
 
+WEIGHTS = ("none", "pretrained")  # anything else is a file
+
 
 def _weights(value: str) -> str:
-    return value if value in ("none", "pretrained") else str(Path(value).absolute())
+    return value if value in WEIGHTS else str(Path(value).absolute())
 
 
 class Part(BaseModel):
@@ -33,7 +35,7 @@ class Part(BaseModel):
 class DataRecipe(Part):
     """What to learn from."""
 
-    name: str = Field(description="data set: rooms, nyuv2 or adience")
+    name: str = Field(description="data set, such as rooms or nyuv2")
     root: Annotated[Path, AfterValidator(Path.absolute)] | None = Field(
         None, description="folder or file that holds the data"
     )

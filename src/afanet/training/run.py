@@ -10,18 +10,18 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from lightning import seed_everything
+from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from afanet.data import Batch, Collate, Data
+from afanet.data import Batch, Collate, Data, Split
 from afanet.errors import InputError
 from afanet.tasks import Task
 from afanet.training.checkpoint import load_checkpoint
 from afanet.training.cost import flops, parameters
 from afanet.training.device import find_device, find_precision
 from afanet.training.folder import RunFolder, default_folder
-from afanet.training.loaders import plain_errors, read_once, test_loader, train_loader
+from afanet.training.loaders import plain_errors, read_once, scoring_loader, train_loader
 from afanet.training.log import EpochLog
 from afanet.training.module import MultiTaskModule
 from afanet.training.progress import ProgressCallback, say
@@ -35,7 +35,8 @@ EXAMPLES = 4
 class Run:
     """What came of a run: its folder, its figures, and what it predicts for a few test samples.
 
-    `results["tasks"][TASK][METRIC]` are the figures over the test split after the last epoch.
+    `results["tasks"][TASK][METRIC]` are the figures over the test split after the last epoch, `results["validation"]`
+    those over the validation split, if there is one.
     """
 
     folder: RunFolder
@@ -60,9 +61,10 @@ def train(recipe: Recipe, out: Path | None = None) -> Run:
     say(data.describe)
     if network.weights_report:
         say(str(network.weights_report))
-    batches, test = train_loader(data, recipe), test_loader(data, recipe)
+    batches = train_loader(data, recipe)
     with plain_errors():
-        read_once(test)
+        for split in scored_splits(data).values():
+            read_once(scoring_loader(data, split, recipe))
 
     module = MultiTaskModule(network, tasks, recipe)
     cost = {"parameters": parameters(network), "flops": flops(network, recipe.data.size)}
@@ -71,17 +73,19 @@ def train(recipe: Recipe, out: Path | None = None) -> Run:
     try:
         with quiet(), plain_errors():
             trainer = create_trainer(recipe, device, [ProgressCallback(), EpochLog(folder.log), last])
+            # Again, so that what was drawn for weights and for reading the data does not decide how it goes on.
+            torch.manual_seed(recipe.seed)
             started = perf_counter()
             trainer.fit(module, batches)
             trained = perf_counter()
-            trainer.validate(module, test, verbose=False)
+            scores = score(trainer, module, data, recipe)
     except InputError:
         shutil.rmtree(folder.path)
         raise
     results = {
         "recipe": recipe.name,
         "method": recipe.network.method,
-        "tasks": module.scores,
+        **scores,
         "data": data.describe,
         "weights": network.weights_report,
         "epochs": trainer.current_epoch,
@@ -113,10 +117,26 @@ def evaluate(path: Path, device: str | None = None) -> Run:
     load_checkpoint(module, folder.checkpoint)
     with quiet(), plain_errors():
         trainer = create_trainer(recipe, place, [ProgressCallback()])
-        trainer.validate(module, test_loader(data, recipe), verbose=False)
-    results = {"recipe": recipe.name, "method": recipe.network.method, "tasks": module.scores}
+        scores = score(trainer, module, data, recipe)
+    results = {"recipe": recipe.name, "method": recipe.network.method, **scores}
     folder.write(folder.evaluation, results)
     return Run(folder, results, tasks, *predict_examples(module, data))
+
+
+def scored_splits(data: Data) -> dict[str, Split]:
+    """The splits that are scored, by the key of their figures: `tasks` is the test split's."""
+    return {"tasks": data.test} | ({"validation": data.validation} if data.validation else {})
+
+
+def score(
+    trainer: Trainer, module: MultiTaskModule, data: Data, recipe: Recipe
+) -> dict[str, dict[str, dict[str, float]]]:
+    """The figures of every scored split: `tasks[TASK][METRIC]` and, where it is held out, `validation` alike."""
+    scores = {}
+    for key, split in scored_splits(data).items():
+        trainer.validate(module, scoring_loader(data, split, recipe), verbose=False)
+        scores[key] = dict(module.scores)
+    return scores
 
 
 def predict_examples(module: MultiTaskModule, data: Data) -> tuple[Batch, dict[str, Tensor]]:

@@ -21,16 +21,24 @@ from afanet.training.progress import say
 from afanet.training.recipe import Recipe
 
 
-def open_tasks(recipe: Recipe) -> tuple[Data, dict[str, Task]]:
-    """The recipe's data, and those of its tasks that the recipe wants learnt.
+def open_whole(recipe: Recipe) -> Data:
+    """The recipe's data, all of them in order.
 
-    Raises `InputError` for data that cannot be used and for a task that they do not have.
+    Raises `InputError` for data that cannot be used, and for the first problem found in their labels.
     """
     data = open_data(recipe.data.name, recipe.data.root, recipe.data.size, **recipe.data.options)
     if data.problems:
         more = f", and {len(data.problems) - 1} more: `afanet data check` lists them" if len(data.problems) > 1 else ""
         raise InputError(f"{data.problems[0]}{more}")
-    data, cache = use_cache(data, data_cache(recipe))
+    return data
+
+
+def open_tasks(recipe: Recipe) -> tuple[Data, dict[str, Task]]:
+    """The recipe's data, from their cache if there is one, and those of its tasks that the recipe wants learnt.
+
+    Raises `InputError` for data that cannot be used and for a task that they do not have.
+    """
+    data, cache = use_cache(open_whole(recipe), data_cache(recipe))
     if cache:
         say(f"reading samples from the cache {cache}")
     wanted = recipe.tasks or tuple(data.tasks)

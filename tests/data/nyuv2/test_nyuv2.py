@@ -6,34 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.io import loadmat, savemat
 
-from afanet.data.nyuv2.nyuv2 import label_table, open_nyuv2, read_splits, tables
+from afanet.data.nyuv2.classes import label_table
+from afanet.data.nyuv2.nyuv2 import open_nyuv2
 from afanet.errors import InputError
-
-
-def test_tables_equal_the_official_files(shared: Callable[[str], Path]):
-    meta = shared("nyuv2_meta")
-    forty = loadmat(meta / "classMapping40.mat", squeeze_me=True)
-    thirteen = loadmat(meta / "class13Mapping.mat", squeeze_me=True)["classMapping13"].item()
-    assert tables()["classes40"] == [[*pair] for pair in zip(forty["className"], thirteen[0], strict=True)]
-    assert tables()["classes894"] == [[*pair] for pair in zip(forty["allClassName"], forty["mapClass"], strict=True)]
-    assert tables()["classes13"] == list(thirteen[1])
-
-
-@pytest.mark.parametrize("classes", [13, 40])
-def test_label_tables_reach_every_class_and_agree_on_the_way(classes):
-    coarse, fine = label_table("classes40", classes), label_table("classes894", classes)
-    assert (len(coarse), len(fine)) == (41, 895)
-    assert coarse[0] == fine[0] == 255
-    assert set(coarse[1:]) == set(fine[1:]) == set(range(classes))
-    to40 = label_table("classes894", 40)
-    np.testing.assert_array_equal(fine[1:], coarse[1:][to40[1:]])
-    names = [name for name, _ in tables()["classes40"]]
-    if classes == 13:  # classes that stand in both tables under one name keep it
-        kept = [name for name in tables()["classes13"] if name in names]
-        assert len(kept) >= 9
-        assert all(tables()["classes13"][coarse[names.index(name) + 1]] == name for name in kept)
 
 
 def test_folders_and_the_official_file_agree_on_the_same_frames(shared: Callable[[str], Path]):
@@ -81,43 +57,42 @@ def test_the_matlab_file_or_its_folder_give_the_same(mat: Path):
 
 
 def test_a_path_of_another_layout(tmp_path: Path, adience: Path):
-    with pytest.raises(InputError, match=r"not the layout of 'nyuv2', found aligned, fold_0.* and 2 more: give"):
+    said = r"not the layout of 'nyuv2', found aligned, fold_0.* and 2 more: give .*nyu_depth.*rgb/.*NYUD_MT.*MTAN"
+    with pytest.raises(InputError, match=said):
         open_nyuv2(adience)
     (tmp_path / "note.txt").write_text("no MATLAB file")
     with pytest.raises(InputError, match=r"note\.txt is no whole MATLAB 7\.3 file"):
         open_nyuv2(tmp_path / "note.txt")
 
 
-FRAMES = {1, 2, 3, 4}
+@pytest.mark.parametrize("layout", ["folders", "nyud_mt", "mtan"])
+def test_raw_depth_is_in_the_official_file_alone(layout: str, request: pytest.FixtureRequest):
+    with pytest.raises(InputError, match=r"has no raw depth, which nyu_depth_v2_labeled\.mat alone holds"):
+        open_nyuv2(request.getfixturevalue(layout), classes=13, depth="raw")
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ({"other": np.ones(3)}, "holds other, expected trainNdxs and testNdxs"),
-        ({}, "holds nothing, expected"),
-        ({"trainNdxs": np.array([1, 9]), "testNdxs": np.array([2])}, "has 9 in trainNdxs, expected indices of the 4"),
-        ({"trainNdxs": np.array([0, 1]), "testNdxs": np.array([2])}, "has 0 in trainNdxs"),
-        ({"trainNdxs": np.array([1.5]), "testNdxs": np.array([2])}, "has 1.5 in trainNdxs"),
-        ({"trainNdxs": np.array([1]), "testNdxs": np.array([])}, "has nothing in testNdxs"),
-        ({"trainNdxs": np.array(["a"]), "testNdxs": np.array([2])}, "has a in trainNdxs"),
-        ({"trainNdxs": np.array([1, 2]), "testNdxs": np.array([2])}, "has frame 2 in trainNdxs and in testNdxs"),
-    ],
-)
-def test_splits_of_wrong_content(tmp_path: Path, content, said):
-    savemat(tmp_path / "splits.mat", content)
-    with pytest.raises(InputError, match=f"splits.mat {said}"):
-        read_splits(tmp_path / "splits.mat", FRAMES)
+@pytest.mark.parametrize("layout", ["folders", "mat", "nyud_mt", "mtan"])
+def test_normals_come_with_every_layout_if_asked_for(layout: str, request: pytest.FixtureRequest):
+    root = request.getfixturevalue(layout)
+    assert list(open_nyuv2(root, (12, 16), classes=13).tasks) == ["segmentation", "depth"]
+    data = open_nyuv2(root, (12, 16), classes=13, normals=True)
+    assert not data.problems
+    assert list(data.tasks) == ["segmentation", "depth", "normals"]
+    own = layout in ("nyud_mt", "mtan")
+    assert data.describe.endswith(f"depth and {'its own normals' if own else 'normals from depth'}, at 12x16")
+    target = data.train[0]["targets"]["normals"]
+    assert (target.shape, target.dtype) == ((3, 12, 16), torch.float32)
+    length = target.norm(dim=0)
+    assert ((length == 0) | ((length - 1).abs() < 1e-5)).all()
+    assert bool((length > 0).any()) == (layout != "mat")  # whose depth is noise
 
 
-def test_splits_missing_or_cut(folders: Path):
-    path = folders / "splits.mat"
-    assert read_splits(path, FRAMES) == ([1, 2, 3], [4])
-    whole = path.read_bytes()
-    for length in (0, 3, 60, 128, 150, len(whole) - 20):
-        path.write_bytes(whole[:length])
-        with pytest.raises(InputError, match=r"splits\.mat (cannot be read as a MATLAB file|holds)"):
-            read_splits(path, FRAMES)
-    path.unlink()
-    with pytest.raises(InputError, match=r"splits\.mat is missing"):
-        open_nyuv2(folders)
+def test_normals_of_real_frames_look_at_the_camera_and_floors_look_up(shared: Callable[[str], Path]):
+    data = open_nyuv2(shared("nyuv2_288x384"), (144, 192), classes=40, normals=True)
+    sample = data.test[0]["targets"]
+    normals = sample["normals"]
+    assert (normals.norm(dim=0) > 0).double().mean() > 0.95
+    assert (normals[2] > 0).double().mean() > 0.9
+    floor = sample["segmentation"] == 1
+    assert floor.any()
+    assert normals[1][floor].median() > 0.9

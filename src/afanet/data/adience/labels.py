@@ -3,101 +3,141 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from afanet.data.files import other_layout, require_path
 from afanet.errors import InputError
 
+EXPECTED = (
+    "a folder with fold_0_data.txt to fold_4_data.txt and the photos in aligned/ or faces/, as its authors give "
+    "them out by talhassner.github.io"
+)
 COLUMNS = ("user_id", "original_image", "face_id", "age", "gender")
 GENDERS = {"f": 0, "m": 1, "u": -1, "": -1}
 AGES = ((0, 2), (4, 6), (8, 12), (15, 20), (25, 32), (38, 43), (48, 53), (60, 100))
+REGULAR = {str(limits): number for number, limits in enumerate(AGES)} | {"None": -1, "": -1}
 # Ranges in the published files that are none of the eight: the class they mean, or -1 where that is not clear.
 ODD_RANGES = {
     "(8, 13)": 2, "(25, 23)": 4, "(27, 32)": 4, "(38, 42)": 5, "(38, 48)": 5, "(8, 23)": -1,
 }  # fmt: skip
 
+AgePolicy = Literal["map", "drop"]
+
 
 @dataclass(frozen=True)
 class Face:
-    """A photo of a face: whose, which file, and its classes, -1 where unlabelled; `odd` if its age was mapped."""
+    """A photo of a face: whose, which file, and its classes, -1 where unlabelled."""
 
     user: str
     face: str
     photo: str
     gender: int
     age: int
-    odd: bool
 
 
 @dataclass(frozen=True)
 class Fold:
-    """The faces of one fold file that have a label, and how many rows were left out as duplicates or unlabelled."""
+    """The faces of one fold file that have a label, and what became of its other rows.
+
+    Every row counts once: `left_out` has how many were a `duplicate` of another or `unlabelled`, `problems` a sentence
+    for each that cannot be used. `odd_ages` has how often each age occurs that is none of the eight ranges.
+    """
 
     faces: list[Face]
-    duplicates: int
-    unlabelled: int
+    left_out: Counter[str]
+    odd_ages: Counter[str]
+    problems: list[str]
 
 
-def age_class(text: str) -> int | None:
+def age_class(text: str, ages: AgePolicy = "map") -> int | None:
     """The class 0..7 of an age as written, -1 if there is none, None if it cannot be understood.
 
-    The eight ranges are their classes; the odd ranges of the published files go to the class that they mean
-    (`(8, 23)` spans three and counts as unlabelled); a bare number goes to the range that holds it or else to the
-    nearest, to the younger of two as near.
+    The eight ranges are their classes. Odd ages are unlabelled by the policy `drop`; by `map`, the odd ranges of the
+    published files go to the class that they mean (`(8, 23)` spans three and stays unlabelled), and a bare number goes
+    to the range that holds it or else to the nearest, to the younger of two as near.
 
     >>> [age_class(text) for text in ("(25, 32)", "(38, 48)", "29", "35", "None", "(8, 23)", "old")]
     [4, 5, 4, 4, -1, -1, None]
+    >>> [age_class(text, "drop") for text in ("(25, 32)", "(38, 48)", "29", "35", "None", "(8, 23)", "old")]
+    [4, -1, -1, -1, -1, -1, None]
     """
-    written = {str(limits): number for number, limits in enumerate(AGES)} | ODD_RANGES | {"None": -1, "": -1}
-    if text in written:
-        return written[text]
-    if not (text.isascii() and text.isdecimal() and int(text) <= AGES[-1][1]):
+    if text in REGULAR:
+        return REGULAR[text]
+    if text in ODD_RANGES:
+        mapped = ODD_RANGES[text]
+    elif text.isascii() and text.isdecimal() and len(text) <= 3 and int(text) <= AGES[-1][1]:
+        years = int(text)
+        mapped = min(range(len(AGES)), key=lambda number: max(AGES[number][0] - years, years - AGES[number][1]))
+    else:
         return None
-    years = int(text)
-    return min(range(len(AGES)), key=lambda number: max(AGES[number][0] - years, years - AGES[number][1]))
+    return mapped if ages == "map" else -1
 
 
-def read_fold(path: Path) -> Fold:
-    """The labelled faces of `fold_K_data.txt`, each row once; raises `InputError` naming the line it cannot use."""
+def read_folds(root: Path | None, ages: AgePolicy = "map") -> list[Fold]:
+    """The five folds at `root`; raises `InputError` for a path that has none, or not all of them."""
+    root = require_path(root, "adience", EXPECTED)
+    if not root.is_dir() or not any(root.glob("fold_*_data.txt")):
+        raise other_layout(root, "adience", EXPECTED)
+    return [read_fold(root / f"fold_{number}_data.txt", ages) for number in range(5)]
+
+
+def read_fold(path: Path, ages: AgePolicy = "map") -> Fold:
+    """The labelled faces of `fold_K_data.txt`, each row once, and the rows that cannot be used, by line.
+
+    Raises `InputError` for a file that is missing, is no text or lacks a column.
+    """
+    header, *lines = _read_lines(path)
+    fold = Fold([], Counter(), Counter(), [])
+    seen: set[tuple[str, ...]] = set()
+    for number, fields in enumerate(map(tuple, lines), start=2):
+        row = dict(zip(header, fields, strict=False))
+        if not fields:
+            continue
+        if fields in seen:
+            fold.left_out["duplicate"] += 1
+        elif wrong := _wrong(row) if len(fields) == len(header) else f"{len(fields)} fields, expected {len(header)}":
+            fold.problems.append(f"{path}, line {number}, has {wrong}: mend it")
+        else:
+            fold.odd_ages.update({row["age"]} - REGULAR.keys())
+            age, gender = age_class(row["age"], ages), GENDERS[row["gender"]]
+            assert age is not None
+            if age == gender == -1:
+                fold.left_out["unlabelled"] += 1
+            else:
+                fold.faces.append(Face(row["user_id"], row["face_id"], row["original_image"], gender, age))
+        seen.add(fields)
+    return fold
+
+
+def _read_lines(path: Path) -> list[list[str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     except FileNotFoundError:
         raise InputError(f"{path} is missing: Adience has fold_0_data.txt to fold_4_data.txt") from None
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} is no TAB separated text ({error}): copy the fold file again") from error
-    header = lines[0] if lines else []
-    absent = [column for column in COLUMNS if column not in header]
+    absent = [column for column in COLUMNS if not lines or column not in lines[0]]
     if absent:
         raise InputError(
             f"{path} lacks the column '{absent[0]}' in its first line, expected {', '.join(COLUMNS)}, separated by "
             f"TABs: copy the fold file again"
         )
-    faces, seen, duplicates, unlabelled = [], set(), 0, 0
-    for number, row in enumerate(lines[1:], start=2):
-        if not row:
-            continue
-        if len(row) != len(header):
-            raise InputError(
-                f"{path}, line {number}, has {len(row)} fields, expected {len(header)} as in its first line: mend it"
-            )
-        if tuple(row) in seen:
-            duplicates += 1
-            continue
-        seen.add(tuple(row))
-        face = _face(dict(zip(header, row, strict=True)), f"{path}, line {number},")
-        if face.gender == face.age == -1:
-            unlabelled += 1
-        else:
-            faces.append(face)
-    return Fold(faces, duplicates, unlabelled)
+    return lines
 
 
-def _face(row: dict[str, str], where: str) -> Face:
-    age, gender = age_class(row["age"]), GENDERS.get(row["gender"])
-    if age is None:
-        raise InputError(f"{where} has age '{row['age']}', expected a range such as (25, 32), years or None: mend it")
-    if gender is None:
-        raise InputError(f"{where} has gender '{row['gender']}', expected f, m, u or nothing: mend it")
-    odd = age >= 0 and row["age"] != str(AGES[age])
-    return Face(row["user_id"], row["face_id"], row["original_image"], gender, age, odd)
+def _wrong(row: dict[str, str]) -> str | None:
+    """What in a row cannot be used, and what was expected."""
+    if age_class(row["age"]) is None:
+        return f"age {row['age']!r:.40}, expected a range such as (25, 32), years or None"
+    if row["gender"] not in GENDERS:
+        return f"gender {row['gender']!r:.40}, expected f, m, u or nothing"
+    for column in ("user_id", "original_image", "face_id"):
+        name = row[column]
+        # These become a path, which must stay inside the folder of photos.
+        if name in ("", "..") or name != Path(name).name or not name.isprintable():
+            return f"{column} {name!r:.40}, expected a part of a file's name"
+    return None

@@ -1,131 +1,137 @@
-"""Readers of single NYUv2 frames, by their 1-based official index: plain folders, and the official MATLAB 7.3 file."""
+"""What the readers of all layouts share: from a frame's raw arrays to a sample, everything checked on the way."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from abc import abstractmethod
+from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torchvision import tv_tensors
 
-from afanet.data.files import read_image
+from afanet.data.normals import Pinhole, normals_from_depth
 from afanet.data.sample import Reader, Sample
-from afanet.data.transforms import DepthMap
+from afanet.data.transforms import DepthMap, NormalMap
 from afanet.errors import InputError
 
-FOLDERS = {"rgb": ".jpg", "label40": ".png", "depth_mm": ".png"}
+CAMERA = Pinhole(fx=518.858, fy=519.470, cx=325.582, cy=253.736)  # the official colour camera,
+CAMERA_SIZE = (480, 640)  # at this size
+SHORTEST = 0.5  # a vector shorter than that is the grey of an image where there is no normal
 
 
-class Folders(Reader):
-    """Frames as `rgb/NNNN.jpg`, `label40/NNNN.png` (uint8) and `depth_mm/NNNN.png` (uint16, millimetres).
+class Raw(NamedTuple):
+    """A frame as its files have it: image uint8 (H, W, 3), labels (H, W), depth (H, W) metres, normals (H, W, 3)."""
 
-    `table` maps the ids in the label files to classes. The indices are told from the file names alone.
+    image: NDArray[Any]
+    labels: NDArray[Any]
+    depth: NDArray[Any]
+    normals: NDArray[Any] | None = None
+
+
+class Frames(Reader):
+    """A reader of one layout. `table` maps label ids to classes, the first of them being `first`, which is void.
+
+    With `normals` a sample has these too: the layout's own, whose axes `turn` (3, 3) brings to ours, where it has
+    them (`own_normals`), else from depth.
     """
 
-    def __init__(self, root: Path, table: NDArray[np.uint8]):
-        self.root = root
+    first = 0
+    own_normals = False
+
+    def __init__(self, table: NDArray[np.uint8], normals: bool = False) -> None:
         self.table = table
-        found = {folder: self._listed(folder, suffix) for folder, suffix in FOLDERS.items()}
-        for folder, indices in found.items():
-            absent = set.union(*found.values()) - indices
-            if absent:
+        self.normals = normals
+        self.turn = torch.eye(3)
+
+    @abstractmethod
+    def raw(self, item: Any) -> Raw:
+        """The arrays of a frame."""
+
+    @abstractmethod
+    def where(self, item: Any, part: str) -> str:
+        """The place of one of `Raw`'s parts, to begin a sentence with."""
+
+    @abstractmethod
+    def name(self, item: Any) -> str:
+        """The frame's name in the data set."""
+
+    def __call__(self, item: Any) -> Sample:
+        raw = self.raw(item)
+        image = raw.image
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise InputError(
+                f"{self.where(item, 'image')} is {_by(image.shape)} of {image.dtype}, expected HxWx3 of uint8: "
+                f"copy it again"
+            )
+        for part, values in raw._asdict().items():
+            shape = (*image.shape[:2], 3) if part == "normals" else image.shape[:2]
+            if part != "image" and values is not None and values.shape != shape:
                 raise InputError(
-                    f"{root / folder} has {len(indices)} frames and lacks {len(absent)} that the other folders have, "
-                    f"the first {min(absent):04d}{FOLDERS[folder]}: copy the folder again"
+                    f"{self.where(item, part)} is {_by(values.shape)} pixels, expected {_by(shape)} "
+                    f"as its photo {self.where(item, 'image')}: resize it"
                 )
-        self.indices = found["rgb"]
+        depth = self._depth(item, raw.depth)
+        targets: dict[str, Tensor] = {
+            "segmentation": tv_tensors.Mask(torch.from_numpy(self.table[self._ids(item, raw.labels)])),
+            "depth": DepthMap(depth[None]),
+        }
+        if self.normals:
+            given = raw.normals
+            known = from_depth(depth) if given is None else torch.einsum("ij,jhw->ihw", self.turn, unit(given))
+            targets["normals"] = NormalMap(known)
+        pixels = np.ascontiguousarray(image.transpose(2, 0, 1))
+        return {
+            "image": tv_tensors.Image(torch.from_numpy(pixels)),
+            "targets": targets,
+            "id": f"nyuv2/{self.name(item)}",
+        }
 
-    def _listed(self, folder: str, suffix: str) -> set[int]:
-        if not (self.root / folder).is_dir():
-            raise InputError(f"{self.root / folder} is missing, expected {'/, '.join(FOLDERS)}/: copy it there")
-        paths = (self.root / folder).iterdir()
-        return {int(path.stem) for path in paths if path.suffix == suffix and path.stem.isdecimal()}
+    def _ids(self, item: Any, labels: NDArray[Any]) -> NDArray[np.int64]:
+        last = self.first + len(self.table) - 1
+        wrong = labels[~((labels >= self.first) & (labels <= last) & (labels == labels // 1))]
+        if wrong.size:
+            raise InputError(
+                f"{self.where(item, 'labels')} has label {wrong.flat[0]}, expected {self.first} (void) to {last}: "
+                f"mend the labels"
+            )
+        return labels.astype(np.int64) - self.first
 
-    def files(self, index: int) -> tuple[Path, ...]:
-        return tuple(self.root / folder / f"{index:04d}{suffix}" for folder, suffix in FOLDERS.items())
-
-    def __call__(self, index: int) -> Sample:
-        rgb, label40, depth_mm = self.files(index)
-        image = read_image(rgb, "RGB", "photo")
-        labels = read_image(label40, "L", "label map")
-        depth = read_image(depth_mm, "I;16", "depth map")
-        for path, values in ((label40, labels), (depth_mm, depth)):
-            if values.shape != image.shape[:2]:
-                raise InputError(
-                    f"{path} is {_by(values.shape)} pixels, expected {_by(image.shape)} as its photo {rgb}: resize it"
-                )
-        return _sample(
-            image.transpose(2, 0, 1),
-            labels,
-            np.divide(depth, 1000, dtype=np.float32),
-            self.table,
-            index,
-            str(label40),
-        )
+    def _depth(self, item: Any, depth: NDArray[Any]) -> Tensor:
+        if depth.dtype.kind != "f":
+            raise InputError(
+                f"{self.where(item, 'depth')} is of type {depth.dtype}, expected metres in floating point: save it so"
+            )
+        wrong = depth[~(np.isfinite(depth) & (depth >= 0))]
+        if wrong.size:
+            raise InputError(
+                f"{self.where(item, 'depth')} has depth {wrong.flat[0]}, expected metres, or 0 where nothing was "
+                f"measured: mend the depth"
+            )
+        return torch.from_numpy(np.ascontiguousarray(depth, dtype=np.float32))
 
 
-class MatFile(Reader):
-    """Frames of `nyu_depth_v2_labeled.mat`, whose arrays stand as (frame, [colour,] column, row) in HDF5.
+def from_depth(depth: Tensor) -> Tensor:
+    """The normals (3, H, W) of a depth map (H, W) that shows the official camera's whole view.
 
-    Every read opens the file for itself: 1 ms, and no handle is shared between worker processes.
+    The windows are a thirtieth of the image wide, since depth of this camera is noisy.
     """
-
-    def __init__(self, path: Path, table: NDArray[np.uint8]):
-        self.path = path
-        self.table = table
-        with self._open() as file:
-            found = {name: getattr(file.get(name), "shape", ()) for name in ("images", "labels", "depths")}
-        frames, width, height = (*found["labels"], 0, 0, 0)[:3]
-        maps = (frames, width, height)
-        for name, shape in {"images": (frames, 3, width, height), "labels": maps, "depths": maps}.items():
-            if found[name] != shape or not frames:
-                raise InputError(
-                    f"{path} has '{name}' of shape {found[name] or 'none'}, expected images (N, 3, W, H), labels and "
-                    f"depths (N, W, H), as many of each: give the official file"
-                )
-        self.indices = set(range(1, frames + 1))
-
-    def _open(self) -> Any:
-        try:
-            return h5py.File(self.path, "r")
-        except OSError as error:
-            raise InputError(f"{self.path} is no whole MATLAB 7.3 file ({error}): copy it again") from error
-
-    def files(self, index: int) -> tuple[Path, ...]:
-        return (self.path,)
-
-    def __call__(self, index: int) -> Sample:
-        with self._open() as file:
-            try:
-                image, labels, depth = (file[name][index - 1] for name in ("images", "labels", "depths"))
-            except OSError as error:
-                raise InputError(f"{self.path} is damaged at frame {index} ({error}): copy it again") from error
-        where = f"{self.path}, frame {index},"
-        return _sample(image.swapaxes(1, 2), labels.T, depth.T.astype(np.float32), self.table, index, where)
+    height, width = depth.shape
+    camera = CAMERA.resized(CAMERA_SIZE, (height, width))
+    return normals_from_depth(depth, camera, radius=3, step=max(1, round(width / 192)))
 
 
-def _sample(
-    image: NDArray[Any],
-    labels: NDArray[Any],
-    depth: NDArray[np.float32],
-    table: NDArray[np.uint8],
-    index: int,
-    where: str,
-) -> Sample:
-    if labels.max() >= len(table):
-        raise InputError(f"{where} has label {labels.max()}, expected 0 (void) to {len(table) - 1}: mend the labels")
-    return {
-        "image": tv_tensors.Image(torch.from_numpy(image)),
-        "targets": {
-            "segmentation": tv_tensors.Mask(torch.from_numpy(table[labels])),
-            "depth": DepthMap(torch.from_numpy(np.ascontiguousarray(depth))[None]),
-        },
-        "id": f"nyuv2/{index:04d}",
-    }
+def unit(normals: NDArray[Any]) -> Tensor:
+    """(H, W, 3) as float32 (3, H, W) at unit length; what is far shorter, or no finite number, as 0, 0, 0.
+
+    >>> unit(np.array([[[0.0, 0.6, 0.7], [0.01, 0.01, 0.0], [np.nan, 0.0, 1.0]]])).norm(dim=0).tolist()
+    [[1.0, 0.0, 0.0]]
+    """
+    vectors = torch.from_numpy(np.ascontiguousarray(normals.transpose(2, 0, 1), dtype=np.float32))
+    length = vectors.norm(dim=0)
+    return torch.where((length > SHORTEST) & length.isfinite(), vectors / length, 0)
 
 
 def _by(shape: tuple[int, ...]) -> str:
-    return f"{shape[0]}x{shape[1]}"
+    return "x".join(map(str, shape))

@@ -1,27 +1,44 @@
-"""NYUv2 (Silberman et al., ECCV 2012): indoor frames with segmentation and depth, from either of two layouts."""
+"""NYUv2 (Silberman et al., ECCV 2012): indoor frames with segmentation, depth and normals, from any of four layouts."""
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from importlib import resources
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.io import loadmat
+from torch import Tensor
 
 from afanet.data.files import other_layout, require_path
-from afanet.data.nyuv2.frames import FOLDERS, Folders, MatFile
+from afanet.data.nyuv2.axes import turn_between
+from afanet.data.nyuv2.classes import VOID, class_names, label_table
+from afanet.data.nyuv2.folders import FOLDERS, Folders
+from afanet.data.nyuv2.frames import Frames, from_depth
+from afanet.data.nyuv2.matlab import MatFile
+from afanet.data.nyuv2.mtan import Mtan
+from afanet.data.nyuv2.nyud_mt import NyudMt
+from afanet.data.nyuv2.splits import read_splits
 from afanet.data.sample import Data, Size, Split
 from afanet.data.transforms import evaluation, training
 from afanet.errors import InputError
-from afanet.tasks import Depth, Segmentation
+from afanet.tasks import Depth, Normals, Segmentation, Task
 
 MAT_NAME = "nyu_depth_v2_labeled.mat"
-EXPECTED = f"a folder with {', '.join(f'{folder}/' for folder in FOLDERS)} and splits.mat, or {MAT_NAME} and splits.mat"
-VOID = 255
+COMPARED = 4  # frames whose normals are compared with those from depth,
+LEAST = 0.5  # and the mean cosine below which they show something else
+EXPECTED = (
+    f"a folder with {MAT_NAME} and splits.mat; or with {', '.join(f'{folder}/' for folder in FOLDERS)} and splits.mat; "
+    f"or NYUD_MT's with images/, segmentation/, depth/ and gt_sets/; or MTAN's with train/ and val/"
+)
+
+
+class Layout(NamedTuple):
+    """A reader, the items of its two splits, and what it reads, in words."""
+
+    frames: Frames
+    train: Sequence[Any]
+    test: Sequence[Any]
+    source: str
 
 
 def open_nyuv2(
@@ -29,81 +46,78 @@ def open_nyuv2(
     size: Size = (288, 384),
     *,
     classes: Literal[13, 40] = 40,
+    depth: Literal["filled", "raw"] = "filled",
+    normals: bool = False,
     augment: bool = True,
 ) -> Data:
-    """NYUv2 with `segmentation` into 40 or 13 classes and `depth` in metres, split as `splits.mat` says (795 and 654).
+    """NYUv2 with `segmentation` into 40 or 13 classes, `depth` in metres and, if asked for, `normals`.
 
-    `root` is a folder with `rgb/NNNN.jpg`, `label40/NNNN.png` (0 void, 1..40) and `depth_mm/NNNN.png`, or the official
-    `nyu_depth_v2_labeled.mat` (894 classes, mapped by the package's tables) or its folder. `splits.mat` lies beside.
-    Truth is resized to `size` = (H, W) by nearest, and scores are at that resolution.
+    `root` is one of four layouts, told apart by looking:
+
+    - the official `nyu_depth_v2_labeled.mat` or its folder (894 classes, mapped by the package's tables)
+    - a folder with `rgb/NNNN.jpg`, `label40/NNNN.png` (0 void, 1..40) and `depth_mm/NNNN.png`
+    - NYUD_MT's folders `images`, `segmentation`, `depth`, `normals` and `gt_sets`
+    - MTAN's folders `train` and `val` with `image`, `label`, `depth` and `normal` (13 classes only)
+
+    The first two are split by the `splits.mat` that lies beside (officially 795 and 654 frames); of the others `val` is
+    the test split. `depth` chooses the official file's depth with its holes filled, or as measured. Normals are the
+    layout's own where it has them, else from depth. Truth is resized to `size` = (H, W) by nearest, and scores are at
+    that resolution.
     """
     root = require_path(root, "nyuv2", EXPECTED)
-    frames: Folders | MatFile
-    if any((root / folder).is_dir() for folder in FOLDERS):
-        frames, source = Folders(root, label_table("classes40", classes)), "folders"
-    elif root.is_file() or (root / MAT_NAME).is_file():
-        path, root = (root, root.parent) if root.is_file() else (root / MAT_NAME, root)
-        frames, source = MatFile(path, label_table("classes894", classes)), path.name
-    else:
-        raise other_layout(root, "nyuv2", EXPECTED)
-    train, test = read_splits(root / "splits.mat", frames.indices)
-    names = tables()["classes13"] if classes == 13 else [name for name, _ in tables()["classes40"]]
+    layout = _look(root, classes, depth, normals)
+    frames = layout.frames
+    tasks: dict[str, Task] = {"segmentation": Segmentation(class_names(classes), void=VOID), "depth": Depth(10.0)}
+    kinds = [f"{classes} classes", "raw depth" if depth == "raw" else "depth"]
+    if normals:
+        tasks["normals"] = Normals()
+        kinds.append("its own normals" if frames.own_normals else "normals from depth")
+    problems: list[str] = []
+    if frames.own_normals:
+        frames.turn, problems = _turn(root, frames, layout.train)
     return Data(
-        train=Split(frames, train, training(size, zoom=1.5, augment=augment)),
-        test=Split(frames, test, evaluation(size)),
-        tasks={"segmentation": Segmentation(names, void=VOID), "depth": Depth(10.0)},
-        describe=f"nyuv2: {len(train)} training and {len(test)} test frames from {source}, "
-        f"{classes} classes and depth, at {size[0]}x{size[1]}",
+        train=Split(frames, layout.train, training(size, zoom=1.5, augment=augment)),
+        test=Split(frames, layout.test, evaluation(size)),
+        tasks=tasks,
+        describe=f"nyuv2: {len(layout.train)} training and {len(layout.test)} test frames from {layout.source}, "
+        f"{', '.join(kinds[:-1])} and {kinds[-1]}, at {size[0]}x{size[1]}",
+        problems=problems,
     )
 
 
-@cache
-def tables() -> dict[str, Any]:
-    """The official class names and maps: `classes13`: names, `classes40` and `classes894`: [name, id in the coarser].
-
-    >>> tables()["classes40"][:2], tables()["classes13"][11]
-    ([['wall', 12], ['floor', 5]], 'wall')
-    """
-    text = resources.files("afanet.data.nyuv2").joinpath("classes.json").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
-
-
-def label_table(source: Literal["classes40", "classes894"], classes: Literal[13, 40]) -> NDArray[np.uint8]:
-    """The class 0..classes-1 of every id in the files, where id 0 is void, 255 here.
-
-    >>> label_table("classes40", 13)[:3].tolist(), len(label_table("classes894", 40))
-    ([255, 11, 4], 895)
-    """
-    to40 = [coarser for _, coarser in tables()["classes894"]] if source == "classes894" else range(1, 41)
-    to13 = [coarser for _, coarser in tables()["classes40"]]
-    ids = to40 if classes == 40 else [to13[i - 1] for i in to40]
-    return np.array([VOID, *(i - 1 for i in ids)], np.uint8)
+def _look(root: Path, classes: Literal[13, 40], depth: Literal["filled", "raw"], normals: bool) -> Layout:
+    if root.is_file() or (root / MAT_NAME).is_file():
+        path, folder = (root, root.parent) if root.is_file() else (root / MAT_NAME, root)
+        array = "rawDepths" if depth == "raw" else "depths"
+        file = MatFile(path, label_table("classes894", classes), normals, array)
+        return Layout(file, *read_splits(folder / "splits.mat", file.indices), path.name)
+    if depth == "raw":
+        raise InputError(f"{root} has no raw depth, which {MAT_NAME} alone holds: leave the option 'depth' out")
+    if any((root / folder).is_dir() for folder in FOLDERS):
+        folders = Folders(root, label_table("classes40", classes), normals)
+        return Layout(folders, *read_splits(root / "splits.mat", folders.indices), "folders")
+    if any((root / folder).is_dir() for folder in ("gt_sets", "segmentation")):
+        nyud_mt = NyudMt(root, label_table("classes40", classes), normals)
+        return Layout(nyud_mt, nyud_mt.train, nyud_mt.val, "NYUD_MT's folders (tested on val)")
+    if any((root / split / "label").is_dir() for split in ("train", "val")):
+        if classes != 13:
+            raise InputError(f"{root} is MTAN's layout, whose labels are of 13 classes: set the option 'classes' to 13")
+        mtan = Mtan(root, label_table("classes13", classes), normals)
+        return Layout(mtan, mtan.train, mtan.val, "MTAN's folders (tested on val)")
+    raise other_layout(root, "nyuv2", EXPECTED)
 
 
-def read_splits(path: Path, frames: set[int]) -> tuple[list[int], list[int]]:
-    """The 1-based indices `trainNdxs` and `testNdxs` of a `splits.mat`, all of which must be among `frames`."""
-    if not path.is_file():
-        raise InputError(f"{path} is missing: put the official split (trainNdxs, testNdxs) there")
-    try:
-        content = loadmat(path)
-    except Exception as error:  # SciPy raises as many kinds as there are ways for a file to be broken
-        raise InputError(f"{path} cannot be read as a MATLAB file ({error}): copy it again") from error
-    missing = [key for key in ("trainNdxs", "testNdxs") if key not in content]
-    if missing:
-        found = ", ".join(key for key in content if not key.startswith("__")) or "nothing"
-        raise InputError(f"{path} holds {found}, expected trainNdxs and testNdxs: take the official splits.mat")
-    splits = []
-    for key in ("trainNdxs", "testNdxs"):
-        values = content[key].ravel()
-        if values.size == 0 or values.dtype.kind not in "uif" or not set(values.tolist()) <= frames:
-            stray = next((value for value in values.tolist() if value not in frames), "nothing")
-            raise InputError(
-                f"{path} has {stray} in {key}, expected indices of the {len(frames)} frames beside it: "
-                f"take the splits.mat that belongs to them"
-            )
-        splits.append([int(value) for value in values])
-    both = set(splits[0]) & set(splits[1])
-    if both:
-        raise InputError(f"{path} has frame {min(both)} in trainNdxs and in testNdxs: take the official splits.mat")
-    return splits[0], splits[1]
+def _turn(root: Path, frames: Frames, items: Sequence[Any]) -> tuple[Tensor, list[str]]:
+    """From the axes of the layout's normals to ours, which no layout states, by a few frames' depth; and what fails."""
+    pairs = []
+    for item in items[:: max(1, len(items) // COMPARED)][:COMPARED]:
+        with suppress(InputError):  # which comes again when the frame is read
+            targets = frames(item)["targets"]
+            pairs.append((targets["normals"].as_subclass(Tensor), from_depth(targets["depth"].as_subclass(Tensor)[0])))
+    turn, agreement = turn_between(pairs)
+    if agreement >= LEAST or not pairs:
+        return turn, []
+    return turn, [
+        f"{root} has normals that do not fit its depth, whichever way their axes point: mean cosine {agreement:.2f}, "
+        f"expected {LEAST} or more: move its folders of normals away to have them from depth"
+    ]

@@ -5,47 +5,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from PIL import Image
 
-from afanet.data.nyuv2.frames import Folders, MatFile
-from afanet.data.nyuv2.nyuv2 import label_table, open_nyuv2
+from afanet.data.nyuv2.classes import label_table
+from afanet.data.nyuv2.matlab import MatFile
+from afanet.data.nyuv2.nyuv2 import open_nyuv2
 from afanet.errors import InputError
 
-FORTY = label_table("classes40", 40)
 ALL = label_table("classes894", 40)
-
-
-def test_folders_that_are_not_whole(folders: Path):
-    (folders / "label40/0003.png").unlink()
-    with pytest.raises(InputError, match=r"label40 has 3 frames and lacks 1 .* the first 0003\.png"):
-        open_nyuv2(folders)
-    for path in (folders / "label40").iterdir():
-        path.unlink()
-    (folders / "label40").rmdir()
-    with pytest.raises(InputError, match="label40 is missing, expected rgb/, label40/, depth_mm/"):
-        open_nyuv2(folders)
-
-
-def test_labels_outside_the_classes(folders: Path):
-    Image.fromarray(np.full((12, 16), 41, np.uint8)).save(folders / "label40/0002.png")
-    with pytest.raises(InputError, match=r"label40/0002\.png has label 41, expected 0 \(void\) to 40"):
-        Folders(folders, FORTY)(2)
-
-
-@pytest.mark.parametrize(("folder", "dtype"), [("label40", np.uint8), ("depth_mm", np.uint16)])
-def test_maps_of_another_size_than_the_photo(folders: Path, folder: str, dtype: type):
-    Image.fromarray(np.ones((16, 12), dtype)).save(folders / folder / "0002.png")
-    with pytest.raises(InputError, match=rf"{folder}/0002\.png is 16x12 pixels, expected 12x16 as its photo .*0002"):
-        Folders(folders, FORTY)(2)
-
-
-def test_a_cut_photo_is_named_when_it_is_read(folders: Path):
-    path = folders / "rgb/0002.jpg"
-    path.write_bytes(path.read_bytes()[:-60])
-    data = open_nyuv2(folders, (12, 16))
-    assert data.train[0]["id"] == "nyuv2/0001"
-    with pytest.raises(InputError, match=r"rgb/0002\.jpg cannot be read as an image"):
-        data.train[1]
 
 
 def test_matlab_axes_are_turned_back(mat: Path):
@@ -103,4 +69,29 @@ def test_matlab_labels_outside_the_classes(mat: Path):
     with h5py.File(mat, "r+") as file:
         file["labels"][1, 3, 4] = 895
     with pytest.raises(InputError, match=r"frame 2, has label 895, expected 0 \(void\) to 894"):
+        MatFile(mat, ALL)(2)
+
+
+def test_raw_depth_keeps_its_holes(mat: Path):
+    raw = np.random.default_rng(1).uniform(1, 9, (4, 16, 12)).astype(np.float32)
+    raw[:, 5] = 0
+    with h5py.File(mat, "r+") as file:
+        file["rawDepths"] = raw
+    data = open_nyuv2(mat, (12, 16), depth="raw")
+    assert "raw depth" in data.describe
+    np.testing.assert_array_equal(data.test[0]["targets"]["depth"][0], raw[3].T)
+    assert (open_nyuv2(mat, (12, 16)).test[0]["targets"]["depth"] > 0).all()
+
+
+def test_a_file_without_raw_depth(mat: Path):
+    with pytest.raises(InputError, match=r"'rawDepths' of shape none, expected images .*, labels and rawDepths"):
+        open_nyuv2(mat, depth="raw")
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -1.0])
+def test_depth_that_is_none(mat: Path, wrong: float):
+    with h5py.File(mat, "r+") as file:
+        file["depths"][1, 3, 4] = wrong
+    assert MatFile(mat, ALL)(1)["id"] == "nyuv2/0001"
+    with pytest.raises(InputError, match=rf"frame 2, has depth {wrong}, expected metres, or 0"):
         MatFile(mat, ALL)(2)

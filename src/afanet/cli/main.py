@@ -1,31 +1,22 @@
-"""The command line: parse, call, print."""
+"""The commands, but for those that look after data."""
 
 from __future__ import annotations
 
 import json
 import sys
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from afanet import __version__
+from afanet.cli.data import add_data_commands
+from afanet.cli.flags import add_recipe_flags, overrides
 from afanet.errors import InputError, unknown
 
 if TYPE_CHECKING:
     from afanet.training.run import Run
-
-OPTION = "data.options."
-SHORT = {
-    "data.root": "--data",
-    "data.size": "--size",
-    "network.method": "--method",
-    "network.backbone": "--backbone",
-    "network.weights": "--weights",
-    "batch_size": "--batch-size",
-    "data.options.fold": "--fold",
-}
 
 
 class Parser(ArgumentParser):
@@ -66,11 +57,13 @@ def parse(words: Sequence[str]) -> Namespace:
         description="Train a network by a recipe. Every key of the recipe is a flag.",
         allow_abbrev=False,
     )
-    train.set_defaults(command=_train)
-    train.add_argument("recipe", metavar="RECIPE", help="a recipe's name (rooms, nyuv2, adience) or a YAML file")
+    train.set_defaults(command=_train, parser=train)
+    train.add_argument(
+        "recipe", metavar="RECIPE", help="a recipe's name (rooms, digits, nyuv2, adience) or a YAML file"
+    )
     train.add_argument("--out", type=Path, metavar="FOLDER", help="run folder, runs/RECIPE-METHOD-seedN if not given")
     if words[:1] == ["train"]:
-        _add_recipe_flags(train, words)
+        add_recipe_flags(train, words)
 
     evaluate = commands.add_parser(
         "evaluate",
@@ -78,7 +71,7 @@ def parse(words: Sequence[str]) -> Namespace:
         description="Score a finished run on its test split, and compare with the figures at the end of training.",
         allow_abbrev=False,
     )
-    evaluate.set_defaults(command=_evaluate)
+    evaluate.set_defaults(command=_evaluate, parser=evaluate)
     evaluate.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     evaluate.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's if not given")
 
@@ -88,53 +81,23 @@ def parse(words: Sequence[str]) -> Namespace:
         description="Train single-task networks and AFA on generated rooms and show both: minutes on two cores.",
         allow_abbrev=False,
     )
-    demo.set_defaults(command=_demo)
+    demo.set_defaults(command=_demo, parser=demo)
+
+    data = commands.add_parser("data", help="check and prepare data", description="Look after data.")
+    add_data_commands(data, words)
 
     given, rest = parser.parse_known_args(words)
     if rest and rest[0].startswith("-"):
-        raise unknown("flag", rest[0].partition("=")[0], commands.choices[given.chosen]._option_string_actions)
+        raise unknown("flag", rest[0].partition("=")[0], given.parser._option_string_actions)
     if rest:
-        raise InputError(f"argument '{rest[0]}' is one too many (see afanet {given.chosen} --help)")
+        raise InputError(f"argument '{rest[0]}' is one too many (see {given.parser.prog} --help)")
     return given
-
-
-def _add_recipe_flags(parser: ArgumentParser, words: Sequence[str]) -> None:
-    from afanet.training.recipe import recipe_keys
-
-    keys = {key: text for key, text in recipe_keys().items() if key not in ("name", "data.options")}
-    # What a data set can be told it knows itself, and checks when it is opened.
-    keys |= {word[2:].partition("=")[0]: "" for word in words if word.startswith(f"--{OPTION}")}
-    keys[f"{OPTION}fold"] = "adience: the fold to test on"
-    group = parser.add_argument_group("keys of the recipe")
-    for key in sorted(keys, key=lambda key: key not in SHORT):
-        flags = dict.fromkeys([SHORT.get(key, f"--{key}"), f"--{key}", f"--{key.replace('_', '-')}"])
-        count: Any = {"data.size": 2, "tasks": "+"}.get(key)
-        shown: Any = ("H", "W") if key == "data.size" else key.rpartition(".")[2].upper()
-        group.add_argument(*flags, dest=key, nargs=count, metavar=shown, help=keys[key], default=SUPPRESS)
-
-
-def _overrides(given: Namespace) -> dict[str, Any]:
-    from afanet.training.recipe import recipe_keys
-
-    return {key: _value(key, text) for key, text in vars(given).items() if key in recipe_keys() or OPTION in key}
-
-
-def _value(key: str, text: Any) -> Any:
-    """What stands in a flag; the options of a data set have no declared type and are read as YAML."""
-    import yaml
-
-    if not key.startswith(OPTION):
-        return None if text == "null" else text
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError(f"--{key} is {text!r}, expected a value as in YAML") from None
 
 
 def _train(given: Namespace) -> None:
     from afanet.training.load import load_recipe
 
-    recipe = load_recipe(given.recipe, _overrides(given))
+    recipe = load_recipe(given.recipe, overrides(given))
     from afanet.report.pictures import draw_predictions
     from afanet.training.run import train
 
@@ -171,4 +134,9 @@ def _print_table(runs: Mapping[str, Run]) -> None:
     from afanet.report.table import metrics_table
 
     tasks = next(iter(runs.values())).tasks
-    Console().print(metrics_table({title: run.results["tasks"] for title, run in runs.items()}, tasks))
+    columns = {}
+    for title, run in runs.items():
+        columns[title] = run.results["tasks"]
+        if "validation" in run.results:
+            columns[f"{title}, validation"] = run.results["validation"]
+    Console().print(metrics_table(columns, tasks))

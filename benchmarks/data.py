@@ -1,0 +1,147 @@
+"""How many samples a second come out of each way to keep a data set, as ratios of one run.
+
+    python benchmarks/data.py [--frames 64] [--size 288 384] [--seconds 6]
+
+Frames of 480x640 with labels and depth, generated here, lie in the layout of the official NYUv2 MATLAB file (HDF5, one
+gzip chunk a frame), as JPEG and PNG files, and in the cache that `afanet data prepare` writes from the MATLAB file.
+Samples come from a `DataLoader` in batches of 8, random order, through the same training transforms; the rows marked
+"bare" have none, so that reading alone is seen. Variants take turns; a figure is the median of the turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from PIL import Image
+from scipy.io import savemat
+from torch.utils.data import DataLoader
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from afanet.data import Collate, Data, Reader, Sample, Split, open_data
+from afanet.data.cache import use_cache
+from afanet.data.nyuv2.nyuv2 import label_table
+from afanet.data.prepare import prepare
+from afanet.data.rooms.furniture import furnish
+from afanet.data.rooms.raycast import render
+from afanet.data.transforms import DepthMap
+
+HEIGHT, WIDTH, BATCH, TURNS = 480, 640, 8, 3
+
+
+def write_frames(root: Path, frames: int) -> None:
+    """The same generated frames as a MATLAB file and as image files, all of them for training but the last."""
+    mat, files = root / "mat", root / "files"
+    mat.mkdir()
+    for folder in ("rgb", "label40", "depth_mm"):
+        (files / folder).mkdir(parents=True)
+    noise = np.random.default_rng(0)
+    with h5py.File(mat / "nyu_depth_v2_labeled.mat", "w") as file:
+        packed: dict[str, Any] = {"compression": "gzip", "compression_opts": 4}
+        shape, chunk = (frames, WIDTH, HEIGHT), (1, WIDTH, HEIGHT)
+        images = file.create_dataset("images", (frames, 3, WIDTH, HEIGHT), "u1", chunks=(1, 3, WIDTH, HEIGHT), **packed)
+        labels = file.create_dataset("labels", shape, "u2", chunks=chunk, **packed)
+        depths = file.create_dataset("depths", shape, "f4", chunks=chunk, **packed)
+        for index in range(frames):
+            view = render(furnish(np.random.default_rng(index)), (HEIGHT, WIDTH))
+            grain = noise.normal(0, 4, view.image.shape)  # a camera's, without which everything compresses too well
+            image = (view.image + grain).clip(0, 255).astype(np.uint8)
+            depth = view.depth * (1 + noise.normal(0, 0.002, view.depth.shape)).astype(np.float32)
+            images[index], labels[index], depths[index] = image.transpose(2, 1, 0), view.labels.T + 1, depth.T
+            Image.fromarray(image).save(files / f"rgb/{index + 1:04d}.jpg", quality=95)
+            Image.fromarray(view.labels + 1).save(files / f"label40/{index + 1:04d}.png")
+            Image.fromarray((depth * 1000).astype(np.uint16)).save(files / f"depth_mm/{index + 1:04d}.png")
+    splits = {"trainNdxs": np.arange(1, frames)[:, None], "testNdxs": np.array([[frames]])}
+    for folder in (mat, files):
+        savemat(folder / "splits.mat", splits)
+
+
+class Lazily(Reader):
+    """What is usually written: open the MATLAB file once in each worker and index it sample by sample."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.table = label_table("classes894", 40)
+        self.file: Any = None
+
+    def __call__(self, index: int) -> Sample:
+        if self.file is None:
+            self.file = h5py.File(self.path, "r")
+        image, labels, depth = (self.file[name][index - 1] for name in ("images", "labels", "depths"))
+        return {
+            "image": tv_tensors.Image(torch.from_numpy(image.swapaxes(1, 2).copy())),
+            "targets": {
+                "segmentation": tv_tensors.Mask(torch.from_numpy(self.table[labels.T])),
+                "depth": DepthMap(torch.from_numpy(depth.T.copy())[None]),
+            },
+            "id": str(index),
+        }
+
+
+def samples_per_second(split: Split, data: Data, workers: int, seconds: float) -> float:
+    """Samples that a loader gives in `seconds`, after its workers have started."""
+    loader = DataLoader(
+        split,
+        BATCH,
+        sampler=torch.utils.data.RandomSampler(split, replacement=True, num_samples=10**6),
+        num_workers=workers,
+        collate_fn=Collate(data.tasks),
+    )
+    batches = iter(loader)
+    for _ in range(2 * workers + 1):  # what the workers prepare ahead
+        next(batches)
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        next(batches)
+        count += BATCH
+    return count / (time.perf_counter() - start)
+
+
+def main() -> None:
+    """Write the frames, take turns, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=64)
+    parser.add_argument("--size", type=int, nargs=2, default=[288, 384], metavar=("H", "W"))
+    parser.add_argument("--seconds", type=float, default=6, help="of each turn")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    size = (options.size[0], options.size[1])
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        write_frames(root, options.frames)
+        mat, files = open_data("nyuv2", root / "mat", size), open_data("nyuv2", root / "files", size)
+        start = time.perf_counter()
+        prepare(mat, root / "cache", workers=os.cpu_count() or 1)
+        print(f"prepared {options.frames} frames in {time.perf_counter() - start:.1f} s")
+        cached, _ = use_cache(mat, root / "cache")
+        bare = v2.CenterCrop([HEIGHT, WIDTH])  # of the frames' own size: everything passes as it is
+        lazily = Split(Lazily(root / "mat/nyu_depth_v2_labeled.mat"), mat.train.items, mat.train.transform)
+        ways = {"h5py, sample by sample": lazily, "afanet, MATLAB file": mat.train, "afanet, JPEG and PNG": files.train}
+        ways["afanet, cached"] = cached.train
+        ways |= {f"{name}, bare": Split(way.read, way.items, bare) for name, way in ways.items()}
+        rates = {(name, workers): list[float]() for name in ways for workers in (1, 2)}
+        for _ in range(TURNS):
+            for name, workers in rates:
+                rates[name, workers].append(samples_per_second(ways[name], mat, workers, options.seconds))
+    print(f"{options.size[0]}x{options.size[1]}, batches of {BATCH}, {os.cpu_count()} cores, torch {torch.__version__}")
+    print(f"{'samples a second':32} 1 worker  over h5py   2 workers  over h5py")
+    for name in ways:
+        line = f"{name:32}"
+        base = "h5py, sample by sample" + (", bare" if name.endswith("bare") else "")
+        for workers in (1, 2):
+            ratio = statistics.median(a / b for a, b in zip(rates[name, workers], rates[base, workers], strict=True))
+            line += f" {statistics.median(rates[name, workers]):9.1f} {ratio:9.2f}x"
+        print(line)
+
+
+if __name__ == "__main__":
+    main()

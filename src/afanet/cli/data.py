@@ -1,0 +1,175 @@
+"""The commands that look after data: init, check and prepare."""
+
+from __future__ import annotations
+
+import json
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from afanet.cli.flags import OPTION, add_recipe_flags, overrides
+from afanet.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from afanet.data import Data
+
+
+def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
+    """Add `init`, `check` and `prepare` under `afanet data`."""
+    commands = parser.add_subparsers(title="commands", dest="data_command", metavar="COMMAND", required=True)
+    init = commands.add_parser(
+        "init",
+        help="write a first manifest and recipe for a folder of images",
+        description="Write manifest.csv and recipe.yaml into a folder of images, by the target files or the folders of "
+        "classes that are found in it.",
+        allow_abbrev=False,
+    )
+    init.set_defaults(command=_init, parser=init)
+    init.add_argument("folder", type=Path, metavar="FOLDER", help="folder with images, or with images/")
+
+    check = commands.add_parser(
+        "check",
+        help="read everything once and say what is in it",
+        description="Read every sample once and say what is in the data, what is wrong with it (exit status 2) and "
+        "what a person should know.",
+        allow_abbrev=False,
+    )
+    check.set_defaults(command=_check, parser=check)
+    check.add_argument("source", metavar="RECIPE|PATH", help="a recipe's name, a YAML file, or a data set's folder")
+    check.add_argument("--json", action="store_true", help="print the findings as JSON")
+    check.add_argument("--html", type=Path, metavar="FILE", help="write a page with pictures")
+
+    prepare = commands.add_parser(
+        "prepare",
+        help="decode everything once into a cache that training uses",
+        description="Decode every sample once into a cache, which training by the same recipe finds by itself.",
+        allow_abbrev=False,
+    )
+    prepare.set_defaults(command=_prepare, parser=prepare)
+    prepare.add_argument("recipe", metavar="RECIPE", help="a recipe's name or a YAML file")
+    if words[:1] == ["data"]:
+        add_recipe_flags(check, words, "data.")
+        add_recipe_flags(prepare, words, "data.")
+
+
+def _init(given: Namespace) -> None:
+    from afanet.data.manifest.init import init_manifest
+
+    print(init_manifest(given.folder))
+
+
+def _check(given: Namespace) -> None:
+    from rich.console import Console
+
+    from afanet.data.survey import survey
+    from afanet.report.survey_page import survey_page
+    from afanet.report.survey_table import survey_tables
+
+    if _is_labels_only(given.source):
+        return _check_folds(given)
+    data = _open(given)
+    with _progress(data, "reading") as advance:
+        found = survey(data, workers=_workers(), advance=advance)
+    if given.html:
+        _write(given.html, survey_page(found, data))
+    if given.json:
+        print(json.dumps(found.plain(), indent=2))
+    else:
+        print(found.describe)
+        for table in survey_tables(found):
+            Console().print(table)
+        _print_findings(found.errors, found.warnings)
+    if found.errors:
+        raise _errors(given.source, found.errors)
+
+
+def _check_folds(given: Namespace) -> None:
+    """Adience's fold files without the photos: what their labels say."""
+    from rich.console import Console
+
+    from afanet.data.adience.report import fold_problems, fold_report, fold_table
+
+    root = Path(given.source)
+    report, errors = fold_report(root), fold_problems(root)
+    warnings = [f"{root} has no photos (aligned/ or faces/): only the labels were checked"]
+    if given.json:
+        print(json.dumps({"folds": report, "errors": errors, "warnings": warnings}, indent=2))
+    else:
+        Console().print(fold_table(report))
+        _print_findings(errors, warnings)
+    if errors:
+        raise _errors(given.source, errors)
+
+
+def _prepare(given: Namespace) -> None:
+    from afanet.data.prepare import prepare
+    from afanet.training.load import load_recipe
+    from afanet.training.setup import data_cache, open_whole
+
+    recipe = load_recipe(given.recipe, overrides(given))
+    data = open_whole(recipe)
+    with _progress(data, "decoding") as advance:
+        cache, new = prepare(data, data_cache(recipe), workers=_workers(), advance=advance)
+    size = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
+    print(f"{cache}: {size / 1e6:.0f} MB, {'written' if new else 'there already'}; training by this recipe reads it")
+
+
+def _open(given: Namespace) -> Data:
+    from afanet.data import open_data
+    from afanet.data.recognise import recognise
+    from afanet.training.load import load_recipe, recipe_names
+
+    path = Path(given.source)
+    if (path / "recipe.yaml").is_file():
+        path = path / "recipe.yaml"
+    if given.source in recipe_names() or path.suffix in (".yaml", ".yml"):
+        data = load_recipe(given.source if given.source in recipe_names() else path, overrides(given)).data
+        return open_data(data.name, data.root, data.size, **data.options)
+    options = {key.removeprefix(OPTION): value for key, value in overrides(given).items() if key.startswith(OPTION)}
+    return open_data(recognise(path), path, **options)
+
+
+def _is_labels_only(source: str) -> bool:
+    """Whether Adience's fold files lie at `source` without photos."""
+    root = Path(source)
+    return any(root.glob("fold_*_data.txt")) and not any((root / name).is_dir() for name in ("aligned", "faces"))
+
+
+def _print_findings(errors: Sequence[str], warnings: Sequence[str]) -> None:
+    for line in warnings:
+        print(f"warning: {line}")
+    for line in errors:
+        print(f"error: {line}")
+
+
+def _errors(source: str, errors: Sequence[str]) -> InputError:
+    count = f"{len(errors)} error{'s' if len(errors) > 1 else ''}"
+    return InputError(f"{source} has {count}: nothing can be trained on it before that is mended")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{file} cannot be written: {error.strerror}") from None
+
+
+def _workers() -> int:
+    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+@contextmanager
+def _progress(data: Data, doing: str) -> Iterator[Callable[[], None]]:
+    """A bar over all samples of `data`, if the standard error is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(doing, total=sum(len(split) for split in data.splits.values()))
+        yield lambda: progress.advance(bar)

@@ -1,0 +1,118 @@
+"""CelebA (Liu et al., ICCV 2015): faces of celebrities with 40 attributes each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torchvision import tv_tensors
+from torchvision.datasets import CelebA
+
+from afanet.data.files import other_layout, read_image, require_path
+from afanet.data.present import present_items
+from afanet.data.sample import Data, Reader, Sample, Size, Split
+from afanet.data.transforms import evaluation, training
+from afanet.errors import InputError
+from afanet.tasks import MultiLabel
+
+LISTS = ("list_attr_celeba.txt", "identity_CelebA.txt", "list_bbox_celeba.txt", "list_landmarks_align_celeba.txt")
+PARTITION = "list_eval_partition.txt"
+EXPECTED = (
+    f"a folder celeba/ with img_align_celeba/, {', '.join(LISTS)} and {PARTITION}, from "
+    "mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
+)
+
+
+def open_celeba(root: Path | None = None, size: Size = (218, 178), *, augment: bool = True) -> Data:
+    """CelebA with its 40 yes-or-no `attributes` as one task, in its published training, validation and test partitions.
+
+    `root` holds the folder `celeba`, as torchvision wants it, or is that folder. The aligned photos have 218x178
+    pixels, which is the default size.
+    """
+    root = require_path(root, "celeba", EXPECTED).resolve()
+    folder = root / CelebA.base_folder if (root / CelebA.base_folder).is_dir() else root
+    if folder.name != CelebA.base_folder:
+        raise other_layout(root, "celeba", EXPECTED)
+    for name in (PARTITION, *LISTS, "img_align_celeba"):
+        if not (folder / name).exists():
+            raise other_layout(folder, "celeba", f"{EXPECTED} ({name} is not there)")
+    lists = Lists(folder)
+    faces = Faces(folder, lists)
+    partition = lists.read[PARTITION].data[:, 0]
+    splits, problems = [], []
+    for number in range(3):
+        present, missing = present_items(faces, (partition == number).nonzero()[:, 0].tolist())
+        splits.append(present)
+        problems += missing
+    train, validation, test = splits
+    return Data(
+        train=Split(faces, train, training(size, zoom=1.25, augment=augment)),
+        validation=Split(faces, validation, evaluation(size)) if validation else None,
+        test=Split(faces, test, evaluation(size)),
+        tasks={"attributes": MultiLabel("attributes", faces.names)},
+        describe=f"celeba: {len(train)} training, {len(validation)} validation and {len(test)} test faces with "
+        f"{len(faces.names)} attributes, at {size[0]}x{size[1]}",
+        problems=problems,
+    )
+
+
+class Lists(CelebA):
+    """torchvision's CelebA without its checksums, and each list checked to be about the same photos in the same order.
+
+    A list that cannot be read raises `InputError` with its name. Nothing is downloaded.
+    """
+
+    def __init__(self, folder: Path):
+        self.read: dict[str, Any] = {}
+        super().__init__(folder.parent, split="all", target_type=["attr", "identity"], download=False)
+
+    def _check_integrity(self) -> bool:
+        return True  # that the files are there has been seen; what is in them is seen as they are read
+
+    def _load_csv(self, filename: str, header: int | None = None) -> Any:
+        path = Path(self.root, self.base_folder, filename)
+        try:
+            content = super()._load_csv(filename, header)
+        except Exception as error:  # whatever comes of fields that are too few or no numbers
+            raise InputError(f"{path} cannot be read as a list of CelebA ({error}): copy it again") from error
+        if content.data.ndim != 2 or not content.data.numel():
+            raise InputError(f"{path} has no numbers beside the photos' names: copy it again")
+        self.read[filename] = content
+        if content.index != self.read[PARTITION].index:
+            raise InputError(f"{path} is not about the photos of {PARTITION} in their order: copy the lists again")
+        return content
+
+
+class Faces(Reader):
+    """Reader of the aligned faces, by their index in the lists; a person's identity is their group."""
+
+    def __init__(self, folder: Path, lists: Lists):
+        self.photos: list[Path] = [folder / "img_align_celeba" / name for name in lists.filename]
+        self.identity = lists.identity[:, 0].to(torch.int32)
+        self.attributes = lists.attr.to(torch.int8)
+        self.names = [name for name in lists.attr_names if name]  # the published line of names ends in a space
+        wrong = ((lists.attr != 0) & (lists.attr != 1)).any(1).nonzero()
+        where = folder / LISTS[0]
+        if len(self.names) != self.attributes.shape[1]:
+            raise InputError(
+                f"{where} has {len(self.names)} names for {self.attributes.shape[1]} attributes: copy it again"
+            )
+        if len(wrong):
+            raise InputError(
+                f"{where} has an attribute of {lists.filename[int(wrong[0])]} that is neither -1 nor 1: copy it again"
+            )
+
+    def files(self, index: int) -> tuple[Path]:
+        return (self.photos[index],)
+
+    def group(self, index: int) -> str:
+        return f"person {int(self.identity[index])}"
+
+    def __call__(self, index: int) -> Sample:
+        pixels = torch.from_numpy(read_image(self.photos[index], "RGB", "photo"))
+        return {
+            "image": tv_tensors.Image(pixels.permute(2, 0, 1)),
+            "targets": {"attributes": self.attributes[index].long()},
+            "id": f"celeba/{self.photos[index].name}",
+        }

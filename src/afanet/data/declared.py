@@ -1,0 +1,44 @@
+"""Checking what a person declares in a recipe's options against a model of it."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from afanet.errors import InputError, unknown
+
+
+class Declared(BaseModel):
+    """Something declared in a recipe: no key is unknown, no number is infinite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Model = TypeVar("Model", bound=Declared)
+
+
+def declare(model: type[Model], given: object, what: str) -> Model:
+    """`given` as a `model`; raises `InputError` that names the key of `what`, such as "task 'age'", that is wrong.
+
+    >>> class Range(Declared):
+    ...     low: float
+    >>> declare(Range, {"lo": 3}, "range 'age'")
+    Traceback (most recent call last):
+        ...
+    afanet.errors.InputError: unknown key of range 'age' 'lo', did you mean 'low'? (known: low)
+    """
+    if not isinstance(given, dict):
+        raise InputError(f"{what} is {given!r:.60}, expected its keys: {', '.join(model.model_fields)}")
+    for key in given:
+        if key not in model.model_fields:
+            raise unknown(f"key of {what}", str(key), model.model_fields)
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "missing":
+            raise InputError(f"{what} lacks '{key}', expected its keys: {', '.join(model.model_fields)}") from None
+        problem = first["msg"].removeprefix("Value error, ").replace("Input should", "which should", 1)
+        raise InputError(f"'{key}' of {what} is {first['input']!r:.60}, {problem}") from None

@@ -1,0 +1,37 @@
+"""Telling which data set lies at a path by what is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from afanet.errors import InputError
+
+# For each data set, names of which any one gives it away.
+MARKS = {
+    "nyuv2": ("nyu_depth_v2_labeled.mat", "label40", "depth_mm", "gt_sets", "train/label", "val/label"),
+    "adience": tuple(f"fold_{number}_data.txt" for number in range(5)),
+    "cityscapes": ("leftImg8bit", "gtFine", "disparity"),
+    "celeba": ("celeba/list_attr_celeba.txt",),
+    "pets": ("oxford-iiit-pet/annotations",),
+}
+
+
+def recognise(path: Path) -> str:
+    """The name of the data set that lies at `path`.
+
+    Raises `InputError` where nothing is there, or nothing that is known.
+    """
+    if path.suffix == ".mat" and path.is_file():
+        return "nyuv2"
+    if not path.is_dir():
+        found = "a file" if path.exists() else "nothing"
+        raise InputError(f"{path} is {found}, expected a recipe or the folder of a data set")
+    for name, marks in MARKS.items():
+        if any((path / mark).exists() for mark in marks):
+            return name
+    names = sorted(entry.name for entry in path.iterdir())
+    found = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    raise InputError(
+        f"{path} has the layout of no known data set ({', '.join(MARKS)}), found {found or 'nothing'}: give a recipe, "
+        "or make one with `afanet data init`"
+    )

@@ -1,0 +1,183 @@
+"""Reading a whole data set once: what is in it, what is wrong with it, and what a person should know."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from afanet.data.parallel import in_order
+from afanet.data.sample import Data, Reader, Split
+from afanet.errors import InputError
+from afanet.tasks import Task
+
+PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
+KEPT_VALUES = 2_000_000  # of a task's numbers in one split, from which its percentiles are had
+
+
+@dataclass
+class TaskSurvey:
+    """One task in one split: what is labelled, and how its classes or numbers are spread."""
+
+    labelled: int = 0  # images
+    pixels: float = 0.0  # sum over these images of the share of pixels that are labelled
+    counts: Tensor | None = None  # of the task's names, in images or pixels
+    values: list[Tensor] = field(default_factory=list)  # some of the numbers
+    low: float = float("inf")
+    high: float = float("-inf")
+
+    def summary(self, task: Task) -> dict[str, Any]:
+        """The figures as plain values."""
+        figures: dict[str, Any] = {"labelled": self.labelled}
+        if self.labelled:
+            figures["labelled_share"] = self.pixels / self.labelled
+        if task.names and self.counts is not None:
+            figures["counts"] = dict(zip(task.names, self.counts.tolist(), strict=True))
+        elif self.values:
+            some = torch.cat(self.values).double().quantile(torch.tensor(PERCENTILES, dtype=torch.float64) / 100)
+            figures |= {"min": self.low, "max": self.high}
+            figures["percentiles"] = dict(zip(map(str, PERCENTILES), some.tolist(), strict=True))
+        return figures
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a check found: figures by split, errors on which nothing can be trained, and warnings."""
+
+    describe: str
+    splits: dict[str, dict[str, Any]]
+    errors: list[str]
+    warnings: list[str]
+
+    def plain(self) -> dict[str, Any]:
+        """Everything as values that JSON knows."""
+        return {"data": self.describe, "splits": self.splits, "errors": self.errors, "warnings": self.warnings}
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one process tells of one sample."""
+
+    id: str
+    size: tuple[int, int]
+    digest: bytes
+    group: str | None
+    faults: list[str]
+    tasks: dict[str, tuple[float, Tensor | None, Tensor, float, float]]
+
+
+class _Look:
+    """Reads one item of a split and says what is in it."""
+
+    def __init__(self, reader: Reader, tasks: Mapping[str, Task], values: int):
+        self.reader = reader
+        self.tasks = tasks
+        self.values = values
+
+    def __call__(self, item: Any) -> _Seen:
+        sample = self.reader(item)
+        image = sample["image"].as_subclass(Tensor).contiguous()
+        size = (int(image.shape[-2]), int(image.shape[-1]))
+        faults: list[str] = []
+        tasks: dict[str, tuple[float, Tensor | None, Tensor, float, float]] = {}
+        for name, task in self.tasks.items():
+            target = sample["targets"].get(name)
+            if target is None:
+                continue
+            target = target.as_subclass(Tensor)
+            if target.ndim >= 2 and tuple(target.shape[-2:]) != size:
+                found = "x".join(map(str, target.shape[-2:]))
+                faults.append(f"{sample['id']}: {name} is {found} pixels, expected {size[0]}x{size[1]} as the image")
+                continue
+            if fault := task.fault(target):
+                faults.append(f"{sample['id']}: {name} has {fault}")
+                continue
+            labelled = task.labelled(target)
+            if labelled.any():
+                tasks[name] = (labelled.double().mean().item(), *self._values(task, target, labelled))
+        digest = blake2b(repr(size).encode() + image.numpy().tobytes(), digest_size=12).digest()
+        return _Seen(sample["id"], size, digest, self.reader.group(item), faults, tasks)
+
+    def _values(self, task: Task, target: Tensor, labelled: Tensor) -> tuple[Tensor | None, Tensor, float, float]:
+        if task.names:
+            return task.tally(target), torch.empty(0), 0.0, 0.0
+        numbers = target[labelled.expand_as(target)].flatten()
+        some = numbers[:: max(1, len(numbers) // self.values)]
+        return None, some, numbers.min().item(), numbers.max().item()
+
+
+def survey(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda: None) -> Survey:
+    """Read every sample of every split once, in `workers` processes; `advance` is called after each.
+
+    Errors: what `data.problems` has, samples that cannot be read, targets outside their task's range or of another size
+    than their image, a person or scene in two splits. Warnings: what `data.warnings` has, an image that stands in two
+    splits (told by its pixels), classes that a split for training or testing has none of.
+
+    >>> from afanet.data import open_data
+    >>> found = survey(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1), workers=0)
+    >>> found.errors, found.splits["train"]["images"], found.splits["train"]["sizes"]
+    ([], 2, {'24x32': 2})
+    """
+    errors, warnings = list(data.problems), list(data.warnings)
+    splits: dict[str, dict[str, Any]] = {}
+    images: dict[bytes, tuple[str, str]] = {}
+    groups: dict[str, set[str]] = {}
+    twins: list[str] = []
+    for name, split in data.splits.items():
+        tasks = {task: TaskSurvey() for task in data.tasks}
+        sizes: Counter[tuple[int, int]] = Counter()
+        for seen in in_order(_look(split, data.tasks), split.items, workers):
+            advance()
+            if isinstance(seen, InputError):
+                errors.append(str(seen))
+                continue
+            errors += seen.faults
+            sizes[seen.size] += 1
+            _add(tasks, seen)
+            first = images.setdefault(seen.digest, (name, seen.id))
+            if first[0] != name:
+                twins.append(f"{first[1]} ({first[0]}) and {seen.id} ({name}) are the same image")
+            if seen.group is not None:
+                groups.setdefault(seen.group, set()).add(name)
+        splits[name] = {
+            "images": sizes.total(),
+            "sizes": {f"{height}x{width}": count for (height, width), count in sizes.most_common()},
+            "tasks": {task: found.summary(data.tasks[task]) for task, found in tasks.items()},
+        }
+        warnings += _absent(name, splits[name]["tasks"])
+    leaks = {group: names for group, names in groups.items() if len(names) > 1}
+    errors += [
+        f"{group} stands in the splits {' and '.join(sorted(names))}: keep it in one" for group, names in leaks.items()
+    ]
+    return Survey(data.describe, splits, errors, warnings + twins)
+
+
+def _look(split: Split, tasks: Mapping[str, Task]) -> _Look:
+    return _Look(split.read, tasks, max(1, KEPT_VALUES // max(1, len(split))))
+
+
+def _add(tasks: Mapping[str, TaskSurvey], seen: _Seen) -> None:
+    for name, (share, counts, values, low, high) in seen.tasks.items():
+        found = tasks[name]
+        found.labelled += 1
+        found.pixels += share
+        if counts is not None:
+            found.counts = counts if found.counts is None else found.counts + counts
+        else:
+            found.values.append(values)
+            found.low, found.high = min(found.low, low), max(found.high, high)
+
+
+def _absent(split: str, tasks: Mapping[str, dict[str, Any]]) -> list[str]:
+    said = []
+    for task, figures in tasks.items():
+        if not figures["labelled"]:
+            said.append(f"split {split} has no label for {task}")
+        elif absent := [name for name, count in figures.get("counts", {}).items() if not count]:
+            said.append(f"split {split} has no {task} of class {', '.join(absent)}")
+    return said

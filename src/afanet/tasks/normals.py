@@ -1,0 +1,141 @@
+"""Surface normals: which way what each pixel shows is facing."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics import Metric, MetricCollection
+
+from afanet.networks.outputs import Dense
+from afanet.tasks.task import DenseTask, Swatches
+
+WITHIN = {"within_11": 11.25, "within_22": 22.5, "within_30": 30.0}
+BINS_PER_DEGREE = 100
+SHORTEST = 1e-3
+DIRECTIONS = {"left": (-1, 0, 0), "right": (1, 0, 0), "up": (0, 1, 0), "down": (0, -1, 0), "to the camera": (0, 0, 1)}
+
+
+def known(target: Tensor) -> Tensor:
+    """Where a map of normals (..., 3, H, W) says something, (..., 1, H, W): 0, 0, 0 or no finite number is nothing."""
+    length: Tensor = target.norm(dim=-3, keepdim=True)
+    return (length > 0) & length.isfinite()
+
+
+class NormalsScores(Metric):
+    """The usual six figures of surface normals, each over all labelled pixels of the set.
+
+    Of the angle between prediction and truth, in degrees: `mean`, `median`, `rmse` (the root of the mean square), and
+    the fractions `within_11`, `within_22`, `within_30` of angles below 11.25, 22.5 and 30. The median comes from a
+    histogram with bins of 0.01 degrees, so it is off by half of one at most; mean and square are summed in float64.
+
+    >>> scores = NormalsScores()
+    >>> right, tilted = torch.tensor([1.0, 0, 0]), torch.tensor([1.0, 1, 0])
+    >>> scores.update(torch.stack([right, tilted])[..., None, None], right.expand(2, 3)[..., None, None])
+    >>> {name: round(value.item(), 2) for name, value in scores.compute().items() if name in ("mean", "within_30")}
+    {'mean': 22.5, 'within_30': 0.5}
+    """
+
+    full_state_update = False
+    sums: Tensor
+    histogram: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("sums", default=torch.zeros(2, dtype=torch.float64), dist_reduce_fx="sum")
+        bins = torch.zeros(180 * BINS_PER_DEGREE, dtype=torch.int64)
+        self.add_state("histogram", default=bins, dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Count a batch: two maps (B, 3, H, W), of vectors of any length but 0."""
+        where = known(target)[:, 0]
+        p, t = (x.movedim(1, -1)[where].double() for x in (prediction, target))
+        # Of cosine and sine both: an arc cosine near 1 would lose half of the digits.
+        angle = torch.atan2(torch.linalg.cross(p, t).norm(dim=1), (p * t).sum(1)).rad2deg()
+        self.sums += torch.stack([angle.sum(), (angle**2).sum()])
+        last = len(self.histogram) - 1
+        places = (angle * BINS_PER_DEGREE).long().clamp(max=last)
+        self.histogram += places.bincount(minlength=last + 1)
+
+    def compute(self) -> dict[str, Tensor]:
+        """All six; not a number where nothing was labelled."""
+        below = self.histogram.cumsum(0)
+        pixels = below[-1]
+        mean, square = self.sums / pixels
+        middle = torch.stack([(pixels - 1) // 2, pixels // 2])  # the two in the middle, one and the same if odd
+        median = (torch.searchsorted(below, middle, right=True).double() + 0.5).mean() / BINS_PER_DEGREE
+        angles = {"mean": mean, "median": torch.where(pixels > 0, median, torch.nan), "rmse": square.sqrt()}
+        return angles | {name: below[round(most * BINS_PER_DEGREE) - 1] / pixels for name, most in WITHIN.items()}
+
+
+class Normals(DenseTask):
+    """A unit normal for every pixel, by 1 - cosine over labelled pixels; 0, 0, 0 in the target means not labelled.
+
+    The axes are the camera's: x to the right, y up, z towards the camera; so a wall that faces it is (0, 0, 1).
+    Target float32 (B, 3, H, W); logits (B, 3, H, W) of any length; prediction float32 (B, 3, H, W) of unit length.
+
+    >>> task = Normals()
+    >>> logits = torch.tensor([0.0, 3.0, 4.0])[None, :, None, None]
+    >>> task.predict(logits).flatten().tolist()
+    [0.0, 0.6000..., 0.8000...]
+    >>> round(task.loss(logits, torch.tensor([0.0, 0.0, 1.0])[None, :, None, None]).item(), 3)
+    0.2
+    """
+
+    main_metric = "mean"
+
+    def __init__(self, name: str = "normals") -> None:
+        self.name = name
+        self.output = Dense(3)
+        self.higher_is_better = dict.fromkeys(("mean", "median", "rmse"), False) | dict.fromkeys(WITHIN, True)
+
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """1 - cosine of the angle, from 0 to 2, averaged over the labelled pixels of the batch.
+
+        The cosine is taken with logits at least 0.001 long, which bounds the gradient of shorter ones.
+        """
+        where = known(target)
+        # `where`, not a product, and before the cosine: a hole may be no number.
+        cosine = F.cosine_similarity(logits.float(), torch.where(where, target, 0).float(), dim=1, eps=SHORTEST)
+        return torch.where(where[:, 0], 1 - cosine, 0).sum() / where.sum().clamp(min=1)
+
+    def unlabelled(self, size: tuple[int, int]) -> Tensor:
+        """Nothing known anywhere: zeros, float32 (3, H, W)."""
+        return torch.zeros(3, *size)
+
+    def labelled(self, target: Tensor) -> Tensor:
+        """Pixels with a normal, (..., 1, H, W)."""
+        return known(target)
+
+    def fault(self, target: Tensor) -> str | None:
+        """A vector that is not of length 1 within a hundredth, nor 0."""
+        length = target.norm(dim=-3)
+        wrong = length[~((length == 0) | ((length - 1).abs() < 0.01))]
+        return f"a normal of length {wrong[0]:.3g}, expected 1, or 0 for none" if len(wrong) else None
+
+    def predict(self, logits: Tensor) -> Tensor:
+        """Unit vectors, float32 (B, 3, H, W)."""
+        return F.normalize(logits.float(), dim=1)
+
+    def metrics(self) -> MetricCollection:
+        """Six figures: see `NormalsScores`."""
+        return MetricCollection([NormalsScores()])
+
+    @property
+    def legend(self) -> Swatches:
+        """The colour of a surface that faces left, right, up, down or the camera."""
+        return Swatches(tuple(DIRECTIONS), shades(np.array(list(DIRECTIONS.values()))))
+
+    def picture(self, value: Tensor) -> NDArray[np.uint8]:
+        """Normals (3, H, W), each component from -1 to 1 as 0 to 255 of red, green and blue; unlabelled in black."""
+        picture = shades(value.detach().cpu().permute(1, 2, 0).numpy())
+        picture[~known(value).cpu()[0].numpy()] = 0
+        return picture
+
+
+def shades(normals: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """The colour (n + 1) / 2 of unit vectors (..., 3)."""
+    colours: NDArray[np.uint8] = ((np.nan_to_num(normals).clip(-1, 1) + 1) / 2 * 255).round().astype(np.uint8)
+    return colours

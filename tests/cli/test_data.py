@@ -1,0 +1,131 @@
+"""`afanet data check` and `afanet data prepare` as a person uses them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import savemat
+
+from afanet.cli import main
+
+ROOMS = ["--size", "24", "32", "--data.options.train_scenes", "4", "--data.options.test_scenes", "2"]
+TRAIN = ["--backbone", "test_resnet", "--steps", "2", "--batch-size", "2", "--workers", "0", "--device", "cpu"]
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    """Four frames of NYUv2 as plain folders."""
+    root = tmp_path / "frames"
+    rng = np.random.default_rng(0)
+    for folder in ("rgb", "label40", "depth_mm"):
+        (root / folder).mkdir(parents=True)
+    for index in range(1, 5):
+        Image.fromarray(rng.integers(0, 256, (12, 16, 3), np.uint8)).save(root / f"rgb/{index:04d}.jpg")
+        Image.fromarray(rng.integers(0, 41, (12, 16), np.uint8)).save(root / f"label40/{index:04d}.png")
+        Image.fromarray(rng.integers(500, 9000, (12, 16), np.uint16)).save(root / f"depth_mm/{index:04d}.png")
+    savemat(root / "splits.mat", {"trainNdxs": np.array([[1], [2], [3]]), "testNdxs": np.array([[4]])})
+    return root
+
+
+def test_a_check_prints_what_is_there(frames: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "check", str(frames)]) == 0
+    out = capsys.readouterr().out
+    assert "3 training and 1 test frames from folders, 40 classes and depth" in out
+    assert "12x16 (3)" in out
+    assert "refridgerator" in out
+    assert "error" not in out
+
+
+def test_a_check_of_a_recipe_reads_the_recipe_s_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "check", "rooms", *ROOMS, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["splits"]["train"]["images"] == 4
+    assert found["splits"]["test"]["sizes"] == {"24x32": 2}
+
+
+def test_every_error_is_listed_and_the_status_is_2(
+    frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (frames / "rgb/0001.jpg").write_bytes((frames / "rgb/0001.jpg").read_bytes()[:200])
+    (frames / "depth_mm/0002.png").write_bytes(b"")
+    Image.new("L", (16, 12), 41).save(frames / "label40/0003.png")
+    Image.new("I;16", (12, 16), 900).save(frames / "depth_mm/0004.png")
+    page = tmp_path / "page.html"
+    assert main(["data", "check", str(frames), "--html", str(page)]) == 2
+    out, error = capsys.readouterr()
+    lines = [line for line in out.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 4
+    for name in ("rgb/0001.jpg", "depth_mm/0002.png", "label40/0003.png", "depth_mm/0004.png"):
+        assert sum(name in line for line in lines) == 1
+        assert name in page.read_text()
+    assert error.strip() == f"afanet: error: {frames} has 4 errors: nothing can be trained on it before that is mended"
+    assert main(["data", "check", str(frames), "--json"]) == 2
+    assert len(json.loads(capsys.readouterr().out)["errors"]) == 4
+
+
+def test_the_page_stands_alone_and_shows_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.html"
+    assert main(["data", "check", "rooms", *ROOMS, "--html", str(page)]) == 0
+    text = page.read_text()
+    assert text.count("data:image/jpeg;base64,") == 6
+    assert text.count("data:image/png;base64,") == 12
+    assert not re.search(r"(src|href)=\"(?!data:)", text)
+    assert main(["data", "check", "rooms", *ROOMS, "--html", str(tmp_path / "no/page.html")]) == 2
+    assert "page.html cannot be written: No such file or directory" in capsys.readouterr().err
+
+
+def test_training_uses_what_was_prepared_and_learns_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AFANET_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "rooms", *ROOMS, *TRAIN, "--out", "plain"]) == 0
+    assert "cache" not in capsys.readouterr().err
+    assert main(["data", "prepare", "rooms", *ROOMS]) == 0
+    assert "written" in capsys.readouterr().out
+    assert main(["data", "prepare", "rooms", *ROOMS]) == 0
+    assert "there already" in capsys.readouterr().out
+    assert main(["train", "rooms", *ROOMS, *TRAIN, "--out", "cached"]) == 0
+    assert f"reading samples from the cache {tmp_path / 'cache'}" in capsys.readouterr().err
+    plain, cached = (json.loads(Path(run, "metrics.json").read_text())["tasks"] for run in ("plain", "cached"))
+    assert plain == cached
+
+
+def test_labels_without_photos_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    header = "user_id\toriginal_image\tface_id\tage\tgender\n"
+    for fold in range(5):
+        (tmp_path / f"fold_{fold}_data.txt").write_text(f"{header}u{fold}\ta.jpg\t1\t(25, 32)\tf\n")
+    assert main(["data", "check", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "age (drop)" in out
+    assert "only the labels were checked" in out
+    (tmp_path / "fold_1_data.txt").write_text(f"{header}u0\ta.jpg\t1\t(25, 32)\tf\nu1\tb.jpg\t1\told\tf\n")
+    assert main(["data", "check", str(tmp_path), "--json"]) == 2
+    assert len(json.loads(capsys.readouterr().out)["errors"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["check", "nowhere"], "nowhere is nothing, expected a recipe or the folder of a data set"),
+        (["check", "."], "has the layout of no known data set"),
+        (["check", "rooms", "--sise", "3"], "unknown flag '--sise', did you mean '--size'?"),
+        (["check", "rooms", "--epochs", "3"], "unknown flag '--epochs'"),
+        (["prepare", "romes"], "unknown recipe 'romes', did you mean 'rooms'?"),
+        (["chekc"], "invalid choice: 'chekc'"),
+        ([], "the following arguments are required: COMMAND"),
+    ],
+)
+def test_bad_input_gets_one_sentence(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
