@@ -50,3 +50,11 @@ def test_paths_that_hold_nothing_say_so(tmp_path: Path):
         (tmp_path / name).touch()
     assert require_path(tmp_path, "nyuv2", "a folder") == tmp_path
     assert "found a, b, c, d and 2 more: give a folder" in str(other_layout(tmp_path, "nyuv2", "a folder"))
+
+
+def test_a_photo_of_more_than_eight_bits_is_refused(tmp_path: Path) -> None:
+    for mode in ("I;16", "I"):
+        file = tmp_path / "deep.png"
+        Image.new(mode, (4, 3), 300).save(file)
+        with pytest.raises(InputError, match=r"deep.png is an image of mode I.*, expected 8 bits a channel"):
+            read_image(file, "RGB", "photo")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.io import savemat
 
 from afanet.data import Data, open_data
 from afanet.data.cache import Cached, cache_root, config_folder, read_seen, use_cache
@@ -99,6 +102,30 @@ def test_a_cache_is_found_by_what_the_files_hold(folders: Path, tmp_path: Path) 
     photo.unlink()
     with pytest.raises(InputError, match=r"rgb/0001.jpg cannot be read"):
         use_cache(data, tmp_path / "c")
+
+
+def test_a_cache_belongs_to_its_splits_and_labels(folders: Path, adience: Path, tmp_path: Path) -> None:
+    prepare(open_data("nyuv2", folders, (6, 8)), tmp_path / "c", workers=0)
+    columns = {"trainNdxs": np.array([[4], [2], [3]]), "testNdxs": np.array([[1]])}
+    savemat(folders / "splits.mat", columns)
+    swapped = open_data("nyuv2", folders, (6, 8))
+    assert use_cache(swapped, tmp_path / "c") == (swapped, None)
+
+    prepare(open_data("adience", adience, (8, 8)), tmp_path / "a", workers=0)
+    fold = adience / "fold_1_data.txt"
+    fold.write_text(fold.read_text().replace("(25, 32)", "(38, 43)"))
+    mended = open_data("adience", adience, (8, 8))
+    assert use_cache(mended, tmp_path / "a") == (mended, None)
+
+
+def test_a_cache_is_opened_again_where_workers_are_not_forked(tmp_path: Path) -> None:
+    data = open_data("rooms", size=(24, 32), **SCENES)
+    prepare(data, tmp_path / "c", workers=0)
+    found, _ = use_cache(data, tmp_path / "c")
+    pickled = pickle.dumps(found.train.read)
+    assert len(pickled) < 2000
+    copy = pickle.loads(pickled)
+    assert torch.equal(copy(found.train.items[1])["image"], found.train.read(found.train.items[1])["image"])
 
 
 def test_a_broken_memory_of_files_costs_time_only(folders: Path, tmp_path: Path) -> None:

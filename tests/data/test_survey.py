@@ -18,7 +18,7 @@ from afanet.data import Data, Reader, Sample, Split, open_data
 from afanet.data.survey import survey
 from afanet.data.transforms import DepthMap
 from afanet.errors import InputError
-from afanet.tasks import Classification, Depth, Segmentation
+from afanet.tasks import Classification, Depth, MultiLabel, Segmentation
 
 TASKS = {
     "segmentation": Segmentation(["floor", "wall"], void=9),
@@ -65,8 +65,14 @@ def test_figures_are_those_of_the_targets() -> None:
         "labelled": 1,
         "labelled_share": 3 / 8,
         "counts": {"floor": 2, "wall": 1},
+        "total": 3,
     }
-    assert figures["tasks"]["age"] == {"labelled": 1, "labelled_share": 1.0, "counts": {"young": 0, "old": 1}}
+    assert figures["tasks"]["age"] == {
+        "labelled": 1,
+        "labelled_share": 1.0,
+        "counts": {"young": 0, "old": 1},
+        "total": 1,
+    }
     assert figures["tasks"]["depth"]["labelled_share"] == 5 / 8
     assert (figures["tasks"]["depth"]["min"], figures["tasks"]["depth"]["max"]) == (1.0, 5.0)
     expected = np.percentile([1, 2, 3, 4, 5], [1, 5, 25, 50, 75, 95, 99])
@@ -135,3 +141,14 @@ def test_real_frames_pass(folders: Path) -> None:
     found = survey(open_data("nyuv2", folders, (6, 8)), workers=0)
     assert found.errors == []
     assert found.splits["train"]["tasks"]["depth"]["labelled_share"] == pytest.approx(191 / 192)
+
+
+def test_labels_that_go_together_are_counted_by_images() -> None:
+    task = MultiLabel("tags", ["dark", "wet", "old"])
+    train = [
+        {"seed": 0, "targets": {"tags": torch.tensor([1, 1, 0])}},
+        {"seed": 1, "targets": {"tags": torch.tensor([1, -1, 0])}},
+    ]
+    data = replace(toy(train, [{"seed": 2}]), tasks={"tags": task})
+    figures = survey(data, workers=0).splits["train"]["tasks"]["tags"]
+    assert (figures["counts"], figures["total"]) == ({"dark": 2, "wet": 1, "old": 0}, 2)

@@ -14,7 +14,7 @@ SPLITS = {
         "images": 9,
         "sizes": {"4x6": 5, "6x6": 2, "8x8": 1, "9x9": 1},
         "tasks": {
-            "age": {"labelled": 8, "labelled_share": 1.0, "counts": {"young": 6, "old": 2}},
+            "age": {"labelled": 8, "labelled_share": 1.0, "counts": {"young": 6, "old": 2}, "total": 8},
             "depth": {
                 "labelled": 9,
                 "labelled_share": 0.5,

@@ -187,3 +187,17 @@ def test_a_split_for_validation_is_scored_beside_the_test_split(
     assert run.results["validation"] != plain["tasks"]
     again = evaluate(tmp_path / "run").results
     assert (again["tasks"], again["validation"]) == (run.results["tasks"], run.results["validation"])
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_split_without_samples_is_refused(
+    split: str, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def emptied(*arguments: Any, **options: Any) -> Data:
+        data = open_data(*arguments, **options)
+        return replace(data, **{split: Split(data.test.read, [], data.test.transform)})
+
+    monkeypatch.setattr("afanet.training.setup.open_data", emptied)
+    with pytest.raises(InputError, match=f"data set 'rooms' has no sample in its split {split}"):
+        train(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -92,11 +92,14 @@ def _check_folds(given: Namespace) -> None:
     """Adience's fold files without the photos: what their labels say."""
     from rich.console import Console
 
+    from afanet.data.adience.adience import odd_age_warnings
+    from afanet.data.adience.labels import read_folds
     from afanet.data.adience.report import fold_problems, fold_report, fold_table
 
     root = Path(given.source)
     report, errors = fold_report(root), fold_problems(root)
-    warnings = [f"{root} has no photos (aligned/ or faces/): only the labels were checked"]
+    warnings = odd_age_warnings(read_folds(root), "map")
+    warnings.append(f"{root} has no photos (aligned/ or faces/): only the labels were checked")
     if given.json:
         print(json.dumps({"folds": report, "errors": errors, "warnings": warnings}, indent=2))
     else:
@@ -130,8 +133,11 @@ def _open(given: Namespace) -> Data:
     if given.source in recipe_names() or path.suffix in (".yaml", ".yml"):
         data = load_recipe(given.source if given.source in recipe_names() else path, overrides(given)).data
         return open_data(data.name, data.root, data.size, **data.options)
-    options = {key.removeprefix(OPTION): value for key, value in overrides(given).items() if key.startswith(OPTION)}
-    return open_data(recognise(path), path, **options)
+    flags = overrides(given)
+    if "data.root" in flags:
+        raise InputError(f"{given.source} is a path, and --data gives another: give one of them")
+    options = {key.removeprefix(OPTION): value for key, value in flags.items() if key.startswith(OPTION)}
+    return open_data(recognise(path), path, flags.get("data.size"), **options)
 
 
 def _is_labels_only(source: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import blake2b, file_digest
@@ -50,20 +50,18 @@ def use_cache(data: Data, folder: Path) -> tuple[Data, Path | None]:
     """`data` reading from the cache in `folder` that fits its files, and that cache; itself and None without one."""
     if not folder.is_dir():
         return data, None
-    cache = folder / content_key(source_files(data), read_seen(folder))[0]
+    cache = folder / content_key(data, read_seen(folder))[0]
     if not cache.is_dir():
         return data, None
     splits: dict[str, Any] = {name: _cached(split, cache / name) for name, split in data.splits.items()}
     return replace(data, **splits), cache
 
 
-def source_files(data: Data) -> list[Path]:
-    """Every file that a sample of the data set is read from, once."""
-    return sorted({file for split in data.splits.values() for item in split.items for file in split.read.files(item)})
+def content_key(data: Data, seen: Seen) -> tuple[str, Seen]:
+    """What stands for which samples are in which split and for the bytes of all files, and what is known of each file.
 
-
-def content_key(files: Iterable[Path], seen: Seen) -> tuple[str, Seen]:
-    """What stands for the bytes of all files, and what is known of each of them; only files not in `seen` are read."""
+    Only files that are not in `seen` as they are now are read.
+    """
 
     def look(file: Path) -> tuple[int, int, str]:
         try:
@@ -76,12 +74,17 @@ def content_key(files: Iterable[Path], seen: Seen) -> tuple[str, Seen]:
         except OSError as error:
             raise InputError(f"{file} cannot be read ({error.strerror}): copy it again") from None
 
-    files = list(files)
+    files = list(dict.fromkeys(_source_files(data)))
     with ThreadPoolExecutor() as pool:
         found = dict(zip(map(str, files), pool.map(look, files), strict=True))
     total = blake2b(digest_size=8)
-    for file in files:
-        total.update(f"{file.name} {found[str(file)][2]}\n".encode())
+    for name, split in data.splits.items():
+        # An item says which sample it is, and in some data sets how it is labelled.
+        lines = [f"{name} {len(split)}", *(found[str(file)][2] for file in split.read.sources())]
+        total.update("\n".join(lines).encode())
+        for item in split.items:
+            digests = [found[str(file)][2] for file in split.read.files(item)]
+            total.update(f"\n{item!r} {' '.join(digests)}".encode())
     return total.hexdigest(), found
 
 
@@ -94,17 +97,37 @@ def read_seen(folder: Path) -> Seen:
         return {}
 
 
+def _source_files(data: Data) -> Iterator[Path]:
+    for split in data.splits.values():
+        yield from split.read.sources()
+        for item in split.items:
+            yield from split.read.files(item)
+
+
 class Cached(Reader):
     """Reads samples from a split's folder in a cache, without copying: the pages are the operating system's."""
 
     def __init__(self, folder: Path, original: Reader):
+        self.folder = folder
+        self.original = original
+        self._open()
+
+    def _open(self) -> None:
+        folder = self.folder
         try:
             self.index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
             self.images = _array(folder / "image.npy")
             self.targets = {task: _array(folder / f"target.{task}.npy") for task in self.index["kinds"]}
         except (OSError, EOFError, ValueError, KeyError) as error:
             raise InputError(f"{folder} is no whole cache ({error}): remove {folder.parent}") from None
-        self.original = original
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Where workers are not forked: a pickled map would be all that it maps.
+        return {"folder": self.folder, "original": self.original}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
 
     def __call__(self, item: tuple[int, Any]) -> Sample:
         row = item[0]
@@ -115,6 +138,9 @@ class Cached(Reader):
 
     def files(self, item: tuple[int, Any]) -> Any:
         return self.original.files(item[1])
+
+    def sources(self) -> Sequence[Path]:
+        return self.original.sources()
 
     def group(self, item: tuple[int, Any]) -> str | None:
         return self.original.group(item[1])

@@ -92,7 +92,8 @@ class Faces(Reader):
         self.identity = lists.identity[:, 0].to(torch.int32)
         self.attributes = lists.attr.to(torch.int8)
         self.names = [name for name in lists.attr_names if name]  # the published line of names ends in a space
-        wrong = ((lists.attr != 0) & (lists.attr != 1)).any(1).nonzero()
+        self.lists = [folder / name for name in lists.read]
+        wrong = (lists.read[LISTS[0]].data.abs() != 1).any(1).nonzero()  # before torchvision makes 0 and 1 of all
         where = folder / LISTS[0]
         if len(self.names) != self.attributes.shape[1]:
             raise InputError(
@@ -102,6 +103,9 @@ class Faces(Reader):
             raise InputError(
                 f"{where} has an attribute of {lists.filename[int(wrong[0])]} that is neither -1 nor 1: copy it again"
             )
+
+    def sources(self) -> list[Path]:
+        return self.lists
 
     def files(self, index: int) -> tuple[Path]:
         return (self.photos[index],)

@@ -54,6 +54,8 @@ def read_image(path: Path, mode: str | tuple[str, ...], meaning: str) -> NDArray
         raise InputError(f"{path} is missing: every frame needs its {meaning}") from None
     except Exception as error:  # Pillow raises as many kinds as there are ways for a file to be broken
         raise InputError(f"{path} cannot be read as an image ({error}): copy this {meaning} again") from error
+    if mode == "RGB" and found.startswith(("I", "F")):
+        raise InputError(f"{path} is an image of mode {found}, expected 8 bits a channel for a {meaning}: save it so")
     if mode != "RGB" and found not in modes:
         wanted = " or ".join(modes)
         raise InputError(f"{path} is an image of mode {found}, expected {wanted} for a {meaning}: save it so")

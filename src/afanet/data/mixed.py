@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import torch
 from pydantic import Field, PositiveFloat
 
 from afanet.data.declared import Declared, declare
-from afanet.data.sample import Data, Reader, Sample, Size, Split
-from afanet.data.transforms import Zoom
+from afanet.data.joined import Joined, JoinedReader, JoinedTransform
+from afanet.data.sample import Data, Size, Split
 from afanet.errors import InputError, unknown
 from afanet.tasks import Task
 
@@ -51,12 +48,14 @@ def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[
     declared = [declare(Part, part, f"part {number}") for number, part in enumerate(parts, start=1)]
     opened = [_open(part, size, number) for number, part in enumerate(declared, start=1)]
     tasks = [_chosen(part, data) for part, data in zip(declared, opened, strict=True)]
+    names = [f"{part.name} {part.root}" if part.root else part.name for part in declared]
+    held = [data.validation or Split(data.test.read, (), data.test.transform) for data in opened]
     counts = [len(data.train) for data in opened]
     chances = [part.share / max(1, count) for part, count in zip(declared, counts, strict=True)]
     return Data(
-        train=_join([data.train for data in opened], tasks),
-        validation=_join([_validation(data) for data in opened], tasks) if any(x.validation for x in opened) else None,
-        test=_join([data.test for data in opened], tasks),
+        train=_join([data.train for data in opened], tasks, names),
+        validation=_join(held, tasks, names) if any(data.validation for data in opened) else None,
+        test=_join([data.test for data in opened], tasks, names),
         tasks=_agreed(tasks),
         describe="mixed: "
         + "; ".join(f"{data.describe} (share {part.share:g})" for part, data in zip(declared, opened, strict=True)),
@@ -64,80 +63,6 @@ def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[
         warnings=_said(declared, [data.warnings for data in opened]),
         weights=torch.tensor(chances, dtype=torch.float64).repeat_interleave(torch.tensor(counts)),
     )
-
-
-@dataclass(frozen=True)
-class Joined(Sequence[tuple[int, Any]]):
-    """The items of all parts behind one another, each as (part, item), without a copy."""
-
-    parts: Sequence[Sequence[Any]]
-
-    @property
-    def ends(self) -> list[int]:
-        """The places after the last item of each part."""
-        return list(accumulate(map(len, self.parts)))
-
-    def __len__(self) -> int:
-        return self.ends[-1]
-
-    @overload
-    def __getitem__(self, index: int) -> tuple[int, Any]: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[tuple[int, Any]]: ...
-    def __getitem__(self, index: int | slice) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        ends = self.ends
-        place = index + ends[-1] if index < 0 else index
-        if not 0 <= place < ends[-1]:
-            raise IndexError(index)
-        part = bisect_right(ends, place)
-        return part, self.parts[part][place - ends[part] + len(self.parts[part])]
-
-
-class JoinedReader(Reader):
-    """Reads (part, item) by the part's own reader; of the targets it keeps those of the part's `tasks`.
-
-    An id begins with the number of its part, from 1.
-    """
-
-    def __init__(self, readers: Sequence[Reader], tasks: Sequence[Mapping[str, Task]]):
-        self.readers = readers
-        self.tasks = tasks
-
-    def __call__(self, item: tuple[int, Any]) -> Sample:
-        part, inner = item
-        sample = self.readers[part](inner)
-        targets = {name: target for name, target in sample["targets"].items() if name in self.tasks[part]}
-        return {"image": sample["image"], "targets": targets, "id": f"{part + 1}: {sample['id']}"}
-
-    def files(self, item: tuple[int, Any]) -> Sequence[Path]:
-        return self.readers[item[0]].files(item[1])
-
-    def group(self, item: tuple[int, Any]) -> str | None:
-        inner = self.readers[item[0]].group(item[1])
-        return None if inner is None else f"{item[0] + 1}: {inner}"
-
-
-class JoinedTransform:
-    """Every part's own transform; which part a sample is of stands at the front of its id."""
-
-    def __init__(self, parts: Sequence[Any]):
-        self.parts = parts
-
-    @property
-    def transforms(self) -> Sequence[Any]:
-        """The steps of the part whose views are taken from the largest images, by which a cache keeps all."""
-
-        def furthest(part: Any) -> float:
-            return max((step.most for step in part.transforms if isinstance(step, Zoom)), default=1.0)
-
-        largest: Sequence[Any] = max(self.parts, key=furthest).transforms
-        return largest
-
-    def __call__(self, sample: Sample) -> Sample:
-        transformed: Sample = self.parts[int(sample["id"].partition(":")[0]) - 1](sample)
-        return transformed
 
 
 def _open(part: Part, size: Size, number: int) -> Data:
@@ -176,15 +101,11 @@ def _meaning(task: Task) -> dict[str, Any]:
     return {"kind": type(task).__name__} | kept
 
 
-def _join(splits: Sequence[Split], tasks: Sequence[Mapping[str, Task]]) -> Split:
-    read = JoinedReader([split.read for split in splits], tasks)
+def _join(splits: Sequence[Split], tasks: Sequence[Mapping[str, Task]], names: Sequence[str]) -> Split:
+    read = JoinedReader([split.read for split in splits], tasks, names)
     return Split(
         read, Joined([split.items for split in splits]), JoinedTransform([split.transform for split in splits])
     )
-
-
-def _validation(data: Data) -> Split:
-    return data.validation or Split(data.test.read, (), data.test.transform)
 
 
 def _said(parts: Sequence[Part], sentences: Sequence[Sequence[str]]) -> list[str]:

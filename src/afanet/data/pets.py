@@ -77,6 +77,9 @@ class Pets(Reader):
                 f"{self.source} does not number breeds from 1 on, each by one name, and species 1 or 2: copy it again"
             )
 
+    def sources(self) -> tuple[Path]:
+        return (self.source,)
+
     def files(self, index: int) -> tuple[Path, Path]:
         return self.photos[index], self.trimaps[index]
 

@@ -16,7 +16,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
-from afanet.data.cache import content_key, read_seen, source_files
+from afanet.data.cache import content_key, read_seen
 from afanet.data.parallel import in_order
 from afanet.data.sample import Data, Sample, Split
 from afanet.data.transforms import Zoom
@@ -42,12 +42,12 @@ def prepare(
         with FileLock(folder / "lock"):
             for orphan in folder.glob("*.partial"):  # whoever wrote it did not live to rename it
                 shutil.rmtree(orphan)
-            key, seen = content_key(source_files(data), read_seen(folder))
+            key, seen = content_key(data, read_seen(folder))
+            (folder / "files.json").write_text(json.dumps(seen), encoding="utf-8")
             if (folder / key).is_dir():
                 return folder / key, False
             partial = Path(tempfile.mkdtemp(suffix=".partial", dir=folder))
             try:
-                (folder / "files.json").write_text(json.dumps(seen), encoding="utf-8")
                 for name, split in data.splits.items():
                     _write_split(split, partial / name, workers, advance)
                 partial.rename(folder / key)
@@ -127,19 +127,20 @@ class _Array:
         self.stream = file.open("wb")
         self.rows = rows
         self.shape: tuple[int, ...] | None = None
+        self.dtype: np.dtype[Any] | None = None
         self.empty = b""
         self.written = 0
 
     def put(self, index: int, value: NDArray[Any]) -> None:
         """Write row `index`, which comes after all that were written."""
         if self.shape is None:
-            self.shape, self.empty = value.shape, bytes(value.nbytes)
+            self.shape, self.dtype, self.empty = value.shape, value.dtype, bytes(value.nbytes)
             header = {"descr": value.dtype.str, "fortran_order": False, "shape": (self.rows, *value.shape)}
             np.lib.format.write_array_header_1_0(self.stream, header)
         if value.shape != self.shape:
             raise UnevenError
         self._skip_to(index)
-        self.stream.write(value.tobytes())
+        self.stream.write(value.astype(self.dtype, casting="safe", copy=False).tobytes())
         self.written += 1
 
     def _skip_to(self, index: int) -> None:

@@ -11,8 +11,8 @@ MARKS = {
     "nyuv2": ("nyu_depth_v2_labeled.mat", "label40", "depth_mm", "gt_sets", "train/label", "val/label"),
     "adience": tuple(f"fold_{number}_data.txt" for number in range(5)),
     "cityscapes": ("leftImg8bit", "gtFine", "disparity"),
-    "celeba": ("celeba/list_attr_celeba.txt",),
-    "pets": ("oxford-iiit-pet/annotations",),
+    "celeba": ("celeba/list_attr_celeba.txt", "list_attr_celeba.txt"),
+    "pets": ("oxford-iiit-pet/annotations", "annotations/trimaps"),
 }
 
 

@@ -53,6 +53,10 @@ class Reader(ABC):
         """The files that this sample is read from; none for what the program makes itself."""
         return ()
 
+    def sources(self) -> Sequence[Path]:
+        """The files beside those of the samples that decide what their labels are, such as lists of attributes."""
+        return ()
+
     def group(self, item: Any) -> str | None:
         """The person or scene of this sample, which must not stand in two splits; None where nobody knows."""
         return None

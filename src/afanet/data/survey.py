@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from afanet.data.leaks import leaks
 from afanet.data.parallel import in_order
 from afanet.data.sample import Data, Reader, Split
 from afanet.errors import InputError
-from afanet.tasks import Task
+from afanet.tasks import PooledTask, Task
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 KEPT_VALUES = 2_000_000  # of a task's numbers in one split, from which its percentiles are had
@@ -38,6 +39,8 @@ class TaskSurvey:
             figures["labelled_share"] = self.pixels / self.labelled
         if task.names and self.counts is not None:
             figures["counts"] = dict(zip(task.names, self.counts.tolist(), strict=True))
+            # of images, where labels are not exclusive too, else of pixels
+            figures["total"] = self.labelled if isinstance(task, PooledTask) else int(self.counts.sum())
         elif self.values:
             some = torch.cat(self.values).double().quantile(torch.tensor(PERCENTILES, dtype=torch.float64) / 100)
             figures |= {"min": self.low, "max": self.high}
@@ -66,7 +69,6 @@ class _Seen:
     id: str
     size: tuple[int, int]
     digest: bytes
-    group: str | None
     faults: list[str]
     tasks: dict[str, tuple[float, Tensor | None, Tensor, float, float]]
 
@@ -101,7 +103,7 @@ class _Look:
             if labelled.any():
                 tasks[name] = (labelled.double().mean().item(), *self._values(task, target, labelled))
         digest = blake2b(repr(size).encode() + image.numpy().tobytes(), digest_size=12).digest()
-        return _Seen(sample["id"], size, digest, self.reader.group(item), faults, tasks)
+        return _Seen(sample["id"], size, digest, faults, tasks)
 
     def _values(self, task: Task, target: Tensor, labelled: Tensor) -> tuple[Tensor | None, Tensor, float, float]:
         if task.names:
@@ -123,10 +125,9 @@ def survey(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda
     >>> found.errors, found.splits["train"]["images"], found.splits["train"]["sizes"]
     ([], 2, {'24x32': 2})
     """
-    errors, warnings = list(data.problems), list(data.warnings)
+    errors, warnings = [*data.problems, *leaks(data)], list(data.warnings)
     splits: dict[str, dict[str, Any]] = {}
     images: dict[bytes, tuple[str, str]] = {}
-    groups: dict[str, set[str]] = {}
     twins: list[str] = []
     for name, split in data.splits.items():
         tasks = {task: TaskSurvey() for task in data.tasks}
@@ -138,22 +139,18 @@ def survey(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda
                 continue
             errors += seen.faults
             sizes[seen.size] += 1
-            _add(tasks, seen)
+            _add(tasks, seen, every=max(1, len(split) // KEPT_VALUES))
             first = images.setdefault(seen.digest, (name, seen.id))
             if first[0] != name:
                 twins.append(f"{first[1]} ({first[0]}) and {seen.id} ({name}) are the same image")
-            if seen.group is not None:
-                groups.setdefault(seen.group, set()).add(name)
         splits[name] = {
             "images": sizes.total(),
             "sizes": {f"{height}x{width}": count for (height, width), count in sizes.most_common()},
             "tasks": {task: found.summary(data.tasks[task]) for task, found in tasks.items()},
         }
         warnings += _absent(name, splits[name]["tasks"])
-    leaks = {group: names for group, names in groups.items() if len(names) > 1}
-    errors += [
-        f"{group} stands in the splits {' and '.join(sorted(names))}: keep it in one" for group, names in leaks.items()
-    ]
+        if not len(split):
+            errors.append(f"split {name} has no sample: training needs some of each")
     return Survey(data.describe, splits, errors, warnings + twins)
 
 
@@ -161,7 +158,7 @@ def _look(split: Split, tasks: Mapping[str, Task]) -> _Look:
     return _Look(split.read, tasks, max(1, KEPT_VALUES // max(1, len(split))))
 
 
-def _add(tasks: Mapping[str, TaskSurvey], seen: _Seen) -> None:
+def _add(tasks: Mapping[str, TaskSurvey], seen: _Seen, every: int) -> None:
     for name, (share, counts, values, low, high) in seen.tasks.items():
         found = tasks[name]
         found.labelled += 1
@@ -169,7 +166,8 @@ def _add(tasks: Mapping[str, TaskSurvey], seen: _Seen) -> None:
         if counts is not None:
             found.counts = counts if found.counts is None else found.counts + counts
         else:
-            found.values.append(values)
+            if found.labelled % every == 0:
+                found.values.append(values)
             found.low, found.high = min(found.low, low), max(found.high, high)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import RenderableType
+from rich.markup import escape
 from rich.table import Table
 
 from afanet.data.survey import Survey
@@ -31,7 +32,7 @@ def survey_tables(survey: Survey) -> Iterator[RenderableType]:
     overview.add_column("images", justify="right")
     overview.add_column("sizes")
     for task in tasks:
-        overview.add_column(task, justify="right")
+        overview.add_column(escape(task), justify="right")
     for name, split in survey.splits.items():
         overview.add_row(name, str(split["images"]), _sizes(split["sizes"]), *map(_labelled, split["tasks"].values()))
     yield overview
@@ -55,24 +56,24 @@ def _sizes(sizes: Mapping[str, int]) -> str:
 
 def _counts(task: str, figures: Mapping[str, Mapping[str, Any]]) -> Table:
     table = Table()
-    table.add_column(task)
+    table.add_column(escape(task))
     for name in figures:
         table.add_column(name, justify="right")
         table.add_column("")
-    totals = {name: sum(found.get("counts", {}).values()) for name, found in figures.items()}
+    totals = {name: found.get("total", 0) for name, found in figures.items()}
     most = max(max(found["counts"].values()) / totals[name] for name, found in figures.items() if totals[name])
     for row in next(found["counts"] for found in figures.values() if "counts" in found):
         cells: list[str] = []
         for name, found in figures.items():
             share = found.get("counts", {}).get(row, 0) / max(1, totals[name])
             cells += [f"{share:.1%}", "█" * round(WIDEST * share / most) or "▏"] if share else ["-", ""]
-        table.add_row(row, *cells)
+        table.add_row(escape(row), *cells)
     return table
 
 
 def _numbers(task: str, figures: Mapping[str, Mapping[str, Any]]) -> Table:
     table = Table()
-    table.add_column(task)
+    table.add_column(escape(task))
     known = {name: found for name, found in figures.items() if "percentiles" in found}
     columns = list(next(iter(known.values()))["percentiles"])
     for title in ("min", *(f"{column} %" for column in columns), "max"):

@@ -9,12 +9,38 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import Metric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassF1Score
+from torchmetrics.classification import MulticlassConfusionMatrix
 
 from afanet.networks.outputs import Pooled
 from afanet.tasks.task import PooledTask
 
 UNLABELLED = -1
+
+
+class ClassScores(MulticlassConfusionMatrix):
+    """Accuracy and F1 over the set, from one confusion matrix; what is not labelled counts nowhere.
+
+    With tp, fp, fn the counts of a class:
+
+    - `accuracy`: sum tp over all samples
+    - `macro_f1`: the mean of F1 = 2 tp / (2 tp + fp + fn) over the classes that occur in truth or prediction
+    - `micro_f1`: F1 of the counts summed over classes, which equals the accuracy, since a sample has one class
+
+    Fractions, 0 to 1; not a number where nothing was labelled, where torchmetrics' own say 0.
+
+    >>> import torch
+    >>> scores = ClassScores(num_classes=3, ignore_index=-1)
+    >>> scores.update(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0]))
+    >>> {name: round(value.item(), 3) for name, value in scores.compute().items()}
+    {'accuracy': 0.667, 'macro_f1': 0.667, 'micro_f1': 0.667}
+    """
+
+    def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
+        confusion = self.confmat.double()
+        tp, twice = confusion.diagonal(), confusion.sum(0) + confusion.sum(1)  # 2 tp + fp + fn
+        accuracy = tp.sum() / confusion.sum()
+        occurs = twice > 0
+        return {"accuracy": accuracy, "macro_f1": (2 * tp / twice)[occurs].mean(), "micro_f1": accuracy}
 
 
 class OneOff(MulticlassConfusionMatrix):
@@ -87,14 +113,8 @@ class Classification(PooledTask):
             "ignore_index": UNLABELLED,
             "validate_args": False,
         }
-        metrics: dict[str, Metric | MetricCollection] = {
-            "accuracy": MulticlassAccuracy(average="micro", **known),
-            "macro_f1": MulticlassF1Score(average="macro", **known),
-            "micro_f1": MulticlassF1Score(average="micro", **known),
-        }
-        if self.ordinal:
-            metrics["one_off"] = OneOff(**known)
-        return MetricCollection(metrics)
+        scores: list[Metric | MetricCollection] = [ClassScores(**known)]
+        return MetricCollection([*scores, MetricCollection({"one_off": OneOff(**known)})] if self.ordinal else scores)
 
     def caption(self, value: Tensor) -> str:
         """The class's name, `?` where there is no label."""

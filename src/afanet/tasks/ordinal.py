@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassCohenKappa, MulticlassConfusionMatrix
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.classification import MulticlassCohenKappa, MulticlassConfusionMatrix
 
 from afanet.errors import InputError
 from afanet.networks.outputs import Pooled
@@ -19,20 +19,23 @@ from afanet.tasks.task import PooledTask
 UNLABELLED = -1
 
 
-class ClassesOff(MulticlassConfusionMatrix):
-    """The mean number of classes between prediction and truth.
+class OrdinalScores(MulticlassConfusionMatrix):
+    """`accuracy`, and `mae`, the mean number of classes between prediction and truth, over the set.
+
+    Not a number where nothing was labelled.
 
     >>> import torch
-    >>> metric = ClassesOff(num_classes=4, ignore_index=-1)
-    >>> metric(torch.tensor([0, 1, 3, 0]), torch.tensor([1, 1, 1, -1])).item()
-    1.0
+    >>> scores = OrdinalScores(num_classes=4, ignore_index=-1)
+    >>> scores.update(torch.tensor([0, 1, 3, 0]), torch.tensor([1, 1, 1, -1]))
+    >>> {name: round(value.item(), 3) for name, value in scores.compute().items()}
+    {'accuracy': 0.333, 'mae': 1.0}
     """
 
-    def compute(self) -> Tensor:
-        """From 0 to one less than there are classes; not a number where nothing was labelled."""
+    def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
         confusion = self.confmat.double()
         place = torch.arange(len(confusion), device=confusion.device)
-        return (confusion * (place[:, None] - place).abs()).sum() / confusion.sum()
+        off = confusion * (place[:, None] - place).abs()
+        return {"accuracy": confusion.trace() / confusion.sum(), "mae": off.sum() / confusion.sum()}
 
 
 class Ordinal(PooledTask):
@@ -98,14 +101,11 @@ class Ordinal(PooledTask):
             "ignore_index": UNLABELLED,
             "validate_args": False,
         }
-        return MetricCollection(
-            {
-                "accuracy": MulticlassAccuracy(average="micro", **known),
-                "mae": ClassesOff(**known),
-                "one_off": OneOff(**known),
-                "kappa": MulticlassCohenKappa(weights="quadratic", **known),
-            }
-        )
+        rest: dict[str, Metric | MetricCollection] = {
+            "one_off": OneOff(**known),
+            "kappa": MulticlassCohenKappa(weights="quadratic", **known),
+        }
+        return MetricCollection([OrdinalScores(**known), MetricCollection(rest)])
 
     def caption(self, value: Tensor) -> str:
         """The class's name, `?` where there is no label."""

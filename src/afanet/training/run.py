@@ -80,7 +80,8 @@ def train(recipe: Recipe, out: Path | None = None) -> Run:
             trained = perf_counter()
             scores = score(trainer, module, data, recipe)
     except InputError:
-        shutil.rmtree(folder.path)
+        if not folder.checkpoint.exists():  # what was learnt is kept, though a file failed later
+            shutil.rmtree(folder.path)
         raise
     results = {
         "recipe": recipe.name,

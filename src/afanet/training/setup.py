@@ -14,6 +14,7 @@ from torch import nn
 
 from afanet.data import Data, open_data
 from afanet.data.cache import config_folder, use_cache
+from afanet.data.leaks import leaks
 from afanet.errors import InputError, unknown
 from afanet.networks import create_network
 from afanet.tasks import Task
@@ -24,12 +25,17 @@ from afanet.training.recipe import Recipe
 def open_whole(recipe: Recipe) -> Data:
     """The recipe's data, all of them in order.
 
-    Raises `InputError` for data that cannot be used, and for the first problem found in their labels.
+    Raises `InputError` for data that cannot be used, for the first problem found in their labels, for a person or scene
+    in two splits, and for a split without a sample.
     """
     data = open_data(recipe.data.name, recipe.data.root, recipe.data.size, **recipe.data.options)
-    if data.problems:
-        more = f", and {len(data.problems) - 1} more: `afanet data check` lists them" if len(data.problems) > 1 else ""
-        raise InputError(f"{data.problems[0]}{more}")
+    problems = [*data.problems, *leaks(data)]
+    if problems:
+        more = f", and {len(problems) - 1} more: `afanet data check` lists them" if len(problems) > 1 else ""
+        raise InputError(f"{problems[0]}{more}")
+    for name in ("train", "test"):
+        if not len(data.splits[name]):
+            raise InputError(f"data set '{recipe.data.name}' has no sample in its split {name}: training needs both")
     return data
 
 

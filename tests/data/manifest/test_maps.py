@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -15,6 +15,7 @@ from afanet.data.manifest.maps import DepthKind, NormalsKind, SegmentationKind
 from afanet.errors import InputError
 
 
+@settings(deadline=None)
 @given(void=st.integers(0, 255), classes=st.integers(2, 255))
 def test_ids_count_the_classes_and_pass_over_void(void: int, classes: int):
     table = SegmentationKind(classes=[str(number) for number in range(classes)], void=void).table
@@ -65,6 +66,7 @@ def test_depth_arrays_of_no_use_are_refused(tmp_path: Path, array, said: str):
     assert str(tmp_path / "depth.npy") in str(caught.value)
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=200))
 def test_arrays_of_any_bytes_are_read_or_refused(data: bytes, tmp_path_factory: pytest.TempPathFactory):
     path = tmp_path_factory.getbasetemp() / "fuzz.npy"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afanet.data import Data, open_data
@@ -46,12 +46,14 @@ def open_or_refuse(folder: Path, content: bytes, name: str = "manifest.csv") -> 
     return data
 
 
+@settings(deadline=None)
 @given(content=st.binary(max_size=300))
 def test_any_bytes_are_opened_or_refused_in_a_sentence(folder: Path, content: bytes):
     assert open_or_refuse(folder, content) is None  # since no header can come by chance
     assert open_or_refuse(folder, content, "m.parquet") is None
 
 
+@settings(deadline=None)
 @given(content=st.binary(max_size=300))
 def test_any_bytes_after_the_header_are_opened_or_refused(folder: Path, content: bytes):
     open_or_refuse(folder, ",".join(HEADER).encode() + b"\n" + content)
@@ -62,6 +64,7 @@ CELL = st.sampled_from(["", "train", "test", "val", "cat", "a;b", "-", "3", "x.j
 )
 
 
+@settings(deadline=None)
 @given(rows=st.lists(st.lists(CELL, min_size=6, max_size=6), max_size=8))
 def test_tables_of_any_cells_keep_the_rows_that_say_something_right(folder: Path, rows: list[list[str]]):
     text = io.StringIO()

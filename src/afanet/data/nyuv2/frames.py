@@ -18,6 +18,7 @@ from afanet.errors import InputError
 
 CAMERA = Pinhole(fx=518.858, fy=519.470, cx=325.582, cy=253.736)  # the official colour camera,
 CAMERA_SIZE = (480, 640)  # at this size
+CAMERA_ASPECT = CAMERA_SIZE[0] / CAMERA_SIZE[1]
 SHORTEST = 0.5  # a vector shorter than that is the grey of an image where there is no normal
 
 
@@ -79,6 +80,11 @@ class Frames(Reader):
         }
         if self.normals:
             given = raw.normals
+            if given is None and abs(depth.shape[0] / depth.shape[1] / CAMERA_ASPECT - 1) > 0.005:
+                raise InputError(
+                    f"{self.where(item, 'depth')} is {_by(tuple(depth.shape))} pixels, no view of the camera's whole "
+                    f"height and width, without which normals from depth are wrong: leave the option 'normals' out"
+                )
             known = from_depth(depth) if given is None else torch.einsum("ij,jhw->ihw", self.turn, unit(given))
             targets["normals"] = NormalMap(known)
         pixels = np.ascontiguousarray(image.transpose(2, 0, 1))

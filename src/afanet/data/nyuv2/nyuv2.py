@@ -45,12 +45,14 @@ def open_nyuv2(
     root: Path | None = None,
     size: Size = (288, 384),
     *,
-    classes: Literal[13, 40] = 40,
+    classes: Literal[13, 40] | None = None,
     depth: Literal["filled", "raw"] = "filled",
     normals: bool = False,
     augment: bool = True,
 ) -> Data:
-    """NYUv2 with `segmentation` into 40 or 13 classes, `depth` in metres and, if asked for, `normals`.
+    """NYUv2 with `segmentation`, `depth` in metres and, if asked for, `normals`.
+
+    Segmentation is into 40 or 13 `classes`: 40 where the layout has them, if not said otherwise.
 
     `root` is one of four layouts, told apart by looking:
 
@@ -65,6 +67,8 @@ def open_nyuv2(
     that resolution.
     """
     root = require_path(root, "nyuv2", EXPECTED)
+    if classes is None:
+        classes = 13 if _is_mtan(root) else 40
     layout = _look(root, classes, depth, normals)
     frames = layout.frames
     tasks: dict[str, Task] = {"segmentation": Segmentation(class_names(classes), void=VOID), "depth": Depth(10.0)}
@@ -99,12 +103,16 @@ def _look(root: Path, classes: Literal[13, 40], depth: Literal["filled", "raw"],
     if any((root / folder).is_dir() for folder in ("gt_sets", "segmentation")):
         nyud_mt = NyudMt(root, label_table("classes40", classes), normals)
         return Layout(nyud_mt, nyud_mt.train, nyud_mt.val, "NYUD_MT's folders (tested on val)")
-    if any((root / split / "label").is_dir() for split in ("train", "val")):
+    if _is_mtan(root):
         if classes != 13:
             raise InputError(f"{root} is MTAN's layout, whose labels are of 13 classes: set the option 'classes' to 13")
         mtan = Mtan(root, label_table("classes13", classes), normals)
         return Layout(mtan, mtan.train, mtan.val, "MTAN's folders (tested on val)")
     raise other_layout(root, "nyuv2", EXPECTED)
+
+
+def _is_mtan(root: Path) -> bool:
+    return any((root / split / "label").is_dir() for split in ("train", "val"))
 
 
 def _turn(root: Path, frames: Frames, items: Sequence[Any]) -> tuple[Tensor, list[str]]:

@@ -1,0 +1,93 @@
+"""The splits of several data sets behind one another: items, reader and transform."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, overload
+
+from afanet.data.sample import Reader, Sample
+from afanet.data.transforms import Zoom
+from afanet.tasks import Task
+
+
+@dataclass(frozen=True)
+class Joined(Sequence[tuple[int, Any]]):
+    """The items of all parts behind one another, each as (part, item), without a copy."""
+
+    parts: Sequence[Sequence[Any]]
+
+    @property
+    def ends(self) -> list[int]:
+        """The places after the last item of each part."""
+        return list(accumulate(map(len, self.parts)))
+
+    def __len__(self) -> int:
+        return self.ends[-1]
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[int, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[tuple[int, Any]]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        ends = self.ends
+        place = index + ends[-1] if index < 0 else index
+        if not 0 <= place < ends[-1]:
+            raise IndexError(index)
+        part = bisect_right(ends, place)
+        return part, self.parts[part][place - ends[part] + len(self.parts[part])]
+
+
+class JoinedReader(Reader):
+    """Reads (part, item) by the part's own reader; of the targets it keeps those of the part's `tasks`.
+
+    An id begins with the number of its part, from 1. A group bears its data set's name and path (`names`), so that two
+    parts of one data set share their people and scenes.
+    """
+
+    def __init__(self, readers: Sequence[Reader], tasks: Sequence[Mapping[str, Task]], names: Sequence[str]):
+        self.readers = readers
+        self.tasks = tasks
+        self.names = names
+
+    def __call__(self, item: tuple[int, Any]) -> Sample:
+        part, inner = item
+        sample = self.readers[part](inner)
+        targets = {name: target for name, target in sample["targets"].items() if name in self.tasks[part]}
+        return {"image": sample["image"], "targets": targets, "id": f"{part + 1}: {sample['id']}"}
+
+    def files(self, item: tuple[int, Any]) -> Sequence[Path]:
+        return self.readers[item[0]].files(item[1])
+
+    def sources(self) -> Sequence[Path]:
+        return [file for reader in self.readers for file in reader.sources()]
+
+    def group(self, item: tuple[int, Any]) -> str | None:
+        inner = self.readers[item[0]].group(item[1])
+        return None if inner is None else f"{inner} of {self.names[item[0]]}"
+
+
+class JoinedTransform:
+    """Every part's own transform; which part a sample is of stands at the front of its id."""
+
+    def __init__(self, parts: Sequence[Any]):
+        self.parts = parts
+
+    @property
+    def transforms(self) -> Sequence[Any]:
+        """The steps of the part whose views are taken from the largest images, by which a cache keeps all."""
+
+        def furthest(part: Any) -> float:
+            return max((step.most for step in part.transforms if isinstance(step, Zoom)), default=1.0)
+
+        largest: Sequence[Any] = max(self.parts, key=furthest).transforms
+        return largest
+
+    def __call__(self, sample: Sample) -> Sample:
+        transformed: Sample = self.parts[int(sample["id"].partition(":")[0]) - 1](sample)
+        return transformed
