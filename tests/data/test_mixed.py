@@ -40,7 +40,7 @@ def test_parts_stand_behind_one_another_with_the_tasks_that_are_taken(folders: P
             item = joined.items[index]
             inner = separate[number - 1].items[index if number == 1 else index - len(separate[0])]
             assert joined.read.files(item) == separate[number - 1].read.files(inner)
-    assert data.train.read.group(data.train.items[-1]).startswith("2: ")
+    assert data.train.read.group(data.train.items[-1]).endswith(f" of adience {adience}")
     assert data.validation is None
     assert data.describe.startswith("mixed: nyuv2: ")
     with pytest.raises(IndexError):

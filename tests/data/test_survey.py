@@ -38,7 +38,7 @@ class Listed(Reader):
         return {"image": image, "targets": item.get("targets", {}), "id": f"toy/{item['seed']}"}
 
     def group(self, item: Any) -> str | None:
-        return item.get("group")
+        return None if isinstance(item, Exception) else item.get("group")
 
 
 def toy(train: list[Any], test: list[Any], **options: Any) -> Data:
@@ -101,13 +101,13 @@ def test_every_fault_is_listed(workers: int) -> None:
     assert len(advanced) == 7
     assert found.errors == [
         "row 7 is odd",
+        "ann stands in the splits train and test: keep it in one",
         "a.png cannot be read",
         "toy/0: segmentation has label 7, expected 0 to 1",
         "toy/1: depth has depth nan, expected metres, or 0 for none",
         "toy/2: depth is 4x2 pixels, expected 2x4 as the image",
         "toy/2: age has label 2, expected 0 to 1",
         "b.png cannot be read",
-        "ann stands in the splits test and train: keep it in one",
     ]
     assert "toy/0 (train) and toy/0 (test) are the same image" in found.warnings
     assert found.splits["train"]["images"] == 3

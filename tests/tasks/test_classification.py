@@ -45,10 +45,11 @@ def test_metrics_equal_scikit_learn_over_the_whole_set_whatever_the_batches(seed
 
 
 def test_every_metric_has_a_direction_and_only_ordered_classes_have_neighbours() -> None:
-    assert set(AGE.metrics().keys()) == set(AGE.higher_is_better)
+    one = torch.tensor([1])
+    assert set(AGE.metrics()(one, one)) == set(AGE.higher_is_better)
     assert "one_off" in AGE.higher_is_better
     gender = Classification("gender", ["female", "male"])
-    assert set(gender.metrics().keys()) == set(gender.higher_is_better) == {"accuracy", "macro_f1", "micro_f1"}
+    assert set(gender.metrics()(one, one)) == set(gender.higher_is_better) == {"accuracy", "macro_f1", "micro_f1"}
 
 
 def test_loss_is_the_mean_over_labelled_samples() -> None:
@@ -76,3 +77,8 @@ def test_loss_is_float32_under_autocast() -> None:
 
 def test_captions_name_the_class_and_mark_what_is_not_labelled() -> None:
     assert [AGE.caption(value) for value in torch.tensor([0, 5, -1])] == ["group 0", "group 5", "?"]
+
+
+@pytest.mark.parametrize("task", [AGE, Classification("gender", ["female", "male"])], ids=lambda task: task.name)
+def test_there_are_no_figures_where_nothing_is_labelled(task: Classification) -> None:
+    assert all(value.isnan() for value in task.metrics()(torch.tensor([1, 0]), torch.tensor([-1, -1])).values())

@@ -30,8 +30,9 @@ def test_frames_are_read_as_written_and_split_by_folder(mtan: Path):
 
 
 def test_there_are_thirteen_classes_only(mtan: Path):
+    assert len(open_nyuv2(mtan).tasks["segmentation"].names) == 13
     with pytest.raises(InputError, match="whose labels are of 13 classes: set the option 'classes' to 13"):
-        open_nyuv2(mtan)
+        open_nyuv2(mtan, classes=40)
 
 
 @pytest.mark.parametrize(
