@@ -142,8 +142,10 @@ def _open(given: Namespace) -> Data:
 
 def _is_labels_only(source: str) -> bool:
     """Whether Adience's fold files lie at `source` without photos."""
+    from afanet.data.adience.adience import FOLDERS
+
     root = Path(source)
-    return any(root.glob("fold_*_data.txt")) and not any((root / name).is_dir() for name in ("aligned", "faces"))
+    return any(root.glob("fold_*_data.txt")) and not any((root / name).is_dir() for name in FOLDERS)
 
 
 def _print_findings(errors: Sequence[str], warnings: Sequence[str]) -> None:

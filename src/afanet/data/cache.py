@@ -152,7 +152,8 @@ def _cached(split: Split, folder: Path) -> Split:
 
 def _array(file: Path) -> np.memmap[Any, Any]:
     # "c": private and writable, as torch wants arrays to be, yet nothing is copied unless somebody writes
-    return np.load(file, mmap_mode="c")  # type: ignore[no-any-return]
+    array: np.memmap[Any, Any] = np.load(file, mmap_mode="c")
+    return array
 
 
 def _wrap(value: Any, kind: str) -> Tensor:
