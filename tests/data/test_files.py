@@ -4,9 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from afanet.data.files import other_layout, read_image, require_path
+from afanet.data.files import (
+    first_names,
+    other_layout,
+    read_array,
+    read_image,
+    require_folder,
+    require_path,
+    require_shape,
+)
 from afanet.errors import InputError
 
 
@@ -42,14 +52,69 @@ def test_modes_are_converted_for_photos_and_refused_for_labels(tmp_path: Path):
 def test_paths_that_hold_nothing_say_so(tmp_path: Path):
     with pytest.raises(InputError, match="got no path: give it with --data"):
         require_path(None, "nyuv2", "a folder")
-    with pytest.raises(InputError, match="gone' does not exist: give a folder with --data"):
+    with pytest.raises(InputError, match=r"gone' does not exist, expected a folder$"):
         require_path(tmp_path / "gone", "nyuv2", "a folder")
-    with pytest.raises(InputError, match="is an empty folder"):
+    with pytest.raises(InputError, match=r"is an empty folder, expected a folder$"):
         require_path(tmp_path, "nyuv2", "a folder")
     for name in "abcdef":
         (tmp_path / name).touch()
     assert require_path(tmp_path, "nyuv2", "a folder") == tmp_path
-    assert "found a, b, c, d and 2 more: give a folder" in str(other_layout(tmp_path, "nyuv2", "a folder"))
+    assert require_path(tmp_path / "a", "nyuv2", "a file") == tmp_path / "a"
+    assert str(other_layout(tmp_path, "nyuv2", "a folder")).endswith("found a, b, c, d and 2 more: give a folder")
+
+
+def test_a_folder_has_something_in_it(tmp_path: Path):
+    for path, said in ((tmp_path / "gone", "does not exist"), (tmp_path, "is an empty folder")):
+        with pytest.raises(InputError, match=f"'{path}' {said}, expected images$"):
+            require_folder(path, "images")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file' is a file, expected images$"):
+        require_folder(tmp_path / "file", "images")
+    require_folder(tmp_path, "images")
+
+
+@given(names=st.sets(st.sampled_from("abcdefgh")))
+def test_the_first_names_stand_for_all(tmp_path_factory, names: set[str]):
+    folder = tmp_path_factory.mktemp("names")
+    for name in names:
+        (folder / name).touch()
+    said, _, more = first_names(folder).partition(" and ")
+    assert said == (", ".join(sorted(names)[:4]) or "nothing")
+    assert more == (f"{len(names) - 4} more" if len(names) > 4 else "")
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i8", "f2", "f8"])
+def test_an_array_comes_back_as_written_or_is_refused_by_name(tmp_path: Path, dtype: str):
+    path, written = tmp_path / "map.npy", np.arange(12).reshape(3, 4).astype(dtype)
+    np.save(path, written)
+    read = read_array(path, "map")
+    assert read.dtype == dtype
+    np.testing.assert_array_equal(read, written)
+    whole = path.read_bytes()
+    for length in (0, 1, 50, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError, match=r"map\.npy cannot be read as an array .*copy this map again"):
+            read_array(path, "map")
+    path.unlink()
+    with pytest.raises(InputError, match=r"map\.npy is missing: every frame needs its map"):
+        read_array(path, "map")
+
+
+@pytest.mark.parametrize("array", [np.array(["a"]), np.array([True]), np.array([1j]), np.ones((0, 3))])
+def test_what_are_no_numbers_is_refused(tmp_path: Path, array: np.ndarray):
+    np.save(tmp_path / "map.npy", array)
+    with pytest.raises(InputError, match=r"map\.npy holds no plain array of numbers, expected a map"):
+        read_array(tmp_path / "map.npy", "map")
+    with (tmp_path / "map.npy").open("wb") as file:
+        np.savez(file, array)
+    with pytest.raises(InputError, match=r"map\.npy holds no plain array of numbers, expected a map"):
+        read_array(tmp_path / "map.npy", "map")
+
+
+def test_shapes_are_compared_whole():
+    require_shape("map", (2, 3), "photo", [2, 3])
+    with pytest.raises(InputError, match="map is 2x3 pixels, expected 2x3x3 as its photo of May: resize it"):
+        require_shape("map", (2, 3), "of May", (2, 3, 3))
 
 
 def test_a_photo_of_more_than_eight_bits_is_refused(tmp_path: Path) -> None:

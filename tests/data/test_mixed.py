@@ -55,12 +55,9 @@ def test_each_part_keeps_its_own_transform():
     assert second.std(0).max() == 0
 
 
-def test_weights_give_each_part_its_share():
+def test_each_part_is_drawn_by_its_share():
     data = open_parts({**ROOMS, "share": 3}, {"name": "rooms", "options": {"train_scenes": 5, "test_scenes": 1}})
-    weights = data.weights
-    assert weights.shape == (8,)
-    torch.testing.assert_close(weights[:3].sum() / weights.sum(), torch.tensor(0.75, dtype=torch.float64))
-    assert len(set(weights[:3].tolist())) == len(set(weights[3:].tolist())) == 1
+    assert data.shares == [(3, 3), (5, 1)]
 
 
 def test_a_validation_split_of_any_part_is_kept(own_breeds: Path):
@@ -121,7 +118,7 @@ def test_a_cache_of_a_mixture_gives_back_every_part(folders: Path, tmp_path: Pat
     prepare(data, tmp_path / "cache", workers=0)
     cached, found = use_cache(data, tmp_path / "cache")
     assert found is not None
-    assert torch.equal(cached.weights, data.weights)
+    assert cached.shares == data.shares
     for fresh, kept in zip(data.test, cached.test, strict=True):
         assert kept["id"] == fresh["id"]
         assert torch.equal(kept["image"], fresh["image"])

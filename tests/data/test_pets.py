@@ -78,6 +78,29 @@ def test_a_trimap_that_cannot_be_used_is_named(pets: Path, outline: np.ndarray, 
     assert str(caught.value).startswith(f"{path} {said}")
 
 
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "PNG", "JPEG"])
+@pytest.mark.parametrize("mode", ["RGB", "P", "L"])
+def test_photos_are_told_by_what_is_in_them_and_not_by_their_ending(pets: Path, kind: str, mode: str):
+    path = pets / "oxford-iiit-pet/images/Bengal_30.jpg"
+    photo = Image.new("RGB", (10, 8), (200, 200, 200))
+    photo = photo.quantize() if mode == "P" and kind != "JPEG" else photo.convert("RGB" if mode == "P" else mode)
+    photo.save(path, kind)
+    assert path.read_bytes()[:2] in (b"GI", b"BM", b"\x89P", b"\xff\xd8")
+    sample = open_pets(pets, SIZE).test.read(2)
+    assert sample["image"].shape == (3, 8, 10)
+    assert sample["image"].unique().tolist() == [200]
+
+
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF"])
+def test_a_photo_that_is_not_whole_or_of_another_kind_is_named(pets: Path, kind: str):
+    path = pets / "oxford-iiit-pet/images/Bengal_30.jpg"
+    noise = np.random.default_rng(0).integers(0, 256, (80, 100, 3), np.uint8)
+    Image.fromarray(noise).save(path, kind)
+    path.write_bytes(path.read_bytes()[: -2000 if kind != "TIFF" else None])
+    with pytest.raises(InputError, match=r"Bengal_30\.jpg cannot be read as an image .* copy this photo again"):
+        open_pets(pets, SIZE).test.read(2)
+
+
 def test_missing_files(pets: Path):
     folder = pets / "oxford-iiit-pet"
     missing = [folder / "images/Bengal_30.jpg", folder / "annotations/trimaps/Bengal_2.png"]

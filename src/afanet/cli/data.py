@@ -94,7 +94,8 @@ def _check_folds(given: Namespace) -> None:
 
     from afanet.data.adience.adience import odd_age_warnings
     from afanet.data.adience.labels import read_folds
-    from afanet.data.adience.report import fold_problems, fold_report, fold_table
+    from afanet.data.adience.report import fold_problems, fold_report
+    from afanet.report.folds_table import folds_table
 
     root = Path(given.source)
     report, errors = fold_report(root), fold_problems(root)
@@ -103,7 +104,7 @@ def _check_folds(given: Namespace) -> None:
     if given.json:
         print(json.dumps({"folds": report, "errors": errors, "warnings": warnings}, indent=2))
     else:
-        Console().print(fold_table(report))
+        Console().print(folds_table(report))
         _print_findings(errors, warnings)
     if errors:
         raise _errors(given.source, errors)

@@ -12,11 +12,11 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b, file_digest
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -146,8 +146,27 @@ class Cached(Reader):
         return self.original.group(item[1])
 
 
+@dataclass(frozen=True)
+class Numbered(Sequence[tuple[int, Any]]):
+    """Items with their numbers, as `enumerate` gives them, without a copy."""
+
+    items: Sequence[Any]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[int, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[tuple[int, Any]]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return index % len(self.items), self.items[index]
+
+
 def _cached(split: Split, folder: Path) -> Split:
-    return Split(Cached(folder, split.read), list(enumerate(split.items)), split.transform)
+    return Split(Cached(folder, split.read), Numbered(split.items), split.transform)
 
 
 def _array(file: Path) -> np.memmap[Any, Any]:

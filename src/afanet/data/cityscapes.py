@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torchvision import tv_tensors
 from torchvision.datasets import Cityscapes
 
-from afanet.data.files import other_layout, read_image, require_path
+from afanet.data.files import other_layout, read_image, require_path, require_shape
 from afanet.data.present import present_items
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.transforms import DepthMap, evaluation, training
@@ -116,9 +116,7 @@ class Streets(Reader):
             camera = read_camera(paths["camera"]) if "camera" in paths else (BASELINE, FX)
             targets["depth"] = DepthMap(torch.from_numpy(metres(maps["disparity"], *camera))[None])
         for kind, values in maps.items():
-            if values.shape != image.shape[:2]:
-                found, expected = ("x".join(map(str, shape[:2])) for shape in (values.shape, image.shape))
-                raise InputError(f"{paths[kind]} is {found} pixels, expected {expected} as its photo: copy it again")
+            require_shape(paths[kind], values.shape, paths["leftImg8bit"], image.shape[:2])
         return {
             "image": tv_tensors.Image(torch.from_numpy(image).permute(2, 0, 1)),
             "targets": targets,

@@ -1,7 +1,8 @@
-"""Looking at what lies under a data path and reading images from it, with one clear sentence when it cannot be used."""
+"""Looking at what lies under a data path and reading from it, with one clear sentence for what cannot be used."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +19,38 @@ def require_path(root: Path | None, data_set: str, expected: str) -> Path:
     >>> require_path(None, "nyuv2", "a folder with rgb/")
     Traceback (most recent call last):
         ...
-    afanet.errors.InputError: data set 'nyuv2' reads files and got no path: give it with --data (a folder with rgb/)
+    afanet.errors.InputError: data set 'nyuv2' reads files and got no path: give it with --data, or as data.root in ...
     """
     if root is None:
-        raise InputError(f"data set '{data_set}' reads files and got no path: give it with --data ({expected})")
-    if not root.exists():
-        raise InputError(f"data path '{root}' does not exist: give {expected} with --data")
-    if root.is_dir() and not any(root.iterdir()):
-        raise InputError(f"data path '{root}' is an empty folder: give {expected} with --data")
+        raise InputError(
+            f"data set '{data_set}' reads files and got no path: give it with --data, or as data.root in a recipe "
+            f"({expected})"
+        )
+    if not root.is_file():
+        require_folder(root, expected)
     return root
+
+
+def require_folder(folder: Path, expected: str) -> None:
+    """Raises `InputError` unless `folder` is a folder with something in it."""
+    if not folder.exists():
+        raise InputError(f"data path '{folder}' does not exist, expected {expected}")
+    if not folder.is_dir():
+        raise InputError(f"data path '{folder}' is a file, expected {expected}")
+    if not any(folder.iterdir()):
+        raise InputError(f"data path '{folder}' is an empty folder, expected {expected}")
+
+
+def first_names(folder: Path) -> str:
+    """The first few things in a folder, for a sentence on what was found."""
+    names = sorted(path.name for path in folder.iterdir())
+    return (", ".join(names[:4]) or "nothing") + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def other_layout(root: Path, data_set: str, expected: str) -> InputError:
     """An `InputError` for a path that holds something else than `data_set`, naming the first few things in it."""
-    names = sorted(path.name for path in root.iterdir()) if root.is_dir() else ["no folder but a file"]
-    found = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    return InputError(
-        f"data path '{root}' has not the layout of '{data_set}', found {found}: give {expected} with --data"
-    )
+    found = first_names(root) if root.is_dir() else "no folder but a file"
+    return InputError(f"data path '{root}' has not the layout of '{data_set}', found {found}: give {expected}")
 
 
 def read_image(path: Path, mode: str | tuple[str, ...], meaning: str) -> NDArray[Any]:
@@ -60,3 +75,31 @@ def read_image(path: Path, mode: str | tuple[str, ...], meaning: str) -> NDArray
         wanted = " or ".join(modes)
         raise InputError(f"{path} is an image of mode {found}, expected {wanted} for a {meaning}: save it so")
     return pixels
+
+
+def read_array(path: Path, meaning: str) -> NDArray[Any]:
+    """The numbers in a `.npy` file; one that is missing, not whole, empty or of something else raises `InputError`."""
+    try:
+        values: Any = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: every frame needs its {meaning}") from None
+    except Exception as error:  # NumPy raises as many kinds as there are ways for a file to be broken
+        raise InputError(f"{path} cannot be read as an array ({error!s:.80}): copy this {meaning} again") from error
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "uif" or not values.size:
+        raise InputError(f"{path} holds no plain array of numbers, expected a {meaning}: copy it again")
+    return values
+
+
+def by(shape: Sequence[int]) -> str:
+    """A shape in a sentence.
+
+    >>> by((480, 640))
+    '480x640'
+    """
+    return "x".join(map(str, shape))
+
+
+def require_shape(place: object, shape: Sequence[int], photo: object, expected: Sequence[int]) -> None:
+    """Raises `InputError` unless the map that was read at `place` has the shape that goes with its photo."""
+    if tuple(shape) != tuple(expected):
+        raise InputError(f"{place} is {by(shape)} pixels, expected {by(expected)} as its photo {photo}: resize it")

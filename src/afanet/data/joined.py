@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, overload
@@ -20,7 +21,7 @@ class Joined(Sequence[tuple[int, Any]]):
 
     parts: Sequence[Sequence[Any]]
 
-    @property
+    @cached_property
     def ends(self) -> list[int]:
         """The places after the last item of each part."""
         return list(accumulate(map(len, self.parts)))
@@ -70,6 +71,11 @@ class JoinedReader(Reader):
     def group(self, item: tuple[int, Any]) -> str | None:
         inner = self.readers[item[0]].group(item[1])
         return None if inner is None else f"{inner} of {self.names[item[0]]}"
+
+    def groups(self, items: Sequence[tuple[int, Any]]) -> Iterator[str]:
+        for part, (reader, name) in enumerate(zip(self.readers, self.names, strict=True)):
+            inner = items.parts[part] if isinstance(items, Joined) else [item for place, item in items if place == part]
+            yield from (f"{group} of {name}" for group in reader.groups(inner))
 
 
 class JoinedTransform:

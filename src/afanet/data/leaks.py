@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from afanet.data.sample import Data
 
 
@@ -12,11 +14,19 @@ def leaks(data: Data) -> list[str]:
     >>> leaks(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1))
     []
     """
+    return shared_groups({f"split {name}": split.read.groups(split.items) for name, split in data.splits.items()})
+
+
+def shared_groups(places: Mapping[str, Iterable[str | None]]) -> list[str]:
+    """A sentence for each group that stands in two of `places`; None is no group.
+
+    >>> shared_groups({"fold 0": ["user 7", None], "fold 1": ["user 8", "user 7", None]})
+    ['user 7 stands in fold 0 and fold 1: keep it in one']
+    """
     first: dict[str, str] = {}
     said: dict[str, str] = {}
-    for name, split in data.splits.items():
-        for item in split.items:
-            group = split.read.group(item)
-            if group is not None and first.setdefault(group, name) != name:
-                said.setdefault(group, f"{group} stands in the splits {first[group]} and {name}: keep it in one")
+    for place, groups in places.items():
+        for group in groups:
+            if group is not None and first.setdefault(group, place) != place:
+                said.setdefault(group, f"{group} stands in {first[group]} and {place}: keep it in one")
     return list(said.values())

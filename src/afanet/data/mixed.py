@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import Field, PositiveFloat
 
 from afanet.data.declared import Declared, declare
@@ -50,8 +49,6 @@ def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[
     tasks = [_chosen(part, data) for part, data in zip(declared, opened, strict=True)]
     names = [f"{part.name} {part.root}" if part.root else part.name for part in declared]
     held = [data.validation or Split(data.test.read, (), data.test.transform) for data in opened]
-    counts = [len(data.train) for data in opened]
-    chances = [part.share / max(1, count) for part, count in zip(declared, counts, strict=True)]
     return Data(
         train=_join([data.train for data in opened], tasks, names),
         validation=_join(held, tasks, names) if any(data.validation for data in opened) else None,
@@ -61,7 +58,7 @@ def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[
         + "; ".join(f"{data.describe} (share {part.share:g})" for part, data in zip(declared, opened, strict=True)),
         problems=_said(declared, [data.problems for data in opened]),
         warnings=_said(declared, [data.warnings for data in opened]),
-        weights=torch.tensor(chances, dtype=torch.float64).repeat_interleave(torch.tensor(counts)),
+        shares=[(len(data.train), part.share) for part, data in zip(declared, opened, strict=True)],
     )
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torchvision import tv_tensors
 from torchvision.datasets import OxfordIIITPet
 
-from afanet.data.files import other_layout, read_image, require_path
+from afanet.data.files import other_layout, read_image, require_path, require_shape
 from afanet.data.present import present_items
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.transforms import evaluation, training
@@ -85,11 +87,9 @@ class Pets(Reader):
 
     def __call__(self, index: int) -> Sample:
         photo, trimap = self.files(index)
-        image = read_image(photo, "RGB", "photo")
+        image = read_photo(photo)
         outline = read_image(trimap, "L", "trimap")
-        if outline.shape != image.shape[:2]:
-            found, expected = ("x".join(map(str, shape[:2])) for shape in (outline.shape, image.shape))
-            raise InputError(f"{trimap} is {found} pixels, expected {expected} as its photo: copy it again")
+        require_shape(trimap, outline.shape, photo, image.shape[:2])
         if not {1, 2, 3}.issuperset(np.unique(outline).tolist()):
             raise InputError(f"{trimap} has values {outline.min()} to {outline.max()}, expected 1 to 3: copy it again")
         return {
@@ -101,3 +101,15 @@ class Pets(Reader):
             },
             "id": f"pets/{photo.stem}",
         }
+
+
+def read_photo(path: Path) -> NDArray[np.uint8]:
+    """The pixels of a photo, (H, W, 3): some of the published ones are GIF or BMP, though all are called `.jpg`.
+
+    Raises `InputError` like `files.read_image`.
+    """
+    try:
+        with Image.open(path, formats=("GIF", "BMP")) as image:
+            return np.array(image.convert("RGB"))
+    except Exception:  # Pillow raises as many kinds as there are ways for a file to be broken
+        return read_image(path, "RGB", "photo")

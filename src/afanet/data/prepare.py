@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from afanet.data.cache import content_key, read_seen
+from afanet.data.faults import require_sound
 from afanet.data.parallel import in_order
 from afanet.data.sample import Data, Sample, Split
 from afanet.data.transforms import Zoom
 from afanet.errors import InputError
+from afanet.tasks import Task
 
 KEPT = 4  # training images of up to so many times the pixels that the largest zoom needs stay as they are
 
@@ -49,7 +51,7 @@ def prepare(
             partial = Path(tempfile.mkdtemp(suffix=".partial", dir=folder))
             try:
                 for name, split in data.splits.items():
-                    _write_split(split, partial / name, workers, advance)
+                    _write_split(split, data.tasks, partial / name, workers, advance)
                 partial.rename(folder / key)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
@@ -63,21 +65,22 @@ class UnevenError(Exception):
     """The samples of a split differ in size, so they cannot be kept as they are."""
 
 
-def _write_split(split: Split, folder: Path, workers: int, advance: Callable[[], None]) -> None:
+def _write_split(
+    split: Split, tasks: Mapping[str, Task], folder: Path, workers: int, advance: Callable[[], None]
+) -> None:
     [zoom] = [step for step in split.transform.transforms if isinstance(step, Zoom)]
     needed = (math.ceil(zoom.size[0] * zoom.most), math.ceil(zoom.size[1] * zoom.most))
     height, width = split.read(split.items[0])["image"].shape[-2:]
     if zoom.most > 1 and height * width <= KEPT * math.prod(needed):
         try:
-            return _write_samples(split, None, folder, workers, advance)
+            return _write_samples(_Stored(split, tasks, None), folder, workers, advance)
         except UnevenError:
             shutil.rmtree(folder)
-    _write_samples(split, needed, folder, workers, advance)
+    _write_samples(_Stored(split, tasks, needed), folder, workers, advance)
 
 
-def _write_samples(
-    split: Split, size: tuple[int, int] | None, folder: Path, workers: int, advance: Callable[[], None]
-) -> None:
+def _write_samples(stored: _Stored, folder: Path, workers: int, advance: Callable[[], None]) -> None:
+    split = stored.split
     folder.mkdir()
     ids: list[str] = []
     kinds: dict[str, str] = {}
@@ -90,7 +93,7 @@ def _write_samples(
                 arrays[name] = files.enter_context(_Array(folder / f"{name}.npy", len(split)))
             arrays[name].put(len(ids), value.numpy())
 
-        for sample in in_order(_Stored(split, size), split.items, workers):
+        for sample in in_order(stored, split.items, workers):
             if isinstance(sample, InputError):
                 raise sample
             put("image", sample["image"].as_subclass(Tensor).permute(1, 2, 0))
@@ -107,12 +110,14 @@ def _write_samples(
 class _Stored:
     """What the cache keeps of an item: the sample as it lies on disk, resized to `size` unless it is None."""
 
-    def __init__(self, split: Split, size: tuple[int, int] | None):
+    def __init__(self, split: Split, tasks: Mapping[str, Task], size: tuple[int, int] | None):
         self.split = split
+        self.tasks = tasks
         self.resize = Zoom(size) if size else None
 
     def __call__(self, item: Any) -> Sample:
         sample = self.split.read(item)
+        require_sound(sample, self.tasks)
         resized: Sample = self.resize(sample) if self.resize else sample
         return resized
 

@@ -1,4 +1,4 @@
-"""Which of the files that labels speak of are there."""
+"""Which of the files that samples are read from are there."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def present_items(read: Reader, items: Sequence[Item]) -> tuple[list[Item], list
         missing = [path for path in read.files(item) if path.name not in listing(path.parent)]
         if not missing:
             present.append(item)
-        problems += [f"{path} is missing, though the labels name it: copy or unpack it again" for path in missing]
+        problems += [f"{path} is missing, and its sample needs it: copy or unpack it again" for path in missing]
     return present, problems

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from afanet.data.files import first_names
 from afanet.errors import InputError
 
 # For each data set, names of which any one gives it away.
@@ -29,9 +30,7 @@ def recognise(path: Path) -> str:
     for name, marks in MARKS.items():
         if any((path / mark).exists() for mark in marks):
             return name
-    names = sorted(entry.name for entry in path.iterdir())
-    found = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     raise InputError(
-        f"{path} has the layout of no known data set ({', '.join(MARKS)}), found {found or 'nothing'}: give a recipe, "
+        f"{path} has the layout of no known data set ({', '.join(MARKS)}), found {first_names(path)}: give a recipe, "
         "or make one with `afanet data init`"
     )

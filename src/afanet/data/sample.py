@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypedDict
@@ -61,6 +61,12 @@ class Reader(ABC):
         """The person or scene of this sample, which must not stand in two splits; None where nobody knows."""
         return None
 
+    def groups(self, items: Sequence[Any]) -> Iterable[str]:
+        """The persons and scenes of `items`, each at least once."""
+        if type(self).group is Reader.group:
+            return ()  # without a look at what may be millions of items
+        return (group for item in items if (group := self.group(item)) is not None)
+
 
 class Transform(Protocol):
     """Steps that a sample passes one after the other, such as `v2.Compose`."""
@@ -102,8 +108,9 @@ class Data:
     """A data set that is ready to train on; `describe` says in one line what it holds.
 
     `problems` has a sentence for everything found wrong while opening it, on which nothing can be trained; `warnings`
-    one for what a person should know and training can live with. Where `weights` are given, float64 (len(train),),
-    training samples are drawn in proportion to them, with replacement, rather than each once an epoch.
+    one for what a person should know and training can live with. Where `shares` are given, the
+    training samples are blocks of so many samples, each with its share, from which they are drawn with replacement,
+    rather than each once an epoch.
     """
 
     train: Split
@@ -113,7 +120,7 @@ class Data:
     validation: Split | None = None
     problems: Sequence[str] = ()
     warnings: Sequence[str] = ()
-    weights: Tensor | None = None
+    shares: Sequence[tuple[int, float]] | None = None
 
     @property
     def splits(self) -> dict[str, Split]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from afanet.data.faults import target_faults
 from afanet.data.leaks import leaks
 from afanet.data.parallel import in_order
 from afanet.data.sample import Data, Reader, Split
@@ -28,7 +32,7 @@ class TaskSurvey:
     labelled: int = 0  # images
     pixels: float = 0.0  # sum over these images of the share of pixels that are labelled
     counts: Tensor | None = None  # of the task's names, in images or pixels
-    values: list[Tensor] = field(default_factory=list)  # some of the numbers
+    values: array[float] = field(default_factory=lambda: array("d"))  # some of the numbers
     low: float = float("inf")
     high: float = float("-inf")
 
@@ -42,7 +46,7 @@ class TaskSurvey:
             # of images, where labels are not exclusive too, else of pixels
             figures["total"] = self.labelled if isinstance(task, PooledTask) else int(self.counts.sum())
         elif self.values:
-            some = torch.cat(self.values).double().quantile(torch.tensor(PERCENTILES, dtype=torch.float64) / 100)
+            some = np.percentile(np.frombuffer(self.values), PERCENTILES)
             figures |= {"min": self.low, "max": self.high}
             figures["percentiles"] = dict(zip(map(str, PERCENTILES), some.tolist(), strict=True))
         return figures
@@ -66,9 +70,8 @@ class Survey:
 class _Seen:
     """What one process tells of one sample."""
 
-    id: str
     size: tuple[int, int]
-    digest: bytes
+    digest: int  # of the pixels; not 0
     faults: list[str]
     tasks: dict[str, tuple[float, Tensor | None, Tensor, float, float]]
 
@@ -85,25 +88,18 @@ class _Look:
         sample = self.reader(item)
         image = sample["image"].as_subclass(Tensor).contiguous()
         size = (int(image.shape[-2]), int(image.shape[-1]))
-        faults: list[str] = []
         tasks: dict[str, tuple[float, Tensor | None, Tensor, float, float]] = {}
+        faults = target_faults(sample, self.tasks)
         for name, task in self.tasks.items():
             target = sample["targets"].get(name)
-            if target is None:
+            if target is None or name in faults:
                 continue
             target = target.as_subclass(Tensor)
-            if target.ndim >= 2 and tuple(target.shape[-2:]) != size:
-                found = "x".join(map(str, target.shape[-2:]))
-                faults.append(f"{sample['id']}: {name} is {found} pixels, expected {size[0]}x{size[1]} as the image")
-                continue
-            if fault := task.fault(target):
-                faults.append(f"{sample['id']}: {name} has {fault}")
-                continue
             labelled = task.labelled(target)
             if labelled.any():
                 tasks[name] = (labelled.double().mean().item(), *self._values(task, target, labelled))
-        digest = blake2b(repr(size).encode() + image.numpy().tobytes(), digest_size=12).digest()
-        return _Seen(sample["id"], size, digest, faults, tasks)
+        digest = blake2b(image.numpy(), key=repr(size).encode(), digest_size=8).digest()
+        return _Seen(size, int.from_bytes(digest) or 1, list(faults.values()), tasks)
 
     def _values(self, task: Task, target: Tensor, labelled: Tensor) -> tuple[Tensor | None, Tensor, float, float]:
         if task.names:
@@ -127,12 +123,12 @@ def survey(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda
     """
     errors, warnings = [*data.problems, *leaks(data)], list(data.warnings)
     splits: dict[str, dict[str, Any]] = {}
-    images: dict[bytes, tuple[str, str]] = {}
-    twins: list[str] = []
+    digests: dict[str, NDArray[np.uint64]] = {}
     for name, split in data.splits.items():
         tasks = {task: TaskSurvey() for task in data.tasks}
         sizes: Counter[tuple[int, int]] = Counter()
-        for seen in in_order(_look(split, data.tasks), split.items, workers):
+        digests[name] = np.zeros(len(split), np.uint64)
+        for index, seen in enumerate(in_order(_look(split, data.tasks), split.items, workers)):
             advance()
             if isinstance(seen, InputError):
                 errors.append(str(seen))
@@ -140,9 +136,7 @@ def survey(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda
             errors += seen.faults
             sizes[seen.size] += 1
             _add(tasks, seen, every=max(1, len(split) // KEPT_VALUES))
-            first = images.setdefault(seen.digest, (name, seen.id))
-            if first[0] != name:
-                twins.append(f"{first[1]} ({first[0]}) and {seen.id} ({name}) are the same image")
+            digests[name][index] = seen.digest
         splits[name] = {
             "images": sizes.total(),
             "sizes": {f"{height}x{width}": count for (height, width), count in sizes.most_common()},
@@ -151,7 +145,7 @@ def survey(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda
         warnings += _absent(name, splits[name]["tasks"])
         if not len(split):
             errors.append(f"split {name} has no sample: training needs some of each")
-    return Survey(data.describe, splits, errors, warnings + twins)
+    return Survey(data.describe, splits, errors, warnings + _twins(data.splits, digests))
 
 
 def _look(split: Split, tasks: Mapping[str, Task]) -> _Look:
@@ -167,7 +161,7 @@ def _add(tasks: Mapping[str, TaskSurvey], seen: _Seen, every: int) -> None:
             found.counts = counts if found.counts is None else found.counts + counts
         else:
             if found.labelled % every == 0:
-                found.values.append(values)
+                found.values.extend(values.tolist())
             found.low, found.high = min(found.low, low), max(found.high, high)
 
 
@@ -179,3 +173,23 @@ def _absent(split: str, tasks: Mapping[str, dict[str, Any]]) -> list[str]:
         elif absent := [name for name, count in figures.get("counts", {}).items() if not count]:
             said.append(f"split {split} has no {task} of class {', '.join(absent)}")
     return said
+
+
+def _twins(splits: Mapping[str, Split], digests: Mapping[str, NDArray[np.uint64]]) -> list[str]:
+    """A sentence for each image of which the first of its like stands in another split; these alone are read again."""
+    names, lengths = list(digests), [len(found) for found in digests.values()]
+    starts, home = np.cumsum(lengths) - lengths, np.repeat(np.arange(len(names), dtype=np.uint8), lengths)
+    every = np.concatenate(list(digests.values()))
+    order = np.argsort(every, kind="stable")
+    ranked = every[order]
+    begins = np.concatenate([[True], ranked[1:] != ranked[:-1]])[: len(ranked)]  # of a run of equal digests
+    firsts = order[np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))]
+    apart = (home[order] != home[firsts]) & (ranked != 0)
+
+    def told(place: int) -> str:
+        name = names[home[place]]
+        item = splits[name].items[place - starts[home[place]]]
+        return f"{splits[name].read(item)['id']} ({name})"
+
+    twins = sorted(zip(order[apart].tolist(), firsts[apart].tolist(), strict=True))
+    return [f"{told(first)} and {told(other)} are the same image" for other, first in twins]

@@ -33,6 +33,6 @@ def metrics_table(runs: Mapping[str, Scores], tasks: Mapping[str, Task]) -> Tabl
         for row, key in enumerate(keys):
             arrow = "↑" if task.higher_is_better[key] else "↓"
             values = [scores[name][key] for scores in runs.values()]
-            cells = [f"{value:.4f}" if value == value else "-" for value in values]
+            cells = ["-" if value is None or value != value else f"{value:.4f}" for value in values]
             table.add_row("" if row else name, f"{key} {arrow}", *cells, end_section=row == len(keys) - 1)
     return table

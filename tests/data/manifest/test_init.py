@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from afanet.cli import main
-from afanet.data.manifest.init import init_manifest
+from afanet.data.manifest.init import init_manifest, split_by_name
 from afanet.errors import InputError
 from afanet.training.load import load_recipe
 
@@ -127,8 +129,69 @@ def test_the_split_is_by_name_alone_and_every_split_has_some(tmp_path: Path) -> 
     assert splits(tmp_path / "one", 40) == splits(tmp_path / "two", 40)
     found = list(splits(tmp_path / "few", 4).values())
     assert [found.count(name) for name in ("train", "validation", "test")] == [2, 1, 1]
-    with pytest.raises(InputError, match="3 images are too few"):
+    with pytest.raises(InputError, match="3 labelled images are too few"):
         splits(tmp_path / "fewer", 3)
+
+
+def test_images_without_any_label_are_no_part_of_the_split(folder: Path) -> None:
+    for number in range(40):
+        Image.new("RGB", (40, 24)).save(folder / f"images/bare {number:02d}.png")
+    said = init_manifest(folder)
+    assert "without any label: 40 images, such as images/bare 00.png: listed as train, no part of the split" in said
+    assert "10 train, 1 validation, 1 test" in said
+    assert "warning" not in said
+    rows = read(folder)
+    bare = [row for row in rows if not row["segmentation"] and not row["depth"]]
+    assert {row["image"] for row in bare} == {f"images/bare {number:02d}.png" for number in range(40)}
+    assert {row["split"] for row in bare} == {"train"}
+    for task in ("segmentation", "depth"):
+        assert {row["split"] for row in rows if row[task]} >= {"train", "test"}
+
+
+def test_a_task_that_has_nothing_to_be_tested_on_is_warned_of(folder: Path) -> None:
+    for path in (folder / "depth").iterdir():
+        if path.name != "photo 5.png":
+            path.unlink()
+    assert "warning: split test has no label for depth: label more images" in init_manifest(folder).splitlines()
+
+
+names = st.integers(0, 30).map(str)
+
+
+@given(st.lists(st.sets(names, min_size=1), min_size=1, max_size=4))
+def test_every_task_trains_and_is_tested_as_far_as_it_has_images(tasks) -> None:
+    every = set().union(*tasks)
+    if len(every) < 4:
+        return
+    splits = split_by_name(dict(zip("abcd", tasks, strict=False)))
+    assert splits.keys() == every
+    found = list(splits.values())
+    assert max(1, len(every) // 10) <= found.count("test") <= max(len(every) // 10, len(tasks))
+    assert found.count("validation") <= max(1, len(every) // 10)
+    rarest = min(tasks, key=len)
+    assert {splits[name] for name in rarest} >= ({"train", "test"} if len(rarest) > 1 else {"train"})
+    for labelled in tasks:
+        assert len(labelled) < 2 * len(tasks) or {splits[name] for name in labelled} >= {"train", "test"}
+
+
+def test_two_files_that_one_name_would_join_are_refused(folder: Path) -> None:
+    Image.new("RGB", (40, 24)).save(folder / "images/photo 3.png")
+    with pytest.raises(InputError) as caught:
+        init_manifest(folder)
+    first, second = folder / "images/photo 3.JPG", folder / "images/photo 3.png"
+    assert str(caught.value).startswith(f"{first} and {second} have one name but for their endings")
+    second.unlink()
+    np.save(folder / "depth/photo 5.npy", np.ones((24, 40), np.float32))
+    with pytest.raises(InputError, match=r"depth/photo 5\.npy and .*depth/photo 5\.png have one name but"):
+        init_manifest(folder)
+    assert not list(folder.glob("*.*"))
+
+
+def test_classes_alone_may_hold_two_images_of_one_name(tmp_path: Path) -> None:
+    for place in ("cat/1.png", "cat/1.jpg", "dog/1.png", "dog/2.png"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / place)
+    assert "4 images" in init_manifest(tmp_path)
 
 
 def test_one_sentence_for_a_folder_with_nothing_to_learn_from(tmp_path: Path, folder: Path) -> None:
@@ -140,6 +203,12 @@ def test_one_sentence_for_a_folder_with_nothing_to_learn_from(tmp_path: Path, fo
     }.items():
         with pytest.raises(InputError, match=said):
             init_manifest(path)
+    (tmp_path / "empty").mkdir()
+    for name, said in {"nowhere": "does not exist", "empty": "is an empty folder"}.items():
+        with pytest.raises(InputError) as caught:
+            init_manifest(tmp_path / name)
+        assert str(tmp_path / name) in str(caught.value)
+        assert str(caught.value).endswith(f"{said}, expected a folder with images, or with images/")
     Image.new("L", (40, 24)).save(folder / "depth/photo 10.png")
     with pytest.raises(InputError, match=r"photo 10\.png is an image of mode L, expected I;16 for a depth map"):
         init_manifest(folder)

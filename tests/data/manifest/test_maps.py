@@ -54,9 +54,9 @@ def test_depth_of_eight_bits_is_refused(tmp_path: Path, mode: str):
         (np.full((2, 2), 1e300), "infinite or no number"),
         (np.full((2, 2), -1.0), r"depth -1 m, expected 0 \(not measured\) or more"),
         (np.ones((2, 2), int), "expected floats"),
-        (np.ones((1, 2, 2)), "expected floats, depth in metres"),
-        (np.ones((0, 2)), "expected floats"),
-        (np.array([[{}]]), "cannot be read as a .npy file"),
+        (np.ones((1, 2, 2)), "expected floats, a depth map in metres"),
+        (np.ones((0, 2)), "holds no plain array of numbers, expected a depth map"),
+        (np.array([[{}]]), "cannot be read as an array"),
     ],
 )
 def test_depth_arrays_of_no_use_are_refused(tmp_path: Path, array, said: str):
@@ -95,7 +95,7 @@ def test_what_is_no_map_of_normals_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match=r"median length 0\.52, expected unit normals"):
         NormalsKind().read(tmp_path / "n.npy")
     np.save(tmp_path / "n.npy", np.full((3, 2, 2), 0.3))
-    with pytest.raises(InputError, match="expected floats, unit vectors"):
+    with pytest.raises(InputError, match="expected floats, a map of unit vectors"):
         NormalsKind().read(tmp_path / "n.npy")
     Image.new("L", (4, 4)).save(tmp_path / "n.png")
     with pytest.raises(InputError, match="expected RGB for a map of normals"):

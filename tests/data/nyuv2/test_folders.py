@@ -4,26 +4,75 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
+from scipy.io import savemat
 
 from afanet.data.nyuv2.classes import label_table
-from afanet.data.nyuv2.folders import Folders
+from afanet.data.nyuv2.folders import FOLDERS, Folders
 from afanet.data.nyuv2.nyuv2 import open_nyuv2
+from afanet.data.survey import survey
 from afanet.errors import InputError
+from afanet.training.load import load_recipe
+from afanet.training.setup import open_whole
 
 FORTY = label_table("classes40", 40)
 
 
-def test_folders_that_are_not_whole(folders: Path):
+EXPECTED = r"expected rgb/NNNN\.jpg, label40/NNNN\.png, depth_mm/NNNN\.png"
+
+
+@given(there=st.fixed_dictionaries({folder: st.sets(st.integers(1, 5)) for folder in FOLDERS}))
+@settings(deadline=None, max_examples=30)
+def test_every_missing_file_is_a_problem_and_whole_frames_stay(tmp_path_factory, there: dict[str, set[int]]):
+    root = tmp_path_factory.mktemp("there")
+    for folder, indices in there.items():
+        (root / folder).mkdir()
+        for index in indices | {6, 7, 8, 9, 10, 11}:
+            (root / folder / f"{index:04d}{FOLDERS[folder]}").touch()
+    savemat(root / "splits.mat", {"trainNdxs": np.arange(1, 11), "testNdxs": np.array([11])})
+    data = open_nyuv2(root)
+    whole, known = set.intersection(*there.values()), set.union(*there.values())
+    assert (data.train.items, data.test.items) == ([*sorted(whole), 6, 7, 8, 9, 10], [11])
+    absent = [f"{root}/splits.mat has {index} in trainNdxs" for index in range(1, 6) if index not in known]
+    missing = [
+        f"{root}/{folder}/{index:04d}{FOLDERS[folder]} is missing"
+        for index in sorted(known)
+        for folder in FOLDERS
+        if index not in there[folder]
+    ]
+    assert [problem.partition(",")[0] for problem in data.problems] == absent + missing
+
+
+def test_training_refuses_a_missing_file_that_a_check_lists(folders: Path):
     (folders / "label40/0003.png").unlink()
-    with pytest.raises(
-        InputError, match="label40 has 3 frames and lacks 1 that the other folders have, the first 0003"
-    ):
-        open_nyuv2(folders)
+    (folders / "depth_mm/0004.png").unlink()
+    said = [rf"{folders}/{name}.png is missing, and its sample needs it" for name in ("label40/0003", "depth_mm/0004")]
+    found = survey(open_nyuv2(folders, (12, 16)), workers=0)
+    assert [error for error in found.errors if "is missing" in error] == [
+        f"{sentence}: copy or unpack it again" for sentence in said
+    ]
+    assert found.splits["train"]["images"] == 2
+    with pytest.raises(InputError, match=f"{said[0]}.*, and 1 more: `afanet data check` lists them"):
+        open_whole(load_recipe("nyuv2", {"data.root": str(folders)}))
+
+
+@pytest.mark.parametrize("name", ["3.jpg", "00003.jpg", "0003.JPG", "0003.jpg.jpg"])
+def test_a_file_is_a_frame_by_four_digits_alone(folders: Path, name: str):
+    (folders / "rgb/0003.jpg").rename(folders / "rgb" / name)
+    data = open_nyuv2(folders, (12, 16))
+    assert data.train.items == [1, 2]
+    assert data.problems == [f"{folders}/rgb/0003.jpg is missing, and its sample needs it: copy or unpack it again"]
+
+
+def test_folders_that_are_not_there(folders: Path):
     for path in (folders / "label40").iterdir():
         path.unlink()
+    with pytest.raises(InputError, match=f"label40 has no frame, {EXPECTED}: copy it again"):
+        open_nyuv2(folders)
     (folders / "label40").rmdir()
-    with pytest.raises(InputError, match="label40 is missing, expected rgb/, label40/, depth_mm/"):
+    with pytest.raises(InputError, match=f"label40 is missing, {EXPECTED}: copy it again"):
         open_nyuv2(folders)
 
 
@@ -44,7 +93,7 @@ def test_a_cut_photo_is_named_when_it_is_read(folders: Path):
     path = folders / "rgb/0002.jpg"
     path.write_bytes(path.read_bytes()[:-60])
     data = open_nyuv2(folders, (12, 16))
-    assert data.train[0]["id"] == "nyuv2/0001"
+    assert data.train[0]["id"] == "rgb/0001.jpg"
     with pytest.raises(InputError, match=r"rgb/0002\.jpg cannot be read as an image"):
         data.train[1]
 

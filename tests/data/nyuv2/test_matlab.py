@@ -1,17 +1,27 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from afanet.data.leaks import leaks
 from afanet.data.nyuv2.classes import label_table
 from afanet.data.nyuv2.matlab import MatFile
 from afanet.data.nyuv2.nyuv2 import open_nyuv2
 from afanet.errors import InputError
 
 ALL = label_table("classes894", 40)
+
+
+def write_scenes(mat: Path, names: Sequence[str]) -> None:
+    with h5py.File(mat, "r+") as file:
+        scenes = file.create_dataset("scenes", (1, len(names)), h5py.ref_dtype)
+        for number, name in enumerate(names):
+            letters = file.create_dataset(f"#refs#/{number}", data=np.array([[ord(letter)] for letter in name], "u2"))
+            scenes[0, number] = letters.ref
 
 
 def test_matlab_axes_are_turned_back(mat: Path):
@@ -42,7 +52,7 @@ def test_a_damaged_matlab_frame_is_named_when_it_is_read(mat: Path):
         file.seek(place)
         file.write(b"\0" * 40)
     frames = MatFile(mat, ALL)
-    assert frames(1)["id"] == "nyuv2/0001"
+    assert frames(1)["id"] == "nyu_depth_v2_labeled.mat#1"
     with pytest.raises(InputError, match="is damaged at frame 2"):
         frames(2)
 
@@ -88,10 +98,48 @@ def test_a_file_without_raw_depth(mat: Path):
         open_nyuv2(mat, depth="raw")
 
 
+def test_a_scene_in_two_splits_is_told(mat: Path):
+    assert [MatFile(mat, ALL).group(index) for index in range(1, 5)] == [None] * 4
+    assert leaks(open_nyuv2(mat)) == []
+    write_scenes(mat, ["office_0001", "office_0001", "kitchen_0004", "kitchen_0004"])
+    assert [MatFile(mat, ALL).group(index) for index in (1, 4)] == ["scene office_0001", "scene kitchen_0004"]
+    # The fourth frame is the one for testing.
+    assert leaks(open_nyuv2(mat)) == ["scene kitchen_0004 stands in split train and split test: keep it in one"]
+
+
+def test_the_small_official_file_has_scenes_and_no_fault(shared: Callable[[str], Path]):
+    data = open_nyuv2(shared("nyuv2_official_mini"))
+    groups = {data.train.read.group(item) for split in data.splits.values() for item in split.items}
+    assert len(groups) == 10
+    assert all(group.startswith("scene scene_") for group in groups)
+    assert [*data.problems, *leaks(data)] == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "readable"),
+    [
+        (np.dtype("u2"), "no"),  # numbers, not references
+        (h5py.ref_dtype, "no"),  # references to nothing
+        (["a", "b", "c"], 3),
+        (["a", "b", "c", "d", "e"], 5),
+        (["a", "b", "c", "\0"], 3),
+    ],
+)
+def test_damaged_scenes(mat: Path, damage: np.dtype | list[str], readable: int | str):
+    if isinstance(damage, list):
+        write_scenes(mat, damage)
+    else:
+        with h5py.File(mat, "r+") as file:
+            file.create_dataset("scenes", (1, 4), damage)
+    said = rf"mat has 'scenes' with {readable} readable names, expected one for each of 4 frames: copy it again"
+    with pytest.raises(InputError, match=said):
+        MatFile(mat, ALL)
+
+
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -1.0])
 def test_depth_that_is_none(mat: Path, wrong: float):
     with h5py.File(mat, "r+") as file:
         file["depths"][1, 3, 4] = wrong
-    assert MatFile(mat, ALL)(1)["id"] == "nyuv2/0001"
+    assert MatFile(mat, ALL)(1)["id"] == "nyu_depth_v2_labeled.mat#1"
     with pytest.raises(InputError, match=rf"frame 2, has depth {wrong}, expected metres, or 0"):
         MatFile(mat, ALL)(2)

@@ -13,7 +13,7 @@ SIZE = (24, 32)
 
 def test_frames_are_read_as_written_and_split_by_folder(mtan: Path):
     data = open_nyuv2(mtan, SIZE, classes=13, normals=True)
-    assert [data.train[i]["id"] for i in range(3)] == ["nyuv2/train/0", "nyuv2/train/1", "nyuv2/train/2"]
+    assert [data.train[i]["id"] for i in range(3)] == [f"train/image/{number}.npy" for number in range(3)]
     assert "3 training and 1 test frames from MTAN's folders (tested on val), 13 classes" in data.describe
     sample = data.train.read("train/2")
     assert sample["image"].unique().tolist() == [15]  # 3 / 51 of 255
@@ -52,20 +52,25 @@ def test_there_are_thirteen_classes_only(mtan: Path):
 def test_arrays_of_wrong_content(mtan: Path, part: str, values: np.ndarray, said: str):
     np.save(mtan / "val" / part / "0.npy", values)
     data = open_nyuv2(mtan, SIZE, classes=13)
-    assert data.train[0]["id"] == "nyuv2/train/0"
+    assert data.train[0]["id"] == "train/image/0.npy"
     with pytest.raises(InputError, match=rf"val/{part}/0\.npy .*{said}"):
         data.test[0]
 
 
 def test_what_is_missing_is_named(mtan: Path):
     (mtan / "train/depth/1.npy").unlink()
-    with pytest.raises(InputError, match=r"train/depth has 2 frames and lacks 1 .*, the first 1: copy"):
-        open_nyuv2(mtan, classes=13)
+    (mtan / "train/label/0.npy").rename(mtan / "train/label/00.npy")
+    data = open_nyuv2(mtan, normals=True)
+    assert data.train.items == ["train/2"]
+    assert data.problems == [
+        f"{mtan}/train/{name}.npy is missing, and its sample needs it: copy or unpack it again"
+        for name in ("label/0", "depth/1")
+    ]
     for part in ("image", "label", "depth", "normal"):
         (mtan / f"val/{part}/0.npy").unlink()
         (mtan / f"train/{part}/1.npy").unlink(missing_ok=True)
-    with pytest.raises(InputError, match=r"val/image has no frame, expected 0\.npy, 1\.npy and so on"):
+    with pytest.raises(InputError, match=r"val/image has no frame, expected train/ and val/, each with image/N\.npy"):
         open_nyuv2(mtan, classes=13)
     (mtan / "val").rename(mtan / "elsewhere")
-    with pytest.raises(InputError, match="val/image is missing, expected train/ and val/, each with image/"):
+    with pytest.raises(InputError, match="val/image is missing, expected train/ and val/, each with image/N"):
         open_nyuv2(mtan, classes=13)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from afanet.data.nyuv2.classes import label_table
 from afanet.data.nyuv2.frames import from_depth
-from afanet.data.nyuv2.nyud_mt import NyudMt
+from afanet.data.nyuv2.nyud_mt import FOLDERS, NyudMt
 from afanet.data.nyuv2.nyuv2 import open_nyuv2
 from afanet.errors import InputError
 
@@ -20,10 +20,10 @@ FORTY = label_table("classes40", 40)
 
 def test_frames_are_read_as_written_and_split_by_gt_sets(nyud_mt: Path):
     data = open_nyuv2(nyud_mt, SIZE, normals=True)
-    assert [data.train[i]["id"] for i in range(3)] == ["nyuv2/0001", "nyuv2/0003", "nyuv2/0004"]
+    assert [data.train[i]["id"] for i in range(3)] == ["images/0001.jpg", "images/0003.jpg", "images/0004.jpg"]
     assert "3 training and 1 test frames from NYUD_MT's folders (tested on val), 40 classes" in data.describe
     sample = data.test.read("0002")
-    assert sample["id"] == "nyuv2/0002"
+    assert sample["id"] == "images/0002.jpg"
     assert abs(sample["image"][0].float().mean() - 100) < 3
     np.testing.assert_array_equal(sample["targets"]["segmentation"], np.where(WRITTEN == 0, 255, WRITTEN - 1))
     np.testing.assert_array_equal(sample["targets"]["depth"][0], np.load(nyud_mt / "depth/0002.npy"))
@@ -117,7 +117,6 @@ def test_a_cut_array_is_named_when_it_is_read(nyud_mt: Path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("0001\n0009\n", "images has 4 frames and lacks 1 that gt_sets/ names, the first 0009: copy"),
         ("", "train.txt names no frame"),
         ("0001\n0001\n", "train.txt names frame 0001 twice"),
         ("0001\n0002\n", "gt_sets has frame 0002 in train.txt and in val.txt"),
@@ -129,6 +128,24 @@ def test_lists_of_wrong_content(nyud_mt: Path, text: str, said: str):
         open_nyuv2(nyud_mt)
 
 
+def test_every_missing_file_is_a_problem_and_whole_frames_stay(nyud_mt: Path):
+    (nyud_mt / "gt_sets/train.txt").write_text("0001\n0009\n0003\n")
+    (nyud_mt / "normals/0002.npy").unlink()
+    names = [f"{folder}/0009{suffixes[0]}" for folder, suffixes in FOLDERS.items()]
+    data = open_nyuv2(nyud_mt, SIZE, normals=True)
+    assert (data.train.items, data.test.items) == (["0001", "0003"], [])
+    assert data.problems == [
+        f"{nyud_mt / name} is missing, and its sample needs it: copy or unpack it again"
+        for name in (*names, "normals/0002.npy")
+    ]
+    assert open_nyuv2(nyud_mt, SIZE).test.items == ["0002"]
+
+
+def test_of_two_files_of_a_frame_the_first_type_counts(nyud_mt: Path):
+    np.save(nyud_mt / "segmentation/0002.npy", np.zeros(SIZE))
+    assert NyudMt(nyud_mt, FORTY).path("0002", "labels") == nyud_mt / "segmentation/0002.png"
+
+
 def test_what_is_missing_is_named(nyud_mt: Path):
     (nyud_mt / "gt_sets/val.txt").unlink()
     with pytest.raises(InputError, match=r"gt_sets/val\.txt cannot be read"):
@@ -137,7 +154,7 @@ def test_what_is_missing_is_named(nyud_mt: Path):
     with pytest.raises(InputError, match=r"gt_sets/val\.txt cannot be read"):
         open_nyuv2(nyud_mt)
     (nyud_mt / "gt_sets/val.txt").write_text("\ufeff0002\r\n", encoding="utf-8")
-    assert open_nyuv2(nyud_mt, SIZE).test[0]["id"] == "nyuv2/0002"
+    assert open_nyuv2(nyud_mt, SIZE).test[0]["id"] == "images/0002.jpg"
     (nyud_mt / "depth").rename(nyud_mt / "elsewhere")
-    with pytest.raises(InputError, match="depth is missing, expected gt_sets/, images/, segmentation/, depth/"):
+    with pytest.raises(InputError, match=r"depth is missing, expected gt_sets/, images/\*\.jpg, .*depth/\*\.npy: copy"):
         open_nyuv2(nyud_mt)

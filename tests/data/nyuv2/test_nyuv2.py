@@ -30,16 +30,16 @@ def test_the_official_split_of_the_real_frames(shared: Callable[[str], Path]):
     assert (len(data.train), len(data.test)) == (795, 654)
     assert data.describe == "nyuv2: 795 training and 654 test frames from folders, 13 classes and depth, at 72x96"
     sample = data.test[0]
-    assert sample["id"] == "nyuv2/0001"
+    assert sample["id"] == "rgb/0001.jpg"
     assert set(sample["targets"]["segmentation"].unique().tolist()) <= {*range(13), 255}
     assert 0.5 < sample["targets"]["depth"].min() < sample["targets"]["depth"].max() < 10
 
 
 def test_either_layout_is_told_by_looking(folders: Path):
     data = open_nyuv2(folders, (12, 16), classes=40)
-    assert [data.train[i]["id"] for i in range(3)] == ["nyuv2/0001", "nyuv2/0002", "nyuv2/0003"]
+    assert [data.train[i]["id"] for i in range(3)] == ["rgb/0001.jpg", "rgb/0002.jpg", "rgb/0003.jpg"]
     sample = data.test[0]
-    assert sample["id"] == "nyuv2/0004"
+    assert sample["id"] == "rgb/0004.jpg"
     written = (np.arange(192).reshape(12, 16) + 4) % 41
     expected = np.where(written == 0, 255, written - 1)
     np.testing.assert_array_equal(sample["targets"]["segmentation"], expected)

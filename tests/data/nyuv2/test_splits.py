@@ -18,11 +18,16 @@ FRAMES = {1, 2, 3, 4}
     [
         ({"other": np.ones(3)}, "holds other, expected trainNdxs and testNdxs"),
         ({}, "holds nothing, expected"),
-        ({"trainNdxs": np.array([1, 9]), "testNdxs": np.array([2])}, "has 9 in trainNdxs, expected indices of the 4"),
+        (
+            {"trainNdxs": np.array([1, 9, 8]), "testNdxs": np.array([2])},
+            "has 9 in trainNdxs, expected indices of the 4",
+        ),
         ({"trainNdxs": np.array([0, 1]), "testNdxs": np.array([2])}, "has 0 in trainNdxs"),
         ({"trainNdxs": np.array([1.5]), "testNdxs": np.array([2])}, "has 1.5 in trainNdxs"),
         ({"trainNdxs": np.array([1]), "testNdxs": np.array([])}, "has nothing in testNdxs"),
         ({"trainNdxs": np.array(["a"]), "testNdxs": np.array([2])}, "has a in trainNdxs"),
+        ({"trainNdxs": np.array([1, np.nan, 2]), "testNdxs": np.array([3])}, "has nan in trainNdxs"),
+        ({"trainNdxs": np.array([1, -1, 2]), "testNdxs": np.array([3])}, "has -1 in trainNdxs"),
         ({"trainNdxs": np.array([1, 2]), "testNdxs": np.array([2])}, "has frame 2 in trainNdxs and in testNdxs"),
     ],
 )
@@ -32,9 +37,19 @@ def test_splits_of_wrong_content(tmp_path: Path, content, said):
         read_splits(tmp_path / "splits.mat", FRAMES)
 
 
+def test_indices_without_a_frame_are_named_each(tmp_path: Path):
+    path = tmp_path / "splits.mat"
+    savemat(path, {"trainNdxs": np.array([1.0, 9.0, 2.0, 8.0]), "testNdxs": np.array([7, 3])})
+    train, test, absent = read_splits(path, FRAMES)
+    assert (train, test) == ([1, 2], [3])
+    assert [sentence.partition(",")[0] for sentence in absent] == [
+        f"{path} has {index} in {key}" for index, key in ((9, "trainNdxs"), (8, "trainNdxs"), (7, "testNdxs"))
+    ]
+
+
 def test_splits_missing_or_cut(folders: Path):
     path = folders / "splits.mat"
-    assert read_splits(path, FRAMES) == ([1, 2, 3], [4])
+    assert read_splits(path, FRAMES) == ([1, 2, 3], [4], [])
     whole = path.read_bytes()
     for length in (0, 3, 60, 128, 150, len(whole) - 20):
         path.write_bytes(whole[:length])

@@ -6,10 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import get_args
 
-from rich.table import Table
-
 from afanet.data.adience.adience import GENDERS
 from afanet.data.adience.labels import AGES, AgePolicy, Fold, read_folds
+from afanet.data.leaks import shared_groups
 
 FoldReport = dict[str, dict[str, dict[str, int]]]
 
@@ -34,28 +33,8 @@ def fold_problems(root: Path) -> list[str]:
     """A sentence for each row that cannot be used, and for each user who stands in two folds."""
     folds = read_folds(root)
     problems = [problem for fold in folds for problem in fold.problems]
-    first: dict[str, int] = {}
-    for number, fold in enumerate(folds):
-        for user in dict.fromkeys(face.user for face in fold.faces):
-            if first.setdefault(user, number) != number:
-                problems.append(
-                    f"user {user} stands in {root}/fold_{first[user]}_data.txt and in fold_{number}_data.txt, expected "
-                    "the photos of a person in one fold: take the official files"
-                )
-    return problems
-
-
-def fold_table(report: FoldReport) -> Table:
-    """The report as a table, a column a fold."""
-    table = Table("section", "rows", *(f"fold {name}" if name != "all" else name for name in report))
-    for column in table.columns[2:]:
-        column.justify = "right"
-    for section, names in next(iter(report.values())).items():
-        for name in names:
-            title = section if name == next(iter(names)) else ""
-            table.add_row(title, name, *(str(counts[section][name]) for counts in report.values()))
-        table.add_section()
-    return table
+    users = {f"{root}/fold_{n}_data.txt": (f"user {face.user}" for face in fold.faces) for n, fold in enumerate(folds)}
+    return problems + shared_groups(users)
 
 
 def _count(by_policy: dict[str, list[Fold]]) -> dict[str, dict[str, int]]:

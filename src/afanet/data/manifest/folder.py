@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from afanet.data.files import read_image, require_path
+from afanet.data.files import read_image, require_folder
 from afanet.data.manifest.maps import VOID
 from afanet.errors import InputError
 
@@ -48,20 +48,18 @@ class Found:
 
 def look(folder: Path) -> Found:
     """What lies in `folder`; raises `InputError` where that is nothing to learn from, or cannot be read."""
-    require_path(folder, "manifest", EXPECTED)
-    if not folder.is_dir():
-        raise InputError(f"{folder} is a file, expected {EXPECTED}")
+    require_folder(folder, EXPECTED)
     base = next((folder / name for name in IMAGES if (folder / name).is_dir()), folder)
     images = sorted(_files(base, IMAGE_TYPES))
     columns: dict[str, Column] = {}
     if not images:
         images, columns["label"] = _look_at_classes(folder, base)
-    by_stem = {str(image.relative_to(base).with_suffix("")): image for image in images}
     unpaired: list[str] = []
     for task, (names, types) in MAPS.items():
         if (place := next((folder / name for name in names if (folder / name).is_dir()), None)) is None:
             continue
-        maps = {str(file.relative_to(place).with_suffix("")): file for file in sorted(_files(place, types, deep=True))}
+        by_stem = _by_stem(images, base)
+        maps = _by_stem(sorted(_files(place, types, deep=True)), place)
         unpaired += [_relative(file, folder) for stem, file in maps.items() if stem not in by_stem]
         pairs = {image: maps[stem] for stem, image in by_stem.items() if stem in maps}
         if pairs:
@@ -108,6 +106,19 @@ def _declare(task: str, files: list[Path]) -> tuple[dict[str, Any], str]:
     listed = ", ".join(map(str, ids)) if len(ids) <= 20 else f"{ids[0]} to {ids[-1]}"
     classes = [f"class_{number}" for number in range(ids[-1] + 1)]
     return {"kind": "segmentation", "classes": classes, "void": VOID}, f" with ids {listed}"
+
+
+def _by_stem(files: list[Path], base: Path) -> dict[str, Path]:
+    """The files by their paths below `base` without the endings, of which no two may be one."""
+    found: dict[str, Path] = {}
+    for file in files:
+        first = found.setdefault(str(file.relative_to(base).with_suffix("")), file)
+        if first != file:
+            raise InputError(
+                f"{first} and {file} have one name but for their endings, by which an image and its target are told to "
+                "belong together: rename or remove one of them"
+            )
+    return found
 
 
 def _files(folder: Path, types: tuple[str, ...], deep: bool = False) -> Iterator[Path]:

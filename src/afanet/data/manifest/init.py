@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import tempfile
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -63,43 +64,58 @@ def init_manifest(folder: Path) -> str:
     """Write `manifest.csv` and `recipe.yaml` into a folder of images, and return what a person should know of them.
 
     Images lie in the folder itself, in `images/`, or in one folder for each class; targets of the same names in
-    `segmentation/` (or `labels/`, `masks/`), `depth/` and `normals/`. A tenth of the images, chosen by a hash of their
-    names, is for testing, another for validation. Raises `InputError` where there is nothing to learn from, or one of
-    the files is there already; then nothing is written.
+    `segmentation/` (or `labels/`, `masks/`), `depth/` and `normals/`. A tenth of the labelled images, chosen by a hash
+    of their names, is for testing, another for validation. Raises `InputError` where there is nothing to learn from,
+    two files would be one by their names, or one of those to write is there already; then nothing is written.
     """
     for name in (MANIFEST, RECIPE):
         if (folder / name).exists():
             raise InputError(f"{folder / name} exists and is never overwritten: move it away first")
     found = look(folder)
-    splits = split_by_name(found.images)
+    labelled = {name: column.cells for name, column in found.columns.items()}
+    splits = split_by_name(labelled)
     _write({folder / MANIFEST: _manifest(found, splits), folder / RECIPE: _recipe(found, splits, folder)})
     counts = [list(splits.values()).count(name) for name in ("train", "validation", "test")]
     lines = [f"{folder}: {len(found.images)} images"]
     lines += [f"  {name}: {column.found}" for name, column in found.columns.items()]
     if found.unpaired:
         lines += [f"  left out: {len(found.unpaired)} files that no image has the name of, such as {found.unpaired[0]}"]
+    if bare := [image for image in found.images if image not in splits]:
+        lines += [f"  without any label: {len(bare)} images, such as {bare[0]}: listed as train, no part of the split"]
     lines += ["split by a hash of the names: {} train, {} validation, {} test".format(*counts)]
+    for split in ("train", "test"):
+        lacking = [name for name, images in labelled.items() if all(splits[image] != split for image in images)]
+        lines += [f"warning: split {split} has no label for {name}: label more images" for name in lacking]
     lines += [f"written: {folder / MANIFEST}, {folder / RECIPE}"]
     lines += [f"next: look over {folder / RECIPE}, then", f"  afanet data check {folder}"]
     return "\n".join([*lines, f"  afanet train {folder / RECIPE}"])
 
 
-def split_by_name(names: list[str]) -> dict[str, str]:
-    """The split of each name: a tenth test and a tenth validation, at least one each, the first by their hashes.
+def split_by_name(tasks: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """The split of every labelled image, given those of each task: a tenth test and a tenth validation, one at least.
 
-    >>> list(split_by_name([f"{number}.jpg" for number in range(20)]).values()).count("train")
+    They are chosen by the hashes of their names, but so that every task, the rarest first, has an image to train on and
+    then one to test on, as far as there are any.
+
+    >>> list(split_by_name({"depth": [f"{number}.jpg" for number in range(20)]}).values()).count("train")
     16
     """
+    names = {name for labelled in tasks.values() for name in labelled}
     if len(names) < 4:
         raise InputError(
-            f"{len(names)} images are too few, expected at least 4: two for training, one to test on, one more"
+            f"{len(names)} labelled images are too few, expected at least 4: two for training, one to test on, one more"
         )
     ranked = sorted(names, key=lambda name: sha256(name.encode()).digest())
-    tenth = max(1, len(names) // 10)
-    place = {name: rank for rank, name in enumerate(ranked)}
-    return {
-        name: "test" if place[name] < tenth else "validation" if place[name] < 2 * tenth else "train" for name in names
-    }
+    splits: dict[str, str] = {}
+    for labelled in sorted(tasks.values(), key=len):
+        for split, order in {"train": ranked[::-1], "test": ranked}.items():
+            free = [name for name in order if name in labelled and name not in splits]
+            if free and all(splits.get(name) != split for name in labelled):
+                splits[free[0]] = split
+    for split in ("test", "validation"):
+        wanted = max(1, len(names) // 10) - list(splits.values()).count(split)
+        splits |= dict.fromkeys([name for name in ranked if name not in splits][: max(0, wanted)], split)
+    return dict.fromkeys(ranked, "train") | splits
 
 
 def _manifest(found: Found, splits: dict[str, str]) -> str:
@@ -107,7 +123,8 @@ def _manifest(found: Found, splits: dict[str, str]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "split", *found.columns])
     for image in found.images:
-        writer.writerow([image, splits[image], *(column.cells.get(image, "") for column in found.columns.values())])
+        cells = [column.cells.get(image, "") for column in found.columns.values()]
+        writer.writerow([image, splits.get(image, "train"), *cells])
     return text.getvalue()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +17,7 @@ from torchvision import tv_tensors
 
 from afanet import tasks
 from afanet.data.declared import Declared
-from afanet.data.files import read_image
+from afanet.data.files import read_array, read_image
 from afanet.data.manifest.values import Names
 from afanet.data.transforms import DepthMap, NormalMap
 from afanet.errors import InputError
@@ -112,7 +111,7 @@ class DepthKind(MapKind):
 
     def read(self, path: Path) -> Tensor:
         if path.suffix.lower() == ".npy":
-            metres = _read_array(path, 2, "depth in metres (H, W)")
+            metres = _read_floats(path, 2, "depth map in metres (H, W)")
             if (metres < 0).any():
                 raise InputError(f"{path} has depth {metres.min():g} m, expected 0 (not measured) or more: mend it")
         else:
@@ -132,7 +131,7 @@ class NormalsKind(MapKind):
 
     def read(self, path: Path) -> Tensor:
         if path.suffix.lower() == ".npy":
-            vectors = _read_array(path, 3, "unit vectors (H, W, 3)")
+            vectors = _read_floats(path, 3, "map of unit vectors (H, W, 3)")
         else:
             colours = read_image(path, ("RGB",), "map of normals as 8-bit RGB")
             vectors = np.where(colours.any(2, keepdims=True), colours / np.float32(127.5) - 1, np.float32(0))
@@ -147,19 +146,13 @@ class NormalsKind(MapKind):
         return NormalMap(torch.from_numpy(np.ascontiguousarray(units.transpose(2, 0, 1))))
 
 
-def _read_array(path: Path, axes: int, meaning: str) -> NDArray[np.float32]:
+def _read_floats(path: Path, axes: int, meaning: str) -> NDArray[np.float32]:
     """A `.npy` file of finite floats."""
-    try:
-        found: Any = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: copy it again, or leave its cell empty") from None
-    except Exception as error:  # NumPy raises as many kinds as there are ways for a file to be broken
-        raise InputError(f"{path} cannot be read as a .npy file ({error!s:.80}): copy it again") from error
-    shape, kind = getattr(found, "shape", ()), getattr(getattr(found, "dtype", None), "kind", "")
-    if kind != "f" or len(shape) != axes or 0 in shape or shape[2:] not in ((), (3,)):
-        raise InputError(f"{path} holds {getattr(found, 'dtype', 'no array')} {shape}, expected floats, {meaning}")
+    found = read_array(path, meaning)
+    if found.dtype.kind != "f" or found.ndim != axes or found.shape[2:] not in ((), (3,)):
+        raise InputError(f"{path} holds {found.dtype} {found.shape}, expected floats, a {meaning}")
     with np.errstate(over="ignore"):
         array: NDArray[np.float32] = found.astype(np.float32)
     if not np.isfinite(array).all():
-        raise InputError(f"{path} has a value that is infinite or no number, expected {meaning}, 0 for none: mend it")
+        raise InputError(f"{path} has a value that is infinite or no number, expected a {meaning}, 0 for none: mend it")
     return array

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 from torchvision import tv_tensors
@@ -33,6 +36,17 @@ class ManifestReader(Reader):
 
     def group(self, row: Any) -> str | None:
         return self.rows.groups[int(row)].as_py() or None if self.rows.groups is not None else None
+
+    def groups(self, items: Sequence[Any]) -> Iterator[str]:
+        if self.rows.groups is None:
+            return
+        wanted = np.zeros(len(self.rows.groups), bool)
+        wanted[items] = True
+        start = 0
+        for chunk in self.rows.groups.chunks:
+            named = chunk.filter(pa.array(wanted[start : start + len(chunk)])).unique()
+            yield from filter(None, named.to_pylist())
+            start += len(chunk)
 
     def __call__(self, row: Any) -> Sample:
         """The sample of a row; its id is the manifest's name, the place in it, and the path of the image."""

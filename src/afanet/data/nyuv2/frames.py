@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import tv_tensors
 
+from afanet.data.files import by, require_shape
 from afanet.data.normals import Pinhole, normals_from_depth
 from afanet.data.sample import Reader, Sample
 from afanet.data.transforms import DepthMap, NormalMap
@@ -55,24 +56,21 @@ class Frames(Reader):
         """The place of one of `Raw`'s parts, to begin a sentence with."""
 
     @abstractmethod
-    def name(self, item: Any) -> str:
-        """The frame's name in the data set."""
+    def id(self, item: Any) -> str:
+        """The frame's image file, relative to the data's root, and which of several in that it is."""
 
     def __call__(self, item: Any) -> Sample:
         raw = self.raw(item)
         image = raw.image
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise InputError(
-                f"{self.where(item, 'image')} is {_by(image.shape)} of {image.dtype}, expected HxWx3 of uint8: "
+                f"{self.where(item, 'image')} is {by(image.shape)} of {image.dtype}, expected HxWx3 of uint8: "
                 f"copy it again"
             )
         for part, values in raw._asdict().items():
             shape = (*image.shape[:2], 3) if part == "normals" else image.shape[:2]
-            if part != "image" and values is not None and values.shape != shape:
-                raise InputError(
-                    f"{self.where(item, part)} is {_by(values.shape)} pixels, expected {_by(shape)} "
-                    f"as its photo {self.where(item, 'image')}: resize it"
-                )
+            if part != "image" and values is not None:
+                require_shape(self.where(item, part), values.shape, self.where(item, "image"), shape)
         depth = self._depth(item, raw.depth)
         targets: dict[str, Tensor] = {
             "segmentation": tv_tensors.Mask(torch.from_numpy(self.table[self._ids(item, raw.labels)])),
@@ -82,7 +80,7 @@ class Frames(Reader):
             given = raw.normals
             if given is None and abs(depth.shape[0] / depth.shape[1] / CAMERA_ASPECT - 1) > 0.005:
                 raise InputError(
-                    f"{self.where(item, 'depth')} is {_by(tuple(depth.shape))} pixels, no view of the camera's whole "
+                    f"{self.where(item, 'depth')} is {by(depth.shape)} pixels, no view of the camera's whole "
                     f"height and width, without which normals from depth are wrong: leave the option 'normals' out"
                 )
             known = from_depth(depth) if given is None else torch.einsum("ij,jhw->ihw", self.turn, unit(given))
@@ -91,7 +89,7 @@ class Frames(Reader):
         return {
             "image": tv_tensors.Image(torch.from_numpy(pixels)),
             "targets": targets,
-            "id": f"nyuv2/{self.name(item)}",
+            "id": self.id(item),
         }
 
     def _ids(self, item: Any, labels: NDArray[Any]) -> NDArray[np.int64]:
@@ -137,7 +135,3 @@ def unit(normals: NDArray[Any]) -> Tensor:
     vectors = torch.from_numpy(np.ascontiguousarray(normals.transpose(2, 0, 1), dtype=np.float32))
     length = vectors.norm(dim=0)
     return torch.where((length > SHORTEST) & length.isfinite(), vectors / length, 0)
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class MatFile(Frames):
                     f"{depths} (N, W, H), as many of each: give the official file"
                 )
         self.indices = set(range(1, frames + 1))
+        self.scenes = self._scenes()
 
     def _open(self) -> Any:
         try:
@@ -42,14 +44,33 @@ class MatFile(Frames):
         except OSError as error:
             raise InputError(f"{self.path} is no whole MATLAB 7.3 file ({error}): copy it again") from error
 
+    def _scenes(self) -> list[str] | None:
+        """The name of each frame's scene; None where the file has no `scenes`."""
+        names: list[str] = []
+        with self._open() as file:
+            if "scenes" not in file:
+                return None
+            with suppress(Exception):  # h5py raises as many kinds as there are ways for a file to be broken
+                names = ["".join(map(chr, file[place][:].flat)) for place in file["scenes"][:].flat]
+        known = [name for name in names if name and name.isprintable()]
+        if not len(known) == len(names) == len(self.indices):
+            raise InputError(
+                f"{self.path} has 'scenes' with {len(known) or 'no'} readable names, expected one for each of "
+                f"{len(self.indices)} frames: copy it again"
+            )
+        return names
+
     def files(self, index: int) -> tuple[Path, ...]:
         return (self.path,)
 
     def where(self, index: int, part: str) -> str:
         return f"{self.path}, frame {index},"
 
-    def name(self, index: int) -> str:
-        return f"{index:04d}"
+    def id(self, index: int) -> str:
+        return f"{self.path.name}#{index}"
+
+    def group(self, index: int) -> str | None:
+        return f"scene {self.scenes[index - 1]}" if self.scenes else None
 
     def raw(self, index: int) -> Raw:
         with self._open() as file:

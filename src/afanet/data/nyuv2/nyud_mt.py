@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afanet.data.files import read_image
-from afanet.data.nyuv2.files import check_complete, listed, read_array
-from afanet.data.nyuv2.frames import Frames, Raw
+from afanet.data.files import read_array, read_image
+from afanet.data.nyuv2.files import FileFrames, listed
+from afanet.data.nyuv2.frames import Raw
 from afanet.errors import InputError
 
+# The types of file in each folder, of which a frame has the first that is there.
 FOLDERS = {
     "images": (".jpg", ".png"),
     "segmentation": (".png", ".npy"),
@@ -19,10 +21,10 @@ FOLDERS = {
     "normals": (".npy", ".jpg", ".png"),
 }
 PARTS = {"image": "images", "labels": "segmentation", "depth": "depth", "normals": "normals"}
-EXPECTED = "gt_sets/, images/, segmentation/, depth/"
+EXPECTED = "gt_sets/, images/*.jpg, segmentation/*.png, depth/*.npy"
 
 
-class NyudMt(Frames):
+class NyudMt(FileFrames):
     """Frames by name: `images/*.jpg`, `segmentation/*.png` (0 void, 1..40), `depth/*.npy` in metres, `normals/*.npy`.
 
     `gt_sets/train.txt` and `val.txt` name the frames of either split, one a line. Labels may be `.npy` too, and normals
@@ -30,18 +32,16 @@ class NyudMt(Frames):
     """
 
     def __init__(self, root: Path, table: NDArray[np.uint8], normals: bool = False):
-        super().__init__(table, normals)
-        self.root = root
         self.own_normals = normals and (root / "normals").is_dir()
+        super().__init__(root, [part for part in PARTS if part != "normals" or self.own_normals], table, normals)
         self.train, self.val = (self._named(f"{split}.txt") for split in ("train", "val"))
         both = set(self.train) & set(self.val)
         if both:
             raise InputError(f"{root / 'gt_sets'} has frame {min(both)} in train.txt and in val.txt: keep it in one")
-        needed = [folder for folder in FOLDERS if folder != "normals" or self.own_normals]
-        self.paths = {folder: listed(root / folder, FOLDERS[folder], EXPECTED) for folder in needed}
-        check_complete(
-            {root / folder: paths for folder, paths in self.paths.items()}, [*self.train, *self.val], "gt_sets/ names"
-        )
+        self.names = {part: self._names(PARTS[part]) for part in self.parts}
+
+    def _names(self, folder: str) -> set[str]:
+        return listed(self.root / folder, rf".+({'|'.join(map(re.escape, FOLDERS[folder]))})", EXPECTED)
 
     def _named(self, file: str) -> list[str]:
         path = self.root / "gt_sets" / file
@@ -55,23 +55,17 @@ class NyudMt(Frames):
             raise InputError(f"{path} names {found}, expected each frame of the split once, one a line")
         return names
 
-    def files(self, frame: str) -> tuple[Path, ...]:
-        return tuple(paths[frame] for paths in self.paths.values())
-
-    def where(self, frame: str, part: str) -> str:
-        return str(self.paths[PARTS[part]][frame])
-
-    def name(self, frame: str) -> str:
-        return frame
+    def path(self, frame: str, part: str) -> Path:
+        names = [f"{frame}{suffix}" for suffix in FOLDERS[PARTS[part]]]
+        return self.root / PARTS[part] / next((name for name in names if name in self.names[part]), names[0])
 
     def raw(self, frame: str) -> Raw:
-        path = {folder: paths[frame] for folder, paths in self.paths.items()}
-        labels, depth = path["segmentation"], read_array(path["depth"], "depth map")
+        labels, depth = self.path(frame, "labels"), read_array(self.path(frame, "depth"), "depth map")
         return Raw(
-            read_image(path["images"], "RGB", "photo"),
+            read_image(self.path(frame, "image"), "RGB", "photo"),
             read_array(labels, "label map") if labels.suffix == ".npy" else read_image(labels, "L", "label map"),
             depth[..., 0] if depth.ndim == 3 and depth.shape[2] == 1 else depth,
-            _normals(path["normals"]) if self.own_normals else None,
+            _normals(self.path(frame, "normals")) if self.own_normals else None,
         )
 
 

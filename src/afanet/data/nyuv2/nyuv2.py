@@ -18,6 +18,7 @@ from afanet.data.nyuv2.matlab import MatFile
 from afanet.data.nyuv2.mtan import Mtan
 from afanet.data.nyuv2.nyud_mt import NyudMt
 from afanet.data.nyuv2.splits import read_splits
+from afanet.data.present import present_items
 from afanet.data.sample import Data, Size, Split
 from afanet.data.transforms import evaluation, training
 from afanet.errors import InputError
@@ -33,12 +34,13 @@ EXPECTED = (
 
 
 class Layout(NamedTuple):
-    """A reader, the items of its two splits, and what it reads, in words."""
+    """A reader, what it reads, in words, the items of its two splits, and what is wrong with these."""
 
     frames: Frames
+    source: str
     train: Sequence[Any]
     test: Sequence[Any]
-    source: str
+    problems: Sequence[str] = ()
 
 
 def open_nyuv2(
@@ -76,14 +78,17 @@ def open_nyuv2(
     if normals:
         tasks["normals"] = Normals()
         kinds.append("its own normals" if frames.own_normals else "normals from depth")
-    problems: list[str] = []
+    train, missing = present_items(frames, layout.train)
+    test, more = present_items(frames, layout.test)
+    problems = [*layout.problems, *missing, *more]
     if frames.own_normals:
-        frames.turn, problems = _turn(root, frames, layout.train)
+        frames.turn, unfit = _turn(root, frames, train)
+        problems += unfit
     return Data(
-        train=Split(frames, layout.train, training(size, zoom=1.5, augment=augment)),
-        test=Split(frames, layout.test, evaluation(size)),
+        train=Split(frames, train, training(size, zoom=1.5, augment=augment)),
+        test=Split(frames, test, evaluation(size)),
         tasks=tasks,
-        describe=f"nyuv2: {len(layout.train)} training and {len(layout.test)} test frames from {layout.source}, "
+        describe=f"nyuv2: {len(train)} training and {len(test)} test frames from {layout.source}, "
         f"{', '.join(kinds[:-1])} and {kinds[-1]}, at {size[0]}x{size[1]}",
         problems=problems,
     )
@@ -94,20 +99,20 @@ def _look(root: Path, classes: Literal[13, 40], depth: Literal["filled", "raw"],
         path, folder = (root, root.parent) if root.is_file() else (root / MAT_NAME, root)
         array = "rawDepths" if depth == "raw" else "depths"
         file = MatFile(path, label_table("classes894", classes), normals, array)
-        return Layout(file, *read_splits(folder / "splits.mat", file.indices), path.name)
+        return Layout(file, path.name, *read_splits(folder / "splits.mat", file.indices))
     if depth == "raw":
         raise InputError(f"{root} has no raw depth, which {MAT_NAME} alone holds: leave the option 'depth' out")
     if any((root / folder).is_dir() for folder in FOLDERS):
         folders = Folders(root, label_table("classes40", classes), normals)
-        return Layout(folders, *read_splits(root / "splits.mat", folders.indices), "folders")
+        return Layout(folders, "folders", *read_splits(root / "splits.mat", folders.indices))
     if any((root / folder).is_dir() for folder in ("gt_sets", "segmentation")):
         nyud_mt = NyudMt(root, label_table("classes40", classes), normals)
-        return Layout(nyud_mt, nyud_mt.train, nyud_mt.val, "NYUD_MT's folders (tested on val)")
+        return Layout(nyud_mt, "NYUD_MT's folders (tested on val)", nyud_mt.train, nyud_mt.val)
     if _is_mtan(root):
         if classes != 13:
             raise InputError(f"{root} is MTAN's layout, whose labels are of 13 classes: set the option 'classes' to 13")
         mtan = Mtan(root, label_table("classes13", classes), normals)
-        return Layout(mtan, mtan.train, mtan.val, "MTAN's folders (tested on val)")
+        return Layout(mtan, "MTAN's folders (tested on val)", mtan.train, mtan.val)
     raise other_layout(root, "nyuv2", EXPECTED)
 
 

@@ -1,0 +1,77 @@
+"""What makes a sample unusable, found by reading it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from afanet.data.cache import Cached
+from afanet.data.parallel import in_order
+from afanet.data.sample import Data, Reader, Sample, Split
+from afanet.errors import InputError
+from afanet.tasks import Task
+
+
+def target_faults(sample: Sample, tasks: Mapping[str, Task]) -> dict[str, str]:
+    """A sentence for each task whose target has another size than the image, or values that it cannot have."""
+    size = tuple(sample["image"].shape[-2:])
+    faults = {}
+    for name, task in tasks.items():
+        target = sample["targets"].get(name)
+        if target is None:
+            continue
+        target = target.as_subclass(Tensor)
+        if target.ndim >= 2 and tuple(target.shape[-2:]) != size:
+            found = "x".join(map(str, target.shape[-2:]))
+            faults[name] = f"{sample['id']}: {name} is {found} pixels, expected {size[0]}x{size[1]} as the image"
+        elif fault := task.fault(target):
+            faults[name] = f"{sample['id']}: {name} has {fault}"
+    return faults
+
+
+def require_sound(sample: Sample, tasks: Mapping[str, Task]) -> None:
+    """Raise `InputError` for the first of the sample's faults."""
+    for fault in target_faults(sample, tasks).values():
+        raise InputError(f"{fault}: mend it, or leave it out")
+
+
+def unchecked(data: Data) -> list[Split]:
+    """The splits that were not read yet: neither from a cache, which was made by reading them, nor made by a program.
+
+    >>> from afanet.data import open_data
+    >>> unchecked(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1))
+    []
+    """
+    return [
+        split
+        for split in data.splits.values()
+        if not isinstance(split.read, Cached) and type(split.read).files is not Reader.files
+    ]
+
+
+def check_samples(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda: None) -> None:
+    """Read every sample of the `unchecked` splits once, in `workers` processes; `advance` is called after each.
+
+    Raises `InputError` for the first that cannot be read, or of which a target has another size than its image or
+    values outside its task's range. A sample that is read from no file is not made to be checked.
+    """
+    for split in unchecked(data):
+        for found in in_order(_Read(split.read, data.tasks), split.items, workers):
+            if found is not None:
+                raise found
+            advance()
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Reads one item, if there are files of it, and keeps nothing."""
+
+    reader: Reader
+    tasks: Mapping[str, Task]
+
+    def __call__(self, item: Any) -> None:
+        if self.reader.files(item):
+            require_sound(self.reader(item), self.tasks)
