@@ -9,7 +9,8 @@ import torch
 
 from afanet import AFA, NDDR, CrossStitch, Dense, InputError, Pooled, create_network
 from afanet.fusion import Fusion
-from afanet.networks import METHODS
+from afanet.networks import METHODS, create
+from afanet.networks.backbones import Backbone
 
 OUTPUTS = {
     "dense": {"segmentation": Dense(13), "depth": Dense(1)},
@@ -37,6 +38,7 @@ def test_every_method_gives_every_output_at_any_size(method: str, kind: str) -> 
     [
         ("single", [], None),
         ("hard", [], None),
+        ("mtan", [], None),
         ("cross_stitch", ["after_layer1", "layer2", "layer3", "layer4"], CrossStitch),
         ("nddr", ["after_layer1", "layer2", "layer3", "layer4"], NDDR),
         ("afa", ["layer4.0", "layer4.1"], AFA),
@@ -48,6 +50,39 @@ def test_methods_meet_where_they_should(method: str, points: list[str], layer: t
         name: type(module) for name, module in network.named_modules() if isinstance(module, CrossStitch | NDDR | AFA)
     }
     assert found == {f"fusion.backbone.{point}": layer for point in points}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_three_tasks_of_nyuv2_train_a_step(method: str) -> None:
+    outputs = {"segmentation": Dense(13), "depth": Dense(1), "normals": Dense(3)}
+    network = create_network(method, outputs, "resnet10t", size=(64, 96)).train()
+    predicted = network(torch.rand(2, 3, 64, 96))
+    assert {task: y.shape for task, y in predicted.items()} == {
+        task: (2, output.channels, 64, 96) for task, output in outputs.items()
+    }
+    sum(y.square().mean() for y in predicted.values()).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
+@pytest.mark.slow
+def test_forty_attributes_are_forty_tasks() -> None:
+    outputs = {f"attribute{i}": Pooled(1) for i in range(40)}
+    network = create_network("afa", outputs, "resnet10t", size=(32, 32)).train()
+    for _ in range(2):
+        predicted = network(torch.rand(2, 3, 32, 32))
+        sum(y.square().mean() for y in predicted.values()).backward()
+        network.fusion.backbone.layer4.get_submodule("0").sam.conv.weight.data.neg_()  # one of the two passes the ReLU
+    assert list(predicted) == list(outputs)
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+    assert all(p.grad.any() for p in network.fusion.parameters())
+
+
+@pytest.mark.parametrize("method", ["hard", "mtan"])
+def test_one_trunk_is_built_once(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+    monkeypatch.setattr(create, "Backbone", lambda *args, **options: built.append(args) or Backbone(*args, **options))
+    small(method, OUTPUTS["both"])
+    assert built == [("resnet18",)]
 
 
 def test_hard_sharing_has_one_backbone_and_a_head_a_task() -> None:
@@ -116,6 +151,9 @@ def test_options_go_to_the_fusion_layers_and_kinds_may_be_named() -> None:
         (("afa", {"age": Pooled(8), "b.c": Pooled(2)}), {}, "'b.c' cannot name a task"),
         (("afa", {"age": 8}), {}, r"output of task 'age' is 8: expected Dense\(channels\) or Pooled"),
         (("hard", OUTPUTS["pooled"]), {"per_task": True}, "method 'hard' has no fusion layers to give per_task to"),
+        (("mtan", OUTPUTS["pooled"]), {"limit": 2.0}, "method 'mtan' has no fusion layers to give limit to"),
+        (("mtan", {"age": Pooled(8), "b.c": Pooled(2)}), {}, "'b.c' cannot name a task"),
+        (("mtan", OUTPUTS["pooled"], "vit_tiny_patch16_224"), {}, "has no chain of stages"),
         (("afa", OUTPUTS["pooled"]), {"output_stride": 12}, "output_stride=12 is unknown"),
         (("afa", OUTPUTS["pooled"]), {"weights": "none.pth"}, "none.pth is not a file"),
     ],

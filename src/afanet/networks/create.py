@@ -13,6 +13,7 @@ from afanet.errors import InputError, unknown
 from afanet.fusion import AFA, NDDR, CrossStitch
 from afanet.networks.backbones import Backbone
 from afanet.networks.heads import DenseHead, PooledHead
+from afanet.networks.mtan import attend
 from afanet.networks.outputs import Dense, Output, Pooled
 from afanet.networks.weave import weave
 from afanet.networks.woven import Woven
@@ -20,11 +21,12 @@ from afanet.networks.woven import Woven
 
 @dataclass(frozen=True)
 class Method:
-    """Where the branches share a trunk, where they meet, and the fusion layer that they meet in."""
+    """Where the branches share a trunk, where they meet and in what, and whether each attends to the shared trunk."""
 
     share: str | None
     meet_at: Callable[[Backbone], list[str]]
     fusion: Callable[..., nn.Module] | None
+    attend: bool = False
 
 
 def _nowhere(backbone: Backbone) -> list[str]:
@@ -34,6 +36,7 @@ def _nowhere(backbone: Backbone) -> list[str]:
 METHODS: dict[str, Method] = {
     "single": Method(None, _nowhere, None),
     "hard": Method("backbone", _nowhere, None),
+    "mtan": Method("backbone", _nowhere, None, attend=True),
     "cross_stitch": Method(None, lambda backbone: backbone.stages, CrossStitch),
     "nddr": Method(None, lambda backbone: backbone.stages, NDDR),
     "afa": Method(None, lambda backbone: backbone.last_blocks, AFA),
@@ -68,8 +71,9 @@ def create_network(
     """A multi-task network by method and backbone: images (B, 3, H, W) in, ``{task: output}`` out.
 
     Args:
-        method: "single" (branches side by side), "hard" (one backbone, a head a task), "cross_stitch" and "nddr"
-            (branches meet after each stage), or "afa" (after each block of the last stage).
+        method: "single" (branches side by side), "hard" (one backbone, a head a task), "mtan" (the same, each task
+            with attention of its own to each stage), "cross_stitch" and "nddr" (branches meet after each stage), or
+            "afa" (after each block of the last stage).
         outputs: for each task ``Dense(channels)``, a DeepLabv3+ head with (B, channels, H, W) at the images' size, or
             ``Pooled(channels)``, mean pooling and a linear layer with (B, channels); ``("dense", channels)`` and
             ``("pooled", channels)`` will do, and both kinds may stand in one network.
@@ -103,9 +107,10 @@ def create_network(
         raise InputError(f"output_stride={stride} is unknown: expected 8, 16 or 32")
     if fusion_options and row.fusion is None:
         raise InputError(f"method '{method}' has no fusion layers to give {', '.join(fusion_options)} to")
-    branches = {}
+    branches: dict[str, SingleTask] = {}
     for task, output in wanted.items():
-        trunk = Backbone(backbone, output_stride=stride, multi_grid=multi_grid, weights=weights, size=size)
+        if not branches or row.share != "backbone":
+            trunk = Backbone(backbone, output_stride=stride, multi_grid=multi_grid, weights=weights, size=size)
         head: nn.Module
         if isinstance(output, Dense):
             head = DenseHead(trunk.channels, output.channels, stride)
@@ -114,7 +119,10 @@ def create_network(
         branches[task] = SingleTask(trunk, head)
     points = [f"backbone.{layer}" for layer in row.meet_at(trunk)]
     fusion = None if row.fusion is None else partial(row.fusion, **fusion_options)
-    network = weave(branches, points, fusion, share=row.share, example=(1, 3, *size))
+    example = (1, 3, *size)
+    network = weave(branches, points, fusion, share=row.share, example=example)
+    if row.attend:
+        network = attend(network, example)
     network.weights_report = trunk.weights_report
     return network
 

@@ -1,0 +1,118 @@
+"""What fusion layers cost as tasks are added: one step of the layer alone, forward and backward, in training.
+
+    python benchmarks/tasks.py [--seconds 1.5] [--threads 1] [--batch 4] [--channels 256] [--size 12 16]
+
+N tensors of one shape go in, for N = 2, 4, 8, 16, 40. A time is the shortest of many, since other work on the machine
+only ever adds to it; one thread waits for no other. Peak memory is what torch's allocator held at most during a step
+beyond what it held before, by its own record: outputs, what is kept for the way back, gradients. "Over N=2" is the time
+of a task over that of a task at N = 2. The fits are the power of N that comes closest to the figures, and how far these
+lie from the nearest straight line, both by relative error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
+
+from afanet import AFA, NDDR, CrossStitch
+from afanet.networks.mtan import Attention
+
+TASKS = [2, 4, 8, 16, 40]
+
+
+class MTANStage(nn.Module):
+    """Every task's attention at one stage: the first tensor is the trunk's, the N are what tasks took of the last."""
+
+    def __init__(self, channels: int, tasks: int, size: Sequence[int]) -> None:
+        super().__init__()
+        self.attentions = nn.ModuleList(Attention(channels, channels, channels) for _ in range(tasks))
+
+    def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        return [attention(xs[0], xs[0], x) for attention, x in zip(self.attentions, xs, strict=True)]
+
+
+LAYERS: dict[str, Callable[..., nn.Module]] = {
+    "AFA": AFA,
+    "cross-stitch": CrossStitch,
+    "NDDR": NDDR,
+    "MTAN attention": MTANStage,
+}
+
+
+def training_step(layer: nn.Module, shape: Sequence[int], tasks: int) -> Callable[[], None]:
+    """A function that runs the layer forward and backward."""
+    xs = [torch.randn(*shape).relu_().requires_grad_() for _ in range(tasks)]
+    grads = [torch.randn(*shape) for _ in range(tasks)]
+
+    def step() -> None:
+        for tensor in [*xs, *layer.parameters()]:
+            tensor.grad = None
+        torch.autograd.backward(layer(xs), grads)
+
+    return step
+
+
+def shortest(step: Callable[[], None], seconds: float) -> float:
+    """The shortest of the steps that fit into these seconds, one at least after the first, which is not counted."""
+    times: list[float] = []
+    while len(times) < 2 or sum(times) < seconds:
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
+
+
+def peak_memory(step: Callable[[], None]) -> float:
+    """MiB that are held at most during the step beyond what is held before it."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+        step()
+    events = [event for event in record.profiler.kineto_results.events() if event.name() == "[memory]"]
+    return max(accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns()))) / 2**20
+
+
+def fits(tasks: Sequence[int], costs: Sequence[float]) -> tuple[float, float]:
+    """The power of N that comes closest to the costs, and their largest relative distance from a straight line."""
+    n, cost = np.array(tasks, float), np.array(costs)
+    power = np.polyfit(np.log(n), np.log(cost), 1)[0]
+    slope, start = np.polyfit(n, cost, 1, w=1 / cost)
+    return float(power), float(np.abs((start + slope * n) / cost - 1).max())
+
+
+def main() -> None:
+    """Measure every layer at every N and print the table and the fits."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=1.5, help="of steps for each layer and N")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--channels", type=int, default=256)
+    parser.add_argument("--size", type=int, nargs=2, default=[12, 16], metavar=("H", "W"))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    shape = (options.batch, options.channels, *options.size)
+    print(f"features {shape}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    for name, make in LAYERS.items():
+        print(f"{name}\n    N  time, ms  over N=2  parameters  peak, MiB")
+        times, memory = [], []
+        for tasks in TASKS:
+            torch.manual_seed(0)
+            layer = make(options.channels, tasks=tasks, size=options.size).train()
+            step = training_step(layer, shape, tasks)
+            times.append(shortest(step, options.seconds))
+            memory.append(peak_memory(step))
+            over = times[-1] / tasks / (times[0] / TASKS[0])
+            count = sum(parameter.numel() for parameter in layer.parameters())
+            print(f"  {tasks:3} {times[-1] * 1e3:9.2f} {over:9.2f} {count:11,} {memory[-1]:10.1f}", flush=True)
+        for what, costs in {"time": times, "memory": memory}.items():
+            power, distance = fits(TASKS, costs)
+            print(f"  {what} goes as N^{power:.2f}; at most {distance:.0%} from a straight line")
+
+
+if __name__ == "__main__":
+    main()

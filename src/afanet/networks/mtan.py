@@ -1,0 +1,163 @@
+"""MTAN: one trunk for all tasks, whose stages every task looks at through attention masks of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+from afanet.errors import InputError
+from afanet.networks.backbones import Backbone, _blocks
+from afanet.networks.layout import Layout, layouts_of
+from afanet.networks.trace import Trace, in_mode
+from afanet.networks.woven import Program, Woven
+
+
+class Attention(nn.Module):
+    r"""What one task takes of one stage: the stage's last features under a mask between 0 and 1.
+
+    .. math:: a_s = m_s \odot p_s, \qquad m_s = \sigma(h([u_s; f(a_{s-1})])),
+
+    with p the stage's last features, u earlier ones of the same stage, and what the task took of the stage before. h is
+    a 1x1 convolution to a quarter of p's channels, BN, ReLU and a 1x1 convolution with BN; f is a 3x3 convolution
+    between two of 1x1 that narrow it to a quarter, each with BN and ReLU, and max pooling to the size of p.
+
+    Args:
+        inner: channels of u.
+        last: channels of p, of the mask and of what f puts out.
+        below: channels of the stage before; 0 for the first stage, which has no f.
+
+    >>> attention = Attention(inner=16, last=16, below=8)
+    >>> u, p, a = torch.rand(2, 16, 5, 6), torch.rand(2, 16, 5, 6), torch.rand(2, 8, 9, 11)
+    >>> attention(u, p, a).shape
+    torch.Size([2, 16, 5, 6])
+    """
+
+    def __init__(self, inner: int, last: int, below: int = 0) -> None:
+        super().__init__()
+        hidden = max(last // 4, 1)
+        self.encoder: nn.Sequential | None = None
+        if below:
+            widths = [(below, hidden, 1), (hidden, hidden, 3), (hidden, last, 1)]
+            self.encoder = nn.Sequential(*(layer for width in widths for layer in (*_conv(*width), nn.ReLU())))
+        inputs = inner + (last if below else 0)
+        self.mask = nn.Sequential(*_conv(inputs, hidden, 1), nn.ReLU(), *_conv(hidden, last, 1), nn.Sigmoid())
+
+    def forward(self, inner: Tensor, last: Tensor, below: Tensor | None = None) -> Tensor:
+        """What the task takes: (B, C, H, W) as `last`, with `below` of any size."""
+        size = last.shape[-2:]
+        if inner.shape[-2:] != size:  # a MobileViT's blocks round odd sizes up
+            inner = F.adaptive_max_pool2d(inner, size)
+        if self.encoder is not None and below is not None:
+            # adaptive: it halves where the stage does, and keeps the size where the stage is dilated instead
+            inner = torch.cat([inner, F.adaptive_max_pool2d(self.encoder(below), size)], 1)
+        mask: Tensor = self.mask(inner)
+        return mask * last
+
+
+def attend(network: Woven, example: Sequence[int]) -> Woven:
+    """MTAN from a network that shares its whole backbone: an :class:`Attention` for each task and stage.
+
+    p is what a stage of the trunk puts out and u what its last block but one does; in a stage of one block, or one that
+    is no chain of blocks, u is p. A task's head gets what the task took of the first and of the last stage, where hard
+    sharing hands the trunk's own features to all.
+
+    Args:
+        network: of hard sharing, made by :func:`~afanet.networks.create_network`; its trunk and heads are adopted.
+        example: an image batch's shape.
+
+    Returns:
+        A network with the trunk and the heads under the names that they had, and ``fusion.TASK.STAGE``.
+
+    Raises:
+        InputError: for a backbone with a stage that cannot be traced, or that puts out several tensors.
+
+    Liu et al., End-to-End Multi-Task Learning with Attention, CVPR 2019. The paper's network is a SegNet, with masks in
+    its decoder too; the published versions for ResNets have them in the backbone only, with one decoder a task, and so
+    has this one, whose decoder takes the attended first stage as its low-level features. f is one convolution in the
+    paper, which has one a stage for all tasks; here every task has its own, so that tasks meet in the trunk only.
+
+    >>> from afanet import Dense, Pooled, create_network
+    >>> network = create_network("mtan", {"depth": Dense(1), "scene": Pooled(5)}, "resnet18", size=(64, 96)).eval()
+    >>> {task: tuple(y.shape) for task, y in network(torch.rand(1, 3, 70, 90)).items()}
+    {'depth': (1, 1, 70, 90), 'scene': (1, 5)}
+    >>> [name for name, _ in network.fusion.scene.named_children()]
+    ['after_layer1', 'layer2', 'layer3', 'layer4']
+    """
+    owner = network.tasks[0]
+    trunk = network.branches.get_submodule(f"{owner}.backbone")
+    assert isinstance(trunk, Backbone)
+    stages = {stage: _inner_and_last(trunk, stage) for stage in trunk.stages}
+    layers = list(dict.fromkeys(layer for pair in stages.values() for layer in pair))
+    image = next(trunk.parameters()).new_empty(tuple(example))
+    traces = {}
+    for training in (False, True):
+        with in_mode(trunk, training):
+            traces[training] = Trace(owner, trunk, layers, image)
+    layouts = {layer: _layout(traces[False], layer) for layer in layers}
+    value = {layer: layouts[layer].enter(traces[False].value(traces[False].calls[layer])) for layer in layers}
+
+    attentions: dict[str, nn.Module] = {}
+    for task in network.tasks:
+        below = 0
+        for stage, (inner, last) in stages.items():
+            attentions[f"{task}.{stage}"] = Attention(value[inner].shape[1], value[last].shape[1], below)
+            below = value[last].shape[1]
+    branches = {task: network.branches.get_submodule(task) for task in network.tasks}
+    programs = {mode: Program(_graph(trace, layouts, stages, network.tasks)) for mode, trace in traces.items()}
+    return Woven(branches, attentions, programs)
+
+
+def _inner_and_last(trunk: Backbone, stage: str) -> tuple[str, str]:
+    """The layers of a stage that put out u and p."""
+    layer = trunk.low if stage == trunk.stages[0] else stage
+    blocks = _blocks(trunk, layer)
+    children = [name for name, _ in trunk.get_submodule(layer).named_children()]
+    if len(blocks) == 1 or not blocks[-1].startswith(f"{layer}.{children[-1]}"):  # something follows the blocks
+        return stage, stage
+    return blocks[-2], stage if layer != stage else blocks[-1]
+
+
+def _layout(trace: Trace, layer: str) -> Layout:
+    layouts = layouts_of(trace, trace.calls[layer], None)
+    if None not in layouts:
+        raise InputError(
+            f"layer '{layer}' of the backbone puts out several tensors, and mtan attends to one a stage: "
+            "use another backbone, or another method"
+        )
+    return layouts[None]
+
+
+def _graph(
+    trace: Trace, layouts: Mapping[str, Layout], stages: Mapping[str, tuple[str, str]], tasks: Sequence[str]
+) -> fx.Graph:
+    """The trunk up to its last stage, then one task after the other: its attention stage by stage, and its head."""
+    graph = fx.Graph()
+    recorder = fx.proxy.GraphAppendingTracer(graph)
+    became = {trace.nodes[0]: graph.placeholder("image")}
+    end = max(trace.nodes.index(node) for node in trace.calls.values())
+    for node in trace.nodes[1 : end + 1]:
+        became[node] = graph.node_copy(node, became.__getitem__)
+        if node.op in ("call_module", "get_attr"):
+            became[node].target = f"branches.{trace.task}.backbone.{node.target}"
+    # layouts are written for tensors; called on proxies they are recorded instead
+    proxies: dict[fx.Node, Any] = {node: fx.Proxy(copy, recorder) for node, copy in became.items()}
+    features = {layer: layout.enter(proxies[trace.calls[layer]]) for layer, layout in layouts.items()}
+    size = proxies[trace.nodes[0]].shape[-2:]
+    outputs = {}
+    for task in tasks:
+        attended: list[fx.Proxy] = []
+        for stage, (inner, last) in stages.items():
+            seen = (features[inner], features[last], *attended[-1:])
+            attended.append(recorder.create_proxy("call_module", f"fusion.{task}.{stage}", seen, {}))
+        ends = (attended[0], attended[-1])
+        outputs[task] = recorder.create_proxy("call_module", f"branches.{task}.head", (ends, size), {})
+    graph.output(recorder.create_arg(outputs))
+    return graph
+
+
+def _conv(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(outputs)]
