@@ -1,0 +1,243 @@
+"""How several losses, or their gradients, become one step of the optimiser."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from afanet.errors import InputError
+from afanet.training.balancing.draws import seeded
+from afanet.training.balancing.jacobian import jacobian, parts, statistic, write
+from afanet.training.balancing.memory import recall, remember
+from afanet.training.balancing.methods import find_balancing
+
+Reduce = Callable[[Tensor], Tensor]
+CPU = torch.device("cpu")
+
+
+def alone(tensor: Tensor) -> Tensor:
+    """The mean of a tensor over the one process there is."""
+    return tensor
+
+
+class Balancer(nn.Module):
+    """Balances N tasks by a method of the table; see `afanet balancing`.
+
+    A method of `kind` "loss" makes one scalar of the losses (`combine`), for one ordinary backward pass. One of kind
+    "gradient" takes a backward pass for each task, combines the gradients of the shared parameters, and leaves each
+    task's own parameters theirs (`backward`; GradNorm, which weights losses, weights these alike).
+
+    A task without a label in a batch has a loss of 0 and no gradient. Methods of losses then take its last loss, as a
+    constant; in the combination of gradients it has no part: one gradient that is left is taken as it is, none is zero.
+    Methods that remember have a memory for each set of tasks that come together. Gradients that are not finite are
+    summed without asking the method, so that whoever looks at them sees that, and no memory is spoilt.
+
+    Over several processes `reduce` is the mean of a tensor over all of them, the same in each: losses and gradients
+    are averaged before anything is decided, and random draws follow the seed of construction and the step, not what
+    else a process drew. So all processes decide alike.
+
+    Small problems are solved on the CPU: methods of gradients wait for the device once a step, geometric-mean too; the
+    others, and gradnorm, never do.
+
+    Args:
+        name: one of `methods.BALANCINGS`.
+        tasks: their names, in the order of the losses; the first is the primary one where a method has such.
+        options: the method's numbers that shall not be the default.
+
+    Raises:
+        InputError: for an unknown name or option, a value that the method does not take, or a missing package.
+
+    >>> balancer = Balancer("equal", ["depth", "normals"])
+    >>> balancer.combine(torch.tensor([1.0, 2.5], requires_grad=True)).item()
+    3.5
+    >>> balancer.weights().tolist()
+    [1.0, 1.0]
+    """
+
+    def __init__(self, name: str, tasks: Sequence[str], options: Mapping[str, Any] = {}) -> None:
+        super().__init__()
+        self.row = find_balancing(name)
+        self.tasks = tuple(tasks)
+        self.options = dict(options)
+        self._every = tuple(range(len(self.tasks)))
+        # In a dictionary and so no submodules: only what the optimiser must move is a parameter here.
+        self._methods = {self._every: self.row.create(len(self.tasks), self.options)}
+        if self.row.learns:
+            self.learnt = self._methods[self._every]
+        self._device = CPU
+        self._last = torch.ones(len(self.tasks))
+        self._seed = torch.initial_seed()
+        self._draws = 0
+        self._weights: Tensor | None = None
+
+    @property
+    def kind(self) -> Literal["loss", "gradient"]:
+        """Whether `combine` or `backward` is to be used."""
+        return self.row.kind
+
+    @property
+    def wants_losses_again(self) -> bool:
+        """Whether `after_step` must be called with the batch's losses after each step of the optimiser."""
+        return self.row.name == "famo"
+
+    def trainable(self) -> list[nn.Parameter]:
+        """The parameters that the optimiser of the network must move too."""
+        return list(self.parameters())
+
+    def weights(self) -> Tensor | None:
+        """By what the last batch's losses or gradients were multiplied, (N,), on their device; None if by nothing."""
+        return self._weights
+
+    def combine(self, losses: Tensor, reduce: Reduce = alone) -> Tensor:
+        """One scalar of the losses (N,), to go backward from; their plain sum if gradients are balanced."""
+        if self.kind == "gradient":
+            return losses.sum()
+        self._move(losses.device)
+        own = losses.detach()
+        values = losses + (reduce(own.clone()) - own)  # the value of all processes, the gradient of this one
+        if self.row.sees == "last losses":
+            values = self._filled(values)
+        with self._seeded():
+            combined: Tensor = self._methods[self._every](values)
+        self._weights = None
+        if losses.requires_grad and combined.requires_grad:
+            (self._weights,) = torch.autograd.grad(combined, losses, retain_graph=True)
+        return combined
+
+    def backward(
+        self,
+        losses: Sequence[Tensor] | Tensor,
+        shared: Sequence[nn.Parameter],
+        own: Sequence[Sequence[nn.Parameter]],
+        reduce: Reduce = alone,
+    ) -> None:
+        """Set the gradient of every parameter by one backward pass for each of the N losses, whose graph is freed.
+
+        Args:
+            losses: N scalars. As one tensor (N,) they will do, but each pass then walks all tasks' heads.
+            shared: the parameters that several losses reach.
+            own: for each task those that it alone reaches.
+            reduce: the mean over all processes; may write into what it is given.
+        """
+        losses = list(losses)
+        self._move(losses[0].device)
+        with torch.autocast(losses[0].device.type, enabled=False), torch.no_grad():
+            values = torch.stack([loss.detach() for loss in losses])
+            rows, flat = map(reduce, jacobian(losses, shared, own))
+            if self.row.sees == "norms":
+                norms = torch.linalg.vector_norm(rows, dim=1)
+                weights = self._weights = self._methods[self._every](norms, reduce(values)).to(rows.dtype)
+                combined = weights @ rows
+            else:
+                combined = self._combined(rows)
+            write(combined, shared)
+            of_task = parts(flat, own)
+            for i, (row, parameters) in enumerate(zip(of_task, own, strict=True)):
+                write(weights[i] * row if self.row.sees == "norms" else row, parameters)
+
+    def after_step(self, losses: Callable[[], Tensor], reduce: Reduce = alone) -> None:
+        """Learn from the same batch's losses (N,) after the optimiser moved, where the method wants them."""
+        if self.wants_losses_again:
+            with torch.no_grad():
+                method: Any = self._methods[self._every]
+                method.update(self._filled(reduce(losses().detach().clone())))
+
+    def end_epoch(self) -> None:
+        """Tell the method that an epoch of training has ended; only dwa needs to know."""
+        if self.row.name == "dwa":
+            method: Any = self._methods[self._every]
+            method.step()
+
+    def state(self) -> dict[str, Any]:
+        """All that decides how it goes on, as tensors and plain values."""
+        return {
+            "name": self.row.name,
+            "last": self._last.clone(),
+            "seed": self._seed,
+            "draws": self._draws,
+            "methods": [(list(tasks), remember(method)) for tasks, method in self._methods.items()],
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on as the balancer of the same method, tasks and options that gave `state`.
+
+        Raises `InputError` where that one was of another method.
+        """
+        if state["name"] != self.row.name or len(state["last"]) != len(self.tasks):
+            raise InputError(
+                f"the state is of balancing {len(state['last'])} tasks by '{state['name']}', expected "
+                f"{len(self.tasks)} by '{self.row.name}': go on with what the run began with"
+            )
+        self._last = state["last"].to(self._device, copy=True)
+        self._seed, self._draws = state["seed"], state["draws"]
+        self._methods = {self._every: self._methods[self._every]}
+        for tasks, memory in state["methods"]:
+            recall(self._method(tuple(tasks)), memory, self._home())
+
+    def _combined(self, rows: Tensor) -> Tensor:
+        """One row of the tasks' rows (N, P), and the weights that it came by."""
+        if self.row.sees == "jacobian":
+            sizes = torch.linalg.vector_norm(rows, ord=math.inf, dim=1).tolist()
+        else:
+            gramian = (rows @ rows.T).to(CPU)
+            sizes = gramian.diagonal().tolist()
+        there = [i for i, size in enumerate(sizes) if size > 0]
+        self._weights = None
+        if not all(map(math.isfinite, sizes)):
+            return rows.sum(0)
+        chosen = torch.ones(len(there))
+        if len(there) > 1:
+            if self.row.sees == "jacobian":
+                chosen = self._ask(there, rows if len(there) == len(rows) else rows[there])
+            else:
+                chosen = self._ask(there, statistic(self.row.sees, gramian[there][:, there]))
+        if not self.row.weighs:
+            return chosen if len(there) > 1 else rows.sum(0)
+        weights = torch.zeros(len(rows), dtype=rows.dtype, device=chosen.device)
+        weights[there] = chosen.to(rows.dtype)
+        self._weights = weights.to(rows.device)
+        return self._weights @ rows
+
+    def _ask(self, there: list[int], seen: Tensor) -> Tensor:
+        try:
+            with self._seeded():
+                found: Tensor = self._method(tuple(there))(seen)
+            return found
+        except Exception as error:  # solvers raise what they like
+            raise InputError(
+                f"balancing by '{self.row.name}' found no combination of a batch's gradients ({error}): "
+                "try a smaller learning rate or another method"
+            ) from error
+
+    def _method(self, there: tuple[int, ...]) -> Any:
+        if there not in self._methods:
+            self._methods[there] = self.row.create(len(there), self.options)
+        return self._methods[there]
+
+    def _filled(self, losses: Tensor) -> Tensor:
+        """The losses with each task's last one, as a constant, in place of 0."""
+        filled = torch.where(losses.detach() == 0, self._last, losses)
+        self._last = filled.detach()
+        return filled
+
+    def _move(self, device: torch.device) -> None:
+        """Bring what is remembered to where the losses are."""
+        if device != self._device:
+            state = self.state()
+            self._device = device
+            self.load_state(state)
+
+    def _home(self) -> torch.device:
+        """Where the method's tensors live: small problems on the CPU, learnt parameters where they were put."""
+        if self.row.sees in ("gramian", "unit gramian", "root"):
+            return CPU
+        return next((parameter.device for parameter in self.parameters()), self._device)
+
+    def _seeded(self) -> AbstractContextManager[None]:
+        self._draws += 1
+        return seeded(self._seed + self._draws, self._device)

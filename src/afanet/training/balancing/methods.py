@@ -1,0 +1,222 @@
+"""The table of balancing methods, and what each may be told; neither torch nor TorchJD is needed to read it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
+
+from afanet.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Options = Mapping[str, float]
+Sees = Literal["losses", "last losses", "norms", "gramian", "unit gramian", "root", "jacobian"]
+
+
+@dataclass(frozen=True)
+class Balancing:
+    """A way to balance N tasks.
+
+    `sees` is what it is called with, J being the Jacobian (N, P) of the losses by the shared parameters: the losses;
+    the losses with each task's last one in place of 0, where a task had no label; the norms of the rows of J and the
+    losses; the Gramian J Jᵀ; that over its trace; a square root R (N, N) of it, R Rᵀ = J Jᵀ; J itself. It yields a
+    scalar for losses, else the N weights of the rows, or the combined row (P,) itself where `weighs` is false.
+    `learns`: it has parameters that the optimiser of the network must move. `extra` is TorchJD's extra with its solver.
+    """
+
+    name: str
+    sees: Sees
+    sentence: str
+    paper: str
+    factory: Callable[..., nn.Module]
+    options: Options = field(default_factory=dict)
+    extra: str = ""
+    weighs: bool = True
+    learns: bool = False
+
+    @property
+    def kind(self) -> Literal["loss", "gradient"]:
+        """Whether it combines the losses, before one backward pass, or the gradients of one backward pass a task."""
+        return "loss" if self.sees in ("losses", "last losses") else "gradient"
+
+    def create(self, count: int, options: Mapping[str, Any]) -> nn.Module:
+        """The method for `count` tasks.
+
+        Raises `InputError` for an option that it does not have or a value that it does not take, and where a package
+        is missing.
+        """
+        chosen = dict(self.options) | {key: self._checked(key, value) for key, value in options.items()}
+        try:
+            return self.factory(count, **chosen)
+        except ImportError as error:
+            package = f"torchjd[{self.extra}]" if self.extra else "torchjd"
+            raise InputError(
+                f"balancing by '{self.name}' needs a package that is missing: pip install '{package}' ({error})"
+            ) from None
+        except ValueError as error:
+            raise InputError(f"balancing by '{self.name}' cannot use its options: {error}") from None
+
+    def _checked(self, key: str, value: Any) -> float:
+        if not self.options:
+            raise InputError(f"balancing by '{self.name}' has no options, but was given '{key}': leave it out")
+        if key not in self.options:
+            raise unknown(f"option of balancing by '{self.name}'", key, self.options)
+        whole = isinstance(self.options[key], int)
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+            expected = "a whole number" if whole else "a number"
+            raise InputError(f"balancing by '{self.name}' got {key}={value!r}: expected {expected}")
+        return value
+
+
+def find_balancing(name: str) -> Balancing:
+    """The row of the table with this name; raises `InputError`, with the nearest name, where there is none.
+
+    >>> find_balancing("pcgrad").kind
+    'gradient'
+    """
+    if name not in BALANCINGS:
+        raise unknown("balancing method", name, BALANCINGS)
+    return BALANCINGS[name]
+
+
+def _torchjd(path: str, *, counted: bool = False) -> Callable[..., nn.Module]:
+    """Makes the class at `path` in TorchJD, which is imported only then; told the number of tasks if `counted`."""
+    module, _, name = path.rpartition(".")
+
+    def make(count: int, **options: float) -> nn.Module:
+        made: nn.Module = getattr(import_module(f"torchjd.{module}"), name)(*[count] * counted, **options)
+        return made
+
+    return make
+
+
+def _own(path: str) -> Callable[..., nn.Module]:
+    """Makes a class of this package, which needs torch."""
+    module, _, name = path.rpartition(".")
+
+    def make(count: int, **options: float) -> nn.Module:
+        made: nn.Module = getattr(import_module(f"afanet.training.balancing.{module}"), name)(count, **options)
+        return made
+
+    return make
+
+
+def _nash(count: int, **options: float) -> nn.Module:
+    # Said in every run, and nobody can do anything about it.
+    warnings.filterwarnings("ignore", "You are solving a parameterized problem that is not DPP", module="torchjd")
+    return _torchjd("aggregation.NashMTL", counted=True)(count, **options).weighting  # type: ignore[return-value]
+
+
+def _smoothed(count: int, **options: float) -> nn.Module:
+    from torchjd.aggregation import CRMOGMWeighting, MGDAWeighting
+
+    return CRMOGMWeighting(MGDAWeighting(), options["alpha"])
+
+
+# fmt: off
+_ROWS = [
+    Balancing("equal", "losses", "The sum of the losses.", "-", _own("plain.Sum")),
+    Balancing("dwa", "last losses",
+              "Weights by how slowly each loss fell over the last two epochs.",
+              "Liu, Johns and Davison, CVPR 2019",
+              _torchjd("scalarization.DWA"), {"temperature": 2.0}),
+    Balancing("uw", "last losses",
+              "Learns a variance for each task, and divides its loss by it.",
+              "Kendall, Gal and Cipolla, CVPR 2018",
+              _torchjd("scalarization.UW", counted=True), learns=True),
+    Balancing("famo", "last losses",
+              "Learns weights under which all losses fall at the same relative rate, from the losses alone.",
+              "Liu, Feng, Stone and Liu, NeurIPS 2023",
+              _torchjd("scalarization.FAMO", counted=True), {"lr": 0.025, "weight_decay": 1e-3}),
+    Balancing("geometric-mean", "last losses",
+              "The geometric mean of the losses, in which the units of a loss do not matter.",
+              "Chennupati et al., CVPR Workshops 2019",
+              _torchjd("scalarization.GeometricMean")),
+    Balancing("imtl-l", "last losses",
+              "Learns a factor for each loss that brings all to the same size.",
+              "Liu et al., ICLR 2021",
+              _torchjd("scalarization.IMTLL", counted=True), learns=True),
+    Balancing("random-loss", "losses",
+              "Weights the losses at random in every step.",
+              "Lin et al., TMLR 2022",
+              _torchjd("scalarization.Random")),
+    Balancing("stch", "last losses",
+              "A smooth maximum of the losses: the worst task counts most, the more so the smaller mu.",
+              "Lin et al., ICML 2024",
+              _torchjd("scalarization.STCH"), {"mu": 1.0}),
+    Balancing("gradnorm", "norms",
+              "Learns weights that bring gradients to a common norm, larger for tasks that learn slowly.",
+              "Chen et al., ICML 2018",
+              _own("gradnorm.GradNorm"), {"alpha": 1.5, "lr": 0.025}),
+    Balancing("pcgrad", "unit gramian",
+              "Takes from each gradient what conflicts with another one, and sums.",
+              "Yu et al., NeurIPS 2020",
+              _torchjd("aggregation.PCGradWeighting")),
+    Balancing("cagrad", "unit gramian",
+              "Near the mean gradient, the direction that serves the worst-off task best; c is how near.",
+              "Liu et al., NeurIPS 2021",
+              _torchjd("aggregation.CAGradWeighting"), {"c": 0.5, "norm_eps": 1e-4}, "cagrad"),
+    Balancing("mgda", "unit gramian",
+              "The shortest convex combination of the gradients, along which every loss falls.",
+              "Désidéri, Comptes Rendus 2012; Sener and Koltun, NeurIPS 2018",
+              _torchjd("aggregation.MGDAWeighting"), {"epsilon": 1e-3, "max_iters": 100}),
+    Balancing("imtl-g", "unit gramian",
+              "The combination with the same projection on every task's gradient.",
+              "Liu et al., ICLR 2021",
+              _torchjd("aggregation.IMTLGWeighting")),
+    Balancing("nash-mtl", "root",
+              "The Nash solution of a bargaining game between the tasks.",
+              "Navon et al., ICML 2022",
+              _nash, {"max_norm": 1.0, "update_weights_every": 1, "optim_niter": 20}, "nash_mtl"),
+    Balancing("aligned-mtl", "unit gramian",
+              "Gives the principal components of the gradients one length, so that none dominates.",
+              "Senushkin et al., CVPR 2023",
+              _torchjd("aggregation.AlignedMTLWeighting")),
+    Balancing("upgrad", "unit gramian",
+              "Projects each gradient to where it conflicts with none, and takes the mean.",
+              "Quinton and Rey, arXiv 2024",
+              _torchjd("aggregation.UPGradWeighting"), extra="quadprog_projector"),
+    Balancing("fairgrad", "gramian",
+              "Shares progress between the tasks by alpha-fairness.",
+              "Ban and Ji, ICML 2024",
+              _torchjd("aggregation.FairGradWeighting"), {"alpha": 1.0}, "fairgrad"),
+    Balancing("random-gradient", "unit gramian",
+              "Weights the gradients at random in every step; heads are not weighted.",
+              "Lin et al., TMLR 2022",
+              _torchjd("aggregation.RandomWeighting")),
+    Balancing("dualproj", "unit gramian",
+              "Projects the mean gradient to where it conflicts with none.",
+              "Lopez-Paz and Ranzato, NeurIPS 2017",
+              _torchjd("aggregation.DualProjWeighting"), extra="quadprog_projector"),
+    Balancing("config", "jacobian",
+              "The direction with the same angle to every gradient.",
+              "Liu, Chu and Thuerey, ICLR 2025",
+              _torchjd("aggregation.ConFIG"), weighs=False),
+    Balancing("graddrop", "jacobian",
+              "Keeps, in each parameter, the gradients of one sign, drawn at random by how pure it is.",
+              "Chen et al., NeurIPS 2020",
+              _torchjd("aggregation.GradDrop"), weighs=False),
+    Balancing("gradvac", "unit gramian",
+              "Turns each gradient towards the others until it is as similar to them as it has been on average.",
+              "Wang et al., ICLR 2021",
+              _torchjd("aggregation.GradVacWeighting"), {"beta": 0.5, "eps": 1e-8}),
+    Balancing("pcd", "gramian",
+              "Follows the first task's gradient, as far as every other task makes a share tau of its own progress.",
+              "Varam and AlHajri, TMLR 2026",
+              _torchjd("aggregation.PCDWeighting"), {"tau": 0.02, "beta": 0.999, "eps": 1e-8}),
+    Balancing("excess-mtl", "jacobian",
+              "Weights tasks by how far they are from the best they can reach, robust to noisy labels.",
+              "He et al., ICML 2024",
+              _torchjd("aggregation.ExcessMTLWeighting"), {"robust_step_size": 1.0, "n_warmup_steps": 0}),
+    Balancing("cr-mogm", "unit gramian",
+              "MGDA with weights smoothed over the steps.",
+              "Zhou et al., NeurIPS 2022",
+              _smoothed, {"alpha": 0.9}),
+]
+# fmt: on
+
+BALANCINGS: dict[str, Balancing] = {row.name: row for row in _ROWS}

@@ -1,0 +1,67 @@
+"""Which parameters of a network several tasks share, told from the network itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from afanet.errors import unknown
+from afanet.networks.trace import in_mode
+
+
+def shared_parameters(
+    network: nn.Module, tasks: Sequence[str], size: tuple[int, int]
+) -> tuple[list[nn.Parameter], dict[str, list[nn.Parameter]]]:
+    """The trainable parameters that several of the tasks reach, and for each task those that it alone reaches.
+
+    A task reaches what its output was computed from, in a forward pass of one image of `size` (H, W) in evaluation:
+    running statistics, random numbers and the mode are left as they are. A parameter that no task reaches is in neither
+    list: it has no gradient in an ordinary backward pass either. Both keep the order of `network.parameters()`.
+
+    Raises:
+        InputError: for a task that the network has no output for.
+
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.trunk, self.a, self.b = nn.Conv2d(3, 1, 1), nn.Linear(1, 1), nn.Linear(1, 2, bias=False)
+    ...     def forward(self, image):
+    ...         x = self.trunk(image).mean((2, 3))
+    ...         return {"a": self.a(x), "b": self.b(x)}
+    >>> shared, own = shared_parameters(Net(), ["a", "b"], (4, 4))
+    >>> [tuple(p.shape) for p in shared], {task: len(parameters) for task, parameters in own.items()}
+    ([(1, 3, 1, 1), (1,)], {'a': 2, 'b': 1})
+    """
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    device = next((parameter.device for parameter in parameters), torch.device("cpu"))
+    forked = [device] if device.type == "cuda" else []
+    with in_mode(network, False), torch.random.fork_rng(forked), torch.enable_grad():
+        outputs: dict[str, Tensor] = network(torch.zeros(1, 3, *size, device=device))
+    reached: dict[str, set[nn.Parameter]] = {}
+    for task in tasks:
+        if task not in outputs:
+            raise unknown("output of the network", task, outputs)
+        reached[task] = _leaves(outputs[task])
+    by = {parameter: [task for task in tasks if parameter in reached[task]] for parameter in parameters}
+    shared = [parameter for parameter in parameters if len(by[parameter]) > 1]
+    return shared, {task: [parameter for parameter in parameters if by[parameter] == [task]] for task in tasks}
+
+
+def _leaves(output: Tensor) -> set[nn.Parameter]:
+    """The parameters that stand at the ends of an output's graph."""
+    waiting: list[Any] = [output.grad_fn]
+    seen = set(waiting)
+    leaves = set()
+    while waiting:
+        node = waiting.pop()
+        if node is None:
+            continue
+        if hasattr(node, "variable"):
+            leaves.add(node.variable)
+        following = {next_node for next_node, _ in node.next_functions} - seen
+        seen |= following
+        waiting.extend(following)
+    return leaves
