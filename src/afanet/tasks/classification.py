@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from afanet.networks.outputs import Pooled
+from afanet.tasks.across import ALONE, Across
+from afanet.tasks.class_weights import read_class_weights, weighted_cross_entropy
 from afanet.tasks.task import PooledTask
 
 UNLABELLED = -1
@@ -74,6 +76,7 @@ class Classification(PooledTask):
     """
 
     main_metric = "accuracy"
+    class_weights: tuple[float, ...] | None = None
 
     def __init__(self, name: str, classes: Sequence[str], ordinal: bool = False) -> None:
         self.name = name
@@ -84,10 +87,15 @@ class Classification(PooledTask):
         if ordinal:
             self.higher_is_better["one_off"] = True
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Cross-entropy in nats, averaged over the labelled samples of the batch."""
-        total = F.cross_entropy(logits.float(), target, ignore_index=UNLABELLED, reduction="sum")
-        return total / self.labelled(target).sum().clamp(min=1)
+    def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
+        """Cross-entropy in nats, averaged over the labelled samples of the batch with the weights of their classes."""
+        return weighted_cross_entropy(logits, target, self.class_weights, UNLABELLED, across)
+
+    def with_loss(self, options: Mapping[str, Any]) -> Self:
+        """This task with `class_weights`, a number for each class or some by name: see `read_class_weights`."""
+        changed = copy.copy(self)
+        changed.class_weights = read_class_weights(self.name, self.classes, options)
+        return changed
 
     def unlabelled(self, size: tuple[int, int]) -> Tensor:
         """-1, int64, of no axes."""

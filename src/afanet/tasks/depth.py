@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
+from typing import Any, Self
+
 import numpy as np
 import torch
 from matplotlib import colormaps
@@ -10,7 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import Metric, MetricCollection
 
+from afanet.errors import InputError, unknown
 from afanet.networks.outputs import Dense
+from afanet.tasks.across import ALONE, Across
+from afanet.tasks.depth_losses import DEPTH_LOSSES
 from afanet.tasks.task import ColourBar, DenseTask
 
 ERRORS = ("abs", "rel", "sq_rel", "log10", "rmse", "rmse_ln", "rmse_log10")
@@ -68,7 +75,7 @@ class DepthScores(Metric):
 
 
 class Depth(DenseTask):
-    """Metric depth by the mean absolute error over measured pixels; 0 in the target means not measured.
+    """Metric depth, by the mean absolute error over measured pixels unless told otherwise; 0 is no measurement.
 
     Target float32 (B, 1, H, W), metres; logits (B, 1, H, W); prediction softplus(logits) + 1 mm, so that it is
     always positive and ratios and logarithms exist. `max_metres` is the far end of the pictures' colours; it does
@@ -83,6 +90,8 @@ class Depth(DenseTask):
     """
 
     main_metric = "abs"
+    loss_name = "l1"
+    silog_weight = 0.5
 
     def __init__(self, max_metres: float = 10.0, name: str = "depth") -> None:
         self.name = name
@@ -90,12 +99,33 @@ class Depth(DenseTask):
         self.output = Dense(1)
         self.higher_is_better = dict.fromkeys(ERRORS, False) | dict.fromkeys(WITHIN, True)
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The mean absolute error over the measured pixels of the batch, in metres."""
-        valid = measured(target)
-        # `where`, not a product, and before the difference: a hole may be infinite or no number.
-        error = (self.predict(logits) - torch.where(valid, target, 0)).abs()
-        return torch.where(valid, error, 0).sum() / valid.sum().clamp(min=1)
+    def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
+        """The chosen one of `DEPTH_LOSSES` over the measured pixels; the mean absolute error if none is, in metres."""
+        options = {"weight": self.silog_weight} if self.loss_name == "silog" else {}
+        return DEPTH_LOSSES[self.loss_name](self.predict(logits), target, measured(target), across, **options)
+
+    def with_loss(self, options: Mapping[str, Any]) -> Self:
+        """This task by the loss `name`: `l1`, `berhu`, or `silog`, whose `lambda` is 0.5 if not given.
+
+        Raises `InputError` for another option or loss, and for a `lambda` without `silog` or outside 0 to 1.
+
+        >>> task = Depth().with_loss({"name": "silog", "lambda": 0.75})
+        >>> round(task.loss(torch.zeros(1, 1, 1, 1), torch.full((1, 1, 1, 1), 2.0)).item(), 3)  # ln(2 / 0.694) / 2
+        0.529
+        """
+        for key in options:
+            if key not in ("name", "lambda"):
+                raise unknown(f"option of the loss of task '{self.name}'", key, ["name", "lambda"])
+        name, weight = str(options.get("name", self.loss_name)), options.get("lambda", self.silog_weight)
+        if name not in DEPTH_LOSSES:
+            raise unknown(f"loss of task '{self.name}'", name, DEPTH_LOSSES)
+        if "lambda" in options and name != "silog":
+            raise InputError(f"lambda of task '{self.name}' is of the loss silog alone, not of {name}: take it out")
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 1:
+            raise InputError(f"lambda of task '{self.name}' is {weight!r:.60}, expected a number of 0 to 1")
+        changed = copy.copy(self)
+        changed.loss_name, changed.silog_weight = name, float(weight)
+        return changed
 
     def unlabelled(self, size: tuple[int, int]) -> Tensor:
         """Nothing measured anywhere: zeros, float32 (1, H, W)."""

@@ -11,6 +11,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MultilabelConfusionMatrix
 
 from afanet.networks.outputs import Pooled
+from afanet.tasks.across import ALONE, Across
 from afanet.tasks.task import PooledTask
 
 UNLABELLED = -1
@@ -74,12 +75,12 @@ class MultiLabel(PooledTask):
         self.output = Pooled(len(self.labels))
         self.higher_is_better = dict.fromkeys(("accuracy", "macro_f1", "micro_f1"), True)
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
         """Binary cross-entropy in nats, averaged over the labelled entries of the batch."""
         known = self.labelled(target)
         # A weight of 0 would do but for logits so large that the loss is infinite: 0 times that is no number.
         terms = F.binary_cross_entropy_with_logits(logits.float(), target.clamp(min=0).float(), reduction="none")
-        return torch.where(known, terms, 0).sum() / known.sum().clamp(min=1)
+        return across.mean(torch.where(known, terms, 0).sum(), known.sum())
 
     def unlabelled(self, size: tuple[int, int]) -> Tensor:
         """-1 for every label, int64 (L,)."""

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torchmetrics import Metric, MetricCollection
 
 from afanet.networks.outputs import Dense
+from afanet.tasks.across import ALONE, Across
 from afanet.tasks.task import DenseTask, Swatches
 
 WITHIN = {"within_11": 11.25, "within_22": 22.5, "within_30": 30.0}
@@ -91,7 +92,7 @@ class Normals(DenseTask):
         self.output = Dense(3)
         self.higher_is_better = dict.fromkeys(("mean", "median", "rmse"), False) | dict.fromkeys(WITHIN, True)
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
         """1 - cosine of the angle, from 0 to 2, averaged over the labelled pixels of the batch.
 
         The cosine is taken with logits at least 0.001 long, which bounds the gradient of shorter ones.
@@ -99,7 +100,7 @@ class Normals(DenseTask):
         where = known(target)
         # `where`, not a product, and before the cosine: a hole may be no number.
         cosine = F.cosine_similarity(logits.float(), torch.where(where, target, 0).float(), dim=1, eps=SHORTEST)
-        return torch.where(where[:, 0], 1 - cosine, 0).sum() / where.sum().clamp(min=1)
+        return across.mean(torch.where(where[:, 0], 1 - cosine, 0).sum(), where.sum())
 
     def unlabelled(self, size: tuple[int, int]) -> Tensor:
         """Nothing known anywhere: zeros, float32 (3, H, W)."""

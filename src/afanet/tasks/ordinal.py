@@ -13,6 +13,7 @@ from torchmetrics.classification import MulticlassCohenKappa, MulticlassConfusio
 
 from afanet.errors import InputError
 from afanet.networks.outputs import Pooled
+from afanet.tasks.across import ALONE, Across
 from afanet.tasks.classification import OneOff
 from afanet.tasks.task import PooledTask
 
@@ -70,13 +71,13 @@ class Ordinal(PooledTask):
         self.output = Pooled(len(self.classes) - 1)
         self.higher_is_better = {"accuracy": True, "mae": False, "one_off": True, "kappa": True}
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
         """Binary cross-entropy in nats, averaged over every question that a labelled sample of the batch answers."""
         place = torch.arange(logits.shape[1], device=logits.device)
         asked = target[:, None] >= place  # of an unlabelled sample, -1, nothing is
         beyond = (target[:, None] > place).float()
         terms = F.binary_cross_entropy_with_logits(logits.float(), beyond, reduction="none")
-        return torch.where(asked, terms, 0).sum() / asked.sum().clamp(min=1)
+        return across.mean(torch.where(asked, terms, 0).sum(), asked.sum())
 
     def unlabelled(self, size: tuple[int, int]) -> Tensor:
         """-1, int64, of no axes."""

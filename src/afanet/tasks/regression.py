@@ -11,6 +11,7 @@ from torchmetrics import Metric, MetricCollection
 
 from afanet.errors import InputError
 from afanet.networks.outputs import Pooled
+from afanet.tasks.across import ALONE, Across
 from afanet.tasks.task import PooledTask
 
 
@@ -88,12 +89,12 @@ class Regression(PooledTask):
         self.output = Pooled(1)
         self.higher_is_better = {"mae": False, "rmse": False, "r2": True}
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
         """Huber's loss in units of half the range, averaged over the labelled samples of the batch."""
         known = self.labelled(target)
         place = torch.where(known, (target.float() - self.centre) / self.half, 0)
         terms = F.smooth_l1_loss(logits.float()[:, 0], place, reduction="none")
-        return torch.where(known, terms, 0).sum() / known.sum().clamp(min=1)
+        return across.mean(torch.where(known, terms, 0).sum(), known.sum())
 
     def unlabelled(self, size: tuple[int, int]) -> Tensor:
         """NaN, float32, of no axes."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from afanet.networks.outputs import Dense
+from afanet.tasks.across import ALONE, Across
+from afanet.tasks.class_weights import read_class_weights, weighted_cross_entropy
 from afanet.tasks.task import DenseTask, Swatches
 
 # Ten hues that stay apart under the common colour deficiencies (M. Petroff, arXiv:2107.02270).
@@ -88,6 +90,7 @@ class Segmentation(DenseTask):
     """
 
     main_metric = "miou"
+    class_weights: tuple[float, ...] | None = None
 
     def __init__(self, classes: Sequence[str], void: int = 255, name: str = "segmentation") -> None:
         self.name = name
@@ -96,10 +99,15 @@ class Segmentation(DenseTask):
         self.output = Dense(len(self.classes))
         self.higher_is_better = dict.fromkeys(("miou", "pixel_accuracy", "class_accuracy", "fw_iou"), True)
 
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Cross-entropy in nats, averaged over the labelled pixels of the batch."""
-        total = F.cross_entropy(logits.float(), target, ignore_index=self.void, reduction="sum")
-        return total / self.labelled(target).sum().clamp(min=1)
+    def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
+        """Cross-entropy in nats, averaged over the labelled pixels of the batch with the weights of their classes."""
+        return weighted_cross_entropy(logits, target, self.class_weights, self.void, across)
+
+    def with_loss(self, options: Mapping[str, Any]) -> Self:
+        """This task with `class_weights`, a number for each class or some by name: see `read_class_weights`."""
+        changed = copy.copy(self)
+        changed.class_weights = read_class_weights(self.name, self.classes, options)
+        return changed
 
     def unlabelled(self, size: tuple[int, int]) -> Tensor:
         """Void everywhere, int64 (H, W)."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -11,7 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import MetricCollection
 
+from afanet.errors import InputError
 from afanet.networks.outputs import Output
+from afanet.tasks.across import ALONE, Across
 
 
 class Task(ABC):
@@ -29,8 +33,18 @@ class Task(ABC):
     names: tuple[str, ...] = ()
 
     @abstractmethod
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The mean loss of what is labelled, in float32; without any label 0, with zero gradient."""
+    def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
+        """The mean loss of what is labelled, in float32; without any label 0, with zero gradient.
+
+        The mean is over what all processes have labelled, which `across` sums over.
+        """
+
+    def with_loss(self, options: Mapping[str, Any]) -> Self:
+        """This task with another loss, as a recipe's `losses` says; raises `InputError` for what its kind cannot do."""
+        raise InputError(
+            f"task '{self.name}' is of kind {type(self).__name__}, whose loss takes no options, found "
+            f"{', '.join(options) or 'none'}: take it out of losses"
+        )
 
     @abstractmethod
     def unlabelled(self, size: tuple[int, int]) -> Tensor:
