@@ -15,9 +15,10 @@ BELOW = {
     "reference": {"errors", "fusion", "networks"},
     "tasks": {"errors", "networks"},
     "data": {"errors", "tasks"},
-    "training": {"errors", "networks", "tasks", "data"},
+    "training": {"errors", "fusion", "networks", "tasks", "data"},
     "report": {"errors", "tasks", "data", "training"},
     "cli": {"errors", "data", "training", "report"},
+    "__main__": {"cli"},
 }
 HEAVY = ("lightning", "torchmetrics", "pydantic", "yaml", "h5py", "scipy", "matplotlib", "rich")
 

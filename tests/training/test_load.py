@@ -44,7 +44,7 @@ def test_overrides_replace_single_values_and_make_sections() -> None:
         ("rooms", {"epoch": 3}, "unknown recipe key 'epoch', did you mean 'epochs'"),
         ("rooms", {"epochs": "ten"}, "'epochs' is 'ten', which should be a valid integer"),
         ("rooms", {"optimizer.lr": math.inf}, "'optimizer.lr' is inf, which should be a finite number"),
-        ("rooms", {"optimizer.name": "adam"}, "'optimizer.name' is 'adam', which should be 'adamw' or 'sgd'"),
+        ("rooms", {"optimizer.name": "adan"}, "'optimizer.name' is 'adan', which should be 'adamw', 'adam' or 'sgd'"),
         ("rooms", {"epochs.more": 3}, "'epochs' is 3, expected a section"),
         ("rooms", {"data.size": ["96"]}, "'data.size.1' is missing"),
     ],

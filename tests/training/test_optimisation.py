@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from afanet.networks.outputs import Dense, Pooled
-from afanet.training.optimisation import create_optimizer, create_schedule, factor, parameter_groups
+from afanet.training.optimisation import create_optimizer, factor, parameter_groups, set_rates
 from afanet.training.recipe import OptimizerRecipe, ScheduleRecipe
 
 RECIPE = OptimizerRecipe(name="adamw", lr=0.1, weight_decay=0.5, backbone=1, head=10, fusion=1000)
@@ -50,7 +50,7 @@ def test_a_parameter_of_no_part_is_an_error(model: nn.Module) -> None:
         parameter_groups(model, RECIPE)
 
 
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
 def test_a_step_moves_every_part(name: str, model: nn.Module) -> None:
     optimizer = create_optimizer(model, RECIPE.model_copy(update={"name": name, "weight_decay": 0.0}))
     before = {key: value.clone() for key, value in model.named_parameters()}
@@ -63,25 +63,47 @@ def test_a_step_moves_every_part(name: str, model: nn.Module) -> None:
 @given(name=st.sampled_from(["poly", "cosine", "constant"]), warmup=st.floats(0, 0.99), steps=st.integers(1, 300))
 def test_rates_rise_over_the_warmup_then_never_rise(name: str, warmup: float, steps: int) -> None:
     recipe = ScheduleRecipe.model_validate({"name": name, "warmup": warmup})
-    factors = [factor(recipe, step, steps) for step in range(steps)]
+    factors = [factor(recipe, step, steps, epochs=1) for step in range(steps)]
     peak = round(warmup * steps)
     assert all(0 < value <= 1 for value in factors)
     assert factors[: peak + 1] == sorted(factors[: peak + 1])
     assert factors[peak:] == sorted(factors[peak:], reverse=True)
     if peak < steps:
         assert factors[peak] == 1
-        assert factor(recipe, steps, steps) == pytest.approx(1 if name == "constant" else 0)
+        assert factor(recipe, steps, steps, epochs=1) == pytest.approx(1 if name == "constant" else 0)
 
 
 def test_poly_is_its_formula() -> None:
     recipe = ScheduleRecipe(name="poly", power=0.9)
-    assert factor(recipe, 3, 10) == pytest.approx(math.pow(0.7, 0.9))
+    assert factor(recipe, 3, 10, epochs=1) == pytest.approx(math.pow(0.7, 0.9))
 
 
-def test_the_schedule_multiplies_every_groups_own_rate(model: nn.Module) -> None:
+def test_a_scale_multiplies_every_groups_own_rate(model: nn.Module) -> None:
     optimizer = create_optimizer(model, RECIPE)
-    schedule = create_schedule(optimizer, ScheduleRecipe(name="cosine"), steps=2)
-    start = [group["initial_lr"] for group in optimizer.param_groups]
-    optimizer.step()
-    schedule.step()
-    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([rate / 2 for rate in start])
+    start = [group["lr"] for group in optimizer.param_groups]
+    for scale in (0.5, 0.25):
+        set_rates(optimizer, scale)
+        assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([rate * scale for rate in start])
+
+
+def test_what_the_balancing_learns_is_in_a_group_of_its_own(model: nn.Module) -> None:
+    weight = nn.Parameter(torch.zeros(2))
+    optimizer = create_optimizer(model, RECIPE, [weight])
+    assert [group["name"] for group in optimizer.param_groups if weight in set(group["params"])] == ["balancing"]
+    held = [p for group in optimizer.param_groups for p in group["params"]]
+    assert len(held) == len({id(p) for p in held}) == len(list(model.parameters())) + 1
+
+
+def test_everything_decays_where_the_recipe_says_so(model: nn.Module) -> None:
+    groups = parameter_groups(model, RECIPE.model_copy(update={"decay_all": True}))
+    assert {group["weight_decay"] for group in groups} == {0.5}
+
+
+def test_steps_fall_by_gamma_every_so_many_epochs() -> None:
+    recipe = ScheduleRecipe(name="step", every=2, gamma=0.1)
+    assert [factor(recipe, step, 10, epochs=5) for step in range(10)] == pytest.approx([1] * 4 + [0.1] * 4 + [0.01] * 2)
+
+
+def test_a_fall_over_some_epochs_then_stays_at_the_floor() -> None:
+    recipe = ScheduleRecipe(name="poly", power=1, over=2, floor=0.25)
+    assert [factor(recipe, step, 8, epochs=4) for step in range(8)] == [1, 0.75, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25]

@@ -28,7 +28,7 @@ def read(file: Path) -> Any:
 def test_a_run_keeps_everything_in_its_folder(recipe: Recipe, tmp_path: Path) -> None:
     run = train(recipe, tmp_path / "run")
     names = {file.name for file in (tmp_path / "run").iterdir()}
-    assert names == {"recipe.yaml", "metrics.json", "log.csv", "last.ckpt"}
+    assert names == {"recipe.yaml", "metrics.json", "log.csv", "last.ckpt", "tensorboard"}
     assert load_recipe(run.folder.recipe) == recipe
     results = read(run.folder.metrics)
     assert results["tasks"] == run.results["tasks"]
@@ -43,7 +43,7 @@ def test_a_run_keeps_everything_in_its_folder(recipe: Recipe, tmp_path: Path) ->
         parts = float(row["loss/segmentation"]) + float(row["loss/depth"])
         assert float(row["loss"]) == pytest.approx(parts, rel=1e-5)
     saved = torch.load(run.folder.checkpoint, weights_only=True)
-    assert saved["global_step"] == 4
+    assert saved["training"]["learner"]["step"] == 4
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
@@ -91,7 +91,7 @@ def test_training_lowers_the_losses(small: Callable[..., Recipe], tmp_path: Path
 def test_steps_stop_a_run_which_still_ends_well(small: Callable[..., Recipe], tmp_path: Path) -> None:
     run = train(small(epochs=9, steps=3), tmp_path / "run")
     assert read(run.folder.metrics)["steps"] == 3
-    assert torch.load(run.folder.checkpoint, weights_only=True)["global_step"] == 3
+    assert torch.load(run.folder.checkpoint, weights_only=True)["training"]["learner"]["step"] == 3
     evaluate(tmp_path / "run")
 
 

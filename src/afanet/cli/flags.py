@@ -9,12 +9,15 @@ from typing import Any
 from afanet.errors import InputError
 
 OPTION = "data.options."
+OPTIONS = ("data.options", "balancing.options")
+FREE = (OPTION, "balancing.options.", "losses.")  # what these can be told is checked where it is used
 SHORT = {
     "data.root": "--data",
     "data.size": "--size",
     "network.method": "--method",
     "network.backbone": "--backbone",
     "network.weights": "--weights",
+    "balancing.name": "--balancing",
     "batch_size": "--batch-size",
     "data.options.fold": "--fold",
 }
@@ -22,34 +25,39 @@ SHORT = {
 
 def add_recipe_flags(parser: ArgumentParser, words: Sequence[str], prefix: str = "") -> None:
     """A flag for each key of a recipe that begins with `prefix`, and for each option of a data set among `words`."""
-    from afanet.training.recipe import recipe_keys
+    from afanet.training.recipe import recipe_fields, recipe_keys
 
-    keys = {key: text for key, text in recipe_keys().items() if key not in ("name", "data.options")}
+    fields = recipe_fields()
+    keys = {key: text for key, text in recipe_keys().items() if key not in ("name", "losses", *OPTIONS)}
     keys = {key: text for key, text in keys.items() if key.startswith(prefix)}
     # What a data set can be told it knows itself, and checks when it is opened.
-    keys |= {word[2:].partition("=")[0]: "" for word in words if word.startswith(f"--{OPTION}")}
+    said = [word[2:].partition("=")[0] for word in words if word.startswith("--")]
+    keys |= {key: "" for key in said if key.startswith(FREE) and key.startswith(prefix)}
     keys[f"{OPTION}fold"] = "adience: the fold to test on"
     group = parser.add_argument_group("keys of the recipe")
     for key in sorted(keys, key=lambda key: key not in SHORT):
         flags = dict.fromkeys([SHORT.get(key, f"--{key}"), f"--{key}", f"--{key.replace('_', '-')}"])
-        count: Any = {"data.size": 2, "tasks": "+"}.get(key)
+        kind = str(fields[key].annotation) if key in fields else ""
+        count: Any = 2 if key == "data.size" else "+" if "..." in kind else "?" if kind == "<class 'bool'>" else None
         shown: Any = ("H", "W") if key == "data.size" else key.rpartition(".")[2].upper()
-        group.add_argument(*flags, dest=key, nargs=count, metavar=shown, help=keys[key], default=SUPPRESS)
+        # A switch may stand alone, or be set to false where the recipe has it on.
+        alone: Any = {"const": "true"} if count == "?" else {}
+        group.add_argument(*flags, dest=key, nargs=count, metavar=shown, help=keys[key], default=SUPPRESS, **alone)
 
 
 def overrides(given: Namespace) -> dict[str, Any]:
     """The values of the flags that were given, by the recipe's dotted keys."""
     from afanet.training.recipe import recipe_keys
 
-    return {key: _value(key, text) for key, text in vars(given).items() if key in recipe_keys() or OPTION in key}
+    return {key: _value(key, text) for key, text in vars(given).items() if key in recipe_keys() or key.startswith(FREE)}
 
 
 def _value(key: str, text: Any) -> Any:
     """What stands in a flag; the options of a data set have no declared type and are read as YAML."""
     import yaml
 
-    if not key.startswith(OPTION):
-        return None if text == "null" else text
+    if not key.startswith(FREE):
+        return None if text in ("null", ["null"]) else text
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:

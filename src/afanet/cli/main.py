@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, NoReturn
 
 from afanet import __version__
+from afanet.cli.balancing import add_balancing_command
 from afanet.cli.data import add_data_commands
 from afanet.cli.flags import add_recipe_flags, overrides
 from afanet.errors import InputError, unknown
@@ -36,9 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"afanet: error: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
-        if (error.name or "afanet").partition(".")[0] == "afanet":
+        package = (error.name or "afanet").partition(".")[0]
+        if package == "afanet":
             raise
-        print(f"afanet: error: {error.name} is missing: pip install 'afanet[train]'", file=sys.stderr)
+        print(f"afanet: error: {package} is missing: pip install 'afanet[train]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -58,12 +60,22 @@ def parse(words: Sequence[str]) -> Namespace:
         allow_abbrev=False,
     )
     train.set_defaults(command=_train, parser=train)
-    train.add_argument(
-        "recipe", metavar="RECIPE", help="a recipe's name (rooms, digits, nyuv2, adience) or a YAML file"
-    )
+    train.add_argument("recipe", metavar="RECIPE", help="a recipe's name (`afanet recipes` lists them) or a YAML file")
+    train.add_argument("--resume", action="store_true", help="go on from the run folder's last checkpoint")
+    train.add_argument("--print-config", action="store_true", help="print the whole recipe and train nothing")
     train.add_argument("--out", type=Path, metavar="FOLDER", help="run folder, runs/RECIPE-METHOD-seedN if not given")
     if words[:1] == ["train"]:
         add_recipe_flags(train, words)
+
+    recipes = commands.add_parser(
+        "recipes",
+        help="list the recipes",
+        description="List the recipes that the package carries.",
+        allow_abbrev=False,
+    )
+    recipes.set_defaults(command=_recipes, parser=recipes)
+
+    add_balancing_command(commands)
 
     evaluate = commands.add_parser(
         "evaluate",
@@ -95,16 +107,31 @@ def parse(words: Sequence[str]) -> Namespace:
 
 
 def _train(given: Namespace) -> None:
-    from afanet.training.load import load_recipe
+    from afanet.training.load import dump_recipe, load_recipe
 
     recipe = load_recipe(given.recipe, overrides(given))
+    if given.print_config:
+        print(dump_recipe(recipe), end="")
+        return
     from afanet.report.pictures import draw_predictions
     from afanet.training.run import train
 
-    run = train(recipe, given.out)
+    run = train(recipe, given.out, resume=given.resume)
     draw_predictions(run.folder.picture, run.examples, run.tasks, {"prediction": run.predictions})
     _print_table({recipe.network.method: run})
     print(f"{run.folder.path}: recipe.yaml, metrics.json, log.csv, last.ckpt, predictions.png")
+
+
+def _recipes(given: Namespace) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from afanet.training.load import describe_recipe, recipe_names
+
+    table = Table("recipe", "what it trains", box=None, pad_edge=False)
+    for name in recipe_names():
+        table.add_row(name, describe_recipe(name))
+    Console().print(table)
 
 
 def _evaluate(given: Namespace) -> None:

@@ -1,28 +1,51 @@
-"""Reading the checkpoint of a run into the network it was saved from."""
+"""The checkpoint of a run: written whole or not at all, and read without running code from it."""
 
 from __future__ import annotations
 
+import os
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from afanet.errors import InputError
 
+PREFIX = "network."  # of the weights' names in a checkpoint
 
-def load_checkpoint(module: nn.Module, file: Path) -> None:
-    """Load the weights that Lightning saved in `file`, every one of them and no other.
+
+def save_checkpoint(file: Path, network: nn.Module, training: Mapping[str, Any]) -> None:
+    """Keep the weights that are to be scored, and all that training goes on from.
+
+    The file is written beside its place and renamed, so that the one before it is there until the new one is whole.
+    Raises `InputError` where it cannot be written, such as on a full disk; the one before it is then still there.
+    """
+    partial = file.with_suffix(".partial")
+    weights = {PREFIX + name: tensor for name, tensor in network.state_dict().items()}
+    try:
+        with partial.open("wb") as stream:
+            torch.save({"state_dict": weights, "training": dict(training)}, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(file)
+    except (OSError, RuntimeError) as error:  # torch's writer raises the latter
+        partial.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or "the writer stopped, as on a full disk"
+        last = "the one before it is whole: make room and go on with --resume" if file.exists() else "make room"
+        raise InputError(f"checkpoint {file} cannot be written ({reason}); {last}") from None
+
+
+def load_checkpoint(network: nn.Module, file: Path) -> dict[str, Any]:
+    """Load the weights kept in `file`, every one of them and no other; returns what training goes on from.
 
     Only tensors and plain values are read from the file, never code. Raises `InputError` where it is no checkpoint, or
     one of another network.
     """
-    try:
-        saved = torch.load(file, map_location="cpu", weights_only=True)
-        state: dict[str, Tensor] = saved["state_dict"]
-    except (OSError, EOFError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError):
-        raise InputError(f"{file} is no checkpoint of a training run, or is damaged: train anew") from None
-    expected = module.state_dict()
+    saved = read_checkpoint(file)
+    state = {name.removeprefix(PREFIX): tensor for name, tensor in saved["state_dict"].items()}
+    expected = network.state_dict()
     odd = sorted(set(state) ^ set(expected))
     if odd:
         place = "only in the checkpoint" if odd[0] in state else "only in the recipe's network"
@@ -36,4 +59,16 @@ def load_checkpoint(module: nn.Module, file: Path) -> None:
                 f"{file} is of another network than the recipe.yaml beside it: '{name}' is {tuple(state[name].shape)}, "
                 f"expected {tuple(tensor.shape)}"
             )
-    module.load_state_dict(state)
+    network.load_state_dict(state)
+    return dict(saved.get("training", {}))
+
+
+def read_checkpoint(file: Path) -> dict[str, Any]:
+    """What stands in a checkpoint, on the CPU; raises `InputError` where it is none."""
+    try:
+        saved: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        weights: dict[str, Tensor] = saved["state_dict"]
+        assert all(isinstance(tensor, Tensor) for tensor in weights.values())
+        return saved
+    except (OSError, EOFError, RuntimeError, KeyError, TypeError, AttributeError, pickle.UnpicklingError):
+        raise InputError(f"{file} is no checkpoint of a training run, or is damaged: train anew") from None

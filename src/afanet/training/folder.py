@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
 from afanet.errors import InputError
 from afanet.training.load import dump_recipe, load_recipe
 from afanet.training.recipe import Recipe
+
+MAY_DIFFER = ("workers", "checkpoint_every", "pictures_every", "device", "precision")  # between a run and its resuming
 
 
 class RunFolder:
@@ -24,6 +27,8 @@ class RunFolder:
         self.recipe = path / "recipe.yaml"
         self.log = path / "log.csv"
         self.checkpoint = path / "last.ckpt"
+        self.best = path / "best.ckpt"
+        self.single = path / "single"
         self.metrics = path / "metrics.json"
         self.evaluation = path / "evaluation.json"
         self.picture = path / "predictions.png"
@@ -39,6 +44,24 @@ class RunFolder:
         return cls(path)
 
     @classmethod
+    def resumable(cls, path: Path, recipe: Recipe) -> RunFolder:
+        """A folder in which a run by `recipe` was begun, or a fresh one.
+
+        Raises `InputError` where something else stands there, or a run by another recipe.
+        """
+        folder = cls(path)
+        if not folder.recipe.is_file():
+            return cls.fresh(path)
+        then, now = (_leaves(r.model_dump(mode="json")) for r in (folder.read_recipe(), recipe))
+        for key in then | now:
+            if then.get(key) != now.get(key) and key not in MAY_DIFFER:
+                raise InputError(
+                    f"{folder.recipe} has {key} {then.get(key)!r}, and now it is {now.get(key)!r}: to resume, give the "
+                    "same command as before, or start another run with --out"
+                )
+        return folder
+
+    @classmethod
     def existing(cls, path: Path) -> RunFolder:
         """The folder of a run that has saved a checkpoint.
 
@@ -50,6 +73,10 @@ class RunFolder:
                 raise InputError(f"{path} is no folder of a run: it has no {file.name}, expected what train writes")
         return folder
 
+    def weights(self, recipe: Recipe) -> Path:
+        """The checkpoint whose weights are scored: the last, or that of the best epoch where the recipe selects."""
+        return self.best if recipe.select == "validation" else self.checkpoint
+
     def create(self, recipe: Recipe) -> None:
         """Make the folder, with the resolved recipe in it."""
         try:
@@ -57,6 +84,21 @@ class RunFolder:
             self.recipe.write_text(dump_recipe(recipe), encoding="utf-8")
         except OSError as error:
             raise InputError(f"run folder {self.path} cannot be written: {error.strerror}") from None
+
+    def remove(self) -> None:
+        """Remove what a run that learnt nothing has left, and the folder if that was all."""
+        for file in self.path.iterdir():
+            if file.is_file():
+                file.unlink()
+            elif file != self.single:
+                shutil.rmtree(file)
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
+    def read_results(self) -> dict[str, Any]:
+        """What the end of training wrote."""
+        results: dict[str, Any] = json.loads(self.metrics.read_text(encoding="utf-8"))
+        return results
 
     def read_recipe(self) -> Recipe:
         """The recipe that the run was made by."""
@@ -82,6 +124,14 @@ class RunFolder:
             return {key: results[key] for key in ("tasks", "threads")}
         except (ValueError, KeyError, TypeError):
             raise InputError(f"{self.metrics} is not what train wrote: restore it, or remove it") from None
+
+
+def _leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for key, value in values.items():
+        nested = isinstance(value, dict)
+        leaves |= _leaves(value, f"{prefix}{key}.") if nested else {prefix + key: value}
+    return leaves
 
 
 def default_folder(recipe: Recipe) -> Path:

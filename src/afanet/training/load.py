@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import resources
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,21 @@ RECIPES = resources.files("afanet.training") / "recipes"
 def recipe_names() -> list[str]:
     """The recipes that the package carries.
 
-    >>> recipe_names()
-    ['adience', 'digits', 'nyuv2', 'rooms']
+    >>> recipe_names()[:4]
+    ['adience', 'adience-original', 'digits', 'faces']
     """
     return sorted(Path(file.name).stem for file in RECIPES.iterdir() if file.name.endswith(".yaml"))
+
+
+def describe_recipe(name: str) -> str:
+    """The first sentence of a recipe's opening comment.
+
+    >>> describe_recipe("rooms")
+    'Furnished rooms made by the program itself: ...'
+    """
+    lines = (RECIPES / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    comment = " ".join(line.removeprefix("#").strip() for line in takewhile(lambda line: line.startswith("#"), lines))
+    return f"{comment.partition('. ')[0].removesuffix('.')}."
 
 
 def load_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:

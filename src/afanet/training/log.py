@@ -1,42 +1,67 @@
-"""A row for every epoch in a CSV file."""
+"""What a run says of itself as it goes: a row an epoch in a CSV file, and TensorBoard where it is installed."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-from lightning import Callback, LightningModule, Trainer
+import numpy as np
+from numpy.typing import NDArray
 
 
-class EpochLog(Callback):
-    """Writes `file`: epoch, optimiser step, seconds since the start, learning rate, mean losses of the epoch.
+class Log:
+    """Writes `log.csv`, and event files for TensorBoard into `tensorboard/` beside it.
 
-    The learning rate is that of the epoch's last step in the first group, the backbones'.
+    `step` is where a resumed run goes on: rows that were written after it are taken away. The columns of the table are
+    those of its first row.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, step: int = 0) -> None:
         self.file = file
-        self.started = 0.0
-        self.rate = 0.0
+        self.board: Any = None
+        if file.exists():
+            _forget_after(file, step)
+        if find_spec("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.started = perf_counter()
+            self.board = SummaryWriter(str(file.parent / "tensorboard"), purge_step=step + 1 if step else None)
 
-    def on_train_batch_start(self, trainer: Trainer, *args: Any) -> None:
-        # After the step the schedule has already moved on.
-        self.rate = trainer.optimizers[0].param_groups[0]["lr"]
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        row = {
-            "epoch": trainer.current_epoch + 1,
-            "step": trainer.global_step,
-            "seconds": round(perf_counter() - self.started, 1),
-            "lr": self.rate,
-        } | {key: value.item() for key, value in trainer.callback_metrics.items() if key.startswith("loss")}
+    def epoch(self, row: Mapping[str, float]) -> None:
+        """Keep what was found in an epoch; `epoch` and `step` say which."""
         with self.file.open("a", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, row)
             if stream.tell() == 0:
                 writer.writeheader()
             writer.writerow(row)
+        self.scalars({key: value for key, value in row.items() if key not in ("epoch", "step")}, int(row["step"]))
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Single figures, to TensorBoard alone."""
+        if self.board is not None:
+            for name, value in values.items():
+                self.board.add_scalar(name, value, step)
+
+    def picture(self, name: str, picture: NDArray[np.uint8], step: int) -> None:
+        """An image (H, W, 3), to TensorBoard alone."""
+        if self.board is not None:
+            self.board.add_image(name, picture, step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Write out everything."""
+        if self.board is not None:
+            self.board.close()
+
+
+def _forget_after(file: Path, step: int) -> None:
+    with file.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        names, rows = reader.fieldnames or [], [row for row in reader if int(row["step"]) <= step]
+    partial = file.with_suffix(".partial")
+    with partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, names)
+        writer.writeheader()
+        writer.writerows(rows)
+    partial.replace(file)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
-from torch.optim import SGD, AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from afanet.training.recipe import OptimizerRecipe, ScheduleRecipe
 
@@ -26,14 +26,15 @@ def part_of(name: str) -> str:
 
 
 def parameter_groups(network: nn.Module, recipe: OptimizerRecipe) -> list[dict[str, Any]]:
-    """Every trainable parameter in exactly one group, by part and by whether it decays (norms and biases do not).
+    """Every trainable parameter in exactly one group, by part and by whether it decays.
 
-    Raises `ValueError` for a parameter of no part: nothing trainable may be left out of the optimiser.
+    Norms and biases do not decay, unless `decay_all` says so. Raises `ValueError` for a parameter of no part: nothing
+    trainable may be left out of the optimiser.
     """
     groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault((part_of(name), parameter.ndim > 1), []).append(parameter)
+            groups.setdefault((part_of(name), recipe.decay_all or parameter.ndim > 1), []).append(parameter)
     grouped = {id(parameter) for group in groups.values() for parameter in group}
     assert grouped == {id(parameter) for parameter in network.parameters() if parameter.requires_grad}
     return [
@@ -47,37 +48,51 @@ def parameter_groups(network: nn.Module, recipe: OptimizerRecipe) -> list[dict[s
     ]
 
 
-def create_optimizer(network: nn.Module, recipe: OptimizerRecipe) -> Optimizer:
-    """AdamW or SGD over the network's parameter groups."""
+def create_optimizer(network: nn.Module, recipe: OptimizerRecipe, balancing: Iterable[nn.Parameter] = ()) -> Optimizer:
+    """The recipe's optimiser over the network's parameter groups and, in one more, what the balancing learns.
+
+    That learns at the rate `lr` and does not decay.
+    """
     groups = parameter_groups(network, recipe)
+    if weights := list(balancing):
+        groups.append({"name": "balancing", "params": weights, "lr": recipe.lr, "weight_decay": 0.0})
+    for group in groups:
+        group["initial_lr"] = group["lr"]
     if recipe.name == "sgd":
         return SGD(groups, lr=recipe.lr, momentum=recipe.momentum, fused=True)
-    return AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=True)
+    kind = AdamW if recipe.name == "adamw" else Adam
+    return kind(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=True)
 
 
-def factor(recipe: ScheduleRecipe, step: int, steps: int) -> float:
-    """What the learning rate is multiplied by at `step` of `steps`, counted from 0.
+def factor(recipe: ScheduleRecipe, step: int, steps: int, epochs: int) -> float:
+    """What the learning rate is multiplied by at `step` of `steps`, counted from 0, in a run of `epochs`.
 
-    With w warm-up steps it rises as (step + 1) / w; then, with t from 0 to 1 over what is left, it is
-    (1 - t)^power for poly, (1 + cos(pi t)) / 2 for cosine and 1 for constant.
+    With w warm-up steps it rises as (step + 1) / w. Then, with t from 0 to 1 over what is left (or over the first
+    `over` epochs, after which it stays), it is (1 - t)^power for poly, (1 + cos(pi t)) / 2 for cosine, gamma to the
+    power of how often `every` epochs have passed for step, and 1 for constant; never below `floor`.
 
     >>> recipe = ScheduleRecipe(name="cosine", warmup=0.2)
-    >>> [round(factor(recipe, step, 10), 2) for step in range(10)]
+    >>> [round(factor(recipe, step, 10, epochs=5), 2) for step in range(10)]
     [0.5, 1.0, 1.0, 0.96, 0.85, 0.69, 0.5, 0.31, 0.15, 0.04]
     """
     warmup = round(recipe.warmup * steps)
     if step < warmup:
         return (step + 1) / warmup
-    t = min((step - warmup) / max(steps - warmup, 1), 1.0)
+    end = steps if recipe.over is None else round(steps * recipe.over / epochs)
+    t = min((step - warmup) / max(end - warmup, 1), 1.0)
     match recipe.name:
         case "poly":
-            return float((1 - t) ** recipe.power)
+            shape = float((1 - t) ** recipe.power)
         case "cosine":
-            return (1 + math.cos(math.pi * t)) / 2
+            shape = (1 + math.cos(math.pi * t)) / 2
+        case "step":
+            shape = recipe.gamma ** (step * epochs // (steps * recipe.every))
         case "constant":
-            return 1.0
+            shape = 1.0
+    return max(shape, recipe.floor)
 
 
-def create_schedule(optimizer: Optimizer, recipe: ScheduleRecipe, steps: int) -> LambdaLR:
-    """The schedule over `steps` optimiser steps, to be advanced after each."""
-    return LambdaLR(optimizer, lambda step: factor(recipe, step, steps))
+def set_rates(optimizer: Optimizer, scale: float) -> None:
+    """Give every group `scale` times the learning rate that it was made with."""
+    for group in optimizer.param_groups:
+        group["lr"] = scale * group["initial_lr"]

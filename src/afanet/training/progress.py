@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from time import perf_counter
-from typing import Any
+import os
+from collections.abc import Mapping
+from typing import Self
 
-from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 def say(line: str) -> None:
-    """One plain line on the standard error, where progress goes."""
-    Console(stderr=True, highlight=False).print(line, markup=False, soft_wrap=True)
+    """One plain line on the standard error, where progress goes; the first of several processes alone says it."""
+    if os.environ.get("RANK", "0") == "0":
+        Console(stderr=True, highlight=False).print(line, markup=False, soft_wrap=True)
 
 
 def duration(seconds: float) -> str:
@@ -25,10 +26,10 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-class ProgressCallback(Callback):
-    """Losses and time left after every epoch; between them a bar, if the standard error is a terminal."""
+class Bar:
+    """A bar that fills over `total` steps, if the standard error is a terminal, and a line an epoch."""
 
-    def __init__(self) -> None:
+    def __init__(self, total: int, doing: str, done: int = 0) -> None:
         console = Console(stderr=True, highlight=False)
         columns = (
             TextColumn("{task.description}"),
@@ -36,38 +37,23 @@ class ProgressCallback(Callback):
             MofNCompleteColumn(),
             TimeRemainingColumn(elapsed_when_finished=True),
         )
-        self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self.task = self.bar.add_task("")
-        self.started = 0.0
+        shown = console.is_terminal and os.environ.get("RANK", "0") == "0"
+        self.progress = Progress(*columns, console=console, transient=True, disable=not shown)
+        self.bar = self.progress.add_task(doing, total=total, completed=done)
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.started = perf_counter()
-        self.bar.reset(self.task, total=trainer.estimated_stepping_batches, description="training")
-        self.bar.start()
+    def __enter__(self) -> Self:
+        self.progress.start()
+        return self
 
-    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        self.bar.update(self.task, completed=trainer.global_step)
+    def __exit__(self, *error: object) -> None:
+        self.progress.stop()
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        done = trainer.global_step / trainer.estimated_stepping_batches
-        spent = perf_counter() - self.started
-        losses = [
-            f"{key.removeprefix('loss/')} {value.item():.4f}"
-            for key, value in trainer.callback_metrics.items()
-            if key.startswith("loss/")
-        ]
-        left = f"{duration(spent)}, {duration(spent / done - spent)} left" if done < 1 else duration(spent)
-        say(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  loss: {', '.join(losses)}  ({left})")
+    def advance(self, steps: int = 1) -> None:
+        """So many steps more are done."""
+        self.progress.advance(self.bar, steps)
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.bar.reset(self.task, total=sum(trainer.num_val_batches), description="evaluation")
-        self.bar.start()
-
-    def on_validation_batch_end(self, *args: Any) -> None:
-        self.bar.advance(self.task)
-
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        self.bar.stop()
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        self.bar.stop()
+    def epoch(self, epoch: int, epochs: int, losses: Mapping[str, float], seconds: float, done: float) -> None:
+        """Say how an epoch ended: its losses, the time so far and, by the share that is done, the time left."""
+        found = ", ".join(f"{key.removeprefix('loss/')} {value:.4f}" for key, value in losses.items())
+        left = f"{duration(seconds)}, {duration(seconds / done - seconds)} left" if done < 1 else duration(seconds)
+        say(f"epoch {epoch}/{epochs}  loss: {found}  ({left})")

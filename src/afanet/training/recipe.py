@@ -23,8 +23,11 @@ def _weights(value: str) -> str:
     return value if value in WEIGHTS else str(Path(value).absolute())
 
 
-class Part(BaseModel):
-    """A part of a recipe: no key is unknown, no number is infinite.
+AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
+
+
+class Section(BaseModel):
+    """A section of a recipe: no key is unknown, no number is infinite.
 
     Paths become absolute, so that a run can be repeated from another place.
     """
@@ -32,78 +35,124 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class DataRecipe(Part):
+class DataRecipe(Section):
     """What to learn from."""
 
     name: str = Field(description="data set, such as rooms or nyuv2")
-    root: Annotated[Path, AfterValidator(Path.absolute)] | None = Field(
-        None, description="folder or file that holds the data"
-    )
+    root: AbsolutePath | None = Field(None, description="folder or file that holds the data")
     size: tuple[PositiveInt, PositiveInt] = Field(description="height and width of the network's input, pixels")
     options: dict[str, Any] = Field({}, description="what else this data set can be told, such as fold")
 
 
-class NetworkRecipe(Part):
+class NetworkRecipe(Section):
     """Which network; see `afanet.create_network`."""
 
-    method: str = Field(description="single, hard, cross_stitch, nddr or afa")
+    method: str = Field(description="single, hard, cross_stitch, nddr, mtan or afa")
     backbone: str = Field(description="a timm model with stages, such as resnet18")
     weights: Annotated[str, AfterValidator(_weights)] = Field(
         "none", description="of the backbone: none, pretrained (timm downloads them) or a file"
     )
     output_stride: PositiveInt = Field(16, description="input pixels per pixel of the last dense features")
+    multi_grid: tuple[PositiveInt, ...] | None = Field(
+        None, description="factors on the dilation of the last stage's blocks, such as 1 2 4"
+    )
+    freeze_norm: bool = Field(False, description="keep the statistics and affine weights of the backbones' batch norms")
+    compile: bool = Field(False, description="whether to compile the network, for a faster step after a slow first")
+    guard: NonNegativeFloat | None = Field(
+        None, description="limit of the gradient guard at the fusion layers, none if not given"
+    )
 
 
-class OptimizerRecipe(Part):
+class OptimizerRecipe(Section):
     """How parameters move; a part's learning rate is `lr` times the part's factor."""
 
-    name: Literal["adamw", "sgd"] = Field(description="optimiser")
+    name: Literal["adamw", "adam", "sgd"] = Field(description="optimiser")
     lr: PositiveFloat = Field(description="learning rate")
-    weight_decay: NonNegativeFloat = Field(description="weight decay; norms and biases have none")
-    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd, beta1 of adamw")
+    weight_decay: NonNegativeFloat = Field(description="weight decay")
+    decay_all: bool = Field(False, description="whether norms and biases decay too, as in older recipes")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd, beta1 of adam and adamw")
     backbone: PositiveFloat = Field(1.0, description="factor on lr for the backbones")
     head: PositiveFloat = Field(1.0, description="factor on lr for the heads")
     fusion: PositiveFloat = Field(1.0, description="factor on lr for the fusion layers")
+    clip: PositiveFloat | None = Field(None, description="largest norm of the whole gradient, unlimited if not given")
+    accumulate: PositiveInt = Field(1, description="batches whose gradients are averaged for one step")
+    ema: float | None = Field(
+        None, gt=0, lt=1, description="decay of an average of the weights, which is then what is scored and kept"
+    )
 
 
-class ScheduleRecipe(Part):
-    """How the learning rate changes over the run: a linear rise, then down to zero or level."""
+class ScheduleRecipe(Section):
+    """How the learning rate changes over the run: a linear rise, then a fall or none."""
 
-    name: Literal["poly", "cosine", "constant"] = Field(description="shape after the warm-up")
+    name: Literal["poly", "cosine", "step", "constant"] = Field(description="shape after the warm-up")
     warmup: float = Field(0.0, ge=0, lt=1, description="share of the steps over which the rate rises")
-    power: PositiveFloat = Field(0.9, description="exponent of poly")
+    power: PositiveFloat = Field(0.9, description="poly: exponent")
+    every: PositiveInt = Field(10, description="step: epochs between two falls")
+    gamma: float = Field(0.1, gt=0, lt=1, description="step: factor of each fall")
+    over: PositiveInt | None = Field(None, description="poly, cosine: epochs to fall over, all if not given")
+    floor: float = Field(0.0, ge=0, lt=1, description="lowest factor after the warm-up")
 
 
-class Recipe(Part):
+class BalancingRecipe(Section):
+    """How the tasks' losses or gradients are combined; `afanet balancing` lists the names."""
+
+    name: str = Field("equal", description="method, such as equal, dwa, uw or cagrad")
+    options: dict[str, Any] = Field({}, description="what else this method can be told, such as temperature")
+
+
+class Recipe(Section):
     """Everything that decides a training run."""
 
     name: str = Field(description="name of the recipe, of which the run folder takes its own")
     data: DataRecipe
     tasks: tuple[str, ...] | None = Field(None, min_length=1, description="tasks to learn, all if not given")
+    losses: dict[str, dict[str, Any]] = Field({}, description="by task what its loss can be told, such as its name")
     network: NetworkRecipe
+    warm_start: tuple[AbsolutePath, ...] | None = Field(
+        None, min_length=1, description="run folders of single-task networks to begin with"
+    )
+    warm_heads: bool = Field(True, description="whether a warm start takes the heads too")
+    two_stage: bool = Field(False, description="train single-task networks first and begin with them")
     optimizer: OptimizerRecipe
     schedule: ScheduleRecipe
+    balancing: BalancingRecipe = BalancingRecipe()
     epochs: PositiveInt = Field(description="passes over the training split")
     steps: PositiveInt | None = Field(None, description="stop after so many optimiser steps, if sooner")
-    batch_size: PositiveInt = Field(description="images per step")
+    batch_size: PositiveInt = Field(description="images per batch, of all processes together")
+    select: Literal["last", "validation"] = Field(
+        "last", description="the epoch that is kept: the last, or the best on the validation split"
+    )
     seed: NonNegativeInt = Field(0, lt=2**32, description="of weights, order and augmentation")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps")
+    devices: PositiveInt = Field(1, description="processes that train together, one a device")
     precision: Literal["auto", "bf16", "float32"] = Field(
         "auto", description="bf16 (autocast), float32, or auto: bf16 where the device computes in it"
     )
-    workers: NonNegativeInt = Field(2, description="processes that prepare samples")
+    workers: NonNegativeInt = Field(2, description="processes that prepare samples, for each that trains")
+    checkpoint_every: PositiveInt | None = Field(None, description="steps between checkpoints beside one an epoch")
+    skip_nonfinite: bool = Field(False, description="leave out and count steps whose loss is no finite number")
+    pictures_every: PositiveInt = Field(10, description="epochs between pictures of predictions in TensorBoard")
 
 
-def recipe_keys(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str, str]:
+def recipe_fields(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str, Any]:
+    """Every dotted key of a recipe with its field.
+
+    >>> recipe_fields()["optimizer.lr"].description
+    'learning rate'
+    """
+    fields: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            fields |= recipe_fields(field.annotation, f"{prefix}{name}.")
+        else:
+            fields[prefix + name] = field
+    return fields
+
+
+def recipe_keys() -> dict[str, str]:
     """Every dotted key of a recipe with its description.
 
     >>> recipe_keys()["optimizer.lr"]
     'learning rate'
     """
-    keys: dict[str, str] = {}
-    for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Part):
-            keys |= recipe_keys(field.annotation, f"{prefix}{name}.")
-        else:
-            keys[prefix + name] = field.description or ""
-    return keys
+    return {key: field.description or "" for key, field in recipe_fields().items()}

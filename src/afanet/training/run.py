@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+import os
+import subprocess
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -10,23 +11,27 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from lightning import Trainer, seed_everything
-from lightning.pytorch.callbacks import ModelCheckpoint
-from torch import Tensor
+from torch import Tensor, nn
 
-from afanet.data import Batch, Collate, Data, Split
+from afanet.data import Batch, Collate, Data
+from afanet.data.faults import check_samples, unchecked
 from afanet.errors import InputError
 from afanet.tasks import Task
-from afanet.training.checkpoint import load_checkpoint
+from afanet.training.balancing.checks import check_combination
+from afanet.training.balancing.shared import shared_parameters
+from afanet.training.checkpoint import load_checkpoint, read_checkpoint
 from afanet.training.cost import flops, parameters
 from afanet.training.device import find_device, find_precision
 from afanet.training.folder import RunFolder, default_folder
-from afanet.training.loaders import plain_errors, read_once, scoring_loader, train_loader
-from afanet.training.log import EpochLog
-from afanet.training.module import MultiTaskModule
-from afanet.training.progress import ProgressCallback, say
+from afanet.training.learner import Learner, channels_last
+from afanet.training.loop import Loop, total_steps
+from afanet.training.processes import create_fabric, launch, started_by_a_launcher
+from afanet.training.progress import Bar, say
 from afanet.training.recipe import Recipe
-from afanet.training.setup import build_network, create_trainer, open_tasks, quiet
+from afanet.training.scoring import Scores, score, scored_splits
+from afanet.training.setup import build_network, deterministic, open_tasks, plain_errors
+from afanet.training.stream import train_loader
+from afanet.training.warm_start import warm_start
 
 EXAMPLES = 4
 
@@ -35,8 +40,8 @@ EXAMPLES = 4
 class Run:
     """What came of a run: its folder, its figures, and what it predicts for a few test samples.
 
-    `results["tasks"][TASK][METRIC]` are the figures over the test split after the last epoch, `results["validation"]`
-    those over the validation split, if there is one.
+    `results["tasks"][TASK][METRIC]` are the figures over the test split of the epoch that the recipe selects,
+    `results["validation"]` those over the validation split, if there is one.
     """
 
     folder: RunFolder
@@ -46,63 +51,57 @@ class Run:
     predictions: dict[str, Tensor]
 
 
-def train(recipe: Recipe, out: Path | None = None) -> Run:
+@dataclass(frozen=True)
+class _Job:
+    """All that a run needs, checked."""
+
+    recipe: Recipe
+    data: Data
+    tasks: dict[str, Task]
+    network: nn.Module
+    weights_report: str
+
+
+def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> Run:
     """Train by `recipe` and keep everything in the folder `out`, which must be new or empty.
 
-    The figures are those of the last epoch on the test split: no epoch is chosen by them. Raises
-    `InputError` for anything in the recipe or the data that cannot be used, and then leaves no folder behind.
+    With `resume` the folder may be one in which a run by the same recipe was interrupted, which then goes on from its
+    last checkpoint, on the CPU to the same end, bit for bit. The figures are those of the last epoch on the test split
+    (or of the epoch that did best on the validation split): no epoch is chosen by them. Raises `InputError` for
+    anything in the recipe or the data that cannot be used, and then leaves no new folder behind.
     """
-    folder = RunFolder.fresh(out or default_folder(recipe))
-    device = find_device(recipe.device)
-    recipe = recipe.model_copy(update={"precision": find_precision(recipe.precision, device)})
-    seed_everything(recipe.seed, workers=True, verbose=False)
-    data, tasks = open_tasks(recipe)
-    network = build_network(recipe, tasks, recipe.network.weights)
-    say(data.describe)
-    if network.weights_report:
-        say(str(network.weights_report))
-    batches = train_loader(data, recipe)
+    recipe = _resolve(recipe)
+    path = out or default_folder(recipe)
+    first = os.environ.get("RANK", "0") == "0"
+    folder = RunFolder(path)
+    if first:
+        folder = RunFolder.resumable(path, recipe) if resume else RunFolder.fresh(path)
     with plain_errors():
-        for split in scored_splits(data).values():
-            read_once(scoring_loader(data, split, recipe))
-
-    module = MultiTaskModule(network, tasks, recipe)
-    cost = {"parameters": parameters(network), "flops": flops(network, recipe.data.size)}
-    last = ModelCheckpoint(folder.path, "last", save_on_train_epoch_end=True, enable_version_counter=False)
-    folder.create(recipe)
-    try:
-        with quiet(), plain_errors():
-            trainer = create_trainer(recipe, device, [ProgressCallback(), EpochLog(folder.log), last])
-            # Again, so that what was drawn for weights and for reading the data does not decide how it goes on.
-            torch.manual_seed(recipe.seed)
-            started = perf_counter()
-            trainer.fit(module, batches)
-            trained = perf_counter()
-            scores = score(trainer, module, data, recipe)
-    except InputError:
-        if not folder.checkpoint.exists():  # what was learnt is kept, though a file failed later
-            shutil.rmtree(folder.path)
-        raise
-    results = {
-        "recipe": recipe.name,
-        "method": recipe.network.method,
-        **scores,
-        "data": data.describe,
-        "weights": network.weights_report,
-        "epochs": trainer.current_epoch,
-        "steps": trainer.global_step,
-        "seconds": {"training": trained - started, "evaluation": perf_counter() - trained},
-        **cost,
-        "device": str(device),
-        "threads": torch.get_num_threads(),
-        "versions": versions(),
-    }
-    folder.write(folder.metrics, results)
-    return Run(folder, results, tasks, *predict_examples(module, data))
+        if recipe.two_stage:
+            recipe = _first_stage(recipe, folder, resume)
+        job = _prepare(recipe)
+        say(job.data.describe)
+        for report in filter(None, job.weights_report.splitlines()):
+            say(report)
+        train_loader(job.data, recipe)
+        if first:
+            _check(job.data, recipe.workers)
+            folder.create(recipe)
+        try:
+            if recipe.devices > 1 and not started_by_a_launcher():
+                launch(_fit_in_one_of_several, recipe.devices, recipe, folder.path)
+            else:
+                _fit(job, folder)
+        except InputError:
+            if first and not folder.checkpoint.exists():  # what was learnt is kept, though a file failed later
+                folder.remove()
+            raise
+    results = folder.read_results()
+    return Run(folder, results, job.tasks, *_predict_examples(job, folder))
 
 
 def evaluate(path: Path, device: str | None = None) -> Run:
-    """The figures of the run in folder `path` on its test split, from its last checkpoint; kept in evaluation.json.
+    """The figures of the run in folder `path` on its test split, from its checkpoint; kept in evaluation.json.
 
     On the kind of machine it was trained on they equal those at the end of training bit for bit. Raises `InputError`
     where the folder is none of a run, or the checkpoint is one of another network.
@@ -114,42 +113,137 @@ def evaluate(path: Path, device: str | None = None) -> Run:
     recipe = folder.read_recipe()
     place = find_device(device or recipe.device)
     data, tasks = open_tasks(recipe)
-    module = MultiTaskModule(build_network(recipe, tasks, weights="none"), tasks, recipe)
-    load_checkpoint(module, folder.checkpoint)
-    with quiet(), plain_errors():
-        trainer = create_trainer(recipe, place, [ProgressCallback()])
-        scores = score(trainer, module, data, recipe)
+    network = build_network(recipe, tasks, weights="none")
+    load_checkpoint(network, folder.weights(recipe))
+    job = _Job(recipe, data, tasks, network, "")
+    with plain_errors(), deterministic():
+        scores = _score(job, create_fabric(recipe, place), network)
     results = {"recipe": recipe.name, "method": recipe.network.method, **scores}
     folder.write(folder.evaluation, results)
-    return Run(folder, results, tasks, *predict_examples(module, data))
+    return Run(folder, results, tasks, *_predict_examples(job, folder))
 
 
-def scored_splits(data: Data) -> dict[str, Split]:
-    """The splits that are scored, by the key of their figures: `tasks` is the test split's."""
-    return {"tasks": data.test} | ({"validation": data.validation} if data.validation else {})
+def _resolve(recipe: Recipe) -> Recipe:
+    precision = find_precision(recipe.precision, find_device(recipe.device))
+    return recipe.model_copy(update={"precision": precision})
 
 
-def score(
-    trainer: Trainer, module: MultiTaskModule, data: Data, recipe: Recipe
-) -> dict[str, dict[str, dict[str, float]]]:
-    """The figures of every scored split: `tasks[TASK][METRIC]` and, where it is held out, `validation` alike."""
-    scores = {}
-    for key, split in scored_splits(data).items():
-        trainer.validate(module, scoring_loader(data, split, recipe), verbose=False)
-        scores[key] = dict(module.scores)
-    return scores
+def _first_stage(recipe: Recipe, folder: RunFolder, resume: bool) -> Recipe:
+    """Train the single-task networks that the run begins with; returns its recipe with these as its warm start."""
+    network = recipe.network.model_copy(update={"method": "single", "guard": None})
+    balancing = type(recipe.balancing)()
+    single = recipe.model_copy(update={"network": network, "balancing": balancing, "two_stage": False})
+    say("first stage: single-task networks")
+    train(single, folder.single, resume=resume)
+    say("second stage")
+    return recipe.model_copy(update={"warm_start": (folder.single.absolute(),)})
 
 
-def predict_examples(module: MultiTaskModule, data: Data) -> tuple[Batch, dict[str, Tensor]]:
+def _prepare(recipe: Recipe) -> _Job:
+    torch.manual_seed(recipe.seed)
+    data, tasks = open_tasks(recipe)
+    network = build_network(recipe, tasks, recipe.network.weights)
+    check_combination(
+        recipe.balancing.name,
+        tasks=len(tasks),
+        shared=bool(shared_parameters(network, list(tasks), recipe.data.size)[0]),
+        guarded=recipe.network.guard is not None,
+        accumulate=recipe.optimizer.accumulate,
+        compile=recipe.network.compile,
+        precision=recipe.precision,
+    )
+    reports = [str(network.weights_report)]
+    if recipe.warm_start:
+        reports.append(warm_start(network, list(tasks), recipe.warm_start, recipe.warm_heads))
+    return _Job(recipe, data, tasks, network, "\n".join(reports))
+
+
+def _check(data: Data, workers: int) -> None:
+    """Read everything once, so that a bad file is found now and not after hours; a cache was made by doing so."""
+    if count := sum(map(len, unchecked(data))):
+        say(f"reading {count} samples once, before training: `afanet data prepare` makes that unnecessary")
+        with Bar(count, "reading") as bar:
+            check_samples(data, workers=workers, advance=bar.advance)
+
+
+def _fit_in_one_of_several(recipe: Recipe, path: Path) -> None:
+    with plain_errors():
+        _fit(_prepare(recipe), RunFolder(path))
+
+
+def _fit(job: _Job, folder: RunFolder) -> None:
+    """Train to the end, from the checkpoint in `folder` if there is one, and write the figures there."""
+    recipe, data = job.recipe, job.data
+    saved: dict[str, Any] = {}
+    if folder.checkpoint.exists():
+        saved = read_checkpoint(folder.checkpoint).get("training", {})
+        torch.set_num_threads(saved["threads"])
+    cost = {"parameters": parameters(job.network), "flops": flops(job.network, recipe.data.size)}
+    with deterministic():
+        fabric = create_fabric(recipe, find_device(recipe.device))
+        batches = len(train_loader(data, recipe))
+        learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe))
+        loop = Loop(learner, data, folder, saved)
+        if saved:
+            say(f"going on after step {learner.step} of {learner.steps}")
+        loop.run()
+        trained = perf_counter()
+        load_checkpoint(learner.scored, folder.weights(recipe))
+        scores = _score(job, fabric, learner.scored)
+    if fabric.is_global_zero:
+        results = {
+            "recipe": recipe.name,
+            "method": recipe.network.method,
+            **scores,
+            "data": data.describe,
+            "weights": job.weights_report,
+            "epochs": -(-learner.step // loop.per_epoch),
+            "steps": learner.step,
+            "selected_epoch": loop.selection.epoch if recipe.select == "validation" else None,
+            "skipped": learner.skipped,
+            "seconds": {"training": loop.seconds, "evaluation": perf_counter() - trained},
+            **cost,
+            "device": str(fabric.device),
+            "processes": fabric.world_size,
+            "threads": torch.get_num_threads(),
+            "versions": versions(),
+            "git": git_state(),
+        }
+        folder.write(folder.metrics, results)
+    fabric.barrier()
+
+
+def _score(job: _Job, fabric: Any, network: nn.Module) -> dict[str, Scores]:
+    network = fabric.to_device(channels_last(network))  # as in training, for the last bit's sake
+    return {
+        key: score(fabric, network, job.tasks, job.data, split, job.recipe)
+        for key, split in scored_splits(job.data).items()
+    }
+
+
+def _predict_examples(job: _Job, folder: RunFolder) -> tuple[Batch, dict[str, Tensor]]:
     """Test samples from all over the split, and what the network predicts for them in float32 on the CPU."""
-    count = len(data.test)
+    network = build_network(job.recipe, job.tasks, weights="none")
+    load_checkpoint(network, folder.weights(job.recipe))
+    count = len(job.data.test)
     chosen = torch.linspace(0, count - 1, min(EXAMPLES, count)).long().tolist()
-    batch = Collate(data.tasks)([data.test[index] for index in chosen])
+    batch = Collate(job.data.tasks)([job.data.test[index] for index in chosen])
     with torch.inference_mode():
-        logits = module.cpu().eval()(batch["image"])
-    return batch, {name: task.predict(logits[name]) for name, task in module.tasks.items()}
+        logits = network.eval()(batch["image"])
+    return batch, {name: task.predict(logits[name]) for name, task in job.tasks.items()}
 
 
 def versions() -> dict[str, str]:
     """The versions of what computed the figures."""
-    return {package: version(package) for package in ("afanet", "torch", "timm", "lightning", "torchmetrics")}
+    return {
+        package: version(package) for package in ("afanet", "torch", "timm", "lightning", "torchmetrics", "torchjd")
+    }
+
+
+def git_state() -> str | None:
+    """The commit that the package runs from, marked where files differ from it; None outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

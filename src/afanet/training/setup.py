@@ -1,15 +1,13 @@
-"""From a recipe to the things a run is made of: tasks, network, trainer."""
+"""From a recipe to the things a run is made of: data, tasks, network."""
 
 from __future__ import annotations
 
-import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from lightning import Callback, Trainer
 from torch import nn
 
 from afanet.data import Data, open_data
@@ -51,7 +49,11 @@ def open_tasks(recipe: Recipe) -> tuple[Data, dict[str, Task]]:
     for name in wanted:
         if name not in data.tasks:
             raise unknown(f"task of data set {recipe.data.name}", name, data.tasks)
-    return data, {name: data.tasks[name] for name in wanted}
+    for name in recipe.losses:
+        if name not in wanted:
+            raise unknown("task under losses", name, wanted)
+    tasks = {name: data.tasks[name] for name in wanted}
+    return data, tasks | {name: tasks[name].with_loss(options) for name, options in recipe.losses.items()}
 
 
 def data_cache(recipe: Recipe) -> Path:
@@ -68,38 +70,31 @@ def build_network(recipe: Recipe, tasks: dict[str, Task], weights: str) -> nn.Mo
         weights=weights,
         size=recipe.data.size,
         output_stride=recipe.network.output_stride,
-    )
-
-
-def create_trainer(recipe: Recipe, device: torch.device, callbacks: Sequence[Callback]) -> Trainer:
-    """A Lightning trainer for one device, deterministic, which keeps and prints only what the callbacks do."""
-    return Trainer(
-        accelerator="gpu" if device.type == "cuda" else device.type,
-        devices=[device.index] if device.type == "cuda" else 1,
-        precision="bf16-mixed" if recipe.precision == "bf16" else "32-true",
-        max_epochs=recipe.epochs,
-        max_steps=recipe.steps or -1,
-        callbacks=list(callbacks),
-        # Some gradients have no deterministic form on CUDA; those warn rather than fail.
-        deterministic="warn",
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+        multi_grid=recipe.network.multi_grid,
+        **({} if recipe.network.guard is None else {"limit": recipe.network.guard}),
     )
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Lightning without its announcements, hints and tips; its errors and torch's warnings stay."""
-    loggers = [logging.getLogger(f"lightning.{name}") for name in ("pytorch", "fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+def plain_errors() -> Iterator[None]:
+    """Errors as they were raised, though loaders wrap a worker's in its traceback."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(str(error).strip().rpartition(f"{InputError.__name__}: ")[2]) from None
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Sums in one order wherever torch has such a form; where it has none on CUDA, it computes all the same."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"lightning\.")
+        warnings.filterwarnings("ignore", message=".*deterministic")
+        warnings.filterwarnings(
+            "ignore", message="Grad strides do not match"
+        )  # of 1x1 kernels, whose layouts are equal
         try:
             yield
         finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+            torch.use_deterministic_algorithms(before[0], warn_only=before[1])

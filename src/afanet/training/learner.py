@@ -1,0 +1,204 @@
+"""A network and everything that learns with it: one step of training, and the whole of its state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from afanet.data import Batch
+from afanet.fusion.guard import GradientGuard
+from afanet.tasks import Task
+from afanet.training.balancing.balancer import Balancer
+from afanet.training.balancing.shared import shared_parameters
+from afanet.training.optimisation import create_optimizer, factor, set_rates
+from afanet.training.processes import across, average, synchronise_norms
+from afanet.training.recipe import Recipe
+from afanet.training.watch import gradient_cosines
+
+
+class Learner:
+    """Learns several tasks from batches of images, `steps` times.
+
+    `network(images)` gives `{task: logits}` for the tasks in `tasks`. Every step draws its random numbers (dropout,
+    random weights) from the recipe's seed and its own number alone, so that what was drawn before does not matter.
+    """
+
+    def __init__(
+        self, fabric: Fabric, network: nn.Module, tasks: Mapping[str, Task], recipe: Recipe, steps: int
+    ) -> None:
+        self.fabric, self.tasks, self.recipe, self.steps = fabric, tasks, recipe, steps
+        self.across = across(fabric)
+        self.balancer = Balancer(recipe.balancing.name, list(tasks), recipe.balancing.options).to(fabric.device)
+        if fabric.world_size > 1:
+            network = synchronise_norms(network, fabric.device)
+        self.network = channels_last(network)
+        self.frozen = freeze_norms(network) if recipe.network.freeze_norm else []
+        self.shared, own = shared_parameters(network, list(tasks), recipe.data.size)
+        self.own = list(own.values())
+        optimizer = create_optimizer(network, recipe.optimizer, self.balancer.trainable())
+        if recipe.network.compile:
+            network.compile()
+        self.together, self.optimizer = fabric.setup(network, optimizer)
+        self.average = None
+        if recipe.optimizer.ema is not None:
+            blend = get_ema_multi_avg_fn(recipe.optimizer.ema)  # type: ignore[no-untyped-call]
+            self.average = AveragedModel(network, multi_avg_fn=blend, use_buffers=True)
+        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self.guards = {name: module for name, module in network.named_modules() if isinstance(module, GradientGuard)}
+        self.step = 0
+        self.skipped = 0
+
+    @property
+    def scored(self) -> nn.Module:
+        """The network that is scored and kept: the average of its weights where the recipe wants one."""
+        return self.average.module if self.average is not None else self.network
+
+    def train(self) -> None:
+        """Set the network to training, but for norms that are frozen."""
+        self.network.train()
+        for norm in self.frozen:
+            norm.eval()
+
+    def losses(self, batch: Batch, network: nn.Module | None = None) -> list[Tensor]:
+        """The loss of each task on a batch, over what all processes have labelled."""
+        images = batch["image"].contiguous(memory_format=torch.channels_last)
+        with self.fabric.autocast():
+            logits = (network or self.network)(images)
+        return [task.loss(logits[name], batch["targets"][name], self.across) for name, task in self.tasks.items()]
+
+    def learn(self, batches: Sequence[Batch], measure: bool = False) -> tuple[Tensor, Tensor | None]:
+        """One step on `batches`, whose gradients are averaged: each task's loss, and with `measure` the whole norm.
+
+        A loss that is no finite number leaves everything as it was where the recipe says to skip, and is counted.
+        """
+        self._seed()
+        set_rates(self.optimizer, factor(self.recipe.schedule, self.step, self.steps, self.recipe.epochs))
+        kept = [b.clone() for b in self.network.buffers()] if self.recipe.skip_nonfinite else []
+        total = torch.zeros(len(self.tasks), device=self.fabric.device)
+        for number, batch in enumerate(batches, start=1):
+            if self.balancer.kind == "gradient":
+                losses = self.losses(batch)
+            else:
+                with self.fabric.no_backward_sync(self.together, enabled=number < len(batches)):
+                    losses = self.losses(batch, self.together)
+                    values = torch.stack(losses)
+                    if not (self.recipe.skip_nonfinite and not values.isfinite().all()):
+                        self.fabric.backward(self.balancer.combine(values) / len(batches))
+            total += torch.stack([loss.detach() for loss in losses]) / len(batches)
+        if self.recipe.skip_nonfinite and not total.isfinite().all():
+            for buffer, before in zip(self.network.buffers(), kept, strict=True):
+                buffer.copy_(before)
+            self.optimizer.zero_grad()
+            self.step += 1
+            self.skipped += 1
+            return total, None
+        if self.balancer.kind == "gradient":
+            self.balancer.backward(losses, self.shared, self.own, average)
+        norm = self._clip(measure)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.balancer.wants_losses_again:
+            self._seed()
+            with torch.no_grad(), WithoutStatistics(self.network):
+                self.balancer.after_step(lambda: torch.stack(self.losses(batches[-1])))
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        self.step += 1
+        return total, norm
+
+    def cosines(self, batch: Batch) -> dict[str, float]:
+        """How far the tasks' gradients agree on a batch, by pair; nothing is learnt from it.
+
+        Nothing where a gradient guard stands, which a backward pass for each task would count and mislead.
+        """
+        if self.guards:
+            return {}
+        self.train()
+        self._seed()
+        with WithoutStatistics(self.network):
+            losses = self.losses(batch)
+        return gradient_cosines(losses, list(self.tasks), self.shared, average)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that decides how training goes on, as tensors and plain values."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "balancing": self.balancer.state(),
+            "average": None if self.average is None else self.average.state_dict(),
+            "guards": {name: (guard.acted, guard.passes) for name, guard in self.guards.items()},
+            "step": self.step,
+            "skipped": self.skipped,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where the learner stood whose `state` this is."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.balancer.load_state(state["balancing"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        for name, (acted, passes) in state["guards"].items():
+            self.guards[name].acted.copy_(acted)
+            self.guards[name].passes.copy_(passes)
+        self.step, self.skipped = state["step"], state["skipped"]
+
+    def _seed(self) -> None:
+        torch.manual_seed(draw_seed(self.recipe.seed, "step", self.step, self.fabric.global_rank))
+
+    def _clip(self, measure: bool) -> Tensor | None:
+        limit = self.recipe.optimizer.clip
+        if limit is None and not measure:
+            return None
+        return nn.utils.clip_grad_norm_(self.parameters, float("inf") if limit is None else limit)
+
+
+def draw_seed(*numbers: object) -> int:
+    """A seed for torch that these numbers decide, 63 bits.
+
+    >>> draw_seed(0, "step", 1) == draw_seed(0, "step", 1), draw_seed(0, "step", 1) == draw_seed(0, "step", 2)
+    (True, False)
+    """
+    return int.from_bytes(blake2b(repr(numbers).encode(), digest_size=8).digest(), "big") >> 1
+
+
+def channels_last(network: nn.Module) -> nn.Module:
+    """`network` with its kernels laid out as its images are."""
+    # Not `network.to`, which fails on parameters of five axes, as cross-stitch has.
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
+
+
+def freeze_norms(network: nn.Module) -> list[nn.Module]:
+    """The batch norms of the backbones, whose weights learn nothing from here on; they must be kept in eval mode."""
+    norms: list[nn.Module] = [
+        module
+        for name, module in network.named_modules()
+        if ".backbone." in name and isinstance(module, nn.modules.batchnorm._BatchNorm)
+    ]
+    for norm in norms:
+        norm.requires_grad_(False)
+    return norms
+
+
+class WithoutStatistics:
+    """A context in which batch norms use their batches' statistics and keep nothing of them."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
+
+    def __enter__(self) -> None:
+        for norm in self.norms:
+            norm.track_running_stats = False
+
+    def __exit__(self, *error: object) -> None:
+        for norm in self.norms:
+            norm.track_running_stats = True

@@ -1,0 +1,169 @@
+"""The training loop: epochs of steps, what is logged of them, and checkpoints from which they go on exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from time import perf_counter
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from afanet.data import Batch, Collate, Data
+from afanet.training.checkpoint import save_checkpoint
+from afanet.training.folder import RunFolder
+from afanet.training.learner import Learner
+from afanet.training.log import Log
+from afanet.training.nonfinite import FiniteWatch
+from afanet.training.progress import Bar
+from afanet.training.recipe import Recipe
+from afanet.training.scoring import score
+from afanet.training.selection import Selection
+from afanet.training.stream import Order, train_loader
+from afanet.training.watch import gate_statistics, pictures
+
+MEASURED_EVERY = 50  # steps between measurements of the gradient's norm
+
+
+class Loop:
+    """Trains a learner to the end of its recipe; `saved` is the state of an earlier one that it goes on from."""
+
+    def __init__(self, learner: Learner, data: Data, folder: RunFolder, saved: Mapping[str, Any]) -> None:
+        recipe, fabric = learner.recipe, learner.fabric
+        self.learner, self.data, self.folder, self.recipe, self.fabric = learner, data, folder, recipe, fabric
+        self.loader = train_loader(data, recipe, fabric.global_rank, fabric.world_size)
+        self.order = cast(Order, self.loader.batch_sampler)
+        self.per_epoch = steps_per_epoch(len(self.order), recipe)
+        self.sums = torch.zeros(len(learner.tasks) + 1, device=fabric.device)  # of the epoch's losses, and their number
+        self.seconds = 0.0
+        self.selection = Selection(learner.tasks)
+        if saved:
+            learner.load_state(saved["learner"])
+            self.sums.copy_(saved["sums"])
+            self.seconds = saved["seconds"]
+            self.selection.load_state(saved["selection"])
+        self.log = Log(folder.log, learner.step) if fabric.is_global_zero else None
+        self.watch = FiniteWatch(list(learner.tasks), folder.path, fabric.device)
+        self.last_saved = learner.step if saved else -1
+
+    def run(self) -> None:
+        """Train, epoch by epoch."""
+        learner = self.learner
+        started = perf_counter() - self.seconds
+        with Bar(learner.steps, "training", learner.step) as bar:
+            while learner.step < learner.steps:
+                learner.train()
+                for batches in self._batches():
+                    measure = learner.step % MEASURED_EVERY == 0
+                    losses, norm = learner.learn(batches, measure)
+                    self._count(losses, norm, batches)
+                    self.seconds = perf_counter() - started
+                    bar.advance()
+                    every = self.recipe.checkpoint_every
+                    if learner.step >= learner.steps:
+                        break
+                    if every and learner.step % every == 0 and learner.step % self.per_epoch:
+                        self.save()
+                self._end_epoch(bar, batches[-1])
+        if self.log:
+            self.log.close()
+
+    def save(self) -> None:
+        """Write the checkpoint, by the first process; all others wait."""
+        self.watch.finish()
+        if self.fabric.is_global_zero and self.last_saved != self.learner.step:
+            save_checkpoint(self.folder.checkpoint, self.learner.scored, self.state())
+            self.last_saved = self.learner.step
+        self.fabric.barrier()
+
+    def state(self) -> dict[str, Any]:
+        """All that decides how training goes on, and what is logged of it."""
+        return {
+            "learner": self.learner.state(),
+            "sums": self.sums,
+            "seconds": self.seconds,
+            "selection": self.selection.state(),
+            "threads": torch.get_num_threads(),
+        }
+
+    def _batches(self) -> Iterator[list[Batch]]:
+        """The batches of the epoch that the learner stands in, from its place on, as many as a step takes."""
+        epoch, done = divmod(self.learner.step, self.per_epoch)
+        self.order.epoch, self.order.first = epoch, done * self.recipe.optimizer.accumulate
+        batches = (self.fabric.to_device(batch) for batch in self.loader)
+        for _ in range(done, self.per_epoch):
+            yield list(islice(batches, min(self.recipe.optimizer.accumulate, len(self.order))))
+
+    def _count(self, losses: Tensor, norm: Tensor | None, batches: list[Batch]) -> None:
+        if self.recipe.skip_nonfinite:
+            losses = losses.nan_to_num(0.0, 0.0, 0.0)
+        else:
+            self.watch.add(self.learner.step - 1, losses, batches)
+        self.sums += torch.cat([losses, losses.new_ones(1)])
+        if norm is not None and self.log:
+            values = {"gradient_norm": float(norm)}
+            if (weights := self.learner.balancer.weights()) is not None:
+                values |= {f"weight/{t}": w for t, w in zip(self.learner.tasks, weights.tolist(), strict=True)}
+            self.log.scalars(values, self.learner.step)
+
+    def _end_epoch(self, bar: Bar, batch: Batch) -> None:
+        learner, fabric = self.learner, self.fabric
+        learner.balancer.end_epoch()
+        epoch = -(-learner.step // self.per_epoch)
+        means = (self.sums[:-1] / self.sums[-1]).tolist()
+        self.sums.zero_()
+        losses = {f"loss/{name}": mean for name, mean in zip(learner.tasks, means, strict=True)}
+        row: dict[str, float] = {"epoch": epoch, "step": learner.step, "seconds": round(self.seconds, 1)}
+        # The rates of the epoch's last step.
+        groups = learner.optimizer.param_groups
+        row |= {"lr": groups[0]["lr"]} | {f"lr/{group['name']}": group["lr"] for group in groups}
+        row |= losses | {"loss": sum(means)} | self._guard_rates() | learner.cosines(batch)
+        row |= gate_statistics(learner.network, batch["image"])
+        if self.recipe.skip_nonfinite:
+            row["skipped"] = learner.skipped
+        if self.data.validation is not None:
+            scores = score(fabric, learner.scored, learner.tasks, self.data, self.data.validation, self.recipe)
+            row |= {f"validation/{task}/{key}": value for task, found in scores.items() for key, value in found.items()}
+            if self.selection.add(scores, epoch) and fabric.is_global_zero and self.recipe.select == "validation":
+                save_checkpoint(self.folder.best, learner.scored, {})
+        if self.log:
+            self.log.epoch(row)
+            if epoch % self.recipe.pictures_every == 0 or learner.step >= learner.steps:
+                for name, picture in self._pictures().items():
+                    self.log.picture(name, picture, learner.step)
+        bar.epoch(epoch, self.recipe.epochs, losses, self.seconds, learner.step / learner.steps)
+        self.save()
+
+    def _pictures(self) -> dict[str, NDArray[np.uint8]]:
+        """A held-out image with its truths and predictions, of the validation split if there is one."""
+        split = self.data.validation or self.data.test
+        batch = self.fabric.to_device(Collate(self.data.tasks)([split[0]]))
+        network, tasks = self.learner.scored.eval(), self.learner.tasks
+        with torch.inference_mode(), self.fabric.autocast():
+            logits = network(batch["image"])
+        return pictures(batch, {name: task.predict(logits[name]) for name, task in tasks.items()}, tasks)
+
+    def _guard_rates(self) -> dict[str, float]:
+        """In what share of the epoch's backward passes each guard kept a branch's own gradient."""
+        rates: dict[str, float] = {}
+        for name, guard in self.learner.guards.items():
+            shares = (guard.acted / guard.passes.clamp(min=1)).tolist()
+            place = name.removeprefix("fusion.").removesuffix(".guard")
+            rates |= {f"guard/{place}/{task}": share for task, share in zip(self.learner.tasks, shares, strict=True)}
+            guard.acted.zero_()
+            guard.passes.zero_()
+        return rates
+
+
+def steps_per_epoch(batches: int, recipe: Recipe) -> int:
+    """How often the optimiser moves in an epoch of so many batches; batches beyond a whole step are left out."""
+    return max(1, batches // recipe.optimizer.accumulate)
+
+
+def total_steps(batches: int, recipe: Recipe) -> int:
+    """How often the optimiser moves in the whole run."""
+    steps = steps_per_epoch(batches, recipe) * recipe.epochs
+    return min(steps, recipe.steps) if recipe.steps else steps

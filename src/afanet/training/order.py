@@ -1,0 +1,28 @@
+"""The order of an epoch's samples, decided by the seed and the number of the epoch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def epoch_order(length: int, shares: Sequence[tuple[int, float]] | None, seed: int, epoch: int) -> Tensor:
+    """The indices, int64 (length,), of the samples that an epoch trains on, in their order.
+
+    Each once, shuffled; or, where the split is made of blocks of samples, each with its share, drawn with replacement:
+    block b with probability share_b / (sum of shares), then a sample of it.
+
+    >>> sorted(epoch_order(4, None, seed=0, epoch=1).tolist())
+    [0, 1, 2, 3]
+    """
+    random = np.random.default_rng([seed, epoch])
+    if shares is None:
+        return torch.from_numpy(random.permutation(length))
+    counts, weights = (np.array(column, dtype=np.float64) for column in zip(*shares, strict=True))
+    weights = np.where(counts > 0, weights, 0)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    blocks = random.choice(len(counts), size=length, p=weights / weights.sum())
+    return torch.from_numpy((starts[blocks] + np.floor(random.random(length) * counts[blocks])).astype(np.int64))

@@ -1,0 +1,61 @@
+"""Beginning with single-task networks that were trained before, as the method's authors do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from afanet.errors import InputError
+from afanet.training.checkpoint import PREFIX, read_checkpoint
+from afanet.training.folder import RunFolder
+
+
+def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], heads: bool = True) -> str:
+    """Load every task's branch from the run among `runs` that trained it alone; returns a line on what was loaded.
+
+    `runs` are folders of runs by the method `single`: one of all tasks, or several that have each task once. Without
+    `heads` only backbones are loaded. Raises `InputError` for a run of another method, for a task that none of the runs
+    has or two have, and for branches that differ from this network's; nothing is left out silently.
+    """
+    found: dict[str, tuple[Path, dict[str, Tensor]]] = {}
+    for path in runs:
+        folder = RunFolder.existing(path)
+        recipe = folder.read_recipe()
+        if recipe.network.method != "single":
+            raise InputError(
+                f"{path} is a run of method '{recipe.network.method}', expected 'single': a warm start begins with "
+                "single-task networks"
+            )
+        weights = read_checkpoint(folder.weights(recipe))["state_dict"]
+        for task in dict.fromkeys(name.split(".")[2] for name in weights if name.startswith(f"{PREFIX}branches.")):
+            if task in found and task in tasks:
+                raise InputError(f"task '{task}' stands in {found[task][0]} and in {path}: give one of them")
+            start = f"{PREFIX}branches.{task}."
+            found[task] = path, {name.removeprefix(start): w for name, w in weights.items() if name.startswith(start)}
+    loaded = []
+    for task in tasks:
+        if task not in found:
+            raise InputError(
+                f"no run given has task '{task}', found {', '.join(found) or 'none'}: train it by the method 'single'"
+            )
+        path, weights = found[task]
+        branch = network.get_submodule(f"branches.{task}")
+        expected = branch.state_dict()
+        if not any(name.startswith("backbone.") for name in expected):
+            raise InputError(
+                f"task '{task}' has no backbone of its own in this network, which single-task networks could be loaded "
+                "into: warm start a method that shares no trunk, such as afa, cross_stitch or nddr"
+            )
+        wanted = {name: tensor for name, tensor in expected.items() if heads or name.startswith("backbone.")}
+        for name, tensor in wanted.items():
+            if name not in weights or weights[name].shape != tensor.shape:
+                had = tuple(weights[name].shape) if name in weights else "nothing"
+                raise InputError(
+                    f"{path} has {had} for 'branches.{task}.{name}', expected {tuple(tensor.shape)}: train it with "
+                    "this backbone, output stride and these classes, or leave the heads out with warm_heads false"
+                )
+        branch.load_state_dict({name: weights[name] for name in wanted}, strict=False)
+        loaded.append(f"{task} from {path} ({len(wanted)} of {len(expected)} tensors)")
+    return f"warm start: {'; '.join(loaded)}"

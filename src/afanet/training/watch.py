@@ -1,0 +1,89 @@
+"""What is looked at once an epoch: do the tasks' gradients agree, and what do the fusion layers let through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from afanet.data import Batch
+from afanet.fusion import AFA
+from afanet.tasks import DenseTask, Task
+
+
+def gradient_cosines(
+    losses: Sequence[Tensor], tasks: Sequence[str], shared: Sequence[nn.Parameter], average: Callable[[Tensor], Tensor]
+) -> dict[str, float]:
+    """The cosine between the gradients that two tasks' losses have in the parameters they share, for each pair.
+
+    -1 where they pull apart, 1 where they agree; `average` is applied to each gradient first. Nothing without
+    shared parameters; no number for a task without a gradient.
+
+    >>> w = nn.Parameter(torch.ones(2))
+    >>> gradient_cosines([w[0], w.sum()], ["a", "b"], [w], average=lambda gradient: gradient)
+    {'cosine/a/b': 0.707...}
+    """
+    if not shared:
+        return {}
+    gradients = []
+    for loss in losses:
+        parts = torch.autograd.grad(loss, list(shared), retain_graph=True, allow_unused=True, materialize_grads=True)
+        gradients.append([average(part) for part in parts])
+    products = torch.stack([torch.stack([_product(a, b) for b in gradients]) for a in gradients])
+    lengths = products.diagonal().sqrt()
+    cosines = (products / lengths / lengths[:, None]).tolist()
+    return {f"cosine/{tasks[i]}/{tasks[j]}": cosines[i][j] for i, j in combinations(range(len(tasks)), 2)}
+
+
+def _product(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+    return torch.stack([(x.float() * y.float()).sum() for x, y in zip(a, b, strict=True)]).sum()
+
+
+def gate_statistics(network: nn.Module, images: Tensor) -> dict[str, float]:
+    """For each AFA layer the mean and the spread of what a task keeps of its own, by channel and by pixel.
+
+    1 where a task keeps to itself, 1 / N where it takes as much of each other. `network` is called in eval mode.
+    """
+    found: dict[str, float] = {}
+
+    def look(name: str) -> Callable[[AFA, Any, Any], None]:
+        def keep(layer: AFA, inputs: tuple[Sequence[Tensor]], output: Any) -> None:
+            for kind, gates in layer.gates(inputs[0]).items():
+                own = gates.diagonal(dim1=1, dim2=2).float()
+                place = f"gate/{name.removeprefix('fusion.')}/{kind}"
+                found.update({place: own.mean().item(), f"{place}/spread": own.std().item()})
+
+        return keep
+
+    layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, AFA)}
+    handles = [layer.register_forward_hook(look(name)) for name, layer in layers.items()]
+    try:
+        if layers:
+            network.eval()
+            with torch.no_grad():
+                network(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def pictures(
+    batch: Batch, predictions: Mapping[str, Tensor], tasks: Mapping[str, Task]
+) -> dict[str, NDArray[np.uint8]]:
+    """For each dense task one picture (H, 3 W, 3): the batch's first image, its truth, its prediction."""
+    image = batch["image"][0].cpu()
+    low, high = image.amin(), image.amax()
+    photo = (255 * (image - low) / (high - low).clamp(min=1e-6)).byte().permute(1, 2, 0).numpy()
+    return {
+        f"prediction/{name}": np.concatenate(
+            [photo, task.picture(batch["targets"][name][0]), task.picture(predictions[name][0])], axis=1
+        )
+        for name, task in tasks.items()
+        if isinstance(task, DenseTask)
+    }

@@ -1,0 +1,127 @@
+"""A run that was killed goes on to the same end, bit for bit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from afanet.errors import InputError
+from afanet.training.checkpoint import read_checkpoint
+from afanet.training.learner import Learner
+from afanet.training.recipe import Recipe
+from afanet.training.run import train
+
+
+class KilledError(Exception):
+    """In place of a signal."""
+
+
+def kill_before(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    learn = Learner.learn
+
+    def until(self: Learner, *arguments: Any) -> Any:
+        if self.step == step:
+            raise KilledError
+        return learn(self, *arguments)
+
+    monkeypatch.setattr(Learner, "learn", until)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return read_checkpoint(folder / "last.ckpt")["state_dict"]
+
+
+def same(one: Path, other: Path) -> bool:
+    first, second = weights(one), weights(other)
+    return list(first) == list(second) and all(torch.equal(first[key], second[key]) for key in first)
+
+
+def losses(folder: Path) -> list[list[str]]:
+    rows = [line.split(",") for line in (folder / "log.csv").read_text().splitlines()]
+    timed = rows[0].index("seconds")
+    return [[value for place, value in enumerate(row) if place != timed] for row in rows]
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "sgd, averaged, accumulated": {
+        "optimizer.name": "sgd", "optimizer.ema": 0.9, "optimizer.accumulate": 2, "batch_size": 2
+    },
+    "workers": {"workers": 1},
+    "clipped, dwa": {"optimizer.clip": 0.1, "balancing.name": "dwa", "epochs": 4},
+    "random weights": {"balancing.name": "random-loss"},
+    "famo": {"balancing.name": "famo"},
+    "uw": {"balancing.name": "uw"},
+    "nash": {"balancing.name": "nash-mtl"},
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_run_that_was_killed_at_any_step_ends_as_if_it_had_not_been(
+    variant: str, small: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    options = {"checkpoint_every": 1, "data.options.train_scenes": 13, "epochs": 2} | VARIANTS[variant]
+    whole = train(small(**options), tmp_path / "whole")
+    for step in range(1, whole.results["steps"]):
+        folder = tmp_path / f"killed before step {step}"
+        with monkeypatch.context() as patch:
+            kill_before(patch, step)
+            with pytest.raises(KilledError):
+                train(small(**options), folder)
+        torch.rand(7)
+        resumed = train(small(**options), folder, resume=True)
+        assert same(tmp_path / "whole", folder)
+        assert resumed.results["tasks"] == whole.results["tasks"]
+        assert losses(folder) == losses(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_run_that_is_finished_resumes_to_the_same_figures(recipe: Recipe, tmp_path: Path) -> None:
+    before = train(recipe, tmp_path / "run")
+    assert train(recipe, tmp_path / "run", resume=True).results["tasks"] == before.results["tasks"]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_nothing_to_resume_is_a_new_run(recipe: Recipe, tmp_path: Path) -> None:
+    assert train(recipe, tmp_path / "run", resume=True).results["steps"] == 4
+
+
+@pytest.mark.usefixtures("tiny")
+def test_another_recipe_is_refused(small: Callable[..., Recipe], tmp_path: Path) -> None:
+    train(small(), tmp_path / "run")
+    with pytest.raises(InputError, match=r"has optimizer.lr 0.001, and now it is 0.5: to resume, give the same"):
+        train(small(**{"optimizer.lr": 0.5}), tmp_path / "run", resume=True)
+
+
+def test_a_real_kill_loses_nothing_but_time(tmp_path: Path) -> None:
+    """`kill -9` of a process that trains a real network, whenever its first checkpoint is there."""
+    command = [sys.executable, "-m", "afanet", "train", "rooms", "--size", "24", "32", "--backbone", "resnet10t"]
+    command += ["--data.options.train_scenes", "16", "--data.options.test_scenes", "2", "--batch-size", "2"]
+    command += ["--epochs", "2", "--workers", "1", "--device", "cpu", "--checkpoint-every", "3"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def start(folder: str, *more: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([*command, "--out", str(tmp_path / folder), *more], env=environment)
+
+    killed = start("killed")
+    for _ in range(1200):
+        if (tmp_path / "killed" / "last.ckpt").exists():
+            break
+        time.sleep(0.05)
+    time.sleep(0.3)
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    assert start("killed", "--resume").wait() == 0
+    assert start("whole").wait() == 0
+    assert same(tmp_path / "whole", tmp_path / "killed")
+    assert losses(tmp_path / "whole") == losses(tmp_path / "killed")

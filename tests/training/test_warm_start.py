@@ -1,0 +1,74 @@
+"""Beginning with single-task networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from afanet.errors import InputError
+from afanet.training.checkpoint import read_checkpoint
+from afanet.training.recipe import Recipe
+from afanet.training.run import train
+from afanet.training.setup import build_network, open_tasks
+from afanet.training.warm_start import warm_start
+
+TINY = {"network.backbone": "resnet10t", "data.size": [24, 32], "epochs": 1, "steps": 1}
+
+
+@pytest.fixture
+def runs(small: Callable[..., Recipe], tmp_path: Path) -> list[Path]:
+    """Two runs, each of one task alone."""
+    for task in ("segmentation", "depth"):
+        train(small(**TINY, **{"network.method": "single", "tasks": [task]}), tmp_path / task)
+    return [tmp_path / "segmentation", tmp_path / "depth"]
+
+
+@pytest.mark.parametrize("heads", [True, False])
+def test_every_branch_becomes_its_single_task_network(
+    runs: list[Path], small: Callable[..., Recipe], heads: bool
+) -> None:
+    recipe = small(**TINY)
+    _, tasks = open_tasks(recipe)
+    network = build_network(recipe, tasks, "none")
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    said = warm_start(network, list(tasks), runs, heads)
+    for path, task in zip(runs, tasks, strict=True):
+        assert f"{task} from {path}" in said
+        saved = read_checkpoint(path / "last.ckpt")["state_dict"]
+        for key, value in network.state_dict().items():
+            if key.startswith(f"branches.{task}."):
+                loaded = heads or ".backbone." in key
+                assert torch.equal(value, saved[f"network.{key}"] if loaded else before[key])
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items() if k.startswith("fusion."))
+
+
+def test_what_cannot_be_loaded_is_said(runs: list[Path], small: Callable[..., Recipe], tmp_path: Path) -> None:
+    def refuse(sentence: str, folders: list[Path], **options: object) -> None:
+        with pytest.raises(InputError, match=sentence):
+            train(small(**(TINY | options), warm_start=folders), tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+    refuse("no run given has task 'depth', found segmentation", runs[:1])
+    refuse("task 'depth' stands in .* and in", [*runs, runs[1]])
+    refuse("has no recipe.yaml", [tmp_path / "nothing"])
+    refuse(
+        "has .* for 'branches.segmentation.backbone",
+        runs,
+        **{"network.output_stride": 32, "network.backbone": "resnet18"},
+    )
+    refuse("has no backbone of its own", runs, **{"network.method": "hard"})
+    train(small(**TINY), tmp_path / "afa")
+    refuse("is a run of method 'afa', expected 'single'", [tmp_path / "afa"])
+
+
+def test_two_stages_are_one_after_the_other(small: Callable[..., Recipe], tmp_path: Path) -> None:
+    recipe = small(**TINY, two_stage=True)
+    run = train(recipe, tmp_path / "both")
+    first = train(small(**TINY, **{"network.method": "single"}), tmp_path / "single")
+    second = train(small(**TINY, warm_start=[tmp_path / "single"]), tmp_path / "afa")
+    assert run.results["tasks"] == second.results["tasks"]
+    both = read_checkpoint(tmp_path / "both/single/last.ckpt")["state_dict"]
+    assert all(torch.equal(both[k], v) for k, v in read_checkpoint(first.folder.checkpoint)["state_dict"].items())
