@@ -1,7 +1,9 @@
-"""Which files are a checkpoint of a network."""
+"""Which files are a checkpoint of a network, and how they are written."""
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import torch
 from torch import nn
 
 from afanet.errors import InputError
-from afanet.training.checkpoint import load_checkpoint
+from afanet.training.checkpoint import load_checkpoint, save_checkpoint
 
 
 def test_every_tensor_is_loaded(tmp_path: Path) -> None:
@@ -50,3 +52,32 @@ def test_a_file_of_other_things_is_refused(content: object, tmp_path: Path) -> N
     torch.save(content, tmp_path / "last.ckpt")
     with pytest.raises(InputError, match="no checkpoint of a training run"):
         load_checkpoint(nn.Linear(3, 2), tmp_path / "last.ckpt")
+
+
+@pytest.fixture
+def full_disk() -> Iterator[Callable[[int], None]]:
+    """No file may grow beyond so many bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("room", [0, 100, 2000])
+def test_a_full_disk_keeps_the_last_good_checkpoint(
+    room: int, full_disk: Callable[[int], None], tmp_path: Path
+) -> None:
+    file, network = tmp_path / "last.ckpt", nn.Linear(100, 100)
+    save_checkpoint(file, network, {"step": 1})
+    before = file.read_bytes()
+    full_disk(room)
+    with pytest.raises(InputError, match=r"last\.ckpt cannot be written .*make room and go on with --resume"):
+        save_checkpoint(file, network, {"step": 2})
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_full_disk_from_the_start_leaves_nothing(full_disk: Callable[[int], None], tmp_path: Path) -> None:
+    full_disk(2000)
+    with pytest.raises(InputError, match=r"cannot be written .*; make room$"):
+        save_checkpoint(tmp_path / "last.ckpt", nn.Linear(100, 100), {})
+    assert not list(tmp_path.iterdir())

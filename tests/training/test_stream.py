@@ -81,3 +81,27 @@ def test_batches_that_cannot_be_trained_on_are_refused(small: Small) -> None:
         batches(small(batch_size=1))
     with pytest.raises(InputError, match="batches of 4 images cannot be shared out among 3 processes"):
         batches(small(), world=3)
+
+
+def test_a_crop_is_a_window_of_the_whole_image_and_of_its_targets(small: Small) -> None:
+    whole, cut = batches(small()), batches(small(**{"data.crop": [16, 20]}))
+    for one, other in zip(whole, cut, strict=True):
+        assert one["id"] == other["id"]
+        for image, part, depth, of in zip(
+            one["image"], other["image"], one["targets"]["depth"], other["targets"]["depth"], strict=True
+        ):
+            assert part.shape == (3, 16, 20)
+            places = [
+                (top, left)
+                for top in range(24 - 16 + 1)
+                for left in range(32 - 20 + 1)
+                if torch.equal(image[:, top : top + 16, left : left + 20], part)
+            ]
+            assert len(places) == 1
+            top, left = places[0]
+            assert torch.equal(depth[:, top : top + 16, left : left + 20], of)
+
+
+def test_a_crop_larger_than_the_images_is_refused(small: Small) -> None:
+    with pytest.raises(InputError, match=r"data\.crop is 16x33, expected no more than data\.size, 24x32"):
+        batches(small(**{"data.crop": [16, 33]}))

@@ -39,7 +39,7 @@ class Learner:
             network = synchronise_norms(network, fabric.device)
         self.network = channels_last(network)
         self.frozen = freeze_norms(network) if recipe.network.freeze_norm else []
-        self.shared, own = shared_parameters(network, list(tasks), recipe.data.size)
+        self.shared, own = shared_parameters(network, list(tasks), recipe.data.window)
         self.own = list(own.values())
         optimizer = create_optimizer(network, recipe.optimizer, self.balancer.trainable())
         if recipe.network.compile:

@@ -1,4 +1,4 @@
-"""What a run says of itself as it goes: a row an epoch in a CSV file, and TensorBoard where it is installed."""
+"""What a run says of itself as it goes: a row an epoch in a CSV file, and TensorBoard and others where installed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 
 class Log:
-    """Writes `log.csv`, and event files for TensorBoard into `tensorboard/` beside it.
+    """Writes `log.csv`, event files for TensorBoard into `tensorboard/` beside it, and to Lightning's `loggers`.
 
     `step` is where a resumed run goes on: rows that were written after it are taken away. The columns of the table are
     those of its first row.
     """
 
-    def __init__(self, file: Path, step: int = 0) -> None:
+    def __init__(self, file: Path, step: int = 0, loggers: Mapping[str, Any] = {}) -> None:
         self.file = file
+        self.loggers = dict(loggers)
         self.board: Any = None
         if file.exists():
             _forget_after(file, step)
@@ -39,20 +40,27 @@ class Log:
         self.scalars({key: value for key, value in row.items() if key not in ("epoch", "step")}, int(row["step"]))
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Single figures, to TensorBoard alone."""
+        """Single figures, to all but the table."""
         if self.board is not None:
             for name, value in values.items():
                 self.board.add_scalar(name, value, step)
+        for logger in self.loggers.values():
+            logger.log_metrics(dict(values), step)
 
     def picture(self, name: str, picture: NDArray[np.uint8], step: int) -> None:
-        """An image (H, W, 3), to TensorBoard alone."""
+        """An image (H, W, 3), to TensorBoard and to loggers that take images."""
         if self.board is not None:
             self.board.add_image(name, picture, step, dataformats="HWC")
+        for logger in self.loggers.values():
+            if hasattr(logger, "log_image"):
+                logger.log_image(name, [picture], step=step)
 
     def close(self) -> None:
         """Write out everything."""
         if self.board is not None:
             self.board.close()
+        for logger in self.loggers.values():
+            logger.finalize("success")
 
 
 def _forget_after(file: Path, step: int) -> None:

@@ -17,7 +17,8 @@ from afanet.training.checkpoint import save_checkpoint
 from afanet.training.folder import RunFolder
 from afanet.training.learner import Learner
 from afanet.training.log import Log
-from afanet.training.nonfinite import FiniteWatch
+from afanet.training.loggers import logger_runs, open_loggers
+from afanet.training.nonfinite import LossWatch
 from afanet.training.progress import Bar
 from afanet.training.recipe import Recipe
 from afanet.training.scoring import score
@@ -45,8 +46,8 @@ class Loop:
             self.sums.copy_(saved["sums"])
             self.seconds = saved["seconds"]
             self.selection.load_state(saved["selection"])
-        self.log = Log(folder.log, learner.step) if fabric.is_global_zero else None
-        self.watch = FiniteWatch(list(learner.tasks), folder.path, fabric.device)
+        self.log = self._open_log(saved.get("loggers", {})) if fabric.is_global_zero else None
+        self.watch = LossWatch(list(learner.tasks), folder.path, fabric.device, stop=not recipe.skip_nonfinite)
         self.last_saved = learner.step if saved else -1
 
     def run(self) -> None:
@@ -61,15 +62,13 @@ class Loop:
                     losses, norm = learner.learn(batches, measure)
                     self._count(losses, norm, batches)
                     self.seconds = perf_counter() - started
-                    bar.advance()
+                    bar.advance(losses=self.watch.last)
                     every = self.recipe.checkpoint_every
                     if learner.step >= learner.steps:
                         break
                     if every and learner.step % every == 0 and learner.step % self.per_epoch:
                         self.save()
                 self._end_epoch(bar, batches[-1])
-        if self.log:
-            self.log.close()
 
     def save(self) -> None:
         """Write the checkpoint, by the first process; all others wait."""
@@ -79,6 +78,13 @@ class Loop:
             self.last_saved = self.learner.step
         self.fabric.barrier()
 
+    def close(self, scores: Mapping[str, Mapping[str, float]]) -> None:
+        """Log the figures of the test split, and end the log."""
+        if self.log:
+            figures = {f"test/{task}/{key}": value for task, found in scores.items() for key, value in found.items()}
+            self.log.scalars(figures, self.learner.step)
+            self.log.close()
+
     def state(self) -> dict[str, Any]:
         """All that decides how training goes on, and what is logged of it."""
         return {
@@ -87,7 +93,13 @@ class Loop:
             "seconds": self.seconds,
             "selection": self.selection.state(),
             "threads": torch.get_num_threads(),
+            "loggers": logger_runs(self.log.loggers) if self.log else {},
         }
+
+    def _open_log(self, known: Mapping[str, str]) -> Log:
+        values = self.recipe.model_dump(mode="json")
+        loggers = open_loggers(self.recipe.loggers, self.folder.path, values, known)
+        return Log(self.folder.log, self.learner.step, loggers)
 
     def _batches(self) -> Iterator[list[Batch]]:
         """The batches of the epoch that the learner stands in, from its place on, as many as a step takes."""
@@ -98,11 +110,9 @@ class Loop:
             yield list(islice(batches, min(self.recipe.optimizer.accumulate, len(self.order))))
 
     def _count(self, losses: Tensor, norm: Tensor | None, batches: list[Batch]) -> None:
-        if self.recipe.skip_nonfinite:
-            losses = losses.nan_to_num(0.0, 0.0, 0.0)
-        else:
-            self.watch.add(self.learner.step - 1, losses, batches)
-        self.sums += torch.cat([losses, losses.new_ones(1)])
+        self.watch.add(self.learner.step - 1, losses, batches)
+        counted = torch.cat([losses, losses.new_ones(1)])
+        self.sums += torch.where(losses.isfinite().all(), counted, 0)  # a step that was left out counts nowhere
         if norm is not None and self.log:
             values = {"gradient_norm": float(norm)}
             if (weights := self.learner.balancer.weights()) is not None:
@@ -115,13 +125,13 @@ class Loop:
         epoch = -(-learner.step // self.per_epoch)
         means = (self.sums[:-1] / self.sums[-1]).tolist()
         self.sums.zero_()
-        losses = {f"loss/{name}": mean for name, mean in zip(learner.tasks, means, strict=True)}
+        losses = dict(zip(learner.tasks, means, strict=True))
         row: dict[str, float] = {"epoch": epoch, "step": learner.step, "seconds": round(self.seconds, 1)}
         # The rates of the epoch's last step.
         groups = learner.optimizer.param_groups
         row |= {"lr": groups[0]["lr"]} | {f"lr/{group['name']}": group["lr"] for group in groups}
-        row |= losses | {"loss": sum(means)} | self._guard_rates() | learner.cosines(batch)
-        row |= gate_statistics(learner.network, batch["image"])
+        row |= {f"loss/{name}": mean for name, mean in losses.items()} | {"loss": sum(means)}
+        row |= self._guard_rates() | learner.cosines(batch) | gate_statistics(learner.network, batch["image"])
         if self.recipe.skip_nonfinite:
             row["skipped"] = learner.skipped
         if self.data.validation is not None:

@@ -1,9 +1,11 @@
-"""Losses that are no finite number: found without waiting for the device, and kept with the batch that they came of."""
+"""Losses as they come: known without waiting for the device, and kept with the batch where they are not finite."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,36 +18,56 @@ from afanet.errors import InputError
 DUMP = "nonfinite.pt"
 
 
-class FiniteWatch:
-    """Looks at each step's losses, on an accelerator one step later, so that no step waits for its own result."""
+@dataclass(frozen=True)
+class _Step:
+    number: int
+    losses: Tensor  # on the CPU, there once `arrived` is
+    arrived: torch.Event | None
+    batches: Sequence[Batch]
 
-    def __init__(self, tasks: Sequence[str], folder: Path, device: torch.device) -> None:
+
+class LossWatch:
+    """Looks at each step's losses, on an accelerator one step later, so that no step waits for its own result.
+
+    `last` has the losses that it looked at last, by task. With `stop` the first that is no finite number ends the run.
+    """
+
+    def __init__(self, tasks: Sequence[str], folder: Path, device: torch.device, stop: bool = True) -> None:
         self.tasks = list(tasks)
         self.folder = folder
-        self.lag = 0 if device.type == "cpu" else 1
-        self.waiting: deque[tuple[int, Tensor, Sequence[Batch]]] = deque()
+        self.device = device
+        self.stop = stop
+        self.last: dict[str, float] = {}
+        self.waiting: deque[_Step] = deque()
 
     def add(self, step: int, losses: Tensor, batches: Sequence[Batch]) -> None:
         """Take the losses (N,) of a step; raises `InputError` for an earlier one, or this, that is not finite."""
-        self.waiting.append((step, losses, batches))
-        while len(self.waiting) > self.lag:
-            self._look(*self.waiting.popleft())
+        there = losses.to("cpu", non_blocking=True)
+        arrived = None
+        if self.device.type != "cpu":
+            arrived = torch.Event(self.device)
+            arrived.record()
+        self.waiting.append(_Step(step, there, arrived, batches))
+        while len(self.waiting) > (arrived is not None):
+            self._look(self.waiting.popleft())
 
     def finish(self) -> None:
         """Look at all that is left, as before anything is saved."""
         while self.waiting:
-            self._look(*self.waiting.popleft())
+            self._look(self.waiting.popleft())
 
-    def _look(self, step: int, losses: Tensor, batches: Sequence[Batch]) -> None:
-        if losses.isfinite().all():
+    def _look(self, step: _Step) -> None:
+        if step.arrived is not None:
+            step.arrived.synchronize()
+        self.last = dict(zip(self.tasks, step.losses.tolist(), strict=True))
+        bad = [task for task, loss in self.last.items() if not math.isfinite(loss)]
+        if not bad or not self.stop:
             return
-        values = dict(zip(self.tasks, losses.tolist(), strict=True))
-        task = next(name for name, loss in zip(self.tasks, losses, strict=True) if not loss.isfinite())
-        ids = [name for batch in batches for name in batch["id"]]
+        ids = [name for batch in step.batches for name in batch["id"]]
         several = dist.is_initialized() and dist.get_world_size() > 1
-        name = f"nonfinite-{dist.get_rank()}.pt" if several else DUMP
-        torch.save({"step": step, "losses": values, "batches": list(batches)}, self.folder / name)
+        file = self.folder / (f"nonfinite-{dist.get_rank()}.pt" if several else DUMP)
+        torch.save({"step": step.number, "losses": self.last, "batches": list(step.batches)}, file)
         raise InputError(
-            f"the loss of task '{task}' is {values[task]} at step {step + 1}, in the batch of {', '.join(ids)}, kept "
-            f"in {self.folder / name}: look at its labels, lower optimizer.lr, or set skip_nonfinite"
+            f"the loss of task '{bad[0]}' is {self.last[bad[0]]} at step {step.number + 1}, in the batch of "
+            f"{', '.join(ids)}, kept in {file}: look at its labels, lower optimizer.lr, or set skip_nonfinite"
         )

@@ -36,10 +36,11 @@ class Bar:
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[losses]}"),
         )
         shown = console.is_terminal and os.environ.get("RANK", "0") == "0"
         self.progress = Progress(*columns, console=console, transient=True, disable=not shown)
-        self.bar = self.progress.add_task(doing, total=total, completed=done)
+        self.bar = self.progress.add_task(doing, total=total, completed=done, losses="")
 
     def __enter__(self) -> Self:
         self.progress.start()
@@ -48,12 +49,15 @@ class Bar:
     def __exit__(self, *error: object) -> None:
         self.progress.stop()
 
-    def advance(self, steps: int = 1) -> None:
-        """So many steps more are done."""
-        self.progress.advance(self.bar, steps)
+    def advance(self, steps: int = 1, losses: Mapping[str, float] = {}) -> None:
+        """So many steps more are done, the last of them with these losses."""
+        self.progress.update(self.bar, advance=steps, losses=_list(losses))
 
     def epoch(self, epoch: int, epochs: int, losses: Mapping[str, float], seconds: float, done: float) -> None:
         """Say how an epoch ended: its losses, the time so far and, by the share that is done, the time left."""
-        found = ", ".join(f"{key.removeprefix('loss/')} {value:.4f}" for key, value in losses.items())
         left = f"{duration(seconds)}, {duration(seconds / done - seconds)} left" if done < 1 else duration(seconds)
-        say(f"epoch {epoch}/{epochs}  loss: {found}  ({left})")
+        say(f"epoch {epoch}/{epochs}  loss: {_list(losses)}  ({left})")
+
+
+def _list(losses: Mapping[str, float]) -> str:
+    return ", ".join(f"{task} {loss:.4f}" for task, loss in losses.items())

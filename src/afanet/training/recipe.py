@@ -40,8 +40,16 @@ class DataRecipe(Section):
 
     name: str = Field(description="data set, such as rooms or nyuv2")
     root: AbsolutePath | None = Field(None, description="folder or file that holds the data")
-    size: tuple[PositiveInt, PositiveInt] = Field(description="height and width of the network's input, pixels")
+    size: tuple[PositiveInt, PositiveInt] = Field(description="height and width of the images that are scored, pixels")
+    crop: tuple[PositiveInt, PositiveInt] | None = Field(
+        None, description="height and width of the part of each that training sees, all if not given"
+    )
     options: dict[str, Any] = Field({}, description="what else this data set can be told, such as fold")
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """Height and width of the network's input in training."""
+        return self.crop or self.size
 
 
 class NetworkRecipe(Section):
@@ -132,6 +140,9 @@ class Recipe(Section):
     checkpoint_every: PositiveInt | None = Field(None, description="steps between checkpoints beside one an epoch")
     skip_nonfinite: bool = Field(False, description="leave out and count steps whose loss is no finite number")
     pictures_every: PositiveInt = Field(10, description="epochs between pictures of predictions in TensorBoard")
+    loggers: tuple[Literal["wandb", "mlflow"], ...] = Field(
+        (), description="loggers beside the table and TensorBoard, wandb or mlflow, if these are installed"
+    )
 
 
 def recipe_fields(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str, Any]:

@@ -24,6 +24,7 @@ from afanet.training.cost import flops, parameters
 from afanet.training.device import find_device, find_precision
 from afanet.training.folder import RunFolder, default_folder
 from afanet.training.learner import Learner, channels_last
+from afanet.training.loggers import check_loggers
 from afanet.training.loop import Loop, total_steps
 from afanet.training.processes import create_fabric, launch, started_by_a_launcher
 from afanet.training.progress import Bar, say
@@ -146,7 +147,7 @@ def _prepare(recipe: Recipe) -> _Job:
     check_combination(
         recipe.balancing.name,
         tasks=len(tasks),
-        shared=bool(shared_parameters(network, list(tasks), recipe.data.size)[0]),
+        shared=bool(shared_parameters(network, list(tasks), recipe.data.window)[0]),
         guarded=recipe.network.guard is not None,
         accumulate=recipe.optimizer.accumulate,
         compile=recipe.network.compile,
@@ -155,6 +156,12 @@ def _prepare(recipe: Recipe) -> _Job:
     reports = [str(network.weights_report)]
     if recipe.warm_start:
         reports.append(warm_start(network, list(tasks), recipe.warm_start, recipe.warm_heads))
+    check_loggers(recipe.loggers)
+    if recipe.select == "validation" and data.validation is None:
+        raise InputError(
+            f"select is 'validation', and data set '{recipe.data.name}' has no validation split here: ask for one by "
+            "the data set's options, or select 'last'"
+        )
     return _Job(recipe, data, tasks, network, "\n".join(reports))
 
 
@@ -190,6 +197,7 @@ def _fit(job: _Job, folder: RunFolder) -> None:
         trained = perf_counter()
         load_checkpoint(learner.scored, folder.weights(recipe))
         scores = _score(job, fabric, learner.scored)
+        loop.close(scores["tasks"])
     if fabric.is_global_zero:
         results = {
             "recipe": recipe.name,

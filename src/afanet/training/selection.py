@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ class Selection:
     """Remembers the best epoch by the validation split, one epoch for all tasks.
 
     An epoch's value is the mean over tasks of the signed relative change of their main metrics since the first epoch,
-    higher being better.
+    higher being better; tasks without a label there have no part in it.
 
     >>> from afanet.tasks import Depth
     >>> selection = Selection({"depth": Depth()})
@@ -38,7 +39,8 @@ class Selection:
             / max(abs(self.first[name]), 1e-12)
             for name, task in self.tasks.items()
         ]
-        value = sum(changes) / len(changes)
+        known = [change for change in changes if math.isfinite(change)]
+        value = sum(known) / len(known) if known else 0.0
         better = value > self.best
         if better:
             self.best, self.epoch = value, epoch

@@ -58,7 +58,7 @@ def open_tasks(recipe: Recipe) -> tuple[Data, dict[str, Task]]:
 
 def data_cache(recipe: Recipe) -> Path:
     """The folder of the caches of the recipe's data."""
-    return config_folder(recipe.data.name, recipe.data.model_dump(mode="json", exclude={"name"}))
+    return config_folder(recipe.data.name, recipe.data.model_dump(mode="json", exclude={"name", "crop"}))
 
 
 def build_network(recipe: Recipe, tasks: dict[str, Task], weights: str) -> nn.Module:
@@ -68,7 +68,7 @@ def build_network(recipe: Recipe, tasks: dict[str, Task], weights: str) -> nn.Mo
         {name: task.output for name, task in tasks.items()},
         recipe.network.backbone,
         weights=weights,
-        size=recipe.data.size,
+        size=recipe.data.window,
         output_stride=recipe.network.output_stride,
         multi_grid=recipe.network.multi_grid,
         **({} if recipe.network.guard is None else {"limit": recipe.network.guard}),

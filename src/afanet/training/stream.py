@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision.transforms import v2
 
 from afanet.data import Collate, Data, Sample, Split
 from afanet.errors import InputError
@@ -20,17 +21,19 @@ Draw = tuple[int, int]  # which draw of the whole run, and the sample's index
 
 
 class Seeded(Dataset[Sample]):
-    """A split whose random transforms are decided by the seed and the number of the draw."""
+    """A split whose random transforms are decided by the seed and the number of the draw; of `crop` each, if given."""
 
-    def __init__(self, split: Split, seed: int) -> None:
+    def __init__(self, split: Split, seed: int, crop: tuple[int, int] | None = None) -> None:
         self.split = split
         self.seed = seed
+        self.crop = v2.Identity() if crop is None else v2.RandomCrop(crop)
 
     def __getitem__(self, draw: Draw) -> Sample:
         number, index = draw
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(draw_seed(self.seed, "draw", number))
-            return self.split[index]
+            sample: Sample = self.crop(self.split[index])
+            return sample
 
 
 class Order(Sampler[list[Draw]]):
@@ -62,9 +65,12 @@ class Order(Sampler[list[Draw]]):
 def train_loader(data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> DataLoader[Sample]:
     """The training batches of process `rank` of `world`; its `batch_sampler` is an `Order`.
 
-    Raises `InputError` for batches of one image, which batch norm cannot train on, and for batches that cannot be
-    shared out evenly.
+    Raises `InputError` for batches of one image, which batch norm cannot train on, for batches that cannot be shared
+    out evenly, and for a crop that is larger than the images.
     """
+    (height, width), (rows, columns) = recipe.data.size, recipe.data.window
+    if rows > height or columns > width:
+        raise InputError(f"data.crop is {rows}x{columns}, expected no more than data.size, {height}x{width}")
     images = len(data.train)
     if min(images, recipe.batch_size) < 2:
         raise InputError(
@@ -77,7 +83,7 @@ def train_loader(data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> D
             f"set batch_size to a multiple of {world}"
         )
     return DataLoader(
-        Seeded(data.train, recipe.seed),
+        Seeded(data.train, recipe.seed, recipe.data.crop),
         batch_sampler=Order(data, recipe, rank, world),
         collate_fn=Collate(data.tasks),
         num_workers=recipe.workers,

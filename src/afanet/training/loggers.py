@@ -1,0 +1,57 @@
+"""Weights & Biases and MLflow, by Lightning's loggers, for people who have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from afanet.errors import InputError
+
+PROJECT = "afanet"
+
+
+def _wandb(folder: Path, known: str | None) -> Any:
+    from lightning.pytorch.loggers import WandbLogger
+
+    return WandbLogger(name=folder.name, project=PROJECT, save_dir=folder, id=known, resume="allow")
+
+
+def _mlflow(folder: Path, known: str | None) -> Any:
+    from lightning.pytorch.loggers import MLFlowLogger
+
+    return MLFlowLogger(experiment_name=PROJECT, run_name=folder.name, save_dir=str(folder / "mlruns"), run_id=known)
+
+
+LOGGERS: dict[str, Callable[[Path, str | None], Any]] = {"wandb": _wandb, "mlflow": _mlflow}
+
+
+def check_loggers(names: Sequence[str]) -> None:
+    """Raises `InputError` for a logger whose package is not installed.
+
+    >>> check_loggers([])
+    """
+    for name in names:
+        if find_spec(name) is None:
+            raise InputError(f"logger '{name}' needs a package that is missing: pip install {name}, or leave it out")
+
+
+def open_loggers(
+    names: Sequence[str], folder: Path, values: Mapping[str, Any], known: Mapping[str, str] = {}
+) -> dict[str, Any]:
+    """Lightning's loggers of these names for the run in `folder`, which was made by the recipe's `values`.
+
+    Where they send to is what their packages are set to; MLflow keeps a folder `mlruns` in the run folder if it is set
+    to nothing. `known` are the runs' names that `logger_runs` gave, to go on with.
+    """
+    loggers = {name: LOGGERS[name](folder, known.get(name)) for name in names}
+    for name, logger in loggers.items():
+        if name not in known:
+            logger.log_hyperparams(dict(values))
+    return loggers
+
+
+def logger_runs(loggers: Mapping[str, Any]) -> dict[str, str]:
+    """By what names the loggers know this run."""
+    return {name: str(logger.run_id if name == "mlflow" else logger.experiment.id) for name, logger in loggers.items()}
