@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from afanet.errors import InputError
 from afanet.training import loggers
 from afanet.training.log import Log
-from afanet.training.loggers import check_loggers
+from afanet.training.loggers import check_loggers, open_loggers
 from afanet.training.recipe import Recipe
 from afanet.training.run import train
 
@@ -93,6 +93,15 @@ def test_a_logger_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(loggers, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="logger 'wandb' needs a package that is missing: pip install wandb"):
         check_loggers(["wandb"])
+
+
+def test_a_logger_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(folder: Path, known: str | None) -> Kept:
+        raise RuntimeError("no account\nand more")
+
+    monkeypatch.setitem(loggers.LOGGERS, "wandb", fail)
+    with pytest.raises(InputError, match=r"logger 'wandb' does not start \(no account\): set it up, or leave it out"):
+        open_loggers(["wandb"], tmp_path, {})
 
 
 def test_pictures_go_to_loggers_that_take_them(tmp_path: Path) -> None:

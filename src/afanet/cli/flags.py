@@ -38,8 +38,9 @@ def add_recipe_flags(parser: ArgumentParser, words: Sequence[str], prefix: str =
     for key in sorted(keys, key=lambda key: key not in SHORT):
         flags = dict.fromkeys([SHORT.get(key, f"--{key}"), f"--{key}", f"--{key.replace('_', '-')}"])
         kind = str(fields[key].annotation) if key in fields else ""
-        count: Any = 2 if key == "data.size" else "+" if "..." in kind else "?" if kind == "<class 'bool'>" else None
-        shown: Any = ("H", "W") if key == "data.size" else key.rpartition(".")[2].upper()
+        several = "..." in kind or key == "data.crop"  # which may be null too
+        count: Any = 2 if key == "data.size" else "+" if several else "?" if kind == "<class 'bool'>" else None
+        shown: Any = ("H", "W") if key in ("data.size", "data.crop") else key.rpartition(".")[2].upper()
         # A switch may stand alone, or be set to false where the recipe has it on.
         alone: Any = {"const": "true"} if count == "?" else {}
         group.add_argument(*flags, dest=key, nargs=count, metavar=shown, help=keys[key], default=SUPPRESS, **alone)

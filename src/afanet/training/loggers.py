@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +22,8 @@ def _wandb(folder: Path, known: str | None) -> Any:
 def _mlflow(folder: Path, known: str | None) -> Any:
     from lightning.pytorch.loggers import MLFlowLogger
 
-    return MLFlowLogger(experiment_name=PROJECT, run_name=folder.name, save_dir=str(folder / "mlruns"), run_id=known)
+    place = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(folder / 'mlflow.db').absolute()}"
+    return MLFlowLogger(experiment_name=PROJECT, run_name=folder.name, tracking_uri=place, run_id=known)
 
 
 LOGGERS: dict[str, Callable[[Path, str | None], Any]] = {"wandb": _wandb, "mlflow": _mlflow}
@@ -42,13 +44,19 @@ def open_loggers(
 ) -> dict[str, Any]:
     """Lightning's loggers of these names for the run in `folder`, which was made by the recipe's `values`.
 
-    Where they send to is what their packages are set to; MLflow keeps a folder `mlruns` in the run folder if it is set
-    to nothing. `known` are the runs' names that `logger_runs` gave, to go on with.
+    Where they send to is what their packages are set to; MLflow keeps a file `mlflow.db` in the run folder if it is set
+    to nothing. `known` are the runs' names that `logger_runs` gave, to go on with. Raises `InputError` for one that
+    does not start.
     """
-    loggers = {name: LOGGERS[name](folder, known.get(name)) for name in names}
-    for name, logger in loggers.items():
-        if name not in known:
-            logger.log_hyperparams(dict(values))
+    loggers = {}
+    for name in names:
+        try:
+            loggers[name] = LOGGERS[name](folder, known.get(name))
+            if name not in known:
+                loggers[name].log_hyperparams(dict(values))
+        except Exception as error:  # each raises what it likes: no account, no server, another run's name
+            reason = str(error).strip().partition("\n")[0]
+            raise InputError(f"logger '{name}' does not start ({reason}): set it up, or leave it out") from error
     return loggers
 
 

@@ -35,8 +35,8 @@ def create_fabric(recipe: Recipe, device: torch.device) -> Fabric:
     buffers: Any = {"forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False}
     strategy: Any = DDPStrategy(timeout=TIMEOUT, **buffers) if here * nodes > 1 else "auto"
     devices: Any = here if here * nodes > 1 or device.type != "cuda" else [device.index]
-    for name in ("lightning.fabric", "lightning.fabric.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # they announce what the recipe says
+    for package in ("fabric", "pytorch"):  # they announce what the recipe says
+        logging.getLogger(f"lightning.{package}.utilities.rank_zero").setLevel(logging.ERROR)
     fabric = Fabric(
         accelerator="gpu" if device.type == "cuda" else device.type,
         devices=devices,
