@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -65,7 +65,7 @@ class Learner:
         for norm in self.frozen:
             norm.eval()
 
-    def losses(self, batch: Batch, network: nn.Module | None = None) -> list[Tensor]:
+    def losses(self, batch: Batch, network: Callable[[Tensor], dict[str, Tensor]] | None = None) -> list[Tensor]:
         """The loss of each task on a batch, over what all processes have labelled."""
         images = batch["image"].contiguous(memory_format=torch.channels_last)
         with self.fabric.autocast():
@@ -122,7 +122,7 @@ class Learner:
         self.train()
         self._seed()
         with WithoutStatistics(self.network):
-            losses = self.losses(batch)
+            losses = self.losses(batch, self.network.forward)  # once an epoch: not worth compiling
         return gradient_cosines(losses, list(self.tasks), self.shared, average)
 
     def state(self) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def gate_statistics(network: nn.Module, images: Tensor) -> dict[str, float]:
         if layers:
             network.eval()
             with torch.no_grad():
-                network(images)
+                network.forward(images)  # uncompiled, where the hooks are called
     finally:
         for handle in handles:
             handle.remove()
