@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 from scipy.io import savemat
 
 from afanet.cli import main
+from afanet.data.survey import Survey
+from afanet.report.survey_table import survey_tables
 
 ROOMS = ["--size", "24", "32", "--data.options.train_scenes", "4", "--data.options.test_scenes", "2"]
 TRAIN = ["--backbone", "test_resnet", "--steps", "2", "--batch-size", "2", "--workers", "0", "--device", "cpu"]
@@ -104,9 +107,44 @@ def test_labels_without_photos_are_counted(tmp_path: Path, capsys: pytest.Captur
     out = capsys.readouterr().out
     assert "age (drop)" in out
     assert "only the labels were checked" in out
+    page = tmp_path / "page.html"
+    assert main(["data", "check", str(tmp_path), "--html", str(page)]) == 0
+    text = page.read_text()
+    assert "labels without photos, 5 rows of 5 users in five folds" in text
+    assert text.count("100.0 %") == 6 * 3  # every fold and all of them, for gender and age by either policy
+    capsys.readouterr()
+    assert main(["data", "check", str(tmp_path), "--data.options.ages", "drop"]) == 2
+    assert "and their check takes no data.options.ages: leave it out" in capsys.readouterr().err
     (tmp_path / "fold_1_data.txt").write_text(f"{header}u0\ta.jpg\t1\t(25, 32)\tf\nu1\tb.jpg\t1\told\tf\n")
     assert main(["data", "check", str(tmp_path), "--json"]) == 2
     assert len(json.loads(capsys.readouterr().out)["errors"]) == 2
+
+
+def test_a_folder_of_a_recipe_s_name(
+    frames: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = frames.parent / "nyuv2"
+    frames.rename(folder)
+    monkeypatch.chdir(folder.parent)
+    assert main(["data", "check", "nyuv2"]) == 2
+    error = capsys.readouterr().err
+    assert "got no path" in error
+    assert error.rstrip().endswith("or write ./nyuv2 for the folder of the recipe's name")
+    assert main(["data", "check", "./nyuv2"]) == 0
+
+
+def test_many_tasks_have_a_row_each(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    figures = {"labelled": 2, "counts": {"no": 1, "yes": 1}, "total": 2}
+    tasks = {f"Attribute_{number}": figures for number in range(40)}
+    found = Survey("toy", {"train": {"images": 2, "sizes": {"4x6": 2}, "tasks": tasks}}, [], [])
+    tables = list(survey_tables(found))
+    assert len(tables) == 2 + 40
+    for table in tables[:2]:
+        Console().print(table)
+    out = capsys.readouterr().out
+    assert "│ train │      2 │ 4x6 (2) │" in out
+    assert all(f"│ {name} " in out for name in tasks)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from afanet.data.celeba import open_celeba
 from afanet.errors import InputError
+from afanet.tasks import Classification
 
 SIZE = (8, 6)
 
@@ -37,6 +39,34 @@ def test_each_face_has_its_own_attributes_and_person(celeba: Path):
     ]
 
 
+def test_apart_each_attribute_is_a_task_with_the_same_labels(celeba: Path):
+    attributes = celeba / "celeba/list_attr_celeba.txt"
+    attributes.write_text(attributes.read_text().replace("Attribute_1 ", "5_o_Clock_Shadow "))
+    joint, data = (open_celeba(celeba, SIZE, apart=apart, augment=False) for apart in (False, True))
+    assert list(data.tasks) == ["has_5_o_Clock_Shadow", *(f"Attribute_{number}" for number in range(2, 41))]
+    assert {(type(task), task.name, task.names) for task in data.tasks.values()} == {
+        (Classification, name, ("no", "yes")) for name in data.tasks
+    }
+    assert data.describe.endswith("2 test faces with 40 attributes, a task each, at 8x6")
+    for name, split in data.splits.items():
+        for index in range(len(split)):
+            sample, other = split[index], joint.splits[name][index]
+            assert list(sample["targets"]) == list(data.tasks)
+            assert torch.equal(torch.stack(list(sample["targets"].values())), other["targets"]["attributes"])
+            assert all((target.shape, target.dtype) == ((), torch.int64) for target in sample["targets"].values())
+            assert torch.equal(sample["image"], other["image"])
+            assert sample["id"] == other["id"]
+
+
+@pytest.mark.parametrize("name", ["training", "class", "Wearing-Hat"])
+def test_apart_an_attribute_must_be_able_to_name_a_task(celeba: Path, name: str):
+    attributes = celeba / "celeba/list_attr_celeba.txt"
+    attributes.write_text(attributes.read_text().replace("Attribute_1 ", f"{name} "))
+    assert open_celeba(celeba, SIZE).tasks["attributes"].names[0] == name
+    with pytest.raises(InputError, match=rf"list_attr_celeba\.txt has the attribute {name}, which cannot name a task"):
+        open_celeba(celeba, SIZE, apart=True)
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new", "said"),
     [
@@ -44,6 +74,7 @@ def test_each_face_has_its_own_attributes_and_person(celeba: Path):
         ("identity_CelebA.txt", "000004.jpg  18\n", "", "is not about the photos of list_eval_partition.txt"),
         ("identity_CelebA.txt", "18", "eighteen", "cannot be read as a list of CelebA (invalid literal for int()"),
         ("list_attr_celeba.txt", "Attribute_40", "", "has 39 names for 40 attributes"),
+        ("list_attr_celeba.txt", "Attribute_40", "Attribute_39", "has an attribute twice"),
         ("list_attr_celeba.txt", "000004.jpg  -1", "000004.jpg  3", "has an attribute of 000004.jpg that is neither"),
         ("list_eval_partition.txt", "2.jpg  0", "2.jpg", "cannot be read as a list of CelebA (expected sequence of"),
         ("list_bbox_celeba.txt", "6\nimage_id x_1 y_1 width height\n", "", "is not about the photos of list_eval"),

@@ -91,6 +91,12 @@ def test_celeba(celeba: Path) -> None:
     run(celeba, {"name": "celeba", "root": str(celeba)}, {"attributes"}, method="single", validation=True)
 
 
+@pytest.mark.parametrize("method", ["hard", "single"])
+def test_celeba_with_a_task_for_each_attribute(celeba: Path, method: str) -> None:
+    data = {"name": "celeba", "root": str(celeba), "options": {"apart": True}}
+    run(celeba, data, {f"Attribute_{number}" for number in range(1, 41)}, method, validation=True)
+
+
 def test_pets(pets: Path) -> None:
     run(pets, {"name": "pets", "root": str(pets)}, {"breed", "species", "segmentation"}, method="hard")
 

@@ -94,15 +94,24 @@ def _check_folds(given: Namespace) -> None:
 
     from afanet.data.adience.adience import odd_age_warnings
     from afanet.data.adience.labels import read_folds
-    from afanet.data.adience.report import fold_problems, fold_report
+    from afanet.data.adience.report import fold_problems, fold_report, fold_survey
     from afanet.report.folds_table import folds_table
+    from afanet.report.survey_page import survey_page
 
     root = Path(given.source)
+    if flags := overrides(given):
+        raise InputError(
+            f"{root} has fold files but no photos, and their check takes no {next(iter(flags))}: leave it out"
+        )
     report, errors = fold_report(root), fold_problems(root)
     warnings = odd_age_warnings(read_folds(root), "map")
     warnings.append(f"{root} has no photos (aligned/ or faces/): only the labels were checked")
+    found = fold_survey(report, errors, warnings)
+    if given.html:
+        _write(given.html, survey_page(found))
     if given.json:
-        print(json.dumps({"folds": report, "errors": errors, "warnings": warnings}, indent=2))
+        plain = {"data": found.describe, "folds": report, "errors": errors, "warnings": warnings}
+        print(json.dumps(plain, indent=2))
     else:
         Console().print(folds_table(report))
         _print_findings(errors, warnings)
@@ -133,7 +142,12 @@ def _open(given: Namespace) -> Data:
         path = path / "recipe.yaml"
     if given.source in recipe_names() or path.suffix in (".yaml", ".yml"):
         data = load_recipe(given.source if given.source in recipe_names() else path, overrides(given)).data
-        return open_data(data.name, data.root, data.size, **data.options)
+        try:
+            return open_data(data.name, data.root, data.size, **data.options)
+        except InputError as error:
+            if data.root is None and Path(given.source).is_dir():
+                raise InputError(f"{error}; or write ./{given.source} for the folder of the recipe's name") from None
+            raise
     flags = overrides(given)
     if "data.root" in flags:
         raise InputError(f"{given.source} is a path, and --data gives another: give one of them")
@@ -142,11 +156,16 @@ def _open(given: Namespace) -> Data:
 
 
 def _is_labels_only(source: str) -> bool:
-    """Whether Adience's fold files lie at `source` without photos."""
+    """Whether Adience's fold files lie at `source`, which is no recipe's name, without photos."""
     from afanet.data.adience.adience import FOLDERS
+    from afanet.training.load import recipe_names
 
     root = Path(source)
-    return any(root.glob("fold_*_data.txt")) and not any((root / name).is_dir() for name in FOLDERS)
+    return (
+        source not in recipe_names()
+        and any(root.glob("fold_*_data.txt"))
+        and not any((root / name).is_dir() for name in FOLDERS)
+    )
 
 
 def _print_findings(errors: Sequence[str], warnings: Sequence[str]) -> None:

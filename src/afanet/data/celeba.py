@@ -12,9 +12,10 @@ from torchvision.datasets import CelebA
 from afanet.data.files import other_layout, read_image, require_path
 from afanet.data.present import present_items
 from afanet.data.sample import Data, Reader, Sample, Size, Split
+from afanet.data.task_names import name_fault
 from afanet.data.transforms import evaluation, training
 from afanet.errors import InputError
-from afanet.tasks import MultiLabel
+from afanet.tasks import Classification, MultiLabel, Task
 
 LISTS = ("list_attr_celeba.txt", "identity_CelebA.txt", "list_bbox_celeba.txt", "list_landmarks_align_celeba.txt")
 PARTITION = "list_eval_partition.txt"
@@ -24,11 +25,14 @@ EXPECTED = (
 )
 
 
-def open_celeba(root: Path | None = None, size: Size = (218, 178), *, augment: bool = True) -> Data:
+def open_celeba(
+    root: Path | None = None, size: Size = (218, 178), *, apart: bool = False, augment: bool = True
+) -> Data:
     """CelebA with its 40 yes-or-no `attributes` as one task, in its published training, validation and test partitions.
 
     `root` holds the folder `celeba`, as torchvision wants it, or is that folder. The aligned photos have 218x178
-    pixels, which is the default size.
+    pixels, which is the default size. With `apart` each attribute is a task of its own instead, of the classes `no` and
+    `yes`, with the name that `task_name` gives it.
     """
     root = require_path(root, "celeba", EXPECTED).resolve()
     folder = root / CelebA.base_folder if (root / CelebA.base_folder).is_dir() else root
@@ -38,7 +42,7 @@ def open_celeba(root: Path | None = None, size: Size = (218, 178), *, augment: b
         if not (folder / name).exists():
             raise other_layout(folder, "celeba", f"{EXPECTED} ({name} is not there)")
     lists = Lists(folder)
-    faces = Faces(folder, lists)
+    faces = Faces(folder, lists, apart)
     partition = lists.read[PARTITION].data[:, 0]
     splits, problems = [], []
     for number in range(3):
@@ -50,11 +54,20 @@ def open_celeba(root: Path | None = None, size: Size = (218, 178), *, augment: b
         train=Split(faces, train, training(size, zoom=1.25, augment=augment)),
         validation=Split(faces, validation, evaluation(size)) if validation else None,
         test=Split(faces, test, evaluation(size)),
-        tasks={"attributes": MultiLabel("attributes", faces.names)},
+        tasks=faces.tasks(),
         describe=f"celeba: {len(train)} training, {len(validation)} validation and {len(test)} test faces with "
-        f"{len(faces.names)} attributes, at {size[0]}x{size[1]}",
+        f"{len(faces.names)} attributes{', a task each' if apart else ''}, at {size[0]}x{size[1]}",
         problems=problems,
     )
+
+
+def task_name(attribute: str) -> str:
+    """An attribute's name as that of a task, which cannot begin with a digit: then `has_` stands before it.
+
+    >>> task_name("Male"), task_name("5_o_Clock_Shadow")
+    ('Male', 'has_5_o_Clock_Shadow')
+    """
+    return f"has_{attribute}" if attribute[:1].isdigit() else attribute
 
 
 class Lists(CelebA):
@@ -85,13 +98,17 @@ class Lists(CelebA):
 
 
 class Faces(Reader):
-    """Reader of the aligned faces, by their index in the lists; a person's identity is their group."""
+    """Reader of the aligned faces, by their index in the lists; a person's identity is their group.
 
-    def __init__(self, folder: Path, lists: Lists):
+    Targets are one vector of all attributes or, where they stand `apart`, a number for each.
+    """
+
+    def __init__(self, folder: Path, lists: Lists, apart: bool = False):
         self.photos: list[Path] = [folder / "img_align_celeba" / name for name in lists.filename]
         self.identity = lists.identity[:, 0].to(torch.int32)
         self.attributes = lists.attr.to(torch.int8)
         self.names = [name for name in lists.attr_names if name]  # the published line of names ends in a space
+        self.apart = apart
         self.lists = [folder / name for name in lists.read]
         wrong = (lists.read[LISTS[0]].data.abs() != 1).any(1).nonzero()  # before torchvision makes 0 and 1 of all
         where = folder / LISTS[0]
@@ -104,6 +121,18 @@ class Faces(Reader):
                 f"{where} has an attribute of {lists.filename[int(wrong[0])]} that is neither -1 nor 1: copy it again"
             )
 
+        if len(set(self.names)) < len(self.names):
+            raise InputError(f"{where} has an attribute twice: copy it again")
+        for name in map(task_name, self.names) if apart else ():
+            if fault := name_fault(name):
+                raise InputError(f"{where} has the attribute {name}, which cannot name a task, since it {fault}")
+
+    def tasks(self) -> dict[str, Task]:
+        """The tasks that the targets are of."""
+        if not self.apart:
+            return {"attributes": MultiLabel("attributes", self.names)}
+        return {name: Classification(name, ("no", "yes")) for name in map(task_name, self.names)}
+
     def sources(self) -> list[Path]:
         return self.lists
 
@@ -115,8 +144,10 @@ class Faces(Reader):
 
     def __call__(self, index: int) -> Sample:
         pixels = torch.from_numpy(read_image(self.photos[index], "RGB", "photo"))
+        worn = self.attributes[index].long()
+        apart = zip(map(task_name, self.names), worn, strict=True)
         return {
             "image": tv_tensors.Image(pixels.permute(2, 0, 1)),
-            "targets": {"attributes": self.attributes[index].long()},
+            "targets": dict(apart) if self.apart else {"attributes": worn},
             "id": f"celeba/{self.photos[index].name}",
         }

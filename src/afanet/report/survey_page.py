@@ -22,11 +22,12 @@ SHOWN = 8  # samples of each split
 LONGEST = 320  # pixels of a picture's longer side
 
 
-def survey_page(survey: Survey, data: Data) -> str:
-    """The page: errors, warnings, figures, and a few samples of each split with their labels drawn."""
+def survey_page(survey: Survey, data: Data | None = None) -> str:
+    """The page: errors, warnings, figures, and a few samples of each split of `data` with their labels drawn."""
     template = resources.files("afanet.report").joinpath("survey_page.html").read_text(encoding="utf-8")
-    gallery = {name: _samples(split, data.tasks) for name, split in data.splits.items()}
-    return Environment(autoescape=True).from_string(template).render(survey=survey, tasks=data.tasks, gallery=gallery)
+    gallery = {name: _samples(split, data.tasks) for name, split in data.splits.items()} if data else {}
+    tasks = list(next(iter(survey.splits.values()))["tasks"])
+    return Environment(autoescape=True).from_string(template).render(survey=survey, tasks=tasks, gallery=gallery)
 
 
 def _samples(split: Split, tasks: dict[str, Task]) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from afanet.data.survey import Survey
 
-WIDEST = 20  # characters of the longest bar
+WIDEST, NARROW = 20, 8  # characters of the longest bar, and where there are three splits, so that 80 columns hold them
+BESIDE = 6  # tasks that are columns of the splits' table; more have a row each in a table of their own
 
 
 def survey_tables(survey: Survey) -> Iterator[RenderableType]:
@@ -31,11 +32,20 @@ def survey_tables(survey: Survey) -> Iterator[RenderableType]:
     overview.add_column("split")
     overview.add_column("images", justify="right")
     overview.add_column("sizes")
-    for task in tasks:
+    beside = tasks if len(tasks) <= BESIDE else []
+    for task in beside:
         overview.add_column(escape(task), justify="right")
     for name, split in survey.splits.items():
-        overview.add_row(name, str(split["images"]), _sizes(split["sizes"]), *map(_labelled, split["tasks"].values()))
+        labelled = [_labelled(split["tasks"][task]) for task in beside]
+        overview.add_row(name, str(split["images"]), _sizes(split["sizes"]), *labelled)
     yield overview
+    if not beside:
+        below = Table("labelled")
+        for name in survey.splits:
+            below.add_column(name, justify="right")
+        for task in tasks:
+            below.add_row(escape(task), *(_labelled(split["tasks"][task]) for split in survey.splits.values()))
+        yield below
     for task in tasks:
         figures = {name: split["tasks"][task] for name, split in survey.splits.items()}
         if any("counts" in found for found in figures.values()):
@@ -56,17 +66,18 @@ def _sizes(sizes: Mapping[str, int]) -> str:
 
 def _counts(task: str, figures: Mapping[str, Mapping[str, Any]]) -> Table:
     table = Table()
-    table.add_column(escape(task))
+    table.add_column(escape(task), no_wrap=True)
     for name in figures:
         table.add_column(name, justify="right")
         table.add_column("")
+    widest = WIDEST if len(figures) < 3 else NARROW
     totals = {name: found.get("total", 0) for name, found in figures.items()}
     most = max(max(found["counts"].values()) / totals[name] for name, found in figures.items() if totals[name])
     for row in next(found["counts"] for found in figures.values() if "counts" in found):
         cells: list[str] = []
         for name, found in figures.items():
             share = found.get("counts", {}).get(row, 0) / max(1, totals[name])
-            cells += [f"{share:.1%}", "█" * round(WIDEST * share / most) or "▏"] if share else ["-", ""]
+            cells += [f"{share:.1%}", "█" * round(widest * share / most) or "▏"] if share else ["-", ""]
         table.add_row(escape(row), *cells)
     return table
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from afanet.data.adience.labels import AGES, age_class
-from afanet.data.adience.report import fold_problems, fold_report
+from afanet.data.adience.report import fold_problems, fold_report, fold_survey
 from afanet.errors import InputError
 
 
@@ -52,3 +52,14 @@ def test_a_path_without_folds_is_refused(tmp_path: Path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(InputError, match=r"has not the layout of 'adience', found notes\.txt"):
         fold_report(tmp_path)
+
+
+def test_as_a_survey_every_fold_is_a_split(adience: Path):
+    report = fold_report(adience)
+    found = fold_survey(report, ["one"], [])
+    assert found.describe == "adience: labels without photos, 10 rows of 8 users in five folds"
+    assert list(found.splits) == ["fold 0", "fold 1", "fold 2", "fold 3", "fold 4", "all folds"]
+    assert list(found.splits["fold 3"]["tasks"]) == ["gender", "age (map)", "age (drop)"]
+    assert found.splits["all folds"]["tasks"]["gender"] == {"labelled": 6, "counts": {"f": 4, "m": 2}, "total": 6}
+    assert found.splits["fold 3"]["tasks"]["age (drop)"]["labelled"] == 0
+    assert found.errors == ["one"]

@@ -37,6 +37,8 @@ from afanet.errors import InputError
         ({"image": {"kind": "normals"}}, "task name 'image' is taken"),
         ({"class": {"kind": "normals"}}, "task name 'class' is taken"),
         ({"type": {"kind": "normals"}}, "task name 'type' is taken"),
+        ({"training": {"kind": "normals"}}, "task name 'training' is taken"),
+        ({"3d": {"kind": "normals"}}, "task name '3d' is no word"),
         ({"a.b": {"kind": "normals"}}, "task name 'a.b' is no word"),
     ],
 )

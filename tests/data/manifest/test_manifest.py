@@ -134,7 +134,8 @@ def test_problems_without_end_are_counted(write_rows: Callable[..., Path]):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b"", "lacks a column that these tasks need: unknown column 'image'"),
+        (b"", "begins with an empty line, expected the names of its columns: add them"),
+        (b"\nimage,split,breed\n", "begins with an empty line"),
         (b"image;split;breed\na.png;train;cat\n", "is separated by semicolons, expected commas"),
         (b"image\tsplit\tbreed\na.png\ttrain\tcat\n", "is separated by tabs, expected commas"),
         (b"image,breed\na.png,cat\n", "lacks a column that these tasks need: unknown column 'split'"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from afanet.data.adience.adience import GENDERS
 from afanet.data.adience.labels import AGES, AgePolicy, Fold, read_folds
 from afanet.data.leaks import shared_groups
+from afanet.data.survey import Survey
 
 FoldReport = dict[str, dict[str, dict[str, int]]]
 
@@ -35,6 +36,21 @@ def fold_problems(root: Path) -> list[str]:
     problems = [problem for fold in folds for problem in fold.problems]
     users = {f"{root}/fold_{n}_data.txt": (f"user {face.user}" for face in fold.faces) for n, fold in enumerate(folds)}
     return problems + shared_groups(users)
+
+
+def fold_survey(report: FoldReport, errors: list[str], warnings: list[str]) -> Survey:
+    """A report as what a check of a data set found, each fold a split and each policy for ages a task of its own."""
+    splits: dict[str, dict[str, Any]] = {}
+    for fold, sections in report.items():
+        rows, tasks = sections["rows"], {}
+        for task in (section for section in sections if section != "rows"):
+            counts = {name: count for name, count in sections[task].items() if name not in ("none", "no label")}
+            tasks[task] = {"labelled": sum(counts.values()), "counts": counts, "total": sum(counts.values())}
+        images = rows["all"] - rows["duplicates"] - rows["problems"]
+        splits["all folds" if fold == "all" else f"fold {fold}"] = {"images": images, "sizes": {}, "tasks": tasks}
+    rows = report["all"]["rows"]
+    describe = f"adience: labels without photos, {rows['all']} rows of {rows['users']} users in five folds"
+    return Survey(describe, splits, errors, warnings)
 
 
 def _count(by_policy: dict[str, list[Fold]]) -> dict[str, dict[str, int]]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from keyword import iskeyword
 from typing import Any
-
-from torch import nn
 
 from afanet.data.declared import declare
 from afanet.data.manifest.maps import DepthKind, NormalsKind, SegmentationKind
 from afanet.data.manifest.values import ClassificationKind, MultiLabelKind, OrdinalKind, RegressionKind
+from afanet.data.task_names import name_fault
 from afanet.errors import InputError, unknown
 
 Kind = ClassificationKind | MultiLabelKind | OrdinalKind | RegressionKind | SegmentationKind | DepthKind | NormalsKind
@@ -43,10 +41,7 @@ def declare_tasks(tasks: Mapping[str, Any]) -> dict[str, Kind]:
 
 
 def _declare_task(name: str, given: Any) -> Kind:
-    # Networks and losses keep tasks as attributes of modules, and woven networks as names in Python code.
-    taken = name in COLUMNS or iskeyword(name) or hasattr(nn.ModuleDict, name)
-    if taken or not (name.isascii() and name.isidentifier()):
-        why = "is taken" if taken else "is no word of letters, digits and _"
+    if why := "is taken" if name in COLUMNS else name_fault(name):
         raise InputError(f"task name '{name}' {why}: call the task and its column something else, such as '{name}_of'")
     if not isinstance(given, Mapping) or "kind" not in given:
         raise InputError(f"task '{name}' is {given!r:.60}, expected its 'kind': {', '.join(KINDS)}")

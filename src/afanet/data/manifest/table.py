@@ -77,6 +77,8 @@ class CsvTable(Table):
             header = next(csv.reader([line.decode("utf-8-sig")]), [])
         except (UnicodeDecodeError, csv.Error):
             raise InputError(f"{self.path}, line 1, is no line of CSV in UTF-8: {self.remedy}") from None
+        if not header:
+            raise InputError(f"{self.path} begins with an empty line, expected the names of its columns: add them")
         for sign, meaning in SEPARATORS.items():
             if len(header) == 1 and sign in header[0]:
                 raise InputError(f"{self.path} is separated by {meaning}, expected commas: {self.remedy}")

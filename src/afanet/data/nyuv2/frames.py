@@ -36,11 +36,12 @@ class Frames(Reader):
     """A reader of one layout. `table` maps label ids to classes, the first of them being `first`, which is void.
 
     With `normals` a sample has these too: the layout's own, whose axes `turn` (3, 3) brings to ours, where it has
-    them (`own_normals`), else from depth.
+    them (`own_normals`), else from depth. These and a score of frames that are `cropped` need the camera's whole view.
     """
 
     first = 0
     own_normals = False
+    cropped = False
 
     def __init__(self, table: NDArray[np.uint8], normals: bool = False) -> None:
         self.table = table
@@ -71,6 +72,7 @@ class Frames(Reader):
             shape = (*image.shape[:2], 3) if part == "normals" else image.shape[:2]
             if part != "image" and values is not None:
                 require_shape(self.where(item, part), values.shape, self.where(item, "image"), shape)
+        self._require_whole(item, raw)
         depth = self._depth(item, raw.depth)
         targets: dict[str, Tensor] = {
             "segmentation": tv_tensors.Mask(torch.from_numpy(self.table[self._ids(item, raw.labels)])),
@@ -78,11 +80,6 @@ class Frames(Reader):
         }
         if self.normals:
             given = raw.normals
-            if given is None and abs(depth.shape[0] / depth.shape[1] / CAMERA_ASPECT - 1) > 0.005:
-                raise InputError(
-                    f"{self.where(item, 'depth')} is {by(depth.shape)} pixels, no view of the camera's whole "
-                    f"height and width, without which normals from depth are wrong: leave the option 'normals' out"
-                )
             known = from_depth(depth) if given is None else torch.einsum("ij,jhw->ihw", self.turn, unit(given))
             targets["normals"] = NormalMap(known)
         pixels = np.ascontiguousarray(image.transpose(2, 0, 1))
@@ -91,6 +88,15 @@ class Frames(Reader):
             "targets": targets,
             "id": self.id(item),
         }
+
+    def _require_whole(self, item: Any, raw: Raw) -> None:
+        option = "mask" if self.cropped else "normals" if self.normals and raw.normals is None else None
+        if option and abs(raw.image.shape[0] / raw.image.shape[1] / CAMERA_ASPECT - 1) > 0.005:
+            why = "the crop lies elsewhere" if self.cropped else "normals from depth are wrong"
+            raise InputError(
+                f"{self.where(item, 'depth')} is {by(raw.depth.shape)} pixels, no view of the camera's whole height "
+                f"and width, without which {why}: leave the option '{option}' out"
+            )
 
     def _ids(self, item: Any, labels: NDArray[Any]) -> NDArray[np.int64]:
         last = self.first + len(self.table) - 1

@@ -53,6 +53,10 @@ class NyudMt(FileFrames):
             twice = next((name for name in names if names.count(name) > 1), None)
             found = f"frame {twice} twice" if twice else "no frame"
             raise InputError(f"{path} names {found}, expected each frame of the split once, one a line")
+        if outside := next((name for name in names if Path(name).name != name or "\\" in name), None):
+            raise InputError(
+                f"{path} names frame {outside}, expected names of files in images/ without folders: mend it"
+            )
         return names
 
     def path(self, frame: str, part: str) -> Path:

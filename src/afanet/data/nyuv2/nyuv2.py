@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
+from torchvision.transforms import v2
 
 from afanet.data.files import other_layout, require_path
 from afanet.data.nyuv2.axes import turn_between
 from afanet.data.nyuv2.classes import VOID, class_names, label_table
+from afanet.data.nyuv2.eigen import EigenCrop
 from afanet.data.nyuv2.folders import FOLDERS, Folders
 from afanet.data.nyuv2.frames import Frames, from_depth
 from afanet.data.nyuv2.matlab import MatFile
@@ -50,6 +52,7 @@ def open_nyuv2(
     classes: Literal[13, 40] | None = None,
     depth: Literal["filled", "raw"] = "filled",
     normals: bool = False,
+    mask: Literal["all", "eigen"] = "all",
     augment: bool = True,
 ) -> Data:
     """NYUv2 with `segmentation`, `depth` in metres and, if asked for, `normals`.
@@ -66,13 +69,14 @@ def open_nyuv2(
     The first two are split by the `splits.mat` that lies beside (officially 795 and 654 frames); of the others `val` is
     the test split. `depth` chooses the official file's depth with its holes filled, or as measured. Normals are the
     layout's own where it has them, else from depth. Truth is resized to `size` = (H, W) by nearest, and scores are at
-    that resolution.
+    that resolution; with the `mask` "eigen" only the crop counts that `eigen.EigenCrop` has, in the test split alone.
     """
     root = require_path(root, "nyuv2", EXPECTED)
     if classes is None:
         classes = 13 if _is_mtan(root) else 40
     layout = _look(root, classes, depth, normals)
     frames = layout.frames
+    frames.cropped = mask == "eigen"
     tasks: dict[str, Task] = {"segmentation": Segmentation(class_names(classes), void=VOID), "depth": Depth(10.0)}
     kinds = [f"{classes} classes", "raw depth" if depth == "raw" else "depth"]
     if normals:
@@ -84,12 +88,14 @@ def open_nyuv2(
     if frames.own_normals:
         frames.turn, unfit = _turn(root, frames, train)
         problems += unfit
+    scored = evaluation(size)
     return Data(
         train=Split(frames, train, training(size, zoom=1.5, augment=augment)),
-        test=Split(frames, test, evaluation(size)),
+        test=Split(frames, test, v2.Compose([*scored.transforms, EigenCrop()]) if mask == "eigen" else scored),
         tasks=tasks,
         describe=f"nyuv2: {len(train)} training and {len(test)} test frames from {layout.source}, "
-        f"{', '.join(kinds[:-1])} and {kinds[-1]}, at {size[0]}x{size[1]}",
+        f"{', '.join(kinds[:-1])} and {kinds[-1]}, at {size[0]}x{size[1]}"
+        f"{', scored in the crop of Eigen et al.' if mask == 'eigen' else ''}",
         problems=problems,
     )
 
