@@ -1,51 +1,94 @@
-"""Several processes that train one network: how they compute as one, how they start, and what is said when one dies."""
+"""Several processes that train one network: how they come together, and how they compute as one."""
 
 from __future__ import annotations
 
 import logging
-import os
-import traceback
-from collections.abc import Callable
 from datetime import timedelta
 from inspect import signature
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import torch
 import torch.distributed as dist
 from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.strategies.ddp import DDPStrategy
+from timm.layers.norm_act import BatchNormAct2d, convert_sync_batchnorm
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from afanet.errors import InputError
 from afanet.tasks.across import ALONE, Across
 from afanet.training.recipe import Recipe
+from afanet.training.started import Started, started
 
 TIMEOUT = timedelta(minutes=10)  # for a step, and for whatever one process does while the others wait
 
 
 def create_fabric(recipe: Recipe, device: torch.device) -> Fabric:
-    """Lightning's Fabric for this device, or for as many as the environment started processes for."""
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    nodes = int(os.environ.get("GROUP_WORLD_SIZE", 1))
+    """Lightning's Fabric for this device, or for as many as the environment started processes for.
+
+    Raises `InputError` where a machine has fewer devices than processes.
+    """
+    place = started()
+    several = place.world > 1
+    if several and device.type != "cpu":
+        check_devices(place.here, device)
     # Buffers are not broadcast: batch norms are synchronised, and scoring takes uneven shares of the samples.
     known = signature(DistributedDataParallel).parameters
     buffers: Any = {"forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False}
-    strategy: Any = DDPStrategy(timeout=TIMEOUT, **buffers) if here * nodes > 1 else "auto"
-    devices: Any = here if here * nodes > 1 or device.type != "cuda" else [device.index]
-    for package in ("fabric", "pytorch"):  # they announce what the recipe says
-        logging.getLogger(f"lightning.{package}.utilities.rank_zero").setLevel(logging.ERROR)
+    for name in ("lightning.fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # they announce what the recipe says
     fabric = Fabric(
         accelerator="gpu" if device.type == "cuda" else device.type,
-        devices=devices,
-        num_nodes=nodes,
-        strategy=strategy,
+        devices=[device.index] if device.type == "cuda" and not several else place.here,
+        num_nodes=place.nodes,
+        strategy=DDPStrategy(timeout=TIMEOUT, **buffers) if several else "auto",
         precision="bf16-mixed" if recipe.precision == "bf16" else "32-true",
+        plugins=[_environment(place)],  # told, since what Lightning finds out by itself it may warn of
     )
     fabric.launch()
     return fabric
+
+
+def _environment(place: Started) -> ClusterEnvironment:
+    if place.world == 1:
+        return LightningEnvironment()
+    return SLURMEnvironment(auto_requeue=False) if place.by == "slurm" else TorchElasticEnvironment()
+
+
+def to_launch(recipe: Recipe, device: torch.device) -> int:
+    """How many processes are to be started here: none where one is enough, or where a launcher has started them.
+
+    Raises `InputError` where that is not what the recipe says, and for devices that are not there.
+    """
+    place = started()
+    if recipe.devices > 1 and place.world > 1 and recipe.devices != place.world:
+        name = "SLURM" if place.by == "slurm" else "torchrun"
+        raise InputError(
+            f"devices is {recipe.devices}, and {name} started {place.world} processes: give --devices {place.world} "
+            "or 1, which leaves it to the launcher"
+        )
+    if recipe.devices == 1 or place.world > 1:
+        return 0
+    if device.type != "cpu":
+        if recipe.device not in ("auto", "cuda"):
+            raise InputError(f"device '{recipe.device}' is one device, and devices is {recipe.devices}: give cuda")
+        check_devices(recipe.devices, device)
+    return recipe.devices
+
+
+def check_devices(processes: int, device: torch.device) -> None:
+    """Raise `InputError` unless this machine has a device of this kind for each of so many processes."""
+    if device.type != "cuda":
+        raise InputError(f"several processes train on cuda or cpu, not on {device.type}: give --device cpu")
+    if processes > (count := torch.cuda.device_count()):
+        raise InputError(
+            f"{processes} processes want a CUDA device each and can see {count}: start as many as there are devices, "
+            "all of which every process must see (in SLURM --gres=gpu:N, not --gpus-per-task)"
+        )
 
 
 class Joint(Across):
@@ -111,15 +154,15 @@ class JointBatchNorm(nn.BatchNorm2d):
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
             return super().forward(input)
-        x = input.float()
+        x = input.float() if input.dtype in (torch.bfloat16, torch.float16) else input
         axes = (0, 2, 3)
         count = x.new_tensor([x.numel() / x.shape[1]])
-        local = torch.cat([x.sum(axes), x.square().sum(axes), count])
         # Every process has a gradient of its own for these sums, unlike for the sums of losses.
-        sums = cast(Tensor, _SumOfEach.apply(local))
-        total, square, elements = sums[: x.shape[1]], sums[x.shape[1] : -1], sums[-1]
-        mean = total / elements
-        variance = (square / elements - mean.square()).clamp(min=0)
+        sums = cast(Tensor, _SumOfEach.apply(torch.cat([x.sum(axes), count])))
+        elements = sums[-1]
+        mean = sums[:-1] / elements
+        x = x - mean[:, None, None]  # before squaring: the difference of two squares would lose most digits
+        variance = cast(Tensor, _SumOfEach.apply(x.square().sum(axes))) / elements
         if self.running_mean is not None and self.running_var is not None and self.track_running_stats:
             assert self.num_batches_tracked is not None
             self.num_batches_tracked += 1
@@ -128,9 +171,16 @@ class JointBatchNorm(nn.BatchNorm2d):
                 self.running_mean.lerp_(mean, momentum)
                 self.running_var.lerp_(variance * elements / (elements - 1), momentum)
         scale = (variance + self.eps).rsqrt() * self.weight
-        shift = self.bias - mean * scale
-        normalised: Tensor = x * scale[:, None, None] + shift[:, None, None]
+        normalised: Tensor = x * scale[:, None, None] + self.bias[:, None, None]
         return normalised.to(input.dtype)
+
+
+class JointBatchNormAct(JointBatchNorm):
+    """The same of timm's norms, which end in an activation."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        act, drop = cast(nn.Module, self.act), cast(nn.Module, self.drop)
+        return cast(Tensor, act(drop(super().forward(input))))
 
 
 def synchronise_norms(network: nn.Module, device: torch.device) -> nn.Module:
@@ -139,66 +189,16 @@ def synchronise_norms(network: nn.Module, device: torch.device) -> nn.Module:
     Raises `InputError` for norms that cannot be synchronised on the CPU.
     """
     if device.type != "cpu":
-        synchronised: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        synchronised: nn.Module = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return synchronised
     for name, module in network.named_modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = JointBatchNorm
+        elif type(module) is BatchNormAct2d:
+            module.__class__ = JointBatchNormAct  # type: ignore[assignment]
         elif isinstance(module, nn.modules.batchnorm._BatchNorm) and not isinstance(module, JointBatchNorm):
             raise InputError(
                 f"layer '{name}' is a {type(module).__name__}, whose statistics cannot be had over several processes "
                 "on the CPU, expected BatchNorm2d: train with devices 1, or on GPUs"
             )
     return network
-
-
-def started_by_a_launcher() -> bool:
-    """Whether this is one of several processes that torchrun or SLURM has started."""
-    return "LOCAL_WORLD_SIZE" in os.environ or "SLURM_PROCID" in os.environ
-
-
-def launch(work: Callable[..., None], count: int, *arguments: Any) -> None:
-    """Call `work(*arguments)` in `count` new processes that can speak with each other, and wait for them.
-
-    Raises `InputError` where one of them did, with its sentence, and where one died; the others are then ended.
-    """
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-
-    config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=count,
-        rdzv_backend="c10d",
-        rdzv_endpoint="127.0.0.1:0",
-        max_restarts=0,
-        monitor_interval=0.5,
-        local_addr="127.0.0.1",
-        run_id=str(os.getpid()),
-    )
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
-    with TemporaryDirectory() as place:
-        sentences = Path(place)
-        try:
-            elastic_launch(config, _work)(sentences, work, *arguments)
-        except ChildFailedError as error:
-            for file in sorted(sentences.iterdir()):
-                raise InputError(file.read_text(encoding="utf-8")) from None
-            rank, failure = next(iter(error.failures.items()))
-            how = f"by signal {-failure.exitcode}" if failure.exitcode < 0 else f"with status {failure.exitcode}"
-            raise InputError(
-                f"process {rank + 1} of {count} ended {how} and the others with it: the same command with --resume "
-                "goes on from the last checkpoint"
-            ) from None
-
-
-def _work(sentences: Path, work: Callable[..., None], *arguments: Any) -> None:
-    try:
-        work(*arguments)
-    except InputError as error:
-        (sentences / os.environ["RANK"]).write_text(str(error), encoding="utf-8")
-        raise SystemExit(2) from None
-    except Exception:
-        traceback.print_exc()
-        raise

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from afanet.training.started import first
+
 
 def say(line: str) -> None:
     """One plain line on the standard error, where progress goes; the first of several processes alone says it."""
-    if os.environ.get("RANK", "0") == "0":
+    if first():
         Console(stderr=True, highlight=False).print(line, markup=False, soft_wrap=True)
 
 
@@ -38,7 +39,7 @@ class Bar:
             TimeRemainingColumn(elapsed_when_finished=True),
             TextColumn("{task.fields[losses]}"),
         )
-        shown = console.is_terminal and os.environ.get("RANK", "0") == "0"
+        shown = console.is_terminal and first()
         self.progress = Progress(*columns, console=console, transient=True, disable=not shown)
         self.bar = self.progress.add_task(doing, total=total, completed=done, losses="")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,14 +24,16 @@ from afanet.training.checkpoint import load_checkpoint, read_checkpoint
 from afanet.training.cost import flops, parameters
 from afanet.training.device import find_device, find_precision
 from afanet.training.folder import RunFolder, default_folder
+from afanet.training.launch import launch
 from afanet.training.learner import Learner, channels_last
 from afanet.training.loggers import check_loggers
 from afanet.training.loop import Loop, total_steps
-from afanet.training.processes import create_fabric, launch, started_by_a_launcher
+from afanet.training.processes import create_fabric, to_launch
 from afanet.training.progress import Bar, say
 from afanet.training.recipe import Recipe
 from afanet.training.scoring import Scores, score, scored_splits
 from afanet.training.setup import build_network, deterministic, open_tasks, plain_errors
+from afanet.training.started import first, started
 from afanet.training.stream import train_loader
 from afanet.training.warm_start import warm_start
 
@@ -73,9 +76,9 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
     """
     recipe = _resolve(recipe)
     path = out or default_folder(recipe)
-    first = os.environ.get("RANK", "0") == "0"
+    count = to_launch(recipe, find_device(recipe.device))
     folder = RunFolder(path)
-    if first:
+    if first():
         folder = RunFolder.resumable(path, recipe) if resume else RunFolder.fresh(path)
     with plain_errors():
         if recipe.two_stage:
@@ -84,17 +87,17 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
         say(job.data.describe)
         for report in filter(None, job.weights_report.splitlines()):
             say(report)
-        train_loader(job.data, recipe)
-        if first:
+        train_loader(job.data, recipe, world=count or started().world)
+        if first():
             _check(job.data, recipe.workers)
             folder.create(recipe)
         try:
-            if recipe.devices > 1 and not started_by_a_launcher():
-                launch(_fit_in_one_of_several, recipe.devices, recipe, folder.path)
+            if count:
+                launch(_fit_in_one_of_several, count, recipe, folder.path)
             else:
                 _fit(job, folder)
         except InputError:
-            if first and not folder.checkpoint.exists():  # what was learnt is kept, though a file failed later
+            if first() and not folder.checkpoint.exists():  # what was learnt is kept, though a file failed later
                 folder.remove()
             raise
     results = folder.read_results()
@@ -175,7 +178,9 @@ def _check(data: Data, workers: int) -> None:
 
 def _fit_in_one_of_several(recipe: Recipe, path: Path) -> None:
     with plain_errors():
-        _fit(_prepare(recipe), RunFolder(path))
+        with redirect_stderr(StringIO()):  # all of it was said before
+            job = _prepare(recipe)
+        _fit(job, RunFolder(path))
 
 
 def _fit(job: _Job, folder: RunFolder) -> None:

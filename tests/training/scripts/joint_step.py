@@ -1,4 +1,4 @@
-"""Run by two processes: one step of both together against one step on the joint batch, in float64 where tasks allow."""
+"""Run by one process or two: three steps on the joint batch, each process with its share."""
 
 from __future__ import annotations
 
@@ -19,6 +19,16 @@ TASKS = {
     "depth": Depth().with_loss({"name": "berhu"}),
     "far": Depth(name="far").with_loss({"name": "silog"}),
     "age": Classification("age", ["young", "old"]),
+}
+
+
+CASES = {  # what stands in the recipe beside the name of the balancing
+    "accumulated": ("equal", {"optimizer.accumulate": 2}),
+    "averaged": ("equal", {"optimizer.ema": 0.5}),
+    "clipped": ("equal", {"optimizer.clip": 0.01}),
+    "skipped": ("equal", {"skip_nonfinite": True}),
+    "unlabelled": ("equal", {}),
+    "unlabelled-pcgrad": ("pcgrad", {}),
 }
 
 
@@ -52,19 +62,34 @@ def share(batch: dict, rank: int, world: int) -> dict:
     return {"image": batch["image"][rank::world], "targets": targets, "id": batch["id"][rank::world]}
 
 
-def main(balancing: str, out: Path) -> None:
+def without_labels(batch: dict) -> dict:
+    """Nobody has a label of depth, of far or of age, in no process."""
+    targets = dict(batch["targets"])
+    targets |= {name: torch.zeros_like(targets[name]) for name in ("depth", "far")}
+    targets["age"] = torch.full_like(targets["age"], -1)
+    return {**batch, "targets": targets}
+
+
+def main(case: str, out: Path) -> None:
+    balancing, options = CASES.get(case, (case, {}))
     sgd = {"optimizer.name": "sgd", "optimizer.momentum": 0, "optimizer.weight_decay": 0, "optimizer.lr": 0.1}
     plain = {"schedule.name": "constant", "schedule.warmup": 0, "device": "cpu", "precision": "float32"}
-    recipe = load_recipe("rooms", sgd | plain | {"balancing.name": balancing, "data.size": [8, 8]})
+    recipe = load_recipe("rooms", sgd | plain | {"balancing.name": balancing, "data.size": [8, 8]} | options)
     fabric = create_fabric(recipe, torch.device("cpu"))
     torch.manual_seed(1)
     learner = Learner(fabric, Branches(), TASKS, recipe, steps=3)
     learner.train()
     found = []
-    for _ in range(3):
-        losses, _ = learner.learn([share(joint_batch(), fabric.global_rank, fabric.world_size)])
+    for step in range(3):
+        joint = joint_batch()
+        if case.startswith("unlabelled"):
+            joint = without_labels(joint)
+        if case == "skipped" and step == 1:
+            joint["image"][0] = torch.nan  # in the share of the first process alone
+        batch = share(joint, fabric.global_rank, fabric.world_size)
+        losses, _ = learner.learn([batch] * recipe.optimizer.accumulate)
         found.append(losses)
-    state = {name: value.clone() for name, value in learner.network.state_dict().items()}
+    state = {name: value.clone() for name, value in learner.scored.state_dict().items()}
     torch.save({"losses": torch.stack(found), "state": state}, out / f"{fabric.world_size}-{fabric.global_rank}.pt")
 
 

@@ -1,0 +1,157 @@
+"""Several processes started here: what they are told, how they end, and what is said when one dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context, get_start_method, parent_process, set_start_method
+from multiprocessing.context import SpawnProcess
+from operator import itemgetter
+from pathlib import Path
+from signal import SIG_IGN, SIGINT, signal
+from tempfile import TemporaryDirectory
+from threading import Thread, current_thread, main_thread
+from time import monotonic, sleep, time
+from typing import Any, NoReturn
+
+import torch
+import torch.distributed as dist
+
+from afanet.errors import InputError
+
+POLL = 0.1  # seconds between looks at whether processes still run
+GRACE = 5.0  # seconds in which processes may end by themselves after one did badly, such as to keep a batch
+
+
+def launch(work: Callable[..., None], count: int, *arguments: Any) -> None:
+    """Call `work(*arguments)` in `count` new processes that can speak with each other, and wait for them.
+
+    When one ends badly, the others are ended. Raises `InputError`: with the sentence of one that raised it, or with
+    how one died. No process outlives this one.
+    """
+    # how they find each other
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
+    threads = max(1, torch.get_num_threads() // count)
+    with TemporaryDirectory() as place:
+        processes = []
+        for rank in range(count):
+            start = _Start(_variables(rank, count, store.port), threads, get_start_method(), Path(place) / str(rank))
+            processes.append(get_context("spawn").Process(target=_work, args=(start, work, *arguments)))
+        try:
+            with _interrupts_ignored():
+                for process in processes:
+                    process.start()
+            codes = _wait(processes)
+        finally:
+            _end([process for process in processes if process.pid is not None])
+        if any(codes):
+            _explain(Path(place), codes)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Processes that are started in this context leave Ctrl-C, which a terminal sends to all, to this one."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal(SIGINT, SIG_IGN)
+    try:
+        yield
+    finally:
+        signal(SIGINT, before)
+
+
+def _wait(processes: Sequence[SpawnProcess]) -> list[int | None]:
+    """The exit codes of all, once all are done or, some time after one ended badly, None for those that go on."""
+    codes = [process.exitcode for process in processes]
+    end: float | None = None
+    # Not by the processes' sentinels, which those that they start keep open.
+    while None in codes and (end is None or monotonic() < end):
+        sleep(POLL)
+        codes = [process.exitcode for process in processes]
+        if end is None and any(codes):
+            end = monotonic() + GRACE
+    return codes
+
+
+def _variables(rank: int, count: int, port: int) -> dict[str, str]:
+    """What torchrun would set."""
+    world, own = str(count), str(rank)
+    return {
+        **{"RANK": own, "LOCAL_RANK": own, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world},
+        **{"GROUP_RANK": "0", "GROUP_WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
+        **{"TORCHELASTIC_RUN_ID": "devices", "TORCHELASTIC_USE_AGENT_STORE": "True"},
+    }
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What a new process begins with."""
+
+    variables: dict[str, str]
+    threads: int
+    method: str  # by which it starts processes of its own, such as loaders'; they would else be spawned as it was
+    told: Path
+
+
+def _work(start: _Start, work: Callable[..., None], *arguments: Any) -> None:
+    """In a new process: do the work, or leave in the file `start.told` when and why not."""
+    os.environ.update(start.variables)
+    torch.set_num_threads(start.threads)
+    set_start_method(start.method, force=True)
+    Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        work(*arguments)
+    except InputError as error:
+        _tell(start.told, {"time": time(), "sentence": str(error)})
+        raise SystemExit(2) from None
+    except Exception:
+        _tell(start.told, {"time": time(), "trace": traceback.format_exc()})
+        raise SystemExit(1) from None
+
+
+def _tell(file: Path, what: Mapping[str, Any]) -> None:
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(what), encoding="utf-8")
+    partial.replace(file)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _end(processes: Sequence[SpawnProcess]) -> None:
+    for process in processes:
+        process.terminate()
+    end = monotonic() + GRACE
+    while monotonic() < end and any(process.exitcode is None for process in processes):
+        sleep(POLL)
+    for process in processes:
+        process.kill()
+        process.join()
+
+
+def _explain(place: Path, codes: Sequence[int | None]) -> NoReturn:
+    """Raise the error that began it: a sentence, else a death from outside, else what was raised first."""
+    told = [json.loads(file.read_text(encoding="utf-8")) for file in place.iterdir() if not file.suffix]
+    for error in sorted(told, key=itemgetter("time")):
+        if "sentence" in error:
+            raise InputError(error["sentence"])
+    killed = [number for number, code in enumerate(codes) if code is not None and code < 0]
+    number = killed[0] if killed else next(number for number, code in enumerate(codes) if code)
+    code = codes[number] or 0
+    if told and not killed:
+        print(min(told, key=itemgetter("time"))["trace"], file=sys.stderr, end="")
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+    raise InputError(
+        f"process {number + 1} of {len(codes)} {how}, and the others were ended: the same command with --resume goes "
+        "on from the last checkpoint, if there is one"
+    )
