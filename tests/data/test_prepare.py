@@ -18,7 +18,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from afanet.data import Data, open_data
-from afanet.data.cache import Cached, cache_root, config_folder, read_seen, use_cache
+from afanet.data.cache import Cached, cache_root, config_folder, fingerprint, read_seen, use_cache
 from afanet.data.prepare import prepare
 from afanet.errors import InputError
 
@@ -58,6 +58,7 @@ def test_samples_from_the_cache_are_the_same_to_the_bit(tmp_path: Path, workers:
     found, used = use_cache(data, tmp_path / "c")
     assert used == cache
     same_samples(found, data)
+    assert fingerprint(found, tmp_path / "c") == fingerprint(data, tmp_path / "none") == cache.name
     assert prepare(data, tmp_path / "c") == (cache, False)
 
 

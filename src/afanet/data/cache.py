@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b, file_digest
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast, overload
 
 import numpy as np
 import torch
@@ -55,6 +55,18 @@ def use_cache(data: Data, folder: Path) -> tuple[Data, Path | None]:
         return data, None
     splits: dict[str, Any] = {name: _cached(split, cache / name) for name, split in data.splits.items()}
     return replace(data, **splits), cache
+
+
+def fingerprint(data: Data, folder: Path) -> str:
+    """What stands for the content of `data` wherever they lie, the same whether read from a cache in `folder` or not.
+
+    >>> from afanet.data import open_data
+    >>> few, many = (open_data("rooms", size=(24, 32), train_scenes=n, test_scenes=1) for n in (2, 3))
+    >>> fingerprint(few, Path("none")) == fingerprint(many, Path("none"))
+    False
+    """
+    originals: dict[str, Any] = {name: _uncached(split) for name, split in data.splits.items()}
+    return content_key(replace(data, **originals), read_seen(folder))[0]
 
 
 def content_key(data: Data, seen: Seen) -> tuple[str, Seen]:
@@ -167,6 +179,12 @@ class Numbered(Sequence[tuple[int, Any]]):
 
 def _cached(split: Split, folder: Path) -> Split:
     return Split(Cached(folder, split.read), Numbered(split.items), split.transform)
+
+
+def _uncached(split: Split) -> Split:
+    if not isinstance(split.read, Cached):
+        return split
+    return Split(split.read.original, cast(Numbered, split.items).items, split.transform)
 
 
 def _array(file: Path) -> np.memmap[Any, Any]:

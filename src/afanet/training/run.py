@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from afanet.data import Batch, Collate, Data
+from afanet.data.cache import fingerprint
 from afanet.data.faults import check_samples, unchecked
 from afanet.errors import InputError
 from afanet.tasks import Task
@@ -32,7 +33,7 @@ from afanet.training.processes import create_fabric, to_launch
 from afanet.training.progress import Bar, say
 from afanet.training.recipe import Recipe
 from afanet.training.scoring import Scores, score, scored_splits
-from afanet.training.setup import build_network, deterministic, open_tasks, plain_errors
+from afanet.training.setup import build_network, data_cache, deterministic, open_tasks, plain_errors
 from afanet.training.started import first, started
 from afanet.training.stream import train_loader
 from afanet.training.warm_start import warm_start
@@ -193,6 +194,7 @@ def _fit(job: _Job, folder: RunFolder) -> None:
     cost = {"parameters": parameters(job.network), "flops": flops(job.network, recipe.data.size)}
     with deterministic():
         fabric = create_fabric(recipe, find_device(recipe.device))
+        content = fingerprint(data, data_cache(recipe)) if fabric.is_global_zero else None
         batches = len(train_loader(data, recipe))
         learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe))
         loop = Loop(learner, data, folder, saved)
@@ -209,6 +211,7 @@ def _fit(job: _Job, folder: RunFolder) -> None:
             "method": recipe.network.method,
             **scores,
             "data": data.describe,
+            "fingerprint": content,
             "weights": job.weights_report,
             "epochs": -(-learner.step // loop.per_epoch),
             "steps": learner.step,
