@@ -90,12 +90,14 @@ class Depth(DenseTask):
     """
 
     main_metric = "abs"
+    error_unit = "m"
     loss_name = "l1"
     silog_weight = 0.5
 
     def __init__(self, max_metres: float = 10.0, name: str = "depth") -> None:
         self.name = name
         self.max_metres = max_metres
+        self.error_limit = max_metres / 5
         self.output = Dense(1)
         self.higher_is_better = dict.fromkeys(ERRORS, False) | dict.fromkeys(WITHIN, True)
 
@@ -147,6 +149,11 @@ class Depth(DenseTask):
     def metrics(self) -> MetricCollection:
         """Ten figures: see `DepthScores`."""
         return MetricCollection([DepthScores()])
+
+    def error(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """The absolute error in metres."""
+        wrong = (prediction - target).abs().masked_fill(~measured(target), torch.nan)
+        return wrong.reshape(wrong.shape[-2:])
 
     @property
     def legend(self) -> ColourBar:

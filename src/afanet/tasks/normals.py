@@ -86,6 +86,8 @@ class Normals(DenseTask):
     """
 
     main_metric = "mean"
+    error_limit = 60.0
+    error_unit = "°"
 
     def __init__(self, name: str = "normals") -> None:
         self.name = name
@@ -123,6 +125,11 @@ class Normals(DenseTask):
     def metrics(self) -> MetricCollection:
         """Six figures: see `NormalsScores`."""
         return MetricCollection([NormalsScores()])
+
+    def error(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """The angle between the two in degrees."""
+        cosine = (prediction * target).sum(0).clamp(-1, 1)
+        return cosine.acos().rad2deg().masked_fill(~known(target)[0], torch.nan)
 
     @property
     def legend(self) -> Swatches:

@@ -90,6 +90,8 @@ class Segmentation(DenseTask):
     """
 
     main_metric = "miou"
+    error_limit = 1.0
+    error_unit = "wrong"
     class_weights: tuple[float, ...] | None = None
 
     def __init__(self, classes: Sequence[str], void: int = 255, name: str = "segmentation") -> None:
@@ -124,6 +126,10 @@ class Segmentation(DenseTask):
     def metrics(self) -> MetricCollection:
         """`miou`, `pixel_accuracy`, `class_accuracy` and `fw_iou`: see `SegmentationScores`."""
         return MetricCollection([SegmentationScores(len(self.classes), ignore_index=self.void)])
+
+    def error(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """1 where the class is wrong, 0 where it is right."""
+        return (prediction != target).float().masked_fill(~self.labelled(target), torch.nan)
 
     @property
     def legend(self) -> Swatches:

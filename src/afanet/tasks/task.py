@@ -95,7 +95,13 @@ Legend = Swatches | ColourBar
 
 
 class DenseTask(Task):
-    """A task with a value for every pixel, which can be drawn."""
+    """A task with a value for every pixel, which can be drawn.
+
+    Errors are drawn up to `error_limit`, in `error_unit`.
+    """
+
+    error_limit: float
+    error_unit: str
 
     @property
     @abstractmethod
@@ -105,6 +111,10 @@ class DenseTask(Task):
     @abstractmethod
     def picture(self, value: Tensor) -> NDArray[np.uint8]:
         """One prediction or one target as an RGB image (H, W, 3); what is not labelled is black."""
+
+    @abstractmethod
+    def error(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """How wrong one prediction is at each pixel, float32 (H, W); no number where there is no label."""
 
 
 class PooledTask(Task):

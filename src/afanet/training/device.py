@@ -33,8 +33,13 @@ def find_precision(name: str, device: torch.device) -> str:
     """
     if name != "auto":
         return name
+    return "bf16" if computes_in_bf16(device) else "float32"
+
+
+def computes_in_bf16(device: torch.device) -> bool:
+    """Whether the device has instructions for bf16, without which it is many times slower than float32."""
     if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = any("bf16" in key and value for key, value in torch.cpu.get_capabilities().items())
-    return "bf16" if native and device.type != "mps" else "float32"
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "mps":
+        return False
+    return any("bf16" in key and bool(value) for key, value in torch.cpu.get_capabilities().items())

@@ -31,6 +31,7 @@ class RunFolder:
         self.single = path / "single"
         self.metrics = path / "metrics.json"
         self.evaluation = path / "evaluation.json"
+        self.costs = path / "costs.json"
         self.picture = path / "predictions.png"
 
     @classmethod
@@ -52,7 +53,7 @@ class RunFolder:
         folder = cls(path)
         if not folder.recipe.is_file():
             return cls.fresh(path)
-        then, now = (_leaves(r.model_dump(mode="json")) for r in (folder.read_recipe(), recipe))
+        then, now = (leaves(r.model_dump(mode="json")) for r in (folder.read_recipe(), recipe))
         for key in then | now:
             if then.get(key) != now.get(key) and key not in MAY_DIFFER:
                 raise InputError(
@@ -126,12 +127,16 @@ class RunFolder:
             raise InputError(f"{self.metrics} is not what train wrote: restore it, or remove it") from None
 
 
-def _leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
+def leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by dotted key.
+
+    >>> leaves({"a": 1, "b": {"c": 2}})
+    {'a': 1, 'b.c': 2}
+    """
+    found: dict[str, Any] = {}
     for key, value in values.items():
-        nested = isinstance(value, dict)
-        leaves |= _leaves(value, f"{prefix}{key}.") if nested else {prefix + key: value}
-    return leaves
+        found |= leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
 
 
 def default_folder(recipe: Recipe) -> Path:

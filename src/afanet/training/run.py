@@ -23,7 +23,7 @@ from afanet.training.balancing.checks import check_combination
 from afanet.training.balancing.shared import shared_parameters
 from afanet.training.checkpoint import load_checkpoint, read_checkpoint
 from afanet.training.cost import flops, parameters
-from afanet.training.device import find_device, find_precision
+from afanet.training.device import computes_in_bf16, find_device, find_precision
 from afanet.training.folder import RunFolder, default_folder
 from afanet.training.launch import launch
 from afanet.training.learner import Learner, channels_last
@@ -36,6 +36,7 @@ from afanet.training.scoring import Scores, score, scored_splits
 from afanet.training.setup import build_network, data_cache, deterministic, open_tasks, plain_errors
 from afanet.training.started import first, started
 from afanet.training.stream import train_loader
+from afanet.training.variants import for_method
 from afanet.training.warm_start import warm_start
 
 EXAMPLES = 4
@@ -75,7 +76,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
     (or of the epoch that did best on the validation split): no epoch is chosen by them. Raises `InputError` for
     anything in the recipe or the data that cannot be used, and then leaves no new folder behind.
     """
-    recipe = _resolve(recipe)
+    recipe = resolve(recipe)
     path = out or default_folder(recipe)
     count = to_launch(recipe, find_device(recipe.device))
     folder = RunFolder(path)
@@ -128,16 +129,18 @@ def evaluate(path: Path, device: str | None = None) -> Run:
     return Run(folder, results, tasks, *_predict_examples(job, folder))
 
 
-def _resolve(recipe: Recipe) -> Recipe:
-    precision = find_precision(recipe.precision, find_device(recipe.device))
+def resolve(recipe: Recipe) -> Recipe:
+    """The recipe with the precision that `auto` means on its device."""
+    device = find_device(recipe.device)
+    precision = find_precision(recipe.precision, device)
+    if precision == "bf16" and not computes_in_bf16(device):
+        say(f"warning: this {device.type} has no instructions for bf16: expect many times the time of float32")
     return recipe.model_copy(update={"precision": precision})
 
 
 def _first_stage(recipe: Recipe, folder: RunFolder, resume: bool) -> Recipe:
     """Train the single-task networks that the run begins with; returns its recipe with these as its warm start."""
-    network = recipe.network.model_copy(update={"method": "single", "guard": None})
-    balancing = type(recipe.balancing)()
-    single = recipe.model_copy(update={"network": network, "balancing": balancing, "two_stage": False})
+    single = for_method(recipe, "single")
     say("first stage: single-task networks")
     train(single, folder.single, resume=resume)
     say("second stage")
