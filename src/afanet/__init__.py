@@ -1,7 +1,17 @@
 """Weave single-task vision networks into one multi-task network."""
 
 from afanet.errors import InputError
-from afanet.fusion import AFA, NDDR, ChannelAggregation, CrossStitch, GradientGuard, SpatialAggregation
+from afanet.fusion import (
+    AFA,
+    NDDR,
+    ChannelAggregation,
+    CrossStitch,
+    GradientGuard,
+    SpatialAggregation,
+    cut_connection,
+    flow,
+    record_gates,
+)
 from afanet.networks import Dense, Layout, Point, Pooled, create_network, weave
 from afanet.reference import load_reference_layer, load_reference_network
 
@@ -20,7 +30,10 @@ __all__ = [
     "Pooled",
     "SpatialAggregation",
     "create_network",
+    "cut_connection",
+    "flow",
     "load_reference_layer",
     "load_reference_network",
+    "record_gates",
     "weave",
 ]

@@ -5,7 +5,19 @@ from afanet.fusion.base import Fusion
 from afanet.fusion.channel import ChannelAggregation
 from afanet.fusion.cross_stitch import CrossStitch
 from afanet.fusion.guard import GradientGuard
+from afanet.fusion.inspect import cut_connection, flow, record_gates
 from afanet.fusion.nddr import NDDR
 from afanet.fusion.spatial import SpatialAggregation
 
-__all__ = ["AFA", "NDDR", "ChannelAggregation", "CrossStitch", "Fusion", "GradientGuard", "SpatialAggregation"]
+__all__ = [
+    "AFA",
+    "NDDR",
+    "ChannelAggregation",
+    "CrossStitch",
+    "Fusion",
+    "GradientGuard",
+    "SpatialAggregation",
+    "cut_connection",
+    "flow",
+    "record_gates",
+]

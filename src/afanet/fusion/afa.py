@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from afanet.fusion.base import Fusion, in_full_precision
+from afanet.fusion.base import Fusion, in_full_precision, without
 from afanet.fusion.channel import ChannelAggregation
 from afanet.fusion.mix import mix, product
 from afanet.fusion.spatial import SpatialAggregation
@@ -71,6 +71,12 @@ class AFA(Fusion):
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
         """CAM's and SAM's gates for these features: (B, to, from, C, 1, 1) and (B, to, from, 1, H, W)."""
         return self.cam.gates(xs) | self.sam.gates(self.cam(xs))
+
+    def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
+        """The outputs if `to` got its own features in the place of those of `source`, under the same gates."""
+        gates = self.gates(xs)
+        weights = (gates["spatial"][:, to] * gates["channel"][:, :, source]).sum(1)  # over the tasks between the two
+        return without(xs, self(xs), weights, to, source)
 
 
 def _describe_mixed(xs: Sequence[Tensor], a: Tensor) -> Tensor:

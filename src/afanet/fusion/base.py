@@ -73,6 +73,18 @@ class Fusion(nn.Module, ABC):
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """What the layer computes, without the guard."""
 
+    @abstractmethod
+    def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """How much each output takes of each source, for these features, by kind: `channel`, `spatial` or both.
+
+        Channel gates are (B, to, from, C, 1, 1), spatial ones (B, to, from, 1, H, W); none is negative, and over the
+        sources they sum to one.
+        """
+
+    @abstractmethod
+    def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
+        """The outputs if `to` got its own features in the place of those of `source`, under the same gates."""
+
     def extra_repr(self) -> str:
         size = "" if self.size is None else f", size={self.size}"
         return f"channels={self.channels}, tasks={self.tasks}{size}"
@@ -83,6 +95,18 @@ def in_full_precision(x: Tensor) -> AbstractContextManager[Any]:
     device = x.device.type
     available = torch.amp.is_autocast_available(device)  # not on "meta", where shapes and FLOPs are had for nothing
     return torch.autocast(device, enabled=False) if available else nullcontext()
+
+
+def shares(weights: Tensor) -> Tensor:
+    """Weights (B, to, from, ...) that are not negative, over their sum over the sources."""
+    return weights / weights.sum(2, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
+
+
+def without(xs: Sequence[Tensor], ys: Sequence[Tensor], weights: Tensor, to: int, source: int) -> list[Tensor]:
+    """The outputs ys of a weighted sum of xs if output `to` took of its own what its weights take of `source`."""
+    changed = list(ys)
+    changed[to] = ys[to] + (weights * (xs[to] - xs[source])).to(ys[to].dtype)
+    return changed
 
 
 def weighted_sums(xs: Sequence[Tensor], weights: Tensor) -> list[Tensor]:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afanet.fusion.base import Fusion, in_full_precision, weighted_sums
+from afanet.fusion.base import Fusion, in_full_precision, weighted_sums, without
 from afanet.fusion.gates import excess_of, gate_matrices, softmax_over_sources, weights_of
 from afanet.fusion.mix import mix, product
 
@@ -76,6 +76,10 @@ class ChannelAggregation(Fusion):
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
         """What the layer does with these features: ``{"channel": (B, to, from, C, 1, 1)}``."""
         return {"channel": self.weights(xs)[..., None, None]}
+
+    def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
+        """The outputs if `to` got its own features in the place of those of `source`, under the same gates."""
+        return without(xs, self(xs), self.weights(xs)[:, to, source, :, None, None], to, source)
 
     def _hidden(self, xs: Sequence[Tensor]) -> Tensor:
         with in_full_precision(xs[0]):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor, nn
 
-from afanet.fusion.base import Fusion, weighted_sums
+from afanet.fusion.base import Fusion, shares, weighted_sums, without
 
 
 class CrossStitch(Fusion):
@@ -45,6 +45,14 @@ class CrossStitch(Fusion):
 
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
         return weighted_sums(xs, self.alpha)
+
+    def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The absolute weights as shares, the same for every image: ``{"channel": (B, to, from, C, 1, 1)}``."""
+        return {"channel": shares(self.alpha.abs().expand(len(xs[0]), *self.alpha.shape))}
+
+    def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
+        """The outputs if `to` got its own features in the place of those of `source`, under the same gates."""
+        return without(xs, self(xs), self.alpha[to, source], to, source)
 
 
 def start_weights(tasks: int) -> Tensor:

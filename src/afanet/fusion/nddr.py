@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afanet.fusion.base import Fusion
+from afanet.fusion.base import Fusion, shares
 from afanet.fusion.cross_stitch import start_weights
 
 
@@ -54,3 +54,20 @@ class NDDR(Fusion):
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
         x = torch.cat(list(xs), 1)
         return [F.relu(norm(conv(x))) for conv, norm in zip(self.convs, self.norms, strict=True)]
+
+    def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Each source's share of a kernel row's absolute sum, for every image: ``{"channel": (B, to, from, C, 1, 1)}``.
+
+        It leaves aside how large the features are that a kernel meets.
+        """
+        kernels = torch.stack([conv.get_parameter("weight")[..., 0, 0] for conv in self.convs]).abs()
+        sums = (
+            kernels.reshape(self.tasks, self.channels, self.tasks, self.channels).sum(3).movedim(2, 1)[..., None, None]
+        )
+        return {"channel": shares(sums.expand(len(xs[0]), *sums.shape))}
+
+    def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
+        """The outputs if `to` got its own features in the place of those of `source`, with the same kernels."""
+        changed: list[Tensor] = self(xs)
+        changed[to] = self([xs[to] if task == source else x for task, x in enumerate(xs)])[to]
+        return changed

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from afanet.errors import InputError
-from afanet.fusion.base import Fusion, in_full_precision, weighted_sums
+from afanet.fusion.base import Fusion, in_full_precision, weighted_sums, without
 from afanet.fusion.gates import excess_of, gate_matrices, softmax_over_sources, weights_of
 from afanet.fusion.mix import mix, product
 
@@ -97,6 +97,10 @@ class SpatialAggregation(Fusion):
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
         """What the layer does with these features: ``{"spatial": (B, to, from, 1, H, W)}``."""
         return {"spatial": self.weights(self.describe(xs)).unsqueeze(3)}
+
+    def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
+        """The outputs if `to` got its own features in the place of those of `source`, under the same gates."""
+        return without(xs, self(xs), self.weights(self.describe(xs))[:, to, source].unsqueeze(1), to, source)
 
     def _hidden(self, s: Tensor) -> Tensor:
         with in_full_precision(s):

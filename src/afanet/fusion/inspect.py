@@ -1,0 +1,137 @@
+"""Looking into a network: how much each task took from each other one, and what a borrowed feature was worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from afanet.errors import InputError, unknown
+from afanet.fusion.base import Fusion
+
+
+def fusion_layers(network: nn.Module) -> dict[str, Fusion]:
+    """The layers at which tasks meet, by the name of the point after which they stand; AFA's own halves are none.
+
+    >>> from afanet import AFA
+    >>> list(fusion_layers(nn.ModuleDict({"fusion": nn.ModuleDict({"stem": AFA(4, 2, (3, 3))})})))
+    ['stem']
+    """
+    found: dict[str, Fusion] = {}
+    inside: tuple[str, ...] = ()
+    for name, module in network.named_modules():
+        if isinstance(module, Fusion) and not name.startswith(inside or ("\0",)):
+            found[name.removeprefix("fusion.")] = module
+            inside = (*inside, f"{name}.")
+    return found
+
+
+@contextmanager
+def record_gates(network: nn.Module) -> Iterator[dict[str, dict[str, Tensor]]]:
+    """Inside this context every forward pass leaves its gates in the dict that it gives, by layer and kind.
+
+    Channel gates are (B, to, from, C, 1, 1), spatial ones (B, to, from, 1, H, W), tasks in the network's order; over
+    the sources they sum to one. Of AFA they are the gates themselves; of cross-stitch and NDDR, which weigh every image
+    alike, the shares of the absolute weights. A later pass replaces what an earlier one left. What was recorded stays
+    after the context. In a compiled network call ``network.forward``.
+
+    Raises:
+        InputError: for a network in which nothing meets.
+
+    >>> from afanet import Pooled, create_network, record_gates
+    >>> network = create_network("afa", {"age": Pooled(8), "gender": Pooled(2)}, "resnet18", size=(64, 64)).eval()
+    >>> with record_gates(network) as gates, torch.no_grad():
+    ...     outputs = network(torch.rand(3, 3, 64, 64))
+    >>> {kind: tuple(values.shape) for kind, values in gates["backbone.layer4.1"].items()}
+    {'channel': (3, 2, 2, 512, 1, 1), 'spatial': (3, 2, 2, 1, 2, 2)}
+    """
+    recorded: dict[str, dict[str, Tensor]] = {}
+
+    def recorder(name: str) -> Callable[[Fusion, Any, Any], None]:
+        def record(layer: Fusion, inputs: tuple[Sequence[Tensor]], output: Any) -> None:
+            with torch.no_grad():
+                recorded[name] = {kind: values.float() for kind, values in layer.gates(inputs[0]).items()}
+
+        return record
+
+    layers = _require_layers(network)
+    handles = [layer.register_forward_hook(recorder(name)) for name, layer in layers.items()]
+    try:
+        yield recorded
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def flow(gates: Mapping[str, Tensor]) -> Tensor:
+    """How much each output of a layer consists of each source, from its gates: (B, to, from), rows summing to one.
+
+    Two mixes in a row are one, whose weights at each channel c and pixel p are a product of matrices,
+    :math:`w_{ij} = \\sum_k s_{ik}(p) \\, c_{kj}(c)`; their mean over both is the product of the two means.
+
+    >>> channel = torch.tensor([[0.75, 0.25], [0.25, 0.75]]).reshape(1, 2, 2, 1, 1, 1)
+    >>> flow({"channel": channel, "spatial": channel})[0]
+    tensor([[0.6250, 0.3750],
+            [0.3750, 0.6250]])
+    """
+    means = [gates[kind].mean((3, 4, 5)) for kind in ("spatial", "channel") if kind in gates]
+    total = means[0]
+    for mean in means[1:]:
+        total = total @ mean
+    return total
+
+
+@contextmanager
+def cut_connection(network: nn.Module, layer: str, to: int, source: int) -> Iterator[None]:
+    """Inside this context task `to` gets its own features at `layer` wherever it took of those of `source`.
+
+    The gates stay what they are with all features, so that the difference is what the borrowed features were worth.
+    Tasks are counted from 0 in the network's order.
+
+    Raises:
+        InputError: for a layer that there is not (the nearest is named), or a task that does not take part.
+
+    >>> from afanet import AFA, cut_connection
+    >>> network = nn.ModuleDict({"stem": AFA(4, 2, (3, 3))})
+    >>> x = [torch.rand(1, 4, 3, 3), torch.rand(1, 4, 3, 3)]
+    >>> with cut_connection(network, "stem", to=0, source=1):
+    ...     y = network["stem"](x)
+    >>> bool(torch.allclose(y[0], x[0], atol=1e-6)), bool(torch.equal(y[1], network["stem"](x)[1]))
+    (True, True)
+    """
+    layers = _require_layers(network)
+    if layer not in layers:
+        raise unknown("fusion layer", layer, layers)
+    fusion = layers[layer]
+    if to == source or not {to, source} <= set(range(fusion.tasks)):
+        raise InputError(
+            f"at {layer} {fusion.tasks} tasks meet, found to={to} and source={source}: "
+            f"expected two of 0 to {fusion.tasks - 1}"
+        )
+    inside = False
+
+    def replace(layer: Fusion, inputs: tuple[Sequence[Tensor]], output: Any) -> Any:
+        nonlocal inside
+        if inside:
+            return output
+        inside = True
+        try:
+            return layer.cut(inputs[0], to, source)
+        finally:
+            inside = False
+
+    handle = fusion.register_forward_hook(replace)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _require_layers(network: nn.Module) -> dict[str, Fusion]:
+    layers = fusion_layers(network)
+    if not layers:
+        raise InputError("the network has no fusion layer: its tasks meet nowhere, so that nothing is borrowed")
+    return layers
