@@ -1,4 +1,4 @@
-"""Imports run downward: cli -> report -> training -> tasks, data -> networks -> fusion."""
+"""Imports run downward: cli -> report -> comparison -> training -> tasks, data -> networks -> fusion."""
 
 import ast
 import subprocess
@@ -16,8 +16,9 @@ BELOW = {
     "tasks": {"errors", "networks"},
     "data": {"errors", "tasks"},
     "training": {"errors", "fusion", "networks", "tasks", "data"},
-    "report": {"errors", "tasks", "data", "training"},
-    "cli": {"errors", "data", "training", "report"},
+    "comparison": {"errors", "networks", "tasks", "data", "training"},
+    "report": {"errors", "tasks", "data", "training", "comparison"},
+    "cli": {"errors", "data", "training", "comparison", "report"},
     "__main__": {"cli"},
 }
 HEAVY = ("lightning", "torchmetrics", "pydantic", "yaml", "h5py", "scipy", "matplotlib", "rich")

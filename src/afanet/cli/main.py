@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from afanet import __version__
 from afanet.cli.balancing import add_balancing_command
+from afanet.cli.compare import add_compare_commands
 from afanet.cli.data import add_data_commands
 from afanet.cli.flags import add_recipe_flags, overrides
 from afanet.errors import InputError, unknown
@@ -86,6 +87,8 @@ def parse(words: Sequence[str]) -> Namespace:
     evaluate.set_defaults(command=_evaluate, parser=evaluate)
     evaluate.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     evaluate.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's if not given")
+
+    add_compare_commands(commands, words)
 
     demo = commands.add_parser(
         "demo",

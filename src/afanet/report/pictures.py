@@ -40,7 +40,7 @@ def draw_predictions(
 
     for sample in range(samples):
         axes = figure.add_subplot(grid[(sample, 0) if dense else (0, sample)])
-        axes.imshow(_photograph(examples["image"][sample]))
+        axes.imshow(photograph(examples["image"][sample]))
         axes.set_title("image" if dense and sample == 0 else "", fontsize=9)
         axes.set_xlabel(_words(pooled, examples["targets"], runs, sample), fontsize=8)
         _bare(axes)
@@ -57,7 +57,7 @@ def draw_predictions(
     figure.savefig(file, dpi=120, bbox_inches="tight", pad_inches=0.1)
 
 
-def _photograph(image: Tensor) -> Tensor:
+def photograph(image: Tensor) -> Tensor:
     """The normalised image (3, H, W) as it was, (H, W, 3) from 0 to 1."""
     mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
     return (image.permute(1, 2, 0) * std + mean).clamp(0, 1)

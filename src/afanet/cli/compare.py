@@ -1,0 +1,119 @@
+"""`afanet compare` and `afanet report`: runs side by side."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from afanet.cli.flags import add_recipe_flags, overrides
+from afanet.errors import InputError
+
+if TYPE_CHECKING:
+    from afanet.comparison.runs import Finished
+
+METHODS = "single,hard,cross_stitch,nddr,mtan,afa"
+FILES = {
+    "comparison.md": "markdown",
+    "comparison.csv": "rows_csv",
+    "comparison.tex": "latex",
+    "comparison.json": "as_json",
+}
+PAGE = "report.html"
+
+
+def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
+    """Add both commands; every flag of `train` is one of `compare`."""
+    compare: ArgumentParser = commands.add_parser(
+        "compare",
+        help="train several methods with several seeds and compare them",
+        description="Train what is missing of several methods with several seeds, all by one recipe, and compare them.",
+        allow_abbrev=False,
+    )
+    compare.set_defaults(command=_compare, parser=compare, words=words)
+    compare.add_argument("recipe", metavar="RECIPE", help="a recipe's name or a YAML file")
+    compare.add_argument("--methods", default=METHODS, help=f"with commas between them, {METHODS} if not given")
+    compare.add_argument("--seeds", type=int, default=3, help="seeds of each method, from --seed on; 3 if not given")
+    compare.add_argument("--out", type=Path, metavar="DIR", help="folder of all runs, runs/compare-RECIPE if not given")
+    compare.add_argument("--only", metavar="I/N", help="train every N-th run from the I-th on, on this machine")
+    compare.add_argument(
+        "--jobs", action="store_true", help="print one command a run for a scheduler, and train nothing"
+    )
+    if words[:1] == ["compare"]:
+        add_recipe_flags(compare, words)
+
+    report: ArgumentParser = commands.add_parser(
+        "report",
+        help="compare finished runs in one HTML page",
+        description="Put finished runs side by side: a table, and a page that opens from disk.",
+        allow_abbrev=False,
+    )
+    report.set_defaults(command=_report, parser=report)
+    report.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of finished runs")
+    report.add_argument("--out", type=Path, default=Path(PAGE), metavar="FILE", help=f"the page, {PAGE} if not given")
+
+
+def _compare(given: Namespace) -> None:
+    from afanet.comparison.plan import complete, part, plan
+    from afanet.comparison.runs import Finished, group_runs
+    from afanet.training.load import load_recipe
+
+    if hasattr(given, "network.method"):
+        raise InputError("compare takes --methods with commas between them, not --method")
+    recipe = load_recipe(given.recipe, overrides(given))
+    out = given.out or Path("runs") / f"compare-{recipe.name}"
+    planned = plan(recipe, given.methods.split(","), given.seeds, out)
+    if given.jobs:
+        words = [word for word in given.words if word != "--jobs"]
+        for number in range(1, len(planned) + 1):
+            print(shlex.join(["afanet", *words, "--only", f"{number}/{len(planned)}"]))
+        return
+    complete(part(planned, given.only) if given.only else planned)
+    missing = [run.folder.path.name for run in planned if not run.finished]
+    if missing:
+        print(f"{len(missing)} of {len(planned)} runs are still missing: {', '.join(missing)}", file=sys.stderr)
+        return
+    from afanet.comparison.costs import measure_costs
+
+    runs = [Finished.read(run.folder.path) for run in planned]
+    measure_costs(group_runs(runs))
+    _show(runs, out / PAGE, out)
+
+
+def _report(given: Namespace) -> None:
+    from afanet.comparison.runs import Finished
+
+    _show([Finished.read(path) for path in given.runs], given.out)
+
+
+def _show(runs: Sequence[Finished], page: Path, files: Path | None = None) -> None:
+    """Print the table, and write the page and, into the folder `files`, the table in other forms."""
+    from rich.console import Console
+
+    from afanet.comparison import tables
+    from afanet.comparison.compare import compare_runs
+    from afanet.comparison.look import Predictor, look
+    from afanet.comparison.runs import group_runs
+    from afanet.report.page import report_page
+    from afanet.training.setup import open_tasks
+
+    groups = group_runs(runs)
+    data, tasks = open_tasks(groups[0].recipe)
+    looks = {group.title: look(Predictor(group.runs[0], tasks), data) for group in groups}
+    comparison = compare_runs(runs, tasks, {title: seen.scores for title, seen in looks.items()})
+    written = {page: report_page(comparison, data, looks)}
+    if files:
+        written |= {files / name: getattr(tables, form)(comparison) for name, form in FILES.items()}
+    for file, text in written.items():
+        try:
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{file} cannot be written: {error.strerror}") from None
+    console = Console()
+    console.print(tables.terminal_table(comparison, console.width))
+    for note in tables.footnotes(comparison):
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{page} shows it all; open it in a browser", markup=False, highlight=False, soft_wrap=True)

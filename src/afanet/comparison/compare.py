@@ -1,0 +1,137 @@
+"""What runs side by side say: figures with their spread, and changes against single task with intervals."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from afanet.comparison.images import ImageScores
+from afanet.comparison.runs import Finished, Group, group_runs
+from afanet.comparison.statistics import (
+    Change,
+    Spread,
+    bootstrap_changes,
+    delta_m,
+    paired_change,
+    relative_gain,
+    spread,
+)
+from afanet.tasks import Task
+
+BASE = "single"
+Figures = dict[str, dict[str, float]]
+Looked = Mapping[str, Mapping[str, ImageScores]]  # by title and task
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one method came to: figures by task and metric, changes against single task, delta_m, costs.
+
+    Changes are differences in the metric's own unit, delta_m is in per cent, positive for the better; the row of single
+    task itself has none of them.
+    """
+
+    group: Group
+    scores: dict[str, dict[str, Spread]]
+    changes: dict[str, dict[str, Change]]
+    delta_m: dict[str, Change]
+    costs: dict[str, float]
+
+    @property
+    def title(self) -> str:
+        """The method, with what else sets it apart."""
+        return self.group.title
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows by method over the same tasks and the same test split; `notes` say what a reader must know."""
+
+    tasks: dict[str, Task]
+    rows: list[Row]
+    notes: list[str]
+
+    def verdict(self, row: Row, task: str, metric: str) -> str:
+        """`better` or `worse` than single task where the interval leaves out zero, else `same`; empty without one."""
+        change = row.changes.get(task, {}).get(metric)
+        if change is None or math.isnan(change.low):
+            return ""
+        if not change.clear:
+            return "same"
+        return "better" if (change.mean > 0) == self.tasks[task].higher_is_better[metric] else "worse"
+
+
+def compare_runs(runs: Sequence[Finished], tasks: dict[str, Task], looked: Looked | None = None) -> Comparison:
+    """Put finished runs side by side.
+
+    Intervals are over seeds (Student's, paired) where a method and single task have at least two in common; where there
+    is one, they are over the images in `looked`, the scores of the first run of each title.
+    Raises `InputError` for runs that cannot stand side by side.
+    """
+    groups = group_runs(runs)
+    base = next((group for group in groups if group.title == BASE), None)
+    rows = [_row(group, base, tasks, looked or {}) for group in groups]
+    notes = []
+    if base is None:
+        notes.append("no run of the method single is among these, so nothing is said against single task")
+    counts = {len(group.runs) for group in groups}
+    if min(counts) < 3:
+        notes.append("fewer than three seeds: no order between methods follows from these figures")
+    for group in groups:
+        if base and group.seeds != base.seeds:
+            notes.append(
+                f"{group.title} has seeds {group.seeds}, {BASE} has {base.seeds}: pairs are of those in common"
+            )
+    return Comparison(tasks, rows, notes)
+
+
+def _row(group: Group, base: Group | None, tasks: Mapping[str, Task], looked: Looked) -> Row:
+    figures = [_figures(run) for run in group.runs]
+    scores = {
+        task: {metric: spread([one[task][metric] for one in figures]) for metric in figures[0][task]} for task in tasks
+    }
+    changes: dict[str, dict[str, Change]] = {}
+    total: dict[str, Change] = {}
+    if base is not None and group is not base:
+        theirs = {run.recipe.seed: _figures(run) for run in base.runs}
+        pairs = [(ours, theirs[seed]) for seed, ours in zip(group.seeds, figures, strict=True) if seed in theirs]
+        for task in tasks:
+            if len(pairs) < 2 and group.title in looked and base.title in looked:
+                changes[task] = bootstrap_changes(looked[group.title][task], looked[base.title][task])
+            elif pairs:
+                changes[task] = {
+                    metric: paired_change([a[task][metric] - b[task][metric] for a, b in pairs])
+                    for metric in scores[task]
+                }
+        totals = [delta_m(_gains(a, b, tasks)) for a, b in pairs]
+        total = {key: paired_change([one[key] for one in totals]) for key in totals[0]} if totals else {}
+    return Row(group, scores, changes, total, _costs(group))
+
+
+def _figures(run: Finished) -> Figures:
+    return {
+        task: {metric: math.nan if value is None else float(value) for metric, value in scores.items()}
+        for task, scores in run.results["tasks"].items()
+    }
+
+
+def _gains(ours: Figures, theirs: Figures, tasks: Mapping[str, Task]) -> Figures:
+    return {
+        name: {
+            metric: relative_gain(ours[name][metric], theirs[name][metric], better)
+            for metric, better in task.higher_is_better.items()
+        }
+        for name, task in tasks.items()
+    }
+
+
+def _costs(group: Group) -> dict[str, float]:
+    """Parameters and FLOPs, and what was measured side by side, if it was."""
+    results = group.runs[0].results
+    costs: dict[str, Any] = {"parameters": results["parameters"], "flops": results["flops"]}
+    if group.runs[0].folder.costs.is_file():
+        costs |= json.loads(group.runs[0].folder.costs.read_text(encoding="utf-8"))["costs"]
+    return costs

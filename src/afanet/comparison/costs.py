@@ -1,0 +1,119 @@
+"""What a training step and an answer cost, each method measured in a process of its own, one after the other."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stderr
+from io import StringIO
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import nn
+
+from afanet.comparison.runs import Group
+from afanet.training.device import find_device
+from afanet.training.learner import Learner
+from afanet.training.processes import create_fabric
+from afanet.training.progress import Bar
+from afanet.training.recipe import Recipe
+from afanet.training.setup import build_network, deterministic, open_tasks
+from afanet.training.stream import train_loader
+
+ROUNDS = 5
+STATUS = Path("/proc/self/status")  # Linux alone has it; elsewhere the peak since the start of the process will do
+
+
+def measure_costs(groups: Sequence[Group]) -> None:
+    """Measure every group and keep it in `costs.json` of its first run, unless all were measured together before.
+
+    All anew or none: figures stand side by side only if they come from one machine in one state.
+    """
+    if all(group.runs[0].folder.costs.is_file() for group in groups):
+        return
+    with Bar(len(groups), "measuring costs") as bar:
+        for group in groups:
+            folder = group.runs[0].folder
+            folder.write(folder.costs, measure(group.recipe))
+            bar.advance()
+
+
+def measure(recipe: Recipe) -> dict[str, Any]:
+    """`costs`: median seconds of a training step and of the answer for one image, and the most MiB that training holds.
+
+    Memory on the CPU is what the process holds beyond what it held before it built the network; on CUDA it is what
+    PyTorch allocated. `measured` says on what.
+    """
+    alone = recipe.model_copy(update={"devices": 1, "workers": 0, "two_stage": False, "warm_start": None})
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_measure, alone).result()
+
+
+def _measure(recipe: Recipe) -> dict[str, Any]:
+    device = find_device(recipe.device)
+    with redirect_stderr(StringIO()), deterministic():
+        data, tasks = open_tasks(recipe)
+        fabric = create_fabric(recipe, device)
+        batch = fabric.to_device(next(iter(train_loader(data, recipe))))
+        before = _held_now(device)
+        learner = Learner(fabric, build_network(recipe, tasks, "none"), tasks, recipe, ROUNDS + 1)
+        learner.train()
+        step = _seconds(lambda: learner.learn([batch]), device)
+        memory = _held_at_most(device) - before
+        answer = _answer(fabric, learner.network, batch["image"][:1], device)
+    return {
+        "costs": {"step_s": step, "latency_s": answer, "memory_mib": memory / 2**20},
+        "measured": {
+            "device": str(device),
+            "threads": torch.get_num_threads(),
+            "batch_size": len(batch["id"]),
+            "precision": recipe.precision,
+            "rounds": ROUNDS,
+        },
+    }
+
+
+def _answer(fabric: Any, network: nn.Module, image: torch.Tensor, device: torch.device) -> float:
+    network.eval()
+    image = image.contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode(), fabric.autocast():
+        return _seconds(lambda: network(image), device)
+
+
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    """The median of several times, after one that is not counted."""
+    times = []
+    for _ in range(ROUNDS + 1):
+        started = perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(perf_counter() - started)
+    return median(times[1:])
+
+
+def _held_now(device: torch.device) -> int:
+    """The bytes that are held, from where on the most is counted anew."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return torch.cuda.memory_allocated(device)
+    if STATUS.is_file():
+        (STATUS.parent / "clear_refs").write_text("5")
+        return _status("VmRSS")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _held_at_most(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return _status("VmHWM") if STATUS.is_file() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _status(key: str) -> int:
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(key))
+    return 1024 * int(line.split()[1])

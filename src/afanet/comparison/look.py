@@ -1,0 +1,86 @@
+"""What a finished run predicts, image by image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from afanet.comparison.images import ImageScores
+from afanet.comparison.runs import Finished
+from afanet.data import Batch, Collate, Data
+from afanet.tasks import Task
+from afanet.tasks.depth import Depth, measured
+from afanet.training.checkpoint import load_checkpoint
+from afanet.training.device import find_device
+from afanet.training.learner import channels_last
+from afanet.training.processes import create_fabric
+from afanet.training.progress import Bar
+from afanet.training.setup import build_network, deterministic
+from afanet.training.stream import scoring_loader
+
+DISTANCES = 20  # bins up to the far end of a depth task's colours
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at the whole test split: `scores` by task, and for depth tasks the error by distance.
+
+    `distances[TASK]` is (2, DISTANCES): the sum of absolute errors in metres, and the pixels, of each bin.
+    """
+
+    scores: dict[str, ImageScores]
+    distances: dict[str, Tensor]
+
+
+class Predictor:
+    """The network of a finished run with its checkpoint, as it was scored."""
+
+    def __init__(self, run: Finished, tasks: Mapping[str, Task]) -> None:
+        self.run, self.tasks = run, dict(tasks)
+        network = build_network(run.recipe, self.tasks, weights="none")
+        load_checkpoint(network, run.folder.weights(run.recipe))
+        self.fabric: Fabric = create_fabric(
+            run.recipe.model_copy(update={"devices": 1}), find_device(run.recipe.device)
+        )
+        self.network: nn.Module = self.fabric.to_device(channels_last(network)).eval()
+
+    def predict(self, images: Tensor) -> dict[str, Tensor]:
+        """Predictions by task for normalised images (B, 3, H, W), on the CPU."""
+        with torch.inference_mode(), self.fabric.autocast(), deterministic():
+            logits = self.network(self.fabric.to_device(images).contiguous(memory_format=torch.channels_last))
+        return {name: task.predict(logits[name]).cpu() for name, task in self.tasks.items()}
+
+
+def look(predictor: Predictor, data: Data) -> Look:
+    """Predict every image of the test split, and keep what each adds to the figures."""
+    tasks = predictor.tasks
+    scores = {name: ImageScores(task) for name, task in tasks.items()}
+    far = {name: task.max_metres for name, task in tasks.items() if isinstance(task, Depth)}
+    distances = {name: torch.zeros(2, DISTANCES, dtype=torch.float64) for name in far}
+    with Bar(len(data.test), f"looking at {predictor.run.folder.path.name}") as bar:
+        for batch in scoring_loader(data, data.test, predictor.run.recipe):
+            predictions = predictor.predict(batch["image"])
+            for name in tasks:
+                target = batch["targets"][name]
+                scores[name].update(predictions[name], target)
+                if name in far:
+                    distances[name] += _by_distance(predictions[name], target, far[name])
+            bar.advance(len(batch["id"]))
+    return Look(scores, distances)
+
+
+def examples(data: Data, tasks: Mapping[str, Task], indices: Sequence[int]) -> Batch:
+    """The test samples with these numbers as one batch."""
+    return Collate(dict(tasks))([data.test[index] for index in indices])
+
+
+def _by_distance(prediction: Tensor, target: Tensor, far: float) -> Tensor:
+    where = measured(target)
+    truth = target[where].double()
+    bins = (truth / far * DISTANCES).long().clamp(max=DISTANCES - 1)
+    errors = torch.bincount(bins, (prediction[where].double() - truth).abs(), minlength=DISTANCES)
+    return torch.stack([errors, torch.bincount(bins, minlength=DISTANCES).double()])

@@ -1,0 +1,88 @@
+"""Which runs a comparison needs, and the training of those that are not there yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from afanet.data.cache import fingerprint
+from afanet.errors import InputError
+from afanet.training.folder import RunFolder
+from afanet.training.progress import say
+from afanet.training.recipe import Recipe
+from afanet.training.run import resolve, train
+from afanet.training.setup import data_cache, open_whole
+from afanet.training.variants import for_method
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of a comparison: its resolved recipe and its folder, `OUT/METHOD-seedSEED`."""
+
+    recipe: Recipe
+    folder: RunFolder
+
+    @property
+    def finished(self) -> bool:
+        """Whether it was trained to its end."""
+        return self.folder.metrics.is_file()
+
+
+def plan(recipe: Recipe, methods: Sequence[str], seeds: int, out: Path) -> list[Planned]:
+    """Every method with each of `seeds` seeds, from the recipe's own on: all methods of one seed, then of the next.
+
+    Raises `InputError` for a method that there is not, or that is named twice, and for no seed at all.
+    """
+    if seeds < 1:
+        raise InputError(f"--seeds is {seeds}, expected at least 1")
+    if len(set(methods)) < len(methods) or not methods:
+        raise InputError(f"--methods is {','.join(methods)!r}, expected different methods with commas between them")
+    recipe = resolve(recipe)
+    planned = []
+    for seed in range(recipe.seed, recipe.seed + seeds):
+        for method in methods:
+            one = for_method(recipe, method).model_copy(update={"seed": seed})
+            planned.append(Planned(one, RunFolder(out / f"{method}-seed{seed}")))
+    return planned
+
+
+def part(planned: Sequence[Planned], which: str) -> list[Planned]:
+    """The i-th of n shares of the runs, from `i/n`: every n-th of them.
+
+    >>> part("abcde", "2/3")
+    ['b', 'e']
+    """
+    first, slash, last = which.partition("/")
+    if not (slash and first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
+        raise InputError(f"--only is {which!r}, expected i/n with i of 1 to n, such as 1/4")
+    return list(planned[int(first) - 1 :: int(last)])
+
+
+def complete(planned: Sequence[Planned]) -> None:
+    """Train every run that is not finished, from its last checkpoint where it has one.
+
+    Raises `InputError` for a folder that holds a run by another recipe or on other data, before anything is trained.
+    """
+    content = None
+    for run in planned:
+        RunFolder.resumable(run.folder.path, run.recipe)
+        if not run.finished:
+            continue
+        then = run.folder.read_recipe()
+        if then.precision != run.recipe.precision:
+            raise InputError(
+                f"{run.folder.recipe} has precision {then.precision}, and now it is {run.recipe.precision}: give "
+                f"--precision {then.precision}, or compare in another folder with --out"
+            )
+        content = content or fingerprint(open_whole(run.recipe), data_cache(run.recipe))
+        if run.folder.read_results().get("fingerprint") != content:
+            raise InputError(
+                f"{run.folder.path} was trained on other data than {run.recipe.data.root or run.recipe.data.name}: "
+                "compare in another folder with --out, or remove that one"
+            )
+    for number, run in enumerate(planned, start=1):
+        name = f"{run.folder.path.name} ({number} of {len(planned)})"
+        say(f"{name}: there already" if run.finished else f"\n{name}")
+        if not run.finished:
+            train(run.recipe, run.folder.path, resume=True)

@@ -1,0 +1,109 @@
+"""Finished runs, grouped by what they have in common but the seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from afanet.errors import InputError
+from afanet.training.folder import MAY_DIFFER, RunFolder, leaves
+from afanet.training.recipe import Recipe
+
+PROTOCOL = ("data.name", "data.size", "tasks", "select")  # and all of data.options
+NOT_METHOD = (*MAY_DIFFER, "seed", "name", "data.root", "loggers", "devices")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that was trained to its end."""
+
+    folder: RunFolder
+    recipe: Recipe
+    results: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> Finished:
+        """The run in that folder; raises `InputError` where there is none, or it did not come to its end."""
+        folder = RunFolder.existing(path)
+        if folder.read_metrics() is None:
+            raise InputError(f"{path} did not come to its end: go on with the command that began it and --resume")
+        return cls(folder, folder.read_recipe(), folder.read_results())
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in their seed alone, in the order of the seeds, and a title that says what sets them apart."""
+
+    title: str
+    runs: tuple[Finished, ...]
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the first seed."""
+        return self.runs[0].recipe
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of its runs."""
+        return [run.recipe.seed for run in self.runs]
+
+
+def group_runs(runs: Sequence[Finished]) -> list[Group]:
+    """The runs by method and whatever else differs, in the order in which they are first met.
+
+    Raises `InputError` where two runs cannot stand side by side: another data set, split, resolution, selection, other
+    tasks or other content of the files; and for a seed that comes twice.
+    """
+    for run in runs[1:]:
+        require_comparable(runs[0], run)
+    found: dict[tuple[tuple[str, str], ...], list[Finished]] = {}
+    for run in runs:
+        values = leaves(run.recipe.model_dump(mode="json"))
+        key = tuple((name, repr(value)) for name, value in values.items() if name not in NOT_METHOD)
+        found.setdefault(key, []).append(run)
+    groups = []
+    for title, same in zip(_titles([dict(key) for key in found]), found.values(), strict=True):
+        same.sort(key=lambda run: run.recipe.seed)
+        for one, other in pairwise(same):
+            if one.recipe.seed == other.recipe.seed:
+                raise InputError(f"{one.folder.path} and {other.folder.path} are the same run: give one of them")
+        groups.append(Group(title, tuple(same)))
+    return groups
+
+
+def require_comparable(one: Finished, other: Finished) -> None:
+    """Raise `InputError` where the figures of two runs are of different things."""
+    a, b = (leaves(run.recipe.model_dump(mode="json")) for run in (one, other))
+    keys = [key for key in a | b if key in PROTOCOL or key.startswith("data.options.")]
+    differ: list[tuple[str, Any, Any]] = [(key, a.get(key), b.get(key)) for key in keys if a.get(key) != b.get(key)]
+    contents = [run.results.get("fingerprint") for run in (one, other)]
+    if not differ and contents[0] != contents[1]:
+        differ = [("the content of the data", contents[0], contents[1])]
+    for key, first, second in differ:
+        raise InputError(
+            f"{one.folder.path} and {other.folder.path} cannot stand side by side: {key} is {first} in one and "
+            f"{second} in the other"
+        )
+
+
+def _titles(keys: Sequence[dict[str, str]]) -> list[str]:
+    """The method of each, with every value that is not what most have: `afa, guard=2.0`."""
+    names = list(dict.fromkeys(name for key in keys for name in key))
+    usual = {name: Counter(key.get(name) for key in keys).most_common(1)[0][0] for name in names}
+    titles = []
+    for key in keys:
+        forced = (
+            key["network.method"].strip("'") == "single"
+        )  # which has no balancing, guard or first stage to speak of
+        apart = [
+            f"{name.rpartition('.')[2]}={key.get(name, 'default')}"
+            for name in names
+            if name != "network.method" and key.get(name) != usual[name]
+            if not (forced and name.startswith(("balancing", "network.guard", "two_stage", "warm")))
+        ]
+        titles.append(", ".join([key["network.method"].strip("'"), *apart]))
+    return titles

@@ -1,0 +1,120 @@
+"""How sure a difference is: paired intervals over seeds, or over images where there is one seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from scipy import stats
+
+from afanet.comparison.images import ImageScores
+
+LEVEL = 0.95
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Figures of several seeds: their mean and standard deviation (n - 1), which is no number for one of them."""
+
+    mean: float
+    deviation: float
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A difference with its 95 % interval, and what the interval is over: `seeds` or `images`.
+
+    No interval (no numbers) where there is one seed and nobody looked at the images.
+    """
+
+    mean: float
+    low: float
+    high: float
+    over: str
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.low > 0 or self.high < 0
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and standard deviation of the values that are numbers.
+
+    >>> spread([1.0, 2.0, 3.0])
+    Spread(mean=2.0, deviation=1.0, values=(1.0, 2.0, 3.0))
+    """
+    known = torch.tensor([value for value in values if not math.isnan(value)], dtype=torch.float64)
+    mean = known.mean().item() if len(known) else math.nan
+    return Spread(mean, known.std().item() if len(known) > 1 else math.nan, tuple(values))
+
+
+def paired_change(differences: Sequence[float]) -> Change:
+    """The mean of differences, one a seed, with Student's interval: mean ± t(0.975, n - 1) s / sqrt n.
+
+    >>> change = paired_change([1.0, 2.0, 3.0])
+    >>> change.mean, round(change.low, 2), round(change.high, 2), change.clear
+    (2.0, -0.48, 4.48, False)
+    """
+    found = spread(differences)
+    count = len(found.values)
+    if count < 2:
+        return Change(found.mean, math.nan, math.nan, "seeds")
+    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) * found.deviation / math.sqrt(count)
+    return Change(found.mean, found.mean - half, found.mean + half, "seeds")
+
+
+def bootstrap_changes(run: ImageScores, base: ImageScores) -> dict[str, Change]:
+    """For every metric of a task the difference between two runs over the same images, with a bootstrap interval.
+
+    The images are drawn with replacement `RESAMPLES` times, the same ones for both; the interval is that between the
+    2.5th and the 97.5th percentile of the differences. It says how far the difference depends on which images
+    were tested, not on the seed of training.
+    """
+    exact = _differences(run, base, torch.ones(len(run), dtype=torch.int64))
+    generator = torch.Generator().manual_seed(0)
+    drawn: dict[str, list[float]] = {name: [] for name in exact}
+    for _ in range(RESAMPLES):
+        chosen = torch.randint(len(run), (len(run),), generator=generator)
+        weights = torch.bincount(chosen, minlength=len(run))
+        for name, value in _differences(run, base, weights).items():
+            drawn[name].append(value)
+    changes = {}
+    for name, values in drawn.items():
+        known = torch.tensor(values, dtype=torch.float64)
+        known = known[known.isfinite()]
+        edges = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)
+        low, high = known.quantile(edges).tolist() if len(known) else (math.nan, math.nan)
+        changes[name] = Change(exact[name], low, high, "images")
+    return changes
+
+
+def relative_gain(figure: float, base: float, higher_is_better: bool) -> float:
+    """The change against `base` in per cent of it, positive for the better.
+
+    >>> round(relative_gain(0.42, 0.40, True), 6), round(relative_gain(0.42, 0.40, False), 6)
+    (5.0, -5.0)
+    """
+    if base == 0:
+        return math.nan
+    return 100 * (figure - base) / abs(base) * (1 if higher_is_better else -1)
+
+
+def delta_m(gains: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """From the gains by task and metric: the mean over tasks of each one's mean, and the mean over all metrics.
+
+    >>> delta_m({"a": {"x": 2.0, "y": 4.0}, "b": {"z": -1.0}})
+    {'by_task': 1.0, 'by_metric': 1.666...}
+    """
+    by_task = [spread(list(task.values())).mean for task in gains.values()]
+    every = [gain for task in gains.values() for gain in task.values()]
+    return {"by_task": spread(by_task).mean, "by_metric": spread(every).mean}
+
+
+def _differences(run: ImageScores, base: ImageScores, weights: torch.Tensor) -> dict[str, float]:
+    ours, theirs = run.compute(weights), base.compute(weights)
+    return {name: ours[name] - theirs[name] for name in ours}

@@ -1,0 +1,199 @@
+"""A comparison as a table: for a terminal, in Markdown, LaTeX, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from afanet.comparison.compare import Comparison, Row
+from afanet.comparison.statistics import Change, Spread
+
+MARKS = {"better": "▲", "worse": "▼", "same": "≈", "": ""}
+STYLES = {"better": "green", "worse": "red", "same": "dim", "": "dim"}
+COSTS = {
+    "parameters": ("parameters, M", 1e6),
+    "flops": ("GFLOPs an image", 1e9),
+    "step_s": ("step, ms", 1e-3),
+    "latency_s": ("one image, ms", 1e-3),
+    "memory_mib": ("peak memory, MiB", 1.0),
+}
+DELTAS = {"by_task": "delta_m by task, % ↑", "by_metric": "delta_m by metric, % ↑"}
+LEGEND = "▲ better, ▼ worse than single task beyond the 95 % interval; ≈ cannot be told from it"
+
+
+def terminal_table(comparison: Comparison, width: int) -> Table:
+    """A row a metric, a column a method: mean ± standard deviation, and below it the change with its interval.
+
+    Where `width` characters do not hold that, a mark says what the interval says.
+    """
+    whole = width >= 40 + 32 * len(comparison.rows)
+    table = Table()
+    for title in ("task", "metric"):
+        table.add_column(title, no_wrap=True)
+    for row in comparison.rows:
+        table.add_column(row.title, justify="right")
+    for first, label, cells in lines(comparison):
+        texts = []
+        for figure, change, verdict in cells:
+            text = Text(figure)
+            if change:
+                text.append(f"\n{change} {MARKS[verdict]}" if whole else f" {MARKS[verdict]}", STYLES[verdict])
+            texts.append(text)
+        table.add_row(first, label, *texts)
+    return table
+
+
+def lines(comparison: Comparison) -> Iterator[tuple[str, str, list[tuple[str, str, str]]]]:
+    """Every line: the task where it begins, what stands in the line, and for each method figure, change and verdict."""
+    for name, task in comparison.tasks.items():
+        for number, (metric, higher) in enumerate(task.higher_is_better.items()):
+            cells = [
+                (
+                    show_spread(row.scores[name][metric]),
+                    show_change(row.changes.get(name, {}).get(metric)),
+                    comparison.verdict(row, name, metric),
+                )
+                for row in comparison.rows
+            ]
+            yield name if number == 0 else "", f"{metric} {'↑' if higher else '↓'}", cells
+    for key, label in DELTAS.items():
+        if any(row.delta_m for row in comparison.rows):
+            yield "", label, [(show_delta(row.delta_m.get(key)), "", "") for row in comparison.rows]
+    for key, (label, unit) in COSTS.items():
+        if any(key in row.costs for row in comparison.rows):
+            yield (
+                "",
+                label,
+                [(f"{row.costs[key] / unit:.4g}" if key in row.costs else "-", "", "") for row in comparison.rows],
+            )
+
+
+def show_spread(spread: Spread) -> str:
+    """`0.4127 ± 0.0021`; the mean alone of one seed, a dash for nothing."""
+    if math.isnan(spread.mean):
+        return "-"
+    return f"{spread.mean:.4f}" + ("" if math.isnan(spread.deviation) else f" ± {spread.deviation:.4f}")
+
+
+def show_change(change: Change | None) -> str:
+    """`+0.0041 [-0.0012, +0.0094]`, empty for none."""
+    if change is None or math.isnan(change.mean):
+        return ""
+    interval = "" if math.isnan(change.low) else f" [{change.low:+.4f}, {change.high:+.4f}]"
+    return f"{change.mean:+.4f}{interval}"
+
+
+def show_delta(change: Change | None) -> str:
+    """`+1.32 [-0.20, +2.84]`, a dash for none."""
+    if change is None or math.isnan(change.mean):
+        return "-"
+    return f"{change.mean:+.2f}" + ("" if math.isnan(change.low) else f" [{change.low:+.2f}, {change.high:+.2f}]")
+
+
+def footnotes(comparison: Comparison) -> list[str]:
+    """What a reader of the table must know."""
+    over = {change.over for row in comparison.rows for task in row.changes.values() for change in task.values()}
+    said = {
+        "seeds": "intervals: Student's t over seeds, paired with single task of the same seed",
+        "images": "intervals: bootstrap over the test images, paired; the spread of seeds is not in them",
+    }
+    seeds = ", ".join(f"{row.title} {len(row.group.runs)}" for row in comparison.rows)
+    bases = ", ".join(
+        str(run.folder.path) for row in comparison.rows if row.title == "single" for run in row.group.runs
+    )
+    notes = [f"seeds: {seeds}", *(said[one] for one in sorted(over))]
+    notes += [f"{LEGEND}, which is {bases}"] if over else []
+    return notes + comparison.notes
+
+
+def markdown(comparison: Comparison) -> str:
+    """A table for a README."""
+    titles = [row.title for row in comparison.rows]
+    text = [f"| task | metric | {' | '.join(titles)} |", f"| --- | --- |{' --- |' * len(titles)}"]
+    for first, label, cells in lines(comparison):
+        shown = [
+            f"{figure}<br>{change} {MARKS[verdict]}".strip() if change else figure for figure, change, verdict in cells
+        ]
+        text.append(f"| {first} | {label} | {' | '.join(shown)} |")
+    return "\n".join([*text, "", *(f"- {note}" for note in footnotes(comparison))]) + "\n"
+
+
+def latex(comparison: Comparison) -> str:
+    """A `tabular` for booktabs."""
+    titles = [_escape(row.title) for row in comparison.rows]
+    text = [
+        rf"\begin{{tabular}}{{ll{'r' * len(titles)}}}",
+        r"\toprule",
+        " & ".join(["task", "metric", *titles]) + r" \\",
+    ]
+    for first, label, cells in lines(comparison):
+        if first:
+            text.append(r"\midrule")
+        shown = [_escape(figure) + LATEX[verdict] for figure, _, verdict in cells]
+        text.append(" & ".join([_escape(first), _escape(label), *shown]) + r" \\")
+    notes = [f"% {note}" for note in footnotes(comparison)]
+    return "\n".join([*text, r"\bottomrule", r"\end{tabular}", *notes]) + "\n"
+
+
+LATEX = {"better": r" $\blacktriangle$", "worse": r" $\blacktriangledown$", "same": r" $\approx$", "": ""}
+SPECIAL = {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#"}
+
+
+def _escape(text: str) -> str:
+    return "".join(SPECIAL.get(character, character) for character in text)
+
+
+def rows_csv(comparison: Comparison) -> str:
+    """One line for each method, task and metric."""
+    stream = io.StringIO()
+    names = ["method", "task", "metric", "seeds", "mean", "sd", "change", "low", "high", "over", "verdict"]
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(names)
+    for row in comparison.rows:
+        for task, metrics in row.scores.items():
+            for metric, spread in metrics.items():
+                change = row.changes.get(task, {}).get(metric)
+                moved = [change.mean, change.low, change.high, change.over] if change else [math.nan] * 3 + [""]
+                values = [len(spread.values), spread.mean, spread.deviation, *moved]
+                shown = ["" if isinstance(value, float) and math.isnan(value) else value for value in values]
+                writer.writerow([row.title, task, metric, *shown, comparison.verdict(row, task, metric)])
+    return stream.getvalue()
+
+
+def as_json(comparison: Comparison) -> str:
+    """Everything, with null for what is no number."""
+    rows = [_plain(_row(row)) for row in comparison.rows]
+    return json.dumps({"rows": rows, "notes": footnotes(comparison)}, indent=2, allow_nan=False) + "\n"
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "title": row.title,
+        "method": row.group.recipe.network.method,
+        "seeds": row.group.seeds,
+        "runs": [str(run.folder.path) for run in row.group.runs],
+        "scores": {
+            task: {name: asdict(spread) for name, spread in found.items()} for task, found in row.scores.items()
+        },
+        "changes": {
+            task: {name: asdict(change) for name, change in found.items()} for task, found in row.changes.items()
+        },
+        "delta_m": {name: asdict(change) for name, change in row.delta_m.items()},
+        "costs": row.costs,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,130 @@
+"""Charts as SVG that takes its ink from the page around it, so that it is readable in light and dark."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from itertools import count
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from afanet.comparison.statistics import Change
+from afanet.tasks.segmentation import palette
+
+Line = tuple[Sequence[float], NDArray[np.float64]]  # x, and a row of y for each seed
+
+_numbers = count()
+
+
+def colours(titles: Sequence[str]) -> dict[str, str]:
+    """A colour for each method that stays apart under the common colour deficiencies.
+
+    >>> colours(["single", "afa"])
+    {'single': '#3f90da', 'afa': '#ffa90e'}
+    """
+    table = palette(len(titles))
+    return {title: "#" + bytes(colour.tolist()).hex() for title, colour in zip(titles, table, strict=True)}
+
+
+def as_svg(figure: Figure) -> str:
+    """The figure as an SVG element without a background, whose black is the page's own ink."""
+    stream = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": str(next(_numbers))}):
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Type": None})
+    svg = stream.getvalue()
+    svg = svg[svg.index("<svg") :].replace("#000000", "currentColor")
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\s(xmlns:xlink|width|height)="[^"]*(?:pt|xlink)"', "", svg, count=3).replace("xlink:href", "href")
+    return re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
+
+
+def lines(series: Mapping[str, Line], ink: Mapping[str, str], label: str, x_label: str = "epoch") -> str:
+    """A line a method through the mean of its seeds, within a band from the least to the largest."""
+    figure, axes = _figure()
+    for title, (x, y) in series.items():
+        axes.plot(x, np.nanmean(y, 0), color=ink[title], label=title, marker="o" if len(x) < 12 else None, ms=3)
+        if len(y) > 1:
+            axes.fill_between(x, np.nanmin(y, 0), np.nanmax(y, 0), color=ink[title], alpha=0.2, lw=0)
+    axes.set_xlabel(x_label)
+    axes.set_title(label, fontsize=10)
+    axes.legend(frameon=False, fontsize=8)
+    return as_svg(figure)
+
+
+def forest(changes: Mapping[str, Change], ink: Mapping[str, str], label: str) -> str:
+    """A point a method with its interval, and a line at zero."""
+    figure, axes = _figure(height=0.9 + 0.33 * len(changes))
+    for place, (title, change) in enumerate(changes.items()):
+        if change.low == change.low:
+            axes.plot([change.low, change.high], [place, place], color=ink[title], lw=3, alpha=0.5)
+        axes.plot(change.mean, place, "o", color=ink[title])
+    axes.axvline(0, color="black", lw=1)
+    axes.set_yticks(range(len(changes)), list(changes))
+    axes.invert_yaxis()
+    axes.set_xlabel(label)
+    return as_svg(figure)
+
+
+def scatter(points: Mapping[str, tuple[float, float]], ink: Mapping[str, str], x_label: str, y_label: str) -> str:
+    """A named point a method: what it costs to the right, what it gains upwards."""
+    figure, axes = _figure()
+    for title, (x, y) in points.items():
+        axes.plot(x, y, "o", color=ink[title], ms=8)
+        axes.annotate(title, (x, y), textcoords="offset points", xytext=(6, 6), fontsize=8)
+    axes.margins(0.25)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    return as_svg(figure)
+
+
+def bars(values: Mapping[str, Mapping[str, float]], names: Sequence[str], ink: Mapping[str, str], label: str) -> str:
+    """For each class a bar a method, to the left or right of zero."""
+    figure, axes = _figure(height=1.0 + 0.14 * len(names) * (len(values) + 1))
+    thick = 0.8 / max(1, len(values))
+    for number, (title, by_class) in enumerate(values.items()):
+        places = np.arange(len(names)) + (number - (len(values) - 1) / 2) * thick
+        axes.barh(places, [by_class[name] for name in names], height=thick, color=ink[title], label=title)
+    axes.axvline(0, color="black", lw=1)
+    axes.set_yticks(range(len(names)), list(names), fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel(label)
+    axes.legend(frameon=False, fontsize=8)
+    return as_svg(figure)
+
+
+def confusion(matrix: NDArray[np.float64], names: Sequence[str], title: str) -> str:
+    """Rows are the truth, columns the prediction, darkness the share of the row."""
+    side = 1.6 + 0.27 * len(names)
+    figure, axes = _figure(width=side + 0.4, height=side)
+    shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    edges = np.arange(len(names) + 1) - 0.5
+    axes.pcolormesh(edges, edges, shares, cmap="viridis", vmin=0, vmax=1)
+    if len(names) <= 15:
+        for i, j in np.argwhere(shares >= 0.05):
+            axes.text(
+                j,
+                i,
+                f"{100 * shares[i, j]:.0f}",
+                ha="center",
+                va="center",
+                fontsize=6,
+                color="white" if shares[i, j] < 0.6 else "#111111",
+            )
+    axes.set_xticks(range(len(names)), list(names), rotation=90, fontsize=7)
+    axes.set_yticks(range(len(names)), list(names), fontsize=7)
+    axes.invert_yaxis()
+    axes.set_aspect("equal")
+    axes.set_title(f"{title}, % of the truth", fontsize=10)
+    return as_svg(figure)
+
+
+def _figure(width: float = 4.6, height: float = 3.0) -> tuple[Figure, mpl.axes.Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    return figure, axes

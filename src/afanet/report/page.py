@@ -1,0 +1,158 @@
+"""The report: one HTML file that opens from disk and says in ten seconds whether sharing helped."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment
+
+from afanet.comparison import tables
+from afanet.comparison.compare import BASE, Comparison, Row
+from afanet.comparison.look import DISTANCES, Look
+from afanet.data import Data
+from afanet.report import charts
+from afanet.report.gallery import gallery
+from afanet.tasks import ColourBar, DenseTask, Swatches
+from afanet.tasks.depth import Depth
+from afanet.training.load import dump_recipe
+
+
+def report_page(comparison: Comparison, data: Data, looks: Mapping[str, Look]) -> str:
+    """The page of a comparison, whose `looks` at the test split of `data` are by title."""
+    ink = charts.colours([row.title for row in comparison.rows])
+    template = resources.files("afanet.report").joinpath("report_page.html").read_text(encoding="utf-8")
+    return (
+        Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        .from_string(template)
+        .render(
+            title=comparison.rows[0].group.recipe.name,
+            describe=data.describe,
+            verdicts=[_verdict(comparison, row) for row in comparison.rows if row.changes],
+            titles=[row.title for row in comparison.rows],
+            lines=list(tables.lines(comparison)),
+            marks=tables.MARKS,
+            notes=tables.footnotes(comparison),
+            summary=_summary(comparison, ink),
+            curves=_curves(comparison, ink),
+            details=_details(comparison, looks, ink),
+            # "<" cannot end a script that has none
+            gallery=json.dumps(gallery(comparison, data, looks)).replace("<", "\\u003c"),
+            legends=_legends(comparison),
+            base=BASE,
+            recipes=[
+                (row.title, str(row.group.runs[0].folder.path), dump_recipe(row.group.recipe))
+                for row in comparison.rows
+            ],
+        )
+    )
+
+
+def _verdict(comparison: Comparison, row: Row) -> dict[str, Any]:
+    """Per method: in how many figures it is better, worse, and cannot be told apart, and its delta_m."""
+    found = [comparison.verdict(row, task, metric) for task, metrics in row.scores.items() for metric in metrics]
+    delta = row.delta_m.get("by_task")
+    return {
+        "title": row.title,
+        "counts": {verdict: found.count(verdict) for verdict in ("better", "same", "worse")},
+        "delta": tables.show_delta(delta),
+        "sure": delta is not None and delta.clear,
+        "gains": delta is not None and delta.mean > 0,
+    }
+
+
+def _summary(comparison: Comparison, ink: Mapping[str, str]) -> list[str]:
+    rows = {row.title: row for row in comparison.rows}
+    deltas = {title: row.delta_m["by_task"] for title, row in rows.items() if row.delta_m}
+    if not deltas:
+        return []
+    gained = {
+        title: deltas[title].mean if title in deltas else 0.0 for title in rows if title in deltas or title == BASE
+    }
+    price = {title: rows[title].costs["flops"] / 1e9 for title in gained}
+    pictures = [charts.forest(deltas, ink, "delta_m by task, % (right is better)")]
+    return [*pictures, charts.scatter({t: (price[t], gained[t]) for t in gained}, ink, "GFLOPs an image", "delta_m, %")]
+
+
+def _curves(comparison: Comparison, ink: Mapping[str, str]) -> list[str]:
+    """Losses, gradient cosines and guard rates by epoch, a chart for each such column of the runs' logs."""
+    logs = {row.title: [_log(run.folder.log) for run in row.group.runs] for row in comparison.rows}
+    columns = dict.fromkeys(column for found in logs.values() for column in found[0])
+    drawn = []
+    for column in columns:
+        if not column.startswith(("loss/", "validation/", "cosine/", "guard/")):
+            continue
+        series: dict[str, charts.Line] = {}
+        for title, found in logs.items():
+            if all(column in log for log in found):
+                epochs = min(len(log[column]) for log in found)
+                series[title] = (found[0]["epoch"][:epochs], np.array([log[column][:epochs] for log in found]))
+        if series:
+            drawn.append(charts.lines(series, ink, column.replace("/", " ")))
+    return drawn
+
+
+def _log(file: Any) -> dict[str, list[float]]:
+    if not file.is_file():
+        return {}
+    with file.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    return {key: [float(row[key] or "nan") for row in rows] for key in rows[0]} if rows else {}
+
+
+def _details(comparison: Comparison, looks: Mapping[str, Look], ink: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """By task: error by distance, change of each class, confusions of every method."""
+    found = []
+    for name, task in comparison.tasks.items():
+        drawn = []
+        if isinstance(task, Depth):
+            centres = (np.arange(DISTANCES) + 0.5) * task.max_metres / DISTANCES
+            series: dict[str, charts.Line] = {}
+            for title, seen in looks.items():
+                errors, pixels = seen.distances[name].numpy()
+                known = pixels > 0
+                series[title] = (centres[known].tolist(), (errors[known] / pixels[known])[None])
+            drawn.append(charts.lines(series, ink, "mean absolute error, m, by true distance", "metres"))
+        if task.names and all(seen.scores[name].has("confmat") for seen in looks.values()):
+            matrices = {title: seen.scores[name].sums("confmat").double().numpy() for title, seen in looks.items()}
+            if BASE in matrices and len(matrices) > 1:
+                ious = {title: _ious(matrix) for title, matrix in matrices.items()}
+                moved = {
+                    title: dict(zip(task.names, np.nan_to_num(100 * (iou - ious[BASE])), strict=True))
+                    for title, iou in ious.items()
+                    if title != BASE
+                }
+                drawn.append(charts.bars(moved, task.names, ink, "change of IoU against single, points"))
+            drawn += [charts.confusion(matrix, task.names, title) for title, matrix in matrices.items()]
+        if drawn:
+            found.append((name, drawn))
+    return found
+
+
+def _ious(confusion: Any) -> Any:
+    together = confusion.sum(0) + confusion.sum(1) - confusion.diagonal()
+    return np.where(together > 0, confusion.diagonal() / np.maximum(together, 1), math.nan)
+
+
+def _legends(comparison: Comparison) -> list[dict[str, Any]]:
+    legends: list[dict[str, Any]] = []
+    for name, task in comparison.tasks.items():
+        if not isinstance(task, DenseTask):
+            continue
+        limit = f"{task.error_limit:g} {task.error_unit}" if task.error_limit != 1 else task.error_unit
+        entry: dict[str, Any] = {"task": name, "error": limit}
+        match task.legend:
+            case Swatches(names, shades):
+                entry["classes"] = list(
+                    zip(names, ("#" + bytes(shade.tolist()).hex() for shade in shades), strict=True)
+                )
+            case ColourBar(shades, low, high, unit):
+                stops = [f"#{bytes(shade.tolist()).hex()}" for shade in shades[:: max(1, len(shades) // 8)]]
+                entry |= {"stops": ", ".join(stops), "low": f"{low:g} {unit}", "high": f"{high:g} {unit}"}
+        legends.append(entry)
+    return legends

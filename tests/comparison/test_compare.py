@@ -1,0 +1,99 @@
+"""Runs side by side, from figures that were made up."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+
+import pytest
+
+from afanet.comparison import tables
+from afanet.comparison.compare import compare_runs
+from afanet.comparison.runs import group_runs
+from afanet.data import open_data
+from afanet.errors import InputError
+from afanet.training.load import load_recipe
+
+from .conftest import Make
+
+TASKS = open_data("digits", size=(32, 32), train_pairs=2, test_pairs=1).tasks
+
+
+def figures(shift: float = 0.0, noise: float = 0.0) -> dict[str, dict[str, float]]:
+    return {name: dict.fromkeys(task.higher_is_better, 0.8 + shift + noise) for name, task in TASKS.items()}
+
+
+def test_a_clear_gain_is_better_and_noise_is_the_same(finished: Make) -> None:
+    wobble = [0.0, 0.02, -0.02]
+    runs = [finished("single", seed, figures(noise=wobble[seed])) for seed in range(3)]
+    runs += [finished("hard", seed, figures(0.05, wobble[seed] + 0.001 * seed)) for seed in range(3)]
+    runs += [finished("afa", seed, figures(noise=wobble[-seed])) for seed in range(3)]
+    comparison = compare_runs(runs, TASKS)
+    rows = {row.title: row for row in comparison.rows}
+    task = next(iter(TASKS))
+    assert comparison.verdict(rows["single"], task, "accuracy") == ""
+    assert comparison.verdict(rows["hard"], task, "accuracy") == "better"
+    assert comparison.verdict(rows["afa"], task, "accuracy") == "same"
+    assert rows["single"].scores[task]["accuracy"].mean == pytest.approx(0.8)
+    assert rows["single"].scores[task]["accuracy"].deviation == pytest.approx(0.02)
+    gains = [100 * (0.05 + 0.001 * seed) / (0.8 + wobble[seed]) for seed in range(3)]
+    assert rows["hard"].delta_m["by_task"].mean == pytest.approx(sum(gains) / 3)
+    assert rows["hard"].changes[task]["accuracy"].over == "seeds"
+
+
+def test_all_forms_of_the_table_say_the_same(finished: Make) -> None:
+    runs = [
+        finished(method, seed, figures(0.01 * seed + shift))
+        for method, shift in (("single", 0), ("afa", 0.1))
+        for seed in (0, 1)
+    ]
+    comparison = compare_runs(runs, TASKS)
+    rows = list(csv.DictReader(io.StringIO(tables.rows_csv(comparison))))
+    assert len(rows) == 2 * sum(len(task.higher_is_better) for task in TASKS.values())
+    told = json.loads(tables.as_json(comparison))
+    for row in rows:
+        one = next(entry for entry in told["rows"] if entry["title"] == row["method"])
+        mean = one["scores"][row["task"]][row["metric"]]["mean"]
+        assert float(row["mean"]) == mean
+        assert f"{mean:.4f}" in tables.markdown(comparison)
+        assert f"{mean:.4f}" in tables.latex(comparison)
+    assert "fewer than three seeds" in tables.markdown(comparison)
+
+
+def test_what_else_differs_stands_in_the_title(finished: Make) -> None:
+    runs = [finished("single", 0, figures()), finished("afa", 0, figures()), finished("hard", 0, figures())]
+    runs += [finished("afa", 0, figures(), keys={"network.guard": 2.0})]
+    assert [group.title for group in group_runs(runs)] == ["single", "afa", "hard", "afa, guard=2.0"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "content", "said"),
+    [
+        ({"data.size": [40, 40]}, "x", "data.size"),
+        ({"data.options.test_pairs": 50}, "x", "test_pairs"),
+        ({}, "y", "content of the data"),
+        ({"tasks": ["left"]}, "x", "tasks"),
+    ],
+)
+def test_runs_of_different_protocols_are_refused(
+    finished: Make, keys: dict[str, object], content: str, said: str
+) -> None:
+    runs = [finished("single", 0, figures()), finished("afa", 0, figures(), content, keys)]
+    with pytest.raises(InputError, match=f"cannot stand side by side: .*{said}"):
+        group_runs(runs)
+
+
+def test_the_same_run_twice_is_refused(finished: Make) -> None:
+    with pytest.raises(InputError, match="the same run"):
+        group_runs([finished("afa", 1, figures()), finished("afa", 1, figures())])
+
+
+def test_a_missing_figure_is_a_dash(finished: Make) -> None:
+    nothing = {name: dict.fromkeys(scores) for name, scores in figures().items()}
+    comparison = compare_runs([finished("single", 0, nothing)], TASKS)
+    assert all(cells[0][0] == "-" for _, label, cells in tables.lines(comparison) if label[-1] in "↑↓")
+    assert math.isnan(next(iter(comparison.rows[0].scores[next(iter(TASKS))].values())).mean)
+    assert json.loads(tables.as_json(comparison))
+    assert load_recipe("digits").name == "digits"

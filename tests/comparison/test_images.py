@@ -1,0 +1,73 @@
+"""Figures from what single images add are those of the metrics over the whole set."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from afanet.comparison.images import ImageScores
+from afanet.errors import InputError
+from afanet.networks import Dense
+from afanet.tasks import Classification, Depth, MultiLabel, Normals, Ordinal, Regression, Segmentation, Task
+
+N = 7
+
+
+def draw(task: Task) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    pixels = (4, 5) if isinstance(task.output, Dense) else ()
+    shape = (N, task.output.channels, *pixels)
+    logits = torch.randn(shape, generator=generator)
+    other = torch.randn(shape, generator=generator)
+    return task.predict(logits), task.predict(other)
+
+
+TASKS = [
+    Segmentation(["a", "b", "c"]),
+    Depth(),
+    Normals(),
+    Classification("age", ["0", "1", "2"], ordinal=True),
+    Ordinal("age", ["0", "1", "2"]),
+    MultiLabel("attributes", ["x", "y", "z"]),
+    Regression("weight", 0.0, 10.0),
+]
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
+def test_over_all_images_they_equal_the_metrics(task: Task) -> None:
+    predictions, targets = draw(task)
+    if isinstance(task, MultiLabel):
+        targets = (targets > 0.5).to(torch.int64)
+    expected = task.metrics()
+    expected.update(predictions, targets)
+    scores = ImageScores(task)
+    scores.update(predictions[:3], targets[:3])
+    scores.update(predictions[3:], targets[3:])
+    assert len(scores) == N
+    whole = {name: float(value) for name, value in expected.compute().items()}
+    assert scores.compute() == pytest.approx(whole, rel=1e-6, nan_ok=True)
+    assert set(whole) == set(task.higher_is_better)
+    # an image that counts twice is one that is there twice
+    weights = torch.tensor([2, 0, 1, 1, 1, 1, 1])
+    chosen = torch.repeat_interleave(torch.arange(N), weights)
+    again = task.metrics()
+    again.update(predictions[chosen], targets[chosen])
+    assert scores.compute(weights) == pytest.approx(
+        {k: float(v) for k, v in again.compute().items()}, rel=1e-6, nan_ok=True
+    )
+
+
+def test_each_image_by_itself() -> None:
+    scores = ImageScores(Classification("age", ["0", "1"]))
+    scores.update(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]))
+    assert scores.each("accuracy") == [1.0, 0.0, 1.0]
+
+
+def test_a_metric_that_keeps_more_than_sums_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchmetrics import MetricCollection, SpearmanCorrCoef
+
+    task = Regression("weight", 0.0, 10.0)
+    monkeypatch.setattr(task, "metrics", lambda: MetricCollection([SpearmanCorrCoef()]))
+    with pytest.raises(InputError, match="more than sums"):
+        ImageScores(task)

@@ -1,0 +1,70 @@
+"""Intervals against scipy and closed forms, and whether they cover what they should."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from afanet.comparison.images import ImageScores
+from afanet.comparison.statistics import bootstrap_changes, delta_m, paired_change, relative_gain, spread
+from afanet.tasks import Classification
+
+
+def test_the_interval_over_seeds_is_the_paired_t_test() -> None:
+    a, b = [0.31, 0.35, 0.30, 0.36], [0.30, 0.32, 0.31, 0.33]
+    change = paired_change([x - y for x, y in zip(a, b, strict=True)])
+    expected = stats.ttest_rel(a, b).confidence_interval(0.95)
+    assert (change.low, change.high) == pytest.approx((expected.low, expected.high))
+    assert change.clear == (stats.ttest_rel(a, b).pvalue < 0.05)
+
+
+def test_one_seed_has_no_spread_and_no_interval() -> None:
+    assert math.isnan(spread([0.5]).deviation)
+    change = paired_change([0.5])
+    assert math.isnan(change.low)
+    assert not change.clear
+
+
+def test_the_bootstrap_finds_a_difference_and_none() -> None:
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randint(2, (400,), generator=generator)
+
+    def guess(right: float) -> ImageScores:
+        wrong = torch.rand(400, generator=generator) > right
+        scores = ImageScores(Classification("a", ["n", "y"]))
+        scores.update(torch.where(wrong, 1 - truth, truth), truth)
+        return scores
+
+    base, same, better = guess(0.7), guess(0.7), guess(0.9)
+    assert bootstrap_changes(better, base)["accuracy"].clear
+    assert not bootstrap_changes(same, base)["accuracy"].clear
+    alike = bootstrap_changes(base, base)["accuracy"]
+    assert (alike.mean, alike.low, alike.high) == (0, 0, 0)
+
+
+def test_the_bootstrap_interval_of_an_accuracy_is_about_the_normal_one() -> None:
+    generator = torch.Generator().manual_seed(3)
+    truth = torch.zeros(500, dtype=torch.int64)
+    ours = (torch.rand(500, generator=generator) > 0.8).long()
+    theirs = (torch.rand(500, generator=generator) > 0.7).long()
+    scores = []
+    for guess in (ours, theirs):
+        one = ImageScores(Classification("a", ["n", "y"]))
+        one.update(guess, truth)
+        scores.append(one)
+    change = bootstrap_changes(*scores)["accuracy"]
+    differences = (theirs - ours).double().numpy()
+    half = 1.96 * differences.std() / np.sqrt(500)
+    assert change.mean == pytest.approx(differences.mean())
+    assert change.high - change.low == pytest.approx(2 * half, rel=0.1)
+
+
+def test_gains_are_positive_for_the_better() -> None:
+    assert relative_gain(1.1, 1.0, False) == pytest.approx(-10)
+    assert relative_gain(-0.5, -1.0, True) == pytest.approx(50)
+    assert math.isnan(relative_gain(1.0, 0.0, True))
+    assert delta_m({"a": {"x": math.nan, "y": 4.0}, "b": {"z": -2.0}}) == {"by_task": 1.0, "by_metric": 1.0}
