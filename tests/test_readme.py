@@ -1,4 +1,4 @@
-"""The README's Python runs and prints what the README says."""
+"""The Python of the README and of the pages in docs runs and prints what stands below it."""
 
 import contextlib
 import io
@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", README, re.DOTALL)
+ROOT = Path(__file__).parents[1]
+PAGES = [(ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/comparing.md")]
+BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
+BLOCKS = [block for page in PAGES for block in BLOCK.findall(page)]
 
 
 @pytest.mark.parametrize(("source", "printed"), BLOCKS)

@@ -16,8 +16,8 @@ BELOW = {
     "tasks": {"errors", "networks"},
     "data": {"errors", "tasks"},
     "training": {"errors", "fusion", "networks", "tasks", "data"},
-    "comparison": {"errors", "networks", "tasks", "data", "training"},
-    "report": {"errors", "tasks", "data", "training", "comparison"},
+    "comparison": {"errors", "fusion", "networks", "tasks", "data", "training"},
+    "report": {"errors", "fusion", "tasks", "data", "training", "comparison"},
     "cli": {"errors", "data", "training", "comparison", "report"},
     "__main__": {"cli"},
 }

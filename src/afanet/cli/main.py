@@ -15,6 +15,7 @@ from afanet.cli.balancing import add_balancing_command
 from afanet.cli.compare import add_compare_commands
 from afanet.cli.data import add_data_commands
 from afanet.cli.flags import add_recipe_flags, overrides
+from afanet.cli.inspect import add_inspect_command
 from afanet.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def parse(words: Sequence[str]) -> Namespace:
     evaluate.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's if not given")
 
     add_compare_commands(commands, words)
+    add_inspect_command(commands)
 
     demo = commands.add_parser(
         "demo",

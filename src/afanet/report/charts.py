@@ -128,3 +128,17 @@ def _figure(width: float = 4.6, height: float = 3.0) -> tuple[Figure, mpl.axes.A
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     return figure, axes
+
+
+def profile(values: Mapping[str, NDArray[np.float64]], ink: Mapping[str, str], label: str) -> str:
+    """Sorted channel gates (images, channels) by task: the mean over images, within a band of them all."""
+    figure, axes = _figure(height=2.4)
+    for title, gates in values.items():
+        places = np.arange(gates.shape[1])
+        axes.plot(places, gates.mean(0), color=ink[title], label=title)
+        axes.fill_between(places, gates.min(0), gates.max(0), color=ink[title], alpha=0.2, lw=0)
+    axes.set_ylim(0, 1)
+    axes.set_xlabel("channel, sorted")
+    axes.set_title(f"{label}: share kept", fontsize=10)
+    axes.legend(frameon=False, fontsize=8)
+    return as_svg(figure)

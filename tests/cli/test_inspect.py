@@ -1,0 +1,60 @@
+"""`afanet inspect` on runs of moments."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from afanet.cli.main import main
+
+FLAGS = "--size 32 48 --data.options.train_scenes 8 --data.options.test_scenes 6 --steps 2 --batch-size 4 --workers 0"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "afa"
+    assert main(["train", "rooms", *FLAGS.split(), "--device", "cpu", "--out", str(folder)]) == 0
+    return folder
+
+
+def photo(folder: Path, name: str = "a <b>.png") -> Path:
+    pixels = np.random.default_rng(0).integers(0, 255, (50, 40, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / name)
+    return folder / name
+
+
+def test_it_says_what_every_connection_carries_and_is_worth(run: Path, tmp_path: Path) -> None:
+    assert main(["inspect", str(run), str(photo(tmp_path)), "--limit", "4", "--out", str(tmp_path / "o")]) == 0
+    told = json.loads((tmp_path / "o/inspect.json").read_text())
+    rows = told["connections"]
+    assert len(rows) == 4  # two layers, two directions
+    for row in rows:
+        assert 0 <= row["share"] <= 1
+        assert set(row["changes"]) == {"segmentation", "depth"}
+    last = [row for row in rows if row["layer"] == "backbone.layer4.1"]
+    for row in last:  # after the last layer the tasks are on their own
+        assert row["changes"][row["source"]]["mean"] == 0
+    page = (tmp_path / "o/inspect.html").read_text()
+    assert "a &lt;b&gt;.png" in page
+    assert "4 of 6 test images" in page
+
+
+def test_without_cuts_it_is_the_photos_alone(run: Path, tmp_path: Path) -> None:
+    assert main(["inspect", str(run), str(photo(tmp_path)), "--limit", "0", "--out", str(tmp_path / "o")]) == 0
+    assert all(not row["changes"] for row in json.loads((tmp_path / "o/inspect.json").read_text())["connections"])
+
+
+def test_what_cannot_be_looked_at_is_said(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "none.png").write_bytes(b"")
+    for words, said in [
+        ([str(tmp_path), "a.png"], "no folder of a run"),
+        ([str(run), str(tmp_path / "none.png")], "none.png"),
+        ([str(run), str(tmp_path / "missing.png")], "missing.png"),
+        ([str(run), "a.png", "--limit", "-1"], "0 or more"),
+    ]:
+        assert main(["inspect", *words]) == 2
+        assert said in capsys.readouterr().err
