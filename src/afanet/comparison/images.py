@@ -37,12 +37,14 @@ class ImageScores:
         self.kept: dict[str, dict[str, list[Tensor]]] = {
             name: {state: [] for state in metric._defaults} for name, metric in self.metrics.items()
         }
+        self._stacks: dict[tuple[str, str], Tensor] = {}
 
     def __len__(self) -> int:
         return len(next(iter(next(iter(self.kept.values())).values())))
 
     def update(self, predictions: Tensor, targets: Tensor) -> None:
         """Keep what a batch of images adds, image by image."""
+        self._stacks.clear()
         for prediction, target in zip(predictions, targets, strict=True):
             for name, metric in self.metrics.items():
                 metric.reset()
@@ -52,8 +54,8 @@ class ImageScores:
 
     def sums(self, state: str, weights: Tensor | None = None) -> Tensor:
         """The sum over images of a state of whichever metric has it, such as `confmat`."""
-        stacks = [torch.stack(states[state]) for states in self.kept.values() if state in states]
-        return _weighted(stacks[0], weights)
+        name = next(name for name, states in self.kept.items() if state in states)
+        return _weighted(self._stack(name, state), weights)
 
     def has(self, state: str) -> bool:
         """Whether a metric keeps such a state."""
@@ -64,13 +66,19 @@ class ImageScores:
         found: dict[str, float] = {}
         for name, metric in self.metrics.items():
             metric.reset()
-            for state, kept in self.kept[name].items():
-                setattr(metric, state, _weighted(torch.stack(kept), weights))
+            for state in self.kept[name]:
+                setattr(metric, state, _weighted(self._stack(name, state), weights))
             metric._update_count = 1
             result = metric.compute()
             values = result if isinstance(result, Mapping) else {name: result}
             found |= {key: float(value) for key, value in values.items()}
         return found
+
+    def _stack(self, name: str, state: str) -> Tensor:
+        """What every image adds to a state of a metric, (images, ...), stacked once for all draws."""
+        if (name, state) not in self._stacks:
+            self._stacks[name, state] = torch.stack(self.kept[name][state])
+        return self._stacks[name, state]
 
     def each(self, metric: str) -> list[float]:
         """One figure of every image by itself."""
