@@ -61,6 +61,7 @@ def _verdict(comparison: Comparison, row: Row) -> dict[str, Any]:
         "title": row.title,
         "counts": {verdict: found.count(verdict) for verdict in ("better", "same", "worse")},
         "delta": tables.show_delta(delta),
+        "interval": delta is not None and not math.isnan(delta.low),
         "sure": delta is not None and delta.clear,
         "gains": delta is not None and delta.mean > 0,
     }
