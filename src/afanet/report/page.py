@@ -7,10 +7,12 @@ import json
 import math
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment
+from numpy.typing import NDArray
 
 from afanet.comparison import tables
 from afanet.comparison.compare import BASE, Comparison, Row
@@ -98,7 +100,7 @@ def _curves(comparison: Comparison, ink: Mapping[str, str]) -> list[str]:
     return drawn
 
 
-def _log(file: Any) -> dict[str, list[float]]:
+def _log(file: Path) -> dict[str, list[float]]:
     if not file.is_file():
         return {}
     with file.open(newline="", encoding="utf-8") as stream:
@@ -121,6 +123,8 @@ def _details(comparison: Comparison, looks: Mapping[str, Look], ink: Mapping[str
             drawn.append(charts.lines(series, ink, "mean absolute error, m, by true distance", "metres"))
         if task.names and all(seen.scores[name].has("confmat") for seen in looks.values()):
             matrices = {title: seen.scores[name].sums("confmat").double().numpy() for title, seen in looks.items()}
+            if any(matrix.ndim != 2 for matrix in matrices.values()):
+                continue  # several labels have a small one each, which says no more than their figures
             if BASE in matrices and len(matrices) > 1:
                 ious = {title: _ious(matrix) for title, matrix in matrices.items()}
                 moved = {
@@ -135,7 +139,7 @@ def _details(comparison: Comparison, looks: Mapping[str, Look], ink: Mapping[str
     return found
 
 
-def _ious(confusion: Any) -> Any:
+def _ious(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
     together = confusion.sum(0) + confusion.sum(1) - confusion.diagonal()
     return np.where(together > 0, confusion.diagonal() / np.maximum(together, 1), math.nan)
 
