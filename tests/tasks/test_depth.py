@@ -123,3 +123,8 @@ def test_a_hole_of_any_kind_gives_no_gradient(hole: float) -> None:
     assert logits.grad is not None
     assert logits.grad[..., 0].item() != 0
     assert logits.grad[..., 1].item() == 0
+
+
+def test_errors_are_metres_where_something_was_measured() -> None:
+    error = Depth().error(torch.tensor([[[1.0, 4.0]]]), torch.tensor([[[3.0, 0.0]]]))
+    torch.testing.assert_close(error, torch.tensor([[2.0, torch.nan]]), equal_nan=True)

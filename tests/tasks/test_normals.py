@@ -147,3 +147,11 @@ def test_vectors_of_another_length_are_a_fault() -> None:
         faulty = target.clone()
         faulty[:, 1, 1] = torch.tensor([0, wrong, 0])
         assert TASK.fault(faulty) == f"a normal of length {said}, expected 1, or 0 for none"
+
+
+def test_errors_are_angles_in_degrees_where_a_normal_is_known() -> None:
+    up, ahead, nothing = [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]
+    prediction = torch.tensor([up, up, up]).T[:, None]
+    target = torch.tensor([up, ahead, nothing]).T[:, None]
+    error = Normals().error(prediction, target)
+    torch.testing.assert_close(error, torch.tensor([[0.0, 90.0, torch.nan]]), equal_nan=True)

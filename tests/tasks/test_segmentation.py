@@ -122,3 +122,9 @@ def test_picture_shows_classes_in_the_legends_colours_and_void_black() -> None:
     assert picture.dtype == np.uint8
     legend = TASK.legend.colours
     assert picture.tolist() == [[legend[0].tolist(), legend[4].tolist()], [[0, 0, 0], legend[1].tolist()]]
+
+
+def test_errors_are_where_the_class_is_wrong() -> None:
+    task = Segmentation(["a", "b"])
+    error = task.error(torch.tensor([[0, 1, 1]]), torch.tensor([[0, 0, 255]]))
+    torch.testing.assert_close(error, torch.tensor([[0.0, 1.0, torch.nan]]), equal_nan=True)
