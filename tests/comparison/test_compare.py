@@ -14,7 +14,6 @@ from afanet.comparison.compare import compare_runs
 from afanet.comparison.runs import group_runs
 from afanet.data import open_data
 from afanet.errors import InputError
-from afanet.training.load import load_recipe
 
 from .conftest import Make
 
@@ -96,4 +95,3 @@ def test_a_missing_figure_is_a_dash(finished: Make) -> None:
     assert all(cells[0][0] == "-" for _, label, cells in tables.lines(comparison) if label[-1] in "↑↓")
     assert math.isnan(next(iter(comparison.rows[0].scores[next(iter(TASKS))].values())).mean)
     assert json.loads(tables.as_json(comparison))
-    assert load_recipe("digits").name == "digits"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from afanet.cli.main import main
-from afanet.comparison.plan import complete, part, plan
+from afanet.comparison.plan import part, plan
 from afanet.errors import InputError
 from afanet.training.load import load_recipe
 from afanet.training.recipe import Recipe
@@ -105,4 +105,3 @@ def test_what_cannot_be_compared_is_said(words: list[str], said: str, capsys: py
 def test_an_unfinished_run_is_no_part_of_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(tmp_path)]) == 2
     assert "no folder of a run" in capsys.readouterr().err
-    complete([])

@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from afanet.comparison.runs import Finished
 
 METHODS = "single,hard,cross_stitch,nddr,mtan,afa"
-FILES = {
-    "comparison.md": "markdown",
-    "comparison.csv": "rows_csv",
-    "comparison.tex": "latex",
-    "comparison.json": "as_json",
-}
 PAGE = "report.html"
 
 
@@ -106,7 +100,7 @@ def _show(runs: Sequence[Finished], page: Path, files: Path | None = None) -> No
     comparison = compare_runs(runs, tasks, {title: seen.scores for title, seen in looks.items()})
     written = {page: report_page(comparison, data, looks)}
     if files:
-        written |= {files / name: getattr(tables, form)(comparison) for name, form in FILES.items()}
+        written |= {files / name: form(comparison) for name, form in tables.FORMS.items()}
     for file, text in written.items():
         try:
             file.write_text(text, encoding="utf-8")

@@ -40,6 +40,7 @@ def _inspect(given: Namespace) -> None:
     from afanet.comparison.look import Predictor
     from afanet.comparison.runs import Finished
     from afanet.report.borrowed import borrowed_page, connections, flow_table
+    from afanet.training.folder import strict
     from afanet.training.setup import open_tasks
 
     if given.limit < 0:
@@ -60,7 +61,7 @@ def _inspect(given: Namespace) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         page = borrowed_page(str(given.run), ids, images, gates, cuts, tasks, note)
         (folder / "inspect.html").write_text(page, encoding="utf-8")
-        (folder / "inspect.json").write_text(json.dumps({"note": note, "connections": told}, indent=2) + "\n")
+        (folder / "inspect.json").write_text(json.dumps(strict({"note": note, "connections": told}), indent=2) + "\n")
     except OSError as error:
         raise InputError(f"folder {folder} cannot be written: {error.strerror}") from None
     console = Console()

@@ -13,8 +13,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from afanet.comparison.compare import Comparison, Row
+from afanet.comparison.compare import BASE, Comparison, Row
 from afanet.comparison.statistics import Change, Spread
+from afanet.training.folder import strict
 
 MARKS = {"better": "▲", "worse": "▼", "same": "≈", "": ""}
 STYLES = {"better": "green", "worse": "red", "same": "dim", "": "dim"}
@@ -106,9 +107,7 @@ def footnotes(comparison: Comparison) -> list[str]:
         "images": "intervals: bootstrap over the test images, paired; the spread of seeds is not in them",
     }
     seeds = ", ".join(f"{row.title} {len(row.group.runs)}" for row in comparison.rows)
-    bases = ", ".join(
-        str(run.folder.path) for row in comparison.rows if row.title == "single" for run in row.group.runs
-    )
+    bases = ", ".join(str(run.folder.path) for row in comparison.rows if row.title == BASE for run in row.group.runs)
     notes = [f"seeds: {seeds}", *(said[one] for one in sorted(over))]
     notes += [f"{LEGEND}, which is {bases}"] if over else []
     return notes + comparison.notes
@@ -170,7 +169,7 @@ def rows_csv(comparison: Comparison) -> str:
 
 def as_json(comparison: Comparison) -> str:
     """Everything, with null for what is no number."""
-    rows = [_plain(_row(row)) for row in comparison.rows]
+    rows = [strict(_row(row)) for row in comparison.rows]
     return json.dumps({"rows": rows, "notes": footnotes(comparison)}, indent=2, allow_nan=False) + "\n"
 
 
@@ -191,9 +190,9 @@ def _row(row: Row) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+FORMS = {
+    "comparison.md": markdown,
+    "comparison.csv": rows_csv,
+    "comparison.tex": latex,
+    "comparison.json": as_json,
+}

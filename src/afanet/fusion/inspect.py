@@ -23,7 +23,7 @@ def fusion_layers(network: nn.Module) -> dict[str, Fusion]:
     found: dict[str, Fusion] = {}
     inside: tuple[str, ...] = ()
     for name, module in network.named_modules():
-        if isinstance(module, Fusion) and not name.startswith(inside or ("\0",)):
+        if isinstance(module, Fusion) and not name.startswith(inside):
             found[name.removeprefix("fusion.")] = module
             inside = (*inside, f"{name}.")
     return found

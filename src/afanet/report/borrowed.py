@@ -20,8 +20,7 @@ from afanet.comparison.statistics import Change
 from afanet.comparison.tables import show_change
 from afanet.fusion import flow
 from afanet.report import charts
-from afanet.report.gallery import as_url
-from afanet.report.pictures import photograph
+from afanet.report.pictures import as_url, photograph
 from afanet.tasks import Task
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
@@ -12,17 +10,15 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from afanet.comparison.compare import BASE, Comparison
 from afanet.comparison.look import Look, Predictor, examples
 from afanet.data import Data
-from afanet.report.pictures import photograph
+from afanet.report.pictures import as_url, photograph
 from afanet.tasks import DenseTask, PooledTask
 
 SHOWN = 24  # images
-LONGEST = 224  # pixels of a picture's longer side
 
 
 def image_gains(comparison: Comparison, looks: Mapping[str, Look]) -> dict[str, dict[str, list[float]]]:
@@ -106,14 +102,3 @@ def error_picture(task: DenseTask, prediction: Tensor, target: Tensor) -> NDArra
     ].copy()
     picture[np.isnan(error)] = 128
     return picture
-
-
-def as_url(pixels: NDArray[np.uint8], form: str) -> str:
-    """An RGB picture (H, W, 3) as a data URL, no longer than `LONGEST` on a side."""
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    picture.thumbnail((LONGEST, LONGEST), Image.Resampling.BILINEAR if form == "JPEG" else Image.Resampling.NEAREST)
-    if form == "PNG":
-        picture = picture.quantize(64)
-    file = io.BytesIO()
-    picture.save(file, form, optimize=True)
-    return f"data:image/{form.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from afanet.data import Batch
@@ -55,6 +60,17 @@ def draw_predictions(
         first = 1 + index * (1 + len(runs))
         _draw_legend(figure.add_subplot(grid[rows, first : first + 1 + len(runs)]), task.legend)
     figure.savefig(file, dpi=120, bbox_inches="tight", pad_inches=0.1)
+
+
+def as_url(pixels: NDArray[np.uint8], form: str, longest: int = 224) -> str:
+    """An RGB picture (H, W, 3) as a data URL of a JPEG, or a PNG of 64 colours, no longer than `longest` on a side."""
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    picture.thumbnail((longest, longest), Image.Resampling.BILINEAR if form == "JPEG" else Image.Resampling.NEAREST)
+    if form == "PNG":
+        picture = picture.quantize(64)
+    file = io.BytesIO()
+    picture.save(file, form, optimize=True)
+    return f"data:image/{form.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def photograph(image: Tensor) -> Tensor:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from importlib import resources
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from afanet.data import Data, Sample, Split
 from afanet.data.survey import Survey
 from afanet.errors import InputError
+from afanet.report.pictures import as_url
 from afanet.tasks import DenseTask, PooledTask, Task
 
 SHOWN = 8  # samples of each split
@@ -43,21 +40,13 @@ def _samples(split: Split, tasks: dict[str, Task]) -> list[dict[str, Any]]:
 
 def _sample(sample: Sample, tasks: dict[str, Task]) -> dict[str, Any]:
     image = sample["image"].as_subclass(Tensor).permute(1, 2, 0).numpy()
-    pictures, captions = {"image": _as_url(image, "JPEG")}, []
+    pictures, captions = {"image": as_url(image, "JPEG", LONGEST)}, []
     for name, target in sample["targets"].items():
         task = tasks[name]
         if task.fault(target):
             continue
         if isinstance(task, DenseTask):
-            pictures[name] = _as_url(task.picture(target.as_subclass(Tensor)), "PNG")
+            pictures[name] = as_url(task.picture(target.as_subclass(Tensor)), "PNG", LONGEST)
         elif isinstance(task, PooledTask):
             captions.append(f"{name}: {task.caption(target)}")
     return {"id": sample["id"], "pictures": pictures, "captions": captions}
-
-
-def _as_url(pixels: NDArray[np.uint8], form: str) -> str:
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    picture.thumbnail((LONGEST, LONGEST), Image.Resampling.BILINEAR if form == "JPEG" else Image.Resampling.NEAREST)
-    file = io.BytesIO()
-    picture.save(file, form)
-    return f"data:image/{form.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"

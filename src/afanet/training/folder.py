@@ -107,7 +107,7 @@ class RunFolder:
 
     def write(self, file: Path, results: dict[str, Any]) -> None:
         """Keep results as JSON, with null for a figure that nothing was there to compute from."""
-        text = json.dumps(_strict(results), indent=2, allow_nan=False)
+        text = json.dumps(strict(results), indent=2, allow_nan=False)
         try:
             file.write_text(text + "\n", encoding="utf-8")
         except OSError as error:
@@ -148,7 +148,14 @@ def default_folder(recipe: Recipe) -> Path:
     return Path("runs") / f"{recipe.name}-{recipe.network.method}-seed{recipe.seed}"
 
 
-def _strict(value: Any) -> Any:
+def strict(value: Any) -> Any:
+    """Nested values as JSON has them: null in place of what is no finite number.
+
+    >>> strict({"a": [1.5, math.nan]})
+    {'a': [1.5, None]}
+    """
     if isinstance(value, dict):
-        return {key: _strict(item) for key, item in value.items()}
+        return {key: strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
