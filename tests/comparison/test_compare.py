@@ -84,6 +84,17 @@ def test_runs_of_different_protocols_are_refused(
         group_runs(runs)
 
 
+def test_single_task_comes_first_whatever_the_order(finished: Make) -> None:
+    runs = [finished("hard", 0, figures()), finished("single", 0, figures()), finished("afa", 0, figures())]
+    assert [group.title for group in group_runs(runs)] == ["single", "hard", "afa"]
+    assert [group.title for group in group_runs(runs[::2])] == ["hard", "afa"]
+
+
+def test_without_an_interval_the_notes_speak_of_none(finished: Make) -> None:
+    notes = tables.footnotes(compare_runs([finished("single", 0, figures()), finished("afa", 0, figures(0.1))], TASKS))
+    assert not any("interval" in note for note in notes)
+
+
 def test_the_same_run_twice_is_refused(finished: Make) -> None:
     with pytest.raises(InputError, match="the same run"):
         group_runs([finished("afa", 1, figures()), finished("afa", 1, figures())])

@@ -64,6 +64,19 @@ def test_each_image_by_itself() -> None:
     assert scores.each("accuracy") == [1.0, 0.0, 1.0]
 
 
+def test_draws_are_of_the_same_images_and_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 20)
+    one, other = (ImageScores(Classification("age", ["0", "1"])) for _ in range(2))
+    for scores in (one, other):
+        scores.update(torch.tensor([0, 1, 1, 0]), torch.tensor([0, 0, 1, 1]))
+    assert torch.equal(one.draws()["accuracy"], other.draws()["accuracy"])
+    assert len(set(one.draws()["accuracy"].tolist())) > 1
+    assert one.draws() is one.draws()
+    before = one.draws()["accuracy"]
+    one.update(torch.tensor([0]), torch.tensor([1]))
+    assert not torch.equal(one.draws()["accuracy"], before)
+
+
 def test_a_metric_that_keeps_more_than_sums_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     from torchmetrics import MetricCollection, SpearmanCorrCoef
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from afanet.comparison.images import ImageScores
-from afanet.comparison.runs import Finished, Group, group_runs
+from afanet.comparison.runs import BASE, Finished, Group, group_runs
 from afanet.comparison.statistics import (
     Change,
     Spread,
@@ -21,7 +21,6 @@ from afanet.comparison.statistics import (
 )
 from afanet.tasks import Task
 
-BASE = "single"
 Figures = dict[str, dict[str, float]]
 Looked = Mapping[str, Mapping[str, ImageScores]]  # by title and task
 
@@ -57,11 +56,7 @@ class Comparison:
     def verdict(self, row: Row, task: str, metric: str) -> str:
         """`better` or `worse` than single task where the interval leaves out zero, else `same`; empty without one."""
         change = row.changes.get(task, {}).get(metric)
-        if change is None or math.isnan(change.low):
-            return ""
-        if not change.clear:
-            return "same"
-        return "better" if (change.mean > 0) == self.tasks[task].higher_is_better[metric] else "worse"
+        return "" if change is None else change.verdict(self.tasks[task].higher_is_better[metric])
 
 
 def compare_runs(runs: Sequence[Finished], tasks: dict[str, Task], looked: Looked | None = None) -> Comparison:

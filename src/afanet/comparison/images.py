@@ -12,6 +12,8 @@ from torchmetrics import Metric
 from afanet.errors import InputError
 from afanet.tasks import Task
 
+RESAMPLES = 1000
+
 
 class ImageScores:
     """What every image adds to the metrics of a task.
@@ -38,6 +40,7 @@ class ImageScores:
             name: {state: [] for state in metric._defaults} for name, metric in self.metrics.items()
         }
         self._stacks: dict[tuple[str, str], Tensor] = {}
+        self._draws: dict[str, Tensor] = {}
 
     def __len__(self) -> int:
         return len(next(iter(next(iter(self.kept.values())).values())))
@@ -45,6 +48,7 @@ class ImageScores:
     def update(self, predictions: Tensor, targets: Tensor) -> None:
         """Keep what a batch of images adds, image by image."""
         self._stacks.clear()
+        self._draws.clear()
         for prediction, target in zip(predictions, targets, strict=True):
             for name, metric in self.metrics.items():
                 metric.reset()
@@ -73,6 +77,20 @@ class ImageScores:
             values = result if isinstance(result, Mapping) else {name: result}
             found |= {key: float(value) for key, value in values.items()}
         return found
+
+    def draws(self) -> dict[str, Tensor]:
+        """Every figure over `RESAMPLES` samples of the images with replacement, (RESAMPLES,), kept once computed.
+
+        Scores of equally many images draw the same ones.
+        """
+        if not self._draws:
+            generator = torch.Generator().manual_seed(0)
+            found = []
+            for _ in range(RESAMPLES):
+                chosen = torch.randint(len(self), (len(self),), generator=generator)
+                found.append(self.compute(torch.bincount(chosen, minlength=len(self))))
+            self._draws = {name: torch.tensor([one[name] for one in found], dtype=torch.float64) for name in found[0]}
+        return self._draws
 
     def _stack(self, name: str, state: str) -> Tensor:
         """What every image adds to a state of a metric, (images, ...), stacked once for all draws."""

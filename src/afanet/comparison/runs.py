@@ -13,6 +13,7 @@ from afanet.errors import InputError
 from afanet.training.folder import MAY_DIFFER, RunFolder, leaves
 from afanet.training.recipe import Recipe
 
+BASE = "single"  # the method that every other one is compared with
 PROTOCOL = ("data.name", "data.size", "tasks", "select")  # and all of data.options
 NOT_METHOD = (*MAY_DIFFER, "seed", "name", "data.root", "loggers", "devices")
 
@@ -53,7 +54,7 @@ class Group:
 
 
 def group_runs(runs: Sequence[Finished]) -> list[Group]:
-    """The runs by method and whatever else differs, in the order in which they are first met.
+    """The runs by method and whatever else differs, single task first, then in the order in which they are met.
 
     Raises `InputError` where two runs cannot stand side by side: another data set, split, resolution, selection, other
     tasks or other content of the files; and for a seed that comes twice.
@@ -72,7 +73,7 @@ def group_runs(runs: Sequence[Finished]) -> list[Group]:
             if one.recipe.seed == other.recipe.seed:
                 raise InputError(f"{one.folder.path} and {other.folder.path} are the same run: give one of them")
         groups.append(Group(title, tuple(same)))
-    return groups
+    return sorted(groups, key=lambda group: group.title != BASE)
 
 
 def require_comparable(one: Finished, other: Finished) -> None:
@@ -97,7 +98,7 @@ def _titles(keys: Sequence[dict[str, str]]) -> list[str]:
     titles = []
     for key in keys:
         forced = (
-            key["network.method"].strip("'") == "single"
+            key["network.method"].strip("'") == BASE
         )  # which has no balancing, guard or first stage to speak of
         apart = [
             f"{name.rpartition('.')[2]}={key.get(name, 'default')}"

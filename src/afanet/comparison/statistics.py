@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import torch
 from scipy import stats
 
-from afanet.comparison.images import ImageScores
+from afanet.comparison.images import RESAMPLES, ImageScores
 
 LEVEL = 0.95
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,18 @@ class Change:
     def clear(self) -> bool:
         """Whether the interval leaves out zero."""
         return self.low > 0 or self.high < 0
+
+    def verdict(self, higher_is_better: bool) -> str:
+        """`better` or `worse` where the interval leaves out zero, else `same`; empty without an interval.
+
+        >>> Change(-0.2, -0.3, -0.1, "seeds").verdict(higher_is_better=False)
+        'better'
+        """
+        if math.isnan(self.low):
+            return ""
+        if not self.clear:
+            return "same"
+        return "better" if (self.mean > 0) == higher_is_better else "worse"
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -75,21 +86,14 @@ def bootstrap_changes(run: ImageScores, base: ImageScores) -> dict[str, Change]:
     2.5th and the 97.5th percentile of the differences. It says how far the difference depends on which images
     were tested, not on the seed of training.
     """
-    exact = _differences(run, base, torch.ones(len(run), dtype=torch.int64))
-    generator = torch.Generator().manual_seed(0)
-    drawn: dict[str, list[float]] = {name: [] for name in exact}
-    for _ in range(RESAMPLES):
-        chosen = torch.randint(len(run), (len(run),), generator=generator)
-        weights = torch.bincount(chosen, minlength=len(run))
-        for name, value in _differences(run, base, weights).items():
-            drawn[name].append(value)
+    ours, theirs = run.compute(), base.compute()
+    edges = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)
     changes = {}
-    for name, values in drawn.items():
-        known = torch.tensor(values, dtype=torch.float64)
+    for name, drawn in run.draws().items():
+        known = drawn - base.draws()[name]
         known = known[known.isfinite()]
-        edges = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)
         low, high = known.quantile(edges).tolist() if len(known) else (math.nan, math.nan)
-        changes[name] = Change(exact[name], low, high, "images")
+        changes[name] = Change(ours[name] - theirs[name], low, high, "images")
     return changes
 
 
@@ -113,8 +117,3 @@ def delta_m(gains: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     by_task = [spread(list(task.values())).mean for task in gains.values()]
     every = [gain for task in gains.values() for gain in task.values()]
     return {"by_task": spread(by_task).mean, "by_metric": spread(every).mean}
-
-
-def _differences(run: ImageScores, base: ImageScores, weights: torch.Tensor) -> dict[str, float]:
-    ours, theirs = run.compute(weights), base.compute(weights)
-    return {name: ours[name] - theirs[name] for name in ours}

@@ -13,7 +13,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from afanet.comparison.compare import BASE, Comparison, Row
+from afanet.comparison.compare import Comparison, Row
+from afanet.comparison.runs import BASE
 from afanet.comparison.statistics import Change, Spread
 from afanet.training.folder import strict
 
@@ -101,7 +102,8 @@ def show_delta(change: Change | None) -> str:
 
 def footnotes(comparison: Comparison) -> list[str]:
     """What a reader of the table must know."""
-    over = {change.over for row in comparison.rows for task in row.changes.values() for change in task.values()}
+    changes = [change for row in comparison.rows for task in row.changes.values() for change in task.values()]
+    over = {change.over for change in changes if not math.isnan(change.low)}
     said = {
         "seeds": "intervals: Student's t over seeds, paired with single task of the same seed",
         "images": "intervals: bootstrap over the test images, paired; the spread of seeds is not in them",

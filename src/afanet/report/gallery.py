@@ -12,8 +12,9 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from torch import Tensor
 
-from afanet.comparison.compare import BASE, Comparison
+from afanet.comparison.compare import Comparison
 from afanet.comparison.look import Look, Predictor, examples
+from afanet.comparison.runs import BASE
 from afanet.data import Data
 from afanet.report.pictures import as_url, photograph
 from afanet.tasks import DenseTask, PooledTask

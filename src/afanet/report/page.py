@@ -15,8 +15,9 @@ from jinja2 import Environment
 from numpy.typing import NDArray
 
 from afanet.comparison import tables
-from afanet.comparison.compare import BASE, Comparison, Row
+from afanet.comparison.compare import Comparison, Row
 from afanet.comparison.look import DISTANCES, Look
+from afanet.comparison.runs import BASE
 from afanet.data import Data
 from afanet.report import charts
 from afanet.report.gallery import gallery
