@@ -89,16 +89,24 @@ def _show(runs: Sequence[Finished], page: Path, files: Path | None = None) -> No
 
     from afanet.comparison import tables
     from afanet.comparison.compare import compare_runs
-    from afanet.comparison.look import Predictor, look
+    from afanet.comparison.examine import examine
     from afanet.comparison.runs import group_runs
     from afanet.report.page import report_page
     from afanet.training.setup import open_tasks
 
     groups = group_runs(runs)
-    data, tasks = open_tasks(groups[0].recipe)
-    looks = {group.title: look(Predictor(group.runs[0], tasks), data) for group in groups}
-    comparison = compare_runs(runs, tasks, {title: seen.scores for title, seen in looks.items()})
-    written = {page: report_page(comparison, data, looks)}
+    try:
+        data, tasks = open_tasks(groups[0].recipe)
+    except InputError as error:
+        if not (described := groups[0].runs[0].described):
+            raise
+        note = f"pictures, details and flows are left out, for the data cannot be read: {error}"
+        examination, comparison = None, compare_runs(runs, described, notes=[note])
+    else:
+        examination = examine(groups, data, tasks)
+        looked = {title: one.look.scores for title, one in examination.methods.items()}
+        comparison = compare_runs(runs, tasks, looked)
+    written = {page: report_page(comparison, examination)}
     if files:
         written |= {files / name: form(comparison) for name, form in tables.FORMS.items()}
     for file, text in written.items():

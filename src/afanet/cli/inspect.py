@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,43 +30,69 @@ def add_inspect_command(commands: Any) -> None:
         "--out", type=Path, metavar="FOLDER", help="for inspect.html and inspect.json, RUN if not given"
     )
     inspect.add_argument(
-        "--limit", type=int, default=LIMIT, help=f"test images to cut connections on, {LIMIT} if not given; 0 for none"
+        "--limit",
+        type=int,
+        default=LIMIT,
+        help=f"test images to read shares and cut connections on, {LIMIT} if not given; 0 for none, without data",
     )
 
 
 def _inspect(given: Namespace) -> None:
     from rich.console import Console
 
-    from afanet.comparison.borrowing import cut_effects, gates_of, read_photos
-    from afanet.comparison.look import Predictor
+    from afanet.comparison.borrowing import borrow, gates_of, read_gates, read_photos
+    from afanet.comparison.look import Loaded, Predictor
     from afanet.comparison.runs import Finished
-    from afanet.report.borrowed import borrowed_page, connections, flow_table
+    from afanet.report.borrowed import connections, flow_table
+    from afanet.report.inspect_page import inspect_page
+    from afanet.tasks import Described
     from afanet.training.folder import strict
     from afanet.training.setup import open_tasks
 
     if given.limit < 0:
         raise InputError(f"--limit is {given.limit}, expected 0 or more")
     run = Finished.read(given.run)
-    data, tasks = open_tasks(run.recipe)
-    predictor = Predictor(run, tasks)
     images = read_photos(given.images, run.recipe.data.size)
-    gates = gates_of(predictor, images)
-    cuts = cut_effects(predictor, data, given.limit) if given.limit else []
-    used = min(given.limit, len(data.test))
-    note = f"Connections were cut on {used} of {len(data.test)} test images." if cuts else "No connection was cut."
-    folder = given.out or run.folder.path
+    tasks: Mapping[str, Described] = run.described
+    opened, note = None, "Shares are of the images below alone, and no connection was cut."
+    if given.limit or not tasks:
+        try:
+            opened = open_tasks(run.recipe)
+            tasks = opened[1]
+        except InputError as error:
+            if not tasks:
+                raise
+            note += f" The data cannot be read: {error}."
+    if opened and given.limit:
+        predictor = Predictor(run, opened[1])
+        gates = gates_of(predictor, images)
+        found = borrow(predictor, opened[0], given.limit)
+        readings, cuts = found.readings, found.cuts
+        note = f"Shares are means over {found.images} of {found.total} test images, on which connections were cut."
+    else:
+        gates = gates_of(Loaded(run, tasks), images)
+        readings, cuts = read_gates(gates), []
+    names = list(tasks)
     ids = [str(file) for file in given.images]
-    rows = connections(gates, cuts, list(tasks))
-    told = [row | {"changes": {name: asdict(change) for name, change in row["changes"].items()}} for row in rows]
+    rows = [
+        row | {"changes": {name: asdict(change) for name, change in row["changes"].items()}}
+        for row in connections(readings, cuts, names)
+    ]
+    photos = {
+        name: {layer: one.flow[place].tolist() for layer, one in read_gates(gates).items()}
+        for place, name in enumerate(ids)
+    }
+    told = {"note": note, "tasks": names, "connections": rows, "photos": photos}
+    folder = given.out or run.folder.path
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        page = borrowed_page(str(given.run), ids, images, gates, cuts, tasks, note)
+        page = inspect_page(str(given.run), ids, images, gates, readings, cuts, tasks, note)
         (folder / "inspect.html").write_text(page, encoding="utf-8")
-        (folder / "inspect.json").write_text(json.dumps(strict({"note": note, "connections": told}), indent=2) + "\n")
+        (folder / "inspect.json").write_text(json.dumps(strict(told), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"folder {folder} cannot be written: {error.strerror}") from None
     console = Console()
-    console.print(flow_table(gates, cuts, tasks))
+    console.print(flow_table(readings, cuts, tasks))
     console.print(
         f"{note} {folder / 'inspect.html'} shows it on the images", markup=False, highlight=False, soft_wrap=True
     )

@@ -19,7 +19,7 @@ from afanet.comparison.statistics import (
     relative_gain,
     spread,
 )
-from afanet.tasks import Task
+from afanet.tasks import Described
 
 Figures = dict[str, dict[str, float]]
 Looked = Mapping[str, Mapping[str, ImageScores]]  # by title and task
@@ -49,7 +49,7 @@ class Row:
 class Comparison:
     """Rows by method over the same tasks and the same test split; `notes` say what a reader must know."""
 
-    tasks: dict[str, Task]
+    tasks: Mapping[str, Described]
     rows: list[Row]
     notes: list[str]
 
@@ -59,17 +59,20 @@ class Comparison:
         return "" if change is None else change.verdict(self.tasks[task].higher_is_better[metric])
 
 
-def compare_runs(runs: Sequence[Finished], tasks: dict[str, Task], looked: Looked | None = None) -> Comparison:
+def compare_runs(
+    runs: Sequence[Finished], tasks: Mapping[str, Described], looked: Looked | None = None, notes: Sequence[str] = ()
+) -> Comparison:
     """Put finished runs side by side.
 
     Intervals are over seeds (Student's, paired) where a method and single task have at least two in common; where there
-    is one, they are over the images in `looked`, the scores of the first run of each title.
+    is one, they are over the images in `looked`, the scores of the first run of each title. `notes` are the first that
+    the comparison has.
     Raises `InputError` for runs that cannot stand side by side.
     """
     groups = group_runs(runs)
     base = next((group for group in groups if group.title == BASE), None)
     rows = [_row(group, base, tasks, looked or {}) for group in groups]
-    notes = []
+    notes = list(notes)
     if base is None:
         notes.append("no run of the method single is among these, so nothing is said against single task")
     counts = {len(group.runs) for group in groups}
@@ -83,7 +86,7 @@ def compare_runs(runs: Sequence[Finished], tasks: dict[str, Task], looked: Looke
     return Comparison(tasks, rows, notes)
 
 
-def _row(group: Group, base: Group | None, tasks: Mapping[str, Task], looked: Looked) -> Row:
+def _row(group: Group, base: Group | None, tasks: Mapping[str, Described], looked: Looked) -> Row:
     figures = [_figures(run) for run in group.runs]
     scores = {
         task: {metric: spread([one[task][metric] for one in figures]) for metric in figures[0][task]} for task in tasks
@@ -113,7 +116,7 @@ def _figures(run: Finished) -> Figures:
     }
 
 
-def _gains(ours: Figures, theirs: Figures, tasks: Mapping[str, Task]) -> Figures:
+def _gains(ours: Figures, theirs: Figures, tasks: Mapping[str, Described]) -> Figures:
     return {
         name: {
             metric: relative_gain(ours[name][metric], theirs[name][metric], better)

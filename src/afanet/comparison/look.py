@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from afanet.comparison.images import ImageScores
 from afanet.comparison.runs import Finished
 from afanet.data import Batch, Collate, Data
-from afanet.tasks import Task
+from afanet.tasks import Described, Task
 from afanet.tasks.depth import Depth, measured
 from afanet.training.checkpoint import load_checkpoint
 from afanet.training.device import find_device
@@ -36,22 +36,37 @@ class Look:
     distances: dict[str, Tensor]
 
 
-class Predictor:
-    """The network of a finished run with its checkpoint, as it was scored."""
+class Loaded:
+    """The network of a finished run with its checkpoint, as it was scored; it needs no data."""
 
-    def __init__(self, run: Finished, tasks: Mapping[str, Task]) -> None:
-        self.run, self.tasks = run, dict(tasks)
-        network = build_network(run.recipe, self.tasks, weights="none")
+    def __init__(self, run: Finished, tasks: Mapping[str, Described]) -> None:
+        self.run = run
+        network = build_network(run.recipe, tasks, weights="none")
         load_checkpoint(network, run.folder.weights(run.recipe))
         self.fabric: Fabric = create_fabric(
             run.recipe.model_copy(update={"devices": 1}), find_device(run.recipe.device)
         )
         self.network: nn.Module = self.fabric.to_device(channels_last(network)).eval()
 
+    def answer(self, images: Tensor) -> dict[str, Tensor]:
+        """Logits by task for normalised images (B, 3, H, W)."""
+        with torch.inference_mode(), self.fabric.autocast(), deterministic():
+            logits: dict[str, Tensor] = self.network(
+                self.fabric.to_device(images).contiguous(memory_format=torch.channels_last)
+            )
+        return logits
+
+
+class Predictor(Loaded):
+    """A loaded network with its tasks, in whose terms it predicts."""
+
+    def __init__(self, run: Finished, tasks: Mapping[str, Task]) -> None:
+        super().__init__(run, tasks)
+        self.tasks = dict(tasks)
+
     def predict(self, images: Tensor) -> dict[str, Tensor]:
         """Predictions by task for normalised images (B, 3, H, W), on the CPU."""
-        with torch.inference_mode(), self.fabric.autocast(), deterministic():
-            logits = self.network(self.fabric.to_device(images).contiguous(memory_format=torch.channels_last))
+        logits = self.answer(images)
         return {name: task.predict(logits[name]).cpu() for name, task in self.tasks.items()}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from afanet.errors import InputError
+from afanet.tasks import Description
 from afanet.training.folder import MAY_DIFFER, RunFolder, leaves
 from afanet.training.recipe import Recipe
 
@@ -33,6 +34,11 @@ class Finished:
         if folder.read_metrics() is None:
             raise InputError(f"{path} did not come to its end: go on with the command that began it and --resume")
         return cls(folder, folder.read_recipe(), folder.read_results())
+
+    @property
+    def described(self) -> dict[str, Description]:
+        """What the run keeps of its tasks, by name; empty for one of before runs kept anything."""
+        return {name: Description.from_json(name, kept) for name, kept in self.results.get("described", {}).items()}
 
 
 @dataclass(frozen=True)
@@ -97,9 +103,7 @@ def _titles(keys: Sequence[dict[str, str]]) -> list[str]:
     usual = {name: Counter(key.get(name) for key in keys).most_common(1)[0][0] for name in names}
     titles = []
     for key in keys:
-        forced = (
-            key["network.method"].strip("'") == BASE
-        )  # which has no balancing, guard or first stage to speak of
+        forced = key["network.method"].strip("'") == BASE  # which has no balancing, guard or first stage to speak of
         apart = [
             f"{name.rpartition('.')[2]}={key.get(name, 'default')}"
             for name in names

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from scipy import stats
 
-from afanet.comparison.images import RESAMPLES, ImageScores
+from afanet.comparison.images import ImageScores
 
 LEVEL = 0.95
 
@@ -82,7 +82,7 @@ def paired_change(differences: Sequence[float]) -> Change:
 def bootstrap_changes(run: ImageScores, base: ImageScores) -> dict[str, Change]:
     """For every metric of a task the difference between two runs over the same images, with a bootstrap interval.
 
-    The images are drawn with replacement `RESAMPLES` times, the same ones for both; the interval is that between the
+    The images are drawn with replacement a thousand times, the same ones for both; the interval is that between the
     2.5th and the 97.5th percentile of the differences. It says how far the difference depends on which images
     were tested, not on the seed of training.
     """

@@ -1,114 +1,89 @@
-"""The page that shows what each task took of the others, on single images and by connection."""
+"""Who borrowed what, in tables and drawings: the same on a terminal, in a report and on the page of one run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
-from itertools import permutations
 from typing import Any
 
-import numpy as np
-from jinja2 import Environment
-from matplotlib import colormaps
-from numpy.typing import NDArray
-from PIL import Image
 from rich.table import Table
-from torch import Tensor
 
-from afanet.comparison.borrowing import Cut, Gates
+from afanet.comparison.borrowing import Cut, Readings, strongest
 from afanet.comparison.statistics import Change
-from afanet.comparison.tables import show_change
-from afanet.fusion import flow
-from afanet.report import charts
-from afanet.report.pictures import as_url, photograph
-from afanet.tasks import Task
+from afanet.comparison.tables import MARKS, show_change
+from afanet.report.flows import MANY, flow_drawing, profile_drawing
+from afanet.tasks import Described
+
+ROWS = 200  # of a table at most: the connections that carry most
 
 
-def flow_table(gates: Gates, cuts: Sequence[Cut], tasks: Mapping[str, Task]) -> Table:
+def connections(readings: Readings, cuts: Sequence[Cut], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Every connection with its share, the mean over the images read, and the changes if it was cut."""
+    effects = {(cut.layer, cut.to, cut.source): cut.changes for cut in cuts}
+    rows = []
+    for layer, to, source in strongest(readings, sum(len(names) ** 2 for _ in readings)):
+        changes: dict[str, Change] = effects.get((layer, names[to], names[source]), {})
+        share = readings[layer].flow.mean(0)[to, source].item()
+        rows.append({"layer": layer, "to": names[to], "source": names[source], "share": share, "changes": changes})
+    return rows
+
+
+def flow_table(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> Table:
     """A row a connection: how much `to` consists of `from` there, and what cutting it changes for each task."""
     table = Table("layer", "to", "from")
     table.add_column("share", justify="right")
-    for name, task in tasks.items() if cuts else ():
-        table.add_column(f"cut: {name} {task.main_metric}", justify="right")
-    for row in connections(gates, cuts, list(tasks)):
-        effects = [f"{show_change(change)}{'' if change.clear else ' ≈'}" for change in row["changes"].values()]
+    for heading in _headings(cuts, tasks):
+        table.add_column(heading, justify="right")
+    for row in _rows(readings, cuts, tasks):
+        effects = [" ".join(f"{text} {MARKS[verdict]}" for text, verdict in cell) for cell in row["effects"]]
         table.add_row(row["layer"], row["to"], row["source"], f"{row['share']:.1%}", *effects)
     return table
 
 
-def connections(gates: Gates, cuts: Sequence[Cut], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Every connection with its share, the mean over the images, and the changes when it is cut."""
-    effects = {(cut.layer, cut.to, cut.source): cut.changes for cut in cuts}
-    rows = []
-    for layer, kinds in gates.items():
-        strength = flow(kinds).mean(0)
-        for to, source in permutations(range(len(names)), 2):
-            changes: dict[str, Change] = effects.get((layer, names[to], names[source]), {})
-            share = strength[to, source].item()
-            rows.append({"layer": layer, "to": names[to], "source": names[source], "share": share, "changes": changes})
-    return rows
-
-
-def borrowed_page(
-    title: str,
-    ids: Sequence[str],
-    images: Tensor,
-    gates: Gates,
-    cuts: Sequence[Cut],
-    tasks: Mapping[str, Task],
-    note: str,
-) -> str:
-    """One HTML file: flows by layer, profiles of the channel gates, and for each image maps of what was taken where."""
+def section(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> dict[str, Any]:
+    """What `borrowed.html` shows: a flow and channel profiles for each layer, and the rows of the table."""
     names = list(tasks)
-    template = resources.files("afanet.report").joinpath("borrowed_page.html").read_text(encoding="utf-8")
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
-    ink = charts.colours(names)
-    return page.render(
-        title=title,
-        note=note,
-        tasks=tasks,
-        cuts=cuts,
-        rows=connections(gates, cuts, names),
-        show=show_change,
-        profiles=[
-            charts.profile(_profiles(kinds["channel"], names), ink, layer)
-            for layer, kinds in gates.items()
-            if "channel" in kinds
-        ],
-        maps=[_maps(place, name, images[place], gates, names) for place, name in enumerate(ids)],
-    )
-
-
-def _maps(place: int, name: str, image: Tensor, gates: Gates, names: Sequence[str]) -> dict[str, Any]:
-    """What the page shows of one image: itself, a map for each layer and task, and the flows."""
-    photo = (photograph(image).numpy() * 255).astype(np.uint8)
-    layers = []
-    for layer, kinds in gates.items():
-        if "spatial" in kinds:
-            own = [kinds["spatial"][place, task, task, 0] for task in range(len(names))]
-            drawn = [as_url(_overlay(photo, kept), "JPEG") for kept in own]
-            layers.append((layer, list(zip(names, drawn, strict=True))))
-    flows = [(layer, _strengths(flow(kinds)[place], names)) for layer, kinds in gates.items()]
-    return {"id": name, "photo": as_url(photo, "JPEG"), "layers": layers, "flows": flows}
-
-
-def _profiles(gates: Tensor, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """By task the share of its own that each channel keeps, sorted, a row an image."""
     return {
-        name: gates[:, number, number, :, 0, 0].double().sort(1).values.numpy() for number, name in enumerate(names)
+        "flows": [flow_drawing(one.flow.mean(0).double().numpy(), names, layer) for layer, one in readings.items()],
+        "profiles": [
+            profile_drawing({name: one.kept[:, number].double().numpy() for number, name in enumerate(names)}, layer)
+            for layer, one in readings.items()
+            if one.kept is not None
+        ],
+        "headings": _headings(cuts, tasks),
+        "rows": _rows(readings, cuts, tasks),
+        "connections": len(names) * (len(names) - 1) * len(readings),
+        "cuts": len(cuts),
+        "marks": MARKS,
     }
 
 
-def _strengths(flows: Tensor, names: Sequence[str]) -> list[tuple[str, str, float]]:
-    return [(names[to], names[source], flows[to, source].item()) for to, source in permutations(range(len(names)), 2)]
+def _headings(cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> list[str]:
+    """A column for each task's main metric; one for whatever a cut clearly changed where tasks are many."""
+    if not cuts:
+        return []
+    if len(tasks) > MANY:
+        return ["if cut, clearly"]
+    arrows = {name: "↑" if task.higher_is_better[task.main_metric] else "↓" for name, task in tasks.items()}
+    return [f"if cut: {name} {task.main_metric} {arrows[name]}" for name, task in tasks.items()]
 
 
-def _overlay(photo: NDArray[np.uint8], own: Tensor) -> NDArray[np.uint8]:
-    """The photo with what was taken of others, 1 - own, laid over it: dark is nothing, bright is everything."""
-    height, width = photo.shape[:2]
-    small = Image.fromarray((1 - own).clamp(0, 1).numpy().astype(np.float32), mode="F")
-    taken = np.asarray(small.resize((width, height), Image.Resampling.BILINEAR))
-    colours = colormaps["viridis"](taken, bytes=True)[..., :3]
-    grey = photo.mean(2, keepdims=True)
-    mixed: NDArray[np.uint8] = (0.35 * grey + 0.65 * colours).astype(np.uint8)
-    return mixed
+def _rows(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> list[dict[str, Any]]:
+    """The connections that carry most and those that were cut, with `effects`: pairs of words and verdict by column."""
+    names = list(tasks)
+    cut = {(one.layer, one.to, one.source) for one in cuts}
+    kept = {(layer, names[to], names[source]) for layer, to, source in strongest(readings, ROWS)} | cut
+    rows = []
+    for row in connections(readings, cuts, names):
+        if (row["layer"], row["to"], row["source"]) not in kept:
+            continue
+        told = {
+            name: (show_change(change), change.verdict(tasks[name].higher_is_better[tasks[name].main_metric]))
+            for name, change in row["changes"].items()
+        }
+        if len(tasks) > MANY:
+            clear = [(f"{name} {text}", verdict) for name, (text, verdict) in told.items() if verdict != "same"]
+            effects = [clear or [("", "same")]] if told else [[]]
+        else:
+            effects = [[cell] for cell in told.values()]
+        rows.append(row | {"effects": effects})
+    return rows

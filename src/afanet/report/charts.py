@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
-from itertools import count
+from itertools import count, cycle
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -44,7 +45,7 @@ def as_svg(figure: Figure) -> str:
 
 def lines(series: Mapping[str, Line], ink: Mapping[str, str], label: str, x_label: str = "epoch") -> str:
     """A line a method through the mean of its seeds, within a band from the least to the largest."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     for title, (x, y) in series.items():
         axes.plot(x, np.nanmean(y, 0), color=ink[title], label=title, marker="o" if len(x) < 12 else None, ms=3)
         if len(y) > 1:
@@ -57,7 +58,7 @@ def lines(series: Mapping[str, Line], ink: Mapping[str, str], label: str, x_labe
 
 def forest(changes: Mapping[str, Change], ink: Mapping[str, str], label: str) -> str:
     """A point a method with its interval, and a line at zero."""
-    figure, axes = _figure(height=0.9 + 0.33 * len(changes))
+    figure, axes = new_figure(height=0.9 + 0.33 * len(changes))
     for place, (title, change) in enumerate(changes.items()):
         if change.low == change.low:
             axes.plot([change.low, change.high], [place, place], color=ink[title], lw=3, alpha=0.5)
@@ -70,12 +71,12 @@ def forest(changes: Mapping[str, Change], ink: Mapping[str, str], label: str) ->
 
 
 def scatter(points: Mapping[str, tuple[float, float]], ink: Mapping[str, str], x_label: str, y_label: str) -> str:
-    """A named point a method: what it costs to the right, what it gains upwards."""
-    figure, axes = _figure()
-    for title, (x, y) in points.items():
-        axes.plot(x, y, "o", color=ink[title], ms=8)
-        axes.annotate(title, (x, y), textcoords="offset points", xytext=(6, 6), fontsize=8)
-    axes.margins(0.25)
+    """A point a method, with a marker of its own: what it costs to the right, what it gains upwards."""
+    figure, axes = new_figure()
+    for marker, (title, (x, y)) in zip(cycle("osD^vP*X"), points.items(), strict=False):
+        axes.plot(x, y, marker, color=ink[title], ms=8, label=title)
+    axes.margins(0.1)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     return as_svg(figure)
@@ -83,7 +84,7 @@ def scatter(points: Mapping[str, tuple[float, float]], ink: Mapping[str, str], x
 
 def bars(values: Mapping[str, Mapping[str, float]], names: Sequence[str], ink: Mapping[str, str], label: str) -> str:
     """For each class a bar a method, to the left or right of zero."""
-    figure, axes = _figure(height=1.0 + 0.14 * len(names) * (len(values) + 1))
+    figure, axes = new_figure(height=1.0 + 0.14 * len(names) * (len(values) + 1))
     thick = 0.8 / max(1, len(values))
     for number, (title, by_class) in enumerate(values.items()):
         places = np.arange(len(names)) + (number - (len(values) - 1) / 2) * thick
@@ -99,7 +100,7 @@ def bars(values: Mapping[str, Mapping[str, float]], names: Sequence[str], ink: M
 def confusion(matrix: NDArray[np.float64], names: Sequence[str], title: str) -> str:
     """Rows are the truth, columns the prediction, darkness the share of the row."""
     side = 1.6 + 0.27 * len(names)
-    figure, axes = _figure(width=side + 0.4, height=side)
+    figure, axes = new_figure(width=side + 0.4, height=side)
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     edges = np.arange(len(names) + 1) - 0.5
     axes.pcolormesh(edges, edges, shares, cmap="viridis", vmin=0, vmax=1)
@@ -122,23 +123,10 @@ def confusion(matrix: NDArray[np.float64], names: Sequence[str], title: str) -> 
     return as_svg(figure)
 
 
-def _figure(width: float = 4.6, height: float = 3.0) -> tuple[Figure, mpl.axes.Axes]:
+def new_figure(width: float = 4.6, height: float = 3.0) -> tuple[Figure, Axes]:
+    """A figure of so many inches with axes open to the right and above."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     return figure, axes
-
-
-def profile(values: Mapping[str, NDArray[np.float64]], ink: Mapping[str, str], label: str) -> str:
-    """Sorted channel gates (images, channels) by task: the mean over images, within a band of them all."""
-    figure, axes = _figure(height=2.4)
-    for title, gates in values.items():
-        places = np.arange(gates.shape[1])
-        axes.plot(places, gates.mean(0), color=ink[title], label=title)
-        axes.fill_between(places, gates.min(0), gates.max(0), color=ink[title], alpha=0.2, lw=0)
-    axes.set_ylim(0, 1)
-    axes.set_xlabel("channel, sorted")
-    axes.set_title(f"{label}: share kept", fontsize=10)
-    axes.legend(frameon=False, fontsize=8)
-    return as_svg(figure)

@@ -6,53 +6,62 @@ import csv
 import json
 import math
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment
 from numpy.typing import NDArray
 
 from afanet.comparison import tables
 from afanet.comparison.compare import Comparison, Row
+from afanet.comparison.examine import Examination
 from afanet.comparison.look import DISTANCES, Look
 from afanet.comparison.runs import BASE
-from afanet.data import Data
 from afanet.report import charts
+from afanet.report.borrowed import section
 from afanet.report.gallery import gallery
-from afanet.tasks import ColourBar, DenseTask, Swatches
+from afanet.report.template import render
+from afanet.tasks import ColourBar, DenseTask, Swatches, Task
 from afanet.tasks.depth import Depth
 from afanet.training.load import dump_recipe
 
 
-def report_page(comparison: Comparison, data: Data, looks: Mapping[str, Look]) -> str:
-    """The page of a comparison, whose `looks` at the test split of `data` are by title."""
+def report_page(comparison: Comparison, examination: Examination | None = None) -> str:
+    """The page of a comparison; pictures, details and flows are those of an examination of its methods."""
     ink = charts.colours([row.title for row in comparison.rows])
-    template = resources.files("afanet.report").joinpath("report_page.html").read_text(encoding="utf-8")
-    return (
-        Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-        .from_string(template)
-        .render(
-            title=comparison.rows[0].group.recipe.name,
-            describe=data.describe,
-            verdicts=[_verdict(comparison, row) for row in comparison.rows if row.changes],
-            titles=[row.title for row in comparison.rows],
-            lines=list(tables.lines(comparison)),
-            marks=tables.MARKS,
-            notes=tables.footnotes(comparison),
-            summary=_summary(comparison, ink),
-            curves=_curves(comparison, ink),
-            details=_details(comparison, looks, ink),
-            # "<" cannot end a script that has none
-            gallery=json.dumps(gallery(comparison, data, looks)).replace("<", "\\u003c"),
-            legends=_legends(comparison),
-            base=BASE,
-            recipes=[
-                (row.title, str(row.group.runs[0].folder.path), dump_recipe(row.group.recipe))
-                for row in comparison.rows
-            ],
-        )
+    shown = examination.methods if examination else {}
+    return render(
+        "report_page.html",
+        title=comparison.rows[0].group.recipe.name,
+        describe=comparison.rows[0].group.runs[0].results["data"],
+        verdicts=[_verdict(comparison, row) for row in comparison.rows if row.changes],
+        titles=[row.title for row in comparison.rows],
+        lines=list(tables.lines(comparison)),
+        marks=tables.MARKS,
+        notes=tables.footnotes(comparison),
+        summary=_summary(comparison, ink),
+        curves=_curves(comparison, ink),
+        details=_details(examination.tasks, {title: one.look for title, one in shown.items()}, ink)
+        if examination
+        else [],
+        # "<" cannot end a script that has none
+        gallery=json.dumps(gallery(examination)).replace("<", "\\u003c") if examination else "",
+        sorts=any(one.gains for one in shown.values()),
+        legends=_legends(examination.tasks) if examination else [],
+        borrowings=[
+            (
+                title,
+                one.borrowed.images,
+                one.borrowed.total,
+                section(one.borrowed.readings, one.borrowed.cuts, comparison.tasks),
+            )
+            for title, one in shown.items()
+            if one.borrowed
+        ],
+        base=BASE,
+        recipes=[
+            (row.title, str(row.group.runs[0].folder.path), dump_recipe(row.group.recipe)) for row in comparison.rows
+        ],
     )
 
 
@@ -109,10 +118,12 @@ def _log(file: Path) -> dict[str, list[float]]:
     return {key: [float(row[key] or "nan") for row in rows] for key in rows[0]} if rows else {}
 
 
-def _details(comparison: Comparison, looks: Mapping[str, Look], ink: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+def _details(
+    tasks: Mapping[str, Task], looks: Mapping[str, Look], ink: Mapping[str, str]
+) -> list[tuple[str, list[str]]]:
     """By task: error by distance, change of each class, confusions of every method."""
     found = []
-    for name, task in comparison.tasks.items():
+    for name, task in tasks.items():
         drawn = []
         if isinstance(task, Depth):
             centres = (np.arange(DISTANCES) + 0.5) * task.max_metres / DISTANCES
@@ -145,9 +156,9 @@ def _ious(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(together > 0, confusion.diagonal() / np.maximum(together, 1), math.nan)
 
 
-def _legends(comparison: Comparison) -> list[dict[str, Any]]:
+def _legends(tasks: Mapping[str, Task]) -> list[dict[str, Any]]:
     legends: list[dict[str, Any]] = []
-    for name, task in comparison.tasks.items():
+    for name, task in tasks.items():
         if not isinstance(task, DenseTask):
             continue
         limit = f"{task.error_limit:g} {task.error_unit}" if task.error_limit != 1 else task.error_unit

@@ -2,6 +2,7 @@
 
 from afanet.tasks.classification import Classification
 from afanet.tasks.depth import Depth
+from afanet.tasks.described import Described, Description
 from afanet.tasks.multi_label import MultiLabel
 from afanet.tasks.normals import Normals
 from afanet.tasks.ordinal import Ordinal
@@ -14,6 +15,8 @@ __all__ = [
     "ColourBar",
     "DenseTask",
     "Depth",
+    "Described",
+    "Description",
     "Legend",
     "MultiLabel",
     "Normals",

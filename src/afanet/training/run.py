@@ -18,7 +18,7 @@ from afanet.data import Batch, Collate, Data
 from afanet.data.cache import fingerprint
 from afanet.data.faults import check_samples, unchecked
 from afanet.errors import InputError
-from afanet.tasks import Task
+from afanet.tasks import Description, Task
 from afanet.training.balancing.checks import check_combination
 from afanet.training.balancing.shared import shared_parameters
 from afanet.training.checkpoint import load_checkpoint, read_checkpoint
@@ -214,6 +214,7 @@ def _fit(job: _Job, folder: RunFolder) -> None:
             "method": recipe.network.method,
             **scores,
             "data": data.describe,
+            "described": {name: Description.of(task).as_json() for name, task in job.tasks.items()},
             "fingerprint": content,
             "weights": job.weights_report,
             "epochs": -(-learner.step // loop.per_epoch),

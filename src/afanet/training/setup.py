@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from afanet.data.cache import config_folder, use_cache
 from afanet.data.leaks import leaks
 from afanet.errors import InputError, unknown
 from afanet.networks import create_network
-from afanet.tasks import Task
+from afanet.tasks import Described, Task
 from afanet.training.progress import say
 from afanet.training.recipe import Recipe
 
@@ -61,7 +61,7 @@ def data_cache(recipe: Recipe) -> Path:
     return config_folder(recipe.data.name, recipe.data.model_dump(mode="json", exclude={"name", "crop"}))
 
 
-def build_network(recipe: Recipe, tasks: dict[str, Task], weights: str) -> nn.Module:
+def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) -> nn.Module:
     """The recipe's network for these tasks, its backbones with `weights`."""
     return create_network(
         recipe.network.method,

@@ -1,0 +1,50 @@
+"""On which images sharing helped, and on which it hurt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+
+import numpy as np
+
+from afanet.comparison.images import ImageScores
+from afanet.tasks import Task
+
+Figures = Mapping[str, Sequence[float]]  # by task a figure of every image
+
+
+def image_figures(scores: Mapping[str, ImageScores], tasks: Mapping[str, Task]) -> dict[str, list[float]]:
+    """By task the main metric of every image by itself."""
+    return {name: scores[name].each(task.main_metric) for name, task in tasks.items()}
+
+
+def image_gains(ours: Figures, theirs: Figures, tasks: Mapping[str, Task]) -> dict[str, list[float]]:
+    """By task what each image gained on other figures of the main metric, positive for the better.
+
+    >>> from afanet.tasks import Depth
+    >>> image_gains({"depth": [1.0, 2.0]}, {"depth": [1.5, 1.5]}, {"depth": Depth()})  # an error: less is better
+    {'depth': [0.5, -0.5]}
+    """
+    gains = {}
+    for name, task in tasks.items():
+        sign = 1 if task.higher_is_better[task.main_metric] else -1
+        gains[name] = [sign * (one - other) for one, other in zip(ours[name], theirs[name], strict=True)]
+    return gains
+
+
+def choose(gains: Figures, images: int, shown: int) -> list[int]:
+    """The numbers of `shown` images: in turn what helped and what hurt most by task; evenly without gains.
+
+    >>> choose({"depth": [0.1, -0.5, 0.4, 0.0]}, images=4, shown=2)
+    [2, 1]
+    """
+    if not gains:
+        return [int(index) for index in np.linspace(0, images - 1, min(shown, images))]
+    rankings = []
+    for values in gains.values():
+        known = [(value, index) for index, value in enumerate(values) if not math.isnan(value)]
+        best = [index for _, index in sorted(known, key=lambda pair: -pair[0])]
+        rankings += [best, best[::-1]]
+    in_turn = dict.fromkeys(index for turn in zip_longest(*rankings) for index in turn if index is not None)
+    return list(in_turn)[:shown]

@@ -1,0 +1,129 @@
+"""Drawings of who borrowed what: flows between tasks, and what each channel keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyArrowPatch, Wedge
+from numpy.typing import NDArray
+
+from afanet.report.charts import as_svg, colours, new_figure
+
+MANY = 5  # tasks; of more the flow is a map of cells, and their profiles are one
+LABELLED = 3  # tasks up to which every arrow has room for its share in words
+NODE = 0.3  # radius
+WIDEST = 30  # points of an arrow that carries all
+
+Array = NDArray[np.float64]
+
+
+def flow_drawing(shares: Array, names: Sequence[str], label: str) -> str:
+    """An SVG of a layer's flow, from the shares (to, from) whose rows sum to one.
+
+    A task is a ring, filled as far as it consists of its own features, with an arrow of its colour to every other one,
+    as wide as what that one takes of it. More than `MANY` tasks are a map with a row for each task and a column for
+    each source.
+
+    >>> flow_drawing(np.array([[0.9, 0.1], [0.4, 0.6]]), ["age", "gender"], "layer4")[:4]
+    '<svg'
+    """
+    return _cells(shares, names, label) if len(names) > MANY else _arrows(shares, names, label)
+
+
+def profile_drawing(kept: Mapping[str, Array], label: str) -> str:
+    """An SVG of sorted channel gates (images, channels) by task: the mean over images, within a band of them all."""
+    figure, axes = new_figure(height=2.4)
+    ink = colours(list(kept))
+    for title, gates in together(kept, np.concatenate).items():
+        places, ordered = np.arange(gates.shape[1]), np.sort(gates, 1)
+        colour = ink.get(title, next(iter(ink.values())))
+        axes.plot(places, ordered.mean(0), color=colour, label=title)
+        axes.fill_between(places, ordered.min(0), ordered.max(0), color=colour, alpha=0.2, lw=0)
+    axes.set_ylim(0, 1)
+    axes.set_xlabel("channel, sorted")
+    axes.set_title(f"{label}: share kept", fontsize=10)
+    axes.legend(frameon=False, fontsize=8)
+    return as_svg(figure)
+
+
+def together(values: Mapping[str, Array], join: Callable[[list[Array]], Array]) -> dict[str, Array]:
+    """Arrays by task; one of `every task` where all are equal, and one that `join` makes of more than `MANY`.
+
+    >>> {title: len(found) for title, found in together({"a": np.zeros(2), "b": np.zeros(2)}, np.concatenate).items()}
+    {'every task': 2}
+    >>> list(together({"a": np.zeros(2), "b": np.ones(2)}, np.concatenate))
+    ['a', 'b']
+    """
+    first, *rest = values.values()
+    if all(np.array_equal(first, other) for other in rest):
+        return {"every task": first}
+    return {"all tasks together": join([first, *rest])} if len(values) > MANY else dict(values)
+
+
+def _arrows(shares: Array, names: Sequence[str], label: str) -> str:
+    tasks, ink = len(names), colours(names)
+    figure, axes = new_figure(3.4, 1.7 if tasks == 2 else 3.4)
+    start = np.pi if tasks == 2 else np.pi / 2
+    angles = start - 2 * np.pi * np.arange(tasks) / tasks
+    places = np.stack([np.cos(angles), np.sin(angles)], 1)
+    for to in range(tasks):
+        for source in range(tasks):
+            if to != source and shares[to, source] > 0:
+                _arrow(axes, places[source], places[to], shares[to, source], ink[names[source]], tasks <= LABELLED)
+    for number, name in enumerate(names):
+        x, y = places[number]
+        axes.add_patch(Wedge((x, y), NODE, 0, 360, width=0.09, color="#8888884d", lw=0))
+        axes.add_patch(Wedge((x, y), NODE, 90 - 360 * shares[number, number], 90, width=0.09, color=ink[name], lw=0))
+        axes.text(x, y, f"{shares[number, number]:.0%}", ha="center", va="center", fontsize=8)
+        below = y < 0.5 and tasks > 2
+        axes.text(
+            x,
+            y - 1.2 * NODE if below else y + 1.2 * NODE,
+            name,
+            ha="center",
+            va="top" if below else "bottom",
+            fontsize=9,
+        )
+    axes.set_xlim(-1.7, 1.7)
+    axes.set_ylim((-0.6, 0.75) if tasks == 2 else (-1.5, 1.6))
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    axes.set_title(label, fontsize=10)
+    return as_svg(figure)
+
+
+def _arrow(axes: Axes, start: Array, end: Array, share: float, colour: str, labelled: bool) -> None:
+    """An arrow that keeps to the left of the straight way, so that the one back has room."""
+    along = (end - start) / np.linalg.norm(end - start)
+    left = np.array([-along[1], along[0]])
+    one, other = (at + (NODE + 0.04) * (way * along + 0.45 * left) for at, way in ((start, 1), (end, -1)))
+    width = max(0.6, WIDEST * share)
+    style = f"simple,tail_width={width},head_width={width + 6},head_length=7"
+    curve = "arc3,rad=-0.12"
+    axes.add_patch(
+        FancyArrowPatch(tuple(one), tuple(other), arrowstyle=style, connectionstyle=curve, color=colour, lw=0)
+    )
+    if labelled:
+        x, y = (one + other) / 2 + 0.28 * left
+        axes.text(x, y, f"{share:.1%}", ha="center", va="center", fontsize=8)
+
+
+def _cells(shares: Array, names: Sequence[str], label: str) -> str:
+    """A map of what each task (row) takes of each other one (column), up to the most that any takes."""
+    figure, axes = new_figure(5.2, 4.6)
+    taken = np.ma.masked_array(shares, np.eye(len(names), dtype=bool))
+    edges = np.arange(len(names) + 1) - 0.5
+    mesh = axes.pcolormesh(edges, edges, taken, cmap=colormaps["viridis"], vmin=0, vmax=max(taken.max(), 1e-6))
+    size = min(8.0, 160 / len(names))
+    axes.set_xticks(range(len(names)), list(names), rotation=90, fontsize=size)
+    axes.set_yticks(range(len(names)), list(names), fontsize=size)
+    axes.invert_yaxis()
+    axes.set_aspect("equal")
+    axes.set_xlabel("from")
+    axes.set_ylabel("to")
+    axes.set_title(f"{label}: share taken", fontsize=10)
+    figure.colorbar(mesh, format=lambda share, _: f"{share:.1%}").ax.tick_params(labelsize=8)
+    return as_svg(figure)

@@ -1,0 +1,68 @@
+"""The page of one run: who borrowed what on the test split, and where in single photos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from afanet.comparison.borrowing import Cut, Gates, Readings, read_gates
+from afanet.report.borrowed import section
+from afanet.report.flows import flow_drawing, together
+from afanet.report.pictures import as_url, photograph
+from afanet.report.template import render
+from afanet.tasks import Described
+
+
+def inspect_page(
+    title: str,
+    ids: Sequence[str],
+    images: Tensor,
+    gates: Gates,
+    readings: Readings,
+    cuts: Sequence[Cut],
+    tasks: Mapping[str, Described],
+    note: str,
+) -> str:
+    """One HTML file: flows, profiles and cuts of `readings`, and for each photo maps of what was taken where.
+
+    Photos are `images` (B, 3, H, W), normalised, with their `ids` and their `gates`.
+    """
+    names = list(tasks)
+    photos = [_photo(place, images[place], gates, readings, names) | {"id": name} for place, name in enumerate(ids)]
+    return render("inspect_page.html", title=title, note=note, found=section(readings, cuts, tasks), photos=photos)
+
+
+def _photo(place: int, image: Tensor, gates: Gates, readings: Readings, names: Sequence[str]) -> dict[str, Any]:
+    """A photo, a map for each layer and task (one where all tasks share it), and its flows where they are its own."""
+    photo = (photograph(image).numpy() * 255).astype(np.uint8)
+    maps = []
+    for layer, kinds in gates.items():
+        if "spatial" in kinds:
+            own = {name: kinds["spatial"][place, number, number, 0].numpy() for number, name in enumerate(names)}
+            for task, kept in together(own, lambda maps: np.mean(maps, 0)).items():
+                maps.append((layer, task, as_url(overlay(photo, 1 - kept), "JPEG")))
+    flows = []
+    for layer, one in read_gates(gates).items():
+        if not one.flow[place].allclose(readings[layer].flow.mean(0), atol=1e-6):
+            flows.append(flow_drawing(one.flow[place].double().numpy(), names, layer))
+    return {"photo": as_url(photo, "JPEG"), "maps": maps, "flows": flows}
+
+
+def overlay(photo: NDArray[np.uint8], taken: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """The photo (H, W, 3) in grey under what was taken of others there, 0 to 1 on any grid: dark is nothing.
+
+    >>> overlay(np.zeros((2, 2, 3), np.uint8), np.zeros((1, 1), np.float32))[0, 0].tolist()
+    [44, 0, 54]
+    """
+    height, width = photo.shape[:2]
+    small = Image.fromarray(taken.clip(0, 1).astype(np.float32), mode="F")
+    colours = colormaps["viridis"](np.asarray(small.resize((width, height), Image.Resampling.BILINEAR)), bytes=True)
+    grey = photo.mean(2, keepdims=True)
+    mixed: NDArray[np.uint8] = (0.35 * grey + 0.65 * colours[..., :3]).astype(np.uint8)
+    return mixed

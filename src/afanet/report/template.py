@@ -1,0 +1,21 @@
+"""The pages' templates, with what they share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+
+
+def render(name: str, **values: Any) -> str:
+    """The page that the template `name` of this package makes of `values`; text in them is escaped.
+
+    >>> "&lt;b&gt;" in render("inspect_page.html", title="<b>", note="", photos=[], found={"flows": []})
+    True
+    """
+    loader = PackageLoader("afanet.report", package_path="")
+    return (
+        Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        .get_template(name)
+        .render(**values)
+    )

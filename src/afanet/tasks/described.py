@@ -1,0 +1,60 @@
+"""What can be said of a task without its data: enough to build its head and to read its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from afanet.networks.outputs import Dense, Output, Pooled
+
+OUTPUTS: dict[str, type[Dense] | type[Pooled]] = {"dense": Dense, "pooled": Pooled}
+
+
+class Described(Protocol):
+    """What every `Task` says of itself, and what a run keeps of it: see there."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def output(self) -> Output: ...
+
+    @property
+    def main_metric(self) -> str: ...
+
+    @property
+    def higher_is_better(self) -> Mapping[str, bool]: ...
+
+
+@dataclass(frozen=True)
+class Description:
+    """A task as a run keeps it, for when the data that it came with are gone.
+
+    >>> from afanet.tasks import Classification
+    >>> kept = Description.of(Classification("age", ["young", "old"])).as_json()
+    >>> kept["output"], kept["main_metric"], Description.from_json("age", kept).output
+    ({'pooled': 2}, 'accuracy', Pooled(channels=2))
+    """
+
+    name: str
+    output: Output
+    main_metric: str
+    higher_is_better: dict[str, bool]
+
+    @classmethod
+    def of(cls, task: Described) -> Description:
+        """The description of a task."""
+        return cls(task.name, task.output, task.main_metric, dict(task.higher_is_better))
+
+    def as_json(self) -> dict[str, Any]:
+        """What `from_json` takes."""
+        [kind] = [name for name, kind in OUTPUTS.items() if isinstance(self.output, kind)]
+        output = {kind: self.output.channels}
+        return {"output": output, "main_metric": self.main_metric, "higher_is_better": self.higher_is_better}
+
+    @classmethod
+    def from_json(cls, name: str, kept: Mapping[str, Any]) -> Description:
+        """The description of the task `name` from what `as_json` gave."""
+        [(kind, channels)] = kept["output"].items()
+        return cls(name, OUTPUTS[kind](channels), kept["main_metric"], dict(kept["higher_is_better"]))
