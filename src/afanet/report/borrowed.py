@@ -76,14 +76,17 @@ def _rows(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described
     for row in connections(readings, cuts, names):
         if (row["layer"], row["to"], row["source"]) not in kept:
             continue
-        told = {
-            name: (show_change(change), change.verdict(tasks[name].higher_is_better[tasks[name].main_metric]))
-            for name, change in row["changes"].items()
-        }
+        told = {name: _tell(change, tasks[name]) for name, change in row["changes"].items()}
         if len(tasks) > MANY:
-            clear = [(f"{name} {text}", verdict) for name, (text, verdict) in told.items() if verdict != "same"]
+            clear = [(f"{name} {text}", verdict) for name, (text, verdict) in told.items() if verdict in ("better", "worse")]
             effects = [clear or [("", "same")]] if told else [[]]
         else:
             effects = [[cell] for cell in told.values()]
         rows.append(row | {"effects": effects})
     return rows
+
+
+def _tell(change: Change, task: Described) -> tuple[str, str]:
+    if change.mean == change.low == change.high == 0:
+        return "unchanged", ""
+    return show_change(change), change.verdict(task.higher_is_better[task.main_metric])

@@ -9,6 +9,7 @@ from itertools import count, cycle
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -50,6 +51,7 @@ def lines(series: Mapping[str, Line], ink: Mapping[str, str], label: str, x_labe
         axes.plot(x, np.nanmean(y, 0), color=ink[title], label=title, marker="o" if len(x) < 12 else None, ms=3)
         if len(y) > 1:
             axes.fill_between(x, np.nanmin(y, 0), np.nanmax(y, 0), color=ink[title], alpha=0.2, lw=0)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel(x_label)
     axes.set_title(label, fontsize=10)
     axes.legend(frameon=False, fontsize=8)
@@ -113,7 +115,7 @@ def confusion(matrix: NDArray[np.float64], names: Sequence[str], title: str) -> 
                 ha="center",
                 va="center",
                 fontsize=6,
-                color="white" if shares[i, j] < 0.6 else "#111111",
+                color=ink_on(colormaps["viridis"](shares[i, j])),
             )
     axes.set_xticks(range(len(names)), list(names), rotation=90, fontsize=7)
     axes.set_yticks(range(len(names)), list(names), fontsize=7)
@@ -121,6 +123,16 @@ def confusion(matrix: NDArray[np.float64], names: Sequence[str], title: str) -> 
     axes.set_aspect("equal")
     axes.set_title(f"{title}, % of the truth", fontsize=10)
     return as_svg(figure)
+
+
+def ink_on(colour: Sequence[float]) -> str:
+    """White or nearly black, whichever is easier to read on a colour of red, green and blue from 0 to 1.
+
+    >>> ink_on((0, 0, 0)), ink_on((1, 1, 0))
+    ('white', '#010101')
+    """
+    red, green, blue = (((value + 0.055) / 1.055) ** 2.4 for value in colour[:3])
+    return "white" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.179 else "#010101"
 
 
 def new_figure(width: float = 4.6, height: float = 3.0) -> tuple[Figure, Axes]:

@@ -15,7 +15,8 @@ from afanet.report.charts import as_svg, colours, new_figure
 MANY = 5  # tasks; of more the flow is a map of cells, and their profiles are one
 LABELLED = 3  # tasks up to which every arrow has room for its share in words
 NODE = 0.3  # radius
-WIDEST = 30  # points of an arrow that carries all
+LONGEST = 14  # characters of a name beside a ring
+WIDEST = 24  # points of an arrow that carries all
 
 Array = NDArray[np.float64]
 
@@ -35,7 +36,7 @@ def flow_drawing(shares: Array, names: Sequence[str], label: str) -> str:
 
 def profile_drawing(kept: Mapping[str, Array], label: str) -> str:
     """An SVG of sorted channel gates (images, channels) by task: the mean over images, within a band of them all."""
-    figure, axes = new_figure(height=2.4)
+    figure, axes = new_figure(2.9, 1.9)
     ink = colours(list(kept))
     for title, gates in together(kept, np.concatenate).items():
         places, ordered = np.arange(gates.shape[1]), np.sort(gates, 1)
@@ -65,7 +66,7 @@ def together(values: Mapping[str, Array], join: Callable[[list[Array]], Array]) 
 
 def _arrows(shares: Array, names: Sequence[str], label: str) -> str:
     tasks, ink = len(names), colours(names)
-    figure, axes = new_figure(3.4, 1.7 if tasks == 2 else 3.4)
+    figure, axes = new_figure(2.7, 1.4 if tasks == 2 else 2.7)
     start = np.pi if tasks == 2 else np.pi / 2
     angles = start - 2 * np.pi * np.arange(tasks) / tasks
     places = np.stack([np.cos(angles), np.sin(angles)], 1)
@@ -75,18 +76,13 @@ def _arrows(shares: Array, names: Sequence[str], label: str) -> str:
                 _arrow(axes, places[source], places[to], shares[to, source], ink[names[source]], tasks <= LABELLED)
     for number, name in enumerate(names):
         x, y = places[number]
+        short = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
         axes.add_patch(Wedge((x, y), NODE, 0, 360, width=0.09, color="#8888884d", lw=0))
         axes.add_patch(Wedge((x, y), NODE, 90 - 360 * shares[number, number], 90, width=0.09, color=ink[name], lw=0))
         axes.text(x, y, f"{shares[number, number]:.0%}", ha="center", va="center", fontsize=8)
-        below = y < 0.5 and tasks > 2
-        axes.text(
-            x,
-            y - 1.2 * NODE if below else y + 1.2 * NODE,
-            name,
-            ha="center",
-            va="top" if below else "bottom",
-            fontsize=9,
-        )
+        below = tasks > 2 and y < 0.5
+        at, side = (y - 1.2 * NODE, "top") if below else (y + 1.2 * NODE, "bottom")
+        axes.text(x, at, short, ha="center", va=side, fontsize=9)
     axes.set_xlim(-1.7, 1.7)
     axes.set_ylim((-0.6, 0.75) if tasks == 2 else (-1.5, 1.6))
     axes.set_aspect("equal")
