@@ -78,7 +78,9 @@ def _rows(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described
             continue
         told = {name: _tell(change, tasks[name]) for name, change in row["changes"].items()}
         if len(tasks) > MANY:
-            clear = [(f"{name} {text}", verdict) for name, (text, verdict) in told.items() if verdict in ("better", "worse")]
+            clear = [
+                (f"{name} {text}", verdict) for name, (text, verdict) in told.items() if verdict in ("better", "worse")
+            ]
             effects = [clear or [("", "same")]] if told else [[]]
         else:
             effects = [[cell] for cell in told.values()]

@@ -67,7 +67,7 @@ def forest(changes: Mapping[str, Change], ink: Mapping[str, str], label: str) ->
         axes.plot(change.mean, place, "o", color=ink[title])
     axes.axvline(0, color="black", lw=1)
     axes.set_yticks(range(len(changes)), list(changes))
-    axes.invert_yaxis()
+    axes.set_ylim(len(changes) - 0.5, -0.5)
     axes.set_xlabel(label)
     return as_svg(figure)
 

@@ -1,0 +1,49 @@
+"""The rows that are shown of connections, few and many."""
+
+from __future__ import annotations
+
+import torch
+
+from afanet.comparison.borrowing import Cut, Reading
+from afanet.comparison.statistics import Change
+from afanet.report.borrowed import connections, flow_table, section
+from afanet.tasks import Classification, Depth, Task
+
+TASKS: dict[str, Task] = {"age": Classification("age", ["n", "y"]), "depth": Depth()}
+READINGS = {"stem": Reading(torch.tensor([[[0.9, 0.1], [0.4, 0.6]], [[0.7, 0.3], [0.4, 0.6]]]), None)}
+
+
+def change(mean: float) -> Change:
+    return Change(mean, mean - 0.01, mean + 0.01, "images")
+
+
+def test_shares_are_means_over_the_images() -> None:
+    rows = connections(READINGS, [], list(TASKS))
+    assert [(row["to"], row["source"], round(row["share"], 6)) for row in rows] == [
+        ("age", "depth", 0.2),
+        ("depth", "age", 0.4),
+    ]
+
+
+def test_a_cut_says_for_each_task_which_way_it_went() -> None:
+    cuts = [Cut("stem", "age", "depth", {"age": change(-0.5), "depth": Change(0, 0, 0, "images")})]
+    cuts.append(Cut("stem", "depth", "age", {"age": change(0.001), "depth": change(-0.5)}))
+    found = section(READINGS, cuts, TASKS)
+    [[(_, loss)], [(kept, mark)]] = found["rows"][0]["effects"]
+    assert (loss, kept, mark) == ("worse", "unchanged", "")
+    [[(_, alike)], [(_, gain)]] = found["rows"][1]["effects"]
+    assert (alike, gain) == ("same", "better")  # a smaller error is the better
+    assert found["headings"] == ["if cut: age accuracy ↑", "if cut: depth abs ↓"]
+    assert flow_table(READINGS, cuts, TASKS).row_count == 2
+
+
+def test_many_tasks_show_their_strongest_connections_and_what_changed_clearly() -> None:
+    tasks = {str(number): Classification(str(number), ["n", "y"]) for number in range(20)}
+    flow = torch.rand(1, 20, 20, generator=torch.Generator().manual_seed(0))
+    flow[0, 7, 3] = 5
+    changes = dict.fromkeys(tasks, change(0.0)) | {"7": change(-0.2)}
+    found = section({"stem": Reading(flow / flow.sum(2, keepdim=True), None)}, [Cut("stem", "7", "3", changes)], tasks)
+    assert (len(found["rows"]), found["connections"]) == (200, 380)
+    [row] = [row for row in found["rows"] if row["effects"] != [[]]]
+    assert (row["to"], row["source"]) == ("7", "3")
+    assert [verdict for _, verdict in row["effects"][0]] == ["worse"]
