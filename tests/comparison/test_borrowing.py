@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from afanet import AFA, CrossStitch, weave
+from afanet.comparison.borrowing import borrow, gates_of, read_gates
 from afanet.comparison.images import ImageScores
+from afanet.comparison.look import Predictor, examples
+from afanet.comparison.runs import Finished
 from afanet.comparison.statistics import bootstrap_changes
+from afanet.data import Data
 from afanet.fusion import cut_connection
+from afanet.fusion.inspect import fusion_layers
 from afanet.tasks import Classification
+from afanet.training.load import load_recipe
+from afanet.training.run import train
+from afanet.training.setup import open_tasks
 
 N = 300
 
@@ -72,3 +81,65 @@ def test_equal_tasks_lose_nothing_by_any_cut_of_afa() -> None:
         with cut_connection(network, "features", 0, 1):
             cut = network(images)
     torch.testing.assert_close(cut["one"], whole["one"])
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[Predictor, Data]:
+    """A cross-stitch network that was trained for one step."""
+    keys = {
+        "network.method": "cross_stitch",
+        "network.backbone": "test_resnet",
+        "network.output_stride": 16,
+        "data.size": [32, 48],
+        "data.options.train_scenes": 4,
+        "data.options.test_scenes": 6,
+        "steps": 1,
+        "batch_size": 4,
+        "workers": 0,
+        "device": "cpu",
+    }
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    train(load_recipe("rooms", keys), folder)
+    run = Finished.read(folder)
+    data, tasks = open_tasks(run.recipe)
+    return Predictor(run, tasks), data
+
+
+def test_what_is_read_over_the_split_is_what_the_images_say(
+    opened: tuple[Predictor, Data], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 5)
+    predictor, data = opened
+    layers = fusion_layers(predictor.network)
+    first = next(iter(layers))
+    with torch.no_grad():  # segmentation takes nothing of depth at the first layer
+        layers[first].get_parameter("alpha")[0, 1] = 0
+    found = borrow(predictor, data, limit=5)  # in batches of four and one
+    assert (found.images, found.total) == (5, 6)
+    chosen = examples(data, predictor.tasks, [0, 1, 2, 3, 5])["image"]
+    for layer, one in read_gates(gates_of(predictor, chosen)).items():
+        torch.testing.assert_close(found.readings[layer].flow, one.flow)
+        torch.testing.assert_close(found.readings[layer].kept, one.kept)
+        torch.testing.assert_close(one.flow.diagonal(dim1=1, dim2=2), one.kept.mean(2))  # both are of channels alone
+    assert len(found.cuts) == 2 * len(layers)
+    [nothing] = [cut for cut in found.cuts if (cut.layer, cut.to) == (first, "segmentation")]
+    assert all(change.mean == change.low == change.high == 0 for change in nothing.changes.values())
+    assert any(change.mean != 0 for cut in found.cuts for change in cut.changes.values())
+
+
+def test_of_too_many_connections_the_strongest_are_cut(
+    opened: tuple[Predictor, Data], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 5)
+    monkeypatch.setattr("afanet.comparison.borrowing.EFFECTS", 6)
+    predictor, data = opened
+    found = borrow(predictor, data, limit=2)
+    shares = {
+        (layer, to, 1 - to): one.flow.mean(0)[to, 1 - to].item()
+        for layer, one in found.readings.items()
+        for to in (0, 1)
+    }
+    names = list(predictor.tasks)
+    cut = [(one.layer, names.index(one.to), names.index(one.source)) for one in found.cuts]
+    assert len(cut) == 3
+    assert min(shares[one] for one in cut) >= max(share for one, share in shares.items() if one not in cut)

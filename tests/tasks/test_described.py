@@ -1,0 +1,38 @@
+"""A task's description survives being kept."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from afanet.tasks import (
+    Classification,
+    Depth,
+    Description,
+    MultiLabel,
+    Normals,
+    Ordinal,
+    Regression,
+    Segmentation,
+    Task,
+)
+
+TASKS = [
+    Segmentation(["a", "b", "c"]),
+    Depth(),
+    Normals(),
+    Classification("age", ["0", "1"]),
+    Ordinal("age", ["0", "1", "2"]),
+    MultiLabel("attributes", ["x", "y"]),
+    Regression("weight", 0.0, 10.0),
+]
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
+def test_it_says_what_the_task_says(task: Task) -> None:
+    kept = json.loads(json.dumps(Description.of(task).as_json()))
+    found = Description.from_json(task.name, kept)
+    assert (found.name, found.output) == (task.name, task.output)
+    assert (found.main_metric, found.higher_is_better) == (task.main_metric, task.higher_is_better)
+    assert list(found.higher_is_better) == list(task.higher_is_better)
