@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from afanet.cli.main import main
-from afanet.comparison.plan import part, plan
+from afanet.comparison.plan import by_methods, part, plan
 from afanet.errors import InputError
 from afanet.training.load import load_recipe
 from afanet.training.recipe import Recipe
@@ -39,7 +39,7 @@ def small(**keys: object) -> Recipe:
 
 
 def test_all_methods_of_one_seed_come_before_the_next(tmp_path: Path) -> None:
-    planned = plan(small(seed=5), ["single", "afa"], 2, tmp_path)
+    planned = plan(by_methods(small(seed=5), ["single", "afa"]), 2, tmp_path)
     assert [run.folder.path.name for run in planned] == ["single-seed5", "afa-seed5", "single-seed6", "afa-seed6"]
     assert {run.recipe.network.method for run in planned} == {"single", "afa"}
 

@@ -50,7 +50,7 @@ def test_a_multi_grid_dilates_the_last_blocks(stride: int, dilations: list[int])
     backbone = Backbone("resnet50", output_stride=stride, multi_grid=(1, 2, 4))
     convs = [
         [conv for conv in backbone.get_submodule(block).modules() if isinstance(conv, nn.Conv2d)]
-        for block in backbone.last_blocks
+        for block in backbone.blocks[-1]
     ]
     wide = [[conv.dilation for conv in block if conv.kernel_size == (3, 3)] for block in convs]
     assert wide == [[(dilation, dilation)] for dilation in dilations]
@@ -72,7 +72,7 @@ def test_stages_meet_after_the_tap_for_the_decoder() -> None:
     ],
 )
 def test_the_last_stages_blocks(name: str, blocks: list[str]) -> None:
-    assert Backbone(name, size=(64, 64)).last_blocks == blocks
+    assert Backbone(name, size=(64, 64)).blocks[-1] == blocks
 
 
 @pytest.mark.parametrize(

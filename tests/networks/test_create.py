@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -50,6 +51,65 @@ def test_methods_meet_where_they_should(method: str, points: list[str], layer: t
         name: type(module) for name, module in network.named_modules() if isinstance(module, CrossStitch | NDDR | AFA)
     }
     assert found == {f"fusion.backbone.{point}": layer for point in points}
+
+
+@pytest.mark.parametrize(("method", "half"), [("afa_channel", "cam"), ("afa_spatial", "sam")])
+def test_a_half_of_afa_is_that_layer_of_it(method: str, half: str) -> None:
+    whole = {
+        name.replace(f".{half}.", ".")
+        for name in small("afa", OUTPUTS["pooled"]).fusion.state_dict()
+        if f".{half}." in name
+    }
+    assert whole == set(small(method, OUTPUTS["pooled"]).fusion.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("method", "meet", "trunk", "points"),
+    [
+        ("afa", "stages", None, ["after_layer1", "layer2", "layer3", "layer4"]),
+        ("afa", "stages", 2, ["layer3", "layer4"]),
+        ("afa", "blocks", 3, ["layer4.0", "layer4.1"]),
+        ("nddr", "blocks", 2, ["layer3.0", "layer3.1", "layer4.0", "layer4.1"]),
+        ("cross_stitch", None, 1, ["layer2", "layer3", "layer4"]),
+        ("cross_stitch", "last_blocks", None, ["layer4.0", "layer4.1"]),
+        ("hard", None, 2, []),
+    ],
+)
+@pytest.mark.parametrize("kind", ["dense", "both"])
+def test_branches_meet_and_part_where_they_are_told_to(
+    method: str, meet: str | None, trunk: int | None, points: list[str], kind: str
+) -> None:
+    network = create_network(method, OUTPUTS[kind], "resnet18", size=(65, 97), meet=meet, trunk=trunk)
+    layers = {name.removeprefix("fusion.backbone.") for name, m in network.named_modules() if isinstance(m, Fusion)}
+    assert {name for name in layers if not name.endswith((".cam", ".sam"))} == set(points)
+    first, *_, last = OUTPUTS[kind]
+    own = {name.split(".")[3] for name, _ in network.named_parameters() if name.startswith(f"branches.{last}.backbone")}
+    stages = ["layer1", "layer2", "layer3", "layer4"]
+    assert own & set(stages) == set(stages[trunk or 0 :])
+    outputs = network(torch.rand(2, 3, 65, 97))
+    outputs[last].sum().backward()
+    # what all share, every task trains
+    stem = network.get_parameter(f"branches.{first}.backbone.conv1.weight").grad
+    assert stem is not None
+    assert stem.any()
+    with torch.no_grad():
+        assert network.eval()(torch.rand(1, 3, 43, 57))[first].shape[-2:] == (43, 57)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "said"),
+    [
+        ("afa", {"meet": "stage"}, "did you mean 'stages'"),
+        ("hard", {"meet": "stages"}, "no fusion layers"),
+        ("single", {"trunk": 1}, "cannot share a trunk"),
+        ("mtan", {"trunk": 1}, "cannot share a trunk"),
+        ("afa", {"trunk": 4}, "expected 1 to 3"),
+        ("nddr", {"per_task": True}, "no gates"),
+    ],
+)
+def test_what_a_method_cannot_do_is_refused(method: str, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        create_network(method, OUTPUTS["pooled"], "resnet18", size=(65, 97), **options)
 
 
 @pytest.mark.parametrize("method", METHODS)

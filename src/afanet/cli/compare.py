@@ -29,7 +29,12 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
     )
     compare.set_defaults(command=_compare, parser=compare, words=words)
     compare.add_argument("recipe", metavar="RECIPE", help="a recipe's name or a YAML file")
-    compare.add_argument("--methods", default=METHODS, help=f"with commas between them, {METHODS} if not given")
+    compare.add_argument("--methods", help=f"with commas between them, {METHODS} if not given")
+    compare.add_argument(
+        "--variants",
+        metavar="FILE",
+        help="variants by name instead of methods: 'ablations', or a YAML file with the keys of the recipe that differ",
+    )
     compare.add_argument("--seeds", type=int, default=3, help="seeds of each method, from --seed on; 3 if not given")
     compare.add_argument("--out", type=Path, metavar="DIR", help="folder of all runs, runs/compare-RECIPE if not given")
     compare.add_argument("--only", metavar="I/N", help="train every N-th run from the I-th on, on this machine")
@@ -51,15 +56,23 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
 
 
 def _compare(given: Namespace) -> None:
-    from afanet.comparison.plan import complete, part, plan
+    from afanet.comparison.plan import by_methods, complete, part, plan
     from afanet.comparison.runs import Finished, group_runs
+    from afanet.comparison.variants import read_variants
     from afanet.training.load import load_recipe
+    from afanet.training.run import resolve
 
     if hasattr(given, "network.method"):
         raise InputError("compare takes --methods with commas between them, not --method")
-    recipe = load_recipe(given.recipe, overrides(given))
+    recipe = resolve(load_recipe(given.recipe, overrides(given)))
     out = given.out or Path("runs") / f"compare-{recipe.name}"
-    planned = plan(recipe, given.methods.split(","), given.seeds, out)
+    if given.variants and given.methods:
+        raise InputError("--methods and --variants were given: compare takes one of them")
+    if given.variants:
+        variants = read_variants(recipe, given.variants)
+    else:
+        variants = by_methods(recipe, (given.methods or METHODS).split(","))
+    planned = plan(variants, given.seeds, out)
     if given.jobs:
         words = [word for word in given.words if word != "--jobs"]
         for number in range(1, len(planned) + 1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from afanet.errors import InputError
 from afanet.training.folder import RunFolder
 from afanet.training.progress import say
 from afanet.training.recipe import Recipe
-from afanet.training.run import resolve, train
+from afanet.training.run import train
 from afanet.training.setup import data_cache, open_whole
 from afanet.training.variants import for_method
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One run of a comparison: its resolved recipe and its folder, `OUT/METHOD-seedSEED`."""
+    """One run of a comparison: its resolved recipe and its folder, `OUT/NAME-seedSEED`."""
 
     recipe: Recipe
     folder: RunFolder
@@ -29,22 +29,26 @@ class Planned:
         return self.folder.metrics.is_file()
 
 
-def plan(recipe: Recipe, methods: Sequence[str], seeds: int, out: Path) -> list[Planned]:
-    """Every method with each of `seeds` seeds, from the recipe's own on: all methods of one seed, then of the next.
+def by_methods(recipe: Recipe, methods: Sequence[str]) -> dict[str, Recipe]:
+    """The recipe with each method; raises `InputError` for a method that there is not, or that is named twice."""
+    if len(set(methods)) < len(methods) or not methods:
+        raise InputError(f"--methods is {','.join(methods)!r}, expected different methods with commas between them")
+    return {method: for_method(recipe, method) for method in methods}
 
-    Raises `InputError` for a method that there is not, or that is named twice, and for no seed at all.
+
+def plan(variants: Mapping[str, Recipe], seeds: int, out: Path) -> list[Planned]:
+    """Every variant with each of `seeds` seeds, from its own on: all of one seed, then of the next.
+
+    Raises `InputError` for no seed at all.
     """
     if seeds < 1:
         raise InputError(f"--seeds is {seeds}, expected at least 1")
-    if len(set(methods)) < len(methods) or not methods:
-        raise InputError(f"--methods is {','.join(methods)!r}, expected different methods with commas between them")
-    recipe = resolve(recipe)
-    planned = []
-    for seed in range(recipe.seed, recipe.seed + seeds):
-        for method in methods:
-            one = for_method(recipe, method).model_copy(update={"seed": seed})
-            planned.append(Planned(one, RunFolder(out / f"{method}-seed{seed}")))
-    return planned
+    return [
+        Planned(one, RunFolder(out / f"{name}-seed{one.seed}"))
+        for number in range(seeds)
+        for name, recipe in variants.items()
+        for one in [recipe.model_copy(update={"seed": recipe.seed + number})]
+    ]
 
 
 def part(planned: Sequence[Planned], which: str) -> list[Planned]:

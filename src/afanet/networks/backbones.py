@@ -32,6 +32,8 @@ class Backbone(nn.Module):
 
     Attributes:
         channels: of the low and the high features.
+        stages: the layers after each stage, from that of the low-level features on.
+        blocks: of each of these stages the layers after its blocks, the last of which is the stage's own.
         weights_report: one line on what was loaded, empty for "none".
 
     Raises:
@@ -41,8 +43,10 @@ class Backbone(nn.Module):
     >>> backbone = Backbone("resnet18", output_stride=16)
     >>> [tuple(x.shape) for x in backbone(torch.rand(1, 3, 64, 96))]
     [(1, 64, 16, 24), (1, 512, 4, 6)]
-    >>> backbone.stages, backbone.last_blocks
-    (['after_layer1', 'layer2', 'layer3', 'layer4'], ['layer4.0', 'layer4.1'])
+    >>> backbone.stages
+    ['after_layer1', 'layer2', 'layer3', 'layer4']
+    >>> backbone.blocks[0], backbone.blocks[-1]
+    (['layer1.0', 'after_layer1'], ['layer4.0', 'layer4.1'])
     """
 
     def __init__(
@@ -69,7 +73,8 @@ class Backbone(nn.Module):
                 self._append(f"after_{layer}", nn.Identity())
         after_tap = {self.low: f"after_{self.low}"}
         self.stages = [after_tap.get(layer_of[i], layer_of[i]) for i in range(first, len(info))]
-        self.last_blocks = _blocks(self, self.stages[-1])
+        self.blocks = [_blocks(self, layer_of[i]) for i in range(first, len(info))]
+        self.blocks[0][-1] = self.stages[0]
         if multi_grid is not None:
             _set_multi_grid(self, name, multi_grid, base=32 // output_stride)
         self.weights_report = f"{name}: timm's pretrained weights" if weights == "pretrained" else ""
@@ -133,7 +138,7 @@ def _blocks(backbone: nn.Module, stage: str) -> list[str]:
 
 
 def _set_multi_grid(backbone: Backbone, name: str, factors: Sequence[int], base: int) -> None:
-    blocks = [backbone.get_submodule(block) for block in backbone.last_blocks]
+    blocks = [backbone.get_submodule(block) for block in backbone.blocks[-1]]
     if len(factors) != len(blocks):
         raise InputError(
             f"multi_grid={tuple(factors)} has {len(factors)} factors, but the last stage of '{name}' "

@@ -55,7 +55,7 @@ class DataRecipe(Section):
 class NetworkRecipe(Section):
     """Which network; see `afanet.create_network`."""
 
-    method: str = Field(description="single, hard, cross_stitch, nddr, mtan or afa")
+    method: str = Field(description="single, hard, cross_stitch, nddr, mtan, afa, afa_channel or afa_spatial")
     backbone: str = Field(description="a timm model with stages, such as resnet18")
     weights: Annotated[str, AfterValidator(_weights)] = Field(
         "none", description="of the backbone: none, pretrained (timm downloads them) or a file"
@@ -66,6 +66,13 @@ class NetworkRecipe(Section):
     )
     freeze_norm: bool = Field(False, description="keep the statistics and affine weights of the backbones' batch norms")
     compile: bool = Field(False, description="whether to compile the network, for a faster step after a slow first")
+    meet: Literal["stages", "blocks", "last_blocks"] | None = Field(
+        None, description="where branches meet: after stages, blocks or last_blocks, as the method does if not given"
+    )
+    trunk: PositiveInt | None = Field(
+        None, description="stages that all tasks share before their branches part, as the method does if not given"
+    )
+    per_task: bool = Field(False, description="whether each task has gates of its own, in afa and its halves")
     guard: NonNegativeFloat | None = Field(
         None, description="limit of the gradient guard at the fusion layers, none if not given"
     )

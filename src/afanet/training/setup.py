@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -63,6 +64,9 @@ def data_cache(recipe: Recipe) -> Path:
 
 def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) -> nn.Module:
     """The recipe's network for these tasks, its backbones with `weights`."""
+    options: dict[str, Any] = {} if recipe.network.guard is None else {"limit": recipe.network.guard}
+    if recipe.network.per_task:
+        options["per_task"] = True
     return create_network(
         recipe.network.method,
         {name: task.output for name, task in tasks.items()},
@@ -71,7 +75,9 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
         size=recipe.data.window,
         output_stride=recipe.network.output_stride,
         multi_grid=recipe.network.multi_grid,
-        **({} if recipe.network.guard is None else {"limit": recipe.network.guard}),
+        meet=recipe.network.meet,
+        trunk=recipe.network.trunk,
+        **options,
     )
 
 

@@ -10,9 +10,11 @@ from afanet.training.recipe import BalancingRecipe, Recipe
 
 
 def for_method(recipe: Recipe, method: str) -> Recipe:
-    """`recipe` with `method`, without a guard where nothing meets.
+    """`recipe` with `method`, without what this method has no use for.
 
-    Single-task networks share nothing, so that there is nothing to balance and nothing to begin with.
+    Where nothing meets there is no guard and no place to meet, where no gates are each task has none of its own, and
+    single-task networks and MTAN share no trunk up to a stage. Single-task networks share nothing at all, so that
+    there is nothing to balance and nothing to begin with.
     Raises `InputError` for a method that there is not.
 
     >>> from afanet.training.load import load_recipe
@@ -22,8 +24,13 @@ def for_method(recipe: Recipe, method: str) -> Recipe:
     if method not in METHODS:
         raise unknown("method", method, METHODS)
     network: dict[str, Any] = {"method": method}
-    if METHODS[method].fusion is None:
-        network["guard"] = None
+    row = METHODS[method]
+    if row.fusion is None:
+        network |= {"guard": None, "meet": None}
+    if not row.gated:
+        network["per_task"] = False
+    if method == "single" or row.attend:
+        network["trunk"] = None
     changes: dict[str, Any] = {"network": recipe.network.model_copy(update=network)}
     if method == "single":
         changes |= {"balancing": BalancingRecipe(), "two_stage": False, "warm_start": None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -43,10 +43,11 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
         path, weights = found[task]
         branch = network.get_submodule(f"branches.{task}")
         expected = branch.state_dict()
-        if not any(name.startswith("backbone.") for name in expected):
+        own = _backbone(expected)
+        if not own or own != _backbone(network.get_submodule(f"branches.{tasks[0]}").state_dict()):
             raise InputError(
-                f"task '{task}' has no backbone of its own in this network, which single-task networks could be loaded "
-                "into: warm start a method that shares no trunk, such as afa, cross_stitch or nddr"
+                f"task '{task}' has no whole backbone of its own in this network, which single-task networks could be "
+                "loaded into: warm start a method that shares no trunk, such as afa, cross_stitch or nddr"
             )
         wanted = {name: tensor for name, tensor in expected.items() if heads or name.startswith("backbone.")}
         for name, tensor in wanted.items():
@@ -59,3 +60,7 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
         branch.load_state_dict({name: weights[name] for name in wanted}, strict=False)
         loaded.append(f"{task} from {path} ({len(wanted)} of {len(expected)} tensors)")
     return f"warm start: {'; '.join(loaded)}"
+
+
+def _backbone(weights: Mapping[str, Tensor]) -> list[str]:
+    return [name for name in weights if name.startswith("backbone.")]
