@@ -87,16 +87,16 @@ def _compare(given: Namespace) -> None:
 
     runs = [Finished.read(run.folder.path) for run in planned]
     measure_costs(group_runs(runs))
-    _show(runs, out / PAGE, out)
+    show_runs(runs, out / PAGE, out)
 
 
 def _report(given: Namespace) -> None:
     from afanet.comparison.runs import Finished
 
-    _show([Finished.read(path) for path in given.runs], given.out)
+    show_runs([Finished.read(path) for path in given.runs], given.out)
 
 
-def _show(runs: Sequence[Finished], page: Path, files: Path | None = None) -> None:
+def show_runs(runs: Sequence[Finished], page: Path, files: Path | None = None) -> None:
     """Print the table, and write the page and, into the folder `files`, the table in other forms."""
     from rich.console import Console
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from afanet import __version__
 from afanet.cli.balancing import add_balancing_command
-from afanet.cli.compare import add_compare_commands
+from afanet.cli.compare import PAGE, add_compare_commands, show_runs
 from afanet.cli.data import add_data_commands
 from afanet.cli.flags import add_recipe_flags, overrides
 from afanet.cli.inspect import add_inspect_command
@@ -94,8 +94,8 @@ def parse(words: Sequence[str]) -> Namespace:
 
     demo = commands.add_parser(
         "demo",
-        help="train two methods on generated rooms, in minutes",
-        description="Train single-task networks and AFA on generated rooms and show both: minutes on two cores.",
+        help="train two methods on generated rooms and compare them, in minutes",
+        description="Train single-task networks and AFA on generated rooms and compare them: minutes on two cores.",
         allow_abbrev=False,
     )
     demo.set_defaults(command=_demo, parser=demo)
@@ -152,11 +152,14 @@ def _evaluate(given: Namespace) -> None:
 
 def _demo(given: Namespace) -> None:
     started = perf_counter()
+    from afanet.comparison.costs import measure_costs
+    from afanet.comparison.runs import Finished, group_runs
     from afanet.report.demo import PICTURE, run_demo
 
     folder = Path("runs/demo")
-    runs = run_demo(folder)
-    _print_table(runs)
+    runs = [Finished.read(run.folder.path) for run in run_demo(folder).values()]
+    measure_costs(group_runs(runs))
+    show_runs(runs, folder / PAGE, folder)
     print(f"{folder / PICTURE} shows held-out rooms; one seed each, {perf_counter() - started:.0f} s in all")
 
 
