@@ -24,11 +24,7 @@ class Docstrings(griffe.Extension):
 
 
 def markdown(docstring: str) -> str:
-    """The docstring in Markdown.
-
-    >>> markdown("See :class:`~afanet.fusion.AFA` of :math:`x_1`.")
-    'See [AFA][afanet.fusion.AFA] of $x_1$.'
-    """
+    """The docstring in Markdown: ``:class:`~afanet.fusion.AFA``` becomes ``[AFA][afanet.fusion.AFA]``, and so on."""
     text = BLOCK.sub(lambda found: f"$$\n{textwrap.dedent(found[1]).strip()}\n$$\n\n", docstring + "\n")
     text = INLINE.sub(lambda found: f"${found[1]}$", text)
     text = REFERENCE.sub(lambda found: f"[{found[1].rpartition('.')[2]}][{found[1]}]", text)

@@ -9,7 +9,7 @@ from typing import Any
 from latex2mathml.converter import convert
 
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
-WORD = re.compile(r"(\\operatorname\{\w+\}|\\[A-Za-z]+)|([A-Za-z]{3,})")
+WORD = re.compile(r"(\\(?:operatorname|text)\{[^}]*\}|\\[A-Za-z]+)|([A-Za-z]{3,})")
 
 
 def on_page_content(content: str, **_: Any) -> str:

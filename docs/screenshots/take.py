@@ -37,13 +37,12 @@ SECTIONS = {  # of each page, by the number of the heading above
     "report": {0: "verdict", 1: "figures", 2: "images", 3: "learning", 4: "details"},
     "inspect": {1: "connections", 2: "channels", 3: "maps"},
 }
-WIDTH, TALLEST, SCALE = 860, 4000, 1.5
-COLOURS = 96
+WIDTH, TALLEST, SCALE = 1110, 4000, 1.2
 ONLY = """<script>
-let at = 0;
+let section = 0;
 for (const one of document.body.children) {
-  if (one.tagName === "H2") at += 1;
-  if (at !== SECTION) one.hidden = true, one.style.display = "none";
+  if (one.tagName === "H2") section += 1;
+  if (section !== WANTED) one.style.display = "none";
 }
 </script>"""
 QUIET = [
@@ -59,10 +58,10 @@ def write_pages() -> dict[str, Path]:
     """Train what is missing, and write both pages."""
     run = Path("runs/rooms/afa-seed0")
     photo = open_data("rooms", size=(192, 256), train_scenes=1).test.read(3)["image"]
-    Image.fromarray(photo.permute(1, 2, 0).numpy()).save("room.png")
+    Image.fromarray(photo.permute(1, 2, 0).numpy()).save("photo.jpg")
     for command in (
         [*COMPARE, "--workers", "0", "--device", "cpu", "--out", "runs/rooms"],
-        ["inspect", str(run), "room.png"],
+        ["inspect", str(run), "photo.jpg"],
     ):
         if main(command):
             sys.exit("failed: " + " ".join(command))
@@ -70,11 +69,11 @@ def write_pages() -> dict[str, Path]:
 
 
 def photograph(page: Path, section: int, picture: Path) -> None:
-    """One section of a page, cut to what stands in it, in few colours."""
+    """One section of a page, cut to what stands in it, in 256 colours."""
     with tempfile.TemporaryDirectory() as folder:
         alone, shot = Path(folder, "page.html"), Path(folder, "shot.png")
         html = page.read_text(encoding="utf-8").removesuffix("\n").removesuffix("</html>")
-        alone.write_text(html + ONLY.replace("SECTION", str(section)), encoding="utf-8")
+        alone.write_text(html + ONLY.replace("WANTED", str(section)), encoding="utf-8")
         size = [f"--window-size={WIDTH},{TALLEST}", f"--force-device-scale-factor={SCALE}"]
         where = [f"--user-data-dir={folder}/profile", f"--screenshot={shot}", alone.as_uri()]
         chromium = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", *QUIET]
@@ -82,7 +81,9 @@ def photograph(page: Path, section: int, picture: Path) -> None:
         whole = Image.open(shot).convert("RGB")
         left, top, right, bottom = ImageChops.difference(whole, Image.new("RGB", whole.size, "white")).getbbox()
         cut = whole.crop((max(0, left - 12), max(0, top - 12), right + 12, bottom + 12))
-        cut.quantize(COLOURS, dither=Image.Dither.NONE).save(picture, optimize=True)
+        # widest coverage, then refined: small swatches of a legend keep their colours, and gradients stay smooth
+        few = cut.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE)
+        few.save(picture, optimize=True)
 
 
 if __name__ == "__main__":
