@@ -1,4 +1,4 @@
-"""What the README and the pages on data show is done as they show it: every command and recipe, in order.
+"""What the README, the pages of `FIRST` and those on data show is done as they show it, in order.
 
 Stand-ins, so that it takes seconds and nobody's data: `PATH` is a small tree in the published layout, `FOLDER` and the
 table of `my.yaml` are eight images, networks and images are small (`SMALLER`), generated rooms few (`FEWER`). What is
@@ -26,7 +26,12 @@ from afanet.cli import main
 from afanet.data.manifest.init import init_manifest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs/data").glob("[!R]*.md"))]
+FIRST = ("index", "concepts", "weaving", "choosing", "reading-the-report")
+PAGES = [
+    ROOT / "README.md",
+    *(ROOT / f"docs/{name}.md" for name in FIRST),
+    *sorted((ROOT / "docs/data").glob("[!R]*.md")),
+]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SIZE = {"--size": "32 48"}  # of the cache too, or training would not find it
 SMALLER = SIZE | {
@@ -47,11 +52,12 @@ TREES = {
     "pets.md": ("pets",),
     "prepare.md": ("folders",),
 }
-# Pages that show what is counted in the real data, of which the trees here have a few samples.
-COUNTED = ("adience.md", "check.md", "nyuv2.md")
+# Pages that show what is counted in whole data sets, of which there are a few samples here.
+COUNTED = ("adience.md", "check.md", "index.md", "nyuv2.md")
 # What is not done, by how it begins, and why.
 LEFT_OUT = {
     "make ": "sets up an environment and runs these tests",
+    "pip install": "what runs these tests is installed",
     "PATH/": "a layout, which the trees have",
     "afanet train nyuv2 --data PATH --data.options.depth raw": "the tree has no official file; nyuv2/test_matlab.py",
     "│ section    │ rows": "the official folds; test_the_table_of_the_official_folds, where they lie",

@@ -11,7 +11,9 @@ from torch import Tensor, fx, nn
 
 
 class Woven(nn.Module):
-    """Several single-task networks in one: an image in, ``{task: output}`` out. Made by :func:`~afanet.weave`.
+    """Several single-task networks in one: an image in, ``{task: output}`` out.
+
+    Made by :func:`~afanet.networks.weave.weave`.
 
     Attributes:
         branches: the single-task networks by task name.
