@@ -15,6 +15,8 @@ from afanet.training.load import load_recipe
 from afanet.training.recipe import Recipe
 
 SMALL = [
+    "--backbone",
+    "test_resnet",
     "--size",
     "32",
     "32",

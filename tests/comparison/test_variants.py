@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from afanet.cli.main import main
 from afanet.comparison.variants import read_variants
@@ -19,9 +20,9 @@ def test_every_ablation_is_another_network_or_start() -> None:
     seen = {(repr(one.network), one.two_stage) for one in variants.values()}
     assert len(seen) == len(variants) == 12
     _, tasks = open_tasks(recipe)
-    sizes = {
-        name: sum(p.numel() for p in build_network(one, tasks, "none").parameters()) for name, one in variants.items()
-    }
+    with torch.device("meta"):
+        networks = {name: build_network(one, tasks, "none") for name, one in variants.items()}
+    sizes = {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()}
     assert sizes["single"] < sizes["channel"] < sizes["afa"] < sizes["per-task"]
     assert sizes["single"] < sizes["spatial"] < sizes["afa"]
     assert sizes["stages"] < sizes["blocks"]

@@ -106,6 +106,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(path)
     monkeypatch.setenv("AFANET_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 20)
+    monkeypatch.setattr("afanet.comparison.costs.measure_costs", lambda groups: None)  # minutes; tests/comparison
     return path
 
 
@@ -141,7 +143,7 @@ def smaller(command: str) -> list[str]:
         added = SMALLER | {"--method": "afa" if words[1] == "rooms" else "hard"}
     elif words[0] == "compare":
         added = SMALLER
-        words[words.index("--seeds") + 1] = "2"
+        words[words.index("--seeds") + 1] = "1"
     else:
         return words
     words += FEWER.get(words[1], [])
