@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from afanet.comparison.statistics import Change
@@ -51,7 +52,7 @@ def lines(series: Mapping[str, Line], ink: Mapping[str, str], label: str, x_labe
         axes.plot(x, np.nanmean(y, 0), color=ink[title], label=title, marker="o" if len(x) < 12 else None, ms=3)
         if len(y) > 1:
             axes.fill_between(x, np.nanmin(y, 0), np.nanmax(y, 0), color=ink[title], alpha=0.2, lw=0)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(x_label)
     axes.set_title(label, fontsize=10)
     axes.legend(frameon=False, fontsize=8)
