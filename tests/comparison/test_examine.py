@@ -13,6 +13,8 @@ from afanet.training.run import train
 from afanet.training.setup import open_tasks
 
 KEYS = {
+    "network.backbone": "test_resnet",
+    "network.output_stride": 16,
     "data.size": [16, 16],
     "data.options.train_pairs": 16,
     "data.options.test_pairs": 30,

@@ -49,6 +49,7 @@ def section(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Describ
             for layer, one in readings.items()
             if one.kept is not None
         ],
+        "many": len(names) > MANY,
         "headings": _headings(cuts, tasks),
         "rows": _rows(readings, cuts, tasks),
         "connections": len(names) * (len(names) - 1) * len(readings),

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from afanet.report.charts import as_svg, colours, new_figure
 
 MANY = 5  # tasks; of more the flow is a map of cells, and their profiles are one
-LABELLED = 3  # tasks up to which every arrow has room for its share in words
 NODE = 0.3  # radius
 LONGEST = 14  # characters of a name beside a ring
 WIDEST = 24  # points of an arrow that carries all
@@ -25,8 +24,8 @@ def flow_drawing(shares: Array, names: Sequence[str], label: str) -> str:
     """An SVG of a layer's flow, from the shares (to, from) whose rows sum to one.
 
     A task is a ring, filled as far as it consists of its own features, with an arrow of its colour to every other one,
-    as wide as what that one takes of it. More than `MANY` tasks are a map with a row for each task and a column for
-    each source.
+    as wide as what that one takes of it, and between two tasks with the share in words. More than `MANY` tasks are a
+    map with a row for each task and a column for each source.
 
     >>> flow_drawing(np.array([[0.9, 0.1], [0.4, 0.6]]), ["age", "gender"], "layer4")[:4]
     '<svg'
@@ -66,25 +65,28 @@ def together(values: Mapping[str, Array], join: Callable[[list[Array]], Array]) 
 
 def _arrows(shares: Array, names: Sequence[str], label: str) -> str:
     tasks, ink = len(names), colours(names)
-    figure, axes = new_figure(2.7, 1.4 if tasks == 2 else 2.7)
+    figure, axes = new_figure(*((2.7, 1.4) if tasks == 2 else (3.2, 2.5)))
     start = np.pi if tasks == 2 else np.pi / 2
     angles = start - 2 * np.pi * np.arange(tasks) / tasks
     places = np.stack([np.cos(angles), np.sin(angles)], 1)
     for to in range(tasks):
         for source in range(tasks):
             if to != source and shares[to, source] > 0:
-                _arrow(axes, places[source], places[to], shares[to, source], ink[names[source]], tasks <= LABELLED)
+                _arrow(axes, places[source], places[to], shares[to, source], ink[names[source]], tasks == 2)
     for number, name in enumerate(names):
         x, y = places[number]
         short = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
         axes.add_patch(Wedge((x, y), NODE, 0, 360, width=0.09, color="#8888884d", lw=0))
         axes.add_patch(Wedge((x, y), NODE, 90 - 360 * shares[number, number], 90, width=0.09, color=ink[name], lw=0))
         axes.text(x, y, f"{shares[number, number]:.0%}", ha="center", va="center", fontsize=8)
-        below = tasks > 2 and y < 0.5
-        at, side = (y - 1.2 * NODE, "top") if below else (y + 1.2 * NODE, "bottom")
-        axes.text(x, at, short, ha="center", va=side, fontsize=9)
-    axes.set_xlim(-1.7, 1.7)
-    axes.set_ylim((-0.6, 0.75) if tasks == 2 else (-1.5, 1.6))
+        if tasks == 2:
+            axes.text(x, y + 1.2 * NODE, short, ha="center", va="bottom", fontsize=9)
+        else:  # outside the ring of rings, where no arrow goes
+            side = "center" if abs(x) < 0.1 else "left" if x > 0 else "right"
+            high = "center" if abs(x) > 0.9 else "bottom" if y > 0 else "top"
+            axes.text(1.37 * x, 1.37 * y, short, ha=side, va=high, fontsize=9)
+    axes.set_xlim((-1.7, 1.7) if tasks == 2 else (-2.2, 2.2))
+    axes.set_ylim((-0.6, 0.75) if tasks == 2 else (-1.7, 1.7))
     axes.set_aspect("equal")
     axes.set_axis_off()
     axes.set_title(label, fontsize=10)
@@ -113,7 +115,7 @@ def _cells(shares: Array, names: Sequence[str], label: str) -> str:
     taken = np.ma.masked_array(shares, np.eye(len(names), dtype=bool))
     edges = np.arange(len(names) + 1) - 0.5
     mesh = axes.pcolormesh(edges, edges, taken, cmap=colormaps["viridis"], vmin=0, vmax=max(taken.max(), 1e-6))
-    size = min(8.0, 160 / len(names))
+    size = min(8.0, 230 / len(names))
     axes.set_xticks(range(len(names)), list(names), rotation=90, fontsize=size)
     axes.set_yticks(range(len(names)), list(names), fontsize=size)
     axes.invert_yaxis()

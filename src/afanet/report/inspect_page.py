@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,31 +11,25 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from afanet.comparison.borrowing import Cut, Gates, Readings, read_gates
+from afanet.comparison.borrowing import Gates, Readings, read_gates
+from afanet.comparison.inspection import Inspection
 from afanet.report.borrowed import section
 from afanet.report.flows import flow_drawing, together
 from afanet.report.pictures import as_url, photograph
 from afanet.report.template import render
-from afanet.tasks import Described
 
 
-def inspect_page(
-    title: str,
-    ids: Sequence[str],
-    images: Tensor,
-    gates: Gates,
-    readings: Readings,
-    cuts: Sequence[Cut],
-    tasks: Mapping[str, Described],
-    note: str,
-) -> str:
-    """One HTML file: flows, profiles and cuts of `readings`, and for each photo maps of what was taken where.
+def inspect_page(title: str, ids: Sequence[str], images: Tensor, found: Inspection) -> str:
+    """One HTML file: flows, profiles and cuts of an inspection, and for each photo maps of what was taken where.
 
-    Photos are `images` (B, 3, H, W), normalised, with their `ids` and their `gates`.
+    Photos are `images` (B, 3, H, W), normalised, with their `ids`, in the order in which they were inspected.
     """
-    names = list(tasks)
-    photos = [_photo(place, images[place], gates, readings, names) | {"id": name} for place, name in enumerate(ids)]
-    return render("inspect_page.html", title=title, note=note, found=section(readings, cuts, tasks), photos=photos)
+    photos = [
+        _photo(place, images[place], found.gates, found.readings, list(found.tasks)) | {"id": name}
+        for place, name in enumerate(ids)
+    ]
+    drawn = section(found.readings, found.cuts, found.tasks)
+    return render("inspect_page.html", title=title, note=found.note, found=drawn, photos=photos)
 
 
 def _photo(place: int, image: Tensor, gates: Gates, readings: Readings, names: Sequence[str]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from jinja2 import Environment, PackageLoader
 def render(name: str, **values: Any) -> str:
     """The page that the template `name` of this package makes of `values`; text in them is escaped.
 
-    >>> "&lt;b&gt;" in render("inspect_page.html", title="<b>", note="", photos=[], found={"flows": []})
+    >>> drawn = {"flows": [], "rows": [], "connections": 0, "cuts": 0}
+    >>> "&lt;b&gt;" in render("inspect_page.html", title="<b>", note="", photos=[], found=drawn)
     True
     """
     loader = PackageLoader("afanet.report", package_path="")
