@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from afanet.cli.main import main
 from afanet.errors import InputError
 from afanet.report import demo
 from afanet.training.load import load_recipe
@@ -19,7 +20,7 @@ def test_a_folder_that_is_not_its_own_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_both_methods_are_trained_and_drawn_and_an_earlier_demo_is_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = {
         "data.size": [32, 32],
@@ -31,11 +32,23 @@ def test_both_methods_are_trained_and_drawn_and_an_earlier_demo_is_replaced(
         "workers": 0,
     }
     monkeypatch.setattr(demo, "load_recipe", lambda name, values: load_recipe(name, small | values))
-    folder = tmp_path / "demo"
-    folder.mkdir()
+    monkeypatch.setattr("afanet.comparison.costs.measure_costs", lambda groups: None)
+    monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 20)
+    monkeypatch.chdir(tmp_path)
+    folder = Path("runs/demo")
+    folder.mkdir(parents=True)
     (folder / demo.MARK).touch()
     (folder / "stale").touch()
-    runs = demo.run_demo(folder)
-    assert [run.results["method"] for run in runs.values()] == ["single", "afa"]
-    assert {file.name for file in folder.iterdir()} == {demo.MARK, demo.PICTURE, "single", "afa"}
-    assert runs["single"].examples["id"] == runs["afa"].examples["id"]
+    assert main(["demo"]) == 0
+    tables = {f"comparison.{form}" for form in ("md", "csv", "tex", "json")}
+    assert {file.name for file in folder.iterdir()} == {
+        demo.MARK,
+        demo.PICTURE,
+        "report.html",
+        "single",
+        "afa",
+        *tables,
+    }
+    said = capsys.readouterr().out
+    assert "miou ↑" in said
+    assert "report.html shows it all" in said

@@ -59,7 +59,7 @@ def test_what_cannot_be_loaded_is_said(runs: list[Path], small: Callable[..., Re
         runs,
         **{"network.output_stride": 32, "network.backbone": "resnet18"},
     )
-    refuse("has no backbone of its own", runs, **{"network.method": "hard"})
+    refuse("has no whole backbone of its own", runs, **{"network.method": "hard"})
     train(small(**TINY), tmp_path / "afa")
     refuse("is a run of method 'afa', expected 'single'", [tmp_path / "afa"])
 
