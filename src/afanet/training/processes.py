@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 from datetime import timedelta
 from inspect import signature
@@ -50,7 +51,15 @@ def create_fabric(recipe: Recipe, device: torch.device) -> Fabric:
         plugins=[_environment(place)],  # told, since what Lightning finds out by itself it may warn of
     )
     fabric.launch()
+    if several:
+        atexit.register(_leave)
     return fabric
+
+
+def _leave() -> None:
+    """Leave the others in good order: gloo's threads, left running, can abort a process that has done its work."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _environment(place: Started) -> ClusterEnvironment:
