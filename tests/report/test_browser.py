@@ -22,13 +22,14 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is missin
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import Select  # noqa: E402
+from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
 FLAGS = """--backbone test_resnet --network.output_stride 16 --size 32 48 --data.options.train_scenes 8
 --data.options.test_scenes 6 --steps 2 --batch-size 4 --workers 0 --device cpu"""
 QUIET = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
 --disable-component-update --disable-sync --disable-default-apps --disable-dev-shm-usage"""
 PAGES = ["report", "inspect"]
+LOADED = "return document.readyState === 'complete' ? location.href : null"
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,8 @@ def visit(browser: Any, page: Path, width: int = 1200, scheme: str = "light") ->
     for log in ("browser", "performance"):
         browser.get_log(log)
     browser.get(page.as_uri())
+    # On a busy machine the driver can return while the blank page before it still stands.
+    WebDriverWait(browser, 60).until(lambda _: browser.execute_script(LOADED) == page.as_uri())
 
 
 def asked_for(browser: Any) -> list[str]:
