@@ -36,3 +36,10 @@ def test_it_says_what_the_task_says(task: Task) -> None:
     assert (found.name, found.output) == (task.name, task.output)
     assert (found.main_metric, found.higher_is_better) == (task.main_metric, task.higher_is_better)
     assert list(found.higher_is_better) == list(task.higher_is_better)
+    assert found.meaning == task.meaning
+
+
+def test_a_run_of_before_meanings_were_kept_is_read() -> None:
+    kept = Description.of(TASKS[0]).as_json()
+    del kept["meaning"]
+    assert Description.from_json("segmentation", kept).meaning == {}

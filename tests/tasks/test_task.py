@@ -6,12 +6,33 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from afanet.errors import InputError
+from afanet.networks import Dense
 from afanet.tasks import Classification, Depth, MultiLabel, Normals, Ordinal, Regression, Segmentation, Task
 from afanet.tasks.depth_losses import DEPTH_LOSSES
 
+DECISIONS = {
+    "segmentation": lambda estimate: estimate.argmax(1),
+    "depth": lambda estimate: estimate,
+    "normals": lambda estimate: estimate,
+    "classification": lambda estimate: estimate.argmax(1),
+    "ordinal": lambda estimate: (1 - estimate.cumsum(1) > 0.5).sum(1),
+    "multi_label": lambda estimate: (estimate > 0.5).long(),
+    "regression": lambda estimate: estimate,
+}
+PROBABILITIES = ("segmentation", "classification", "ordinal")
+TASKS = [
+    Segmentation(["bed", "wall", "lamp"]),
+    Depth(),
+    Normals(),
+    Classification("age", list("abc")),
+    Ordinal("age", list("abcd")),
+    MultiLabel("face", ["hat", "smile"]),
+    Regression("age", 0, 100),
+]
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "losses.md").read_text(encoding="utf-8")
 
 
@@ -22,6 +43,19 @@ def test_a_loss_without_options_says_so(task: Task) -> None:
     message = f"task 'x' is of kind {type(task).__name__}, whose loss takes no options, found name: take it out"
     with pytest.raises(InputError, match=message):
         task.with_loss({"name": "berhu"})
+
+
+@pytest.mark.parametrize("task", TASKS, ids=type)
+def test_a_prediction_is_what_its_estimate_decides(task: Task) -> None:
+    shape = (64, task.output.channels, *((3, 5) if isinstance(task.output, Dense) else ()))
+    logits = 4 * torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    estimate = task.estimate(logits)
+    kind = task.meaning["kind"]
+    assert estimate.dtype == torch.float32
+    assert torch.equal(DECISIONS[kind](estimate), task.predict(logits))
+    if kind in PROBABILITIES:
+        assert estimate.min() >= 0
+        torch.testing.assert_close(estimate.sum(1), torch.ones_like(estimate[:, 0]))
 
 
 def test_the_documented_recipe_is_understood_and_every_loss_of_depth_is_listed() -> None:

@@ -109,6 +109,15 @@ class Classification(PooledTask):
         """The most probable class, int64 (B,)."""
         return logits.argmax(1)
 
+    def estimate(self, logits: Tensor) -> Tensor:
+        """The probability of each class, float32 (B, classes)."""
+        return logits.float().softmax(1)
+
+    @property
+    def meaning(self) -> dict[str, Any]:
+        """`classification`, with its `classes`."""
+        return {"kind": "classification", "classes": list(self.classes)}
+
     def metrics(self) -> MetricCollection:
         """`accuracy`, `macro_f1`, `micro_f1` (equal to the accuracy, since an image has one class) and `one_off`.
 

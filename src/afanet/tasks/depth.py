@@ -141,6 +141,16 @@ class Depth(DenseTask):
         """Depth in metres, float32 (B, 1, H, W), at least a millimetre."""
         return F.softplus(logits.float()) + NEAREST
 
+    def estimate(self, logits: Tensor) -> Tensor:
+        """Depth in metres: the prediction itself."""
+        return self.predict(logits)
+
+    @property
+    def meaning(self) -> dict[str, Any]:
+        """`depth` in the `unit` m, with `colours` from 0 to `far` metres."""
+        bar = self.legend
+        return {"kind": "depth", "unit": bar.unit, "far": bar.high, "colours": bar.colours.tolist()}
+
     def fault(self, target: Tensor) -> str | None:
         """A depth that is negative or no finite number."""
         wrong = target[(target < 0) | ~target.isfinite()]

@@ -26,6 +26,9 @@ class Described(Protocol):
     @property
     def higher_is_better(self) -> Mapping[str, bool]: ...
 
+    @property
+    def meaning(self) -> Mapping[str, Any]: ...
+
 
 @dataclass(frozen=True)
 class Description:
@@ -41,20 +44,32 @@ class Description:
     output: Output
     main_metric: str
     higher_is_better: dict[str, bool]
+    meaning: dict[str, Any]  # empty for a run of before it was kept
 
     @classmethod
     def of(cls, task: Described) -> Description:
         """The description of a task."""
-        return cls(task.name, task.output, task.main_metric, dict(task.higher_is_better))
+        return cls(task.name, task.output, task.main_metric, dict(task.higher_is_better), dict(task.meaning))
 
     def as_json(self) -> dict[str, Any]:
         """What `from_json` takes."""
         [kind] = [name for name, kind in OUTPUTS.items() if isinstance(self.output, kind)]
         output = {kind: self.output.channels}
-        return {"output": output, "main_metric": self.main_metric, "higher_is_better": self.higher_is_better}
+        return {
+            "output": output,
+            "main_metric": self.main_metric,
+            "higher_is_better": self.higher_is_better,
+            "meaning": self.meaning,
+        }
 
     @classmethod
     def from_json(cls, name: str, kept: Mapping[str, Any]) -> Description:
         """The description of the task `name` from what `as_json` gave."""
         [(kind, channels)] = kept["output"].items()
-        return cls(name, OUTPUTS[kind](channels), kept["main_metric"], dict(kept["higher_is_better"]))
+        return cls(
+            name,
+            OUTPUTS[kind](channels),
+            kept["main_metric"],
+            dict(kept["higher_is_better"]),
+            dict(kept.get("meaning", {})),
+        )

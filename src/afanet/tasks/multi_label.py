@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -102,6 +103,15 @@ class MultiLabel(PooledTask):
     def predict(self, logits: Tensor) -> Tensor:
         """1 for labels more probable than not, else 0, int64 (B, L)."""
         return (logits > 0).long()
+
+    def estimate(self, logits: Tensor) -> Tensor:
+        """The probability of each label, float32 (B, L)."""
+        return logits.float().sigmoid()
+
+    @property
+    def meaning(self) -> dict[str, Any]:
+        """`multi_label`, with its `labels`."""
+        return {"kind": "multi_label", "labels": list(self.labels)}
 
     def metrics(self) -> MetricCollection:
         """`accuracy`, `macro_f1` and `micro_f1`: see `MultiLabelScores`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -121,6 +123,15 @@ class Normals(DenseTask):
     def predict(self, logits: Tensor) -> Tensor:
         """Unit vectors, float32 (B, 3, H, W)."""
         return F.normalize(logits.float(), dim=1)
+
+    def estimate(self, logits: Tensor) -> Tensor:
+        """Unit vectors: the prediction itself. An average of several is shorter; its direction is what counts."""
+        return self.predict(logits)
+
+    @property
+    def meaning(self) -> dict[str, Any]:
+        """`normals`, with `directions` and their `colours`."""
+        return {"kind": "normals", "directions": list(self.legend.names), "colours": self.legend.colours.tolist()}
 
     def metrics(self) -> MetricCollection:
         """Six figures: see `NormalsScores`."""

@@ -91,6 +91,16 @@ class Ordinal(PooledTask):
         """The number of classes that the true one more probably than not lies beyond, int64 (B,)."""
         return (logits.float().sigmoid().cumprod(1) > 0.5).sum(1)
 
+    def estimate(self, logits: Tensor) -> Tensor:
+        """The probability of each class, P(y > k - 1) - P(y > k), float32 (B, K)."""
+        beyond = F.pad(logits.float().sigmoid().cumprod(1), (1, 0), value=1.0)
+        return beyond - F.pad(beyond[:, 1:], (0, 1))
+
+    @property
+    def meaning(self) -> dict[str, Any]:
+        """`ordinal`, with its `classes` in their order, of which the median is decided for."""
+        return {"kind": "ordinal", "classes": list(self.classes)}
+
     def metrics(self) -> MetricCollection:
         """`accuracy`, `mae` (in classes), `one_off` (the share at most one class off) and `kappa`, over the set.
 

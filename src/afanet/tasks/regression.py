@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -111,6 +112,15 @@ class Regression(PooledTask):
     def predict(self, logits: Tensor) -> Tensor:
         """The number in the target's unit, float32 (B,)."""
         return self.centre + self.half * logits.float()[:, 0]
+
+    def estimate(self, logits: Tensor) -> Tensor:
+        """The number in the target's unit: the prediction itself."""
+        return self.predict(logits)
+
+    @property
+    def meaning(self) -> dict[str, Any]:
+        """`regression`, with its `unit` and the `decimals` worth showing."""
+        return {"kind": "regression", "unit": self.unit, "decimals": self.decimals}
 
     def metrics(self) -> MetricCollection:
         """`mae` and `rmse` in the unit, and `r2`: see `RegressionScores`."""

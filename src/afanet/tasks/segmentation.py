@@ -123,6 +123,15 @@ class Segmentation(DenseTask):
         """The most probable class of each pixel, int64 (B, H, W)."""
         return logits.argmax(1)
 
+    def estimate(self, logits: Tensor) -> Tensor:
+        """The probability of each class at each pixel, float32 (B, classes, H, W)."""
+        return logits.float().softmax(1)
+
+    @property
+    def meaning(self) -> dict[str, Any]:
+        """`segmentation`, with its `classes` and their `colours`."""
+        return {"kind": "segmentation", "classes": list(self.classes), "colours": self.legend.colours.tolist()}
+
     def metrics(self) -> MetricCollection:
         """`miou`, `pixel_accuracy`, `class_accuracy` and `fw_iou`: see `SegmentationScores`."""
         return MetricCollection([SegmentationScores(len(self.classes), ignore_index=self.void)])

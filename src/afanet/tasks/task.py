@@ -69,6 +69,18 @@ class Task(ABC):
         """The prediction that `logits` stand for, in the form and units of the target."""
 
     @abstractmethod
+    def estimate(self, logits: Tensor) -> Tensor:
+        """What `logits` say before anything is decided, float32: probabilities, or values in the target's units.
+
+        Estimates of several views of an image can be averaged, and `predict` is what they decide.
+        """
+
+    @property
+    @abstractmethod
+    def meaning(self) -> dict[str, Any]:
+        """What an estimate has to be read by, as JSON: its `kind`, and the kind's names, units and colours."""
+
+    @abstractmethod
     def metrics(self) -> MetricCollection:
         """Fresh metrics, updated with `(predict(logits), target)` and computed over a whole set."""
 
