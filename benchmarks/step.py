@@ -4,15 +4,15 @@
 
 Two branches on ResNet-50, AFA after each block of layer4, SGD with momentum: batch 4 at 224x224 (image, classifiers)
 and batch 2 at 289x289 (pixel, DeepLabv3+). Variants take turns, step by step, so that a ratio holds where the machine's
-speed drifts; the ratio is the median over the rounds of one variant's step over its baseline's. Peak memory is that of
-a process of its own for each variant (on a GPU: what torch allocated).
+speed drifts; the ratio is the median over the rounds of one variant's step over its baseline's. Memory is the most that
+the network and two steps hold beyond the loaded program, in a process of its own for each variant (on a GPU: what torch
+allocated).
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from afanet import AFA, Dense, Pooled, create_network
+from afanet.comparison.costs import held_at_most, held_now
 
 
 @dataclass(frozen=True)
@@ -78,13 +79,12 @@ def seconds(step: Callable[[], None], device: str) -> float:
 
 
 def peak_memory(name: str, variant: str, device: str, threads: int) -> float:
-    """Peak memory of two steps in MiB: of this process, or of the GPU."""
+    """MiB that two steps hold at most, network included, beyond what the process or the GPU held before."""
     torch.set_num_threads(threads)
+    before = held_now(torch.device(device))
     step = training_step(CASES[name], variant, device)
     step(), step()
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    return (held_at_most(torch.device(device)) - before) / 2**20
 
 
 def main() -> None:

@@ -60,11 +60,11 @@ def _measure(recipe: Recipe) -> dict[str, Any]:
         data, tasks = open_tasks(recipe)
         fabric = create_fabric(recipe, device)
         batch = fabric.to_device(next(iter(train_loader(data, recipe))))
-        before = _held_now(device)
+        before = held_now(device)
         learner = Learner(fabric, build_network(recipe, tasks, "none"), tasks, recipe, ROUNDS + 1)
         learner.train()
         step = _seconds(lambda: learner.learn([batch]), device)
-        memory = _held_at_most(device) - before
+        memory = held_at_most(device) - before
         answer = _answer(fabric, learner.network, batch["image"][:1], device)
     return {
         "costs": {"step_s": step, "latency_s": answer, "memory_mib": memory / 2**20},
@@ -97,7 +97,7 @@ def _seconds(work: Callable[[], object], device: torch.device) -> float:
     return median(times[1:])
 
 
-def _held_now(device: torch.device) -> int:
+def held_now(device: torch.device) -> int:
     """The bytes that are held, from where on the most is counted anew."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -108,7 +108,8 @@ def _held_now(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def _held_at_most(device: torch.device) -> int:
+def held_at_most(device: torch.device) -> int:
+    """The most bytes that were held since `held_now` was asked: of the process, or what PyTorch allocated on CUDA."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return _status("VmHWM") if STATUS.is_file() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
