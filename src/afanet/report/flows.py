@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 
 import numpy as np
 from matplotlib import colormaps
@@ -10,12 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Wedge
 from numpy.typing import NDArray
 
-from afanet.report.charts import as_svg, colours, new_figure
+from afanet.report.charts import as_svg, colours, ink_on, new_figure
 
-MANY = 5  # tasks; of more the flow is a map of cells, and their profiles are one
+MANY = 4  # tasks; of more the flow is a map of cells, and their profiles are one
 NODE = 0.3  # radius
 LONGEST = 14  # characters of a name beside a ring
 WIDEST = 24  # points of an arrow that carries all
+WORDS = 12  # tasks of which cells hold their shares in per cent
 
 Array = NDArray[np.float64]
 
@@ -25,7 +27,7 @@ def flow_drawing(shares: Array, names: Sequence[str], label: str) -> str:
 
     A task is a ring, filled as far as it consists of its own features, with an arrow of its colour to every other one,
     as wide as what that one takes of it, and between two tasks with the share in words. More than `MANY` tasks are a
-    map with a row for each task and a column for each source.
+    map with a row for each task and a column for each source; up to `WORDS` of them with the shares in per cent.
 
     >>> flow_drawing(np.array([[0.9, 0.1], [0.4, 0.6]]), ["age", "gender"], "layer4")[:4]
     '<svg'
@@ -111,17 +113,32 @@ def _arrow(axes: Axes, start: Array, end: Array, share: float, colour: str, labe
 
 def _cells(shares: Array, names: Sequence[str], label: str) -> str:
     """A map of what each task (row) takes of each other one (column), up to the most that any takes."""
-    figure, axes = new_figure(5.2, 4.6)
-    taken = np.ma.masked_array(shares, np.eye(len(names), dtype=bool))
-    edges = np.arange(len(names) + 1) - 0.5
-    mesh = axes.pcolormesh(edges, edges, taken, cmap=colormaps["viridis"], vmin=0, vmax=max(taken.max(), 1e-6))
-    size = min(8.0, 230 / len(names))
-    axes.set_xticks(range(len(names)), list(names), rotation=90, fontsize=size)
-    axes.set_yticks(range(len(names)), list(names), fontsize=size)
+    tasks = len(names)
+    side = min(4.6, 1.5 + 0.38 * tasks)
+    figure, axes = new_figure(side + (0.1 if tasks <= WORDS else 0.6), side)
+    taken = np.ma.masked_array(shares, np.eye(tasks, dtype=bool))
+    edges = np.arange(tasks + 1) - 0.5
+    most = max(taken.max(), 1e-6)
+    mesh = axes.pcolormesh(edges, edges, taken, cmap=colormaps["viridis"], vmin=0, vmax=most)
+    size = min(9.0, 230 / tasks)
+    shown = (
+        list(names)
+        if tasks > WORDS
+        else [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
+    )
+    axes.set_xticks(range(tasks), shown, rotation=90, fontsize=size)
+    axes.set_yticks(range(tasks), shown, fontsize=size)
     axes.invert_yaxis()
     axes.set_aspect("equal")
     axes.set_xlabel("from")
     axes.set_ylabel("to")
-    axes.set_title(f"{label}: share taken", fontsize=10)
-    figure.colorbar(mesh, format=lambda share, _: f"{share:.1%}").ax.tick_params(labelsize=8)
+    if tasks > WORDS:
+        axes.set_title(f"{label}: share taken", fontsize=10)
+        figure.colorbar(mesh, format=lambda share, _: f"{share:.1%}").ax.tick_params(labelsize=8)
+        return as_svg(figure)
+    axes.set_title(f"{label}: share taken, %", fontsize=10)
+    for to, source in product(range(tasks), repeat=2):
+        ink = "black" if to == source else ink_on(colormaps["viridis"](shares[to, source] / most))
+        text = f"{100 * shares[to, source]:.0f}"
+        axes.text(source, to, text, ha="center", va="center", fontsize=8, color=ink)
     return as_svg(figure)
