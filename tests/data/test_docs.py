@@ -1,4 +1,4 @@
-"""What the README, the pages of `FIRST` and those on data show is done as they show it, in order.
+"""What the README, the pages of `FIRST` and `TRAINING` and those on data show is done as they show it, in order.
 
 Stand-ins, so that it takes seconds and nobody's data: `PATH` is a small tree in the published layout, `FOLDER` and the
 table of `my.yaml` are eight images, networks and images are small (`SMALLER`), generated rooms few (`FEWER`). What is
@@ -24,12 +24,14 @@ from PIL import Image
 
 from afanet.cli import main
 from afanet.data.manifest.init import init_manifest
+from afanet.tasks import Classification, Depth, Segmentation
 
 ROOT = Path(__file__).parents[2]
 FIRST = ("index", "concepts", "weaving", "choosing", "reading-the-report")
+TRAINING = ("training", "losses")
 PAGES = [
     ROOT / "README.md",
-    *(ROOT / f"docs/{name}.md" for name in FIRST),
+    *(ROOT / f"docs/{name}.md" for name in FIRST + TRAINING),
     *sorted((ROOT / "docs/data").glob("[!R]*.md")),
 ]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -51,6 +53,7 @@ TREES = {
     "nyuv2.md": ("folders",),
     "pets.md": ("pets",),
     "prepare.md": ("folders",),
+    "training.md": ("folders",),
 }
 # Pages that show what is counted in whole data sets, of which there are a few samples here.
 COUNTED = ("adience.md", "check.md", "index.md", "nyuv2.md")
@@ -60,6 +63,7 @@ LEFT_OUT = {
     "pip install": "what runs these tests is installed",
     "PATH/": "a layout, which the trees have",
     "afanet train nyuv2 --data PATH --data.options.depth raw": "the tree has no official file; nyuv2/test_matlab.py",
+    "losses:": "keys of several recipes; test_the_losses_of_the_page",
     "│ section    │ rows": "the official folds; test_the_table_of_the_official_folds, where they lie",
 }
 
@@ -136,7 +140,7 @@ def write_yaml(block: Block) -> None:
 
 def smaller(command: str) -> list[str]:
     words = shlex.split(command)[1:]
-    if words[1] == "prepare":
+    if words[1:2] == ["prepare"]:
         added = SIZE
     elif words[0] == "train":
         # Where a command names no method: what weaving takes is tested elsewhere, but `inspect` needs something woven.
@@ -183,7 +187,8 @@ def do(
     if left_out(command):
         return ""
     before(command)
-    if "evaluate" not in page.read_text(encoding="utf-8") and command.startswith("afanet train"):
+    goes_on = "--warm-start" in command or "--resume" in command
+    if "evaluate" not in page.read_text(encoding="utf-8") and command.startswith("afanet train") and not goes_on:
         shutil.rmtree("runs", ignore_errors=True)  # of a command that the next can stand for
     status = main(smaller(command.replace("PATH", str(data))))
     said = "".join(capsys.readouterr())
@@ -239,6 +244,15 @@ def test_the_table_of_the_official_folds(
     printed = [line.split() for line in capsys.readouterr().out.replace("┃", "│").splitlines()]
     for line in table.splitlines()[1:]:
         assert any(line.split()[-8:] == row[-8:] for row in printed), line
+
+
+def test_the_losses_of_the_page_are_taken() -> None:
+    [given] = [yaml.safe_load(block.text) for block in blocks(ROOT / "docs/losses.md") if block.kind == "yaml"]
+    four = [str(number) for number in range(4)]
+    tasks = [Depth(), Segmentation(["bed", "lamp", "wall"]), Classification("age", four)]
+    assert set(given["losses"]) == {task.name for task in tasks}
+    for task in tasks:
+        assert task.with_loss(given["losses"][task.name]) is not task
 
 
 def test_nothing_is_left_out_that_no_page_has() -> None:
