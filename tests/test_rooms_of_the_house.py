@@ -1,4 +1,4 @@
-"""Imports run downward: cli -> report -> comparison -> training -> tasks, data -> networks -> fusion."""
+"""Imports run downward: cli -> report, export -> comparison -> training -> tasks, data -> networks -> fusion."""
 
 import ast
 import subprocess
@@ -18,7 +18,8 @@ BELOW = {
     "training": {"errors", "fusion", "networks", "tasks", "data"},
     "comparison": {"errors", "fusion", "networks", "tasks", "data", "training"},
     "report": {"errors", "fusion", "tasks", "data", "training", "comparison"},
-    "cli": {"errors", "data", "training", "comparison", "report"},
+    "export": {"errors", "tasks", "data", "training", "comparison"},
+    "cli": {"errors", "data", "training", "comparison", "report", "export"},
     "__main__": {"cli"},
 }
 HEAVY = ("lightning", "torchmetrics", "pydantic", "yaml", "h5py", "scipy", "matplotlib", "rich")

@@ -14,6 +14,7 @@ from afanet import __version__
 from afanet.cli.balancing import add_balancing_command
 from afanet.cli.compare import PAGE, add_compare_commands, show_runs
 from afanet.cli.data import add_data_commands
+from afanet.cli.export import add_export_command
 from afanet.cli.flags import add_recipe_flags, overrides
 from afanet.cli.inspect import add_inspect_command
 from afanet.errors import InputError, unknown
@@ -91,6 +92,7 @@ def parse(words: Sequence[str]) -> Namespace:
 
     add_compare_commands(commands, words)
     add_inspect_command(commands)
+    add_export_command(commands)
 
     demo = commands.add_parser(
         "demo",

@@ -82,6 +82,27 @@ def group_runs(runs: Sequence[Finished]) -> list[Group]:
     return sorted(groups, key=lambda group: group.title != BASE)
 
 
+def siblings(run: Finished) -> list[Finished]:
+    """The runs beside `run` that differ from it in their seed alone, in the order of the seeds, itself among them.
+
+    Folders of anything else, and of runs that did not come to their end, are passed over.
+    """
+
+    def recipe_and_data(one: Finished) -> tuple[dict[str, Any], Any]:
+        values = leaves(one.recipe.model_dump(mode="json"))
+        return {key: value for key, value in values.items() if key not in NOT_METHOD}, one.results.get("fingerprint")
+
+    found = {run.recipe.seed: run}
+    for path in sorted(run.folder.path.absolute().parent.iterdir()):
+        try:
+            other = Finished.read(path)
+        except InputError:
+            continue
+        if recipe_and_data(other) == recipe_and_data(run):
+            found.setdefault(other.recipe.seed, other)
+    return [found[seed] for seed in sorted(found)]
+
+
 def require_comparable(one: Finished, other: Finished) -> None:
     """Raise `InputError` where the figures of two runs are of different things."""
     a, b = (leaves(run.recipe.model_dump(mode="json")) for run in (one, other))

@@ -1,0 +1,39 @@
+"""`afanet export`: a finished run as one file."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+
+def add_export_command(commands: Any) -> None:
+    """Add the command."""
+    export: ArgumentParser = commands.add_parser(
+        "export",
+        help="write a finished run as one file for production",
+        description="Write the network of a finished run as one ONNX or torch.export file, checked against the run, "
+        "with a model card beside it.",
+        allow_abbrev=False,
+    )
+    export.set_defaults(command=_export, parser=export)
+    export.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    export.add_argument("--format", default="onnx", help="onnx or torch; onnx if not given")
+    export.add_argument(
+        "--out", type=Path, metavar="FILE", help="the file, model.onnx or model.pt2 in RUN if not given"
+    )
+
+
+def _export(given: Namespace) -> None:
+    from afanet.export import export_run
+
+    done = export_run(given.run, given.format, given.out)
+    print(f"checked against the run on {done.checked}")
+    for name, error in done.errors.items():
+        print(f"{name}: differs by {error:.1e} of its largest value at most")
+    height, width = done.facts["size"]
+    if not done.facts["dynamic"]["size"]:
+        print(f"this network takes images of {height}x{width} alone")
+    if not done.facts["dynamic"]["batch"]:
+        print("this network takes batches of two images alone")
+    print(f"{done.file}: {done.file.stat().st_size / 1e6:.1f} MB; {done.card} is its model card")

@@ -1,0 +1,160 @@
+"""The model card of an export: what the network is, what it was trained on, how good it is, and what it is not for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from afanet.comparison.runs import Finished
+from afanet.data.licences import sources
+from afanet.export.check import LIMIT
+
+FACES = {"adience", "celeba"}
+OF_PERSONS = {"age", "gender"}
+FACE_RISKS = """## Faces: known risks
+
+- The network sees pixels, not persons. What it calls age is how old a face looks to those who labelled the photos; what
+  it calls gender is one of two words that somebody else chose from a photo. Neither says who a person is, and people
+  who fit neither word are always given one.
+- Errors are not shared equally. Published audits of such networks found more of them for women, for darker skin, for
+  children and for old people than for others, mostly because training photos show fewer of these. The figures above are
+  means, which hide that: measure each group that you will meet, before use.
+- A photo's light, pose, glasses, make-up and quality change the answer, and so may small changes that nobody sees.
+- Do not use it to decide about a person, such as admission, work, credit, police or care, to keep minors out by itself,
+  to identify or follow anybody, or where people have not agreed. In many places the law forbids or restricts this, and
+  treats pictures of faces as personal data that need particular care.
+"""
+
+
+def model_card(
+    group: Sequence[Finished],
+    run: Finished,
+    facts: Mapping[str, Any],
+    file: Path,
+    errors: Mapping[str, float],
+    checked: str,
+) -> str:
+    """The card in Markdown, of `run` as written to `file`, with the spread of its figures over `group`'s seeds."""
+    recipe, results = run.recipe, run.results
+    parts = [
+        f"# {file.name}: {', '.join(facts['tasks'])} by `{facts['method']}`",
+        f"Written by afanet {facts['afanet']} from a run of the recipe `{recipe.name}`, seed {recipe.seed}. The fields "
+        "below are what the run kept; whoever passes the file on should add what it is meant for.",
+        "## What it gives\n\n" + _table(("output", "what", "read as"), _outputs(facts["tasks"])),
+        "## What it takes\n\n" + _input(facts),
+        "## Data\n\n" + _list(_data(run, facts)),
+        "## Protocol\n\n" + _list(_protocol(run)),
+        "## Figures\n\n" + _figures(group),
+        "## Size\n\n"
+        + _list(
+            [
+                f"{results['parameters'] / 1e6:.2f} million parameters",
+                f"{results['flops'] / 1e9:.2f} GFLOPs for an image of {_size(facts['size'])} (a multiply-add is two)",
+            ]
+        ),
+        "## Checked\n\n"
+        f"Against the run in float32 on the CPU, on {checked}. Largest difference, of the largest value of the output "
+        f"(the file is not written above {LIMIT:.0e}):\n\n"
+        + _table(("output", "relative error"), [(name, f"{error:.1e}") for name, error in errors.items()]),
+        "## Limits\n\n" + _list(_limits(run, facts)),
+    ]
+    if sources(recipe.data.name, recipe.data.options) & FACES or OF_PERSONS & set(facts["tasks"]):
+        parts.append(FACE_RISKS.strip())
+    return "\n\n".join(parts) + "\n"
+
+
+def _outputs(tasks: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
+    reads = {
+        "segmentation": "the probability of each class at each pixel",
+        "depth": "metres at each pixel",
+        "normals": "a unit vector at each pixel",
+        "classification": "the probability of each class",
+        "ordinal": "the probability of each class, in order; decide for the median",
+        "multi_label": "the probability of each label",
+        "regression": "one number",
+    }
+    for name, meaning in tasks.items():
+        names = meaning.get("classes") or meaning.get("labels") or []
+        what = f"{len(names)}: {', '.join(names)}" if names else meaning.get("unit", "")
+        yield name, f"{meaning['kind']} {what}".strip(), reads[meaning["kind"]]
+
+
+def _input(facts: Mapping[str, Any]) -> str:
+    batch = "any number of images at once" if facts["dynamic"]["batch"] else "two images at once, no other number"
+    size = "any size from some 33 pixels on" if facts["dynamic"]["size"] else "this size alone"
+    return (
+        f"`image`: float32 (B, 3, H, W), RGB of 0 to 1 less {facts['mean']} and divided by {facts['std']}; {batch}. "
+        f"It was scored at {_size(facts['size'])}; the graph takes {size}."
+    )
+
+
+def _data(run: Finished, facts: Mapping[str, Any]) -> list[str]:
+    data = facts["data"]
+    return [
+        f"{data['name']}: {data['description'] or 'not described by the run'}",
+        f"licence of the training data: {data['licence']}",
+        f"weights that the backbone began with: {run.results.get('weights') or 'none'}",
+    ]
+
+
+def _protocol(run: Finished) -> list[str]:
+    recipe, results = run.recipe, run.results
+    network = recipe.network
+    kept = "the last epoch" if recipe.select == "last" else "the epoch that did best on the validation split"
+    return [
+        f"method `{network.method}` on `{network.backbone}`, output stride {network.output_stride}",
+        f"{results.get('steps', '?')} steps of {recipe.batch_size} images, {recipe.optimizer.name} at "
+        f"{recipe.optimizer.lr:g}, tasks balanced by `{recipe.balancing.name}`, {recipe.precision}",
+        f"figures are those of {kept}, on the test split, which chose nothing",
+    ]
+
+
+def _figures(group: Sequence[Finished]) -> str:
+    seeds = [run.recipe.seed for run in group]
+    several = len(group) > 1
+    said = (
+        f"Over the test split, mean and standard deviation (n - 1) over the seeds {', '.join(map(str, seeds))}; the "
+        "file is one of these."
+        if several
+        else "Over the test split, of one seed: another seed would give others, and nothing here says by how much."
+    )
+    rows = []
+    for task, metrics in group[0].results["tasks"].items():
+        for metric in metrics:
+            values = [run.results["tasks"][task][metric] for run in group]
+            if None in values:
+                shown = "not known"
+            else:
+                shown = f"{mean(values):.4f}" + (f" ± {stdev(values):.4f}" if several else "")
+            rows.append((task, metric, shown))
+    return f"{said}\n\n" + _table(("task", "metric", "figure"), rows)
+
+
+def _limits(run: Finished, facts: Mapping[str, Any]) -> list[str]:
+    name = facts["data"]["name"]
+    limits = [
+        f"It knows what {name} shows. On other cameras, places, light or people it was not measured and will be worse.",
+        "It always answers: probabilities are not calibrated, and nothing says that an image is of another kind.",
+    ]
+    if not facts["dynamic"]["size"] or not facts["dynamic"]["batch"]:
+        limits.append("Its graph is tied to the shape named above.")
+    if name == "rooms":
+        limits.append("It has only seen generated rooms: it shows that the program works, and is of no use on photos.")
+    if any(meaning["kind"] == "depth" for meaning in facts["tasks"].values()):
+        limits.append("Depth is right for the camera of the training data; another focal length scales it.")
+    return limits
+
+
+def _size(size: Sequence[int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -1,0 +1,78 @@
+"""An exported file beside the run that it is of, on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from afanet.errors import InputError
+
+LIMIT = 1e-4
+Run = Callable[[Tensor], Mapping[str, Tensor]]  # normalised images (B, 3, H, W) to estimates by task
+
+
+def random_inputs(size: tuple[int, int], *, batch: bool, other_sizes: bool) -> list[Tensor]:
+    """Normal noise, the same every time: batches of one, two and three, at `size` and at a lower and a wider one.
+
+    >>> [tuple(images.shape) for images in random_inputs((96, 128), batch=True, other_sizes=True)]
+    [(2, 3, 96, 128), (1, 3, 96, 128), (3, 3, 96, 128), (1, 3, 73, 161), (2, 3, 131, 97)]
+    """
+    height, width = size
+    shapes = [(2, height, width)]
+    if batch:
+        shapes += [(1, height, width), (3, height, width)]
+    if other_sizes:
+        one = 1 if batch else 2
+        shapes += [(one, _odd(height * 3 // 4), _odd(width * 5 // 4)), (2, _odd(height + 34), _odd(width * 3 // 4))]
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(count, 3, *shape, generator=generator) for count, *shape in shapes]
+
+
+def largest_errors(file: Run, run: Run, inputs: Sequence[Tensor]) -> dict[str, float]:
+    """By task the largest max |a - b| / max |b| over the inputs, with a what the file and b what the run gives.
+
+    Raises `InputError` where the file does not run on an input.
+
+    >>> run = lambda images: {"depth": images}
+    >>> largest_errors(lambda images: {"depth": images + 0.5}, run, [torch.ones(2), torch.full((2,), 2.0)])
+    {'depth': 0.5}
+    """
+    errors: dict[str, float] = {}
+    for images in inputs:
+        with torch.no_grad():
+            expected = run(images)
+            try:
+                found = file(images)
+            except Exception as error:  # of whatever kind the runtime raises
+                reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+                raise InputError(
+                    f"the export does not run on images of shape {tuple(images.shape)} and was not written: {reason}"
+                ) from error
+        for name, b in expected.items():
+            errors[name] = max(errors.get(name, 0.0), _relative(found[name], b))
+    return errors
+
+
+def require_same(errors: Mapping[str, float], file: Path) -> None:
+    """Raise `InputError` that names the task that is farthest off, where one is farther than `LIMIT`."""
+    name = max(errors, key=errors.__getitem__)
+    if errors[name] > LIMIT:
+        raise InputError(
+            f"{file} was not written: task '{name}' differs from the run by {errors[name]:.1e} of its largest value, "
+            f"expected {LIMIT:.0e} at most"
+        )
+
+
+def _relative(a: Tensor, b: Tensor) -> float:
+    if a.shape != b.shape or not torch.equal(a.isfinite(), b.isfinite()):
+        return float("inf")
+    where = b.isfinite()
+    difference, scale = ((x[where].abs().max().item() if where.any() else 0.0) for x in (a - b, b))
+    return difference / scale if scale > 0 else difference
+
+
+def _odd(pixels: int) -> int:
+    return max(pixels, 33) | 1  # below, the last of the features would have no pixel left beside padding

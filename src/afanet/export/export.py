@@ -1,0 +1,120 @@
+"""From a finished run to a checked file and its model card, or to nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from afanet.comparison.look import Loaded, examples
+from afanet.comparison.runs import Finished, siblings
+from afanet.errors import InputError, unknown
+from afanet.export import onnx_file, torch_file
+from afanet.export.card import model_card
+from afanet.export.check import Run, largest_errors, random_inputs, require_same
+from afanet.export.facts import describe
+from afanet.export.trace import Estimator, Traced, trace
+from afanet.tasks import Task, read_task
+from afanet.training.setup import open_tasks
+
+REAL = 4  # test images that the file is checked on
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a kind of file is written, with its facts, and opened to be run."""
+
+    suffix: str
+    write: Callable[[Traced, Estimator, Mapping[str, Any], Path], None]
+    open: Callable[[Path], Run]
+    require: Callable[[], None] = lambda: None
+
+
+FORMATS = {
+    "onnx": Format(onnx_file.SUFFIX, onnx_file.write_onnx, onnx_file.open_onnx, onnx_file.require_onnx),
+    "torch": Format(torch_file.SUFFIX, torch_file.write_torch, torch_file.open_torch),
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The file, its model card, its facts, by task the largest relative error, and on what that was found."""
+
+    file: Path
+    card: Path
+    facts: dict[str, Any]
+    errors: dict[str, float]
+    checked: str
+
+
+def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
+    """Export the run in folder `path` as `format`, onnx or torch, to `out`, `model.onnx` or `.pt2` in it if not given.
+
+    The network is written as it answers in float32 on the CPU. The file is read back and compared with the run before
+    it takes its place, and a model card is written beside it, with the same name and `.md`. Raises `InputError` for a
+    run that has not finished or does not know its tasks, a network that cannot be written as one graph, and for a file
+    that differs from the run by more than 1e-4 of a task's largest value; nothing is left behind then.
+    """
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    kind = FORMATS[format]
+    run = Finished.read(path)
+    file = out or path / f"model{kind.suffix}"
+    if file.suffix != kind.suffix:
+        raise InputError(f"--out is {file}, expected a name that ends in {kind.suffix} for format {format}")
+    kind.require()
+    images, checked = _real_images(run)
+    tasks = _tasks(run)
+    plain = run.recipe.model_copy(update={"device": "cpu", "precision": "float32"})
+    loaded = Loaded(replace(run, recipe=plain), tasks)
+    estimator = Estimator(deepcopy(loaded.network).to(memory_format=torch.contiguous_format), tasks)
+
+    def answer(images: Tensor) -> dict[str, Tensor]:
+        logits = loaded.answer(images)
+        return {name: task.estimate(logits[name]) for name, task in tasks.items()}
+
+    traced = trace(estimator, run.recipe.data.size)
+    facts = describe(run, tasks, traced)
+    inputs = random_inputs(run.recipe.data.size, batch=traced.batch, other_sizes=traced.size)
+    count = 1 if traced.batch else 2
+    inputs += [images[first : first + count] for first in range(0, len(images) - count + 1, count)]
+    card = file.with_suffix(".md")
+    partial = file.with_name(f"{file.stem}.partial{kind.suffix}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"folder {file.parent} cannot be made: {error.strerror}") from None
+    try:
+        kind.write(traced, estimator, facts, partial)
+        errors = largest_errors(kind.open(partial), answer, inputs)
+        require_same(errors, file)
+        text = model_card(siblings(run), run, facts, file, errors, checked)
+        partial.replace(file)
+        card.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{error.filename or file} cannot be written: {error.strerror or error}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return Exported(file, card, facts, errors, checked)
+
+
+def _tasks(run: Finished) -> dict[str, Task]:
+    """The tasks as the run keeps them; for a run of before meanings were kept, those of its data."""
+    if run.described and all(kept.meaning for kept in run.described.values()):
+        return {name: read_task(kept) for name, kept in run.described.items()}
+    return open_tasks(run.recipe)[1]
+
+
+def _real_images(run: Finished) -> tuple[Tensor, str]:
+    """A few images from all over the test split, and a line on what the file is checked on."""
+    try:
+        data, tasks = open_tasks(run.recipe)
+    except InputError as error:
+        return torch.empty(0), f"random images alone, for the run's data cannot be read: {error}"
+    chosen = torch.linspace(0, len(data.test) - 1, min(REAL, len(data.test))).long().tolist()
+    return examples(data, tasks, chosen)["image"], f"random images and {len(chosen)} test images"

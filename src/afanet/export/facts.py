@@ -1,0 +1,42 @@
+"""What an exported file says of itself, as JSON inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from afanet import __version__
+from afanet.comparison.runs import Finished
+from afanet.data.licences import licence
+from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD
+from afanet.export.trace import Traced
+from afanet.tasks import Task
+
+FORMAT = 1
+
+
+def describe(run: Finished, tasks: Mapping[str, Task], traced: Traced) -> dict[str, Any]:
+    """What a program needs to use the file, and what a person should know of it.
+
+    `tasks` holds each task's meaning in the order of the outputs, `size` the (H, W) at which the run was scored, `mean`
+    and `std` what an image of values 0 to 1 is normalised by, `dynamic` whether other numbers and sizes of images are
+    taken, `metrics` the figures over the test split.
+    """
+    data = run.recipe.data
+    return {
+        "format": FORMAT,
+        "afanet": __version__,
+        "recipe": run.recipe.name,
+        "method": run.recipe.network.method,
+        "tasks": {name: task.meaning for name, task in tasks.items()},
+        "size": list(data.size),
+        "mean": list(IMAGENET_MEAN),
+        "std": list(IMAGENET_STD),
+        "dynamic": {"batch": traced.batch, "size": traced.size},
+        "data": {
+            "name": data.name,
+            "description": run.results.get("data", ""),
+            "licence": licence(data.name, data.options),
+        },
+        "metrics": run.results["tasks"],
+    }

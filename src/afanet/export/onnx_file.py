@@ -1,0 +1,71 @@
+"""The ONNX file: one input `image`, one output a task, and what they mean in its metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from afanet.errors import InputError
+from afanet.export.check import Run
+from afanet.export.trace import Estimator, Traced, cannot, quiet
+
+SUFFIX = ".onnx"
+KEY = "afanet"
+
+
+def require_onnx() -> None:
+    """Raise `InputError` where a package that writes or runs ONNX is missing."""
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        try:
+            __import__(package)
+        except ModuleNotFoundError:
+            raise InputError(f"{package} is missing, which ONNX needs: pip install 'afanet[export]'") from None
+
+
+def write_onnx(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], file: Path) -> None:
+    """Write the graph with `facts` as JSON under `afanet` in its metadata.
+
+    Raises `InputError` that names the part of the network for which ONNX has no operator.
+    """
+    outputs = list(estimator.tasks)
+    with quiet():
+        try:
+            program = torch.onnx.export(
+                traced.program, dynamo=True, verbose=False, input_names=["image"], output_names=outputs
+            )
+        except Exception as error:  # the exporter's own kinds are not public
+            raise InputError(cannot(*_culprit(traced, estimator, error))) from error
+    assert program is not None
+    program.model.metadata_props[KEY] = json.dumps(facts)
+    program.save(file)
+
+
+def open_onnx(file: Path) -> Run:
+    """The file in ONNX Runtime on the CPU, as a function of images."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what it cannot run it raises
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def run(images: Tensor) -> dict[str, Tensor]:
+        return dict(zip(names, map(torch.from_numpy, session.run(names, {"image": images.numpy()})), strict=True))
+
+    return run
+
+
+def _culprit(traced: Traced, estimator: Estimator, error: BaseException) -> tuple[str, Estimator, BaseException]:
+    """The innermost module of the operation that the exporter stopped at, and the first cause of its error."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    for node in traced.program.run_decompositions().graph.nodes:
+        if node.op == "call_function" and f"'{str(node.target).rpartition('.')[0]}'" in str(error):
+            path, _ = list(node.meta["nn_module_stack"].values())[-1]
+            return path, estimator, error
+    return "", estimator, error

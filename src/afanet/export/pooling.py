@@ -1,0 +1,78 @@
+"""Adaptive pooling in operations that take any size: exporters have none whose sizes are not known beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+Bins = int | None | Sequence[int | None]
+
+
+class PoolingSpelledOut(TorchFunctionMode):
+    """While entered, torch's adaptive pooling of (B, C, H, W) is done by `adaptive_mean` and `adaptive_max`.
+
+    >>> x = torch.rand(2, 3, 5, 7)
+    >>> with PoolingSpelledOut():
+    ...     y = F.adaptive_max_pool2d(x, (2, 3))
+    >>> bool((y == F.adaptive_max_pool2d(x, (2, 3))).all())
+    True
+    """
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, arguments: Sequence[Any] = (), named: Any = None
+    ) -> Any:
+        if function is F.adaptive_avg_pool2d:
+            return adaptive_mean(*arguments, **named or {})
+        if function in (F.adaptive_max_pool2d, F._adaptive_max_pool2d):  # type: ignore[attr-defined]
+            return adaptive_max(*arguments, **named or {})
+        return function(*arguments, **named or {})
+
+
+def adaptive_mean(input: Tensor, output_size: Bins) -> Tensor:
+    """The mean of each bin, as two matrix products: bin i of n takes the pixels floor(iH/n) to ceil((i+1)H/n)."""
+    rows, columns = _bins(input, output_size)
+    if isinstance(rows, int) and isinstance(columns, int) and rows == columns == 1:
+        return input.mean((2, 3), keepdim=True)
+    return _averages(input, 2, rows) @ input @ _averages(input, 3, columns).mT
+
+
+def adaptive_max(input: Tensor, output_size: Bins, return_indices: bool = False) -> Tensor:
+    """The maximum of each bin, axis by axis: of as many shifted picks as a bin has pixels at most."""
+    assert not return_indices
+    x = input
+    for axis, bins in zip((2, 3), _bins(input, output_size), strict=True):
+        first, end = _limits(x, axis, bins)
+        widest = -(-_now(x.shape[axis]) // _now(bins)) + 1
+        picks = [x.index_select(axis, torch.minimum(first + step, end - 1)) for step in range(widest)]
+        x = picks[0]
+        for pick in picks[1:]:
+            x = torch.maximum(x, pick)
+    return x
+
+
+def _averages(x: Tensor, axis: int, bins: int) -> Tensor:
+    first, end = (limit[:, None] for limit in _limits(x, axis, bins))
+    pixel = torch.arange(x.shape[axis], device=x.device)
+    inside = (pixel >= first) & (pixel < end)
+    return inside.to(x.dtype) / (end - first).to(x.dtype)
+
+
+def _limits(x: Tensor, axis: int, bins: int) -> tuple[Tensor, Tensor]:
+    number, pixels = torch.arange(bins, device=x.device), x.shape[axis]
+    return number * pixels // bins, ((number + 1) * pixels + bins - 1) // bins
+
+
+def _bins(x: Tensor, size: Bins) -> tuple[int, int]:
+    pair = (size, size) if size is None or isinstance(size, int | torch.SymInt) else tuple(size)
+    rows, columns = (x.shape[axis] if bins is None else bins for axis, bins in zip((2, 3), pair, strict=True))
+    return rows, columns
+
+
+def _now(size: int) -> int:
+    """The size in the example that is traced, without tying the graph to it."""
+    return size if type(size) is int else int(cast(Any, size).node.hint)

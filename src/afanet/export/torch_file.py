@@ -1,0 +1,34 @@
+"""The `.pt2` file of `torch.export`, with what its outputs mean as a file inside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from afanet.errors import InputError
+from afanet.export.check import Run
+from afanet.export.trace import Estimator, Traced, cannot, quiet
+
+SUFFIX = ".pt2"
+EXTRA = "afanet.json"
+
+
+def write_torch(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], file: Path) -> None:
+    """Write the graph with `facts` as the extra file `afanet.json`; raises `InputError` where that cannot be."""
+    with quiet():
+        try:
+            torch.export.save(traced.program, file, extra_files={EXTRA: json.dumps(facts)})
+        except OSError:
+            raise
+        except Exception as error:  # the serializer's own kinds are not public
+            raise InputError(cannot("", estimator, error)) from error
+
+
+def open_torch(file: Path) -> Run:
+    """The file, loaded back, as a function of images."""
+    with quiet():
+        return cast(Run, torch.export.load(file).module())

@@ -1,0 +1,149 @@
+"""A network as one graph, of any batch and size where it allows; or the part of it that cannot be one."""
+
+from __future__ import annotations
+
+import logging
+import math
+import operator
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.export import Dim, ExportedProgram
+
+from afanet.errors import InputError
+from afanet.export.pooling import PoolingSpelledOut
+from afanet.tasks import Task
+
+
+class Estimator(nn.Module):
+    """A network that gives its tasks' estimates in place of logits: what an exported file computes.
+
+    >>> from afanet.tasks import Classification
+    >>> class Net(nn.Module):
+    ...     def forward(self, image: Tensor) -> dict[str, Tensor]:
+    ...         return {"age": image.mean((2, 3))}
+    >>> Estimator(Net(), {"age": Classification("age", ["a", "b", "c"])})(torch.zeros(2, 3, 4, 4))["age"].sum(1)
+    tensor([1., 1.])
+    """
+
+    def __init__(self, network: nn.Module, tasks: Mapping[str, Task]) -> None:
+        super().__init__()
+        self.network = network
+        self.tasks = dict(tasks)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Estimates by task, in the tasks' order, of normalised images (B, 3, H, W)."""
+        logits = self.network(image)
+        return {name: task.estimate(logits[name]) for name, task in self.tasks.items()}
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A graph, and whether it takes any number of images (`batch`) and images of any size (`size`)."""
+
+    program: ExportedProgram
+    batch: bool
+    size: bool
+
+
+def trace(estimator: Estimator, size: tuple[int, int]) -> Traced:
+    """The graph of `estimator` in evaluation, followed with two images of `size` = (H, W).
+
+    It takes any number of images of any size, or else any number of this size, or else two of this size: the first of
+    these that the graph is made for, and that it does for another shape than the example's. Raises `InputError` that
+    names the innermost module at which no graph can be made.
+    """
+    height, width = size
+    for batch, sizes in ((True, True), (True, False)):
+        try:
+            program = _follow(estimator, size, batch, sizes)
+            other = (3, 3, height + 33, width + 17) if sizes else (3, 3, height, width)
+            with quiet(), torch.no_grad():
+                program.module()(torch.zeros(other))
+        except Exception:  # its own guards raise where it is tied to the example
+            continue
+        return Traced(program, batch, sizes)
+    return Traced(_follow(estimator, size, False, False), False, False)
+
+
+def _follow(estimator: Estimator, size: tuple[int, int], batch: bool, sizes: bool) -> ExportedProgram:
+    free = dict.fromkeys([0] * batch + [2, 3] * sizes, Dim.AUTO)
+    with _entered(estimator.eval()) as inside, torch.no_grad(), quiet():
+        try:
+            with PoolingSpelledOut():
+                program = torch.export.export(
+                    estimator, (torch.zeros(2, 3, *size),), dynamic_shapes=(free,), strict=False
+                )
+        except Exception as error:  # of whatever kind the network's own code or torch raises
+            raise InputError(cannot(inside[-1] if inside else "", estimator, error)) from error
+    _divide_whole(program.graph)
+    return program
+
+
+def cannot(path: str, estimator: nn.Module, error: BaseException) -> str:
+    """The sentence on a network whose part at `path` cannot be exported."""
+    kind = type(estimator.get_submodule(path)).__name__
+    part = f"its part '{path.removeprefix('network.')}' ({kind})" if path not in ("", "network") else "it"
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return (
+        f"the network cannot be exported, because {part} cannot be written as one graph: {reason}; write that part "
+        "without choices that depend on values, and of torch's own operations"
+    )
+
+
+def _divide_whole(graph: fx.Graph) -> None:
+    """Write ceil(a / b) of sizes, as padding in timm has it, as -(-a // b): torch's files know no ceil."""
+    for node in list(graph.nodes):
+        quotient = node.args[0] if node.target is math.ceil else None
+        if isinstance(quotient, fx.Node) and quotient.target is operator.truediv:
+            a, b = quotient.args
+            with graph.inserting_before(node):
+                below = graph.call_function(operator.neg, (a,))
+                floor = graph.call_function(operator.floordiv, (below, b))
+                ceiling = graph.call_function(operator.neg, (floor,))
+            for new, value in ((below, -_size(a)), (floor, -_size(a) // _size(b)), (ceiling, node.meta["val"])):
+                new.meta = {**node.meta, "val": value}
+            node.replace_all_uses_with(ceiling)
+            graph.erase_node(node)
+            if not quotient.users:
+                graph.erase_node(quotient)
+
+
+def _size(value: Any) -> Any:
+    return value.meta["val"] if isinstance(value, fx.Node) else value
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what exporters say to their developers."""
+    loggers = [logging.getLogger(name) for name in ("torch", "onnxscript", "onnx_ir")]
+    before = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, before, strict=True):
+                logger.setLevel(level)
+
+
+@contextmanager
+def _entered(module: nn.Module) -> Iterator[list[str]]:
+    """The paths of the modules that were entered and not left, the innermost last."""
+    inside: list[str] = []
+    hooks = []
+    for path, part in module.named_modules():
+        hooks.append(part.register_forward_pre_hook(lambda part, given, path=path: inside.append(path)))
+        hooks.append(part.register_forward_hook(lambda part, given, made: (inside.pop(), None)[1]))
+    try:
+        yield inside
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -1,0 +1,36 @@
+"""Runs of moments, one a method, trained once for all tests of a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from afanet.training.load import load_recipe
+from afanet.training.run import train
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives the folder of a run on generated rooms, by method."""
+    runs: dict[str, Path] = {}
+    keys = {
+        "network.backbone": "test_resnet",
+        "data.size": [32, 48],
+        "data.options.train_scenes": 4,
+        "data.options.test_scenes": 3,
+        "steps": 1,
+        "batch_size": 4,
+        "workers": 0,
+        "device": "cpu",
+        "precision": "float32",
+    }
+
+    def give(method: str) -> Path:
+        if method not in runs:
+            runs[method] = tmp_path_factory.mktemp("runs") / method
+            train(load_recipe("rooms", keys | {"network.method": method}), runs[method])
+        return runs[method]
+
+    return give

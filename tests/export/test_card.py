@@ -1,0 +1,56 @@
+"""What a model card says of faces, of seeds, and of what is not known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from afanet.comparison.runs import Finished
+from afanet.export.card import model_card
+from afanet.export.facts import describe
+from afanet.export.trace import Traced
+from afanet.tasks import Classification, Segmentation, Task
+from afanet.training.folder import RunFolder
+from afanet.training.load import load_recipe
+
+
+def card(recipe: str, task: Task, figures: list[float | None], *, dynamic: bool = True) -> str:
+    results: dict[str, Any] = {"parameters": 12_340_000, "flops": 5_600_000_000, "data": "a | b"}
+    runs = [
+        Finished(
+            RunFolder(Path(str(seed))),
+            load_recipe(recipe, {"seed": seed}),
+            results | {"tasks": {task.name: {"accuracy": figure}}},
+        )
+        for seed, figure in enumerate(figures)
+    ]
+    traced = Traced(None, dynamic, dynamic)  # type: ignore[arg-type]
+    facts = describe(runs[0], {task.name: task}, traced)
+    return model_card(runs, runs[0], facts, Path("net.onnx"), {task.name: 1e-6}, "noise")
+
+
+def test_it_tells_the_spread_over_seeds_or_that_there_is_none() -> None:
+    task = Segmentation(["floor", "wall"])
+    several = card("rooms", task, [0.5, 0.6, 0.7])
+    assert "| segmentation | accuracy | 0.6000 ± 0.1000 |" in several
+    assert "over the seeds 0, 1, 2" in several
+    one = card("rooms", task, [0.5])
+    assert "| segmentation | accuracy | 0.5000 |" in one
+    assert "of one seed" in one
+    assert "| segmentation | accuracy | not known |" in card("rooms", task, [0.5, None])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name", "faces"), [("adience", "x", True), ("rooms", "age", True), ("rooms", "x", False)]
+)
+def test_risks_stand_in_those_of_faces(recipe: str, name: str, faces: bool) -> None:
+    text = card(recipe, Classification(name, ["a", "b"]), [0.5])
+    assert ("known risks" in text) == faces
+
+
+def test_it_says_size_licence_and_what_is_fixed() -> None:
+    text = card("adience", Classification("age", ["a", "b"]), [0.5], dynamic=False)
+    for said in ("12.34 million", "5.60 GFLOPs", "research only", "this size alone", "tied to the shape", "two images"):
+        assert said in text

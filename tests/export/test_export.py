@@ -1,0 +1,113 @@
+"""Files that give what the run gives, say what they hold, and are not written where they would not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from afanet.cli.main import main
+from afanet.comparison.look import Loaded
+from afanet.comparison.runs import Finished
+from afanet.errors import InputError
+from afanet.export import export_run
+from afanet.export.export import FORMATS
+from afanet.tasks import Depth
+
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+METHODS = ("single", "hard", "cross_stitch", "nddr", "mtan", "afa")
+TOLERANCE = 1e-4  # of a task's largest value
+Trained = Callable[[str], Path]
+
+
+def expected(folder: Path, images: Tensor) -> dict[str, np.ndarray]:
+    """What the run says of images: probabilities and metres, written out."""
+    run = Finished.read(folder)
+    logits = {name: x.double().numpy() for name, x in Loaded(run, run.described).answer(images).items()}
+    powers = np.exp(logits["segmentation"] - logits["segmentation"].max(1, keepdims=True))
+    metres = np.log1p(np.exp(logits["depth"])) + 1e-3
+    return {"segmentation": powers / powers.sum(1, keepdims=True), "depth": metres}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_onnx_gives_what_the_run_gives_at_any_size(method: str, trained: Trained, tmp_path: Path) -> None:
+    done = export_run(trained(method), "onnx", tmp_path / "net.onnx")
+    assert max(done.errors.values()) < TOLERANCE
+    assert done.checked == "random images and 3 test images"
+    session = onnxruntime.InferenceSession(done.file)
+    assert [one.name for one in session.get_inputs()] == ["image"]
+    names = [one.name for one in session.get_outputs()]
+    assert names == ["segmentation", "depth"]
+    facts = json.loads(session.get_modelmeta().custom_metadata_map["afanet"])
+    assert facts == json.loads(json.dumps(done.facts))
+    assert (facts["format"], facts["method"], facts["size"]) == (1, method, [32, 48])
+    assert facts["dynamic"] == {"batch": True, "size": True}
+    assert facts["tasks"]["depth"] == json.loads(json.dumps(Depth().meaning | {"far": facts["tasks"]["depth"]["far"]}))
+    assert facts["metrics"] == Finished.read(trained(method)).results["tasks"]
+    for shape in ((1, 3, 32, 48), (2, 3, 40, 71)):
+        images = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+        for name, found in zip(names, session.run(names, {"image": images.numpy()}), strict=True):
+            truth = expected(trained(method), images)[name]
+            assert found.dtype == np.float32
+            assert np.abs(found - truth).max() < TOLERANCE * np.abs(truth).max()
+
+
+def test_torchs_file_holds_the_same(trained: Trained, tmp_path: Path) -> None:
+    done = export_run(trained("hard"), "torch", tmp_path / "net.pt2")
+    extra = {"afanet.json": ""}
+    program = torch.export.load(done.file, extra_files=extra).module()
+    assert json.loads(extra["afanet.json"]) == json.loads(json.dumps(done.facts))
+    images = torch.randn(1, 3, 50, 70, generator=torch.Generator().manual_seed(1))
+    truth = expected(trained("hard"), images)
+    for name, found in program(images).items():
+        assert np.abs(found.detach().numpy() - truth[name]).max() < TOLERANCE * np.abs(truth[name]).max()
+    card = (tmp_path / "net.md").read_text()
+    assert "of one seed" in card
+    assert "free of any terms" in card
+    assert "Faces" not in card
+
+
+def test_a_file_that_differs_is_not_written(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind = FORMATS["torch"]
+
+    def off(file: Path) -> Callable[[Tensor], dict[str, Tensor]]:
+        program = kind.open(file)
+        return lambda images: {name: x + 0.01 * (name == "depth") for name, x in program(images).items()}
+
+    monkeypatch.setitem(FORMATS, "torch", replace(kind, open=off))
+    assert main(["export", str(trained("hard")), "--format", "torch", "--out", str(tmp_path / "new/net.pt2")]) == 2
+    said = capsys.readouterr().err
+    assert "net.pt2 was not written: task 'depth' differs from the run by" in said
+    assert not list((tmp_path / "new").iterdir())
+
+
+def test_bad_input_is_one_sentence(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    unfinished = tmp_path / "unfinished"
+    shutil.copytree(trained("hard"), unfinished)
+    (unfinished / "metrics.json").unlink()
+    (tmp_path / "file").touch()
+    for words, said in [
+        ([str(tmp_path)], "no folder of a run"),
+        ([str(unfinished)], "did not come to its end"),
+        ([str(trained("hard")), "--format", "onx"], "unknown format 'onx', did you mean 'onnx'?"),
+        ([str(trained("hard")), "--out", "net.pt"], "--out is net.pt, expected a name that ends in .onnx"),
+        ([str(trained("hard")), "--format", "torch", "--out", str(tmp_path / "file/net.pt2")], "file cannot be made"),
+    ]:
+        assert main(["export", *words]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, trained: Trained, tmp_path: Path) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "onnxscript", None)
+    with pytest.raises(InputError, match=r"onnxscript is missing, .*pip install 'afanet\[export\]'"):
+        export_run(trained("hard"), "onnx", tmp_path / "net.onnx")
