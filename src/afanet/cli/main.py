@@ -16,6 +16,7 @@ from afanet.cli.compare import PAGE, add_compare_commands, show_runs
 from afanet.cli.data import add_data_commands
 from afanet.cli.flags import add_recipe_flags, overrides
 from afanet.cli.inspect import add_inspect_command
+from afanet.cli.predict import add_predict_command
 from afanet.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def parse(words: Sequence[str]) -> Namespace:
 
     add_compare_commands(commands, words)
     add_inspect_command(commands)
+    add_predict_command(commands)
 
     demo = commands.add_parser(
         "demo",

@@ -6,6 +6,7 @@ from afanet.tasks.described import Described, Description
 from afanet.tasks.multi_label import MultiLabel
 from afanet.tasks.normals import Normals
 from afanet.tasks.ordinal import Ordinal
+from afanet.tasks.read import read_task
 from afanet.tasks.regression import Regression
 from afanet.tasks.segmentation import Segmentation
 from afanet.tasks.task import ColourBar, DenseTask, Legend, PooledTask, Swatches, Task
@@ -26,4 +27,5 @@ __all__ = [
     "Segmentation",
     "Swatches",
     "Task",
+    "read_task",
 ]

@@ -119,8 +119,9 @@ class Regression(PooledTask):
 
     @property
     def meaning(self) -> dict[str, Any]:
-        """`regression`, with its `unit` and the `decimals` worth showing."""
-        return {"kind": "regression", "unit": self.unit, "decimals": self.decimals}
+        """`regression`, with its `unit`, its usual `range` and the `decimals` worth showing."""
+        low, high = self.centre - self.half, self.centre + self.half
+        return {"kind": "regression", "unit": self.unit, "range": [low, high], "decimals": self.decimals}
 
     def metrics(self) -> MetricCollection:
         """`mae` and `rmse` in the unit, and `r2`: see `RegressionScores`."""
