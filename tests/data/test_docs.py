@@ -26,7 +26,7 @@ from afanet.cli import main
 from afanet.data.manifest.init import init_manifest
 
 ROOT = Path(__file__).parents[2]
-FIRST = ("index", "concepts", "weaving", "choosing", "reading-the-report")
+FIRST = ("index", "concepts", "weaving", "choosing", "reading-the-report", "predicting")
 PAGES = [
     ROOT / "README.md",
     *(ROOT / f"docs/{name}.md" for name in FIRST),

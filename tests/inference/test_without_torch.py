@@ -14,8 +14,8 @@ REFUSE = """
 import sys, importlib.abc
 class Refuse(importlib.abc.MetaPathFinder):
     def find_spec(self, name, *rest):
-        if name.split(".")[0] in ("torch", "torchvision", "timm", "lightning", "matplotlib", "pydantic", "yaml", "scipy"):
-            raise ModuleNotFoundError(name, name=name.split(".")[0])
+        if name in ("torch", "torchvision", "timm", "lightning", "matplotlib", "pydantic", "yaml", "scipy"):
+            raise ModuleNotFoundError(name, name=name)
 sys.meta_path.insert(0, Refuse())
 """
 
