@@ -1,19 +1,25 @@
 """Weave single-task vision networks into one multi-task network."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from afanet.errors import InputError
-from afanet.fusion import (
-    AFA,
-    NDDR,
-    ChannelAggregation,
-    CrossStitch,
-    GradientGuard,
-    SpatialAggregation,
-    cut_connection,
-    flow,
-    record_gates,
-)
-from afanet.networks import Dense, Layout, Point, Pooled, create_network, weave
-from afanet.reference import load_reference_layer, load_reference_network
+
+if TYPE_CHECKING:
+    from afanet.fusion import (
+        AFA,
+        NDDR,
+        ChannelAggregation,
+        CrossStitch,
+        GradientGuard,
+        SpatialAggregation,
+        cut_connection,
+        flow,
+        record_gates,
+    )
+    from afanet.inference import Predictor
+    from afanet.networks import Dense, Layout, Point, Pooled, create_network, weave
+    from afanet.reference import load_reference_layer, load_reference_network
 
 __version__ = "0.1.0"
 
@@ -28,6 +34,7 @@ __all__ = [
     "Layout",
     "Point",
     "Pooled",
+    "Predictor",
     "SpatialAggregation",
     "create_network",
     "cut_connection",
@@ -37,3 +44,22 @@ __all__ = [
     "record_gates",
     "weave",
 ]
+
+# Rooms are opened when they are asked for: torch for networks, NumPy and Pillow for predictions.
+_ROOMS = {"Predictor": "inference"}
+_ROOMS |= dict.fromkeys(("Dense", "Layout", "Point", "Pooled", "create_network", "weave"), "networks")
+_ROOMS |= dict.fromkeys(("load_reference_layer", "load_reference_network"), "reference")
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("fusion", "inference", "networks", "reference"):
+        return import_module(f"afanet.{name}")
+    if name not in __all__:
+        raise AttributeError(f"module 'afanet' has no attribute '{name}'")
+    value = getattr(import_module(f"afanet.{_ROOMS.get(name, 'fusion')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -27,7 +27,7 @@ from afanet.data.manifest.init import init_manifest
 from afanet.tasks import Classification, Depth, Segmentation
 
 ROOT = Path(__file__).parents[2]
-FIRST = ("index", "concepts", "weaving", "choosing", "reading-the-report")
+FIRST = ("index", "concepts", "weaving", "choosing", "reading-the-report", "predicting")
 TRAINING = ("training", "losses")
 PAGES = [
     ROOT / "README.md",

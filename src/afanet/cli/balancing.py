@@ -5,8 +5,6 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from afanet.training.balancing.methods import BALANCINGS
-
 
 def add_balancing_command(commands: Any) -> None:
     """Add `afanet balancing`."""
@@ -21,6 +19,8 @@ def add_balancing_command(commands: Any) -> None:
 
 
 def _balancing(given: Namespace) -> None:
+    from afanet.training.balancing.methods import BALANCINGS
+
     if given.names:
         print("\n".join(BALANCINGS))
         return

@@ -17,6 +17,7 @@ from afanet.cli.data import add_data_commands
 from afanet.cli.export import add_export_command
 from afanet.cli.flags import add_recipe_flags, overrides
 from afanet.cli.inspect import add_inspect_command
+from afanet.cli.predict import add_predict_command
 from afanet.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def parse(words: Sequence[str]) -> Namespace:
     add_compare_commands(commands, words)
     add_inspect_command(commands)
     add_export_command(commands)
+    add_predict_command(commands)
 
     demo = commands.add_parser(
         "demo",

@@ -1,0 +1,168 @@
+"""`afanet predict`: a finished network on photos."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from argparse import ArgumentParser, Namespace
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from afanet.errors import InputError
+
+if TYPE_CHECKING:
+    from afanet.inference.photo import Pixels
+
+TOGETHER = "side-by-side"
+LINES, TABLE = "predictions.jsonl", "predictions.csv"
+
+Named = tuple[Path, str, "Pixels"]
+
+
+def add_predict_command(commands: Any) -> None:
+    """Add the command."""
+    predict: ArgumentParser = commands.add_parser(
+        "predict",
+        help="predict on photos, by a finished run or an ONNX file",
+        description="Predict on photos of any size, by a finished run or by an ONNX file of `afanet export`, for which "
+        "torch is not needed. Existing files of the same names in DIR are replaced.",
+        allow_abbrev=False,
+    )
+    predict.set_defaults(command=_predict, parser=predict)
+    predict.add_argument("model", type=Path, metavar="RUN", help="folder of a finished run, or an .onnx file")
+    predict.add_argument("inputs", nargs="+", metavar="INPUT", help="pictures, videos, folders of them, or patterns")
+    predict.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for what is predicted")
+    predict.add_argument("--flip", action="store_true", help="average with the mirror image")
+    predict.add_argument(
+        "--scales",
+        type=float,
+        nargs="+",
+        default=[1.0],
+        metavar="S",
+        help="average over the network's own size times each of these, such as 0.75 1 1.25",
+    )
+    predict.add_argument("--batch-size", type=int, default=8, metavar="N", help="photos at a time, 8 if not given")
+    predict.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's if not given")
+
+
+def _predict(given: Namespace) -> None:
+    from afanet.inference.photo import find_photos
+    from afanet.inference.predictor import Predictor
+    from afanet.inference.results import Pooled, side_by_side
+    from afanet.inference.results.files import png, write
+
+    out: Path = given.out
+    predictor = Predictor(
+        given.model, flip=given.flip, scales=given.scales, batch_size=given.batch_size, device=given.device
+    )
+    files, faults = find_photos(given.inputs, leave_out=out)
+    lines: list[dict[str, Any]] = []
+    rows: list[dict[str, str | float]] = []
+    kinds = Counter[str]()
+    with _progress(len(files)) as advance:
+        photos = _read(list(zip(files, unique_names(files), strict=True)), faults, advance)
+        while batch := list(islice(photos, given.batch_size)):
+            answers = predictor.predict([pixels for _, _, pixels in batch])
+            for (path, name, pixels), results in zip(batch, answers, strict=True):
+                pooled = {task: result for task, result in results.items() if isinstance(result, Pooled)}
+                dense = {task: result for task, result in results.items() if task not in pooled}
+                written = [file for result in dense.values() for file in result.save(out, name)]
+                written.append(write(out / TOGETHER / f"{name}.png", png(side_by_side(pixels, results))))
+                kinds.update(file.parent.name for file in written)
+                lines.append(
+                    {
+                        "image": str(path),
+                        "name": name,
+                        "size": list(pixels.shape[:2]),
+                        "predictions": {task: result.as_json() for task, result in pooled.items()},
+                        "files": [file.relative_to(out).as_posix() for file in written],
+                    }
+                )
+                row: dict[str, str | float] = {"image": str(path), "name": name}
+                for result in pooled.values():
+                    row |= result.columns()
+                rows.append(row)
+    if lines:
+        write(out / LINES, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
+        if len(rows[0]) > 2:
+            write(out / TABLE, _table(rows).encode())
+        for kind, count in kinds.items():
+            print(f"{out / kind}: {count} file{'s' if count > 1 else ''}")
+        print(f"{out / LINES}: a line for each of {len(lines)}{f', {TABLE} too' if len(rows[0]) > 2 else ''}")
+    if faults:
+        listed = "".join(f"\n  {fault}" for fault in faults)
+        raise InputError(f"{len(faults)} of what was given cannot be used:{listed}")
+
+
+def unique_names(files: Sequence[Path]) -> list[str]:
+    """A name for what is made of each file: its own without suffix, with folders before it where two are alike.
+
+    >>> unique_names([Path("a/x.jpg"), Path("b/x.jpg"), Path("b/y.png"), Path("b/Y.jpg")])
+    ['a-x', 'b-x', 'y-png', 'Y-jpg']
+    """
+    forms: list[Callable[[Path], str]] = [
+        lambda file: file.stem,
+        lambda file: "-".join([*file.parts[-2:-1], file.stem]),
+        lambda file: file.name.replace(".", "-"),
+        lambda file: "-".join([*file.parts[:-1], file.name.replace(".", "-")]).replace("/", "").replace("\\", ""),
+    ]
+    names: list[str | None] = [None] * len(files)
+    for form in forms:
+        open_ones = [place for place, name in enumerate(names) if name is None]
+        candidates = {place: form(files[place]) for place in open_ones}
+        counts = Counter(name.casefold() for name in [*candidates.values(), *filter(None, names)])
+        for place, name in candidates.items():
+            if counts[name.casefold()] == 1:
+                names[place] = name
+    taken = {name.casefold() for name in names if name}
+    for place, found in enumerate(names):
+        number = 2
+        while found is None:
+            name = f"{files[place].stem}-{number}"
+            if name.casefold() not in taken:
+                taken.add(name.casefold())
+                names[place] = found = name
+            number += 1
+    return [name for name in names if name is not None]
+
+
+def _read(named: Sequence[tuple[Path, str]], faults: list[str], advance: Callable[[], None]) -> Iterator[Named]:
+    """Every photo and frame that can be read; what cannot adds a sentence to `faults`."""
+    from afanet.inference.photo import VIDEOS, read_photo
+    from afanet.inference.video import read_frames
+
+    for path, name in named:
+        try:
+            if path.suffix.lower() in VIDEOS:
+                for number, frame in enumerate(read_frames(path), 1):
+                    yield path, f"{name}-{number:06}", frame
+            else:
+                yield path, name, read_photo(path)
+        except InputError as error:
+            faults.append(str(error))
+        advance()
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    """A bar over the files, if the standard error is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("predicting", total=total)
+        yield lambda: progress.advance(bar)

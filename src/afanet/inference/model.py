@@ -1,0 +1,31 @@
+"""What stands between photos and results: a network, wherever it runs, and what it says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Estimates = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class About:
+    """The meaning of each task's estimates (see `Task.meaning`), and what images must be like: `size` is (H, W)."""
+
+    tasks: dict[str, dict[str, Any]]
+    size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class Model(Protocol):
+    """A network that can be asked."""
+
+    about: About
+
+    def estimate(self, images: NDArray[np.float32]) -> Estimates:
+        """`Task.estimate` by task, (B, ...) float32, for normalised images (B, 3, H, W)."""
+        ...

@@ -1,0 +1,83 @@
+"""A network in an ONNX file that `afanet export` wrote, by ONNX Runtime."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afanet.errors import InputError
+from afanet.inference.model import About, Estimates
+
+FORMAT = 1
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+class OnnxModel:
+    """The network of an ONNX file, with what the file says of it.
+
+    `device` is `auto` (`cuda` where ONNX Runtime has it), `cpu` or `cuda`. Raises `InputError` without ONNX Runtime,
+    for a device that it does not have, and for a file that is not one of `afanet export`.
+    """
+
+    def __init__(self, path: Path, device: str | None = None) -> None:
+        try:
+            import onnxruntime
+        except ModuleNotFoundError:
+            raise InputError(f"{path} takes ONNX Runtime, which is missing: pip install 'afanet[onnx]'") from None
+        if not path.is_file():
+            raise InputError(f"{path} does not exist, expected a file of `afanet export`")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # what it cannot read is said below
+        provider = _provider(device or "auto", onnxruntime.get_available_providers())
+        try:
+            self.session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+        except Exception as error:  # of the many kinds of ONNX Runtime's own, none has a base but this
+            raise InputError(f"{path} is no ONNX file that can be read, expected one of `afanet export`") from error
+        told = _told(path, self.session.get_modelmeta().custom_metadata_map.get("afanet"))
+        self.path = path
+        self.about = About(told["tasks"], tuple(told["size"]), tuple(told["mean"]), tuple(told["std"]))
+        self.any_batch, self.any_size = told["dynamic"]["batch"], told["dynamic"]["size"]
+        outputs = {output.name for output in self.session.get_outputs()}
+        if missing := [name for name in self.about.tasks if name not in outputs]:
+            raise InputError(f"{path} has no output '{missing[0]}', of which it tells: export the run again")
+
+    def estimate(self, images: NDArray[np.float32]) -> Estimates:
+        """See `Model`; raises `InputError` for another size than the file's where that is fixed."""
+        height, width = self.about.size
+        if not self.any_size and images.shape[-2:] != (height, width):
+            raise InputError(f"{self.path} takes images of {height}x{width} pixels alone: leave --scales out")
+        parts = [images] if self.any_batch else np.split(images, len(images))
+        names = list(self.about.tasks)
+        answers = [self.session.run(names, {"image": part}) for part in parts]
+        return {name: np.concatenate(found) for name, found in zip(names, zip(*answers, strict=True), strict=True)}
+
+
+def _provider(device: str, available: list[str]) -> str:
+    here = [name for name, provider in PROVIDERS.items() if provider in available]
+    chosen = here[-1] if device == "auto" else device
+    if chosen not in here:
+        raise InputError(f"device '{device}' is not there for ONNX Runtime, expected one of: auto, {', '.join(here)}")
+    return PROVIDERS[chosen]
+
+
+def _told(path: Path, text: str | None) -> dict[str, Any]:
+    """What the file says of its network, so far as it is needed here."""
+    if text is None:
+        raise InputError(f"{path} is an ONNX file, but none of `afanet export`: it does not say what its outputs mean")
+    try:
+        told: dict[str, Any] = json.loads(text)
+        version = told["format"]
+        if version == FORMAT:
+            names_fit = all(name.isidentifier() and meaning["kind"] for name, meaning in told["tasks"].items())
+            sizes_fit = [len(told[key]) for key in ("size", "mean", "std")] == [2, 3, 3]
+            if names_fit and sizes_fit and {"batch", "size"} <= set(told["dynamic"]):
+                return told
+    except (ValueError, KeyError, TypeError, AttributeError):
+        version = FORMAT
+    if version != FORMAT:
+        raise InputError(f"{path} is in format {version}, expected {FORMAT}: use the version of afanet that wrote it")
+    raise InputError(f"{path} does not say of itself what `afanet export` writes: export the run again")

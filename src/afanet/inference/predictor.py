@@ -1,0 +1,83 @@
+"""From a finished run or an ONNX file to results for photos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from afanet.errors import InputError
+from afanet.inference.model import Model
+from afanet.inference.photo import to_pixels
+from afanet.inference.results import Result, read_estimate
+from afanet.inference.views import average
+
+Photo = str | Path | Image.Image | NDArray[np.uint8]
+
+
+class Predictor:
+    """What a network says of photos, as results that know their units and draw themselves.
+
+    `source` is the folder of a finished run, which needs torch but not the run's data, or an ONNX file of
+    `afanet export`, which needs ONNX Runtime alone; or a `Model` of one's own. With `flip` the mean is taken with the
+    mirror image, with several `scales` over the network's own size times each.
+
+    Raises `InputError` for a source that cannot be used, and for scales that are not above 0.
+
+        predictor = afanet.Predictor("runs/rooms-afa-seed0")
+        results = predictor("photo.jpg")
+        results["depth"].metres         # (H, W) float32, at the photo's own size
+        results["segmentation"]         # in a notebook: a picture with its legend
+    """
+
+    def __init__(
+        self,
+        source: str | Path | Model,
+        *,
+        flip: bool = False,
+        scales: Sequence[float] = (1.0,),
+        batch_size: int = 8,
+        device: str | None = None,
+    ) -> None:
+        if not scales or not all(0.1 <= scale <= 10 for scale in scales):
+            raise InputError(f"scales are {list(scales)}, expected at least one, and each from 0.1 to 10")
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}, expected 1 or more")
+        self.model = open_model(source, device) if isinstance(source, str | Path) else source
+        self.flip, self.scales, self.batch_size = flip, tuple(scales), batch_size
+
+    def __call__(self, image: Photo) -> dict[str, Result]:
+        """Results by task for a path, a PIL image or an array (H, W, 3) uint8; raises as `to_pixels` does."""
+        [results] = self.predict([image])
+        return results
+
+    def predict(self, images: Iterable[Photo]) -> Iterator[dict[str, Result]]:
+        """Results by task for each image in its turn, `batch_size` of them at a time."""
+        remaining = iter(images)
+        while batch := list(islice(remaining, self.batch_size)):
+            photos = [to_pixels(image) for image in batch]
+            found = average(self.model, photos, self.flip, self.scales)
+            for place, photo in enumerate(photos):
+                size = (photo.shape[0], photo.shape[1])
+                yield {
+                    name: read_estimate(name, meaning, found[name][place], size)
+                    for name, meaning in self.model.about.tasks.items()
+                }
+
+
+def open_model(source: str | Path, device: str | None = None) -> Model:
+    """The model in a run's folder or an ONNX file; raises `InputError` for what is neither."""
+    path = Path(source)
+    if path.suffix.lower() == ".onnx":
+        from afanet.inference.onnx_model import OnnxModel
+
+        return OnnxModel(path, device)
+    if path.is_file():
+        raise InputError(f"{path} is a file, expected the folder of a run or an .onnx file of `afanet export`")
+    from afanet.inference.run_model import RunModel
+
+    return RunModel(path, device)

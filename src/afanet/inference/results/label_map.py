@@ -1,0 +1,97 @@
+"""A class for every pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from afanet.inference.results.draw import Pixels, stack, swatches
+from afanet.inference.results.files import png, write
+from afanet.inference.results.resize import resize
+from afanet.inference.results.result import Dense
+
+NARROWEST = 240  # of a legend, pixels
+GREYS = 16  # of the letters in a palette
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMap(Dense):
+    """The most probable class of each pixel, and how probable it is.
+
+    `labels` is (H, W), uint8, or uint16 where there are more than 256 `classes`; `probability` (H, W) float32, 0 to 1,
+    is that of the class; `colours` is (len(classes), 3) uint8.
+    """
+
+    task: str
+    labels: NDArray[np.unsignedinteger]
+    probability: NDArray[np.float32]
+    classes: tuple[str, ...]
+    colours: NDArray[np.uint8]
+
+    resampling = Image.Resampling.NEAREST
+
+    @classmethod
+    def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
+        """Decide by probabilities (C, h, w), each resized to `size` first."""
+        classes = tuple(meaning["classes"])
+        labels = np.zeros(size, np.uint8 if len(classes) <= 256 else np.uint16)
+        best = resize(estimate[0], size).copy()
+        for number in range(1, len(classes)):  # one at a time: all at once may be gigabytes
+            probability = resize(estimate[number], size)
+            better = probability > best
+            labels[better], best[better] = number, probability[better]
+        return cls(task, labels, best, classes, np.array(meaning["colours"], np.uint8))
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The share of the photo's pixels that each class has which occurs, in the classes' order."""
+        counts = np.bincount(self.labels.ravel(), minlength=len(self.classes)) / self.labels.size
+        return {name: float(share) for name, share in zip(self.classes, counts, strict=True) if share}
+
+    def picture(self) -> Pixels:
+        """The classes' colours."""
+        picture: Pixels = self.colours[self.labels]
+        return picture
+
+    def legend(self, width: int) -> Pixels:
+        """The classes that occur, with their colours."""
+        names = list(self.shares)
+        return swatches(names, [self.colours[self.classes.index(name)].tolist() for name in names], width)
+
+    def save(self, folder: str | Path, name: str) -> list[Path]:
+        """`TASK/NAME.png`, whose pixels are the classes' numbers, and `TASK-palette/NAME.png` in colour.
+
+        The second has the legend below the map; up to 240 classes it is a palette PNG, and its numbers the same.
+        """
+        folder = Path(folder)
+        return [
+            write(folder / self.task / f"{name}.png", png(self.labels)),
+            write(folder / f"{self.task}-palette" / f"{name}.png", png(self._palette_picture())),
+        ]
+
+    def _palette_picture(self) -> Image.Image:
+        legend = self.legend(max(NARROWEST, self.labels.shape[1]))
+        if len(self.classes) > 256 - GREYS:
+            return Image.fromarray(stack([self.picture(), legend]))
+        greys = np.linspace(0, 255, GREYS).round().astype(np.uint8)[:, None].repeat(3, 1)
+        palette = np.concatenate([self.colours, greys])
+        found, places = np.unique(legend.reshape(-1, 3), axis=0, return_inverse=True)
+        nearest = ((found[:, None].astype(int) - palette) ** 2).sum(2).argmin(1).astype(np.uint8)
+        below = nearest[places].reshape(legend.shape[:2])
+        height, width = self.labels.shape
+        whole = np.full((height + len(below), below.shape[1]), len(palette) - 1, np.uint8)
+        whole[:height, :width], whole[height:] = self.labels, below
+        image = Image.fromarray(whole)
+        image.putpalette(palette.tobytes())
+        return image
+
+    def __repr__(self) -> str:
+        height, width = self.labels.shape
+        said = ", ".join(f"{name} {share:.0%}" for name, share in self.shares.items())
+        return f"LabelMap({self.task}, {height}x{width}: {said})"

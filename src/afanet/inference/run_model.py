@@ -1,0 +1,61 @@
+"""The network of a finished run, in torch: the one file of this room that needs it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from afanet.comparison.look import Loaded
+from afanet.comparison.runs import Finished
+from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD
+from afanet.errors import InputError
+from afanet.inference.model import About, Estimates
+from afanet.tasks import Task
+from afanet.tasks.read import read_task
+from afanet.training.setup import open_tasks
+
+
+class RunModel:
+    """A run's network with its checkpoint, as it was scored; its data are needed only where it kept no description.
+
+    `device` is the recipe's if not given. Raises `InputError` for a folder that is none of a finished run.
+    """
+
+    def __init__(self, path: Path, device: str | None = None) -> None:
+        run = Finished.read(path)
+        if device:
+            run = replace(run, recipe=run.recipe.model_copy(update={"device": device}))
+        self.tasks = _tasks(run)
+        self.loaded = Loaded(run, self.tasks)
+        meanings = {name: task.meaning for name, task in self.tasks.items()}
+        self.about = About(meanings, run.recipe.data.size, IMAGENET_MEAN, IMAGENET_STD)
+
+    def estimate(self, images: NDArray[np.float32]) -> Estimates:
+        """See `Model`; raises `InputError` for a size that the network cannot take."""
+        try:
+            logits = self.loaded.answer(torch.from_numpy(images))
+        except (RuntimeError, AssertionError) as error:
+            if images.shape[-2:] == self.about.size:
+                raise
+            height, width = self.about.size
+            raise InputError(
+                f"the network cannot take images of {images.shape[-2]}x{images.shape[-1]} pixels ({error}): leave "
+                f"--scales out, for {height}x{width}"
+            ) from error
+        return {name: task.estimate(logits[name]).cpu().numpy() for name, task in self.tasks.items()}
+
+
+def _tasks(run: Finished) -> dict[str, Task]:
+    kept = run.described
+    if kept and all(description.meaning for description in kept.values()):
+        return {name: read_task(description) for name, description in kept.items()}
+    try:
+        return open_tasks(run.recipe)[1]
+    except InputError as error:
+        raise InputError(
+            f"{run.folder.path} is of before runs kept what their tasks mean, and its data cannot be read: {error}"
+        ) from None

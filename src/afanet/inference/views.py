@@ -1,0 +1,56 @@
+"""Estimates averaged over several views of the same photos."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afanet.inference.model import Estimates, Model
+from afanet.inference.photo import Pixels, prepare
+from afanet.inference.results.resize import resize, unit
+
+
+def average(model: Model, photos: Sequence[Pixels], flip: bool, scales: Sequence[float]) -> Estimates:
+    """The mean of what the model estimates of photos at each scale, and of their mirror images with `flip`.
+
+    Dense estimates are (B, C, *size) whatever the scales. A view that is s times as large is one from s times as near,
+    as in training: metres are multiplied by s, and a normal (x, y, z) is (x, y, z / s) at unit length again; a mirror
+    turns x.
+    """
+    about = model.about
+    views: dict[str, list[NDArray[np.float32]]] = {name: [] for name in about.tasks}
+    for scale in scales:
+        size = (max(1, round(about.size[0] * scale)), max(1, round(about.size[1] * scale)))
+        images = np.stack([prepare(photo, size, about.mean, about.std) for photo in photos])
+        for mirrored in (False, True) if flip else (False,):
+            found = model.estimate(np.ascontiguousarray(images[..., ::-1]) if mirrored else images)
+            for name, meaning in about.tasks.items():
+                views[name].append(_undo(found[name], meaning, about.size, size, mirrored))
+    return {name: np.mean(found, axis=0, dtype=np.float32) for name, found in views.items()}
+
+
+def _undo(
+    estimate: NDArray[np.float32],
+    meaning: dict[str, Any],
+    base: tuple[int, int],
+    size: tuple[int, int],
+    mirrored: bool,
+) -> NDArray[np.float32]:
+    if estimate.ndim != 4:
+        return estimate
+    if mirrored:
+        estimate = estimate[..., ::-1]
+        if meaning["kind"] == "normals":
+            estimate = estimate * np.array([-1, 1, 1], np.float32)[:, None, None]
+    if size != base:
+        scale = math.sqrt(size[0] / base[0] * size[1] / base[1])  # as rounded to pixels
+        estimate = np.stack([[resize(channel, base) for channel in one] for one in estimate])
+        if meaning["kind"] == "depth":
+            estimate = estimate * np.float32(scale)
+        if meaning["kind"] == "normals":
+            estimate = unit(estimate * np.array([1, 1, 1 / scale], np.float32)[:, None, None], axis=1)
+    return estimate

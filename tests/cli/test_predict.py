@@ -1,0 +1,112 @@
+"""`afanet predict` on runs of moments."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from afanet.cli.main import main
+from afanet.cli.predict import unique_names
+
+SMALL = "--size 32 48 --backbone test_resnet --steps 2 --batch-size 2 --workers 0 --device cpu"
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two of one name, one of another size, and two that are none."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for name, size in {"a/x.png": (40, 50), "b/x.png": (9, 7), "y.jpg": (64, 32)}.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8)).save(folder / name)
+    (folder / "empty.png").touch()
+    (folder / "text.jpg").write_text("no picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    assert main(["train", "digits", *SMALL.split(), "--size", "32", "32", "--out", str(folder)]) == 0
+    return folder
+
+
+def test_what_can_be_read_is_done_and_the_rest_is_listed(
+    run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = ["predict", str(run), str(photos), str(tmp_path / "gone.png"), "--out", str(out), "--batch-size", "2"]
+    assert main([*words, "--flip", "--scales", "1", "1.5"]) == 2
+    said = capsys.readouterr()
+    for name, why in [("gone.png", "does not exist"), ("empty.png", "is empty"), ("text.jpg", "is no picture")]:
+        assert any(name in line and why in line for line in said.err.splitlines())
+    assert "side-by-side: 3 files" in said.out
+    lines = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
+    assert [line["name"] for line in lines] == ["a-x", "b-x", "y"]
+    assert [line["size"] for line in lines] == [[40, 50], [9, 7], [64, 32]]
+    with (out / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for line, row in zip(lines, rows, strict=True):
+        assert all((out / file).is_file() for file in line["files"])
+        for task, found in line["predictions"].items():
+            assert found["class"] == row[task] == max(found["probabilities"], key=found["probabilities"].get)
+            assert sum(found["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+            assert float(row[f"{task}.{found['class']}"]) == found["probabilities"][found["class"]]
+    assert not list(out.rglob("*.partial"))
+
+
+def test_a_second_time_leaves_out_what_the_first_made(run: Path, photos: Path, tmp_path: Path) -> None:
+    words = ["predict", str(run), str(tmp_path), "--out", str(tmp_path / "out")]
+    Image.open(photos / "y.jpg").save(tmp_path / "y.png")
+    assert main(words) == main(words) == 0
+    assert len((tmp_path / "out/predictions.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_video_is_predicted_on_frame_by_frame(run: Path, tmp_path: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    film = cv2.VideoWriter(str(tmp_path / "film.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 5, (48, 32))
+    for shade in (10, 120, 240):
+        film.write(np.full((32, 48, 3), shade, np.uint8))
+    film.release()
+    (tmp_path / "none.mp4").write_bytes(b"x")
+    assert main(["predict", str(run), str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    names = sorted(file.stem for file in (tmp_path / "out/side-by-side").iterdir())
+    assert names == ["film-000001", "film-000002", "film-000003"]
+
+
+def test_without_opencv_a_video_is_said_to_need_it(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "cv2", None)
+    (tmp_path / "film.mp4").write_bytes(b"x")
+    assert main(["predict", str(run), str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert "pip install opencv-python-headless" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_said(
+    run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["predict", str(run), str(photos / "y.jpg"), "--out", str(tmp_path / "file")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--batch-size", "0"], ["--scales", "0"], ["--scales", "x"]])
+def test_wrong_numbers_are_said(
+    words: list[str], run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(run), "x.png", "--out", str(tmp_path / "out"), *words]) == 2
+    assert capsys.readouterr().err.startswith("afanet: error: ")
+
+
+def test_names_are_unique_whatever_the_files_are_called() -> None:
+    names = ["a/x.jpg", "b/x.jpg", "x.jpg", "a-x.png", "a/X.png", "c/d/x.png", "c/e/d/x.png", "a/x-jpg.png", "x.JPG"]
+    found = unique_names([Path(name) for name in names])
+    assert len({name.casefold() for name in found}) == len(names)
+    assert not any("/" in name for name in found)

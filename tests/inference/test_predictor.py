@@ -1,0 +1,146 @@
+"""Runs, ONNX files and formulas are asked alike; views are averaged as they were seen."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision import tv_tensors
+
+from afanet.cli.main import main
+from afanet.comparison.look import Predictor as Torch
+from afanet.comparison.runs import Finished
+from afanet.data.transforms import evaluation
+from afanet.errors import InputError
+from afanet.inference import Predictor
+from afanet.training.setup import open_tasks
+
+from .conftest import MEAN, SIZE, STD, Formula, told, write_model
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+FLAGS = "--size 32 48 --backbone test_resnet --steps 2 --batch-size 2 --workers 0 --device cpu"
+FEW = "--data.options.train_scenes 4 --data.options.test_scenes 2"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "afa"
+    assert main(["train", "rooms", *FLAGS.split(), *FEW.split(), "--out", str(folder)]) == 0
+    return folder
+
+
+def test_a_run_says_what_it_was_scored_by(run: Path) -> None:
+    finished = Finished.read(run)
+    photo = np.random.default_rng(1).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    sample = {"image": tv_tensors.Image(torch.from_numpy(photo).permute(2, 0, 1)), "targets": {}, "id": ""}
+    image = evaluation((32, 48))(sample)["image"].as_subclass(torch.Tensor)
+    expected = Torch(finished, open_tasks(finished.recipe)[1]).predict(image[None])
+    results = Predictor(run)(photo)
+    assert list(results) == ["segmentation", "depth"]
+    assert (results["segmentation"].labels == expected["segmentation"][0].numpy()).mean() > 0.999
+    assert np.allclose(results["depth"].metres, expected["depth"][0, 0], rtol=1e-3)
+
+
+def test_a_run_of_before_meanings_says_so(run: Path, tmp_path: Path) -> None:
+    old = shutil.copytree(run, tmp_path / "old")
+    results = json.loads((old / "metrics.json").read_text())
+    del results["described"]
+    (old / "metrics.json").write_text(json.dumps(results))
+    assert list(Predictor(old)(PHOTO)) == ["segmentation", "depth"]  # from its data
+    recipe = (old / "recipe.yaml").read_text()
+    (old / "recipe.yaml").write_text(recipe.replace("train_scenes: 4", "train_scenes: none"))
+    with pytest.raises(InputError, match="before runs kept"):
+        Predictor(old)
+
+
+def test_an_onnx_file_answers_as_its_formula(tiny_onnx: Path) -> None:
+    results = Predictor(tiny_onnx)(PHOTO)
+    red, green, _ = ((PHOTO / 255 - MEAN) / STD).transpose(2, 0, 1)
+    assert np.allclose(results["depth"].metres, 2 + red, atol=1e-5)
+    logits = np.array([red.mean(), green.mean()])
+    assert np.allclose(list(results["kind"].probabilities.values()), np.exp(logits) / np.exp(logits).sum(), atol=1e-5)
+
+
+def test_batches_change_nothing_and_hold_photos_of_any_size(tiny_onnx: Path) -> None:
+    photos = [PHOTO, PHOTO[:7], PHOTO[:, :3]]
+    together = list(Predictor(tiny_onnx, batch_size=2).predict(photos))
+    for photo, found in zip(photos, together, strict=True):
+        alone = Predictor(tiny_onnx)(photo)
+        assert found["depth"].metres.shape == photo.shape[:2]
+        assert np.allclose(found["depth"].metres, alone["depth"].metres, atol=1e-6)
+
+
+def test_a_fixed_batch_is_asked_one_by_one_and_a_fixed_size_refuses_scales(tmp_path: Path) -> None:
+    fixed = told(dynamic={"batch": False, "size": False})
+    file = write_model(tmp_path / "fixed.onnx", {"afanet": json.dumps(fixed)})
+    assert len(list(Predictor(file).predict([PHOTO, PHOTO]))) == 2
+    with pytest.raises(InputError, match="24x32 pixels alone"):
+        Predictor(file, scales=[1, 1.5])(PHOTO)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ({}, "none of `afanet export`"),
+        ({"afanet": "{"}, "export the run again"),
+        ({"afanet": "[]"}, "export the run again"),
+        ({"afanet": json.dumps(told(size=[3]))}, "export the run again"),
+        ({"afanet": json.dumps(told(tasks={"../up": {"kind": "depth"}}))}, "export the run again"),
+        ({"afanet": json.dumps(told(tasks={"gone": {"kind": "depth"}}))}, "no output 'gone'"),
+        ({"afanet": json.dumps(told(format=2))}, "format 2, expected 1"),
+    ],
+)
+def test_a_file_that_is_not_ours_is_said_in_a_sentence(metadata: dict[str, str], said: str, tmp_path: Path) -> None:
+    file = write_model(tmp_path / "other.onnx", metadata)
+    with pytest.raises(InputError, match=f"other.onnx .*{said}"):
+        Predictor(file)
+
+
+def test_what_is_neither_run_nor_model_is_said(tmp_path: Path, tiny_onnx: Path) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"x")
+    (tmp_path / "model.pt").write_bytes(b"x")
+    for name, said in [("broken.onnx", "no ONNX file"), ("gone.onnx", "does not exist"), ("model.pt", "is a file")]:
+        with pytest.raises(InputError, match=f"{name} .*{said}"):
+            Predictor(tmp_path / name)
+    with pytest.raises(InputError, match="no folder of a run"):
+        Predictor(tmp_path)
+    with pytest.raises(InputError, match="device 'tpu'"):
+        Predictor(tiny_onnx, device="tpu")
+    for scales in ([], [0.0], [float("nan")]):
+        with pytest.raises(InputError, match="scales are"):
+            Predictor(tiny_onnx, scales=scales)
+
+
+def test_a_mirror_image_is_mirrored_back_and_a_normal_turns_with_it() -> None:
+    def answer(images: np.ndarray) -> dict[str, np.ndarray]:
+        height, width = images.shape[2:]
+        across = np.broadcast_to(np.linspace(0, 1, width), (len(images), 1, height, width))
+        right = np.zeros((len(images), 3, height, width))
+        right[:, 0], right[:, 2] = 0.6, 0.8
+        return {"depth": across.astype(np.float32), "normals": right.astype(np.float32)}
+
+    model = Formula(["depth", "normals"], answer)
+    results = Predictor(model, flip=True)(PHOTO)
+    assert np.allclose(results["depth"].metres, 0.5, atol=1e-6)  # of a ramp and its mirror image
+    assert np.allclose(results["normals"].vectors, [0, 0, 1], atol=1e-6)  # of right and left
+
+
+def test_scales_are_seen_from_nearer_and_come_back_to_one_size() -> None:
+    def answer(images: np.ndarray) -> dict[str, np.ndarray]:
+        scale = images.shape[2] / SIZE[0]
+        shape = (len(images), 1, *images.shape[2:])
+        normal = np.array([0.6, 0, 0.8 * scale]) / np.hypot(0.6, 0.8 * scale)
+        return {
+            "depth": np.full(shape, 4 / scale, np.float32),
+            "normals": np.broadcast_to(normal[:, None, None], (len(images), 3, *shape[2:])).astype(np.float32),
+        }
+
+    model = Formula(["depth", "normals"], answer)
+    results = Predictor(model, scales=[0.5, 1, 2])(PHOTO)
+    assert [shape[2:] for shape in model.asked] == [(12, 16), (24, 32), (48, 64)]
+    assert np.allclose(results["depth"].metres, 4, atol=1e-5)
+    assert np.allclose(results["normals"].vectors, [0.6, 0, 0.8], atol=1e-5)

@@ -1,0 +1,147 @@
+"""Results decide as tasks do, keep their units, and save what they hold."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from afanet.errors import InputError
+from afanet.inference import Choice, DepthMap, LabelMap, Labels, NormalMap, Number, read_estimate, side_by_side
+from afanet.inference.results import Pooled, Result
+from afanet.inference.results.resize import resize
+
+from .conftest import MEANINGS, TASKS
+
+GENERATOR = torch.Generator().manual_seed(0)
+SIZE = (24, 32)
+
+
+def logits(name: str) -> torch.Tensor:
+    channels = TASKS[name].output.channels
+    shape = (1, channels, *SIZE) if name in ("segmentation", "depth", "normals") else (1, channels)
+    return 2 * torch.randn(shape, generator=GENERATOR)
+
+
+def result(name: str, size: tuple[int, int] = SIZE) -> Result:
+    return read_estimate(name, MEANINGS[name], TASKS[name].estimate(logits(name))[0].numpy(), size)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_it_decides_as_the_task_does(name: str) -> None:
+    for _ in range(10):
+        given = logits(name)
+        predicted = TASKS[name].predict(given)[0].numpy()
+        found = read_estimate(name, MEANINGS[name], TASKS[name].estimate(given)[0].numpy(), SIZE)
+        match found:
+            case LabelMap():
+                assert (found.labels == predicted).all()
+                assert np.allclose(found.probability, given.softmax(1).amax(1)[0])
+                assert sum(found.shares.values()) == pytest.approx(1)
+            case DepthMap():
+                assert (found.metres == predicted[0]).all()
+            case NormalMap():
+                assert np.allclose(found.vectors, predicted.transpose(1, 2, 0), atol=1e-6)
+            case Choice():
+                assert (found.index, found.name) == (predicted, MEANINGS[name]["classes"][predicted])
+                assert sum(found.probabilities.values()) == pytest.approx(1)
+            case Labels():
+                assert [label in found.names for label in MEANINGS[name]["labels"]] == predicted.astype(bool).tolist()
+            case Number():
+                assert found.value == predicted
+                assert str(found) == f"{predicted:.1f} years"
+
+
+@pytest.mark.parametrize("name", ["segmentation", "depth"])
+def test_dense_pictures_are_those_of_the_task(name: str) -> None:
+    given = logits(name)
+    found = read_estimate(name, MEANINGS[name], TASKS[name].estimate(given)[0].numpy(), SIZE)
+    assert (found.picture() == TASKS[name].picture(TASKS[name].predict(given)[0])).all()
+
+
+@pytest.mark.parametrize("size", [(48, 64), (61, 45), (24, 32), (1, 1)])
+def test_results_have_the_photo_s_own_size(size: tuple[int, int]) -> None:
+    labels, depth, normals = (result(name, size) for name in ("segmentation", "depth", "normals"))
+    assert labels.labels.shape == labels.probability.shape == depth.metres.shape == size
+    assert np.allclose(np.linalg.norm(normals.vectors, axis=2), 1, atol=1e-5)
+    for one in (labels, depth, normals):
+        assert one.picture().shape == (*size, 3)
+        assert one.picture().dtype == np.uint8
+
+
+@pytest.mark.parametrize("size", [(48, 64), (60, 33)])
+def test_maps_grow_as_torch_has_them_grow(size: tuple[int, int]) -> None:
+    values = torch.rand(1, 1, *SIZE, generator=GENERATOR)
+    grown = F.interpolate(values, size, mode="bilinear", align_corners=False)
+    assert np.allclose(resize(values[0, 0].numpy(), size), grown[0, 0], atol=1e-5)
+
+
+def test_classes_are_decided_after_growing() -> None:
+    found = read_estimate(
+        "segmentation", MEANINGS["segmentation"], np.array([[[1, 0]], [[0, 0.6]], [[0, 0.4]]], np.float32), (1, 4)
+    )
+    assert found.labels.tolist() == [[0, 0, 1, 1]]  # in the third 0.25, 0.45 and 0.3
+
+
+def test_a_label_map_is_saved_as_numbers_and_in_colour(tmp_path: Path) -> None:
+    found = result("segmentation")
+    raw, palette = found.save(tmp_path, "x")
+    assert (np.array(Image.open(raw)) == found.labels).all()
+    with Image.open(palette) as image:
+        assert image.mode == "P"
+        assert image.height > SIZE[0]  # with a legend
+        assert (np.array(image)[: SIZE[0], : SIZE[1]] == found.labels).all()
+        assert (np.array(image.convert("RGB"))[: SIZE[0], : SIZE[1]] == found.picture()).all()
+
+
+def test_depth_is_saved_in_millimetres(tmp_path: Path) -> None:
+    far = read_estimate("depth", MEANINGS["depth"], np.array([[[0.0012, 1.2345, 99.0]]], np.float32), (1, 3))
+    raw, coloured = far.save(tmp_path, "x")
+    assert np.array(Image.open(raw)).tolist() == [[1, 1234, 65535]]
+    assert Image.open(raw).mode == "I;16"
+    assert Image.open(coloured).mode == "RGB"
+
+
+def test_normals_are_saved_to_within_a_level(tmp_path: Path) -> None:
+    found = result("normals")
+    [file] = found.save(tmp_path, "x")
+    assert np.abs(np.array(Image.open(file)) / 127.5 - 1 - found.vectors).max() <= 1 / 255 + 1e-6
+
+
+@pytest.mark.parametrize("name", ["kind", "age", "face", "years"])
+def test_what_is_said_in_words_is_json_table_and_html(name: str, tmp_path: Path) -> None:
+    found = result(name)
+    assert isinstance(found, Pooled)
+    [file] = found.save(tmp_path, "x")
+    assert json.loads(file.read_text()) == found.as_json()
+    assert all(column.partition(".")[0] == name for column in found.columns())
+    assert str(found) in found._repr_html_()
+
+
+def test_html_is_escaped() -> None:
+    meaning = {"kind": "classification", "classes": ["<b>", "c"]}
+    assert "<b>:" not in read_estimate("t", meaning, np.array([0.9, 0.1], np.float32), SIZE)._repr_html_()[3:]
+    assert "&lt;b&gt;" in read_estimate("t", meaning, np.array([0.9, 0.1], np.float32), SIZE)._repr_html_()
+
+
+@pytest.mark.parametrize("size", [(24, 32), (3, 900), (900, 3), (1, 1), (700, 500)])
+def test_everything_fits_into_one_picture(size: tuple[int, int]) -> None:
+    whole = side_by_side(np.zeros((*size, 3), np.uint8), {name: result(name, size) for name in TASKS})
+    assert whole.ndim == 3
+    assert max(whole.shape) < 4000
+
+
+def test_a_notebook_gets_a_png() -> None:
+    with Image.open(io.BytesIO(result("depth")._repr_png_())) as image:
+        assert image.width == 480
+
+
+def test_an_unknown_kind_is_said() -> None:
+    with pytest.raises(InputError, match="kind of task 'x' 'dept'"):
+        read_estimate("x", {"kind": "dept"}, np.zeros(1, np.float32), SIZE)
