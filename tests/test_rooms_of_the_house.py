@@ -1,4 +1,4 @@
-"""Imports run downward: cli -> report -> comparison -> training -> tasks, data -> networks -> fusion."""
+"""Imports run downward: cli -> demo -> report -> comparison -> training -> tasks, data -> networks -> fusion."""
 
 import ast
 import subprocess
@@ -18,7 +18,8 @@ BELOW = {
     "training": {"errors", "fusion", "networks", "tasks", "data"},
     "comparison": {"errors", "fusion", "networks", "tasks", "data", "training"},
     "report": {"errors", "fusion", "tasks", "data", "training", "comparison"},
-    "cli": {"errors", "data", "training", "comparison", "report"},
+    "demo": {"errors", "fusion", "tasks", "data", "training", "comparison", "report"},
+    "cli": {"errors", "data", "training", "comparison", "report", "demo"},
     "__main__": {"cli"},
 }
 HEAVY = ("lightning", "torchmetrics", "pydantic", "yaml", "h5py", "scipy", "matplotlib", "rich")

@@ -7,13 +7,13 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, NoReturn
 
 from afanet import __version__
 from afanet.cli.balancing import add_balancing_command
-from afanet.cli.compare import PAGE, add_compare_commands, show_runs
+from afanet.cli.compare import add_compare_commands
 from afanet.cli.data import add_data_commands
+from afanet.cli.demo import add_demo_command
 from afanet.cli.flags import add_recipe_flags, overrides
 from afanet.cli.inspect import add_inspect_command
 from afanet.errors import InputError, unknown
@@ -92,13 +92,7 @@ def parse(words: Sequence[str]) -> Namespace:
     add_compare_commands(commands, words)
     add_inspect_command(commands)
 
-    demo = commands.add_parser(
-        "demo",
-        help="train two methods on generated rooms and compare them, in minutes",
-        description="Train single-task networks and AFA on generated rooms and compare them: minutes on two cores.",
-        allow_abbrev=False,
-    )
-    demo.set_defaults(command=_demo, parser=demo)
+    add_demo_command(commands)
 
     data = commands.add_parser("data", help="check and prepare data", description="Look after data.")
     add_data_commands(data, words)
@@ -148,19 +142,6 @@ def _evaluate(given: Namespace) -> None:
         now = json.loads(run.folder.evaluation.read_text(encoding="utf-8"))
         same = "identical" if now["tasks"] == then["tasks"] else "NOT identical"
         print(f"{same} to {run.folder.metrics}, from the end of training")
-
-
-def _demo(given: Namespace) -> None:
-    started = perf_counter()
-    from afanet.comparison.costs import measure_costs
-    from afanet.comparison.runs import Finished, group_runs
-    from afanet.report.demo import PICTURE, run_demo
-
-    folder = Path("runs/demo")
-    runs = [Finished.read(run.folder.path) for run in run_demo(folder).values()]
-    measure_costs(group_runs(runs))
-    show_runs(runs, folder / PAGE, folder)
-    print(f"{folder / PICTURE} shows held-out rooms; one seed each, {perf_counter() - started:.0f} s in all")
 
 
 def _print_table(runs: Mapping[str, Run]) -> None:
