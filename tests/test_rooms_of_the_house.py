@@ -1,4 +1,4 @@
-"""Imports run downward: cli -> report, export -> comparison -> training -> tasks, data -> networks -> fusion."""
+"""Imports run downward: cli -> demo -> report, export -> comparison -> training -> tasks, data -> networks -> fusion."""
 
 import ast
 import subprocess
@@ -20,7 +20,8 @@ BELOW = {
     "report": {"errors", "fusion", "tasks", "data", "training", "comparison"},
     "export": {"errors", "tasks", "data", "training", "comparison"},
     "inference": {"errors"},
-    "cli": {"errors", "data", "training", "comparison", "report", "export", "inference"},
+    "demo": {"errors", "fusion", "tasks", "data", "training", "comparison", "report"},
+    "cli": {"errors", "data", "training", "comparison", "report", "export", "inference", "demo"},
     "__main__": {"cli"},
 }
 # The one file of its room that needs torch, and that nothing imports before it is asked for a run.

@@ -7,13 +7,13 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, NoReturn
 
 from afanet import __version__
 from afanet.cli.balancing import add_balancing_command
-from afanet.cli.compare import PAGE, add_compare_commands, show_runs
+from afanet.cli.compare import add_compare_commands
 from afanet.cli.data import add_data_commands
+from afanet.cli.demo import add_demo_command
 from afanet.cli.export import add_export_command
 from afanet.cli.flags import add_recipe_flags, overrides
 from afanet.cli.inspect import add_inspect_command
@@ -22,6 +22,10 @@ from afanet.errors import InputError, unknown
 
 if TYPE_CHECKING:
     from afanet.training.run import Run
+
+
+# What of an extra is not part of `train`.
+EXTRAS = {"onnxruntime": "onnx", "onnx": "export", "onnxscript": "export", "starlette": "demo", "uvicorn": "demo"}
 
 
 class Parser(ArgumentParser):
@@ -44,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         package = (error.name or "afanet").partition(".")[0]
         if package == "afanet":
             raise
-        print(f"afanet: error: {package} is missing: pip install 'afanet[train]'", file=sys.stderr)
+        extra = EXTRAS.get(package, "train")
+        print(f"afanet: error: {package} is missing: pip install 'afanet[{extra}]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -95,14 +100,7 @@ def parse(words: Sequence[str]) -> Namespace:
     add_inspect_command(commands)
     add_export_command(commands)
     add_predict_command(commands)
-
-    demo = commands.add_parser(
-        "demo",
-        help="train two methods on generated rooms and compare them, in minutes",
-        description="Train single-task networks and AFA on generated rooms and compare them: minutes on two cores.",
-        allow_abbrev=False,
-    )
-    demo.set_defaults(command=_demo, parser=demo)
+    add_demo_command(commands)
 
     data = commands.add_parser("data", help="check and prepare data", description="Look after data.")
     add_data_commands(data, words)
@@ -152,19 +150,6 @@ def _evaluate(given: Namespace) -> None:
         now = json.loads(run.folder.evaluation.read_text(encoding="utf-8"))
         same = "identical" if now["tasks"] == then["tasks"] else "NOT identical"
         print(f"{same} to {run.folder.metrics}, from the end of training")
-
-
-def _demo(given: Namespace) -> None:
-    started = perf_counter()
-    from afanet.comparison.costs import measure_costs
-    from afanet.comparison.runs import Finished, group_runs
-    from afanet.report.demo import PICTURE, run_demo
-
-    folder = Path("runs/demo")
-    runs = [Finished.read(run.folder.path) for run in run_demo(folder).values()]
-    measure_costs(group_runs(runs))
-    show_runs(runs, folder / PAGE, folder)
-    print(f"{folder / PICTURE} shows held-out rooms; one seed each, {perf_counter() - started:.0f} s in all")
 
 
 def _print_table(runs: Mapping[str, Run]) -> None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import tv_tensors
 
@@ -63,13 +65,14 @@ class Borrowed:
 
 def read_photos(files: Sequence[Path], size: tuple[int, int]) -> Tensor:
     """Images of any size as the network takes them, (B, 3, H, W); raises `InputError` for one that cannot be read."""
-    transform = evaluation(size)
-    images = []
-    for file in files:
-        pixels = torch.from_numpy(read_image(file, "RGB", "a photo")).permute(2, 0, 1)
-        sample = transform({"image": tv_tensors.Image(pixels), "targets": {}, "id": str(file)})
-        images.append(sample["image"].as_subclass(Tensor))
-    return torch.stack(images)
+    return torch.stack([as_input(read_image(file, "RGB", "a photo"), size) for file in files])
+
+
+def as_input(photo: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
+    """A photo (H, W, 3) of any size as the network takes it: resized and normalised, (3, *size)."""
+    sample = {"image": tv_tensors.Image(torch.from_numpy(photo).permute(2, 0, 1)), "targets": {}, "id": ""}
+    image: Tensor = evaluation(size)(sample)["image"].as_subclass(Tensor)
+    return image
 
 
 def gates_of(loaded: Loaded, images: Tensor) -> Gates:

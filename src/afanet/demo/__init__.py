@@ -1,0 +1,6 @@
+"""A page on this machine, on which a person tries a finished run on photos."""
+
+from afanet.demo.exhibit import Exhibit
+from afanet.demo.server import create_app, serve
+
+__all__ = ["Exhibit", "create_app", "serve"]

@@ -1,0 +1,176 @@
+"""A finished run, answering for one photo at a time in the form that the page shows."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from contextlib import ExitStack
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from afanet.comparison.borrowing import as_input
+from afanet.comparison.look import Predictor
+from afanet.comparison.runs import Finished
+from afanet.data import Data
+from afanet.errors import InputError
+from afanet.fusion import cut_connection, flow, record_gates
+from afanet.fusion.inspect import fusion_layers
+from afanet.report.inspect_page import overlay
+from afanet.report.pictures import as_url, photograph
+from afanet.tasks import DenseTask, Depth, Legend, Segmentation, Swatches, Task, read_task
+from afanet.training.setup import open_tasks
+
+SAMPLES = 6
+LISTED = 5  # classes with their probabilities
+STOPS = 9  # of a colour bar's gradient
+
+
+class Exhibit:
+    """A run's network with a few images of its test split, safe to be asked from several threads."""
+
+    def __init__(self, run: Finished) -> None:
+        self.data, tasks = _open(run)
+        self.run = run
+        self.predictor = Predictor(run, tasks)
+        self.layers = list(fusion_layers(self.predictor.network))
+        self._lock = Lock()  # cutting and recording change the network while it answers
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are to pick from; none where the run's data are gone."""
+        return min(SAMPLES, len(self.data.test)) if self.data else 0
+
+    def about(self) -> dict[str, Any]:
+        """What the page shows before there is a photo."""
+        return {
+            "run": self.run.folder.path.name,
+            "method": self.run.recipe.network.method,
+            "tasks": [_described(task) for task in self.predictor.tasks.values()],
+            "layers": self.layers,
+            "samples": self.samples,
+        }
+
+    def sample(self, number: int) -> bytes:
+        """A test image as a PNG, at the size the network sees; raises `InputError` for a number beyond the last."""
+        if self.data is None or not 0 <= number < self.samples:
+            raise InputError(f"there is no sample {number}: there are {self.samples}, counted from 0")
+        index = torch.linspace(0, len(self.data.test) - 1, self.samples).long()[number].item()
+        pixels = (photograph(self.data.test[int(index)]["image"].as_subclass(Tensor)).numpy() * 255).round()
+        file = io.BytesIO()
+        Image.fromarray(pixels.astype(np.uint8)).save(file, "PNG")
+        return file.getvalue()
+
+    def answer(self, photo: NDArray[np.uint8], to: int = 0, source: int = 0, layers: int = 0) -> dict[str, Any]:
+        """Each task's prediction for a photo (H, W, 3), and what each took of the others where that has a place.
+
+        With `layers` above 0 task `to` gets nothing of task `source` at the last so many layers; then each task also
+        says what that changed. Raises `InputError` for a connection or a number of layers that there is not.
+        """
+        if not 0 <= layers <= len(self.layers):
+            raise InputError(f"{layers} layers were to be cut, and tasks meet at {len(self.layers)}")
+        image = as_input(photo, self.run.recipe.data.size)[None]
+        network = self.predictor.network
+        with self._lock:
+            if not self.layers:
+                return {"tasks": self._show(self._logits(image)), "taken": [], "shares": []}
+            with record_gates(network) as gates:
+                whole = self._logits(image)
+            if not layers:
+                return {"tasks": self._show(whole)} | self._borrowed(gates, image[0])
+            with ExitStack() as cuts:
+                for layer in self.layers[-layers:]:
+                    cuts.enter_context(cut_connection(network, layer, to, source))
+                cut = self._logits(image)
+        return {"tasks": self._show(cut, whole)} | self._borrowed(gates, image[0])
+
+    def _logits(self, image: Tensor) -> dict[str, Tensor]:
+        return {name: logits.float().cpu() for name, logits in self.predictor.answer(image).items()}
+
+    def _show(self, logits: Mapping[str, Tensor], whole: Mapping[str, Tensor] | None = None) -> list[dict[str, Any]]:
+        return [
+            _shown(task, logits[name]) | (_changed(task, logits[name], whole[name]) if whole else {})
+            for name, task in self.predictor.tasks.items()
+        ]
+
+    def _borrowed(self, gates: Mapping[str, Mapping[str, Tensor]], image: Tensor) -> dict[str, Any]:
+        names = list(self.predictor.tasks)
+        photo = (photograph(image).numpy() * 255).astype(np.uint8)
+        taken = [
+            {
+                "layer": layer,
+                "to": name,
+                "picture": as_url(overlay(photo, 1 - kinds["spatial"][0, place, place, 0].cpu().numpy()), "JPEG", 512),
+            }
+            for layer, kinds in gates.items()
+            if "spatial" in kinds
+            for place, name in enumerate(names)
+        ]
+        shares = [{"layer": layer, "shares": flow(kinds)[0].tolist()} for layer, kinds in gates.items()]
+        return {"taken": taken, "shares": shares}
+
+
+def _open(run: Finished) -> tuple[Data | None, dict[str, Task]]:
+    """The run's data and tasks; where the data cannot be read, no data, and the tasks as the run describes them."""
+    try:
+        return open_tasks(run.recipe)
+    except InputError:
+        if not run.described:
+            raise
+        return None, {name: read_task(described) for name, described in run.described.items()}
+
+
+def _described(task: Task) -> dict[str, Any]:
+    legend = _legend(task.legend) if isinstance(task, DenseTask) else None
+    return {"name": task.name, "kind": task.meaning["kind"], "legend": legend}
+
+
+def _legend(legend: Legend) -> dict[str, Any]:
+    if isinstance(legend, Swatches):
+        return {"names": list(legend.names), "colours": [_hex(colour) for colour in legend.colours]}
+    stops = legend.colours[np.linspace(0, len(legend.colours) - 1, STOPS).round().astype(int)]
+    return {"gradient": [_hex(colour) for colour in stops], "low": legend.low, "high": legend.high, "unit": legend.unit}
+
+
+def _hex(colour: NDArray[np.uint8]) -> str:
+    return "#" + bytes(colour.tolist()).hex()
+
+
+def _shown(task: Task, logits: Tensor) -> dict[str, Any]:
+    value = task.predict(logits)[0]
+    if isinstance(task, DenseTask):
+        height, width = value.shape[-2:]
+        shown: dict[str, Any] = {"name": task.name, "picture": as_url(task.picture(value), "PNG", max(height, width))}
+        if isinstance(task, Segmentation | Depth):  # what the page reads out under the cursor
+            units = value.reshape(height, width) * (1000 if isinstance(task, Depth) else 1)
+            packed = units.round().clamp(0, 65535).to(torch.int64).numpy().astype("<u2").tobytes()
+            shown |= {"width": width, "height": height, "values": base64.b64encode(packed).decode()}
+        return shown
+    words = task.caption(value)  # type: ignore[attr-defined]
+    estimate = task.estimate(logits)[0]
+    likely: list[list[Any]] = []
+    if task.names:
+        order = estimate.argsort(descending=True)[:LISTED].tolist()
+        likely = [[task.names[place], estimate[place].item()] for place in order]
+    return {"name": task.name, "words": words, "likely": likely}
+
+
+def _changed(task: Task, cut: Tensor, whole: Tensor) -> dict[str, str]:
+    """What a cut changed in the prediction, in a sentence."""
+    before, after = task.predict(whole)[0], task.predict(cut)[0]
+    if isinstance(task, Segmentation):
+        return {"changed": f"{(before != after).float().mean().item():.1%} of the pixels have another class"}
+    if isinstance(task, Depth):
+        return {"changed": f"depth moved by {(before - after).abs().mean().item():.3f} m on average"}
+    if isinstance(task, DenseTask):
+        turned = task.error(after, before).nanmean().item()
+        return {"changed": f"moved by {turned:.2f} {task.error_unit} on average"}
+    moved = (task.estimate(whole) - task.estimate(cut)).abs().max().item()
+    unit = task.meaning.get("unit", "of probability")
+    return {"changed": f"moved by {moved:.3f} {unit} at most".replace("  ", " ")}

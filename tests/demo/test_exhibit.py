@@ -1,0 +1,77 @@
+"""What the page shows is what the run predicts, with a connection cut or not."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import pytest
+import torch
+
+from afanet.comparison.borrowing import as_input
+from afanet.demo import Exhibit
+from afanet.errors import InputError
+from afanet.fusion import cut_connection
+
+
+def values(task: dict) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(task["values"]), "<u2").reshape(task["height"], task["width"])
+
+
+def predicted(exhibit: Exhibit, photo: np.ndarray) -> dict[str, np.ndarray]:
+    found = exhibit.predictor.predict(as_input(photo, exhibit.run.recipe.data.size)[None])
+    return {"segmentation": found["segmentation"][0].numpy(), "depth": (found["depth"][0, 0] * 1000).round().numpy()}
+
+
+def test_values_under_the_cursor_are_the_predictions(exhibit: Exhibit, photo: np.ndarray) -> None:
+    answer, truth = exhibit.answer(photo), predicted(exhibit, photo)
+    for task in answer["tasks"]:
+        assert np.array_equal(values(task), truth[task["name"]])
+        assert "changed" not in task
+
+
+def test_shares_sum_to_one_and_every_task_has_a_map_at_every_layer(exhibit: Exhibit, photo: np.ndarray) -> None:
+    answer, about = exhibit.answer(photo), exhibit.about()
+    assert [one["layer"] for one in answer["shares"]] == about["layers"]
+    assert np.allclose([one["shares"] for one in answer["shares"]], np.ones((2, 2)) / 2, atol=0.5)
+    assert np.allclose(np.sum([one["shares"] for one in answer["shares"]], -1), 1, atol=1e-5)
+    places = {(one["layer"], one["to"]) for one in answer["taken"]}
+    assert places == {(layer, task["name"]) for layer in about["layers"] for task in about["tasks"]}
+
+
+def test_a_cut_is_a_cut_at_the_last_layers_and_leaves_nothing_behind(exhibit: Exhibit, photo: np.ndarray) -> None:
+    whole = exhibit.answer(photo)
+    layers = len(exhibit.layers)
+    told = exhibit.answer(photo, to=1, source=0, layers=layers)
+    with torch.inference_mode():
+        contexts = [cut_connection(exhibit.predictor.network, layer, 1, 0) for layer in exhibit.layers]
+        for context in contexts:
+            context.__enter__()
+        truth = predicted(exhibit, photo)
+        for context in contexts:
+            context.__exit__(None, None, None)
+    for task in told["tasks"]:
+        assert np.array_equal(values(task), truth[task["name"]])
+        assert "on average" in task["changed"] or "of the pixels" in task["changed"]
+    assert exhibit.answer(photo) == whole
+
+
+def test_a_run_whose_data_are_gone_answers_alike(
+    exhibit: Exhibit, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(recipe: object) -> None:
+        raise InputError("gone")
+
+    monkeypatch.setattr("afanet.demo.exhibit.open_tasks", gone)
+    alone = Exhibit(exhibit.run)
+    assert (alone.samples, exhibit.samples) == (0, 6)
+    assert alone.answer(photo) == exhibit.answer(photo)
+
+
+def test_what_there_is_not_is_refused(exhibit: Exhibit, photo: np.ndarray) -> None:
+    with pytest.raises(InputError, match="were to be cut, and tasks meet at"):
+        exhibit.answer(photo, 0, 1, layers=99)
+    with pytest.raises(InputError, match="expected two of 0 to 1"):
+        exhibit.answer(photo, 0, 2, layers=1)
+    with pytest.raises(InputError, match="there is no sample 6: there are 6"):
+        exhibit.sample(6)
