@@ -1,4 +1,4 @@
-"""Imports run downward: cli -> demo, export -> report -> comparison -> training -> tasks, data -> networks -> fusion."""
+"""Imports run downward: cli -> demo, export -> report -> comparison -> training -> tasks, data -> networks, fusion."""
 
 import ast
 import subprocess
