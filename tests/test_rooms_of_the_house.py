@@ -20,7 +20,7 @@ BELOW = {
     "report": {"errors", "fusion", "tasks", "data", "training", "comparison"},
     "export": {"errors", "tasks", "data", "training", "comparison"},
     "inference": {"errors"},
-    "demo": {"errors", "fusion", "tasks", "data", "training", "comparison", "report"},
+    "demo": {"errors", "inference", "fusion", "tasks", "data", "training", "comparison", "report"},
     "cli": {"errors", "data", "training", "comparison", "report", "export", "inference", "demo"},
     "__main__": {"cli"},
 }

@@ -120,5 +120,5 @@ def test_a_sample_is_picked_and_a_hostile_file_gets_a_sentence(address: str, bro
     bad = tmp_path / "photo.png"
     bad.write_bytes(b"<script>alert(1)</script>")
     browser.find_element(By.ID, "file").send_keys(str(bad))
-    wait(browser, lambda: "no JPEG, PNG or WEBP picture" in text(browser, "status"))
+    wait(browser, lambda: "no picture that can be read" in text(browser, "status"))
     assert not browser.find_element(By.ID, "answer").is_displayed()

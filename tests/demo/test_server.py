@@ -58,7 +58,7 @@ def test_a_photo_is_answered_and_a_sample_is_one(port: int, photo: np.ndarray, a
 
 def test_bad_input_gets_a_sentence(port: int, photo: np.ndarray, as_file: Callable[..., bytes]) -> None:
     for path, body, words in (
-        ("/answer", b"nonsense", "no JPEG, PNG or WEBP"),
+        ("/answer", b"nonsense", "no picture that can be read"),
         ("/answer", bytes(21 * 2**20), "more than 20 MiB"),
         ("/answer?layers=-1", as_file(photo), "layers is '-1', expected a number"),
         ("/answer?layers=1&to=0&source=0", as_file(photo), "expected two of 0 to 1"),

@@ -69,7 +69,8 @@ def test_torchs_file_holds_the_same(trained: Trained, tmp_path: Path) -> None:
     truth = expected(trained("hard"), images)
     for name, found in program(images).items():
         assert np.abs(found.detach().numpy() - truth[name]).max() < TOLERANCE * np.abs(truth[name]).max()
-    card = (tmp_path / "net.md").read_text()
+    assert done.card == tmp_path / "net.pt2.md"
+    card = done.card.read_text()
     assert "of one seed" in card
     assert "free of any terms" in card
     assert "Faces" not in card

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import blake2b, file_digest
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast, overload
 
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
+from afanet import __version__
 from afanet.data.sample import Data, Reader, Sample, Split
 from afanet.data.transforms import DepthMap, NormalMap
 from afanet.errors import InputError
@@ -42,7 +42,7 @@ def cache_root() -> Path:
 
 def config_folder(name: str, config: Mapping[str, Any]) -> Path:
     """The folder of the caches of data set `name` opened with `config`, which must be plain values."""
-    text = json.dumps([FORMAT, version("afanet"), dict(config)], sort_keys=True)
+    text = json.dumps([FORMAT, __version__, dict(config)], sort_keys=True)
     return cache_root() / f"{name}-{blake2b(text.encode(), digest_size=6).hexdigest()}"
 
 

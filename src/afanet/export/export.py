@@ -56,7 +56,7 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     """Export the run in folder `path` as `format`, onnx or torch, to `out`, `model.onnx` or `.pt2` in it if not given.
 
     The network is written as it answers in float32 on the CPU. The file is read back and compared with the run before
-    it takes its place, and a model card is written beside it, with the same name and `.md`. Raises `InputError` for a
+    it takes its place, and a model card is written beside it, with `.md` after its name. Raises `InputError` for a
     run that has not finished or does not know its tasks, a network that cannot be written as one graph, and for a file
     that differs from the run by more than 1e-4 of a task's largest value; nothing is left behind then.
     """
@@ -83,7 +83,7 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     inputs = random_inputs(run.recipe.data.size, batch=traced.batch, other_sizes=traced.size)
     count = 1 if traced.batch else 2
     inputs += [images[first : first + count] for first in range(0, len(images) - count + 1, count)]
-    card = file.with_suffix(".md")
+    card = file.with_name(f"{file.name}.md")
     partial = file.with_name(f"{file.stem}.partial{kind.suffix}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,20 +68,37 @@ def read_photo(path: str | Path) -> Pixels:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty (0 bytes), expected a picture: copy it again")
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist, expected a picture") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    return decode_photo(path, str(path))
+
+
+def decode_photo(file: Path | BinaryIO, place: str, formats: tuple[str, ...] = FORMATS) -> Pixels:
+    """As `read_photo`, of a file or what was read from one, called `place` in what is said of it, in one of `formats`.
+
+    Its size is read from its head, so that a small file that would unpack to a huge picture is never unpacked.
+
+    >>> import io
+    >>> decode_photo(io.BytesIO(b"MZ"), "the upload", ("PNG",))
+    Traceback (most recent call last):
+        ...
+    afanet.errors.InputError: the upload is no picture that can be read, expected one of: PNG
+    """
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
-            with Image.open(path, formats=FORMATS) as image:
-                return _upright(image, str(path))
+            with Image.open(file, formats=formats) as image:
+                return _upright(image, place)
     except InputError:
         raise
     except Image.DecompressionBombError:
-        raise _too_large(str(path), "far more") from None
+        raise _too_large(place, "far more") from None
     except UnidentifiedImageError:
-        raise InputError(f"{path} is no picture that can be read, expected one of: {', '.join(FORMATS)}") from None
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist, expected a picture") from None
+        raise InputError(f"{place} is no picture that can be read, expected one of: {', '.join(formats)}") from None
     except Exception as error:  # Pillow raises as many kinds as there are ways for a file to be broken
-        raise InputError(f"{path} is cut short or broken ({error}): copy it again") from error
+        raise InputError(f"{place} is cut short or broken ({error}): copy it again") from error
 
 
 def to_pixels(image: str | Path | Image.Image | NDArray[np.uint8]) -> Pixels:

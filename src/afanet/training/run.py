@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from afanet import __version__
 from afanet.data import Batch, Collate, Data
 from afanet.data.cache import fingerprint
 from afanet.data.faults import check_samples, unchecked
@@ -255,9 +256,8 @@ def _predict_examples(job: _Job, folder: RunFolder) -> tuple[Batch, dict[str, Te
 
 def versions() -> dict[str, str]:
     """The versions of what computed the figures."""
-    return {
-        package: version(package) for package in ("afanet", "torch", "timm", "lightning", "torchmetrics", "torchjd")
-    }
+    others = ("torch", "timm", "lightning", "torchmetrics", "torchjd")
+    return {"afanet": __version__} | {package: version(package) for package in others}
 
 
 def git_state() -> str | None:
