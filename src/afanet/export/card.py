@@ -93,7 +93,7 @@ def _input(facts: Mapping[str, Any]) -> str:
 def _data(run: Finished, facts: Mapping[str, Any]) -> list[str]:
     data = facts["data"]
     return [
-        f"{data['name']}: {data['description'] or 'not described by the run'}",
+        data["description"] or f"{data['name']}, not described by the run",
         f"licence of the training data: {data['licence']}",
         f"weights that the backbone began with: {run.results.get('weights') or 'none'}",
     ]
