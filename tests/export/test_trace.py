@@ -56,6 +56,28 @@ def test_a_size_to_which_the_network_is_tied_stays() -> None:
     assert (traced.batch, traced.size) == (True, False)
 
 
+class PoolsInto(nn.Module):
+    """The largest of a fixed number of bins, added everywhere."""
+
+    def __init__(self, bins: int) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveMaxPool2d(bins)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.pool(x).mean((2, 3), keepdim=True)
+        return y
+
+
+@pytest.mark.parametrize(("bins", "free"), [(1, True), (2, False)])
+def test_a_fixed_number_of_bins_never_leaves_pixels_out(bins: int, free: bool) -> None:
+    estimator = Estimator(Net(PoolsInto(bins)), TASKS)
+    traced = trace(estimator, (16, 24))
+    assert traced.size == free
+    images = torch.randn(2, 3, *((90, 70) if free else (16, 24)), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(traced.program.module()(images), estimator(images))
+
+
 @pytest.mark.parametrize(("method", "size"), [("afa", (32, 32)), ("mtan", (32, 48))])  # equal sides are two sizes
 def test_gates_and_attention_take_any_size(method: str, size: tuple[int, int]) -> None:
     outputs = {"depth": Dense(1), "age": Pooled(2)}

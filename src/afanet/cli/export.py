@@ -35,5 +35,5 @@ def _export(given: Namespace) -> None:
     if not done.facts["dynamic"]["size"]:
         print(f"this network takes images of {height}x{width} alone")
     if not done.facts["dynamic"]["batch"]:
-        print("this network takes batches of two images alone")
+        print("this network takes one image at a time")
     print(f"{done.file}: {done.file.stat().st_size / 1e6:.1f} MB; {done.card} is its model card")

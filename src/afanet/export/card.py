@@ -82,7 +82,7 @@ def _outputs(tasks: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str,
 
 
 def _input(facts: Mapping[str, Any]) -> str:
-    batch = "any number of images at once" if facts["dynamic"]["batch"] else "two images at once, no other number"
+    batch = "any number of images at once" if facts["dynamic"]["batch"] else "one image at a time"
     size = "any size from some 33 pixels on" if facts["dynamic"]["size"] else "this size alone"
     return (
         f"`image`: float32 (B, 3, H, W), RGB of 0 to 1 less {facts['mean']} and divided by {facts['std']}; {batch}. "

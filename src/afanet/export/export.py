@@ -19,7 +19,6 @@ from afanet.export.card import model_card
 from afanet.export.check import Run, largest_errors, random_inputs, require_same
 from afanet.export.facts import describe
 from afanet.export.trace import Estimator, Traced, trace
-from afanet.tasks import Task, read_task
 from afanet.training.setup import open_tasks
 
 REAL = 4  # test images that the file is checked on
@@ -69,7 +68,7 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
         raise InputError(f"--out is {file}, expected a name that ends in {kind.suffix} for format {format}")
     kind.require()
     images, checked = _real_images(run)
-    tasks = _tasks(run)
+    tasks = run.tasks()
     plain = run.recipe.model_copy(update={"device": "cpu", "precision": "float32"})
     loaded = Loaded(replace(run, recipe=plain), tasks)
     estimator = Estimator(deepcopy(loaded.network).to(memory_format=torch.contiguous_format), tasks)
@@ -81,8 +80,7 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     traced = trace(estimator, run.recipe.data.size)
     facts = describe(run, tasks, traced)
     inputs = random_inputs(run.recipe.data.size, batch=traced.batch, other_sizes=traced.size)
-    count = 1 if traced.batch else 2
-    inputs += [images[first : first + count] for first in range(0, len(images) - count + 1, count)]
+    inputs += [image[None] for image in images]
     card = file.with_name(f"{file.name}.md")
     partial = file.with_name(f"{file.stem}.partial{kind.suffix}")
     try:
@@ -101,13 +99,6 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     finally:
         partial.unlink(missing_ok=True)
     return Exported(file, card, facts, errors, checked)
-
-
-def _tasks(run: Finished) -> dict[str, Task]:
-    """The tasks as the run keeps them; for a run of before meanings were kept, those of its data."""
-    if run.described and all(kept.meaning for kept in run.described.values()):
-        return {name: read_task(kept) for name, kept in run.described.items()}
-    return open_tasks(run.recipe)[1]
 
 
 def _real_images(run: Finished) -> tuple[Tensor, str]:

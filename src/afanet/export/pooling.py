@@ -46,8 +46,13 @@ def adaptive_max(input: Tensor, output_size: Bins, return_indices: bool = False)
     assert not return_indices
     x = input
     for axis, bins in zip((2, 3), _bins(input, output_size), strict=True):
+        if type(bins) is int and bins == 1:
+            x = x.amax(axis, keepdim=True)
+            continue
         first, end = _limits(x, axis, bins)
-        widest = -(-_now(x.shape[axis]) // _now(bins)) + 1
+        # Bins whose number follows the size stay as wide; a fixed number of them ties the graph to the size.
+        pixels = int(x.shape[axis]) if type(bins) is int else _now(x.shape[axis])
+        widest = -(-pixels // _now(bins)) + 1
         picks = [x.index_select(axis, torch.minimum(first + step, end - 1)) for step in range(widest)]
         x = picks[0]
         for pick in picks[1:]:

@@ -52,9 +52,9 @@ class Traced:
 
 
 def trace(estimator: Estimator, size: tuple[int, int]) -> Traced:
-    """The graph of `estimator` in evaluation, followed with two images of `size` = (H, W).
+    """The graph of `estimator` in evaluation, for images of `size` = (H, W).
 
-    It takes any number of images of any size, or else any number of this size, or else two of this size: the first of
+    It takes any number of images of any size, or else any number of this size, or else one of this size: the first of
     these that the graph is made for, and that it does for another shape than the example's. Raises `InputError` that
     names the innermost module at which no graph can be made.
     """
@@ -77,7 +77,7 @@ def _follow(estimator: Estimator, size: tuple[int, int], batch: bool, sizes: boo
         try:
             with PoolingSpelledOut():
                 program = torch.export.export(
-                    estimator, (torch.zeros(2, 3, *size),), dynamic_shapes=(free,), strict=False
+                    estimator, (torch.zeros(1 + batch, 3, *size),), dynamic_shapes=(free,), strict=False
                 )
         except Exception as error:  # of whatever kind the network's own code or torch raises
             raise InputError(cannot(inside[-1] if inside else "", estimator, error)) from error
