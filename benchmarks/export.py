@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from afanet.comparison.costs import held_at_most, held_now
 from afanet.comparison.look import Loaded, examples
 from afanet.comparison.runs import Finished
 from afanet.export import export_run
@@ -38,10 +39,11 @@ from afanet.training.setup import open_tasks
 
 METHODS = ("single", "hard", "cross_stitch", "nddr", "mtan", "afa")
 TORCH, FLOAT, INT8 = "PyTorch", "ONNX Runtime", "ONNX Runtime, int8"
+CPU = torch.device("cpu")
 Array = NDArray[np.float32]
 
 
-class Rooms(CalibrationDataReader):  # type: ignore[misc]
+class Rooms(CalibrationDataReader):
     """Training images, one at a time."""
 
     def __init__(self, images: torch.Tensor):
@@ -105,22 +107,15 @@ def load(folder: Path, variant: str, threads: int) -> Callable[[Array], dict[str
 
 def serve(folder: Path, variant: str, threads: int, size: tuple[int, int], pipe: Any) -> None:
     """Answer one image whenever asked; first say what loading and two answers held."""
-    Path("/proc/self/clear_refs").write_text("5")  # forgets the most that was held
-    before = held("VmRSS")
+    before = held_now(CPU)
     image = np.random.default_rng(0).standard_normal((1, 3, *size), np.float32)
     answer = load(folder, variant, threads)
     answer(image), answer(image)
-    pipe.send(held("VmHWM") - before)
+    pipe.send((held_at_most(CPU) - before) / 2**20)
     while pipe.recv():
         start = time.perf_counter()
         answer(image)
         pipe.send(time.perf_counter() - start)
-
-
-def held(key: str) -> float:
-    """MiB that this process holds now (VmRSS) or held at most since it was forgotten (VmHWM); Linux alone says so."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(key))
-    return int(line.split()[1]) / 2**10
 
 
 def measure(folder: Path, options: argparse.Namespace) -> tuple[dict[str, list[float]], dict[str, float]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 # What of an extra is not part of `train`.
-EXTRAS = {"onnxruntime": "onnx", "onnx": "export", "onnxscript": "export", "starlette": "demo", "uvicorn": "demo"}
+EXTRAS = {"starlette": "demo", "uvicorn": "demo"}
 
 
 class Parser(ArgumentParser):

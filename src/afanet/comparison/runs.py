@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from afanet.errors import InputError
-from afanet.tasks import Description
+from afanet.tasks import Description, Task, read_task
 from afanet.training.folder import MAY_DIFFER, RunFolder, leaves
 from afanet.training.recipe import Recipe
+from afanet.training.setup import open_tasks
 
 BASE = "single"  # the method that every other one is compared with
 PROTOCOL = ("data.name", "data.size", "tasks", "select")  # and all of data.options
@@ -39,6 +40,21 @@ class Finished:
     def described(self) -> dict[str, Description]:
         """What the run keeps of its tasks, by name; empty for one of before runs kept anything."""
         return {name: Description.from_json(name, kept) for name, kept in self.results.get("described", {}).items()}
+
+    def tasks(self) -> dict[str, Task]:
+        """Its tasks by name, as it keeps them; of a run of before it kept what they mean, those of its data.
+
+        Raises `InputError` where these cannot be read.
+        """
+        kept = self.described
+        if kept and all(one.meaning for one in kept.values()):
+            return {name: read_task(one) for name, one in kept.items()}
+        try:
+            return open_tasks(self.recipe)[1]
+        except InputError as error:
+            raise InputError(
+                f"{self.folder.path} is of before runs kept what their tasks mean, and its data cannot be read: {error}"
+            ) from None
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from afanet.fusion import cut_connection, flow, record_gates
 from afanet.fusion.inspect import fusion_layers
 from afanet.report.inspect_page import overlay
 from afanet.report.pictures import as_url, photograph
-from afanet.tasks import DenseTask, Depth, Legend, Segmentation, Swatches, Task, read_task
+from afanet.tasks import DenseTask, Depth, Legend, PooledTask, Segmentation, Swatches, Task
 from afanet.training.setup import open_tasks
 
 SAMPLES = 6
@@ -121,9 +121,7 @@ def _open(run: Finished) -> tuple[Data | None, dict[str, Task]]:
     try:
         return open_tasks(run.recipe)
     except InputError:
-        if not run.described:
-            raise
-        return None, {name: read_task(described) for name, described in run.described.items()}
+        return None, run.tasks()
 
 
 def _described(task: Task) -> dict[str, Any]:
@@ -152,7 +150,8 @@ def _shown(task: Task, logits: Tensor) -> dict[str, Any]:
             packed = units.round().clamp(0, 65535).to(torch.int64).numpy().astype("<u2").tobytes()
             shown |= {"width": width, "height": height, "values": base64.b64encode(packed).decode()}
         return shown
-    words = task.caption(value)  # type: ignore[attr-defined]
+    assert isinstance(task, PooledTask)
+    words = task.caption(value)
     estimate = task.estimate(logits)[0]
     likely: list[list[Any]] = []
     if task.names:

@@ -14,9 +14,6 @@ from afanet.comparison.runs import Finished
 from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from afanet.errors import InputError
 from afanet.inference.model import About, Estimates
-from afanet.tasks import Task
-from afanet.tasks.read import read_task
-from afanet.training.setup import open_tasks
 
 
 class RunModel:
@@ -29,7 +26,7 @@ class RunModel:
         run = Finished.read(path)
         if device:
             run = replace(run, recipe=run.recipe.model_copy(update={"device": device}))
-        self.tasks = _tasks(run)
+        self.tasks = run.tasks()
         self.loaded = Loaded(run, self.tasks)
         meanings = {name: task.meaning for name, task in self.tasks.items()}
         self.about = About(meanings, run.recipe.data.size, IMAGENET_MEAN, IMAGENET_STD)
@@ -47,15 +44,3 @@ class RunModel:
                 f"--scales out, for {height}x{width}"
             ) from error
         return {name: task.estimate(logits[name]).cpu().numpy() for name, task in self.tasks.items()}
-
-
-def _tasks(run: Finished) -> dict[str, Task]:
-    kept = run.described
-    if kept and all(description.meaning for description in kept.values()):
-        return {name: read_task(description) for name, description in kept.items()}
-    try:
-        return open_tasks(run.recipe)[1]
-    except InputError as error:
-        raise InputError(
-            f"{run.folder.path} is of before runs kept what their tasks mean, and its data cannot be read: {error}"
-        ) from None
