@@ -52,5 +52,12 @@ def test_risks_stand_in_those_of_faces(recipe: str, name: str, faces: bool) -> N
 
 def test_it_says_size_licence_and_what_is_fixed() -> None:
     text = card("adience", Classification("age", ["a", "b"]), [0.5], dynamic=False)
-    for said in ("12.34 million", "5.60 GFLOPs", "research only", "this size alone", "tied to the shape", "two images"):
+    for said in (
+        "12.34 million",
+        "5.60 GFLOPs",
+        "research only",
+        "this size alone",
+        "tied to the shape",
+        "one image at a time",
+    ):
         assert said in text
