@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         SpatialAggregation,
         cut_connection,
         flow,
+        record_flow,
         record_gates,
     )
     from afanet.inference import Predictor
@@ -41,6 +42,7 @@ __all__ = [
     "flow",
     "load_reference_layer",
     "load_reference_network",
+    "record_flow",
     "record_gates",
     "weave",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from afanet import AFA, NDDR, ChannelAggregation, CrossStitch, InputError, Pooled, SpatialAggregation, create_network
 from afanet.fusion.base import Fusion
-from afanet.fusion.inspect import cut_connection, flow, fusion_layers, record_gates
+from afanet.fusion.inspect import cut_connection, flow, fusion_layers, record_flow, record_gates
 
 KINDS = [AFA, ChannelAggregation, SpatialAggregation, CrossStitch, NDDR]
 C, SIZE, B = 5, (4, 3), 2
@@ -60,6 +62,39 @@ def test_flow_is_the_mean_weight_that_outputs_have_on_sources(tasks: int, per_ta
 
 
 @pytest.mark.parametrize(("kind", "tasks", "options"), cases())
+def test_what_is_carried_is_what_each_source_adds_to_an_output(
+    kind: type[Fusion], tasks: int, options: dict[str, object]
+) -> None:
+    """Directly: with absolute weights held, the magnitudes of one source alone, pixel by pixel."""
+    layer, xs = make(kind, tasks, **options), features(tasks)
+    gates, told = layer.gates(xs), layer.carried(xs).double()
+    added = torch.zeros(B, tasks, tasks, dtype=torch.float64)
+    for image, to, source in product(range(B), range(tasks), range(tasks)):
+        for channel, row, column in product(range(C), range(SIZE[0]), range(SIZE[1])):
+            size = xs[source][image, channel, row, column].abs()
+            if isinstance(layer, CrossStitch):
+                weight = layer.alpha[to, source, channel, 0, 0].abs()
+            elif isinstance(layer, NDDR):
+                weight = layer.convs[to].weight[:, source * C + channel, 0, 0].abs().sum()
+            else:
+                one = torch.eye(tasks, dtype=torch.float64)
+                c = gates["channel"][image, :, :, channel, 0, 0] if "channel" in gates else one
+                s = gates["spatial"][image, :, :, 0, row, column] if "spatial" in gates else one
+                weight = (s @ c)[to, source]
+            added[image, to, source] += (weight * size).detach()
+    torch.testing.assert_close(told, added / added.sum(2, keepdim=True), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(told.sum(2), torch.ones(B, tasks, dtype=torch.float64), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize(("kind", "tasks", "options"), cases())
+def test_a_branch_without_features_gives_nothing(kind: type[Fusion], tasks: int, options: dict[str, object]) -> None:
+    xs = features(tasks)
+    layer = make(kind, tasks, **options)
+    assert layer.carried([torch.zeros_like(xs[0]), *xs[1:]])[:, :, 0].eq(0).all()
+    assert layer.carried([torch.zeros_like(x) for x in xs]).eq(0).all()
+
+
+@pytest.mark.parametrize(("kind", "tasks", "options"), cases())
 def test_a_cut_connection_carries_nothing(kind: type[Fusion], tasks: int, options: dict[str, object]) -> None:
     layer, xs = make(kind, tasks, **options), features(tasks)
     cut, whole = layer.cut(xs, 0, 1), layer(xs)
@@ -84,9 +119,10 @@ def test_a_networks_gates_are_recorded_and_its_connections_cut(method: str) -> N
     layers = list(fusion_layers(network))
     with torch.no_grad():
         plain = network(images)
-        with record_gates(network) as gates:
+        with record_gates(network) as gates, record_flow(network) as flows:
             recorded = network(images)
-        assert list(gates) == layers
+        assert list(gates) == list(flows) == layers
+        assert all(shares.shape == (2, 2, 2) for shares in flows.values())
         with cut_connection(network, layers[-1], to=0, source=1):
             cut = network(images)
         after = network(images)

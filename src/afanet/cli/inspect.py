@@ -39,7 +39,7 @@ def add_inspect_command(commands: Any) -> None:
 def _inspect(given: Namespace) -> None:
     from rich.console import Console
 
-    from afanet.comparison.borrowing import read_gates, read_photos
+    from afanet.comparison.borrowing import read_photos
     from afanet.comparison.inspection import inspect_run
     from afanet.comparison.runs import Finished
     from afanet.report.borrowed import connections, flow_table
@@ -58,8 +58,7 @@ def _inspect(given: Namespace) -> None:
         for row in connections(found.readings, found.cuts, names)
     ]
     photos = {
-        name: {layer: one.flow[place].tolist() for layer, one in read_gates(found.gates).items()}
-        for place, name in enumerate(ids)
+        name: {layer: one.flow[place].tolist() for layer, one in found.photos.items()} for place, name in enumerate(ids)
     }
     told = {"note": found.note, "tasks": names, "connections": rows, "photos": photos}
     folder = given.out or run.folder.path

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision import tv_tensors
 
 from afanet.comparison.images import ImageScores
@@ -19,7 +20,7 @@ from afanet.comparison.statistics import Change, bootstrap_changes
 from afanet.data import Batch, Data
 from afanet.data.files import read_image
 from afanet.data.transforms import evaluation
-from afanet.fusion import cut_connection, flow, record_gates
+from afanet.fusion import cut_connection, record_flow, record_gates
 from afanet.training.progress import Bar
 
 EFFECTS = 400  # changes of a task by a cut that are computed at most; of many connections the strongest are cut
@@ -30,10 +31,10 @@ Connection = tuple[str, int, int]  # layer, to, from; tasks counted from 0
 
 @dataclass(frozen=True)
 class Reading:
-    """What the gates of one layer say of images: `flow` (images, to, from), and `kept` (images, tasks, channels).
+    """What one layer did with images: `flow` (images, to, from), and `kept` (images, tasks, channels).
 
-    Rows of the flow sum to one. `kept` is the share of its own that a task keeps in each channel; None for a layer
-    that has no gates for channels.
+    The flow is in shares of magnitudes, as `record_flow` reads it. `kept` is the share of its own that a task keeps in
+    each channel, by the gates; None for a layer that has no gates for channels.
     """
 
     flow: Tensor
@@ -75,28 +76,30 @@ def as_input(photo: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
     return image
 
 
-def gates_of(loaded: Loaded, images: Tensor) -> Gates:
-    """The gates of every layer for these images; raises `InputError` for a network in which nothing meets."""
-    with record_gates(loaded.network) as gates:
-        loaded.answer(images)
-    return {layer: {kind: values.cpu() for kind, values in kinds.items()} for layer, kinds in gates.items()}
+@contextmanager
+def reading(network: nn.Module) -> Iterator[Callable[[], tuple[Gates, Readings]]]:
+    """Inside this context the function that it gives returns what layers did in the last forward pass, on the CPU.
 
-
-def read_gates(gates: Gates) -> Readings:
-    """What remains of gates when pixels are averaged and what channels take of whom is left aside.
-
-    >>> channel = torch.tensor([[0.75, 0.25], [0.25, 0.75]]).reshape(1, 2, 2, 1, 1, 1)
-    >>> reading = read_gates({"stem": {"channel": channel}})["stem"]
-    >>> reading.flow[0].tolist(), reading.kept.tolist()
-    ([[0.75, 0.25], [0.25, 0.75]], [[[0.75], [0.75]]])
+    Raises `InputError` for a network in which nothing meets.
     """
-    return {
-        layer: Reading(
-            flow(kinds).cpu(),
-            kinds["channel"][..., 0, 0].diagonal(dim1=1, dim2=2).mT.cpu() if "channel" in kinds else None,
-        )
-        for layer, kinds in gates.items()
-    }
+    with record_gates(network) as recorded, record_flow(network) as flows:
+
+        def read() -> tuple[Gates, Readings]:
+            gates = {layer: {kind: values.cpu() for kind, values in kinds.items()} for layer, kinds in recorded.items()}
+            return gates, {layer: Reading(flows[layer].cpu(), _kept(kinds)) for layer, kinds in gates.items()}
+
+        yield read
+
+
+def _kept(kinds: dict[str, Tensor]) -> Tensor | None:
+    return kinds["channel"][..., 0, 0].diagonal(dim1=1, dim2=2).mT if "channel" in kinds else None
+
+
+def read_layers(loaded: Loaded, images: Tensor) -> tuple[Gates, Readings]:
+    """What every layer does with these images; raises `InputError` for a network in which nothing meets."""
+    with reading(loaded.network) as read:
+        loaded.answer(images)
+    return read()
 
 
 def strongest(readings: Readings, most: int) -> list[Connection]:
@@ -114,7 +117,7 @@ def strongest(readings: Readings, most: int) -> list[Connection]:
 
 
 def borrow(predictor: Predictor, data: Data, limit: int) -> Borrowed:
-    """Read the gates on up to `limit` test images spread over the split, and cut each connection alone on them.
+    """Read the layers on up to `limit` test images spread over the split, and cut each connection alone on them.
 
     Where that would take more than `EFFECTS` changes of tasks, only the connections that carry most are cut. Raises
     `InputError` for a network in which nothing meets.
@@ -124,9 +127,9 @@ def borrow(predictor: Predictor, data: Data, limit: int) -> Borrowed:
     whole = _no_scores(predictor)
     parts: list[Readings] = []
     for batch in _batches(predictor, data, chosen):
-        with record_gates(predictor.network) as gates:
+        with reading(predictor.network) as read:
             _score(predictor, batch, whole)
-        parts.append(read_gates(gates))
+        parts.append(read()[1])
     readings = _join(parts)
     found = {connection: _no_scores(predictor) for connection in strongest(readings, max(1, EFFECTS // len(names)))}
     with Bar(len(chosen), "cutting connections") as bar:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from afanet.comparison.borrowing import Cut, Gates, Readings, borrow, gates_of, read_gates
+from afanet.comparison.borrowing import Cut, Gates, Readings, borrow, read_layers
 from afanet.comparison.look import Loaded, Predictor
 from afanet.comparison.runs import Finished
 from afanet.errors import InputError
@@ -19,10 +19,11 @@ PHOTOS_ALONE = "Shares are of the images below alone, and no connection was cut.
 
 @dataclass(frozen=True)
 class Inspection:
-    """The gates for single photos; readings and cuts, with a note that says on what; the tasks that meet."""
+    """Gates and readings of single photos; readings and cuts, with a note that says on what; the tasks that meet."""
 
     tasks: Mapping[str, Described]
     gates: Gates
+    photos: Readings
     readings: Readings
     cuts: list[Cut]
     note: str
@@ -44,11 +45,11 @@ def inspect_run(run: Finished, photos: Tensor, limit: int) -> Inspection:
             note += f" The data cannot be read: {error}."
         else:
             predictor = Predictor(run, tasks)
-            gates = gates_of(predictor, photos)
+            gates, of_photos = read_layers(predictor, photos)
             if not limit:
-                return Inspection(tasks, gates, read_gates(gates), [], note)
+                return Inspection(tasks, gates, of_photos, of_photos, [], note)
             found = borrow(predictor, data, limit)
             note = f"Shares are means over {found.images} of {found.total} test images, on which connections were cut."
-            return Inspection(tasks, gates, found.readings, found.cuts, note)
-    gates = gates_of(Loaded(run, described), photos)
-    return Inspection(described, gates, read_gates(gates), [], note)
+            return Inspection(tasks, gates, of_photos, found.readings, found.cuts, note)
+    gates, of_photos = read_layers(Loaded(run, described), photos)
+    return Inspection(described, gates, of_photos, of_photos, [], note)

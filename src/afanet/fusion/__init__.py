@@ -5,7 +5,7 @@ from afanet.fusion.base import Fusion
 from afanet.fusion.channel import ChannelAggregation
 from afanet.fusion.cross_stitch import CrossStitch
 from afanet.fusion.guard import GradientGuard
-from afanet.fusion.inspect import cut_connection, flow, record_gates
+from afanet.fusion.inspect import cut_connection, flow, record_flow, record_gates
 from afanet.fusion.nddr import NDDR
 from afanet.fusion.spatial import SpatialAggregation
 
@@ -19,5 +19,6 @@ __all__ = [
     "SpatialAggregation",
     "cut_connection",
     "flow",
+    "record_flow",
     "record_gates",
 ]

@@ -81,6 +81,22 @@ class Fusion(nn.Module, ABC):
         sources they sum to one.
         """
 
+    def carried(self, xs: Sequence[Tensor]) -> Tensor:
+        """How much of each output came of each source, (B, to, from), rows summing to one.
+
+        Of a source it is the sum over channels and pixels of its features' magnitudes under the layer's weights: what
+        is small carries little, whatever its gates. Nothing is carried, and a row is zero, where all features are.
+        """
+        gates = self.gates(xs)
+        sizes = magnitudes(xs)
+        if "channel" in gates:
+            sizes = torch.einsum("bkjc,bjchw->bkjhw", gates["channel"][..., 0, 0].float(), sizes)
+        else:  # each task's own, on the diagonal
+            sizes = torch.diag_embed(sizes.sum(2).movedim(1, -1)).movedim((-2, -1), (1, 2))
+        if "spatial" in gates:
+            return shares(torch.einsum("bikhw,bkjhw->bij", gates["spatial"][:, :, :, 0].float(), sizes))
+        return shares(sizes.sum((3, 4)))
+
     @abstractmethod
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
         """The outputs if `to` got its own features in the place of those of `source`, under the same gates."""
@@ -95,6 +111,11 @@ def in_full_precision(x: Tensor) -> AbstractContextManager[Any]:
     device = x.device.type
     available = torch.amp.is_autocast_available(device)  # not on "meta", where shapes and FLOPs are had for nothing
     return torch.autocast(device, enabled=False) if available else nullcontext()
+
+
+def magnitudes(xs: Sequence[Tensor]) -> Tensor:
+    """The absolute values of N tensors (B, C, H, W) in full precision, (B, from, C, H, W)."""
+    return torch.stack([x.abs().float() for x in xs], 1)
 
 
 def shares(weights: Tensor) -> Tensor:

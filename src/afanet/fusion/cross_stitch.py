@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor, nn
 
-from afanet.fusion.base import Fusion, shares, weighted_sums, without
+from afanet.fusion.base import Fusion, magnitudes, shares, weighted_sums, without
 
 
 class CrossStitch(Fusion):
@@ -49,6 +49,11 @@ class CrossStitch(Fusion):
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
         """The absolute weights as shares, the same for every image: ``{"channel": (B, to, from, C, 1, 1)}``."""
         return {"channel": shares(self.alpha.abs().expand(len(xs[0]), *self.alpha.shape))}
+
+    def carried(self, xs: Sequence[Tensor]) -> Tensor:
+        """How much of each output came of each source, (B, to, from), as absolute weights times magnitudes."""
+        weights = self.alpha.abs()[..., 0, 0].float()
+        return shares(torch.einsum("ijc,bjc->bij", weights, magnitudes(xs).mean((3, 4))))
 
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
         """The outputs if `to` got its own features in the place of those of `source`, under the same gates."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from afanet.errors import InputError, unknown
 from afanet.fusion.base import Fusion
+
+Read = TypeVar("Read")
 
 
 def fusion_layers(network: nn.Module) -> dict[str, Fusion]:
@@ -48,17 +50,53 @@ def record_gates(network: nn.Module) -> Iterator[dict[str, dict[str, Tensor]]]:
     >>> {kind: tuple(values.shape) for kind, values in gates["backbone.layer4.1"].items()}
     {'channel': (3, 2, 2, 512, 1, 1), 'spatial': (3, 2, 2, 1, 2, 2)}
     """
-    recorded: dict[str, dict[str, Tensor]] = {}
+    with _recorded(network, _gates) as recorded:
+        yield recorded
+
+
+@contextmanager
+def record_flow(network: nn.Module) -> Iterator[dict[str, Tensor]]:
+    """Inside this context every forward pass leaves in the dict that it gives how much each task took of each other.
+
+    By layer (B, to, from), tasks in the network's order, rows summing to one: the share that the features of `from`
+    have in those of `to` behind the layer, as sums of magnitudes under the layer's weights,
+
+    .. math:: \\frac{\\sum_{c, p} |w_{ij}(c, p) \\, x_j(c, p)|}{\\sum_k \\sum_{c, p} |w_{ik}(c, p) \\, x_k(c, p)|}
+
+    over channels c and pixels p. Unlike :func:`flow`, which reads the gates alone, it knows that a branch whose
+    features are small gives little. Otherwise as :func:`record_gates`.
+
+    Raises:
+        InputError: for a network in which nothing meets.
+
+    >>> from afanet import AFA, record_flow
+    >>> network = nn.ModuleDict({"stem": AFA(4, 2, (3, 3))})
+    >>> with record_flow(network) as flows:
+    ...     y = network["stem"]([torch.rand(1, 4, 3, 3), torch.zeros(1, 4, 3, 3)])
+    >>> flows["stem"][0]  # of the second task's features, which are zero, there is nothing anywhere
+    tensor([[1., 0.],
+            [1., 0.]])
+    """
+    with _recorded(network, Fusion.carried) as recorded:
+        yield recorded
+
+
+def _gates(layer: Fusion, xs: Sequence[Tensor]) -> dict[str, Tensor]:
+    return {kind: values.float() for kind, values in layer.gates(xs).items()}
+
+
+@contextmanager
+def _recorded(network: nn.Module, reading: Callable[[Fusion, Sequence[Tensor]], Read]) -> Iterator[dict[str, Read]]:
+    recorded: dict[str, Read] = {}
 
     def recorder(name: str) -> Callable[[Fusion, Any, Any], None]:
         def record(layer: Fusion, inputs: tuple[Sequence[Tensor]], output: Any) -> None:
             with torch.no_grad():
-                recorded[name] = {kind: values.float() for kind, values in layer.gates(inputs[0]).items()}
+                recorded[name] = reading(layer, inputs[0])
 
         return record
 
-    layers = _require_layers(network)
-    handles = [layer.register_forward_hook(recorder(name)) for name, layer in layers.items()]
+    handles = [layer.register_forward_hook(recorder(name)) for name, layer in _require_layers(network).items()]
     try:
         yield recorded
     finally:
@@ -67,7 +105,9 @@ def record_gates(network: nn.Module) -> Iterator[dict[str, dict[str, Tensor]]]:
 
 
 def flow(gates: Mapping[str, Tensor]) -> Tensor:
-    """How much each output of a layer consists of each source, from its gates: (B, to, from), rows summing to one.
+    """The mean weight of each source in each output of a layer, from its gates: (B, to, from), rows summing to one.
+
+    It leaves aside how large the features are that are weighed; :func:`record_flow` does not.
 
     Two mixes in a row are one, whose weights at each channel c and pixel p are a product of matrices,
     :math:`w_{ij} = \\sum_k s_{ik}(p) \\, c_{kj}(c)`; their mean over both is the product of the two means.

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afanet.fusion.base import Fusion, shares
+from afanet.fusion.base import Fusion, magnitudes, shares
 from afanet.fusion.cross_stitch import start_weights
 
 
@@ -60,14 +60,21 @@ class NDDR(Fusion):
 
         It leaves aside how large the features are that a kernel meets.
         """
-        kernels = torch.stack([conv.get_parameter("weight")[..., 0, 0] for conv in self.convs]).abs()
-        sums = (
-            kernels.reshape(self.tasks, self.channels, self.tasks, self.channels).sum(3).movedim(2, 1)[..., None, None]
-        )
+        sums = self._kernels().sum(3).movedim(2, 1)[..., None, None]
         return {"channel": shares(sums.expand(len(xs[0]), *sums.shape))}
+
+    def carried(self, xs: Sequence[Tensor]) -> Tensor:
+        """How much of each output came of each source, (B, to, from), as absolute weights times magnitudes."""
+        weights = self._kernels().sum(1).float()
+        return shares(torch.einsum("ijc,bjc->bij", weights, magnitudes(xs).mean((3, 4))))
 
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
         """The outputs if `to` got its own features in the place of those of `source`, with the same kernels."""
         changed: list[Tensor] = self(xs)
         changed[to] = self([xs[to] if task == source else x for task, x in enumerate(xs)])[to]
         return changed
+
+    def _kernels(self) -> Tensor:
+        """Absolute weights, (to, C out, from, C in)."""
+        kernels = torch.stack([conv.get_parameter("weight")[..., 0, 0] for conv in self.convs]).abs()
+        return kernels.reshape(self.tasks, self.channels, self.tasks, self.channels)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from afanet.comparison.borrowing import Gates, Readings, read_gates
 from afanet.comparison.inspection import Inspection
 from afanet.report.borrowed import section
 from afanet.report.flows import flow_drawing, together
@@ -24,26 +23,24 @@ def inspect_page(title: str, ids: Sequence[str], images: Tensor, found: Inspecti
 
     Photos are `images` (B, 3, H, W), normalised, with their `ids`, in the order in which they were inspected.
     """
-    photos = [
-        _photo(place, images[place], found.gates, found.readings, list(found.tasks)) | {"id": name}
-        for place, name in enumerate(ids)
-    ]
+    photos = [_photo(place, images[place], found) | {"id": name} for place, name in enumerate(ids)]
     drawn = section(found.readings, found.cuts, found.tasks)
     return render("inspect_page.html", title=title, note=found.note, found=drawn, photos=photos)
 
 
-def _photo(place: int, image: Tensor, gates: Gates, readings: Readings, names: Sequence[str]) -> dict[str, Any]:
+def _photo(place: int, image: Tensor, found: Inspection) -> dict[str, Any]:
     """A photo, a map for each layer and task (one where all tasks share it), and its flows where they are its own."""
     photo = (photograph(image).numpy() * 255).astype(np.uint8)
+    names = list(found.tasks)
     maps = []
-    for layer, kinds in gates.items():
+    for layer, kinds in found.gates.items():
         if "spatial" in kinds:
             own = {name: kinds["spatial"][place, number, number, 0].numpy() for number, name in enumerate(names)}
             for task, kept in together(own, lambda maps: np.mean(maps, 0)).items():
                 maps.append((layer, task, as_url(overlay(photo, 1 - kept), "JPEG")))
     flows = []
-    for layer, one in read_gates(gates).items():
-        if not one.flow[place].allclose(readings[layer].flow.mean(0), atol=1e-6):
+    for layer, one in found.photos.items():
+        if not one.flow[place].allclose(found.readings[layer].flow.mean(0), atol=1e-6):
             flows.append(flow_drawing(one.flow[place].double().numpy(), names, layer))
     return {"photo": as_url(photo, "JPEG"), "maps": maps, "flows": flows}
 
