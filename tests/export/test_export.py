@@ -76,6 +76,29 @@ def test_torchs_file_holds_the_same(trained: Trained, tmp_path: Path) -> None:
     assert "Faces" not in card
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+def test_a_compiled_package_gives_the_same_for_one_image(trained: Trained, tmp_path: Path) -> None:
+    done = export_run(trained("afa"), "aot", tmp_path / "net.aot.pt2")
+    assert done.facts["dynamic"] == {"batch": False, "size": False}
+    package = torch._inductor.aoti_load_package(str(done.file))
+    assert json.loads(package.get_metadata()["afanet"]) == json.loads(json.dumps(done.facts))
+    images = torch.randn(1, 3, 32, 48, generator=torch.Generator().manual_seed(1))
+    truth = expected(trained("afa"), images)
+    for name, found in package(images).items():
+        assert np.abs(found.detach().numpy() - truth[name]).max() < TOLERANCE * np.abs(truth[name]).max()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["net.aot.pt2", "net.aot.pt2.md"]
+
+
+def test_a_package_without_a_compiler_is_refused(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(InputError, match="needs a C\\+\\+ compiler, and there is no no-such-compiler"):
+        export_run(trained("afa"), "aot", tmp_path / "net.aot.pt2")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_that_differs_is_not_written(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,15 +12,15 @@ def add_export_command(commands: Any) -> None:
     export: ArgumentParser = commands.add_parser(
         "export",
         help="write a finished run as one file for production",
-        description="Write the network of a finished run as one ONNX or torch.export file, checked against the run, "
-        "with a model card beside it.",
+        description="Write the network of a finished run as one file, of ONNX, of torch.export or compiled, checked "
+        "against the run, with a model card beside it.",
         allow_abbrev=False,
     )
     export.set_defaults(command=_export, parser=export)
     export.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
-    export.add_argument("--format", default="onnx", help="onnx or torch; onnx if not given")
+    export.add_argument("--format", default="onnx", help="onnx, torch or aot; onnx if not given")
     export.add_argument(
-        "--out", type=Path, metavar="FILE", help="the file, model.onnx or model.pt2 in RUN if not given"
+        "--out", type=Path, metavar="FILE", help="the file; model.onnx, model.pt2 or model.aot.pt2 in RUN if not given"
     )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from afanet.comparison.look import Loaded, examples
 from afanet.comparison.runs import Finished, siblings
 from afanet.errors import InputError, unknown
-from afanet.export import onnx_file, torch_file
+from afanet.export import aot_file, onnx_file, torch_file
 from afanet.export.card import model_card
 from afanet.export.check import Run, largest_errors, random_inputs, require_same
 from afanet.export.facts import describe
@@ -26,17 +26,20 @@ REAL = 4  # test images that the file is checked on
 
 @dataclass(frozen=True)
 class Format:
-    """How a kind of file is written, with its facts, and opened to be run."""
+    """How a kind of file is written, with its facts, and opened to be run; `free` if it takes images of any size."""
 
     suffix: str
     write: Callable[[Traced, Estimator, Mapping[str, Any], Path], None]
     open: Callable[[Path], Run]
     require: Callable[[], None] = lambda: None
+    free: bool = True
 
 
 FORMATS = {
     "onnx": Format(onnx_file.SUFFIX, onnx_file.write_onnx, onnx_file.open_onnx, onnx_file.require_onnx),
     "torch": Format(torch_file.SUFFIX, torch_file.write_torch, torch_file.open_torch),
+    # compiled for free sizes a package gives wrong numbers at all but one (torch 2.14)
+    "aot": Format(aot_file.SUFFIX, aot_file.write_aot, aot_file.open_aot, aot_file.require_compiler, free=False),
 }
 
 
@@ -52,7 +55,10 @@ class Exported:
 
 
 def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
-    """Export the run in folder `path` as `format`, onnx or torch, to `out`, `model.onnx` or `.pt2` in it if not given.
+    """Export the run in folder `path` as `format`, onnx, torch or aot, to `out`.
+
+    That is `model.onnx`, `model.pt2` or `model.aot.pt2` in the run's folder if not given. A package of format aot is
+    compiled for this kind of processor and for one image of the size at which the run was scored.
 
     The network is written as it answers in float32 on the CPU. The file is read back and compared with the run before
     it takes its place, and a model card is written beside it, with `.md` after its name. Raises `InputError` for a
@@ -64,7 +70,7 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     kind = FORMATS[format]
     run = Finished.read(path)
     file = out or path / f"model{kind.suffix}"
-    if file.suffix != kind.suffix:
+    if not file.name.endswith(kind.suffix):
         raise InputError(f"--out is {file}, expected a name that ends in {kind.suffix} for format {format}")
     kind.require()
     images, checked = _real_images(run)
@@ -77,12 +83,12 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
         logits = loaded.answer(images)
         return {name: task.estimate(logits[name]) for name, task in tasks.items()}
 
-    traced = trace(estimator, run.recipe.data.size)
+    traced = trace(estimator, run.recipe.data.size, free=kind.free)
     facts = describe(run, tasks, traced)
     inputs = random_inputs(run.recipe.data.size, batch=traced.batch, other_sizes=traced.size)
     inputs += [image[None] for image in images]
     card = file.with_name(f"{file.name}.md")
-    partial = file.with_name(f"{file.stem}.partial{kind.suffix}")
+    partial = file.with_name(f"{file.name.removesuffix(kind.suffix)}.partial{kind.suffix}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -51,15 +51,16 @@ class Traced:
     size: bool
 
 
-def trace(estimator: Estimator, size: tuple[int, int]) -> Traced:
+def trace(estimator: Estimator, size: tuple[int, int], *, free: bool = True) -> Traced:
     """The graph of `estimator` in evaluation, for images of `size` = (H, W).
 
     It takes any number of images of any size, or else any number of this size, or else one of this size: the first of
-    these that the graph is made for, and that it does for another shape than the example's. Raises `InputError` that
+    these that the graph is made for, and that it does for another shape than the example's; without `free`, the last.
+    Raises `InputError` that
     names the innermost module at which no graph can be made.
     """
     height, width = size
-    for batch, sizes in ((True, True), (True, False)):
+    for batch, sizes in ((True, True), (True, False)) if free else ():
         try:
             program = _follow(estimator, size, batch, sizes)
             other = (3, 3, height + 33, width + 17) if sizes else (3, 3, height, width)

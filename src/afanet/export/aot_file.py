@@ -1,0 +1,47 @@
+"""The compiled package of `torch.export`'s graph: native code for one size and this kind of processor."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from afanet.errors import InputError
+from afanet.export.check import Run
+from afanet.export.trace import Estimator, Traced, cannot, quiet
+
+SUFFIX = ".aot.pt2"
+KEY = "afanet"
+
+
+def require_compiler() -> None:
+    """Raises `InputError` where there is no C++ compiler."""
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        raise InputError(f"format aot needs a C++ compiler, and there is no {compiler}: install one, or name it in CXX")
+
+
+def write_aot(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], file: Path) -> None:
+    """Compile the graph into `file`, with `facts` as JSON under `afanet` in its metadata; that takes minutes.
+
+    Raises `InputError` where it cannot be compiled.
+    """
+    options = {"aot_inductor.metadata": {KEY: json.dumps(facts)}, "cpp.dynamic_threads": True}
+    with quiet():
+        try:
+            torch._inductor.aoti_compile_and_package(traced.program, package_path=str(file), inductor_configs=options)
+        except OSError:
+            raise
+        except Exception as error:  # the compiler's own kinds are not public
+            raise InputError(cannot("", estimator, error)) from error
+
+
+def open_aot(file: Path) -> Run:
+    """The package, loaded, as a function of images. Loading runs the code in it."""
+    with quiet():
+        return cast(Run, torch._inductor.aoti_load_package(str(file)))
