@@ -68,7 +68,9 @@ class GradientGuard(nn.Module):
 
     def forward(self, fuse: Callable[[Sequence[Tensor]], list[Tensor]], xs: Sequence[Tensor]) -> list[Tensor]:
         """Call ``fuse(xs)`` and guard its backward pass."""
-        if torch.compiler.is_exporting() or not torch.is_grad_enabled():
+        # torch 2.11 says that it is exporting whenever Dynamo is at work
+        exporting = torch.compiler.is_exporting() and not torch.compiler.is_dynamo_compiling()
+        if exporting or not torch.is_grad_enabled():
             return fuse(xs)
         return cast(list[Tensor], self._watch(fuse, xs))
 
