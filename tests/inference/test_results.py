@@ -137,6 +137,26 @@ def test_everything_fits_into_one_picture(size: tuple[int, int]) -> None:
     assert max(whole.shape) < 4000
 
 
+@pytest.mark.parametrize("tasks", [1, 3, 5, 8, 12, 30])
+def test_many_pictures_stand_in_rows(tasks: int) -> None:
+    photo = np.zeros((48, 64, 3), np.uint8)
+    height, width = side_by_side(photo, {f"depth {place}": result("depth") for place in range(tasks)}).shape[:2]
+    if tasks < 4:
+        assert width == 12 + (1 + tasks) * (240 + 12)  # all in one row
+    assert width < 4 * max(height, 300)
+    assert height < 2 * width
+
+
+def test_every_task_is_drawn_once_at_a_place_of_its_own() -> None:
+    found = {f"depth {place}": result("depth") for place in range(6)}
+    whole = side_by_side(np.zeros((240, 240, 3), np.uint8), found)
+    windows = np.lib.stride_tricks.sliding_window_view(whole[..., 0], found["depth 0"].figure(240).shape[:2])
+    for one in found.values():
+        drawn = one.figure(240)[..., 0]
+        corners = np.argwhere(windows[..., 0, 0] == drawn[0, 0])
+        assert sum((windows[y, x] == drawn).all() for y, x in corners) == 1
+
+
 def test_a_notebook_gets_a_png() -> None:
     with Image.open(io.BytesIO(result("depth")._repr_png_())) as image:
         assert image.width == 480

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import ceil, sqrt
 
 import numpy as np
 
@@ -11,11 +12,12 @@ from afanet.inference.results.pooled import Pooled
 from afanet.inference.results.result import Result
 
 LEAST, MOST = 240, 480  # width of one picture, pixels
+COLUMNS = 4  # at most, until there are more than that many rows
 GAP = 12
 
 
 def side_by_side(photo: Pixels, results: Mapping[str, Result]) -> Pixels:
-    """The photo (H, W, 3), the dense results with their legends, and the others in words in one column."""
+    """The photo (H, W, 3), the dense results with their legends, and the others in words below each other, in rows."""
     wide = max(LEAST, min(MOST, photo.shape[1]))
     cells = [stack([title("photo", wide), fit(photo, wide)])]
     cells += [
@@ -25,7 +27,22 @@ def side_by_side(photo: Pixels, results: Mapping[str, Result]) -> Pixels:
     ]
     if said := [result.figure(wide) for result in results.values() if isinstance(result, Pooled)]:
         cells.append(stack(said))
+    across = columns(len(cells))
+    whole = stack([_row(cells[start : start + across]) for start in range(0, len(cells), across)])
+    return np.pad(whole, ((0, GAP), (0, GAP), (0, 0)), constant_values=255)
+
+
+def columns(cells: int) -> int:
+    """In how many columns so many pictures stand: a row of few, about a square of many, rows about equally full.
+
+    >>> [columns(cells) for cells in (1, 4, 5, 7, 9, 13, 40)]
+    [1, 4, 3, 4, 3, 4, 7]
+    """
+    rows = ceil(cells / max(COLUMNS, ceil(sqrt(cells))))
+    return ceil(cells / rows)
+
+
+def _row(cells: Sequence[Pixels]) -> Pixels:
     most = max(len(cell) for cell in cells)
-    padded = [np.pad(cell, ((GAP, GAP + most - len(cell)), (GAP, 0), (0, 0)), constant_values=255) for cell in cells]
-    whole = np.concatenate(padded, axis=1)
-    return np.pad(whole, ((0, 0), (0, GAP), (0, 0)), constant_values=255)
+    padded = [np.pad(cell, ((GAP, most - len(cell)), (GAP, 0), (0, 0)), constant_values=255) for cell in cells]
+    return np.concatenate(padded, axis=1)
