@@ -1,33 +1,135 @@
-"""One small run of a pixel network, and what a photo looks like as a file."""
+"""Small runs, the page of each as the command serves it, and what a photo looks like as a file."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
+import uvicorn
 from PIL import Image
 
 from afanet.cli.main import main
 from afanet.comparison.runs import Finished
-from afanet.demo import Exhibit
+from afanet.demo import Exhibit, create_app
 
-FLAGS = """--backbone test_resnet --network.output_stride 16 --size 32 48 --data.options.train_scenes 8
---data.options.test_scenes 6 --network.meet stages --steps 2 --batch-size 4 --workers 0 --device cpu"""
+ROOMS = """rooms --size 32 48 --data.options.train_scenes 8 --data.options.test_scenes 6 --network.output_stride 16"""
+DIGITS = """digits --data.options.train_pairs 64 --data.options.test_pairs 32"""
+SHORT = """--backbone test_resnet --steps 2 --batch-size 4 --workers 0 --device cpu"""
+RUNS = {
+    "afa": f"{ROOMS} --method afa --network.meet stages",
+    "cross_stitch": f"{ROOMS} --method cross_stitch",
+    "single": f"{ROOMS} --method single",
+    "digits": f"{DIGITS} --method afa",
+}
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demo") / "afa"
-    assert main(["train", "rooms", "--method", "afa", *FLAGS.split(), "--out", str(folder)]) == 0
-    return folder
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of one of `RUNS`, trained when it is asked for."""
+
+    @cache
+    def train(name: str) -> Path:
+        folder = tmp_path_factory.mktemp("demo") / name
+        assert main(["train", *f"{RUNS[name]} {SHORT}".split(), "--out", str(folder)]) == 0
+        return folder
+
+    return train
 
 
 @pytest.fixture(scope="session")
-def exhibit(run: Path) -> Exhibit:
-    return Exhibit(Finished.read(run))
+def run(trained: Callable[[str], Path]) -> Path:
+    return trained("afa")
+
+
+@pytest.fixture(scope="session")
+def exhibits(trained: Callable[[str], Path]) -> Callable[[str], Exhibit]:
+    return cache(lambda name: Exhibit(Finished.read(trained(name))))
+
+
+@pytest.fixture(scope="session")
+def exhibit(exhibits: Callable[[str], Exhibit]) -> Exhibit:
+    return exhibits("afa")
+
+
+@pytest.fixture(scope="session")
+def served(exhibits: Callable[[str], Exhibit]) -> Iterator[Callable[[str], str]]:
+    """The address of the page of one of `RUNS`, served from when it is asked for to the end."""
+    with ExitStack() as until_the_end:
+        yield cache(lambda name: until_the_end.enter_context(serving(exhibits(name))))
+
+
+@contextmanager
+def serving(exhibit: Exhibit) -> Iterator[str]:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        server = uvicorn.Server(uvicorn.Config(create_app(exhibit), log_level="error", lifespan="off"))
+        thread = Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        server.should_exit = True
+        thread.join()
+
+
+class Page:
+    """The page in a browser, and what the tests do on it over and over."""
+
+    def __init__(self, browser: Any, served: Callable[[str], str]) -> None:
+        self.browser, self.served = browser, served
+
+    def open(self, run: str = "afa", **options: object) -> None:
+        """The page of one of `RUNS`, with the options of a browser's visit."""
+        self.browser.visit(self.served(run), **options)
+        self.browser.wait(lambda: self.text("about"))
+
+    def text(self, name: str) -> str:
+        """What is read at an element, by its id."""
+        return str(self.browser.one(f"#{name}").text)
+
+    def choose(self, file: Path) -> None:
+        """Choose a photo and wait for the answer."""
+        self.browser.one("#file").send_keys(str(file))
+        self.done()
+
+    def pick(self, number: int) -> None:
+        """Pick a sample and wait for the answer."""
+        self.browser.all("#samples button")[number].click()
+        self.done()
+
+    def done(self, words: str = "Done.") -> None:
+        """Wait until the page says so."""
+        self.browser.wait(lambda: words in self.text("status"))
+
+    def pictures(self, selector: str = ".predicted") -> list[str]:
+        return [one.get_attribute("src") for one in self.browser.all(selector)]
+
+
+@pytest.fixture
+def page(browser: Any, served: Callable[[str], str]) -> Iterator[Page]:
+    """No word on the console but of refused files, and no request to elsewhere, is a part of every test."""
+    page = Page(browser, served)
+    yield page
+    assert [one for one in browser.complaints() if "status of 422" not in one] == []
+    here = re.match(r"http://[^/]+/", browser.script("return location.href"))
+    assert here is not None
+    assert [url for url in browser.asked_for() if not url.startswith((here[0], "data:", "blob:", "about:"))] == []
+
+
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory: pytest.TempPathFactory, photo: np.ndarray, as_file: Callable[..., bytes]) -> Path:
+    """The photo as a file."""
+    file = tmp_path_factory.mktemp("pictures") / "photo.png"
+    file.write_bytes(as_file(photo))
+    return file
 
 
 @pytest.fixture(scope="session")

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
-from collections.abc import Callable, Iterator
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-import uvicorn
 
 from afanet.cli.main import main
-from afanet.demo import Exhibit, create_app
 
 
-@pytest.fixture(scope="module")
-def port(exhibit: Exhibit) -> Iterator[int]:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        server = uvicorn.Server(uvicorn.Config(create_app(exhibit), log_level="error", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield listening.getsockname()[1]
-        server.should_exit = True
-        thread.join()
+@pytest.fixture
+def port(served: Callable[[str], str]) -> int:
+    found = urlsplit(served("afa")).port
+    assert found is not None
+    return found
 
 
 def ask(port: int, path: str, body: bytes | None = None, **headers: str) -> tuple[HTTPResponse, bytes]:
@@ -41,7 +36,9 @@ def test_the_page_comes_with_a_policy_that_lets_nothing_in_from_elsewhere(port: 
     for path, kind in {"/": "text/html", "/page.js": "text/javascript", "/page.css": "text/css"}.items():
         reply, content = ask(port, path)
         assert (reply.status, reply.headers.get_content_type()) == (200, kind)
-        assert reply.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'; ")
+        assert reply.headers["Content-Security-Policy"].startswith(
+            "default-src 'none'; script-src 'self'; style-src 'self'; "
+        )
         assert b"http://" not in content
         assert b"https://" not in content
 
@@ -69,13 +66,33 @@ def test_bad_input_gets_a_sentence(port: int, photo: np.ndarray, as_file: Callab
 
 
 def test_a_page_from_elsewhere_that_points_here_gets_nothing(port: int) -> None:
-    assert ask(port, "/about", Host="evil.example")[0].status == 400
-    assert ask(port, "/about", Host=f"localhost:{port}")[0].status == 200
+    for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", "10.0.0.1", "[::1", ""):
+        assert ask(port, "/about", Host=host)[0].status == 400
+    for host in (f"localhost:{port}", "localhost", f"127.0.0.1:{port}", f"[::1]:{port}", "[::1]"):
+        assert ask(port, "/about", Host=host)[0].status == 200
 
 
-def test_a_port_that_is_taken_is_said(run: Path, port: int, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["demo", str(run), "--port", str(port)]) == 2
-    said = capsys.readouterr().err
-    assert f"the page cannot be served at 127.0.0.1:{port} (Address already in use): give another --port" in said
-    assert main(["demo", str(run), "--port", "99999"]) == 2
-    assert "give another --port" in capsys.readouterr().err
+def test_the_command_serves_until_it_is_interrupted(run: Path) -> None:
+    command = [sys.executable, "-m", "afanet", "demo", str(run), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = re.fullmatch(
+            rf"{run} can be tried at http://127\.0\.0\.1:(\d+); Ctrl-C ends it\n", process.stdout.readline()
+        )
+        assert told is not None
+        assert json.loads(ask(int(told[1]), "/about")[1])["method"] == "afa"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60) == ("", "")
+        assert process.returncode == 130
+
+
+def test_an_address_that_cannot_be_had_is_said(run: Path, port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    for flags, words in (
+        (["--port", str(port)], f"at 127.0.0.1:{port} (Address already in use): give another --port"),
+        (["--port", "99999"], "give another --port"),
+        (["--host", "192.0.2.1"], "give another --host"),  # an address for documentation, which no machine has
+    ):
+        assert main(["demo", str(run), *flags]) == 2
+        assert words in capsys.readouterr().err
+    assert main(["demo", str(run.parent / "none")]) == 2
+    assert "none is no folder of a run" in capsys.readouterr().err

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import re
 import socket
 from collections.abc import Callable
 from importlib.resources import files
+from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from afanet.demo.exhibit import Exhibit
 from afanet.demo.upload import MOST_BYTES, read_upload
 from afanet.errors import InputError
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 STATIC = {
     "/": ("page.html", "text/html"),
     "/page.js": ("page.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
 }
 GUARDED = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -42,6 +46,8 @@ def create_app(exhibit: Exhibit, host: str = "127.0.0.1") -> Starlette:
     this machine's address gets nothing.
     """
 
+    turn = asyncio.Lock()  # an unpacked photo may be large: one at a time is in memory
+
     async def about(request: Request) -> Response:
         return JSONResponse(exhibit.about(), headers=GUARDED)
 
@@ -55,16 +61,47 @@ def create_app(exhibit: Exhibit, host: str = "127.0.0.1") -> Starlette:
     async def answer(request: Request) -> Response:
         try:
             asked = {key: _number(request, key) for key in ("to", "source", "layers")}
-            photo = read_upload(await _body(request))
-            return JSONResponse(await run_in_threadpool(exhibit.answer, photo, **asked), headers=GUARDED)
+            content = await _body(request)
+            async with turn:
+                photo = await run_in_threadpool(read_upload, content)
+                told = await run_in_threadpool(exhibit.answer, photo, **asked)
+            return JSONResponse(told, headers=GUARDED)
         except InputError as error:
             return _refused(error, 422)
 
     routes = [Route(path, _static(*file)) for path, file in STATIC.items()]
     routes += [Route("/about", about), Route("/sample/{number:int}", sample)]
     routes += [Route("/answer", answer, methods=["POST"])]
-    hosts = [host, *LOOPBACK] if host in LOOPBACK else ["*"]
-    return Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)])
+    return Starlette(routes=routes, middleware=[Middleware(NamedHere)] if here(host) else [])
+
+
+class NamedHere:
+    """Answers only what is asked of this machine by a name of its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on, or refuse."""
+        asked = Headers(scope=scope).get("host", "")
+        if here(asked.rpartition(":")[0] if re.search(r":\d+$", asked) else asked):
+            await self.app(scope, receive, send)
+        else:
+            await _refused(InputError("this page answers only at this machine's own address"), 400)(
+                scope, receive, send
+            )
+
+
+def here(host: str) -> bool:
+    """Whether it is a loopback address, or its name.
+
+    >>> [here(host) for host in ("localhost", "127.0.0.1", "[::1]", "::1", "0.0.0.0", "elsewhere.example")]
+    [True, True, True, True, False, False]
+    """
+    try:
+        return host.lower() == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def serve(exhibit: Exhibit, host: str, port: int, ready: Callable[[str], None]) -> None:
@@ -77,7 +114,9 @@ def serve(exhibit: Exhibit, host: str, port: int, ready: Callable[[str], None]) 
             listening.listen()
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise InputError(f"the page cannot be served at {host}:{port} ({reason}): give another --port") from None
+            elsewhere = isinstance(error, socket.gaierror) or getattr(error, "errno", None) == errno.EADDRNOTAVAIL
+            flag = "--host" if elsewhere else "--port"
+            raise InputError(f"the page cannot be served at {host}:{port} ({reason}): give another {flag}") from None
         shown = f"[{host}]" if ":" in host else host
         ready(f"http://{shown}:{listening.getsockname()[1]}")
         config = uvicorn.Config(create_app(exhibit, host), log_level="warning", lifespan="off", server_header=False)
