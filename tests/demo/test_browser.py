@@ -1,4 +1,4 @@
-"""The page in a real browser: a photo goes in, predictions come out, the switch, the cut and the cursor work.
+"""The page in a real browser, as a person uses it: with a mouse, a finger, the keyboard or a screen reader.
 
 Skipped where there is no Chromium with its driver; nothing is downloaded.
 """
@@ -6,85 +6,139 @@ Skipped where there is no Chromium with its driver; nothing is downloaded.
 from __future__ import annotations
 
 import re
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from afanet.comparison.borrowing import as_input
+from afanet.demo import Exhibit
+
 pytest.importorskip("selenium.webdriver", reason="selenium is missing: pip install 'afanet[dev]'")
+from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-
-@pytest.fixture(scope="module")
-def address(run: Path) -> Iterator[str]:
-    """The page as the command serves it, in a process of its own."""
-    command = [sys.executable, "-m", "afanet", "demo", str(run), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
-        assert served.stdout is not None
-        yield re.search(r"http://\S+:\d+", served.stdout.readline())[0] + "/"
-        served.send_signal(signal.SIGINT)
+READ = re.compile(r"segmentation: [\w -]+ · depth: \d+\.\d\d m")
 
 
-def text(browser: Any, name: str) -> str:
-    return str(browser.one(f"#{name}").text)
+def predicted(exhibit: Exhibit, photo: np.ndarray, x: float, y: float) -> str:
+    """What the page should read out at a place of the picture, 0 to 1 across and down."""
+    run, legends = exhibit.run.recipe.data.size, exhibit.about()["tasks"]
+    row, column = int(y * run[0]), int(x * run[1])
+    found = exhibit.predictor.predict(as_input(photo, run)[None])
+    name = legends[0]["legend"]["names"][found["segmentation"][0, row, column]]
+    return f"segmentation: {name} · depth: {found['depth'][0, 0, row, column]:.2f} m"
 
 
-def visit(browser: Any, address: str, width: int) -> None:
-    browser.visit(address, width)
-    browser.wait(lambda: text(browser, "about"))
+@pytest.mark.parametrize("width", [1200, 390])
+def test_a_photo_is_chosen_and_everything_answers(width: int, page: Any, picture: Path) -> None:
+    page.open(width=width)
+    page.choose(picture)
+    assert [one.text for one in page.browser.all("#views h2")] == ["photo", "segmentation", "depth"]
+    assert page.browser.overflow() <= 0
+    assert [one.text for one in page.browser.all(".shares")] == 2 * [page.browser.all(".shares")[0].text]
+    assert re.fullmatch(
+        r"At backbone.layer4: \d+\.\d % segmentation, \d+\.\d % depth.", page.browser.all(".shares")[0].text
+    )
+
+    assert not page.browser.all(".taken")
+    page.browser.one("#overlay").send_keys(Keys.SPACE)
+    assert len(page.browser.all(".view .taken")) == 2
+    first = page.browser.one(".taken").get_attribute("src")
+    Select(page.browser.one("#layer")).select_by_index(0)
+    assert page.browser.one(".taken").get_attribute("src") != first
+    assert not page.text("alike")
 
 
-@pytest.mark.parametrize("width", [1200, 400])
-def test_a_photo_is_chosen_and_everything_answers(
-    width: int, address: str, browser: Any, tmp_path: Path, photo: np.ndarray, as_file: Callable[..., bytes]
+def test_a_cut_shows_what_it_changes_and_nothing_once_it_is_undone(
+    page: Any, picture: Path, exhibit: Exhibit, photo: np.ndarray
 ) -> None:
-    visit(browser, address, width)
-    file = tmp_path / "photo.png"
-    file.write_bytes(as_file(photo))
-    browser.one("#file").send_keys(str(file))
-    browser.wait(lambda: text(browser, "status") == "Done.")
-    assert [one.text for one in browser.all("#views h2")] == [
-        "photo",
-        "segmentation",
-        "depth",
-    ]
-    assert browser.overflow() <= 0
-
-    view = browser.all(".view")[2]
-    view.send_keys(Keys.ARROW_RIGHT)
-    said = text(browser, "cursor")
-    assert re.fullmatch(r"segmentation: [\w -]+ · depth: \d+\.\d\d m", said)
-
-    assert not browser.all(".taken")
-    browser.one("#overlay").send_keys(Keys.SPACE)
-    assert len(browser.all(".taken")) == 2
-    first = browser.one(".taken").get_attribute("src")
-    Select(browser.one("#layer")).select_by_index(0)
-    assert browser.one(".taken").get_attribute("src") != first
-
-    assert text(browser, "cuts") == "not cut"
-    browser.one("#cut").send_keys(Keys.ARROW_RIGHT)
-    browser.wait(lambda: "With the cut" in text(browser, "views"))
-    assert text(browser, "cuts").startswith("cut at ")
-
-    assert browser.complaints() == []
-    assert all(url.startswith((address, "data:", "blob:")) for url in browser.asked_for())
+    page.open()
+    page.choose(picture)
+    whole = page.pictures()
+    assert page.text("cuts") == "not cut"
+    Select(page.browser.one("#connection")).select_by_visible_text("what depth takes of segmentation")
+    page.browser.one("#cut").send_keys(Keys.END)
+    page.browser.wait(lambda: "With the cut" in page.text("views"))
+    assert page.text("cuts") == f"cut at {', '.join(exhibit.layers)}"
+    cut = exhibit.answer(photo, to=1, source=0, layers=len(exhibit.layers))
+    assert page.pictures() == [task["picture"] for task in cut["tasks"]] != whole
+    page.browser.one("#cut").send_keys(Keys.HOME)
+    page.browser.wait(lambda: "With the cut" not in page.text("views"))
+    assert page.pictures() == whole
+    assert page.text("cuts") == "not cut"
 
 
-def test_a_sample_is_picked_and_a_hostile_file_gets_a_sentence(address: str, browser: Any, tmp_path: Path) -> None:
-    visit(browser, address, 1200)
-    samples = browser.all("#samples button")
-    assert len(samples) == 6
-    samples[3].send_keys(Keys.ENTER)
-    browser.wait(lambda: text(browser, "status") == "Done.")
-    bad = tmp_path / "photo.png"
-    bad.write_bytes(b"<script>alert(1)</script>")
-    browser.one("#file").send_keys(str(bad))
-    browser.wait(lambda: "no picture that can be read" in text(browser, "status"))
-    assert not browser.one("#answer").is_displayed()
+def test_the_mouse_reads_what_was_predicted_there(
+    page: Any, picture: Path, exhibit: Exhibit, photo: np.ndarray
+) -> None:
+    page.open()
+    page.choose(picture)
+    for view, (x, y) in zip(page.browser.all(".view"), [(0.1, 0.2), (0.5, 0.9), (0.93, 0.31)], strict=True):
+        ActionChains(page.browser.driver, duration=0).move_to_element_with_offset(
+            view, round((x - 0.5) * view.size["width"]), round((y - 0.5) * view.size["height"])
+        ).perform()
+        assert page.text("cursor") == predicted(exhibit, photo, x, y)
+        assert len(page.browser.all(".point")) == 3
+
+
+def test_a_finger_reads_along_a_line_and_still_scrolls(page: Any, picture: Path) -> None:
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        page.browser.command(
+            "Input.dispatchTouchEvent", type=kind, touchPoints=[{"x": round(x), "y": round(y)} for x, y in points]
+        )
+
+    page.open(width=390, touch=True)
+    page.choose(picture)
+    page.browser.script("document.querySelectorAll('.view')[1].scrollIntoView({block: 'center'})")
+    box = "const r = document.querySelectorAll('.view')[1].getBoundingClientRect(); return [r.left, r.top, r.width]"
+    left, top, width = page.browser.script(box)
+    touch("touchStart", (left + 20, top + 50))
+    page.browser.wait(lambda: READ.fullmatch(page.text("cursor")))
+    for step in range(1, 21):
+        touch("touchMove", (left + 20 + step * (width - 40) / 20, top + 50))
+    touch("touchEnd")
+    page.browser.wait(lambda: page.browser.script("return at[0]") == pytest.approx((width - 20) / width, abs=0.01))
+    assert page.browser.script(box) == [left, top, width]
+    read_out = page.browser.script("const r = cursor.getBoundingClientRect(); return [r.top, r.bottom]")
+    assert 0 <= read_out[0] < read_out[1] <= 900  # it stays in view however far down the picture is
+    before = page.browser.script("return scrollY")
+    touch("touchStart", (left + 100, top + 50))
+    for step in range(1, 21):
+        touch("touchMove", (left + 100, top + 50 + 8 * step))
+    touch("touchEnd")
+    page.browser.wait(lambda: page.browser.script("return scrollY") < before)
+
+
+def test_everything_is_reached_and_read_with_the_keyboard(
+    page: Any, picture: Path, exhibit: Exhibit, photo: np.ndarray
+) -> None:
+    """Tab goes from the top to the bottom, what has the focus is outlined and in view, arrow keys move the point."""
+    focus = """
+        const one = document.activeElement, drawn = one.id === "file" ? one.parentElement : one;
+        const style = getComputedStyle(drawn), box = drawn.getBoundingClientRect();
+        const name = one.id || one.parentElement.id || one.parentElement.tagName;
+        return [name, `${style.outlineStyle} ${style.outlineWidth}`, box.top >= 0 && box.bottom <= innerHeight];"""
+    page.open()
+    page.choose(picture)
+    page.browser.script("document.activeElement.blur()")
+    reached = []
+    for _ in range(14):
+        ActionChains(page.browser.driver).send_keys(Keys.TAB).perform()
+        name, outline, seen = page.browser.script(focus)
+        assert (outline, seen) == ("solid 3px", True)
+        reached.append(name)
+    assert reached == ["file", *6 * ["samples"], "overlay", "layer", "connection", "cut", *3 * ["FIGURE"]]
+    for key, place in {
+        Keys.ARROW_RIGHT: (0.52, 0.5),
+        Keys.ARROW_DOWN: (0.52, 0.52),
+        Keys.ARROW_LEFT: (0.5, 0.52),
+        Keys.ARROW_UP: (0.5, 0.5),
+    }.items():
+        ActionChains(page.browser.driver).send_keys(key).perform()
+        assert page.browser.script("return at") == pytest.approx(place)
+        assert page.text("cursor") == predicted(exhibit, photo, *place)
+    ActionChains(page.browser.driver).send_keys(60 * Keys.ARROW_RIGHT).perform()
+    assert page.text("cursor") == predicted(exhibit, photo, 0.9999, 0.5)  # and stops at the edge

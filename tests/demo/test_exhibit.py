@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import io
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from afanet.comparison.borrowing import as_input
 from afanet.demo import Exhibit
@@ -20,7 +22,7 @@ def values(task: dict) -> np.ndarray:
 
 def predicted(exhibit: Exhibit, photo: np.ndarray) -> dict[str, np.ndarray]:
     found = exhibit.predictor.predict(as_input(photo, exhibit.run.recipe.data.size)[None])
-    return {"segmentation": found["segmentation"][0].numpy(), "depth": (found["depth"][0, 0] * 1000).round().numpy()}
+    return {"segmentation": found["segmentation"][0].numpy(), "depth": (found["depth"][0, 0] * 100).round().numpy()}
 
 
 def test_values_under_the_cursor_are_the_predictions(exhibit: Exhibit, photo: np.ndarray) -> None:
@@ -28,6 +30,14 @@ def test_values_under_the_cursor_are_the_predictions(exhibit: Exhibit, photo: np
     for task in answer["tasks"]:
         assert np.array_equal(values(task), truth[task["name"]])
         assert "changed" not in task
+
+
+def test_pictures_are_those_of_the_predictions_to_the_pixel(exhibit: Exhibit, photo: np.ndarray) -> None:
+    found = exhibit.predictor.predict(as_input(photo, exhibit.run.recipe.data.size)[None])
+    for task in exhibit.answer(photo)["tasks"]:
+        file = io.BytesIO(base64.b64decode(task["picture"].removeprefix("data:image/png;base64,")))
+        drawn = exhibit.predictor.tasks[task["name"]].picture(found[task["name"]][0])
+        assert np.array_equal(np.asarray(Image.open(file)), drawn)
 
 
 def test_shares_sum_to_one_and_every_task_has_a_map_at_every_layer(exhibit: Exhibit, photo: np.ndarray) -> None:

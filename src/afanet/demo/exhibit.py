@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Mapping
 from contextlib import ExitStack
 from threading import Lock
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from afanet.comparison.borrowing import as_input
@@ -22,6 +20,7 @@ from afanet.data import Data
 from afanet.errors import InputError
 from afanet.fusion import cut_connection, flow, record_gates
 from afanet.fusion.inspect import fusion_layers
+from afanet.inference.results.files import png
 from afanet.report.inspect_page import overlay
 from afanet.report.pictures import as_url, photograph
 from afanet.tasks import DenseTask, Depth, Legend, PooledTask, Segmentation, Swatches, Task
@@ -30,6 +29,7 @@ from afanet.training.setup import open_tasks
 SAMPLES = 6
 LISTED = 5  # classes with their probabilities
 STOPS = 9  # of a colour bar's gradient
+CENTIMETRES = 100  # of a metre, which are shown; 16 bits of them reach 655 m
 
 
 class Exhibit:
@@ -63,9 +63,7 @@ class Exhibit:
             raise InputError(f"there is no sample {number}: there are {self.samples}, counted from 0")
         index = torch.linspace(0, len(self.data.test) - 1, self.samples).long()[number].item()
         pixels = (photograph(self.data.test[int(index)]["image"].as_subclass(Tensor)).numpy() * 255).round()
-        file = io.BytesIO()
-        Image.fromarray(pixels.astype(np.uint8)).save(file, "PNG")
-        return file.getvalue()
+        return png(pixels.astype(np.uint8))
 
     def answer(self, photo: NDArray[np.uint8], to: int = 0, source: int = 0, layers: int = 0) -> dict[str, Any]:
         """Each task's prediction for a photo (H, W, 3), and what each took of the others where that has a place.
@@ -76,19 +74,21 @@ class Exhibit:
         if not 0 <= layers <= len(self.layers):
             raise InputError(f"{layers} layers were to be cut, and tasks meet at {len(self.layers)}")
         image = as_input(photo, self.run.recipe.data.size)[None]
+        told: dict[str, Any] = {"size": photo.shape[:2]}
         network = self.predictor.network
         with self._lock:
             if not self.layers:
-                return {"tasks": self._show(self._logits(image)), "taken": [], "shares": []}
+                return told | {"tasks": self._show(self._logits(image)), "taken": [], "shares": []}
             with record_gates(network) as gates:
                 whole = self._logits(image)
+            told |= self._borrowed(gates, image[0])
             if not layers:
-                return {"tasks": self._show(whole)} | self._borrowed(gates, image[0])
+                return told | {"tasks": self._show(whole)}
             with ExitStack() as cuts:
                 for layer in self.layers[-layers:]:
                     cuts.enter_context(cut_connection(network, layer, to, source))
                 cut = self._logits(image)
-        return {"tasks": self._show(cut, whole)} | self._borrowed(gates, image[0])
+        return told | {"tasks": self._show(cut, whole)}
 
     def _logits(self, image: Tensor) -> dict[str, Tensor]:
         return {name: logits.float().cpu() for name, logits in self.predictor.answer(image).items()}
@@ -144,9 +144,10 @@ def _shown(task: Task, logits: Tensor) -> dict[str, Any]:
     value = task.predict(logits)[0]
     if isinstance(task, DenseTask):
         height, width = value.shape[-2:]
-        shown: dict[str, Any] = {"name": task.name, "picture": as_url(task.picture(value), "PNG", max(height, width))}
+        drawn = base64.b64encode(png(task.picture(value))).decode()
+        shown: dict[str, Any] = {"name": task.name, "picture": f"data:image/png;base64,{drawn}"}
         if isinstance(task, Segmentation | Depth):  # what the page reads out under the cursor
-            units = value.reshape(height, width) * (1000 if isinstance(task, Depth) else 1)
+            units = value.reshape(height, width) * (CENTIMETRES if isinstance(task, Depth) else 1)
             packed = units.round().clamp(0, 65535).to(torch.int64).numpy().astype("<u2").tobytes()
             shown |= {"width": width, "height": height, "values": base64.b64encode(packed).decode()}
         return shown

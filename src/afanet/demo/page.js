@@ -2,6 +2,8 @@
 const byId = id => document.getElementById(id);
 const [status, answer, views, cursor, overlay, layer, connection, cut] =
   ["status", "answer", "views", "cursor", "overlay", "layer", "connection", "cut"].map(byId);
+const HINT = "Point at a picture or touch it, or go to one with Tab and move with the arrow keys.";
+const GONE = "The page's server gives no answer: is it still running?";
 let about, photo, shown, asked = 0, at = null;
 
 function element(tag, properties = {}, ...children) {
@@ -12,118 +14,186 @@ function element(tag, properties = {}, ...children) {
 
 function say(words, error = false) { status.textContent = words; status.classList.toggle("error", error); }
 
+const percent = share => `${(100 * share).toFixed(1)} %`;
+
+async function get(path, options) {
+  const reply = await fetch(path, options).catch(() => { throw new Error(GONE); });
+  if (!reply.ok) throw new Error((await reply.json().catch(() => ({error: GONE}))).error);
+  return reply;
+}
+
 async function start() {
-  about = await (await fetch("about")).json();
+  try { about = await (await get("about")).json(); } catch (error) { return say(error.message, true); }
   const names = about.tasks.map(task => task.name);
-  byId("about").textContent = `${about.run}: ${names.join(", ")}, by the method ${about.method}.`;
+  const notes = [`${about.run}: ${names.join(", ")}, by the method ${about.method}.`];
+  if (!about.layers.length) notes.push("It has no layer at which tasks take of each other.");
+  if (!about.samples) notes.push("The run's data cannot be read here, so there are no samples.");
+  byId("about").textContent = notes.join(" ");
   document.title = `${about.run}: try it on a photo`;
   for (let number = 0; number < about.samples; number++) {
     const picture = element("img", {src: `sample/${number}`, alt: `sample ${number + 1}`});
-    byId("samples").append(element("button", {type: "button", onclick: async () => choose(await (await fetch(`sample/${number}`)).blob())}, picture));
+    byId("samples").append(element("button", {type: "button", onclick: () => sample(number)}, picture));
   }
   for (const name of about.layers) layer.add(new Option(name));
   layer.selectedIndex = about.layers.length - 1;
-  names.forEach((to, i) => names.forEach((source, j) => { if (i !== j) connection.add(new Option(`${to} ← ${source}`, `${i} ${j}`)); }));
+  names.forEach((to, i) => names.forEach((source, j) => {
+    if (i !== j) connection.add(new Option(`what ${to} takes of ${source}`, `${i} ${j}`));
+  }));
   cut.max = about.layers.length;
   byId("borrowing").hidden = !about.layers.length;
+}
+
+async function sample(number) {
+  try { choose(await (await get(`sample/${number}`)).blob()); } catch (error) { say(error.message, true); }
+}
+
+function take(files) {
+  if (files.length === 1) choose(files[0]);
+  else say(files.length ? `Those are ${files.length} files: one at a time.` : "That is no file: save it first.", true);
 }
 
 function choose(file) { photo = file; cut.value = 0; at = null; ask(); }
 
 async function ask() {
-  if (!photo) return;
   const number = ++asked, [to, source] = (connection.value || "0 0").split(" ");
+  const path = `answer?to=${to}&source=${source}&layers=${cut.value}`;
   say("Looking…");
-  let reply, told;
+  let told;
   try {
-    reply = await fetch(`answer?to=${to}&source=${source}&layers=${cut.value}`, {method: "POST", body: photo});
-    told = await reply.json();
-  } catch { reply = {ok: false}; told = {error: "The page's server gives no answer: is it still running?"}; }
+    told = await (await get(path, {method: "POST", body: photo})).json();
+  } catch (error) {
+    if (number === asked) { answer.hidden = true; say(error.message, true); }
+    return;
+  }
   if (number !== asked) return;
-  if (!reply.ok) { answer.hidden = true; return say(told.error, true); }
   shown = told;
   say("Done.");
   draw();
 }
 
 function draw() {
-  const source = URL.createObjectURL(photo), picture = element("img", {src: source, alt: "the photo", onload: () => URL.revokeObjectURL(source)});
-  views.replaceChildren(figure("photo", picture, null));
-  shown.tasks.forEach((task, number) => views.append(task.picture ? dense(task, about.tasks[number]) : pooled(task)));
+  const source = URL.createObjectURL(photo), [height, width] = shown.size;
+  const picture = element("img", {src: source, alt: "the photo", onload: () => URL.revokeObjectURL(source)});
+  views.style.setProperty("--ratio", Math.min(4, Math.max(1 / 3, width / height)));
+  views.replaceChildren(element("figure", {}, element("h2", {textContent: "photo"}), view("photo", picture)));
+  shown.tasks.forEach((task, number) => views.append(figure(task, about.tasks[number])));
+  cursor.hidden = !readable();
+  cursor.textContent = HINT;
   byId("switch").hidden = !shown.taken.length;
+  byId("alike").hidden = shown.taken.length > 0;
   answer.hidden = false;
   borrow();
   point();
 }
 
-function figure(name, picture, task, ...rest) {
-  const view = element("div", {className: "view", tabIndex: 0}, picture);
-  view.setAttribute("role", "img");
-  view.setAttribute("aria-label", `${name}: arrow keys move the point that is read`);
-  view.addEventListener("pointermove", event => { const box = view.getBoundingClientRect(); move((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height); });
-  view.addEventListener("pointerdown", event => { const box = view.getBoundingClientRect(); move((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height); });
-  view.addEventListener("keydown", event => {
+const readable = () => shown.tasks.some(task => task.values);
+
+function figure(task, {name, legend}) {
+  const picture = element("img", {src: task.picture ?? "", alt: `${name}, predicted`, className: "predicted"});
+  const parts = task.picture ? [view(name, picture), marks(legend)]
+    : [element("p", {className: "words", textContent: task.words}), bars(task.likely)];
+  const cutting = task.changed ? `With the cut, ${task.changed}.` : "";
+  const notes = [element("p", {className: "shares"}), element("p", {textContent: cutting})];
+  const made = element("figure", {}, element("h2", {textContent: name}), ...parts, element("figcaption", {}, ...notes));
+  made.dataset.task = name;
+  return made;
+}
+
+function view(name, picture) {
+  const made = element("div", {className: "view"}, picture);
+  if (!readable()) return made;
+  made.classList.add("read");
+  made.tabIndex = 0;
+  made.setAttribute("role", "application"); // a screen reader leaves the arrow keys to it
+  made.setAttribute("aria-label", `${name}: arrow keys move the point that is read`);
+  for (const kind of ["pointerdown", "pointermove"]) made.addEventListener(kind, event => {
+    const box = made.getBoundingClientRect();
+    move((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  });
+  made.addEventListener("keydown", event => {
     const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
     if (!step || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     const [x, y] = at ?? [.5, .5];
     move(x + .02 * step[0], y + .02 * step[1]);
   });
-  if (task) view.dataset.task = task;
-  return element("figure", {}, element("h2", {textContent: name}), view, ...rest);
+  return made;
 }
 
-function dense(task, {legend}) {
-  const marks = element("div", {className: "legend"});
-  if (legend.names) legend.names.forEach((name, i) => { const swatch = element("i"); swatch.style.background = legend.colours[i]; marks.append(element("span", {}, swatch, name)); });
-  else { const bar = element("i", {className: "bar"}); bar.style.background = `linear-gradient(90deg, ${legend.gradient})`; marks.append(element("span", {}, `${legend.low} ${legend.unit}`, bar, `${legend.high} ${legend.unit}`)); }
-  return figure(task.name, element("img", {src: task.picture, alt: `${task.name}, predicted`}), task.name, element("figcaption", {textContent: task.changed ? `With the cut, ${task.changed}.` : ""}), marks);
+function marks(legend) {
+  const swatch = (background, className = "") => {
+    const made = element("i", {className});
+    made.style.background = background;
+    return made;
+  };
+  const parts = legend.names
+    ? legend.names.map((name, i) => element("span", {}, swatch(legend.colours[i]), name))
+    : [element("span", {}, `${legend.low} ${legend.unit}`, swatch(`linear-gradient(90deg, ${legend.gradient})`, "bar"),
+      `${legend.high} ${legend.unit}`)];
+  return element("div", {className: "legend"}, ...parts);
 }
 
-function pooled(task) {
+function bars(likely) {
   const list = element("div", {className: "likely"});
-  for (const [name, probability] of task.likely) { const bar = element("i"); bar.style.width = `${100 * probability}%`; list.append(element("span", {}, name), bar, element("span", {}, `${(100 * probability).toFixed(1)} %`)); }
-  return element("figure", {}, element("h2", {textContent: task.name}), element("p", {className: "words", textContent: task.words}), list, element("figcaption", {textContent: task.changed ? `With the cut, ${task.changed}.` : ""}));
+  for (const [name, share] of likely) {
+    const bar = element("i");
+    bar.style.width = percent(share).replace(" ", "");
+    list.append(element("span", {}, name), bar, element("span", {}, percent(share)));
+  }
+  return list;
 }
 
 function borrow() {
   for (const old of views.querySelectorAll(".taken")) old.remove();
-  if (overlay.checked) for (const one of shown.taken) if (one.layer === layer.value) {
-    const view = [...views.querySelectorAll(".view")].find(found => found.dataset.task === one.to);
-    view?.append(element("img", {className: "taken", src: one.picture, alt: `where ${one.to} took of the others: bright is much`}));
+  const places = Object.fromEntries([...views.children].map(one => [one.dataset.task, one]));
+  for (const one of shown.taken) if (overlay.checked && one.layer === layer.value) {
+    const words = `where ${one.to} took of the others: bright is much`, place = places[one.to];
+    (place.querySelector(".view") ?? place).append(element("img", {className: "taken", src: one.picture, alt: words}));
   }
-  const found = shown.shares.find(one => one.layer === layer.value), names = about.tasks.map(task => task.name);
-  byId("shares").textContent = !found ? "" : names.map((to, i) => `${to} consists of ` + names.map((source, j) => `${(100 * found.shares[i][j]).toFixed(1)} % ${source}`).join(", ")).join("; ") + ".";
+  for (const one of shown.shares) if (one.layer === layer.value) one.shares.forEach((shares, to) => {
+    const parts = shares.map((share, source) => `${percent(share)} ${about.tasks[source].name}`);
+    places[about.tasks[to].name].querySelector(".shares").textContent = `At ${one.layer}: ${parts.join(", ")}.`;
+  });
   const layers = about.layers.slice(about.layers.length - cut.value);
   byId("cuts").textContent = +cut.value ? `cut at ${layers.join(", ")}` : "not cut";
 }
 
-function move(x, y) { at = [Math.min(.9999, Math.max(0, x)), Math.min(.9999, Math.max(0, y))]; point(); }
+function move(x, y) { at = [x, y].map(place => Math.min(.9999, Math.max(0, place))); point(); }
 
-function values(task) {
-  if (!task.unpacked) { const bytes = Uint8Array.from(atob(task.values), one => one.charCodeAt(0)); task.unpacked = new DataView(bytes.buffer); }
-  return task.unpacked;
+function read(task, {name, kind, legend}) {
+  const place = Math.floor(at[1] * task.height) * task.width + Math.floor(at[0] * task.width);
+  task.bytes ??= new DataView(Uint8Array.from(atob(task.values), one => one.charCodeAt(0)).buffer);
+  const value = task.bytes.getUint16(2 * place, true);
+  return `${name}: ${kind === "depth" ? `${(value / 100).toFixed(2)} m` : legend.names[value]}`;
 }
 
 function point() {
   for (const old of views.querySelectorAll(".point")) old.remove();
   if (!at) return;
-  for (const view of views.querySelectorAll(".view")) { const mark = element("div", {className: "point"}); mark.style.left = `${100 * at[0]}%`; mark.style.top = `${100 * at[1]}%`; view.append(mark); }
-  const read = shown.tasks.flatMap((task, number) => {
-    if (!task.values) return [];
-    const place = Math.floor(at[1] * task.height) * task.width + Math.floor(at[0] * task.width), value = values(task).getUint16(2 * place, true);
-    const kind = about.tasks[number];
-    return [`${task.name}: ${kind.kind === "depth" ? `${(value / 1000).toFixed(2)} m` : kind.legend.names[value]}`];
-  });
-  if (read.length) cursor.textContent = read.join(" · ");
+  for (const one of views.querySelectorAll(".view.read")) {
+    const mark = element("div", {className: "point"});
+    [mark.style.left, mark.style.top] = at.map(place => `${100 * place}%`);
+    one.append(mark);
+  }
+  const words = shown.tasks.flatMap((task, number) => task.values ? [read(task, about.tasks[number])] : []);
+  cursor.textContent = words.join(" · ");
 }
 
-byId("file").addEventListener("change", event => { if (event.target.files[0]) choose(event.target.files[0]); });
+byId("file").addEventListener("change", event => {
+  const files = [...event.target.files];
+  event.target.value = ""; // so that the same file can be chosen again
+  if (files.length) take(files);
+});
 addEventListener("dragover", event => { event.preventDefault(); document.body.classList.add("dropping"); });
 addEventListener("dragleave", event => { if (!event.relatedTarget) document.body.classList.remove("dropping"); });
-addEventListener("drop", event => { event.preventDefault(); document.body.classList.remove("dropping"); if (event.dataTransfer.files[0]) choose(event.dataTransfer.files[0]); });
-for (const one of [overlay, layer]) one.addEventListener("change", () => shown && borrow());
+addEventListener("drop", event => {
+  event.preventDefault();
+  document.body.classList.remove("dropping");
+  take(event.dataTransfer.files);
+});
+addEventListener("paste", event => take(event.clipboardData.files));
+for (const one of [overlay, layer]) one.addEventListener("change", borrow);
 cut.addEventListener("change", ask);
-cut.addEventListener("input", () => shown && borrow());
+cut.addEventListener("input", borrow);
 connection.addEventListener("change", () => +cut.value && ask());
 start();
