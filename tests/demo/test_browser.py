@@ -45,7 +45,8 @@ def test_a_photo_is_chosen_and_everything_answers(width: int, page: Any, picture
 
     assert not page.browser.all(".taken")
     page.browser.one("#overlay").send_keys(Keys.SPACE)
-    assert len(page.browser.all(".view .taken")) == 2
+    drawn = "return [...document.querySelectorAll('.view .taken')].map(one => one.naturalWidth > 0)"
+    page.browser.wait(lambda: page.browser.script(drawn) == [True, True])
     first = page.browser.one(".taken").get_attribute("src")
     Select(page.browser.one("#layer")).select_by_index(0)
     assert page.browser.one(".taken").get_attribute("src") != first
@@ -92,16 +93,22 @@ def test_a_finger_reads_along_a_line_and_still_scrolls(page: Any, picture: Path)
 
     page.open(width=390, touch=True)
     page.choose(picture)
-    page.browser.script("document.querySelectorAll('.view')[1].scrollIntoView({block: 'center'})")
-    box = "const r = document.querySelectorAll('.view')[1].getBoundingClientRect(); return [r.left, r.top, r.width]"
-    left, top, width = page.browser.script(box)
-    touch("touchStart", (left + 20, top + 50))
+    box = "const r = document.querySelectorAll('.view')[arguments[0]].getBoundingClientRect();"
+    box += "return [r.left, r.top, r.width]"
+    left, top, width = page.browser.script(box, 0)
+    touch("touchStart", (left + 20, top + 20))
+    touch("touchEnd")
     page.browser.wait(lambda: READ.fullmatch(page.text("cursor")))
+    assert page.browser.script(box, 0) == [left, top, width]  # the words that change move nothing
+
+    page.browser.script("document.querySelectorAll('.view')[1].scrollIntoView({block: 'center'})")
+    left, top, width = page.browser.script(box, 1)
+    touch("touchStart", (left + 20, top + 50))
     for step in range(1, 21):
         touch("touchMove", (left + 20 + step * (width - 40) / 20, top + 50))
     touch("touchEnd")
     page.browser.wait(lambda: page.browser.script("return at[0]") == pytest.approx((width - 20) / width, abs=0.01))
-    assert page.browser.script(box) == [left, top, width]
+    assert page.browser.script(box, 1) == [left, top, width]
     read_out = page.browser.script("const r = cursor.getBoundingClientRect(); return [r.top, r.bottom]")
     assert 0 <= read_out[0] < read_out[1] <= 900  # it stays in view however far down the picture is
     before = page.browser.script("return scrollY")

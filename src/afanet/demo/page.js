@@ -14,7 +14,7 @@ function element(tag, properties = {}, ...children) {
 
 function say(words, error = false) { status.textContent = words; status.classList.toggle("error", error); }
 
-const percent = share => `${(100 * share).toFixed(1)} %`;
+const percent = share => `${(100 * share).toFixed(1)}\u00a0%`;
 
 async function get(path, options) {
   const reply = await fetch(path, options).catch(() => { throw new Error(GONE); });
@@ -137,7 +137,7 @@ function bars(likely) {
   const list = element("div", {className: "likely"});
   for (const [name, share] of likely) {
     const bar = element("i");
-    bar.style.width = percent(share).replace(" ", "");
+    bar.style.width = `${100 * share}%`;
     list.append(element("span", {}, name), bar, element("span", {}, percent(share)));
   }
   return list;
