@@ -52,6 +52,23 @@ def test_everything_has_a_name_that_a_screen_reader_says(page: Any, picture: Pat
     assert page.browser.script(live) == ["status", "cuts", "cursor"]
 
 
+def test_samples_have_their_place_before_they_are_there(page: Any) -> None:
+    boxes = """
+        const found = [...document.querySelectorAll("#samples button")].map(one => one.getBoundingClientRect());
+        return found.map(box => [box.left, box.top, box.width, box.height]);"""
+    page.open()
+    page.browser.wait(lambda: page.browser.script("return [...document.images].every(one => one.naturalWidth)"))
+    loaded = page.browser.script(boxes)
+    page.browser.command("Network.enable")
+    page.browser.command("Network.setBlockedURLs", urls=["*/sample/*"])
+    page.open()
+    missing = page.browser.script(boxes)
+    page.browser.command("Network.setBlockedURLs", urls=[])
+    page.open()
+    assert len(loaded) == 6
+    assert missing == loaded
+
+
 @pytest.mark.parametrize("width", [1200, 390])
 def test_tasks_for_the_whole_image_are_words_and_bars(width: int, page: Any) -> None:
     page.open("digits", width=width)

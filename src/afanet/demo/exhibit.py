@@ -55,6 +55,7 @@ class Exhibit:
             "tasks": [_described(task) for task in self.predictor.tasks.values()],
             "layers": self.layers,
             "samples": self.samples,
+            "size": self.run.recipe.data.size,
         }
 
     def sample(self, number: int) -> bytes:

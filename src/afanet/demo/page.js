@@ -13,7 +13,6 @@ function element(tag, properties = {}, ...children) {
 }
 
 function say(words, error = false) { status.textContent = words; status.classList.toggle("error", error); }
-
 const percent = share => `${(100 * share).toFixed(1)}\u00a0%`;
 
 async function get(path, options) {
@@ -30,6 +29,7 @@ async function start() {
   if (!about.samples) notes.push("The run's data cannot be read here, so there are no samples.");
   byId("about").textContent = notes.join(" ");
   document.title = `${about.run}: try it on a photo`;
+  byId("samples").style.setProperty("--ratio", about.size[1] / about.size[0]); // nothing moves while they load
   for (let number = 0; number < about.samples; number++) {
     const picture = element("img", {src: `sample/${number}`, alt: `sample ${number + 1}`});
     byId("samples").append(element("button", {type: "button", onclick: () => sample(number)}, picture));
