@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from threading import Event
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -63,6 +65,29 @@ def test_bad_input_gets_a_sentence(port: int, photo: np.ndarray, as_file: Callab
         reply, content = ask(port, path, body)
         assert reply.status == 422
         assert words in json.loads(content)["error"]
+
+
+def test_photos_are_unpacked_one_at_a_time_and_hold_up_nothing_else(
+    port: int, photo: np.ndarray, as_file: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, most, begun, go_on = [0], [0], Event(), Event()
+
+    def slow(content: bytes) -> np.ndarray:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        begun.set()
+        assert go_on.wait(60)
+        inside[0] -= 1
+        return photo
+
+    monkeypatch.setattr("afanet.demo.server.read_upload", slow)
+    with ThreadPoolExecutor(3) as people:
+        replies = [people.submit(ask, port, "/answer", as_file(photo)) for _ in range(3)]
+        assert begun.wait(60)
+        assert ask(port, "/about")[0].status == 200
+        go_on.set()
+        assert [reply.result()[0].status for reply in replies] == [200, 200, 200]
+    assert most == [1]
 
 
 def test_a_page_from_elsewhere_that_points_here_gets_nothing(port: int) -> None:
