@@ -121,8 +121,11 @@ def test_a_networks_gates_are_recorded_and_its_connections_cut(method: str) -> N
         plain = network(images)
         with record_gates(network) as gates, record_flow(network) as flows:
             recorded = network(images)
+        with torch.autocast("cpu", torch.bfloat16), record_flow(network) as under_autocast:
+            network(images)
         assert list(gates) == list(flows) == layers
-        assert all(shares.shape == (2, 2, 2) for shares in flows.values())
+        for shares in (*flows.values(), *under_autocast.values()):
+            torch.testing.assert_close(shares.sum(2), torch.ones(2, 2))
         with cut_connection(network, layers[-1], to=0, source=1):
             cut = network(images)
         after = network(images)

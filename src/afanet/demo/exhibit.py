@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from afanet.comparison.borrowing import as_input
+from afanet.comparison.borrowing import Gates, Readings, as_input, reading
 from afanet.comparison.look import Predictor
 from afanet.comparison.runs import Finished
 from afanet.data import Data
 from afanet.errors import InputError
-from afanet.fusion import cut_connection, flow, record_gates
+from afanet.fusion import cut_connection
 from afanet.fusion.inspect import fusion_layers
 from afanet.inference.results.files import png
 from afanet.report.inspect_page import overlay
@@ -80,9 +80,9 @@ class Exhibit:
         with self._lock:
             if not self.layers:
                 return told | {"tasks": self._show(self._logits(image)), "taken": [], "shares": []}
-            with record_gates(network) as gates:
+            with reading(network) as read:
                 whole = self._logits(image)
-            told |= self._borrowed(gates, image[0])
+            told |= self._borrowed(*read(), image[0])
             if not layers:
                 return told | {"tasks": self._show(whole)}
             with ExitStack() as cuts:
@@ -100,20 +100,20 @@ class Exhibit:
             for name, task in self.predictor.tasks.items()
         ]
 
-    def _borrowed(self, gates: Mapping[str, Mapping[str, Tensor]], image: Tensor) -> dict[str, Any]:
+    def _borrowed(self, gates: Gates, readings: Readings, image: Tensor) -> dict[str, Any]:
         names = list(self.predictor.tasks)
         photo = (photograph(image).numpy() * 255).astype(np.uint8)
         taken = [
             {
                 "layer": layer,
                 "to": name,
-                "picture": as_url(overlay(photo, 1 - kinds["spatial"][0, place, place, 0].cpu().numpy()), "JPEG", 512),
+                "picture": as_url(overlay(photo, 1 - kinds["spatial"][0, place, place, 0].numpy()), "JPEG", 512),
             }
             for layer, kinds in gates.items()
             if "spatial" in kinds
             for place, name in enumerate(names)
         ]
-        shares = [{"layer": layer, "shares": flow(kinds)[0].tolist()} for layer, kinds in gates.items()]
+        shares = [{"layer": layer, "shares": one.flow[0].tolist()} for layer, one in readings.items()]
         return {"taken": taken, "shares": shares}
 
 

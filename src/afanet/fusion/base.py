@@ -90,11 +90,11 @@ class Fusion(nn.Module, ABC):
         gates = self.gates(xs)
         sizes = magnitudes(xs)
         if "channel" in gates:
-            sizes = torch.einsum("bkjc,bjchw->bkjhw", gates["channel"][..., 0, 0].float(), sizes)
+            sizes = contract("bkjc,bjchw->bkjhw", gates["channel"][..., 0, 0], sizes)
         else:  # each task's own, on the diagonal
             sizes = torch.diag_embed(sizes.sum(2).movedim(1, -1)).movedim((-2, -1), (1, 2))
         if "spatial" in gates:
-            return shares(torch.einsum("bikhw,bkjhw->bij", gates["spatial"][:, :, :, 0].float(), sizes))
+            return shares(contract("bikhw,bkjhw->bij", gates["spatial"][:, :, :, 0], sizes))
         return shares(sizes.sum((3, 4)))
 
     @abstractmethod
@@ -111,6 +111,12 @@ def in_full_precision(x: Tensor) -> AbstractContextManager[Any]:
     device = x.device.type
     # "meta", where shapes and FLOPs are had for nothing, has no autocast
     return nullcontext() if device == "meta" else torch.autocast(device, enabled=False)
+
+
+def contract(equation: str, one: Tensor, other: Tensor) -> Tensor:
+    """`torch.einsum` in full precision, whatever autocast says."""
+    with in_full_precision(one):
+        return torch.einsum(equation, one.float(), other.float())
 
 
 def magnitudes(xs: Sequence[Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor, nn
 
-from afanet.fusion.base import Fusion, magnitudes, shares, weighted_sums, without
+from afanet.fusion.base import Fusion, contract, magnitudes, shares, weighted_sums, without
 
 
 class CrossStitch(Fusion):
@@ -52,8 +52,7 @@ class CrossStitch(Fusion):
 
     def carried(self, xs: Sequence[Tensor]) -> Tensor:
         """How much of each output came of each source, (B, to, from), as absolute weights times magnitudes."""
-        weights = self.alpha.abs()[..., 0, 0].float()
-        return shares(torch.einsum("ijc,bjc->bij", weights, magnitudes(xs).mean((3, 4))))
+        return shares(contract("ijc,bjc->bij", self.alpha.abs()[..., 0, 0], magnitudes(xs).mean((3, 4))))
 
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
         """The outputs if `to` got its own features in the place of those of `source`, under the same gates."""

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afanet.fusion.base import Fusion, magnitudes, shares
+from afanet.fusion.base import Fusion, contract, magnitudes, shares
 from afanet.fusion.cross_stitch import start_weights
 
 
@@ -65,8 +65,7 @@ class NDDR(Fusion):
 
     def carried(self, xs: Sequence[Tensor]) -> Tensor:
         """How much of each output came of each source, (B, to, from), as absolute weights times magnitudes."""
-        weights = self._kernels().sum(1).float()
-        return shares(torch.einsum("ijc,bjc->bij", weights, magnitudes(xs).mean((3, 4))))
+        return shares(contract("ijc,bjc->bij", self._kernels().sum(1), magnitudes(xs).mean((3, 4))))
 
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
         """The outputs if `to` got its own features in the place of those of `source`, with the same kernels."""
