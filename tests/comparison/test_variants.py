@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +70,32 @@ def test_the_command_takes_methods_or_variants(tmp_path: Path, capsys: pytest.Ca
     assert "one of them" in capsys.readouterr().err
     assert main(["compare", "digits", "--variants", str(tmp_path / "none.yaml")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_a_comparison_that_is_killed_between_the_stages_of_a_variant_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a real signal; and once more where the end of a run is missing."""
+    monkeypatch.setattr("afanet.comparison.costs.measure_costs", lambda groups: None)
+    monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 5)
+    monkeypatch.chdir(tmp_path)
+    Path("warm.yaml").write_text("single: {network.method: single}\nwarm: {network.method: afa, two_stage: true}\n")
+    flags = """--variants warm.yaml --seeds 2 --backbone test_resnet --size 16 16 --data.options.train_pairs 8
+    --data.options.test_pairs 4 --epochs 1 --batch-size 4 --workers 0 --device cpu --precision float32 --out all"""
+    words = ["compare", "digits", *flags.split()]
+    command = [sys.executable, "-m", "afanet", *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}) as one:
+        assert one.stderr is not None
+        assert "second stage\n" in iter(one.stderr.readline, "")
+        one.kill()
+    assert not Path("all/warm-seed0/last.ckpt").exists()
+    assert main(words) == 0
+    said = capsys.readouterr().err
+    assert "single-seed0 (1 of 4): there already" in said
+    assert "warm-seed0 (2 of 4)\n" in said
+    first = Path("all/comparison.json").read_text()
+    found = {row["title"]: row["seeds"] for row in json.loads(first)["rows"]}
+    assert found == {"single": [0, 1], "afa, two_stage=True": [0, 1]}
+    Path("all/warm-seed1/metrics.json").unlink()
+    assert main(words) == 0
+    assert Path("all/comparison.json").read_text() == first

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from afanet.errors import InputError
+from afanet.training import run as running
 from afanet.training.checkpoint import read_checkpoint
+from afanet.training.folder import RunFolder
 from afanet.training.recipe import Recipe
 from afanet.training.run import train
 from afanet.training.setup import build_network, open_tasks
@@ -72,3 +75,48 @@ def test_two_stages_are_one_after_the_other(small: Callable[..., Recipe], tmp_pa
     assert run.results["tasks"] == second.results["tasks"]
     both = read_checkpoint(tmp_path / "both/single/last.ckpt")["state_dict"]
     assert all(torch.equal(both[k], v) for k, v in read_checkpoint(first.folder.checkpoint)["state_dict"].items())
+
+
+def test_a_run_of_two_stages_goes_on_from_either_by_the_recipe_it_was_given(
+    small: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = small(**TINY, two_stage=True)
+    folder = RunFolder(tmp_path / "run")
+
+    def killed(*arguments: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "warm_start", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, folder.path)
+    monkeypatch.undo()
+    assert not folder.checkpoint.exists()
+    first = RunFolder(folder.single).checkpoint.read_bytes()
+    with pytest.raises(InputError, match="has seed 0, and now it is 1"):
+        train(recipe.model_copy(update={"seed": 1}), folder.path, resume=True)
+    run = train(recipe, folder.path, resume=True)
+    assert RunFolder(folder.single).checkpoint.read_bytes() == first
+    assert run.results["tasks"] == train(recipe, tmp_path / "whole").results["tasks"]
+    assert folder.read_recipe().model_dump() == running.resolve(recipe).model_dump()
+    folder.metrics.unlink()  # as if it had been killed at its very end
+    assert train(recipe, folder.path, resume=True).results["tasks"] == run.results["tasks"]
+
+
+@pytest.mark.parametrize("stage", ["single", "run"])
+def test_where_a_stage_fails_before_it_learnt_what_the_others_learnt_is_left(
+    stage: str, small: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(job: Any, where: RunFolder) -> None:
+        if where.path.name == stage:
+            raise InputError("the disk is full")
+        before(job, where)
+
+    before = running._fit
+    recipe, folder = small(**TINY, two_stage=True), RunFolder(tmp_path / "run")
+    monkeypatch.setattr(running, "_fit", fit)
+    with pytest.raises(InputError, match="disk is full"):
+        train(recipe, folder.path)
+    monkeypatch.undo()
+    left = sorted(file.name for file in folder.path.iterdir()) if folder.path.exists() else []
+    assert left == ([] if stage == "single" else ["recipe.yaml", "single"])
+    assert train(recipe, folder.path, resume=True).results["steps"] == 1

@@ -87,13 +87,16 @@ class RunFolder:
             raise InputError(f"run folder {self.path} cannot be written: {error.strerror}") from None
 
     def remove(self) -> None:
-        """Remove what a run that learnt nothing has left, and the folder if that was all."""
+        """Remove what a run that learnt nothing has left, and the folder; a first stage stays, with the recipe."""
+        kept = (self.single, self.recipe) if self.single.exists() else ()
         for file in self.path.iterdir():
+            if file in kept:
+                continue
             if file.is_file():
                 file.unlink()
-            elif file != self.single:
+            else:
                 shutil.rmtree(file)
-        if not any(self.path.iterdir()):
+        if not kept:
             self.path.rmdir()
 
     def read_results(self) -> dict[str, Any]:

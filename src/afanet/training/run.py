@@ -84,9 +84,8 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
     if first():
         folder = RunFolder.resumable(path, recipe) if resume else RunFolder.fresh(path)
     with plain_errors():
-        if recipe.two_stage:
-            recipe = _first_stage(recipe, folder, resume)
-        job = _prepare(recipe)
+        begun = _first_stage(recipe, folder, resume) if recipe.two_stage else recipe
+        job = _prepare(begun)
         say(job.data.describe)
         for report in filter(None, job.weights_report.splitlines()):
             say(report)
@@ -96,7 +95,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
             folder.create(recipe)
         try:
             if count:
-                launch(_fit_in_one_of_several, count, recipe, folder.path)
+                launch(_fit_in_one_of_several, count, begun, folder.path)
             else:
                 _fit(job, folder)
         except InputError:
@@ -141,9 +140,15 @@ def resolve(recipe: Recipe) -> Recipe:
 
 def _first_stage(recipe: Recipe, folder: RunFolder, resume: bool) -> Recipe:
     """Train the single-task networks that the run begins with; returns its recipe with these as its warm start."""
-    single = for_method(recipe, "single")
     say("first stage: single-task networks")
-    train(single, folder.single, resume=resume)
+    if first():
+        folder.create(recipe)  # or nothing would say whose first stage this is, to go on from it
+    try:
+        train(for_method(recipe, "single"), folder.single, resume=resume)
+    except InputError:
+        if first() and not folder.single.exists():
+            folder.remove()
+        raise
     say("second stage")
     return recipe.model_copy(update={"warm_start": (folder.single.absolute(),)})
 
