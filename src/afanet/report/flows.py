@@ -15,7 +15,7 @@ from afanet.report.charts import as_svg, colours, ink_on, new_figure
 
 MANY = 4  # tasks; of more the flow is a map of cells, and their profiles are one
 NODE = 0.3  # radius
-LONGEST = 14  # characters of a name beside a ring
+LONGEST = 14  # characters of a name beside a ring or a row of cells
 WIDEST = 24  # points of an arrow that carries all
 WORDS = 12  # tasks of which cells hold their shares in per cent
 
@@ -65,6 +65,10 @@ def together(values: Mapping[str, Array], join: Callable[[list[Array]], Array]) 
     return {"all tasks together": join([first, *rest])} if len(values) > MANY else dict(values)
 
 
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+
+
 def _arrows(shares: Array, names: Sequence[str], label: str) -> str:
     tasks, ink = len(names), colours(names)
     figure, axes = new_figure(*((2.7, 1.4) if tasks == 2 else (3.2, 2.5)))
@@ -77,16 +81,15 @@ def _arrows(shares: Array, names: Sequence[str], label: str) -> str:
                 _arrow(axes, places[source], places[to], shares[to, source], ink[names[source]], tasks == 2)
     for number, name in enumerate(names):
         x, y = places[number]
-        short = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
         axes.add_patch(Wedge((x, y), NODE, 0, 360, width=0.09, color="#8888884d", lw=0))
         axes.add_patch(Wedge((x, y), NODE, 90 - 360 * shares[number, number], 90, width=0.09, color=ink[name], lw=0))
         axes.text(x, y, f"{shares[number, number]:.0%}", ha="center", va="center", fontsize=8)
         if tasks == 2:
-            axes.text(x, y + 1.2 * NODE, short, ha="center", va="bottom", fontsize=9)
+            axes.text(x, y + 1.2 * NODE, _short(name), ha="center", va="bottom", fontsize=9)
         else:  # outside the ring of rings, where no arrow goes
             side = "center" if abs(x) < 0.1 else "left" if x > 0 else "right"
             high = "center" if abs(x) > 0.9 else "bottom" if y > 0 else "top"
-            axes.text(1.37 * x, 1.37 * y, short, ha=side, va=high, fontsize=9)
+            axes.text(1.37 * x, 1.37 * y, _short(name), ha=side, va=high, fontsize=9)
     axes.set_xlim((-1.7, 1.7) if tasks == 2 else (-2.2, 2.2))
     axes.set_ylim((-0.6, 0.75) if tasks == 2 else (-1.7, 1.7))
     axes.set_aspect("equal")
@@ -121,11 +124,7 @@ def _cells(shares: Array, names: Sequence[str], label: str) -> str:
     most = max(taken.max(), 1e-6)
     mesh = axes.pcolormesh(edges, edges, taken, cmap=colormaps["viridis"], vmin=0, vmax=most)
     size = min(9.0, 230 / tasks)
-    shown = (
-        list(names)
-        if tasks > WORDS
-        else [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
-    )
+    shown = [_short(name) for name in names]
     axes.set_xticks(range(tasks), shown, rotation=90, fontsize=size)
     axes.set_yticks(range(tasks), shown, fontsize=size)
     axes.invert_yaxis()
