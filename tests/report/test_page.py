@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
+from afanet.comparison.compare import compare_runs
 from afanet.comparison.images import ImageScores
 from afanet.comparison.look import DISTANCES, Look
+from afanet.comparison.runs import Finished
 from afanet.report.charts import colours
-from afanet.report.page import _details
+from afanet.report.page import _details, report_page
 from afanet.tasks import Classification, Depth, MultiLabel, Segmentation, Task
+from afanet.training.folder import RunFolder
+from afanet.training.load import load_recipe
 
 TITLES = ["single", "afa"]
 
@@ -42,3 +49,40 @@ def test_each_kind_of_task_has_its_details(task: Task, pictures: int) -> None:
     assert sum(len(drawn) for _, drawn in found) == pictures
     for _, drawn in found:
         assert all(svg.startswith("<svg") and "#000000" not in svg for svg in drawn)
+
+
+def rows(part: str) -> list[list[str]]:
+    """The cells of a table, but for its heading, without what stands below a figure."""
+    cells = [re.findall(r"<td>(.*?)(?:<small.*?)?</td>", row, re.DOTALL) for row in re.split("<tr>", part)]
+    return [row for row in cells if row]
+
+
+@pytest.mark.parametrize("tasks", [4, 5, 9])
+def test_of_many_tasks_one_figure_is_seen_and_the_others_are_folded(tasks: int, tmp_path: Path) -> None:
+    names = [f"task_{number}" for number in range(tasks)]
+    known: dict[str, Task] = {name: Classification(name, ["a", "b"]) for name in names}
+    metrics = list(known[names[0]].higher_is_better)
+    figures = {name: {metric: i + j / 10 for j, metric in enumerate(metrics)} for i, name in enumerate(names)}
+    runs = []
+    for method in TITLES:
+        worse = {name: {**one, metrics[1]: one[metrics[1]] + (method == "afa")} for name, one in figures.items()}
+        for seed in (0, 1):
+            recipe = load_recipe("digits", {"network.method": method, "seed": seed, "device": "cpu"})
+            results = {"tasks": worse, "data": "some", "parameters": 1, "flops": 1}
+            runs.append(Finished(RunFolder(tmp_path / f"{method}-{seed}"), recipe, results))
+    page = report_page(compare_runs(runs, known))
+    seen, *folded = page[page.index("<h2>Figures") : page.index("<h2>Learning")].split("<details>")
+    first = [[name, f"{metrics[0]} ↑", *[f"{figures[name][metrics[0]]:.4f} ± 0.0000"] * 2] for name in names]
+    if tasks == 4:
+        assert not folded
+        assert [row for row in rows(seen) if row[0]] == first
+        assert len([row for row in rows(seen) if row[1][-1] == "↑"]) == tasks * len(metrics) + 2
+        return
+    assert rows(seen)[:tasks] == first
+    assert [row[1][:7] for row in rows(seen)[tasks:]] == ["delta_m", "delta_m", "paramet", "GFLOPs "]
+    assert [one[: one.index("</summary>")] for one in folded] == [
+        f'<summary>{name}: {len(metrics) - 1} more, <span class="better">▲ 1</span>' for name in names
+    ]
+    for name, part in zip(names, folded, strict=True):
+        assert [row[1] for row in rows(part)] == [f"{metric} ↑" for metric in metrics[1:]]
+        assert rows(part)[0][2:] == [f"{figures[name][metrics[1]] + more:.4f} ± 0.0000" for more in (0, 1)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,24 +20,29 @@ from afanet.comparison.look import DISTANCES, Look
 from afanet.comparison.runs import BASE
 from afanet.report import charts
 from afanet.report.borrowed import section
+from afanet.report.flows import MANY
 from afanet.report.gallery import gallery
 from afanet.report.template import render
 from afanet.tasks import ColourBar, DenseTask, Swatches, Task
 from afanet.tasks.depth import Depth
 from afanet.training.load import dump_recipe
 
+Line = tuple[str, str, list[tuple[str, str, str]]]  # as `tables.lines` has it
+
 
 def report_page(comparison: Comparison, examination: Examination | None = None) -> str:
     """The page of a comparison; pictures, details and flows are those of an examination of its methods."""
     ink = charts.colours([row.title for row in comparison.rows])
     shown = examination.methods if examination else {}
+    lines, folded = _figures(comparison)
     return render(
         "report_page.html",
         title=comparison.rows[0].group.recipe.name,
         describe=comparison.rows[0].group.runs[0].results["data"],
         verdicts=[_verdict(comparison, row) for row in comparison.rows if row.changes],
         titles=[row.title for row in comparison.rows],
-        lines=list(tables.lines(comparison)),
+        lines=lines,
+        folded=folded,
         marks=tables.MARKS,
         notes=tables.footnotes(comparison),
         summary=_summary(comparison, ink),
@@ -63,6 +69,21 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
             (row.title, str(row.group.runs[0].folder.path), dump_recipe(row.group.recipe)) for row in comparison.rows
         ],
     )
+
+
+def _figures(comparison: Comparison) -> tuple[list[Line], list[tuple[str, list[Line], Counter[str]]]]:
+    """The rows of the table; of more than `MANY` tasks each one's first, and by task the others with their verdicts."""
+    rest = list(tables.lines(comparison))
+    if len(comparison.tasks) <= MANY:
+        return rest, []
+    shown, folded = [], []
+    for name, task in comparison.tasks.items():
+        count = len(task.higher_is_better)
+        (first, *others), rest = rest[:count], rest[count:]
+        shown.append(first)
+        if others:
+            folded.append((name, others, Counter(verdict for _, _, cells in others for *_, verdict in cells)))
+    return shown + rest, folded
 
 
 def _verdict(comparison: Comparison, row: Row) -> dict[str, Any]:
