@@ -1,0 +1,168 @@
+"""Doing what a page shows, in order and in small: its commands, Python and YAML, with what it says is printed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from afanet.cli import main
+
+from .pages import SLOW, Block, blocks, commands, left_out
+
+ROOT = Path(__file__).parents[2]
+SIZE = {"--size": "32 48"}  # of the cache too, or training would not find it
+SMALLER = SIZE | {
+    "--backbone": "test_resnet",
+    "--steps": "2",
+    "--batch-size": "2",
+    "--workers": "0",
+    "--device": "cpu",
+}
+FEWER = {"rooms": ["--data.options.train_scenes", "4", "--data.options.test_scenes", "2"]}
+BENCHMARK = "--methods single --steps 1 --batch-size 2 --scenes 4 --rounds 1 --calibration 1 --images 2"
+# Pages that show what is counted in whole data sets, of which there are a few samples here.
+COUNTED = ("adience.md", "check.md", "index.md", "nyuv2.md")
+# In the place of SLURM's: two tasks on this machine, with the variables that it sets and where they find each other.
+SRUN = """#!/bin/bash
+while [[ $1 == --* ]]; do shift; done
+export SLURM_NTASKS=2 SLURM_NTASKS_PER_NODE=2 SLURM_NNODES=1 SLURM_NODEID=0 SLURM_JOB_ID=7 SLURM_JOB_NAME=train
+for rank in 0 1; do SLURM_PROCID=$rank SLURM_LOCALID=$rank "$@" & started[rank]=$!; done
+wait "${started[0]}" && wait "${started[1]}"
+"""
+
+Before = Callable[[str], None]
+
+
+def pattern(line: str, counted: bool) -> str:
+    """What a shown line may look like: `...` is anything, and figures, sizes, times or all numbers are any others."""
+    number = r"\d[\d.x]*"
+    varying = number if counted else r"\d+x\d+|\d+\.\d+|\d+(?= s\))"
+    return number.join(re.escape(part).replace(r"\.\.\.", ".*") for part in re.split(varying, line.strip()))
+
+
+def write_yaml(block: Block) -> None:
+    """Into the file that the text names last: entries of `tasks`, or a recipe with what `flat/recipe.yaml` has more."""
+    path = Path(re.findall(r"`([\w/]+\.yaml)`", block.above)[-1])
+    base = next((file for file in (path, Path("flat/recipe.yaml")) if file.exists()), None)
+    recipe = yaml.safe_load(base.read_text()) if base else {}
+    given = yaml.safe_load(textwrap.dedent(block.text))
+    if block.text.startswith(" "):
+        recipe["data"]["options"]["tasks"] |= given
+    else:
+        recipe |= given
+    path.write_text(yaml.safe_dump(recipe, sort_keys=False))
+
+
+def in_full(command: str) -> list[str]:
+    """The command for what it names in capitals but for paths: METHOD is single task, then AFA, and so RUN is two."""
+    command = re.sub(r"RUN( RUN)+", "RUN-single RUN-afa", command.replace("SEED", "0").replace("NAME", "uw"))
+    if "METHOD" not in command:
+        return [command]
+    return [command.replace("METHOD", method).replace("RUN", f"RUN-{method}") for method in ("single", "afa")]
+
+
+def smaller(command: str, data: Path) -> list[str]:
+    """The command's words, with those that make it small, and stand-ins for weights and data."""
+    words = shlex.split(command.replace("--weights PATH", "--weights weights.pt").replace("PATH", str(data)))
+    given = words[words.index("afanet") + 1 :] if "afanet" in words else []
+    if given[1:2] == ["prepare"]:
+        added = SIZE
+    elif given[:1] == ["train"]:
+        # Where a command names no method: what weaving takes is tested elsewhere, but `inspect` needs something woven.
+        added = SMALLER | {"--method": "afa" if given[1] == "rooms" else "hard"}
+    elif given[:1] == ["compare"]:
+        added = SMALLER | {"--seeds": "1"}
+        if "--seeds" in words:
+            words[words.index("--seeds") + 1] = "1"
+    else:
+        return words if given else [*words, *BENCHMARK.split()]
+    words += FEWER.get(given[1], [])
+    return words + [word for flag, value in added.items() if flag not in words for word in (flag, *value.split())]
+
+
+def launch(script: str) -> str:
+    """Run a line of bash on each machine that it wants, all of which are this one, and return what was printed."""
+    places, number = Path("bin"), int((re.findall(r"--nnodes (\d)", script) or ["1"])[0])
+    places.mkdir(exist_ok=True)
+    places.joinpath("srun").write_text(SRUN)
+    places.joinpath("srun").chmod(0o755)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    script = script.replace("HOST:29500", f"127.0.0.1:{port} --local-addr 127.0.0.1")
+    script = script.replace("--nproc-per-node 4", "--nproc-per-node 1").replace("benchmarks/", f"{ROOT}/benchmarks/")
+    path = f"{places.absolute()}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    more = {"PATH": path, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": os.environ | more}
+    started = [subprocess.Popen(["bash", "-c", script], **pipes) for _ in range(number)]
+    said = "".join(process.communicate(timeout=500)[0] for process in started)
+    assert [process.returncode for process in started] == [0] * number, f"{script}\n{said}"
+    return said
+
+
+def follow(
+    page: Path,
+    data: Path,
+    capsys: pytest.CaptureFixture[str],
+    before: Before = lambda text: None,
+    slow: bool = False,
+) -> None:
+    """Do what `page` says, each block in its turn; `before` is called with a command or block ere its turn comes."""
+    namespace: dict[str, object] = {}
+    last, said, everything = "", "", ""
+    for block in blocks(page):
+        if left_out(block.text) or (page.name == "README.md" and block.kind != "console"):
+            continue
+        before(block.text)
+        everything += "".join(capsys.readouterr())
+        if block.kind == "python":
+            exec(block.text, namespace)
+            everything += (said := "".join(capsys.readouterr()))
+        elif block.kind == "yaml":
+            write_yaml(block)
+        elif block.kind in ("console", "bash"):
+            for command, shown in commands(block):
+                if left_out(command) or (command.startswith(SLOW) and not slow):
+                    continue
+                before(command)
+                for one in in_full(command):
+                    everything += do(one, shown, page, data, capsys)
+        elif block.text.startswith("image,split"):
+            check(block.text.splitlines(), Path("flat/manifest.csv").read_text(), page)
+        elif last == "python":
+            assert block.text == said
+        else:
+            check(block.text.splitlines(), everything, page)
+        last = block.kind
+
+
+def do(command: str, shown: list[str], page: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Run one command, see that it prints what is shown, and return what it printed."""
+    goes_on = "--warm-start" in command or "--resume" in command
+    if "evaluate" not in page.read_text(encoding="utf-8") and "afanet train" in command and not goes_on:
+        shutil.rmtree("runs", ignore_errors=True)  # of a command that the next can stand for
+    program, *words = smaller(command, data)
+    if program == "afanet":
+        status = main(words)
+        said = "".join(capsys.readouterr())
+        assert status == (2 if any(line.startswith("error: ") for line in shown) else 0), f"{command}\n{said}"
+    else:
+        said = launch(shlex.join([program, *words]))
+    check(shown, said, page)
+    return said
+
+
+def check(shown: list[str], said: str, page: Path) -> None:
+    for line in shown:
+        assert re.search(pattern(line, page.name in COUNTED), said), f"{page.name}: {line}\n{said}"

@@ -1,0 +1,68 @@
+"""What stands on a page: its blocks, its commands, and which of them are left out or slow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+# What is not done, by how it begins, and why.
+LEFT_OUT = {
+    "afanet demo": "serves a page until it is ended; tests/demo",
+    "make ": "sets up an environment and runs these tests",
+    "pip install": "what runs these tests is installed",
+    "PATH/": "a layout, which the trees have",
+    "afanet train nyuv2 --data PATH --data.options.depth raw": "the tree has no official file; nyuv2/test_matlab.py",
+    "losses:": "keys of several recipes; test_the_losses_of_the_page",
+    "│ section    │ rows": "the official folds; test_the_table_of_the_official_folds, where they lie",
+    "afanet: error: process 2 of 2": "takes a process that dies; training/test_launch.py",
+}
+# What is done by `pytest -m slow` alone, by how it begins: many runs, several machines, or whole backbones.
+SLOW = (
+    "afanet compare nyuv2 --data PATH --weights PATH",
+    "afanet train faces --data PATH --fold 0 --weights PATH",
+    "afanet train nyuv2 --data PATH --weights PATH",
+    "afanet report RUN",
+    "python benchmarks/",
+    "srun ",
+    "torchrun ",
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, its text, and the page above it."""
+
+    kind: str
+    text: str
+    above: str
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    return [Block(found[1], found[2], text[: found.start()]) for found in BLOCK.finditer(text)]
+
+
+def commands(block: Block) -> Iterator[tuple[str, list[str]]]:
+    """Each command of a console block, without its remark, and the lines that are shown below it; a script's `srun`."""
+    if block.kind == "bash":
+        yield from ((line, []) for line in block.text.splitlines() if line.startswith("srun "))
+        return
+    for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+        command, *shown = part.splitlines()
+        yield re.sub(r"\s+# .*", "", command), shown
+
+
+def left_out(text: str) -> bool:
+    return any(text.startswith(start) for start in LEFT_OUT)
+
+
+def steps(page: Path) -> list[str]:
+    """What there is to do on a page: its commands, and all other blocks."""
+    found = []
+    for block in blocks(page):
+        texts = [command for command, _ in commands(block)] if block.kind in ("console", "bash") else [block.text]
+        found += [text for text in texts if not left_out(text)]
+    return found
