@@ -82,6 +82,7 @@ def _figures(comparison: Comparison) -> tuple[list[Line], list[tuple[str, list[L
         (first, *others), rest = rest[:count], rest[count:]
         shown.append(first)
         if others:
+            others[0] = name, *others[0][1:]
             folded.append((name, others, Counter(verdict for _, _, cells in others for *_, verdict in cells)))
     return shown + rest, folded
 
