@@ -144,6 +144,7 @@ def test_cut_from_who_sees_the_blind_guess_and_cut_from_the_blind_nobody_loses(p
     do("train", "digit blind", "pair", "--warm-start", "pair-start")
     assert sees_nothing("pair")
     found = inspect("pair")
+    assert (found["digit", "blind"]["share"], found["blind", "digit"]["share"]) == (0, 1)
     needed = found["blind", "digit"]["changes"]["blind"]
     whole = json.loads(Path("pair/metrics.json").read_text())["tasks"]["blind"]["accuracy"]
     assert needed["high"] < -0.3  # clearly worse
@@ -178,7 +179,7 @@ def test_shares_are_what_the_paper_s_equations_make_of_the_features(rows: dict[s
 
 
 def mean_shares(x: NDArray[np.float64], weights: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """(to, from), from features (images, tasks, C, H, W): CAM, then SAM, each a softmax over own and other."""
+    """(to, from), of magnitudes (images, tasks, C, H, W): CAM, then SAM, each a softmax over own and other."""
     images, tasks = x.shape[:2]
     g = np.maximum(x.mean((3, 4)).reshape(images, -1) @ weights["cam.W.weight"].T, 0)
     channel = spread_out(g, weights["cam.P"], tasks)  # (images, to, from, C)
@@ -186,8 +187,9 @@ def mean_shares(x: NDArray[np.float64], weights: dict[str, NDArray[np.float64]])
     padded, kernel = np.pad(mixed, ((0, 0), (0, 0), (3, 3), (3, 3))), weights["sam.conv.weight"][0]
     windows = np.lib.stride_tricks.sliding_window_view(padded, (7, 7), (2, 3))
     g = np.maximum(np.einsum("bnhwij,nij->bhw", windows, kernel), 0).reshape(images, -1)
-    spatial = spread_out(g, weights["sam.Q"], tasks)
-    return np.einsum("bikp,bkjc->ij", spatial, channel) / (images * x[0, 0].size)
+    spatial = spread_out(g, weights["sam.Q"], tasks)  # (images, to, from, pixels)
+    given = np.einsum("bikp,bkjc,bjcp->bij", spatial, channel, np.abs(x).reshape(*x.shape[:3], -1))
+    return (given / given.sum(2, keepdims=True)).mean(0)
 
 
 def spread_out(g: NDArray[np.float64], pair: NDArray[np.float64], tasks: int) -> NDArray[np.float64]:

@@ -65,11 +65,9 @@ def write_yaml(block: Block) -> None:
 
 
 def in_full(command: str) -> list[str]:
-    """The command for what it names in capitals but for paths: METHOD is single task, then AFA, and so RUN is two."""
-    command = re.sub(r"RUN( RUN)+", "RUN-single RUN-afa", command.replace("SEED", "0").replace("NAME", "uw"))
-    if "METHOD" not in command:
-        return [command]
-    return [command.replace("METHOD", method).replace("RUN", f"RUN-{method}") for method in ("single", "afa")]
+    """The command for what it names in capitals but for paths: METHOD is single task, then AFA."""
+    command = command.replace("SEED", "0").replace("NAME", "uw")
+    return [command.replace("METHOD", method) for method in ("single", "afa")] if "METHOD" in command else [command]
 
 
 def smaller(command: str, data: Path) -> list[str]:

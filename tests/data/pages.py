@@ -24,7 +24,6 @@ SLOW = (
     "afanet compare nyuv2 --data PATH --weights PATH",
     "afanet train faces --data PATH --fold 0 --weights PATH",
     "afanet train nyuv2 --data PATH --weights PATH",
-    "afanet report RUN",
     "python benchmarks/",
     "srun ",
     "torchrun ",
