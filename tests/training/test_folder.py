@@ -61,7 +61,7 @@ def test_metrics_are_read_back_where_there_are_any(tmp_path: Path) -> None:
     assert folder.read_metrics() == {"tasks": {}, "threads": 2}
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"tasks": {}}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"threads": 2}', '{"tasks": {}, "versions": {"afanet": "new"}}'])
 def test_metrics_of_another_kind_are_refused(text: str, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.metrics.write_text(text)

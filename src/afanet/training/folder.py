@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from afanet import __version__
 from afanet.errors import InputError
 from afanet.training.load import dump_recipe, load_recipe
 from afanet.training.recipe import Recipe
@@ -117,17 +118,35 @@ class RunFolder:
             raise InputError(f"{file} cannot be written: {error.strerror}") from None
 
     def read_metrics(self) -> dict[str, Any] | None:
-        """The results at the end of training, None where the run did not come to it.
+        """The results at the end of training, None where the run did not come to it; runs of before kept no threads.
 
-        Raises `InputError` where the file holds something else.
+        Raises `InputError` where the file holds something else, or a newer version than this one wrote it.
         """
         if not self.metrics.is_file():
             return None
         try:
             results = json.loads(self.metrics.read_text(encoding="utf-8"))
-            return {key: results[key] for key in ("tasks", "threads")}
-        except (ValueError, KeyError, TypeError):
+            tasks, threads = results["tasks"], results.get("threads")
+            made = str(results.get("versions", {}).get("afanet", __version__))
+            newer = _minor(made) > _minor(__version__)
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise InputError(f"{self.metrics} is not what train wrote: restore it, or remove it") from None
+        if newer:
+            raise InputError(
+                f"{self.path} was made by afanet {made}, which this version, {__version__}, does not know how to read: "
+                "install that one or a later one"
+            )
+        return {"tasks": tasks, "threads": threads}
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    """What of a version may change how a run is kept; a patch never does.
+
+    >>> _minor("1.2.3") == _minor("1.2.4rc1") < _minor("1.10.0")
+    True
+    """
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
 
 
 def leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -113,9 +113,9 @@ def evaluate(path: Path, device: str | None = None) -> Run:
     where the folder is none of a run, or the checkpoint is one of another network.
     """
     folder = RunFolder.existing(path)
-    if (results := folder.read_metrics()) is not None:
+    if (then := folder.read_metrics()) and then["threads"]:
         # How many threads share a sum decides its last bits.
-        torch.set_num_threads(results["threads"])
+        torch.set_num_threads(then["threads"])
     recipe = folder.read_recipe()
     place = find_device(device or recipe.device)
     data, tasks = open_tasks(recipe)
