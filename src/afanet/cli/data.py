@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from afanet.data import Data
+    from afanet.data.survey import Survey
 
 
 def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -67,16 +68,17 @@ def _check(given: Namespace) -> None:
     from rich.console import Console
 
     from afanet.data.survey import survey
-    from afanet.report.survey_page import survey_page
     from afanet.report.survey_table import survey_tables
 
+    if given.html:  # known to be there before everything is read
+        import afanet.report.survey_page  # noqa: F401
     if _is_labels_only(given.source):
         return _check_folds(given)
     data = _open(given)
     with _progress(data, "reading") as advance:
         found = survey(data, workers=_workers(), advance=advance)
     if given.html:
-        _write(given.html, survey_page(found, data))
+        _write_page(given.html, found, data)
     if given.json:
         print(json.dumps(found.plain(), indent=2))
     else:
@@ -96,7 +98,6 @@ def _check_folds(given: Namespace) -> None:
     from afanet.data.adience.labels import read_folds
     from afanet.data.adience.report import fold_problems, fold_report, fold_survey
     from afanet.report.folds_table import folds_table
-    from afanet.report.survey_page import survey_page
 
     root = Path(given.source)
     if flags := overrides(given):
@@ -108,7 +109,7 @@ def _check_folds(given: Namespace) -> None:
     warnings.append(f"{root} has no photos (aligned/ or faces/): only the labels were checked")
     found = fold_survey(report, errors, warnings)
     if given.html:
-        _write(given.html, survey_page(found))
+        _write_page(given.html, found)
     if given.json:
         plain = {"data": found.describe, "folds": report, "errors": errors, "warnings": warnings}
         print(json.dumps(plain, indent=2))
@@ -180,9 +181,11 @@ def _errors(source: str, errors: Sequence[str]) -> InputError:
     return InputError(f"{source} has {count}: nothing can be trained on it before that is mended")
 
 
-def _write(file: Path, text: str) -> None:
+def _write_page(file: Path, found: Survey, data: Data | None = None) -> None:
+    from afanet.report.survey_page import survey_page
+
     try:
-        file.write_text(text, encoding="utf-8")
+        file.write_text(survey_page(found, data), encoding="utf-8")
     except OSError as error:
         raise InputError(f"{file} cannot be written: {error.strerror}") from None
 

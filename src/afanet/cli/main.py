@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from afanet.training.run import Run
 
 
-# What of an extra is not part of `train`.
-EXTRAS = {"starlette": "demo", "uvicorn": "demo"}
+# The extra of a command that takes more than `train`, which is part of it.
+EXTRAS = {"demo": "demo", "export": "export"}
 
 
 class Parser(ArgumentParser):
@@ -48,8 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         package = (error.name or "afanet").partition(".")[0]
         if package == "afanet":
             raise
-        extra = EXTRAS.get(package, "train")
-        print(f"afanet: error: {package} is missing: pip install 'afanet[{extra}]'", file=sys.stderr)
+        print(f"afanet: error: {package} is missing: pip install 'afanet[{_extra(words)}]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -111,6 +110,17 @@ def parse(words: Sequence[str]) -> Namespace:
     if rest:
         raise InputError(f"argument '{rest[0]}' is one too many (see {given.parser.prog} --help)")
     return given
+
+
+def _extra(words: Sequence[str]) -> str:
+    """The extra that the command needs; predicting from an ONNX file needs little, and no torch.
+
+    >>> _extra(["train", "rooms"]), _extra(["predict", "model.onnx", "photo.jpg"])
+    ('train', 'onnx')
+    """
+    if words[:1] == ["predict"] and any(word.lower().endswith(".onnx") for word in words):
+        return "onnx"
+    return EXTRAS.get(words[0], "train")
 
 
 def _train(given: Namespace) -> None:
