@@ -15,10 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src/afanet"
-SDIST = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"][
-    "sdist"
-]
-PARTS = [*SDIST["only-include"], "pyproject.toml", "README.md", "LICENSE", ".gitignore"]
+HATCH = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]
+PARTS = [*HATCH["build"]["targets"]["sdist"]["only-include"], "pyproject.toml", "README.md", "LICENSE", ".gitignore"]
 
 
 def build(place: Path, *, when: int, mode: int) -> dict[str, Path]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from timm.models import is_model
 
 from afanet import __version__
 from afanet.cli import main
@@ -24,7 +25,8 @@ TURNED = 5e-3
 @pytest.fixture(scope="module", autouse=True)
 def network() -> None:
     """The runs' network is in timm's registry."""
-    runpy.run_path(str(HERE / "train.py"))
+    if not is_model("small_enough_to_keep"):
+        runpy.run_path(str(HERE / "train.py"))
 
 
 @pytest.fixture(params=RUNS)

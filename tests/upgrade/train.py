@@ -19,13 +19,7 @@ FLAGS = """--backbone small_enough_to_keep --data.options.train_pairs 2000 --epo
 
 @register_model
 def small_enough_to_keep(pretrained: bool = False, **options: Any) -> ResNet:
-    shape = {
-        "block": BasicBlock,
-        "layers": (1, 1, 1, 1),
-        "channels": (8, 8, 8, 8),
-        "stem_width": 8,
-        "stem_type": "deep",
-    }
+    shape = {"block": BasicBlock, "layers": (1,) * 4, "channels": (8,) * 4, "stem_width": 8, "stem_type": "deep"}
     network: ResNet = _create_resnet("small_enough_to_keep", pretrained, **shape | options)
     return network
 
