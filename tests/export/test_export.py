@@ -37,6 +37,7 @@ def expected(folder: Path, images: Tensor) -> dict[str, np.ndarray]:
     return {"segmentation": powers / powers.sum(1, keepdims=True), "depth": metres}
 
 
+@pytest.mark.usefixtures("any_size")
 @pytest.mark.parametrize("method", METHODS)
 def test_onnx_gives_what_the_run_gives_at_any_size(method: str, trained: Trained, tmp_path: Path) -> None:
     done = export_run(trained(method), "onnx", tmp_path / "net.onnx")
@@ -60,6 +61,7 @@ def test_onnx_gives_what_the_run_gives_at_any_size(method: str, trained: Trained
             assert np.abs(found - truth).max() < TOLERANCE * np.abs(truth).max()
 
 
+@pytest.mark.usefixtures("any_size")
 def test_torchs_file_holds_the_same(trained: Trained, tmp_path: Path) -> None:
     done = export_run(trained("hard"), "torch", tmp_path / "net.pt2")
     extra = {"afanet.json": ""}

@@ -78,6 +78,7 @@ def test_a_fixed_number_of_bins_never_leaves_pixels_out(bins: int, free: bool) -
         torch.testing.assert_close(traced.program.module()(images), estimator(images))
 
 
+@pytest.mark.usefixtures("any_size")
 @pytest.mark.parametrize(("method", "size"), [("afa", (32, 32)), ("mtan", (32, 48))])  # equal sides are two sizes
 def test_gates_and_attention_take_any_size(method: str, size: tuple[int, int]) -> None:
     outputs = {"depth": Dense(1), "age": Pooled(2)}
