@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,3 +82,18 @@ def test_a_full_disk_from_the_start_leaves_nothing(full_disk: Callable[[int], No
     with pytest.raises(InputError, match=r"cannot be written .*; make room$"):
         save_checkpoint(tmp_path / "last.ckpt", nn.Linear(100, 100), {})
     assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupt_while_writing_is_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "last.ckpt", nn.Linear(3, 2), {})
+    before = (tmp_path / "last.ckpt").read_bytes()
+
+    class Interrupted(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "open", lambda *_: Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(tmp_path / "last.ckpt", nn.Linear(3, 2), {})
+    monkeypatch.undo()
+    assert (tmp_path / "last.ckpt").read_bytes() == before

@@ -123,6 +123,12 @@ def _timm_features(name: str, output_stride: int, pretrained: bool, size: Sequen
             f"backbone '{name}' has no chain of stages to take features from: use one that has, such as resnet50, "
             "or weave networks of your own with afanet.weave"
         )
+    reached = features.feature_info.reduction()[-1]
+    if output_stride < min(32, reached):  # some take the option and do nothing
+        raise InputError(
+            f"backbone '{name}' cannot be built with output stride {output_stride} (its last stage stays at a stride "
+            f"of {reached}): try output_stride=32, or another backbone"
+        )
     return features
 
 

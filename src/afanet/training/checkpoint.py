@@ -32,6 +32,8 @@ def save_checkpoint(file: Path, network: nn.Module, training: Mapping[str, Any])
         partial.replace(file)
     except (OSError, RuntimeError) as error:  # torch's writer raises the latter
         partial.unlink(missing_ok=True)
+        if isinstance(error.__context__, KeyboardInterrupt):  # which torch's writer takes for its stream's fault
+            raise error.__context__ from None
         reason = getattr(error, "strerror", None) or "the writer stopped, as on a full disk"
         last = "the one before it is whole: make room and go on with --resume" if file.exists() else "make room"
         raise InputError(f"checkpoint {file} cannot be written ({reason}); {last}") from None
