@@ -77,7 +77,9 @@ def test_the_mouse_reads_what_was_predicted_there(
 ) -> None:
     page.open()
     page.choose(picture)
-    for view, (x, y) in zip(page.browser.all(".view"), [(0.1, 0.2), (0.5, 0.9), (0.93, 0.31)], strict=True):
+    height, width = exhibit.run.recipe.data.size
+    for view, (row, column) in zip(page.browser.all(".view"), [(6, 4), (28, 23), (9, 44)], strict=True):
+        x, y = (column + 0.5) / width, (row + 0.5) / height  # a pixel's middle: an edge goes to either side
         ActionChains(page.browser.driver, duration=0).move_to_element_with_offset(
             view, round((x - 0.5) * view.size["width"]), round((y - 0.5) * view.size["height"])
         ).perform()
