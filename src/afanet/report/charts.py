@@ -87,7 +87,9 @@ def scatter(points: Mapping[str, tuple[float, float]], ink: Mapping[str, str], x
 
 def bars(values: Mapping[str, Mapping[str, float]], names: Sequence[str], ink: Mapping[str, str], label: str) -> str:
     """For each class a bar a method, to the left or right of zero."""
-    figure, axes = new_figure(height=1.0 + 0.14 * len(names) * (len(values) + 1))
+    columns = 3
+    rows = -(-len(values) // columns)
+    figure, axes = new_figure(height=1.0 + 0.2 * rows + 0.14 * len(names) * (len(values) + 1))
     thick = 0.8 / max(1, len(values))
     for number, (title, by_class) in enumerate(values.items()):
         places = np.arange(len(names)) + (number - (len(values) - 1) / 2) * thick
@@ -96,7 +98,7 @@ def bars(values: Mapping[str, Mapping[str, float]], names: Sequence[str], ink: M
     axes.set_yticks(range(len(names)), list(names), fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel(label)
-    axes.legend(frameon=False, fontsize=8)
+    figure.legend(loc="outside upper center", ncols=columns, frameon=False, fontsize=8)  # a bar may be anywhere
     return as_svg(figure)
 
 
