@@ -10,18 +10,19 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "afanet"
 BELOW = {
     "errors": set(),
+    "files": {"errors"},
     "fusion": {"errors"},
     "networks": {"errors", "fusion"},
     "reference": {"errors", "fusion", "networks"},
     "tasks": {"errors", "networks"},
     "data": {"errors", "tasks"},
-    "training": {"errors", "fusion", "networks", "tasks", "data"},
+    "training": {"errors", "files", "fusion", "networks", "tasks", "data"},
     "comparison": {"errors", "fusion", "networks", "tasks", "data", "training"},
-    "report": {"errors", "fusion", "tasks", "data", "training", "comparison"},
-    "export": {"errors", "tasks", "data", "training", "comparison"},
-    "inference": {"errors"},
+    "report": {"errors", "files", "fusion", "tasks", "data", "training", "comparison"},
+    "export": {"errors", "files", "tasks", "data", "training", "comparison"},
+    "inference": {"errors", "files"},
     "demo": {"errors", "inference", "fusion", "tasks", "data", "training", "comparison", "report"},
-    "cli": {"errors", "data", "training", "comparison", "report", "export", "inference", "demo"},
+    "cli": {"errors", "files", "data", "training", "comparison", "report", "export", "inference", "demo"},
     "__main__": {"cli"},
 }
 # The one file of its room that needs torch, and that nothing imports before it is asked for a run.

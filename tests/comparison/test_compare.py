@@ -61,6 +61,15 @@ def test_all_forms_of_the_table_say_the_same(finished: Make) -> None:
     assert "fewer than three seeds" in tables.markdown(comparison)
 
 
+def test_single_task_is_the_base_whatever_it_has_no_use_for_and_in_any_order(finished: Make) -> None:
+    trunk = {"network.trunk": 1}
+    runs = [finished(method, 0, figures(), keys=trunk) for method in ("single", "hard", "afa", "nddr")]
+    assert [group.title for group in group_runs(runs)] == ["single", "hard", "afa", "nddr"]
+    faster = [finished("afa", 0, figures(), keys={"optimizer.lr": 0.5}), finished("single", 0, figures())]
+    for order in (faster, faster[::-1]):
+        assert [group.title for group in group_runs(order)] == ["single", "afa, lr=0.5"]
+
+
 def test_what_else_differs_stands_in_the_title(finished: Make) -> None:
     runs = [finished("single", 0, figures()), finished("afa", 0, figures()), finished("hard", 0, figures())]
     runs += [finished("afa", 0, figures(), keys={"network.guard": 2.0})]

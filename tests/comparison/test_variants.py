@@ -54,6 +54,9 @@ def test_a_variant_keeps_the_recipe_but_for_what_it_names(tmp_path: Path) -> Non
         ("a: {network.method: hrad}", "did you mean 'hard'"),
         ("a: {epochs: many}", "'a': 'epochs' is 'many'"),
         ("a: [", "not valid YAML"),
+        ("a: {data.size: [16, 16]}", "'a' has data.size .16, 16., which all runs of a comparison"),
+        ("a: {workers: 7}", "'a' has workers 7"),
+        ("a: {epochs: 7}\nb: {epochs: 7}", "'a' and 'b' are the same recipe"),
     ],
 )
 def test_a_file_of_no_variants_is_refused(text: str, said: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from afanet.cli.flags import add_recipe_flags, overrides
 from afanet.errors import InputError
+from afanet.files import write_whole
 
 if TYPE_CHECKING:
     from afanet.comparison.runs import Finished
@@ -123,10 +124,7 @@ def show_runs(runs: Sequence[Finished], page: Path, files: Path | None = None) -
     if files:
         written |= {files / name: form(comparison) for name, form in tables.FORMS.items()}
     for file, text in written.items():
-        try:
-            file.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{file} cannot be written: {error.strerror}") from None
+        write_whole(file, text)
     console = Console()
     console.print(tables.terminal_table(comparison, console.width))
     for note in tables.footnotes(comparison):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afanet.errors import InputError
+from afanet.files import write_whole
 
 if TYPE_CHECKING:
     from afanet.inference.photo import Pixels
@@ -54,7 +55,7 @@ def _predict(given: Namespace) -> None:
     from afanet.inference.photo import find_photos
     from afanet.inference.predictor import Predictor
     from afanet.inference.results import Pooled, side_by_side
-    from afanet.inference.results.files import png, write
+    from afanet.inference.results.png import png
 
     out: Path = given.out
     predictor = Predictor(
@@ -72,7 +73,7 @@ def _predict(given: Namespace) -> None:
                 pooled = {task: result for task, result in results.items() if isinstance(result, Pooled)}
                 dense = {task: result for task, result in results.items() if task not in pooled}
                 written = [file for result in dense.values() for file in result.save(out, name)]
-                written.append(write(out / TOGETHER / f"{name}.png", png(side_by_side(pixels, results))))
+                written.append(write_whole(out / TOGETHER / f"{name}.png", png(side_by_side(pixels, results))))
                 kinds.update(file.parent.name for file in written)
                 lines.append(
                     {
@@ -88,9 +89,9 @@ def _predict(given: Namespace) -> None:
                     row |= result.columns()
                 rows.append(row)
     if lines:
-        write(out / LINES, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
+        write_whole(out / LINES, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
         if len(rows[0]) > 2:
-            write(out / TABLE, _table(rows).encode())
+            write_whole(out / TABLE, _table(rows).encode())
         for kind, count in kinds.items():
             print(f"{out / kind}: {count} file{'s' if count > 1 else ''}")
         print(f"{out / LINES}: a line for each of {len(lines)}{f', {TABLE} too' if len(rows[0]) > 2 else ''}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 from io import StringIO
 from multiprocessing import get_context
 from pathlib import Path
@@ -103,7 +103,8 @@ def held_now(device: torch.device) -> int:
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)
     if STATUS.is_file():
-        (STATUS.parent / "clear_refs").write_text("5")
+        with suppress(OSError):  # where the peak cannot be begun anew it is that since the start
+            (STATUS.parent / "clear_refs").write_text("5")
         return _status("VmRSS")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 

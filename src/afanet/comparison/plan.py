@@ -71,7 +71,7 @@ def complete(planned: Sequence[Planned]) -> None:
     content = None
     for run in planned:
         RunFolder.resumable(run.folder.path, run.recipe)
-        if not run.finished:
+        if run.folder.read_metrics() is None:
             continue
         then = run.folder.read_recipe()
         if then.precision != run.recipe.precision:

@@ -14,6 +14,7 @@ from afanet.tasks import Description, Task, read_task
 from afanet.training.folder import MAY_DIFFER, RunFolder, leaves
 from afanet.training.recipe import Recipe
 from afanet.training.setup import open_tasks
+from afanet.training.variants import unused
 
 BASE = "single"  # the method that every other one is compared with
 PROTOCOL = ("data.name", "data.size", "tasks", "select")  # and all of data.options
@@ -101,7 +102,7 @@ def group_runs(runs: Sequence[Finished]) -> list[Group]:
 def siblings(run: Finished) -> list[Finished]:
     """The runs beside `run` that differ from it in their seed alone, in the order of the seeds, itself among them.
 
-    Folders of anything else, and of runs that did not come to their end, are passed over.
+    Folders of anything else, of runs that did not come to their end, and those that may not be read are passed over.
     """
 
     def recipe_and_data(one: Finished) -> tuple[dict[str, Any], Any]:
@@ -112,7 +113,7 @@ def siblings(run: Finished) -> list[Finished]:
     for path in sorted(run.folder.path.absolute().parent.iterdir()):
         try:
             other = Finished.read(path)
-        except InputError:
+        except (InputError, OSError):
             continue
         if recipe_and_data(other) == recipe_and_data(run):
             found.setdefault(other.recipe.seed, other)
@@ -135,17 +136,23 @@ def require_comparable(one: Finished, other: Finished) -> None:
 
 
 def _titles(keys: Sequence[dict[str, str]]) -> list[str]:
-    """The method of each, with every value that is not what most have: `afa, guard=2.0`."""
+    """The method of each, with every value that is not what most have: `afa, guard=2.0`.
+
+    Where single task is there once, it is what the others are compared with, and what it has is usual.
+    """
     names = list(dict.fromkeys(name for key in keys for name in key))
     usual = {name: Counter(key.get(name) for key in keys).most_common(1)[0][0] for name in names}
+    methods = [key["network.method"].strip("'") for key in keys]
+    if methods.count(BASE) == 1:
+        base = keys[methods.index(BASE)]
+        usual |= {name: base.get(name) for name in names if not name.startswith(unused(BASE))}
     titles = []
-    for key in keys:
-        forced = key["network.method"].strip("'") == BASE  # which has no balancing, guard or first stage to speak of
+    for method, key in zip(methods, keys, strict=True):
         apart = [
             f"{name.rpartition('.')[2]}={key.get(name, 'default')}"
             for name in names
             if name != "network.method" and key.get(name) != usual[name]
-            if not (forced and name.startswith(("balancing", "network.guard", "two_stage", "warm")))
+            if not name.startswith(unused(method))
         ]
-        titles.append(", ".join([key["network.method"].strip("'"), *apart]))
+        titles.append(", ".join([method, *apart]))
     return titles

@@ -20,7 +20,7 @@ from afanet.data import Data
 from afanet.errors import InputError
 from afanet.fusion import cut_connection
 from afanet.fusion.inspect import fusion_layers
-from afanet.inference.results.files import png
+from afanet.inference.results.png import png
 from afanet.report.inspect_page import overlay
 from afanet.report.pictures import as_url, photograph
 from afanet.tasks import DenseTask, Depth, Legend, PooledTask, Segmentation, Swatches, Task

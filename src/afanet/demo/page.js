@@ -28,6 +28,7 @@ async function start() {
   if (!about.layers.length) notes.push("It has no layer at which tasks take of each other.");
   if (!about.samples) notes.push("The run's data cannot be read here, so there are no samples.");
   byId("about").textContent = notes.join(" ");
+  if (about.here) byId("place").textContent = "it stays on this machine and is not kept.";
   document.title = `${about.run}: try it on a photo`;
   byId("samples").style.setProperty("--ratio", about.size[1] / about.size[0]); // nothing moves while they load
   for (let number = 0; number < about.samples; number++) {

@@ -30,6 +30,7 @@ STATIC = {
     "/page.js": ("page.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
 }
+MOST_AT_ONCE = 32  # connections, each of which may hold an upload
 GUARDED = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -46,10 +47,10 @@ def create_app(exhibit: Exhibit, host: str = "127.0.0.1") -> Starlette:
     this machine's address gets nothing.
     """
 
-    turn = asyncio.Lock()  # an unpacked photo may be large: one at a time is in memory
-
     async def about(request: Request) -> Response:
-        return JSONResponse(exhibit.about(), headers=GUARDED)
+        return JSONResponse(exhibit.about() | {"here": here(host)}, headers=GUARDED)
+
+    turn = asyncio.Lock()  # an unpacked photo may be large: one at a time is in memory
 
     async def sample(request: Request) -> Response:
         try:
@@ -119,7 +120,13 @@ def serve(exhibit: Exhibit, host: str, port: int, ready: Callable[[str], None]) 
             raise InputError(f"the page cannot be served at {host}:{port} ({reason}): give another {flag}") from None
         shown = f"[{host}]" if ":" in host else host
         ready(f"http://{shown}:{listening.getsockname()[1]}")
-        config = uvicorn.Config(create_app(exhibit, host), log_level="warning", lifespan="off", server_header=False)
+        config = uvicorn.Config(
+            create_app(exhibit, host),
+            log_level="warning",
+            lifespan="off",
+            server_header=False,
+            limit_concurrency=MOST_AT_ONCE,
+        )
         uvicorn.Server(config).run(sockets=[listening])
 
 

@@ -19,6 +19,7 @@ from afanet.export.card import model_card
 from afanet.export.check import Run, largest_errors, random_inputs, require_same
 from afanet.export.facts import describe
 from afanet.export.trace import Estimator, Traced, trace
+from afanet.files import write_whole
 from afanet.training.setup import open_tasks
 
 REAL = 4  # test images that the file is checked on
@@ -98,8 +99,8 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
         errors = largest_errors(kind.open(partial), answer, inputs)
         require_same(errors, file)
         text = model_card(siblings(run), run, facts, file, errors, checked)
+        write_whole(card, text)
         partial.replace(file)
-        card.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{error.filename or file} cannot be written: {error.strerror or error}") from None
     finally:

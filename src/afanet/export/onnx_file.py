@@ -16,6 +16,7 @@ from afanet.export.trace import Estimator, Traced, cannot, quiet
 
 SUFFIX = ".onnx"
 KEY = "afanet"
+MOST = 1536 * 2**20  # bytes of weights that torch writes into the file itself
 
 
 def require_onnx() -> None:
@@ -32,6 +33,12 @@ def write_onnx(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], f
 
     Raises `InputError` that names the part of the network for which ONNX has no operator.
     """
+    held = sum(weight.nbytes for weight in traced.program.state_dict.values())
+    if held > MOST:
+        raise InputError(
+            f"the network holds {held / 2**30:.1f} GiB of weights, and ONNX keeps more than 1.5 in a second file: "
+            "export it with --format torch"
+        )
     outputs = list(estimator.tasks)
     with quiet():
         try:

@@ -52,7 +52,14 @@ class OnnxModel:
             raise InputError(f"{self.path} takes images of {height}x{width} pixels alone: leave --scales out")
         parts = [images] if self.any_batch else np.split(images, len(images))
         names = list(self.about.tasks)
-        answers = [self.session.run(names, {"image": part}) for part in parts]
+        try:
+            answers = [self.session.run(names, {"image": part}) for part in parts]
+        except Exception as error:  # of the many kinds of ONNX Runtime's own, none has a base but this
+            reason, size = str(error).partition("\n")[0], f"{images.shape[-2]}x{images.shape[-1]}"
+            raise InputError(
+                f"{self.path} cannot take {len(images)} images of {size} pixels ({reason}): "
+                f"leave --scales out, for {height}x{width}, or give a smaller --batch-size"
+            ) from error
         return {name: np.concatenate(found) for name, found in zip(names, zip(*answers, strict=True), strict=True)}
 
 

@@ -33,11 +33,17 @@ def find_photos(inputs: Sequence[str | Path], leave_out: Path | None = None) -> 
     found: dict[Path, None] = {}
     faults = []
     for given in map(Path, inputs):
-        if given.exists():
-            matches = [given]
-        elif any(sign in str(given) for sign in "*?["):
-            matches = sorted(Path(given.anchor).glob(str(given.relative_to(given.anchor))))
-        else:
+        try:
+            if given.exists():
+                matches = [given]
+            elif any(sign in str(given) for sign in "*?["):
+                matches = sorted(Path(given.anchor).glob(str(given.relative_to(given.anchor))))
+            else:
+                matches = None
+        except (OSError, ValueError) as error:
+            faults.append(f"{given} cannot be looked for ({error}), expected a path or a pattern such as trip/*.jpg")
+            continue
+        if matches is None:
             faults.append(f"{given} does not exist, expected a picture, a video, a folder or a pattern")
             continue
         files = [file for match in matches for file in (_below(match, leave_out) if match.is_dir() else [match])]

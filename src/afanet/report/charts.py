@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -35,6 +36,8 @@ def colours(titles: Sequence[str]) -> dict[str, str]:
 
 def as_svg(figure: Figure) -> str:
     """The figure as an SVG element without a background, whose black is the page's own ink."""
+    for words in figure.findobj(Text):
+        words.set_parse_math(False)  # a dollar in a name is a dollar
     stream = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": str(next(_numbers))}):
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Type": None})

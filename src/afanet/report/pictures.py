@@ -12,12 +12,14 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from afanet.data import Batch
 from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD
+from afanet.files import write_whole
 from afanet.tasks import ColourBar, DenseTask, Legend, PooledTask, Swatches, Task
 
 CELL = 2.3  # width of one picture, inches
@@ -59,7 +61,11 @@ def draw_predictions(
     for index, task in enumerate(dense):
         first = 1 + index * (1 + len(runs))
         _draw_legend(figure.add_subplot(grid[rows, first : first + 1 + len(runs)]), task.legend)
-    figure.savefig(file, dpi=120, bbox_inches="tight", pad_inches=0.1)
+    for written in figure.findobj(Text):
+        written.set_parse_math(False)  # a dollar in a name is a dollar
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=120, bbox_inches="tight", pad_inches=0.1)
+    write_whole(file, stream.getvalue())
 
 
 def as_url(pixels: NDArray[np.uint8], form: str, longest: int = 224) -> str:

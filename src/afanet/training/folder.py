@@ -10,6 +10,7 @@ from typing import Any
 
 from afanet import __version__
 from afanet.errors import InputError
+from afanet.files import write_whole
 from afanet.training.load import dump_recipe, load_recipe
 from afanet.training.recipe import Recipe
 
@@ -111,11 +112,7 @@ class RunFolder:
 
     def write(self, file: Path, results: dict[str, Any]) -> None:
         """Keep results as JSON, with null for a figure that nothing was there to compute from."""
-        text = json.dumps(strict(results), indent=2, allow_nan=False)
-        try:
-            file.write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{file} cannot be written: {error.strerror}") from None
+        write_whole(file, json.dumps(strict(results), indent=2, allow_nan=False) + "\n")
 
     def read_metrics(self) -> dict[str, Any] | None:
         """The results at the end of training, None where the run did not come to it; runs of before kept no threads.

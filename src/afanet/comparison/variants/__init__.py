@@ -8,7 +8,9 @@ from pathlib import Path
 
 import yaml
 
+from afanet.comparison.runs import NOT_METHOD, PROTOCOL
 from afanet.errors import InputError
+from afanet.training.folder import leaves
 from afanet.training.load import change_recipe
 from afanet.training.recipe import Recipe
 from afanet.training.variants import for_method
@@ -27,8 +29,8 @@ def read_variants(recipe: Recipe, source: str) -> dict[str, Recipe]:
         The recipe of each. What its method has no use for is left out, as in a comparison of methods.
 
     Raises:
-        InputError: for a file that cannot be read or has no such content, a name that cannot be a folder's, and a
-            key or value that no recipe has.
+        InputError: for a file that cannot be read or has no such content, a name that cannot be a folder's, a key or
+            value that no recipe has, one that all runs of a comparison have alike, and for two variants that are one.
 
     >>> from afanet.training.load import load_recipe
     >>> variants = read_variants(load_recipe("rooms"), "ablations")
@@ -46,12 +48,26 @@ def read_variants(recipe: Recipe, source: str) -> dict[str, Recipe]:
         raise InputError(f"variants {source} is not valid YAML: {getattr(error, 'problem', error)}") from None
     if not isinstance(listed, dict) or not listed:
         raise InputError(f"variants {source} holds {listed!r:.40}, expected names, each with the keys that differ")
-    variants = {}
+    variants: dict[str, Recipe] = {}
     for name, changes in listed.items():
         if not re.fullmatch(r"[\w.-]*\w", str(name)):
             raise InputError(f"variants {source} has the name {name!r}, expected letters, digits, dots and dashes")
         if not isinstance(changes, dict) or "seed" in changes:
             raise InputError(f"variants {source}: '{name}' is {changes!r:.60}, expected keys of a recipe but the seed")
         method = changes.get("network.method", recipe.network.method)
-        variants[str(name)] = change_recipe(for_method(recipe, method), changes, f"{source}, '{name}'")
+        variant = change_recipe(for_method(recipe, method), changes, f"{source}, '{name}'")
+        _require_alike(recipe, variant, f"variants {source}: '{name}'")
+        if same := [other for other, there in variants.items() if there == variant]:
+            raise InputError(f"variants {source}: '{same[0]}' and '{name}' are the same recipe: leave one of them out")
+        variants[str(name)] = variant
     return variants
+
+
+def _require_alike(recipe: Recipe, variant: Recipe, place: str) -> None:
+    """Raise `InputError` where a variant could not stand beside the others, or would count as the same run."""
+    then, now = (leaves(one.model_dump(mode="json")) for one in (recipe, variant))
+    for key in then | now:
+        if then.get(key) != now.get(key) and (key in (*PROTOCOL, *NOT_METHOD) or key.startswith("data.options.")):
+            raise InputError(
+                f"{place} has {key} {now.get(key)!r}, which all runs of a comparison have alike: give it as a flag"
+            )

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from afanet.files import write_whole
 from afanet.inference.results.draw import Pixels, stack, swatches
-from afanet.inference.results.files import png, write
+from afanet.inference.results.png import png
 from afanet.inference.results.resize import resize
 from afanet.inference.results.result import Dense
 
@@ -71,8 +72,8 @@ class LabelMap(Dense):
         """
         folder = Path(folder)
         return [
-            write(folder / self.task / f"{name}.png", png(self.labels)),
-            write(folder / f"{self.task}-palette" / f"{name}.png", png(self._palette_picture())),
+            write_whole(folder / self.task / f"{name}.png", png(self.labels)),
+            write_whole(folder / f"{self.task}-palette" / f"{name}.png", png(self._palette_picture())),
         ]
 
     def _palette_picture(self) -> Image.Image:

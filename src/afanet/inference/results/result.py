@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from afanet.inference.results.draw import Pixels, fit, stack
-from afanet.inference.results.files import png
+from afanet.inference.results.png import png
 
 NOTEBOOK = 480  # width of a picture in a notebook, pixels
 
