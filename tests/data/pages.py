@@ -25,7 +25,7 @@ LEFT_OUT = {
 # What is done by `pytest -m slow` alone, by how it begins: many runs, several machines, or whole backbones.
 SLOW = (
     "afanet compare nyuv2 --data PATH --weights PATH",
-    "afanet train faces --data PATH --fold 0 --weights PATH",
+    "afanet compare faces --data PATH --fold 0 --weights PATH",
     "afanet train nyuv2 --data PATH --weights PATH",
     "python benchmarks/",
     "srun ",
