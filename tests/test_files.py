@@ -1,27 +1,64 @@
-"""A file is whole or not there."""
+"""A file is whole or not there, and lies where it should."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from afanet.errors import InputError
-from afanet.files import write_whole
+from afanet.files import path_in, whole, write_whole
 
 
-def test_what_stood_there_stays_where_the_new_cannot_be_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = write_whole(tmp_path / "made" / "a.json", "old")
+def write_half(path: Path, error: BaseException) -> None:
+    with whole(path) as partial:
+        partial.write_text("ne")
+        raise error
 
-    def full(self: Path, content: bytes) -> int:
-        with self.open("wb") as stream:
-            stream.write(content[:1])
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(InputError, match=r"a\.json cannot be written: No space left"):
-        write_whole(file, "new")
-    assert [one.name for one in file.parent.iterdir()] == ["a.json"]
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), ValueError("later")])
+def test_what_stood_there_stays_where_the_new_cannot_be_written(error: BaseException, tmp_path: Path) -> None:
+    file = write_whole(tmp_path / "a.json", "old")
+    raised = InputError if isinstance(error, OSError) else type(error)
+    for path in (file, tmp_path / "made" / "deep" / "a.json"):
+        with pytest.raises(raised):
+            write_half(path, error)
+    assert [one.name for one in tmp_path.iterdir()] == ["a.json"]
     assert file.read_text() == "old"
+
+
+def test_the_sentence_names_the_file_and_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file/a\.json cannot be written: Not a directory"):
+        write_whole(tmp_path / "file" / "a.json", "new")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match=r"folder cannot be written: Is a directory"):
+        write_whole(tmp_path / "folder", "new")
+    assert {one.name for one in tmp_path.iterdir()} == {"file", "folder"}
+
+
+def test_a_file_with_a_name_like_a_partial_ones_is_left_alone(tmp_path: Path) -> None:
+    mine = [tmp_path / name for name in ("a.json.partial", "a.partial", ".partial.json")]
+    for file in mine:
+        file.write_text("mine")
+    write_whole(tmp_path / "a.json", "new")
+    assert [file.read_text() for file in mine] == ["mine"] * 3
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+parts = st.text(min_size=0, max_size=300) | st.sampled_from(
+    ["..", ".", "", "/", "/etc", "a/../..", "../x", "a\0", "/x/"]
+)
+
+
+@given(parts, parts)
+def test_a_path_is_refused_or_lies_in_its_folder(folder: str, name: str) -> None:
+    here = Path("here").absolute()
+    try:
+        path = path_in(here, folder, name)
+    except InputError:
+        return
+    assert path.parent.parent == here
+    assert Path(path.as_posix()).resolve().is_relative_to(here)

@@ -19,7 +19,7 @@ from scipy.io import savemat
 
 from afanet.data import Data, open_data
 from afanet.data.cache import Cached, cache_root, config_folder, fingerprint, read_seen, use_cache
-from afanet.data.prepare import prepare
+from afanet.data.prepare import abandoned, prepare
 from afanet.errors import InputError
 
 SCENES = {"train_scenes": 5, "test_scenes": 3}
@@ -164,7 +164,7 @@ CHILD = """
 import os, resource, signal, sys
 from pathlib import Path
 from afanet.data import open_data
-from afanet.data.prepare import prepare
+from afanet.data.prepare import abandoned, prepare
 folder, kill_after, limit = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -183,16 +183,18 @@ def child(folder: Path, kill_after: int = 0, limit: int = 0) -> subprocess.Popen
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_kill_leaves_no_cache_and_the_next_run_clears_up(tmp_path: Path) -> None:
+def test_a_kill_leaves_no_cache_and_what_it_left_is_told(tmp_path: Path) -> None:
     killed = child(tmp_path / "c", kill_after=7)
     killed.communicate()
     assert killed.returncode == -signal.SIGKILL
-    assert len(list((tmp_path / "c").glob("*.partial"))) == 1
+    [left] = abandoned(tmp_path / "c")
     data = open_data("rooms", size=(24, 32), **SCENES)
     assert use_cache(data, tmp_path / "c")[1] is None
     cache, new = prepare(data, tmp_path / "c", workers=0)
     assert new
-    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == sorted([cache.name, "files.json", "lock"])
+    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == sorted(
+        [cache.name, "files.json", left.name, "lock"]
+    )
     same_samples(use_cache(data, tmp_path / "c")[0], data)
 
 

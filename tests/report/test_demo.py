@@ -19,7 +19,7 @@ def test_a_folder_that_is_not_its_own_is_left_alone(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["precious.txt"]
 
 
-def test_both_methods_are_trained_and_drawn_and_an_earlier_demo_is_replaced(
+def test_both_methods_are_trained_and_drawn_and_nothing_in_the_folder_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = {
@@ -38,7 +38,7 @@ def test_both_methods_are_trained_and_drawn_and_an_earlier_demo_is_replaced(
     folder = Path("runs/demo")
     folder.mkdir(parents=True)
     (folder / demo.MARK).touch()
-    (folder / "stale").touch()
+    (folder / "notes.txt").write_text("mine")
     assert main(["demo"]) == 0
     tables = {f"comparison.{form}" for form in ("md", "csv", "tex", "json")}
     assert {file.name for file in folder.iterdir()} == {
@@ -47,8 +47,10 @@ def test_both_methods_are_trained_and_drawn_and_an_earlier_demo_is_replaced(
         "report.html",
         "single",
         "afa",
+        "notes.txt",
         *tables,
     }
+    assert (folder / "notes.txt").read_text() == "mine"
     said = capsys.readouterr().out
     assert "miou ↑" in said
     assert "report.html shows it all" in said

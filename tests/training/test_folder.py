@@ -9,14 +9,15 @@ import pytest
 
 from afanet.errors import InputError
 from afanet.training.folder import RunFolder
+from afanet.training.hold import held
 from afanet.training.load import load_recipe
 
 
 def test_a_fresh_folder_is_not_made_before_it_is_needed(tmp_path: Path) -> None:
     folder = RunFolder.fresh(tmp_path / "deep" / "run")
     assert not (tmp_path / "deep").exists()
-    folder.create(load_recipe("rooms"))
-    assert folder.read_recipe() == load_recipe("rooms")
+    with held(folder, load_recipe("rooms"), resume=False):
+        assert folder.read_recipe() == load_recipe("rooms")
 
 
 def test_an_empty_folder_will_do_and_a_file_will_not(tmp_path: Path) -> None:
@@ -29,8 +30,9 @@ def test_an_empty_folder_will_do_and_a_file_will_not(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="cannot be written"):
-        RunFolder.fresh(tmp_path / "file" / "run").create(load_recipe("rooms"))
+    folder = RunFolder(tmp_path / "file" / "run")
+    with pytest.raises(InputError, match="cannot be written"), held(folder, load_recipe("rooms"), resume=False):
+        pass
 
 
 @pytest.mark.parametrize("present", [[], ["recipe.yaml"], ["last.ckpt"]])

@@ -14,6 +14,7 @@ import torch
 
 from afanet.data import Data, Sample, Split, open_data
 from afanet.errors import InputError
+from afanet.training.folder import LOCK, MARK
 from afanet.training.load import load_recipe
 from afanet.training.recipe import Recipe
 from afanet.training.run import evaluate, train
@@ -28,7 +29,7 @@ def read(file: Path) -> Any:
 def test_a_run_keeps_everything_in_its_folder(recipe: Recipe, tmp_path: Path) -> None:
     run = train(recipe, tmp_path / "run")
     names = {file.name for file in (tmp_path / "run").iterdir()}
-    assert names == {"recipe.yaml", "metrics.json", "log.csv", "last.ckpt", "tensorboard"}
+    assert names == {MARK, LOCK, "recipe.yaml", "metrics.json", "log.csv", "last.ckpt", "tensorboard"}
     assert load_recipe(run.folder.recipe) == recipe
     results = read(run.folder.metrics)
     assert results["tasks"] == run.results["tasks"]

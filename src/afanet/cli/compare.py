@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from afanet.cli.flags import add_recipe_flags, overrides
 from afanet.errors import InputError
-from afanet.files import write_whole
+from afanet.files import path_in, write_whole
 
 if TYPE_CHECKING:
     from afanet.comparison.runs import Finished
@@ -66,7 +66,7 @@ def _compare(given: Namespace) -> None:
     if hasattr(given, "network.method"):
         raise InputError("compare takes --methods with commas between them, not --method")
     recipe = resolve(load_recipe(given.recipe, overrides(given)))
-    out = given.out or Path("runs") / f"compare-{recipe.name}"
+    out = given.out or path_in(Path("runs"), f"compare-{recipe.name}")
     if given.variants and given.methods:
         raise InputError("--methods and --variants were given: compare takes one of them")
     if given.variants:

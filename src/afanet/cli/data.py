@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from afanet.cli.flags import OPTION, add_recipe_flags, overrides
 from afanet.errors import InputError
+from afanet.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +122,7 @@ def _check_folds(given: Namespace) -> None:
 
 
 def _prepare(given: Namespace) -> None:
-    from afanet.data.prepare import prepare
+    from afanet.data.prepare import abandoned, prepare
     from afanet.training.load import load_recipe
     from afanet.training.setup import data_cache, open_whole
 
@@ -131,6 +132,8 @@ def _prepare(given: Namespace) -> None:
         cache, new = prepare(data, data_cache(recipe), workers=_workers(), advance=advance)
     size = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
     print(f"{cache}: {size / 1e6:.0f} MB, {'written' if new else 'there already'}; training by this recipe reads it")
+    for left in abandoned(cache.parent):
+        print(f"{left} is not needed, unless another `data prepare` writes it now: remove it")
 
 
 def _open(given: Namespace) -> Data:
@@ -184,10 +187,7 @@ def _errors(source: str, errors: Sequence[str]) -> InputError:
 def _write_page(file: Path, found: Survey, data: Data | None = None) -> None:
     from afanet.report.survey_page import survey_page
 
-    try:
-        file.write_text(survey_page(found, data), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{file} cannot be written: {error.strerror}") from None
+    write_whole(file, survey_page(found, data))
 
 
 def _workers() -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from afanet.errors import InputError
+from afanet.files import write_whole
 
 LIMIT = 200
 
@@ -62,13 +63,9 @@ def _inspect(given: Namespace) -> None:
     }
     told = {"note": found.note, "tasks": names, "connections": rows, "photos": photos}
     folder = given.out or run.folder.path
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        page = inspect_page(str(given.run), ids, images, found)
-        (folder / "inspect.html").write_text(page, encoding="utf-8")
-        (folder / "inspect.json").write_text(json.dumps(strict(told), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"folder {folder} cannot be written: {error.strerror}") from None
+    page = inspect_page(str(given.run), ids, images, found)
+    write_whole(folder / "inspect.html", page)
+    write_whole(folder / "inspect.json", json.dumps(strict(told), indent=2) + "\n")
     console = Console()
     console.print(flow_table(found.readings, found.cuts, found.tasks))
     console.print(

@@ -44,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"afanet: error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # such as a disk that fills or a folder that may not be read, wherever that shows
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"afanet: error: {place}{error.strerror or error}", file=sys.stderr)
+        return 2
     except ModuleNotFoundError as error:
         package = (error.name or "afanet").partition(".")[0]
         if package == "afanet":

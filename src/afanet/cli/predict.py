@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afanet.errors import InputError
-from afanet.files import write_whole
+from afanet.files import path_in, write_whole
 
 if TYPE_CHECKING:
     from afanet.inference.photo import Pixels
@@ -73,7 +73,7 @@ def _predict(given: Namespace) -> None:
                 pooled = {task: result for task, result in results.items() if isinstance(result, Pooled)}
                 dense = {task: result for task, result in results.items() if task not in pooled}
                 written = [file for result in dense.values() for file in result.save(out, name)]
-                written.append(write_whole(out / TOGETHER / f"{name}.png", png(side_by_side(pixels, results))))
+                written.append(write_whole(path_in(out, TOGETHER, f"{name}.png"), png(side_by_side(pixels, results))))
                 kinds.update(file.parent.name for file in written)
                 lines.append(
                     {

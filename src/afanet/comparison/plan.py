@@ -8,6 +8,7 @@ from pathlib import Path
 
 from afanet.data.cache import fingerprint
 from afanet.errors import InputError
+from afanet.files import path_in
 from afanet.training.folder import RunFolder
 from afanet.training.progress import say
 from afanet.training.recipe import Recipe
@@ -44,7 +45,7 @@ def plan(variants: Mapping[str, Recipe], seeds: int, out: Path) -> list[Planned]
     if seeds < 1:
         raise InputError(f"--seeds is {seeds}, expected at least 1")
     return [
-        Planned(one, RunFolder(out / f"{name}-seed{one.seed}"))
+        Planned(one, RunFolder(path_in(out, f"{name}-seed{one.seed}")))
         for number in range(seeds)
         for name, recipe in variants.items()
         for one in [recipe.model_copy(update={"seed": recipe.seed + number})]
@@ -70,7 +71,7 @@ def complete(planned: Sequence[Planned]) -> None:
     """
     content = None
     for run in planned:
-        RunFolder.resumable(run.folder.path, run.recipe)
+        RunFolder.usable(run.folder.path, run.recipe, resume=True)
         if run.folder.read_metrics() is None:
             continue
         then = run.folder.read_recipe()

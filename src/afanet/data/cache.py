@@ -26,6 +26,7 @@ from afanet import __version__
 from afanet.data.sample import Data, Reader, Sample, Split
 from afanet.data.transforms import DepthMap, NormalMap
 from afanet.errors import InputError
+from afanet.files import path_in
 
 FORMAT = 1  # of the files; a cache of another format is not found
 KINDS: dict[str, Any] = {kind.__name__: kind for kind in (tv_tensors.Mask, DepthMap, NormalMap)}
@@ -43,7 +44,7 @@ def cache_root() -> Path:
 def config_folder(name: str, config: Mapping[str, Any]) -> Path:
     """The folder of the caches of data set `name` opened with `config`, which must be plain values."""
     text = json.dumps([FORMAT, __version__, dict(config)], sort_keys=True)
-    return cache_root() / f"{name}-{blake2b(text.encode(), digest_size=6).hexdigest()}"
+    return path_in(cache_root(), f"{name}-{blake2b(text.encode(), digest_size=6).hexdigest()}")
 
 
 def use_cache(data: Data, folder: Path) -> tuple[Data, Path | None]:
@@ -129,7 +130,7 @@ class Cached(Reader):
         try:
             self.index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
             self.images = _array(folder / "image.npy")
-            self.targets = {task: _array(folder / f"target.{task}.npy") for task in self.index["kinds"]}
+            self.targets = {task: _array(path_in(folder, f"target.{task}.npy")) for task in self.index["kinds"]}
         except (OSError, EOFError, ValueError, KeyError) as error:
             raise InputError(f"{folder} is no whole cache ({error}): remove {folder.parent}") from None
 

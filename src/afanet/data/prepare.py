@@ -22,6 +22,7 @@ from afanet.data.parallel import in_order
 from afanet.data.sample import Data, Sample, Split
 from afanet.data.transforms import Zoom
 from afanet.errors import InputError
+from afanet.files import path_in, write_whole
 from afanet.tasks import Task
 
 KEPT = 4  # training images of up to so many times the pixels that the largest zoom needs stay as they are
@@ -37,15 +38,14 @@ def prepare(
     pixels that the largest zoom needs, they are resized to what it needs. `advance` is called after every sample.
 
     The cache is written beside its place and renamed at the end: it is whole or not there. A second process waits for
-    the first. Raises `InputError` for a sample that cannot be read and for a full disk, and leaves nothing behind.
+    the first. Raises `InputError` for a sample that cannot be read and for a full disk, and leaves nothing behind; a
+    process that is killed leaves a folder, which `abandoned` lists.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "lock"):
-            for orphan in folder.glob("*.partial"):  # whoever wrote it did not live to rename it
-                shutil.rmtree(orphan)
             key, seen = content_key(data, read_seen(folder))
-            (folder / "files.json").write_text(json.dumps(seen), encoding="utf-8")
+            write_whole(folder / "files.json", json.dumps(seen))
             if (folder / key).is_dir():
                 return folder / key, False
             partial = Path(tempfile.mkdtemp(suffix=".partial", dir=folder))
@@ -59,6 +59,11 @@ def prepare(
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"cache {folder} cannot be written ({reason}): make room, or set AFANET_CACHE") from None
+
+
+def abandoned(folder: Path) -> list[Path]:
+    """What processes that were killed while they prepared left under `folder`; nothing reads it, nothing removes it."""
+    return sorted(folder.glob("*.partial"))
 
 
 class UnevenError(Exception):
@@ -90,7 +95,7 @@ def _write_samples(stored: _Stored, folder: Path, workers: int, advance: Callabl
 
         def put(name: str, value: Tensor) -> None:
             if name not in arrays:
-                arrays[name] = files.enter_context(_Array(folder / f"{name}.npy", len(split)))
+                arrays[name] = files.enter_context(_Array(path_in(folder, f"{name}.npy"), len(split)))
             arrays[name].put(len(ids), value.numpy())
 
         for sample in in_order(stored, split.items, workers):

@@ -19,7 +19,7 @@ from afanet.export.card import model_card
 from afanet.export.check import Run, largest_errors, random_inputs, require_same
 from afanet.export.facts import describe
 from afanet.export.trace import Estimator, Traced, trace
-from afanet.files import write_whole
+from afanet.files import whole
 from afanet.training.setup import open_tasks
 
 REAL = 4  # test images that the file is checked on
@@ -73,6 +73,10 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     file = out or path / f"model{kind.suffix}"
     if not file.name.endswith(kind.suffix):
         raise InputError(f"--out is {file}, expected a name that ends in {kind.suffix} for format {format}")
+    card = file.with_name(f"{file.name}.md")
+    for path in (file, card):
+        if path.is_dir():
+            raise InputError(f"{path} is a folder, expected a place for a file: give another one with --out")
     kind.require()
     images, checked = _real_images(run)
     tasks = run.tasks()
@@ -88,23 +92,11 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     facts = describe(run, tasks, traced)
     inputs = random_inputs(run.recipe.data.size, batch=traced.batch, other_sizes=traced.size)
     inputs += [image[None] for image in images]
-    card = file.with_name(f"{file.name}.md")
-    partial = file.with_name(f"{file.name.removesuffix(kind.suffix)}.partial{kind.suffix}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"folder {file.parent} cannot be made: {error.strerror}") from None
-    try:
+    with whole(card) as partial_card, whole(file) as partial:
         kind.write(traced, estimator, facts, partial)
         errors = largest_errors(kind.open(partial), answer, inputs)
         require_same(errors, file)
-        text = model_card(siblings(run), run, facts, file, errors, checked)
-        write_whole(card, text)
-        partial.replace(file)
-    except OSError as error:
-        raise InputError(f"{error.filename or file} cannot be written: {error.strerror or error}") from None
-    finally:
-        partial.unlink(missing_ok=True)
+        partial_card.write_text(model_card(siblings(run), run, facts, file, errors, checked), encoding="utf-8")
     return Exported(file, card, facts, errors, checked)
 
 

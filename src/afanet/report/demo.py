@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from afanet.errors import InputError
+from afanet.files import write_whole
 from afanet.report.pictures import draw_predictions
 from afanet.training.load import load_recipe
 from afanet.training.progress import say
@@ -18,17 +18,21 @@ PICTURE = "predictions.png"
 def run_demo(folder: Path) -> dict[str, Run]:
     """Train single-task networks and AFA by the recipe `rooms`, and draw what both predict for held-out scenes.
 
-    An earlier demonstration in `folder` is replaced. Raises `InputError` where something else stands there.
+    An earlier demonstration in `folder` is gone on with, and a finished one is scored again. Raises `InputError` where
+    something else stands there, or a demonstration of another version.
     """
     if folder.exists() and not (folder / MARK).is_file():
         raise InputError(f"{folder} exists and is no folder of an earlier demo: remove it, or run demo elsewhere")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (folder / MARK).write_text("Made by `afanet demo`, which replaces this folder when it runs again.\n")
+    write_whole(folder / MARK, f"Made by `afanet demo`, which goes on here; remove {folder} to begin anew.\n")
     runs = {}
     for method in ("single", "afa"):
-        say(f"\n{method}")
-        runs[method] = train(load_recipe("rooms", {"network.method": method}), folder / method)
+        run = folder / method
+        there = ": trained already" if (run / "metrics.json").exists() else ""
+        say(f"\n{method}{there}")
+        try:
+            runs[method] = train(load_recipe("rooms", {"network.method": method}), run, resume=True)
+        except InputError as error:
+            raise InputError(f"{error} (remove {folder} to begin the demo anew)") from None
     afa = runs["afa"]
     predictions = {method: run.predictions for method, run in runs.items()}
     draw_predictions(folder / PICTURE, afa.examples, afa.tasks, predictions)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from afanet.errors import InputError
+from afanet.files import whole
 
 PREFIX = "network."  # of the weights' names in a checkpoint
 
@@ -19,22 +19,18 @@ PREFIX = "network."  # of the weights' names in a checkpoint
 def save_checkpoint(file: Path, network: nn.Module, training: Mapping[str, Any]) -> None:
     """Keep the weights that are to be scored, and all that training goes on from.
 
-    The file is written beside its place and renamed, so that the one before it is there until the new one is whole.
     Raises `InputError` where it cannot be written, such as on a full disk; the one before it is then still there.
     """
-    partial = file.with_suffix(".partial")
     weights = {PREFIX + name: tensor for name, tensor in network.state_dict().items()}
     try:
-        with partial.open("wb") as stream:
+        with whole(file) as partial, partial.open("wb") as stream:
             torch.save({"state_dict": weights, "training": dict(training)}, stream)
             stream.flush()
             os.fsync(stream.fileno())
-        partial.replace(file)
-    except (OSError, RuntimeError) as error:  # torch's writer raises the latter
-        partial.unlink(missing_ok=True)
+    except (InputError, RuntimeError) as error:  # torch's writer raises the latter
         if isinstance(error.__context__, KeyboardInterrupt):  # which torch's writer takes for its stream's fault
             raise error.__context__ from None
-        reason = getattr(error, "strerror", None) or "the writer stopped, as on a full disk"
+        reason = getattr(error.__cause__, "strerror", None) or "the writer stopped, as on a full disk"
         last = "the one before it is whole: make room and go on with --resume" if file.exists() else "make room"
         raise InputError(f"checkpoint {file} cannot be written ({reason}); {last}") from None
 
@@ -72,5 +68,5 @@ def read_checkpoint(file: Path) -> dict[str, Any]:
         weights: dict[str, Tensor] = saved["state_dict"]
         assert all(isinstance(tensor, Tensor) for tensor in weights.values())
         return saved
-    except (OSError, EOFError, RuntimeError, KeyError, TypeError, AttributeError, pickle.UnpicklingError):
+    except Exception:  # a file of anything can make torch's reader stumble over anything
         raise InputError(f"{file} is no checkpoint of a training run, or is damaged: train anew") from None

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from afanet import __version__
 from afanet.errors import InputError
-from afanet.files import write_whole
-from afanet.training.load import dump_recipe, load_recipe
+from afanet.files import path_in, write_whole
+from afanet.training.checkpoint import PREFIX, read_checkpoint
+from afanet.training.load import load_recipe
 from afanet.training.recipe import Recipe
 
+MARK = "afanet-run.txt"
+MARK_TEXT = "A run of afanet: `afanet train` made this folder, and goes on in it with --resume.\n"
+LOCK, HOLDER = ".afanet-lock", ".afanet-holder.json"
+LABELS = (MARK, LOCK, HOLDER)  # what says that a folder is a run's, and nothing of the run
 MAY_DIFFER = ("workers", "checkpoint_every", "pictures_every", "device", "precision")  # between a run and its resuming
 
 
@@ -26,8 +31,10 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.mark = path / MARK
         self.recipe = path / "recipe.yaml"
         self.log = path / "log.csv"
+        self.tensorboard = path / "tensorboard"
         self.checkpoint = path / "last.ckpt"
         self.best = path / "best.ckpt"
         self.single = path / "single"
@@ -42,8 +49,13 @@ class RunFolder:
 
         Raises `InputError` where something stands already.
         """
-        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-            raise InputError(f"run folder {path} exists and is not empty: give another one with --out, or remove it")
+        try:
+            if path.exists() and not (path.is_dir() and all(file.name in LABELS for file in path.iterdir())):
+                raise InputError(
+                    f"run folder {path} exists and is not empty: give another one with --out, or remove it"
+                )
+        except OSError as error:
+            raise InputError(f"run folder {path} cannot be used: {error.strerror}") from None
         return cls(path)
 
     @classmethod
@@ -55,6 +67,11 @@ class RunFolder:
         folder = cls(path)
         if not folder.recipe.is_file():
             return cls.fresh(path)
+        if not folder.is_run:
+            raise InputError(
+                f"{path} has a {folder.recipe.name}, but nothing else that train writes, so it is no run folder to "
+                "resume in: give another one with --out"
+            )
         then, now = (leaves(r.model_dump(mode="json")) for r in (folder.read_recipe(), recipe))
         for key in then | now:
             if then.get(key) != now.get(key) and key not in MAY_DIFFER:
@@ -63,6 +80,29 @@ class RunFolder:
                     "same command as before, or start another run with --out"
                 )
         return folder
+
+    @classmethod
+    def usable(cls, path: Path, recipe: Recipe, resume: bool) -> RunFolder:
+        """A fresh folder away from the recipe's data or, with `resume`, one in which a run by `recipe` was begun."""
+        folder = cls.resumable(path, recipe) if resume else cls.fresh(path)
+        if not folder.is_run:
+            require_outside(path, recipe)
+        return folder
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a run was begun here: by its mark or, where an older version began it, by what else it left."""
+        if self.mark.is_file():
+            return True
+        if not self.recipe.is_file():
+            return False
+        return _is_log(self.log) or _is_checkpoint(self.checkpoint) or RunFolder(self.single).is_run
+
+    @property
+    def learnt(self) -> bool:
+        """Whether there is something here that a person would miss: weights, a first stage, a batch that failed."""
+        kept = (self.checkpoint, self.best, self.single, *self.path.glob("nonfinite*.pt"))
+        return any(file.exists() for file in kept)
 
     @classmethod
     def existing(cls, path: Path) -> RunFolder:
@@ -79,27 +119,6 @@ class RunFolder:
     def weights(self, recipe: Recipe) -> Path:
         """The checkpoint whose weights are scored: the last, or that of the best epoch where the recipe selects."""
         return self.best if recipe.select == "validation" else self.checkpoint
-
-    def create(self, recipe: Recipe) -> None:
-        """Make the folder, with the resolved recipe in it."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self.recipe.write_text(dump_recipe(recipe), encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"run folder {self.path} cannot be written: {error.strerror}") from None
-
-    def remove(self) -> None:
-        """Remove what a run that learnt nothing has left, and the folder; a first stage stays, with the recipe."""
-        kept = (self.single, self.recipe) if self.single.exists() else ()
-        for file in self.path.iterdir():
-            if file in kept:
-                continue
-            if file.is_file():
-                file.unlink()
-            else:
-                shutil.rmtree(file)
-        if not kept:
-            self.path.rmdir()
 
     def read_results(self) -> dict[str, Any]:
         """What the end of training wrote."""
@@ -158,13 +177,55 @@ def leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def require_outside(path: Path, recipe: Recipe) -> None:
+    """Raise `InputError` where a new run folder would lie in a folder of the recipe's data, or around one."""
+    out = path.resolve()
+    for root in _roots(recipe.data.model_dump()):
+        data = root.resolve()
+        inside = out.is_relative_to(data) and not data.is_file()
+        if inside or data.is_relative_to(out):
+            where = "inside" if inside and out != data else "around" if out != data else "at"
+            raise InputError(
+                f"run folder {path} would lie {where} the data folder {root}: give a folder elsewhere with --out"
+            )
+
+
+def _roots(values: Any) -> Iterator[Path]:
+    """Every `root` in a recipe's data section, for some data sets are made of others."""
+    if isinstance(values, list | tuple):
+        for value in values:
+            yield from _roots(value)
+    elif isinstance(values, dict):
+        for key, value in values.items():
+            if key == "root" and isinstance(value, str | Path):
+                yield Path(value)
+            else:
+                yield from _roots(value)
+
+
+def _is_log(file: Path) -> bool:
+    if not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        return stream.read(19) == b"epoch,step,seconds,"
+
+
+def _is_checkpoint(file: Path) -> bool:
+    if not file.is_file():
+        return False
+    try:
+        return all(name.startswith(PREFIX) for name in read_checkpoint(file)["state_dict"])
+    except InputError:
+        return False
+
+
 def default_folder(recipe: Recipe) -> Path:
-    """`runs/NAME-METHOD-seedSEED`.
+    """`runs/NAME-METHOD-seedSEED`; raises `InputError` for a recipe whose name cannot be a folder's.
 
     >>> default_folder(load_recipe("rooms")).as_posix()
     'runs/rooms-afa-seed0'
     """
-    return Path("runs") / f"{recipe.name}-{recipe.network.method}-seed{recipe.seed}"
+    return path_in(Path("runs"), f"{recipe.name}-{recipe.network.method}-seed{recipe.seed}")
 
 
 def strict(value: Any) -> Any:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from afanet.errors import InputError
+from afanet.files import write_whole
 
 
 class Log:
@@ -28,15 +32,22 @@ class Log:
         if find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
 
-            self.board = SummaryWriter(str(file.parent / "tensorboard"), purge_step=step + 1 if step else None)
+            folder = file.parent / "tensorboard"
+            try:
+                self.board = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+            except OSError as error:
+                raise InputError(f"{folder} cannot be written: {error.strerror}") from None
 
     def epoch(self, row: Mapping[str, float]) -> None:
         """Keep what was found in an epoch; `epoch` and `step` say which."""
-        with self.file.open("a", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, row)
-            if stream.tell() == 0:
-                writer.writeheader()
-            writer.writerow(row)
+        try:
+            with self.file.open("a", newline="", encoding="utf-8") as stream:
+                writer = csv.DictWriter(stream, row)
+                if stream.tell() == 0:
+                    writer.writeheader()
+                writer.writerow(row)
+        except OSError as error:
+            raise InputError(f"{self.file} cannot be written: {error.strerror}") from None
         self.scalars({key: value for key, value in row.items() if key not in ("epoch", "step")}, int(row["step"]))
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
@@ -66,10 +77,11 @@ class Log:
 def _forget_after(file: Path, step: int) -> None:
     with file.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
-        names, rows = reader.fieldnames or [], [row for row in reader if int(row["step"]) <= step]
-    partial = file.with_suffix(".partial")
-    with partial.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, names)
-        writer.writeheader()
-        writer.writerows(rows)
-    partial.replace(file)
+        names = list(reader.fieldnames or [])
+        # A row that a full disk or a kill cut short is none.
+        whole_rows = [row for row in reader if None not in row and None not in row.values()]
+    text = StringIO(newline="")
+    writer = csv.DictWriter(text, names)
+    writer.writeheader()
+    writer.writerows(row for row in whole_rows if int(row["step"]) <= step)
+    write_whole(file, text.getvalue())

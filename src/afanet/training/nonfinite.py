@@ -14,6 +14,7 @@ from torch import Tensor
 
 from afanet.data import Batch
 from afanet.errors import InputError
+from afanet.files import whole
 
 DUMP = "nonfinite.pt"
 
@@ -66,7 +67,8 @@ class LossWatch:
         ids = [name for batch in step.batches for name in batch["id"]]
         several = dist.is_initialized() and dist.get_world_size() > 1
         file = self.folder / (f"nonfinite-{dist.get_rank()}.pt" if several else DUMP)
-        torch.save({"step": step.number, "losses": self.last, "batches": list(step.batches)}, file)
+        with whole(file) as partial:
+            torch.save({"step": step.number, "losses": self.last, "batches": list(step.batches)}, partial)
         raise InputError(
             f"the loss of task '{bad[0]}' is {self.last[bad[0]]} at step {step.number + 1}, in the batch of "
             f"{', '.join(ids)}, kept in {file}: look at its labels, lower optimizer.lr, or set skip_nonfinite"

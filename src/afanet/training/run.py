@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import redirect_stderr
+from contextlib import ExitStack, redirect_stderr
 from dataclasses import dataclass
 from importlib.metadata import version
 from io import StringIO
@@ -26,6 +26,7 @@ from afanet.training.checkpoint import load_checkpoint, read_checkpoint
 from afanet.training.cost import flops, parameters
 from afanet.training.device import computes_in_bf16, find_device, find_precision
 from afanet.training.folder import RunFolder, default_folder
+from afanet.training.hold import held, require_free
 from afanet.training.launch import launch
 from afanet.training.learner import Learner, channels_last
 from afanet.training.loggers import check_loggers
@@ -82,9 +83,13 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
     count = to_launch(recipe, find_device(recipe.device))
     folder = RunFolder(path)
     if first():
-        folder = RunFolder.resumable(path, recipe) if resume else RunFolder.fresh(path)
-    with plain_errors():
-        begun = _first_stage(recipe, folder, resume) if recipe.two_stage else recipe
+        require_free(folder)
+        RunFolder.usable(path, recipe, resume)
+    with plain_errors(), ExitStack() as open_folder:
+        begun = recipe
+        if recipe.two_stage:
+            _hold(open_folder, folder, recipe, resume)
+            begun = _first_stage(recipe, folder, resume)
         job = _prepare(begun)
         say(job.data.describe)
         for report in filter(None, job.weights_report.splitlines()):
@@ -92,16 +97,12 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
         train_loader(job.data, recipe, world=count or started().world)
         if first():
             _check(job.data, recipe.workers)
-            folder.create(recipe)
-        try:
-            if count:
-                launch(_fit_in_one_of_several, count, begun, folder.path)
-            else:
-                _fit(job, folder)
-        except InputError:
-            if first() and not folder.checkpoint.exists():  # what was learnt is kept, though a file failed later
-                folder.remove()
-            raise
+        if not recipe.two_stage:
+            _hold(open_folder, folder, recipe, resume)
+        if count:
+            launch(_fit_in_one_of_several, count, begun, folder.path)
+        else:
+            _fit(job, folder)
     results = folder.read_results()
     return Run(folder, results, job.tasks, *_predict_examples(job, folder))
 
@@ -138,17 +139,16 @@ def resolve(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"precision": precision})
 
 
+def _hold(stack: ExitStack, folder: RunFolder, recipe: Recipe, resume: bool) -> None:
+    """Hold the folder until the stack is left; of several processes the first does so for all."""
+    if first():
+        stack.enter_context(held(folder, recipe, resume))
+
+
 def _first_stage(recipe: Recipe, folder: RunFolder, resume: bool) -> Recipe:
     """Train the single-task networks that the run begins with; returns its recipe with these as its warm start."""
     say("first stage: single-task networks")
-    if first():
-        folder.create(recipe)  # or nothing would say whose first stage this is, to go on from it
-    try:
-        train(for_method(recipe, "single"), folder.single, resume=resume)
-    except InputError:
-        if first() and not folder.single.exists():
-            folder.remove()
-        raise
+    train(for_method(recipe, "single"), folder.single, resume=resume)
     say("second stage")
     return recipe.model_copy(update={"warm_start": (folder.single.absolute(),)})
 

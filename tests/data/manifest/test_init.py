@@ -87,15 +87,15 @@ def test_what_is_there_is_never_overwritten(folder: Path) -> None:
 
 
 def test_a_write_that_fails_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rename, names = Path.rename, {path.name for path in folder.iterdir()}
+    replace, names = Path.replace, {path.name for path in folder.iterdir()}
 
     def full(self: Path, target: Path) -> Path:
         if target.name == "recipe.yaml":
             raise OSError(28, "No space left on device")
-        return rename(self, target)
+        return replace(self, target)
 
-    monkeypatch.setattr(Path, "rename", full)
-    with pytest.raises(InputError, match=r"cannot be written to \(No space left on device\)"):
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(InputError, match=r"recipe.yaml cannot be written: No space left on device"):
         init_manifest(folder)
     assert {path.name for path in folder.iterdir()} == names
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import tempfile
 from collections.abc import Collection, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +14,7 @@ import yaml
 from afanet.data.files import read_image
 from afanet.data.manifest.folder import Found, look
 from afanet.errors import InputError
+from afanet.files import write_whole
 
 MANIFEST, RECIPE = "manifest.csv", "recipe.yaml"
 LONGEST = 256  # side of the images that the recipe trains on, pixels
@@ -158,16 +157,8 @@ def _write(texts: dict[Path, str]) -> None:
     written: list[Path] = []
     try:
         for path, text in texts.items():
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            written.append(Path(name))
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-            written[-1].chmod(0o644)
-        for path, partial in zip(texts, list(written), strict=True):
-            partial.rename(path)
-            written.append(path)
-    except OSError as error:
+            written.append(write_whole(path, text))
+    except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
-        folder = next(iter(texts)).parent
-        raise InputError(f"{folder} cannot be written to ({error.strerror}): make room there, or copy it") from None
+        raise

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from afanet.files import write_whole
+from afanet.files import path_in, write_whole
 from afanet.inference.results.draw import Pixels, scale, stack
 from afanet.inference.results.png import png
 from afanet.inference.results.resize import resize
@@ -59,8 +59,8 @@ class DepthMap(Dense):
         folder, width = Path(folder), self.metres.shape[1]
         coloured = stack([self.picture(), self.legend(max(NARROWEST, width))])
         return [
-            write_whole(folder / self.task / f"{name}.png", png(self.millimetres)),
-            write_whole(folder / f"{self.task}-colours" / f"{name}.png", png(coloured)),
+            write_whole(path_in(folder, self.task, f"{name}.png"), png(self.millimetres)),
+            write_whole(path_in(folder, f"{self.task}-colours", f"{name}.png"), png(coloured)),
         ]
 
     def __repr__(self) -> str:

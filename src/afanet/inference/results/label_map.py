@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from afanet.files import write_whole
+from afanet.files import path_in, write_whole
 from afanet.inference.results.draw import Pixels, stack, swatches
 from afanet.inference.results.png import png
 from afanet.inference.results.resize import resize
@@ -72,8 +72,8 @@ class LabelMap(Dense):
         """
         folder = Path(folder)
         return [
-            write_whole(folder / self.task / f"{name}.png", png(self.labels)),
-            write_whole(folder / f"{self.task}-palette" / f"{name}.png", png(self._palette_picture())),
+            write_whole(path_in(folder, self.task, f"{name}.png"), png(self.labels)),
+            write_whole(path_in(folder, f"{self.task}-palette", f"{name}.png"), png(self._palette_picture())),
         ]
 
     def _palette_picture(self) -> Image.Image:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from afanet.files import write_whole
+from afanet.files import path_in, write_whole
 from afanet.inference.results.draw import Pixels, swatches
 from afanet.inference.results.png import png
 from afanet.inference.results.resize import resize, unit
@@ -45,7 +45,7 @@ class NormalMap(Dense):
 
     def save(self, folder: str | Path, name: str) -> list[Path]:
         """`TASK/NAME.png`: a component is value / 127.5 - 1."""
-        return [write_whole(Path(folder) / self.task / f"{name}.png", png(self.picture()))]
+        return [write_whole(path_in(Path(folder), self.task, f"{name}.png"), png(self.picture()))]
 
     def __repr__(self) -> str:
         height, width = self.vectors.shape[:2]

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from afanet.files import write_whole
+from afanet.files import path_in, write_whole
 from afanet.inference.results.draw import Pixels, bars, stack, title
 from afanet.inference.results.result import Result
 
@@ -53,7 +53,7 @@ class Pooled(Result):
     def save(self, folder: str | Path, name: str) -> list[Path]:
         """`TASK/NAME.json`."""
         text = json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n"
-        return [write_whole(Path(folder) / self.task / f"{name}.json", text.encode())]
+        return [write_whole(path_in(Path(folder), self.task, f"{name}.json"), text.encode())]
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><td>{escape(name)}</td><td>{share:.1%}</td></tr>" for name, share in self.likely[:SHOWN])
