@@ -46,6 +46,26 @@ def test_a_task_without_labels_has_no_part() -> None:
     assert selection.add({"depth": {"abs": math.nan}, "age": {"accuracy": 0.6}}, 2)
 
 
+def test_an_epoch_in_which_a_task_lost_its_score_is_never_selected() -> None:
+    selection = Selection(TASKS)
+    assert selection.add({"depth": {"abs": 1.0}, "age": {"accuracy": 0.5}}, 1)
+    for gone in (math.nan, math.inf):
+        assert not selection.add({"depth": {"abs": gone}, "age": {"accuracy": 0.9}}, 2)
+    assert selection.add({"depth": {"abs": 0.9}, "age": {"accuracy": 0.5}}, 3)
+
+
+def test_a_task_counts_from_its_first_score_on() -> None:
+    selection = Selection(TASKS)
+    assert selection.add({"depth": {"abs": math.nan}, "age": {"accuracy": 0.5}}, 1)
+    assert not selection.add({"depth": {"abs": 1.0}, "age": {"accuracy": 0.5}}, 2)
+    assert selection.add({"depth": {"abs": 0.5}, "age": {"accuracy": 0.5}}, 3)
+
+
+def test_where_no_task_has_a_label_nothing_is_selected() -> None:
+    with pytest.raises(InputError, match="the validation split has no label of any task"):
+        Selection(TASKS).add({"depth": {"abs": math.nan}, "age": {"accuracy": math.nan}}, 1)
+
+
 @pytest.fixture
 def with_validation(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test scenes stand in as a validation split."""

@@ -57,9 +57,10 @@ class NormalsScores(Metric):
         p, t = (x.movedim(1, -1)[where].double() for x in (prediction, target))
         # Of cosine and sine both: an arc cosine near 1 would lose half of the digits.
         angle = torch.atan2(torch.linalg.cross(p, t).norm(dim=1), (p * t).sum(1)).rad2deg()
+        angle = torch.where((p == 0).all(1), 90.0, angle)  # of no direction, for which the loss too has a cosine of 0
         self.sums += torch.stack([angle.sum(), (angle**2).sum()])
         last = len(self.histogram) - 1
-        places = (angle * BINS_PER_DEGREE).long().clamp(max=last)
+        places = (angle.nan_to_num(180.0) * BINS_PER_DEGREE).long().clamp(max=last)
         self.histogram += places.bincount(minlength=last + 1)
 
     def compute(self) -> dict[str, Tensor]:

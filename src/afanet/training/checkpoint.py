@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError
 from afanet.files import whole
+from afanet.training.finite import require_finite
 
 PREFIX = "network."  # of the weights' names in a checkpoint
 
@@ -38,8 +39,8 @@ def save_checkpoint(file: Path, network: nn.Module, training: Mapping[str, Any])
 def load_checkpoint(network: nn.Module, file: Path) -> dict[str, Any]:
     """Load the weights kept in `file`, every one of them and no other; returns what training goes on from.
 
-    Only tensors and plain values are read from the file, never code. Raises `InputError` where it is no checkpoint, or
-    one of another network.
+    Only tensors and plain values are read from the file, never code. Raises `InputError` where it is no checkpoint, one
+    of another network, or one whose weights are not finite.
     """
     saved = read_checkpoint(file)
     state = {name.removeprefix(PREFIX): tensor for name, tensor in saved["state_dict"].items()}
@@ -62,11 +63,12 @@ def load_checkpoint(network: nn.Module, file: Path) -> dict[str, Any]:
 
 
 def read_checkpoint(file: Path) -> dict[str, Any]:
-    """What stands in a checkpoint, on the CPU; raises `InputError` where it is none."""
+    """What stands in a checkpoint, on the CPU; raises `InputError` where it is none, or its weights are not finite."""
     try:
         saved: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         weights: dict[str, Tensor] = saved["state_dict"]
         assert all(isinstance(tensor, Tensor) for tensor in weights.values())
-        return saved
     except Exception:  # a file of anything can make torch's reader stumble over anything
         raise InputError(f"{file} is no checkpoint of a training run, or is damaged: train anew") from None
+    require_finite({name.removeprefix(PREFIX): tensor for name, tensor in weights.items()}, file)
+    return saved

@@ -59,6 +59,14 @@ class Learner:
         """The network that is scored and kept: the average of its weights where the recipe wants one."""
         return self.average.module if self.average is not None else self.network
 
+    def weights(self) -> dict[str, Tensor]:
+        """Every number with a fraction that is trained, averaged or kept beside these, by name."""
+        parts: dict[str, nn.Module] = {"": self.network, "balancing.": self.balancer}
+        if self.average is not None:
+            parts["average."] = self.average.module
+        state = {start + name: tensor for start, part in parts.items() for name, tensor in part.state_dict().items()}
+        return {name: tensor for name, tensor in state.items() if tensor.is_floating_point()}
+
     def train(self) -> None:
         """Set the network to training, but for norms that are frozen."""
         self.network.train()

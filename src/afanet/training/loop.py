@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from time import perf_counter
@@ -13,15 +14,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from afanet.data import Batch, Collate, Data
+from afanet.errors import InputError
 from afanet.training.checkpoint import save_checkpoint
+from afanet.training.finite import find_nonfinite, list_metrics, what_to_do
 from afanet.training.folder import RunFolder
 from afanet.training.learner import Learner
 from afanet.training.log import Log
 from afanet.training.loggers import logger_runs, open_loggers
 from afanet.training.nonfinite import LossWatch
-from afanet.training.progress import Bar
+from afanet.training.progress import Bar, say
 from afanet.training.recipe import Recipe
-from afanet.training.scoring import score
+from afanet.training.scoring import Scored, score
 from afanet.training.selection import Selection
 from afanet.training.stream import Order, train_loader
 from afanet.training.watch import gate_statistics, pictures
@@ -41,6 +44,7 @@ class Loop:
         self.sums = torch.zeros(len(learner.tasks) + 1, device=fabric.device)  # of the epoch's losses, and their number
         self.seconds = 0.0
         self.selection = Selection(learner.tasks)
+        self.fault: str | None = None  # of the last scores on the validation split
         if saved:
             learner.load_state(saved["learner"])
             self.sums.copy_(saved["sums"])
@@ -48,7 +52,7 @@ class Loop:
             self.selection.load_state(saved["selection"])
         self.log = self._open_log(saved.get("loggers", {})) if fabric.is_global_zero else None
         self.watch = LossWatch(list(learner.tasks), folder.path, fabric.device, stop=not recipe.skip_nonfinite)
-        self.last_saved = learner.step if saved else -1
+        self.last_saved = learner.step if saved else None
 
     def run(self) -> None:
         """Train, epoch by epoch."""
@@ -71,12 +75,32 @@ class Loop:
                 self._end_epoch(bar, batches[-1])
 
     def save(self) -> None:
-        """Write the checkpoint, by the first process; all others wait."""
-        self.watch.finish()
+        """Write the checkpoint, by the first process; all others wait.
+
+        Raises `InputError` where a loss or a weight is not finite; the checkpoint before stays.
+        """
+        self.require_finite()
         if self.fabric.is_global_zero and self.last_saved != self.learner.step:
             save_checkpoint(self.folder.checkpoint, self.learner.scored, self.state())
-            self.last_saved = self.learner.step
+        self.last_saved = self.learner.step
         self.fabric.barrier()
+
+    def require_finite(self) -> None:
+        """Raise `InputError` where a loss that was not looked at yet, or a weight, is not finite."""
+        self.watch.finish()
+        if names := find_nonfinite(self.learner.weights()):
+            raise InputError(
+                f"after step {self.learner.step} of {self.learner.steps} the weights are not finite ({names}), so that "
+                f"{list_metrics(self.learner.tasks)}: {what_to_do(self.folder, self.last_saved)}"
+            )
+
+    def require_selected(self) -> None:
+        """Raise `InputError` where the recipe selects by the validation split, and no epoch has scores there."""
+        if self.recipe.select == "validation" and not self.selection.epoch:
+            raise InputError(
+                f"no epoch could be selected: on the validation split, {self.fault or 'no scores are finite'}: "
+                f"{what_to_do(self.folder, self.last_saved)}"
+            )
 
     def close(self, scores: Mapping[str, Mapping[str, float]]) -> None:
         """Log the figures of the test split, and end the log."""
@@ -134,18 +158,40 @@ class Loop:
         row |= self._guard_rates() | learner.cosines(batch) | gate_statistics(learner.network, batch["image"])
         if self.recipe.skip_nonfinite:
             row["skipped"] = learner.skipped
+        scored = None
         if self.data.validation is not None:
-            scores = score(fabric, learner.scored, learner.tasks, self.data, self.data.validation, self.recipe)
-            row |= {f"validation/{task}/{key}": value for task, found in scores.items() for key, value in found.items()}
-            if self.selection.add(scores, epoch) and fabric.is_global_zero and self.recipe.select == "validation":
-                save_checkpoint(self.folder.best, learner.scored, {})
+            scored = score(fabric, learner.scored, learner.tasks, self.data, self.data.validation, self.recipe)
+            row |= {f"validation/{task}/{key}": v for task, found in scored.scores.items() for key, v in found.items()}
         if self.log:
             self.log.epoch(row)
-            if epoch % self.recipe.pictures_every == 0 or learner.step >= learner.steps:
-                for name, picture in self._pictures().items():
-                    self.log.picture(name, picture, learner.step)
+        self.require_finite()
+        self._require_learnt(epoch, means)
+        if scored is not None and self.recipe.select == "validation":
+            self._select(scored, epoch)
+        if self.log and (epoch % self.recipe.pictures_every == 0 or learner.step >= learner.steps):
+            for name, picture in self._pictures().items():
+                self.log.picture(name, picture, learner.step)
         bar.epoch(epoch, self.recipe.epochs, losses, self.seconds, learner.step / learner.steps)
         self.save()
+
+    def _require_learnt(self, epoch: int, means: list[float]) -> None:
+        """Raise `InputError` where every step of the epoch was left out, so that its losses have no `means`."""
+        if not any(map(math.isnan, means)):
+            return
+        task, loss = next((task, loss) for task, loss in self.watch.last.items() if not math.isfinite(loss))
+        first = (epoch - 1) * self.per_epoch + 1
+        raise InputError(
+            f"every step of epoch {epoch} ({first} to {self.learner.step}) was left out, for the loss of task "
+            f"'{task}' was {loss}: look at its labels, or {what_to_do(self.folder, self.last_saved)}"
+        )
+
+    def _select(self, scored: Scored, epoch: int) -> None:
+        """Keep the weights of the best epoch by the validation split; one whose scores are no numbers never is it."""
+        self.fault = scored.fault
+        if scored.fault:
+            say(f"epoch {epoch} is not selected: on the validation split, {scored.fault}")
+        elif self.selection.add(scored.scores, epoch) and self.fabric.is_global_zero:
+            save_checkpoint(self.folder.best, self.learner.scored, {})
 
     def _pictures(self) -> dict[str, NDArray[np.uint8]]:
         """A held-out image with its truths and predictions, of the validation split if there is one."""

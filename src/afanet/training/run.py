@@ -25,6 +25,7 @@ from afanet.training.balancing.shared import shared_parameters
 from afanet.training.checkpoint import load_checkpoint, read_checkpoint
 from afanet.training.cost import flops, parameters
 from afanet.training.device import computes_in_bf16, find_device, find_precision
+from afanet.training.finite import what_to_do
 from afanet.training.folder import RunFolder, default_folder
 from afanet.training.hold import held, require_free
 from afanet.training.launch import launch
@@ -124,7 +125,7 @@ def evaluate(path: Path, device: str | None = None) -> Run:
     load_checkpoint(network, folder.weights(recipe))
     job = _Job(recipe, data, tasks, network, "")
     with plain_errors(), deterministic():
-        scores = _score(job, create_fabric(recipe, place), network)
+        scores = _score(job, create_fabric(recipe, place), network, "train the run again with a lower optimizer.lr")
     results = {"recipe": recipe.name, "method": recipe.network.method, **scores}
     folder.write(folder.evaluation, results)
     return Run(folder, results, tasks, *_predict_examples(job, folder))
@@ -210,10 +211,13 @@ def _fit(job: _Job, folder: RunFolder) -> None:
         if saved:
             say(f"going on after step {learner.step} of {learner.steps}")
         loop.run()
+        loop.require_selected()
         trained = perf_counter()
         load_checkpoint(learner.scored, folder.weights(recipe))
-        scores = _score(job, fabric, learner.scored)
+        scores = _score(job, fabric, learner.scored, what_to_do(folder, learner.step))
         loop.close(scores["tasks"])
+    if learner.skipped:
+        say(f"{learner.skipped} of {learner.step} steps were left out, for a loss that was not finite")
     if fabric.is_global_zero:
         results = {
             "recipe": recipe.name,
@@ -239,12 +243,17 @@ def _fit(job: _Job, folder: RunFolder) -> None:
     fabric.barrier()
 
 
-def _score(job: _Job, fabric: Any, network: nn.Module) -> dict[str, Scores]:
+def _score(job: _Job, fabric: Any, network: nn.Module, advice: str) -> dict[str, Scores]:
+    """The scores of every split that is scored at the end; raises `InputError`, with `advice`, where they are none."""
     network = fabric.to_device(channels_last(network))  # as in training, for the last bit's sake
-    return {
-        key: score(fabric, network, job.tasks, job.data, split, job.recipe)
-        for key, split in scored_splits(job.data).items()
-    }
+    scores = {}
+    for key, split in scored_splits(job.data).items():
+        scored = score(fabric, network, job.tasks, job.data, split, job.recipe)
+        if scored.fault:
+            name = "test" if key == "tasks" else key
+            raise InputError(f"after training, on the {name} split, {scored.fault}: {advice}")
+        scores[key] = scored.scores
+    return scores
 
 
 def _predict_examples(job: _Job, folder: RunFolder) -> tuple[Batch, dict[str, Tensor]]:

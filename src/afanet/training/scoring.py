@@ -1,19 +1,33 @@
-"""A network's figures over a whole split."""
+"""A network's scores over a whole split."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from lightning.fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from afanet.data import Data, Split
 from afanet.tasks import Task
+from afanet.training.processes import across
 from afanet.training.recipe import Recipe
 from afanet.training.stream import scoring_loader
 
 Scores = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What scoring a split found; `fault` says of the first task whose scores are no numbers why, None if all are.
+
+    A task without a label in the split has no scores either, which is no fault.
+    """
+
+    scores: Scores
+    fault: str | None
 
 
 def score(
@@ -24,12 +38,16 @@ def score(
     split: Split,
     recipe: Recipe,
     advance: Callable[[int], None] = lambda images: None,
-) -> Scores:
-    """`{task: {metric: figure}}` over all samples of a split, which the processes share among them.
+) -> Scored:
+    """`{task: {metric: score}}` over all samples of a split, which the processes share among them.
 
-    `advance` is called after each batch with its number of images. The network is left in eval mode.
+    Where a task's outputs are not finite for any of the samples, it has no scores: a class can be read even from
+    outputs that are no numbers, and its accuracy would be one. `advance` is called after each batch with its number of
+    images. The network is left in eval mode.
     """
     metrics = {name: task.metrics().to(fabric.device) for name, task in tasks.items()}
+    # Looked at once at the end, so that no batch waits for the device.
+    seen = {name: torch.zeros(2, dtype=torch.bool, device=fabric.device) for name in tasks}
     network.eval()
     with torch.inference_mode():
         for batch in scoring_loader(data, split, recipe, fabric.global_rank, fabric.world_size):
@@ -37,14 +55,29 @@ def score(
             with fabric.autocast():
                 logits = network(batch["image"].contiguous(memory_format=torch.channels_last))
             for name, task in tasks.items():
-                metrics[name].update(task.predict(logits[name]), batch["targets"][name])
+                target = batch["targets"][name]
+                seen[name] |= torch.stack([~logits[name].isfinite().all(), task.labelled(target).any()])
+                metrics[name].update(task.predict(logits[name]), target)
             advance(len(batch["id"]))
-        return {
-            name: {key: float(value) for key, value in collection.compute().items()}
-            for name, collection in metrics.items()
-        }
+        both: Tensor = across(fabric).max(torch.stack(list(seen.values())).float())
+        scores, faults = {}, []
+        for (name, task), (broken, labelled) in zip(tasks.items(), both.bool().tolist(), strict=True):
+            found = {key: float(value) for key, value in metrics[name].compute().items()}
+            scores[name] = dict.fromkeys(found, math.nan) if broken else found
+            faults.append(_find_fault(name, task, found, broken, labelled))
+        return Scored(scores, next(filter(None, faults), None))
+
+
+def _find_fault(name: str, task: Task, scores: Mapping[str, float], broken: bool, labelled: bool) -> str | None:
+    """Why a task's scores are no numbers, though they should be; some beside the main one the labels may leave open."""
+    if broken:
+        return f"task '{name}' has no {task.main_metric}, for its outputs are not finite"
+    for key, value in scores.items():
+        if math.isinf(value) or (labelled and key == task.main_metric and math.isnan(value)):
+            return f"task '{name}' has no {key}, which is {value}, though its outputs are finite"
+    return None
 
 
 def scored_splits(data: Data) -> dict[str, Split]:
-    """The splits that are scored at the end, by the key of their figures: `tasks` is the test split's."""
+    """The splits that are scored at the end, by the key of their scores: `tasks` is the test split's."""
     return {"tasks": data.test} | ({"validation": data.validation} if data.validation else {})

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from afanet.errors import InputError
 from afanet.tasks import Task
 
 
@@ -30,21 +31,29 @@ class Selection:
         self.epoch = 0
 
     def add(self, scores: Mapping[str, Mapping[str, float]], epoch: int) -> bool:
-        """Whether these are the best scores so far."""
+        """Whether these are the best scores so far, which those with a task less than before never are.
+
+        Raises `InputError` where no task has a score, since then nothing tells one epoch from another.
+        """
         main = {name: scores[name][task.main_metric] for name, task in self.tasks.items()}
-        self.first = self.first or main
-        changes = [
-            (1 if task.higher_is_better[task.main_metric] else -1)
-            * (main[name] - self.first[name])
-            / max(abs(self.first[name]), 1e-12)
-            for name, task in self.tasks.items()
-        ]
-        known = [change for change in changes if math.isfinite(change)]
-        value = sum(known) / len(known) if known else 0.0
+        known = [name for name, figure in main.items() if math.isfinite(figure)]
+        if not known:
+            raise InputError(
+                "select is 'validation', and the validation split has no label of any task: select 'last', or label it"
+            )
+        self.first = main | {name: figure for name, figure in self.first.items() if math.isfinite(figure)}
+        if any(math.isfinite(figure) and name not in known for name, figure in self.first.items()):
+            return False
+        value = sum(self._change(name, main[name]) for name in known) / len(known)
         better = value > self.best
         if better:
             self.best, self.epoch = value, epoch
         return better
+
+    def _change(self, name: str, figure: float) -> float:
+        """The relative change of a task's main metric since the first epoch, positive for the better."""
+        task, first = self.tasks[name], self.first[name]
+        return (1 if task.higher_is_better[task.main_metric] else -1) * (figure - first) / max(abs(first), 1e-12)
 
     def state(self) -> dict[str, Any]:
         """What it remembers."""
