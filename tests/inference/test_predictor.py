@@ -144,3 +144,17 @@ def test_scales_are_seen_from_nearer_and_come_back_to_one_size() -> None:
     assert [shape[2:] for shape in model.asked] == [(12, 16), (24, 32), (48, 64)]
     assert np.allclose(results["depth"].metres, 4, atol=1e-5)
     assert np.allclose(results["normals"].vectors, [0.6, 0, 0.8], atol=1e-5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("task", ["depth", "segmentation", "years"])
+def test_outputs_that_are_not_finite_are_no_results(task: str, value: float) -> None:
+    channels = {"depth": (1, *SIZE), "segmentation": (3, *SIZE), "years": ()}[task]
+
+    def answer(images: np.ndarray) -> dict[str, np.ndarray]:
+        estimates = np.ones((len(images), *channels), np.float32)
+        estimates.reshape(len(images), -1)[-1, -1] = value
+        return {task: estimates}
+
+    with pytest.raises(InputError, match=f"task '{task}' has outputs that are not finite"):
+        list(Predictor(Formula([task], answer)).predict([PHOTO, PHOTO]))

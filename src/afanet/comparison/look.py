@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from afanet.comparison.images import ImageScores
 from afanet.comparison.runs import Finished
 from afanet.data import Batch, Collate, Data
+from afanet.errors import InputError
 from afanet.tasks import Described, Task
 from afanet.tasks.depth import Depth, measured
 from afanet.training.checkpoint import load_checkpoint
 from afanet.training.device import find_device
 from afanet.training.learner import channels_last
 from afanet.training.processes import create_fabric
-from afanet.training.progress import Bar
+from afanet.training.progress import Bar, say
 from afanet.training.setup import build_network, deterministic
 from afanet.training.stream import scoring_loader
 
@@ -37,10 +38,19 @@ class Look:
 
 
 class Loaded:
-    """The network of a finished run with its checkpoint, as it was scored; it needs no data."""
+    """The network of a finished run with its checkpoint, as it was scored; it needs no data.
+
+    A task that the run has no score of is said on the standard error.
+    """
 
     def __init__(self, run: Finished, tasks: Mapping[str, Described]) -> None:
         self.run = run
+        for name, task in tasks.items():
+            if run.score(name, task.main_metric) is None:
+                say(
+                    f"{run.folder.path} has no {task.main_metric} of task '{name}': its test split has no label of it, "
+                    "or its outputs were not finite"
+                )
         network = build_network(run.recipe, tasks, weights="none")
         load_checkpoint(network, run.folder.weights(run.recipe))
         self.fabric: Fabric = create_fabric(
@@ -49,11 +59,17 @@ class Loaded:
         self.network: nn.Module = self.fabric.to_device(channels_last(network)).eval()
 
     def answer(self, images: Tensor) -> dict[str, Tensor]:
-        """Logits by task for normalised images (B, 3, H, W)."""
+        """Logits by task for normalised images (B, 3, H, W); raises `InputError` for any that are not finite."""
         with torch.inference_mode(), self.fabric.autocast(), deterministic():
             logits: dict[str, Tensor] = self.network(
                 self.fabric.to_device(images).contiguous(memory_format=torch.channels_last)
             )
+            for name, values in logits.items():
+                if not values.isfinite().all():
+                    raise InputError(
+                        f"in run {self.run.folder.path} task '{name}' has outputs that are not finite: train it again "
+                        "with a lower optimizer.lr, or with optimizer.clip"
+                    )
         return logits
 
 

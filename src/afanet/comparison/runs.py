@@ -42,6 +42,11 @@ class Finished:
         """What the run keeps of its tasks, by name; empty for one of before runs kept anything."""
         return {name: Description.from_json(name, kept) for name, kept in self.results.get("described", {}).items()}
 
+    def score(self, task: str, metric: str) -> float | None:
+        """A score on the test split, None where it has none."""
+        value = self.results["tasks"].get(task, {}).get(metric)
+        return None if value is None else float(value)
+
     def tasks(self) -> dict[str, Task]:
         """Its tasks by name, as it keeps them; of a run of before it kept what they mean, those of its data.
 

@@ -56,11 +56,20 @@ class Predictor:
         return results
 
     def predict(self, images: Iterable[Photo]) -> Iterator[dict[str, Result]]:
-        """Results by task for each image in its turn, `batch_size` of them at a time."""
+        """Results by task for each image in its turn, `batch_size` of them at a time.
+
+        Raises `InputError` for outputs that are not finite, which no result can be read from.
+        """
         remaining = iter(images)
         while batch := list(islice(remaining, self.batch_size)):
             photos = [to_pixels(image) for image in batch]
             found = average(self.model, photos, self.flip, self.scales)
+            for name, estimates in found.items():
+                if not np.isfinite(estimates).all():
+                    raise InputError(
+                        f"task '{name}' has outputs that are not finite: train its network again with a lower "
+                        "optimizer.lr, and export it again"
+                    )
             for place, photo in enumerate(photos):
                 size = (photo.shape[0], photo.shape[1])
                 yield {
