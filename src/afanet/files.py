@@ -1,16 +1,28 @@
-"""Files that are written whole or not at all, and paths that stay in their folder."""
+"""Files: written whole or not at all, in their folder; read without waiting and without end."""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from afanet.errors import InputError
 
 LONGEST = 200  # bytes of a name: file systems take 255, and suffixes come on top
+MOST_BYTES = 16 * 2**20  # of a text that is read whole: thousands of times what one of ours has
+DEEPEST = 64  # nesting of what a JSON text holds
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def path_in(folder: Path, *names: str) -> Path:
@@ -90,3 +102,80 @@ def remove_folders(made: list[Path]) -> None:
     for path in reversed(made):
         with suppress(OSError):
             path.rmdir()
+
+
+def require_regular(path: Path, most: int | None = None) -> Path:
+    """`path`, unless it is a folder, a pipe, a device or a socket, or has more than `most` bytes.
+
+    Opening a pipe waits for whoever writes to it, and a device may never end: so look before you open. Raises
+    `InputError`; a file that is missing or may not be looked at is left to whoever opens it.
+
+    >>> require_regular(Path("/dev/zero"))
+    Traceback (most recent call last):
+        ...
+    afanet.errors.InputError: /dev/zero is a device, expected a regular file
+    """
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return path
+    if not stat.S_ISREG(found.st_mode):
+        kind = KINDS.get(stat.S_IFMT(found.st_mode), "no file")
+        raise InputError(f"{path} is {kind}, expected a regular file")
+    if most is not None and found.st_size > most:
+        raise InputError(f"{path} has {found.st_size:,} bytes, expected at most {most:,}")
+    return path
+
+
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """The text of a UTF-8 file of at most `most` bytes, with or without a byte-order mark.
+
+    Raises `InputError` for a larger one and as `require_regular` does, and `OSError` and `UnicodeDecodeError` as
+    `Path.read_text` does.
+    """
+    with require_regular(path, most).open("rb") as stream:
+        content = stream.read(most + 1)  # a file may grow, and those in /proc have no size
+    if len(content) > most:
+        raise InputError(f"{path} has more than {most:,} bytes, expected fewer")
+    return content.decode("utf-8-sig")
+
+
+def read_json(path: Path, most: int = MOST_BYTES) -> Any:
+    """What a JSON file of at most `most` bytes holds; raises `InputError` for every file that cannot be read so."""
+    try:
+        text = read_text(path, most)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is no UTF-8 text, expected JSON") from None
+    return parse_json(text, str(path))
+
+
+def parse_json(text: str, place: str) -> Any:
+    """The value of a JSON text; raises `InputError`, which begins with `place`, for other text and for deep nesting.
+
+    >>> parse_json("[" * 10**5, "the text")
+    Traceback (most recent call last):
+        ...
+    afanet.errors.InputError: the text is nested more than 64 deep, expected less
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise _too_deep(place) from None
+    except ValueError as error:
+        raise InputError(f"{place} is no JSON: {error}") from None
+    inside = [value]
+    for _ in range(DEEPEST):
+        inside = [one for whole in inside for one in _parts(whole)]
+        if not inside:
+            return value
+    raise _too_deep(place)
+
+
+def _parts(value: Any) -> Any:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _too_deep(place: str) -> InputError:
+    return InputError(f"{place} is nested more than {DEEPEST} deep, expected less")

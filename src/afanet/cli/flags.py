@@ -6,8 +6,6 @@ from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any
 
-from afanet.errors import InputError
-
 OPTION = "data.options."
 OPTIONS = ("data.options", "balancing.options")
 FREE = (OPTION, "balancing.options.", "losses.")  # what these can be told is checked where it is used
@@ -55,11 +53,8 @@ def overrides(given: Namespace) -> dict[str, Any]:
 
 def _value(key: str, text: Any) -> Any:
     """What stands in a flag; the options of a data set have no declared type and are read as YAML."""
-    import yaml
+    from afanet.yaml_file import parse_yaml
 
     if not key.startswith(FREE):
         return None if text in ("null", ["null"]) else text
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError(f"--{key} is {text!r}, expected a value as in YAML") from None
+    return parse_yaml(text, f"the value of --{key}")

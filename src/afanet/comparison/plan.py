@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from afanet.data.cache import fingerprint
-from afanet.errors import InputError
+from afanet.errors import InputError, shown
 from afanet.files import path_in
 from afanet.training.folder import RunFolder
 from afanet.training.progress import say
@@ -33,7 +33,9 @@ class Planned:
 def by_methods(recipe: Recipe, methods: Sequence[str]) -> dict[str, Recipe]:
     """The recipe with each method; raises `InputError` for a method that there is not, or that is named twice."""
     if len(set(methods)) < len(methods) or not methods:
-        raise InputError(f"--methods is {','.join(methods)!r}, expected different methods with commas between them")
+        raise InputError(
+            f"--methods is {shown(','.join(methods))}, expected different methods with commas between them"
+        )
     return {method: for_method(recipe, method) for method in methods}
 
 
@@ -60,7 +62,7 @@ def part(planned: Sequence[Planned], which: str) -> list[Planned]:
     """
     first, slash, last = which.partition("/")
     if not (slash and first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
-        raise InputError(f"--only is {which!r}, expected i/n with i of 1 to n, such as 1/4")
+        raise InputError(f"--only is {shown(which)}, expected i/n with i of 1 to n, such as 1/4")
     return list(planned[int(first) - 1 :: int(last)])
 
 

@@ -19,7 +19,7 @@ from afanet.data.nyuv2 import open_nyuv2
 from afanet.data.pets import open_pets
 from afanet.data.rooms import open_rooms
 from afanet.data.sample import Batch, Collate, Data, Reader, Sample, Split
-from afanet.errors import InputError, unknown
+from afanet.errors import InputError, shown, unknown
 
 __all__ = ["DATA_SETS", "Batch", "Collate", "Data", "Reader", "Sample", "Split", "open_data"]
 
@@ -62,4 +62,4 @@ def open_data(name: str, root: str | Path | None = None, size: tuple[int, int] |
     except ValidationError as error:
         first = error.errors()[0]
         problem = first["msg"][0].lower() + first["msg"][1:]
-        raise InputError(f"'{first['loc'][0]}' of data set '{name}' is {first['input']!r}: {problem}") from None
+        raise InputError(f"'{first['loc'][0]}' of data set '{name}' is {shown(first['input'])}: {problem}") from None

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from afanet.errors import InputError, unknown
+from afanet.errors import InputError, shown, unknown
 
 
 class Declared(BaseModel):
@@ -29,7 +29,7 @@ def declare(model: type[Model], given: object, what: str) -> Model:
     afanet.errors.InputError: unknown key of range 'age' 'lo', did you mean 'low'? (known: low)
     """
     if not isinstance(given, dict):
-        raise InputError(f"{what} is {given!r:.60}, expected its keys: {', '.join(model.model_fields)}")
+        raise InputError(f"{what} is {shown(given)}, expected its keys: {', '.join(model.model_fields)}")
     for key in given:
         if key not in model.model_fields:
             raise unknown(f"key of {what}", str(key), model.model_fields)
@@ -41,4 +41,4 @@ def declare(model: type[Model], given: object, what: str) -> Model:
         if first["type"] == "missing":
             raise InputError(f"{what} lacks '{key}', expected its keys: {', '.join(model.model_fields)}") from None
         problem = first["msg"].removeprefix("Value error, ").replace("Input should", "which should", 1)
-        raise InputError(f"'{key}' of {what} is {first['input']!r:.60}, {problem}") from None
+        raise InputError(f"'{key}' of {what} is {shown(first['input'])}, {problem}") from None

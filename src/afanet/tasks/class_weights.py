@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from afanet.errors import InputError, unknown
+from afanet.errors import InputError, shown, unknown
 from afanet.tasks.across import Across
 
 
@@ -53,12 +53,12 @@ def read_class_weights(task: str, classes: Sequence[str], options: Mapping[str, 
                 raise unknown(f"class of task '{task}'", name, classes)
         given = [named.get(name, 1) for name in classes]
     if not isinstance(given, list | tuple) or len(given) != len(classes):
-        found = f"{len(given)} numbers" if isinstance(given, list | tuple) else f"{given!r:.60}"
+        found = f"{len(given)} numbers" if isinstance(given, list | tuple) else shown(given)
         raise InputError(
             f"class_weights of task '{task}' are {found}, expected one for each of its {len(classes)} classes, or some "
             "by the classes' names"
         )
     for name, weight in zip(classes, given, strict=True):
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
-            raise InputError(f"class_weights of task '{task}' give '{name}' {weight!r:.60}, expected a number above 0")
+            raise InputError(f"class_weights of task '{task}' give '{name}' {shown(weight)}, expected a number above 0")
     return tuple(map(float, given))

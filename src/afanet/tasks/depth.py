@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import Metric, MetricCollection
 
-from afanet.errors import InputError, unknown
+from afanet.errors import InputError, shown, unknown
 from afanet.networks.outputs import Dense
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.depth_losses import DEPTH_LOSSES
@@ -124,7 +124,7 @@ class Depth(DenseTask):
         if "lambda" in options and name != "silog":
             raise InputError(f"lambda of task '{self.name}' is of the loss silog alone, not of {name}: take it out")
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 1:
-            raise InputError(f"lambda of task '{self.name}' is {weight!r:.60}, expected a number of 0 to 1")
+            raise InputError(f"lambda of task '{self.name}' is {shown(weight)}, expected a number of 0 to 1")
         changed = copy.copy(self)
         changed.loss_name, changed.silog_weight = name, float(weight)
         return changed

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from afanet import __version__
-from afanet.errors import InputError
+from afanet.errors import InputError, shown
 from afanet.files import path_in, write_whole
 from afanet.training.checkpoint import PREFIX, read_checkpoint
 from afanet.training.load import load_recipe
@@ -76,8 +76,8 @@ class RunFolder:
         for key in then | now:
             if then.get(key) != now.get(key) and key not in MAY_DIFFER:
                 raise InputError(
-                    f"{folder.recipe} has {key} {then.get(key)!r}, and now it is {now.get(key)!r}: to resume, give the "
-                    "same command as before, or start another run with --out"
+                    f"{folder.recipe} has {key} {shown(then.get(key))}, and now it is {shown(now.get(key))}: to "
+                    "resume, give the same command as before, or start another run with --out"
                 )
         return folder
 

@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from afanet.errors import InputError, unknown
+from afanet.errors import InputError, shown, unknown
 from afanet.training.recipe import WEIGHTS, Recipe, recipe_keys
+from afanet.yaml_file import DEEPEST, read_yaml
 
 RECIPES = resources.files("afanet.training") / "recipes"
 
@@ -63,11 +64,17 @@ def change_recipe(recipe: Recipe, overrides: Mapping[str, Any], source: str | Pa
 def _with(values: dict[str, Any], overrides: Mapping[str, Any], source: str | Path) -> Recipe:
     for key, value in overrides.items():
         *sections, last = key.split(".")
+        if len(sections) > DEEPEST:
+            raise InputError(
+                f"recipe {source}: key {shown(key)} has {len(sections)} sections, expected {DEEPEST} at most"
+            )
         place = values
         for section in sections:
             place = place.setdefault(section, {})
             if not isinstance(place, dict):
-                raise InputError(f"recipe {source}: '{section}' is {place!r}, expected a section with its own keys")
+                raise InputError(
+                    f"recipe {source}: '{section}' is {shown(place)}, expected a section with its own keys"
+                )
         place[last] = value
     _anchor(values, Path.cwd())
     try:
@@ -91,18 +98,9 @@ def _read(source: str | Path) -> dict[str, Any]:
     file = RECIPES / f"{source}.yaml" if named else Path(source)
     if not named and Path(source).suffix not in (".yaml", ".yml"):
         raise unknown("recipe", str(source), recipe_names())
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
-        raise InputError(f"recipe {source} cannot be read ({reason}), expected a YAML file") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "unreadable characters"
-        raise InputError(f"recipe {source}{line} is not valid YAML: {problem}") from None
+    values = read_yaml(file, f"recipe {source}")
     if not isinstance(values, dict):
-        raise InputError(f"recipe {source} holds {values!r:.40}, expected keys such as 'data' and 'network'")
+        raise InputError(f"recipe {source} holds {shown(values, 40)}, expected keys such as 'data' and 'network'")
     if not named:
         _anchor(values, Path(source).absolute().parent)
     return values
@@ -139,4 +137,4 @@ def _explain(error: ValidationError, source: str | Path) -> InputError:
     if first["type"] == "missing":
         return InputError(f"recipe {source}: '{key}' is missing, expected {recipe_keys().get(key, 'a section')}")
     expected = first["msg"].replace("Input should", "which should", 1)
-    return InputError(f"recipe {source}: '{key}' is {first['input']!r:.60}, {expected}")
+    return InputError(f"recipe {source}: '{key}' is {shown(first['input'])}, {expected}")

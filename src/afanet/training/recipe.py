@@ -13,8 +13,9 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
 )
+
+from afanet.limits import MOST_COUNT, MOST_SIDE
 
 WEIGHTS = ("none", "pretrained")  # anything else is a file
 
@@ -23,6 +24,8 @@ def _weights(value: str) -> str:
     return value if value in WEIGHTS else str(Path(value).absolute())
 
 
+Count = Annotated[int, Field(gt=0, le=MOST_COUNT)]
+Side = Annotated[int, Field(gt=0, le=MOST_SIDE)]  # pixels
 AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
 
 
@@ -40,8 +43,8 @@ class DataRecipe(Section):
 
     name: str = Field(description="data set, such as rooms or nyuv2")
     root: AbsolutePath | None = Field(None, description="folder or file that holds the data")
-    size: tuple[PositiveInt, PositiveInt] = Field(description="height and width of the images that are scored, pixels")
-    crop: tuple[PositiveInt, PositiveInt] | None = Field(
+    size: tuple[Side, Side] = Field(description="height and width of the images that are scored, pixels")
+    crop: tuple[Side, Side] | None = Field(
         None, description="height and width of the part of each that training sees, all if not given"
     )
     options: dict[str, Any] = Field({}, description="what else this data set can be told, such as fold")
@@ -60,8 +63,8 @@ class NetworkRecipe(Section):
     weights: Annotated[str, AfterValidator(_weights)] = Field(
         "none", description="of the backbone: none, pretrained (timm downloads them) or a file"
     )
-    output_stride: PositiveInt = Field(16, description="input pixels per pixel of the last dense features")
-    multi_grid: tuple[PositiveInt, ...] | None = Field(
+    output_stride: Count = Field(16, description="input pixels per pixel of the last dense features")
+    multi_grid: tuple[Count, ...] | None = Field(
         None, description="factors on the dilation of the last stage's blocks, such as 1 2 4"
     )
     freeze_norm: bool = Field(False, description="keep the statistics and affine weights of the backbones' batch norms")
@@ -69,7 +72,7 @@ class NetworkRecipe(Section):
     meet: Literal["stages", "blocks", "last_blocks"] | None = Field(
         None, description="where branches meet: after stages, blocks or last_blocks, as the method does if not given"
     )
-    trunk: PositiveInt | None = Field(
+    trunk: Count | None = Field(
         None, description="stages that all tasks share before their branches part, as the method does if not given"
     )
     per_task: bool = Field(False, description="whether each task has gates of its own, in afa and its halves")
@@ -90,7 +93,7 @@ class OptimizerRecipe(Section):
     head: PositiveFloat = Field(1.0, description="factor on lr for the heads")
     fusion: PositiveFloat = Field(1.0, description="factor on lr for the fusion layers")
     clip: PositiveFloat | None = Field(None, description="largest norm of the whole gradient, unlimited if not given")
-    accumulate: PositiveInt = Field(1, description="batches whose gradients are averaged for one step")
+    accumulate: Count = Field(1, description="batches whose gradients are averaged for one step")
     ema: float | None = Field(
         None, gt=0, lt=1, description="decay of an average of the weights, which is then what is scored and kept"
     )
@@ -102,9 +105,9 @@ class ScheduleRecipe(Section):
     name: Literal["poly", "cosine", "step", "constant"] = Field(description="shape after the warm-up")
     warmup: float = Field(0.0, ge=0, lt=1, description="share of the steps over which the rate rises")
     power: PositiveFloat = Field(0.9, description="poly: exponent")
-    every: PositiveInt = Field(10, description="step: epochs between two falls")
+    every: Count = Field(10, description="step: epochs between two falls")
     gamma: float = Field(0.1, gt=0, lt=1, description="step: factor of each fall")
-    over: PositiveInt | None = Field(None, description="poly, cosine: epochs to fall over, all if not given")
+    over: Count | None = Field(None, description="poly, cosine: epochs to fall over, all if not given")
     floor: float = Field(0.0, ge=0, lt=1, description="lowest factor after the warm-up")
 
 
@@ -131,22 +134,24 @@ class Recipe(Section):
     optimizer: OptimizerRecipe
     schedule: ScheduleRecipe
     balancing: BalancingRecipe = BalancingRecipe()
-    epochs: PositiveInt = Field(description="passes over the training split")
-    steps: PositiveInt | None = Field(None, description="stop after so many optimiser steps, if sooner")
-    batch_size: PositiveInt = Field(description="images per batch, of all processes together")
+    epochs: Count = Field(description="passes over the training split")
+    steps: Count | None = Field(None, description="stop after so many optimiser steps, if sooner")
+    batch_size: Count = Field(description="images per batch, of all processes together")
     select: Literal["last", "validation"] = Field(
         "last", description="the epoch that is kept: the last, or the best on the validation split"
     )
     seed: NonNegativeInt = Field(0, lt=2**32, description="of weights, order and augmentation")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps")
-    devices: PositiveInt = Field(1, description="processes that train together, one a device")
+    devices: Count = Field(1, description="processes that train together, one a device")
     precision: Literal["auto", "bf16", "float32"] = Field(
         "auto", description="bf16 (autocast), float32, or auto: bf16 where the device computes in it"
     )
-    workers: NonNegativeInt = Field(2, description="processes that prepare samples, for each that trains")
-    checkpoint_every: PositiveInt | None = Field(None, description="steps between checkpoints beside one an epoch")
+    workers: NonNegativeInt = Field(
+        2, le=MOST_COUNT, description="processes that prepare samples, for each that trains"
+    )
+    checkpoint_every: Count | None = Field(None, description="steps between checkpoints beside one an epoch")
     skip_nonfinite: bool = Field(False, description="leave out and count steps whose loss is no finite number")
-    pictures_every: PositiveInt = Field(10, description="epochs between pictures of predictions in TensorBoard")
+    pictures_every: Count = Field(10, description="epochs between pictures of predictions in TensorBoard")
     loggers: tuple[Literal["wandb", "mlflow"], ...] = Field(
         (), description="loggers beside the table and TensorBoard, wandb or mlflow, if these are installed"
     )

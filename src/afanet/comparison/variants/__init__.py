@@ -6,14 +6,13 @@ import re
 from importlib import resources
 from pathlib import Path
 
-import yaml
-
 from afanet.comparison.runs import NOT_METHOD, PROTOCOL
-from afanet.errors import InputError
+from afanet.errors import InputError, shown
 from afanet.training.folder import leaves
 from afanet.training.load import change_recipe
 from afanet.training.recipe import Recipe
 from afanet.training.variants import for_method
+from afanet.yaml_file import read_yaml
 
 HERE = resources.files("afanet.comparison.variants")
 
@@ -39,21 +38,15 @@ def read_variants(recipe: Recipe, source: str) -> dict[str, Recipe]:
     """
     carried = HERE / f"{source}.yaml"
     file = carried if carried.is_file() else Path(source)
-    try:
-        listed = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
-        raise InputError(f"variants {source} cannot be read ({reason}), expected a YAML file or 'ablations'") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"variants {source} is not valid YAML: {getattr(error, 'problem', error)}") from None
+    listed = read_yaml(file, f"variants {source}", "a YAML file or 'ablations'")
     if not isinstance(listed, dict) or not listed:
-        raise InputError(f"variants {source} holds {listed!r:.40}, expected names, each with the keys that differ")
+        raise InputError(f"variants {source} holds {shown(listed, 40)}, expected names, each with the keys that differ")
     variants: dict[str, Recipe] = {}
     for name, changes in listed.items():
         if not re.fullmatch(r"[\w.-]*\w", str(name)):
-            raise InputError(f"variants {source} has the name {name!r}, expected letters, digits, dots and dashes")
+            raise InputError(f"variants {source} has the name {shown(name)}, expected letters, digits, dots and dashes")
         if not isinstance(changes, dict) or "seed" in changes:
-            raise InputError(f"variants {source}: '{name}' is {changes!r:.60}, expected keys of a recipe but the seed")
+            raise InputError(f"variants {source}: '{name}' is {shown(changes)}, expected keys of a recipe but the seed")
         method = changes.get("network.method", recipe.network.method)
         variant = change_recipe(for_method(recipe, method), changes, f"{source}, '{name}'")
         _require_alike(recipe, variant, f"variants {source}: '{name}'")
@@ -69,5 +62,5 @@ def _require_alike(recipe: Recipe, variant: Recipe, place: str) -> None:
     for key in then | now:
         if then.get(key) != now.get(key) and (key in (*PROTOCOL, *NOT_METHOD) or key.startswith("data.options.")):
             raise InputError(
-                f"{place} has {key} {now.get(key)!r}, which all runs of a comparison have alike: give it as a flag"
+                f"{place} has {key} {shown(now.get(key))}, which all runs of a comparison have alike: give it as a flag"
             )

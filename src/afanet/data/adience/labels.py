@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from afanet.data.files import other_layout, require_path
-from afanet.errors import InputError
+from afanet.errors import InputError, shown
 
 EXPECTED = (
     "a folder with fold_0_data.txt to fold_4_data.txt and the photos in aligned/ or faces/, as its authors give "
@@ -132,12 +132,12 @@ def _read_lines(path: Path) -> list[list[str]]:
 def _wrong(row: dict[str, str]) -> str | None:
     """What in a row cannot be used, and what was expected."""
     if age_class(row["age"]) is None:
-        return f"age {row['age']!r:.40}, expected a range such as (25, 32), years or None"
+        return f"age {shown(row['age'], 40)}, expected a range such as (25, 32), years or None"
     if row["gender"] not in GENDERS:
-        return f"gender {row['gender']!r:.40}, expected f, m, u or nothing"
+        return f"gender {shown(row['gender'], 40)}, expected f, m, u or nothing"
     for column in ("user_id", "original_image", "face_id"):
         name = row[column]
         # These become a path, which must stay inside the folder of photos.
         if name in ("", "..") or name != Path(name).name or not name.isprintable():
-            return f"{column} {name!r:.40}, expected a part of a file's name"
+            return f"{column} {shown(name, 40)}, expected a part of a file's name"
     return None

@@ -9,7 +9,7 @@ from afanet.data.declared import declare
 from afanet.data.manifest.maps import DepthKind, NormalsKind, SegmentationKind
 from afanet.data.manifest.values import ClassificationKind, MultiLabelKind, OrdinalKind, RegressionKind
 from afanet.data.task_names import name_fault
-from afanet.errors import InputError, unknown
+from afanet.errors import InputError, shown, unknown
 
 Kind = ClassificationKind | MultiLabelKind | OrdinalKind | RegressionKind | SegmentationKind | DepthKind | NormalsKind
 
@@ -44,7 +44,7 @@ def _declare_task(name: str, given: Any) -> Kind:
     if why := "is taken" if name in COLUMNS else name_fault(name):
         raise InputError(f"task name '{name}' {why}: call the task and its column something else, such as '{name}_of'")
     if not isinstance(given, Mapping) or "kind" not in given:
-        raise InputError(f"task '{name}' is {given!r:.60}, expected its 'kind': {', '.join(KINDS)}")
+        raise InputError(f"task '{name}' is {shown(given)}, expected its 'kind': {', '.join(KINDS)}")
     if given["kind"] not in KINDS:
         raise unknown(f"kind of task '{name}'", str(given["kind"]), KINDS)
     keys = {key: value for key, value in given.items() if key != "kind"}

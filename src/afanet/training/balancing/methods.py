@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
-from afanet.errors import InputError, unknown
+from afanet.errors import InputError, shown, unknown
 
 if TYPE_CHECKING:
     from torch import nn
@@ -68,7 +68,7 @@ class Balancing:
         whole = isinstance(self.options[key], int)
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
             expected = "a whole number" if whole else "a number"
-            raise InputError(f"balancing by '{self.name}' got {key}={value!r}: expected {expected}")
+            raise InputError(f"balancing by '{self.name}' got {key}={shown(value)}: expected {expected}")
         return value
 
 
