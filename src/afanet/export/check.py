@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -33,7 +34,9 @@ def random_inputs(size: tuple[int, int], *, batch: bool, other_sizes: bool) -> l
 def largest_errors(file: Run, run: Run, inputs: Sequence[Tensor]) -> dict[str, float]:
     """By task the largest max |a - b| / max |b| over the inputs, with a what the file and b what the run gives.
 
-    Raises `InputError` where the file does not run on an input.
+    That is infinite where a has another shape or a number that is not finite, or neither has any number, and where all
+    of b is 0 and a is not. Raises `InputError` where the file does not run on an input or gives other outputs, and
+    where the run's own outputs are not finite.
 
     >>> run = lambda images: {"depth": images}
     >>> largest_errors(lambda images: {"depth": images + 0.5}, run, [torch.ones(2), torch.full((2,), 2.0)])
@@ -50,15 +53,28 @@ def largest_errors(file: Run, run: Run, inputs: Sequence[Tensor]) -> dict[str, f
                 raise InputError(
                     f"the export does not run on images of shape {tuple(images.shape)} and was not written: {reason}"
                 ) from error
+        if set(found) != set(expected):
+            given, wanted = (", ".join(sorted(names)) or "nothing" for names in (found, expected))
+            raise InputError(f"the export gives {given}, expected {wanted}: it was not written")
         for name, b in expected.items():
+            if not b.isfinite().all():
+                raise InputError(
+                    f"task '{name}' of the run has outputs that are not finite, so the export was not written: train "
+                    "the run again with a lower optimizer.lr, or with optimizer.clip"
+                )
             errors[name] = max(errors.get(name, 0.0), _relative(found[name], b))
     return errors
 
 
 def require_same(errors: Mapping[str, float], file: Path) -> None:
-    """Raise `InputError` that names the task that is farthest off, where one is farther than `LIMIT`."""
-    name = max(errors, key=errors.__getitem__)
-    if errors[name] > LIMIT:
+    """Raise `InputError` that names the task that is farthest off, where one is farther than `LIMIT`.
+
+    An error that is no number is farther than any, and without errors nothing is known to be the same.
+    """
+    if not errors:
+        raise InputError(f"{file} was not written: nothing of it was compared with the run")
+    name = max(errors, key=lambda name: math.inf if math.isnan(errors[name]) else errors[name])
+    if not errors[name] <= LIMIT:
         raise InputError(
             f"{file} was not written: task '{name}' differs from the run by {errors[name]:.1e} of its largest value, "
             f"expected {LIMIT:.0e} at most"
@@ -66,11 +82,14 @@ def require_same(errors: Mapping[str, float], file: Path) -> None:
 
 
 def _relative(a: Tensor, b: Tensor) -> float:
-    if a.shape != b.shape or not torch.equal(a.isfinite(), b.isfinite()):
-        return float("inf")
-    where = b.isfinite()
-    difference, scale = ((x[where].abs().max().item() if where.any() else 0.0) for x in (a - b, b))
-    return difference / scale if scale > 0 else difference
+    """max |a - b| / max |b| of finite `b`, without a bound where nothing bounds it."""
+    if a.shape != b.shape or not b.numel() or not a.isfinite().all():
+        return math.inf
+    # In float64, in which no difference is too large for a number and none is rounded away.
+    difference, scale = (a.double() - b.double()).abs().max().item(), b.double().abs().max().item()
+    if difference == 0:
+        return 0.0
+    return difference / scale if scale > 0 else math.inf
 
 
 def _odd(pixels: int) -> int:
