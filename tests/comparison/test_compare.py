@@ -115,3 +115,67 @@ def test_a_missing_figure_is_a_dash(finished: Make) -> None:
     assert all(cells[0][0] == "-" for _, label, cells in tables.lines(comparison) if label[-1] in "↑↓")
     assert math.isnan(next(iter(comparison.rows[0].scores[next(iter(TASKS))].values())).mean)
     assert json.loads(tables.as_json(comparison))
+
+
+def with_score(value: float | None, task: str, metric: str) -> dict[str, dict[str, float | None]]:
+    return {name: scores | ({metric: value} if name == task else {}) for name, scores in figures().items()}
+
+
+FIRST = next(iter(TASKS))
+
+
+@pytest.mark.parametrize("broken", ["single", "afa"])
+def test_a_run_without_a_score_that_others_have_is_refused(broken: str, finished: Make) -> None:
+    nothing = figures() | {FIRST: dict.fromkeys(TASKS[FIRST].higher_is_better)}
+    runs = [
+        finished(method, seed, nothing if (method, seed) == (broken, 1) else figures())
+        for method in ("single", "afa")
+        for seed in (0, 1)
+    ]
+    [bad] = [run.folder.path for run in runs if run.results["tasks"][FIRST]["accuracy"] is None]
+    with pytest.raises(InputError, match=rf"{bad.name} has no accuracy of task '{FIRST}', and .* has one") as caught:
+        compare_runs(runs, TASKS)
+    assert "train it again" in str(caught.value)
+
+
+def test_a_task_without_a_score_in_any_run_is_said(finished: Make) -> None:
+    nothing = figures() | {FIRST: dict.fromkeys(TASKS[FIRST].higher_is_better)}
+    comparison = compare_runs([finished(method, 0, nothing) for method in ("single", "afa")], TASKS)
+    notes = tables.footnotes(comparison)
+    assert any(f"{FIRST} has no score in any run (-): the test split has no label of it" in note for note in notes)
+    metrics = ", ".join(f"{FIRST} {metric}" for metric in TASKS[FIRST].higher_is_better)
+    assert f"delta_m of afa leaves out {metrics}: there is no relative change of 0 or of what is no number" in notes
+
+
+def test_a_mean_of_what_is_no_number_in_one_seed_is_none_and_is_said(finished: Make) -> None:
+    runs = [finished("single", seed, figures()) for seed in range(3)]
+    runs += [finished("afa", seed, with_score(None if seed == 1 else 0.9, FIRST, "macro_f1")) for seed in range(3)]
+    comparison = compare_runs(runs, TASKS)
+    row = comparison.rows[1]
+    assert math.isnan(row.scores[FIRST]["macro_f1"].mean)
+    assert math.isnan(row.changes[FIRST]["macro_f1"].mean)
+    assert math.isnan(row.changes[FIRST]["macro_f1"].low)
+    assert comparison.verdict(row, FIRST, "macro_f1") == ""
+    assert row.scores[FIRST]["accuracy"].mean == pytest.approx(0.8)
+    notes = tables.footnotes(comparison)
+    assert f"{FIRST} macro_f1 is no number in afa seed 1, so that there is no mean of it (-)" in notes
+    assert any(note.startswith(f"delta_m of afa leaves out {FIRST} macro_f1: ") for note in notes)
+    # in every seed, so that seeds are means over the same metrics
+    assert row.delta_m["by_metric"].mean == pytest.approx(0)
+    assert row.delta_m["by_metric"].low == pytest.approx(0)
+
+
+def test_delta_m_says_what_it_leaves_out_where_single_task_has_0(finished: Make) -> None:
+    runs = [finished("single", 0, with_score(0.0, FIRST, "accuracy"))]
+    runs += [finished(method, 0, figures(0.08)) for method in ("hard", "afa")]
+    comparison = compare_runs(runs, TASKS)
+    said = [note for note in tables.footnotes(comparison) if "delta_m" in note]
+    assert said == [
+        f"delta_m of hard, afa leaves out {FIRST} accuracy: there is no relative change of 0 or of what is no number"
+    ]
+    assert comparison.rows[1].delta_m["by_metric"].mean == pytest.approx(10)
+
+
+def test_nothing_is_said_where_nothing_is_left_out(finished: Make) -> None:
+    runs = [finished(method, seed, figures()) for method in ("single", "afa") for seed in range(3)]
+    assert not any("leaves out" in note or "no number" in note for note in compare_runs(runs, TASKS).notes)

@@ -7,11 +7,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from afanet.comparison.images import ImageScores
-from afanet.comparison.statistics import bootstrap_changes, delta_m, paired_change, relative_gain, spread
-from afanet.tasks import Classification
+from afanet.comparison.statistics import Change, bootstrap_changes, delta_m, paired_change, relative_gain, spread
+from afanet.tasks import Classification, MultiLabel
 
 
 def test_the_interval_over_seeds_is_the_paired_t_test() -> None:
@@ -68,3 +70,28 @@ def test_gains_are_positive_for_the_better() -> None:
     assert relative_gain(-0.5, -1.0, True) == pytest.approx(50)
     assert math.isnan(relative_gain(1.0, 0.0, True))
     assert delta_m({"a": {"x": math.nan, "y": 4.0}, "b": {"z": -2.0}}) == {"by_task": 1.0, "by_metric": 1.0}
+
+
+@settings(max_examples=50, deadline=None)
+@given(values=st.lists(st.floats(-9, 9), min_size=1, max_size=5), place=st.integers(0, 5))
+def test_a_mean_of_what_is_no_number_is_none(values: list[float], place: int) -> None:
+    values.insert(min(place, len(values)), math.nan)
+    found, change = spread(values), paired_change(values)
+    assert math.isnan(found.mean)
+    assert math.isnan(found.deviation)
+    assert all(map(math.isnan, (change.mean, change.low, change.high)))
+    assert not change.clear
+    assert change.verdict(True) == change.verdict(False) == ""
+
+
+def test_a_change_of_what_is_no_number_has_no_interval_and_no_verdict() -> None:
+    base, other = (ImageScores(MultiLabel("tags", ["x"])) for _ in range(2))
+    base.update(torch.tensor([[0], [0]]), torch.tensor([[0], [0]]))  # on nowhere: there is no F1
+    other.update(torch.tensor([[1], [0]]), torch.tensor([[0], [0]]))
+    change = bootstrap_changes(other, base)["macro_f1"]
+    assert all(map(math.isnan, (change.mean, change.low, change.high)))
+    assert Change(math.nan, 0.1, 0.2, "images").verdict(True) == ""
+
+
+def test_delta_m_of_nothing_is_no_number() -> None:
+    assert all(map(math.isnan, delta_m({"a": {"x": math.nan}}).values()))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from afanet.comparison.gaps import delta_notes, gap_notes, require_scores
 from afanet.comparison.images import ImageScores
 from afanet.comparison.runs import BASE, Finished, Group, group_runs
 from afanet.comparison.statistics import (
@@ -30,13 +31,14 @@ class Row:
     """What one method came to: figures by task and metric, changes against single task, delta_m, costs.
 
     Changes are differences in the metric's own unit, delta_m is in per cent, positive for the better; the row of single
-    task itself has none of them.
+    task itself has none of them. `left_out` are the metrics, `TASK METRIC`, that its delta_m has no part of.
     """
 
     group: Group
     scores: dict[str, dict[str, Spread]]
     changes: dict[str, dict[str, Change]]
     delta_m: dict[str, Change]
+    left_out: list[str]
     costs: dict[str, float]
 
     @property
@@ -67,9 +69,10 @@ def compare_runs(
     Intervals are over seeds (Student's, paired) where a method and single task have at least two in common; where there
     is one, they are over the images in `looked`, the scores of the first run of each title. `notes` are the first that
     the comparison has.
-    Raises `InputError` for runs that cannot stand side by side.
+    Raises `InputError` for runs that cannot stand side by side, and for one without a score that the others have.
     """
     groups = group_runs(runs)
+    require_scores(runs, tasks)
     base = next((group for group in groups if group.title == BASE), None)
     rows = [_row(group, base, tasks, looked or {}) for group in groups]
     notes = list(notes)
@@ -83,7 +86,9 @@ def compare_runs(
             notes.append(
                 f"{group.title} has seeds {group.seeds}, {BASE} has {base.seeds}: pairs are of those in common"
             )
-    return Comparison(tasks, rows, notes)
+    return Comparison(
+        tasks, rows, notes + gap_notes(groups, tasks) + delta_notes({row.title: row.left_out for row in rows})
+    )
 
 
 def _row(group: Group, base: Group | None, tasks: Mapping[str, Described], looked: Looked) -> Row:
@@ -93,6 +98,7 @@ def _row(group: Group, base: Group | None, tasks: Mapping[str, Described], looke
     }
     changes: dict[str, dict[str, Change]] = {}
     total: dict[str, Change] = {}
+    left_out: list[str] = []
     if base is not None and group is not base:
         theirs = {run.recipe.seed: _figures(run) for run in base.runs}
         pairs = [(ours, theirs[seed]) for seed, ours in zip(group.seeds, figures, strict=True) if seed in theirs]
@@ -104,9 +110,29 @@ def _row(group: Group, base: Group | None, tasks: Mapping[str, Described], looke
                     metric: paired_change([a[task][metric] - b[task][metric] for a, b in pairs])
                     for metric in scores[task]
                 }
-        totals = [delta_m(_gains(a, b, tasks)) for a, b in pairs]
-        total = {key: paired_change([one[key] for one in totals]) for key in totals[0]} if totals else {}
-    return Row(group, scores, changes, total, _costs(group))
+        total, left_out = _total([_gains(a, b, tasks) for a, b in pairs])
+    return Row(group, scores, changes, total, left_out, _costs(group))
+
+
+def _total(gains: Sequence[Figures]) -> tuple[dict[str, Change], list[str]]:
+    """delta_m over pairs of runs, from the gains of each, and the metrics that it leaves out.
+
+    What is no number in one pair is left out in all, so that every seed's is over the same metrics.
+    """
+    if not gains:
+        return {}, []
+    out = [
+        (task, metric)
+        for task, metrics in gains[0].items()
+        for metric in metrics
+        if any(math.isnan(pair[task][metric]) for pair in gains)
+    ]
+    totals = [
+        delta_m({task: {key: g for key, g in found.items() if (task, key) not in out} for task, found in pair.items()})
+        for pair in gains
+    ]
+    changes = {key: paired_change([one[key] for one in totals]) for key in totals[0]}
+    return changes, [f"{task} {metric}" for task, metric in out]
 
 
 def _figures(run: Finished) -> Figures:

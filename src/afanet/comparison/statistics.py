@@ -46,7 +46,7 @@ class Change:
         >>> Change(-0.2, -0.3, -0.1, "seeds").verdict(higher_is_better=False)
         'better'
         """
-        if math.isnan(self.low):
+        if math.isnan(self.mean) or math.isnan(self.low):
             return ""
         if not self.clear:
             return "same"
@@ -54,14 +54,16 @@ class Change:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Mean and standard deviation of the values that are numbers.
+    """Mean and standard deviation of the values, no numbers where one of them is none: no seed is left out silently.
 
     >>> spread([1.0, 2.0, 3.0])
     Spread(mean=2.0, deviation=1.0, values=(1.0, 2.0, 3.0))
+    >>> spread([1.0, 2.0, math.nan]).mean
+    nan
     """
-    known = torch.tensor([value for value in values if not math.isnan(value)], dtype=torch.float64)
-    mean = known.mean().item() if len(known) else math.nan
-    return Spread(mean, known.std().item() if len(known) > 1 else math.nan, tuple(values))
+    each = torch.tensor(values, dtype=torch.float64)
+    mean = each.mean().item() if len(each) else math.nan
+    return Spread(mean, each.std().item() if len(each) > 1 else math.nan, tuple(values))
 
 
 def paired_change(differences: Sequence[float]) -> Change:
@@ -84,7 +86,8 @@ def bootstrap_changes(run: ImageScores, base: ImageScores) -> dict[str, Change]:
 
     The images are drawn with replacement a thousand times, the same ones for both; the interval is that between the
     2.5th and the 97.5th percentile of the differences. It says how far the difference depends on which images
-    were tested, not on the seed of training.
+    were tested, not on the seed of training. Samples of images in which nothing is labelled are left out; a metric
+    that is no number over all images has no difference and no interval.
     """
     ours, theirs = run.compute(), base.compute()
     edges = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)
@@ -92,8 +95,10 @@ def bootstrap_changes(run: ImageScores, base: ImageScores) -> dict[str, Change]:
     for name, drawn in run.draws().items():
         known = drawn - base.draws()[name]
         known = known[known.isfinite()]
-        low, high = known.quantile(edges).tolist() if len(known) else (math.nan, math.nan)
-        changes[name] = Change(ours[name] - theirs[name], low, high, "images")
+        mean = ours[name] - theirs[name]
+        there = len(known) > 0 and not math.isnan(mean)
+        low, high = known.quantile(edges).tolist() if there else (math.nan, math.nan)
+        changes[name] = Change(mean, low, high, "images")
     return changes
 
 
@@ -111,9 +116,11 @@ def relative_gain(figure: float, base: float, higher_is_better: bool) -> float:
 def delta_m(gains: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """From the gains by task and metric: the mean over tasks of each one's mean, and the mean over all metrics.
 
+    Gains that are no numbers are left out, which is for the caller to say.
+
     >>> delta_m({"a": {"x": 2.0, "y": 4.0}, "b": {"z": -1.0}})
     {'by_task': 1.0, 'by_metric': 1.666...}
     """
-    by_task = [spread(list(task.values())).mean for task in gains.values()]
-    every = [gain for task in gains.values() for gain in task.values()]
-    return {"by_task": spread(by_task).mean, "by_metric": spread(every).mean}
+    known = [[gain for gain in task.values() if not math.isnan(gain)] for task in gains.values()]
+    by_task = [sum(task) / len(task) for task in known if task]
+    return {"by_task": spread(by_task).mean, "by_metric": spread([gain for task in known for gain in task]).mean}

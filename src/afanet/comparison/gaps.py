@@ -1,0 +1,59 @@
+"""Scores that are missing: which run lacks one that others have, and what a comparison says of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from afanet.comparison.runs import Finished, Group
+from afanet.errors import InputError
+from afanet.tasks import Described
+
+
+def require_scores(runs: Sequence[Finished], tasks: Mapping[str, Described]) -> None:
+    """Raise `InputError` for a run without the main metric of a task that another run has on the same test split.
+
+    The labels are the same for all of them, so that the outputs of that run were not finite.
+    """
+    for name, task in tasks.items():
+        scores = [run.score(name, task.main_metric) for run in runs]
+        if None in scores and (known := [run for run, score in zip(runs, scores, strict=True) if score is not None]):
+            bad, good = runs[scores.index(None)].folder.path, known[0].folder.path
+            raise InputError(
+                f"{bad} has no {task.main_metric} of task '{name}', and {good} has one on the same images, so the "
+                "outputs of the former were not finite: train it again with a lower optimizer.lr, or leave it out"
+            )
+
+
+def gap_notes(groups: Sequence[Group], tasks: Mapping[str, Described]) -> list[str]:
+    """A sentence for every task without a score, and for every other metric that is no number in some runs."""
+    notes = []
+    runs = [(group, run) for group in groups for run in group.runs]
+    for name, task in tasks.items():
+        if all(run.score(name, task.main_metric) is None for _, run in runs):
+            notes.append(f"{name} has no score in any run (-): the test split has no label of it, or no outputs were finite")
+            continue
+        for metric in task.higher_is_better:
+            bare = [(group.title, run.recipe.seed) for group, run in runs if run.score(name, metric) is None]
+            if len(bare) == len(runs):
+                notes.append(f"{name} {metric} is no number in any run (-): the labels of the test split leave it open")
+            elif bare:
+                places = ", ".join(f"{title} seed {seed}" for title, seed in bare)
+                notes.append(f"{name} {metric} is no number in {places}, so that there is no mean of it (-)")
+    return notes
+
+
+def delta_notes(left_out: Mapping[str, Sequence[str]]) -> list[str]:
+    """A sentence on the metrics that the delta_m of each title leaves out, one for all titles that leave out the same.
+
+    >>> delta_notes({"hard": ["depth abs"], "nddr": [], "afa": ["depth abs"]})
+    ['delta_m of hard, afa leaves out depth abs: there is no relative change of 0 or of what is no number']
+    """
+    titles: dict[tuple[str, ...], list[str]] = {}
+    for title, metrics in left_out.items():
+        if metrics:
+            titles.setdefault(tuple(metrics), []).append(title)
+    return [
+        f"delta_m of {', '.join(alike)} leaves out {', '.join(metrics)}: there is no relative change of 0 or of what "
+        "is no number"
+        for metrics, alike in titles.items()
+    ]
