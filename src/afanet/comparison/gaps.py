@@ -30,7 +30,9 @@ def gap_notes(groups: Sequence[Group], tasks: Mapping[str, Described]) -> list[s
     runs = [(group, run) for group in groups for run in group.runs]
     for name, task in tasks.items():
         if all(run.score(name, task.main_metric) is None for _, run in runs):
-            notes.append(f"{name} has no score in any run (-): the test split has no label of it, or no outputs were finite")
+            notes.append(
+                f"{name} has no score in any run (-): the test split has no label of it, or no outputs were finite"
+            )
             continue
         for metric in task.higher_is_better:
             bare = [(group.title, run.recipe.seed) for group, run in runs if run.score(name, metric) is None]
