@@ -40,7 +40,9 @@ Found = dict[str, Any]
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with images, table and recipe, and commands that measure no costs and draw 200 times for an interval."""
-    folder, bundled, rng = tmp_path_factory.mktemp("planted"), load_digits(), np.random.default_rng(SEED)
+    root, bundled, rng = tmp_path_factory.mktemp("planted"), load_digits(), np.random.default_rng(SEED)
+    folder = root / "images"
+    folder.mkdir()
     rows = [["image", "split", *TASKS]]
     for number in (*TRAINING, *TESTING):
         Image.fromarray((bundled.images[number] * 255 / 16).round().astype(np.uint8)).save(folder / f"{number}.png")
@@ -58,14 +60,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "schedule": {"name": "cosine", "warmup": 0.1},
         **{"epochs": 6, "batch_size": 20, "seed": SEED, "workers": 0, "device": "cpu", "precision": "float32"},
     }
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    (root / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
+        patch.chdir(root)
         patch.setattr("afanet.comparison.costs.measure_costs", lambda groups: None)
         patch.setattr("afanet.comparison.images.RESAMPLES", 200)
-        patch.setenv("AFANET_CACHE", str(folder / "cache"))
+        patch.setenv("AFANET_CACHE", str(root / "cache"))
         assert main(["data", "prepare", "recipe.yaml"]) == 0
-        yield folder
+        yield root
 
 
 def do(command: str, tasks: str, out: str, *words: str) -> None:
