@@ -39,9 +39,9 @@ def test_a_photo_that_lies_on_its_side_is_set_upright(photo: np.ndarray, as_file
     assert np.array_equal(found, np.rot90(photo, -1))
 
 
-@pytest.mark.parametrize("size", [(9000, 9000), (30000, 30000), (2_000_000_000, 2)])
+@pytest.mark.parametrize("size", [(6000, 5400), (9000, 9000), (30000, 30000), (2_000_000_000, 2)])
 def test_a_picture_that_would_unpack_to_a_huge_one_is_refused_unread(size: tuple[int, int]) -> None:
-    with pytest.raises(InputError, match="expected at most 64,000,000: resize it"):
+    with pytest.raises(InputError, match="expected at most 32,000,000: resize it"):
         read_upload(huge(*size))
 
 

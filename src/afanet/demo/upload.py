@@ -11,6 +11,7 @@ from afanet.errors import InputError
 from afanet.inference.photo import decode_photo
 
 MOST_BYTES = 20 * 2**20
+MOST_PIXELS = 32_000_000  # more than most cameras have; unpacking takes up to 26 bytes a pixel, 0.8 GB
 FORMATS = ("JPEG", "PNG", "WEBP")
 
 
@@ -28,4 +29,4 @@ def read_upload(content: bytes) -> NDArray[np.uint8]:
         raise InputError("the file is empty: choose a JPEG, PNG or WEBP picture")
     if len(content) > MOST_BYTES:
         raise InputError(f"the file has more than {MOST_BYTES // 2**20} MiB: make the picture smaller")
-    return decode_photo(io.BytesIO(content), "the file", FORMATS)
+    return decode_photo(io.BytesIO(content), "the file", FORMATS, MOST_PIXELS)

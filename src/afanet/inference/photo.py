@@ -81,7 +81,9 @@ def read_photo(path: str | Path) -> Pixels:
     return decode_photo(path, str(path))
 
 
-def decode_photo(file: Path | BinaryIO, place: str, formats: tuple[str, ...] = FORMATS) -> Pixels:
+def decode_photo(
+    file: Path | BinaryIO, place: str, formats: tuple[str, ...] = FORMATS, most_pixels: int = MOST_PIXELS
+) -> Pixels:
     """As `read_photo`, of a file or what was read from one, called `place` in what is said of it, in one of `formats`.
 
     Its size is read from its head, so that a small file that would unpack to a huge picture is never unpacked.
@@ -96,11 +98,11 @@ def decode_photo(file: Path | BinaryIO, place: str, formats: tuple[str, ...] = F
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
             with Image.open(file, formats=formats) as image:
-                return _upright(image, place)
+                return _upright(image, place, most_pixels)
     except InputError:
         raise
     except Image.DecompressionBombError:
-        raise _too_large(place, "far more") from None
+        raise _too_large(place, "far more", most_pixels) from None
     except UnidentifiedImageError:
         raise InputError(f"{place} is no picture that can be read, expected one of: {', '.join(formats)}") from None
     except Exception as error:  # Pillow raises as many kinds as there are ways for a file to be broken
@@ -144,12 +146,12 @@ def prepare(pixels: Pixels, size: tuple[int, int], mean: Sequence[float], std: S
     return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
-def _upright(image: Image.Image, place: str) -> Pixels:
+def _upright(image: Image.Image, place: str, most_pixels: int = MOST_PIXELS) -> Pixels:
     width, height = image.size
     if not width * height:
         raise InputError(f"{place} is {height}x{width} pixels, expected at least one")
-    if width * height > MOST_PIXELS:
-        raise _too_large(place, f"{height}x{width}")
+    if width * height > most_pixels:
+        raise _too_large(place, f"{height}x{width}", most_pixels)
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # which cameras write, with the photo first
         raise InputError(f"{place} is an animation or has several pages ({frames} frames): save one of them as a PNG")
@@ -170,5 +172,5 @@ def _from_16_bits(grey: NDArray[np.integer], place: str) -> Pixels:
     return np.repeat((grey / 257).round().astype(np.uint8)[..., None], 3, axis=2)
 
 
-def _too_large(place: str, found: str) -> InputError:
-    return InputError(f"{place} has {found} pixels, expected at most {MOST_PIXELS:,}: resize it")
+def _too_large(place: str, found: str, most_pixels: int) -> InputError:
+    return InputError(f"{place} has {found} pixels, expected at most {most_pixels:,}: resize it")
