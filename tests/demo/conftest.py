@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -19,7 +18,8 @@ from PIL import Image
 
 from afanet.cli.main import main
 from afanet.comparison.runs import Finished
-from afanet.demo import Exhibit, create_app
+from afanet.demo import Address, Exhibit, find_address
+from afanet.demo.server import configure
 
 ROOMS = """rooms --size 32 48 --data.options.train_scenes 8 --data.options.test_scenes 6 --network.output_stride 16"""
 DIGITS = """digits --data.options.train_pairs 64 --data.options.test_pairs 32"""
@@ -61,23 +61,28 @@ def exhibit(exhibits: Callable[[str], Exhibit]) -> Exhibit:
 
 
 @pytest.fixture(scope="session")
-def served(exhibits: Callable[[str], Exhibit]) -> Iterator[Callable[[str], str]]:
+def served(exhibits: Callable[[str], Exhibit], serving: Callable[..., Any]) -> Iterator[Callable[[str], str]]:
     """The address of the page of one of `RUNS`, served from when it is asked for to the end."""
     with ExitStack() as until_the_end:
         yield cache(lambda name: until_the_end.enter_context(serving(exhibits(name))))
 
 
-@contextmanager
-def serving(exhibit: Exhibit) -> Iterator[str]:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        server = uvicorn.Server(uvicorn.Config(create_app(exhibit), log_level="error", lifespan="off"))
-        thread = Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-        server.should_exit = True
-        thread.join()
+@pytest.fixture(scope="session")
+def serving() -> Callable[..., Any]:
+    """A context in which a page is served at an address, as the command does; it gives the page's URL here."""
+
+    @contextmanager
+    def serve(exhibit: Exhibit, address: Address | None = None) -> Iterator[str]:
+        address = address or find_address("127.0.0.1")
+        with address.listen(0) as listening:
+            server = uvicorn.Server(configure(exhibit, address.names))
+            thread = Thread(target=server.run, kwargs={"sockets": [listening]})
+            thread.start()
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+            server.should_exit = True
+            thread.join()
+
+    return serve
 
 
 class Page:

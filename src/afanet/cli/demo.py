@@ -8,8 +8,10 @@ from time import perf_counter
 from typing import Any
 
 from afanet.cli.compare import PAGE, show_runs
+from afanet.errors import InputError
 
 HOST, PORT = "127.0.0.1", 7860
+FOLDER = Path("runs/demo")
 
 
 def add_demo_command(commands: Any) -> None:
@@ -23,25 +25,46 @@ def add_demo_command(commands: Any) -> None:
     )
     demo.set_defaults(command=_demo, parser=demo)
     demo.add_argument("run", nargs="?", type=Path, metavar="RUN", help="folder of a finished run")
-    demo.add_argument("--host", default=HOST, help=f"address to serve at, {HOST} (this machine alone) if not given")
-    demo.add_argument("--port", type=int, default=PORT, help=f"{PORT} if not given; 0 for any that is free")
+    demo.add_argument("--host", help=f"address to serve at, {HOST} (this machine alone) if not given")
+    demo.add_argument("--port", type=int, help=f"{PORT} if not given; 0 for any that is free")
+    demo.add_argument(
+        "--public",
+        nargs="*",
+        metavar="NAME",
+        help="serve at a --host that others on the network reach; they ask for the page by its address, "
+        "or by a NAME given here",
+    )
 
 
 def _demo(given: Namespace) -> None:
     if given.run:
         _serve(given)
-    else:
-        _compare()
+        return
+    for flag in ("host", "port", "public"):
+        if getattr(given, flag) is not None:
+            raise InputError(
+                f"--{flag} is for the page of a run, and no RUN is given: give it first, as in "
+                f"`afanet demo {FOLDER / 'afa'} --{flag} ...`"
+            )
+    _compare()
 
 
 def _serve(given: Namespace) -> None:
     from afanet.comparison.runs import Finished
-    from afanet.demo import Exhibit, serve
+    from afanet.demo import Exhibit, find_address, serve
 
-    def ready(address: str) -> None:
-        print(f"{given.run} can be tried at {address}; Ctrl-C ends it", flush=True)
+    address = find_address(HOST if given.host is None else given.host, given.public)
 
-    serve(Exhibit(Finished.read(given.run)), given.host, given.port, ready)
+    def ready(url: str) -> None:
+        print(f"{given.run} can be tried at {url}; Ctrl-C ends it", flush=True)
+        if given.public is not None:
+            print(
+                "everybody on the network can use it and send photos to this machine, without a password or "
+                f"encryption; it answers to its addresses and to {', '.join(sorted(address.names))}",
+                flush=True,
+            )
+
+    serve(Exhibit(Finished.read(given.run)), address, PORT if given.port is None else given.port, ready)
 
 
 def _compare() -> None:
@@ -50,9 +73,8 @@ def _compare() -> None:
     from afanet.comparison.runs import Finished, group_runs
     from afanet.report.demo import PICTURE, run_demo
 
-    folder = Path("runs/demo")
-    runs = [Finished.read(run.folder.path) for run in run_demo(folder).values()]
+    runs = [Finished.read(run.folder.path) for run in run_demo(FOLDER).values()]
     measure_costs(group_runs(runs))
-    show_runs(runs, folder / PAGE, folder)
-    print(f"{folder / PICTURE} shows held-out rooms; one seed each, {perf_counter() - started:.0f} s in all")
-    print(f"afanet demo {folder / 'afa'} opens a page to try it on photos")
+    show_runs(runs, FOLDER / PAGE, FOLDER)
+    print(f"{FOLDER / PICTURE} shows held-out rooms; one seed each, {perf_counter() - started:.0f} s in all")
+    print(f"afanet demo {FOLDER / 'afa'} opens a page to try it on photos")
