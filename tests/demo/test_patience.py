@@ -97,6 +97,24 @@ def test_an_upload_that_stalls_gets_a_sentence_and_its_place_goes_to_others(
             assert b"the photo did not arrive" in reply
 
 
+def test_however_many_stall_they_hold_up_others_only_once(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "STALLED", 1.0)
+    with connected(port, UPLOAD + b"X", 6 * patience.MOST_UPLOADS):
+        began = time.monotonic()
+        assert status(port, "/answer", b"none") == 422
+        assert time.monotonic() - began < 4  # and not 6
+
+
+def test_who_waits_for_a_place_is_not_taken_for_slow(port: int, quick: None) -> None:
+    sent = bytes(patience.HELD + 1)
+    with connected(port, UPLOAD + b"X", patience.MOST_UPLOADS), connected(port) as (client,):
+        client.sendall(b"POST /answer HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (2 * len(sent)))
+        client.sendall(sent)
+        time.sleep(0.6)  # longer than anybody may stall, for most of which there is no place
+        client.sendall(sent)
+        assert client.recv(12) == b"HTTP/1.1 422"
+
+
 def test_an_upload_that_only_trickles_gets_a_sentence(port: int, quick: None) -> None:
     with connected(port, UPLOAD) as (client,):
         assert cut_off(client)

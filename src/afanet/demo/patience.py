@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from starlette.requests import Request
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT as HELD
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from afanet.demo.guard import GUARDED
@@ -89,11 +90,13 @@ async def read_body(request: Request, most: int, asked: float) -> bytes:
     """
     now = asyncio.get_running_loop().time
     began, content = now(), bytearray()
-    # Who waited for a place had time to send something; what came is read even when the deadline has passed.
+    # Who waits for a place can send `HELD` bytes meanwhile, and whoever has not done so is as slow as anybody. What
+    # came is read even when the deadline has passed.
     async with asyncio.timeout_at(asked + STALLED) as deadline:
         async for part in request.stream():
             content += part
             if len(content) > most:
                 break
-            deadline.reschedule(min(now(), began + len(content) / SLOWEST) + STALLED)
+            came = min(now(), began + len(content) / SLOWEST) if len(content) >= HELD else asked
+            deadline.reschedule(came + STALLED)
     return bytes(content)
