@@ -47,3 +47,9 @@ def test_many_tasks_show_their_strongest_connections_and_what_changed_clearly() 
     [row] = [row for row in found["rows"] if row["effects"] != [[]]]
     assert (row["to"], row["source"]) == ("7", "3")
     assert [verdict for _, verdict in row["effects"][0]] == ["worse"]
+
+
+def test_a_task_without_a_label_on_the_images_says_so() -> None:
+    nothing = Change(float("nan"), float("nan"), float("nan"), "images")
+    found = section(READINGS, [Cut("stem", "age", "depth", {"age": nothing, "depth": change(-0.5)})], TASKS)
+    assert found["rows"][0]["effects"] == [[("no label", "")], [("-0.5000 [-0.5100, -0.4900]", "better")]]

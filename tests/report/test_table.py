@@ -35,3 +35,10 @@ def test_every_figure_stands_in_its_runs_column_beside_its_arrow() -> None:
 
 def test_no_colour_goes_into_a_file() -> None:
     assert "\x1b" not in printed({"run": {"depth": {"abs": 0.5}, "age": {"accuracy": 0.6}}})
+
+
+def test_a_dash_has_its_reason_below_and_no_dash_has_none() -> None:
+    said = "-: the split has no labels to compute it from"
+    for value, there in ((float("nan"), True), (0.5, False)):
+        text = " ".join(printed({"run": {"depth": {"abs": value}, "age": {"accuracy": 0.6}}}).split())
+        assert (said in text) == there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -90,6 +91,8 @@ def _rows(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described
 
 
 def _tell(change: Change, task: Described) -> tuple[str, str]:
+    if math.isnan(change.mean):
+        return "no label", ""
     if change.mean == change.low == change.high == 0:
         return "unchanged", ""
     return show_change(change), change.verdict(task.higher_is_better[task.main_metric])

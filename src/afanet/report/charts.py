@@ -49,12 +49,15 @@ def as_svg(figure: Figure) -> str:
 
 
 def lines(series: Mapping[str, Line], ink: Mapping[str, str], label: str, x_label: str = "epoch") -> str:
-    """A line a method through the mean of its seeds, within a band from the least to the largest."""
+    """A line a method through the mean of its seeds, within a band from the least to the largest.
+
+    It has a gap where a seed has no number, since the mean of the others would be of fewer seeds.
+    """
     figure, axes = new_figure()
     for title, (x, y) in series.items():
-        axes.plot(x, np.nanmean(y, 0), color=ink[title], label=title, marker="o" if len(x) < 12 else None, ms=3)
+        axes.plot(x, np.mean(y, 0), color=ink[title], label=title, marker="o" if len(x) < 12 else None, ms=3)
         if len(y) > 1:
-            axes.fill_between(x, np.nanmin(y, 0), np.nanmax(y, 0), color=ink[title], alpha=0.2, lw=0)
+            axes.fill_between(x, np.min(y, 0), np.max(y, 0), color=ink[title], alpha=0.2, lw=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(x_label)
     axes.set_title(label, fontsize=10)

@@ -14,7 +14,8 @@ Scores = Mapping[str, Mapping[str, float]]
 def metrics_table(runs: Mapping[str, Scores], tasks: Mapping[str, Task]) -> Table:
     """A row for every metric of every task, a column for every run; the arrow shows which way is better.
 
-    `runs` maps a column's title to `{task: {metric: value}}`. What could not be computed is a dash.
+    `runs` maps a column's title to `{task: {metric: value}}`. What could not be computed is a dash, with the reason
+    below the table.
 
     >>> from rich.console import Console
     >>> from afanet.tasks import Classification
@@ -33,6 +34,8 @@ def metrics_table(runs: Mapping[str, Scores], tasks: Mapping[str, Task]) -> Tabl
         for row, key in enumerate(keys):
             arrow = "↑" if task.higher_is_better[key] else "↓"
             values = [scores[name][key] for scores in runs.values()]
+            if any(value is None or value != value for value in values):
+                table.caption = "-: the split has no labels to compute it from"
             cells = ["-" if value is None or value != value else f"{value:.4f}" for value in values]
             table.add_row("" if row else name, f"{key} {arrow}", *cells, end_section=row == len(keys) - 1)
     return table
