@@ -92,6 +92,8 @@ def test_weights_gone_at_the_last_step_end_the_run_and_leave_the_checkpoint_befo
     assert not (folder / "metrics.json").exists()
     assert finite(folder / "last.ckpt")
     assert read_checkpoint(folder / "last.ckpt")["training"]["learner"]["step"] == 2
+    with pytest.raises(InputError, match="after step 4 of 4 the weights are not finite"):
+        train(small(**{"optimizer.ema": ema}), folder, resume=True)
     again = evaluate(folder)  # of what is left
     assert all(math.isfinite(value) for scores in again.results["tasks"].values() for value in scores.values())
 
@@ -135,6 +137,9 @@ def test_finite_weights_with_outputs_that_are_not_end_the_run_by_task_metric_and
     assert "after training, on the test split, task 'depth' has no abs, for its outputs are not finite" in said
     assert "lower optimizer.lr" in said
     assert f"{folder / 'last.ckpt'} is of step 4" in said
+    assert not (folder / "metrics.json").exists()
+    with pytest.raises(InputError, match="after training, on the test split, task 'depth' has no abs"):
+        train(small(), folder, resume=True)
     assert not (folder / "metrics.json").exists()
     capsys.readouterr()
     for words in (["evaluate", folder], ["predict", folder, tmp_path, "--out", tmp_path / "out"], ["export", folder]):

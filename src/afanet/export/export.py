@@ -63,8 +63,9 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
 
     The network is written as it answers in float32 on the CPU. The file is read back and compared with the run before
     it takes its place, and a model card is written beside it, with `.md` after its name. Raises `InputError` for a
-    run that has not finished or does not know its tasks, a network that cannot be written as one graph, and for a file
-    that differs from the run by more than 1e-4 of a task's largest value; nothing is left behind then.
+    run that has not finished or does not know its tasks, a network whose weights or outputs are not finite, one that
+    cannot be written as one graph, and for a file that differs from the run by more than 1e-4 of a task's largest
+    value; nothing is left behind then.
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)

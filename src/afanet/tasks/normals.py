@@ -32,7 +32,8 @@ class NormalsScores(Metric):
 
     Of the angle between prediction and truth, in degrees: `mean`, `median`, `rmse` (the root of the mean square), and
     the fractions `within_11`, `within_22`, `within_30` of angles below 11.25, 22.5 and 30. The median comes from a
-    histogram with bins of 0.01 degrees, so it is off by half of one at most; mean and square are summed in float64.
+    histogram with bins of 0.01 degrees, so it is off by half of one at most; mean and square are summed in float64. A
+    prediction of length 0 has no direction and counts as 90 degrees off.
 
     >>> scores = NormalsScores()
     >>> right, tilted = torch.tensor([1.0, 0, 0]), torch.tensor([1.0, 1, 0])
