@@ -52,7 +52,7 @@ def parse_yaml(text: str, what: str) -> Any:
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "unreadable characters"
         verb = "" if isinstance(error, _RefusedError) else "is not valid YAML: "
-        raise InputError(f"{what}{line} {verb}{problem}") from None
+        raise InputError(f"{what}{line} {verb}{problem:.200}") from None
     finally:
         if loader is not None:
             loader.dispose()
@@ -76,7 +76,7 @@ class _Loader(yaml.SafeLoader):
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            raise _RefusedError(f"has the alias '*{event.anchor}': write out what it stands for", mark)
+            raise _RefusedError(f"has the alias '*{event.anchor:.40}': write out what it stands for", mark)
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST:
             problem = f"has a value of {len(event.value)} characters, expected at most {LONGEST}"
             raise _RefusedError(problem, mark)

@@ -98,7 +98,7 @@ def sees_nothing(folder: str) -> bool:
 
 def inspect(folder: str) -> dict[tuple[str, str], Found]:
     """The connections of `inspect.json`, measured on all test images, by the tasks to and from which they go."""
-    assert main(["inspect", folder, f"{TESTING[0]}.png", "--limit", str(len(TESTING))]) == 0
+    assert main(["inspect", folder, f"images/{TESTING[0]}.png", "--limit", str(len(TESTING))]) == 0
     rows = json.loads(Path(folder, "inspect.json").read_text())["connections"]
     return {(row["to"], row["source"]): row for row in rows if row["layer"] == LAYER}
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from afanet.data.files import (
     require_shape,
 )
 from afanet.errors import InputError
+
+from ..bounds import bounded
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
@@ -122,3 +125,23 @@ def test_a_photo_of_more_than_eight_bits_is_refused(tmp_path: Path) -> None:
     Image.fromarray(np.full((3, 4), 300, np.uint16)).save(file)
     with pytest.raises(InputError, match=r"deep.png is an image of mode I;16, expected 8 bits a channel for a photo"):
         read_image(file, "RGB", "photo")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_small_file_that_unpacks_to_a_huge_picture_is_refused_by_its_head(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "label.png"
+    Image.new("1", (10_000, 9_000)).save(path)
+    assert path.stat().st_size < 100_000
+    with bounded(), warnings.catch_warnings(action="error"), pytest.raises(InputError) as caught:
+        read_image(path, mode, "label map")
+    assert str(caught.value) == f"{path} has 9000x10000 pixels, expected at most 64,000,000: resize it"
+
+
+@pytest.mark.parametrize("shape", [(10**12,), (10**6, 10**6, 3), (10**30,), (-1,), (2**40, 0)])
+def test_a_header_that_claims_more_than_there_is_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    path = tmp_path / "map.npy"
+    with path.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": shape})
+        stream.write(bytes(64))
+    with bounded(), pytest.raises(InputError, match=r"map\.npy (cannot be read as an array|holds no plain array)"):
+        read_array(path, "map")

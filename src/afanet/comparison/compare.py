@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from afanet.comparison.statistics import (
     relative_gain,
     spread,
 )
+from afanet.files import read_json
 from afanet.tasks import Described
 
 Figures = dict[str, dict[str, float]]
@@ -157,5 +157,5 @@ def _costs(group: Group) -> dict[str, float]:
     results = group.runs[0].results
     costs: dict[str, Any] = {"parameters": results["parameters"], "flops": results["flops"]}
     if group.runs[0].folder.costs.is_file():
-        costs |= json.loads(group.runs[0].folder.costs.read_text(encoding="utf-8"))["costs"]
+        costs |= read_json(group.runs[0].folder.costs)["costs"]
     return costs

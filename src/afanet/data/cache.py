@@ -26,8 +26,9 @@ from afanet import __version__
 from afanet.data.sample import Data, Reader, Sample, Split
 from afanet.data.transforms import DepthMap, NormalMap
 from afanet.errors import InputError
-from afanet.files import path_in
+from afanet.files import path_in, read_json, require_regular
 
+MOST_BYTES = 2**30  # of a text about millions of samples
 FORMAT = 1  # of the files; a cache of another format is not found
 KINDS: dict[str, Any] = {kind.__name__: kind for kind in (tv_tensors.Mask, DepthMap, NormalMap)}
 
@@ -82,7 +83,7 @@ def content_key(data: Data, seen: Seen) -> tuple[str, Seen]:
             known = seen.get(str(file))
             if known and known[:2] == (stat.st_size, stat.st_mtime_ns):
                 return known
-            with file.open("rb") as stream:
+            with require_regular(file).open("rb") as stream:
                 return stat.st_size, stat.st_mtime_ns, file_digest(stream, "blake2b").hexdigest()[:32]
         except OSError as error:
             raise InputError(f"{file} cannot be read ({error.strerror}): copy it again") from None
@@ -104,9 +105,9 @@ def content_key(data: Data, seen: Seen) -> tuple[str, Seen]:
 def read_seen(folder: Path) -> Seen:
     """What `files.json` remembers; nothing where it is missing or not whole, since it can be had again."""
     try:
-        entries = json.loads((folder / "files.json").read_text(encoding="utf-8"))
+        entries = read_json(folder / "files.json", MOST_BYTES)
         return {path: (int(size), int(time), str(digest)) for path, (size, time, digest) in entries.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError):
         return {}
 
 
@@ -128,10 +129,10 @@ class Cached(Reader):
     def _open(self) -> None:
         folder = self.folder
         try:
-            self.index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+            self.index = read_json(folder / "index.json", MOST_BYTES)
             self.images = _array(folder / "image.npy")
             self.targets = {task: _array(path_in(folder, f"target.{task}.npy")) for task in self.index["kinds"]}
-        except (OSError, EOFError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{folder} is no whole cache ({error}): remove {folder.parent}") from None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -190,7 +191,7 @@ def _uncached(split: Split) -> Split:
 
 def _array(file: Path) -> np.memmap[Any, Any]:
     # "c": private and writable, as torch wants arrays to be, yet nothing is copied unless somebody writes
-    array: np.memmap[Any, Any] = np.load(file, mmap_mode="c")
+    array: np.memmap[Any, Any] = np.load(require_regular(file), mmap_mode="c")
     return array
 
 

@@ -15,9 +15,11 @@ from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.task_names import name_fault
 from afanet.data.transforms import evaluation, training
 from afanet.errors import InputError
+from afanet.files import require_regular
 from afanet.tasks import Classification, MultiLabel, Task
 
 LISTS = ("list_attr_celeba.txt", "identity_CelebA.txt", "list_bbox_celeba.txt", "list_landmarks_align_celeba.txt")
+MOST_BYTES = 2**28  # of a list; the longest published one has 26 MB
 PARTITION = "list_eval_partition.txt"
 EXPECTED = (
     f"a folder celeba/ with img_align_celeba/, {', '.join(LISTS)} and {PARTITION}, from "
@@ -84,7 +86,7 @@ class Lists(CelebA):
         return True  # that the files are there has been seen; what is in them is seen as they are read
 
     def _load_csv(self, filename: str, header: int | None = None) -> Any:
-        path = Path(self.root, self.base_folder, filename)
+        path = require_regular(Path(self.root, self.base_folder, filename), MOST_BYTES)
         try:
             content = super()._load_csv(filename, header)
         except Exception as error:  # whatever comes of fields that are too few or no numbers

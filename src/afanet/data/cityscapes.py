@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from afanet.data.present import present_items
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.transforms import DepthMap, evaluation, training
 from afanet.errors import InputError
+from afanet.files import read_json
 from afanet.tasks import Depth, Segmentation
 
 EXPECTED = (
@@ -140,10 +140,10 @@ def metres(stored: NDArray[np.uint16], baseline: float, fx: float) -> NDArray[np
 
 def read_camera(path: Path) -> tuple[float, float]:
     """The stereo baseline in metres and the focal length in pixels of a camera file."""
+    camera = read_json(path)
     try:
-        camera = json.loads(path.read_text(encoding="utf-8"))
         baseline, fx = float(camera["extrinsic"]["baseline"]), float(camera["intrinsic"]["fx"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, OverflowError, KeyError, TypeError, IndexError) as error:
         raise InputError(f"{path} cannot be read as a camera file ({error!r:.80}): copy it again") from error
     if not (0 < baseline < 10 and 0 < fx < 1e5):
         raise InputError(

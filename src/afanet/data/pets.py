@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torchvision import tv_tensors
 from torchvision.datasets import OxfordIIITPet
 
-from afanet.data.files import other_layout, read_image, require_path, require_shape
+from afanet.data.files import open_image, other_layout, read_image, require_path, require_shape
 from afanet.data.present import present_items
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.transforms import evaluation, training
 from afanet.errors import InputError
+from afanet.files import MOST_BYTES, require_regular
 from afanet.tasks import Classification, Segmentation
 
 FOLDER = "oxford-iiit-pet"
@@ -63,7 +63,7 @@ class Pets(Reader):
     """Reader of the photos of a published split, by their index in its list."""
 
     def __init__(self, folder: Path, split: str):
-        self.source = folder / "annotations" / f"{split}.txt"
+        self.source = require_regular(folder / "annotations" / f"{split}.txt", MOST_BYTES)
         try:
             pets = OxfordIIITPet(folder.parent, split, download=False)
         except (OSError, ValueError) as error:
@@ -109,7 +109,7 @@ def read_photo(path: Path) -> NDArray[np.uint8]:
     Raises `InputError` like `files.read_image`.
     """
     try:
-        with Image.open(path, formats=("GIF", "BMP")) as image:
+        with open_image(path, ("GIF", "BMP")) as image:
             return np.array(image.convert("RGB"))
     except Exception:  # Pillow raises as many kinds as there are ways for a file to be broken
         return read_image(path, "RGB", "photo")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afanet.errors import InputError
+from afanet.files import parse_json, require_regular
 from afanet.inference.model import About, Estimates
 
 FORMAT = 1
@@ -28,7 +28,7 @@ class OnnxModel:
             import onnxruntime
         except ModuleNotFoundError:
             raise InputError(f"{path} takes ONNX Runtime, which is missing: pip install 'afanet[onnx]'") from None
-        if not path.is_file():
+        if not require_regular(path).exists():
             raise InputError(f"{path} does not exist, expected a file of `afanet export`")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what it cannot read is said below
@@ -76,7 +76,7 @@ def _told(path: Path, text: str | None) -> dict[str, Any]:
     if text is None:
         raise InputError(f"{path} is an ONNX file, but none of `afanet export`: it does not say what its outputs mean")
     try:
-        told: dict[str, Any] = json.loads(text)
+        told: dict[str, Any] = parse_json(text, str(path))
         version = told["format"]
         if version == FORMAT:
             names_fit = all(name.isidentifier() and meaning["kind"] for name, meaning in told["tasks"].items())

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from afanet.errors import InputError
+from afanet.files import require_regular
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 SUFFIXES = frozenset([".jpg", ".jpeg", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm"])
@@ -72,7 +73,7 @@ def read_photo(path: str | Path) -> Pixels:
     """
     path = Path(path)
     try:
-        if path.stat().st_size == 0:
+        if require_regular(path).stat().st_size == 0:
             raise InputError(f"{path} is empty (0 bytes), expected a picture: copy it again")
     except FileNotFoundError:
         raise InputError(f"{path} does not exist, expected a picture") from None

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afanet.errors import InputError
+from afanet.files import require_regular
 
 
 def read_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
     """Every frame in its turn, (H, W, 3) uint8 RGB; raises `InputError` without OpenCV and where there is none."""
+    require_regular(path)
     try:
         import cv2
     except ModuleNotFoundError:

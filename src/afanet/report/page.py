@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections import Counter
@@ -18,6 +19,8 @@ from afanet.comparison.compare import Comparison, Row
 from afanet.comparison.examine import Examination
 from afanet.comparison.look import DISTANCES, Look
 from afanet.comparison.runs import BASE
+from afanet.errors import InputError
+from afanet.files import read_text
 from afanet.report import charts
 from afanet.report.borrowed import section
 from afanet.report.flows import MANY
@@ -135,9 +138,11 @@ def _curves(comparison: Comparison, ink: Mapping[str, str]) -> list[str]:
 def _log(file: Path) -> dict[str, list[float]]:
     if not file.is_file():
         return {}
-    with file.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    return {key: [float(row[key] or "nan") for row in rows] for key in rows[0]} if rows else {}
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_text(file))))
+        return {key: [float(row[key] or "nan") for row in rows] for key in rows[0]} if rows else {}
+    except (OSError, ValueError, TypeError, csv.Error):
+        raise InputError(f"{file} is not the log that train wrote: restore it, or remove it") from None
 
 
 def _details(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from afanet.errors import InputError
-from afanet.files import whole
+from afanet.files import require_regular, whole
 from afanet.training.finite import require_finite
 
 PREFIX = "network."  # of the weights' names in a checkpoint
@@ -65,9 +65,11 @@ def load_checkpoint(network: nn.Module, file: Path) -> dict[str, Any]:
 def read_checkpoint(file: Path) -> dict[str, Any]:
     """What stands in a checkpoint, on the CPU; raises `InputError` where it is none, or its weights are not finite."""
     try:
-        saved: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        saved: dict[str, Any] = torch.load(require_regular(file), map_location="cpu", weights_only=True)
         weights: dict[str, Tensor] = saved["state_dict"]
         assert all(isinstance(tensor, Tensor) for tensor in weights.values())
+    except InputError:
+        raise
     except Exception:  # a file of anything can make torch's reader stumble over anything
         raise InputError(f"{file} is no checkpoint of a training run, or is damaged: train anew") from None
     require_finite({name.removeprefix(PREFIX): tensor for name, tensor in weights.items()}, file)

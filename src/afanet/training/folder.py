@@ -10,7 +10,7 @@ from typing import Any
 
 from afanet import __version__
 from afanet.errors import InputError, shown
-from afanet.files import path_in, write_whole
+from afanet.files import path_in, read_json, write_whole
 from afanet.training.checkpoint import PREFIX, read_checkpoint
 from afanet.training.load import load_recipe
 from afanet.training.recipe import Recipe
@@ -122,7 +122,7 @@ class RunFolder:
 
     def read_results(self) -> dict[str, Any]:
         """What the end of training wrote."""
-        results: dict[str, Any] = json.loads(self.metrics.read_text(encoding="utf-8"))
+        results: dict[str, Any] = read_json(self.metrics)
         return results
 
     def read_recipe(self) -> Recipe:
@@ -141,7 +141,7 @@ class RunFolder:
         if not self.metrics.is_file():
             return None
         try:
-            results = json.loads(self.metrics.read_text(encoding="utf-8"))
+            results = read_json(self.metrics)
             tasks, threads = results["tasks"], results.get("threads")
             made = str(results.get("versions", {}).get("afanet", __version__))
             newer = _minor(made) > _minor(__version__)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afanet.errors import InputError
-from afanet.files import write_whole
+from afanet.files import require_regular, write_whole
 
 
 class Log:
@@ -27,7 +27,7 @@ class Log:
         self.file = file
         self.loggers = dict(loggers)
         self.board: Any = None
-        if file.exists():
+        if require_regular(file).exists():
             _forget_after(file, step)
         if find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter

@@ -16,6 +16,8 @@ from PIL import Image
 from afanet.data import Data, open_data
 from afanet.errors import InputError
 
+from ..pipes import everything, pipes_refused
+
 BREED = {"breed": {"kind": "classification", "classes": ["cat", "dog"]}}
 
 
@@ -204,3 +206,7 @@ def test_a_photo_stands_upright_as_its_camera_meant(own: Path):
     turned.save(own / "a.png", exif=exif)
     data = open_own(own, BREED | {"depth": {"kind": "depth"}})
     assert data.train.read(0)["image"].shape == (3, 8, 12)
+
+
+def test_no_map_or_photo_of_ones_own_is_waited_for(own: Path, tasks: dict[str, object]) -> None:
+    assert pipes_refused(own, lambda: everything("manifest", own, tasks=tasks)) == 6

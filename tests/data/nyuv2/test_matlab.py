@@ -13,6 +13,8 @@ from afanet.data.nyuv2.matlab import MatFile
 from afanet.data.nyuv2.nyuv2 import open_nyuv2
 from afanet.errors import InputError
 
+from ...bounds import bounded
+
 ALL = label_table("classes894", 40)
 
 
@@ -143,3 +145,27 @@ def test_depth_that_is_none(mat: Path, wrong: float):
     assert MatFile(mat, ALL)(1)["id"] == "nyu_depth_v2_labeled.mat#1"
     with pytest.raises(InputError, match=rf"frame 2, has depth {wrong}, expected metres, or 0"):
         MatFile(mat, ALL)(2)
+
+
+@pytest.mark.parametrize("shape", [(10**12, 12, 16), (4, 10**6, 10**6)])
+def test_a_small_file_that_claims_endless_arrays_is_refused(mat: Path, shape: tuple[int, int, int]) -> None:
+    with h5py.File(mat, "w") as file:
+        frames, width, height = shape
+        file.create_dataset("images", (frames, 3, width, height), np.uint8, chunks=(1, 3, 1, 1))
+        for name in ("labels", "depths"):
+            file.create_dataset(name, shape, np.float32, chunks=(1, 1, 1))
+    with bounded(), pytest.raises(InputError, match=r"expected at most 1,000,000 of 64,000,000 pixels"):
+        open_nyuv2(mat)
+
+
+def test_scenes_without_end_are_not_read(mat: Path) -> None:
+    with h5py.File(mat, "a") as file:
+        file.create_dataset("scenes", (10**12,), h5py.ref_dtype, chunks=(1,))
+    with bounded(), pytest.raises(InputError, match="'scenes' with no readable names"):
+        open_nyuv2(mat)
+    with h5py.File(mat, "a") as file:
+        del file["scenes"]
+        long = file.create_dataset("long", (10**12,), np.uint16, chunks=(1,), fillvalue=65)
+        file.create_dataset("scenes", data=[long.ref] * 4, dtype=h5py.ref_dtype)
+    with bounded(), pytest.raises(InputError, match="'scenes' with no readable names"):
+        open_nyuv2(mat)

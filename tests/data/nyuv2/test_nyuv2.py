@@ -11,6 +11,8 @@ from afanet.data.nyuv2.classes import label_table
 from afanet.data.nyuv2.nyuv2 import open_nyuv2
 from afanet.errors import InputError
 
+from ..pipes import everything, pipes_refused
+
 
 def test_folders_and_the_official_file_agree_on_the_same_frames(shared: Callable[[str], Path]):
     mini, folders = open_nyuv2(shared("nyuv2_official_mini")), open_nyuv2(shared("nyuv2_288x384"))
@@ -96,3 +98,13 @@ def test_normals_of_real_frames_look_at_the_camera_and_floors_look_up(shared: Ca
     floor = sample["segmentation"] == 1
     assert floor.any()
     assert normals[1][floor].median() > 0.9
+
+
+@pytest.mark.parametrize("layout", ["nyud_mt", "mtan"])
+def test_no_layout_waits_for_a_pipe(layout: str, request: pytest.FixtureRequest) -> None:
+    root: Path = request.getfixturevalue(layout)
+    assert pipes_refused(root, lambda: everything("nyuv2", root, normals=True)) >= 5
+
+
+def test_no_official_file_is_a_pipe(mat: Path) -> None:
+    assert pipes_refused(mat.parent, lambda: everything("nyuv2", mat)) == 1

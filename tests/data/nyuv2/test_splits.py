@@ -58,3 +58,9 @@ def test_splits_missing_or_cut(folders: Path):
     path.unlink()
     with pytest.raises(InputError, match=r"splits\.mat is missing"):
         open_nyuv2(folders)
+
+
+def test_a_split_of_more_bytes_than_any_is_not_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "splits.mat").write_bytes(bytes(300_000))
+    with pytest.raises(InputError, match=r"splits\.mat has 300,000 bytes, expected at most 262,144"):
+        read_splits(tmp_path / "splits.mat", FRAMES)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from afanet.data.files import other_layout, require_path
 from afanet.errors import InputError, shown
+from afanet.files import MOST_BYTES, require_regular
 
 EXPECTED = (
     "a folder with fold_0_data.txt to fold_4_data.txt and the photos in aligned/ or faces/, as its authors give "
@@ -114,7 +115,7 @@ def read_fold(path: Path, ages: AgePolicy = "map") -> Fold:
 
 def _read_lines(path: Path) -> list[list[str]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with require_regular(path, MOST_BYTES).open(newline="", encoding="utf-8-sig") as file:
             lines = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     except FileNotFoundError:
         raise InputError(f"{path} is missing: Adience has fold_0_data.txt to fold_4_data.txt") from None

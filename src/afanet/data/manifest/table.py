@@ -14,6 +14,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as arrow_parquet
 
 from afanet.errors import InputError, unknown
+from afanet.files import require_regular
 
 BLOCK = 1 << 22  # bytes of CSV that are parsed at a time
 ROWS = 1 << 16  # of Parquet that are decoded at a time
@@ -144,7 +145,7 @@ def open_table(path: Path) -> Table:
     kinds: dict[str, type[Table]] = {".csv": CsvTable, ".parquet": ParquetTable}
     if path.suffix.lower() not in kinds:
         raise InputError(f"manifest {path} is of no known type, expected a .csv or a .parquet file")
-    if not path.is_file():
+    if not require_regular(path).exists():
         raise InputError(f"manifest {path} is missing: put it there, or name it with data.options.manifest")
     return kinds[path.suffix.lower()](path)
 

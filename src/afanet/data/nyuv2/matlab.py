@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 from afanet.data.nyuv2.frames import Frames, Raw
 from afanet.errors import InputError
+from afanet.files import require_regular
+from afanet.limits import MOST_PIXELS, MOST_SAMPLES
+
+LONGEST = 1000  # letters of a scene's name
 
 
 class MatFile(Frames):
@@ -28,6 +32,11 @@ class MatFile(Frames):
         with self._open() as file:
             found = {name: getattr(file.get(name), "shape", ()) for name in self.arrays}
         frames, width, height = (*found["labels"], 0, 0, 0)[:3]
+        if frames > MOST_SAMPLES or width * height > MOST_PIXELS:  # of which HDF5 need not keep a single one
+            raise InputError(
+                f"{path} has {frames:,} frames of {height}x{width} pixels, expected at most {MOST_SAMPLES:,} of "
+                f"{MOST_PIXELS:,} pixels: give the official file"
+            )
         maps = (frames, width, height)
         for name, shape in zip(self.arrays, ((frames, 3, width, height), maps, maps), strict=True):
             if found[name] != shape or not frames:
@@ -40,7 +49,7 @@ class MatFile(Frames):
 
     def _open(self) -> Any:
         try:
-            return h5py.File(self.path, "r")
+            return h5py.File(require_regular(self.path), "r")
         except OSError as error:
             raise InputError(f"{self.path} is no whole MATLAB 7.3 file ({error}): copy it again") from error
 
@@ -51,7 +60,8 @@ class MatFile(Frames):
             if "scenes" not in file:
                 return None
             with suppress(Exception):  # h5py raises as many kinds as there are ways for a file to be broken
-                names = ["".join(map(chr, file[place][:].flat)) for place in file["scenes"][:].flat]
+                if file["scenes"].size <= MOST_SAMPLES:
+                    names = [_name(file[place]) for place in file["scenes"][:].flat]
         known = [name for name in names if name and name.isprintable()]
         if not len(known) == len(names) == len(self.indices):
             raise InputError(
@@ -79,3 +89,7 @@ class MatFile(Frames):
             except OSError as error:
                 raise InputError(f"{self.path} is damaged at frame {index} ({error}): copy it again") from error
         return Raw(image.T, labels.T, depth.T)
+
+
+def _name(letters: Any) -> str:
+    return "".join(map(chr, letters[:].flat)) if letters.size <= LONGEST else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from afanet.data.files import read_array, read_image
 from afanet.data.nyuv2.files import FileFrames, listed
 from afanet.data.nyuv2.frames import Raw
 from afanet.errors import InputError
+from afanet.files import read_text
 
 # The types of file in each folder, of which a frame has the first that is there.
 FOLDERS = {
@@ -46,11 +48,11 @@ class NyudMt(FileFrames):
     def _named(self, file: str) -> list[str]:
         path = self.root / "gt_sets" / file
         try:
-            names = path.read_text(encoding="utf-8-sig").split()
+            names = read_text(path).split()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path} cannot be read ({error}): it must name a frame a line") from None
         if not names or len(set(names)) < len(names):
-            twice = next((name for name in names if names.count(name) > 1), None)
+            twice = next((name for name, count in Counter(names).items() if count > 1), None)
             found = f"frame {twice} twice" if twice else "no frame"
             raise InputError(f"{path} names {found}, expected each frame of the split once, one a line")
         if outside := next((name for name in names if Path(name).name != name or "\\" in name), None):

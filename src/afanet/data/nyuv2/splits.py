@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 
 from afanet.errors import InputError
+from afanet.files import require_regular
 
+MOST_BYTES = 2**18  # the official file has 3 kB, and what is packed may unpack to a thousand times as much
 KEYS = ("trainNdxs", "testNdxs")
 
 
@@ -23,7 +25,9 @@ def read_splits(path: Path, frames: Collection[int]) -> tuple[list[int], list[in
     if not path.is_file():
         raise InputError(f"{path} is missing: put the official split (trainNdxs, testNdxs) there")
     try:
-        content = loadmat(path)
+        content = loadmat(require_regular(path, MOST_BYTES))
+    except InputError:
+        raise
     except Exception as error:  # SciPy raises as many kinds as there are ways for a file to be broken
         raise InputError(f"{path} cannot be read as a MATLAB file ({error}): copy it again") from error
     if not set(KEYS) <= set(content):
