@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -18,6 +19,8 @@ from torchvision import tv_tensors
 from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD, evaluation
 from afanet.errors import InputError
 from afanet.inference import find_photos, prepare, read_photo, to_pixels
+
+from ..bounds import bounded
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 
@@ -147,3 +150,21 @@ def test_what_cannot_be_looked_for_gets_a_sentence() -> None:
     found, [fault] = find_photos(["a\0[b]"])
     assert not found
     assert "cannot be looked for" in fault or "has no picture" in fault
+
+
+def test_folders_that_contain_themselves_are_walked_once(tmp_path: Path) -> None:
+    inner = tmp_path / "trip" / "day"
+    inner.mkdir(parents=True)
+    Image.new("RGB", (4, 4)).save(inner / "a.png")
+    (inner / "again").symlink_to(tmp_path / "trip")
+    (tmp_path / "trip" / "self").symlink_to(tmp_path / "trip")
+    (inner / "ring.png").symlink_to(inner / "gnir.png")
+    (inner / "gnir.png").symlink_to(inner / "ring.png")
+    os.mkfifo(inner / "pipe.png")
+    with bounded():
+        assert find_photos([tmp_path / "trip"]) == ([inner / "a.png"], [])
+        assert find_photos([tmp_path / "trip"], leave_out=inner / "ring.png")[0] == [inner / "a.png"]
+        assert find_photos([tmp_path / "trip" / "day" / "again"])[0] == [inner / "again" / "day" / "a.png"]
+        assert find_photos([str(tmp_path / "**" / "*.png")])[0] != []
+        [fault] = find_photos([inner / "ring.png"])[1]
+        assert "ring.png does not exist" in fault

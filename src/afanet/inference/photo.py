@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,7 +56,8 @@ def find_photos(inputs: Sequence[str | Path], leave_out: Path | None = None) -> 
 
 
 def _below(folder: Path, leave_out: Path | None) -> list[Path]:
-    hidden = [leave_out.resolve()] if leave_out else []
+    # Not by `resolve`, which raises for a link that leads to itself.
+    hidden = [Path(os.path.realpath(leave_out))] if leave_out else []
     return sorted(
         file
         for file in folder.rglob("*")
