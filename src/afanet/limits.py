@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 
 MOST_PIXELS = 64_000_000  # of a picture: 8000x8000
-MOST_SIDE = 8192  # pixels of an image that a network sees
+MOST_SIDE = 4096  # pixels of an image that a network sees
 MOST_SAMPLES = 1_000_000  # of a split that a program makes
 MOST_COUNT = 10**9  # of anything in a recipe
+MOST_SEEDS = 1000  # of a comparison
+MOST_PHOTOS = 1024  # that are held at once
+MOST_SCALES = 16  # at which a photo is looked at
 
 
 def cores() -> int:
@@ -18,3 +21,11 @@ def cores() -> int:
 def most_processes() -> int:
     """How many processes at most are started here for one purpose: four a core, and 16 on a small machine."""
     return max(16, 4 * cores())
+
+
+def memory() -> int:
+    """The bytes of memory that this machine has; more than any has where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 2**63

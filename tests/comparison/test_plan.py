@@ -14,6 +14,8 @@ from afanet.errors import InputError
 from afanet.training.load import load_recipe
 from afanet.training.recipe import Recipe
 
+from ..bounds import bounded
+
 SMALL = [
     "--backbone",
     "test_resnet",
@@ -107,3 +109,21 @@ def test_what_cannot_be_compared_is_said(words: list[str], said: str, capsys: py
 def test_an_unfinished_run_is_no_part_of_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(tmp_path)]) == 2
     assert "no folder of a run" in capsys.readouterr().err
+
+
+def test_a_plan_has_no_more_seeds_than_anybody_can_train(tmp_path: Path) -> None:
+    variants = by_methods(small(), ["single", "afa"])
+    for seeds in (1001, 10**30):
+        with bounded(), pytest.raises(InputError, match=f"^--seeds is {seeds}, expected 1 to 1000$"):
+            plan(variants, seeds, tmp_path)
+    last = by_methods(small(seed=2**32 - 2), ["single"])
+    assert len(plan(last, 2, tmp_path)) == 2
+    with pytest.raises(InputError, match="seeds from 4294967294 on"):
+        plan(last, 3, tmp_path)
+
+
+@pytest.mark.parametrize("which", ["1" * 5000 + "/" + "1" * 5000, "1/" + "9" * 10**6, "\u0661/\u0662"])
+def test_a_share_of_endless_digits_is_refused(which: str) -> None:
+    with pytest.raises(InputError, match="expected i/n") as caught:
+        part("ab", which)
+    assert len(str(caught.value)) < 200

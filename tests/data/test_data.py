@@ -9,7 +9,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from afanet.data import DATA_SETS, Collate, open_data
+from afanet.data.cache import fingerprint
 from afanet.errors import InputError
+from afanet.training.order import epoch_order
+
+from ..bounds import bounded
 
 
 @pytest.mark.parametrize(
@@ -97,3 +101,26 @@ def test_an_input_error_in_a_worker_arrives_with_its_sentence(folders: Path):
     sentence = str(caught.value).rstrip().rsplit("InputError: ", 1)[-1]
     assert sentence.startswith(f"{path} cannot be read as an image")
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("count", [1_000_001, 10**12, 10**30])
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("rooms", "train_scenes"), ("rooms", "test_scenes"), ("digits", "train_pairs"), ("digits", "test_pairs")],
+)
+def test_a_made_split_has_an_end(name: str, option: str, count: int) -> None:
+    with bounded(), pytest.raises(InputError, match=f"'{option}' of data set '{name}' is 10.*equal to 1000000"):
+        open_data(name, **{option: count})
+
+
+@pytest.mark.parametrize("size", [(10**9, 10**9), (4097, 1), (1, 10**30)])
+def test_no_image_is_larger_than_a_network_could_see(size: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match=r"'size' of data set 'rooms' is .* less than or equal to 4096"):
+        open_data("rooms", size=size)
+
+
+def test_the_largest_made_split_opens_at_once() -> None:
+    with bounded():
+        data = open_data("rooms", size=(24, 32), train_scenes=10**6, test_scenes=1)
+        assert len(epoch_order(len(data.train), None, 0, 0)) == 10**6
+        fingerprint(data, Path("none"))

@@ -17,8 +17,10 @@ from afanet.comparison.runs import Finished
 from afanet.data.transforms import evaluation
 from afanet.errors import InputError
 from afanet.inference import Predictor
+from afanet.inference.results import read_estimate
 from afanet.training.setup import open_tasks
 
+from ..bounds import bounded
 from .conftest import MEAN, SIZE, STD, Formula, told, write_model
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
@@ -158,3 +160,50 @@ def test_outputs_that_are_not_finite_are_no_results(task: str, value: float) -> 
 
     with pytest.raises(InputError, match=f"task '{task}' has outputs that are not finite"):
         list(Predictor(Formula([task], answer)).predict([PHOTO, PHOTO]))
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1025, 10**30])
+def test_a_batch_has_an_end(batch_size: int, tiny_onnx: Path) -> None:
+    with pytest.raises(InputError, match=f"batch_size is {batch_size}, expected 1 to 1024"):
+        Predictor(tiny_onnx, batch_size=batch_size)
+
+
+def test_scales_have_an_end(tiny_onnx: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"17 scales, expected at most 16"):
+        Predictor(tiny_onnx, scales=[1.0] * 17)
+    large = write_model(tmp_path / "large.onnx", {"afanet": json.dumps(told(size=[4096, 4096]))})
+    Predictor(large, scales=[1.9])
+    with pytest.raises(InputError, match=r"scale 10 .* 40960x40960 pixels, expected at most 64,000,000"):
+        Predictor(large, scales=[1.0, 10.0])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"size": [10**9, 10**9]},
+        {"size": [0, 32]},
+        {"size": [24.5, 32]},
+        {"size": ["24", "32"]},
+        {"size": [True, 32]},
+        {"mean": [0.5, 0.5, None]},
+        {"std": [1, 1, "1"]},
+    ],
+)
+def test_numbers_of_a_file_are_numbers_in_bounds(changes: dict[str, object], tmp_path: Path) -> None:
+    file = write_model(tmp_path / "other.onnx", {"afanet": json.dumps(told(**changes))})
+    with pytest.raises(InputError, match=r"other\.onnx .*export the run again"):
+        Predictor(file)
+
+
+@pytest.mark.parametrize("text", ["[" * 10**5, '{"a":' * 10**5, "1" * 5000])
+def test_metadata_without_end_is_refused(text: str, tmp_path: Path) -> None:
+    file = write_model(tmp_path / "other.onnx", {"afanet": text})
+    with pytest.raises(InputError, match=r"other\.onnx"):
+        Predictor(file)
+
+
+@pytest.mark.parametrize("decimals", [10**9, -1, "1", 2.5])
+def test_a_number_has_as_many_decimals_as_can_be_read(decimals: object) -> None:
+    meaning = {"kind": "regression", "unit": "years", "decimals": decimals}
+    with bounded(), pytest.raises(InputError, match=r"task 'age' .* decimals"):
+        str(read_estimate("age", meaning, np.float32(31.42), (4, 4)))

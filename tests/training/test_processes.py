@@ -134,3 +134,23 @@ def test_norms_keep_their_activations() -> None:
     assert isinstance(synchronised[0], SyncBatchNormAct)
     with pytest.raises(InputError, match="layer '0' is a BatchNorm1d, whose statistics cannot be had"):
         synchronise_norms(nn.Sequential(nn.BatchNorm1d(2)), torch.device("cpu"))
+
+
+def test_no_more_processes_are_started_than_the_machine_bears(
+    small: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu = torch.device("cpu")
+    monkeypatch.setattr("afanet.limits.cores", lambda: 1)
+    assert to_launch(small(workers=16), cpu) == 0
+    assert to_launch(small(workers=8, devices=2), cpu) == 2
+    for workers in (17, 10**9):
+        with pytest.raises(InputError, match=f"^workers is {workers}, .*give --workers 16 or fewer$"):
+            to_launch(small(workers=workers), cpu)
+    with pytest.raises(InputError, match=r"^workers is 9 for each of 2 processes, .*give --workers 8 or fewer$"):
+        to_launch(small(workers=9, devices=2), cpu)
+    with pytest.raises(InputError, match=r"^devices is 1000000000, .*give --devices 16 or fewer$"):
+        to_launch(small(workers=0, devices=10**9), cpu)
+    monkeypatch.setattr("afanet.limits.cores", lambda: 64)
+    assert to_launch(small(workers=256), cpu) == 0
+    with pytest.raises(InputError, match="give --workers 256 or fewer"):
+        to_launch(small(workers=257), cpu)

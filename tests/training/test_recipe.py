@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from afanet.errors import InputError
 from afanet.training.load import load_recipe
-from afanet.training.recipe import Recipe, recipe_keys
+from afanet.training.recipe import Recipe, recipe_fields, recipe_keys
 
 
 def test_every_key_is_explained() -> None:
@@ -41,3 +42,14 @@ def test_paths_become_absolute_and_words_for_weights_stay() -> None:
 def test_values_out_of_range_are_refused(key: str, value: object) -> None:
     with pytest.raises(ValidationError):
         Recipe.model_validate(load_recipe("rooms").model_dump() | {key: value})
+
+
+COUNTS = [key for key, field in recipe_fields().items() if "int" in str(field.annotation) and key != "seed"]
+
+
+@pytest.mark.parametrize("key", COUNTS)
+def test_no_number_is_without_a_bound(key: str) -> None:
+    several = {"data.size": [10**30] * 2, "data.crop": [10**30] * 2, "network.multi_grid": [10**30]}
+    for value in (several.get(key, 10**30), "1" + "0" * 30 if key not in several else several[key]):
+        with pytest.raises(InputError, match=rf"'{key}[.\d]*' is '?1000.*, which should be less than or equal to"):
+            load_recipe("rooms", {key: value})

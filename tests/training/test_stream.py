@@ -105,3 +105,23 @@ def test_a_crop_is_a_window_of_the_whole_image_and_of_its_targets(small: Small) 
 def test_a_crop_larger_than_the_images_is_refused(small: Small) -> None:
     with pytest.raises(InputError, match=r"data\.crop is 16x33, expected no more than data\.size, 24x32"):
         batches(small(**{"data.crop": [16, 33]}))
+
+
+def test_a_recipe_of_a_larger_machine_is_scored_by_fewer_workers_and_that_is_said(
+    small: Small, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("afanet.limits.cores", lambda: 1)
+    data, _ = open_tasks(small())
+    assert scoring_loader(data, data.test, small(workers=16)).num_workers == 16
+    assert capsys.readouterr().err == ""
+    for _ in range(2):  # said once
+        assert scoring_loader(data, data.test, small(workers=100_000)).num_workers == 16
+    said = "workers is 100000 in this recipe, more than a machine of 1 cores bears: samples are read by 16\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_batch_that_no_memory_holds_is_refused(small: Small) -> None:
+    recipe = small(**{"batch_size": 10**6, "data.options.train_scenes": 10**6, "data.size": [4096, 4096]})
+    data, _ = open_tasks(recipe)
+    with pytest.raises(InputError, match=r"batches of 1000000 images of 4096x4096 are .* GiB, .*lower batch_size"):
+        train_loader(data, recipe)

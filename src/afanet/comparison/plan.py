@@ -9,6 +9,7 @@ from pathlib import Path
 from afanet.data.cache import fingerprint
 from afanet.errors import InputError, shown
 from afanet.files import path_in
+from afanet.limits import MOST_SEEDS
 from afanet.training.folder import RunFolder
 from afanet.training.progress import say
 from afanet.training.recipe import Recipe
@@ -42,10 +43,12 @@ def by_methods(recipe: Recipe, methods: Sequence[str]) -> dict[str, Recipe]:
 def plan(variants: Mapping[str, Recipe], seeds: int, out: Path) -> list[Planned]:
     """Every variant with each of `seeds` seeds, from its own on: all of one seed, then of the next.
 
-    Raises `InputError` for no seed at all.
+    Raises `InputError` for no seed at all, for more than anybody could train, and for a seed beyond the last.
     """
-    if seeds < 1:
-        raise InputError(f"--seeds is {seeds}, expected at least 1")
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise InputError(f"--seeds is {shown(seeds)}, expected 1 to {MOST_SEEDS}")
+    if (first := max((recipe.seed for recipe in variants.values()), default=0)) + seeds > 2**32:
+        raise InputError(f"there are no {seeds} seeds from {first} on, for the last is {2**32 - 1}: lower --seed")
     return [
         Planned(one, RunFolder(path_in(out, f"{name}-seed{one.seed}")))
         for number in range(seeds)
@@ -61,9 +64,13 @@ def part(planned: Sequence[Planned], which: str) -> list[Planned]:
     ['b', 'e']
     """
     first, slash, last = which.partition("/")
-    if not (slash and first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
+    if not (slash and _is_count(first) and _is_count(last) and 1 <= int(first) <= int(last)):
         raise InputError(f"--only is {shown(which)}, expected i/n with i of 1 to n, such as 1/4")
     return list(planned[int(first) - 1 :: int(last)])
+
+
+def _is_count(word: str) -> bool:
+    return word.isascii() and word.isdecimal() and len(word) < 10
 
 
 def complete(planned: Sequence[Planned]) -> None:

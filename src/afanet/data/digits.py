@@ -14,6 +14,7 @@ from torchvision import tv_tensors
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.transforms import evaluation
 from afanet.errors import InputError
+from afanet.limits import MOST_SAMPLES
 from afanet.tasks import Classification
 
 STREAMS = ("train", "test")
@@ -25,8 +26,8 @@ def open_digits(
     root: Path | None = None,
     size: Size = (32, 32),
     *,
-    train_pairs: Annotated[int, Field(ge=1)] = 4000,
-    test_pairs: Annotated[int, Field(ge=1)] = 1000,
+    train_pairs: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] = 4000,
+    test_pairs: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] = 1000,
     seed: Annotated[int, Field(ge=0)] = 0,
 ) -> Data:
     """Two digits on one canvas, of which `left` (the upper left) and `right` (the lower right) are to be told.

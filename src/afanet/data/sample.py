@@ -14,9 +14,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
+from afanet.limits import MOST_SIDE
 from afanet.tasks import Task
 
-Size = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]  # (H, W) in pixels
+Side = Annotated[int, Field(ge=1, le=MOST_SIDE)]
+Size = tuple[Side, Side]  # (H, W) in pixels
 
 
 class Sample(TypedDict):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from afanet.errors import InputError
 from afanet.files import parse_json, require_regular
 from afanet.inference.model import About, Estimates
+from afanet.limits import MOST_SIDE
 
 FORMAT = 1
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -80,8 +81,10 @@ def _told(path: Path, text: str | None) -> dict[str, Any]:
         version = told["format"]
         if version == FORMAT:
             names_fit = all(name.isidentifier() and meaning["kind"] for name, meaning in told["tasks"].items())
-            sizes_fit = [len(told[key]) for key in ("size", "mean", "std")] == [2, 3, 3]
-            if names_fit and sizes_fit and {"batch", "size"} <= set(told["dynamic"]):
+            lengths_fit = [len(told[key]) for key in ("size", "mean", "std")] == [2, 3, 3]
+            sides_fit = all(type(side) is int and 1 <= side <= MOST_SIDE for side in told["size"])
+            colours_fit = all(type(value) in (int, float) for value in [*told["mean"], *told["std"]])
+            if names_fit and lengths_fit and sides_fit and colours_fit and {"batch", "size"} <= set(told["dynamic"]):
                 return told
     except (ValueError, KeyError, TypeError, AttributeError):
         version = FORMAT

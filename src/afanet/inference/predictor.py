@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from afanet.errors import InputError
+from afanet.errors import InputError, shown
 from afanet.inference.model import Model
 from afanet.inference.photo import to_pixels
 from afanet.inference.results import Result, read_estimate
-from afanet.inference.views import average
+from afanet.inference.views import average, scaled
+from afanet.limits import MOST_PHOTOS, MOST_PIXELS, MOST_SCALES
 
 Photo = str | Path | Image.Image | NDArray[np.uint8]
 
@@ -26,7 +27,8 @@ class Predictor:
     `afanet export`, which needs ONNX Runtime alone; or a `Model` of one's own. With `flip` the mean is taken with the
     mirror image, with several `scales` over the network's own size times each.
 
-    Raises `InputError` for a source that cannot be used, and for scales that are not above 0.
+    Raises `InputError` for a source that cannot be used, for scales that are not from 0.1 to 10 or make images of more
+    than 64 million pixels, and for a batch of more than 1024 photos.
 
         predictor = afanet.Predictor("runs/rooms-afa-seed0")
         results = predictor("photo.jpg")
@@ -45,9 +47,16 @@ class Predictor:
     ) -> None:
         if not scales or not all(0.1 <= scale <= 10 for scale in scales):
             raise InputError(f"scales are {list(scales)}, expected at least one, and each from 0.1 to 10")
-        if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}, expected 1 or more")
+        if len(scales) > MOST_SCALES:
+            raise InputError(f"there are {len(scales)} scales, expected at most {MOST_SCALES}")
+        if not 1 <= batch_size <= MOST_PHOTOS:
+            raise InputError(f"batch_size is {shown(batch_size)}, expected 1 to {MOST_PHOTOS}")
         self.model = open_model(source, device) if isinstance(source, str | Path) else source
+        height, width = scaled(self.model.about.size, max(scales))
+        if height * width > MOST_PIXELS:
+            raise InputError(
+                f"scale {max(scales):g} makes images of {height}x{width} pixels, expected at most {MOST_PIXELS:,}"
+            )
         self.flip, self.scales, self.batch_size = flip, tuple(scales), batch_size
 
     def __call__(self, image: Photo) -> dict[str, Result]:

@@ -24,13 +24,22 @@ def average(model: Model, photos: Sequence[Pixels], flip: bool, scales: Sequence
     about = model.about
     views: dict[str, list[NDArray[np.float32]]] = {name: [] for name in about.tasks}
     for scale in scales:
-        size = (max(1, round(about.size[0] * scale)), max(1, round(about.size[1] * scale)))
+        size = scaled(about.size, scale)
         images = np.stack([prepare(photo, size, about.mean, about.std) for photo in photos])
         for mirrored in (False, True) if flip else (False,):
             found = model.estimate(np.ascontiguousarray(images[..., ::-1]) if mirrored else images)
             for name, meaning in about.tasks.items():
                 views[name].append(_undo(found[name], meaning, about.size, size, mirrored))
     return {name: np.mean(found, axis=0, dtype=np.float32) for name, found in views.items()}
+
+
+def scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """So many times a size, in whole pixels.
+
+    >>> scaled((24, 32), 0.01)
+    (1, 1)
+    """
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def _undo(

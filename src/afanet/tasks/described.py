@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from afanet.errors import InputError, shown
 from afanet.networks.outputs import Dense, Output, Pooled
 
+MOST_CHANNELS = 100_000  # of a head
 OUTPUTS: dict[str, type[Dense] | type[Pooled]] = {"dense": Dense, "pooled": Pooled}
 
 
@@ -64,8 +66,10 @@ class Description:
 
     @classmethod
     def from_json(cls, name: str, kept: Mapping[str, Any]) -> Description:
-        """The description of the task `name` from what `as_json` gave."""
+        """The description of the task `name` from what `as_json` gave; raises `InputError` for endless channels."""
         [(kind, channels)] = kept["output"].items()
+        if type(channels) is not int or not 1 <= channels <= MOST_CHANNELS:
+            raise InputError(f"task '{name}' has {shown(channels)} channels, expected 1 to {MOST_CHANNELS}")
         return cls(
             name,
             OUTPUTS[kind](channels),

@@ -20,6 +20,7 @@ from timm.layers.norm_act import BatchNormAct2d, convert_sync_batchnorm
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from afanet import limits
 from afanet.errors import InputError
 from afanet.tasks.across import ALONE, Across
 from afanet.training.recipe import Recipe
@@ -71,9 +72,11 @@ def _environment(place: Started) -> ClusterEnvironment:
 def to_launch(recipe: Recipe, device: torch.device) -> int:
     """How many processes are to be started here: none where one is enough, or where a launcher has started them.
 
-    Raises `InputError` where that is not what the recipe says, and for devices that are not there.
+    Raises `InputError` where that is not what the recipe says, for devices that are not there, and for more processes,
+    of loaders too, than this machine bears.
     """
     place = started()
+    _check_processes(recipe, place.here if place.world > 1 else recipe.devices)
     if recipe.devices > 1 and place.world > 1 and recipe.devices != place.world:
         name = "SLURM" if place.by == "slurm" else "torchrun"
         raise InputError(
@@ -87,6 +90,15 @@ def to_launch(recipe: Recipe, device: torch.device) -> int:
             raise InputError(f"device '{recipe.device}' is one device, and devices is {recipe.devices}: give cuda")
         check_devices(recipe.devices, device)
     return recipe.devices
+
+
+def _check_processes(recipe: Recipe, here: int) -> None:
+    most, machine = limits.most_processes(), f"more than a machine of {limits.cores()} cores bears"
+    if here > most:
+        raise InputError(f"devices is {here}, {machine}: give --devices {most} or fewer")
+    if here * recipe.workers > most:
+        each = f" for each of {here} processes" if here > 1 else ""
+        raise InputError(f"workers is {recipe.workers}{each}, {machine}: give --workers {most // here} or fewer")
 
 
 def check_devices(processes: int, device: torch.device) -> None:

@@ -6,15 +6,18 @@ Nothing of it depends on what was drawn before, on the number of workers or on h
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms import v2
 
+from afanet import limits
 from afanet.data import Collate, Data, Sample, Split
 from afanet.errors import InputError
 from afanet.training.learner import draw_seed
 from afanet.training.order import epoch_order
+from afanet.training.progress import say
 from afanet.training.recipe import Recipe
 
 Draw = tuple[int, int]  # which draw of the whole run, and the sample's index
@@ -66,7 +69,7 @@ def train_loader(data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> D
     """The training batches of process `rank` of `world`; its `batch_sampler` is an `Order`.
 
     Raises `InputError` for batches of one image, which batch norm cannot train on, for batches that cannot be shared
-    out evenly, and for a crop that is larger than the images.
+    out evenly, for a crop that is larger than the images, and for batches that this machine's memory does not hold.
     """
     (height, width), (rows, columns) = recipe.data.size, recipe.data.window
     if rows > height or columns > width:
@@ -82,6 +85,12 @@ def train_loader(data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> D
             f"batches of {min(images, recipe.batch_size)} images cannot be shared out among {world} processes: "
             f"set batch_size to a multiple of {world}"
         )
+    held = min(images, recipe.batch_size) * 3 * height * width * 4
+    if held > limits.memory():
+        raise InputError(
+            f"batches of {min(images, recipe.batch_size)} images of {height}x{width} are {held / 2**30:.0f} GiB, and "
+            f"this machine has {limits.memory() / 2**30:.0f}: lower batch_size or data.size"
+        )
     return DataLoader(
         Seeded(data.train, recipe.seed, recipe.data.crop),
         batch_sampler=Order(data, recipe, rank, world),
@@ -93,12 +102,23 @@ def train_loader(data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> D
 
 
 def scoring_loader(data: Data, split: Split, recipe: Recipe, rank: int = 0, world: int = 1) -> DataLoader[Sample]:
-    """The share of a split that process `rank` of `world` scores, in its order, to the last sample."""
+    """The share of a split that process `rank` of `world` scores, in its order, to the last sample.
+
+    The recipe may be one of a larger machine: then as many workers read as this one bears.
+    """
     return DataLoader(
         split,
         sampler=range(rank, len(split), world),
         batch_size=recipe.batch_size,
         collate_fn=Collate(data.tasks),
-        num_workers=recipe.workers,
+        num_workers=_workers_here(recipe.workers, limits.most_processes()),
         pin_memory=torch.cuda.is_available(),
     )
+
+
+@cache  # said once
+def _workers_here(wanted: int, most: int) -> int:
+    if wanted > most:
+        machine = f"a machine of {limits.cores()} cores"
+        say(f"workers is {wanted} in this recipe, more than {machine} bears: samples are read by {most}")
+    return min(wanted, most)

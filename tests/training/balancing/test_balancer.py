@@ -251,6 +251,7 @@ def test_a_state_of_another_method_is_refused() -> None:
         ("dwa", {"temprature": 1.0}, "did you mean 'temperature'"),
         ("dwa", {"temperature": "hot"}, "expected a number"),
         ("mgda", {"max_iters": 2.5}, "expected a whole number"),
+        ("mgda", {"max_iters": 10**30}, "max_iters=1000.*: expected at most 1000000"),
         ("dwa", {"temperature": 0}, "strictly positive"),
         ("gradnorm", {"lr": 0}, "lr above 0"),
         ("pcgrad", {"lr": 0}, "has no options"),

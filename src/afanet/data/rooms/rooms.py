@@ -15,6 +15,7 @@ from afanet.data.rooms.raycast import render
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.transforms import DepthMap, evaluation, training
 from afanet.errors import InputError
+from afanet.limits import MOST_SAMPLES
 from afanet.tasks import Depth, Segmentation
 
 STREAMS = ("train", "test")
@@ -24,8 +25,8 @@ def open_rooms(
     root: Path | None = None,
     size: Size = (96, 128),
     *,
-    train_scenes: Annotated[int, Field(ge=1)] = 640,
-    test_scenes: Annotated[int, Field(ge=1)] = 128,
+    train_scenes: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] = 640,
+    test_scenes: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] = 128,
     seed: Annotated[int, Field(ge=0)] = 0,
     augment: bool = True,
 ) -> Data:

@@ -13,10 +13,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from afanet.errors import InputError, shown
 from afanet.files import path_in, write_whole
 from afanet.inference.results.draw import Pixels, bars, stack, title
 from afanet.inference.results.result import Result
 
+MOST_DECIMALS = 350  # which the narrowest range of numbers has
 SHOWN = 8  # bars at most
 CARD = 360  # width of a picture, pixels
 
@@ -147,7 +149,10 @@ class Number(Pooled):
     @classmethod
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
         """The number itself."""
-        return cls(task, float(estimate), meaning["unit"], int(meaning["decimals"]))
+        decimals = meaning["decimals"]
+        if type(decimals) is not int or not 0 <= decimals <= MOST_DECIMALS:
+            raise InputError(f"task '{task}' has {shown(decimals)} decimals, expected 0 to {MOST_DECIMALS}")
+        return cls(task, float(estimate), meaning["unit"], decimals)
 
     def __str__(self) -> str:
         return f"{self.value:.{self.decimals}f} {self.unit}".strip()

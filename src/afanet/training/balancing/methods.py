@@ -13,6 +13,7 @@ from afanet.errors import InputError, shown, unknown
 if TYPE_CHECKING:
     from torch import nn
 
+MOST = 1_000_000  # of rounds in a step, and of steps
 Options = Mapping[str, float]
 Sees = Literal["losses", "last losses", "norms", "gramian", "unit gramian", "root", "jacobian"]
 
@@ -69,6 +70,8 @@ class Balancing:
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
             expected = "a whole number" if whole else "a number"
             raise InputError(f"balancing by '{self.name}' got {key}={shown(value)}: expected {expected}")
+        if whole and value > MOST:
+            raise InputError(f"balancing by '{self.name}' got {key}={shown(value)}: expected at most {MOST}")
         return value
 
 
