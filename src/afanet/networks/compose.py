@@ -11,6 +11,7 @@ from typing import Any, cast
 from torch import fx
 
 from afanet.errors import InputError
+from afanet.names import layer_fault
 from afanet.networks.layout import Layout, Point, layouts_of, pick
 from afanet.networks.trace import Trace
 
@@ -48,6 +49,11 @@ def meetings_at(traces: Mapping[str, Trace], points: Mapping[str, Point]) -> lis
             f"the branches disagree at layer '{points[first].name}' in (channels, height, width): {have}: "
             "meet at layers with equal features"
         )
+    for key in shapes[first]:
+        if key is not None and (fault := layer_fault(str(key))):
+            raise InputError(
+                f"layer '{points[first].name}' of branch '{first}' puts out a dict whose key {fault}: rename it"
+            )
     return [
         Meeting(
             name=points[first].name if key is None else f"{points[first].name}.{key}",

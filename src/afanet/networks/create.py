@@ -16,7 +16,7 @@ from afanet.networks.backbones import Backbone
 from afanet.networks.heads import DenseHead, PooledHead
 from afanet.networks.mtan import attend
 from afanet.networks.outputs import Dense, Output, Pooled
-from afanet.networks.weave import weave
+from afanet.networks.weave import require_task_names, weave
 from afanet.networks.woven import Woven
 
 
@@ -115,6 +115,7 @@ def create_network(
         raise unknown("method", method, METHODS)
     if not outputs:
         raise InputError("create_network got no outputs: expected Dense(channels) or Pooled(channels) for each task")
+    require_task_names(outputs)
     row = METHODS[method]
     wanted = {task: _output(task, output) for task, output in outputs.items()}
     stride = output_stride or (16 if any(isinstance(output, Dense) for output in wanted.values()) else 32)

@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from afanet.errors import InputError
+from afanet.names import layer_fault
 
 
 class Trace:
@@ -27,7 +28,8 @@ class Trace:
         example: a tensor like the images, of which only shape, type and device count.
 
     Raises:
-        InputError: where the branch cannot be traced, or calls one of the layers twice or never.
+        InputError: where the branch cannot be traced, calls one of the layers twice or never, or has a layer whose name
+            cannot stand in code.
     """
 
     def __init__(self, task: str, branch: nn.Module, layers: Sequence[str], example: Tensor) -> None:
@@ -47,6 +49,7 @@ class Trace:
                 f"branch '{task}' cannot be traced in {where} ({_first_line(error)}): the Python there depends on the "
                 "image's values; meet at a layer that encloses it, or move that code into a submodule of its own"
             ) from error
+        self._require_words()
         self._own_constants()
         self.calls = {layer: self._the_call(layer) for layer in layers}
 
@@ -85,6 +88,11 @@ class Trace:
                 f"branch '{self.task}' fails in '{node.target}' on images of {size} ({_first_line(error)}): "
                 "pass images that it takes, or their shape, as `example`"
             ) from error
+
+    def _require_words(self) -> None:
+        for node in self.nodes:
+            if node.op in ("call_module", "get_attr") and (fault := layer_fault(str(node.target))):
+                raise InputError(f"layer {str(node.target)!r:.120} of branch '{self.task}' {fault}: rename it")
 
     def _own_constants(self) -> None:
         # tensors that an opened layer makes anew in each forward become buffers, so that they move with the branch

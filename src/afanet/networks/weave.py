@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from keyword import iskeyword
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, fx, nn
 
 from afanet.errors import InputError
+from afanet.names import name_fault
 from afanet.networks.compose import Composer, Meeting, meetings_at
 from afanet.networks.layout import Point
 from afanet.networks.points import Points, points_by_task, require_layers
 from afanet.networks.trace import Trace, attribute, in_mode
 from afanet.networks.woven import Program, Woven, plant
+
+ATTRIBUTES = frozenset(dir(nn.Module()))
 
 
 def weave(
@@ -31,7 +33,8 @@ def weave(
     each, under their own names (``branches.TASK...``, ``fusion.POINT...``).
 
     Args:
-        branches: single-task networks by task name, each called with one image batch; adopted, not copied.
+        branches: single-task networks by task name, each called with one image batch; adopted, not copied. A name is a
+            word of at most 64 letters, digits and _.
         at: names of the layers after which they meet, in any order: one list for all branches, or one per branch (by
             task name, or in the branches' order), where the k-th layer of each, as executed, meet. A :class:`Point`
             declares a layer's layout. Layers may put out (B, C, H, W), (B, H, W, C), tokens, or a list, tuple or dict
@@ -50,8 +53,9 @@ def weave(
         dropout) is followed in both; which of the two runs follows the mode of the whole network.
 
     Raises:
-        InputError: for a name that does not exist (the nearest is named), a layer that is called twice, branches that
-            disagree in shape, a layout that cannot be recognised, or a network that cannot be traced.
+        InputError: for a name that does not exist (the nearest is named) or cannot stand in code, a layer that is
+            called twice, branches that disagree in shape, a layout that cannot be recognised, or a network that cannot
+            be traced.
 
     >>> import torch
     >>> from afanet import AFA, weave
@@ -94,16 +98,23 @@ def weave(
     return Woven(kept, layers, programs)
 
 
+def require_task_names(tasks: Iterable[object]) -> None:
+    """Raise `InputError` for a name that cannot be an attribute of a module, and a word in Python."""
+    for task in tasks:
+        if fault := name_fault(task, ATTRIBUTES):
+            raise InputError(
+                f"{task!r:.80} cannot name a task, since it {fault}: parameters are called branches.TASK..., so choose "
+                "a plain word"
+            )
+
+
 def _checked_tasks(branches: Mapping[str, nn.Module]) -> list[str]:
     if not branches:
         raise InputError("weave got no branches: expected single-task networks by task name")
+    require_task_names(branches)
     for task, branch in branches.items():
         if not isinstance(branch, nn.Module):
             raise InputError(f"branch '{task}' is a {type(branch).__name__}: expected a torch.nn.Module")
-        if not isinstance(task, str) or not task or "." in task or iskeyword(task) or hasattr(nn.Module(), task):
-            raise InputError(
-                f"{task!r} cannot name a task: parameters are called branches.TASK..., so choose a plain word"
-            )
         if sum(other is branch for other in branches.values()) > 1:
             raise InputError(f"branch '{task}' is the same object as another: pass copy.deepcopy of it, or use `share`")
     return list(branches)

@@ -9,6 +9,8 @@ from typing import Any, cast
 
 from torch import Tensor, fx, nn
 
+from afanet.networks.gate import require_plain_graph, require_plain_source
+
 
 class Woven(nn.Module):
     """Several single-task networks in one: an image in, ``{task: output}`` out.
@@ -51,9 +53,16 @@ class Woven(nn.Module):
 
 
 class Program:
-    """A graph as a function of a module and an image; kept as source, so that it can be copied, pickled and read."""
+    """A graph as a function of a module and an image; kept as source, so that it can be copied, pickled and read.
+
+    Names of layers and tasks stand in that source. It becomes code, here and in a copy, only behind `gate`.
+
+    Raises:
+        InputError: for a graph with anything in it that would not stand there as a plain word or value.
+    """
 
     def __init__(self, graph: fx.Graph) -> None:
+        require_plain_graph(graph)
         code = graph.python_code("self")
         self.source = code.src.strip() + "\n"
         self.names: dict[str, Any] = code.globals
@@ -64,7 +73,8 @@ class Program:
 
     def _compile(self) -> Callable[[nn.Module, Tensor], dict[str, Any]]:
         scope = dict(self.names)
-        exec(compile(self.source, "<woven network>", "exec"), scope)
+        tree = require_plain_source(self.source, self.names)
+        exec(compile(tree, "<woven network>", "exec"), scope)
         return cast(Callable[[nn.Module, Tensor], dict[str, Any]], scope["forward"])
 
     def __getstate__(self) -> dict[str, Any]:

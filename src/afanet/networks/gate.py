@@ -1,0 +1,123 @@
+"""The last gate before a graph becomes Python: what is not provably plain is refused, whatever door let it in."""
+
+from __future__ import annotations
+
+import ast
+import enum
+from collections.abc import Mapping
+from types import EllipsisType, ModuleType, NoneType
+from typing import Any
+
+import torch
+from torch import fx
+
+from afanet.errors import InputError
+from afanet.names import layer_fault
+
+# Values whose `repr`, which is what fx writes, is their own and not of somebody's class.
+PLAIN = (NoneType, bool, int, float, complex, str, range, EllipsisType)
+OF_TORCH = (torch.dtype, torch.device, torch.layout, torch.memory_format)
+# What fx writes of its own accord, beside the names of the graph and of the functions that it calls.
+BUILTINS = {"getattr", "slice", "range", "complex", "Ellipsis"}
+# Everything that a graph's code consists of: assignments of calls and operators, and what they are applied to.
+SYNTAX = (
+    *(ast.FunctionDef, ast.arguments, ast.arg, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr),
+    *(ast.Name, ast.Attribute, ast.Call, ast.keyword, ast.Constant, ast.Subscript, ast.Slice, ast.expr_context),
+    *(ast.Tuple, ast.List, ast.Dict, ast.BinOp, ast.UnaryOp, ast.Compare, ast.operator, ast.unaryop, ast.cmpop),
+)
+
+
+def require_plain_graph(graph: fx.Graph) -> None:
+    """Raise `InputError` for a graph of which fx would write anything into its code but words and plain values.
+
+    fx writes names of layers, methods, keywords and functions as they are, and constants by their `repr`.
+    """
+    for node in graph.nodes:
+        target = str(node.target)
+        fault = None if node.name.isidentifier() else "has a name that is no word"
+        if node.op in ("call_module", "get_attr"):
+            fault = fault or layer_fault(target)
+        elif node.op == "call_function":
+            written = f"{getattr(node.target, '__module__', '')}.{getattr(node.target, '__name__', '')}"
+            if written.startswith("torch") and not _are_words(written):  # all others fx makes words of
+                fault = fault or "has a name that is no word"
+        elif not _are_words(target):
+            fault = fault or "has a name that is no word"
+        if not all(map(_are_words, node.kwargs)):
+            fault = fault or "is called with a keyword that is no word"
+        if node.type is not None or not _is_plain((node.args, node.kwargs)):
+            fault = fault or "is called with something that is no plain value"
+        if fault:
+            raise InputError(
+                f"the network cannot be written as code, because {target!r:.120} {fault}: rename it, or move what does "
+                "that into a layer of its own"
+            )
+
+
+def require_plain_source(source: str, names: Mapping[str, Any]) -> ast.Module:
+    """The parsed code of a graph; raises `InputError` where it is anything but one function of plain steps.
+
+    `names` are the globals that it was written for. A second look that knows nothing of how fx writes.
+
+    >>> _ = require_plain_source("def forward(self, image):\\n    return self.stem(image)", {})
+    >>> require_plain_source("def forward(self, image):\\n    return __import__('os')", {})
+    Traceback (most recent call last):
+        ...
+    afanet.errors.InputError: the network's code has __import__ in line 2, which no graph has: weave it again
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise InputError("the network's code is no Python: weave it again") from None
+    known = {*names, *BUILTINS}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            known.add(node.arg)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            known.add(node.id)
+    for node in (inner for statement in tree.body for inner in ast.walk(statement)):
+        odd = None
+        if not isinstance(node, SYNTAX):
+            odd = type(node).__name__
+        elif isinstance(node, ast.Name) and node.id not in known:
+            odd = node.id
+        elif isinstance(node, ast.Attribute) and (node.attr.startswith("__") or _leads_elsewhere(node, names)):
+            odd = node.attr
+        if odd:
+            line = getattr(node, "lineno", 1)
+            raise InputError(f"the network's code has {odd} in line {line}, which no graph has: weave it again")
+    return tree
+
+
+def _are_words(dotted: str) -> bool:
+    return all(part.isidentifier() for part in dotted.split("."))
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, fx.Node) or type(value) in (*PLAIN, *OF_TORCH):
+        return True
+    if isinstance(value, enum.Enum):
+        return value.name.isidentifier()
+    if isinstance(value, slice):
+        return _is_plain((value.start, value.stop, value.step))
+    if isinstance(value, Mapping):
+        return all(_is_plain(key) and _is_plain(item) for key, item in value.items())
+    return isinstance(value, list | tuple) and all(map(_is_plain, value))
+
+
+def _leads_elsewhere(node: ast.Attribute, names: Mapping[str, Any]) -> bool:
+    """Whether a chain that begins at a module reaches one of another package, such as `torch.serialization.os`."""
+    chain: list[str] = []
+    root: ast.expr = node
+    while isinstance(root, ast.Attribute):
+        chain.insert(0, root.attr)
+        root = root.value
+    found = names.get(root.id) if isinstance(root, ast.Name) else None
+    package = found.__name__.partition(".")[0] if isinstance(found, ModuleType) else ""
+    for name in chain:
+        if not isinstance(found, ModuleType):
+            break
+        found = getattr(found, name, None)
+        if isinstance(found, ModuleType) and found.__name__.partition(".")[0] != package:
+            return True
+    return False
