@@ -26,7 +26,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
     hint = f", did you mean '{near[0]}'?" if near else "."
     listed = ", ".join(names) if len(names) <= 12 else ", ".join(names[:12]) + ", ..."
-    return InputError(f"unknown {kind} '{name}'{hint} (known: {listed})")
+    return InputError(f"unknown {kind} {name!r:.120}{hint} (known: {listed})")
 
 
 def shown(value: object, most: int = 60) -> str:

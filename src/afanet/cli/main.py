@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = parse(words)
         given.command(given)
     except InputError as error:
-        print(f"afanet: error: {error}", file=sys.stderr)
+        print(f"afanet: error: {_printable(str(error))}", file=sys.stderr)
         return 2
     except OSError as error:  # such as a disk that fills or a folder that may not be read, wherever that shows
         place = f"{error.filename}: " if error.filename else ""
@@ -57,6 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _printable(text: str) -> str:
+    """Text of a file without what a terminal takes for a command: control characters as Python writes them.
+
+    >>> print(_printable("a\\x1b[2Jb"))
+    a\\x1b[2Jb
+    """
+    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
 
 
 def parse(words: Sequence[str]) -> Namespace:
@@ -156,12 +165,13 @@ def _recipes(given: Namespace) -> None:
 
 
 def _evaluate(given: Namespace) -> None:
+    from afanet.training.kept import read_kept
     from afanet.training.run import evaluate
 
     run = evaluate(given.run, given.device)
     _print_table({run.results["method"]: run})
     if (then := run.folder.read_metrics()) is not None:
-        now = json.loads(run.folder.evaluation.read_text(encoding="utf-8"))
+        now = read_kept(run.folder.evaluation)
         same = "identical" if now["tasks"] == then["tasks"] else "NOT identical"
         print(f"{same} to {run.folder.metrics}, from the end of training")
 

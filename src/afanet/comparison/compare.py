@@ -19,8 +19,8 @@ from afanet.comparison.statistics import (
     relative_gain,
     spread,
 )
-from afanet.files import read_json
 from afanet.tasks import Described
+from afanet.training.kept import read_costs
 
 Figures = dict[str, dict[str, float]]
 Looked = Mapping[str, Mapping[str, ImageScores]]  # by title and task
@@ -157,5 +157,5 @@ def _costs(group: Group) -> dict[str, float]:
     results = group.runs[0].results
     costs: dict[str, Any] = {"parameters": results["parameters"], "flops": results["flops"]}
     if group.runs[0].folder.costs.is_file():
-        costs |= read_json(group.runs[0].folder.costs)["costs"]
+        costs |= read_costs(group.runs[0].folder.costs)
     return costs

@@ -35,7 +35,12 @@ class Finished:
         folder = RunFolder.existing(path)
         if folder.read_metrics() is None:
             raise InputError(f"{path} did not come to its end: go on with the command that began it and --resume")
-        return cls(folder, folder.read_recipe(), folder.read_results())
+        results = folder.read_results()
+        if missing := [key for key in ("parameters", "flops") if key not in results]:
+            raise InputError(
+                f"{folder.metrics} is not what train wrote: '{missing[0]}' is missing; restore it, or remove it"
+            )
+        return cls(folder, folder.read_recipe(), results)
 
     @property
     def described(self) -> dict[str, Description]:

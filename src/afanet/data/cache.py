@@ -191,7 +191,7 @@ def _uncached(split: Split) -> Split:
 
 def _array(file: Path) -> np.memmap[Any, Any]:
     # "c": private and writable, as torch wants arrays to be, yet nothing is copied unless somebody writes
-    array: np.memmap[Any, Any] = np.load(require_regular(file), mmap_mode="c")
+    array: np.memmap[Any, Any] = np.load(require_regular(file), mmap_mode="c", allow_pickle=False)
     return array
 
 

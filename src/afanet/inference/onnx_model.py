@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from afanet.errors import InputError
 from afanet.files import parse_json, require_regular
 from afanet.inference.model import About, Estimates
 from afanet.limits import MOST_SIDE
+from afanet.meanings import is_number, is_whole, meaning_fault
+from afanet.names import name_fault
 
 FORMAT = 1
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -45,6 +48,9 @@ class OnnxModel:
         outputs = {output.name for output in self.session.get_outputs()}
         if missing := [name for name in self.about.tasks if name not in outputs]:
             raise InputError(f"{path} has no output '{missing[0]}', of which it tells: export the run again")
+        for name, meaning in self.about.tasks.items():
+            if fault := meaning_fault(meaning):
+                raise _not_ours(path, f"of task '{name}' {fault}")
 
     def estimate(self, images: NDArray[np.float32]) -> Estimates:
         """See `Model`; raises `InputError` for another size than the file's where that is fixed."""
@@ -77,17 +83,40 @@ def _told(path: Path, text: str | None) -> dict[str, Any]:
     if text is None:
         raise InputError(f"{path} is an ONNX file, but none of `afanet export`: it does not say what its outputs mean")
     try:
-        told: dict[str, Any] = parse_json(text, str(path))
+        told = parse_json(text, str(path))
         version = told["format"]
-        if version == FORMAT:
-            names_fit = all(name.isidentifier() and meaning["kind"] for name, meaning in told["tasks"].items())
-            lengths_fit = [len(told[key]) for key in ("size", "mean", "std")] == [2, 3, 3]
-            sides_fit = all(type(side) is int and 1 <= side <= MOST_SIDE for side in told["size"])
-            colours_fit = all(type(value) in (int, float) for value in [*told["mean"], *told["std"]])
-            if names_fit and lengths_fit and sides_fit and colours_fit and {"batch", "size"} <= set(told["dynamic"]):
-                return told
-    except (ValueError, KeyError, TypeError, AttributeError):
-        version = FORMAT
+    except (ValueError, KeyError, TypeError):
+        told, version = {}, FORMAT
     if version != FORMAT:
-        raise InputError(f"{path} is in format {version}, expected {FORMAT}: use the version of afanet that wrote it")
-    raise InputError(f"{path} does not say of itself what `afanet export` writes: export the run again")
+        raise InputError(
+            f"{path} is in format {version!r:.60}, expected {FORMAT}: use the version of afanet that wrote it"
+        )
+    if fault := _fault(told):
+        raise _not_ours(path, fault)
+    return dict(told)
+
+
+def _fault(told: Mapping[str, Any]) -> str | None:
+    """What the file says of itself that cannot be, in words; None if nothing."""
+    fits: dict[str, Callable[[Any], bool]] = {
+        "tasks": lambda tasks: isinstance(tasks, dict) and len(tasks) > 0,
+        "size": lambda size: _are(2, size, lambda side: is_whole(side, 1, MOST_SIDE)),
+        "mean": lambda mean: _are(3, mean, is_number),
+        "std": lambda std: _are(3, std, lambda value: is_number(value) and value > 0),
+        "dynamic": lambda dynamic: isinstance(dynamic, dict) and {"batch", "size"} <= set(dynamic),
+    }
+    for key, fit in fits.items():
+        if not fit(told.get(key)):
+            return f"'{key}' is {told.get(key)!r:.60}"
+    for name in told["tasks"]:
+        if fault := name_fault(name):
+            return f"the task {name!r:.80} {fault}"
+    return None
+
+
+def _not_ours(path: Path, fault: str) -> InputError:
+    return InputError(f"{path} does not say of itself what `afanet export` writes ({fault}): export the run again")
+
+
+def _are(count: int, values: Any, fits: Callable[[Any], bool]) -> bool:
+    return isinstance(values, list) and len(values) == count and all(map(fits, values))

@@ -41,7 +41,7 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
     return render(
         "report_page.html",
         title=comparison.rows[0].group.recipe.name,
-        describe=comparison.rows[0].group.runs[0].results["data"],
+        describe=comparison.rows[0].group.runs[0].results.get("data", ""),
         verdicts=[_verdict(comparison, row) for row in comparison.rows if row.changes],
         titles=[row.title for row in comparison.rows],
         lines=lines,

@@ -50,7 +50,7 @@ def load_checkpoint(network: nn.Module, file: Path) -> dict[str, Any]:
         place = "only in the checkpoint" if odd[0] in state else "only in the recipe's network"
         raise InputError(
             f"{file} is of another network than the recipe.yaml beside it: {len(odd)} tensors stand in one of the two "
-            f"alone, such as '{odd[0]}', {place}"
+            f"alone, such as {odd[0]!r:.120}, {place}"
         )
     for name, tensor in expected.items():
         if state[name].shape != tensor.shape:

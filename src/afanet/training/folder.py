@@ -10,8 +10,9 @@ from typing import Any
 
 from afanet import __version__
 from afanet.errors import InputError, shown
-from afanet.files import path_in, read_json, write_whole
+from afanet.files import path_in, write_whole
 from afanet.training.checkpoint import PREFIX, read_checkpoint
+from afanet.training.kept import check_results, read_kept
 from afanet.training.load import load_recipe
 from afanet.training.recipe import Recipe
 
@@ -121,9 +122,22 @@ class RunFolder:
         return self.best if recipe.select == "validation" else self.checkpoint
 
     def read_results(self) -> dict[str, Any]:
-        """What the end of training wrote."""
-        results: dict[str, Any] = read_json(self.metrics)
-        return results
+        """What the end of training wrote.
+
+        Raises `InputError` where the file holds something else, or a newer version than this one wrote it.
+        """
+        results = read_kept(self.metrics)
+        try:
+            made = str(results.get("versions", {}).get("afanet", __version__))
+            newer = _minor(made) > _minor(__version__)
+        except (ValueError, AttributeError):
+            raise InputError(f"{self.metrics} is not what train wrote: restore it, or remove it") from None
+        if newer:
+            raise InputError(
+                f"{self.path} was made by afanet {made}, which this version, {__version__}, does not know how to read: "
+                "install that one or a later one"
+            )
+        return check_results(self.metrics, results)
 
     def read_recipe(self) -> Recipe:
         """The recipe that the run was made by."""
@@ -136,23 +150,12 @@ class RunFolder:
     def read_metrics(self) -> dict[str, Any] | None:
         """The results at the end of training, None where the run did not come to it; runs of before kept no threads.
 
-        Raises `InputError` where the file holds something else, or a newer version than this one wrote it.
+        Raises `InputError` as `read_results` does.
         """
         if not self.metrics.is_file():
             return None
-        try:
-            results = read_json(self.metrics)
-            tasks, threads = results["tasks"], results.get("threads")
-            made = str(results.get("versions", {}).get("afanet", __version__))
-            newer = _minor(made) > _minor(__version__)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise InputError(f"{self.metrics} is not what train wrote: restore it, or remove it") from None
-        if newer:
-            raise InputError(
-                f"{self.path} was made by afanet {made}, which this version, {__version__}, does not know how to read: "
-                "install that one or a later one"
-            )
-        return {"tasks": tasks, "threads": threads}
+        results = self.read_results()
+        return {"tasks": results["tasks"], "threads": results.get("threads")}
 
 
 def _minor(version: str) -> tuple[int, ...]:

@@ -130,11 +130,11 @@ def _with_roots_in(folder: Path, value: Any) -> Any:
 
 def _explain(error: ValidationError, source: str | Path) -> InputError:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
     if first["type"] == "extra_forbidden":
         sections = dict.fromkeys(known.rpartition(".")[0] for known in recipe_keys() if "." in known)
         return unknown("recipe key", key, [*recipe_keys(), *sections])
     if first["type"] == "missing":
         return InputError(f"recipe {source}: '{key}' is missing, expected {recipe_keys().get(key, 'a section')}")
     expected = first["msg"].replace("Input should", "which should", 1)
-    return InputError(f"recipe {source}: '{key}' is {shown(first['input'])}, {expected}")
+    return InputError(f"recipe {source}: {key!r:.120} is {shown(first['input'])}, {expected}")

@@ -14,8 +14,10 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
 )
+from pydantic_core import PydanticCustomError
 
 from afanet.limits import MOST_COUNT, MOST_SIDE
+from afanet.names import name_fault
 
 WEIGHTS = ("none", "pretrained")  # anything else is a file
 
@@ -26,6 +28,15 @@ def _weights(value: str) -> str:
 
 Count = Annotated[int, Field(gt=0, le=MOST_COUNT)]
 Side = Annotated[int, Field(gt=0, le=MOST_SIDE)]  # pixels
+
+
+def _task_name(name: str) -> str:
+    if fault := name_fault(name):
+        raise PydanticCustomError("task_name", "which {fault}: no task can be called that", {"fault": fault})
+    return name
+
+
+TaskName = Annotated[str, AfterValidator(_task_name)]
 AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
 
 
@@ -123,8 +134,10 @@ class Recipe(Section):
 
     name: str = Field(description="name of the recipe, of which the run folder takes its own")
     data: DataRecipe
-    tasks: tuple[str, ...] | None = Field(None, min_length=1, description="tasks to learn, all if not given")
-    losses: dict[str, dict[str, Any]] = Field({}, description="by task what its loss can be told, such as its name")
+    tasks: tuple[TaskName, ...] | None = Field(None, min_length=1, description="tasks to learn, all if not given")
+    losses: dict[TaskName, dict[str, Any]] = Field(
+        {}, description="by task what its loss can be told, such as its name"
+    )
     network: NetworkRecipe
     warm_start: tuple[AbsolutePath, ...] | None = Field(
         None, min_length=1, description="run folders of single-task networks to begin with"

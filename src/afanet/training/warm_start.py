@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from afanet.errors import InputError
+from afanet.names import name_fault
 from afanet.training.checkpoint import PREFIX, read_checkpoint
 from afanet.training.folder import RunFolder
 
@@ -30,6 +31,8 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
             )
         weights = read_checkpoint(folder.weights(recipe))["state_dict"]
         for task in dict.fromkeys(name.split(".")[2] for name in weights if name.startswith(f"{PREFIX}branches.")):
+            if fault := name_fault(task):
+                raise InputError(f"{path} has weights of a task {task!r:.80}, which {fault}: train it anew")
             if task in found and task in tasks:
                 raise InputError(f"task '{task}' stands in {found[task][0]} and in {path}: give one of them")
             start = f"{PREFIX}branches.{task}."
