@@ -8,6 +8,7 @@ import json
 import math
 
 import pytest
+from rich.console import Console
 
 from afanet.comparison import tables
 from afanet.comparison.compare import compare_runs
@@ -179,3 +180,17 @@ def test_delta_m_says_what_it_leaves_out_where_single_task_has_0(finished: Make)
 def test_nothing_is_said_where_nothing_is_left_out(finished: Make) -> None:
     runs = [finished(method, seed, figures()) for method in ("single", "afa") for seed in range(3)]
     assert not any("leaves out" in note or "no number" in note for note in compare_runs(runs, TASKS).notes)
+
+
+def test_a_title_is_text_in_all_forms(finished: Make) -> None:
+    odd = "[/x]<b>|$\\input{a}\n`c`"
+    runs = [finished("afa", 0, figures()), finished("afa", 0, figures(), keys={"network.weights": odd})]
+    comparison = compare_runs(runs, TASKS)
+    stream = io.StringIO()
+    Console(file=stream, width=500).print(tables.terminal_table(comparison, 500))
+    assert "[/x]<b>|$" in stream.getvalue()
+    written = tables.markdown(comparison)
+    assert r"\[/x\]&lt;b&gt;\|$" in written
+    assert "<b>" not in written
+    assert r"[/x]<b>|\$\textbackslash{}" in tables.latex(comparison)
+    assert not [line for line in tables.latex(comparison).splitlines() if r"\input" in line and line[0] != "%"]

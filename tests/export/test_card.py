@@ -61,3 +61,11 @@ def test_it_says_size_licence_and_what_is_fixed() -> None:
         "one image at a time",
     ):
         assert said in text
+
+
+def test_names_are_no_markup() -> None:
+    text = card("rooms", Classification("kind", ["<img src=x onerror=alert(1)>", "[a](b)", "c\n# d"]), [0.5])
+    for written in ("&lt;img src=x onerror=alert(1)&gt;", r"\[a\](b)", "c # d"):
+        assert written in text
+    assert "<img" not in text
+    assert "\n# d" not in text

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
 import torch
+from rich.console import Console
 
 from afanet.comparison.borrowing import Cut, Reading
 from afanet.comparison.statistics import Change
@@ -53,3 +56,9 @@ def test_a_task_without_a_label_on_the_images_says_so() -> None:
     nothing = Change(float("nan"), float("nan"), float("nan"), "images")
     found = section(READINGS, [Cut("stem", "age", "depth", {"age": nothing, "depth": change(-0.5)})], TASKS)
     assert found["rows"][0]["effects"] == [[("no label", "")], [("-0.5000 [-0.5100, -0.4900]", "better")]]
+
+
+def test_layers_and_tasks_are_no_markup_on_a_terminal() -> None:
+    stream = io.StringIO()
+    Console(file=stream, width=100).print(flow_table({"[/x]": READINGS["stem"]}, [], TASKS))
+    assert "[/x]" in stream.getvalue()

@@ -42,3 +42,10 @@ def test_a_dash_has_its_reason_below_and_no_dash_has_none() -> None:
     for value, there in ((float("nan"), True), (0.5, False)):
         text = " ".join(printed({"run": {"depth": {"abs": value}, "age": {"accuracy": 0.6}}}).split())
         assert (said in text) == there
+
+
+def test_names_are_no_markup() -> None:
+    scores = {"depth": {"abs": 0.5}, "age": {"accuracy": 0.6}}
+    text = printed({"[red]a[/x]": scores, "[link=file:///x]b": scores})
+    assert "[red]a[/x]" in text
+    assert "[link=file:///x]b" in text

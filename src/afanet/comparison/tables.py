@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from afanet.comparison.compare import Comparison, Row
+from afanet.comparison.plain import in_latex, in_markdown, one_line
 from afanet.comparison.runs import BASE
 from afanet.comparison.statistics import Change, Spread
 from afanet.training.folder import strict
@@ -41,7 +43,7 @@ def terminal_table(comparison: Comparison, width: int) -> Table:
     for title in ("task", "metric"):
         table.add_column(title, no_wrap=True)
     for row in comparison.rows:
-        table.add_column(row.title, justify="right")
+        table.add_column(escape(row.title), justify="right")
     for first, label, cells in lines(comparison):
         texts = []
         for figure, change, verdict in cells:
@@ -49,7 +51,7 @@ def terminal_table(comparison: Comparison, width: int) -> Table:
             if change:
                 text.append(f"\n{change} {MARKS[verdict]}" if whole else f" {MARKS[verdict]}", STYLES[verdict])
             texts.append(text)
-        table.add_row(first, label, *texts)
+        table.add_row(escape(first), escape(label), *texts)
     return table
 
 
@@ -117,19 +119,19 @@ def footnotes(comparison: Comparison) -> list[str]:
 
 def markdown(comparison: Comparison) -> str:
     """A table for a README."""
-    titles = [row.title for row in comparison.rows]
+    titles = [in_markdown(row.title) for row in comparison.rows]
     text = [f"| task | metric | {' | '.join(titles)} |", f"| --- | --- |{' --- |' * len(titles)}"]
     for first, label, cells in lines(comparison):
         shown = [
             f"{figure}<br>{change} {MARKS[verdict]}".strip() if change else figure for figure, change, verdict in cells
         ]
-        text.append(f"| {first} | {label} | {' | '.join(shown)} |")
-    return "\n".join([*text, "", *(f"- {note}" for note in footnotes(comparison))]) + "\n"
+        text.append(f"| {in_markdown(first)} | {in_markdown(label)} | {' | '.join(shown)} |")
+    return "\n".join([*text, "", *(f"- {in_markdown(note)}" for note in footnotes(comparison))]) + "\n"
 
 
 def latex(comparison: Comparison) -> str:
     """A `tabular` for booktabs."""
-    titles = [_escape(row.title) for row in comparison.rows]
+    titles = [in_latex(row.title) for row in comparison.rows]
     text = [
         rf"\begin{{tabular}}{{ll{'r' * len(titles)}}}",
         r"\toprule",
@@ -138,18 +140,13 @@ def latex(comparison: Comparison) -> str:
     for first, label, cells in lines(comparison):
         if first:
             text.append(r"\midrule")
-        shown = [_escape(figure) + LATEX[verdict] for figure, _, verdict in cells]
-        text.append(" & ".join([_escape(first), _escape(label), *shown]) + r" \\")
-    notes = [f"% {note}" for note in footnotes(comparison)]
+        shown = [in_latex(figure) + VERDICTS[verdict] for figure, _, verdict in cells]
+        text.append(" & ".join([in_latex(first), in_latex(label), *shown]) + r" \\")
+    notes = [f"% {one_line(note)}" for note in footnotes(comparison)]
     return "\n".join([*text, r"\bottomrule", r"\end{tabular}", *notes]) + "\n"
 
 
-LATEX = {"better": r" $\blacktriangle$", "worse": r" $\blacktriangledown$", "same": r" $\approx$", "": ""}
-SPECIAL = {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#"}
-
-
-def _escape(text: str) -> str:
-    return "".join(SPECIAL.get(character, character) for character in text)
+VERDICTS = {"better": r" $\blacktriangle$", "worse": r" $\blacktriangledown$", "same": r" $\approx$", "": ""}
 
 
 def rows_csv(comparison: Comparison) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from afanet.comparison.plain import in_markdown
 from afanet.comparison.runs import Finished
 from afanet.data.licences import sources
 from afanet.export.check import LIMIT
@@ -39,9 +40,9 @@ def model_card(
     """The card in Markdown, of `run` as written to `file`, with the spread of its figures over `group`'s seeds."""
     recipe, results = run.recipe, run.results
     parts = [
-        f"# {file.name}: {', '.join(facts['tasks'])} by `{facts['method']}`",
-        f"Written by afanet {facts['afanet']} from a run of the recipe `{recipe.name}`, seed {recipe.seed}. The fields "
-        "below are what the run kept; whoever passes the file on should add what it is meant for.",
+        f"# {in_markdown(file.name)}: {', '.join(facts['tasks'])} by `{facts['method']}`",
+        f"Written by afanet {facts['afanet']} from a run of the recipe {in_markdown(recipe.name)}, seed {recipe.seed}. "
+        "The fields below are what the run kept; whoever passes the file on should add what it is meant for.",
         "## What it gives\n\n" + _table(("output", "what", "read as"), _outputs(facts["tasks"])),
         "## What it takes\n\n" + _input(facts),
         "## Data\n\n" + _list(_data(run, facts)),
@@ -55,8 +56,8 @@ def model_card(
             ]
         ),
         "## Checked\n\n"
-        f"Against the run in float32 on the CPU, on {checked}. Largest difference, of the largest value of the output "
-        f"(the file is not written above {LIMIT:.0e}):\n\n"
+        f"Against the run in float32 on the CPU, on {in_markdown(checked)}. Largest difference, of the largest "
+        f"value of the output (the file is not written above {LIMIT:.0e}):\n\n"
         + _table(("output", "relative error"), [(name, f"{error:.1e}") for name, error in errors.items()]),
         "## Limits\n\n" + _list(_limits(run, facts)),
     ]
@@ -93,9 +94,9 @@ def _input(facts: Mapping[str, Any]) -> str:
 def _data(run: Finished, facts: Mapping[str, Any]) -> list[str]:
     data = facts["data"]
     return [
-        data["description"] or f"{data['name']}, not described by the run",
-        f"licence of the training data: {data['licence']}",
-        f"weights that the backbone began with: {run.results.get('weights') or 'none'}",
+        in_markdown(data["description"] or f"{data['name']}, not described by the run"),
+        f"licence of the training data: {in_markdown(data['licence'])}",
+        f"weights that the backbone began with: {in_markdown(run.results.get('weights') or 'none')}",
     ]
 
 
@@ -133,7 +134,7 @@ def _figures(group: Sequence[Finished]) -> str:
 
 
 def _limits(run: Finished, facts: Mapping[str, Any]) -> list[str]:
-    name = facts["data"]["name"]
+    name = in_markdown(facts["data"]["name"])
     limits = [
         f"It knows what {name} shows. On other cameras, places, light or people it was not measured and will be worse.",
         "It always answers: probabilities are not calibrated, and nothing says that an image is of another kind.",
@@ -157,4 +158,4 @@ def _list(lines: Sequence[str]) -> str:
 
 def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(map(in_markdown, line)) + " |" for line in lines)

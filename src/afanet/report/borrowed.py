@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from afanet.comparison.borrowing import Cut, Readings, strongest
@@ -33,10 +34,11 @@ def flow_table(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Desc
     table = Table("layer", "to", "from")
     table.add_column("share", justify="right")
     for heading in _headings(cuts, tasks):
-        table.add_column(heading, justify="right")
+        table.add_column(escape(heading), justify="right")
     for row in _rows(readings, cuts, tasks):
         effects = [" ".join(f"{text} {MARKS[verdict]}" for text, verdict in cell) for cell in row["effects"]]
-        table.add_row(row["layer"], row["to"], row["source"], f"{row['share']:.1%}", *effects)
+        cells = [row["layer"], row["to"], row["source"], f"{row['share']:.1%}", *effects]
+        table.add_row(*map(escape, cells))
     return table
 
 

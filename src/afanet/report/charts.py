@@ -45,7 +45,8 @@ def as_svg(figure: Figure) -> str:
     svg = svg[svg.index("<svg") :].replace("#000000", "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\s(xmlns:xlink|width|height)="[^"]*(?:pt|xlink)"', "", svg, count=3).replace("xlink:href", "href")
-    return re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
+    # of tags alone: a name may say what it likes
+    return re.sub(r'(<[^<>]*style="[^"<>]*)font: ([\d.]+)px [^;"<>]*', r"\1font-size: \2px", svg)
 
 
 def lines(series: Mapping[str, Line], ink: Mapping[str, str], label: str, x_label: str = "epoch") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rich.markup import escape
 from rich.table import Table
 
 from afanet.tasks import Task
@@ -28,7 +29,7 @@ def metrics_table(runs: Mapping[str, Scores], tasks: Mapping[str, Task]) -> Tabl
     table.add_column("task")
     table.add_column("metric")
     for title in runs:
-        table.add_column(title, justify="right")
+        table.add_column(escape(title), justify="right")
     for name, task in tasks.items():
         keys = list(next(iter(runs.values()))[name])
         for row, key in enumerate(keys):
@@ -37,5 +38,7 @@ def metrics_table(runs: Mapping[str, Scores], tasks: Mapping[str, Task]) -> Tabl
             if any(value is None or value != value for value in values):
                 table.caption = "-: the split has no labels to compute it from"
             cells = ["-" if value is None or value != value else f"{value:.4f}" for value in values]
-            table.add_row("" if row else name, f"{key} {arrow}", *cells, end_section=row == len(keys) - 1)
+            table.add_row(
+                "" if row else escape(name), f"{escape(key)} {arrow}", *cells, end_section=row == len(keys) - 1
+            )
     return table

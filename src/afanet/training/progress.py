@@ -33,11 +33,11 @@ class Bar:
     def __init__(self, total: int, doing: str, done: int = 0) -> None:
         console = Console(stderr=True, highlight=False)
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("{task.fields[losses]}"),
+            TextColumn("{task.fields[losses]}", markup=False),
         )
         shown = console.is_terminal and first()
         self.progress = Progress(*columns, console=console, transient=True, disable=not shown)

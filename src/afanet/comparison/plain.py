@@ -1,0 +1,40 @@
+"""Text of a run as plain text in Markdown and LaTeX: a name there is a name, whatever stands in it."""
+
+from __future__ import annotations
+
+MARKDOWN = {"&": "&amp;", "<": "&lt;", ">": "&gt;"} | {sign: f"\\{sign}" for sign in "\\`*[]|"}
+LATEX = {sign: f"\\{sign}" for sign in "%_&#${}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+}
+
+
+def one_line(text: str) -> str:
+    """The text without its line breaks.
+
+    >>> one_line("a\\nb")
+    'a b'
+    """
+    return " ".join(text.splitlines())
+
+
+def in_markdown(text: str) -> str:
+    """The text as it is read in Markdown, in a table too: without markup, links or HTML.
+
+    >>> print(in_markdown("<b> [x](y) | a_b"))
+    &lt;b&gt; \\[x\\](y) \\| a_b
+    """
+    return "".join(MARKDOWN.get(sign, sign) for sign in one_line(text))
+
+
+def in_latex(text: str) -> str:
+    """The text as it is read in LaTeX, without commands; `±` and arrows as LaTeX has them.
+
+    >>> print(in_latex("\\\\input{a_b} ↑"))
+    \\textbackslash{}input\\{a\\_b\\} $\\uparrow$
+    """
+    return "".join(LATEX.get(sign, sign) for sign in one_line(text))
