@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from afanet import __version__
 from afanet.cli import main
@@ -164,3 +165,24 @@ def test_an_interrupt_ends_quietly_with_status_130(tmp_path: Path) -> None:
     assert run.returncode == 130
     assert "Traceback" not in err
     assert all(line.startswith("epoch ") for line in err.splitlines())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: ..."),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+)
+def test_too_little_memory_is_one_sentence(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("afanet.training.load.load_recipe", fail)
+    assert main(["train", "rooms"]) == 2
+    assert capsys.readouterr().err == (
+        "afanet: error: this takes more memory than there is: give smaller images, a smaller batch or fewer at a time\n"
+    )

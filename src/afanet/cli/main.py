@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # The extra of a command that takes more than `train`, which is part of it.
 EXTRAS = {"demo": "demo", "export": "export"}
+NO_MEMORY = ("allocate memory", "out of memory")  # in what torch says
 
 
 class Parser(ArgumentParser):
@@ -53,6 +54,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if package == "afanet":
             raise
         print(f"afanet: error: {package} is missing: pip install 'afanet[{_extra(words)}]'", file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        # torch has no kind of its own for memory that the CPU lacks.
+        if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in NO_MEMORY):
+            raise
+        print(
+            "afanet: error: this takes more memory than there is: give smaller images, a smaller batch or fewer at a "
+            "time",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         return 130
