@@ -18,6 +18,7 @@ from torch import nn
 
 from afanet.comparison.runs import Group
 from afanet.training.device import find_device
+from afanet.training.launch import end_with_parent
 from afanet.training.learner import Learner
 from afanet.training.processes import create_fabric
 from afanet.training.progress import Bar
@@ -50,7 +51,7 @@ def measure(recipe: Recipe) -> dict[str, Any]:
     PyTorch allocated. `measured` says on what.
     """
     alone = recipe.model_copy(update={"devices": 1, "workers": 0, "two_stage": False, "warm_start": None})
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         return pool.submit(_measure, alone).result()
 
 

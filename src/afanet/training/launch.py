@@ -104,7 +104,7 @@ def _work(start: _Start, work: Callable[..., None], *arguments: Any) -> None:
     os.environ.update(start.variables)
     torch.set_num_threads(start.threads)
     set_start_method(start.method, force=True)
-    Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     try:
         work(*arguments)
     except InputError as error:
@@ -121,11 +121,16 @@ def _tell(file: Path, what: Mapping[str, Any]) -> None:
     partial.replace(file)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Let this process, which another one has just started, end with that one, however that ends."""
     parent = parent_process()
     assert parent is not None
-    parent.join()
-    os._exit(1)
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 def _end(processes: Sequence[SpawnProcess]) -> None:
