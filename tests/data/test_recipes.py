@@ -38,7 +38,7 @@ def test_two_steps_in_small(name: str, request: pytest.FixtureRequest, tmp_path:
     small = ["--backbone", "test_resnet", "--batch-size", "2", "--size", *EASIER["size"]]
     small += ["--data.crop", *EASIER["crop"]] if recipe.data.crop else []
     small += ["--network.output_stride", "16", "--network.multi_grid", "null"]
-    results = train(name, root, tmp_path / "run", *small)
+    results = train(name, root, tmp_path.with_name(f"{tmp_path.name}-run"), *small)
     assert results["steps"] == 2
     assert results["tasks"].keys() == set(recipe.tasks or results["tasks"])
 

@@ -62,7 +62,7 @@ DECLARED = {
 
 def run(root: Path, data: dict[str, Any], tasks: set[str], method: str = "afa", validation: bool = False) -> None:
     """Train two steps by a recipe file, with all that is asked of every run."""
-    recipe, out = root / "small.yaml", root / "run"
+    recipe, out = root / "small.yaml", root.with_name(f"{root.name}-run")
     recipe.write_text(yaml.safe_dump({**RECIPE, "data": {"size": [32, 48], **data}}))
     assert main(["train", str(recipe), "--method", method, "--out", str(out)]) == 0
     files = {"recipe.yaml", "metrics.json", "log.csv", "last.ckpt", "predictions.png"}
