@@ -9,14 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from torch.nn import functional as F
 
 from afanet.errors import InputError
 from afanet.inference import Choice, DepthMap, LabelMap, Labels, NormalMap, Number, read_estimate, side_by_side
 from afanet.inference.results import Pooled, Result
+from afanet.inference.results.draw import legend_width, swatches, title
+from afanet.inference.results.label_map import nearest
 from afanet.inference.results.resize import resize
 
+from ..bounds import bounded
 from .conftest import MEANINGS, TASKS
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -165,3 +170,57 @@ def test_a_notebook_gets_a_png() -> None:
 def test_an_unknown_kind_is_said() -> None:
     with pytest.raises(InputError, match="kind of task 'x' 'dept'"):
         read_estimate("x", {"kind": "dept"}, np.zeros(1, np.float32), SIZE)
+
+
+def area(file: Path) -> int:
+    with Image.open(file) as image:
+        return image.width * image.height
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 20_000), (20_000, 1), (2, 20_000), (20_000, 2)])
+def test_drawing_takes_time_and_room_as_the_photo_has_pixels(size: tuple[int, int], tmp_path: Path) -> None:
+    results = {name: result(name, size) for name in TASKS}
+    with bounded(8):
+        written = [file for one in results.values() for file in one.save(tmp_path, "x") if file.suffix == ".png"]
+        picture = side_by_side(np.zeros((*size, 3), np.uint8), results)
+    assert picture.size < 5_000_000
+    for file in written:
+        legend = area(file) - size[0] * size[1]
+        assert legend <= 400 * (size[0] + size[1]) + 240 * 400, file  # which is linear in the longer side
+
+
+@given(st.tuples(*[st.integers(1, 50_000)] * 2))
+def test_a_legend_is_as_wide_as_its_picture_where_that_makes_sense(size: tuple[int, int]) -> None:
+    height, width = size
+    found = legend_width(height, width)
+    assert 240 <= found <= max(width, 240)
+    assert found <= 4 * max(height, 240)
+    if 240 <= width <= 4 * height:
+        assert found == width
+
+
+def test_words_of_any_length_are_shortened_at_once() -> None:
+    with bounded(5):
+        drawn = title("mountains " * 100_000, 300)
+        one = swatches(["a\nb" * 100_000, "wall"], [(0, 0, 0), (9, 9, 9)], 300)
+    assert drawn.shape[1] == one.shape[1] == 300
+
+
+def test_many_classes_have_a_legend_at_once(tmp_path: Path) -> None:
+    names = [f"class {number}" for number in range(20_000)]
+    labels = np.arange(20_000, dtype=np.uint16).reshape(100, 200)
+    colours = np.zeros((20_000, 3), np.uint8)
+    with bounded(10):
+        found = LabelMap("segmentation", labels, np.ones((100, 200), np.float32), tuple(names), colours)
+        [_, coloured] = found.save(tmp_path, "x")
+    assert area(coloured) < 240 * 6000
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_a_legend_has_the_nearest_of_the_palette(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    pixels = random.integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    palette = random.integers(0, 256, (random.integers(1, 257), 3), dtype=np.uint8)
+    distances = ((pixels[:, :, None].astype(int) - palette) ** 2).sum(3)
+    assert (nearest(pixels, palette) == distances.argmin(2)).all()

@@ -11,7 +11,11 @@ from matplotlib.image import imread
 
 from afanet.data import Batch
 from afanet.report import draw_predictions
+from afanet.report.inspect_page import overlay
+from afanet.report.pictures import as_url
 from afanet.tasks import Classification, Depth, Segmentation, Task
+
+from ..bounds import bounded
 
 TASKS: dict[str, Task] = {
     "segmentation": Segmentation(["a", "b"]),
@@ -57,3 +61,15 @@ def test_more_runs_make_a_wider_picture(tmp_path: Path) -> None:
         draw_predictions(file, examples(["depth"]), {"depth": TASKS["depth"]}, predictions)
         shapes.append(imread(file).shape)
     assert shapes[1][1] > shapes[0][1]
+
+
+@pytest.mark.parametrize("size", [(4096, 1), (1, 4096), (1, 1)])
+def test_pictures_of_extreme_shape_make_no_extreme_page(size: tuple[int, int], tmp_path: Path) -> None:
+    image = torch.zeros(4, 3, *size)
+    depth = torch.ones(4, 1, *size)
+    batch: Batch = {"image": image, "targets": {"depth": depth}, "id": ["a", "b", "c", "d"]}
+    with bounded(30):
+        draw_predictions(tmp_path / "picture.png", batch, {"depth": TASKS["depth"]}, {"afa": {"depth": depth}})
+    assert max(imread(tmp_path / "picture.png").shape) < 6000
+    assert as_url(np.zeros((*size, 3), np.uint8), "JPEG").startswith("data:image/jpeg")
+    assert overlay(np.zeros((*size, 3), np.uint8), np.zeros((3, 3), np.float32)).shape == (*size, 3)

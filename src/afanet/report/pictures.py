@@ -23,6 +23,7 @@ from afanet.files import write_whole
 from afanet.tasks import ColourBar, DenseTask, Legend, PooledTask, Swatches, Task
 
 CELL = 2.3  # width of one picture, inches
+TALLEST = 4  # of a picture's place, in its widths
 
 
 def draw_predictions(
@@ -39,7 +40,7 @@ def draw_predictions(
     columns = 1 + len(dense) * (1 + len(runs))
     rows = samples if dense else 1
     words = 0.2 * (1 + len(runs)) if pooled else 0
-    cell_height = CELL * height / width + words + 0.1
+    cell_height = CELL * min(height / width, TALLEST) + words + 0.1
     legend_height = 0.9 if dense else 0.01
     across = columns if dense else samples
     figure = Figure(figsize=(CELL * across, cell_height * rows + legend_height + 0.3), layout="constrained")

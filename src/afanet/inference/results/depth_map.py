@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afanet.files import path_in, write_whole
-from afanet.inference.results.draw import Pixels, scale, stack
+from afanet.inference.results.draw import Pixels, legend_width, scale, stack
 from afanet.inference.results.png import png
 from afanet.inference.results.resize import resize
 from afanet.inference.results.result import Dense
 
-NARROWEST = 240  # of a scale, pixels
 FARTHEST = 65535  # that 16 bits hold, millimetres
 
 
@@ -56,8 +55,8 @@ class DepthMap(Dense):
 
     def save(self, folder: str | Path, name: str) -> list[Path]:
         """`TASK/NAME.png`, 16 bits, millimetres, and `TASK-colours/NAME.png` with its scale below it."""
-        folder, width = Path(folder), self.metres.shape[1]
-        coloured = stack([self.picture(), self.legend(max(NARROWEST, width))])
+        folder = Path(folder)
+        coloured = stack([self.picture(), self.legend(legend_width(*self.metres.shape))])
         return [
             write_whole(path_in(folder, self.task, f"{name}.png"), png(self.millimetres)),
             write_whole(path_in(folder, f"{self.task}-colours", f"{name}.png"), png(coloured)),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,10 @@ from PIL import Image, ImageDraw, ImageFont
 Pixels = NDArray[np.uint8]
 INK, FAINT, PAPER = (34, 38, 43), (222, 226, 230), (255, 255, 255)
 BAR = (63, 144, 218)
+NARROWEST = 240  # of a legend, pixels
+WIDEST = 4  # of a legend, in heights of its picture
+MOST_NAMES = 512  # in a legend
+LONGEST = 1000  # letters of a line, of which far fewer fit
 
 
 def text_size(width: int) -> int:
@@ -22,6 +28,18 @@ def text_size(width: int) -> int:
     return max(11, min(13, width // 30), width // 60)
 
 
+def legend_width(height: int, width: int) -> int:
+    """How wide the legend below a picture of this size is: as wide as the picture, where that makes sense.
+
+    Letters grow with the width of a legend, and so does its height: below a very wide picture it stays at the left.
+
+    >>> legend_width(480, 640), legend_width(40, 30), legend_width(2, 40_000)
+    (640, 240, 960)
+    """
+    return max(NARROWEST, min(width, WIDEST * max(height, NARROWEST)))
+
+
+@cache
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Pillow's font at this height in pixels."""
     return ImageFont.load_default(size)
@@ -36,10 +54,12 @@ def title(words: str, width: int) -> Pixels:
 
 
 def swatches(names: Sequence[str], colours: Sequence[Sequence[int]], width: int) -> Pixels:
-    """Named colours in as many columns as fit."""
+    """Named colours in as many columns as fit; of very many names the first, and how many are left out."""
+    if (rest := len(names) - MOST_NAMES) > 0:
+        names, colours = [*names[:MOST_NAMES], f"and {rest} more"], [*colours[:MOST_NAMES], PAPER]
     size = text_size(width)
     box, row = size, round(1.8 * size)
-    longest = max((font(size).getlength(name) for name in names), default=0)
+    longest = max((font(size).getlength(_line(name)) for name in names), default=0)
     columns = max(1, int(width // (box + longest + 2 * size)))
     column = width // columns
     image = Image.new("RGB", (width, row * -(-len(names) // columns) + size // 2), PAPER)
@@ -108,8 +128,15 @@ def stack(parts: Sequence[Pixels]) -> Pixels:
 
 def _fitting(words: str, width: float, size: int) -> str:
     """The words, or as many of their letters as fit, with an ellipsis."""
+    words = _line(words)
     if font(size).getlength(words) <= width:
         return words
-    while words and font(size).getlength(words + "...") > width:
-        words = words[:-1]
-    return words + "..."
+
+    def too_long(end: int) -> bool:
+        return font(size).getlength(words[:end] + "...") > width
+
+    return words[: bisect_left(range(1, len(words) + 1), True, key=too_long)] + "..."
+
+
+def _line(words: str) -> str:
+    return " ".join(words[:LONGEST].splitlines())

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from afanet.files import path_in, write_whole
-from afanet.inference.results.draw import Pixels, stack, swatches
+from afanet.inference.results.draw import Pixels, legend_width, stack, swatches
 from afanet.inference.results.png import png
 from afanet.inference.results.resize import resize
 from afanet.inference.results.result import Dense
 
-NARROWEST = 240  # of a legend, pixels
 GREYS = 16  # of the letters in a palette
 
 
@@ -52,8 +51,11 @@ class LabelMap(Dense):
     @property
     def shares(self) -> dict[str, float]:
         """The share of the photo's pixels that each class has which occurs, in the classes' order."""
-        counts = np.bincount(self.labels.ravel(), minlength=len(self.classes)) / self.labels.size
+        counts = self._counts() / self.labels.size
         return {name: float(share) for name, share in zip(self.classes, counts, strict=True) if share}
+
+    def _counts(self) -> NDArray[np.integer]:
+        return np.bincount(self.labels.ravel(), minlength=len(self.classes))
 
     def picture(self) -> Pixels:
         """The classes' colours."""
@@ -62,8 +64,8 @@ class LabelMap(Dense):
 
     def legend(self, width: int) -> Pixels:
         """The classes that occur, with their colours."""
-        names = list(self.shares)
-        return swatches(names, [self.colours[self.classes.index(name)].tolist() for name in names], width)
+        present = np.flatnonzero(self._counts())
+        return swatches([self.classes[number] for number in present], self.colours[present].tolist(), width)
 
     def save(self, folder: str | Path, name: str) -> list[Path]:
         """`TASK/NAME.png`, whose pixels are the classes' numbers, and `TASK-palette/NAME.png` in colour.
@@ -77,17 +79,15 @@ class LabelMap(Dense):
         ]
 
     def _palette_picture(self) -> Image.Image:
-        legend = self.legend(max(NARROWEST, self.labels.shape[1]))
+        legend = self.legend(legend_width(*self.labels.shape))
         if len(self.classes) > 256 - GREYS:
             return Image.fromarray(stack([self.picture(), legend]))
         greys = np.linspace(0, 255, GREYS).round().astype(np.uint8)[:, None].repeat(3, 1)
         palette = np.concatenate([self.colours, greys])
-        found, places = np.unique(legend.reshape(-1, 3), axis=0, return_inverse=True)
-        nearest = ((found[:, None].astype(int) - palette) ** 2).sum(2).argmin(1).astype(np.uint8)
-        below = nearest[places].reshape(legend.shape[:2])
+        below = nearest(legend, palette)
         height, width = self.labels.shape
-        whole = np.full((height + len(below), below.shape[1]), len(palette) - 1, np.uint8)
-        whole[:height, :width], whole[height:] = self.labels, below
+        whole = np.full((height + len(below), max(width, below.shape[1])), len(palette) - 1, np.uint8)
+        whole[:height, :width], whole[height:, : below.shape[1]] = self.labels, below
         image = Image.fromarray(whole)
         image.putpalette(palette.tobytes())
         return image
@@ -96,3 +96,18 @@ class LabelMap(Dense):
         height, width = self.labels.shape
         said = ", ".join(f"{name} {share:.0%}" for name, share in self.shares.items())
         return f"LabelMap({self.task}, {height}x{width}: {said})"
+
+
+def nearest(pixels: Pixels, palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The place in a palette (N, 3) of the colour that is nearest to each of the pixels (H, W, 3).
+
+    >>> nearest(np.uint8([[[250, 0, 9], [3, 3, 3]]]), np.uint8([[0, 0, 0], [255, 0, 0]])).tolist()
+    [[1, 0]]
+    """
+    # As numbers, which sort many times faster than rows of three.
+    codes = pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    found, places = np.unique(codes, return_inverse=True)
+    colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=-1)
+    distances = np.stack([((colours - colour) ** 2).sum(1) for colour in palette.astype(np.int32)])
+    nearest: NDArray[np.uint8] = distances.argmin(0).astype(np.uint8)[places].reshape(codes.shape)
+    return nearest
