@@ -108,7 +108,7 @@ def test_the_demo_refuses_them_photo_by_photo(spoilt: Callable[[float], Path], p
     exhibit = Exhibit(Finished.read(spoilt(3e38)))
     for layers in (0, 1):
         with pytest.raises(InputError, match="task 'depth' has outputs that are not finite"):
-            exhibit.answer(np.asarray(Image.open(photo)), to=1, layers=layers)
+            exhibit.answer(np.array(Image.open(photo)), to=1, layers=layers)
 
 
 def test_a_look_at_the_test_split_refuses_them(spoilt: Callable[[float], Path]) -> None:
