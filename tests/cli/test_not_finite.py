@@ -102,6 +102,7 @@ def test_outputs_that_are_not_finite_are_refused(
     assert "task 'depth'" in said
     assert "not finite" in said
     assert files(tmp_path) == before
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_demo_refuses_them_photo_by_photo(spoilt: Callable[[float], Path], photo: Path) -> None:

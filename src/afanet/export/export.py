@@ -89,6 +89,8 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
         logits = loaded.answer(images)
         return {name: task.estimate(logits[name]) for name, task in tasks.items()}
 
+    for image in (*random_inputs(run.recipe.data.size, batch=False, other_sizes=False), *(one[None] for one in images)):
+        answer(image)  # outputs that are not finite are refused now, before a folder is made and minutes are spent
     traced = trace(estimator, run.recipe.data.size, free=kind.free)
     facts = describe(run, tasks, traced)
     inputs = random_inputs(run.recipe.data.size, batch=traced.batch, other_sizes=traced.size)
