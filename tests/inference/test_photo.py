@@ -6,6 +6,7 @@ import io
 import os
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from torchvision import tv_tensors
 from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD, evaluation
 from afanet.errors import InputError
 from afanet.inference import find_photos, prepare, read_photo, to_pixels
+from afanet.inference.photo import decode_photo
 
 from ..bounds import bounded
 
@@ -168,3 +170,32 @@ def test_folders_that_contain_themselves_are_walked_once(tmp_path: Path) -> None
         assert find_photos([str(tmp_path / "**" / "*.png")])[0] != []
         [fault] = find_photos([inner / "ring.png"])[1]
         assert "ring.png does not exist" in fault
+
+
+def endless_gif(frames: int) -> bytes:
+    """So many frames of one pixel."""
+    file = io.BytesIO()
+    Image.new("P", (1, 1)).save(file, "GIF")
+    whole = file.getvalue()
+    start = whole.index(b"\x2c", 13)
+    return whole[:start] + whole[start:-1] * frames + b"\x3b"
+
+
+def endless_tiff(pages: int) -> bytes:
+    """So many pages of one pixel, each of which says where the next one is."""
+    tags = {256: 1, 257: 1, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: 1}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    length = 2 + len(entries) + 4
+    places = [*range(9, 9 + length * pages, length), 0]
+    body = b"".join(struct.pack("<H", len(tags)) + entries + struct.pack("<I", place) for place in places[1:])
+    return b"II*\0" + struct.pack("<I", 9) + b"\x7f" + body
+
+
+@pytest.mark.parametrize(("made", "count"), [(endless_gif, 500_000), (endless_tiff, 30_000)])
+def test_frames_without_end_are_not_counted(made: Callable[[int], bytes], count: int) -> None:
+    assert decode_photo(io.BytesIO(made(1)), "it").shape == (1, 1, 3)
+    with (
+        bounded(3),
+        pytest.raises(InputError, match=r"^it is an animation or has several pages \(100 or more frames\)"),
+    ):
+        decode_photo(io.BytesIO(made(count)), "it")

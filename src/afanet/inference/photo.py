@@ -14,11 +14,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from afanet.errors import InputError
 from afanet.files import require_regular
+from afanet.limits import MOST_PIXELS
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 SUFFIXES = frozenset([".jpg", ".jpeg", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm"])
 VIDEOS = frozenset([".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"])
-MOST_PIXELS = 64_000_000  # 8000x8000: larger is more likely to be a trap than a photo
+COUNTED = 100  # frames at most
 
 Pixels = NDArray[np.uint8]
 
@@ -155,8 +156,8 @@ def _upright(image: Image.Image, place: str, most_pixels: int = MOST_PIXELS) -> 
         raise InputError(f"{place} is {height}x{width} pixels, expected at least one")
     if width * height > most_pixels:
         raise _too_large(place, f"{height}x{width}", most_pixels)
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":  # which cameras write, with the photo first
+    if getattr(image, "is_animated", False) and image.format != "MPO":  # which cameras write, with the photo first
+        frames = _frames(image)
         raise InputError(f"{place} is an animation or has several pages ({frames} frames): save one of them as a PNG")
     turned = ImageOps.exif_transpose(image)
     if turned.mode.startswith("I"):
@@ -167,6 +168,16 @@ def _upright(image: Image.Image, place: str, most_pixels: int = MOST_PIXELS) -> 
         white = Image.new("RGBA", turned.size, "white")
         turned = Image.alpha_composite(white, turned.convert("RGBA"))
     return np.array(turned.convert("RGB"))
+
+
+def _frames(image: Image.Image) -> str:
+    """How many frames there are, so far as that is found quickly: `n_frames` may take hours."""
+    for frame in range(1, COUNTED):
+        try:
+            image.seek(frame)
+        except EOFError:
+            return str(frame)
+    return f"{COUNTED} or more"
 
 
 def _from_16_bits(grey: NDArray[np.integer], place: str) -> Pixels:

@@ -16,6 +16,7 @@ from PIL import Image
 from afanet.data import Data, open_data
 from afanet.errors import InputError
 
+from ...bounds import bounded
 from ..pipes import everything, pipes_refused
 
 BREED = {"breed": {"kind": "classification", "classes": ["cat", "dog"]}}
@@ -210,3 +211,25 @@ def test_a_photo_stands_upright_as_its_camera_meant(own: Path):
 
 def test_no_map_or_photo_of_ones_own_is_waited_for(own: Path, tasks: dict[str, object]) -> None:
     assert pipes_refused(own, lambda: everything("manifest", own, tasks=tasks)) == 6
+
+
+def test_a_table_has_an_end(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (own / "manifest.csv").write_text("image,split,breed" + ",c" * 500_000 + "\na.png,train,cat\n")
+    with bounded(), pytest.raises(InputError, match=r"manifest\.csv has 500,003 columns, expected at most 10,000"):
+        open_breeds(own)
+    monkeypatch.setattr("afanet.data.manifest.table.MOST_ROWS", 2)
+    table = pa.table({"image": ["a.png"] * 3, "split": ["train"] * 3, "breed": ["cat"] * 3})
+    pq.write_table(table, own / "manifest.parquet")
+    with pytest.raises(InputError, match=r"manifest\.parquet has 3 rows, expected at most 2"):
+        open_own(own, BREED, manifest="manifest.parquet")
+
+
+def test_of_thousands_of_columns_that_nothing_reads_some_are_named(write_rows: Callable[..., Path]) -> None:
+    others = [f"c{number}" for number in range(5000)]
+    row = ",".join(["a.png", "train", "cat", *others])
+    rows = [row, row.replace("train", "test")]
+    root = write_rows(rows, header=",".join(["image", "split", "breed", *others])).parent
+    [warning] = open_breeds(root).warnings
+    assert warning.endswith(
+        "columns that no task reads: c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11 and 4988 more"
+    )

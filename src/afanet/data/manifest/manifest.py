@@ -14,6 +14,7 @@ from afanet.data.sample import Data, Size, Split
 from afanet.data.transforms import evaluation, training
 from afanet.errors import InputError
 
+NAMED = 12  # columns in a sentence
 EXPECTED = "the folder that holds the manifest and the images"
 
 
@@ -66,4 +67,5 @@ def _describe(table: Table, rows: Rows, size: Size) -> str:
 
 def _unread(table: Table, rows: Rows) -> list[str]:
     others = [name for name in table.header if name not in (*COLUMNS, *rows.columns)]
-    return [f"{table.path} has columns that no task reads: {', '.join(others)}"] if others else []
+    more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+    return [f"{table.path} has columns that no task reads: {', '.join(others[:NAMED])}{more}"] if others else []

@@ -18,6 +18,7 @@ from afanet.files import require_regular
 
 BLOCK = 1 << 22  # bytes of CSV that are parsed at a time
 ROWS = 1 << 16  # of Parquet that are decoded at a time
+MOST_COLUMNS, MOST_ROWS = 10_000, 100_000_000
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -30,6 +31,10 @@ class Table(ABC):
             self.header = self._read_header()
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"{path} cannot be read ({_first_line(error)}): {self.remedy}") from None
+        if len(self.header) > MOST_COLUMNS:
+            raise InputError(
+                f"{path} has {len(self.header):,} columns, expected at most {MOST_COLUMNS:,}: leave some out"
+            )
 
     remedy: str
 
@@ -119,6 +124,9 @@ class ParquetTable(Table):
 
     def _read_header(self) -> list[str]:
         with arrow_parquet.ParquetFile(self.path) as file:
+            if file.metadata.num_rows > MOST_ROWS:  # which may take next to no room
+                rows = f"{file.metadata.num_rows:,} rows, expected at most {MOST_ROWS:,}"
+                raise InputError(f"{self.path} has {rows}: {self.remedy}")
             return list(file.schema_arrow.names)
 
     def _read_batches(self, columns: Sequence[str]) -> Iterator[dict[str, pa.Array]]:
