@@ -6,6 +6,7 @@ import difflib
 import reprlib
 from collections.abc import Iterable
 
+SEARCHED = 2000  # names for the nearest one, which takes ten milliseconds
 LONGEST = 80  # letters of a name in a sentence
 
 
@@ -23,7 +24,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     unknown method 'cross-stitch', did you mean 'cross_stitch'? (known: single, cross_stitch, afa)
     """
     names, name = list(known), name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4) if len(names) <= SEARCHED else []
     hint = f", did you mean '{near[0]}'?" if near else "."
     listed = ", ".join(names) if len(names) <= 12 else ", ".join(names[:12]) + ", ..."
     return InputError(f"unknown {kind} {name!r:.120}{hint} (known: {listed})")
