@@ -8,6 +8,7 @@ MOST_PIXELS = 64_000_000  # of a picture, 8000x8000: larger is more likely to be
 MOST_SIDE = 4096  # pixels of an image that a network sees
 MOST_SAMPLES = 1_000_000  # of a split that a program makes
 MOST_COUNT = 10**9  # of anything in a recipe
+MOST_TASKS = 1000  # of a network
 MOST_SEEDS = 1000  # of a comparison
 MOST_PHOTOS = 1024  # that are held at once
 MOST_SCALES = 16  # at which a photo is looked at

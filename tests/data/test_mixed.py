@@ -13,6 +13,8 @@ from afanet.data.cache import use_cache
 from afanet.data.prepare import prepare
 from afanet.errors import InputError
 
+from ..bounds import bounded
+
 ROOMS = {"name": "rooms", "options": {"train_scenes": 3, "test_scenes": 2}}
 
 
@@ -124,3 +126,10 @@ def test_a_cache_of_a_mixture_gives_back_every_part(folders: Path, tmp_path: Pat
         assert torch.equal(kept["image"], fresh["image"])
         assert kept["targets"].keys() == fresh["targets"].keys()
         assert all(torch.equal(kept["targets"][name], target) for name, target in fresh["targets"].items())
+
+
+def test_made_parts_have_an_end_together() -> None:
+    part = {"name": "rooms", "options": {"train_scenes": 1_000_000, "test_scenes": 1}}
+    inner = {"name": "mixed", "options": {"parts": [part] * 11}}
+    with bounded(20), pytest.raises(InputError, match="110,000,000 training samples, expected at most 100,000,000"):
+        open_parts(*[inner] * 10)

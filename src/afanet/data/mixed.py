@@ -14,6 +14,7 @@ from afanet.data.sample import Data, Size, Split
 from afanet.errors import InputError, unknown
 from afanet.tasks import Task
 
+MOST_SAMPLES = 100_000_000  # of all parts
 APPEARANCE = {"max_metres"}  # attributes of tasks that decide only what pictures look like
 
 
@@ -46,6 +47,8 @@ def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[
         raise InputError("data set 'mixed' has no 'parts', expected a list of data sets, each with its 'name'")
     declared = [declare(Part, part, f"part {number}") for number, part in enumerate(parts, start=1)]
     opened = [_open(part, size, number) for number, part in enumerate(declared, start=1)]
+    if (count := sum(len(data.train) for data in opened)) > MOST_SAMPLES:
+        raise InputError(f"data set 'mixed' has {count:,} training samples, expected at most {MOST_SAMPLES:,}")
     tasks = [_chosen(part, data) for part, data in zip(declared, opened, strict=True)]
     names = [f"{part.name} {part.root}" if part.root else part.name for part in declared]
     held = [data.validation or Split(data.test.read, (), data.test.transform) for data in opened]

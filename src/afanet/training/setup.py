@@ -15,6 +15,7 @@ from afanet.data import Data, open_data
 from afanet.data.cache import config_folder, use_cache
 from afanet.data.leaks import leaks
 from afanet.errors import InputError, unknown
+from afanet.limits import MOST_TASKS
 from afanet.networks import create_network
 from afanet.tasks import Described, Task
 from afanet.training.progress import say
@@ -63,7 +64,9 @@ def data_cache(recipe: Recipe) -> Path:
 
 
 def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) -> nn.Module:
-    """The recipe's network for these tasks, its backbones with `weights`."""
+    """The recipe's network for these tasks, its backbones with `weights`; raises `InputError` for endless tasks."""
+    if len(tasks) > MOST_TASKS:
+        raise InputError(f"there are {len(tasks):,} tasks, expected at most {MOST_TASKS:,}: choose some with tasks")
     options: dict[str, Any] = {} if recipe.network.guard is None else {"limit": recipe.network.guard}
     if recipe.network.per_task:
         options["per_task"] = True
