@@ -40,7 +40,7 @@ ENDLESS = {
     "nested": nested(7),
     "long": "x" * 10**8,
     "large": 2**10**6,
-    "many": dict.fromkeys(range(10 ** 5), "x" * 99),
+    "many": dict.fromkeys(range(10**5), "x" * 99),
 }
 
 

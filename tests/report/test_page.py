@@ -12,8 +12,9 @@ from afanet.comparison.compare import compare_runs
 from afanet.comparison.images import ImageScores
 from afanet.comparison.look import DISTANCES, Look
 from afanet.comparison.runs import Finished
+from afanet.errors import InputError
 from afanet.report.charts import colours
-from afanet.report.page import _details, report_page
+from afanet.report.page import _details, _log, report_page
 from afanet.tasks import Classification, Depth, MultiLabel, Segmentation, Task
 from afanet.training.folder import RunFolder
 from afanet.training.load import load_recipe
@@ -87,3 +88,11 @@ def test_of_many_tasks_one_figure_is_seen_and_the_others_are_folded(tasks: int, 
         assert [row[1] for row in rows(part)] == [f"{metric} ↑" for metric in metrics[1:]]
         second = [f"{figures[name][metrics[1]] + more:.4f} ± 0.0000" for more in (0, 1)]
         assert rows(part)[0] == [name, f"{metrics[1]} ↑", *second]
+
+
+@pytest.mark.parametrize("text", ["epoch,loss/a\n1,x\n", "epoch\n1,2,3\n", '"' + "a" * 10**6])
+def test_a_log_that_is_none_of_ours_is_refused(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "log.csv"
+    file.write_text(text)
+    with pytest.raises(InputError, match=r"log\.csv is not the log that train wrote"):
+        _log(file)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from afanet.errors import InputError
-from afanet.training.checkpoint import load_checkpoint, save_checkpoint
+from afanet.training.checkpoint import load_checkpoint, read_checkpoint, save_checkpoint
 
 
 def test_every_tensor_is_loaded(tmp_path: Path) -> None:
@@ -97,3 +97,12 @@ def test_an_interrupt_while_writing_is_one(monkeypatch: pytest.MonkeyPatch, tmp_
         save_checkpoint(tmp_path / "last.ckpt", nn.Linear(3, 2), {})
     monkeypatch.undo()
     assert (tmp_path / "last.ckpt").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "content", [[], {"state_dict": None}, {"state_dict": {"a": "b"}}, {"state_dict": {"a": [[[]]]}}, {}, torch.zeros(2)]
+)
+def test_a_file_of_torch_that_is_no_checkpoint_is_refused(content: object, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "last.ckpt")
+    with pytest.raises(InputError, match=r"last\.ckpt is no checkpoint of a training run"):
+        read_checkpoint(tmp_path / "last.ckpt")

@@ -18,6 +18,8 @@ from afanet.training.loggers import check_loggers, open_loggers
 from afanet.training.recipe import Recipe
 from afanet.training.run import train
 
+from ..bounds import bounded
+
 
 class Kept:
     """Stands in for one of Lightning's loggers."""
@@ -115,3 +117,24 @@ def test_pictures_go_to_loggers_that_take_them(tmp_path: Path) -> None:
     log.picture("rooms", np.zeros((4, 6, 3), np.uint8), 7)
     log.close()
     assert seen == [("rooms", (4, 6, 3), 7)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["epoch,step\n1," + "9" * 10**6 + "\n", "a,b\n1,2\n", "epoch,step\n1,x\n", '"' + "a" * 10**6],
+)
+def test_a_log_that_is_none_of_ours_is_refused(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "log.csv"
+    file.write_text(text)
+    with bounded(), pytest.raises(InputError, match=r"log\.csv is not the log that train wrote") as caught:
+        Log(file, step=2)
+    assert len(str(caught.value)) < 200 + len(str(file))
+    assert file.read_text() == text
+
+
+def test_a_log_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "log.csv"
+    with file.open("wb") as stream:
+        stream.truncate(10 << 30)
+    with bounded(), pytest.raises(InputError, match=r"log\.csv has 10,737,418,240 bytes"):
+        Log(file, step=2)

@@ -141,6 +141,8 @@ def _log(file: Path) -> dict[str, list[float]]:
     try:
         rows = list(csv.DictReader(io.StringIO(read_text(file))))
         return {key: [float(row[key] or "nan") for row in rows] for key in rows[0]} if rows else {}
+    except InputError:
+        raise
     except (OSError, ValueError, TypeError, csv.Error):
         raise InputError(f"{file} is not the log that train wrote: restore it, or remove it") from None
 

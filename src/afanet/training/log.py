@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afanet.errors import InputError
-from afanet.files import require_regular, write_whole
+from afanet.files import read_text, require_regular, write_whole
 
 
 class Log:
@@ -75,13 +75,18 @@ class Log:
 
 
 def _forget_after(file: Path, step: int) -> None:
-    with file.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
+    try:
+        reader = csv.DictReader(StringIO(read_text(file)))
         names = list(reader.fieldnames or [])
         # A row that a full disk or a kill cut short is none.
         whole_rows = [row for row in reader if None not in row and None not in row.values()]
+        kept = [row for row in whole_rows if int(row["step"]) <= step]
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, csv.Error):
+        raise InputError(f"{file} is not the log that train wrote: restore it, or remove it") from None
     text = StringIO(newline="")
     writer = csv.DictWriter(text, names)
     writer.writeheader()
-    writer.writerows(row for row in whole_rows if int(row["step"]) <= step)
+    writer.writerows(kept)
     write_whole(file, text.getvalue())
