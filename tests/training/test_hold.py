@@ -12,19 +12,22 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 from afanet.errors import InputError
 from afanet.training.folder import HOLDER, LOCK, MARK, RunFolder
-from afanet.training.hold import held
+from afanet.training.hold import held, require_free
 from afanet.training.nonfinite import DUMP
 from afanet.training.recipe import Recipe
 from afanet.training.run import train
+
+from ..bounds import bounded
 
 HOLD = """
 import sys, time
 from pathlib import Path
 from afanet.training.folder import RunFolder
-from afanet.training.hold import held
+from afanet.training.hold import held, require_free
 from afanet.training.load import load_recipe
 with held(RunFolder(Path(sys.argv[1])), load_recipe("rooms"), resume=True):
     print("holding", flush=True)
@@ -177,3 +180,24 @@ def test_a_run_folder_is_not_mixed_with_the_data(
     (tmp_path / "link").symlink_to(tmp_path / "home")
     with pytest.raises(InputError, match=rf"would lie {where} the data folder"):
         RunFolder.usable(tmp_path / "link" / "data" / out, recipe, resume=False)
+
+
+@pytest.mark.parametrize("content", [None, "[" * 100_000, "[]", '{"process": 1}', "\udcff"])
+def test_who_holds_a_folder_is_said_whatever_stands_in_its_note(content: str | None, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    file = tmp_path / HOLDER
+    if content is None:
+        os.mkfifo(file)
+    else:
+        file.write_bytes(content.encode("utf-8", "surrogateescape"))
+    with FileLock(tmp_path / LOCK), pytest.raises(InputError, match="is in use by another process: wait"), bounded(5):
+        require_free(folder)
+
+
+def test_a_pipe_in_place_of_a_recipe_is_said(recipe: Recipe, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.mark.touch()
+    os.mkfifo(folder.recipe)
+    with pytest.raises(InputError, match="is a pipe"), bounded(5), held(folder, recipe, resume=True):
+        pass
+    assert names(tmp_path) == {MARK, "recipe.yaml"}

@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from afanet.errors import InputError
-from afanet.files import make_folder, remove_folders, write_whole
+from afanet.files import make_folder, read_json, remove_folders, require_regular, write_whole
 from afanet.training.folder import HOLDER, LOCK, MARK_TEXT, RunFolder
 from afanet.training.load import dump_recipe
 from afanet.training.recipe import Recipe
@@ -39,8 +39,10 @@ def held(folder: RunFolder, recipe: Recipe, resume: bool) -> Iterator[None]:
     there = {path for path in own_files(folder) if path.exists()} - (set() if lock_there else {folder.path / LOCK})
     if not folder.tensorboard.exists():
         made.append(folder.tensorboard)
-    recipe_before = folder.recipe.read_bytes() if folder.recipe in there else None
+    recipe_before = None
     try:
+        if folder.recipe in there:
+            recipe_before = require_regular(folder.recipe).read_bytes()
         RunFolder.usable(folder.path, recipe, resume)  # again, for another process may have been faster
         write_whole(folder.path / HOLDER, json.dumps(_myself()))
         write_whole(folder.mark, MARK_TEXT)
@@ -102,8 +104,8 @@ def _myself() -> dict[str, str | int]:
 def _who(folder: RunFolder) -> str:
     """A sentence on who holds the folder."""
     try:
-        holder = json.loads((folder.path / HOLDER).read_text(encoding="utf-8")[:4000])
+        holder = read_json(folder.path / HOLDER)
         who = f"process {holder['process']} on {holder['machine']}, since {holder['since']} (`{holder['command']}`)"
-    except (OSError, ValueError, KeyError, TypeError):  # it has only just begun
+    except (InputError, KeyError, TypeError):  # it has only just begun
         who = "another process"
     return f"run folder {folder.path} is in use by {who}: wait for its end, or give another folder with --out"
