@@ -46,11 +46,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         "device": "cpu",
     }
     (folder / "own.yaml").write_text(yaml.safe_dump(recipe))
-    found = [folder / method for method in ("afa", "single")]
+    found = [folder.with_name(f"{folder.name}-runs") / method for method in ("afa", "single")]
     for run in found:
         words = ["train", str(folder / "own.yaml"), "--method", run.name, *FLAGS.split(), "--out", str(run)]
         assert main(words) == 0
-    for file in [*folder.glob("[1-7].png"), folder / "table.csv"]:
+    (folder / "0.png").rename(found[0].with_name("0.png"))
+    for file in [*folder.glob("*.png"), folder / "table.csv"]:
         file.unlink()
     return found
 

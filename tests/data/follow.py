@@ -148,7 +148,7 @@ def follow(
 def do(command: str, shown: list[str], page: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> str:
     """Run one command, see that it prints what is shown, and return what it printed."""
     goes_on = "--warm-start" in command or "--resume" in command
-    if "evaluate" not in page.read_text(encoding="utf-8") and "afanet train" in command and not goes_on:
+    if "afanet evaluate" not in page.read_text(encoding="utf-8") and "afanet train" in command and not goes_on:
         shutil.rmtree("runs", ignore_errors=True)  # of a command that the next can stand for
     program, *words = smaller(command, data)
     if program == "afanet":

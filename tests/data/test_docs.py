@@ -60,7 +60,7 @@ def fast_and_slow() -> list[object]:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The empty folder in which a reader sits, beside the data."""
-    path = tmp_path / "here"
+    path = tmp_path.with_name(f"{tmp_path.name}-here")
     path.mkdir()
     monkeypatch.chdir(path)
     monkeypatch.setenv("AFANET_CACHE", str(tmp_path / "cache"))
@@ -82,7 +82,12 @@ def write_own(folder: Path) -> None:
 
 @pytest.mark.parametrize(("page", "slow"), fast_and_slow())
 def test_a_page(
-    page: Path, slow: bool, here: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    page: Path,
+    slow: bool,
+    here: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     for tree in TREES.get(page.name, ()):
         request.getfixturevalue(tree)
@@ -94,7 +99,7 @@ def test_a_page(
     shutil.copy("mine/images/0.jpg", "photo.jpg")
     if slow:
         torch.save(timm.create_model("test_resnet").state_dict(), "weights.pt")
-    follow(page, here.parent, capsys, slow=slow)
+    follow(page, tmp_path, capsys, slow=slow)
 
 
 def test_the_page_on_data_of_your_own(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,7 +66,7 @@ class Borrowed:
 
 def read_photos(files: Sequence[Path], size: tuple[int, int]) -> Tensor:
     """Images of any size as the network takes them, (B, 3, H, W); raises `InputError` for one that cannot be read."""
-    return torch.stack([as_input(read_image(file, "RGB", "a photo"), size) for file in files])
+    return torch.stack([as_input(read_image(file, "RGB", "photo"), size) for file in files])
 
 
 def as_input(photo: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
