@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from afanet.errors import InputError
 from afanet.tasks import (
     Classification,
     Depth,
@@ -44,10 +43,3 @@ def test_a_run_of_before_meanings_were_kept_is_read() -> None:
     kept = Description.of(TASKS[0]).as_json()
     del kept["meaning"]
     assert Description.from_json("segmentation", kept).meaning == {}
-
-
-@pytest.mark.parametrize("channels", [10**12, 0, -1, "3", 2.5, None])
-def test_no_head_is_wider_than_any_task_needs(channels: object) -> None:
-    kept = Description.of(Segmentation(["a", "b"])).as_json()
-    with pytest.raises(InputError, match=r"task 'parts' .* channels, expected 1 to 100000"):
-        Description.from_json("parts", kept | {"output": {"dense": channels}})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from afanet.cli.flags import OPTION, add_recipe_flags, overrides
 from afanet.errors import InputError
 from afanet.files import write_whole
+from afanet.limits import cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,7 +191,7 @@ def _write_page(file: Path, found: Survey, data: Data | None = None) -> None:
 
 
 def _workers() -> int:
-    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return min(8, cores())
 
 
 @contextmanager

@@ -43,31 +43,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = parse(words)
         given.command(given)
     except InputError as error:
-        print(f"afanet: error: {_printable(str(error))}", file=sys.stderr)
-        return 2
+        return _refuse(str(error))
     except OSError as error:  # such as a disk that fills or a folder that may not be read, wherever that shows
         place = f"{error.filename}: " if error.filename else ""
-        print(f"afanet: error: {place}{error.strerror or error}", file=sys.stderr)
-        return 2
+        return _refuse(f"{place}{error.strerror or error}")
     except ModuleNotFoundError as error:
         package = (error.name or "afanet").partition(".")[0]
         if package == "afanet":
             raise
-        print(f"afanet: error: {package} is missing: pip install 'afanet[{_extra(words)}]'", file=sys.stderr)
-        return 2
+        return _refuse(f"{package} is missing: pip install 'afanet[{_extra(words)}]'")
     except (MemoryError, RuntimeError) as error:
         # torch has no kind of its own for memory that the CPU lacks.
         if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in NO_MEMORY):
             raise
-        print(
-            "afanet: error: this takes more memory than there is: give smaller images, a smaller batch or fewer at a "
-            "time",
-            file=sys.stderr,
-        )
-        return 2
+        return _refuse("this takes more memory than there is: give smaller images, a smaller batch or fewer at a time")
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _refuse(sentence: str) -> int:
+    """Say what is wrong; returns the exit status."""
+    print(f"afanet: error: {_printable(sentence)}", file=sys.stderr)
+    return 2
 
 
 def _printable(text: str) -> str:

@@ -33,7 +33,7 @@ class Finished:
     def read(cls, path: Path) -> Finished:
         """The run in that folder; raises `InputError` where there is none, or it did not come to its end."""
         folder = RunFolder.existing(path)
-        if folder.read_metrics() is None:
+        if not folder.metrics.is_file():
             raise InputError(f"{path} did not come to its end: go on with the command that began it and --resume")
         results = folder.read_results()
         if missing := [key for key in ("parameters", "flops") if key not in results]:

@@ -75,9 +75,9 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     if not file.name.endswith(kind.suffix):
         raise InputError(f"--out is {file}, expected a name that ends in {kind.suffix} for format {format}")
     card = file.with_name(f"{file.name}.md")
-    for path in (file, card):
-        if path.is_dir():
-            raise InputError(f"{path} is a folder, expected a place for a file: give another one with --out")
+    for place in (file, card):
+        if place.is_dir():
+            raise InputError(f"{place} is a folder, expected a place for a file: give another one with --out")
     kind.require()
     images, checked = _real_images(run)
     tasks = run.tasks()

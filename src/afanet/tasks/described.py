@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from afanet.errors import InputError, shown
+from afanet.errors import InputError
 from afanet.names import name_fault
 from afanet.networks.outputs import Dense, Output, Pooled
 
-MOST_CHANNELS = 100_000  # of a head
 OUTPUTS: dict[str, type[Dense] | type[Pooled]] = {"dense": Dense, "pooled": Pooled}
 
 
@@ -69,13 +68,11 @@ class Description:
     def from_json(cls, name: str, kept: Mapping[str, Any]) -> Description:
         """The description of the task `name` from what `as_json` gave.
 
-        Raises `InputError` for a name that cannot be a task's, and for endless channels.
+        Raises `InputError` for a name that cannot be a task's.
         """
         if fault := name_fault(name):
             raise InputError(f"{name!r:.80} cannot name a task, since it {fault}")
         [(kind, channels)] = kept["output"].items()
-        if type(channels) is not int or not 1 <= channels <= MOST_CHANNELS:
-            raise InputError(f"task '{name}' has {shown(channels)} channels, expected 1 to {MOST_CHANNELS}")
         return cls(
             name,
             OUTPUTS[kind](channels),

@@ -23,6 +23,7 @@ import torch
 import torch.distributed as dist
 
 from afanet.errors import InputError
+from afanet.files import write_whole
 
 POLL = 0.1  # seconds between looks at whether processes still run
 GRACE = 5.0  # seconds in which processes may end by themselves after one did badly, such as to keep a batch
@@ -116,9 +117,7 @@ def _work(start: _Start, work: Callable[..., None], *arguments: Any) -> None:
 
 
 def _tell(file: Path, what: Mapping[str, Any]) -> None:
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(what), encoding="utf-8")
-    partial.replace(file)
+    write_whole(file, json.dumps(what))
 
 
 def end_with_parent() -> None:

@@ -17,8 +17,8 @@ from afanet.errors import InputError, shown
 from afanet.files import path_in, write_whole
 from afanet.inference.results.draw import Pixels, bars, stack, title
 from afanet.inference.results.result import Result
+from afanet.meanings import DECIMALS, is_whole
 
-MOST_DECIMALS = 350  # which the narrowest range of numbers has
 SHOWN = 8  # bars at most
 CARD = 360  # width of a picture, pixels
 
@@ -150,8 +150,8 @@ class Number(Pooled):
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
         """The number itself."""
         decimals = meaning["decimals"]
-        if type(decimals) is not int or not 0 <= decimals <= MOST_DECIMALS:
-            raise InputError(f"task '{task}' has {shown(decimals)} decimals, expected 0 to {MOST_DECIMALS}")
+        if not is_whole(decimals, 0, DECIMALS):
+            raise InputError(f"task '{task}' has {shown(decimals)} decimals, expected 0 to {DECIMALS}")
         return cls(task, float(estimate), meaning["unit"], decimals)
 
     def __str__(self) -> str:
