@@ -29,10 +29,10 @@ from torchvision.transforms import v2
 
 from afanet.data import Collate, Data, Reader, Sample, Split, open_data
 from afanet.data.cache import use_cache
-from afanet.data.nyuv2.nyuv2 import label_table
 from afanet.data.prepare import prepare
-from afanet.data.rooms.furniture import furnish
-from afanet.data.rooms.raycast import render
+from afanet.data.sets.nyuv2.nyuv2 import label_table
+from afanet.data.sets.rooms.furniture import furnish
+from afanet.data.sets.rooms.raycast import render
 from afanet.data.transforms import DepthMap
 
 HEIGHT, WIDTH, BATCH, TURNS = 480, 640, 8, 3

@@ -33,9 +33,9 @@ from afanet.comparison.costs import held_at_most, held_now
 from afanet.comparison.look import Loaded, examples
 from afanet.comparison.runs import Finished
 from afanet.export import export_run
-from afanet.training.load import load_recipe
+from afanet.recipe.load import load_recipe
+from afanet.runs.setup import open_tasks
 from afanet.training.run import train
-from afanet.training.setup import open_tasks
 
 METHODS = ("single", "hard", "cross_stitch", "nddr", "mtan", "afa")
 TORCH, FLOAT, INT8 = "PyTorch", "ONNX Runtime", "ONNX Runtime, int8"

@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+from .small import recipe as recipe
+from .small import small as small
+from .small import tiny as tiny
+from .small import tiny_network as tiny_network
+
 QUIET = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
 --disable-component-update --disable-sync --disable-default-apps --disable-dev-shm-usage"""
 

@@ -10,27 +10,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from afanet.comparison.borrowing import read_photos
 from afanet.comparison.variants import read_variants
-from afanet.data.adience.labels import read_fold
-from afanet.data.cityscapes import read_camera
 from afanet.data.files import read_array, read_image
-from afanet.data.manifest.table import open_table
-from afanet.data.nyuv2.matlab import MatFile
-from afanet.data.nyuv2.splits import read_splits
-from afanet.data.pets import read_photo as read_pet
+from afanet.data.sets.adience.labels import read_fold
+from afanet.data.sets.cityscapes import read_camera
+from afanet.data.sets.manifest.table import open_table
+from afanet.data.sets.nyuv2.matlab import MatFile
+from afanet.data.sets.nyuv2.splits import read_splits
+from afanet.data.sets.pets import read_photo as read_pet
 from afanet.errors import InputError
 from afanet.files import parse_json, read_json, read_text, require_regular
 from afanet.inference.onnx_model import OnnxModel
 from afanet.inference.photo import read_photo
 from afanet.inference.predictor import Predictor
 from afanet.inference.video import read_frames
+from afanet.inspection.connections import read_photos
 from afanet.networks.weights import read_state_dict
+from afanet.recipe.load import load_recipe
 from afanet.report.page import report_page  # noqa: F401  (opened before the bound on memory is set)
-from afanet.training.checkpoint import read_checkpoint
-from afanet.training.folder import RunFolder
-from afanet.training.load import load_recipe
-from afanet.training.log import Log
+from afanet.runs.checkpoint import read_checkpoint
+from afanet.runs.folder import RunFolder
+from afanet.training.records.log import Log
 
 from .bounds import bounded
 

@@ -1,4 +1,4 @@
-"""Imports run downward: cli -> demo, export -> report -> comparison -> training -> tasks, data -> networks, fusion."""
+"""Imports run downward: cli -> demo, export -> report -> inspection -> comparison -> training -> runs -> data -> tasks."""
 
 import ast
 import subprocess
@@ -13,6 +13,7 @@ BELOW = {
     "errors": set(),
     "limits": set(),
     "names": set(),
+    "plain_text": set(),
     "files": {"errors"},
     "meanings": {"names"},
     "yaml_file": {"errors", "files"},
@@ -21,17 +22,36 @@ BELOW = {
     "reference": PLAIN | {"fusion", "networks"},
     "tasks": PLAIN | {"networks"},
     "data": PLAIN | {"tasks"},
-    "training": PLAIN | {"meanings", "yaml_file", "fusion", "networks", "tasks", "data"},
-    "comparison": PLAIN | {"yaml_file", "fusion", "networks", "tasks", "data", "training"},
-    "report": PLAIN | {"fusion", "tasks", "data", "training", "comparison"},
-    "export": PLAIN | {"tasks", "data", "training", "comparison"},
+    "recipe": PLAIN | {"networks", "yaml_file"},
+    "distributed": PLAIN | {"recipe", "tasks"},
+    "progress": {"distributed"},
+    "runs": PLAIN | {"meanings", "networks", "tasks", "data", "recipe", "distributed", "progress"},
+    "training": PLAIN | {"fusion", "networks", "tasks", "data", "recipe", "distributed", "progress", "runs"},
+    "comparison": PLAIN
+    | {"plain_text", "yaml_file", "tasks", "data", "recipe", "distributed", "progress", "runs", "training"},
+    "inspection": PLAIN | {"fusion", "tasks", "data", "progress", "runs", "comparison"},
+    "report": PLAIN | {"fusion", "tasks", "data", "recipe", "progress", "runs", "training", "comparison", "inspection"},
+    "export": PLAIN | {"plain_text", "tasks", "data", "runs", "comparison"},
     "inference": PLAIN | {"meanings"},
-    "demo": PLAIN | {"inference", "fusion", "tasks", "data", "training", "comparison", "report"},
-    "cli": PLAIN | {"yaml_file", "data", "training", "comparison", "report", "export", "inference", "demo"},
+    "demo": PLAIN | {"inference", "fusion", "tasks", "data", "runs", "comparison", "inspection", "report"},
+    "cli": PLAIN
+    | {
+        "yaml_file",
+        "data",
+        "recipe",
+        "runs",
+        "training",
+        "comparison",
+        "inspection",
+        "report",
+        "export",
+        "inference",
+        "demo",
+    },
     "__main__": {"cli"},
 }
 # The one file of its room that needs torch, and that nothing imports before it is asked for a run.
-TORCH = {"inference/run_model.py": {"data", "tasks", "training", "comparison"}}
+TORCH = {"inference/run_model.py": {"data", "runs", "comparison"}}
 HEAVY = ("lightning", "torchmetrics", "pydantic", "yaml", "h5py", "scipy", "matplotlib", "rich")
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from afanet.errors import InputError
-from afanet.training.load import dump_recipe, load_recipe
+from afanet.recipe.load import dump_recipe, load_recipe
 from afanet.yaml_file import DEEPEST, LONGEST, MOST_BYTES, MOST_NODES, parse_yaml, read_yaml
 
 LAUGHS = "a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n" + "".join(

@@ -13,7 +13,7 @@ from rich.console import Console
 from scipy.io import savemat
 
 from afanet.cli import main
-from afanet.data.survey import Survey
+from afanet.data.checks.survey import Survey
 from afanet.report.survey_table import survey_tables
 
 ROOMS = ["--size", "24", "32", "--data.options.train_scenes", "4", "--data.options.test_scenes", "2"]

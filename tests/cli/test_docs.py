@@ -10,7 +10,7 @@ import pytest
 
 from afanet.cli.flags import overrides
 from afanet.cli.main import parse
-from afanet.training.load import load_recipe, recipe_names
+from afanet.recipe.load import load_recipe, recipe_names
 
 PAGES = sorted((Path(__file__).parents[2] / "docs").glob("*.md"))
 COMMANDS = [

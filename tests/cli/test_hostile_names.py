@@ -23,9 +23,9 @@ from afanet.comparison.runs import Finished
 from afanet.demo import Exhibit
 from afanet.networks import METHODS
 from afanet.networks.outputs import Dense
+from afanet.recipe.load import load_recipe
+from afanet.runs.folder import RunFolder
 from afanet.tasks import Description
-from afanet.training.folder import RunFolder
-from afanet.training.load import load_recipe
 
 TINY = [
     *("rooms", "--method", "afa", "--size", "24", "32", "--backbone", "test_resnet", "--steps", "1"),

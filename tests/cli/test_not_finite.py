@@ -18,7 +18,7 @@ from afanet.comparison.look import Predictor, look
 from afanet.comparison.runs import Finished
 from afanet.demo import Exhibit
 from afanet.errors import InputError
-from afanet.training.setup import open_tasks
+from afanet.runs.setup import open_tasks
 
 FLAGS = "--size 32 48 --backbone test_resnet --method cross_stitch --steps 1 --batch-size 4 --workers 0 --device cpu"
 FEW = "--data.options.train_scenes 4 --data.options.test_scenes 2 --precision float32"

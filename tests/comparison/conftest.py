@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from afanet.comparison.runs import Finished
-from afanet.training.load import dump_recipe, load_recipe
-from afanet.training.variants import for_method
+from afanet.recipe.load import dump_recipe, load_recipe
+from afanet.recipe.variants import for_method
 
 Make = Callable[..., Finished]
 

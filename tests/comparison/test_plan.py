@@ -11,8 +11,8 @@ import pytest
 from afanet.cli.main import main
 from afanet.comparison.plan import by_methods, part, plan
 from afanet.errors import InputError
-from afanet.training.load import load_recipe
-from afanet.training.recipe import Recipe
+from afanet.recipe.load import load_recipe
+from afanet.recipe.schema import Recipe
 
 from ..bounds import bounded
 

@@ -27,7 +27,7 @@ from afanet.cli.main import main
 from afanet.comparison.look import Predictor, examples
 from afanet.comparison.runs import Finished
 from afanet.fusion.inspect import fusion_layers
-from afanet.training.setup import open_tasks
+from afanet.runs.setup import open_tasks
 
 SEED, SEEDS = 0, 3
 CLASSES, TRAINING, TESTING = 10, range(240), range(1437, 1737)

@@ -14,8 +14,8 @@ import torch
 from afanet.cli.main import main
 from afanet.comparison.variants import read_variants
 from afanet.errors import InputError
-from afanet.training.load import load_recipe
-from afanet.training.setup import build_network, open_tasks
+from afanet.recipe.load import load_recipe
+from afanet.runs.setup import build_network, open_tasks
 
 
 def test_every_ablation_is_another_network_or_start() -> None:

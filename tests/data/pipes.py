@@ -9,7 +9,7 @@ from typing import Any
 
 from afanet.data import open_data
 from afanet.data.cache import fingerprint
-from afanet.data.survey import survey
+from afanet.data.checks.survey import survey
 from afanet.errors import InputError
 
 from ..bounds import bounded

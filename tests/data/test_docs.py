@@ -22,7 +22,7 @@ import yaml
 from PIL import Image
 
 from afanet.cli import main
-from afanet.data.manifest.init import init_manifest
+from afanet.data.sets.manifest.init import init_manifest
 from afanet.tasks import Classification, Depth, Segmentation
 
 from .follow import ROOT, follow, launch, smaller

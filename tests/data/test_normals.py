@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afanet.data.normals import Pinhole, normals_from_depth
-from afanet.data.rooms.furniture import furnish
-from afanet.data.rooms.raycast import FOCAL, _first_hits, _rays
+from afanet.data.sets.rooms.furniture import furnish
+from afanet.data.sets.rooms.raycast import FOCAL, _first_hits, _rays
 from afanet.data.transforms import DepthMap, Flip, NormalMap, Zoom
 
 CAMERA = Pinhole(30.0, 31.0, 16.0, 12.0)

@@ -11,7 +11,7 @@ import pytest
 from scipy.io import loadmat, savemat
 
 from afanet.cli import main
-from afanet.training.load import load_recipe, recipe_names
+from afanet.recipe.load import load_recipe, recipe_names
 
 DATA = {"nyuv2": ("folders", "nyuv2_288x384"), "adience": ("adience", "faces_adience_layout")}  # here, and real ones
 FEWER = {"rooms": ["train_scenes", "8", "test_scenes", "2"], "digits": ["train_pairs", "8", "test_pairs", "2"]}

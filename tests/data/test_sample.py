@@ -4,8 +4,8 @@ import pytest
 import torch
 from torchvision import tv_tensors
 
-from afanet.data.rooms.rooms import open_rooms
 from afanet.data.sample import Collate, Sample
+from afanet.data.sets.rooms.rooms import open_rooms
 from afanet.tasks import Classification, Depth, Segmentation, Task
 
 

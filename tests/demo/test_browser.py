@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from afanet.comparison.borrowing import as_input
 from afanet.demo import Exhibit
+from afanet.inspection.connections import as_input
 
 pytest.importorskip("selenium.webdriver", reason="selenium is missing: pip install 'afanet[dev]'")
 from selenium.webdriver import ActionChains

@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from afanet.comparison.borrowing import as_input
 from afanet.demo import Exhibit
 from afanet.errors import InputError
 from afanet.fusion import cut_connection
+from afanet.inspection.connections import as_input
 
 
 def values(task: dict) -> np.ndarray:

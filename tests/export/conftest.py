@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from afanet.training.load import load_recipe
+from afanet.recipe.load import load_recipe
 from afanet.training.run import train
 
 

@@ -11,9 +11,9 @@ from afanet.comparison.runs import Finished
 from afanet.export.card import model_card
 from afanet.export.facts import describe
 from afanet.export.trace import Traced
+from afanet.recipe.load import load_recipe
+from afanet.runs.folder import RunFolder
 from afanet.tasks import Classification, Segmentation, Task
-from afanet.training.folder import RunFolder
-from afanet.training.load import load_recipe
 
 
 def card(recipe: str, task: Task, figures: list[float | None], *, dynamic: bool = True) -> str:

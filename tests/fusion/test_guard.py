@@ -19,7 +19,7 @@ from torch.testing import assert_close
 from afanet.fusion import AFA, NDDR, ChannelAggregation, CrossStitch, Fusion, GradientGuard, SpatialAggregation
 
 Features = Callable[..., list[Tensor]]
-GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "layers.npz"
+GOLDEN = Path(__file__).parents[1] / "golden_layers.npz"
 SINGLE: list[Callable[..., Fusion]] = [ChannelAggregation, SpatialAggregation, CrossStitch, NDDR]
 ALL = [*SINGLE, AFA, partial(AFA, per_task=True)]
 
@@ -176,8 +176,6 @@ def test_parameters_get_the_joint_gradient_in_closed_form(features: Features) ->
 
 @pytest.mark.parametrize("name", ["plain", "guarded"])
 def test_the_original_s_layers(name: str) -> None:
-    if not GOLDEN.exists():
-        pytest.skip("../shared/golden/layers.npz is missing")
     with np.load(GOLDEN) as file:
         golden = {key.removeprefix(f"{name}/"): torch.from_numpy(file[key]) for key in file if key.startswith(name)}
 

@@ -18,7 +18,7 @@ from afanet.data.transforms import evaluation
 from afanet.errors import InputError
 from afanet.inference import Predictor
 from afanet.inference.results import read_estimate
-from afanet.training.setup import open_tasks
+from afanet.runs.setup import open_tasks
 
 from ..bounds import bounded
 from .conftest import MEAN, SIZE, STD, Formula, told, write_model

@@ -7,8 +7,8 @@ import io
 import torch
 from rich.console import Console
 
-from afanet.comparison.borrowing import Cut, Reading
 from afanet.comparison.statistics import Change
+from afanet.inspection.connections import Cut, Reading
 from afanet.report.borrowed import connections, flow_table, section
 from afanet.tasks import Classification, Depth, Task
 

@@ -8,8 +8,8 @@ import pytest
 
 from afanet.cli.main import main
 from afanet.errors import InputError
+from afanet.recipe.load import load_recipe
 from afanet.report import demo
-from afanet.training.load import load_recipe
 
 
 def test_a_folder_that_is_not_its_own_is_left_alone(tmp_path: Path) -> None:

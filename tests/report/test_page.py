@@ -13,11 +13,11 @@ from afanet.comparison.images import ImageScores
 from afanet.comparison.look import DISTANCES, Look
 from afanet.comparison.runs import Finished
 from afanet.errors import InputError
+from afanet.recipe.load import load_recipe
 from afanet.report.charts import colours
 from afanet.report.page import _details, _log, report_page
+from afanet.runs.folder import RunFolder
 from afanet.tasks import Classification, Depth, MultiLabel, Segmentation, Task
-from afanet.training.folder import RunFolder
-from afanet.training.load import load_recipe
 
 TITLES = ["single", "afa"]
 

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from afanet.data.survey import Survey
+from afanet.data.checks.survey import Survey
 from afanet.report.survey_table import survey_tables
 
 SPLITS = {

@@ -16,7 +16,7 @@ import afanet.tasks
 from afanet.networks.outputs import Dense
 from afanet.tasks import Classification, Depth, MultiLabel, Normals, Ordinal, Regression, Segmentation, Task
 from afanet.tasks.across import ALONE, Across
-from afanet.tasks.depth_losses import DEPTH_LOSSES
+from afanet.tasks.depth.losses import DEPTH_LOSSES
 
 Loss = Callable[[Tensor, Tensor, Across], Tensor]
 IMAGES, SIZE, CLASSES = 6, (3, 4), ["a", "b", "c"]

@@ -12,7 +12,7 @@ import yaml
 from afanet.errors import InputError
 from afanet.networks import Dense
 from afanet.tasks import Classification, Depth, MultiLabel, Normals, Ordinal, Regression, Segmentation, Task
-from afanet.tasks.depth_losses import DEPTH_LOSSES
+from afanet.tasks.depth.losses import DEPTH_LOSSES
 
 DECISIONS = {
     "segmentation": lambda estimate: estimate.argmax(1),

@@ -13,9 +13,9 @@ from torch import nn
 from afanet.data import Batch
 from afanet.networks import create_network
 from afanet.networks.outputs import Dense, Pooled
+from afanet.recipe.schema import Recipe
 from afanet.tasks import Classification, Depth, Segmentation, Task
 from afanet.training.learner import Learner
-from afanet.training.recipe import Recipe
 
 TASKS: dict[str, Task] = {
     "segmentation": Segmentation(["a", "b", "c"]),

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from afanet.cli.main import main
+from afanet.recipe.load import load_recipe
 from afanet.report import demo
-from afanet.training.load import load_recipe
 
 pytestmark = pytest.mark.usefixtures("tiny")
 

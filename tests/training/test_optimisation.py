@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from afanet.networks.outputs import Dense, Pooled
+from afanet.recipe.schema import OptimizerRecipe, ScheduleRecipe
 from afanet.training.optimisation import create_optimizer, factor, parameter_groups, set_rates
-from afanet.training.recipe import OptimizerRecipe, ScheduleRecipe
 
 RECIPE = OptimizerRecipe(name="adamw", lr=0.1, weight_decay=0.5, backbone=1, head=10, fusion=1000)
 

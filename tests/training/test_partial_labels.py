@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from afanet.training.load import load_recipe
-from afanet.training.recipe import Recipe
+from afanet.recipe.load import load_recipe
+from afanet.recipe.schema import Recipe
 from afanet.training.run import train
 
 TASKS = {

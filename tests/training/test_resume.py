@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from afanet.errors import InputError
-from afanet.training.checkpoint import read_checkpoint
+from afanet.recipe.schema import Recipe
+from afanet.runs.checkpoint import read_checkpoint
 from afanet.training.learner import Learner
-from afanet.training.recipe import Recipe
 from afanet.training.run import train
 
 

@@ -14,9 +14,9 @@ import torch
 
 from afanet.data import Data, Sample, Split, open_data
 from afanet.errors import InputError
-from afanet.training.folder import LOCK, MARK
-from afanet.training.load import load_recipe
-from afanet.training.recipe import Recipe
+from afanet.recipe.load import load_recipe
+from afanet.recipe.schema import Recipe
+from afanet.runs.folder import LOCK, MARK
 from afanet.training.run import evaluate, train
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -181,7 +181,7 @@ def test_a_split_for_validation_is_scored_beside_the_test_split(
 
     plain = train(recipe, tmp_path / "plain").results
     assert "validation" not in plain
-    monkeypatch.setattr("afanet.training.setup.open_data", with_validation)
+    monkeypatch.setattr("afanet.runs.setup.open_data", with_validation)
     run = train(recipe, tmp_path / "run")
     assert run.results["tasks"] == plain["tasks"]
     assert run.results["validation"].keys() == plain["tasks"].keys()
@@ -198,7 +198,7 @@ def test_a_split_without_samples_is_refused(
         data = open_data(*arguments, **options)
         return replace(data, **{split: Split(data.test.read, [], data.test.transform)})
 
-    monkeypatch.setattr("afanet.training.setup.open_data", emptied)
+    monkeypatch.setattr("afanet.runs.setup.open_data", emptied)
     with pytest.raises(InputError, match=f"data set 'rooms' has no sample in its split {split}"):
         train(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from afanet.distributed.processes import create_fabric
+from afanet.recipe.schema import Recipe
+from afanet.runs.setup import open_tasks
 from afanet.tasks import Task
-from afanet.training.processes import create_fabric
-from afanet.training.recipe import Recipe
 from afanet.training.scoring import Scored, score
-from afanet.training.setup import open_tasks
 
 Change = Callable[[dict[str, Tensor]], None]
 

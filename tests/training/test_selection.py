@@ -11,8 +11,8 @@ import pytest
 
 from afanet.data import Data, open_data
 from afanet.errors import InputError
+from afanet.recipe.schema import Recipe
 from afanet.tasks import Classification, Depth
-from afanet.training.recipe import Recipe
 from afanet.training.run import evaluate, train
 from afanet.training.selection import Selection
 
@@ -74,8 +74,8 @@ def with_validation(monkeypatch: pytest.MonkeyPatch) -> None:
         data = open_data(*arguments, **options)  # type: ignore[arg-type]
         return Data(**vars(data) | {"validation": data.test})
 
-    monkeypatch.setattr("afanet.training.setup.open_data", opened)
-    monkeypatch.setattr("afanet.training.setup.leaks", lambda data: [])
+    monkeypatch.setattr("afanet.runs.setup.open_data", opened)
+    monkeypatch.setattr("afanet.runs.setup.leaks", lambda data: [])
 
 
 @pytest.mark.usefixtures("tiny", "with_validation")

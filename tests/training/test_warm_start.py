@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from afanet.errors import InputError
+from afanet.recipe.schema import Recipe
+from afanet.runs.checkpoint import read_checkpoint
+from afanet.runs.folder import LOCK, MARK, RunFolder
+from afanet.runs.setup import build_network, open_tasks
 from afanet.training import run as running
-from afanet.training.checkpoint import read_checkpoint
-from afanet.training.folder import LOCK, MARK, RunFolder
-from afanet.training.recipe import Recipe
 from afanet.training.run import train
-from afanet.training.setup import build_network, open_tasks
 from afanet.training.warm_start import warm_start
 
 TINY = {"network.backbone": "resnet10t", "data.size": [24, 32], "epochs": 1, "steps": 1}

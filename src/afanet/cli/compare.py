@@ -60,7 +60,7 @@ def _compare(given: Namespace) -> None:
     from afanet.comparison.plan import by_methods, complete, part, plan
     from afanet.comparison.runs import Finished, group_runs
     from afanet.comparison.variants import read_variants
-    from afanet.training.load import load_recipe
+    from afanet.recipe.load import load_recipe
     from afanet.training.run import resolve
 
     if hasattr(given, "network.method"):
@@ -103,10 +103,10 @@ def show_runs(runs: Sequence[Finished], page: Path, files: Path | None = None) -
 
     from afanet.comparison import tables
     from afanet.comparison.compare import compare_runs
-    from afanet.comparison.examine import examine
     from afanet.comparison.runs import group_runs
+    from afanet.report.examine import examine
     from afanet.report.page import report_page
-    from afanet.training.setup import open_tasks
+    from afanet.runs.setup import open_tasks
 
     groups = group_runs(runs)
     try:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from afanet.data import Data
-    from afanet.data.survey import Survey
+    from afanet.data.checks.survey import Survey
 
 
 def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
@@ -60,7 +60,7 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 
 def _init(given: Namespace) -> None:
-    from afanet.data.manifest.init import init_manifest
+    from afanet.data.sets.manifest.init import init_manifest
 
     print(init_manifest(given.folder))
 
@@ -68,7 +68,7 @@ def _init(given: Namespace) -> None:
 def _check(given: Namespace) -> None:
     from rich.console import Console
 
-    from afanet.data.survey import survey
+    from afanet.data.checks.survey import survey
     from afanet.report.survey_table import survey_tables
 
     if given.html:  # known to be there before everything is read
@@ -95,9 +95,9 @@ def _check_folds(given: Namespace) -> None:
     """Adience's fold files without the photos: what their labels say."""
     from rich.console import Console
 
-    from afanet.data.adience.adience import odd_age_warnings
-    from afanet.data.adience.labels import read_folds
-    from afanet.data.adience.report import fold_problems, fold_report, fold_survey
+    from afanet.data.sets.adience.adience import odd_age_warnings
+    from afanet.data.sets.adience.labels import read_folds
+    from afanet.data.sets.adience.report import fold_problems, fold_report, fold_survey
     from afanet.report.folds_table import folds_table
 
     root = Path(given.source)
@@ -123,8 +123,8 @@ def _check_folds(given: Namespace) -> None:
 
 def _prepare(given: Namespace) -> None:
     from afanet.data.prepare import abandoned, prepare
-    from afanet.training.load import load_recipe
-    from afanet.training.setup import data_cache, open_whole
+    from afanet.recipe.load import load_recipe
+    from afanet.runs.setup import data_cache, open_whole
 
     recipe = load_recipe(given.recipe, overrides(given))
     data = open_whole(recipe)
@@ -139,7 +139,7 @@ def _prepare(given: Namespace) -> None:
 def _open(given: Namespace) -> Data:
     from afanet.data import open_data
     from afanet.data.recognise import recognise
-    from afanet.training.load import load_recipe, recipe_names
+    from afanet.recipe.load import load_recipe, recipe_names
 
     path = Path(given.source)
     if (path / "recipe.yaml").is_file():
@@ -161,8 +161,8 @@ def _open(given: Namespace) -> Data:
 
 def _is_labels_only(source: str) -> bool:
     """Whether Adience's fold files lie at `source`, which is no recipe's name, without photos."""
-    from afanet.data.adience.adience import FOLDERS
-    from afanet.training.load import recipe_names
+    from afanet.data.sets.adience.adience import FOLDERS
+    from afanet.recipe.load import recipe_names
 
     root = Path(source)
     return (

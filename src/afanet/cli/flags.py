@@ -23,7 +23,7 @@ SHORT = {
 
 def add_recipe_flags(parser: ArgumentParser, words: Sequence[str], prefix: str = "") -> None:
     """A flag for each key of a recipe that begins with `prefix`, and for each option of a data set among `words`."""
-    from afanet.training.recipe import recipe_fields, recipe_keys
+    from afanet.recipe.schema import recipe_fields, recipe_keys
 
     fields = recipe_fields()
     keys = {key: text for key, text in recipe_keys().items() if key not in ("name", "losses", *OPTIONS)}
@@ -46,7 +46,7 @@ def add_recipe_flags(parser: ArgumentParser, words: Sequence[str], prefix: str =
 
 def overrides(given: Namespace) -> dict[str, Any]:
     """The values of the flags that were given, by the recipe's dotted keys."""
-    from afanet.training.recipe import recipe_keys
+    from afanet.recipe.schema import recipe_keys
 
     return {key: _value(key, text) for key, text in vars(given).items() if key in recipe_keys() or key.startswith(FREE)}
 

@@ -40,12 +40,12 @@ def add_inspect_command(commands: Any) -> None:
 def _inspect(given: Namespace) -> None:
     from rich.console import Console
 
-    from afanet.comparison.borrowing import read_photos
-    from afanet.comparison.inspection import inspect_run
     from afanet.comparison.runs import Finished
+    from afanet.inspection.connections import read_photos
+    from afanet.inspection.inspect_run import inspect_run
     from afanet.report.borrowed import connections, flow_table
     from afanet.report.inspect_page import inspect_page
-    from afanet.training.folder import strict
+    from afanet.runs.folder import strict
 
     if given.limit < 0:
         raise InputError(f"--limit is {given.limit}, expected 0 or more")

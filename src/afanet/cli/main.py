@@ -146,7 +146,7 @@ def _extra(words: Sequence[str]) -> str:
 
 
 def _train(given: Namespace) -> None:
-    from afanet.training.load import dump_recipe, load_recipe
+    from afanet.recipe.load import dump_recipe, load_recipe
 
     recipe = load_recipe(given.recipe, overrides(given))
     if given.print_config:
@@ -165,7 +165,7 @@ def _recipes(given: Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from afanet.training.load import describe_recipe, recipe_names
+    from afanet.recipe.load import describe_recipe, recipe_names
 
     table = Table("recipe", "what it trains", box=None, pad_edge=False)
     for name in recipe_names():
@@ -174,7 +174,7 @@ def _recipes(given: Namespace) -> None:
 
 
 def _evaluate(given: Namespace) -> None:
-    from afanet.training.kept import read_kept
+    from afanet.runs.kept import read_kept
     from afanet.training.run import evaluate
 
     run = evaluate(given.run, given.device)

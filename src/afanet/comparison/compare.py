@@ -19,8 +19,8 @@ from afanet.comparison.statistics import (
     relative_gain,
     spread,
 )
+from afanet.runs.kept import read_costs
 from afanet.tasks import Described
-from afanet.training.kept import read_costs
 
 Figures = dict[str, dict[str, float]]
 Looked = Mapping[str, Mapping[str, ImageScores]]  # by title and task

@@ -17,14 +17,14 @@ import torch
 from torch import nn
 
 from afanet.comparison.runs import Group
-from afanet.training.device import find_device
-from afanet.training.launch import end_with_parent
+from afanet.distributed.device import find_device
+from afanet.distributed.launch import end_with_parent
+from afanet.distributed.processes import create_fabric
+from afanet.progress import Bar
+from afanet.recipe.schema import Recipe
+from afanet.runs.setup import build_network, deterministic, open_tasks
 from afanet.training.learner import Learner
-from afanet.training.processes import create_fabric
-from afanet.training.progress import Bar
-from afanet.training.recipe import Recipe
-from afanet.training.setup import build_network, deterministic, open_tasks
-from afanet.training.stream import train_loader
+from afanet.training.loaders import train_loader
 
 ROUNDS = 5
 STATUS = Path("/proc/self/status")  # Linux alone has it; elsewhere the peak since the start of the process will do

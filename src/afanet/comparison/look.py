@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from afanet.comparison.images import ImageScores
 from afanet.comparison.runs import Finished
 from afanet.data import Batch, Collate, Data
+from afanet.distributed.device import find_device
+from afanet.distributed.processes import create_fabric
 from afanet.errors import InputError
+from afanet.progress import Bar, say
+from afanet.runs.checkpoint import load_checkpoint
+from afanet.runs.setup import build_network, deterministic
 from afanet.tasks import Described, Task
-from afanet.tasks.depth import Depth, measured
-from afanet.training.checkpoint import load_checkpoint
-from afanet.training.device import find_device
+from afanet.tasks.depth.task import Depth, measured
 from afanet.training.learner import channels_last
-from afanet.training.processes import create_fabric
-from afanet.training.progress import Bar, say
-from afanet.training.setup import build_network, deterministic
-from afanet.training.stream import scoring_loader
+from afanet.training.loaders import scoring_loader
 
 DISTANCES = 20  # bins up to the far end of a depth task's colours
 

@@ -10,12 +10,12 @@ from afanet.data.cache import fingerprint
 from afanet.errors import InputError, shown
 from afanet.files import path_in
 from afanet.limits import MOST_SEEDS
-from afanet.training.folder import RunFolder
-from afanet.training.progress import say
-from afanet.training.recipe import Recipe
+from afanet.progress import say
+from afanet.recipe.schema import Recipe
+from afanet.recipe.variants import for_method
+from afanet.runs.folder import RunFolder
+from afanet.runs.setup import data_cache, open_whole
 from afanet.training.run import train
-from afanet.training.setup import data_cache, open_whole
-from afanet.training.variants import for_method
 
 
 @dataclass(frozen=True)

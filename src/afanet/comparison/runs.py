@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from afanet.errors import InputError
+from afanet.recipe.schema import Recipe
+from afanet.recipe.variants import unused
+from afanet.runs.folder import MAY_DIFFER, RunFolder, leaves
+from afanet.runs.setup import open_tasks
 from afanet.tasks import Description, Task, read_task
-from afanet.training.folder import MAY_DIFFER, RunFolder, leaves
-from afanet.training.recipe import Recipe
-from afanet.training.setup import open_tasks
-from afanet.training.variants import unused
 
 BASE = "single"  # the method that every other one is compared with
 PROTOCOL = ("data.name", "data.size", "tasks", "select")  # and all of data.options

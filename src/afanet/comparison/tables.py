@@ -15,10 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from afanet.comparison.compare import Comparison, Row
-from afanet.comparison.plain import in_latex, in_markdown, one_line
 from afanet.comparison.runs import BASE
 from afanet.comparison.statistics import Change, Spread
-from afanet.training.folder import strict
+from afanet.plain_text import in_latex, in_markdown, one_line
+from afanet.runs.folder import strict
 
 MARKS = {"better": "▲", "worse": "▼", "same": "≈", "": ""}
 STYLES = {"better": "green", "worse": "red", "same": "dim", "": "dim"}

@@ -9,16 +9,16 @@ from typing import Any
 
 from pydantic import ValidationError, validate_call
 
-from afanet.data.adience import open_adience
-from afanet.data.celeba import open_celeba
-from afanet.data.cityscapes import open_cityscapes
-from afanet.data.digits import open_digits
-from afanet.data.manifest import open_manifest
-from afanet.data.mixed import open_mixed
-from afanet.data.nyuv2 import open_nyuv2
-from afanet.data.pets import open_pets
-from afanet.data.rooms import open_rooms
 from afanet.data.sample import Batch, Collate, Data, Reader, Sample, Split
+from afanet.data.sets.adience import open_adience
+from afanet.data.sets.celeba import open_celeba
+from afanet.data.sets.cityscapes import open_cityscapes
+from afanet.data.sets.digits import open_digits
+from afanet.data.sets.manifest import open_manifest
+from afanet.data.sets.mixed import open_mixed
+from afanet.data.sets.nyuv2 import open_nyuv2
+from afanet.data.sets.pets import open_pets
+from afanet.data.sets.rooms import open_rooms
 from afanet.errors import InputError, shown, unknown
 
 __all__ = ["DATA_SETS", "Batch", "Collate", "Data", "Reader", "Sample", "Split", "open_data"]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from afanet.data.cache import content_key, read_seen
-from afanet.data.faults import require_sound
+from afanet.data.checks.faults import require_sound
 from afanet.data.parallel import in_order
 from afanet.data.sample import Data, Sample, Split
 from afanet.data.transforms import Zoom

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from afanet.comparison.borrowing import Gates, Readings, as_input, reading
 from afanet.comparison.look import Predictor
 from afanet.comparison.runs import Finished
 from afanet.data import Data
@@ -21,10 +20,11 @@ from afanet.errors import InputError
 from afanet.fusion import cut_connection
 from afanet.fusion.inspect import fusion_layers
 from afanet.inference.results.png import png
+from afanet.inspection.connections import Gates, Readings, as_input, reading
 from afanet.report.inspect_page import overlay
 from afanet.report.pictures import as_url, photograph
+from afanet.runs.setup import open_tasks
 from afanet.tasks import DenseTask, Depth, Legend, PooledTask, Segmentation, Swatches, Task
-from afanet.training.setup import open_tasks
 
 SAMPLES = 6
 LISTED = 5  # classes with their probabilities

@@ -7,10 +7,10 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from afanet.comparison.plain import in_markdown
 from afanet.comparison.runs import Finished
 from afanet.data.licences import sources
 from afanet.export.check import LIMIT
+from afanet.plain_text import in_markdown
 
 FACES = {"adience", "celeba"}
 OF_PERSONS = {"age", "gender"}

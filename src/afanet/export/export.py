@@ -20,7 +20,7 @@ from afanet.export.check import Run, largest_errors, random_inputs, require_same
 from afanet.export.facts import describe
 from afanet.export.trace import Estimator, Traced, trace
 from afanet.files import whole
-from afanet.training.setup import open_tasks
+from afanet.runs.setup import open_tasks
 
 REAL = 4  # test images that the file is checked on
 

@@ -9,9 +9,9 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from afanet.comparison.borrowing import Cut, Readings, strongest
 from afanet.comparison.statistics import Change
 from afanet.comparison.tables import MARKS, show_change
+from afanet.inspection.connections import Cut, Readings, strongest
 from afanet.report.flows import MANY, flow_drawing, profile_drawing
 from afanet.tasks import Described
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from afanet.errors import InputError
 from afanet.files import write_whole
+from afanet.progress import say
+from afanet.recipe.load import load_recipe
 from afanet.report.pictures import draw_predictions
-from afanet.training.load import load_recipe
-from afanet.training.progress import say
 from afanet.training.run import Run, train
 
 MARK = "afanet-demo.txt"

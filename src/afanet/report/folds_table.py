@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from afanet.data.adience.report import FoldReport
+from afanet.data.sets.adience.report import FoldReport
 
 
 def folds_table(report: FoldReport) -> Table:

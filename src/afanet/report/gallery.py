@@ -11,8 +11,8 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from torch import Tensor
 
-from afanet.comparison.examine import Examination
 from afanet.comparison.look import examples
+from afanet.report.examine import Examination
 from afanet.report.pictures import as_url, photograph
 from afanet.tasks import DenseTask, PooledTask, Task
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from afanet.comparison.inspection import Inspection
+from afanet.inspection.inspect_run import Inspection
 from afanet.report.borrowed import section
 from afanet.report.flows import flow_drawing, together
 from afanet.report.pictures import as_url, photograph

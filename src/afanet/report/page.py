@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 
 from afanet.comparison import tables
 from afanet.comparison.compare import Comparison, Row
-from afanet.comparison.examine import Examination
 from afanet.comparison.look import DISTANCES, Look
 from afanet.comparison.runs import BASE
 from afanet.errors import InputError
 from afanet.files import read_text
+from afanet.recipe.load import dump_recipe
 from afanet.report import charts
 from afanet.report.borrowed import section
+from afanet.report.examine import Examination
 from afanet.report.flows import MANY
 from afanet.report.gallery import gallery
 from afanet.report.template import render
 from afanet.tasks import ColourBar, DenseTask, Swatches, Task
-from afanet.tasks.depth import Depth
-from afanet.training.load import dump_recipe
+from afanet.tasks.depth.task import Depth
 
 Line = tuple[str, str, list[tuple[str, str, str]]]  # as `tables.lines` has it
 

@@ -10,7 +10,7 @@ from jinja2 import Environment
 from torch import Tensor
 
 from afanet.data import Data, Sample, Split
-from afanet.data.survey import Survey
+from afanet.data.checks.survey import Survey
 from afanet.errors import InputError
 from afanet.report.pictures import as_url
 from afanet.tasks import DenseTask, PooledTask, Task

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from afanet.data.survey import Survey
+from afanet.data.checks.survey import Survey
 
 WIDEST, NARROW = 20, 8  # characters of the longest bar, and where there are three splits, so that 80 columns hold them
 BESIDE = 6  # tasks that are columns of the splits' table; more have a row each in a table of their own

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from afanet.errors import InputError, unknown
-from afanet.tasks.classification import Classification
-from afanet.tasks.depth import Depth
+from afanet.tasks.classification.task import Classification
+from afanet.tasks.depth.task import Depth
 from afanet.tasks.described import Described
-from afanet.tasks.multi_label import MultiLabel
-from afanet.tasks.normals import Normals
-from afanet.tasks.ordinal import Ordinal
-from afanet.tasks.regression import Regression
-from afanet.tasks.segmentation import Segmentation
+from afanet.tasks.multi_label.task import MultiLabel
+from afanet.tasks.normals.task import Normals
+from afanet.tasks.ordinal.task import Ordinal
+from afanet.tasks.regression.task import Regression
+from afanet.tasks.segmentation.task import Segmentation
 from afanet.tasks.task import Task
 
 KINDS: dict[str, Callable[[str, Mapping[str, Any]], Task]] = {

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from afanet.data import Batch
+from afanet.distributed.processes import across, average, synchronise_norms
 from afanet.fusion.guard import GradientGuard
+from afanet.recipe.schema import Recipe
 from afanet.tasks import Task
 from afanet.training.balancing.balancer import Balancer
 from afanet.training.balancing.shared import shared_parameters
+from afanet.training.diagnostics import gradient_cosines
 from afanet.training.optimisation import create_optimizer, factor, set_rates
-from afanet.training.processes import across, average, synchronise_norms
-from afanet.training.recipe import Recipe
-from afanet.training.watch import gradient_cosines
 
 
 class Learner:

@@ -15,19 +15,19 @@ from torch import Tensor
 
 from afanet.data import Batch, Collate, Data
 from afanet.errors import InputError
-from afanet.training.checkpoint import save_checkpoint
-from afanet.training.finite import find_nonfinite, list_metrics, what_to_do
-from afanet.training.folder import RunFolder
+from afanet.progress import Bar, say
+from afanet.recipe.schema import Recipe
+from afanet.runs.checkpoint import save_checkpoint
+from afanet.runs.finite import find_nonfinite, list_metrics, what_to_do
+from afanet.runs.folder import RunFolder
+from afanet.training.diagnostics import gate_statistics, pictures
 from afanet.training.learner import Learner
-from afanet.training.log import Log
-from afanet.training.loggers import logger_runs, open_loggers
-from afanet.training.nonfinite import LossWatch
-from afanet.training.progress import Bar, say
-from afanet.training.recipe import Recipe
+from afanet.training.loaders import Order, train_loader
+from afanet.training.records.log import Log
+from afanet.training.records.loggers import logger_runs, open_loggers
+from afanet.training.records.nonfinite import LossWatch
 from afanet.training.scoring import Scored, score
 from afanet.training.selection import Selection
-from afanet.training.stream import Order, train_loader
-from afanet.training.watch import gate_statistics, pictures
 
 MEASURED_EVERY = 50  # steps between measurements of the gradient's norm
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from afanet.training.recipe import OptimizerRecipe, ScheduleRecipe
+from afanet.recipe.schema import OptimizerRecipe, ScheduleRecipe
 
 
 def part_of(name: str) -> str:

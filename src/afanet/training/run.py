@@ -17,29 +17,29 @@ from torch import Tensor, nn
 from afanet import __version__
 from afanet.data import Batch, Collate, Data
 from afanet.data.cache import fingerprint
-from afanet.data.faults import check_samples, unchecked
+from afanet.data.checks.faults import check_samples, unchecked
+from afanet.distributed.device import computes_in_bf16, find_device, find_precision
+from afanet.distributed.launch import launch
+from afanet.distributed.processes import create_fabric, to_launch
+from afanet.distributed.started import first, started
 from afanet.errors import InputError
+from afanet.progress import Bar, say
+from afanet.recipe.schema import Recipe
+from afanet.recipe.variants import for_method
+from afanet.runs.checkpoint import load_checkpoint, read_checkpoint
+from afanet.runs.finite import what_to_do
+from afanet.runs.folder import RunFolder, default_folder
+from afanet.runs.hold import held, require_free
+from afanet.runs.setup import build_network, data_cache, deterministic, open_tasks, plain_errors
 from afanet.tasks import Description, Task
 from afanet.training.balancing.checks import check_combination
 from afanet.training.balancing.shared import shared_parameters
-from afanet.training.checkpoint import load_checkpoint, read_checkpoint
 from afanet.training.cost import flops, parameters
-from afanet.training.device import computes_in_bf16, find_device, find_precision
-from afanet.training.finite import what_to_do
-from afanet.training.folder import RunFolder, default_folder
-from afanet.training.hold import held, require_free
-from afanet.training.launch import launch
 from afanet.training.learner import Learner, channels_last
-from afanet.training.loggers import check_loggers
+from afanet.training.loaders import train_loader
 from afanet.training.loop import Loop, total_steps
-from afanet.training.processes import create_fabric, to_launch
-from afanet.training.progress import Bar, say
-from afanet.training.recipe import Recipe
+from afanet.training.records.loggers import check_loggers
 from afanet.training.scoring import Scores, score, scored_splits
-from afanet.training.setup import build_network, data_cache, deterministic, open_tasks, plain_errors
-from afanet.training.started import first, started
-from afanet.training.stream import train_loader
-from afanet.training.variants import for_method
 from afanet.training.warm_start import warm_start
 
 EXAMPLES = 4

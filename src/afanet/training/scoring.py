@@ -11,10 +11,10 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from afanet.data import Data, Split
+from afanet.distributed.processes import across
+from afanet.recipe.schema import Recipe
 from afanet.tasks import Task
-from afanet.training.processes import across
-from afanet.training.recipe import Recipe
-from afanet.training.stream import scoring_loader
+from afanet.training.loaders import scoring_loader
 
 Scores = dict[str, dict[str, float]]
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError
 from afanet.names import name_fault
-from afanet.training.checkpoint import PREFIX, read_checkpoint
-from afanet.training.folder import RunFolder
+from afanet.runs.checkpoint import PREFIX, read_checkpoint
+from afanet.runs.folder import RunFolder
 
 
 def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], heads: bool = True) -> str:

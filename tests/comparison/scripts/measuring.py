@@ -6,7 +6,7 @@ import time
 
 from afanet.comparison import costs
 from afanet.data.parallel import in_order
-from afanet.training.load import load_recipe
+from afanet.recipe.load import load_recipe
 
 
 def sleep(_: object) -> None:

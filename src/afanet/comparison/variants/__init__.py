@@ -8,10 +8,10 @@ from pathlib import Path
 
 from afanet.comparison.runs import NOT_METHOD, PROTOCOL
 from afanet.errors import InputError, shown
-from afanet.training.folder import leaves
-from afanet.training.load import change_recipe
-from afanet.training.recipe import Recipe
-from afanet.training.variants import for_method
+from afanet.recipe.load import change_recipe
+from afanet.recipe.schema import Recipe
+from afanet.recipe.variants import for_method
+from afanet.runs.folder import leaves
 from afanet.yaml_file import read_yaml
 
 HERE = resources.files("afanet.comparison.variants")
@@ -31,7 +31,7 @@ def read_variants(recipe: Recipe, source: str) -> dict[str, Recipe]:
         InputError: for a file that cannot be read or has no such content, a name that cannot be a folder's, a key or
             value that no recipe has, one that all runs of a comparison have alike, and for two variants that are one.
 
-    >>> from afanet.training.load import load_recipe
+    >>> from afanet.recipe.load import load_recipe
     >>> variants = read_variants(load_recipe("rooms"), "ablations")
     >>> list(variants)[:5], variants["guard"].network.guard
     (['single', 'afa', 'channel', 'spatial', 'per-task'], 2.0)

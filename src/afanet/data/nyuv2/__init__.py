@@ -1,5 +1,0 @@
-"""NYUv2: indoor frames with segmentation, depth and surface normals."""
-
-from afanet.data.nyuv2.nyuv2 import open_nyuv2
-
-__all__ = ["open_nyuv2"]

@@ -1,0 +1,164 @@
+"""A first manifest and recipe for a folder of images."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from afanet.data.files import read_image
+from afanet.data.sets.manifest.folder import Found, look
+from afanet.errors import InputError
+from afanet.files import write_whole
+
+MANIFEST, RECIPE = "manifest.csv", "recipe.yaml"
+LONGEST = 256  # side of the images that the recipe trains on, pixels
+STEP = 32  # of both sides
+REMARKS = {
+    "label": "the classes are the folders' names",
+    "segmentation": "give the classes their names; void: the id of pixels without a class",
+    "depth": "scale: metres a step of the PNG; max: the far end of the pictures' colours, metres",
+    "normals": "unit vectors in the camera's axes, x to the right",
+}
+TEMPLATE = """\
+# Written by `afanet data init`: look it over, then `afanet data check` and `afanet train` this file.
+name: {name}
+
+data:
+  name: manifest
+  root: . # the folder of this file
+  size: [{height}, {width}] # height and width to which images are resized
+  options:
+    manifest: {manifest}
+    tasks:
+{tasks}
+
+network:
+  method: {method} # single, hard, cross_stitch, nddr or afa
+  backbone: resnet18 # any timm model with stages
+  weights: none # better: pretrained (timm downloads them), or a file of ImageNet weights
+  output_stride: {stride}
+
+optimizer:
+  name: adamw
+  lr: 0.001 # from scratch; with weights take 0.0003
+  weight_decay: 0.01
+
+schedule:
+  name: cosine
+  warmup: 0.05
+
+epochs: 20
+batch_size: {batch}
+workers: 2
+"""
+
+
+def init_manifest(folder: Path) -> str:
+    """Write `manifest.csv` and `recipe.yaml` into a folder of images, and return what a person should know of them.
+
+    Images lie in the folder itself, in `images/`, or in one folder for each class; targets of the same names in
+    `segmentation/` (or `labels/`, `masks/`), `depth/` and `normals/`. A tenth of the labelled images, chosen by a hash
+    of their names, is for testing, another for validation. Raises `InputError` where there is nothing to learn from,
+    two files would be one by their names, or one of those to write is there already; then nothing is written.
+    """
+    for name in (MANIFEST, RECIPE):
+        if (folder / name).exists():
+            raise InputError(f"{folder / name} exists and is never overwritten: move it away first")
+    found = look(folder)
+    labelled = {name: column.cells for name, column in found.columns.items()}
+    splits = split_by_name(labelled)
+    _write({folder / MANIFEST: _manifest(found, splits), folder / RECIPE: _recipe(found, splits, folder)})
+    counts = [list(splits.values()).count(name) for name in ("train", "validation", "test")]
+    lines = [f"{folder}: {len(found.images)} images"]
+    lines += [f"  {name}: {column.found}" for name, column in found.columns.items()]
+    if found.unpaired:
+        lines += [f"  left out: {len(found.unpaired)} files that no image has the name of, such as {found.unpaired[0]}"]
+    if bare := [image for image in found.images if image not in splits]:
+        lines += [f"  without any label: {len(bare)} images, such as {bare[0]}: listed as train, no part of the split"]
+    lines += ["split by a hash of the names: {} train, {} validation, {} test".format(*counts)]
+    for split in ("train", "test"):
+        lacking = [name for name, images in labelled.items() if all(splits[image] != split for image in images)]
+        lines += [f"warning: split {split} has no label for {name}: label more images" for name in lacking]
+    lines += [f"written: {folder / MANIFEST}, {folder / RECIPE}"]
+    lines += [f"next: look over {folder / RECIPE}, then", f"  afanet data check {folder}"]
+    return "\n".join([*lines, f"  afanet train {folder / RECIPE}"])
+
+
+def split_by_name(tasks: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """The split of every labelled image, given those of each task: a tenth test and a tenth validation, one at least.
+
+    They are chosen by the hashes of their names, but so that every task, the rarest first, has an image to train on and
+    then one to test on, as far as there are any.
+
+    >>> list(split_by_name({"depth": [f"{number}.jpg" for number in range(20)]}).values()).count("train")
+    16
+    """
+    names = {name for labelled in tasks.values() for name in labelled}
+    if len(names) < 4:
+        raise InputError(
+            f"{len(names)} labelled images are too few, expected at least 4: two for training, one to test on, one more"
+        )
+    ranked = sorted(names, key=lambda name: sha256(name.encode()).digest())
+    splits: dict[str, str] = {}
+    for labelled in sorted(tasks.values(), key=len):
+        for split, order in {"train": ranked[::-1], "test": ranked}.items():
+            free = [name for name in order if name in labelled and name not in splits]
+            if free and all(splits.get(name) != split for name in labelled):
+                splits[free[0]] = split
+    for split in ("test", "validation"):
+        wanted = max(1, len(names) // 10) - list(splits.values()).count(split)
+        splits |= dict.fromkeys([name for name in ranked if name not in splits][: max(0, wanted)], split)
+    return dict.fromkeys(ranked, "train") | splits
+
+
+def _manifest(found: Found, splits: dict[str, str]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "split", *found.columns])
+    for image in found.images:
+        cells = [column.cells.get(image, "") for column in found.columns.values()]
+        writer.writerow([image, splits.get(image, "train"), *cells])
+    return text.getvalue()
+
+
+def _recipe(found: Found, splits: dict[str, str], folder: Path) -> str:
+    height, width = read_image(folder / found.images[0], "RGB", "photo").shape[:2]
+    scale = min(1, LONGEST / max(height, width))
+    height, width = (max(STEP, round(side * scale / STEP) * STEP) for side in (height, width))
+    tasks = [
+        f"      # {REMARKS[name]}\n      {name}: {_flow(column.declared)}" for name, column in found.columns.items()
+    ]
+    return TEMPLATE.format(
+        name=_flow(folder.resolve().name or "mine"),
+        height=height,
+        width=width,
+        manifest=MANIFEST,
+        tasks="\n".join(tasks),
+        method="afa" if len(found.columns) > 1 else "single",
+        stride=32 if list(found.columns) == ["label"] else 16,
+        batch=min(8, list(splits.values()).count("train")),
+    )
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML in one line."""
+    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=float("inf"))
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _write(texts: dict[Path, str]) -> None:
+    """Write all files, or none of them."""
+    written: list[Path] = []
+    try:
+        for path, text in texts.items():
+            written.append(write_whole(path, text))
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,71 @@
+"""Data of one's own: images and labels that a table names, with tasks that a recipe declares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from afanet.data.files import require_path
+from afanet.data.sample import Data, Size, Split
+from afanet.data.sets.manifest.kinds import COLUMNS, declare_tasks
+from afanet.data.sets.manifest.reader import ManifestReader
+from afanet.data.sets.manifest.rows import Rows, read_rows
+from afanet.data.sets.manifest.table import Table, open_table
+from afanet.data.transforms import evaluation, training
+from afanet.errors import InputError
+
+NAMED = 12  # columns in a sentence
+EXPECTED = "the folder that holds the manifest and the images"
+
+
+def open_manifest(
+    root: Path | None = None,
+    size: Size = (224, 224),
+    *,
+    tasks: dict[str, Any] | None = None,
+    manifest: str = "manifest.csv",
+    augment: bool = True,
+) -> Data:
+    """Images of the folder `root` with the labels that its file `manifest` gives them, a column for each of `tasks`.
+
+    The manifest is CSV or Parquet. Every row has the path of an `image` below `root`, a `split` (train, validation or
+    val, test) and, in the column of each task, a label or nothing; a `group` names the person or scene. Each task is
+    declared as its `kind` and what belongs to it: see `manifest.kinds`. A row without any label is left out.
+    """
+    root = require_path(root, "manifest", EXPECTED)
+    if not root.is_dir():
+        raise InputError(f"data path '{root}' is a file, expected {EXPECTED}: name the file with data.options.manifest")
+    kinds = declare_tasks(tasks or {})
+    made = {name: kind.task(name) for name, kind in kinds.items()}
+    table = open_table(root / manifest)
+    rows = read_rows(table, kinds)
+    for split in ("train", "test"):
+        if not len(rows.splits[split]) and not rows.problems:
+            raise InputError(f"{table.path} has no row of split '{split}' with a label, expected some: add them")
+    read = ManifestReader(root, table, rows)
+    held = rows.splits["validation"]
+    return Data(
+        train=Split(read, rows.splits["train"], training(size, zoom=1.25, augment=augment)),
+        validation=Split(read, held, evaluation(size)) if len(held) else None,
+        test=Split(read, rows.splits["test"], evaluation(size)),
+        tasks=made,
+        describe=_describe(table, rows, size),
+        problems=rows.problems,
+        warnings=_unread(table, rows),
+    )
+
+
+def _describe(table: Table, rows: Rows, size: Size) -> str:
+    train, validation, test = (len(rows.splits[name]) for name in ("train", "validation", "test"))
+    labels = ", ".join(f"{name} {column.labelled.sum()}" for name, column in rows.columns.items())
+    left_out = f"; left out {rows.unlabelled} rows without any label" if rows.unlabelled else ""
+    return (
+        f"manifest: {train} training, {validation} validation and {test} test images of {table.path.name}, "
+        f"at {size[0]}x{size[1]}; labelled {labels}{left_out}"
+    )
+
+
+def _unread(table: Table, rows: Rows) -> list[str]:
+    others = [name for name in table.header if name not in (*COLUMNS, *rows.columns)]
+    more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+    return [f"{table.path} has columns that no task reads: {', '.join(others[:NAMED])}{more}"] if others else []

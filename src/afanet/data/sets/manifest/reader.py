@@ -1,0 +1,81 @@
+"""Reads the samples that a manifest's rows stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+
+from afanet.data.files import read_image
+from afanet.data.sample import Reader, Sample
+from afanet.data.sets.manifest.maps import MapKind
+from afanet.data.sets.manifest.rows import Column, Rows
+from afanet.data.sets.manifest.table import Table
+from afanet.errors import InputError
+
+
+class ManifestReader(Reader):
+    """Reader of rows by their number, counted from 0; files lie below `root`."""
+
+    def __init__(self, root: Path, table: Table, rows: Rows):
+        self.root = root
+        self.manifest = table.path
+        self.place = table.place
+        self.rows = rows
+
+    def files(self, row: Any) -> tuple[Path, ...]:
+        maps = [column.values for column in self._labels(row).values() if isinstance(column.kind, MapKind)]
+        named = (self.root / paths[int(row)].as_py() for paths in (self.rows.images, *maps))
+        return self.manifest, *named
+
+    def group(self, row: Any) -> str | None:
+        return self.rows.groups[int(row)].as_py() or None if self.rows.groups is not None else None
+
+    def groups(self, items: Sequence[Any]) -> Iterator[str]:
+        if self.rows.groups is None:
+            return
+        wanted = np.zeros(len(self.rows.groups), bool)
+        wanted[items] = True
+        start = 0
+        for chunk in self.rows.groups.chunks:
+            named = chunk.filter(pa.array(wanted[start : start + len(chunk)])).unique()
+            yield from filter(None, named.to_pylist())
+            start += len(chunk)
+
+    def __call__(self, row: Any) -> Sample:
+        """The sample of a row; its id is the manifest's name, the place in it, and the path of the image."""
+        image = self.rows.images[int(row)].as_py()
+        try:
+            pixels = read_image(self.root / image, "RGB", "photo")
+            targets = {name: self._target(column, int(row)) for name, column in self._labels(row).items()}
+            for name, target in targets.items():
+                if target.ndim >= 2 and target.shape[-2:] != pixels.shape[:2]:
+                    raise InputError(
+                        f"{self.root / self.rows.columns[name].values[int(row)].as_py()} is {_by(target.shape[-2:])} "
+                        f"pixels, expected {_by(pixels.shape[:2])} as its photo {image}: resize it"
+                    )
+        except InputError as error:
+            raise InputError(f"{self.manifest}, {self.place(int(row))}: {error}") from None
+        return {
+            "image": tv_tensors.Image(torch.from_numpy(pixels.transpose(2, 0, 1))),
+            "targets": targets,
+            "id": f"{self.manifest.name}, {self.place(int(row))}: {image}",
+        }
+
+    def _labels(self, row: Any) -> dict[str, Column]:
+        return {name: column for name, column in self.rows.columns.items() if column.labelled[row]}
+
+    def _target(self, column: Column, row: int) -> Tensor:
+        if isinstance(column.kind, MapKind):
+            return column.kind.read(self.root / column.values[row].as_py())
+        return column.kind.target(column.values[row])
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]}x{shape[1]}"

@@ -1,0 +1,137 @@
+"""A manifest's rows as compact columns, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from afanet.data.sets.manifest.kinds import Kind
+from afanet.data.sets.manifest.maps import complain_of_path, usable_paths
+from afanet.data.sets.manifest.table import Table
+
+LISTED = 1000  # problems that are kept as sentences
+SPLITS = {"train": 0, "validation": 1, "val": 1, "test": 2}
+NO_SPLIT = 255
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A task's values by row, and which rows have one: a numpy array, or paths as Arrow strings."""
+
+    kind: Kind
+    values: Any
+    labelled: Bools
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All rows of a manifest; `splits` has for each split the numbers of those that can be used, int64 arrays."""
+
+    images: pa.ChunkedArray
+    groups: pa.ChunkedArray | None
+    columns: dict[str, Column]
+    splits: dict[str, Any]
+    unlabelled: int
+    problems: list[str]
+
+
+@dataclass
+class Problems:
+    """Sentences for the first problems, and the count of all."""
+
+    table: Table
+    sentences: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, first: int, cells: pa.Array, bad: Bools, complain: Callable[[str], str]) -> None:
+        """Note every cell that is `bad` in a batch which begins at row `first`."""
+        self.count += int(bad.sum())
+        for index in np.flatnonzero(bad)[: LISTED - len(self.sentences)].tolist():
+            place = self.table.place(first + index)
+            self.sentences.append(f"{self.table.path}, {place}: {complain(_shown(cells[index].as_py()))}")
+
+    def all(self) -> list[str]:
+        """The sentences, and one that says how many there are beyond them."""
+        more = self.count - len(self.sentences)
+        return self.sentences + [f"{self.table.path}: {more} more cells that cannot be used"] * (more > 0)
+
+
+def read_rows(table: Table, kinds: Mapping[str, Kind]) -> Rows:
+    """Read a manifest from end to end, keeping of each row only what its labels need.
+
+    Raises `InputError` where the file cannot be read or lacks a column; a cell that cannot be used is one of
+    `problems`, and counts as empty.
+    """
+    table.require(["image", "split", *kinds])
+    grouped = "group" in table.header
+    problems = Problems(table)
+    images, groups, splits, wanting = [], [], [], 0
+    values: dict[str, list[Any]] = {name: [] for name in kinds}
+    labelled: dict[str, list[Bools]] = {name: [] for name in kinds}
+    row = 0
+    for batch in table.batches(["image", "split", *(["group"] if grouped else []), *kinds]):
+        blank = np.logical_and.reduce([_empty(cells) for cells in batch.values()])
+        paths = ~_empty(batch["image"]) & usable_paths(batch["image"])
+        problems.add(row, batch["image"], ~paths & ~blank, partial(complain_of_path, "image"))
+        split = _codes(batch["split"])
+        problems.add(row, batch["split"], (split == NO_SPLIT) & ~blank, _complain_of_split)
+        some = np.zeros(len(paths), bool)
+        for name, kind in kinds.items():
+            cells, empty = batch[name], _empty(batch[name])
+            encoded, usable = kind.encode(cells)
+            problems.add(row, cells, ~empty & ~usable, partial(kind.complain, name))
+            values[name].append(encoded)
+            labelled[name].append(~empty & usable)
+            some |= labelled[name][-1]
+        wanting += int((~some & ~blank).sum())
+        images.append(batch["image"])
+        groups.append(batch["group"] if grouped else None)
+        splits.append(np.where(paths & some, split, NO_SPLIT))
+        row += len(paths)
+    codes = _joined(splits, np.uint8)
+    return Rows(
+        images=pa.chunked_array(images, pa.string()),
+        groups=pa.chunked_array(groups, pa.string()) if grouped else None,
+        columns={
+            name: Column(kind, _joined(values[name], np.uint8), _joined(labelled[name], np.bool_))
+            for name, kind in kinds.items()
+        },
+        splits={name: np.flatnonzero(codes == SPLITS[name]) for name in ("train", "validation", "test")},
+        unlabelled=wanting,
+        problems=problems.all(),
+    )
+
+
+def _shown(cell: str) -> str:
+    """A cell as it can stand in a line: not too long, and with what does not print spelt out."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in cell[:100])
+
+
+def _empty(cells: pa.Array) -> Bools:
+    empty: Bools = pc.equal(cells, "").to_numpy(zero_copy_only=False)
+    return empty
+
+
+def _codes(cells: pa.Array) -> NDArray[np.uint8]:
+    known = pc.index_in(cells, value_set=pa.array(SPLITS)).fill_null(len(SPLITS)).to_numpy()
+    codes: NDArray[np.uint8] = np.array([*SPLITS.values(), NO_SPLIT], np.uint8)[known]
+    return codes
+
+
+def _complain_of_split(cell: str) -> str:
+    return f"split is '{cell}', expected train, validation (or val) or test"
+
+
+def _joined(chunks: list[Any], empty: Any) -> Any:
+    if not chunks:
+        return np.empty(0, empty)
+    return pa.chunked_array(chunks) if isinstance(chunks[0], pa.Array) else np.concatenate(chunks)

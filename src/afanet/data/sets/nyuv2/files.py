@@ -1,0 +1,48 @@
+"""Layouts in which every part of a frame is a file of its own."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afanet.data.sets.nyuv2.frames import Frames
+from afanet.errors import InputError
+
+
+class FileFrames(Frames):
+    """Frames whose `parts`, those of `Raw` that the layout has, lie below `root` as files of their own."""
+
+    def __init__(self, root: Path, parts: Sequence[str], table: NDArray[np.uint8], normals: bool = False):
+        super().__init__(table, normals)
+        self.root = root
+        self.parts = parts
+
+    @abstractmethod
+    def path(self, frame: Any, part: str) -> Path:
+        """The file of a part, whether it is there or not."""
+
+    def files(self, frame: Any) -> tuple[Path, ...]:
+        return tuple(self.path(frame, part) for part in self.parts)
+
+    def where(self, frame: Any, part: str) -> str:
+        return str(self.path(frame, part))
+
+    def id(self, frame: Any) -> str:
+        return self.path(frame, "image").relative_to(self.root).as_posix()
+
+
+def listed(folder: Path, pattern: str, expected: str) -> set[str]:
+    """The names in a folder that fit `pattern` as a whole; raises `InputError` where there is none, or no folder."""
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    names = {name for name in found if re.fullmatch(pattern, name)}
+    if not names:
+        raise InputError(
+            f"{folder} {'has no frame' if folder.is_dir() else 'is missing'}, expected {expected}: copy it again"
+        )
+    return names

@@ -1,0 +1,178 @@
+"""Who borrowed what: gates on single images, and on the test split what each connection carries and is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torchvision import tv_tensors
+
+from afanet.comparison.images import ImageScores
+from afanet.comparison.look import Loaded, Predictor, examples
+from afanet.comparison.statistics import Change, bootstrap_changes
+from afanet.data import Batch, Data
+from afanet.data.files import read_image
+from afanet.data.transforms import evaluation
+from afanet.fusion import cut_connection, record_flow, record_gates
+from afanet.progress import Bar
+
+EFFECTS = 400  # changes of a task by a cut that are computed at most; of many connections the strongest are cut
+
+Gates = dict[str, dict[str, Tensor]]  # by layer and kind
+Connection = tuple[str, int, int]  # layer, to, from; tasks counted from 0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one layer did with images: `flow` (images, to, from), and `kept` (images, tasks, channels).
+
+    The flow is in shares of magnitudes, as `record_flow` reads it. `kept` is the share of its own that a task keeps in
+    each channel, by the gates; None for a layer that has no gates for channels.
+    """
+
+    flow: Tensor
+    kept: Tensor | None
+
+
+Readings = dict[str, Reading]  # by layer
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What it changes if task `to` gets nothing of `source` at `layer`: by task, in its main metric."""
+
+    layer: str
+    to: str
+    source: str
+    changes: dict[str, Change]
+
+
+@dataclass(frozen=True)
+class Borrowed:
+    """Who borrowed what on `images` of the `total` test images, and what the connections that were cut are worth."""
+
+    images: int
+    total: int
+    readings: Readings
+    cuts: list[Cut]
+
+
+def read_photos(files: Sequence[Path], size: tuple[int, int]) -> Tensor:
+    """Images of any size as the network takes them, (B, 3, H, W); raises `InputError` for one that cannot be read."""
+    return torch.stack([as_input(read_image(file, "RGB", "photo"), size) for file in files])
+
+
+def as_input(photo: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
+    """A photo (H, W, 3) of any size as the network takes it: resized and normalised, (3, *size)."""
+    sample = {"image": tv_tensors.Image(torch.from_numpy(photo).permute(2, 0, 1)), "targets": {}, "id": ""}
+    image: Tensor = evaluation(size)(sample)["image"].as_subclass(Tensor)
+    return image
+
+
+@contextmanager
+def reading(network: nn.Module) -> Iterator[Callable[[], tuple[Gates, Readings]]]:
+    """Inside this context the function that it gives returns what layers did in the last forward pass, on the CPU.
+
+    Raises `InputError` for a network in which nothing meets.
+    """
+    with record_gates(network) as recorded, record_flow(network) as flows:
+
+        def read() -> tuple[Gates, Readings]:
+            gates = {layer: {kind: values.cpu() for kind, values in kinds.items()} for layer, kinds in recorded.items()}
+            return gates, {layer: Reading(flows[layer].cpu(), _kept(kinds)) for layer, kinds in gates.items()}
+
+        yield read
+
+
+def _kept(kinds: dict[str, Tensor]) -> Tensor | None:
+    return kinds["channel"][..., 0, 0].diagonal(dim1=1, dim2=2).mT if "channel" in kinds else None
+
+
+def read_layers(loaded: Loaded, images: Tensor) -> tuple[Gates, Readings]:
+    """What every layer does with these images; raises `InputError` for a network in which nothing meets."""
+    with reading(loaded.network) as read:
+        loaded.answer(images)
+    return read()
+
+
+def strongest(readings: Readings, most: int) -> list[Connection]:
+    """The connections that carry most on average, up to `most` of them, layer by layer.
+
+    >>> strongest({"stem": Reading(torch.tensor([[[0.9, 0.1], [0.4, 0.6]]]), None)}, 1)
+    [('stem', 1, 0)]
+    """
+    shares: dict[Connection, float] = {}
+    for layer, reading in readings.items():
+        mean = reading.flow.mean(0)
+        shares |= {(layer, to, source): mean[to, source].item() for to, source in permutations(range(len(mean)), 2)}
+    kept = set(sorted(shares, key=lambda one: -shares[one])[:most])
+    return [one for one in shares if one in kept]
+
+
+def borrow(predictor: Predictor, data: Data, limit: int) -> Borrowed:
+    """Read the layers on up to `limit` test images spread over the split, and cut each connection alone on them.
+
+    Where that would take more than `EFFECTS` changes of tasks, only the connections that carry most are cut. Raises
+    `InputError` for a network in which nothing meets.
+    """
+    total, names = len(data.test), list(predictor.tasks)
+    chosen = torch.linspace(0, total - 1, min(limit, total)).long().tolist()
+    whole = _no_scores(predictor)
+    parts: list[Readings] = []
+    for batch in _batches(predictor, data, chosen):
+        with reading(predictor.network) as read:
+            _score(predictor, batch, whole)
+        parts.append(read()[1])
+    readings = _join(parts)
+    found = {connection: _no_scores(predictor) for connection in strongest(readings, max(1, EFFECTS // len(names)))}
+    with Bar(len(chosen), "cutting connections") as bar:
+        for batch in _batches(predictor, data, chosen):
+            for connection, scores in found.items():
+                with cut_connection(predictor.network, *connection):
+                    _score(predictor, batch, scores)
+            bar.advance(len(batch["id"]))
+    cuts = [
+        Cut(
+            layer,
+            names[to],
+            names[source],
+            {
+                name: bootstrap_changes(scores[name], whole[name])[task.main_metric]
+                for name, task in predictor.tasks.items()
+            },
+        )
+        for (layer, to, source), scores in found.items()
+    ]
+    return Borrowed(len(chosen), total, readings, cuts)
+
+
+def _join(parts: Sequence[Readings]) -> Readings:
+    joined = {}
+    for layer in parts[0]:
+        kept = [reading.kept for part in parts if (reading := part[layer]).kept is not None]
+        joined[layer] = Reading(
+            torch.cat([part[layer].flow for part in parts]), torch.cat(kept) if len(kept) == len(parts) else None
+        )
+    return joined
+
+
+def _batches(predictor: Predictor, data: Data, chosen: Sequence[int]) -> Iterator[Batch]:
+    size = predictor.run.recipe.batch_size
+    for start in range(0, len(chosen), size):
+        yield examples(data, predictor.tasks, chosen[start : start + size])
+
+
+def _no_scores(predictor: Predictor) -> dict[str, ImageScores]:
+    return {name: ImageScores(task) for name, task in predictor.tasks.items()}
+
+
+def _score(predictor: Predictor, batch: Batch, scores: dict[str, ImageScores]) -> None:
+    for name, prediction in predictor.predict(batch["image"]).items():
+        scores[name].update(prediction, batch["targets"][name])

@@ -1,0 +1,55 @@
+"""One run looked into, with its data or without."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from afanet.comparison.look import Loaded, Predictor
+from afanet.comparison.runs import Finished
+from afanet.errors import InputError
+from afanet.inspection.connections import Cut, Gates, Readings, borrow, read_layers
+from afanet.runs.setup import open_tasks
+from afanet.tasks import Described
+
+PHOTOS_ALONE = "Shares are of the images below alone, and no connection was cut."
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Gates and readings of single photos; readings and cuts, with a note that says on what; the tasks that meet."""
+
+    tasks: Mapping[str, Described]
+    gates: Gates
+    photos: Readings
+    readings: Readings
+    cuts: list[Cut]
+    note: str
+
+
+def inspect_run(run: Finished, photos: Tensor, limit: int) -> Inspection:
+    """Look at normalised `photos` (B, 3, H, W) and at up to `limit` test images; with 0 the data are not opened.
+
+    Where the data cannot be read, the photos are all there is, and the note says so. Raises `InputError` for a network
+    in which nothing meets, and for a run that kept no description of its tasks and whose data cannot be read.
+    """
+    described, note = run.described, PHOTOS_ALONE
+    if limit or not described:
+        try:
+            data, tasks = open_tasks(run.recipe)
+        except InputError as error:
+            if not described:
+                raise
+            note += f" The data cannot be read: {error}."
+        else:
+            predictor = Predictor(run, tasks)
+            gates, of_photos = read_layers(predictor, photos)
+            if not limit:
+                return Inspection(tasks, gates, of_photos, of_photos, [], note)
+            found = borrow(predictor, data, limit)
+            note = f"Shares are means over {found.images} of {found.total} test images, on which connections were cut."
+            return Inspection(tasks, gates, of_photos, found.readings, found.cuts, note)
+    gates, of_photos = read_layers(Loaded(run, described), photos)
+    return Inspection(described, gates, of_photos, of_photos, [], note)

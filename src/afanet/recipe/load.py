@@ -1,0 +1,140 @@
+"""Reading recipes: by name or from a file, with single values overridden."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from afanet.errors import InputError, shown, unknown
+from afanet.recipe.schema import WEIGHTS, Recipe, recipe_keys
+from afanet.yaml_file import DEEPEST, read_yaml
+
+RECIPES = resources.files("afanet.recipe") / "recipes"
+
+
+def recipe_names() -> list[str]:
+    """The recipes that the package carries.
+
+    >>> recipe_names()[:4]
+    ['adience', 'adience-original', 'digits', 'faces']
+    """
+    return sorted(Path(file.name).stem for file in RECIPES.iterdir() if file.name.endswith(".yaml"))
+
+
+def describe_recipe(name: str) -> str:
+    """The first sentence of a recipe's opening comment.
+
+    >>> describe_recipe("rooms")
+    'Furnished rooms made by the program itself: ...'
+    """
+    lines = (RECIPES / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    comment = " ".join(line.removeprefix("#").strip() for line in takewhile(lambda line: line.startswith("#"), lines))
+    return f"{comment.partition('. ')[0].removesuffix('.')}."
+
+
+def load_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """The recipe of that name, or in that YAML file, with `overrides` by dotted key in place of what stands there.
+
+    A relative path in a file is relative to the file's folder, one in `overrides` to the current folder.
+
+    Raises `InputError` where there is no such recipe, the file is no YAML mapping, a key does not exist (the
+    nearest is named), or a value is not what its key takes.
+
+    >>> load_recipe("rooms", {"optimizer.lr": 0.01}).optimizer.lr
+    0.01
+    """
+    return _with(_read(source), overrides or {}, source)
+
+
+def change_recipe(recipe: Recipe, overrides: Mapping[str, Any], source: str | Path) -> Recipe:
+    """`recipe` with `overrides` by dotted key, which stand in `source`; raises as `load_recipe` does.
+
+    >>> change_recipe(load_recipe("rooms"), {"network.guard": 2}, "a file").network.guard
+    2.0
+    """
+    return _with(recipe.model_dump(), overrides, source)
+
+
+def _with(values: dict[str, Any], overrides: Mapping[str, Any], source: str | Path) -> Recipe:
+    for key, value in overrides.items():
+        *sections, last = key.split(".")
+        if len(sections) > DEEPEST:
+            raise InputError(
+                f"recipe {source}: key {shown(key)} has {len(sections)} sections, expected {DEEPEST} at most"
+            )
+        place = values
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise InputError(
+                    f"recipe {source}: '{section}' is {shown(place)}, expected a section with its own keys"
+                )
+        place[last] = value
+    _anchor(values, Path.cwd())
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, source) from None
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The whole recipe as YAML, every default spelt out; `load_recipe` reads it back as it was.
+
+    >>> dump_recipe(load_recipe("rooms")).splitlines()[0]
+    'name: rooms'
+    """
+    text: str = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+    return text
+
+
+def _read(source: str | Path) -> dict[str, Any]:
+    named = str(source) in recipe_names()
+    file = RECIPES / f"{source}.yaml" if named else Path(source)
+    if not named and Path(source).suffix not in (".yaml", ".yml"):
+        raise unknown("recipe", str(source), recipe_names())
+    values = read_yaml(file, f"recipe {source}")
+    if not isinstance(values, dict):
+        raise InputError(f"recipe {source} holds {shown(values, 40)}, expected keys such as 'data' and 'network'")
+    if not named:
+        _anchor(values, Path(source).absolute().parent)
+    return values
+
+
+def _anchor(values: dict[str, Any], folder: Path) -> None:
+    """Make the relative paths of a recipe, those of data and weights, begin at `folder`."""
+    if "data" in values:
+        values["data"] = _with_roots_in(folder, values["data"])
+    network = values.get("network")
+    weights = network.get("weights") if isinstance(network, dict) else None
+    if isinstance(weights, str) and weights not in WEIGHTS:
+        values["network"] = {**values["network"], "weights": str(folder / weights)}
+
+
+def _with_roots_in(folder: Path, value: Any) -> Any:
+    """`value` with every `root` in it, for some data sets are made of others, beginning at `folder`."""
+    if isinstance(value, list):
+        return [_with_roots_in(folder, part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: str(folder / inner) if key == "root" and isinstance(inner, str | Path) else _with_roots_in(folder, inner)
+        for key, inner in value.items()
+    }
+
+
+def _explain(error: ValidationError, source: str | Path) -> InputError:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    if first["type"] == "extra_forbidden":
+        sections = dict.fromkeys(known.rpartition(".")[0] for known in recipe_keys() if "." in known)
+        return unknown("recipe key", key, [*recipe_keys(), *sections])
+    if first["type"] == "missing":
+        return InputError(f"recipe {source}: '{key}' is missing, expected {recipe_keys().get(key, 'a section')}")
+    expected = first["msg"].replace("Input should", "which should", 1)
+    return InputError(f"recipe {source}: {key!r:.120} is {shown(first['input'])}, {expected}")

@@ -1,0 +1,244 @@
+"""The folder of a run: everything that a run was given and everything that came of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from afanet import __version__
+from afanet.errors import InputError, shown
+from afanet.files import path_in, write_whole
+from afanet.runs.checkpoint import PREFIX, read_checkpoint
+from afanet.runs.kept import check_results, read_kept
+from afanet.recipe.load import load_recipe
+from afanet.recipe.schema import Recipe
+
+MARK = "afanet-run.txt"
+MARK_TEXT = "A run of afanet: `afanet train` made this folder, and goes on in it with --resume.\n"
+LOCK, HOLDER = ".afanet-lock", ".afanet-holder.json"
+LABELS = (MARK, LOCK, HOLDER)  # what says that a folder is a run's, and nothing of the run
+MAY_DIFFER = ("workers", "checkpoint_every", "pictures_every", "device", "precision")  # between a run and its resuming
+
+
+class RunFolder:
+    """The paths of a run's files: its recipe, losses by epoch, last checkpoint, metrics and picture.
+
+    >>> RunFolder(Path("runs/rooms-afa-seed0")).checkpoint.as_posix()
+    'runs/rooms-afa-seed0/last.ckpt'
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.mark = path / MARK
+        self.recipe = path / "recipe.yaml"
+        self.log = path / "log.csv"
+        self.tensorboard = path / "tensorboard"
+        self.checkpoint = path / "last.ckpt"
+        self.best = path / "best.ckpt"
+        self.single = path / "single"
+        self.metrics = path / "metrics.json"
+        self.evaluation = path / "evaluation.json"
+        self.costs = path / "costs.json"
+        self.picture = path / "predictions.png"
+
+    @classmethod
+    def fresh(cls, path: Path) -> RunFolder:
+        """A folder that does not exist yet, or is empty; it is not made.
+
+        Raises `InputError` where something stands already.
+        """
+        try:
+            if path.exists() and not (path.is_dir() and all(file.name in LABELS for file in path.iterdir())):
+                raise InputError(
+                    f"run folder {path} exists and is not empty: give another one with --out, or remove it"
+                )
+        except OSError as error:
+            raise InputError(f"run folder {path} cannot be used: {error.strerror}") from None
+        return cls(path)
+
+    @classmethod
+    def resumable(cls, path: Path, recipe: Recipe) -> RunFolder:
+        """A folder in which a run by `recipe` was begun, or a fresh one.
+
+        Raises `InputError` where something else stands there, or a run by another recipe.
+        """
+        folder = cls(path)
+        if not folder.recipe.is_file():
+            return cls.fresh(path)
+        if not folder.is_run:
+            raise InputError(
+                f"{path} has a {folder.recipe.name}, but nothing else that train writes, so it is no run folder to "
+                "resume in: give another one with --out"
+            )
+        then, now = (leaves(r.model_dump(mode="json")) for r in (folder.read_recipe(), recipe))
+        for key in then | now:
+            if then.get(key) != now.get(key) and key not in MAY_DIFFER:
+                raise InputError(
+                    f"{folder.recipe} has {key} {shown(then.get(key))}, and now it is {shown(now.get(key))}: to "
+                    "resume, give the same command as before, or start another run with --out"
+                )
+        return folder
+
+    @classmethod
+    def usable(cls, path: Path, recipe: Recipe, resume: bool) -> RunFolder:
+        """A fresh folder away from the recipe's data or, with `resume`, one in which a run by `recipe` was begun."""
+        folder = cls.resumable(path, recipe) if resume else cls.fresh(path)
+        if not folder.is_run:
+            require_outside(path, recipe)
+        return folder
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a run was begun here: by its mark or, where an older version began it, by what else it left."""
+        if self.mark.is_file():
+            return True
+        if not self.recipe.is_file():
+            return False
+        return _is_log(self.log) or _is_checkpoint(self.checkpoint) or RunFolder(self.single).is_run
+
+    @property
+    def learnt(self) -> bool:
+        """Whether there is something here that a person would miss: weights, a first stage, a batch that failed."""
+        kept = (self.checkpoint, self.best, self.single, *self.path.glob("nonfinite*.pt"))
+        return any(file.exists() for file in kept)
+
+    @classmethod
+    def existing(cls, path: Path) -> RunFolder:
+        """The folder of a run that has saved a checkpoint.
+
+        Raises `InputError` where the folder is none of a run.
+        """
+        folder = cls(path)
+        for file in (folder.recipe, folder.checkpoint):
+            if not file.is_file():
+                raise InputError(f"{path} is no folder of a run: it has no {file.name}, expected what train writes")
+        return folder
+
+    def weights(self, recipe: Recipe) -> Path:
+        """The checkpoint whose weights are scored: the last, or that of the best epoch where the recipe selects."""
+        return self.best if recipe.select == "validation" else self.checkpoint
+
+    def read_results(self) -> dict[str, Any]:
+        """What the end of training wrote.
+
+        Raises `InputError` where the file holds something else, or a newer version than this one wrote it.
+        """
+        results = read_kept(self.metrics)
+        try:
+            made = str(results.get("versions", {}).get("afanet", __version__))
+            newer = _minor(made) > _minor(__version__)
+        except (ValueError, AttributeError):
+            raise InputError(f"{self.metrics} is not what train wrote: restore it, or remove it") from None
+        if newer:
+            raise InputError(
+                f"{self.path} was made by afanet {made}, which this version, {__version__}, does not know how to read: "
+                "install that one or a later one"
+            )
+        return check_results(self.metrics, results)
+
+    def read_recipe(self) -> Recipe:
+        """The recipe that the run was made by."""
+        return load_recipe(self.recipe)
+
+    def write(self, file: Path, results: dict[str, Any]) -> None:
+        """Keep results as JSON, with null for a figure that nothing was there to compute from."""
+        write_whole(file, json.dumps(strict(results), indent=2, allow_nan=False) + "\n")
+
+    def read_metrics(self) -> dict[str, Any] | None:
+        """The results at the end of training, None where the run did not come to it; runs of before kept no threads.
+
+        Raises `InputError` as `read_results` does.
+        """
+        if not self.metrics.is_file():
+            return None
+        results = self.read_results()
+        return {"tasks": results["tasks"], "threads": results.get("threads")}
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    """What of a version may change how a run is kept; a patch never does.
+
+    >>> _minor("1.2.3") == _minor("1.2.4rc1") < _minor("1.10.0")
+    True
+    """
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
+
+
+def leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by dotted key.
+
+    >>> leaves({"a": 1, "b": {"c": 2}})
+    {'a': 1, 'b.c': 2}
+    """
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
+
+
+def require_outside(path: Path, recipe: Recipe) -> None:
+    """Raise `InputError` where a new run folder would lie in a folder of the recipe's data, or around one."""
+    out = path.resolve()
+    for root in _roots(recipe.data.model_dump()):
+        data = root.resolve()
+        inside = out.is_relative_to(data) and not data.is_file()
+        if inside or data.is_relative_to(out):
+            where = "inside" if inside and out != data else "around" if out != data else "at"
+            raise InputError(
+                f"run folder {path} would lie {where} the data folder {root}: give a folder elsewhere with --out"
+            )
+
+
+def _roots(values: Any) -> Iterator[Path]:
+    """Every `root` in a recipe's data section, for some data sets are made of others."""
+    if isinstance(values, list | tuple):
+        for value in values:
+            yield from _roots(value)
+    elif isinstance(values, dict):
+        for key, value in values.items():
+            if key == "root" and isinstance(value, str | Path):
+                yield Path(value)
+            else:
+                yield from _roots(value)
+
+
+def _is_log(file: Path) -> bool:
+    if not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        return stream.read(19) == b"epoch,step,seconds,"
+
+
+def _is_checkpoint(file: Path) -> bool:
+    if not file.is_file():
+        return False
+    try:
+        return all(name.startswith(PREFIX) for name in read_checkpoint(file)["state_dict"])
+    except InputError:
+        return False
+
+
+def default_folder(recipe: Recipe) -> Path:
+    """`runs/NAME-METHOD-seedSEED`; raises `InputError` for a recipe whose name cannot be a folder's.
+
+    >>> default_folder(load_recipe("rooms")).as_posix()
+    'runs/rooms-afa-seed0'
+    """
+    return path_in(Path("runs"), f"{recipe.name}-{recipe.network.method}-seed{recipe.seed}")
+
+
+def strict(value: Any) -> Any:
+    """Nested values as JSON has them: null in place of what is no finite number.
+
+    >>> strict({"a": [1.5, math.nan]})
+    {'a': [1.5, None]}
+    """
+    if isinstance(value, dict):
+        return {key: strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

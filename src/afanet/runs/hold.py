@@ -1,0 +1,111 @@
+"""Holding a run folder: one process at a time trains in it, and takes back only what it made itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from afanet.errors import InputError
+from afanet.files import make_folder, read_json, remove_folders, require_regular, write_whole
+from afanet.runs.folder import HOLDER, LOCK, MARK_TEXT, RunFolder
+from afanet.recipe.load import dump_recipe
+from afanet.recipe.schema import Recipe
+
+
+@contextmanager
+def held(folder: RunFolder, recipe: Recipe, resume: bool) -> Iterator[None]:
+    """Train in `folder` within this block: it is made, locked, marked as a run's, and given the resolved recipe.
+
+    If the block ends in an `InputError` or `OSError` before anything was learnt, the folder is as it was before: files
+    that the run made are removed by name, folders that it made if they are empty. A batch whose loss was no finite
+    number is kept, and everything with it. The lock ends with this process, however that ends. Raises `InputError`
+    where another process holds the folder, and as `RunFolder.fresh` and `RunFolder.resumable` do.
+    """
+    try:
+        made = make_folder(folder.path)
+    except OSError as error:
+        raise InputError(f"run folder {folder.path} cannot be written: {error.strerror}") from None
+    lock_there = (folder.path / LOCK).exists()
+    lock = _acquired(folder, made)
+    there = {path for path in own_files(folder) if path.exists()} - (set() if lock_there else {folder.path / LOCK})
+    if not folder.tensorboard.exists():
+        made.append(folder.tensorboard)
+    recipe_before = None
+    try:
+        if folder.recipe in there:
+            recipe_before = require_regular(folder.recipe).read_bytes()
+        RunFolder.usable(folder.path, recipe, resume)  # again, for another process may have been faster
+        write_whole(folder.path / HOLDER, json.dumps(_myself()))
+        write_whole(folder.mark, MARK_TEXT)
+        if recipe_before is None or folder.read_recipe() != recipe:
+            write_whole(folder.recipe, dump_recipe(recipe))
+        yield
+    except (InputError, OSError):
+        if not folder.learnt:
+            if recipe_before is not None and folder.recipe.read_bytes() != recipe_before:
+                write_whole(folder.recipe, recipe_before)
+            for path in set(own_files(folder)) - there:
+                path.unlink(missing_ok=True)
+            remove_folders(made)
+        raise
+    finally:
+        with suppress(OSError):
+            (folder.path / HOLDER).unlink()
+        lock.release()
+
+
+def _acquired(folder: RunFolder, made: list[Path]) -> FileLock:
+    """The folder's lock, held by this process."""
+    lock = FileLock(folder.path / LOCK, timeout=0)
+    try:
+        lock.acquire()
+        if (folder.path / LOCK).exists():
+            return lock
+        lock.release()  # its holder took the folder back while this process waited at the door
+    except Timeout:
+        pass
+    except (OSError, NotImplementedError) as error:
+        remove_folders(made)
+        raise InputError(f"run folder {folder.path} cannot be locked ({error}): give another one with --out") from None
+    raise InputError(_who(folder))
+
+
+def require_free(folder: RunFolder) -> None:
+    """Raise `InputError` where another process trains in `folder` now."""
+    if (folder.path / LOCK).is_file():
+        _acquired(folder, []).release()
+
+
+def own_files(folder: RunFolder) -> list[Path]:
+    """The files that a run makes before anything is learnt, those of TensorBoard that are there now among them."""
+    path = folder.path
+    events = sorted(folder.tensorboard.glob("events.out.tfevents.*"))
+    return [path / LOCK, path / HOLDER, folder.mark, folder.recipe, folder.log, path / "mlflow.db", *events]
+
+
+def _myself() -> dict[str, str | int]:
+    return {
+        "process": os.getpid(),
+        "machine": socket.gethostname(),
+        "since": datetime.now().astimezone().isoformat(" ", "seconds"),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])[:400],
+    }
+
+
+def _who(folder: RunFolder) -> str:
+    """A sentence on who holds the folder."""
+    try:
+        holder = read_json(folder.path / HOLDER)
+        who = f"process {holder['process']} on {holder['machine']}, since {holder['since']} (`{holder['command']}`)"
+    except (InputError, KeyError, TypeError):  # it has only just begun
+        who = "another process"
+    return f"run folder {folder.path} is in use by {who}: wait for its end, or give another folder with --out"

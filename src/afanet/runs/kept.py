@@ -1,0 +1,127 @@
+"""What a run keeps as JSON, checked key by key before any of it is used: a run folder may be anybody's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+)
+from pydantic_core import PydanticCustomError
+
+from afanet.errors import InputError
+from afanet.files import read_json
+from afanet.meanings import MOST, meaning_fault
+from afanet.recipe.schema import TaskName
+
+THREADS = 65_536  # at most
+
+
+def _meaning(meaning: Any) -> Any:
+    if meaning and (fault := meaning_fault(meaning)):
+        raise PydanticCustomError("meaning", "whose {fault}", {"fault": fault})
+    return meaning
+
+
+Figure = FiniteFloat | None  # null where nothing was there to compute it from
+Figures = dict[TaskName, dict[str, Figure]]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Output = Annotated[
+    dict[Literal["dense", "pooled"], Annotated[int, Field(ge=1, le=MOST)]], Field(min_length=1, max_length=1)
+]
+
+
+class _Kept(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class _Task(_Kept):
+    """See `Description.as_json`; runs of before it was kept have no `meaning`."""
+
+    output: Output
+    main_metric: str
+    higher_is_better: dict[str, bool]
+    meaning: Annotated[dict[str, Any], BeforeValidator(_meaning)] = {}
+
+
+class _Results(_Kept):
+    """`metrics.json` and `evaluation.json`, so far as anything is read from them; older runs have fewer keys."""
+
+    tasks: Figures
+    validation: Figures = {}
+    described: dict[TaskName, _Task] = {}
+    recipe: str = ""
+    method: str = ""
+    data: str = ""
+    weights: str = ""
+    fingerprint: str | None = None
+    steps: Count = 0
+    parameters: Count = 0
+    flops: Count = 0
+    threads: Annotated[int, Field(ge=1, le=THREADS)] | None = None
+    versions: dict[str, str] = {}
+
+
+class _Costs(_Kept):
+    costs: dict[str, FiniteFloat]
+
+
+def read_kept(file: Path) -> dict[str, Any]:
+    """The JSON object in a file of a run, as yet unchecked; raises `InputError` where there is none."""
+    try:
+        kept = read_json(file)
+    except InputError as error:
+        raise InputError(f"{file} is not what train wrote: {error}; restore it, or remove it") from None
+    if not isinstance(kept, dict):
+        raise InputError(f"{file} is not what train wrote: restore it, or remove it")
+    return kept
+
+
+def check_results(file: Path, results: dict[str, Any]) -> dict[str, Any]:
+    """`results`, which stand in `file`; raises `InputError` that names the first key whose value cannot be.
+
+    >>> check_results(Path("metrics.json"), {"tasks": {"a b": {}}})
+    Traceback (most recent call last):
+        ...
+    afanet.errors.InputError: metrics.json is not what train wrote: 'tasks' has 'a b', which is no word of ...
+    """
+    _check(_Results, file, results)
+    for name, task in results.get("described", {}).items():
+        if odd := {task["main_metric"], *task["higher_is_better"]} ^ set(results["tasks"].get(name, {})):
+            raise _other(file, f"of {min(odd)!r:.60} of task '{name}' it has the figure or the direction alone")
+    return results
+
+
+def read_costs(file: Path) -> dict[str, float]:
+    """The costs in `costs.json`, by name; raises `InputError` where it holds anything else."""
+    kept = read_kept(file)
+    _check(_Costs, file, kept)
+    costs: dict[str, float] = kept["costs"]
+    return costs
+
+
+def _check(model: type[_Kept], file: Path, kept: dict[str, Any]) -> None:
+    try:
+        model.model_validate(kept)
+    except ValidationError as error:
+        first = error.errors()[0]
+        *where, last = (str(part) for part in first["loc"])
+        said = first["msg"].replace("Input should", "which should", 1)
+        key = ".".join([*where, last])
+        if last == "[key]":
+            found = f"'{'.'.join(where[:-1])}' has {where[-1]!r:.80}, {said}"
+        elif first["type"] == "missing":
+            found = f"{key!r:.120} is missing"
+        else:
+            found = f"{key!r:.120} is {first['input']!r:.60}, {said}"
+        raise _other(file, found) from None
+
+
+def _other(file: Path, found: str) -> InputError:
+    return InputError(f"{file} is not what train wrote: {found}; restore it, or remove it")

@@ -1,0 +1,109 @@
+"""From a recipe to the things a run is made of: data, tasks, network."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from afanet.data import Data, open_data
+from afanet.data.cache import config_folder, use_cache
+from afanet.data.checks.leaks import leaks
+from afanet.errors import InputError, unknown
+from afanet.limits import MOST_TASKS
+from afanet.networks import create_network
+from afanet.tasks import Described, Task
+from afanet.progress import say
+from afanet.recipe.schema import Recipe
+
+
+def open_whole(recipe: Recipe) -> Data:
+    """The recipe's data, all of them in order.
+
+    Raises `InputError` for data that cannot be used, for the first problem found in their labels, for a person or scene
+    in two splits, and for a split without a sample.
+    """
+    data = open_data(recipe.data.name, recipe.data.root, recipe.data.size, **recipe.data.options)
+    problems = [*data.problems, *leaks(data)]
+    if problems:
+        more = f", and {len(problems) - 1} more: `afanet data check` lists them" if len(problems) > 1 else ""
+        raise InputError(f"{problems[0]}{more}")
+    for name in ("train", "test"):
+        if not len(data.splits[name]):
+            raise InputError(f"data set '{recipe.data.name}' has no sample in its split {name}: training needs both")
+    return data
+
+
+def open_tasks(recipe: Recipe) -> tuple[Data, dict[str, Task]]:
+    """The recipe's data, from their cache if there is one, and those of its tasks that the recipe wants learnt.
+
+    Raises `InputError` for data that cannot be used and for a task that they do not have.
+    """
+    data, cache = use_cache(open_whole(recipe), data_cache(recipe))
+    if cache:
+        say(f"reading samples from the cache {cache}")
+    wanted = recipe.tasks or tuple(data.tasks)
+    for name in wanted:
+        if name not in data.tasks:
+            raise unknown(f"task of data set {recipe.data.name}", name, data.tasks)
+    for name in recipe.losses:
+        if name not in wanted:
+            raise unknown("task under losses", name, wanted)
+    tasks = {name: data.tasks[name] for name in wanted}
+    return data, tasks | {name: tasks[name].with_loss(options) for name, options in recipe.losses.items()}
+
+
+def data_cache(recipe: Recipe) -> Path:
+    """The folder of the caches of the recipe's data."""
+    return config_folder(recipe.data.name, recipe.data.model_dump(mode="json", exclude={"name", "crop"}))
+
+
+def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) -> nn.Module:
+    """The recipe's network for these tasks, its backbones with `weights`; raises `InputError` for endless tasks."""
+    if len(tasks) > MOST_TASKS:
+        raise InputError(f"there are {len(tasks):,} tasks, expected at most {MOST_TASKS:,}: choose some with tasks")
+    options: dict[str, Any] = {} if recipe.network.guard is None else {"limit": recipe.network.guard}
+    if recipe.network.per_task:
+        options["per_task"] = True
+    return create_network(
+        recipe.network.method,
+        {name: task.output for name, task in tasks.items()},
+        recipe.network.backbone,
+        weights=weights,
+        size=recipe.data.window,
+        output_stride=recipe.network.output_stride,
+        multi_grid=recipe.network.multi_grid,
+        meet=recipe.network.meet,
+        trunk=recipe.network.trunk,
+        **options,
+    )
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Errors as they were raised, though loaders wrap a worker's in its traceback."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(str(error).strip().rpartition(f"{InputError.__name__}: ")[2]) from None
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Sums in one order wherever torch has such a form; where it has none on CUDA, it computes all the same."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*deterministic")
+        warnings.filterwarnings(
+            "ignore", message="Grad strides do not match"
+        )  # of 1x1 kernels, whose layouts are equal
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before[0], warn_only=before[1])

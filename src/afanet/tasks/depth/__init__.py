@@ -1,0 +1,1 @@
+"""The distance to what each pixel shows."""

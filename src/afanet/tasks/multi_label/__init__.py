@@ -1,0 +1,1 @@
+"""Several labels for one image, each on or off by itself."""

@@ -1,0 +1,1 @@
+"""Which way what each pixel shows is facing."""

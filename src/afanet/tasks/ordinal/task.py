@@ -1,0 +1,123 @@
+"""Ordinal regression: one class for the whole image, of classes that stand in an order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.classification import MulticlassCohenKappa, MulticlassConfusionMatrix
+
+from afanet.errors import InputError
+from afanet.networks.outputs import Pooled
+from afanet.tasks.across import ALONE, Across
+from afanet.tasks.classification.task import OneOff
+from afanet.tasks.task import PooledTask
+
+UNLABELLED = -1
+
+
+class OrdinalScores(MulticlassConfusionMatrix):
+    """`accuracy`, and `mae`, the mean number of classes between prediction and truth, over the set.
+
+    Not a number where nothing was labelled.
+
+    >>> import torch
+    >>> scores = OrdinalScores(num_classes=4, ignore_index=-1)
+    >>> scores.update(torch.tensor([0, 1, 3, 0]), torch.tensor([1, 1, 1, -1]))
+    >>> {name: round(value.item(), 3) for name, value in scores.compute().items()}
+    {'accuracy': 0.333, 'mae': 1.0}
+    """
+
+    def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
+        confusion = self.confmat.double()
+        place = torch.arange(len(confusion), device=confusion.device)
+        off = confusion * (place[:, None] - place).abs()
+        return {"accuracy": confusion.trace() / confusion.sum(), "mae": off.sum() / confusion.sum()}
+
+
+class Ordinal(PooledTask):
+    """One of K ordered classes by conditional ordinal regression; a target of -1 means not labelled.
+
+    CORN (Shi, Cao & Raschka, 2021, arXiv:2111.08851). Logit k of the K - 1 stands for the chance that the class y lies
+    beyond k, given that it lies beyond k - 1: f_k = P(y > k | y > k - 1). So
+
+        P(y > k) = f_0 f_1 ... f_k,
+
+    which never rises with k: the prediction, the number of k with P(y > k) > 1/2, contradicts none of them. Logit k
+    learns, by binary cross-entropy, from those samples alone for which its condition holds, y >= k.
+
+    Target int64 (B,); logits (B, K - 1); prediction int64 (B,). Fewer than two classes raise `InputError`.
+
+    >>> import torch
+    >>> task = Ordinal("age", ["child", "adult", "old"])
+    >>> logits = torch.tensor([[-1.0, 9.0], [2.0, -1.0], [2.0, 2.0]])
+    >>> [task.caption(value) for value in task.predict(logits)]
+    ['child', 'adult', 'old']
+    >>> round(task.loss(logits, torch.tensor([0, -1, -1])).item(), 4)  # ln(1 + exp(-1)), the 9 never asked
+    0.3133
+    """
+
+    main_metric = "mae"
+
+    def __init__(self, name: str, classes: Sequence[str]) -> None:
+        if len(classes) < 2:
+            raise InputError(f"ordinal task '{name}' has {len(classes)} classes, expected at least two in their order")
+        self.name = name
+        self.classes = self.names = tuple(classes)
+        self.output = Pooled(len(self.classes) - 1)
+        self.higher_is_better = {"accuracy": True, "mae": False, "one_off": True, "kappa": True}
+
+    def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
+        """Binary cross-entropy in nats, averaged over every question that a labelled sample of the batch answers."""
+        place = torch.arange(logits.shape[1], device=logits.device)
+        asked = target[:, None] >= place  # of an unlabelled sample, -1, nothing is
+        beyond = (target[:, None] > place).float()
+        terms = F.binary_cross_entropy_with_logits(logits.float(), beyond, reduction="none")
+        return across.mean(torch.where(asked, terms, 0).sum(), asked.sum())
+
+    def unlabelled(self, size: tuple[int, int]) -> Tensor:
+        """-1, int64, of no axes."""
+        return torch.tensor(UNLABELLED)
+
+    def labelled(self, target: Tensor) -> Tensor:
+        """Images with a class."""
+        return target != UNLABELLED
+
+    def predict(self, logits: Tensor) -> Tensor:
+        """The number of classes that the true one more probably than not lies beyond, int64 (B,)."""
+        return (logits.float().sigmoid().cumprod(1) > 0.5).sum(1)
+
+    def estimate(self, logits: Tensor) -> Tensor:
+        """The probability of each class, P(y > k - 1) - P(y > k), float32 (B, K)."""
+        beyond = F.pad(logits.float().sigmoid().cumprod(1), (1, 0), value=1.0)
+        return beyond - F.pad(beyond[:, 1:], (0, 1))
+
+    @property
+    def meaning(self) -> dict[str, Any]:
+        """`ordinal`, with its `classes` in their order, of which the median is decided for."""
+        return {"kind": "ordinal", "classes": list(self.classes)}
+
+    def metrics(self) -> MetricCollection:
+        """`accuracy`, `mae` (in classes), `one_off` (the share at most one class off) and `kappa`, over the set.
+
+        `kappa` is Cohen's, weighted by the square of the distance: 1 is perfect, 0 what chance would give.
+        """
+        # Checking the values would search every batch for its distinct ones.
+        known: dict[str, Any] = {
+            "num_classes": len(self.classes),
+            "ignore_index": UNLABELLED,
+            "validate_args": False,
+        }
+        rest: dict[str, Metric | MetricCollection] = {
+            "one_off": OneOff(**known),
+            "kappa": MulticlassCohenKappa(weights="quadratic", **known),
+        }
+        return MetricCollection([OrdinalScores(**known), MetricCollection(rest)])
+
+    def caption(self, value: Tensor) -> str:
+        """The class's name, `?` where there is no label."""
+        return "?" if value.item() == UNLABELLED else self.classes[int(value.item())]

@@ -1,0 +1,124 @@
+"""The stream of training batches: which samples, in which order, and how augmented, by the seed and the place alone.
+
+Nothing of it depends on what was drawn before, on the number of workers or on how often training was interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision.transforms import v2
+
+from afanet import limits
+from afanet.data import Collate, Data, Sample, Split
+from afanet.errors import InputError
+from afanet.progress import say
+from afanet.recipe.schema import Recipe
+from afanet.training.learner import draw_seed
+from afanet.training.order import epoch_order
+
+Draw = tuple[int, int]  # which draw of the whole run, and the sample's index
+
+
+class Seeded(Dataset[Sample]):
+    """A split whose random transforms are decided by the seed and the number of the draw; of `crop` each, if given."""
+
+    def __init__(self, split: Split, seed: int, crop: tuple[int, int] | None = None) -> None:
+        self.split = split
+        self.seed = seed
+        self.crop = v2.Identity() if crop is None else v2.RandomCrop(crop)
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        number, index = draw
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(draw_seed(self.seed, "draw", number))
+            sample: Sample = self.crop(self.split[index])
+            return sample
+
+
+class Order(Sampler[list[Draw]]):
+    """The batches of one epoch that one of several processes trains on, from a place on.
+
+    Every epoch has an order of its own, of which a batch is the next `batch_size` samples; process r of W takes every
+    W-th of them from the r-th on. A last batch that is not full is left out, if others are.
+    """
+
+    def __init__(self, data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> None:
+        self.length = len(data.train)
+        self.shares = data.shares
+        self.seed = recipe.seed
+        self.size = min(recipe.batch_size, self.length)
+        self.rank, self.world = rank, world
+        self.epoch = 0
+        self.first = 0
+
+    def __len__(self) -> int:
+        return self.length // self.size
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        order = epoch_order(self.length, self.shares, self.seed, self.epoch)
+        for batch in range(self.first, len(self)):
+            places = range(batch * self.size + self.rank, (batch + 1) * self.size, self.world)
+            yield [(self.epoch * self.length + place, int(order[place])) for place in places]
+
+
+def train_loader(data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> DataLoader[Sample]:
+    """The training batches of process `rank` of `world`; its `batch_sampler` is an `Order`.
+
+    Raises `InputError` for batches of one image, which batch norm cannot train on, for batches that cannot be shared
+    out evenly, for a crop that is larger than the images, and for batches that this machine's memory does not hold.
+    """
+    (height, width), (rows, columns) = recipe.data.size, recipe.data.window
+    if rows > height or columns > width:
+        raise InputError(f"data.crop is {rows}x{columns}, expected no more than data.size, {height}x{width}")
+    images = len(data.train)
+    if min(images, recipe.batch_size) < 2:
+        raise InputError(
+            f"batches of one image cannot be trained on (batch_size {recipe.batch_size}, {images} training images): "
+            "batch norm needs at least two"
+        )
+    if min(images, recipe.batch_size) % world:
+        raise InputError(
+            f"batches of {min(images, recipe.batch_size)} images cannot be shared out among {world} processes: "
+            f"set batch_size to a multiple of {world}"
+        )
+    held = min(images, recipe.batch_size) * 3 * height * width * 4
+    if held > limits.memory():
+        raise InputError(
+            f"batches of {min(images, recipe.batch_size)} images of {height}x{width} are {held / 2**30:.0f} GiB, and "
+            f"this machine has {limits.memory() / 2**30:.0f}: lower batch_size or data.size"
+        )
+    return DataLoader(
+        Seeded(data.train, recipe.seed, recipe.data.crop),
+        batch_sampler=Order(data, recipe, rank, world),
+        collate_fn=Collate(data.tasks),
+        num_workers=recipe.workers,
+        persistent_workers=recipe.workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def scoring_loader(data: Data, split: Split, recipe: Recipe, rank: int = 0, world: int = 1) -> DataLoader[Sample]:
+    """The share of a split that process `rank` of `world` scores, in its order, to the last sample.
+
+    The recipe may be one of a larger machine: then as many workers read as this one bears.
+    """
+    return DataLoader(
+        split,
+        sampler=range(rank, len(split), world),
+        batch_size=recipe.batch_size,
+        collate_fn=Collate(data.tasks),
+        num_workers=_workers_here(recipe.workers, limits.most_processes()),
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+@cache  # said once
+def _workers_here(wanted: int, most: int) -> int:
+    if wanted > most:
+        machine = f"a machine of {limits.cores()} cores"
+        say(f"workers is {wanted} in this recipe, more than {machine} bears: samples are read by {most}")
+    return min(wanted, most)

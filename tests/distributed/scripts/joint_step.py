@@ -1,0 +1,97 @@
+"""Run by one process or two: three steps on the joint batch, each process with its share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from afanet.distributed.processes import create_fabric
+from afanet.networks.outputs import Dense
+from afanet.recipe.load import load_recipe
+from afanet.tasks import Classification, Depth, Segmentation
+from afanet.training.learner import Learner
+
+TASKS = {
+    "segmentation": Segmentation(["a", "b", "c"]).with_loss({"class_weights": [1, 2, 3]}),
+    "depth": Depth().with_loss({"name": "berhu"}),
+    "far": Depth(name="far").with_loss({"name": "silog"}),
+    "age": Classification("age", ["young", "old"]),
+}
+
+
+CASES = {  # what stands in the recipe beside the name of the balancing
+    "accumulated": ("equal", {"optimizer.accumulate": 2}),
+    "averaged": ("equal", {"optimizer.ema": 0.5}),
+    "clipped": ("equal", {"optimizer.clip": 0.01}),
+    "skipped": ("equal", {"skip_nonfinite": True}),
+    "unlabelled": ("equal", {}),
+    "unlabelled-pcgrad": ("pcgrad", {}),
+}
+
+
+class Branches(nn.Module):
+    """A trunk that all share, with a batch norm, and a layer for each task."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU())
+        self.head = nn.ModuleDict({name: nn.Conv2d(6, task.output.channels, 1) for name, task in TASKS.items()})
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        x = self.backbone(images)
+        dense = {name: head(x) for name, head in self.head.items()}
+        return {name: y if isinstance(TASKS[name].output, Dense) else y.mean((2, 3)) for name, y in dense.items()}
+
+
+def joint_batch() -> dict[str, object]:
+    torch.manual_seed(5)
+    depth = torch.rand(6, 1, 8, 8) * (torch.rand(6, 1, 8, 8) > 0.5)
+    depth[::2] = 0  # one process has no label of it
+    classes = torch.randint(3, (6, 8, 8))
+    classes[3] = 255
+    targets = {"segmentation": classes, "depth": depth, "far": 1 + torch.rand(6, 1, 8, 8)}
+    targets["age"] = torch.tensor([0, 1, 1, -1, 0, 1])
+    return {"image": torch.randn(6, 3, 8, 8), "targets": targets, "id": list("abcdef")}
+
+
+def share(batch: dict, rank: int, world: int) -> dict:
+    targets = {name: target[rank::world] for name, target in batch["targets"].items()}
+    return {"image": batch["image"][rank::world], "targets": targets, "id": batch["id"][rank::world]}
+
+
+def without_labels(batch: dict) -> dict:
+    """Nobody has a label of depth, of far or of age, in no process."""
+    targets = dict(batch["targets"])
+    targets |= {name: torch.zeros_like(targets[name]) for name in ("depth", "far")}
+    targets["age"] = torch.full_like(targets["age"], -1)
+    return {**batch, "targets": targets}
+
+
+def main(case: str, out: Path) -> None:
+    balancing, options = CASES.get(case, (case, {}))
+    sgd = {"optimizer.name": "sgd", "optimizer.momentum": 0, "optimizer.weight_decay": 0, "optimizer.lr": 0.1}
+    plain = {"schedule.name": "constant", "schedule.warmup": 0, "device": "cpu", "precision": "float32"}
+    recipe = load_recipe("rooms", sgd | plain | {"balancing.name": balancing, "data.size": [8, 8]} | options)
+    fabric = create_fabric(recipe, torch.device("cpu"))
+    torch.manual_seed(1)
+    learner = Learner(fabric, Branches(), TASKS, recipe, steps=3)
+    learner.train()
+    found = []
+    for step in range(3):
+        joint = joint_batch()
+        if case.startswith("unlabelled"):
+            joint = without_labels(joint)
+        if case == "skipped" and step == 1:
+            joint["image"][0] = torch.nan  # in the share of the first process alone
+        batch = share(joint, fabric.global_rank, fabric.world_size)
+        losses, _ = learner.learn([batch] * recipe.optimizer.accumulate)
+        found.append(losses)
+    state = {name: value.clone() for name, value in learner.scored.state_dict().items()}
+    torch.save({"losses": torch.stack(found), "state": state}, out / f"{fabric.world_size}-{fabric.global_rank}.pt")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

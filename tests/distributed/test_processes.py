@@ -1,0 +1,156 @@
+"""Several processes learn what one would from the joint batch."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from timm.layers import BatchNormAct2d, SyncBatchNormAct
+from torch import nn
+
+from afanet.distributed.processes import JointBatchNorm, JointBatchNormAct, synchronise_norms, to_launch
+from afanet.errors import InputError
+from afanet.recipe.schema import Recipe
+
+SCRIPT = Path(__file__).parent / "scripts" / "joint_step.py"
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def run(processes: int, case: str, out: Path) -> None:
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    command = [sys.executable, *(launcher if processes > 1 else []), str(SCRIPT), case, str(out)]
+    subprocess.run(command, check=True, timeout=240, env=ENVIRONMENT)
+
+
+def assert_alike(out: Path) -> None:
+    """What two processes learnt in `out` is what one did, every number of it, and the same in both."""
+    one, first, second = (torch.load(out / name, weights_only=True) for name in ("1-0.pt", "2-0.pt", "2-1.pt"))
+    torch.testing.assert_close(first["losses"], one["losses"], rtol=1e-5, atol=1e-6, equal_nan=True)
+    for name, value in one["state"].items():
+        torch.testing.assert_close(first["state"][name], value, rtol=1e-5, atol=1e-6, msg=name)
+        assert torch.equal(second["state"][name], first["state"][name]), name
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "equal",
+        "pcgrad",
+        *(
+            pytest.param(case, marks=pytest.mark.slow)
+            for case in ("uw", "random-loss", "upgrad", "gradnorm", "famo", "unlabelled", "unlabelled-pcgrad")
+        ),
+        *(pytest.param(case, marks=pytest.mark.slow) for case in ("accumulated", "averaged", "clipped", "skipped")),
+    ],
+)
+def test_two_processes_learn_what_one_does_from_the_joint_batch(case: str, tmp_path: Path) -> None:
+    """Losses over the labels of both, batch norms over the images of both, every weight to 1e-6 after three steps."""
+    for processes in (1, 2):
+        run(processes, case, tmp_path)
+    assert_alike(tmp_path)
+
+
+def free_port() -> str:
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        return str(place.getsockname()[1])
+
+
+def start_all(variables: list[dict[str, str]], out: Path) -> None:
+    """Run the script once for each set of variables, all at once, as a launcher on so many machines would."""
+    command = [sys.executable, str(SCRIPT), "equal", str(out)]
+    started = [subprocess.Popen(command, env=ENVIRONMENT | more) for more in variables]
+    assert [process.wait(240) for process in started] == [0] * len(started)
+
+
+@pytest.mark.parametrize(("nodes", "here"), [(1, 2), pytest.param(2, 1, marks=pytest.mark.slow)])
+def test_tasks_of_slurm_train_together(nodes: int, here: int, tmp_path: Path) -> None:
+    """As srun starts them: nothing but its variables, address and port given since this machine is no node of SLURM."""
+    job = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": str(here), "SLURM_NNODES": str(nodes), "SLURM_JOB_ID": "7"}
+    job |= {"SLURM_JOB_NAME": "train", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    tasks = [(rank // here, rank % here) for rank in range(2)]
+    start_all(
+        [
+            job | {"SLURM_PROCID": str(rank), "SLURM_NODEID": str(node), "SLURM_LOCALID": str(local)}
+            for rank, (node, local) in enumerate(tasks)
+        ],
+        tmp_path,
+    )
+    run(1, "equal", tmp_path)
+    assert_alike(tmp_path)
+
+
+@pytest.mark.slow
+def test_torchrun_on_two_nodes(tmp_path: Path) -> None:
+    """Two agents that find each other, a process each."""
+    place = f"--rdzv-endpoint=127.0.0.1:{free_port()}"
+    launcher = [
+        "torch.distributed.run",
+        "--nnodes=2",
+        "--nproc-per-node=1",
+        "--rdzv-backend=c10d",
+        "--rdzv-id=1",
+        place,
+    ]
+    command = [sys.executable, "-m", *launcher, "--local-addr=127.0.0.1", str(SCRIPT), "equal", str(tmp_path)]
+    agents = [subprocess.Popen(command, env=ENVIRONMENT) for _ in range(2)]
+    assert [agent.wait(240) for agent in agents] == [0, 0]
+    run(1, "equal", tmp_path)
+    assert_alike(tmp_path)
+
+
+def test_how_many_processes_are_to_be_started(small: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    assert to_launch(small(), cpu) == 0
+    assert to_launch(small(devices=2), cpu) == 2
+    with pytest.raises(InputError, match="2 processes want a CUDA device each and can see 0"):
+        to_launch(small(devices=2, device="cuda"), torch.device("cuda:0"))
+    with pytest.raises(InputError, match="device 'cuda:1' is one device, and devices is 2: give cuda"):
+        to_launch(small(devices=2, device="cuda:1"), torch.device("cuda:1"))
+    variables = {"TORCHELASTIC_RUN_ID": "x", "RANK": "0", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert to_launch(small(), cpu) == to_launch(small(devices=2), cpu) == 0
+    with pytest.raises(InputError, match="devices is 3, and torchrun started 2 processes: give --devices 2 or 1"):
+        to_launch(small(devices=3), cpu)
+
+
+def test_norms_keep_their_activations() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(2), BatchNormAct2d(2))
+    assert [type(norm) for norm in synchronise_norms(network, torch.device("cpu"))] == [
+        JointBatchNorm,
+        JointBatchNormAct,
+    ]
+    images = torch.randn(3, 2, 4, 4)
+    expected = nn.Sequential(nn.BatchNorm2d(2), BatchNormAct2d(2)).eval()(images)
+    torch.testing.assert_close(network.eval()(images), expected)
+    synchronised = synchronise_norms(nn.Sequential(BatchNormAct2d(2)), torch.device("cuda"))
+    assert isinstance(synchronised[0], SyncBatchNormAct)
+    with pytest.raises(InputError, match="layer '0' is a BatchNorm1d, whose statistics cannot be had"):
+        synchronise_norms(nn.Sequential(nn.BatchNorm1d(2)), torch.device("cpu"))
+
+
+def test_no_more_processes_are_started_than_the_machine_bears(
+    small: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu = torch.device("cpu")
+    monkeypatch.setattr("afanet.limits.cores", lambda: 1)
+    assert to_launch(small(workers=16), cpu) == 0
+    assert to_launch(small(workers=8, devices=2), cpu) == 2
+    for workers in (17, 10**9):
+        with pytest.raises(InputError, match=f"^workers is {workers}, .*give --workers 16 or fewer$"):
+            to_launch(small(workers=workers), cpu)
+    with pytest.raises(InputError, match=r"^workers is 9 for each of 2 processes, .*give --workers 8 or fewer$"):
+        to_launch(small(workers=9, devices=2), cpu)
+    with pytest.raises(InputError, match=r"^devices is 1000000000, .*give --devices 16 or fewer$"):
+        to_launch(small(workers=0, devices=10**9), cpu)
+    monkeypatch.setattr("afanet.limits.cores", lambda: 64)
+    assert to_launch(small(workers=256), cpu) == 0
+    with pytest.raises(InputError, match="give --workers 256 or fewer"):
+        to_launch(small(workers=257), cpu)

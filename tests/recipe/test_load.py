@@ -1,0 +1,118 @@
+"""Recipes by name and from files, and what is said of bad ones."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+
+from afanet.errors import InputError
+from afanet.recipe.load import dump_recipe, load_recipe, recipe_names
+
+
+@pytest.mark.parametrize("name", ["rooms", "digits", "nyuv2", "adience"])
+def test_the_package_carries_complete_recipes(name: str) -> None:
+    assert name in recipe_names()
+    assert load_recipe(name).name == name
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_dumped_recipe_reads_back_as_it_was(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(name, {"data.root": "somewhere", "steps": 7, "data.options.more": [1, 2]})
+    file = tmp_path / "recipe.yaml"
+    file.write_text(dump_recipe(recipe))
+    assert load_recipe(file) == recipe
+
+
+def test_overrides_replace_single_values_and_make_sections() -> None:
+    recipe = load_recipe("rooms", {"optimizer.lr": "1e-2", "data.options.seed": 3})
+    assert recipe.optimizer.lr == 0.01
+    assert recipe.optimizer.weight_decay == load_recipe("rooms").optimizer.weight_decay
+    assert recipe.data.options["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "overrides", "said"),
+    [
+        ("room", {}, "unknown recipe 'room', did you mean 'rooms'"),
+        ("nyu", {}, "did you mean 'nyuv2'"),
+        ("nowhere/recipe.yaml", {}, "nowhere/recipe.yaml cannot be read (No such file or directory)"),
+        ("rooms", {"optimiser.lr": 1}, "unknown recipe key 'optimiser', did you mean 'optimizer'"),
+        ("rooms", {"optimizer.rl": 1}, "unknown recipe key 'optimizer.rl', did you mean 'optimizer.lr'"),
+        ("rooms", {"epoch": 3}, "unknown recipe key 'epoch', did you mean 'epochs'"),
+        ("rooms", {"epochs": "ten"}, "'epochs' is 'ten', which should be a valid integer"),
+        ("rooms", {"optimizer.lr": math.inf}, "'optimizer.lr' is inf, which should be a finite number"),
+        ("rooms", {"optimizer.name": "adan"}, "'optimizer.name' is 'adan', which should be 'adamw', 'adam' or 'sgd'"),
+        ("rooms", {"epochs.more": 3}, "'epochs' is 3, expected a section"),
+        ("rooms", {"data.size": ["96"]}, "'data.size.1' is missing"),
+    ],
+)
+def test_bad_recipes_are_refused_in_one_sentence(source: str, overrides: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_recipe(source, overrides)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "holds None, expected keys"),
+        ("- 1\n- 2\n", "holds [1, 2], expected keys"),
+        ("name: x\ndata: [1\n", "line 3 is not valid YAML"),
+        ("name: \x00", "is not valid YAML"),
+        ("name: x", "'data' is missing"),
+        ("name: x\ndata: rooms", "'data' is 'rooms', which should be a valid dictionary"),
+    ],
+)
+def test_bad_files_are_refused_in_one_sentence(text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_recipe(file)
+    assert said in str(caught.value)
+    assert str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="no UTF-8 text"):
+        load_recipe(tmp_path / "mine.yaml")
+
+
+def test_a_path_in_a_file_begins_at_the_file_and_one_on_the_command_line_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    file = folder / "mine.yaml"
+    parts = [{"name": "nyuv2", "root": "there"}, {"name": "rooms", "root": None}]
+    values = yaml.safe_load(dump_recipe(load_recipe("rooms")))
+    values["data"] |= {"root": "data", "options": {"parts": parts}}
+    values["network"]["weights"] = "w.pth"
+    file.write_text(yaml.safe_dump(values))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    recipe = load_recipe("../recipes/mine.yaml")
+    for found, name in {recipe.data.root: "data", Path(recipe.network.weights): "w.pth"}.items():
+        assert found.is_absolute()
+        assert found.resolve() == folder / name
+    assert Path(recipe.data.options["parts"][0]["root"]).resolve() == folder / "there"
+    assert recipe.data.options["parts"][1]["root"] is None
+
+    given = {"data.root": "data", "network.weights": "w.pth", "data.options.parts": [{"name": "x", "root": "there"}]}
+    recipe = load_recipe(file, given)
+    assert recipe.data.root == tmp_path / "here/data"
+    assert recipe.network.weights == str(tmp_path / "here/w.pth")
+    assert recipe.data.options["parts"] == [{"name": "x", "root": str(tmp_path / "here/there")}]
+    assert given["data.options.parts"] == [{"name": "x", "root": "there"}]
+
+    again = tmp_path / "recipe.yaml"
+    again.write_text(dump_recipe(recipe))
+    assert load_recipe(again) == recipe
+    for weights in ("none", "pretrained"):
+        assert load_recipe(file, {"network.weights": weights}).network.weights == weights

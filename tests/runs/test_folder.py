@@ -1,0 +1,71 @@
+"""Run folders: new ones, old ones, others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from afanet.errors import InputError
+from afanet.runs.folder import RunFolder
+from afanet.runs.hold import held
+from afanet.recipe.load import load_recipe
+
+
+def test_a_fresh_folder_is_not_made_before_it_is_needed(tmp_path: Path) -> None:
+    folder = RunFolder.fresh(tmp_path / "deep" / "run")
+    assert not (tmp_path / "deep").exists()
+    with held(folder, load_recipe("rooms"), resume=False):
+        assert folder.read_recipe() == load_recipe("rooms")
+
+
+def test_an_empty_folder_will_do_and_a_file_will_not(tmp_path: Path) -> None:
+    RunFolder.fresh(tmp_path)
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file"):
+        with pytest.raises(InputError, match="give another one with --out"):
+            RunFolder.fresh(path)
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = RunFolder(tmp_path / "file" / "run")
+    with pytest.raises(InputError, match="cannot be written"), held(folder, load_recipe("rooms"), resume=False):
+        pass
+
+
+@pytest.mark.parametrize("present", [[], ["recipe.yaml"], ["last.ckpt"]])
+def test_a_folder_without_recipe_or_checkpoint_is_no_run(present: list[str], tmp_path: Path) -> None:
+    for name in present:
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match="is no folder of a run: it has no"):
+        RunFolder.existing(tmp_path)
+    with pytest.raises(InputError, match="is no folder of a run"):
+        RunFolder.existing(tmp_path / "nowhere")
+
+
+def test_figures_that_do_not_exist_are_null_in_strict_json(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write(folder.metrics, {"tasks": {"depth": {"abs": float("nan"), "rel": 0.1 + 0.2}}})
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    read = json.loads(folder.metrics.read_text(), parse_constant=refuse)
+    assert read == {"tasks": {"depth": {"abs": None, "rel": 0.1 + 0.2}}}
+
+
+def test_metrics_are_read_back_where_there_are_any(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert folder.read_metrics() is None
+    folder.write(folder.metrics, {"tasks": {}, "threads": 2, "seconds": 1.5})
+    assert folder.read_metrics() == {"tasks": {}, "threads": 2}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"threads": 2}', '{"tasks": {}, "versions": {"afanet": "new"}}'])
+def test_metrics_of_another_kind_are_refused(text: str, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.metrics.write_text(text)
+    with pytest.raises(InputError, match="is not what train wrote"):
+        folder.read_metrics()

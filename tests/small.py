@@ -1,0 +1,86 @@
+"""A network small enough to train in a moment, in place of the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from afanet.networks.outputs import Dense, Output
+from afanet.recipe.load import load_recipe
+from afanet.recipe.schema import Recipe
+
+
+class TinyBranch(nn.Module):
+    """Two layers under the names that real branches have."""
+
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        self.output = output
+        self.backbone = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
+        self.head = nn.Conv2d(4, output.channels, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.backbone(images))
+        return logits if isinstance(self.output, Dense) else logits.mean((2, 3))
+
+
+class TinyNetwork(nn.Module):
+    """Branches side by side, with something to learn between them that they do not use."""
+
+    weights_report = ""
+
+    def __init__(self, outputs: dict[str, Output]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleDict({name: TinyBranch(output) for name, output in outputs.items()})
+        self.fusion = nn.ParameterDict({"meet": nn.Parameter(torch.zeros(2, 2))})
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        mix = 1 + 0 * self.fusion["meet"].sum()
+        return {name: branch(images) * mix for name, branch in self.branches.items()}
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of this test train a `TinyNetwork` whatever the recipe's network."""
+
+    def create(method: str, outputs: dict[str, Output], *arguments: Any, **options: Any) -> nn.Module:
+        return TinyNetwork(outputs)
+
+    monkeypatch.setattr("afanet.runs.setup.create_network", create)
+
+
+def make_small(**overrides: Any) -> Recipe:
+    """The recipe `rooms`, made small: 10 training and 7 test scenes, so that batches of 4 fit neither."""
+    sizes = {
+        "data.size": [24, 32],
+        "data.options.train_scenes": 10,
+        "data.options.test_scenes": 7,
+        "epochs": 2,
+        "batch_size": 4,
+        "workers": 0,
+        "device": "cpu",
+        "precision": "float32",
+    }
+    return load_recipe("rooms", sizes | overrides)
+
+
+@pytest.fixture
+def small() -> Callable[..., Recipe]:
+    """Makes recipes of moments, with overrides."""
+    return make_small
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    """A recipe of moments."""
+    return make_small()
+
+
+@pytest.fixture
+def tiny_network() -> Callable[[dict[str, Output]], nn.Module]:
+    """Makes tiny networks."""
+    return TinyNetwork

@@ -1,0 +1,66 @@
+"""What is looked at once an epoch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from afanet.data import Batch
+from afanet.networks import create_network
+from afanet.networks.outputs import Dense, Pooled
+from afanet.tasks import Classification, Depth, Segmentation
+from afanet.training.diagnostics import gate_statistics, gradient_cosines, pictures
+
+
+def same(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient
+
+
+def test_cosines_are_those_of_the_whole_gradients() -> None:
+    torch.manual_seed(0)
+    shared = [nn.Parameter(torch.randn(3, 2)), nn.Parameter(torch.randn(5))]
+    weights = torch.randn(3, 11, dtype=torch.float64)
+    flat = torch.cat([p.flatten() for p in shared]).double()
+    found = gradient_cosines(list(weights @ flat), ["a", "b", "c"], shared, same)
+    for (i, one), (j, other) in [((0, "a"), (1, "b")), ((0, "a"), (2, "c")), ((1, "b"), (2, "c"))]:
+        expected = torch.nn.functional.cosine_similarity(weights[i], weights[j], dim=0).item()
+        assert found[f"cosine/{one}/{other}"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_nothing_shared_has_no_cosine_and_no_gradient_no_number() -> None:
+    w = nn.Parameter(torch.ones(2))
+    assert gradient_cosines([w.sum(), w[0]], ["a", "b"], [], same) == {}
+    [nothing] = gradient_cosines([w.sum(), 0 * w[0]], ["a", "b"], [w], same).values()
+    assert nothing != nothing
+
+
+def test_gates_say_what_a_task_keeps_of_its_own() -> None:
+    network = create_network("afa", {"a": Pooled(2), "b": Dense(1)}, "resnet10t", size=(32, 32))
+    found = gate_statistics(network, torch.randn(2, 3, 32, 32))
+    places = {name for name in found if not name.endswith("/spread")}
+    assert places
+    assert all(0 <= found[name] <= 1 and found[f"{name}/spread"] >= 0 for name in places)
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_networks_without_gates_have_no_statistics() -> None:
+    network = create_network("hard", {"a": Pooled(2)}, "resnet10t", size=(32, 32))
+    assert gate_statistics(network, torch.randn(1, 3, 32, 32)) == {}
+
+
+def test_a_picture_shows_image_truth_and_prediction_of_dense_tasks() -> None:
+    tasks = {"segmentation": Segmentation(["a", "b"]), "depth": Depth(), "age": Classification("age", ["x", "y"])}
+    classes = torch.zeros(1, 4, 6, dtype=torch.long)
+    batch: Batch = {
+        "image": torch.linspace(0, 1, 3 * 24).reshape(1, 3, 4, 6),
+        "targets": {"segmentation": classes, "depth": torch.ones(1, 1, 4, 6), "age": torch.tensor([0])},
+        "id": ["one"],
+    }
+    predictions = {"segmentation": 1 - classes, "depth": torch.ones(1, 1, 4, 6), "age": torch.tensor([1])}
+    found = pictures(batch, predictions, tasks)
+    assert set(found) == {"prediction/segmentation", "prediction/depth"}
+    assert all(picture.shape == (4, 18, 3) and picture.dtype == "uint8" for picture in found.values())
+    truth, predicted = found["prediction/segmentation"][:, 6:12], found["prediction/segmentation"][:, 12:]
+    assert (truth != predicted).any()
+    assert (found["prediction/depth"][:, 6:12] == found["prediction/depth"][:, 12:]).all()
