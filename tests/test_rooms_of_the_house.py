@@ -1,4 +1,4 @@
-"""Imports run downward: cli -> demo, export -> report -> inspection -> comparison -> training -> runs -> data, tasks."""
+"""Imports run downward: cli -> demo, export -> report -> inspection -> training -> runs -> data -> tasks."""
 
 import ast
 import subprocess
