@@ -17,8 +17,8 @@ from afanet.comparison.runs import Finished
 from afanet.data.transforms import evaluation
 from afanet.errors import InputError
 from afanet.inference import Predictor
-from afanet.inference.results import read_estimate
 from afanet.runs.setup import open_tasks
+from afanet.tasks.kinds import read_estimate
 
 from ..bounds import bounded
 from .conftest import MEAN, SIZE, STD, Formula, told, write_model

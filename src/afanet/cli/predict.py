@@ -54,8 +54,9 @@ def add_predict_command(commands: Any) -> None:
 def _predict(given: Namespace) -> None:
     from afanet.inference.photo import find_photos
     from afanet.inference.predictor import Predictor
-    from afanet.inference.results import Pooled, side_by_side
-    from afanet.inference.results.png import png
+    from afanet.inference.together import side_by_side
+    from afanet.tasks.drawing.png import png
+    from afanet.tasks.result import PooledResult
 
     out: Path = given.out
     predictor = Predictor(
@@ -70,7 +71,7 @@ def _predict(given: Namespace) -> None:
         while batch := list(islice(photos, given.batch_size)):
             answers = predictor.predict([pixels for _, _, pixels in batch])
             for (path, name, pixels), results in zip(batch, answers, strict=True):
-                pooled = {task: result for task, result in results.items() if isinstance(result, Pooled)}
+                pooled = {task: result for task, result in results.items() if isinstance(result, PooledResult)}
                 dense = {task: result for task, result in results.items() if task not in pooled}
                 written = [file for result in dense.values() for file in result.save(out, name)]
                 written.append(write_whole(path_in(out, TOGETHER, f"{name}.png"), png(side_by_side(pixels, results))))

@@ -19,7 +19,8 @@ from afanet.progress import Bar, say
 from afanet.runs.checkpoint import load_checkpoint
 from afanet.runs.setup import build_network, deterministic
 from afanet.tasks import Described, Task
-from afanet.tasks.depth.task import Depth, measured
+from afanet.tasks.depth.metrics import measured
+from afanet.tasks.depth.task import Depth
 from afanet.training.learner import channels_last
 from afanet.training.loaders import scoring_loader
 

@@ -24,13 +24,12 @@ from torchvision import tv_tensors
 
 from afanet import __version__
 from afanet.data.sample import Data, Reader, Sample, Split
-from afanet.data.transforms import DepthMap, NormalMap
 from afanet.errors import InputError
 from afanet.files import path_in, read_json, require_regular
+from afanet.tasks.maps import map_types
 
 MOST_BYTES = 2**30  # of a text about millions of samples
 FORMAT = 1  # of the files; a cache of another format is not found
-KINDS: dict[str, Any] = {kind.__name__: kind for kind in (tv_tensors.Mask, DepthMap, NormalMap)}
 
 Seen = dict[str, tuple[int, int, str]]  # path: size, time and digest
 
@@ -197,4 +196,13 @@ def _array(file: Path) -> np.memmap[Any, Any]:
 
 def _wrap(value: Any, kind: str) -> Tensor:
     tensor = torch.from_numpy(np.asarray(value))
-    return KINDS[kind](tensor) if kind in KINDS else tensor
+    if kind == Tensor.__name__:
+        return tensor
+    types = map_types()
+    if kind not in types:
+        raise InputError(
+            f"the cache of prepared samples has targets of type {kind!r:.60}, expected one of: {', '.join(types)}; "
+            "remove the cache and run `afanet data prepare` again"
+        )
+    wrapped: Tensor = types[kind](tensor)
+    return wrapped

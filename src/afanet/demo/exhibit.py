@@ -19,17 +19,16 @@ from afanet.data import Data
 from afanet.errors import InputError
 from afanet.fusion import cut_connection
 from afanet.fusion.inspect import fusion_layers
-from afanet.inference.results.png import png
 from afanet.inspection.connections import Gates, Readings, as_input, reading
 from afanet.report.inspect_page import overlay
 from afanet.report.pictures import as_url, photograph
 from afanet.runs.setup import open_tasks
-from afanet.tasks import DenseTask, Depth, Legend, PooledTask, Segmentation, Swatches, Task
+from afanet.tasks import DenseTask, Legend, PooledTask, Swatches, Task
+from afanet.tasks.drawing.png import png
 
 SAMPLES = 6
 LISTED = 5  # classes with their probabilities
 STOPS = 9  # of a colour bar's gradient
-CENTIMETRES = 100  # of a metre, which are shown; 16 bits of them reach 655 m
 
 
 class Exhibit:
@@ -96,7 +95,7 @@ class Exhibit:
 
     def _show(self, logits: Mapping[str, Tensor], whole: Mapping[str, Tensor] | None = None) -> list[dict[str, Any]]:
         return [
-            _shown(task, logits[name]) | (_changed(task, logits[name], whole[name]) if whole else {})
+            _shown(task, logits[name]) | ({"changed": task.change(whole[name], logits[name])} if whole else {})
             for name, task in self.predictor.tasks.items()
         ]
 
@@ -127,7 +126,7 @@ def _open(run: Finished) -> tuple[Data | None, dict[str, Task]]:
 
 def _described(task: Task) -> dict[str, Any]:
     legend = _legend(task.legend) if isinstance(task, DenseTask) else None
-    return {"name": task.name, "kind": task.meaning["kind"], "legend": legend}
+    return {"name": task.name, "legend": legend}
 
 
 def _legend(legend: Legend) -> dict[str, Any]:
@@ -147,10 +146,10 @@ def _shown(task: Task, logits: Tensor) -> dict[str, Any]:
         height, width = value.shape[-2:]
         drawn = base64.b64encode(png(task.picture(value))).decode()
         shown: dict[str, Any] = {"name": task.name, "picture": f"data:image/png;base64,{drawn}"}
-        if isinstance(task, Segmentation | Depth):  # what the page reads out under the cursor
-            units = value.reshape(height, width) * (CENTIMETRES if isinstance(task, Depth) else 1)
-            packed = units.round().clamp(0, 65535).to(torch.int64).numpy().astype("<u2").tobytes()
-            shown |= {"width": width, "height": height, "values": base64.b64encode(packed).decode()}
+        if readout := task.readout(value):
+            packed = base64.b64encode(readout.values.to(torch.int64).numpy().astype("<u2").tobytes()).decode()
+            shown |= {"width": width, "height": height, "values": packed}
+            shown |= {"steps": readout.steps, "unit": readout.unit}
         return shown
     assert isinstance(task, PooledTask)
     words = task.caption(value)
@@ -160,18 +159,3 @@ def _shown(task: Task, logits: Tensor) -> dict[str, Any]:
         order = estimate.argsort(descending=True)[:LISTED].tolist()
         likely = [[task.names[place], estimate[place].item()] for place in order]
     return {"name": task.name, "words": words, "likely": likely}
-
-
-def _changed(task: Task, cut: Tensor, whole: Tensor) -> dict[str, str]:
-    """What a cut changed in the prediction, in a sentence."""
-    before, after = task.predict(whole)[0], task.predict(cut)[0]
-    if isinstance(task, Segmentation):
-        return {"changed": f"{(before != after).float().mean().item():.1%} of the pixels have another class"}
-    if isinstance(task, Depth):
-        return {"changed": f"depth moved by {(before - after).abs().mean().item():.3f} m on average"}
-    if isinstance(task, DenseTask):
-        turned = task.error(after, before).nanmean().item()
-        return {"changed": f"moved by {turned:.2f} {task.error_unit} on average"}
-    moved = (task.estimate(whole) - task.estimate(cut)).abs().max().item()
-    unit = task.meaning.get("unit", "of probability")
-    return {"changed": f"moved by {moved:.3f} {unit} at most".replace("  ", " ")}

@@ -161,11 +161,11 @@ function borrow() {
 
 function move(x, y) { at = [x, y].map(place => Math.min(.9999, Math.max(0, place))); point(); }
 
-function read(task, {name, kind, legend}) {
+function read(task, {name, legend}) {
   const place = Math.floor(at[1] * task.height) * task.width + Math.floor(at[0] * task.width);
   task.bytes ??= new DataView(Uint8Array.from(atob(task.values), one => one.charCodeAt(0)).buffer);
   const value = task.bytes.getUint16(2 * place, true);
-  return `${name}: ${kind === "depth" ? `${(value / 100).toFixed(2)} m` : legend.names[value]}`;
+  return `${name}: ${task.unit ? `${(value / task.steps).toFixed(2)} ${task.unit}` : legend.names[value]}`;
 }
 
 function point() {

@@ -11,6 +11,7 @@ from afanet.comparison.runs import Finished
 from afanet.data.licences import sources
 from afanet.export.check import LIMIT
 from afanet.plain_text import in_markdown
+from afanet.tasks.kinds import KINDS
 
 FACES = {"adience", "celeba"}
 OF_PERSONS = {"age", "gender"}
@@ -67,19 +68,10 @@ def model_card(
 
 
 def _outputs(tasks: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
-    reads = {
-        "segmentation": "the probability of each class at each pixel",
-        "depth": "metres at each pixel",
-        "normals": "a unit vector at each pixel",
-        "classification": "the probability of each class",
-        "ordinal": "the probability of each class, in order; decide for the median",
-        "multi_label": "the probability of each label",
-        "regression": "one number",
-    }
     for name, meaning in tasks.items():
         names = meaning.get("classes") or meaning.get("labels") or []
         what = f"{len(names)}: {', '.join(names)}" if names else meaning.get("unit", "")
-        yield name, f"{meaning['kind']} {what}".strip(), reads[meaning["kind"]]
+        yield name, f"{meaning['kind']} {what}".strip(), KINDS[meaning["kind"]].result_class.reads
 
 
 def _input(facts: Mapping[str, Any]) -> str:
@@ -143,9 +135,8 @@ def _limits(run: Finished, facts: Mapping[str, Any]) -> list[str]:
         limits.append("Its graph is tied to the shape named above.")
     if name == "rooms":
         limits.append("It has only seen generated rooms: it shows that the program works, and is of no use on photos.")
-    if any(meaning["kind"] == "depth" for meaning in facts["tasks"].values()):
-        limits.append("Depth is right for the camera of the training data; another focal length scales it.")
-    return limits
+    kinds = dict.fromkeys(meaning["kind"] for meaning in facts["tasks"].values())
+    return [*limits, *(limit for kind in kinds for limit in KINDS[kind].result_class.limits)]
 
 
 def _size(size: Sequence[int]) -> str:

@@ -3,17 +3,15 @@
 from afanet.inference.model import About, Model
 from afanet.inference.photo import find_photos, prepare, read_photo, to_pixels
 from afanet.inference.predictor import Predictor, open_model
-from afanet.inference.results import (
-    Choice,
-    DepthMap,
-    LabelMap,
-    Labels,
-    NormalMap,
-    Number,
-    Result,
-    read_estimate,
-    side_by_side,
-)
+from afanet.inference.together import side_by_side
+from afanet.tasks.classification.result import Choice
+from afanet.tasks.depth.result import DepthMap
+from afanet.tasks.kinds import read_estimate
+from afanet.tasks.multi_label.result import Labels
+from afanet.tasks.normals.result import NormalMap
+from afanet.tasks.regression.result import Number
+from afanet.tasks.result import Result
+from afanet.tasks.segmentation.result import LabelMap
 
 __all__ = [
     "About",

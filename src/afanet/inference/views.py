@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from afanet.inference.model import Estimates, Model
 from afanet.inference.photo import Pixels, prepare
-from afanet.inference.results.resize import resize, unit
+from afanet.tasks.drawing.resize import resize
+from afanet.tasks.kinds import KINDS
 
 
 def average(model: Model, photos: Sequence[Pixels], flip: bool, scales: Sequence[float]) -> Estimates:
@@ -53,13 +54,8 @@ def _undo(
         return estimate
     if mirrored:
         estimate = estimate[..., ::-1]
-        if meaning["kind"] == "normals":
-            estimate = estimate * np.array([-1, 1, 1], np.float32)[:, None, None]
+    scale = 1.0
     if size != base:
         scale = math.sqrt(size[0] / base[0] * size[1] / base[1])  # as rounded to pixels
         estimate = np.stack([[resize(channel, base) for channel in one] for one in estimate])
-        if meaning["kind"] == "depth":
-            estimate = estimate * np.float32(scale)
-        if meaning["kind"] == "normals":
-            estimate = unit(estimate * np.array([1, 1, 1 / scale], np.float32)[:, None, None], axis=1)
-    return estimate
+    return KINDS[meaning["kind"]].result_class.undo(estimate, mirrored, scale)

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import Field, PositiveFloat
 
-from afanet.data.declared import Declared, declare
 from afanet.data.sample import Data, Size, Split
 from afanet.data.sets.joined import Joined, JoinedReader, JoinedTransform
+from afanet.declared import Declared, declare
 from afanet.errors import InputError, unknown
 from afanet.tasks import Task
 

@@ -21,7 +21,7 @@ from afanet.errors import InputError
 
 TASKS = {
     "breed": {"kind": "classification", "classes": ["cat", "dog"]},
-    "tags": {"kind": "multi-label", "labels": ["a", "b"]},
+    "tags": {"kind": "multi_label", "labels": ["a", "b"]},
     "age": {"kind": "regression", "range": [-5, 5]},
     "depth": {"kind": "depth"},
 }

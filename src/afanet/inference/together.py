@@ -7,9 +7,8 @@ from math import ceil, sqrt
 
 import numpy as np
 
-from afanet.inference.results.draw import Pixels, fit, stack, title
-from afanet.inference.results.pooled import Pooled
-from afanet.inference.results.result import Result
+from afanet.tasks.drawing.draw import Pixels, fit, stack, title
+from afanet.tasks.result import PooledResult, Result
 
 LEAST, MOST = 240, 480  # width of one picture, pixels
 COLUMNS = 4  # at most, until there are more than that many rows
@@ -23,9 +22,9 @@ def side_by_side(photo: Pixels, results: Mapping[str, Result]) -> Pixels:
     cells += [
         stack([title(task, wide), result.figure(wide)])
         for task, result in results.items()
-        if not isinstance(result, Pooled)
+        if not isinstance(result, PooledResult)
     ]
-    if said := [result.figure(wide) for result in results.values() if isinstance(result, Pooled)]:
+    if said := [result.figure(wide) for result in results.values() if isinstance(result, PooledResult)]:
         cells.append(stack(said))
     across = columns(len(cells))
     whole = stack([_row(cells[start : start + across]) for start in range(0, len(cells), across)])

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from afanet.files import path_in, write_whole
-from afanet.inference.results.draw import Pixels, legend_width, stack, swatches
-from afanet.inference.results.png import png
-from afanet.inference.results.resize import resize
-from afanet.inference.results.result import Dense
+from afanet.tasks.drawing.draw import Pixels, legend_width, stack, swatches
+from afanet.tasks.drawing.png import png
+from afanet.tasks.drawing.resize import resize
+from afanet.tasks.meaning import COLOURS, NAMES, Check, colours_fault
+from afanet.tasks.result import DenseResult
 
 GREYS = 16  # of the letters in a palette
 
 
 @dataclass(frozen=True, eq=False)
-class LabelMap(Dense):
+class LabelMap(DenseResult):
     """The most probable class of each pixel, and how probable it is.
 
     `labels` is (H, W), uint8, or uint16 where there are more than 256 `classes`; `probability` (H, W) float32, 0 to 1,
@@ -34,7 +35,14 @@ class LabelMap(Dense):
     classes: tuple[str, ...]
     colours: NDArray[np.uint8]
 
+    expected: ClassVar[Mapping[str, Check]] = {"classes": NAMES, "colours": COLOURS}
+    reads = "the probability of each class at each pixel"
     resampling = Image.Resampling.NEAREST
+
+    @classmethod
+    def meaning_fault(cls, meaning: Mapping[str, Any]) -> str | None:
+        """See `Result`; each class has a colour."""
+        return super().meaning_fault(meaning) or colours_fault(meaning["classes"], meaning["colours"])
 
     @classmethod
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:

@@ -39,13 +39,13 @@ def kept(task: Task) -> Description:
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
 def test_it_estimates_and_decides_as_the_task_does(task: Task) -> None:
-    found = read_task(kept(task))
+    again = read_task(kept(task))
     pixels = (4, 5) if isinstance(task.output, Dense) else ()
     logits = torch.randn(2, task.output.channels, *pixels, generator=torch.Generator().manual_seed(0))
-    assert type(found) is type(task)
-    assert (found.name, found.output, found.meaning) == (task.name, task.output, task.meaning)
-    assert torch.equal(found.estimate(logits), task.estimate(logits))
-    assert torch.equal(found.predict(logits), task.predict(logits))
+    assert type(again) is type(task)
+    assert (again.name, again.output, again.meaning) == (task.name, task.output, task.meaning)
+    assert torch.equal(again.estimate(logits), task.estimate(logits))
+    assert torch.equal(again.predict(logits), task.predict(logits))
 
 
 def test_what_cannot_be_read_is_said() -> None:
@@ -53,7 +53,7 @@ def test_what_cannot_be_read_is_said() -> None:
     for meaning, said in [
         ({}, "'depth' means"),
         ({"kind": "dept"}, "did you mean 'depth'"),
-        ({"kind": "depth"}, "no 'far'"),
+        ({"kind": "depth"}, "'far' is missing"),
     ]:
         given = Description("depth", description.output, "abs", {}, meaning)
         with pytest.raises(InputError, match=said):

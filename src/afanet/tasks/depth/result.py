@@ -5,28 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afanet.files import path_in, write_whole
-from afanet.inference.results.draw import Pixels, legend_width, scale, stack
-from afanet.inference.results.png import png
-from afanet.inference.results.resize import resize
-from afanet.inference.results.result import Dense
+from afanet.tasks.drawing.draw import Pixels, legend_width, scale, stack
+from afanet.tasks.drawing.png import png
+from afanet.tasks.drawing.resize import resize
+from afanet.tasks.meaning import COLOURS, POSITIVE, Check
+from afanet.tasks.result import DenseResult
 
 FARTHEST = 65535  # that 16 bits hold, millimetres
 
 
 @dataclass(frozen=True, eq=False)
-class DepthMap(Dense):
+class DepthMap(DenseResult):
     """Distance along the camera's axis: `metres` is (H, W) float32; colours reach from 0 to `far` metres."""
 
     task: str
     metres: NDArray[np.float32]
     far: float
     colours: NDArray[np.uint8]
+
+    expected: ClassVar[Mapping[str, Check]] = {"far": POSITIVE, "colours": COLOURS}
+    reads = "metres at each pixel"
+    limits = ("Depth is right for the camera of the training data; another focal length scales it.",)
+
+    @classmethod
+    def undo(cls, estimate: NDArray[np.float32], mirrored: bool, scale: float) -> NDArray[np.float32]:
+        """A view that shows everything `scale` times as large is one from so many times as near."""
+        return estimate * np.float32(scale) if scale != 1 else estimate
 
     @classmethod
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:

@@ -11,14 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from afanet.data.sets.manifest.maps import DepthKind, NormalsKind, SegmentationKind
 from afanet.errors import InputError
+from afanet.tasks.depth.column import DepthColumn
+from afanet.tasks.normals.column import NormalsColumn
+from afanet.tasks.segmentation.column import SegmentationColumn
 
 
 @settings(deadline=None)
 @given(void=st.integers(0, 255), classes=st.integers(2, 255))
 def test_ids_count_the_classes_and_pass_over_void(void: int, classes: int):
-    table = SegmentationKind(classes=[str(number) for number in range(classes)], void=void).table
+    table = SegmentationColumn(classes=[str(number) for number in range(classes)], void=void).table
     assert table[void] == 255
     assert [number for number in table[np.arange(256) != void] if number >= 0] == list(range(classes))
     assert (table < 0).sum() == 255 - classes
@@ -26,24 +28,24 @@ def test_ids_count_the_classes_and_pass_over_void(void: int, classes: int):
 
 def test_void_first_or_last(tmp_path: Path):
     Image.fromarray(np.array([[0, 1, 2]], np.uint8)).save(tmp_path / "ids.png")
-    read = SegmentationKind(classes=["a", "b"], void=0).read(tmp_path / "ids.png")
+    read = SegmentationColumn(classes=["a", "b"], void=0).read(tmp_path / "ids.png")
     assert read.tolist() == [[255, 0, 1]]
     with pytest.raises(InputError, match=r"ids\.png has the id 2, expected those of 2 classes from 0 on, and 255"):
-        SegmentationKind(classes=["a", "b"]).read(tmp_path / "ids.png")
+        SegmentationColumn(classes=["a", "b"]).read(tmp_path / "ids.png")
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16", "1", "LA"])
 def test_class_ids_in_another_mode_are_refused(tmp_path: Path, mode: str):
     Image.new(mode, (4, 4)).save(tmp_path / "ids.png")
     with pytest.raises(InputError, match=r"mode .*, expected L or P for a map of class ids"):
-        SegmentationKind(classes=["a", "b"]).read(tmp_path / "ids.png")
+        SegmentationColumn(classes=["a", "b"]).read(tmp_path / "ids.png")
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "P"])
 def test_depth_of_eight_bits_is_refused(tmp_path: Path, mode: str):
     Image.new(mode, (4, 4)).save(tmp_path / "depth.png")
     with pytest.raises(InputError, match=r"expected I;16 for a depth map of 16 bits"):
-        DepthKind().read(tmp_path / "depth.png")
+        DepthColumn().read(tmp_path / "depth.png")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_depth_of_eight_bits_is_refused(tmp_path: Path, mode: str):
 def test_depth_arrays_of_no_use_are_refused(tmp_path: Path, array, said: str):
     np.save(tmp_path / "depth.npy", array)
     with pytest.raises(InputError, match=said) as caught:
-        DepthKind().read(tmp_path / "depth.npy")
+        DepthColumn().read(tmp_path / "depth.npy")
     assert str(tmp_path / "depth.npy") in str(caught.value)
 
 
@@ -72,7 +74,7 @@ def test_arrays_of_any_bytes_are_read_or_refused(data: bytes, tmp_path_factory: 
     path = tmp_path_factory.getbasetemp() / "fuzz.npy"
     path.write_bytes(data)
     with pytest.raises(InputError):
-        DepthKind().read(path)
+        DepthColumn().read(path)
 
 
 def test_normals_survive_eight_bits_to_within_their_steps(tmp_path: Path):
@@ -82,7 +84,7 @@ def test_normals_survive_eight_bits_to_within_their_steps(tmp_path: Path):
     colours = np.rint((exact + 1) * 127.5).astype(np.uint8)
     colours[0, 0], colours[0, 1] = 0, 127
     Image.fromarray(colours).save(tmp_path / "normals.png")
-    read = NormalsKind().read(tmp_path / "normals.png")
+    read = NormalsColumn().read(tmp_path / "normals.png")
     lengths = read.norm(dim=0).flatten()
     assert lengths[:2].tolist() == [0, 0]
     torch.testing.assert_close(lengths[2:], torch.ones(254))
@@ -93,10 +95,10 @@ def test_normals_survive_eight_bits_to_within_their_steps(tmp_path: Path):
 def test_what_is_no_map_of_normals_is_refused(tmp_path: Path):
     np.save(tmp_path / "n.npy", np.full((2, 2, 3), 0.3))
     with pytest.raises(InputError, match=r"median length 0\.52, expected unit normals"):
-        NormalsKind().read(tmp_path / "n.npy")
+        NormalsColumn().read(tmp_path / "n.npy")
     np.save(tmp_path / "n.npy", np.full((3, 2, 2), 0.3))
     with pytest.raises(InputError, match="expected floats, a map of unit vectors"):
-        NormalsKind().read(tmp_path / "n.npy")
+        NormalsColumn().read(tmp_path / "n.npy")
     Image.new("L", (4, 4)).save(tmp_path / "n.png")
     with pytest.raises(InputError, match="expected RGB for a map of normals"):
-        NormalsKind().read(tmp_path / "n.png")
+        NormalsColumn().read(tmp_path / "n.png")
