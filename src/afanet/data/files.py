@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from afanet.errors import InputError
 from afanet.files import require_regular
-from afanet.limits import MOST_PIXELS
+from afanet.photo import open_picture
 
 
 def require_path(root: Path | None, data_set: str, expected: str) -> Path:
@@ -58,42 +55,27 @@ def other_layout(root: Path, data_set: str, expected: str) -> InputError:
 
 
 def read_image(path: Path, mode: str | tuple[str, ...], meaning: str) -> NDArray[Any]:
-    """The pixels of an image file: (H, W, 3) uint8, upright, where `mode` is "RGB", to which photos are converted.
+    """The pixels of a label map, as the file has them; photos are read by `afanet.photo.read_photo`.
 
-    Any other mode, or a tuple of them, is what the file must have, since converting would change labels and depths. A
-    file of another mode, that is missing or not whole, or that has more than 64 million pixels raises `InputError` with
-    its name.
+    The file must be a PNG or JPEG of the given mode, or one of several, because converting it would change labels and
+    depths. A file of another mode, that is missing or not whole, or that has more than 64 million pixels raises
+    `InputError` with its name.
     """
     modes = (mode,) if isinstance(mode, str) else mode
     try:
-        with open_image(path, ("JPEG", "PNG")) as image:
-            found = image.mode
-            # Cameras write a photo as it fell on the chip, and how to turn it.
-            pixels = np.array(ImageOps.exif_transpose(image).convert("RGB") if mode == "RGB" else image)
+        with open_picture(require_regular(path), str(path), ("JPEG", "PNG")) as image:
+            stored = image.mode
+            pixels = np.array(image)
     except FileNotFoundError:
         raise InputError(f"{path} is missing: every frame needs its {meaning}") from None
     except InputError:
         raise
     except Exception as error:  # Pillow raises as many kinds as there are ways for a file to be broken
         raise InputError(f"{path} cannot be read as an image ({error}): copy this {meaning} again") from error
-    if mode == "RGB" and found.startswith(("I", "F")):
-        raise InputError(f"{path} is an image of mode {found}, expected 8 bits a channel for a {meaning}: save it so")
-    if mode != "RGB" and found not in modes:
+    if stored not in modes:
         wanted = " or ".join(modes)
-        raise InputError(f"{path} is an image of mode {found}, expected {wanted} for a {meaning}: save it so")
+        raise InputError(f"{path} is an image of mode {stored}, expected {wanted} for a {meaning}: save it so")
     return pixels
-
-
-@contextmanager
-def open_image(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
-    """An image file of which only the head has been read; raises `InputError` where its pixels would be too many."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
-        with Image.open(require_regular(path), formats=formats) as image:
-            if image.width * image.height > MOST_PIXELS:
-                size = by((image.height, image.width))
-                raise InputError(f"{path} has {size} pixels, expected at most {MOST_PIXELS:,}: resize it")
-            yield image
 
 
 def read_array(path: Path, meaning: str) -> NDArray[Any]:

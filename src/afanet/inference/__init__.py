@@ -1,7 +1,8 @@
 """Finished networks on anybody's photos, from a run or from an ONNX file; torch is needed for runs alone."""
 
+from afanet.inference.find import find_photos
 from afanet.inference.model import About, Model
-from afanet.inference.photo import find_photos, prepare, read_photo, to_pixels
+from afanet.inference.network_input import prepare
 from afanet.inference.predictor import Predictor, open_model
 from afanet.inference.results import (
     Choice,
@@ -14,6 +15,7 @@ from afanet.inference.results import (
     read_estimate,
     side_by_side,
 )
+from afanet.photo import read_photo, to_pixels
 
 __all__ = [
     "About",

@@ -12,9 +12,10 @@ import numpy as np
 from afanet.data.files import read_image, require_folder
 from afanet.data.sets.manifest.maps import VOID
 from afanet.errors import InputError
+from afanet.photo import SUFFIXES
 
 IMAGES = ("images", "image", "rgb", "photos")
-IMAGE_TYPES = (".jpg", ".jpeg", ".png")
+IMAGE_TYPES = tuple(SUFFIXES)
 # For each kind of map the names its folder may have, and the types of its files.
 MAPS = {
     "segmentation": (("segmentation", "labels", "masks"), (".png",)),
