@@ -168,7 +168,7 @@ def test_a_notebook_gets_a_png() -> None:
 
 
 def test_an_unknown_kind_is_said() -> None:
-    with pytest.raises(InputError, match="kind of task 'x' 'dept'"):
+    with pytest.raises(InputError, match="task 'x': unknown kind 'dept', did you mean 'depth'"):
         read_estimate("x", {"kind": "dept"}, np.zeros(1, np.float32), SIZE)
 
 

@@ -17,7 +17,7 @@ from afanet.errors import InputError
 from afanet.files import path_in, write_whole
 
 if TYPE_CHECKING:
-    from afanet.inference.photo import Pixels
+    from afanet.photo import Pixels
 
 TOGETHER = "side-by-side"
 LINES, TABLE = "predictions.jsonl", "predictions.csv"
@@ -52,7 +52,7 @@ def add_predict_command(commands: Any) -> None:
 
 
 def _predict(given: Namespace) -> None:
-    from afanet.inference.photo import find_photos
+    from afanet.inference.find import find_photos
     from afanet.inference.predictor import Predictor
     from afanet.inference.together import side_by_side
     from afanet.tasks.drawing.png import png
@@ -135,8 +135,9 @@ def unique_names(files: Sequence[Path]) -> list[str]:
 
 def _read(named: Sequence[tuple[Path, str]], faults: list[str], advance: Callable[[], None]) -> Iterator[Named]:
     """Every photo and frame that can be read; what cannot adds a sentence to `faults`."""
-    from afanet.inference.photo import VIDEOS, read_photo
+    from afanet.inference.find import VIDEOS
     from afanet.inference.video import read_frames
+    from afanet.photo import read_photo
 
     for path, name in named:
         try:

@@ -29,7 +29,7 @@ from afanet.files import path_in, read_json, require_regular
 from afanet.tasks.maps import map_types
 
 MOST_BYTES = 2**30  # of a text about millions of samples
-FORMAT = 1  # of the files; a cache of another format is not found
+FORMAT = 2  # of the files and of how photos become pixels; a cache of another format is not found
 
 Seen = dict[str, tuple[int, int, str]]  # path: size, time and digest
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -116,3 +118,27 @@ def evaluation(size: tuple[int, int]) -> v2.Compose:
     torch.Size([3, 4, 6])
     """
     return v2.Compose([Zoom(size), *_normalise()])
+
+
+def as_input(photo: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
+    """A photo (H, W, 3) of any size as networks are scored on it: resized and normalised, float32 (3, *size).
+
+    >>> as_input(np.zeros((8, 12, 3), np.uint8), (4, 6)).shape
+    torch.Size([3, 4, 6])
+    """
+    sample = {"image": tv_tensors.Image(torch.from_numpy(photo).permute(2, 0, 1)), "targets": {}, "id": ""}
+    image: Tensor = evaluation(size)(sample)["image"].as_subclass(Tensor)
+    return image
+
+
+def denormalise(image: Tensor) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) of a normalised image (3, H, W), every value rounded to the nearest.
+
+    >>> photo = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    >>> bool((denormalise(as_input(photo, (2, 2))) == photo).all())
+    True
+    """
+    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+    values = image.as_subclass(Tensor).detach().float().cpu().permute(1, 2, 0) * std + mean
+    pixels: NDArray[np.uint8] = (values * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    return pixels

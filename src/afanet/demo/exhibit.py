@@ -16,12 +16,13 @@ from torch import Tensor
 from afanet.comparison.look import Predictor
 from afanet.comparison.runs import Finished
 from afanet.data import Data
+from afanet.data.transforms import as_input, denormalise
 from afanet.errors import InputError
 from afanet.fusion import cut_connection
 from afanet.fusion.inspect import fusion_layers
-from afanet.inspection.connections import Gates, Readings, as_input, reading
+from afanet.inspection.connections import Gates, Readings, reading
 from afanet.report.inspect_page import overlay
-from afanet.report.pictures import as_url, photograph
+from afanet.report.pictures import as_url
 from afanet.runs.setup import open_tasks
 from afanet.tasks import DenseTask, Legend, PooledTask, Swatches, Task
 from afanet.tasks.drawing.png import png
@@ -62,8 +63,7 @@ class Exhibit:
         if self.data is None or not 0 <= number < self.samples:
             raise InputError(f"there is no sample {number}: there are {self.samples}, counted from 0")
         index = torch.linspace(0, len(self.data.test) - 1, self.samples).long()[number].item()
-        pixels = (photograph(self.data.test[int(index)]["image"].as_subclass(Tensor)).numpy() * 255).round()
-        return png(pixels.astype(np.uint8))
+        return png(denormalise(self.data.test[int(index)]["image"]))
 
     def answer(self, photo: NDArray[np.uint8], to: int = 0, source: int = 0, layers: int = 0) -> dict[str, Any]:
         """Each task's prediction for a photo (H, W, 3), and what each took of the others where that has a place.
@@ -101,7 +101,7 @@ class Exhibit:
 
     def _borrowed(self, gates: Gates, readings: Readings, image: Tensor) -> dict[str, Any]:
         names = list(self.predictor.tasks)
-        photo = (photograph(image).numpy() * 255).astype(np.uint8)
+        photo = denormalise(image)
         taken = [
             {
                 "layer": layer,

@@ -12,9 +12,9 @@ from PIL import Image
 
 from afanet.errors import InputError, shown
 from afanet.inference.model import Model
-from afanet.inference.photo import to_pixels
 from afanet.inference.views import average, scaled
 from afanet.limits import MOST_PHOTOS, MOST_PIXELS, MOST_SCALES
+from afanet.photo import to_pixels
 from afanet.tasks.kinds import read_estimate
 from afanet.tasks.result import Result
 

@@ -11,9 +11,19 @@ from numpy.typing import NDArray
 
 from afanet.comparison.look import Loaded
 from afanet.comparison.runs import Finished
-from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD
+from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD, as_input
 from afanet.errors import InputError
 from afanet.inference.model import About, Estimates
+from afanet.photo import Pixels
+
+
+class AboutRun(About):
+    """As `About`, of a network in torch."""
+
+    def prepare(self, photo: Pixels, size: tuple[int, int]) -> NDArray[np.float32]:
+        """See `About`; by the steps that the network was scored with, to the same bits."""
+        prepared: NDArray[np.float32] = as_input(photo, size).numpy()
+        return prepared
 
 
 class RunModel:
@@ -29,7 +39,7 @@ class RunModel:
         self.tasks = run.tasks()
         self.loaded = Loaded(run, self.tasks)
         meanings = {name: task.meaning for name, task in self.tasks.items()}
-        self.about = About(meanings, run.recipe.data.size, IMAGENET_MEAN, IMAGENET_STD)
+        self.about: About = AboutRun(meanings, run.recipe.data.size, IMAGENET_MEAN, IMAGENET_STD)
 
     def estimate(self, images: NDArray[np.float32]) -> Estimates:
         """See `Model`; raises `InputError` for a size that the network cannot take."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afanet.inference.model import Estimates, Model
-from afanet.inference.photo import Pixels, prepare
+from afanet.photo import Pixels
 from afanet.tasks.drawing.resize import resize
 from afanet.tasks.kinds import KINDS
 
@@ -26,7 +26,7 @@ def average(model: Model, photos: Sequence[Pixels], flip: bool, scales: Sequence
     views: dict[str, list[NDArray[np.float32]]] = {name: [] for name in about.tasks}
     for scale in scales:
         size = scaled(about.size, scale)
-        images = np.stack([prepare(photo, size, about.mean, about.std) for photo in photos])
+        images = np.stack([about.prepare(photo, size) for photo in photos])
         for mirrored in (False, True) if flip else (False,):
             found = model.estimate(np.ascontiguousarray(images[..., ::-1]) if mirrored else images)
             for name, meaning in about.tasks.items():

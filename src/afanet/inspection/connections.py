@@ -8,19 +8,16 @@ from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torchvision import tv_tensors
 
 from afanet.comparison.images import ImageScores
 from afanet.comparison.look import Loaded, Predictor, examples
 from afanet.comparison.statistics import Change, bootstrap_changes
 from afanet.data import Batch, Data
-from afanet.data.files import read_image
-from afanet.data.transforms import evaluation
+from afanet.data.transforms import as_input
 from afanet.fusion import cut_connection, record_flow, record_gates
+from afanet.photo import read_photo
 from afanet.progress import Bar
 
 EFFECTS = 400  # changes of a task by a cut that are computed at most; of many connections the strongest are cut
@@ -66,14 +63,7 @@ class Borrowed:
 
 def read_photos(files: Sequence[Path], size: tuple[int, int]) -> Tensor:
     """Images of any size as the network takes them, (B, 3, H, W); raises `InputError` for one that cannot be read."""
-    return torch.stack([as_input(read_image(file, "RGB", "photo"), size) for file in files])
-
-
-def as_input(photo: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
-    """A photo (H, W, 3) of any size as the network takes it: resized and normalised, (3, *size)."""
-    sample = {"image": tv_tensors.Image(torch.from_numpy(photo).permute(2, 0, 1)), "targets": {}, "id": ""}
-    image: Tensor = evaluation(size)(sample)["image"].as_subclass(Tensor)
-    return image
+    return torch.stack([as_input(read_photo(file), size) for file in files])
 
 
 @contextmanager

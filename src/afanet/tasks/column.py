@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BeforeValidator, Field
 from torch import Tensor
 
-from afanet.data.files import read_array
 from afanet.declared import Declared
 from afanet.errors import InputError
+from afanet.label_files import read_array
 from afanet.tasks.task import Task
 
 LEAVING = r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)|[\r\n\x00]"  # absolute, or up, or no path at all

@@ -105,13 +105,20 @@ def read_task(described: Described) -> Task:
     name, meaning = described.name, described.meaning
     if not meaning:
         raise InputError(f"the run does not say what task '{name}' means: it was trained before runs kept that")
-    if meaning.get("kind") not in KINDS:
-        raise InputError(f"task '{name}': {unknown('kind', str(meaning.get('kind')), KINDS)}")
+    kind = kind_of(name, meaning)
     if fault := meaning_fault(meaning, referred=True):
         raise InputError(f"in the meaning of task '{name}' {fault}: the run is of another version")
-    task = KINDS[meaning["kind"]].task_class.from_meaning(name, meaning)
+    task = kind.task_class.from_meaning(name, meaning)
     task.kind = meaning["kind"]
     return task
+
+
+def kind_of(task: str, meaning: Mapping[str, Any]) -> Kind:
+    """The kind of which a task's meaning is; raises `InputError` for one that is not known here."""
+    name = str(meaning.get("kind"))
+    if name not in KINDS:
+        raise InputError(f"task '{task}': {unknown('kind', name, KINDS)}")
+    return KINDS[name]
 
 
 def read_estimate(
@@ -123,7 +130,7 @@ def read_estimate(
     >>> str(read_estimate("age", meaning, np.float32(31.42), (480, 640)))
     '31.4 years'
     """
-    return KINDS[meaning["kind"]].result_class.read(task, meaning, estimate, size)
+    return kind_of(task, meaning).result_class.read(task, meaning, estimate, size)
 
 
 def meaning_fault(meaning: object, referred: bool = False) -> str | None:

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from torchvision import tv_tensors
 from torchvision.datasets import Cityscapes
 
-from afanet.data.files import other_layout, read_image, require_path, require_shape
+from afanet.data.files import other_layout, require_path, require_shape
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.sets.present import present_items
 from afanet.data.transforms import DepthMap, evaluation, training
 from afanet.errors import InputError
 from afanet.files import read_json
+from afanet.label_files import read_image
+from afanet.photo import read_photo
 from afanet.tasks import Depth, Segmentation
 
 EXPECTED = (
@@ -103,7 +105,7 @@ class Streets(Reader):
 
     def __call__(self, street: Street) -> Sample:
         paths = dict(zip(self.kinds, self.files(street), strict=True))
-        image = read_image(paths["leftImg8bit"], "RGB", "photo")
+        image = read_photo(paths["leftImg8bit"])
         ids = read_image(paths["gtFine"], "L", "label map")
         labels = self.table[ids]
         if UNKNOWN in labels:

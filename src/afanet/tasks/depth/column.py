@@ -11,8 +11,8 @@ import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from afanet.data.files import read_image
 from afanet.errors import InputError
+from afanet.label_files import read_image
 from afanet.tasks.column import FileColumn, read_floats
 from afanet.tasks.depth.target import DepthMap
 from afanet.tasks.depth.task import Depth

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from afanet.data.files import read_image
 from afanet.errors import InputError
+from afanet.label_files import read_image
 from afanet.tasks.column import FileColumn, read_floats
 from afanet.tasks.normals.target import NormalMap
 from afanet.tasks.normals.task import Normals

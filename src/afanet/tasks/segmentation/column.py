@@ -14,8 +14,8 @@ from pydantic import Field
 from torch import Tensor
 from torchvision import tv_tensors
 
-from afanet.data.files import read_image
 from afanet.errors import InputError
+from afanet.label_files import read_image
 from afanet.tasks.column import FileColumn, Names
 from afanet.tasks.segmentation.task import Segmentation
 from afanet.tasks.task import Task

@@ -9,11 +9,12 @@ from typing import Any
 
 from afanet.data.files import require_folder
 from afanet.errors import InputError
+from afanet.photo import SUFFIXES
 from afanet.tasks.column import FileColumn
 from afanet.tasks.kinds import KINDS
 
 IMAGES = ("images", "image", "rgb", "photos")
-IMAGE_TYPES = (".jpg", ".jpeg", ".png")
+IMAGE_TYPES = tuple(SUFFIXES)
 EXPECTED = "a folder with images, or with images/"
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from afanet.data.files import read_image
 from afanet.data.sets.manifest.folder import Found, look
 from afanet.errors import InputError
 from afanet.files import write_whole
+from afanet.photo import read_photo
 from afanet.tasks.kinds import KINDS
 
 MANIFEST, RECIPE = "manifest.csv", "recipe.yaml"
@@ -124,7 +124,7 @@ def _manifest(found: Found, splits: dict[str, str]) -> str:
 
 
 def _recipe(found: Found, splits: dict[str, str], folder: Path) -> str:
-    height, width = read_image(folder / found.images[0], "RGB", "photo").shape[:2]
+    height, width = read_photo(folder / found.images[0]).shape[:2]
     scale = min(1, LONGEST / max(height, width))
     height, width = (max(STEP, round(side * scale / STEP) * STEP) for side in (height, width))
     tasks = [

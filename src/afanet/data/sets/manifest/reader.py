@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
-from afanet.data.files import read_image
 from afanet.data.sample import Reader, Sample
 from afanet.data.sets.manifest.rows import Labels, Rows
 from afanet.data.sets.manifest.table import Table
 from afanet.errors import InputError
+from afanet.photo import read_photo
 from afanet.tasks.column import FileColumn, ValueColumn
 
 
@@ -52,7 +52,7 @@ class ManifestReader(Reader):
         """The sample of a row; its id is the manifest's name, the place in it, and the path of the image."""
         image = self.rows.images[int(row)].as_py()
         try:
-            pixels = read_image(self.root / image, "RGB", "photo")
+            pixels = read_photo(self.root / image)
             targets = {name: self._target(labels, int(row)) for name, labels in self._labels(row).items()}
             for name, target in targets.items():
                 if target.ndim >= 2 and target.shape[-2:] != pixels.shape[:2]:
