@@ -1,4 +1,4 @@
-"""Imports run downward: cli -> demo, export -> report -> inspection -> comparison -> training -> runs -> data -> tasks."""
+"""Imports go downward: cli -> demo, export, report -> inspection -> comparison -> training -> runs -> data -> tasks."""
 
 import ast
 import subprocess
