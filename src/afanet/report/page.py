@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from afanet.comparison import tables
 from afanet.comparison.compare import Comparison, Row
+from afanet.comparison.groups import BASE
 from afanet.comparison.look import DISTANCES, Look
-from afanet.comparison.runs import BASE
 from afanet.errors import InputError
 from afanet.files import read_text
 from afanet.recipe.load import dump_recipe
