@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from afanet.inference import Predictor
     from afanet.networks import Dense, Layout, Point, Pooled, create_network, weave
     from afanet.reference import load_reference_layer, load_reference_network
+    from afanet.runs.run import Run, load_run
 
 __version__ = "0.1.0"
 
@@ -36,12 +37,14 @@ __all__ = [
     "Point",
     "Pooled",
     "Predictor",
+    "Run",
     "SpatialAggregation",
     "create_network",
     "cut_connection",
     "flow",
     "load_reference_layer",
     "load_reference_network",
+    "load_run",
     "record_flow",
     "record_gates",
     "weave",
@@ -50,11 +53,12 @@ __all__ = [
 # Rooms are opened when they are asked for: torch for networks, NumPy and Pillow for predictions.
 _ROOMS = {"Predictor": "inference"}
 _ROOMS |= dict.fromkeys(("Dense", "Layout", "Point", "Pooled", "create_network", "weave"), "networks")
+_ROOMS |= dict.fromkeys(("Run", "load_run"), "runs.run")
 _ROOMS |= dict.fromkeys(("load_reference_layer", "load_reference_network"), "reference")
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("fusion", "inference", "networks", "reference"):
+    if name in ("fusion", "inference", "networks", "reference", "runs"):
         return import_module(f"afanet.{name}")
     if name not in __all__:
         raise AttributeError(f"module 'afanet' has no attribute '{name}'")

@@ -14,7 +14,7 @@ from afanet.errors import InputError
 from afanet.files import path_in, write_whole
 
 if TYPE_CHECKING:
-    from afanet.comparison.runs import Finished
+    from afanet.runs.run import Run
 
 METHODS = "single,hard,cross_stitch,nddr,mtan,afa"
 PAGE = "report.html"
@@ -57,10 +57,11 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
 
 
 def _compare(given: Namespace) -> None:
+    from afanet.comparison.groups import group_runs
     from afanet.comparison.plan import by_methods, complete, part, plan
-    from afanet.comparison.runs import Finished, group_runs
     from afanet.comparison.variants import read_variants
     from afanet.recipe.load import load_recipe
+    from afanet.runs.run import load_run
     from afanet.training.run import resolve
 
     if hasattr(given, "network.method"):
@@ -86,24 +87,24 @@ def _compare(given: Namespace) -> None:
         return
     from afanet.comparison.costs import measure_costs
 
-    runs = [Finished.read(run.folder.path) for run in planned]
+    runs = [load_run(run.folder.path) for run in planned]
     measure_costs(group_runs(runs))
     show_runs(runs, out / PAGE, out)
 
 
 def _report(given: Namespace) -> None:
-    from afanet.comparison.runs import Finished
+    from afanet.runs.run import load_run
 
-    show_runs([Finished.read(path) for path in given.runs], given.out)
+    show_runs([load_run(path) for path in given.runs], given.out)
 
 
-def show_runs(runs: Sequence[Finished], page: Path, files: Path | None = None) -> None:
+def show_runs(runs: Sequence[Run], page: Path, files: Path | None = None) -> None:
     """Print the table, and write the page and, into the folder `files`, the table in other forms."""
     from rich.console import Console
 
     from afanet.comparison import tables
     from afanet.comparison.compare import compare_runs
-    from afanet.comparison.runs import group_runs
+    from afanet.comparison.groups import group_runs
     from afanet.report.examine import examine
     from afanet.report.page import report_page
     from afanet.runs.setup import open_tasks

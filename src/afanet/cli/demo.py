@@ -50,8 +50,8 @@ def _demo(given: Namespace) -> None:
 
 
 def _serve(given: Namespace) -> None:
-    from afanet.comparison.runs import Finished
     from afanet.demo import Exhibit, find_address, serve
+    from afanet.runs.run import load_run
 
     address = find_address(HOST if given.host is None else given.host, given.public)
 
@@ -64,16 +64,16 @@ def _serve(given: Namespace) -> None:
                 flush=True,
             )
 
-    serve(Exhibit(Finished.read(given.run)), address, PORT if given.port is None else given.port, ready)
+    serve(Exhibit(load_run(given.run)), address, PORT if given.port is None else given.port, ready)
 
 
 def _compare() -> None:
     started = perf_counter()
     from afanet.comparison.costs import measure_costs
-    from afanet.comparison.runs import Finished, group_runs
+    from afanet.comparison.groups import group_runs
     from afanet.report.demo import PICTURE, run_demo
 
-    runs = [Finished.read(run.folder.path) for run in run_demo(FOLDER).values()]
+    runs = list(run_demo(FOLDER).values())
     measure_costs(group_runs(runs))
     show_runs(runs, FOLDER / PAGE, FOLDER)
     print(f"{FOLDER / PICTURE} shows held-out rooms; one seed each, {perf_counter() - started:.0f} s in all")

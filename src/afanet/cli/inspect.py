@@ -40,16 +40,16 @@ def add_inspect_command(commands: Any) -> None:
 def _inspect(given: Namespace) -> None:
     from rich.console import Console
 
-    from afanet.comparison.runs import Finished
     from afanet.inspection.connections import read_photos
     from afanet.inspection.inspect_run import inspect_run
     from afanet.report.borrowed import connections, flow_table
     from afanet.report.inspect_page import inspect_page
     from afanet.runs.folder import strict
+    from afanet.runs.run import load_run
 
     if given.limit < 0:
         raise InputError(f"--limit is {given.limit}, expected 0 or more")
-    run = Finished.read(given.run)
+    run = load_run(given.run)
     images = read_photos(given.images, run.recipe.data.size)
     found = inspect_run(run, images, given.limit)
     names = list(found.tasks)
@@ -62,7 +62,7 @@ def _inspect(given: Namespace) -> None:
         name: {layer: one.flow[place].tolist() for layer, one in found.photos.items()} for place, name in enumerate(ids)
     }
     told = {"note": found.note, "tasks": names, "connections": rows, "photos": photos}
-    folder = given.out or run.folder.path
+    folder = given.out or run.path
     page = inspect_page(str(given.run), ids, images, found)
     write_whole(folder / "inspect.html", page)
     write_whole(folder / "inspect.json", json.dumps(strict(told), indent=2) + "\n")

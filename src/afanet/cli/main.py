@@ -21,7 +21,7 @@ from afanet.cli.predict import add_predict_command
 from afanet.errors import InputError, unknown
 
 if TYPE_CHECKING:
-    from afanet.training.run import Run
+    from afanet.runs.run import Run
 
 
 # The extra of a command that takes more than `train`, which is part of it.
@@ -153,12 +153,14 @@ def _train(given: Namespace) -> None:
         print(dump_recipe(recipe), end="")
         return
     from afanet.report.pictures import draw_predictions
+    from afanet.runs.examples import predict_examples
     from afanet.training.run import train
 
     run = train(recipe, given.out, resume=given.resume)
-    draw_predictions(run.folder.picture, run.examples, run.tasks, {"prediction": run.predictions})
+    examples = predict_examples(run)
+    draw_predictions(run.folder.picture, examples.samples, run.tasks, {"prediction": examples.predictions})
     _print_table({recipe.network.method: run})
-    print(f"{run.folder.path}: recipe.yaml, metrics.json, log.csv, last.ckpt, predictions.png")
+    print(f"{run.path}: recipe.yaml, metrics.json, log.csv, last.ckpt, predictions.png")
 
 
 def _recipes(given: Namespace) -> None:
@@ -174,14 +176,12 @@ def _recipes(given: Namespace) -> None:
 
 
 def _evaluate(given: Namespace) -> None:
-    from afanet.runs.kept import read_kept
     from afanet.training.run import evaluate
 
     run = evaluate(given.run, given.device)
     _print_table({run.results["method"]: run})
-    if (then := run.folder.read_metrics()) is not None:
-        now = read_kept(run.folder.evaluation)
-        same = "identical" if now["tasks"] == then["tasks"] else "NOT identical"
+    if run.folder.finished:
+        same = "identical" if run.scores == run.folder.read_results()["tasks"] else "NOT identical"
         print(f"{same} to {run.folder.metrics}, from the end of training")
 
 
@@ -193,7 +193,7 @@ def _print_table(runs: Mapping[str, Run]) -> None:
     tasks = next(iter(runs.values())).tasks
     columns = {}
     for title, run in runs.items():
-        columns[title] = run.results["tasks"]
+        columns[title] = run.scores
         if "validation" in run.results:
             columns[f"{title}, validation"] = run.results["validation"]
     Console().print(metrics_table(columns, tasks))

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from afanet.comparison.runs import Group
+from afanet.comparison.groups import Group
 from afanet.distributed.device import find_device
 from afanet.distributed.launch import end_with_parent
 from afanet.distributed.processes import create_fabric

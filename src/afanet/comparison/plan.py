@@ -28,7 +28,7 @@ class Planned:
     @property
     def finished(self) -> bool:
         """Whether it was trained to its end."""
-        return self.folder.metrics.is_file()
+        return self.folder.finished
 
 
 def by_methods(recipe: Recipe, methods: Sequence[str]) -> dict[str, Recipe]:
@@ -50,10 +50,10 @@ def plan(variants: Mapping[str, Recipe], seeds: int, out: Path) -> list[Planned]
     if (first := max((recipe.seed for recipe in variants.values()), default=0)) + seeds > 2**32:
         raise InputError(f"there are no {seeds} seeds from {first} on, for the last is {2**32 - 1}: lower --seed")
     return [
-        Planned(one, RunFolder(path_in(out, f"{name}-seed{one.seed}")))
+        Planned(seeded, RunFolder(path_in(out, f"{name}-seed{seeded.seed}")))
         for number in range(seeds)
         for name, recipe in variants.items()
-        for one in [recipe.model_copy(update={"seed": recipe.seed + number})]
+        for seeded in [recipe.model_copy(update={"seed": recipe.seed + number})]
     ]
 
 
@@ -81,8 +81,9 @@ def complete(planned: Sequence[Planned]) -> None:
     content = None
     for run in planned:
         RunFolder.usable(run.folder.path, run.recipe, resume=True)
-        if run.folder.read_metrics() is None:
+        if not run.finished:
             continue
+        results = run.folder.read_results()
         then = run.folder.read_recipe()
         if then.precision != run.recipe.precision:
             raise InputError(
@@ -90,7 +91,7 @@ def complete(planned: Sequence[Planned]) -> None:
                 f"--precision {then.precision}, or compare in another folder with --out"
             )
         content = content or fingerprint(open_whole(run.recipe), data_cache(run.recipe))
-        if run.folder.read_results().get("fingerprint") != content:
+        if results.get("fingerprint") != content:
             raise InputError(
                 f"{run.folder.path} was trained on other data than {run.recipe.data.root or run.recipe.data.name}: "
                 "compare in another folder with --out, or remove that one"

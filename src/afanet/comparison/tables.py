@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from afanet.comparison.compare import Comparison, Row
-from afanet.comparison.runs import BASE
+from afanet.comparison.groups import BASE
 from afanet.comparison.statistics import Change, Spread
 from afanet.plain_text import in_latex, in_markdown, one_line
 from afanet.runs.folder import strict

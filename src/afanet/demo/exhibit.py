@@ -13,8 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from afanet.comparison.look import Predictor
-from afanet.comparison.runs import Finished
 from afanet.data import Data
 from afanet.data.transforms import as_input, denormalise
 from afanet.errors import InputError
@@ -23,6 +21,9 @@ from afanet.fusion.inspect import fusion_layers
 from afanet.inspection.connections import Gates, Readings, reading
 from afanet.report.inspect_page import overlay
 from afanet.report.pictures import as_url
+from afanet.runs.examples import spread_over
+from afanet.runs.loaded import TaskPredictor
+from afanet.runs.run import Run
 from afanet.runs.setup import open_tasks
 from afanet.tasks import DenseTask, Legend, PooledTask, Swatches, Task
 from afanet.tasks.drawing.png import png
@@ -35,10 +36,10 @@ STOPS = 9  # of a colour bar's gradient
 class Exhibit:
     """A run's network with a few images of its test split, safe to be asked from several threads."""
 
-    def __init__(self, run: Finished) -> None:
+    def __init__(self, run: Run) -> None:
         self.data, tasks = _open(run)
         self.run = run
-        self.predictor = Predictor(run, tasks)
+        self.predictor = TaskPredictor(run, tasks)
         self.layers = list(fusion_layers(self.predictor.network))
         self._lock = Lock()  # cutting and recording change the network while it answers
 
@@ -50,7 +51,7 @@ class Exhibit:
     def about(self) -> dict[str, Any]:
         """What the page shows before there is a photo."""
         return {
-            "run": self.run.folder.path.name,
+            "run": self.run.path.name,
             "method": self.run.recipe.network.method,
             "tasks": [_described(task) for task in self.predictor.tasks.values()],
             "layers": self.layers,
@@ -62,8 +63,8 @@ class Exhibit:
         """A test image as a PNG, at the size the network sees; raises `InputError` for a number beyond the last."""
         if self.data is None or not 0 <= number < self.samples:
             raise InputError(f"there is no sample {number}: there are {self.samples}, counted from 0")
-        index = torch.linspace(0, len(self.data.test) - 1, self.samples).long()[number].item()
-        return png(denormalise(self.data.test[int(index)]["image"]))
+        index = spread_over(len(self.data.test), SAMPLES)[number]
+        return png(denormalise(self.data.test[index]["image"]))
 
     def answer(self, photo: NDArray[np.uint8], to: int = 0, source: int = 0, layers: int = 0) -> dict[str, Any]:
         """Each task's prediction for a photo (H, W, 3), and what each took of the others where that has a place.
@@ -116,12 +117,12 @@ class Exhibit:
         return {"taken": taken, "shares": shares}
 
 
-def _open(run: Finished) -> tuple[Data | None, dict[str, Task]]:
+def _open(run: Run) -> tuple[Data | None, dict[str, Task]]:
     """The run's data and tasks; where the data cannot be read, no data, and the tasks as the run describes them."""
     try:
         return open_tasks(run.recipe)
     except InputError:
-        return None, run.tasks()
+        return None, run.tasks
 
 
 def _described(task: Task) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from afanet.comparison.runs import Finished
 from afanet.data.licences import sources
 from afanet.export.check import LIMIT
 from afanet.plain_text import in_markdown
+from afanet.runs.run import Run
 from afanet.tasks.kinds import KINDS
 
 FACES = {"adience", "celeba"}
@@ -31,8 +31,8 @@ FACE_RISKS = """## Faces: known risks
 
 
 def model_card(
-    group: Sequence[Finished],
-    run: Finished,
+    group: Sequence[Run],
+    run: Run,
     facts: Mapping[str, Any],
     file: Path,
     errors: Mapping[str, float],
@@ -83,7 +83,7 @@ def _input(facts: Mapping[str, Any]) -> str:
     )
 
 
-def _data(run: Finished, facts: Mapping[str, Any]) -> list[str]:
+def _data(run: Run, facts: Mapping[str, Any]) -> list[str]:
     data = facts["data"]
     return [
         in_markdown(data["description"] or f"{data['name']}, not described by the run"),
@@ -92,7 +92,7 @@ def _data(run: Finished, facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _protocol(run: Finished) -> list[str]:
+def _protocol(run: Run) -> list[str]:
     recipe, results = run.recipe, run.results
     network = recipe.network
     kept = "the last epoch" if recipe.select == "last" else "the epoch that did best on the validation split"
@@ -104,7 +104,7 @@ def _protocol(run: Finished) -> list[str]:
     ]
 
 
-def _figures(group: Sequence[Finished]) -> str:
+def _figures(group: Sequence[Run]) -> str:
     seeds = [run.recipe.seed for run in group]
     several = len(group) > 1
     said = (
@@ -114,10 +114,11 @@ def _figures(group: Sequence[Finished]) -> str:
         else "Over the test split, of one seed: another seed would give others, and nothing here says by how much."
     )
     rows = []
-    for task, metrics in group[0].results["tasks"].items():
+    for task, metrics in group[0].scores.items():
         for metric in metrics:
-            values = [run.results["tasks"][task][metric] for run in group]
-            if None in values:
+            scores = [run.scores[task][metric] for run in group]
+            values = [value for value in scores if value is not None]
+            if len(values) < len(scores):
                 shown = "not known"
             else:
                 shown = f"{mean(values):.4f}" + (f" ± {stdev(values):.4f}" if several else "")
@@ -125,7 +126,7 @@ def _figures(group: Sequence[Finished]) -> str:
     return f"{said}\n\n" + _table(("task", "metric", "figure"), rows)
 
 
-def _limits(run: Finished, facts: Mapping[str, Any]) -> list[str]:
+def _limits(run: Run, facts: Mapping[str, Any]) -> list[str]:
     name = in_markdown(facts["data"]["name"])
     limits = [
         f"It knows what {name} shows. On other cameras, places, light or people it was not measured and will be worse.",

@@ -98,5 +98,6 @@ def open_model(source: str | Path, device: str | None = None) -> Model:
     if path.is_file():
         raise InputError(f"{path} is a file, expected the folder of a run or an .onnx file of `afanet export`")
     from afanet.inference.run_model import RunModel
+    from afanet.runs.run import load_run
 
-    return RunModel(path, device)
+    return RunModel(load_run(path), device)

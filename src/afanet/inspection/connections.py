@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from afanet.comparison.images import ImageScores
-from afanet.comparison.look import Loaded, Predictor, examples
 from afanet.comparison.statistics import Change, bootstrap_changes
 from afanet.data import Batch, Data
 from afanet.data.transforms import as_input
 from afanet.fusion import cut_connection, record_flow, record_gates
 from afanet.photo import read_photo
 from afanet.progress import Bar
+from afanet.runs.examples import read_test_samples, spread_over
+from afanet.runs.loaded import LoadedNetwork, TaskPredictor
 
 EFFECTS = 400  # changes of a task by a cut that are computed at most; of many connections the strongest are cut
 
@@ -85,7 +86,7 @@ def _kept(kinds: dict[str, Tensor]) -> Tensor | None:
     return kinds["channel"][..., 0, 0].diagonal(dim1=1, dim2=2).mT if "channel" in kinds else None
 
 
-def read_layers(loaded: Loaded, images: Tensor) -> tuple[Gates, Readings]:
+def read_layers(loaded: LoadedNetwork, images: Tensor) -> tuple[Gates, Readings]:
     """What every layer does with these images; raises `InputError` for a network in which nothing meets."""
     with reading(loaded.network) as read:
         loaded.answer(images)
@@ -106,14 +107,14 @@ def strongest(readings: Readings, most: int) -> list[Connection]:
     return [one for one in shares if one in kept]
 
 
-def borrow(predictor: Predictor, data: Data, limit: int) -> Borrowed:
+def borrow(predictor: TaskPredictor, data: Data, limit: int) -> Borrowed:
     """Read the layers on up to `limit` test images spread over the split, and cut each connection alone on them.
 
     Where that would take more than `EFFECTS` changes of tasks, only the connections that carry most are cut. Raises
     `InputError` for a network in which nothing meets.
     """
     total, names = len(data.test), list(predictor.tasks)
-    chosen = torch.linspace(0, total - 1, min(limit, total)).long().tolist()
+    chosen = spread_over(total, limit)
     whole = _no_scores(predictor)
     parts: list[Readings] = []
     for batch in _batches(predictor, data, chosen):
@@ -153,16 +154,16 @@ def _join(parts: Sequence[Readings]) -> Readings:
     return joined
 
 
-def _batches(predictor: Predictor, data: Data, chosen: Sequence[int]) -> Iterator[Batch]:
+def _batches(predictor: TaskPredictor, data: Data, chosen: Sequence[int]) -> Iterator[Batch]:
     size = predictor.run.recipe.batch_size
     for start in range(0, len(chosen), size):
-        yield examples(data, predictor.tasks, chosen[start : start + size])
+        yield read_test_samples(data, predictor.tasks, chosen[start : start + size])
 
 
-def _no_scores(predictor: Predictor) -> dict[str, ImageScores]:
+def _no_scores(predictor: TaskPredictor) -> dict[str, ImageScores]:
     return {name: ImageScores(task) for name, task in predictor.tasks.items()}
 
 
-def _score(predictor: Predictor, batch: Batch, scores: dict[str, ImageScores]) -> None:
+def _score(predictor: TaskPredictor, batch: Batch, scores: dict[str, ImageScores]) -> None:
     for name, prediction in predictor.predict(batch["image"]).items():
         scores[name].update(prediction, batch["targets"][name])

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from afanet.comparison.look import Loaded, Predictor
-from afanet.comparison.runs import Finished
 from afanet.errors import InputError
 from afanet.inspection.connections import Cut, Gates, Readings, borrow, read_layers
+from afanet.runs.loaded import LoadedNetwork, TaskPredictor
+from afanet.runs.run import Run
 from afanet.runs.setup import open_tasks
 from afanet.tasks import Described
 
@@ -29,7 +29,7 @@ class Inspection:
     note: str
 
 
-def inspect_run(run: Finished, photos: Tensor, limit: int) -> Inspection:
+def inspect_run(run: Run, photos: Tensor, limit: int) -> Inspection:
     """Look at normalised `photos` (B, 3, H, W) and at up to `limit` test images; with 0 the data are not opened.
 
     Where the data cannot be read, the photos are all there is, and the note says so. Raises `InputError` for a network
@@ -44,12 +44,12 @@ def inspect_run(run: Finished, photos: Tensor, limit: int) -> Inspection:
                 raise
             note += f" The data cannot be read: {error}."
         else:
-            predictor = Predictor(run, tasks)
+            predictor = TaskPredictor(run, tasks)
             gates, of_photos = read_layers(predictor, photos)
             if not limit:
                 return Inspection(tasks, gates, of_photos, of_photos, [], note)
             found = borrow(predictor, data, limit)
             note = f"Shares are means over {found.images} of {found.total} test images, on which connections were cut."
             return Inspection(tasks, gates, of_photos, found.readings, found.cuts, note)
-    gates, of_photos = read_layers(Loaded(run, described), photos)
+    gates, of_photos = read_layers(LoadedNetwork(run, described), photos)
     return Inspection(described, gates, of_photos, of_photos, [], note)

@@ -1,1 +1,1 @@
-"""A run on disk: its folder, its checkpoint, and the network, tasks and data that it stands for."""
+"""Runs: what training left in a folder, and everything that is read from it."""

@@ -100,6 +100,11 @@ class RunFolder:
         return _is_log(self.log) or _is_checkpoint(self.checkpoint) or RunFolder(self.single).is_run
 
     @property
+    def finished(self) -> bool:
+        """Whether the run came to its end here."""
+        return self.metrics.is_file()
+
+    @property
     def learnt(self) -> bool:
         """Whether there is something here that a person would miss: weights, a first stage, a batch that failed."""
         kept = (self.checkpoint, self.best, self.single, *self.path.glob("nonfinite*.pt"))
@@ -146,16 +151,6 @@ class RunFolder:
     def write(self, file: Path, results: dict[str, Any]) -> None:
         """Keep results as JSON, with null for a figure that nothing was there to compute from."""
         write_whole(file, json.dumps(strict(results), indent=2, allow_nan=False) + "\n")
-
-    def read_metrics(self) -> dict[str, Any] | None:
-        """The results at the end of training, None where the run did not come to it; runs of before kept no threads.
-
-        Raises `InputError` as `read_results` does.
-        """
-        if not self.metrics.is_file():
-            return None
-        results = self.read_results()
-        return {"tasks": results["tasks"], "threads": results.get("threads")}
 
 
 def _minor(version: str) -> tuple[int, ...]:

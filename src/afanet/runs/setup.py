@@ -19,6 +19,7 @@ from afanet.limits import MOST_TASKS
 from afanet.networks import create_network
 from afanet.progress import say
 from afanet.recipe.schema import Recipe
+from afanet.runs.checkpoint import load_checkpoint
 from afanet.tasks import Described, Task
 
 
@@ -82,6 +83,13 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
         trunk=recipe.network.trunk,
         **options,
     )
+
+
+def load_network(recipe: Recipe, tasks: Mapping[str, Described], weights: Path) -> nn.Module:
+    """The recipe's network for these tasks with the weights of a checkpoint; raises as `load_checkpoint` does."""
+    network = build_network(recipe, tasks, weights="none")
+    load_checkpoint(network, weights)
+    return network
 
 
 @contextmanager

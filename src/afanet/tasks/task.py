@@ -125,6 +125,18 @@ class Readout:
     unit: str = ""
 
 
+@dataclass(frozen=True)
+class ErrorBins:
+    """Equal bins from 0 to `most` by which errors are charted: the chart's title, and its axis."""
+
+    most: float
+    title: str
+    axis: str
+
+    def __len__(self) -> int:
+        return 20
+
+
 class DenseTask(Task):
     """A task with a value for every pixel, which can be drawn.
 
@@ -133,6 +145,7 @@ class DenseTask(Task):
 
     error_limit: float
     error_unit: str
+    bins: ErrorBins | None = None  # of `binned_errors`, for a kind that has them
 
     @property
     @abstractmethod
@@ -146,6 +159,10 @@ class DenseTask(Task):
     @abstractmethod
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
         """How wrong one prediction is at each pixel, float32 (H, W); no number where there is no label."""
+
+    def binned_errors(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Of a batch, the sum of errors in each of the `bins` and the pixels in it, float64 (2, len(bins))."""
+        raise NotImplementedError(f"{type(self).__name__} has no bins")
 
     def change(self, before: Tensor, after: Tensor) -> str:
         """The mean of the error of the second prediction, with the first as its target."""

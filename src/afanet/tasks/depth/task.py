@@ -19,7 +19,7 @@ from afanet.networks.outputs import Dense
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.depth.losses import DEPTH_LOSSES
 from afanet.tasks.depth.metrics import ERRORS, WITHIN, DepthScores, measured
-from afanet.tasks.task import ColourBar, DenseTask, Readout
+from afanet.tasks.task import ColourBar, DenseTask, ErrorBins, Readout
 
 NEAREST = 1e-3
 
@@ -120,6 +120,19 @@ class Depth(DenseTask):
         """The absolute error in metres."""
         wrong = (prediction - target).abs().masked_fill(~measured(target), torch.nan)
         return wrong.reshape(wrong.shape[-2:])
+
+    @property
+    def bins(self) -> ErrorBins:  # type: ignore[override]
+        """By the true distance, up to the far end of the colours."""
+        return ErrorBins(self.max_metres, "mean absolute error, m, by true distance", "metres")
+
+    def binned_errors(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """See `DenseTask`; absolute errors in metres, beyond the last bin in the last."""
+        where, bins = measured(target), len(self.bins)
+        truth = target[where].double()
+        bin_of = (truth / self.max_metres * bins).long().clamp(max=bins - 1)
+        errors = torch.bincount(bin_of, (prediction[where].double() - truth).abs(), minlength=bins)
+        return torch.stack([errors, torch.bincount(bin_of, minlength=bins).double()])
 
     def change(self, before: Tensor, after: Tensor) -> str:
         """The mean distance by which depth moved."""

@@ -1,4 +1,4 @@
-"""Finished runs that nobody trained: folders with recipes and figures that a test makes up."""
+"""Finished runs that nobody trained: folders with recipes and scores that a test makes up."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from afanet.comparison.runs import Finished
 from afanet.recipe.load import dump_recipe, load_recipe
 from afanet.recipe.variants import for_method
+from afanet.runs.run import Run, load_run
 
-Make = Callable[..., Finished]
+Make = Callable[..., Run]
 
 
 @pytest.fixture
 def finished(tmp_path: Path) -> Make:
-    """Makes a run by method and seed, with figures of the tasks of `digits` and overrides of the recipe."""
+    """Makes a run by method and seed, with scores of the tasks of `digits` and overrides of the recipe."""
 
     def make(
         method: str,
@@ -26,7 +26,7 @@ def finished(tmp_path: Path) -> Make:
         tasks: dict[str, dict[str, Any]],
         content: str = "x",
         keys: Mapping[str, Any] | None = None,
-    ) -> Finished:
+    ) -> Run:
         recipe = for_method(load_recipe("digits", {"seed": seed, "device": "cpu", **(keys or {})}), method)
         folder = tmp_path / f"{method}-{seed}-{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
@@ -34,6 +34,6 @@ def finished(tmp_path: Path) -> Make:
         (folder / "last.ckpt").touch()
         results = {"tasks": tasks, "fingerprint": content, "threads": 1, "parameters": 10**6, "flops": 10**9}
         (folder / "metrics.json").write_text(json.dumps(results))
-        return Finished.read(folder)
+        return load_run(folder)
 
     return make

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from afanet.comparison.runs import Finished, siblings
+from afanet.runs.run import Run
+from afanet.runs.siblings import siblings
 
 
-def test_only_seeds_of_the_same_recipe_and_data_count(finished: Callable[..., Finished], tmp_path: Path) -> None:
+def test_only_seeds_of_the_same_recipe_and_data_count(finished: Callable[..., Run], tmp_path: Path) -> None:
     runs = [finished("afa", seed, {}) for seed in (2, 0)]
     finished("hard", 1, {})
     finished("afa", 3, {}, content="other")
