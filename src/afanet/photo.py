@@ -33,17 +33,19 @@ def read_photo(path: str | Path) -> Pixels:
     """
     path = Path(path)
     try:
-        if require_regular(path).stat().st_size == 0:
-            raise InputError(f"{path} is empty (0 bytes), expected a picture: copy it again")
+        stream = require_regular(path).open("rb")
     except FileNotFoundError:
         raise InputError(f"{path} does not exist, expected a picture") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    return decode_photo(path, str(path))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from None
+    with stream:  # given a path, Pillow maps an uncompressed TIFF into memory, and scrambles one that is to be turned
+        if not stream.peek(1):
+            raise InputError(f"{path} is empty (0 bytes), expected a picture: copy it again")
+        return decode_photo(stream, str(path))
 
 
-def decode_photo(file: Path | BinaryIO, name: str, most_pixels: int = MOST_PIXELS) -> Pixels:
-    """As `read_photo`, for a file or the bytes of one, which messages call `name`.
+def decode_photo(file: BinaryIO, name: str, most_pixels: int = MOST_PIXELS) -> Pixels:
+    """As `read_photo`, for an open file or the bytes of one, which messages call `name`.
 
     >>> import io
     >>> decode_photo(io.BytesIO(b"MZ"), "the upload")

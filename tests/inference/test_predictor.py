@@ -12,7 +12,7 @@ import torch
 from torchvision import tv_tensors
 
 from afanet.cli.main import main
-from afanet.data.transforms import evaluation
+from afanet.data.transforms import as_input, evaluation
 from afanet.errors import InputError
 from afanet.inference import Predictor
 from afanet.runs.loaded import TaskPredictor
@@ -45,6 +45,12 @@ def test_a_run_says_what_it_was_scored_by(run: Path) -> None:
     assert list(results) == ["segmentation", "depth"]
     assert (results["segmentation"].labels == expected["segmentation"][0].numpy()).mean() > 0.999
     assert np.allclose(results["depth"].metres, expected["depth"][0, 0], rtol=1e-3)
+
+
+def test_a_run_prepares_photos_as_it_was_scored(run: Path) -> None:
+    about = Predictor(run).model.about
+    for size in ((7, 9), (16, 20), (32, 48)):
+        assert about.prepare(PHOTO, size).tobytes() == as_input(PHOTO, size).numpy().tobytes()
 
 
 def test_a_run_of_before_meanings_says_so(run: Path, tmp_path: Path) -> None:
