@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     )
     from afanet.inference import Predictor
     from afanet.networks import Dense, Layout, Point, Pooled, create_network, weave
+    from afanet.outside import trust_code
     from afanet.reference import load_reference_layer, load_reference_network
     from afanet.runs.run import Run, load_run
+    from afanet.tasks.kinds import register_task
 
 __version__ = "0.1.0"
 
@@ -47,6 +49,8 @@ __all__ = [
     "load_run",
     "record_flow",
     "record_gates",
+    "register_task",
+    "trust_code",
     "weave",
 ]
 
@@ -54,6 +58,7 @@ __all__ = [
 _ROOMS = {"Predictor": "inference"}
 _ROOMS |= dict.fromkeys(("Dense", "Layout", "Point", "Pooled", "create_network", "weave"), "networks")
 _ROOMS |= dict.fromkeys(("Run", "load_run"), "runs.run")
+_ROOMS |= {"register_task": "tasks.kinds", "trust_code": "outside"}
 _ROOMS |= dict.fromkeys(("load_reference_layer", "load_reference_network"), "reference")
 
 
