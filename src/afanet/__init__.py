@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from afanet.inference import Predictor
     from afanet.networks import Dense, Layout, Point, Pooled, create_network, weave
     from afanet.reference import load_reference_layer, load_reference_network
+    from afanet.training.balancing.balancer import Balancer
+    from afanet.training.balancing.shared import shared_parameters
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AFA",
     "NDDR",
+    "Balancer",
     "ChannelAggregation",
     "CrossStitch",
     "Dense",
@@ -44,6 +47,7 @@ __all__ = [
     "load_reference_network",
     "record_flow",
     "record_gates",
+    "shared_parameters",
     "weave",
 ]
 
@@ -51,6 +55,7 @@ __all__ = [
 _ROOMS = {"Predictor": "inference"}
 _ROOMS |= dict.fromkeys(("Dense", "Layout", "Point", "Pooled", "create_network", "weave"), "networks")
 _ROOMS |= dict.fromkeys(("load_reference_layer", "load_reference_network"), "reference")
+_ROOMS |= {"Balancer": "training.balancing.balancer", "shared_parameters": "training.balancing.shared"}
 
 
 def __getattr__(name: str) -> Any:
