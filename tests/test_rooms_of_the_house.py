@@ -1,4 +1,4 @@
-"""Imports run downward: cli -> demo, export -> report -> inspection -> comparison -> training -> runs -> data -> tasks."""
+"""Imports run downward: cli -> demo, export -> report -> inspection -> training -> runs -> data -> tasks."""
 
 import ast
 import subprocess
@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "afanet"
-PLAIN = {"errors", "files", "limits", "names"}  # what every room but `fusion` may import
+PLAIN = {"errors", "files", "limits", "names", "registry", "outside"}  # what every room but `fusion` may import
 BELOW = {
     "errors": set(),
     "limits": set(),
     "names": set(),
     "plain_text": set(),
     "files": {"errors"},
+    "outside": {"errors", "files"},
+    "registry": {"errors", "names", "outside"},
     "meanings": {"names"},
     "yaml_file": {"errors", "files"},
     "fusion": {"errors"},

@@ -1,0 +1,155 @@
+"""Code from outside the package: a class in a user's file or module, run only where somebody trusts it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from importlib import import_module, util
+from pathlib import Path
+
+from afanet.errors import InputError, shown
+from afanet.files import require_regular
+
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_trusted: set[str] = set()
+_loaded: dict[str, object] = {}
+ALL = "*"  # of what is trusted
+
+
+def is_reference(name: str) -> bool:
+    """Whether a name is a reference to outside code, `FILE.py:Name` or `package.module:Name`.
+
+    >>> is_reference("mine.py:MeanPull"), is_reference("afa")
+    (True, False)
+    """
+    return ":" in name
+
+
+def anchored(reference: str, folder: Path) -> str:
+    """The reference with its file's path absolute, beginning at `folder`; one to a module as it is.
+
+    Raises `InputError` for what is no reference.
+
+    >>> anchored("mine.py:MeanPull", Path("/home/me"))
+    '/home/me/mine.py:MeanPull'
+    """
+    source, attribute = _split(reference)
+    return f"{folder.absolute() / source}:{attribute}" if _is_file(source) else reference
+
+
+def trust_code(*references: str) -> None:
+    """Allow the code at these references to be run in this process; without any, all outside code.
+
+    A recipe or a run folder may name code in a file. That code is not run unless it is trusted here: by this function,
+    by a command line that names it itself, or by `--trust-code`.
+
+    >>> trust_code("mine.py:MeanPull")
+    """
+    _trusted.update(anchored(reference, Path.cwd()) for reference in references)
+    if not references:
+        _trusted.add(ALL)
+
+
+def trusted() -> frozenset[str]:
+    """The references that are trusted, for a process that is to trust the same."""
+    return frozenset(_trusted)
+
+
+def trust_again(references: Iterable[str]) -> None:
+    """Trust what another process does: see `trusted`."""
+    _trusted.update(references)
+
+
+def load(reference: str) -> object:
+    """What stands at a reference; its file or module is run once a process, and only if it is trusted.
+
+    Raises `InputError` for code that is not trusted, a file or module that is missing or fails, and a name that it does
+    not define.
+    """
+    reference = anchored(reference, Path.cwd())
+    if reference in _loaded:
+        return _loaded[reference]
+    if not {reference, ALL} & _trusted:
+        raise InputError(
+            f"{reference} is code from outside afanet, and is not run unless you trust it: look at it, then add "
+            "--trust-code to the command, or call afanet.trust_code() in Python"
+        )
+    source, attribute = _split(reference)
+    try:
+        module = _run_file(Path(source)) if _is_file(source) else import_module(source)
+    except InputError:
+        raise
+    except Exception as error:  # code of others may fail in any way
+        raise InputError(f"{source} cannot be used: {type(error).__name__}: {error!s:.200}; mend it") from error
+    if not hasattr(module, attribute):
+        raise InputError(f"{source} defines no '{attribute}': check the name after ':' in {reference}")
+    _loaded[reference] = getattr(module, attribute)
+    return _loaded[reference]
+
+
+def code_hash(reference: str) -> str:
+    """The SHA-256 of the file that a reference leads to; the code is not run for a file.
+
+    Raises `InputError` where the file is missing, or a module is not found or has no file.
+    """
+    source, _ = _split(anchored(reference, Path.cwd()))
+    if _is_file(source):
+        return sha256(_read(Path(source))).hexdigest()
+    module = sys.modules.get(source)
+    if module is None:
+        load(reference)  # since finding a module runs the packages that it lies in
+        module = sys.modules[source]
+    file = getattr(module, "__file__", None)
+    if not file:
+        raise InputError(f"module {source} has no file to keep a hash of: give a module that is a .py file")
+    return sha256(_read(Path(file))).hexdigest()
+
+
+def require_unchanged(kept: Mapping[str, str]) -> None:
+    """Raise `InputError` where the code at a reference is no longer that of which `kept` has the SHA-256."""
+    for reference, expected in kept.items():
+        if code_hash(reference) != expected:
+            source = _split(reference)[0]
+            raise InputError(
+                f"{source} has changed since the run was trained (SHA-256 {code_hash(reference)[:12]}, expected "
+                f"{expected[:12]}): restore the file as it was, or train again"
+            )
+
+
+def _split(reference: str) -> tuple[str, str]:
+    source, _, attribute = reference.rpartition(":")
+    if not _NAME.fullmatch(attribute) or not (_is_file(source) or _MODULE.fullmatch(source)):
+        raise InputError(
+            f"{shown(reference)} is no reference to code, expected FILE.py:Name or package.module:Name, such as "
+            "mine.py:MeanPull"
+        )
+    return source, attribute
+
+
+def _is_file(source: str) -> bool:
+    return source.endswith(".py")
+
+
+def _read(file: Path) -> bytes:
+    if not require_regular(file).is_file():
+        raise InputError(f"{file} does not exist, expected the Python file that defines what the recipe names")
+    return file.read_bytes()
+
+
+def _run_file(file: Path) -> object:
+    name = f"afanet_outside_{sha256(str(file).encode() + _read(file)).hexdigest()[:16]}"
+    if name not in sys.modules:
+        spec = util.spec_from_file_location(name, file)
+        assert spec is not None  # for a .py file there is always a loader
+        assert spec.loader is not None
+        module = util.module_from_spec(spec)
+        sys.modules[name] = module  # before it is run: dataclasses and pickle look their module up
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]

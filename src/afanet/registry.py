@@ -1,0 +1,104 @@
+"""Rows by name, which are added to from outside: methods, heads, kinds of task, data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar
+
+from afanet import outside
+from afanet.errors import InputError, unknown
+from afanet.names import name_fault
+
+Row = TypeVar("Row")
+GROUP = "afanet"
+
+
+class Registry(Mapping[str, Row], Generic[Row]):
+    """Rows by name: the package's own, those that are registered in Python, and those of installed packages.
+
+    An installed package adds a row by an entry point of the group `afanet` called `SECTION.NAME`. A row of the
+    package's own may be given as `module:attribute`, and is imported when it is asked for. A name with a colon is a
+    reference to code in a file or module (see `afanet.outside`), which is loaded if it is trusted.
+
+    Args:
+        section: what entry points' names begin with, such as "method".
+        what: what a row is called in a sentence, such as "method".
+        rows: the package's own, in the order in which they are listed.
+        read: makes a row of what is registered from outside; raises `InputError` for what cannot be one.
+
+    >>> sizes = Registry("size", "size", {"small": 1}, read=lambda name, given: int(given))
+    >>> sizes.register("large", 9)
+    >>> list(sizes), sizes["large"], "huge" in sizes
+    (['small', 'large'], 9, False)
+    >>> sizes["larg"]
+    Traceback (most recent call last):
+        ...
+    afanet.errors.InputError: unknown size 'larg', did you mean 'large'? (known: small, large)
+    """
+
+    def __init__(
+        self, section: str, what: str, rows: Mapping[str, Row | str], read: Callable[[str, object], Row]
+    ) -> None:
+        self.section, self.what, self._read = section, what, read
+        self._rows: dict[str, Row | str] = dict(rows)
+        self._own = frozenset(rows)
+        self._referred: dict[str, Row] = {}
+        self._installed: dict[str, EntryPoint] | None = None
+
+    def register(self, name: str, given: object) -> None:
+        """Add a row under a new name; one that was registered may be registered anew.
+
+        Raises `InputError` for a name of the package's own or that is no word, and for what cannot be a row.
+        """
+        if fault := name_fault(name, self._own):
+            raise InputError(f"{name!r:.80} cannot name a {self.what}, since it {fault}: choose another name")
+        self._rows[name] = self._read(name, given)
+
+    def __getitem__(self, name: str) -> Row:
+        if outside.is_reference(name):
+            if name not in self._referred:
+                self._referred[name] = self._read(name, outside.load(name))
+            return self._referred[name]
+        if name in self._rows:
+            row = self._rows[name]
+            if isinstance(row, str):
+                module, _, attribute = row.partition(":")
+                row = self._rows[name] = getattr(import_module(module), attribute)
+            return row
+        if name in self._packages:
+            self._rows[name] = self._read(name, _load(self._packages[name]))
+            return self[name]
+        raise unknown(self.what, name, self)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (outside.is_reference(name) or name in self._rows or name in self._packages)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._rows, **self._packages})
+
+    def __len__(self) -> int:
+        return len({**self._rows, **self._packages})
+
+    @property
+    def _packages(self) -> dict[str, EntryPoint]:
+        if self._installed is None:
+            start = f"{self.section}."
+            points = {
+                point.name.removeprefix(start): point
+                for point in entry_points(group=GROUP)
+                if point.name.startswith(start)
+            }
+            self._installed = {name: point for name, point in points.items() if not name_fault(name, self._own)}
+        return self._installed
+
+
+def _load(point: EntryPoint) -> object:
+    try:
+        return point.load()
+    except Exception as error:  # code of others may fail in any way
+        raise InputError(
+            f"entry point {point.name} = {point.value} of the group {GROUP} cannot be loaded: "
+            f"{type(error).__name__}: {error!s:.200}; mend or remove the package that brings it"
+        ) from error

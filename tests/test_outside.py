@@ -1,0 +1,115 @@
+"""Outside code runs only where it is trusted, once, and is told apart by its content."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from afanet import outside
+from afanet.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def distrust(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outside, "_trusted", set())
+    monkeypatch.setattr(outside, "_loaded", {})
+
+
+def write(folder: Path, text: str = "class Mine:\n    pass\n") -> str:
+    (folder / "mine.py").write_text(text)
+    return f"{folder / 'mine.py'}:Mine"
+
+
+def test_code_that_nobody_trusts_is_not_run(tmp_path: Path) -> None:
+    reference = write(tmp_path, f"open({str(tmp_path / 'ran')!r}, 'w')\nMine = 1\n")
+    with pytest.raises(InputError, match="--trust-code"):
+        outside.load(reference)
+    outside.code_hash(reference)
+    assert not (tmp_path / "ran").exists()
+    outside.trust_code(reference)
+    assert outside.load(reference) == 1
+    assert (tmp_path / "ran").exists()
+
+
+def test_trust_in_one_file_is_none_in_another(tmp_path: Path) -> None:
+    outside.trust_code(write(tmp_path))
+    other = tmp_path / "other.py"
+    other.write_text("Mine = 2\n")
+    with pytest.raises(InputError, match="--trust-code"):
+        outside.load(f"{other}:Mine")
+    outside.trust_code()
+    assert outside.load(f"{other}:Mine") == 2
+
+
+def test_a_file_is_run_once(tmp_path: Path) -> None:
+    reference = write(tmp_path, f"open({str(tmp_path / 'runs')!r}, 'a').write('x')\nMine, Other = 1, 2\n")
+    outside.trust_code()
+    assert [outside.load(reference), outside.load(reference), outside.load(reference.replace("Mine", "Other"))] == [
+        1,
+        1,
+        2,
+    ]
+    assert (tmp_path / "runs").read_text() == "x"
+
+
+def test_a_class_of_a_file_can_be_pickled(tmp_path: Path) -> None:
+    import pickle
+
+    outside.trust_code()
+    cls = outside.load(write(tmp_path))
+    assert isinstance(cls, type)
+    assert type(pickle.loads(pickle.dumps(cls()))) is cls
+
+
+def test_changed_code_is_noticed(tmp_path: Path) -> None:
+    reference = write(tmp_path)
+    kept = {reference: outside.code_hash(reference)}
+    outside.require_unchanged(kept)
+    write(tmp_path, "class Mine:\n    y = 1\n")
+    with pytest.raises(InputError, match=r"mine\.py has changed since the run was trained"):
+        outside.require_unchanged(kept)
+    (tmp_path / "mine.py").unlink()
+    with pytest.raises(InputError, match=r"mine\.py does not exist"):
+        outside.require_unchanged(kept)
+
+
+def test_a_module_has_a_hash_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "afanet_test_module.py").write_text("Mine = 3\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    reference = "afanet_test_module:Mine"
+    with pytest.raises(InputError, match="--trust-code"):
+        outside.code_hash(reference)
+    assert "afanet_test_module" not in sys.modules
+    outside.trust_code(reference)
+    assert outside.load(reference) == 3
+    outside.require_unchanged({reference: outside.code_hash(reference)})
+    with pytest.raises(InputError, match="has changed"):
+        outside.require_unchanged({reference: "0" * 64})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("raise RuntimeError('no')\n", "RuntimeError: no"), ("Other = 1\n", "defines no 'Mine'"), ("(", "SyntaxError")],
+)
+def test_code_that_fails_is_said_in_a_sentence(tmp_path: Path, text: str, said: str) -> None:
+    outside.trust_code()
+    with pytest.raises(InputError, match=said):
+        outside.load(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "reference", [":", "a:", "mine.py:", "mine.py:a.b", "a b:c", "../x.txt:C", "os;x:y", "a.py:b:c.d"]
+)
+def test_what_is_no_reference_is_refused(reference: str) -> None:
+    outside.trust_code()
+    with pytest.raises(InputError, match="no reference to code"):
+        outside.load(reference)
+
+
+def test_another_process_can_trust_the_same(tmp_path: Path) -> None:
+    reference = write(tmp_path)
+    outside.trust_code(reference)
+    kept = outside.trusted()
+    outside._trusted.clear()
+    outside.trust_again(kept)
+    assert isinstance(outside.load(reference), type)
