@@ -18,6 +18,7 @@ from afanet.cli.export import add_export_command
 from afanet.cli.flags import add_recipe_flags, overrides
 from afanet.cli.inspect import add_inspect_command
 from afanet.cli.predict import add_predict_command
+from afanet.cli.present import require_present_run
 from afanet.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ def _recipes(given: Namespace) -> None:
 
 
 def _evaluate(given: Namespace) -> None:
+    require_present_run(given.run)
     from afanet.runs.kept import read_kept
     from afanet.training.run import evaluate
 

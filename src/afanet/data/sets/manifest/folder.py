@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from afanet.data.files import read_image, require_folder
+from afanet.data.files import read_image
 from afanet.data.sets.manifest.maps import VOID
 from afanet.errors import InputError
+from afanet.paths import IMAGE_FOLDER, require_folder
 
 IMAGES = ("images", "image", "rgb", "photos")
 IMAGE_TYPES = (".jpg", ".jpeg", ".png")
@@ -21,7 +22,6 @@ MAPS = {
     "depth": (("depth",), (".png", ".npy")),
     "normals": (("normals",), (".png", ".npy")),
 }
-EXPECTED = "a folder with images, or with images/"
 LAYOUTS = (
     "target files of the images' names in segmentation/ (or labels/, masks/), depth/ or normals/, or images in one "
     "folder for each class"
@@ -48,7 +48,7 @@ class Found:
 
 def look(folder: Path) -> Found:
     """What lies in `folder`; raises `InputError` where that is nothing to learn from, or cannot be read."""
-    require_folder(folder, EXPECTED)
+    require_folder(folder, IMAGE_FOLDER)
     base = next((folder / name for name in IMAGES if (folder / name).is_dir()), folder)
     images = sorted(_files(base, IMAGE_TYPES))
     columns: dict[str, Column] = {}
