@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [(ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/comparing.md")]
+PAGES = [(ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/balancing.md", "docs/comparing.md")]
 BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
 BLOCKS = [block for page in PAGES for block in BLOCK.findall(page)]
 

@@ -8,13 +8,22 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "afanet"
-PLAIN = {"errors", "files", "limits", "names", "registry", "outside"}  # what every room but `fusion` may import
+PLAIN = {
+    "errors",
+    "files",
+    "limits",
+    "names",
+    "paths",
+    "registry",
+    "outside",
+}  # for every room but `fusion`
 BELOW = {
     "errors": set(),
     "limits": set(),
     "names": set(),
     "plain_text": set(),
     "files": {"errors"},
+    "paths": {"errors"},
     "outside": {"errors", "files"},
     "registry": {"errors", "names", "outside"},
     "photo": {"errors", "files", "limits"},

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from afanet.reference import load_reference_layer, load_reference_network
     from afanet.runs.run import Run, load_run
     from afanet.tasks.kinds import register_task
+    from afanet.training.balancing.balancer import Balancer
+    from afanet.training.balancing.shared import shared_parameters
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AFA",
     "NDDR",
+    "Balancer",
     "ChannelAggregation",
     "CrossStitch",
     "Dense",
@@ -50,6 +53,7 @@ __all__ = [
     "record_flow",
     "record_gates",
     "register_task",
+    "shared_parameters",
     "trust_code",
     "weave",
 ]
@@ -60,6 +64,7 @@ _ROOMS |= dict.fromkeys(("Dense", "Layout", "Point", "Pooled", "create_network",
 _ROOMS |= dict.fromkeys(("Run", "load_run"), "runs.run")
 _ROOMS |= {"register_task": "tasks.kinds", "trust_code": "outside"}
 _ROOMS |= dict.fromkeys(("load_reference_layer", "load_reference_network"), "reference")
+_ROOMS |= {"Balancer": "training.balancing.balancer", "shared_parameters": "training.balancing.shared"}
 
 
 def __getattr__(name: str) -> Any:

@@ -139,9 +139,9 @@ def test_version_and_help_need_no_lightning() -> None:
         assert said in done.stdout
 
 
-def test_a_missing_extra_is_named() -> None:
+def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     code = "import sys; sys.modules['lightning'] = None; from afanet.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", code, "evaluate", "runs/x"]
+    command = [sys.executable, "-c", code, "evaluate", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == "afanet: error: lightning is missing: pip install 'afanet[train]'\n"

@@ -62,7 +62,9 @@ def requested(done: subprocess.CompletedProcess[str]) -> str:
     ids=lambda value: "-".join(value) if isinstance(value, list) else value,
 )
 def test_the_core_alone_names_the_extra_of_each_command(words: list[str], extra: str, tmp_path: Path) -> None:
-    words = [word.replace("runs/x", str(tmp_path)) for word in words]
+    (tmp_path / "photo.jpg").touch()
+    there = {"runs/x": tmp_path, "photo.jpg": tmp_path / "photo.jpg"}
+    words = [str(there.get(word, word)) for word in words]
     absent = modules("train", "report", "onnx", "export", "demo", without=OF_THE_CORE)
     assert requested(run(absent, *words)) == extra
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from afanet.data.files import first_names, other_layout, require_folder, require_path, require_shape
+from afanet.data.files import first_names, other_layout, require_path, require_shape
 from afanet.errors import InputError
 from afanet.label_files import read_array, read_image
 
@@ -58,16 +58,6 @@ def test_paths_that_hold_nothing_say_so(tmp_path: Path):
     assert require_path(tmp_path, "nyuv2", "a folder") == tmp_path
     assert require_path(tmp_path / "a", "nyuv2", "a file") == tmp_path / "a"
     assert str(other_layout(tmp_path, "nyuv2", "a folder")).endswith("found a, b, c, d and 2 more: give a folder")
-
-
-def test_a_folder_has_something_in_it(tmp_path: Path):
-    for path, said in ((tmp_path / "gone", "does not exist"), (tmp_path, "is an empty folder")):
-        with pytest.raises(InputError, match=f"'{path}' {said}, expected images$"):
-            require_folder(path, "images")
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"file' is a file, expected images$"):
-        require_folder(tmp_path / "file", "images")
-    require_folder(tmp_path, "images")
 
 
 @given(names=st.sets(st.sampled_from("abcdefgh")))

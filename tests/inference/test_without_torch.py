@@ -49,7 +49,8 @@ def test_the_command_says_what_it_is(words: list[str]) -> None:
 
 
 def test_a_run_says_that_torch_is_missing(tmp_path: Path) -> None:
-    done = command("predict", str(tmp_path), "x.png", "--out", str(tmp_path / "out"))
+    Image.fromarray(np.zeros((30, 20, 3), np.uint8)).save(tmp_path / "x.png")
+    done = command("predict", str(tmp_path), str(tmp_path / "x.png"), "--out", str(tmp_path / "out"))
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "is missing: pip install 'afanet[train]'" in done.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afanet.cli.flags import add_recipe_flags, overrides
+from afanet.cli.present import require_present_run
 from afanet.errors import InputError
 from afanet.files import path_in, write_whole
 
@@ -57,16 +58,18 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
 
 
 def _compare(given: Namespace) -> None:
-    from afanet.comparison.groups import group_runs
-    from afanet.comparison.plan import by_methods, complete, part, plan
-    from afanet.comparison.variants import read_variants
     from afanet.recipe.load import load_recipe
-    from afanet.runs.run import load_run
-    from afanet.training.run import resolve
 
     if hasattr(given, "network.method"):
         raise InputError("compare takes --methods with commas between them, not --method")
-    recipe = resolve(load_recipe(given.recipe, overrides(given)))
+    recipe = load_recipe(given.recipe, overrides(given))
+    from afanet.comparison.groups import group_runs
+    from afanet.comparison.plan import by_methods, complete, part, plan
+    from afanet.comparison.variants import read_variants
+    from afanet.runs.run import load_run
+    from afanet.training.run import resolve
+
+    recipe = resolve(recipe)
     out = given.out or path_in(Path("runs"), f"compare-{recipe.name}")
     if given.variants and given.methods:
         raise InputError("--methods and --variants were given: compare takes one of them")
@@ -93,6 +96,7 @@ def _compare(given: Namespace) -> None:
 
 
 def _report(given: Namespace) -> None:
+    require_present_run(*given.runs)
     from afanet.runs.run import load_run
 
     show_runs([load_run(path) for path in given.runs], given.out)

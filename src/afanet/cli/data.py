@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afanet.cli.flags import OPTION, add_recipe_flags, overrides
+from afanet.cli.present import require_present_data
 from afanet.errors import InputError
 from afanet.files import write_whole
 from afanet.limits import cores
+from afanet.paths import IMAGE_FOLDER, require_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,12 +62,16 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 
 def _init(given: Namespace) -> None:
+    require_folder(given.folder, IMAGE_FOLDER)
     from afanet.data.sets.manifest.init import init_manifest
 
     print(init_manifest(given.folder))
 
 
 def _check(given: Namespace) -> None:
+    if _is_labels_only(given.source):
+        return _check_folds(given)
+    data = _open(given)
     from rich.console import Console
 
     from afanet.data.checks.survey import survey
@@ -73,9 +79,6 @@ def _check(given: Namespace) -> None:
 
     if given.html:  # known to be there before everything is read
         import afanet.report.survey_page  # noqa: F401
-    if _is_labels_only(given.source):
-        return _check_folds(given)
-    data = _open(given)
     with _progress(data, "reading") as advance:
         found = survey(data, workers=_workers(), advance=advance)
     if given.html:
@@ -122,11 +125,12 @@ def _check_folds(given: Namespace) -> None:
 
 
 def _prepare(given: Namespace) -> None:
-    from afanet.data.prepare import abandoned, prepare
     from afanet.recipe.load import load_recipe
-    from afanet.runs.setup import data_cache, open_whole
 
     recipe = load_recipe(given.recipe, overrides(given))
+    from afanet.data.prepare import abandoned, prepare
+    from afanet.runs.setup import data_cache, open_whole
+
     data = open_whole(recipe)
     with _progress(data, "decoding") as advance:
         cache, new = prepare(data, data_cache(recipe), workers=_workers(), advance=advance)
@@ -137,8 +141,6 @@ def _prepare(given: Namespace) -> None:
 
 
 def _open(given: Namespace) -> Data:
-    from afanet.data import open_data
-    from afanet.data.recognise import recognise
     from afanet.recipe.load import load_recipe, recipe_names
 
     path = Path(given.source)
@@ -146,6 +148,8 @@ def _open(given: Namespace) -> Data:
         path = path / "recipe.yaml"
     if given.source in recipe_names() or path.suffix in (".yaml", ".yml"):
         data = load_recipe(given.source if given.source in recipe_names() else path, overrides(given)).data
+        from afanet.data import open_data
+
         try:
             return open_data(data.name, data.root, data.size, **data.options)
         except InputError as error:
@@ -156,20 +160,23 @@ def _open(given: Namespace) -> Data:
     if "data.root" in flags:
         raise InputError(f"{given.source} is a path, and --data gives another: give one of them")
     options = {key.removeprefix(OPTION): value for key, value in flags.items() if key.startswith(OPTION)}
+    require_present_data(path)
+    from afanet.data import open_data
+    from afanet.data.recognise import recognise
+
     return open_data(recognise(path), path, flags.get("data.size"), **options)
 
 
 def _is_labels_only(source: str) -> bool:
     """Whether Adience's fold files lie at `source`, which is no recipe's name, without photos."""
-    from afanet.data.sets.adience.adience import FOLDERS
     from afanet.recipe.load import recipe_names
 
     root = Path(source)
-    return (
-        source not in recipe_names()
-        and any(root.glob("fold_*_data.txt"))
-        and not any((root / name).is_dir() for name in FOLDERS)
-    )
+    if source in recipe_names() or not any(root.glob("fold_*_data.txt")):
+        return False
+    from afanet.data.sets.adience.adience import FOLDERS
+
+    return not any((root / name).is_dir() for name in FOLDERS)
 
 
 def _print_findings(errors: Sequence[str], warnings: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from afanet.cli.compare import PAGE, show_runs
+from afanet.cli.present import require_present_run
 from afanet.errors import InputError
 
 HOST, PORT = "127.0.0.1", 7860
@@ -50,6 +51,7 @@ def _demo(given: Namespace) -> None:
 
 
 def _serve(given: Namespace) -> None:
+    require_present_run(given.run)
     from afanet.demo import Exhibit, find_address, serve
     from afanet.runs.run import load_run
 

@@ -6,6 +6,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
+from afanet.cli.present import require_present_run
+
 
 def add_export_command(commands: Any) -> None:
     """Add the command."""
@@ -25,6 +27,7 @@ def add_export_command(commands: Any) -> None:
 
 
 def _export(given: Namespace) -> None:
+    require_present_run(given.run)
     from afanet.export import export_run
 
     done = export_run(given.run, given.format, given.out)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from afanet.cli.present import require_present_run
 from afanet.errors import InputError
 from afanet.files import write_whole
 
@@ -38,6 +39,9 @@ def add_inspect_command(commands: Any) -> None:
 
 
 def _inspect(given: Namespace) -> None:
+    if given.limit < 0:
+        raise InputError(f"--limit is {given.limit}, expected 0 or more")
+    require_present_run(given.run)
     from rich.console import Console
 
     from afanet.inspection.connections import read_photos
@@ -47,8 +51,6 @@ def _inspect(given: Namespace) -> None:
     from afanet.runs.folder import strict
     from afanet.runs.run import load_run
 
-    if given.limit < 0:
-        raise InputError(f"--limit is {given.limit}, expected 0 or more")
     run = load_run(given.run)
     images = read_photos(given.images, run.recipe.data.size)
     found = inspect_run(run, images, given.limit)

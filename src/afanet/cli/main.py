@@ -18,6 +18,7 @@ from afanet.cli.export import add_export_command
 from afanet.cli.flags import add_recipe_flags, overrides
 from afanet.cli.inspect import add_inspect_command
 from afanet.cli.predict import add_predict_command
+from afanet.cli.present import require_present_run
 from afanet.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -176,6 +177,7 @@ def _recipes(given: Namespace) -> None:
 
 
 def _evaluate(given: Namespace) -> None:
+    require_present_run(given.run)
     from afanet.training.run import evaluate
 
     run = evaluate(given.run, given.device)

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from afanet.cli.present import require_present_run
 from afanet.errors import InputError
 from afanet.files import path_in, write_whole
 
@@ -52,17 +53,22 @@ def add_predict_command(commands: Any) -> None:
 
 
 def _predict(given: Namespace) -> None:
+    if given.model.suffix.lower() != ".onnx":
+        require_present_run(given.model)
     from afanet.inference.find import find_photos
-    from afanet.inference.predictor import Predictor
     from afanet.inference.together import side_by_side
     from afanet.tasks.drawing.png import png
     from afanet.tasks.result import PooledResult
 
     out: Path = given.out
+    files, faults = find_photos(given.inputs, leave_out=out)
+    if not files:
+        raise _unusable(faults)
+    from afanet.inference.predictor import Predictor
+
     predictor = Predictor(
         given.model, flip=given.flip, scales=given.scales, batch_size=given.batch_size, device=given.device
     )
-    files, faults = find_photos(given.inputs, leave_out=out)
     lines: list[dict[str, Any]] = []
     rows: list[dict[str, str | float]] = []
     kinds = Counter[str]()
@@ -97,8 +103,12 @@ def _predict(given: Namespace) -> None:
             print(f"{out / kind}: {count} file{'s' if count > 1 else ''}")
         print(f"{out / LINES}: a line for each of {len(lines)}{f', {TABLE} too' if len(rows[0]) > 2 else ''}")
     if faults:
-        listed = "".join(f"\n  {fault}" for fault in faults)
-        raise InputError(f"{len(faults)} of what was given cannot be used:{listed}")
+        raise _unusable(faults)
+
+
+def _unusable(faults: Sequence[str]) -> InputError:
+    listed = "".join(f"\n  {fault}" for fault in faults)
+    return InputError(f"{len(faults)} of what was given cannot be used:{listed}")
 
 
 def unique_names(files: Sequence[Path]) -> list[str]:

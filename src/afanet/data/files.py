@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from afanet.errors import InputError
+from afanet.paths import require_folder
 
 
 def require_path(root: Path | None, data_set: str, expected: str) -> Path:
@@ -24,16 +25,6 @@ def require_path(root: Path | None, data_set: str, expected: str) -> Path:
     if not root.is_file():
         require_folder(root, expected)
     return root
-
-
-def require_folder(folder: Path, expected: str) -> None:
-    """Raises `InputError` unless `folder` is a folder with something in it."""
-    if not folder.exists():
-        raise InputError(f"data path '{folder}' does not exist, expected {expected}")
-    if not folder.is_dir():
-        raise InputError(f"data path '{folder}' is a file, expected {expected}")
-    if not any(folder.iterdir()):
-        raise InputError(f"data path '{folder}' is an empty folder, expected {expected}")
 
 
 def first_names(folder: Path) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from afanet.data.files import first_names
 from afanet.errors import InputError
+from afanet.paths import require_data
 
 # For each data set, names of which any one gives it away.
 MARKS = {
@@ -24,9 +25,7 @@ def recognise(path: Path) -> str:
     """
     if path.suffix == ".mat" and path.is_file():
         return "nyuv2"
-    if not path.is_dir():
-        found = "a file" if path.exists() else "nothing"
-        raise InputError(f"{path} is {found}, expected a recipe or the folder of a data set")
+    require_data(path)
     for name, marks in MARKS.items():
         if any((path / mark).exists() for mark in marks):
             return name

@@ -11,6 +11,7 @@ from typing import Any
 from afanet import __version__
 from afanet.errors import InputError, shown
 from afanet.files import path_in, write_whole
+from afanet.paths import require_run
 from afanet.recipe.load import load_recipe
 from afanet.recipe.schema import Recipe
 from afanet.runs.checkpoint import PREFIX, read_checkpoint
@@ -116,11 +117,8 @@ class RunFolder:
 
         Raises `InputError` where the folder is none of a run.
         """
-        folder = cls(path)
-        for file in (folder.recipe, folder.checkpoint):
-            if not file.is_file():
-                raise InputError(f"{path} is no folder of a run: it has no {file.name}, expected what train writes")
-        return folder
+        require_run(path)
+        return cls(path)
 
     def weights(self, recipe: Recipe) -> Path:
         """The checkpoint whose weights are scored: the last, or that of the best epoch where the recipe selects."""

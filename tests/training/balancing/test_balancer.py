@@ -218,6 +218,21 @@ def test_only_learnt_parameters_are_given_to_the_optimiser() -> None:
     learning = {name for name in NAMES if Balancer(name, TASKS[:2]).trainable()}
     assert learning == {"uw", "imtl-l"}
     assert {name for name in NAMES if Balancer(name, TASKS[:2]).wants_losses_again} == {"famo"}
+    assert {name for name in NAMES if BALANCINGS[name].end_epoch} == {"dwa"}
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+def test_a_method_of_gradients_makes_no_scalar_of_losses(name: str) -> None:
+    with pytest.raises(InputError, match=f"^balancing by '{name}' combines gradients, not losses: call `backward`"):
+        Balancer(name, TASKS[:2]).combine(torch.ones(2, requires_grad=True))
+
+
+@pytest.mark.parametrize("name", LOSS)
+def test_a_method_of_losses_takes_no_gradients_and_moves_nothing(name: str, problem: Callable[..., Any]) -> None:
+    easy = problem(2)
+    with pytest.raises(InputError, match=f"^balancing by '{name}' combines losses, not gradients: .*`combine`"):
+        Balancer(name, TASKS[:2]).backward(easy.losses(), easy.shared, easy.own)
+    assert all(parameter.grad is None for parameter in easy.parameters)
 
 
 def test_gradients_lie_in_memory_as_their_parameters_do() -> None:

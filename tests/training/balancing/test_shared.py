@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import cache
 
 import pytest
@@ -108,3 +110,13 @@ def test_frozen_and_unreached_parameters_are_in_no_list() -> None:
 def test_a_task_without_output_is_named() -> None:
     with pytest.raises(InputError, match="unknown output of the network 'scenes', did you mean 'scene'"):
         shared_parameters(network_of("hard"), ["scenes"], (32, 32))
+
+
+def test_balancing_is_public_and_needs_neither_lightning_nor_torchjd() -> None:
+    code = (
+        "import sys; sys.modules |= dict.fromkeys(('lightning', 'torchjd', 'torchmetrics', 'pydantic', 'rich'))\n"
+        "import afanet, torch\n"
+        "print(afanet.Balancer('equal', ['a', 'b']).combine(torch.tensor([1.0, 2.5])).item(), afanet.shared_parameters)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.startswith("3.5 <function shared_parameters"), done.stderr

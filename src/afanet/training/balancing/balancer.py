@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal
@@ -11,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from afanet.errors import InputError
+from afanet.training.balancing.combination import combine_rows
 from afanet.training.balancing.draws import seeded
-from afanet.training.balancing.jacobian import jacobian, parts, statistic, write
-from afanet.training.balancing.memory import recall, remember
+from afanet.training.balancing.jacobian import jacobian, parts, write
 from afanet.training.balancing.methods import find_balancing
+from afanet.training.balancing.subsets import CPU, Subsets
 
 Reduce = Callable[[Tensor], Tensor]
-CPU = torch.device("cpu")
 
 
 def alone(tensor: Tensor) -> Tensor:
@@ -26,28 +25,25 @@ def alone(tensor: Tensor) -> Tensor:
 
 
 class Balancer(nn.Module):
-    """Balances N tasks by a method of the table; see `afanet balancing`.
+    """Balances N tasks by one method of the table that `afanet balancing` prints.
 
     A method of `kind` "loss" makes one scalar of the losses (`combine`), for one ordinary backward pass. One of kind
     "gradient" takes a backward pass for each task, combines the gradients of the shared parameters, and leaves each
-    task's own parameters theirs (`backward`; GradNorm, which weights losses, weights these alike).
+    task's own parameters their own gradient (`backward`; GradNorm, which weights losses, weights these alike).
 
-    A task without a label in a batch has a loss of 0 and no gradient. Methods of losses then take its last loss, as a
-    constant; in the combination of gradients it has no part: one gradient that is left is taken as it is, none is zero.
-    Methods that remember have a memory for each set of tasks that come together. Gradients that are not finite are
-    summed without asking the method, so that whoever looks at them sees that, and no memory is spoilt.
+    A task without a label in a batch has a loss of 0 and no gradient. Methods of losses then take its last loss as a
+    constant; in the combination of gradients it takes no part. Methods that remember have a memory for each set of
+    tasks that come together. Gradients that are not finite are summed without asking the method.
 
     Over several processes `reduce` is the mean of a tensor over all of them, the same in each: losses and gradients
-    are averaged before anything is decided, and random draws follow the seed of construction and the step, not what
-    else a process drew. So all processes decide alike.
-
-    Small problems are solved on the CPU: methods of gradients wait for the device once a step, geometric-mean too; the
-    others, and gradnorm, never do.
+    are averaged before anything is decided. Random draws follow the seed of construction and the step, so all
+    processes decide alike. Small problems are solved on the CPU: methods of gradients wait for the device once a step,
+    geometric-mean too; the others, and gradnorm, never do.
 
     Args:
-        name: one of `methods.BALANCINGS`.
+        name: a method, such as "uw" or "pcgrad".
         tasks: their names, in the order of the losses; the first is the primary one where a method has such.
-        options: the method's numbers that shall not be the default.
+        options: values of the method's options, where they differ from the defaults.
 
     Raises:
         InputError: for an unknown name or option, a value that the method does not take, or a missing package.
@@ -63,12 +59,10 @@ class Balancer(nn.Module):
         super().__init__()
         self.row = find_balancing(name)
         self.tasks = tuple(tasks)
-        self.options = dict(options)
-        self._every = tuple(range(len(self.tasks)))
-        # In a dictionary and so no submodules: only what the optimiser must move is a parameter here.
-        self._methods = {self._every: self.row.create(len(self.tasks), self.options)}
+        # These are no submodules: only what the optimiser must move is a parameter here.
+        self._methods = Subsets(self.row, len(self.tasks), dict(options))
         if self.row.learns:
-            self.learnt = self._methods[self._every]
+            self.learnt: nn.Module = self._methods.whole
         self._device = CPU
         self._last = torch.ones(len(self.tasks))
         self._seed = torch.initial_seed()
@@ -83,7 +77,7 @@ class Balancer(nn.Module):
     @property
     def wants_losses_again(self) -> bool:
         """Whether `after_step` must be called with the batch's losses after each step of the optimiser."""
-        return self.row.name == "famo"
+        return self.row.after_step is not None
 
     def trainable(self) -> list[nn.Parameter]:
         """The parameters that the optimiser of the network must move too."""
@@ -94,16 +88,22 @@ class Balancer(nn.Module):
         return self._weights
 
     def combine(self, losses: Tensor, reduce: Reduce = alone) -> Tensor:
-        """One scalar of the losses (N,), to go backward from; their plain sum if gradients are balanced."""
+        """One scalar of the losses (N,), to go backward from.
+
+        Raises `InputError` for a method of gradients, which one scalar cannot carry.
+        """
         if self.kind == "gradient":
-            return losses.sum()
+            raise InputError(
+                f"balancing by '{self.row.name}' combines gradients, not losses: call `backward` with the losses and "
+                "what `shared_parameters` gives, in place of `combine`"
+            )
         self._move(losses.device)
         own = losses.detach()
         values = losses + (reduce(own.clone()) - own)  # the value of all processes, the gradient of this one
         if self.row.sees == "last losses":
             values = self._filled(values)
         with self._seeded():
-            combined: Tensor = self._methods[self._every](values)
+            combined: Tensor = self._methods.whole(values)
         self._weights = None
         if losses.requires_grad and combined.requires_grad:
             (self._weights,) = torch.autograd.grad(combined, losses, retain_graph=True)
@@ -123,7 +123,14 @@ class Balancer(nn.Module):
             shared: the parameters that several losses reach.
             own: for each task those that it alone reaches.
             reduce: the mean over all processes; may write into what it is given.
+
+        Raises:
+            InputError: for a method of losses, and where a solver finds no combination of the gradients.
         """
+        if self.kind == "loss":
+            raise InputError(
+                f"balancing by '{self.row.name}' combines losses, not gradients: go backward from what `combine` gives"
+            )
         losses = list(losses)
         self._move(losses[0].device)
         with torch.autocast(losses[0].device.type, enabled=False), torch.no_grad():
@@ -131,10 +138,10 @@ class Balancer(nn.Module):
             rows, flat = map(reduce, jacobian(losses, shared, own))
             if self.row.sees == "norms":
                 norms = torch.linalg.vector_norm(rows, dim=1)
-                weights = self._weights = self._methods[self._every](norms, reduce(values)).to(rows.dtype)
+                weights = self._weights = self._methods.whole(norms, reduce(values)).to(rows.dtype)
                 combined = weights @ rows
             else:
-                combined = self._combined(rows)
+                combined, self._weights = combine_rows(rows, self._methods, self._seeded)
             write(combined, shared)
             of_task = parts(flat, own)
             for i, (row, parameters) in enumerate(zip(of_task, own, strict=True)):
@@ -142,16 +149,14 @@ class Balancer(nn.Module):
 
     def after_step(self, losses: Callable[[], Tensor], reduce: Reduce = alone) -> None:
         """Learn from the same batch's losses (N,) after the optimiser moved, where the method wants them."""
-        if self.wants_losses_again:
+        if self.row.after_step is not None:
             with torch.no_grad():
-                method: Any = self._methods[self._every]
-                method.update(self._filled(reduce(losses().detach().clone())))
+                self.row.after_step(self._methods.whole, self._filled(reduce(losses().detach().clone())))
 
     def end_epoch(self) -> None:
-        """Tell the method that an epoch of training has ended; only dwa needs to know."""
-        if self.row.name == "dwa":
-            method: Any = self._methods[self._every]
-            method.step()
+        """Tell the method that an epoch of training has ended, where it wants to know."""
+        if self.row.end_epoch is not None:
+            self.row.end_epoch(self._methods.whole)
 
     def state(self) -> dict[str, Any]:
         """All that decides how it goes on, as tensors and plain values."""
@@ -160,7 +165,7 @@ class Balancer(nn.Module):
             "last": self._last.clone(),
             "seed": self._seed,
             "draws": self._draws,
-            "methods": [(list(tasks), remember(method)) for tasks, method in self._methods.items()],
+            "methods": self._methods.state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -175,49 +180,8 @@ class Balancer(nn.Module):
             )
         self._last = state["last"].to(self._device, copy=True)
         self._seed, self._draws = state["seed"], state["draws"]
-        self._methods = {self._every: self._methods[self._every]}
-        for tasks, memory in state["methods"]:
-            recall(self._method(tuple(tasks)), memory, self._home())
-
-    def _combined(self, rows: Tensor) -> Tensor:
-        """One row of the tasks' rows (N, P), and the weights that it came by."""
-        if self.row.sees == "jacobian":
-            sizes = torch.linalg.vector_norm(rows, ord=math.inf, dim=1).tolist()
-        else:
-            gramian = (rows @ rows.T).to(CPU)
-            sizes = gramian.diagonal().tolist()
-        there = [i for i, size in enumerate(sizes) if size > 0]
-        self._weights = None
-        if not all(map(math.isfinite, sizes)):
-            return rows.sum(0)
-        chosen = torch.ones(len(there))
-        if len(there) > 1:
-            if self.row.sees == "jacobian":
-                chosen = self._ask(there, rows if len(there) == len(rows) else rows[there])
-            else:
-                chosen = self._ask(there, statistic(self.row.sees, gramian[there][:, there]))
-        if not self.row.weighs:
-            return chosen if len(there) > 1 else rows.sum(0)
-        weights = torch.zeros(len(rows), dtype=rows.dtype, device=chosen.device)
-        weights[there] = chosen.to(rows.dtype)
-        self._weights = weights.to(rows.device)
-        return self._weights @ rows
-
-    def _ask(self, there: list[int], seen: Tensor) -> Tensor:
-        try:
-            with self._seeded():
-                found: Tensor = self._method(tuple(there))(seen)
-            return found
-        except Exception as error:  # solvers raise what they like
-            raise InputError(
-                f"balancing by '{self.row.name}' found no combination of a batch's gradients ({error}): "
-                "try a smaller learning rate or another method"
-            ) from error
-
-    def _method(self, there: tuple[int, ...]) -> Any:
-        if there not in self._methods:
-            self._methods[there] = self.row.create(len(there), self.options)
-        return self._methods[there]
+        learnt = next((parameter.device for parameter in self.parameters()), self._device)
+        self._methods.load_state(state["methods"], learnt)
 
     def _filled(self, losses: Tensor) -> Tensor:
         """The losses with each task's last one, as a constant, in place of 0."""
@@ -231,12 +195,6 @@ class Balancer(nn.Module):
             state = self.state()
             self._device = device
             self.load_state(state)
-
-    def _home(self) -> torch.device:
-        """Where the method's tensors live: small problems on the CPU, learnt parameters where they were put."""
-        if self.row.sees in ("gramian", "unit gramian", "root"):
-            return CPU
-        return next((parameter.device for parameter in self.parameters()), self._device)
 
     def _seeded(self) -> AbstractContextManager[None]:
         self._draws += 1

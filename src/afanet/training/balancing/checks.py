@@ -28,11 +28,11 @@ def check_combination(
     afanet.errors.InputError: balancing by 'pcgrad' combines the gradients of shared parameters, and ...
     """
     row = find_balancing(name)
-    if name != "equal" and tasks < 2:
+    if tasks < row.fewest:
         raise InputError(f"balancing by '{name}' needs two tasks or more, found {tasks}: balance by 'equal'")
-    if name == "famo" and accumulate > 1:
+    if row.after_step and accumulate > 1:
         raise InputError(
-            f"balancing by 'famo' compares a batch's losses before and after a step, and {accumulate} batches are "
+            f"balancing by '{name}' compares a batch's losses before and after a step, and {accumulate} batches are "
             "accumulated in one: accumulate none, or balance by 'dwa'"
         )
     if row.kind == "loss":

@@ -1,78 +1,17 @@
-"""The table of balancing methods, and what each may be told; neither torch nor TorchJD is needed to read it."""
+"""The table of balancing methods; neither torch nor TorchJD is needed to read it."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-from afanet.errors import InputError, shown, unknown
+from afanet.errors import unknown
+from afanet.training.balancing.method import Balancing
 
 if TYPE_CHECKING:
     from torch import nn
-
-MOST = 1_000_000  # of rounds in a step, and of steps
-Options = Mapping[str, float]
-Sees = Literal["losses", "last losses", "norms", "gramian", "unit gramian", "root", "jacobian"]
-
-
-@dataclass(frozen=True)
-class Balancing:
-    """A way to balance N tasks.
-
-    `sees` is what it is called with, J being the Jacobian (N, P) of the losses by the shared parameters: the losses;
-    the losses with each task's last one in place of 0, where a task had no label; the norms of the rows of J and the
-    losses; the Gramian J Jᵀ; that over its trace; a square root R (N, N) of it, R Rᵀ = J Jᵀ; J itself. It yields a
-    scalar for losses, else the N weights of the rows, or the combined row (P,) itself where `weighs` is false.
-    `learns`: it has parameters that the optimiser of the network must move. `extra` is TorchJD's extra with its solver.
-    """
-
-    name: str
-    sees: Sees
-    sentence: str
-    paper: str
-    factory: Callable[..., nn.Module]
-    options: Options = field(default_factory=dict)
-    extra: str = ""
-    weighs: bool = True
-    learns: bool = False
-
-    @property
-    def kind(self) -> Literal["loss", "gradient"]:
-        """Whether it combines the losses, before one backward pass, or the gradients of one backward pass a task."""
-        return "loss" if self.sees in ("losses", "last losses") else "gradient"
-
-    def create(self, count: int, options: Mapping[str, Any]) -> nn.Module:
-        """The method for `count` tasks.
-
-        Raises `InputError` for an option that it does not have or a value that it does not take, and where a package
-        is missing.
-        """
-        chosen = dict(self.options) | {key: self._checked(key, value) for key, value in options.items()}
-        try:
-            return self.factory(count, **chosen)
-        except ImportError as error:
-            package = f"torchjd[{self.extra}]" if self.extra else "torchjd"
-            raise InputError(
-                f"balancing by '{self.name}' needs a package that is missing: pip install '{package}' ({error})"
-            ) from None
-        except ValueError as error:
-            raise InputError(f"balancing by '{self.name}' cannot use its options: {error}") from None
-
-    def _checked(self, key: str, value: Any) -> float:
-        if not self.options:
-            raise InputError(f"balancing by '{self.name}' has no options, but was given '{key}': leave it out")
-        if key not in self.options:
-            raise unknown(f"option of balancing by '{self.name}'", key, self.options)
-        whole = isinstance(self.options[key], int)
-        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-            expected = "a whole number" if whole else "a number"
-            raise InputError(f"balancing by '{self.name}' got {key}={shown(value)}: expected {expected}")
-        if whole and value > MOST:
-            raise InputError(f"balancing by '{self.name}' got {key}={shown(value)}: expected at most {MOST}")
-        return value
 
 
 def find_balancing(name: str) -> Balancing:
@@ -122,11 +61,11 @@ def _smoothed(count: int, **options: float) -> nn.Module:
 
 # fmt: off
 _ROWS = [
-    Balancing("equal", "losses", "The sum of the losses.", "-", _own("plain.Sum")),
+    Balancing("equal", "losses", "The sum of the losses.", "-", _own("plain.Sum"), fewest=1),
     Balancing("dwa", "last losses",
               "Weights by how slowly each loss fell over the last two epochs.",
               "Liu, Johns and Davison, CVPR 2019",
-              _torchjd("scalarization.DWA"), {"temperature": 2.0}),
+              _torchjd("scalarization.DWA"), {"temperature": 2.0}, end_epoch=lambda dwa: dwa.step()),
     Balancing("uw", "last losses",
               "Learns a variance for each task, and divides its loss by it.",
               "Kendall, Gal and Cipolla, CVPR 2018",
@@ -134,7 +73,8 @@ _ROWS = [
     Balancing("famo", "last losses",
               "Learns weights under which all losses fall at the same relative rate, from the losses alone.",
               "Liu, Feng, Stone and Liu, NeurIPS 2023",
-              _torchjd("scalarization.FAMO", counted=True), {"lr": 0.025, "weight_decay": 1e-3}),
+              _torchjd("scalarization.FAMO", counted=True), {"lr": 0.025, "weight_decay": 1e-3},
+              after_step=lambda famo, losses: famo.update(losses)),
     Balancing("geometric-mean", "last losses",
               "The geometric mean of the losses, in which the units of a loss do not matter.",
               "Chennupati et al., CVPR Workshops 2019",

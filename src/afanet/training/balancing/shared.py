@@ -1,4 +1,4 @@
-"""Which parameters of a network several tasks share, told from the network itself."""
+"""Which parameters of a network several tasks share, read from the graph of its outputs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def shared_parameters(
     A task reaches what its output was computed from, in a forward pass of one image of `size` (H, W) in evaluation:
     running statistics, random numbers and the mode are left as they are. A parameter that no task reaches is in neither
     list: it has no gradient in an ordinary backward pass either. Both keep the order of `network.parameters()`.
+
+    Args:
+        network: called with images (B, 3, H, W) it returns `{task: output}`.
+        tasks: names of outputs.
+        size: (H, W) of the images that it takes.
 
     Raises:
         InputError: for a task that the network has no output for.
@@ -45,13 +50,13 @@ def shared_parameters(
         if task not in outputs:
             raise unknown("output of the network", task, outputs)
         reached[task] = _leaves(outputs[task])
-    by = {parameter: [task for task in tasks if parameter in reached[task]] for parameter in parameters}
-    shared = [parameter for parameter in parameters if len(by[parameter]) > 1]
-    return shared, {task: [parameter for parameter in parameters if by[parameter] == [task]] for task in tasks}
+    tasks_of = {parameter: [task for task in tasks if parameter in reached[task]] for parameter in parameters}
+    shared = [parameter for parameter in parameters if len(tasks_of[parameter]) > 1]
+    return shared, {task: [parameter for parameter in parameters if tasks_of[parameter] == [task]] for task in tasks}
 
 
 def _leaves(output: Tensor) -> set[nn.Parameter]:
-    """The parameters that stand at the ends of an output's graph."""
+    """The parameters at the ends of an output's graph."""
     waiting: list[Any] = [output.grad_fn]
     seen = set(waiting)
     leaves = set()

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from afanet.data.files import require_folder
 from afanet.errors import InputError
+from afanet.paths import IMAGE_FOLDER, require_folder
 from afanet.photo import SUFFIXES
 from afanet.tasks.column import FileColumn
 from afanet.tasks.kinds import KINDS
 
 IMAGES = ("images", "image", "rgb", "photos")
 IMAGE_TYPES = tuple(SUFFIXES)
-EXPECTED = "a folder with images, or with images/"
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Found:
 
 def look(folder: Path) -> Found:
     """What lies in `folder`; raises `InputError` where that is nothing to learn from, or cannot be read."""
-    require_folder(folder, EXPECTED)
+    require_folder(folder, IMAGE_FOLDER)
     base = next((folder / name for name in IMAGES if (folder / name).is_dir()), folder)
     images = sorted(_files(base, IMAGE_TYPES))
     columns: dict[str, Column] = {}

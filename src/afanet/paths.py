@@ -1,0 +1,40 @@
+"""What is wrong with a path, said before anything heavy is imported: of a run, of a data set, of a folder of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from afanet.errors import InputError
+
+RUN_FILES = ("recipe.yaml", "last.ckpt")  # what makes a folder that of a run
+IMAGE_FOLDER = "a folder with images, or with images/"
+
+
+def require_run(path: Path) -> None:
+    """Raises `InputError` unless `path` is the folder of a run that has saved a checkpoint.
+
+    >>> require_run(Path("runs/nowhere"))
+    Traceback (most recent call last):
+        ...
+    afanet.errors.InputError: runs/nowhere is no folder of a run: it has no recipe.yaml, expected what train writes
+    """
+    for name in RUN_FILES:
+        if not (path / name).is_file():
+            raise InputError(f"{path} is no folder of a run: it has no {name}, expected what train writes")
+
+
+def require_data(path: Path) -> None:
+    """Raises `InputError` unless `path` is a folder, in which a data set may lie."""
+    if not path.is_dir():
+        kind = "a file" if path.exists() else "nothing"
+        raise InputError(f"{path} is {kind}, expected a recipe or the folder of a data set")
+
+
+def require_folder(folder: Path, expected: str) -> None:
+    """Raises `InputError` unless `folder` is a folder with something in it."""
+    if not folder.exists():
+        raise InputError(f"data path '{folder}' does not exist, expected {expected}")
+    if not folder.is_dir():
+        raise InputError(f"data path '{folder}' is a file, expected {expected}")
+    if not any(folder.iterdir()):
+        raise InputError(f"data path '{folder}' is an empty folder, expected {expected}")

@@ -1,0 +1,64 @@
+"""How the gradients of several tasks become one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+
+from afanet.errors import InputError
+from afanet.training.balancing.jacobian import statistic
+from afanet.training.balancing.subsets import CPU, Subsets
+
+
+def combine_rows(
+    rows: Tensor, methods: Subsets, seeded: Callable[[], AbstractContextManager[None]]
+) -> tuple[Tensor, Tensor | None]:
+    """One row (P,) of the tasks' gradients `rows` (N, P), and the weights (N,) behind it, None if there are none.
+
+    Rows of zeros take no part; one that is left is taken as it is. Rows that are not finite are summed without asking
+    the method. `seeded` gives the context in which a method is asked. Raises `InputError` where a solver fails.
+
+    >>> from contextlib import nullcontext
+    >>> from afanet.training.balancing.methods import find_balancing
+    >>> rows = torch.tensor([[2.0, 0.0], [0.0, 0.0]])
+    >>> row, weights = combine_rows(rows, Subsets(find_balancing("mgda"), 2, {}), nullcontext)
+    >>> row.tolist(), weights.tolist()
+    ([2.0, 0.0], [1.0, 0.0])
+    """
+    sees, weighs = methods.row.sees, methods.row.weighs
+    if sees == "jacobian":
+        sizes = torch.linalg.vector_norm(rows, ord=math.inf, dim=1).tolist()
+    else:
+        gramian = (rows @ rows.T).to(CPU)
+        sizes = gramian.diagonal().tolist()
+    if not all(map(math.isfinite, sizes)):
+        return rows.sum(0), None
+    there = [i for i, size in enumerate(sizes) if size > 0]
+    chosen = torch.ones(len(there))
+    if len(there) > 1:
+        with seeded():
+            if sees == "jacobian":
+                chosen = _ask(methods, there, rows if len(there) == len(rows) else rows[there])
+            else:
+                chosen = _ask(methods, there, statistic(sees, gramian[there][:, there]))
+    if not weighs:
+        return (chosen if len(there) > 1 else rows.sum(0)), None
+    weights = torch.zeros(len(rows), dtype=rows.dtype, device=chosen.device)
+    weights[there] = chosen.to(rows.dtype)
+    weights = weights.to(rows.device)
+    return weights @ rows, weights
+
+
+def _ask(methods: Subsets, there: list[int], seen: Tensor) -> Tensor:
+    try:
+        answer: Tensor = methods[tuple(there)](seen)
+        return answer
+    except Exception as error:  # solvers raise what they like
+        raise InputError(
+            f"balancing by '{methods.row.name}' found no combination of a batch's gradients ({error}): "
+            "try a smaller learning rate or another method"
+        ) from error

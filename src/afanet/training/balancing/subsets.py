@@ -1,0 +1,47 @@
+"""A method for each set of tasks that come together in a batch, each with a memory of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from afanet.training.balancing.memory import recall, remember
+from afanet.training.balancing.method import Balancing
+
+CPU = torch.device("cpu")
+
+
+class Subsets:
+    """The modules of one balancing method, by the tasks that they balance, counted from 0.
+
+    The one of all `count` tasks is there from the start, and any other from when it is first asked for.
+
+    >>> from afanet.training.balancing.methods import find_balancing
+    >>> subsets = Subsets(find_balancing("equal"), 3, {})
+    >>> subsets[0, 2] is subsets[0, 2], subsets[0, 1, 2] is subsets.whole
+    (True, True)
+    """
+
+    def __init__(self, row: Balancing, count: int, options: Mapping[str, Any]) -> None:
+        self.row, self.options = row, options
+        self.all = tuple(range(count))
+        self.whole: Any = row.create(count, options)
+        self.modules: dict[tuple[int, ...], Any] = {self.all: self.whole}
+
+    def __getitem__(self, tasks: tuple[int, ...]) -> Any:
+        if tasks not in self.modules:
+            self.modules[tasks] = self.row.create(len(tasks), self.options)
+        return self.modules[tasks]
+
+    def state(self) -> list[tuple[list[int], list[dict[str, Any]]]]:
+        """What each of them remembers, as tensors and plain values."""
+        return [(list(tasks), remember(module)) for tasks, module in self.modules.items()]
+
+    def load_state(self, state: list[tuple[list[int], list[dict[str, Any]]]], device: torch.device) -> None:
+        """Go on as those that gave `state`; small problems stay on the CPU, all else comes to `device`."""
+        home = CPU if self.row.sees in ("gramian", "unit gramian", "root") else device
+        self.modules = {self.all: self.whole}
+        for tasks, memory in state:
+            recall(self[tuple(tasks)], memory, home)
