@@ -1,4 +1,4 @@
-"""Imports run downward: cli -> demo, export -> report -> inspection -> comparison -> training -> runs -> data, tasks."""
+"""Imports run downward: cli -> demo, export -> report -> inspection -> comparison -> training -> runs -> data."""
 
 import ast
 import subprocess
@@ -28,6 +28,7 @@ BELOW = {
     "distributed": PLAIN | {"recipe", "tasks"},
     "progress": {"distributed"},
     "runs": PLAIN | {"meanings", "networks", "tasks", "data", "recipe", "distributed", "progress"},
+    "testing": PLAIN | {"fusion"},
     "training": PLAIN | {"fusion", "networks", "tasks", "data", "recipe", "distributed", "progress", "runs"},
     "comparison": PLAIN
     | {"plain_text", "yaml_file", "tasks", "data", "recipe", "distributed", "progress", "runs", "training"},
@@ -39,6 +40,7 @@ BELOW = {
     "cli": PLAIN
     | {
         "yaml_file",
+        "networks",
         "data",
         "recipe",
         "runs",

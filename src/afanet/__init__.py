@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         NDDR,
         ChannelAggregation,
         CrossStitch,
+        Fusion,
         GradientGuard,
         SpatialAggregation,
         cut_connection,
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
         record_gates,
     )
     from afanet.inference import Predictor
-    from afanet.networks import Dense, Layout, Point, Pooled, create_network, weave
+    from afanet.networks import Dense, Layout, Point, Pooled, create_network, register_method, weave
+    from afanet.outside import trust_code
     from afanet.reference import load_reference_layer, load_reference_network
 
 __version__ = "0.1.0"
@@ -30,6 +32,7 @@ __all__ = [
     "ChannelAggregation",
     "CrossStitch",
     "Dense",
+    "Fusion",
     "GradientGuard",
     "InputError",
     "Layout",
@@ -44,17 +47,21 @@ __all__ = [
     "load_reference_network",
     "record_flow",
     "record_gates",
+    "register_method",
+    "trust_code",
     "weave",
 ]
 
 # Rooms are opened when they are asked for: torch for networks, NumPy and Pillow for predictions.
-_ROOMS = {"Predictor": "inference"}
-_ROOMS |= dict.fromkeys(("Dense", "Layout", "Point", "Pooled", "create_network", "weave"), "networks")
+_ROOMS = {"Predictor": "inference", "trust_code": "outside"}
+_ROOMS |= dict.fromkeys(
+    ("Dense", "Layout", "Point", "Pooled", "create_network", "register_method", "weave"), "networks"
+)
 _ROOMS |= dict.fromkeys(("load_reference_layer", "load_reference_network"), "reference")
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("fusion", "inference", "networks", "reference"):
+    if name in ("fusion", "inference", "networks", "reference", "testing"):
         return import_module(f"afanet.{name}")
     if name not in __all__:
         raise AttributeError(f"module 'afanet' has no attribute '{name}'")

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from afanet.errors import InputError
+from afanet.outside import short_names
+from afanet.recipe.code import identified, require_code
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import unused
 from afanet.runs.folder import MAY_DIFFER, RunFolder, leaves
@@ -57,6 +59,7 @@ class Finished:
 
         Raises `InputError` where these cannot be read.
         """
+        require_code(self.recipe)
         kept = self.described
         if kept and all(one.meaning for one in kept.values()):
             return {name: read_task(one) for name, one in kept.items()}
@@ -92,15 +95,17 @@ def group_runs(runs: Sequence[Finished]) -> list[Group]:
     Raises `InputError` where two runs cannot stand side by side: another data set, split, resolution, selection, other
     tasks or other content of the files; and for a seed that comes twice.
     """
-    for run in runs[1:]:
+    for run in runs:
+        require_code(run.recipe)
         require_comparable(runs[0], run)
     found: dict[tuple[tuple[str, str], ...], list[Finished]] = {}
     for run in runs:
-        values = leaves(run.recipe.model_dump(mode="json"))
+        values = leaves(identified(run.recipe))
         key = tuple((name, repr(value)) for name, value in values.items() if name not in NOT_METHOD)
         found.setdefault(key, []).append(run)
     groups = []
-    for title, same in zip(_titles([dict(key) for key in found]), found.values(), strict=True):
+    methods = [same[0].recipe.network.method for same in found.values()]
+    for title, same in zip(_titles([dict(key) for key in found], methods), found.values(), strict=True):
         same.sort(key=lambda run: run.recipe.seed)
         for one, other in pairwise(same):
             if one.recipe.seed == other.recipe.seed:
@@ -116,7 +121,7 @@ def siblings(run: Finished) -> list[Finished]:
     """
 
     def recipe_and_data(one: Finished) -> tuple[dict[str, Any], Any]:
-        values = leaves(one.recipe.model_dump(mode="json"))
+        values = leaves(identified(one.recipe))
         return {key: value for key, value in values.items() if key not in NOT_METHOD}, one.results.get("fingerprint")
 
     found = {run.recipe.seed: run}
@@ -132,7 +137,7 @@ def siblings(run: Finished) -> list[Finished]:
 
 def require_comparable(one: Finished, other: Finished) -> None:
     """Raise `InputError` where the figures of two runs are of different things."""
-    a, b = (leaves(run.recipe.model_dump(mode="json")) for run in (one, other))
+    a, b = (leaves(identified(run.recipe)) for run in (one, other))
     keys = [key for key in a | b if key in PROTOCOL or key.startswith("data.options.")]
     differ: list[tuple[str, Any, Any]] = [(key, a.get(key), b.get(key)) for key in keys if a.get(key) != b.get(key)]
     contents = [run.results.get("fingerprint") for run in (one, other)]
@@ -145,14 +150,14 @@ def require_comparable(one: Finished, other: Finished) -> None:
         )
 
 
-def _titles(keys: Sequence[dict[str, str]]) -> list[str]:
+def _titles(keys: Sequence[dict[str, str]], methods: Sequence[str]) -> list[str]:
     """The method of each, with every value that is not what most have: `afa, guard=2.0`.
 
     Where single task is there once, it is what the others are compared with, and what it has is usual.
     """
     names = list(dict.fromkeys(name for key in keys for name in key))
     usual = {name: Counter(key.get(name) for key in keys).most_common(1)[0][0] for name in names}
-    methods = [key["network.method"].strip("'") for key in keys]
+    short = short_names(methods)
     if methods.count(BASE) == 1:
         base = keys[methods.index(BASE)]
         usual |= {name: base.get(name) for name in names if not name.startswith(unused(BASE))}
@@ -164,5 +169,5 @@ def _titles(keys: Sequence[dict[str, str]]) -> list[str]:
             if name != "network.method" and key.get(name) != usual[name]
             if not name.startswith(unused(method))
         ]
-        titles.append(", ".join([method, *apart]))
+        titles.append(", ".join([short[method], *apart]))
     return titles

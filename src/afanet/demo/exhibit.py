@@ -18,9 +18,10 @@ from afanet.comparison.runs import Finished
 from afanet.data import Data
 from afanet.errors import InputError
 from afanet.fusion import cut_connection
-from afanet.fusion.inspect import fusion_layers
+from afanet.fusion.inspect import fusion_layers, lacking
 from afanet.inference.results.png import png
 from afanet.inspection.connections import Gates, Readings, as_input, reading
+from afanet.outside import short_name
 from afanet.report.inspect_page import overlay
 from afanet.report.pictures import as_url, photograph
 from afanet.runs.setup import open_tasks
@@ -39,7 +40,10 @@ class Exhibit:
         self.data, tasks = _open(run)
         self.run = run
         self.predictor = Predictor(run, tasks)
-        self.layers = list(fusion_layers(self.predictor.network))
+        layers = fusion_layers(self.predictor.network)
+        self.layers = list(layers)
+        self.readable = any(layer.offers_flow for layer in layers.values())
+        self.cuttable = bool(layers) and all(layer.offers_cut for layer in layers.values())
         self._lock = Lock()  # cutting and recording change the network while it answers
 
     @property
@@ -51,9 +55,12 @@ class Exhibit:
         """What the page shows before there is a photo."""
         return {
             "run": self.run.folder.path.name,
-            "method": self.run.recipe.network.method,
+            "method": short_name(self.run.recipe.network.method),
             "tasks": [_described(task) for task in self.predictor.tasks.values()],
             "layers": self.layers,
+            "lacking": lacking(self.predictor.network),
+            "readable": self.readable,
+            "cuttable": self.cuttable,
             "samples": self.samples,
             "size": self.run.recipe.data.size,
         }

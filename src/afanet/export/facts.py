@@ -10,6 +10,7 @@ from afanet.comparison.runs import Finished
 from afanet.data.licences import licence
 from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from afanet.export.trace import Traced
+from afanet.outside import short_name
 from afanet.tasks import Task
 
 FORMAT = 1
@@ -27,7 +28,7 @@ def describe(run: Finished, tasks: Mapping[str, Task], traced: Traced) -> dict[s
         "format": FORMAT,
         "afanet": __version__,
         "recipe": run.recipe.name,
-        "method": run.recipe.network.method,
+        "method": short_name(run.recipe.network.method),
         "tasks": {name: task.meaning for name, task in tasks.items()},
         "size": list(data.size),
         "mean": list(IMAGENET_MEAN),

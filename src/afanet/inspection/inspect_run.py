@@ -10,6 +10,7 @@ from torch import Tensor
 from afanet.comparison.look import Loaded, Predictor
 from afanet.comparison.runs import Finished
 from afanet.errors import InputError
+from afanet.fusion.inspect import lacking
 from afanet.inspection.connections import Cut, Gates, Readings, borrow, read_layers
 from afanet.runs.setup import open_tasks
 from afanet.tasks import Described
@@ -47,9 +48,13 @@ def inspect_run(run: Finished, photos: Tensor, limit: int) -> Inspection:
             predictor = Predictor(run, tasks)
             gates, of_photos = read_layers(predictor, photos)
             if not limit:
+                note = f"{note} {lacking(predictor.network)}".rstrip()
                 return Inspection(tasks, gates, of_photos, of_photos, [], note)
             found = borrow(predictor, data, limit)
             note = f"Shares are means over {found.images} of {found.total} test images, on which connections were cut."
+            note = f"{note} {found.lacking}".rstrip()
             return Inspection(tasks, gates, of_photos, found.readings, found.cuts, note)
-    gates, of_photos = read_layers(Loaded(run, described), photos)
+    loaded = Loaded(run, described)
+    gates, of_photos = read_layers(loaded, photos)
+    note = f"{note} {lacking(loaded.network)}".rstrip()
     return Inspection(described, gates, of_photos, of_photos, [], note)

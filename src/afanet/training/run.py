@@ -24,6 +24,7 @@ from afanet.distributed.processes import create_fabric, to_launch
 from afanet.distributed.started import first, started
 from afanet.errors import InputError
 from afanet.progress import Bar, say
+from afanet.recipe.code import with_code
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import for_method
 from afanet.runs.checkpoint import load_checkpoint, read_checkpoint
@@ -79,7 +80,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
     (or of the epoch that did best on the validation split): no epoch is chosen by them. Raises `InputError` for
     anything in the recipe or the data that cannot be used, and then leaves no new folder behind.
     """
-    recipe = resolve(recipe)
+    recipe = with_code(resolve(recipe))
     path = out or default_folder(recipe)
     count = to_launch(recipe, find_device(recipe.device))
     folder = RunFolder(path)
