@@ -53,6 +53,7 @@ BELOW = {
         "photo",
         "tasks",
         "yaml_file",
+        "networks",
         "data",
         "recipe",
         "runs",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         NDDR,
         ChannelAggregation,
         CrossStitch,
+        Fusion,
         GradientGuard,
         SpatialAggregation,
         cut_connection,
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
         record_gates,
     )
     from afanet.inference import Predictor
-    from afanet.networks import Dense, Layout, Point, Pooled, create_network, weave
+    from afanet.networks import Dense, Layout, Point, Pooled, create_network, register_method, weave
     from afanet.outside import trust_code
     from afanet.reference import load_reference_layer, load_reference_network
     from afanet.runs.run import Run, load_run
@@ -36,6 +37,7 @@ __all__ = [
     "ChannelAggregation",
     "CrossStitch",
     "Dense",
+    "Fusion",
     "GradientGuard",
     "InputError",
     "Layout",
@@ -52,6 +54,7 @@ __all__ = [
     "load_run",
     "record_flow",
     "record_gates",
+    "register_method",
     "register_task",
     "shared_parameters",
     "trust_code",
@@ -59,16 +62,17 @@ __all__ = [
 ]
 
 # Rooms are opened when they are asked for: torch for networks, NumPy and Pillow for predictions.
-_ROOMS = {"Predictor": "inference"}
-_ROOMS |= dict.fromkeys(("Dense", "Layout", "Point", "Pooled", "create_network", "weave"), "networks")
+_ROOMS = {"Predictor": "inference", "trust_code": "outside", "register_task": "tasks.kinds"}
+_ROOMS |= dict.fromkeys(
+    ("Dense", "Layout", "Point", "Pooled", "create_network", "register_method", "weave"), "networks"
+)
 _ROOMS |= dict.fromkeys(("Run", "load_run"), "runs.run")
-_ROOMS |= {"register_task": "tasks.kinds", "trust_code": "outside"}
 _ROOMS |= dict.fromkeys(("load_reference_layer", "load_reference_network"), "reference")
 _ROOMS |= {"Balancer": "training.balancing.balancer", "shared_parameters": "training.balancing.shared"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("fusion", "inference", "networks", "reference", "runs"):
+    if name in ("fusion", "inference", "networks", "reference", "runs", "testing"):
         return import_module(f"afanet.{name}")
     if name not in __all__:
         raise AttributeError(f"module 'afanet' has no attribute '{name}'")

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from afanet.cli.compare import PAGE, show_runs
+from afanet.cli.flags import add_trust_flag
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
 
@@ -25,6 +26,7 @@ def add_demo_command(commands: Any) -> None:
         allow_abbrev=False,
     )
     demo.set_defaults(command=_demo, parser=demo)
+    add_trust_flag(demo)
     demo.add_argument("run", nargs="?", type=Path, metavar="RUN", help="folder of a finished run")
     demo.add_argument("--host", help=f"address to serve at, {HOST} (this machine alone) if not given")
     demo.add_argument("--port", type=int, help=f"{PORT} if not given; 0 for any that is free")

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from afanet.cli.flags import add_trust_flag
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
 from afanet.files import write_whole
@@ -25,6 +26,7 @@ def add_inspect_command(commands: Any) -> None:
         allow_abbrev=False,
     )
     inspect.set_defaults(command=_inspect, parser=inspect)
+    add_trust_flag(inspect)
     inspect.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     inspect.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="photos of any size")
     inspect.add_argument(

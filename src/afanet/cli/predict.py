@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from afanet.cli.flags import add_trust_flag
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
 from afanet.files import path_in, write_whole
@@ -36,6 +37,7 @@ def add_predict_command(commands: Any) -> None:
         allow_abbrev=False,
     )
     predict.set_defaults(command=_predict, parser=predict)
+    add_trust_flag(predict)
     predict.add_argument("model", type=Path, metavar="RUN", help="folder of a finished run, or an .onnx file")
     predict.add_argument("inputs", nargs="+", metavar="INPUT", help="pictures, videos, folders of them, or patterns")
     predict.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for what is predicted")

@@ -1,4 +1,4 @@
-"""Run runs, grouped by what they have in common but the seed."""
+"""Finished runs, grouped by what they have in common but the seed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 from afanet.errors import InputError
+from afanet.outside import short_names
+from afanet.recipe.code import identified, require_code
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import unused
 from afanet.runs.folder import leaves
@@ -43,15 +45,17 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
     Raises `InputError` where two runs cannot stand side by side: another data set, split, resolution, selection, other
     tasks or other content of the files; and for a seed that comes twice.
     """
-    for run in runs[1:]:
+    for run in runs:
+        require_code(run.recipe)
         require_comparable(runs[0], run)
     by_values: dict[tuple[tuple[str, str], ...], list[Run]] = {}
     for run in runs:
-        values = leaves(run.recipe.model_dump(mode="json"))
+        values = leaves(identified(run.recipe))
         key = tuple((name, repr(value)) for name, value in values.items() if name not in NOT_METHOD)
         by_values.setdefault(key, []).append(run)
     groups = []
-    for title, same in zip(_titles([dict(key) for key in by_values]), by_values.values(), strict=True):
+    methods = [same[0].recipe.network.method for same in by_values.values()]
+    for title, same in zip(_titles([dict(key) for key in by_values], methods), by_values.values(), strict=True):
         same.sort(key=lambda run: run.recipe.seed)
         for one, other in pairwise(same):
             if one.recipe.seed == other.recipe.seed:
@@ -61,8 +65,8 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
 
 
 def require_comparable(one: Run, other: Run) -> None:
-    """Raise `InputError` where the figures of two runs are of different things."""
-    a, b = (leaves(run.recipe.model_dump(mode="json")) for run in (one, other))
+    """Raise `InputError` where the scores of two runs are of different things."""
+    a, b = (leaves(identified(run.recipe)) for run in (one, other))
     keys = [key for key in a | b if key in PROTOCOL or key.startswith("data.options.")]
     differ: list[tuple[str, Any, Any]] = [(key, a.get(key), b.get(key)) for key in keys if a.get(key) != b.get(key)]
     contents = [run.results.get("fingerprint") for run in (one, other)]
@@ -74,14 +78,14 @@ def require_comparable(one: Run, other: Run) -> None:
         )
 
 
-def _titles(keys: Sequence[dict[str, str]]) -> list[str]:
+def _titles(keys: Sequence[dict[str, str]], methods: Sequence[str]) -> list[str]:
     """The method of each, with every value that is not what most have: `afa, guard=2.0`.
 
     Where single task is there once, it is what the others are compared with, and what it has is usual.
     """
     names = list(dict.fromkeys(name for key in keys for name in key))
     usual = {name: Counter(key.get(name) for key in keys).most_common(1)[0][0] for name in names}
-    methods = [key["network.method"].strip("'") for key in keys]
+    short = short_names(methods)
     if methods.count(BASE) == 1:
         base = keys[methods.index(BASE)]
         usual |= {name: base.get(name) for name in names if not name.startswith(unused(BASE))}
@@ -93,5 +97,5 @@ def _titles(keys: Sequence[dict[str, str]]) -> list[str]:
             if name != "network.method" and key.get(name) != usual[name]
             if not name.startswith(unused(method))
         ]
-        titles.append(", ".join([method, *apart]))
+        titles.append(", ".join([short[method], *apart]))
     return titles

@@ -10,6 +10,7 @@ from afanet.data.cache import fingerprint
 from afanet.errors import InputError, shown
 from afanet.files import path_in
 from afanet.limits import MOST_SEEDS
+from afanet.outside import anchored, is_reference, short_names
 from afanet.progress import say
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import for_method
@@ -32,12 +33,16 @@ class Planned:
 
 
 def by_methods(recipe: Recipe, methods: Sequence[str]) -> dict[str, Recipe]:
-    """The recipe with each method; raises `InputError` for a method that there is not, or that is named twice."""
+    """The recipe with each method, by the method's name or, for one in a file, that of its class.
+
+    Raises `InputError` for a method that there is not, or that is named twice.
+    """
     if len(set(methods)) < len(methods) or not methods:
         raise InputError(
             f"--methods is {shown(','.join(methods))}, expected different methods with commas between them"
         )
-    return {method: for_method(recipe, method) for method in methods}
+    names = short_names([anchored(method, Path.cwd()) if is_reference(method) else method for method in methods])
+    return {short: for_method(recipe, method) for method, short in names.items()}
 
 
 def plan(variants: Mapping[str, Recipe], seeds: int, out: Path) -> list[Planned]:

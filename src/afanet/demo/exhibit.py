@@ -17,8 +17,9 @@ from afanet.data import Data
 from afanet.data.transforms import as_input, denormalise
 from afanet.errors import InputError
 from afanet.fusion import cut_connection
-from afanet.fusion.inspect import fusion_layers
+from afanet.fusion.inspect import fusion_layers, lacking
 from afanet.inspection.connections import Gates, Readings, reading
+from afanet.outside import short_name
 from afanet.report.inspect_page import overlay
 from afanet.report.pictures import as_url
 from afanet.runs.examples import spread_over
@@ -40,7 +41,10 @@ class Exhibit:
         self.data, tasks = _open(run)
         self.run = run
         self.predictor = TaskPredictor(run, tasks)
-        self.layers = list(fusion_layers(self.predictor.network))
+        layers = fusion_layers(self.predictor.network)
+        self.layers = list(layers)
+        self.readable = any(layer.offers_flow for layer in layers.values())
+        self.cuttable = bool(layers) and all(layer.offers_cut for layer in layers.values())
         self._lock = Lock()  # cutting and recording change the network while it answers
 
     @property
@@ -52,9 +56,12 @@ class Exhibit:
         """What the page shows before there is a photo."""
         return {
             "run": self.run.path.name,
-            "method": self.run.recipe.network.method,
+            "method": short_name(self.run.recipe.network.method),
             "tasks": [_described(task) for task in self.predictor.tasks.values()],
             "layers": self.layers,
+            "lacking": lacking(self.predictor.network),
+            "readable": self.readable,
+            "cuttable": self.cuttable,
             "samples": self.samples,
             "size": self.run.recipe.data.size,
         }

@@ -9,6 +9,7 @@ from typing import Any
 
 from afanet.data.licences import sources
 from afanet.export.check import LIMIT
+from afanet.outside import short_name
 from afanet.plain_text import in_markdown
 from afanet.runs.run import Run
 from afanet.tasks.kinds import KINDS
@@ -97,7 +98,7 @@ def _protocol(run: Run) -> list[str]:
     network = recipe.network
     kept = "the last epoch" if recipe.select == "last" else "the epoch that did best on the validation split"
     return [
-        f"method `{network.method}` on `{network.backbone}`, output stride {network.output_stride}",
+        f"method `{short_name(network.method)}` on `{network.backbone}`, output stride {network.output_stride}",
         f"{results.get('steps', '?')} steps of {recipe.batch_size} images, {recipe.optimizer.name} at "
         f"{recipe.optimizer.lr:g}, tasks balanced by `{recipe.balancing.name}`, {recipe.precision}",
         f"figures are those of {kept}, on the test split, which chose nothing",

@@ -9,6 +9,7 @@ from afanet import __version__
 from afanet.data.licences import licence
 from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from afanet.export.trace import Traced
+from afanet.outside import short_name
 from afanet.runs.run import Run
 from afanet.tasks import Task
 
@@ -27,7 +28,7 @@ def describe(run: Run, tasks: Mapping[str, Task], traced: Traced) -> dict[str, A
         "format": FORMAT,
         "afanet": __version__,
         "recipe": run.recipe.name,
-        "method": run.recipe.network.method,
+        "method": short_name(run.recipe.network.method),
         "tasks": {name: task.meaning for name, task in tasks.items()},
         "size": list(data.size),
         "mean": list(IMAGENET_MEAN),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -15,7 +15,8 @@ from afanet.comparison.images import ImageScores
 from afanet.comparison.statistics import Change, bootstrap_changes
 from afanet.data import Batch, Data
 from afanet.data.transforms import as_input
-from afanet.fusion import cut_connection, record_flow, record_gates
+from afanet.fusion import Fusion, cut_connection, record_flow, record_gates
+from afanet.fusion.inspect import fusion_layers, lacking
 from afanet.photo import read_photo
 from afanet.progress import Bar
 from afanet.runs.examples import read_test_samples, spread_over
@@ -54,12 +55,16 @@ class Cut:
 
 @dataclass(frozen=True)
 class Borrowed:
-    """Who borrowed what on `images` of the `total` test images, and what the connections that were cut are worth."""
+    """Who borrowed what on `images` of the `total` test images, and what the connections that were cut are worth.
+
+    `lacking` says in sentences what the layers do not define, and so is not there.
+    """
 
     images: int
     total: int
     readings: Readings
     cuts: list[Cut]
+    lacking: str = ""
 
 
 def read_photos(files: Sequence[Path], size: tuple[int, int]) -> Tensor:
@@ -71,13 +76,20 @@ def read_photos(files: Sequence[Path], size: tuple[int, int]) -> Tensor:
 def reading(network: nn.Module) -> Iterator[Callable[[], tuple[Gates, Readings]]]:
     """Inside this context the function that it gives returns what layers did in the last forward pass, on the CPU.
 
-    Raises `InputError` for a network in which nothing meets.
+    Layers that define no gates are left out. Raises `InputError` for a network in which nothing meets.
     """
-    with record_gates(network) as recorded, record_flow(network) as flows:
+    layers = list(fusion_layers(network).values())
+    with ExitStack() as recording:
+        recorded: Gates = {}
+        flows: dict[str, Tensor] = {}
+        if not layers or any(layer.offers_gates for layer in layers):
+            recorded = recording.enter_context(record_gates(network))
+        if any(layer.offers_flow for layer in layers):
+            flows = recording.enter_context(record_flow(network))
 
         def read() -> tuple[Gates, Readings]:
             gates = {layer: {kind: values.cpu() for kind, values in kinds.items()} for layer, kinds in recorded.items()}
-            return gates, {layer: Reading(flows[layer].cpu(), _kept(kinds)) for layer, kinds in gates.items()}
+            return gates, {layer: Reading(flow.cpu(), _kept(gates.get(layer, {}))) for layer, flow in flows.items()}
 
         yield read
 
@@ -107,6 +119,18 @@ def strongest(readings: Readings, most: int) -> list[Connection]:
     return [one for one in shares if one in kept]
 
 
+def to_cut(layers: Mapping[str, Fusion], readings: Readings, most: int) -> list[Connection]:
+    """The connections to cut, up to `most`: those that carry most, then those at layers that define no gates."""
+    known = strongest({layer: one for layer, one in readings.items() if layers[layer].offers_cut}, most)
+    unknown = [
+        (layer, to, source)
+        for layer, fusion in layers.items()
+        if fusion.offers_cut and layer not in readings
+        for to, source in permutations(range(fusion.tasks), 2)
+    ]
+    return [*known, *unknown][:most]
+
+
 def borrow(predictor: TaskPredictor, data: Data, limit: int) -> Borrowed:
     """Read the layers on up to `limit` test images spread over the split, and cut each connection alone on them.
 
@@ -122,7 +146,8 @@ def borrow(predictor: TaskPredictor, data: Data, limit: int) -> Borrowed:
             _score(predictor, batch, whole)
         parts.append(read()[1])
     readings = _join(parts)
-    found = {connection: _no_scores(predictor) for connection in strongest(readings, max(1, EFFECTS // len(names)))}
+    connections = to_cut(fusion_layers(predictor.network), readings, max(1, EFFECTS // len(names)))
+    found = {connection: _no_scores(predictor) for connection in connections}
     with Bar(len(chosen), "cutting connections") as bar:
         for batch in _batches(predictor, data, chosen):
             for connection, scores in found.items():
@@ -141,7 +166,7 @@ def borrow(predictor: TaskPredictor, data: Data, limit: int) -> Borrowed:
         )
         for (layer, to, source), scores in found.items()
     ]
-    return Borrowed(len(chosen), total, readings, cuts)
+    return Borrowed(len(chosen), total, readings, cuts, lacking(predictor.network))
 
 
 def _join(parts: Sequence[Readings]) -> Readings:

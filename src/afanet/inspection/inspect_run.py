@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from afanet.errors import InputError
+from afanet.fusion.inspect import lacking
 from afanet.inspection.connections import Cut, Gates, Readings, borrow, read_layers
 from afanet.runs.loaded import LoadedNetwork, TaskPredictor
 from afanet.runs.run import Run
@@ -47,9 +48,13 @@ def inspect_run(run: Run, photos: Tensor, limit: int) -> Inspection:
             predictor = TaskPredictor(run, tasks)
             gates, of_photos = read_layers(predictor, photos)
             if not limit:
+                note = f"{note} {lacking(predictor.network)}".rstrip()
                 return Inspection(tasks, gates, of_photos, of_photos, [], note)
             found = borrow(predictor, data, limit)
             note = f"Shares are means over {found.images} of {found.total} test images, on which connections were cut."
+            note = f"{note} {found.lacking}".rstrip()
             return Inspection(tasks, gates, of_photos, found.readings, found.cuts, note)
-    gates, of_photos = read_layers(LoadedNetwork(run, described), photos)
+    loaded = LoadedNetwork(run, described)
+    gates, of_photos = read_layers(loaded, photos)
+    note = f"{note} {lacking(loaded.network)}".rstrip()
     return Inspection(described, gates, of_photos, of_photos, [], note)

@@ -61,6 +61,7 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
                 title,
                 one.borrowed.images,
                 one.borrowed.total,
+                one.borrowed.lacking,
                 section(one.borrowed.readings, one.borrowed.cuts, comparison.tasks),
             )
             for title, one in shown.items()

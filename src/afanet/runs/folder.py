@@ -11,6 +11,7 @@ from typing import Any
 from afanet import __version__
 from afanet.errors import InputError, shown
 from afanet.files import path_in, write_whole
+from afanet.outside import require_unchanged, short_name
 from afanet.paths import require_run
 from afanet.recipe.load import load_recipe
 from afanet.recipe.schema import Recipe
@@ -74,7 +75,9 @@ class RunFolder:
                 f"{path} has a {folder.recipe.name}, but nothing else that train writes, so it is no run folder to "
                 "resume in: give another one with --out"
             )
-        then, now = (leaves(r.model_dump(mode="json")) for r in (folder.read_recipe(), recipe))
+        begun = folder.read_recipe()
+        require_unchanged(begun.code)
+        then, now = (leaves(r.model_dump(mode="json", exclude={"code"})) for r in (begun, recipe))
         for key in then | now:
             if then.get(key) != now.get(key) and key not in MAY_DIFFER:
                 raise InputError(
@@ -221,7 +224,7 @@ def default_folder(recipe: Recipe) -> Path:
     >>> default_folder(load_recipe("rooms")).as_posix()
     'runs/rooms-afa-seed0'
     """
-    return path_in(Path("runs"), f"{recipe.name}-{recipe.network.method}-seed{recipe.seed}")
+    return path_in(Path("runs"), f"{recipe.name}-{short_name(recipe.network.method)}-seed{recipe.seed}")
 
 
 def strict(value: Any) -> Any:

@@ -11,6 +11,7 @@ from torch import nn
 
 from afanet.data import Data
 from afanet.errors import InputError
+from afanet.recipe.code import require_code
 from afanet.recipe.schema import Recipe
 from afanet.runs.folder import RunFolder
 from afanet.runs.setup import load_network, open_tasks
@@ -68,6 +69,7 @@ class Run:
 
         Raises `InputError` where these data cannot be read.
         """
+        require_code(self.recipe)
         described = self.described
         if described and all(description.meaning for description in described.values()):
             return {name: read_task(description) for name, description in described.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from afanet.errors import InputError
+from afanet.recipe.code import identified
 from afanet.runs.folder import MAY_DIFFER, leaves
 from afanet.runs.run import Run, load_run
 
@@ -28,5 +29,5 @@ def siblings(run: Run) -> list[Run]:
 
 
 def _recipe_and_data(run: Run) -> tuple[dict[str, Any], Any]:
-    values = leaves(run.recipe.model_dump(mode="json"))
+    values = leaves(identified(run.recipe))
     return {key: value for key, value in values.items() if key not in NOT_METHOD}, run.results.get("fingerprint")

@@ -16,6 +16,7 @@ from afanet.distributed.launch import launch
 from afanet.distributed.processes import create_fabric, to_launch
 from afanet.distributed.started import is_main_process, started
 from afanet.progress import Bar, say
+from afanet.recipe.code import with_code
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import for_method
 from afanet.runs.folder import RunFolder, default_folder, strict
@@ -36,7 +37,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
     (or of the epoch that did best on the validation split): no epoch is chosen by them. Raises `InputError` for
     anything in the recipe or the data that cannot be used, and then leaves no new folder behind.
     """
-    recipe = resolve(recipe)
+    recipe = with_code(resolve(recipe))
     path = out or default_folder(recipe)
     count = to_launch(recipe, find_device(recipe.device))
     folder = RunFolder(path)

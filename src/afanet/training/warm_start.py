@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError
 from afanet.names import name_fault
+from afanet.networks.methods import listed
 from afanet.runs.checkpoint import PREFIX, read_checkpoint
 from afanet.runs.run import load_begun
 
@@ -53,7 +54,7 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
         if not own or own != _backbone(network.get_submodule(f"branches.{tasks[0]}").state_dict()):
             raise InputError(
                 f"task '{task}' has no whole backbone of its own in this network, which single-task networks could be "
-                "loaded into: warm start a method that shares no trunk, such as afa, cross_stitch or nddr"
+                f"loaded into: warm start a method that shares no trunk: {listed(lambda row: row.fusion is not None)}"
             )
         wanted = {name: tensor for name, tensor in expected.items() if heads or name.startswith("backbone.")}
         for name, tensor in wanted.items():
