@@ -46,6 +46,9 @@ class RunFolder:
         self.costs = path / "costs.json"
         self.picture = path / "predictions.png"
 
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
     @classmethod
     def fresh(cls, path: Path) -> RunFolder:
         """A folder that does not exist yet, or is empty; it is not made.

@@ -38,8 +38,8 @@ class Run:
     """
 
     folder: RunFolder
-    recipe: Recipe
-    results: dict[str, Any]
+    recipe: Recipe = field(repr=False)
+    results: dict[str, Any] = field(repr=False)
     opened: Data | None = field(default=None, repr=False, compare=False)
 
     @property
