@@ -17,9 +17,9 @@ from afanet.data.checks.leaks import leaks
 from afanet.errors import InputError, unknown
 from afanet.limits import MOST_TASKS
 from afanet.networks import create_network
-from afanet.tasks import Described, Task
 from afanet.progress import say
 from afanet.recipe.schema import Recipe
+from afanet.tasks import Described, Task
 
 
 def open_whole(recipe: Recipe) -> Data:

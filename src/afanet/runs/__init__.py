@@ -1,0 +1,1 @@
+"""Runs: what training left in a folder, and everything that is read from it."""
