@@ -61,7 +61,7 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
 
 
 def require_comparable(one: Run, other: Run) -> None:
-    """Raise `InputError` where the figures of two runs are of different things."""
+    """Raise `InputError` where the scores of two runs are of different things."""
     a, b = (leaves(run.recipe.model_dump(mode="json")) for run in (one, other))
     keys = [key for key in a | b if key in PROTOCOL or key.startswith("data.options.")]
     differ: list[tuple[str, Any, Any]] = [(key, a.get(key), b.get(key)) for key in keys if a.get(key) != b.get(key)]
