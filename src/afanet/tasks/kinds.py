@@ -117,7 +117,9 @@ def kind_of(task: str, meaning: Mapping[str, Any]) -> Kind:
     """The kind of which a task's meaning is; raises `InputError` for one that is not known here."""
     name = str(meaning.get("kind"))
     if name not in KINDS:
-        raise InputError(f"task '{task}': {unknown('kind', name, KINDS)}")
+        raise InputError(
+            f"task '{task}': {unknown('kind', name, KINDS)}; register it with afanet.register_task if it is your own"
+        )
     return KINDS[name]
 
 
@@ -146,7 +148,8 @@ def meaning_fault(meaning: object, referred: bool = False) -> str | None:
         return f"it is {meaning!r:.60}, expected a kind with what belongs to it"
     kind = meaning.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
-        return f"'kind' is {kind!r:.60}, expected one of: {', '.join(KINDS)}"
+        known = f"{', '.join(KINDS)}, or your own, registered with afanet.register_task"
+        return f"'kind' is {kind!r:.60}, expected one of: {known}"
     if is_reference(kind) and not referred:
         return None
     return KINDS[kind].result_class.meaning_fault(meaning)
