@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
 
 from afanet.data import Batch
+from afanet.fusion import AFA
+from afanet.fusion.inspect import fusion_layers
 from afanet.networks import create_network
 from afanet.networks.outputs import Dense, Pooled
 from afanet.tasks import Classification, Depth, Segmentation
@@ -35,13 +39,54 @@ def test_nothing_shared_has_no_cosine_and_no_gradient_no_number() -> None:
     assert nothing != nothing
 
 
-def test_gates_say_what_a_task_keeps_of_its_own() -> None:
-    network = create_network("afa", {"a": Pooled(2), "b": Dense(1)}, "resnet10t", size=(32, 32))
-    found = gate_statistics(network, torch.randn(2, 3, 32, 32))
-    places = {name for name in found if not name.endswith("/spread")}
-    assert places
-    assert all(0 <= found[name] <= 1 and found[f"{name}/spread"] >= 0 for name in places)
+KINDS = {
+    "afa": {"channel", "spatial"},
+    "afa_channel": {"channel"},
+    "afa_spatial": {"spatial"},
+    "cross_stitch": {"channel"},
+    "nddr": {"channel"},
+}
+
+
+@pytest.mark.parametrize("method", KINDS)
+def test_gates_say_what_a_task_keeps_of_its_own(method: str) -> None:
+    network = create_network(method, {"a": Pooled(2), "b": Dense(1)}, "resnet10t", size=(32, 32))
+    statistics = gate_statistics(network, torch.randn(2, 3, 32, 32))
+    expected = {f"gate/{layer}/{kind}" for layer in fusion_layers(network) for kind in KINDS[method]}
+    assert expected
+    assert set(statistics) == expected | {f"{name}/spread" for name in expected}
+    assert all(0 <= statistics[name] <= 1 and statistics[f"{name}/spread"] >= 0 for name in expected)
     assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_the_columns_of_afa_are_its_own_gates() -> None:
+    """Read off each layer by hand, with the inputs that it got."""
+    torch.manual_seed(0)
+    network = create_network("afa", {"a": Pooled(2), "b": Dense(1)}, "resnet10t", size=(32, 32)).eval()
+    images, seen = torch.randn(2, 3, 32, 32), {}
+
+    def keep(name: str) -> Callable[..., None]:
+        return lambda layer, inputs, output: seen.update({name: layer.gates(inputs[0])})
+
+    layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, AFA)}
+    handles = [layer.register_forward_hook(keep(name)) for name, layer in layers.items()]
+    with torch.no_grad():
+        network(images)
+    for handle in handles:
+        handle.remove()
+    expected = {}
+    for name, kinds in seen.items():
+        for kind, gates in kinds.items():
+            own = torch.stack([gates[:, 0, 0], gates[:, 1, 1]], -1)
+            column = f"gate/{name.removeprefix('fusion.')}/{kind}"
+            expected |= {column: own.mean().item(), f"{column}/spread": own.std().item()}
+    assert gate_statistics(network, images) == expected
+
+
+def test_cross_stitch_starts_from_nine_tenths_of_its_own() -> None:
+    network = create_network("cross_stitch", {"a": Pooled(2), "b": Dense(1)}, "resnet10t", size=(32, 32))
+    for name, value in gate_statistics(network, torch.randn(2, 3, 32, 32)).items():
+        assert value == pytest.approx(0 if name.endswith("/spread") else 0.9, abs=1e-6)
 
 
 def test_networks_without_gates_have_no_statistics() -> None:

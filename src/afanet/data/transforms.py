@@ -126,7 +126,8 @@ def as_input(photo: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
     >>> as_input(np.zeros((8, 12, 3), np.uint8), (4, 6)).shape
     torch.Size([3, 4, 6])
     """
-    sample = {"image": tv_tensors.Image(torch.from_numpy(photo).permute(2, 0, 1)), "targets": {}, "id": ""}
+    pixels = torch.from_numpy(np.require(photo, requirements="W")).permute(2, 0, 1)
+    sample = {"image": tv_tensors.Image(pixels), "targets": {}, "id": ""}
     image: Tensor = evaluation(size)(sample)["image"].as_subclass(Tensor)
     return image
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from afanet.data import Batch
 from afanet.data.transforms import denormalise
-from afanet.fusion import AFA
+from afanet.fusion.inspect import fusion_layers, record_gates
 from afanet.tasks import DenseTask, Task
 
 
@@ -46,32 +45,22 @@ def _product(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
 
 
 def gate_statistics(network: nn.Module, images: Tensor) -> dict[str, float]:
-    """For each AFA layer the mean and the spread of what a task keeps of its own, by channel and by pixel.
+    """For each fusion layer the mean and the spread of what a task keeps of its own, by kind of gate.
 
-    1 where a task keeps to itself, 1 / N where it takes as much of each other. `network` is called in eval mode.
+    A layer has gates by channel, by pixel or both. 1 where a task keeps to itself, 1 / N where it takes as much of each
+    other. `network` is called in eval mode.
     """
-    found: dict[str, float] = {}
-
-    def look(name: str) -> Callable[[AFA, Any, Any], None]:
-        def keep(layer: AFA, inputs: tuple[Sequence[Tensor]], output: Any) -> None:
-            for kind, gates in layer.gates(inputs[0]).items():
-                own = gates.diagonal(dim1=1, dim2=2).float()
-                place = f"gate/{name.removeprefix('fusion.')}/{kind}"
-                found.update({place: own.mean().item(), f"{place}/spread": own.std().item()})
-
-        return keep
-
-    layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, AFA)}
-    handles = [layer.register_forward_hook(look(name)) for name, layer in layers.items()]
-    try:
-        if layers:
-            network.eval()
-            with torch.no_grad():
-                network.forward(images)  # uncompiled, where the hooks are called
-    finally:
-        for handle in handles:
-            handle.remove()
-    return found
+    statistics: dict[str, float] = {}
+    if not fusion_layers(network):
+        return statistics
+    network.eval()
+    with record_gates(network) as recorded, torch.no_grad():
+        network.forward(images)  # uncompiled, where the hooks are called
+    for layer, kinds in recorded.items():
+        for kind, gates in kinds.items():
+            own = gates.diagonal(dim1=1, dim2=2)
+            statistics |= {f"gate/{layer}/{kind}": own.mean().item(), f"gate/{layer}/{kind}/spread": own.std().item()}
+    return statistics
 
 
 def pictures(

@@ -57,6 +57,22 @@ def test_rows_after_the_step_that_is_gone_on_from_are_taken_away(tmp_path: Path)
     assert steps(tmp_path / "log.csv") == ["10", "20", "30"]
 
 
+def test_a_table_that_was_begun_with_fewer_columns_keeps_them(tmp_path: Path) -> None:
+    """As a version that logged less began it."""
+    file = tmp_path / "log.csv"
+    first = Log(file)
+    first.epoch({"epoch": 1, "step": 10, "loss": 0.5, "validation/a": 0.25})
+    first.close()
+    for epoch in (2, 3):  # the second time the row with more has to be read again
+        log = Log(file, step=10 * (epoch - 1))
+        log.epoch({"epoch": epoch, "step": 10 * epoch, "loss": 0.5, "gate/stem/channel": 0.9, "validation/a": 0.25})
+        log.close()
+    with file.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["step"] for row in rows] == ["10", "20", "30"]
+    assert all(row == {**row, "loss": "0.5", "validation/a": "0.25"} and len(row) == 4 for row in rows)
+
+
 @pytest.mark.usefixtures("tiny")
 def test_tensorboard_has_losses_rates_norms_figures_and_pictures(small: Callable[..., Recipe], tmp_path: Path) -> None:
     train(small(**{"balancing.name": "uw"}), tmp_path / "run")

@@ -20,15 +20,14 @@ class Log:
     """Writes `log.csv`, event files for TensorBoard into `tensorboard/` beside it, and to Lightning's `loggers`.
 
     `step` is where a resumed run goes on: rows that were written after it are taken away. The columns of the table are
-    those of its first row.
+    those of its first row, also where another version of the program that wrote it logged less.
     """
 
     def __init__(self, file: Path, step: int = 0, loggers: Mapping[str, Any] = {}) -> None:
         self.file = file
         self.loggers = dict(loggers)
         self.board: Any = None
-        if require_regular(file).exists():
-            _forget_after(file, step)
+        self.columns: list[str] = _forget_after(file, step) if require_regular(file).exists() else []
         if find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
 
@@ -42,7 +41,8 @@ class Log:
         """Keep what was found in an epoch; `epoch` and `step` say which."""
         try:
             with self.file.open("a", newline="", encoding="utf-8") as stream:
-                writer = csv.DictWriter(stream, row)
+                self.columns = self.columns or list(row)
+                writer = csv.DictWriter(stream, self.columns, extrasaction="ignore")
                 if stream.tell() == 0:
                     writer.writeheader()
                 writer.writerow(row)
@@ -74,7 +74,8 @@ class Log:
             logger.finalize("success")
 
 
-def _forget_after(file: Path, step: int) -> None:
+def _forget_after(file: Path, step: int) -> list[str]:
+    """Take away the rows after `step`; returns the columns of the table."""
     try:
         reader = csv.DictReader(StringIO(read_text(file)))
         names = list(reader.fieldnames or [])
@@ -90,3 +91,4 @@ def _forget_after(file: Path, step: int) -> None:
     writer.writeheader()
     writer.writerows(kept)
     write_whole(file, text.getvalue())
+    return names
