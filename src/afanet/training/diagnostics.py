@@ -51,7 +51,7 @@ def gate_statistics(network: nn.Module, images: Tensor) -> dict[str, float]:
     other. `network` is called in eval mode.
     """
     statistics: dict[str, float] = {}
-    if not fusion_layers(network):
+    if not any(layer.offers_gates for layer in fusion_layers(network).values()):
         return statistics
     network.eval()
     with record_gates(network) as recorded, torch.no_grad():
