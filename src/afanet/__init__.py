@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from afanet.errors import InputError
 
 if TYPE_CHECKING:
+    from afanet.data import register_data
     from afanet.fusion import (
         AFA,
         NDDR,
@@ -54,6 +55,7 @@ __all__ = [
     "load_run",
     "record_flow",
     "record_gates",
+    "register_data",
     "register_method",
     "register_task",
     "shared_parameters",
@@ -62,7 +64,7 @@ __all__ = [
 ]
 
 # Rooms are opened when they are asked for: torch for networks, NumPy and Pillow for predictions.
-_ROOMS = {"Predictor": "inference", "trust_code": "outside", "register_task": "tasks.kinds"}
+_ROOMS = {"Predictor": "inference", "trust_code": "outside", "register_task": "tasks.kinds", "register_data": "data"}
 _ROOMS |= dict.fromkeys(
     ("Dense", "Layout", "Point", "Pooled", "create_network", "register_method", "weave"), "networks"
 )

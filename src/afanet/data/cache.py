@@ -26,6 +26,7 @@ from afanet import __version__
 from afanet.data.sample import Data, Reader, Sample, Split
 from afanet.errors import InputError
 from afanet.files import path_in, read_json, require_regular
+from afanet.outside import short_name
 from afanet.tasks.maps import map_types
 
 MOST_BYTES = 2**30  # of a text about millions of samples
@@ -43,8 +44,8 @@ def cache_root() -> Path:
 
 def config_folder(name: str, config: Mapping[str, Any]) -> Path:
     """The folder of the caches of data set `name` opened with `config`, which must be plain values."""
-    text = json.dumps([FORMAT, __version__, dict(config)], sort_keys=True)
-    return path_in(cache_root(), f"{name}-{blake2b(text.encode(), digest_size=6).hexdigest()}")
+    text = json.dumps([FORMAT, __version__, name, dict(config)], sort_keys=True)
+    return path_in(cache_root(), f"{short_name(name)}-{blake2b(text.encode(), digest_size=6).hexdigest()}")
 
 
 def use_cache(data: Data, folder: Path) -> tuple[Data, Path | None]:

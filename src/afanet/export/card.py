@@ -7,14 +7,13 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from afanet.data.licences import sources
+from afanet.data.licences import shows_people
 from afanet.export.check import LIMIT
 from afanet.outside import short_name
 from afanet.plain_text import in_markdown
 from afanet.runs.run import Run
 from afanet.tasks.kinds import KINDS
 
-FACES = {"adience", "celeba"}
 OF_PERSONS = {"age", "gender"}
 FACE_RISKS = """## Faces: known risks
 
@@ -63,7 +62,7 @@ def model_card(
         + _table(("output", "relative error"), [(name, f"{error:.1e}") for name, error in errors.items()]),
         "## Limits\n\n" + _list(_limits(run, facts)),
     ]
-    if sources(recipe.data.name, recipe.data.options) & FACES or OF_PERSONS & set(facts["tasks"]):
+    if shows_people(recipe.data.name, recipe.data.options) or OF_PERSONS & set(facts["tasks"]):
         parts.append(FACE_RISKS.strip())
     return "\n\n".join(parts) + "\n"
 

@@ -9,6 +9,7 @@ import torch
 from torchvision import tv_tensors
 from torchvision.datasets import CelebA
 
+from afanet.data.data_set import DataSet
 from afanet.data.files import other_layout, require_path
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.sets.present import present_items
@@ -154,3 +155,11 @@ class Faces(Reader):
             "targets": dict(apart) if self.apart else {"attributes": worn},
             "id": f"celeba/{self.photos[index].name}",
         }
+
+
+DATA_SET = DataSet(
+    open=open_celeba,
+    marks=("celeba/list_attr_celeba.txt", "list_attr_celeba.txt"),
+    licence="non-commercial research only, by its authors' agreement",
+    people=True,
+)

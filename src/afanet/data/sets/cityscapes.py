@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torchvision import tv_tensors
 from torchvision.datasets import Cityscapes
 
+from afanet.data.data_set import DataSet
 from afanet.data.files import other_layout, require_path, require_shape
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.sets.present import present_items
@@ -152,3 +153,10 @@ def read_camera(path: Path) -> tuple[float, float]:
             f"{path} has baseline {baseline} m and fx {fx} pixels, expected about 0.2 and 2260: copy it again"
         )
     return baseline, fx
+
+
+DATA_SET = DataSet(
+    open=open_cityscapes,
+    marks=("leftImg8bit", "gtFine", "disparity"),
+    licence="the Cityscapes terms: non-commercial use such as research and teaching, no redistribution",
+)

@@ -9,6 +9,7 @@ import torch
 from torchvision import tv_tensors
 from torchvision.datasets import OxfordIIITPet
 
+from afanet.data.data_set import DataSet
 from afanet.data.files import other_layout, require_path, require_shape
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.sets.present import present_items
@@ -102,3 +103,10 @@ class Pets(Reader):
             },
             "id": f"pets/{photo.stem}",
         }
+
+
+DATA_SET = DataSet(
+    open=open_pets,
+    marks=("oxford-iiit-pet/annotations", "annotations/trimaps"),
+    licence="CC BY-SA 4.0; the photos' rights remain with their owners",
+)
