@@ -23,7 +23,7 @@ from afanet.cli.main import main
 from afanet.files import path_in, write_whole
 from afanet.label_files import read_image
 from afanet.networks.outputs import Dense
-from afanet.tasks import DenseTask, Kind, Swatches
+from afanet.tasks import DenseTask, Described, Kind, Swatches
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.column import FileColumn
 from afanet.tasks.drawing.draw import Pixels, swatches
@@ -91,8 +91,8 @@ class Edges(DenseTask):
         return {"kind": self.kind}
 
     @classmethod
-    def from_meaning(cls, name: str, meaning: Mapping[str, Any]) -> Self:
-        return cls(name)
+    def from_described(cls, described: Described) -> Self:
+        return cls(described.name)
 
     def metrics(self) -> MetricCollection:
         return MetricCollection([EdgeScores()])

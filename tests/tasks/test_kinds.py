@@ -44,6 +44,8 @@ def test_it_estimates_and_decides_as_the_task_does(task: Task) -> None:
     logits = torch.randn(2, task.output.channels, *pixels, generator=torch.Generator().manual_seed(0))
     assert type(again) is type(task)
     assert (again.name, again.output, again.meaning) == (task.name, task.output, task.meaning)
+    assert again.higher_is_better == task.higher_is_better
+    assert set(again.metrics().compute()) == set(task.metrics().compute())
     assert torch.equal(again.estimate(logits), task.estimate(logits))
     assert torch.equal(again.predict(logits), task.predict(logits))
 

@@ -108,7 +108,7 @@ def read_task(described: Described) -> Task:
     kind = kind_of(name, meaning)
     if fault := meaning_fault(meaning, referred=True):
         raise InputError(f"in the meaning of task '{name}' {fault}: the run is of another version")
-    task = kind.task_class.from_meaning(name, meaning)
+    task = kind.task_class.from_described(described)
     task.kind = meaning["kind"]
     return task
 

@@ -16,6 +16,7 @@ from torchmetrics import MetricCollection
 from afanet.errors import InputError
 from afanet.networks.outputs import Output
 from afanet.tasks.across import ALONE, Across
+from afanet.tasks.described import Described
 
 
 class Task(ABC):
@@ -83,8 +84,8 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def from_meaning(cls, name: str, meaning: Mapping[str, Any]) -> Self:
-        """The task of that name whose `meaning` this is, with the usual loss; the meaning has been checked."""
+    def from_described(cls, described: Described) -> Self:
+        """The task that a run describes so, with the usual loss; its `meaning` has been checked."""
 
     @abstractmethod
     def change(self, before: Tensor, after: Tensor) -> str:

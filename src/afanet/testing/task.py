@@ -122,9 +122,10 @@ def _check_meaning(kind: Kind, task: Task, logits: Tensor) -> None:
     for key in kind.result_class.expected:
         wrong = kind.result_class.meaning_fault({**meaning, key: {"no": "such"}})
         _require(wrong is not None, f"its result refuses a meaning whose '{key}' is of no use")
-    again = kind.task_class.from_meaning("trial", meaning)
-    _require(again.meaning == meaning, "from_meaning gives a task with the same meaning")
-    _require(torch.equal(again.estimate(logits), task.estimate(logits)), "from_meaning gives the same estimates")
+    again = kind.task_class.from_described(Description.of(task))
+    _require(again.higher_is_better == task.higher_is_better, "from_described gives a task with the same metrics")
+    _require(again.meaning == meaning, "from_described gives a task with the same meaning")
+    _require(torch.equal(again.estimate(logits), task.estimate(logits)), "from_described gives the same estimates")
 
 
 def _check_result(kind: Kind, task: Task, logits: Tensor) -> None:

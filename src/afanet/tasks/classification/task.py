@@ -14,6 +14,7 @@ from afanet.networks.outputs import Pooled
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.class_weights import read_class_weights, weighted_cross_entropy
 from afanet.tasks.classification.metrics import UNLABELLED, ClassScores, OneOff
+from afanet.tasks.described import Described
 from afanet.tasks.task import PooledTask
 
 
@@ -77,9 +78,10 @@ class Classification(PooledTask):
         return {"kind": self.kind, "classes": list(self.classes)}
 
     @classmethod
-    def from_meaning(cls, name: str, meaning: Mapping[str, Any]) -> Self:
-        """See `Task`."""
-        return cls(name, meaning["classes"])
+    def from_described(cls, described: Described) -> Self:
+        """See `Task`; classes are in an order where the run has the score for that."""
+        ordinal = "one_off" in described.higher_is_better
+        return cls(described.name, described.meaning["classes"], ordinal)
 
     def metrics(self) -> MetricCollection:
         """`accuracy`, `macro_f1`, `micro_f1` (equal to the accuracy, since an image has one class) and `one_off`.

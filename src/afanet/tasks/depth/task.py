@@ -19,6 +19,7 @@ from afanet.networks.outputs import Dense
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.depth.losses import DEPTH_LOSSES
 from afanet.tasks.depth.metrics import ERRORS, WITHIN, DepthScores, measured
+from afanet.tasks.described import Described
 from afanet.tasks.task import ColourBar, DenseTask, ErrorBins, Readout
 
 NEAREST = 1e-3
@@ -108,9 +109,9 @@ class Depth(DenseTask):
         return f"depth {wrong[0]}, expected metres, or 0 for none" if len(wrong) else None
 
     @classmethod
-    def from_meaning(cls, name: str, meaning: Mapping[str, Any]) -> Self:
+    def from_described(cls, described: Described) -> Self:
         """See `Task`."""
-        return cls(meaning["far"], name)
+        return cls(described.meaning["far"], described.name)
 
     def metrics(self) -> MetricCollection:
         """Ten figures: see `DepthScores`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
@@ -12,6 +12,7 @@ from torchmetrics import MetricCollection
 
 from afanet.networks.outputs import Pooled
 from afanet.tasks.across import ALONE, Across
+from afanet.tasks.described import Described
 from afanet.tasks.multi_label.metrics import UNLABELLED, MultiLabelScores
 from afanet.tasks.task import PooledTask
 
@@ -78,9 +79,9 @@ class MultiLabel(PooledTask):
         return {"kind": self.kind, "labels": list(self.labels)}
 
     @classmethod
-    def from_meaning(cls, name: str, meaning: Mapping[str, Any]) -> Self:
+    def from_described(cls, described: Described) -> Self:
         """See `Task`."""
-        return cls(name, meaning["labels"])
+        return cls(described.name, described.meaning["labels"])
 
     def metrics(self) -> MetricCollection:
         """`accuracy`, `macro_f1` and `micro_f1`: see `MultiLabelScores`."""

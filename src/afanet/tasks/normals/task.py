@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +13,7 @@ from torchmetrics import MetricCollection
 
 from afanet.networks.outputs import Dense
 from afanet.tasks.across import ALONE, Across
+from afanet.tasks.described import Described
 from afanet.tasks.normals.metrics import WITHIN, NormalsScores, known
 from afanet.tasks.task import DenseTask, Swatches
 
@@ -83,9 +83,9 @@ class Normals(DenseTask):
         return {"kind": self.kind, "directions": list(self.legend.names), "colours": self.legend.colours.tolist()}
 
     @classmethod
-    def from_meaning(cls, name: str, meaning: Mapping[str, Any]) -> Self:
+    def from_described(cls, described: Described) -> Self:
         """See `Task`."""
-        return cls(name)
+        return cls(described.name)
 
     def metrics(self) -> MetricCollection:
         """Six figures: see `NormalsScores`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
@@ -15,6 +15,7 @@ from afanet.errors import InputError
 from afanet.networks.outputs import Pooled
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.classification.metrics import UNLABELLED, OneOff
+from afanet.tasks.described import Described
 from afanet.tasks.ordinal.metrics import OrdinalScores
 from afanet.tasks.task import PooledTask
 
@@ -83,9 +84,9 @@ class Ordinal(PooledTask):
         return {"kind": self.kind, "classes": list(self.classes)}
 
     @classmethod
-    def from_meaning(cls, name: str, meaning: Mapping[str, Any]) -> Self:
+    def from_described(cls, described: Described) -> Self:
         """See `Task`."""
-        return cls(name, meaning["classes"])
+        return cls(described.name, described.meaning["classes"])
 
     def metrics(self) -> MetricCollection:
         """`accuracy`, `mae` (in classes), `one_off` (the share at most one class off) and `kappa`, over the set.

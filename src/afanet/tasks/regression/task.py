@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any, Self
 
 import torch
@@ -14,6 +13,7 @@ from torchmetrics import MetricCollection
 from afanet.errors import InputError
 from afanet.networks.outputs import Pooled
 from afanet.tasks.across import ALONE, Across
+from afanet.tasks.described import Described
 from afanet.tasks.regression.metrics import RegressionScores
 from afanet.tasks.task import PooledTask
 
@@ -83,12 +83,12 @@ class Regression(PooledTask):
         return {"kind": self.kind, "unit": self.unit, "range": [low, high], "decimals": self.decimals}
 
     @classmethod
-    def from_meaning(cls, name: str, meaning: Mapping[str, Any]) -> Self:
+    def from_described(cls, described: Described) -> Self:
         """See `Task`; raises `InputError` for a meaning without a range, which the first runs did not keep."""
-        if "range" not in meaning:
-            raise InputError(f"the meaning of task '{name}' has no 'range': the run is of another version")
-        low, high = meaning["range"]
-        return cls(name, low, high, meaning["unit"])
+        if "range" not in described.meaning:
+            raise InputError(f"the meaning of task '{described.name}' has no 'range': the run is of another version")
+        low, high = described.meaning["range"]
+        return cls(described.name, low, high, described.meaning["unit"])
 
     def metrics(self) -> MetricCollection:
         """`mae` and `rmse` in the unit, and `r2`: see `RegressionScores`."""

@@ -15,6 +15,7 @@ from torchmetrics import MetricCollection
 from afanet.networks.outputs import Dense
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.class_weights import read_class_weights, weighted_cross_entropy
+from afanet.tasks.described import Described
 from afanet.tasks.drawing.palette import palette
 from afanet.tasks.segmentation.metrics import SegmentationScores
 from afanet.tasks.task import DenseTask, Readout, Swatches
@@ -79,9 +80,9 @@ class Segmentation(DenseTask):
         return {"kind": self.kind, "classes": list(self.classes), "colours": self.legend.colours.tolist()}
 
     @classmethod
-    def from_meaning(cls, name: str, meaning: Mapping[str, Any]) -> Self:
+    def from_described(cls, described: Described) -> Self:
         """See `Task`."""
-        return cls(meaning["classes"], name=name)
+        return cls(described.meaning["classes"], name=described.name)
 
     def metrics(self) -> MetricCollection:
         """`miou`, `pixel_accuracy`, `class_accuracy` and `fw_iou`: see `SegmentationScores`."""
