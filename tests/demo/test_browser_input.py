@@ -58,7 +58,11 @@ def test_a_hostile_file_gets_a_sentence_and_the_next_photo_an_answer(
     for name, content, words in (
         ("page.png", b"<script>alert(1)</script>", "no picture that can be read, expected one of: JPEG, PNG, WEBP"),
         ("none.jpg", b"", "the file is empty"),
-        ("moves.gif", as_file(photo, "GIF", save_all=True, append_images=[Image.fromarray(255 - photo)]), "no picture"),
+        (
+            "pages.tif",
+            as_file(photo, "TIFF", save_all=True, append_images=[Image.fromarray(255 - photo)]),
+            "several pages",
+        ),
         ("large.jpg", bytes(21 * 2**20), "more than 20 MiB"),
     ):
         file = tmp_path / name
