@@ -30,10 +30,11 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from afanet.comparison.costs import held_at_most, held_now
-from afanet.comparison.look import Loaded, examples
-from afanet.comparison.runs import Finished
 from afanet.export import export_run
 from afanet.recipe.load import load_recipe
+from afanet.runs.examples import read_test_samples
+from afanet.runs.loaded import LoadedNetwork
+from afanet.runs.run import load_run
 from afanet.runs.setup import open_tasks
 from afanet.training.run import train
 
@@ -65,9 +66,9 @@ def prepare(method: str, options: argparse.Namespace) -> Path:
     file = folder / "model.onnx"
     if not file.is_file():
         export_run(folder, "onnx")
-    data, tasks = open_tasks(Finished.read(folder).recipe)
+    data, tasks = open_tasks(load_run(folder).recipe)
     data = replace(data, test=data.train)  # rooms that are not scored
-    images = examples(data, tasks, range(options.calibration))["image"]
+    images = read_test_samples(data, tasks, range(options.calibration))["image"]
     quant_pre_process(file, folder / "prepared.onnx", skip_symbolic_shape=True)  # which gives up on free sizes
     quantize_static(
         folder / "prepared.onnx",
@@ -86,10 +87,10 @@ def load(folder: Path, variant: str, threads: int) -> Callable[[Array], dict[str
     """The network as a function of images."""
     torch.set_num_threads(threads)
     if variant == TORCH:
-        run = Finished.read(folder)
+        run = load_run(folder)
         plain = run.recipe.model_copy(update={"device": "cpu", "precision": "float32"})
         tasks = open_tasks(run.recipe)[1]
-        network = Loaded(replace(run, recipe=plain), tasks).network
+        network = LoadedNetwork(replace(run, recipe=plain), tasks).network
 
         def answer(images: Array) -> dict[str, Array]:
             with torch.inference_mode():
@@ -120,7 +121,7 @@ def serve(folder: Path, variant: str, threads: int, size: tuple[int, int], pipe:
 
 def measure(folder: Path, options: argparse.Namespace) -> tuple[dict[str, list[float]], dict[str, float]]:
     """Seconds by variant, turn by turn, and MiB."""
-    size = Finished.read(folder).recipe.data.size
+    size = load_run(folder).recipe.data.size
     context = multiprocessing.get_context("spawn")
     pipes, workers, memory = {}, [], {}
     for variant in (TORCH, FLOAT, INT8):
@@ -142,8 +143,8 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[dict[str, list[f
 
 def figures(folder: Path, options: argparse.Namespace) -> tuple[dict[str, list[str]], dict[str, float]]:
     """mIoU and absolute error of depth by variant on held-out rooms, and by task int8's mean relative difference."""
-    data, tasks = open_tasks(Finished.read(folder).recipe)
-    batch = examples(data, tasks, range(options.images))
+    data, tasks = open_tasks(load_run(folder).recipe)
+    batch = read_test_samples(data, tasks, range(options.images))
     found: dict[str, dict[str, Array]] = {}
     shown = {}
     for variant in (FLOAT, INT8):

@@ -11,21 +11,20 @@ import numpy as np
 import pytest
 
 from afanet.comparison.variants import read_variants
-from afanet.data.files import read_array, read_image
 from afanet.data.sets.adience.labels import read_fold
 from afanet.data.sets.cityscapes import read_camera
 from afanet.data.sets.manifest.table import open_table
 from afanet.data.sets.nyuv2.matlab import MatFile
 from afanet.data.sets.nyuv2.splits import read_splits
-from afanet.data.sets.pets import read_photo as read_pet
 from afanet.errors import InputError
 from afanet.files import parse_json, read_json, read_text, require_regular
 from afanet.inference.onnx_model import OnnxModel
-from afanet.inference.photo import read_photo
 from afanet.inference.predictor import Predictor
 from afanet.inference.video import read_frames
 from afanet.inspection.connections import read_photos
+from afanet.label_files import read_array, read_image
 from afanet.networks.weights import read_state_dict
+from afanet.photo import read_photo
 from afanet.recipe.load import load_recipe
 from afanet.report.page import report_page  # noqa: F401  (opened before the bound on memory is set)
 from afanet.runs.checkpoint import read_checkpoint
@@ -37,12 +36,10 @@ from .bounds import bounded
 READERS: dict[str, Callable[[Path], object]] = {
     "recipe.yaml": load_recipe,
     "variants.yaml": lambda file: read_variants(load_recipe("rooms"), str(file)),
-    "photo.jpg": lambda file: read_image(file, "RGB", "photo"),
+    "photo.jpg": read_photo,
     "label.png": lambda file: read_image(file, "L", "label map"),
     "map.npy": lambda file: read_array(file, "map"),
-    "given.png": read_photo,
     "inspected.png": lambda file: read_photos([file], (8, 8)),
-    "pet.jpg": read_pet,
     "film.mp4": lambda file: list(read_frames(file)),
     "camera.json": read_camera,
     "fold_0_data.txt": read_fold,

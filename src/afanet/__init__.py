@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 from afanet.errors import InputError
 
 if TYPE_CHECKING:
+    from afanet.data import register_data
     from afanet.fusion import (
         AFA,
         NDDR,
         ChannelAggregation,
         CrossStitch,
+        Fusion,
         GradientGuard,
         SpatialAggregation,
         cut_connection,
@@ -19,8 +21,11 @@ if TYPE_CHECKING:
         record_gates,
     )
     from afanet.inference import Predictor
-    from afanet.networks import Dense, Layout, Point, Pooled, create_network, weave
+    from afanet.networks import Dense, Layout, Point, Pooled, create_network, register_method, weave
+    from afanet.outside import trust_code
     from afanet.reference import load_reference_layer, load_reference_network
+    from afanet.runs.run import Run, load_run
+    from afanet.tasks.kinds import register_task
     from afanet.training.balancing.balancer import Balancer
     from afanet.training.balancing.shared import shared_parameters
 
@@ -33,33 +38,43 @@ __all__ = [
     "ChannelAggregation",
     "CrossStitch",
     "Dense",
+    "Fusion",
     "GradientGuard",
     "InputError",
     "Layout",
     "Point",
     "Pooled",
     "Predictor",
+    "Run",
     "SpatialAggregation",
     "create_network",
     "cut_connection",
     "flow",
     "load_reference_layer",
     "load_reference_network",
+    "load_run",
     "record_flow",
     "record_gates",
+    "register_data",
+    "register_method",
+    "register_task",
     "shared_parameters",
+    "trust_code",
     "weave",
 ]
 
 # Rooms are opened when they are asked for: torch for networks, NumPy and Pillow for predictions.
-_ROOMS = {"Predictor": "inference"}
-_ROOMS |= dict.fromkeys(("Dense", "Layout", "Point", "Pooled", "create_network", "weave"), "networks")
+_ROOMS = {"Predictor": "inference", "trust_code": "outside", "register_task": "tasks.kinds", "register_data": "data"}
+_ROOMS |= dict.fromkeys(
+    ("Dense", "Layout", "Point", "Pooled", "create_network", "register_method", "weave"), "networks"
+)
+_ROOMS |= dict.fromkeys(("Run", "load_run"), "runs.run")
 _ROOMS |= dict.fromkeys(("load_reference_layer", "load_reference_network"), "reference")
 _ROOMS |= {"Balancer": "training.balancing.balancer", "shared_parameters": "training.balancing.shared"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("fusion", "inference", "networks", "reference"):
+    if name in ("fusion", "inference", "networks", "reference", "runs", "testing"):
         return import_module(f"afanet.{name}")
     if name not in __all__:
         raise AttributeError(f"module 'afanet' has no attribute '{name}'")

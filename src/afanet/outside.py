@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from importlib import import_module, util
 from pathlib import Path
@@ -63,6 +64,16 @@ def trust_again(references: Iterable[str]) -> None:
     _trusted.update(references)
 
 
+def require_trusted(*references: str) -> None:
+    """Raise `InputError` for the first of these references whose code is not trusted."""
+    for reference in references:
+        if not {anchored(reference, Path.cwd()), ALL} & _trusted:
+            raise InputError(
+                f"{reference} is code from outside afanet, and is not run unless you trust it: look at it, then add "
+                "--trust-code to the command, or call afanet.trust_code() in Python"
+            )
+
+
 def load(reference: str) -> object:
     """What stands at a reference; its file or module is run once a process, and only if it is trusted.
 
@@ -72,11 +83,7 @@ def load(reference: str) -> object:
     reference = anchored(reference, Path.cwd())
     if reference in _loaded:
         return _loaded[reference]
-    if not {reference, ALL} & _trusted:
-        raise InputError(
-            f"{reference} is code from outside afanet, and is not run unless you trust it: look at it, then add "
-            "--trust-code to the command, or call afanet.trust_code() in Python"
-        )
+    require_trusted(reference)
     source, attribute = _split(reference)
     try:
         module = _run_file(Path(source)) if _is_file(source) else import_module(source)
@@ -91,21 +98,43 @@ def load(reference: str) -> object:
 
 
 def code_hash(reference: str) -> str:
-    """The SHA-256 of the file that a reference leads to; the code is not run for a file.
+    """The SHA-256 of the file that a reference leads to, none of whose code is run.
 
     Raises `InputError` where the file is missing, or a module is not found or has no file.
     """
     source, _ = _split(anchored(reference, Path.cwd()))
-    if _is_file(source):
-        return sha256(_read(Path(source))).hexdigest()
-    module = sys.modules.get(source)
-    if module is None:
-        load(reference)  # since finding a module runs the packages that it lies in
-        module = sys.modules[source]
-    file = getattr(module, "__file__", None)
-    if not file:
-        raise InputError(f"module {source} has no file to keep a hash of: give a module that is a .py file")
-    return sha256(_read(Path(file))).hexdigest()
+    return sha256(_read(Path(source) if _is_file(source) else _module_file(source))).hexdigest()
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """For tables and folders: a name as it is, a reference as its class, with its file before it where two are alike.
+
+    >>> short_names(["afa", "/a/mine.py:Mean"])
+    {'afa': 'afa', '/a/mine.py:Mean': 'Mean'}
+    >>> list(short_names(["/a/mine.py:Mean", "/b/mine.py:Mean", "/b/c.py:afa", "afa"]).values())
+    ['a-mine-Mean', 'b-mine-Mean', 'c-afa', 'afa']
+    """
+    parts = {name: _parts(name) for name in dict.fromkeys(names)}
+    short = {name: parts[name][-1] for name in parts}
+    for length in range(2, 1 + max(map(len, parts.values()), default=0)):
+        counts = Counter(short.values())
+        for name in parts:
+            if counts[short[name]] > 1:
+                short[name] = "-".join(parts[name][-length:])
+    return short
+
+
+def short_name(name: str) -> str:
+    """That of one alone: see `short_names`."""
+    return short_names([name])[name]
+
+
+def _parts(name: str) -> list[str]:
+    if not is_reference(name):
+        return [name]
+    source, attribute = _split(name)
+    words = Path(source).with_suffix("").parts if _is_file(source) else source.split(".")
+    return [*(word for word in words if word != "/"), attribute]
 
 
 def require_unchanged(kept: Mapping[str, str]) -> None:
@@ -115,7 +144,7 @@ def require_unchanged(kept: Mapping[str, str]) -> None:
             source = _split(reference)[0]
             raise InputError(
                 f"{source} has changed since the run was trained (SHA-256 {code_hash(reference)[:12]}, expected "
-                f"{expected[:12]}): restore the file as it was, or train again"
+                f"{expected[:12]}): restore the file as it was, or train again, without `code` in the recipe"
             )
 
 
@@ -139,16 +168,32 @@ def _read(file: Path) -> bytes:
     return file.read_bytes()
 
 
+def _module_file(name: str) -> Path:
+    """The file of a module, found without running it or the packages that it lies in."""
+    path: Sequence[str] | None = None
+    spec = None
+    for length in range(1, 2 + name.count(".")):
+        part = ".".join(name.split(".")[:length])
+        found = (finder.find_spec(part, path) for finder in sys.meta_path)
+        spec = next((spec for spec in found if spec is not None), None)
+        path = None if spec is None else spec.submodule_search_locations or []
+        if path is None:
+            raise InputError(f"there is no module {part}: install it, or give FILE.py:Name for a file in a folder")
+    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+        raise InputError(f"module {name} has no file to keep a hash of: give a module that is a .py file")
+    return Path(spec.origin)
+
+
 def _run_file(file: Path) -> object:
-    name = f"afanet_outside_{sha256(str(file).encode() + _read(file)).hexdigest()[:16]}"
+    source = _read(file)
+    name = f"afanet_outside_{sha256(str(file).encode() + source).hexdigest()[:16]}"
     if name not in sys.modules:
         spec = util.spec_from_file_location(name, file)
         assert spec is not None  # for a .py file there is always a loader
-        assert spec.loader is not None
         module = util.module_from_spec(spec)
         sys.modules[name] = module  # before it is run: dataclasses and pickle look their module up
         try:
-            spec.loader.exec_module(module)
+            exec(compile(source, file, "exec"), vars(module))  # these bytes, not what an older cache of them has
         except BaseException:
             del sys.modules[name]
             raise

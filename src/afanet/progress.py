@@ -8,12 +8,12 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from afanet.distributed.started import first
+from afanet.distributed.started import is_main_process
 
 
 def say(line: str) -> None:
     """One plain line on the standard error, where progress goes; the first of several processes alone says it."""
-    if first():
+    if is_main_process():
         Console(stderr=True, highlight=False).print(line, markup=False, soft_wrap=True)
 
 
@@ -39,7 +39,7 @@ class Bar:
             TimeRemainingColumn(elapsed_when_finished=True),
             TextColumn("{task.fields[losses]}", markup=False),
         )
-        shown = console.is_terminal and first()
+        shown = console.is_terminal and is_main_process()
         self.progress = Progress(*columns, console=console, transient=True, disable=not shown)
         self.bar = self.progress.add_task(doing, total=total, completed=done, losses="")
 

@@ -35,7 +35,7 @@ class Registry(Mapping[str, Row], Generic[Row]):
     >>> sizes["larg"]
     Traceback (most recent call last):
         ...
-    afanet.errors.InputError: unknown size 'larg', did you mean 'large'? (known: small, large)
+    afanet.errors.InputError: unknown size 'larg', did you mean 'large'? (known: small, large); of your own: ...
     """
 
     def __init__(
@@ -46,6 +46,11 @@ class Registry(Mapping[str, Row], Generic[Row]):
         self._own = frozenset(rows)
         self._referred: dict[str, Row] = {}
         self._installed: dict[str, EntryPoint] | None = None
+
+    @property
+    def own(self) -> dict[str, Row]:
+        """The package's own rows, without those from outside."""
+        return {name: self[name] for name in self._rows if name in self._own}
 
     def register(self, name: str, given: object) -> None:
         """Add a row under a new name; one that was registered may be registered anew.
@@ -70,7 +75,9 @@ class Registry(Mapping[str, Row], Generic[Row]):
         if name in self._packages:
             self._rows[name] = self._read(name, _load(self._packages[name]))
             return self[name]
-        raise unknown(self.what, name, self)
+        raise InputError(
+            f"{unknown(self.what, name, self)}; of your own: register it in this process, or name it as FILE.py:NAME"
+        )
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and (outside.is_reference(name) or name in self._rows or name in self._packages)

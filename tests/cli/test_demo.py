@@ -72,7 +72,7 @@ def test_an_address_that_is_none_is_said(host: str, tmp_path: Path, capsys: pyte
 def test_a_public_page_says_what_that_means(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("afanet.comparison.runs.Finished.read", lambda folder: None)
+    monkeypatch.setattr("afanet.runs.run.load_run", lambda folder: None)
     monkeypatch.setattr("afanet.demo.Exhibit", lambda run: None)
     monkeypatch.setattr("afanet.demo.serve", lambda exhibit, address, port, ready: ready("http://0.0.0.0:7860"))
     assert main(["demo", str(tmp_path), "--host", "0.0.0.0", "--public", "photos.example"]) == 0

@@ -18,13 +18,13 @@ from torch import nn
 
 from afanet import AFA, InputError, Pooled, create_network, weave
 from afanet.cli import main
-from afanet.comparison.look import Loaded
-from afanet.comparison.runs import Finished
 from afanet.demo import Exhibit
 from afanet.networks import METHODS
 from afanet.networks.outputs import Dense
 from afanet.recipe.load import load_recipe
 from afanet.runs.folder import RunFolder
+from afanet.runs.loaded import LoadedNetwork
+from afanet.runs.run import Run
 from afanet.tasks import Description
 
 TINY = [
@@ -143,14 +143,14 @@ def test_no_comparison_executes_a_run(
 def test_behind_the_first_door_there_is_another(run: Path, evil: str, mark: Path) -> None:
     folder = RunFolder(run)
     kept = json.loads(folder.metrics.read_text())
-    finished = Finished(folder, folder.read_recipe(), kept)
+    finished = Run(folder, folder.read_recipe(), kept)
     with pytest.raises(InputError, match="cannot name a task"):
         _ = finished.described
     described = {
         name: Description(evil, Dense(1), "abs", {}, {"kind": "depth", "far": 9.0}) for name in ("segmentation", evil)
     }
     with pytest.raises(InputError, match="cannot name a task"):
-        Loaded(finished, described)
+        LoadedNetwork(finished, described)
     with pytest.raises(InputError):
         Exhibit(finished).answer(PHOTO)
     assert not mark.exists()
@@ -161,6 +161,8 @@ def test_a_run_to_begin_with_is_not_executed(
 ) -> None:
     change(run / "recipe.yaml", lambda values: values | {"network": values["network"] | {"method": "single"}})
     words = ["train", *TINY, "--warm-start", str(run), "--out", str(tmp_path / "warm")]
+    assert "metrics.json is not what train wrote" in refused(words, mark, capsys)
+    (run / "metrics.json").unlink()  # as of a run that was interrupted, whose weights are taken too
     assert "has weights of a task " in refused(words, mark, capsys)
 
 
@@ -227,7 +229,7 @@ def test_no_layer_of_a_branch_is_executed(evil: str, mark: Path) -> None:
 def test_what_slips_through_the_doors_is_stopped_at_the_gate(
     evil: str, mark: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["afanet.networks.weave"], "name_fault", lambda *_: None)
+    monkeypatch.setattr(sys.modules["afanet.networks.weaving"], "name_fault", lambda *_: None)
     for at in ([], ["0"]):
         with pytest.raises(InputError, match="the network cannot be written as code, because"):
             weave({evil: branch(), "b": branch()}, at, AFA, example=(1, 3, 16, 16))

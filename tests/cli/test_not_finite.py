@@ -14,10 +14,11 @@ import torch
 from PIL import Image
 
 from afanet.cli.main import main
-from afanet.comparison.look import Predictor, look
-from afanet.comparison.runs import Finished
+from afanet.comparison.look import look
 from afanet.demo import Exhibit
 from afanet.errors import InputError
+from afanet.runs.loaded import TaskPredictor
+from afanet.runs.run import load_run
 from afanet.runs.setup import open_tasks
 
 FLAGS = "--size 32 48 --backbone test_resnet --method cross_stitch --steps 1 --batch-size 4 --workers 0 --device cpu"
@@ -106,17 +107,17 @@ def test_outputs_that_are_not_finite_are_refused(
 
 
 def test_the_demo_refuses_them_photo_by_photo(spoilt: Callable[[float], Path], photo: Path) -> None:
-    exhibit = Exhibit(Finished.read(spoilt(3e38)))
+    exhibit = Exhibit(load_run(spoilt(3e38)))
     for layers in (0, 1):
         with pytest.raises(InputError, match="task 'depth' has outputs that are not finite"):
             exhibit.answer(np.array(Image.open(photo)), to=1, layers=layers)
 
 
 def test_a_look_at_the_test_split_refuses_them(spoilt: Callable[[float], Path]) -> None:
-    run = Finished.read(spoilt(3e38))
+    run = load_run(spoilt(3e38))
     data, tasks = open_tasks(run.recipe)
     with pytest.raises(InputError, match="task 'depth' has outputs that are not finite"):
-        look(Predictor(run, tasks), data)
+        look(TaskPredictor(run, tasks), data)
 
 
 @pytest.mark.parametrize("words", ["predict RUN PHOTO --out OUT", "inspect RUN PHOTO --out OUT --limit 0"])

@@ -12,11 +12,11 @@ from rich.console import Console
 
 from afanet.comparison import tables
 from afanet.comparison.compare import compare_runs
-from afanet.comparison.runs import group_runs
+from afanet.comparison.groups import group_runs
 from afanet.data import open_data
 from afanet.errors import InputError
 
-from .conftest import Make
+from ..finished import Make
 
 TASKS = open_data("digits", size=(32, 32), train_pairs=2, test_pairs=1).tasks
 

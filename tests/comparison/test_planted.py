@@ -24,9 +24,10 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from afanet.cli.main import main
-from afanet.comparison.look import Predictor, examples
-from afanet.comparison.runs import Finished
 from afanet.fusion.inspect import fusion_layers
+from afanet.runs.examples import read_test_samples
+from afanet.runs.loaded import TaskPredictor
+from afanet.runs.run import load_run
 from afanet.runs.setup import open_tasks
 
 SEED, SEEDS = 0, 3
@@ -169,12 +170,12 @@ def test_equal_tasks_from_an_equal_start_stay_equal_and_no_cut_changes_anything(
 
 
 def test_shares_are_what_the_paper_s_equations_make_of_the_features(rows: dict[str, Found]) -> None:
-    run = Finished.read(Path(f"joint/afa-seed{SEED}"))
+    run = load_run(Path(f"joint/afa-seed{SEED}"))
     data, tasks = open_tasks(run.recipe)
-    predictor, met = Predictor(run, tasks), []
+    predictor, met = TaskPredictor(run, tasks), []
     layer = fusion_layers(predictor.network)[LAYER]
     layer.register_forward_pre_hook(lambda _, inputs: met.append([x.double().numpy() for x in inputs[0]]))
-    predictor.answer(examples(data, tasks, range(len(TESTING)))["image"])
+    predictor.answer(read_test_samples(data, tasks, range(len(TESTING)))["image"])
     shares = mean_shares(np.stack(met[0], 1), {name: one.double().numpy() for name, one in layer.state_dict().items()})
     for (to, source), row in inspect(str(run.folder.path)).items():
         assert row["share"] == pytest.approx(shares[list(tasks).index(to), list(tasks).index(source)], rel=1e-5)

@@ -99,7 +99,7 @@ def test_an_input_error_in_a_worker_arrives_with_its_sentence(folders: Path):
         next(batches)
     assert not list(batches)  # drained, so that torch need not wait for its worker
     sentence = str(caught.value).rstrip().rsplit("InputError: ", 1)[-1]
-    assert sentence.startswith(f"{path} cannot be read as an image")
+    assert sentence.startswith(f"{path} is cut short or broken")
     assert "\n" not in sentence
 
 

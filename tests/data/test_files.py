@@ -9,15 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from afanet.data.files import (
-    first_names,
-    other_layout,
-    read_array,
-    read_image,
-    require_path,
-    require_shape,
-)
+from afanet.data.files import first_names, other_layout, require_path, require_shape
 from afanet.errors import InputError
+from afanet.label_files import read_array, read_image
 
 from ..bounds import bounded
 
@@ -35,18 +29,19 @@ def test_an_image_cut_anywhere_is_refused_by_name(tmp_path: Path, suffix: str):
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
 
 
-def test_modes_are_converted_for_photos_and_refused_for_labels(tmp_path: Path):
+def test_other_modes_are_refused_for_labels(tmp_path: Path):
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
     Image.fromarray(grey).save(tmp_path / "grey.png")
     Image.fromarray(grey).convert("P").save(tmp_path / "palette.png")
     Image.fromarray(grey.astype(np.uint16) * 300).save(tmp_path / "depth.png")
-    np.testing.assert_array_equal(read_image(tmp_path / "grey.png", "RGB", "photo"), np.stack([grey] * 3, -1))
     np.testing.assert_array_equal(read_image(tmp_path / "grey.png", "L", "label map"), grey)
     np.testing.assert_array_equal(read_image(tmp_path / "depth.png", "I;16", "depth map"), grey.astype(int) * 300)
     with pytest.raises(InputError, match=r"palette\.png is an image of mode P, expected L for a label map"):
         read_image(tmp_path / "palette.png", "L", "label map")
     with pytest.raises(InputError, match=r"grey\.png is an image of mode L, expected I;16 for a depth map"):
         read_image(tmp_path / "grey.png", "I;16", "depth map")
+    with pytest.raises(InputError, match=r"grey\.png is an image of mode L, expected RGB for a map of normals"):
+        read_image(tmp_path / "grey.png", "RGB", "map of normals")
     with pytest.raises(InputError, match=r"none\.png is missing"):
         read_image(tmp_path / "none.png", "L", "label map")
 
@@ -107,13 +102,6 @@ def test_shapes_are_compared_whole():
     require_shape("map", (2, 3), "photo", [2, 3])
     with pytest.raises(InputError, match="map is 2x3 pixels, expected 2x3x3 as its photo of May: resize it"):
         require_shape("map", (2, 3), "of May", (2, 3, 3))
-
-
-def test_a_photo_of_more_than_eight_bits_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "deep.png"
-    Image.fromarray(np.full((3, 4), 300, np.uint16)).save(file)
-    with pytest.raises(InputError, match=r"deep.png is an image of mode I;16, expected 8 bits a channel for a photo"):
-        read_image(file, "RGB", "photo")
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 
 from afanet.data import DATA_SETS
-from afanet.data.recognise import MARKS, recognise
+from afanet.data.recognise import recognise
 from afanet.errors import InputError
 
 
-@pytest.mark.parametrize(("name", "mark"), [(name, mark) for name, marks in MARKS.items() for mark in marks])
+@pytest.mark.parametrize(
+    ("name", "mark"), [(name, mark) for name, data_set in DATA_SETS.items() for mark in data_set.marks]
+)
 def test_every_mark_gives_its_data_set_away(name: str, mark: str, tmp_path: Path) -> None:
     (tmp_path / mark).mkdir(parents=True)
     assert recognise(tmp_path) == name
-    assert name in DATA_SETS
 
 
 def test_a_matlab_file_is_nyuv2(tmp_path: Path) -> None:

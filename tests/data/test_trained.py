@@ -52,7 +52,7 @@ def table(folders: Path) -> Path:
 DECLARED = {
     "scene": {"kind": "classification", "classes": ["hall", "attic"]},
     "order": {"kind": "ordinal", "classes": ["tidy", "lived in", "a mess"]},
-    "contents": {"kind": "multi-label", "labels": ["bed", "desk"]},
+    "contents": {"kind": "multi_label", "labels": ["bed", "desk"]},
     "light": {"kind": "regression", "range": [0, 10]},
     "segmentation": {"kind": "segmentation", "void": 0, "classes": [f"class {number}" for number in range(40)]},
     "depth": {"kind": "depth"},

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +8,16 @@ from hypothesis import strategies as st
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD, DepthMap, Zoom, evaluation, training
+from afanet.data.transforms import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    DepthMap,
+    Zoom,
+    as_input,
+    denormalise,
+    evaluation,
+    training,
+)
 
 sides = st.integers(12, 60)
 
@@ -108,6 +118,20 @@ def test_evaluation_shows_the_whole_image_normalised():
     third = evaluation((8, 32))(sample)
     assert torch.equal(third["label"], sample["label"][1::3])  # the middle row of three
     assert torch.equal(third["depth"], sample["depth"][:, 1::3])
+
+
+def test_denormalising_gives_back_every_value_of_every_channel():
+    photo = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, 2)
+    assert (denormalise(as_input(photo, (16, 16))) == photo).all()
+
+
+@given(levels=st.lists(st.floats(-20, 275, width=32), min_size=3, max_size=3))
+def test_denormalising_rounds_to_the_nearest_value_in_range(levels):
+    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+    image = ((torch.tensor(levels) / 255 - mean) / std)[:, None, None]
+    pixels = denormalise(tv_tensors.Image(image))
+    assert (pixels.shape, pixels.dtype) == ((1, 1, 3), np.uint8)
+    assert np.abs(pixels[0, 0] - np.clip(levels, 0, 255)).max() <= 0.5 + 1e-4
 
 
 def test_without_augmentation_training_equals_evaluation():

@@ -17,9 +17,9 @@ import uvicorn
 from PIL import Image
 
 from afanet.cli.main import main
-from afanet.comparison.runs import Finished
 from afanet.demo import Address, Exhibit, find_address
 from afanet.demo.server import configure
+from afanet.runs.run import load_run
 
 ROOMS = """rooms --size 32 48 --data.options.train_scenes 8 --data.options.test_scenes 6 --network.output_stride 16"""
 DIGITS = """digits --data.options.train_pairs 64 --data.options.test_pairs 32"""
@@ -52,7 +52,7 @@ def run(trained: Callable[[str], Path]) -> Path:
 
 @pytest.fixture(scope="session")
 def exhibits(trained: Callable[[str], Path]) -> Callable[[str], Exhibit]:
-    return cache(lambda name: Exhibit(Finished.read(trained(name))))
+    return cache(lambda name: Exhibit(load_run(trained(name))))
 
 
 @pytest.fixture(scope="session")

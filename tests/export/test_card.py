@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from afanet.comparison.runs import Finished
 from afanet.export.card import model_card
 from afanet.export.facts import describe
 from afanet.export.trace import Traced
 from afanet.recipe.load import load_recipe
 from afanet.runs.folder import RunFolder
+from afanet.runs.run import Run
 from afanet.tasks import Classification, Segmentation, Task
 
 
 def card(recipe: str, task: Task, figures: list[float | None], *, dynamic: bool = True) -> str:
     results: dict[str, Any] = {"parameters": 12_340_000, "flops": 5_600_000_000, "data": "a | b"}
     runs = [
-        Finished(
+        Run(
             RunFolder(Path(str(seed))),
             load_recipe(recipe, {"seed": seed}),
             results | {"tasks": {task.name: {"accuracy": figure}}},

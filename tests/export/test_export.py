@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from afanet.cli.main import main
-from afanet.comparison.look import Loaded
-from afanet.comparison.runs import Finished
 from afanet.errors import InputError
 from afanet.export import export_run
 from afanet.export.export import FORMATS
+from afanet.runs.loaded import LoadedNetwork
+from afanet.runs.run import load_run
 from afanet.tasks import Depth
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -30,8 +30,8 @@ Trained = Callable[[str], Path]
 
 def expected(folder: Path, images: Tensor) -> dict[str, np.ndarray]:
     """What the run says of images: probabilities and metres, written out."""
-    run = Finished.read(folder)
-    logits = {name: x.double().numpy() for name, x in Loaded(run, run.described).answer(images).items()}
+    run = load_run(folder)
+    logits = {name: x.double().numpy() for name, x in LoadedNetwork(run, run.described).answer(images).items()}
     powers = np.exp(logits["segmentation"] - logits["segmentation"].max(1, keepdims=True))
     metres = np.log1p(np.exp(logits["depth"])) + 1e-3
     return {"segmentation": powers / powers.sum(1, keepdims=True), "depth": metres}
@@ -52,7 +52,7 @@ def test_onnx_gives_what_the_run_gives_at_any_size(method: str, trained: Trained
     assert (facts["format"], facts["method"], facts["size"]) == (1, method, [32, 48])
     assert facts["dynamic"] == {"batch": True, "size": True}
     assert facts["tasks"]["depth"] == json.loads(json.dumps(Depth().meaning | {"far": facts["tasks"]["depth"]["far"]}))
-    assert facts["metrics"] == Finished.read(trained(method)).results["tasks"]
+    assert facts["metrics"] == load_run(trained(method)).results["tasks"]
     for shape in ((1, 3, 32, 48), (2, 3, 40, 71)):
         images = torch.randn(shape, generator=torch.Generator().manual_seed(1))
         for name, found in zip(names, session.run(names, {"image": images.numpy()}), strict=True):

@@ -12,13 +12,13 @@ import torch
 from torchvision import tv_tensors
 
 from afanet.cli.main import main
-from afanet.comparison.look import Predictor as Torch
-from afanet.comparison.runs import Finished
-from afanet.data.transforms import evaluation
+from afanet.data.transforms import as_input, evaluation
 from afanet.errors import InputError
 from afanet.inference import Predictor
-from afanet.inference.results import read_estimate
+from afanet.runs.loaded import TaskPredictor
+from afanet.runs.run import load_run
 from afanet.runs.setup import open_tasks
+from afanet.tasks.kinds import read_estimate
 
 from ..bounds import bounded
 from .conftest import MEAN, SIZE, STD, Formula, told, write_model
@@ -36,15 +36,21 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_says_what_it_was_scored_by(run: Path) -> None:
-    finished = Finished.read(run)
+    finished = load_run(run)
     photo = np.random.default_rng(1).integers(0, 256, (32, 48, 3), dtype=np.uint8)
     sample = {"image": tv_tensors.Image(torch.from_numpy(photo).permute(2, 0, 1)), "targets": {}, "id": ""}
     image = evaluation((32, 48))(sample)["image"].as_subclass(torch.Tensor)
-    expected = Torch(finished, open_tasks(finished.recipe)[1]).predict(image[None])
+    expected = TaskPredictor(finished, open_tasks(finished.recipe)[1]).predict(image[None])
     results = Predictor(run)(photo)
     assert list(results) == ["segmentation", "depth"]
     assert (results["segmentation"].labels == expected["segmentation"][0].numpy()).mean() > 0.999
     assert np.allclose(results["depth"].metres, expected["depth"][0, 0], rtol=1e-3)
+
+
+def test_a_run_prepares_photos_as_it_was_scored(run: Path) -> None:
+    about = Predictor(run).model.about
+    for size in ((7, 9), (16, 20), (32, 48)):
+        assert about.prepare(PHOTO, size).tobytes() == as_input(PHOTO, size).numpy().tobytes()
 
 
 def test_a_run_of_before_meanings_says_so(run: Path, tmp_path: Path) -> None:

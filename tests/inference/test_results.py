@@ -16,10 +16,10 @@ from torch.nn import functional as F
 
 from afanet.errors import InputError
 from afanet.inference import Choice, DepthMap, LabelMap, Labels, NormalMap, Number, read_estimate, side_by_side
-from afanet.inference.results import Pooled, Result
-from afanet.inference.results.draw import legend_width, swatches, title
-from afanet.inference.results.label_map import nearest
-from afanet.inference.results.resize import resize
+from afanet.tasks.drawing.draw import legend_width, swatches, title
+from afanet.tasks.drawing.resize import resize
+from afanet.tasks.result import PooledResult, Result
+from afanet.tasks.segmentation.result import nearest
 
 from ..bounds import bounded
 from .conftest import MEANINGS, TASKS
@@ -122,7 +122,7 @@ def test_normals_are_saved_to_within_a_level(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["kind", "age", "face", "years"])
 def test_what_is_said_in_words_is_json_table_and_html(name: str, tmp_path: Path) -> None:
     found = result(name)
-    assert isinstance(found, Pooled)
+    assert isinstance(found, PooledResult)
     [file] = found.save(tmp_path, "x")
     assert json.loads(file.read_text()) == found.as_json()
     assert all(column.partition(".")[0] == name for column in found.columns())
@@ -168,7 +168,7 @@ def test_a_notebook_gets_a_png() -> None:
 
 
 def test_an_unknown_kind_is_said() -> None:
-    with pytest.raises(InputError, match="kind of task 'x' 'dept'"):
+    with pytest.raises(InputError, match="task 'x': unknown kind 'dept', did you mean 'depth'"):
         read_estimate("x", {"kind": "dept"}, np.zeros(1, np.float32), SIZE)
 
 

@@ -8,14 +8,15 @@ from torch import Tensor, nn
 
 from afanet import AFA, CrossStitch, weave
 from afanet.comparison.images import ImageScores
-from afanet.comparison.look import Predictor, examples
-from afanet.comparison.runs import Finished
 from afanet.comparison.statistics import bootstrap_changes
 from afanet.data import Data
 from afanet.fusion import cut_connection
 from afanet.fusion.inspect import fusion_layers
 from afanet.inspection.connections import borrow, read_layers
 from afanet.recipe.load import load_recipe
+from afanet.runs.examples import read_test_samples
+from afanet.runs.loaded import TaskPredictor
+from afanet.runs.run import load_run
 from afanet.runs.setup import open_tasks
 from afanet.tasks import Classification
 from afanet.training.run import train
@@ -84,7 +85,7 @@ def test_equal_tasks_lose_nothing_by_any_cut_of_afa() -> None:
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[Predictor, Data]:
+def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[TaskPredictor, Data]:
     """A cross-stitch network that was trained for one step."""
     keys = {
         "network.method": "cross_stitch",
@@ -100,13 +101,13 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[Predictor, Data]:
     }
     folder = tmp_path_factory.mktemp("runs") / "run"
     train(load_recipe("rooms", keys), folder)
-    run = Finished.read(folder)
+    run = load_run(folder)
     data, tasks = open_tasks(run.recipe)
-    return Predictor(run, tasks), data
+    return TaskPredictor(run, tasks), data
 
 
 def test_what_is_read_over_the_split_is_what_the_images_say(
-    opened: tuple[Predictor, Data], monkeypatch: pytest.MonkeyPatch
+    opened: tuple[TaskPredictor, Data], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 5)
     predictor, data = opened
@@ -116,7 +117,7 @@ def test_what_is_read_over_the_split_is_what_the_images_say(
         layers[first].get_parameter("alpha")[0, 1] = 0
     found = borrow(predictor, data, limit=5)  # in batches of four and one
     assert (found.images, found.total) == (5, 6)
-    chosen = examples(data, predictor.tasks, [0, 1, 2, 3, 5])["image"]
+    chosen = read_test_samples(data, predictor.tasks, [0, 1, 2, 3, 5])["image"]
     for layer, one in read_layers(predictor, chosen)[1].items():
         torch.testing.assert_close(found.readings[layer].flow, one.flow)
         torch.testing.assert_close(found.readings[layer].kept, one.kept)
@@ -129,7 +130,7 @@ def test_what_is_read_over_the_split_is_what_the_images_say(
 
 
 def test_of_too_many_connections_the_strongest_are_cut(
-    opened: tuple[Predictor, Data], monkeypatch: pytest.MonkeyPatch
+    opened: tuple[TaskPredictor, Data], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 5)
     monkeypatch.setattr("afanet.inspection.connections.EFFECTS", 6)

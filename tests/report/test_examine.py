@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from afanet.comparison.look import Predictor, examples
-from afanet.comparison.runs import Finished, Group, group_runs
+from afanet.comparison.groups import Group, group_runs
 from afanet.recipe.load import load_recipe
 from afanet.report import examine as examining
+from afanet.runs.examples import read_test_samples
+from afanet.runs.loaded import TaskPredictor
+from afanet.runs.run import load_run
 from afanet.runs.setup import open_tasks
 from afanet.training.run import train
 
@@ -29,7 +31,7 @@ def groups(tmp_path_factory: pytest.TempPathFactory) -> list[Group]:
     folder = tmp_path_factory.mktemp("runs")
     for method in ("hard", "single", "cross_stitch"):
         train(load_recipe("digits", KEYS | {"network.method": method}), folder / method)
-    return group_runs([Finished.read(path) for path in folder.iterdir()])
+    return group_runs([load_run(path) for path in folder.iterdir()])
 
 
 def test_each_network_is_loaded_once_and_two_are_held_at_most(
@@ -38,7 +40,7 @@ def test_each_network_is_loaded_once_and_two_are_held_at_most(
     monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 3)
     loaded, held = [], 0
 
-    class Counted(Predictor):
+    class Counted(TaskPredictor):
         def __init__(self, *given: object) -> None:
             nonlocal held
             super().__init__(*given)
@@ -49,7 +51,7 @@ def test_each_network_is_loaded_once_and_two_are_held_at_most(
             nonlocal held
             held -= 1
 
-    monkeypatch.setattr(examining, "Predictor", Counted)
+    monkeypatch.setattr(examining, "TaskPredictor", Counted)
     data, tasks = open_tasks(groups[0].recipe)
     found = examining.examine(groups, data, tasks)
     assert sorted(method for method, _ in loaded) == ["cross_stitch", "hard", "single"]
@@ -64,7 +66,7 @@ def test_each_network_is_loaded_once_and_two_are_held_at_most(
     for title, one in found.methods.items():
         [group] = [group for group in groups if group.title == title]
         [index, *_] = one.predictions
-        again = Predictor(group.runs[0], tasks).predict(examples(data, tasks, [index])["image"])
+        again = TaskPredictor(group.runs[0], tasks).predict(read_test_samples(data, tasks, [index])["image"])
         assert all(torch.equal(again[name][0], value) for name, value in one.predictions[index].items())
 
 

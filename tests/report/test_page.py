@@ -11,12 +11,12 @@ import torch
 from afanet.comparison.compare import compare_runs
 from afanet.comparison.images import ImageScores
 from afanet.comparison.look import DISTANCES, Look
-from afanet.comparison.runs import Finished
 from afanet.errors import InputError
 from afanet.recipe.load import load_recipe
 from afanet.report.charts import colours
 from afanet.report.page import _details, _log, report_page
 from afanet.runs.folder import RunFolder
+from afanet.runs.run import Run
 from afanet.tasks import Classification, Depth, MultiLabel, Segmentation, Task
 
 TITLES = ["single", "afa"]
@@ -70,7 +70,7 @@ def test_of_many_tasks_one_figure_is_seen_and_the_others_are_folded(tasks: int, 
         for seed in (0, 1):
             recipe = load_recipe("digits", {"network.method": method, "seed": seed, "device": "cpu"})
             results = {"tasks": worse, "data": "some", "parameters": 1, "flops": 1}
-            runs.append(Finished(RunFolder(tmp_path / f"{method}-{seed}"), recipe, results))
+            runs.append(Run(RunFolder(tmp_path / f"{method}-{seed}"), recipe, results))
     page = report_page(compare_runs(runs, known))
     seen, *folded = page[page.index("<h2>Figures") : page.index("<h2>Learning")].split("<details>")
     first = [[name, f"{metrics[0]} ↑", *[f"{figures[name][metrics[0]]:.4f} ± 0.0000"] * 2] for name in names]

@@ -58,9 +58,10 @@ def test_figures_that_do_not_exist_are_null_in_strict_json(tmp_path: Path) -> No
 
 def test_metrics_are_read_back_where_there_are_any(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    assert folder.read_metrics() is None
+    assert not folder.finished
     folder.write(folder.metrics, {"tasks": {}, "threads": 2, "seconds": 1.5})
-    assert folder.read_metrics() == {"tasks": {}, "threads": 2}
+    assert folder.finished
+    assert folder.read_results() == {"tasks": {}, "threads": 2, "seconds": 1.5}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"threads": 2}', '{"tasks": {}, "versions": {"afanet": "new"}}'])
@@ -68,4 +69,4 @@ def test_metrics_of_another_kind_are_refused(text: str, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.metrics.write_text(text)
     with pytest.raises(InputError, match="is not what train wrote"):
-        folder.read_metrics()
+        folder.read_results()

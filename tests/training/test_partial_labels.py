@@ -16,7 +16,7 @@ from afanet.training.run import train
 
 TASKS = {
     "breed": {"kind": "classification", "classes": ["cat", "dog"]},
-    "tags": {"kind": "multi-label", "labels": ["indoor", "wet"]},
+    "tags": {"kind": "multi_label", "labels": ["indoor", "wet"]},
     "grade": {"kind": "ordinal", "classes": ["low", "mid", "high"]},
     "age": {"kind": "regression", "range": [0, 20]},
     "depth": {"kind": "depth"},

@@ -16,6 +16,7 @@ from afanet.data import Data, Sample, Split, open_data
 from afanet.errors import InputError
 from afanet.recipe.load import load_recipe
 from afanet.recipe.schema import Recipe
+from afanet.runs.examples import predict_examples
 from afanet.runs.folder import LOCK, MARK
 from afanet.training.run import evaluate, train
 
@@ -54,8 +55,10 @@ def test_evaluation_gives_the_same_figures_bit_for_bit(
     run = train(small(precision=precision), tmp_path / "run")
     again = evaluate(tmp_path / "run")
     assert read(again.folder.evaluation)["tasks"] == read(run.folder.metrics)["tasks"]
-    for name, prediction in run.predictions.items():
-        assert torch.equal(again.predictions[name], prediction)
+    assert again.scores == run.scores
+    predictions = predict_examples(again).predictions
+    for name, prediction in predict_examples(run).predictions.items():
+        assert torch.equal(predictions[name], prediction)
 
 
 def test_evaluation_uses_as_many_threads_as_training_did(recipe: Recipe, tmp_path: Path) -> None:
@@ -98,7 +101,7 @@ def test_steps_stop_a_run_which_still_ends_well(small: Callable[..., Recipe], tm
 
 def test_one_task_of_several_can_be_learnt(small: Callable[..., Recipe], tmp_path: Path) -> None:
     run = train(small(tasks=["depth"]), tmp_path / "run")
-    assert list(run.results["tasks"]) == list(run.tasks) == list(run.predictions) == ["depth"]
+    assert list(run.results["tasks"]) == list(run.tasks) == list(predict_examples(run).predictions) == ["depth"]
 
 
 def test_progress_is_plain_lines_with_losses_and_time_left(

@@ -14,6 +14,7 @@ from afanet.recipe.schema import Recipe
 from afanet.runs.checkpoint import read_checkpoint
 from afanet.runs.folder import LOCK, MARK, RunFolder
 from afanet.runs.setup import build_network, open_tasks
+from afanet.training import job as preparing
 from afanet.training import run as running
 from afanet.training.run import train
 from afanet.training.warm_start import warm_start
@@ -86,7 +87,7 @@ def test_a_run_of_two_stages_goes_on_from_either_by_the_recipe_it_was_given(
     def killed(*arguments: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(running, "warm_start", killed)
+    monkeypatch.setattr(preparing, "warm_start", killed)
     with pytest.raises(KeyboardInterrupt):
         train(recipe, folder.path)
     monkeypatch.undo()
@@ -111,9 +112,9 @@ def test_where_a_stage_fails_before_it_learnt_what_the_others_learnt_is_left(
             raise InputError("the disk is full")
         before(job, where)
 
-    before = running._fit
+    before = running.fit
     recipe, folder = small(**TINY, two_stage=True), RunFolder(tmp_path / "run")
-    monkeypatch.setattr(running, "_fit", fit)
+    monkeypatch.setattr(running, "fit", fit)
     with pytest.raises(InputError, match="disk is full"):
         train(recipe, folder.path)
     monkeypatch.undo()

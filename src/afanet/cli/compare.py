@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afanet.cli.flags import add_recipe_flags, overrides
+from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
 from afanet.files import path_in, write_whole
+from afanet.networks.methods import compared
 
 if TYPE_CHECKING:
-    from afanet.comparison.runs import Finished
+    from afanet.runs.run import Run
 
-METHODS = "single,hard,cross_stitch,nddr,mtan,afa"
 PAGE = "report.html"
 
 
@@ -31,7 +31,10 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
     )
     compare.set_defaults(command=_compare, parser=compare, words=words)
     compare.add_argument("recipe", metavar="RECIPE", help="a recipe's name or a YAML file")
-    compare.add_argument("--methods", help=f"with commas between them, {METHODS} if not given")
+    compare.add_argument(
+        "--methods",
+        help=f"with commas between them, {','.join(compared())} if not given; one of your own as FILE.py:CLASS",
+    )
     compare.add_argument(
         "--variants",
         metavar="FILE",
@@ -43,6 +46,7 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
     compare.add_argument(
         "--jobs", action="store_true", help="print one command a run for a scheduler, and train nothing"
     )
+    add_trust_flag(compare)
     if words[:1] == ["compare"]:
         add_recipe_flags(compare, words)
 
@@ -55,6 +59,7 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
     report.set_defaults(command=_report, parser=report)
     report.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of finished runs")
     report.add_argument("--out", type=Path, default=Path(PAGE), metavar="FILE", help=f"the page, {PAGE} if not given")
+    add_trust_flag(report)
 
 
 def _compare(given: Namespace) -> None:
@@ -63,9 +68,10 @@ def _compare(given: Namespace) -> None:
     if hasattr(given, "network.method"):
         raise InputError("compare takes --methods with commas between them, not --method")
     recipe = load_recipe(given.recipe, overrides(given))
+    from afanet.comparison.groups import group_runs
     from afanet.comparison.plan import by_methods, complete, part, plan
-    from afanet.comparison.runs import Finished, group_runs
     from afanet.comparison.variants import read_variants
+    from afanet.runs.run import load_run
     from afanet.training.run import resolve
 
     recipe = resolve(recipe)
@@ -75,7 +81,7 @@ def _compare(given: Namespace) -> None:
     if given.variants:
         variants = read_variants(recipe, given.variants)
     else:
-        variants = by_methods(recipe, (given.methods or METHODS).split(","))
+        variants = by_methods(recipe, given.methods.split(",") if given.methods else compared())
     planned = plan(variants, given.seeds, out)
     if given.jobs:
         words = [word for word in given.words if word != "--jobs"]
@@ -89,25 +95,25 @@ def _compare(given: Namespace) -> None:
         return
     from afanet.comparison.costs import measure_costs
 
-    runs = [Finished.read(run.folder.path) for run in planned]
+    runs = [load_run(run.folder.path) for run in planned]
     measure_costs(group_runs(runs))
     show_runs(runs, out / PAGE, out)
 
 
 def _report(given: Namespace) -> None:
     require_present_run(*given.runs)
-    from afanet.comparison.runs import Finished
+    from afanet.runs.run import load_run
 
-    show_runs([Finished.read(path) for path in given.runs], given.out)
+    show_runs([load_run(path) for path in given.runs], given.out)
 
 
-def show_runs(runs: Sequence[Finished], page: Path, files: Path | None = None) -> None:
+def show_runs(runs: Sequence[Run], page: Path, files: Path | None = None) -> None:
     """Print the table, and write the page and, into the folder `files`, the table in other forms."""
     from rich.console import Console
 
     from afanet.comparison import tables
     from afanet.comparison.compare import compare_runs
-    from afanet.comparison.runs import group_runs
+    from afanet.comparison.groups import group_runs
     from afanet.report.examine import examine
     from afanet.report.page import report_page
     from afanet.runs.setup import open_tasks

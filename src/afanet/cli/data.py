@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from afanet.cli.flags import OPTION, add_recipe_flags, overrides
+from afanet.cli.flags import OPTION, add_recipe_flags, add_trust_flag, overrides
 from afanet.cli.present import require_present_data
 from afanet.errors import InputError
 from afanet.files import write_whole
@@ -56,6 +56,8 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
     )
     prepare.set_defaults(command=_prepare, parser=prepare)
     prepare.add_argument("recipe", metavar="RECIPE", help="a recipe's name or a YAML file")
+    for command in (check, prepare):
+        add_trust_flag(command)
     if words[:1] == ["data"]:
         add_recipe_flags(check, words, "data.")
         add_recipe_flags(prepare, words, "data.")

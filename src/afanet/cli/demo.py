@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from afanet.cli.compare import PAGE, show_runs
+from afanet.cli.flags import add_trust_flag
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
 
@@ -25,6 +26,7 @@ def add_demo_command(commands: Any) -> None:
         allow_abbrev=False,
     )
     demo.set_defaults(command=_demo, parser=demo)
+    add_trust_flag(demo)
     demo.add_argument("run", nargs="?", type=Path, metavar="RUN", help="folder of a finished run")
     demo.add_argument("--host", help=f"address to serve at, {HOST} (this machine alone) if not given")
     demo.add_argument("--port", type=int, help=f"{PORT} if not given; 0 for any that is free")
@@ -52,8 +54,8 @@ def _demo(given: Namespace) -> None:
 
 def _serve(given: Namespace) -> None:
     require_present_run(given.run)
-    from afanet.comparison.runs import Finished
     from afanet.demo import Exhibit, find_address, serve
+    from afanet.runs.run import load_run
 
     address = find_address(HOST if given.host is None else given.host, given.public)
 
@@ -66,16 +68,16 @@ def _serve(given: Namespace) -> None:
                 flush=True,
             )
 
-    serve(Exhibit(Finished.read(given.run)), address, PORT if given.port is None else given.port, ready)
+    serve(Exhibit(load_run(given.run)), address, PORT if given.port is None else given.port, ready)
 
 
 def _compare() -> None:
     started = perf_counter()
     from afanet.comparison.costs import measure_costs
-    from afanet.comparison.runs import Finished, group_runs
+    from afanet.comparison.groups import group_runs
     from afanet.report.demo import PICTURE, run_demo
 
-    runs = [Finished.read(run.folder.path) for run in run_demo(FOLDER).values()]
+    runs = list(run_demo(FOLDER).values())
     measure_costs(group_runs(runs))
     show_runs(runs, FOLDER / PAGE, FOLDER)
     print(f"{FOLDER / PICTURE} shows held-out rooms; one seed each, {perf_counter() - started:.0f} s in all")

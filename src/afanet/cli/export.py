@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
+from afanet.cli.flags import add_trust_flag
 from afanet.cli.present import require_present_run
 
 
@@ -19,6 +20,7 @@ def add_export_command(commands: Any) -> None:
         allow_abbrev=False,
     )
     export.set_defaults(command=_export, parser=export)
+    add_trust_flag(export)
     export.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     export.add_argument("--format", default="onnx", help="onnx, torch or aot; onnx if not given")
     export.add_argument(

@@ -6,6 +6,8 @@ from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any
 
+from afanet.outside import is_reference, trust_code
+
 OPTION = "data.options."
 OPTIONS = ("data.options", "balancing.options")
 FREE = (OPTION, "balancing.options.", "losses.")  # what these can be told is checked where it is used
@@ -21,12 +23,47 @@ SHORT = {
 }
 
 
+def add_trust_flag(parser: ArgumentParser) -> None:
+    """`--trust-code`, for every command that reads a recipe or a run."""
+    parser.add_argument(
+        "--trust-code",
+        action="store_true",
+        help="run the Python code that the recipe or run names: look at it first, for it can do all that you can",
+    )
+
+
+def trust(given: Namespace) -> None:
+    """Trust what the command line says: all outside code with `--trust-code`, else what it names itself."""
+    named = [name for name in (getattr(given, "methods", None) or "").split(",") if is_reference(name)]
+    if any("." in key for key in vars(given)):
+        named += references_given(overrides(given))
+    if getattr(given, "trust_code", False):
+        trust_code()
+    elif named:
+        trust_code(*named)
+
+
+def references_given(values: dict[str, Any]) -> list[str]:
+    """The references to outside code among the values of flags."""
+    from afanet.recipe.code import references_in
+
+    nested: dict[str, Any] = {}
+    for key, value in values.items():
+        *sections, last = key.split(".")
+        place = nested
+        for section in sections:
+            place = place.setdefault(section, {}) if isinstance(place, dict) else {}
+        if isinstance(place, dict):
+            place[last] = value
+    return references_in(nested)
+
+
 def add_recipe_flags(parser: ArgumentParser, words: Sequence[str], prefix: str = "") -> None:
     """A flag for each key of a recipe that begins with `prefix`, and for each option of a data set among `words`."""
     from afanet.recipe.schema import recipe_fields, recipe_keys
 
     fields = recipe_fields()
-    keys = {key: text for key, text in recipe_keys().items() if key not in ("name", "losses", *OPTIONS)}
+    keys = {key: text for key, text in recipe_keys().items() if key not in ("name", "code", "losses", *OPTIONS)}
     keys = {key: text for key, text in keys.items() if key.startswith(prefix)}
     # What a data set can be told it knows itself, and checks when it is opened.
     said = [word[2:].partition("=")[0] for word in words if word.startswith("--")]

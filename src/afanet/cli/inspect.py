@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from afanet.cli.flags import add_trust_flag
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
 from afanet.files import write_whole
@@ -25,6 +26,7 @@ def add_inspect_command(commands: Any) -> None:
         allow_abbrev=False,
     )
     inspect.set_defaults(command=_inspect, parser=inspect)
+    add_trust_flag(inspect)
     inspect.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     inspect.add_argument("images", type=Path, nargs="*", metavar="IMAGE", help="photos of any size, if any")
     inspect.add_argument(
@@ -44,14 +46,14 @@ def _inspect(given: Namespace) -> None:
     require_present_run(given.run)
     from rich.console import Console
 
-    from afanet.comparison.runs import Finished
     from afanet.inspection.connections import read_photos
     from afanet.inspection.inspect_run import inspect_run
     from afanet.report.borrowed import connections, flow_table
     from afanet.report.inspect_page import inspect_page
     from afanet.runs.folder import strict
+    from afanet.runs.run import load_run
 
-    run = Finished.read(given.run)
+    run = load_run(given.run)
     images = read_photos(given.images, run.recipe.data.size) if given.images else None
     found = inspect_run(run, images, given.limit)
     names = list(found.tasks)
@@ -64,7 +66,7 @@ def _inspect(given: Namespace) -> None:
         name: {layer: one.flow[place].tolist() for layer, one in found.photos.items()} for place, name in enumerate(ids)
     }
     told = {"note": found.note, "tasks": names, "connections": rows, "photos": photos}
-    folder = given.out or run.folder.path
+    folder = given.out or run.path
     page = inspect_page(str(given.run), ids, images, found)
     write_whole(folder / "inspect.html", page)
     write_whole(folder / "inspect.json", json.dumps(strict(told), indent=2) + "\n")

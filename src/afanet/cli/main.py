@@ -15,14 +15,15 @@ from afanet.cli.compare import add_compare_commands
 from afanet.cli.data import add_data_commands
 from afanet.cli.demo import add_demo_command
 from afanet.cli.export import add_export_command
-from afanet.cli.flags import add_recipe_flags, overrides
+from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides, trust
 from afanet.cli.inspect import add_inspect_command
 from afanet.cli.predict import add_predict_command
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError, unknown
+from afanet.outside import short_name
 
 if TYPE_CHECKING:
-    from afanet.training.run import Run
+    from afanet.runs.run import Run
 
 
 # The extra of a command that takes more than `train`, which is part of it.
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         given = parse(words)
+        trust(given)
         given.command(given)
     except InputError as error:
         return _refuse(str(error))
@@ -95,6 +97,7 @@ def parse(words: Sequence[str]) -> Namespace:
     train.add_argument("--resume", action="store_true", help="go on from the run folder's last checkpoint")
     train.add_argument("--print-config", action="store_true", help="print the whole recipe and train nothing")
     train.add_argument("--out", type=Path, metavar="FOLDER", help="run folder, runs/RECIPE-METHOD-seedN if not given")
+    add_trust_flag(train)
     if words[:1] == ["train"]:
         add_recipe_flags(train, words)
 
@@ -117,6 +120,7 @@ def parse(words: Sequence[str]) -> Namespace:
     evaluate.set_defaults(command=_evaluate, parser=evaluate)
     evaluate.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     evaluate.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's if not given")
+    add_trust_flag(evaluate)
 
     add_compare_commands(commands, words)
     add_inspect_command(commands)
@@ -154,12 +158,14 @@ def _train(given: Namespace) -> None:
         print(dump_recipe(recipe), end="")
         return
     from afanet.report.pictures import draw_predictions
+    from afanet.runs.examples import predict_examples
     from afanet.training.run import train
 
     run = train(recipe, given.out, resume=given.resume)
-    draw_predictions(run.folder.picture, run.examples, run.tasks, {"prediction": run.predictions})
-    _print_table({recipe.network.method: run})
-    print(f"{run.folder.path}: recipe.yaml, metrics.json, log.csv, last.ckpt, predictions.png")
+    examples = predict_examples(run)
+    draw_predictions(run.folder.picture, examples.samples, run.tasks, {"prediction": examples.predictions})
+    _print_table({short_name(recipe.network.method): run})
+    print(f"{run.path}: recipe.yaml, metrics.json, log.csv, last.ckpt, predictions.png")
 
 
 def _recipes(given: Namespace) -> None:
@@ -176,14 +182,12 @@ def _recipes(given: Namespace) -> None:
 
 def _evaluate(given: Namespace) -> None:
     require_present_run(given.run)
-    from afanet.runs.kept import read_kept
     from afanet.training.run import evaluate
 
     run = evaluate(given.run, given.device)
-    _print_table({run.results["method"]: run})
-    if (then := run.folder.read_metrics()) is not None:
-        now = read_kept(run.folder.evaluation)
-        same = "identical" if now["tasks"] == then["tasks"] else "NOT identical"
+    _print_table({short_name(run.results["method"]): run})
+    if run.folder.finished:
+        same = "identical" if run.scores == run.folder.read_results()["tasks"] else "NOT identical"
         print(f"{same} to {run.folder.metrics}, from the end of training")
 
 
@@ -195,7 +199,7 @@ def _print_table(runs: Mapping[str, Run]) -> None:
     tasks = next(iter(runs.values())).tasks
     columns = {}
     for title, run in runs.items():
-        columns[title] = run.results["tasks"]
+        columns[title] = run.scores
         if "validation" in run.results:
             columns[f"{title}, validation"] = run.results["validation"]
     Console().print(metrics_table(columns, tasks))

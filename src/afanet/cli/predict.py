@@ -13,12 +13,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from afanet.cli.flags import add_trust_flag
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
 from afanet.files import path_in, write_whole
 
 if TYPE_CHECKING:
-    from afanet.inference.photo import Pixels
+    from afanet.photo import Pixels
 
 TOGETHER = "side-by-side"
 LINES, TABLE = "predictions.jsonl", "predictions.csv"
@@ -36,6 +37,7 @@ def add_predict_command(commands: Any) -> None:
         allow_abbrev=False,
     )
     predict.set_defaults(command=_predict, parser=predict)
+    add_trust_flag(predict)
     predict.add_argument("model", type=Path, metavar="RUN", help="folder of a finished run, or an .onnx file")
     predict.add_argument("inputs", nargs="+", metavar="INPUT", help="pictures, videos, folders of them, or patterns")
     predict.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for what is predicted")
@@ -55,9 +57,10 @@ def add_predict_command(commands: Any) -> None:
 def _predict(given: Namespace) -> None:
     if given.model.suffix.lower() != ".onnx":
         require_present_run(given.model)
-    from afanet.inference.photo import find_photos
-    from afanet.inference.results import Pooled, side_by_side
-    from afanet.inference.results.png import png
+    from afanet.inference.find import find_photos
+    from afanet.inference.together import side_by_side
+    from afanet.tasks.drawing.png import png
+    from afanet.tasks.result import PooledResult
 
     out: Path = given.out
     files, faults = find_photos(given.inputs, leave_out=out)
@@ -76,7 +79,7 @@ def _predict(given: Namespace) -> None:
         while batch := list(islice(photos, given.batch_size)):
             answers = predictor.predict([pixels for _, _, pixels in batch])
             for (path, name, pixels), results in zip(batch, answers, strict=True):
-                pooled = {task: result for task, result in results.items() if isinstance(result, Pooled)}
+                pooled = {task: result for task, result in results.items() if isinstance(result, PooledResult)}
                 dense = {task: result for task, result in results.items() if task not in pooled}
                 written = [file for result in dense.values() for file in result.save(out, name)]
                 written.append(write_whole(path_in(out, TOGETHER, f"{name}.png"), png(side_by_side(pixels, results))))
@@ -144,8 +147,9 @@ def unique_names(files: Sequence[Path]) -> list[str]:
 
 def _read(named: Sequence[tuple[Path, str]], faults: list[str], advance: Callable[[], None]) -> Iterator[Named]:
     """Every photo and frame that can be read; what cannot adds a sentence to `faults`."""
-    from afanet.inference.photo import VIDEOS, read_photo
+    from afanet.inference.find import VIDEOS
     from afanet.inference.video import read_frames
+    from afanet.photo import read_photo
 
     for path, name in named:
         try:

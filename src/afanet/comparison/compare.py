@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from afanet.comparison.gaps import delta_notes, gap_notes, require_scores
+from afanet.comparison.groups import BASE, Group, group_runs
 from afanet.comparison.images import ImageScores
-from afanet.comparison.runs import BASE, Finished, Group, group_runs
 from afanet.comparison.statistics import (
     Change,
     Spread,
@@ -20,6 +20,7 @@ from afanet.comparison.statistics import (
     spread,
 )
 from afanet.runs.kept import read_costs
+from afanet.runs.run import Run
 from afanet.tasks import Described
 
 Figures = dict[str, dict[str, float]]
@@ -62,7 +63,7 @@ class Comparison:
 
 
 def compare_runs(
-    runs: Sequence[Finished], tasks: Mapping[str, Described], looked: Looked | None = None, notes: Sequence[str] = ()
+    runs: Sequence[Run], tasks: Mapping[str, Described], looked: Looked | None = None, notes: Sequence[str] = ()
 ) -> Comparison:
     """Put finished runs side by side.
 
@@ -135,10 +136,10 @@ def _total(gains: Sequence[Figures]) -> tuple[dict[str, Change], list[str]]:
     return changes, [f"{task} {metric}" for task, metric in out]
 
 
-def _figures(run: Finished) -> Figures:
+def _figures(run: Run) -> Figures:
     return {
         task: {metric: math.nan if value is None else float(value) for metric, value in scores.items()}
-        for task, scores in run.results["tasks"].items()
+        for task, scores in run.scores.items()
     }
 
 

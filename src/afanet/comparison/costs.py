@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from afanet.comparison.runs import Group
+from afanet.comparison.groups import Group
 from afanet.distributed.device import find_device
 from afanet.distributed.launch import end_with_parent
 from afanet.distributed.processes import create_fabric
+from afanet.outside import trust_again, trusted
 from afanet.progress import Bar
 from afanet.recipe.schema import Recipe
 from afanet.runs.setup import build_network, deterministic, open_tasks
@@ -51,8 +52,13 @@ def measure(recipe: Recipe) -> dict[str, Any]:
     PyTorch allocated. `measured` says on what.
     """
     alone = recipe.model_copy(update={"devices": 1, "workers": 0, "two_stage": False, "warm_start": None})
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin, initargs=(trusted(),)) as pool:
         return pool.submit(_measure, alone).result()
+
+
+def _begin(code: frozenset[str]) -> None:
+    end_with_parent()
+    trust_again(code)
 
 
 def _measure(recipe: Recipe) -> dict[str, Any]:

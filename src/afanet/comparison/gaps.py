@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from afanet.comparison.runs import Finished, Group
+from afanet.comparison.groups import Group
 from afanet.errors import InputError
+from afanet.runs.run import Run
 from afanet.tasks import Described
 
 
-def require_scores(runs: Sequence[Finished], tasks: Mapping[str, Described]) -> None:
+def require_scores(runs: Sequence[Run], tasks: Mapping[str, Described]) -> None:
     """Raise `InputError` for a run without the main metric of a task that another run has on the same test split.
 
     The labels are the same for all of them, so that the outputs of that run were not finite.
@@ -17,7 +18,7 @@ def require_scores(runs: Sequence[Finished], tasks: Mapping[str, Described]) -> 
     for name, task in tasks.items():
         scores = [run.score(name, task.main_metric) for run in runs]
         if None in scores and (known := [run for run, score in zip(runs, scores, strict=True) if score is not None]):
-            bad, good = runs[scores.index(None)].folder.path, known[0].folder.path
+            bad, good = runs[scores.index(None)].path, known[0].path
             raise InputError(
                 f"{bad} has no {task.main_metric} of task '{name}', and {good} has one on the same images, so the "
                 "outputs of the former were not finite: train it again with a lower optimizer.lr, or leave it out"

@@ -10,6 +10,7 @@ from afanet.data.cache import fingerprint
 from afanet.errors import InputError, shown
 from afanet.files import path_in
 from afanet.limits import MOST_SEEDS
+from afanet.outside import anchored, is_reference, short_names
 from afanet.progress import say
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import for_method
@@ -28,16 +29,20 @@ class Planned:
     @property
     def finished(self) -> bool:
         """Whether it was trained to its end."""
-        return self.folder.metrics.is_file()
+        return self.folder.finished
 
 
 def by_methods(recipe: Recipe, methods: Sequence[str]) -> dict[str, Recipe]:
-    """The recipe with each method; raises `InputError` for a method that there is not, or that is named twice."""
+    """The recipe with each method, by the method's name or, for one in a file, that of its class.
+
+    Raises `InputError` for a method that there is not, or that is named twice.
+    """
     if len(set(methods)) < len(methods) or not methods:
         raise InputError(
             f"--methods is {shown(','.join(methods))}, expected different methods with commas between them"
         )
-    return {method: for_method(recipe, method) for method in methods}
+    names = short_names([anchored(method, Path.cwd()) if is_reference(method) else method for method in methods])
+    return {short: for_method(recipe, method) for method, short in names.items()}
 
 
 def plan(variants: Mapping[str, Recipe], seeds: int, out: Path) -> list[Planned]:
@@ -50,10 +55,10 @@ def plan(variants: Mapping[str, Recipe], seeds: int, out: Path) -> list[Planned]
     if (first := max((recipe.seed for recipe in variants.values()), default=0)) + seeds > 2**32:
         raise InputError(f"there are no {seeds} seeds from {first} on, for the last is {2**32 - 1}: lower --seed")
     return [
-        Planned(one, RunFolder(path_in(out, f"{name}-seed{one.seed}")))
+        Planned(seeded, RunFolder(path_in(out, f"{name}-seed{seeded.seed}")))
         for number in range(seeds)
         for name, recipe in variants.items()
-        for one in [recipe.model_copy(update={"seed": recipe.seed + number})]
+        for seeded in [recipe.model_copy(update={"seed": recipe.seed + number})]
     ]
 
 
@@ -81,8 +86,9 @@ def complete(planned: Sequence[Planned]) -> None:
     content = None
     for run in planned:
         RunFolder.usable(run.folder.path, run.recipe, resume=True)
-        if run.folder.read_metrics() is None:
+        if not run.finished:
             continue
+        results = run.folder.read_results()
         then = run.folder.read_recipe()
         if then.precision != run.recipe.precision:
             raise InputError(
@@ -90,7 +96,7 @@ def complete(planned: Sequence[Planned]) -> None:
                 f"--precision {then.precision}, or compare in another folder with --out"
             )
         content = content or fingerprint(open_whole(run.recipe), data_cache(run.recipe))
-        if run.folder.read_results().get("fingerprint") != content:
+        if results.get("fingerprint") != content:
             raise InputError(
                 f"{run.folder.path} was trained on other data than {run.recipe.data.root or run.recipe.data.name}: "
                 "compare in another folder with --out, or remove that one"

@@ -15,8 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from afanet.comparison.compare import Comparison, Row
-from afanet.comparison.runs import BASE
+from afanet.comparison.groups import BASE
 from afanet.comparison.statistics import Change, Spread
+from afanet.outside import short_name
 from afanet.plain_text import in_latex, in_markdown, one_line
 from afanet.runs.folder import strict
 
@@ -175,7 +176,7 @@ def as_json(comparison: Comparison) -> str:
 def _row(row: Row) -> dict[str, Any]:
     return {
         "title": row.title,
-        "method": row.group.recipe.network.method,
+        "method": short_name(row.group.recipe.network.method),
         "seeds": row.group.seeds,
         "runs": [str(run.folder.path) for run in row.group.runs],
         "scores": {

@@ -1,4 +1,4 @@
-"""Data sets: one file each, and one row in the table here."""
+"""Data sets: one file or folder each in `sets`, and one row in the table here."""
 
 from __future__ import annotations
 
@@ -9,31 +9,52 @@ from typing import Any
 
 from pydantic import ValidationError, validate_call
 
+from afanet.data.data_set import DataSet
 from afanet.data.sample import Batch, Collate, Data, Reader, Sample, Split
-from afanet.data.sets.adience import open_adience
-from afanet.data.sets.celeba import open_celeba
-from afanet.data.sets.cityscapes import open_cityscapes
-from afanet.data.sets.digits import open_digits
-from afanet.data.sets.manifest import open_manifest
-from afanet.data.sets.mixed import open_mixed
-from afanet.data.sets.nyuv2 import open_nyuv2
-from afanet.data.sets.pets import open_pets
-from afanet.data.sets.rooms import open_rooms
 from afanet.errors import InputError, shown, unknown
+from afanet.registry import Registry
 
-__all__ = ["DATA_SETS", "Batch", "Collate", "Data", "Reader", "Sample", "Split", "open_data"]
+__all__ = [
+    "DATA_SETS",
+    "Batch",
+    "Collate",
+    "Data",
+    "DataSet",
+    "Reader",
+    "Sample",
+    "Split",
+    "open_data",
+    "register_data",
+]
 
-DATA_SETS: dict[str, Callable[..., Data]] = {
-    "rooms": open_rooms,
-    "nyuv2": open_nyuv2,
-    "adience": open_adience,
-    "cityscapes": open_cityscapes,
-    "celeba": open_celeba,
-    "pets": open_pets,
-    "digits": open_digits,
-    "manifest": open_manifest,
-    "mixed": open_mixed,
-}
+
+def _read(name: str, given: object) -> DataSet:
+    if isinstance(given, DataSet):
+        return given
+    if not callable(given):
+        raise InputError(
+            f"data set '{name}' is {type(given).__name__}, expected an afanet.data.DataSet, or a function that opens it"
+        )
+    return DataSet(open=given)
+
+
+SETS = ("rooms", "nyuv2", "adience", "cityscapes", "celeba", "pets", "digits", "manifest", "mixed")
+DATA_SETS: Registry[DataSet] = Registry(
+    "data", "data set", {name: f"afanet.data.sets.{name}:DATA_SET" for name in SETS}, read=_read
+)
+
+
+def register_data(name: str, data_set: DataSet | Callable[..., Data]) -> None:
+    """Make a data set known under a name, which recipes give as `data.name`.
+
+    Raises `InputError` for a name of the package's own data sets or that is no word, and for what is no data set.
+
+    >>> register_data("rooms", DATA_SETS["rooms"])
+    Traceback (most recent call last):
+        ...
+    afanet.errors.InputError: 'rooms' cannot name a data set, since it is taken: choose another name
+    """
+    DATA_SETS.register(name, data_set)
 
 
 def open_data(name: str, root: str | Path | None = None, size: tuple[int, int] | None = None, **options: Any) -> Data:
@@ -50,15 +71,14 @@ def open_data(name: str, root: str | Path | None = None, size: tuple[int, int] |
         ...
     afanet.errors.InputError: unknown option of data set 'rooms' 'scenes', did you mean 'test_scenes'? ...
     """
-    if name not in DATA_SETS:
-        raise unknown("data set", name, DATA_SETS)
-    known = [key for key, x in inspect.signature(DATA_SETS[name]).parameters.items() if x.kind is x.KEYWORD_ONLY]
+    opened_by = DATA_SETS[name].open
+    known = [key for key, x in inspect.signature(opened_by).parameters.items() if x.kind is x.KEYWORD_ONLY]
     for option in options:
         if option not in known:
             raise unknown(f"option of data set '{name}'", option, known)
     given = {"root": root, "size": size} if size is not None else {"root": root}
     try:
-        return validate_call(DATA_SETS[name])(**given, **options)
+        return validate_call(opened_by)(**given, **options)
     except ValidationError as error:
         first = error.errors()[0]
         problem = first["msg"][0].lower() + first["msg"][1:]

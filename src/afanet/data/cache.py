@@ -24,13 +24,13 @@ from torchvision import tv_tensors
 
 from afanet import __version__
 from afanet.data.sample import Data, Reader, Sample, Split
-from afanet.data.transforms import DepthMap, NormalMap
 from afanet.errors import InputError
 from afanet.files import path_in, read_json, require_regular
+from afanet.outside import short_name
+from afanet.tasks.maps import map_types
 
 MOST_BYTES = 2**30  # of a text about millions of samples
-FORMAT = 1  # of the files; a cache of another format is not found
-KINDS: dict[str, Any] = {kind.__name__: kind for kind in (tv_tensors.Mask, DepthMap, NormalMap)}
+FORMAT = 2  # of the files and of how photos become pixels; a cache of another format is not found
 
 Seen = dict[str, tuple[int, int, str]]  # path: size, time and digest
 
@@ -44,8 +44,8 @@ def cache_root() -> Path:
 
 def config_folder(name: str, config: Mapping[str, Any]) -> Path:
     """The folder of the caches of data set `name` opened with `config`, which must be plain values."""
-    text = json.dumps([FORMAT, __version__, dict(config)], sort_keys=True)
-    return path_in(cache_root(), f"{name}-{blake2b(text.encode(), digest_size=6).hexdigest()}")
+    text = json.dumps([FORMAT, __version__, name, dict(config)], sort_keys=True)
+    return path_in(cache_root(), f"{short_name(name)}-{blake2b(text.encode(), digest_size=6).hexdigest()}")
 
 
 def use_cache(data: Data, folder: Path) -> tuple[Data, Path | None]:
@@ -200,4 +200,13 @@ def _array(file: Path) -> np.memmap[Any, Any]:
 
 def _wrap(value: Any, kind: str) -> Tensor:
     tensor = torch.from_numpy(np.asarray(value))
-    return KINDS[kind](tensor) if kind in KINDS else tensor
+    if kind == Tensor.__name__:
+        return tensor
+    types = map_types()
+    if kind not in types:
+        raise InputError(
+            f"the cache of prepared samples has targets of type {kind!r:.60}, expected one of: {', '.join(types)}; "
+            "remove the cache and run `afanet data prepare` again"
+        )
+    wrapped: Tensor = types[kind](tensor)
+    return wrapped

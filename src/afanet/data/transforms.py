@@ -5,33 +5,24 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import normalize
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
+
+from afanet.tasks.depth.target import DepthMap as DepthMap
+from afanet.tasks.maps import Map
+from afanet.tasks.normals.target import NormalMap as NormalMap
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class DepthMap(tv_tensors.Mask):
-    """Depth in metres along the camera's axis, float32 (1, H, W); 0 = not measured.
-
-    It flips and crops like a mask, is never interpolated, and changes its values when the view is scaled.
-    """
-
-
-class NormalMap(tv_tensors.Mask):
-    """Unit vectors out of the surface, x to the right, y up, z to the camera, float32 (3, H, W); 0, 0, 0 = not known.
-
-    It crops like a mask and is never interpolated; a mirror negates x, a scaled view stretches z.
-    """
-
-
 class Flip(v2.RandomHorizontalFlip):
-    """Mirror everything left to right, with probability `p`; what a normal has towards the right turns to the left.
+    """Mirror everything left to right, with probability `p`; and what a map of it knows turns with it.
 
     >>> right = NormalMap(torch.tensor([1.0, 0.0, 0.0])[:, None, None])
     >>> Flip(p=1)(right).flatten().tolist()
@@ -40,9 +31,7 @@ class Flip(v2.RandomHorizontalFlip):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         flipped = super().transform(inpt, params)
-        if isinstance(inpt, NormalMap):
-            return tv_tensors.wrap(torch.cat([-flipped[:1], flipped[1:]]), like=inpt)
-        return flipped
+        return flipped.mirrored() if isinstance(flipped, Map) else flipped
 
 
 class Zoom(v2.Transform):
@@ -85,11 +74,8 @@ class Zoom(v2.Transform):
         if isinstance(inpt, tv_tensors.Mask):
             # torchvision's mask kernel takes the pixel at a cell's corner; its centre is where the image is.
             nearest = inpt[..., _centres(top, rows, self.size[0])[:, None], _centres(left, columns, self.size[1])]
-            if isinstance(inpt, DepthMap):
-                nearest = nearest / params["scale"]
-            if isinstance(inpt, NormalMap) and params["scale"] != 1:
-                nearest = normalize(nearest * nearest.new_tensor([1, 1, params["scale"]])[:, None, None], dim=0)
-            return tv_tensors.wrap(nearest, like=inpt)
+            nearest = tv_tensors.wrap(nearest, like=inpt)
+            return nearest.nearer(params["scale"]) if isinstance(nearest, Map) else nearest
         if isinstance(inpt, tv_tensors.Image):
             if (rows, columns) == self.size == F.get_size(inpt):
                 return inpt
@@ -132,3 +118,28 @@ def evaluation(size: tuple[int, int]) -> v2.Compose:
     torch.Size([3, 4, 6])
     """
     return v2.Compose([Zoom(size), *_normalise()])
+
+
+def as_input(photo: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
+    """A photo (H, W, 3) of any size as networks are scored on it: resized and normalised, float32 (3, *size).
+
+    >>> as_input(np.zeros((8, 12, 3), np.uint8), (4, 6)).shape
+    torch.Size([3, 4, 6])
+    """
+    pixels = torch.from_numpy(np.require(photo, requirements="W")).permute(2, 0, 1)
+    sample = {"image": tv_tensors.Image(pixels), "targets": {}, "id": ""}
+    image: Tensor = evaluation(size)(sample)["image"].as_subclass(Tensor)
+    return image
+
+
+def denormalise(image: Tensor) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) of a normalised image (3, H, W), every value rounded to the nearest.
+
+    >>> photo = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    >>> bool((denormalise(as_input(photo, (2, 2))) == photo).all())
+    True
+    """
+    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+    values = image.as_subclass(Tensor).detach().float().cpu().permute(1, 2, 0) * std + mean
+    pixels: NDArray[np.uint8] = (values * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    return pixels

@@ -13,33 +13,38 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from afanet.comparison.look import Predictor
-from afanet.comparison.runs import Finished
 from afanet.data import Data
+from afanet.data.transforms import as_input, denormalise
 from afanet.errors import InputError
 from afanet.fusion import cut_connection
-from afanet.fusion.inspect import fusion_layers
-from afanet.inference.results.png import png
-from afanet.inspection.connections import Gates, Readings, as_input, reading
+from afanet.fusion.inspect import fusion_layers, lacking
+from afanet.inspection.connections import Gates, Readings, reading
+from afanet.outside import short_name
 from afanet.report.inspect_page import overlay
-from afanet.report.pictures import as_url, photograph
+from afanet.report.pictures import as_url
+from afanet.runs.examples import spread_over
+from afanet.runs.loaded import TaskPredictor
+from afanet.runs.run import Run
 from afanet.runs.setup import open_tasks
-from afanet.tasks import DenseTask, Depth, Legend, PooledTask, Segmentation, Swatches, Task
+from afanet.tasks import DenseTask, Legend, PooledTask, Swatches, Task
+from afanet.tasks.drawing.png import png
 
 SAMPLES = 6
 LISTED = 5  # classes with their probabilities
 STOPS = 9  # of a colour bar's gradient
-CENTIMETRES = 100  # of a metre, which are shown; 16 bits of them reach 655 m
 
 
 class Exhibit:
     """A run's network with a few images of its test split, safe to be asked from several threads."""
 
-    def __init__(self, run: Finished) -> None:
+    def __init__(self, run: Run) -> None:
         self.data, tasks = _open(run)
         self.run = run
-        self.predictor = Predictor(run, tasks)
-        self.layers = list(fusion_layers(self.predictor.network))
+        self.predictor = TaskPredictor(run, tasks)
+        layers = fusion_layers(self.predictor.network)
+        self.layers = list(layers)
+        self.readable = any(layer.offers_flow for layer in layers.values())
+        self.cuttable = bool(layers) and all(layer.offers_cut for layer in layers.values())
         self._lock = Lock()  # cutting and recording change the network while it answers
 
     @property
@@ -50,10 +55,13 @@ class Exhibit:
     def about(self) -> dict[str, Any]:
         """What the page shows before there is a photo."""
         return {
-            "run": self.run.folder.path.name,
-            "method": self.run.recipe.network.method,
+            "run": self.run.path.name,
+            "method": short_name(self.run.recipe.network.method),
             "tasks": [_described(task) for task in self.predictor.tasks.values()],
             "layers": self.layers,
+            "lacking": lacking(self.predictor.network),
+            "readable": self.readable,
+            "cuttable": self.cuttable,
             "samples": self.samples,
             "size": self.run.recipe.data.size,
         }
@@ -62,9 +70,8 @@ class Exhibit:
         """A test image as a PNG, at the size the network sees; raises `InputError` for a number beyond the last."""
         if self.data is None or not 0 <= number < self.samples:
             raise InputError(f"there is no sample {number}: there are {self.samples}, counted from 0")
-        index = torch.linspace(0, len(self.data.test) - 1, self.samples).long()[number].item()
-        pixels = (photograph(self.data.test[int(index)]["image"].as_subclass(Tensor)).numpy() * 255).round()
-        return png(pixels.astype(np.uint8))
+        index = spread_over(len(self.data.test), SAMPLES)[number]
+        return png(denormalise(self.data.test[index]["image"]))
 
     def answer(self, photo: NDArray[np.uint8], to: int = 0, source: int = 0, layers: int = 0) -> dict[str, Any]:
         """Each task's prediction for a photo (H, W, 3), and what each took of the others where that has a place.
@@ -96,13 +103,13 @@ class Exhibit:
 
     def _show(self, logits: Mapping[str, Tensor], whole: Mapping[str, Tensor] | None = None) -> list[dict[str, Any]]:
         return [
-            _shown(task, logits[name]) | (_changed(task, logits[name], whole[name]) if whole else {})
+            _shown(task, logits[name]) | ({"changed": task.change(whole[name], logits[name])} if whole else {})
             for name, task in self.predictor.tasks.items()
         ]
 
     def _borrowed(self, gates: Gates, readings: Readings, image: Tensor) -> dict[str, Any]:
         names = list(self.predictor.tasks)
-        photo = (photograph(image).numpy() * 255).astype(np.uint8)
+        photo = denormalise(image)
         taken = [
             {
                 "layer": layer,
@@ -117,17 +124,17 @@ class Exhibit:
         return {"taken": taken, "shares": shares}
 
 
-def _open(run: Finished) -> tuple[Data | None, dict[str, Task]]:
+def _open(run: Run) -> tuple[Data | None, dict[str, Task]]:
     """The run's data and tasks; where the data cannot be read, no data, and the tasks as the run describes them."""
     try:
         return open_tasks(run.recipe)
     except InputError:
-        return None, run.tasks()
+        return None, run.tasks
 
 
 def _described(task: Task) -> dict[str, Any]:
     legend = _legend(task.legend) if isinstance(task, DenseTask) else None
-    return {"name": task.name, "kind": task.meaning["kind"], "legend": legend}
+    return {"name": task.name, "legend": legend}
 
 
 def _legend(legend: Legend) -> dict[str, Any]:
@@ -147,10 +154,10 @@ def _shown(task: Task, logits: Tensor) -> dict[str, Any]:
         height, width = value.shape[-2:]
         drawn = base64.b64encode(png(task.picture(value))).decode()
         shown: dict[str, Any] = {"name": task.name, "picture": f"data:image/png;base64,{drawn}"}
-        if isinstance(task, Segmentation | Depth):  # what the page reads out under the cursor
-            units = value.reshape(height, width) * (CENTIMETRES if isinstance(task, Depth) else 1)
-            packed = units.round().clamp(0, 65535).to(torch.int64).numpy().astype("<u2").tobytes()
-            shown |= {"width": width, "height": height, "values": base64.b64encode(packed).decode()}
+        if readout := task.readout(value):
+            packed = base64.b64encode(readout.values.to(torch.int64).numpy().astype("<u2").tobytes()).decode()
+            shown |= {"width": width, "height": height, "values": packed}
+            shown |= {"steps": readout.steps, "unit": readout.unit}
         return shown
     assert isinstance(task, PooledTask)
     words = task.caption(value)
@@ -160,18 +167,3 @@ def _shown(task: Task, logits: Tensor) -> dict[str, Any]:
         order = estimate.argsort(descending=True)[:LISTED].tolist()
         likely = [[task.names[place], estimate[place].item()] for place in order]
     return {"name": task.name, "words": words, "likely": likely}
-
-
-def _changed(task: Task, cut: Tensor, whole: Tensor) -> dict[str, str]:
-    """What a cut changed in the prediction, in a sentence."""
-    before, after = task.predict(whole)[0], task.predict(cut)[0]
-    if isinstance(task, Segmentation):
-        return {"changed": f"{(before != after).float().mean().item():.1%} of the pixels have another class"}
-    if isinstance(task, Depth):
-        return {"changed": f"depth moved by {(before - after).abs().mean().item():.3f} m on average"}
-    if isinstance(task, DenseTask):
-        turned = task.error(after, before).nanmean().item()
-        return {"changed": f"moved by {turned:.2f} {task.error_unit} on average"}
-    moved = (task.estimate(whole) - task.estimate(cut)).abs().max().item()
-    unit = task.meaning.get("unit", "of probability")
-    return {"changed": f"moved by {moved:.3f} {unit} at most".replace("  ", " ")}

@@ -26,6 +26,7 @@ async function start() {
   const names = about.tasks.map(task => task.name);
   const notes = [`${about.run}: ${names.join(", ")}, by the method ${about.method}.`];
   if (!about.layers.length) notes.push("It has no layer at which tasks take of each other.");
+  if (about.lacking) notes.push(about.lacking);
   if (!about.samples) notes.push("The run's data cannot be read here, so there are no samples.");
   byId("about").textContent = notes.join(" ");
   if (about.here) byId("place").textContent = "it stays on this machine and is not kept.";
@@ -40,8 +41,8 @@ async function start() {
   names.forEach((to, i) => names.forEach((source, j) => {
     if (i !== j) connection.add(new Option(`what ${to} takes of ${source}`, `${i} ${j}`));
   }));
-  cut.max = about.layers.length;
-  byId("borrowing").hidden = !about.layers.length;
+  cut.max = about.cuttable ? about.layers.length : 0;
+  byId("borrowing").hidden = !about.readable && !about.cuttable;
 }
 
 async function sample(number) {
@@ -81,7 +82,7 @@ function draw() {
   cursor.hidden = !readable();
   cursor.textContent = HINT;
   byId("switch").hidden = !shown.taken.length;
-  byId("alike").hidden = shown.taken.length > 0;
+  byId("alike").hidden = shown.taken.length > 0 || !about.readable;
   answer.hidden = false;
   borrow();
   point();
@@ -161,11 +162,11 @@ function borrow() {
 
 function move(x, y) { at = [x, y].map(place => Math.min(.9999, Math.max(0, place))); point(); }
 
-function read(task, {name, kind, legend}) {
+function read(task, {name, legend}) {
   const place = Math.floor(at[1] * task.height) * task.width + Math.floor(at[0] * task.width);
   task.bytes ??= new DataView(Uint8Array.from(atob(task.values), one => one.charCodeAt(0)).buffer);
   const value = task.bytes.getUint16(2 * place, true);
-  return `${name}: ${kind === "depth" ? `${(value / 100).toFixed(2)} m` : legend.names[value]}`;
+  return `${name}: ${task.unit ? `${(value / task.steps).toFixed(2)} ${task.unit}` : legend.names[value]}`;
 }
 
 function point() {

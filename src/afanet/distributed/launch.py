@@ -24,6 +24,7 @@ import torch.distributed as dist
 
 from afanet.errors import InputError
 from afanet.files import write_whole
+from afanet.outside import trust_again, trusted
 
 POLL = 0.1  # seconds between looks at whether processes still run
 GRACE = 5.0  # seconds in which processes may end by themselves after one did badly, such as to keep a batch
@@ -41,7 +42,9 @@ def launch(work: Callable[..., None], count: int, *arguments: Any) -> None:
     with TemporaryDirectory() as place:
         processes = []
         for rank in range(count):
-            start = _Start(_variables(rank, count, store.port), threads, get_start_method(), Path(place) / str(rank))
+            start = _Start(
+                _variables(rank, count, store.port), threads, get_start_method(), Path(place) / str(rank), trusted()
+            )
             processes.append(get_context("spawn").Process(target=_work, args=(start, work, *arguments)))
         try:
             with _interrupts_ignored():
@@ -98,6 +101,7 @@ class _Start:
     threads: int
     method: str  # by which it starts processes of its own, such as loaders'; they would else be spawned as it was
     told: Path
+    trusted: frozenset[str]  # references to outside code
 
 
 def _work(start: _Start, work: Callable[..., None], *arguments: Any) -> None:
@@ -106,6 +110,7 @@ def _work(start: _Start, work: Callable[..., None], *arguments: Any) -> None:
     torch.set_num_threads(start.threads)
     set_start_method(start.method, force=True)
     end_with_parent()
+    trust_again(start.trusted)
     try:
         work(*arguments)
     except InputError as error:

@@ -61,6 +61,6 @@ def started(environment: Mapping[str, str] = os.environ) -> Started:
     return Started("nobody")
 
 
-def first() -> bool:
-    """Whether this process is the first of all, or the only one: it alone writes files and speaks."""
+def is_main_process() -> bool:
+    """Whether this process is the first of all, or the only one: it alone writes files and prints."""
     return started().rank == 0

@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 
 from afanet.errors import InputError
-from afanet.export.check import Run
+from afanet.export.check import Answer
 from afanet.export.trace import Estimator, Traced, cannot, quiet
 
 SUFFIX = ".aot.pt2"
@@ -41,7 +41,7 @@ def write_aot(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], fi
             raise InputError(cannot("", estimator, error)) from error
 
 
-def open_aot(file: Path) -> Run:
+def open_aot(file: Path) -> Answer:
     """The package, loaded, as a function of images. Loading runs the code in it."""
     with quiet():
-        return cast(Run, torch._inductor.aoti_load_package(str(file)))
+        return cast(Answer, torch._inductor.aoti_load_package(str(file)))

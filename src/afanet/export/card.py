@@ -7,12 +7,13 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from afanet.comparison.runs import Finished
-from afanet.data.licences import sources
+from afanet.data.licences import shows_people
 from afanet.export.check import LIMIT
+from afanet.outside import short_name
 from afanet.plain_text import in_markdown
+from afanet.runs.run import Run
+from afanet.tasks.kinds import KINDS
 
-FACES = {"adience", "celeba"}
 OF_PERSONS = {"age", "gender"}
 FACE_RISKS = """## Faces: known risks
 
@@ -30,8 +31,8 @@ FACE_RISKS = """## Faces: known risks
 
 
 def model_card(
-    group: Sequence[Finished],
-    run: Finished,
+    group: Sequence[Run],
+    run: Run,
     facts: Mapping[str, Any],
     file: Path,
     errors: Mapping[str, float],
@@ -61,25 +62,16 @@ def model_card(
         + _table(("output", "relative error"), [(name, f"{error:.1e}") for name, error in errors.items()]),
         "## Limits\n\n" + _list(_limits(run, facts)),
     ]
-    if sources(recipe.data.name, recipe.data.options) & FACES or OF_PERSONS & set(facts["tasks"]):
+    if shows_people(recipe.data.name, recipe.data.options) or OF_PERSONS & set(facts["tasks"]):
         parts.append(FACE_RISKS.strip())
     return "\n\n".join(parts) + "\n"
 
 
 def _outputs(tasks: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
-    reads = {
-        "segmentation": "the probability of each class at each pixel",
-        "depth": "metres at each pixel",
-        "normals": "a unit vector at each pixel",
-        "classification": "the probability of each class",
-        "ordinal": "the probability of each class, in order; decide for the median",
-        "multi_label": "the probability of each label",
-        "regression": "one number",
-    }
     for name, meaning in tasks.items():
         names = meaning.get("classes") or meaning.get("labels") or []
         what = f"{len(names)}: {', '.join(names)}" if names else meaning.get("unit", "")
-        yield name, f"{meaning['kind']} {what}".strip(), reads[meaning["kind"]]
+        yield name, f"{meaning['kind']} {what}".strip(), KINDS[meaning["kind"]].result_class.reads
 
 
 def _input(facts: Mapping[str, Any]) -> str:
@@ -91,7 +83,7 @@ def _input(facts: Mapping[str, Any]) -> str:
     )
 
 
-def _data(run: Finished, facts: Mapping[str, Any]) -> list[str]:
+def _data(run: Run, facts: Mapping[str, Any]) -> list[str]:
     data = facts["data"]
     return [
         in_markdown(data["description"] or f"{data['name']}, not described by the run"),
@@ -100,19 +92,19 @@ def _data(run: Finished, facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _protocol(run: Finished) -> list[str]:
+def _protocol(run: Run) -> list[str]:
     recipe, results = run.recipe, run.results
     network = recipe.network
     kept = "the last epoch" if recipe.select == "last" else "the epoch that did best on the validation split"
     return [
-        f"method `{network.method}` on `{network.backbone}`, output stride {network.output_stride}",
+        f"method `{short_name(network.method)}` on `{network.backbone}`, output stride {network.output_stride}",
         f"{results.get('steps', '?')} steps of {recipe.batch_size} images, {recipe.optimizer.name} at "
         f"{recipe.optimizer.lr:g}, tasks balanced by `{recipe.balancing.name}`, {recipe.precision}",
         f"figures are those of {kept}, on the test split, which chose nothing",
     ]
 
 
-def _figures(group: Sequence[Finished]) -> str:
+def _figures(group: Sequence[Run]) -> str:
     seeds = [run.recipe.seed for run in group]
     several = len(group) > 1
     said = (
@@ -122,10 +114,11 @@ def _figures(group: Sequence[Finished]) -> str:
         else "Over the test split, of one seed: another seed would give others, and nothing here says by how much."
     )
     rows = []
-    for task, metrics in group[0].results["tasks"].items():
+    for task, metrics in group[0].scores.items():
         for metric in metrics:
-            values = [run.results["tasks"][task][metric] for run in group]
-            if None in values:
+            scores = [run.scores[task][metric] for run in group]
+            values = [value for value in scores if value is not None]
+            if len(values) < len(scores):
                 shown = "not known"
             else:
                 shown = f"{mean(values):.4f}" + (f" ± {stdev(values):.4f}" if several else "")
@@ -133,7 +126,7 @@ def _figures(group: Sequence[Finished]) -> str:
     return f"{said}\n\n" + _table(("task", "metric", "figure"), rows)
 
 
-def _limits(run: Finished, facts: Mapping[str, Any]) -> list[str]:
+def _limits(run: Run, facts: Mapping[str, Any]) -> list[str]:
     name = in_markdown(facts["data"]["name"])
     limits = [
         f"It knows what {name} shows. On other cameras, places, light or people it was not measured and will be worse.",
@@ -143,9 +136,8 @@ def _limits(run: Finished, facts: Mapping[str, Any]) -> list[str]:
         limits.append("Its graph is tied to the shape named above.")
     if name == "rooms":
         limits.append("It has only seen generated rooms: it shows that the program works, and is of no use on photos.")
-    if any(meaning["kind"] == "depth" for meaning in facts["tasks"].values()):
-        limits.append("Depth is right for the camera of the training data; another focal length scales it.")
-    return limits
+    kinds = dict.fromkeys(meaning["kind"] for meaning in facts["tasks"].values())
+    return [*limits, *(limit for kind in kinds for limit in KINDS[kind].result_class.limits)]
 
 
 def _size(size: Sequence[int]) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 from afanet.errors import InputError
 
 LIMIT = 1e-4
-Run = Callable[[Tensor], Mapping[str, Tensor]]  # normalised images (B, 3, H, W) to estimates by task
+Answer = Callable[[Tensor], Mapping[str, Tensor]]  # normalised images (B, 3, H, W) to estimates by task
 
 
 def random_inputs(size: tuple[int, int], *, batch: bool, other_sizes: bool) -> list[Tensor]:
@@ -31,7 +31,7 @@ def random_inputs(size: tuple[int, int], *, batch: bool, other_sizes: bool) -> l
     return [torch.randn(count, 3, *shape, generator=generator) for count, *shape in shapes]
 
 
-def largest_errors(file: Run, run: Run, inputs: Sequence[Tensor]) -> dict[str, float]:
+def largest_errors(file: Answer, run: Answer, inputs: Sequence[Tensor]) -> dict[str, float]:
     """By task the largest max |a - b| / max |b| over the inputs, with a what the file and b what the run gives.
 
     That is infinite where a has another shape or a number that is not finite, or neither has any number, and where all

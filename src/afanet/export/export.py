@@ -11,16 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from afanet.comparison.look import Loaded, examples
-from afanet.comparison.runs import Finished, siblings
 from afanet.errors import InputError, unknown
 from afanet.export import aot_file, onnx_file, torch_file
 from afanet.export.card import model_card
-from afanet.export.check import Run, largest_errors, random_inputs, require_same
+from afanet.export.check import Answer, largest_errors, random_inputs, require_same
 from afanet.export.facts import describe
 from afanet.export.trace import Estimator, Traced, trace
 from afanet.files import whole
+from afanet.runs.examples import read_test_samples, spread_over
+from afanet.runs.loaded import LoadedNetwork
+from afanet.runs.run import Run, load_run
 from afanet.runs.setup import open_tasks
+from afanet.runs.siblings import siblings
 
 REAL = 4  # test images that the file is checked on
 
@@ -31,7 +33,7 @@ class Format:
 
     suffix: str
     write: Callable[[Traced, Estimator, Mapping[str, Any], Path], None]
-    open: Callable[[Path], Run]
+    open: Callable[[Path], Answer]
     require: Callable[[], None] = lambda: None
     free: bool = True
 
@@ -70,7 +72,7 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     kind = FORMATS[format]
-    run = Finished.read(path)
+    run = load_run(path)
     file = out or path / f"model{kind.suffix}"
     if not file.name.endswith(kind.suffix):
         raise InputError(f"--out is {file}, expected a name that ends in {kind.suffix} for format {format}")
@@ -80,9 +82,9 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
             raise InputError(f"{place} is a folder, expected a place for a file: give another one with --out")
     kind.require()
     images, checked = _real_images(run)
-    tasks = run.tasks()
+    tasks = run.tasks
     plain = run.recipe.model_copy(update={"device": "cpu", "precision": "float32"})
-    loaded = Loaded(replace(run, recipe=plain), tasks)
+    loaded = LoadedNetwork(replace(run, recipe=plain), tasks)
     estimator = Estimator(deepcopy(loaded.network).to(memory_format=torch.contiguous_format), tasks)
 
     def answer(images: Tensor) -> dict[str, Tensor]:
@@ -103,11 +105,11 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     return Exported(file, card, facts, errors, checked)
 
 
-def _real_images(run: Finished) -> tuple[Tensor, str]:
+def _real_images(run: Run) -> tuple[Tensor, str]:
     """A few images from all over the test split, and a line on what the file is checked on."""
     try:
         data, tasks = open_tasks(run.recipe)
     except InputError as error:
         return torch.empty(0), f"random images alone, for the run's data cannot be read: {error}"
-    chosen = torch.linspace(0, len(data.test) - 1, min(REAL, len(data.test))).long().tolist()
-    return examples(data, tasks, chosen)["image"], f"random images and {len(chosen)} test images"
+    chosen = spread_over(len(data.test), REAL)
+    return read_test_samples(data, tasks, chosen)["image"], f"random images and {len(chosen)} test images"

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from afanet import __version__
-from afanet.comparison.runs import Finished
 from afanet.data.licences import licence
 from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from afanet.export.trace import Traced
+from afanet.outside import short_name
+from afanet.runs.run import Run
 from afanet.tasks import Task
 
 FORMAT = 1
 
 
-def describe(run: Finished, tasks: Mapping[str, Task], traced: Traced) -> dict[str, Any]:
+def describe(run: Run, tasks: Mapping[str, Task], traced: Traced) -> dict[str, Any]:
     """What a program needs to use the file, and what a person should know of it.
 
     `tasks` holds each task's meaning in the order of the outputs, `size` the (H, W) at which the run was scored, `mean`
@@ -27,7 +28,7 @@ def describe(run: Finished, tasks: Mapping[str, Task], traced: Traced) -> dict[s
         "format": FORMAT,
         "afanet": __version__,
         "recipe": run.recipe.name,
-        "method": run.recipe.network.method,
+        "method": short_name(run.recipe.network.method),
         "tasks": {name: task.meaning for name, task in tasks.items()},
         "size": list(data.size),
         "mean": list(IMAGENET_MEAN),
@@ -38,5 +39,5 @@ def describe(run: Finished, tasks: Mapping[str, Task], traced: Traced) -> dict[s
             "description": run.results.get("data", ""),
             "licence": licence(data.name, data.options),
         },
-        "metrics": run.results["tasks"],
+        "metrics": run.scores,
     }

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from afanet.errors import InputError
-from afanet.export.check import Run
+from afanet.export.check import Answer
 from afanet.export.trace import Estimator, Traced, cannot, quiet
 
 SUFFIX = ".onnx"
@@ -52,7 +52,7 @@ def write_onnx(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], f
     program.save(file)
 
 
-def open_onnx(file: Path) -> Run:
+def open_onnx(file: Path) -> Answer:
     """The file in ONNX Runtime on the CPU, as a function of images."""
     import onnxruntime
 

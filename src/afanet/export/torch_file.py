@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 
 from afanet.errors import InputError
-from afanet.export.check import Run
+from afanet.export.check import Answer
 from afanet.export.trace import Estimator, Traced, cannot, quiet
 
 SUFFIX = ".pt2"
@@ -28,7 +28,7 @@ def write_torch(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], 
             raise InputError(cannot("", estimator, error)) from error
 
 
-def open_torch(file: Path) -> Run:
+def open_torch(file: Path) -> Answer:
     """The file, loaded back, as a function of images."""
     with quiet():
-        return cast(Run, torch.export.load(file).module())
+        return cast(Answer, torch.export.load(file).module())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Sequence
-from typing import cast
+from collections.abc import Sequence
+from typing import Unpack, cast
 
 import torch
 from torch import Tensor
 
-from afanet.fusion.base import Fusion, in_full_precision, without
+from afanet.fusion.base import Fusion, Guarded, in_full_precision, without
 from afanet.fusion.channel import ChannelAggregation
 from afanet.fusion.mix import mix, product
 from afanet.fusion.spatial import SpatialAggregation
@@ -50,13 +49,12 @@ class AFA(Fusion):
         size: Sequence[int] | None = None,
         *,
         per_task: bool = False,
-        limit: float = math.inf,
-        protect: Collection[int] | None = None,
+        **guard: Unpack[Guarded],
     ) -> None:
         super().__init__(channels, tasks, size)
-        self.cam = ChannelAggregation(channels, tasks, size, per_task=per_task, limit=limit, protect=protect)
-        self.sam = SpatialAggregation(channels, tasks, size, per_task=per_task, limit=limit, protect=protect)
-        self.composed = not per_task and limit == math.inf
+        self.cam = ChannelAggregation(channels, tasks, size, per_task=per_task, **guard)
+        self.sam = SpatialAggregation(channels, tasks, size, per_task=per_task, **guard)
+        self.composed = not per_task and self.cam.guard is None
 
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
         if not self.composed:

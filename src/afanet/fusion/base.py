@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import reduce
-from typing import Any, cast
+from typing import Any, ClassVar, TypedDict, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +16,27 @@ from afanet.errors import InputError
 from afanet.fusion.guard import GradientGuard
 
 
+class Guarded(TypedDict, total=False):
+    """The keywords that every fusion layer takes, and passes on to `Fusion`."""
+
+    limit: float
+    protect: Collection[int] | None
+
+
 class Fusion(nn.Module, ABC):
     r"""A layer at which the branches of several tasks exchange features.
 
     Called with a list of N tensors :math:`x_1 \dots x_N`, one a task, of one shape (B, C, H, W), it returns a list of
-    N tensors of the same shape. A subclass says how in :meth:`fuse`.
+    N tensors of the same shape. A subclass says how in :meth:`fuse`, and that is enough. One that also defines
+    :meth:`gates` and :meth:`cut` can be looked into: ``afanet inspect`` and the report show what they say.
+
+    A subclass with parameters makes them in a constructor of this form:
+
+    .. code-block:: python
+
+        def __init__(self, channels, tasks=2, size=None, **guard):
+            super().__init__(channels, tasks, size, **guard)
+            self.mix = torch.nn.Conv2d(tasks * channels, channels, 1)
 
     Args:
         channels: C, the channels of every tensor.
@@ -31,7 +47,21 @@ class Fusion(nn.Module, ABC):
 
     Raises:
         InputError: for fewer than two tasks, fewer than one channel, or a guard for a branch that does not exist.
+
+    Attributes:
+        meet: of the class, where branches meet in it if nothing else is said: after all "stages" or "blocks" of a
+            backbone, or after the "last_blocks", those of its last stage.
+
+    >>> class Mean(Fusion):
+    ...     def fuse(self, xs):
+    ...         return [sum(xs) / len(xs)] * len(xs)
+    >>> [y.item() for y in Mean(channels=1)([torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)])]
+    [0.5, 0.5]
+    >>> Mean(channels=1).offers_gates
+    False
     """
+
+    meet: ClassVar[str] = "last_blocks"
 
     def __init__(
         self,
@@ -73,13 +103,28 @@ class Fusion(nn.Module, ABC):
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """What the layer computes, without the guard."""
 
-    @abstractmethod
+    @property
+    def offers_gates(self) -> bool:
+        """Whether the layer defines :meth:`gates`."""
+        return type(self).gates is not Fusion.gates
+
+    @property
+    def offers_flow(self) -> bool:
+        """Whether the layer can say what is :meth:`carried`: by its gates, or by a definition of its own."""
+        return self.offers_gates or type(self).carried is not Fusion.carried
+
+    @property
+    def offers_cut(self) -> bool:
+        """Whether the layer defines :meth:`cut`."""
+        return type(self).cut is not Fusion.cut
+
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
         """How much each output takes of each source, for these features, by kind: `channel`, `spatial` or both.
 
         Channel gates are (B, to, from, C, 1, 1), spatial ones (B, to, from, 1, H, W); none is negative, and over the
-        sources they sum to one.
+        sources they sum to one. A layer need not define it.
         """
+        raise InputError(f"{type(self).__name__} defines no gates, so nobody can say what a task takes of the others")
 
     def carried(self, xs: Sequence[Tensor]) -> Tensor:
         """How much of each output came of each source, (B, to, from), rows summing to one.
@@ -97,9 +142,12 @@ class Fusion(nn.Module, ABC):
             return shares(contract("bikhw,bkjhw->bij", gates["spatial"][:, :, :, 0], sizes))
         return shares(sizes.sum((3, 4)))
 
-    @abstractmethod
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
-        """The outputs if `to` got its own features in the place of those of `source`, under the same gates."""
+        """The outputs if `to` got its own features in the place of those of `source`, under the same gates.
+
+        A layer need not define it.
+        """
+        raise InputError(f"{type(self).__name__} defines no cut, so none of its connections can be cut")
 
     def extra_repr(self) -> str:
         size = "" if self.size is None else f", size={self.size}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afanet.fusion.base import Fusion, in_full_precision, weighted_sums, without
+from afanet.fusion.base import Fusion, Guarded, in_full_precision, weighted_sums, without
 from afanet.fusion.gates import excess_of, gate_matrices, softmax_over_sources, weights_of
 from afanet.fusion.mix import mix, product
 
@@ -49,10 +49,9 @@ class ChannelAggregation(Fusion):
         size: Sequence[int] | None = None,
         *,
         per_task: bool = False,
-        limit: float = math.inf,
-        protect: Collection[int] | None = None,
+        **guard: Unpack[Guarded],
     ) -> None:
-        super().__init__(channels, tasks, size, limit=limit, protect=protect)
+        super().__init__(channels, tasks, size, **guard)
         self.per_task = per_task
         r = max(2 * channels // 16, 32)
         self.W = nn.Linear(tasks * channels, r, bias=False)

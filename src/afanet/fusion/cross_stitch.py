@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
-from afanet.fusion.base import Fusion, contract, magnitudes, shares, weighted_sums, without
+from afanet.fusion.base import Fusion, Guarded, contract, magnitudes, shares, weighted_sums, without
 
 
 class CrossStitch(Fusion):
@@ -31,16 +31,12 @@ class CrossStitch(Fusion):
     Misra et al., Cross-stitch Networks for Multi-task Learning, CVPR 2016. Parameters ``alpha``: (to, from, C, 1, 1).
     """
 
+    meet = "stages"
+
     def __init__(
-        self,
-        channels: int,
-        tasks: int = 2,
-        size: Sequence[int] | None = None,
-        *,
-        limit: float = math.inf,
-        protect: Collection[int] | None = None,
+        self, channels: int, tasks: int = 2, size: Sequence[int] | None = None, **guard: Unpack[Guarded]
     ) -> None:
-        super().__init__(channels, tasks, size, limit=limit, protect=protect)
+        super().__init__(channels, tasks, size, **guard)
         self.alpha = nn.Parameter(start_weights(tasks)[..., None, None, None].repeat(1, 1, channels, 1, 1))
 
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:

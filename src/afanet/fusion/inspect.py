@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -31,6 +31,27 @@ def fusion_layers(network: nn.Module) -> dict[str, Fusion]:
     return found
 
 
+def lacking(network: nn.Module) -> str:
+    """Sentences on what the network's fusion layers do not define and so cannot be shown; empty where nothing lacks.
+
+    >>> from afanet import Fusion
+    >>> class Mean(Fusion):
+    ...     def fuse(self, xs):
+    ...         return [sum(xs) / len(xs)] * len(xs)
+    >>> print(lacking(nn.ModuleDict({"stem": Mean(4)})))
+    Mean defines no gates: what each task takes of the others is not known. Mean defines no cut: ... cannot be cut.
+    """
+    layers = fusion_layers(network).values()
+    flowless = _kinds(layer for layer in layers if not layer.offers_flow)
+    cutless = _kinds(layer for layer in layers if not layer.offers_cut)
+    said = [f"{kind} defines no gates: what each task takes of the others is not known." for kind in flowless]
+    return " ".join(said + [f"{kind} defines no cut: its connections cannot be cut." for kind in cutless])
+
+
+def _kinds(layers: Iterable[Fusion]) -> list[str]:
+    return list(dict.fromkeys(type(layer).__name__ for layer in layers))
+
+
 @contextmanager
 def record_gates(network: nn.Module) -> Iterator[dict[str, dict[str, Tensor]]]:
     """Inside this context every forward pass leaves its gates in the dict that it gives, by layer and kind.
@@ -38,10 +59,10 @@ def record_gates(network: nn.Module) -> Iterator[dict[str, dict[str, Tensor]]]:
     Channel gates are (B, to, from, C, 1, 1), spatial ones (B, to, from, 1, H, W), tasks in the network's order; over
     the sources they sum to one. Of AFA they are the gates themselves; of cross-stitch and NDDR, which weigh every image
     alike, the shares of the absolute weights. A later pass replaces what an earlier one left. What was recorded stays
-    after the context. In a compiled network call ``network.forward``.
+    after the context. A layer that defines no gates is left out. In a compiled network call ``network.forward``.
 
     Raises:
-        InputError: for a network in which nothing meets.
+        InputError: for a network in which nothing meets, or none of whose layers defines gates.
 
     >>> from afanet import Pooled, create_network, record_gates
     >>> network = create_network("afa", {"age": Pooled(8), "gender": Pooled(2)}, "resnet18", size=(64, 64)).eval()
@@ -50,7 +71,7 @@ def record_gates(network: nn.Module) -> Iterator[dict[str, dict[str, Tensor]]]:
     >>> {kind: tuple(values.shape) for kind, values in gates["backbone.layer4.1"].items()}
     {'channel': (3, 2, 2, 512, 1, 1), 'spatial': (3, 2, 2, 1, 2, 2)}
     """
-    with _recorded(network, _gates) as recorded:
+    with _recorded(network, _gates, lambda layer: layer.offers_gates) as recorded:
         yield recorded
 
 
@@ -67,7 +88,7 @@ def record_flow(network: nn.Module) -> Iterator[dict[str, Tensor]]:
     features are small gives little. Otherwise as :func:`record_gates`.
 
     Raises:
-        InputError: for a network in which nothing meets.
+        InputError: for a network in which nothing meets, or none of whose layers can say what is carried.
 
     >>> from afanet import AFA, record_flow
     >>> network = nn.ModuleDict({"stem": AFA(4, 2, (3, 3))})
@@ -77,7 +98,7 @@ def record_flow(network: nn.Module) -> Iterator[dict[str, Tensor]]:
     tensor([[1., 0.],
             [1., 0.]])
     """
-    with _recorded(network, Fusion.carried) as recorded:
+    with _recorded(network, _carried, lambda layer: layer.offers_flow) as recorded:
         yield recorded
 
 
@@ -85,8 +106,18 @@ def _gates(layer: Fusion, xs: Sequence[Tensor]) -> dict[str, Tensor]:
     return {kind: values.float() for kind, values in layer.gates(xs).items()}
 
 
+def _carried(layer: Fusion, xs: Sequence[Tensor]) -> Tensor:
+    return layer.carried(xs)
+
+
 @contextmanager
-def _recorded(network: nn.Module, reading: Callable[[Fusion, Sequence[Tensor]], Read]) -> Iterator[dict[str, Read]]:
+def _recorded(
+    network: nn.Module, reading: Callable[[Fusion, Sequence[Tensor]], Read], offers: Callable[[Fusion], bool]
+) -> Iterator[dict[str, Read]]:
+    layers = _require_layers(network)
+    if not any(map(offers, layers.values())):
+        kinds = ", ".join(_kinds(layers.values()))
+        raise InputError(f"{kinds} defines no gates, so nobody can say what each task takes of the others: define them")
     recorded: dict[str, Read] = {}
 
     def recorder(name: str) -> Callable[[Fusion, Any, Any], None]:
@@ -96,7 +127,7 @@ def _recorded(network: nn.Module, reading: Callable[[Fusion, Sequence[Tensor]], 
 
         return record
 
-    handles = [layer.register_forward_hook(recorder(name)) for name, layer in _require_layers(network).items()]
+    handles = [layer.register_forward_hook(recorder(name)) for name, layer in layers.items() if offers(layer)]
     try:
         yield recorded
     finally:
@@ -132,7 +163,8 @@ def cut_connection(network: nn.Module, layer: str, to: int, source: int) -> Iter
     Tasks are counted from 0 in the network's order.
 
     Raises:
-        InputError: for a layer that there is not (the nearest is named), or a task that does not take part.
+        InputError: for a layer that there is not (the nearest is named) or that defines no cut, or a task that does not
+            take part.
 
     >>> from afanet import AFA, cut_connection
     >>> network = nn.ModuleDict({"stem": AFA(4, 2, (3, 3))})
@@ -151,6 +183,8 @@ def cut_connection(network: nn.Module, layer: str, to: int, source: int) -> Iter
             f"at {layer} {fusion.tasks} tasks meet, found to={to} and source={source}: "
             f"expected two of 0 to {fusion.tasks - 1}"
         )
+    if not fusion.offers_cut:
+        raise InputError(f"{type(fusion).__name__} at {layer} defines no cut, so none of its connections can be cut")
     inside = False
 
     def replace(layer: Fusion, inputs: tuple[Sequence[Tensor]], output: Any) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afanet.fusion.base import Fusion, contract, magnitudes, shares
+from afanet.fusion.base import Fusion, Guarded, contract, magnitudes, shares
 from afanet.fusion.cross_stitch import start_weights
 
 
@@ -34,16 +34,12 @@ class NDDR(Fusion):
     CVPR 2019.
     """
 
+    meet = "stages"
+
     def __init__(
-        self,
-        channels: int,
-        tasks: int = 2,
-        size: Sequence[int] | None = None,
-        *,
-        limit: float = math.inf,
-        protect: Collection[int] | None = None,
+        self, channels: int, tasks: int = 2, size: Sequence[int] | None = None, **guard: Unpack[Guarded]
     ) -> None:
-        super().__init__(channels, tasks, size, limit=limit, protect=protect)
+        super().__init__(channels, tasks, size, **guard)
         self.convs = nn.ModuleList(nn.Conv2d(tasks * channels, channels, 1, bias=False) for _ in range(tasks))
         self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(tasks))
         with torch.no_grad():

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from afanet.errors import InputError
-from afanet.fusion.base import Fusion, in_full_precision, weighted_sums, without
+from afanet.fusion.base import Fusion, Guarded, in_full_precision, weighted_sums, without
 from afanet.fusion.gates import excess_of, gate_matrices, softmax_over_sources, weights_of
 from afanet.fusion.mix import mix, product
 
@@ -56,10 +56,9 @@ class SpatialAggregation(Fusion):
         size: Sequence[int] | None = None,
         *,
         per_task: bool = False,
-        limit: float = math.inf,
-        protect: Collection[int] | None = None,
+        **guard: Unpack[Guarded],
     ) -> None:
-        super().__init__(channels, tasks, size, limit=limit, protect=protect)
+        super().__init__(channels, tasks, size, **guard)
         if size is None:
             raise InputError(
                 "SpatialAggregation needs size=(height, width): its gates are dense over the features' pixels"

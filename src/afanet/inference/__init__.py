@@ -1,19 +1,19 @@
 """Finished networks on anybody's photos, from a run or from an ONNX file; torch is needed for runs alone."""
 
+from afanet.inference.find import find_photos
 from afanet.inference.model import About, Model
-from afanet.inference.photo import find_photos, prepare, read_photo, to_pixels
+from afanet.inference.network_input import prepare
 from afanet.inference.predictor import Predictor, open_model
-from afanet.inference.results import (
-    Choice,
-    DepthMap,
-    LabelMap,
-    Labels,
-    NormalMap,
-    Number,
-    Result,
-    read_estimate,
-    side_by_side,
-)
+from afanet.inference.together import side_by_side
+from afanet.photo import read_photo, to_pixels
+from afanet.tasks.classification.result import Choice
+from afanet.tasks.depth.result import DepthMap
+from afanet.tasks.kinds import read_estimate
+from afanet.tasks.multi_label.result import Labels
+from afanet.tasks.normals.result import NormalMap
+from afanet.tasks.regression.result import Number
+from afanet.tasks.result import Result
+from afanet.tasks.segmentation.result import LabelMap
 
 __all__ = [
     "About",

@@ -8,6 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from afanet.inference.network_input import prepare
+from afanet.photo import Pixels
+
 Estimates = dict[str, NDArray[np.float32]]
 
 
@@ -19,6 +22,10 @@ class About:
     size: tuple[int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    def prepare(self, photo: Pixels, size: tuple[int, int]) -> NDArray[np.float32]:
+        """A photo (H, W, 3) as the network takes it at `size`, (3, *size); by Pillow unless a subclass has torch."""
+        return prepare(photo, size, self.mean, self.std)
 
 
 class Model(Protocol):

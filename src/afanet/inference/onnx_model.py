@@ -13,8 +13,9 @@ from afanet.errors import InputError
 from afanet.files import parse_json, require_regular
 from afanet.inference.model import About, Estimates
 from afanet.limits import MOST_SIDE
-from afanet.meanings import is_number, is_whole, meaning_fault
 from afanet.names import name_fault
+from afanet.tasks.kinds import meaning_fault
+from afanet.tasks.meaning import is_number, is_whole
 
 FORMAT = 1
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -49,7 +50,7 @@ class OnnxModel:
         if missing := [name for name in self.about.tasks if name not in outputs]:
             raise InputError(f"{path} has no output '{missing[0]}', of which it tells: export the run again")
         for name, meaning in self.about.tasks.items():
-            if fault := meaning_fault(meaning):
+            if fault := meaning_fault(meaning, referred=True):
                 raise _not_ours(path, f"of task '{name}' {fault}")
 
     def estimate(self, images: NDArray[np.float32]) -> Estimates:

@@ -12,10 +12,11 @@ from PIL import Image
 
 from afanet.errors import InputError, shown
 from afanet.inference.model import Model
-from afanet.inference.photo import to_pixels
-from afanet.inference.results import Result, read_estimate
 from afanet.inference.views import average, scaled
 from afanet.limits import MOST_PHOTOS, MOST_PIXELS, MOST_SCALES
+from afanet.photo import to_pixels
+from afanet.tasks.kinds import read_estimate
+from afanet.tasks.result import Result
 
 Photo = str | Path | Image.Image | NDArray[np.uint8]
 
@@ -97,5 +98,6 @@ def open_model(source: str | Path, device: str | None = None) -> Model:
     if path.is_file():
         raise InputError(f"{path} is a file, expected the folder of a run or an .onnx file of `afanet export`")
     from afanet.inference.run_model import RunModel
+    from afanet.runs.run import load_run
 
-    return RunModel(path, device)
+    return RunModel(load_run(path), device)

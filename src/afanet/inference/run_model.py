@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from afanet.comparison.look import Loaded
-from afanet.comparison.runs import Finished
-from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD
+from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD, as_input
 from afanet.errors import InputError
 from afanet.inference.model import About, Estimates
+from afanet.photo import Pixels
+from afanet.runs.loaded import LoadedNetwork
+from afanet.runs.run import Run
+
+
+class AboutRun(About):
+    """As `About`, of a network in torch."""
+
+    def prepare(self, photo: Pixels, size: tuple[int, int]) -> NDArray[np.float32]:
+        """See `About`; by the steps that the network was scored with, to the same bits."""
+        prepared: NDArray[np.float32] = as_input(photo, size).numpy()
+        return prepared
 
 
 class RunModel:
     """A run's network with its checkpoint, as it was scored; its data are needed only where it kept no description.
 
-    `device` is the recipe's if not given. Raises `InputError` for a folder that is none of a finished run.
+    `device` is the recipe's if not given.
     """
 
-    def __init__(self, path: Path, device: str | None = None) -> None:
-        run = Finished.read(path)
+    def __init__(self, run: Run, device: str | None = None) -> None:
         if device:
             run = replace(run, recipe=run.recipe.model_copy(update={"device": device}))
-        self.tasks = run.tasks()
-        self.loaded = Loaded(run, self.tasks)
+        self.tasks = run.tasks
+        self.loaded = LoadedNetwork(run, self.tasks)
         meanings = {name: task.meaning for name, task in self.tasks.items()}
-        self.about = About(meanings, run.recipe.data.size, IMAGENET_MEAN, IMAGENET_STD)
+        self.about: About = AboutRun(meanings, run.recipe.data.size, IMAGENET_MEAN, IMAGENET_STD)
 
     def estimate(self, images: NDArray[np.float32]) -> Estimates:
         """See `Model`; raises `InputError` for a size that the network cannot take."""

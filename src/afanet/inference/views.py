@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afanet.inference.model import Estimates, Model
-from afanet.inference.photo import Pixels, prepare
-from afanet.inference.results.resize import resize, unit
+from afanet.photo import Pixels
+from afanet.tasks.drawing.resize import resize
+from afanet.tasks.kinds import KINDS
 
 
 def average(model: Model, photos: Sequence[Pixels], flip: bool, scales: Sequence[float]) -> Estimates:
@@ -25,7 +26,7 @@ def average(model: Model, photos: Sequence[Pixels], flip: bool, scales: Sequence
     views: dict[str, list[NDArray[np.float32]]] = {name: [] for name in about.tasks}
     for scale in scales:
         size = scaled(about.size, scale)
-        images = np.stack([prepare(photo, size, about.mean, about.std) for photo in photos])
+        images = np.stack([about.prepare(photo, size) for photo in photos])
         for mirrored in (False, True) if flip else (False,):
             found = model.estimate(np.ascontiguousarray(images[..., ::-1]) if mirrored else images)
             for name, meaning in about.tasks.items():
@@ -53,13 +54,8 @@ def _undo(
         return estimate
     if mirrored:
         estimate = estimate[..., ::-1]
-        if meaning["kind"] == "normals":
-            estimate = estimate * np.array([-1, 1, 1], np.float32)[:, None, None]
+    scale = 1.0
     if size != base:
         scale = math.sqrt(size[0] / base[0] * size[1] / base[1])  # as rounded to pixels
         estimate = np.stack([[resize(channel, base) for channel in one] for one in estimate])
-        if meaning["kind"] == "depth":
-            estimate = estimate * np.float32(scale)
-        if meaning["kind"] == "normals":
-            estimate = unit(estimate * np.array([1, 1, 1 / scale], np.float32)[:, None, None], axis=1)
-    return estimate
+    return KINDS[meaning["kind"]].result_class.undo(estimate, mirrored, scale)

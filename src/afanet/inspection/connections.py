@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torchvision import tv_tensors
 
 from afanet.comparison.images import ImageScores
-from afanet.comparison.look import Loaded, Predictor, examples
 from afanet.comparison.statistics import Change, bootstrap_changes
 from afanet.data import Batch, Data
-from afanet.data.files import read_image
-from afanet.data.transforms import evaluation
-from afanet.fusion import cut_connection, record_flow, record_gates
+from afanet.data.transforms import as_input
+from afanet.fusion import Fusion, cut_connection, record_flow, record_gates
+from afanet.fusion.inspect import fusion_layers, lacking
+from afanet.photo import read_photo
 from afanet.progress import Bar
+from afanet.runs.examples import read_test_samples, spread_over
+from afanet.runs.loaded import LoadedNetwork, TaskPredictor
 
 EFFECTS = 400  # changes of a task by a cut that are computed at most; of many connections the strongest are cut
 
@@ -56,37 +55,41 @@ class Cut:
 
 @dataclass(frozen=True)
 class Borrowed:
-    """Who borrowed what on `images` of the `total` test images, and what the connections that were cut are worth."""
+    """Who borrowed what on `images` of the `total` test images, and what the connections that were cut are worth.
+
+    `lacking` says in sentences what the layers do not define, and so is not there.
+    """
 
     images: int
     total: int
     readings: Readings
     cuts: list[Cut]
+    lacking: str = ""
 
 
 def read_photos(files: Sequence[Path], size: tuple[int, int]) -> Tensor:
     """Images of any size as the network takes them, (B, 3, H, W); raises `InputError` for one that cannot be read."""
-    return torch.stack([as_input(read_image(file, "RGB", "photo"), size) for file in files])
-
-
-def as_input(photo: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
-    """A photo (H, W, 3) of any size as the network takes it: resized and normalised, (3, *size)."""
-    sample = {"image": tv_tensors.Image(torch.from_numpy(photo).permute(2, 0, 1)), "targets": {}, "id": ""}
-    image: Tensor = evaluation(size)(sample)["image"].as_subclass(Tensor)
-    return image
+    return torch.stack([as_input(read_photo(file), size) for file in files])
 
 
 @contextmanager
 def reading(network: nn.Module) -> Iterator[Callable[[], tuple[Gates, Readings]]]:
     """Inside this context the function that it gives returns what layers did in the last forward pass, on the CPU.
 
-    Raises `InputError` for a network in which nothing meets.
+    Layers that define no gates are left out. Raises `InputError` for a network in which nothing meets.
     """
-    with record_gates(network) as recorded, record_flow(network) as flows:
+    layers = list(fusion_layers(network).values())
+    with ExitStack() as recording:
+        recorded: Gates = {}
+        flows: dict[str, Tensor] = {}
+        if not layers or any(layer.offers_gates for layer in layers):
+            recorded = recording.enter_context(record_gates(network))
+        if any(layer.offers_flow for layer in layers):
+            flows = recording.enter_context(record_flow(network))
 
         def read() -> tuple[Gates, Readings]:
             gates = {layer: {kind: values.cpu() for kind, values in kinds.items()} for layer, kinds in recorded.items()}
-            return gates, {layer: Reading(flows[layer].cpu(), _kept(kinds)) for layer, kinds in gates.items()}
+            return gates, {layer: Reading(flow.cpu(), _kept(gates.get(layer, {}))) for layer, flow in flows.items()}
 
         yield read
 
@@ -95,7 +98,7 @@ def _kept(kinds: dict[str, Tensor]) -> Tensor | None:
     return kinds["channel"][..., 0, 0].diagonal(dim1=1, dim2=2).mT if "channel" in kinds else None
 
 
-def read_layers(loaded: Loaded, images: Tensor) -> tuple[Gates, Readings]:
+def read_layers(loaded: LoadedNetwork, images: Tensor) -> tuple[Gates, Readings]:
     """What every layer does with these images; raises `InputError` for a network in which nothing meets."""
     with reading(loaded.network) as read:
         loaded.answer(images)
@@ -116,14 +119,26 @@ def strongest(readings: Readings, most: int) -> list[Connection]:
     return [one for one in shares if one in kept]
 
 
-def borrow(predictor: Predictor, data: Data, limit: int) -> Borrowed:
+def to_cut(layers: Mapping[str, Fusion], readings: Readings, most: int) -> list[Connection]:
+    """The connections to cut, up to `most`: those that carry most, then those at layers that define no gates."""
+    known = strongest({layer: one for layer, one in readings.items() if layers[layer].offers_cut}, most)
+    unknown = [
+        (layer, to, source)
+        for layer, fusion in layers.items()
+        if fusion.offers_cut and layer not in readings
+        for to, source in permutations(range(fusion.tasks), 2)
+    ]
+    return [*known, *unknown][:most]
+
+
+def borrow(predictor: TaskPredictor, data: Data, limit: int) -> Borrowed:
     """Read the layers on up to `limit` test images spread over the split, and cut each connection alone on them.
 
     Where that would take more than `EFFECTS` changes of tasks, only the connections that carry most are cut. Raises
     `InputError` for a network in which nothing meets.
     """
     total, names = len(data.test), list(predictor.tasks)
-    chosen = torch.linspace(0, total - 1, min(limit, total)).long().tolist()
+    chosen = spread_over(total, limit)
     whole = _no_scores(predictor)
     parts: list[Readings] = []
     for batch in _batches(predictor, data, chosen):
@@ -131,7 +146,8 @@ def borrow(predictor: Predictor, data: Data, limit: int) -> Borrowed:
             _score(predictor, batch, whole)
         parts.append(read()[1])
     readings = _join(parts)
-    found = {connection: _no_scores(predictor) for connection in strongest(readings, max(1, EFFECTS // len(names)))}
+    connections = to_cut(fusion_layers(predictor.network), readings, max(1, EFFECTS // len(names)))
+    found = {connection: _no_scores(predictor) for connection in connections}
     with Bar(len(chosen), "cutting connections") as bar:
         for batch in _batches(predictor, data, chosen):
             for connection, scores in found.items():
@@ -150,7 +166,7 @@ def borrow(predictor: Predictor, data: Data, limit: int) -> Borrowed:
         )
         for (layer, to, source), scores in found.items()
     ]
-    return Borrowed(len(chosen), total, readings, cuts)
+    return Borrowed(len(chosen), total, readings, cuts, lacking(predictor.network))
 
 
 def _join(parts: Sequence[Readings]) -> Readings:
@@ -163,16 +179,16 @@ def _join(parts: Sequence[Readings]) -> Readings:
     return joined
 
 
-def _batches(predictor: Predictor, data: Data, chosen: Sequence[int]) -> Iterator[Batch]:
+def _batches(predictor: TaskPredictor, data: Data, chosen: Sequence[int]) -> Iterator[Batch]:
     size = predictor.run.recipe.batch_size
     for start in range(0, len(chosen), size):
-        yield examples(data, predictor.tasks, chosen[start : start + size])
+        yield read_test_samples(data, predictor.tasks, chosen[start : start + size])
 
 
-def _no_scores(predictor: Predictor) -> dict[str, ImageScores]:
+def _no_scores(predictor: TaskPredictor) -> dict[str, ImageScores]:
     return {name: ImageScores(task) for name, task in predictor.tasks.items()}
 
 
-def _score(predictor: Predictor, batch: Batch, scores: dict[str, ImageScores]) -> None:
+def _score(predictor: TaskPredictor, batch: Batch, scores: dict[str, ImageScores]) -> None:
     for name, prediction in predictor.predict(batch["image"]).items():
         scores[name].update(prediction, batch["targets"][name])

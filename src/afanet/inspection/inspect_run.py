@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from afanet.comparison.look import Loaded, Predictor
-from afanet.comparison.runs import Finished
 from afanet.errors import InputError
+from afanet.fusion.inspect import lacking
 from afanet.inspection.connections import Cut, Gates, Readings, borrow, read_layers
+from afanet.runs.loaded import LoadedNetwork, TaskPredictor
+from afanet.runs.run import Run
 from afanet.runs.setup import open_tasks
 from afanet.tasks import Described
 
@@ -32,7 +33,7 @@ class Inspection:
     note: str
 
 
-def inspect_run(run: Finished, photos: Tensor | None, limit: int) -> Inspection:
+def inspect_run(run: Run, photos: Tensor | None, limit: int) -> Inspection:
     """Look at normalised `photos` (B, 3, H, W), if any, and at up to `limit` test images; with 0 the data stay closed.
 
     Where the data cannot be read, the photos are all there is, and the note says so. Raises `InputError` for a network
@@ -52,13 +53,17 @@ def inspect_run(run: Finished, photos: Tensor | None, limit: int) -> Inspection:
                 raise
             note += f" The data cannot be read: {error}."
         else:
-            predictor = Predictor(run, tasks)
+            predictor = TaskPredictor(run, tasks)
             gates, of_photos = read_layers(predictor, photos) if photos is not None else ({}, {})
             if not limit:
+                note = f"{note} {lacking(predictor.network)}".rstrip()
                 return Inspection(tasks, gates, of_photos, of_photos, [], note)
             found = borrow(predictor, data, limit)
             note = f"Shares are means over {found.images} of {found.total} test images, on which connections were cut."
+            note = f"{note} {found.lacking}".rstrip()
             return Inspection(tasks, gates, of_photos, found.readings, found.cuts, note)
     assert photos is not None  # without photos the test images were read, or refused
-    gates, of_photos = read_layers(Loaded(run, described), photos)
+    loaded = LoadedNetwork(run, described)
+    gates, of_photos = read_layers(loaded, photos)
+    note = f"{note} {lacking(loaded.network)}".rstrip()
     return Inspection(described, gates, of_photos, of_photos, [], note)

@@ -1,9 +1,38 @@
 """Networks: any single-task networks woven into one, and ready-made ones by method and backbone."""
 
-from afanet.networks.create import METHODS, create_network
-from afanet.networks.layout import Layout, Point
-from afanet.networks.outputs import Dense, Output, Pooled
-from afanet.networks.weave import weave
-from afanet.networks.woven import Woven
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["METHODS", "Dense", "Layout", "Output", "Point", "Pooled", "Woven", "create_network", "weave"]
+if TYPE_CHECKING:
+    from afanet.networks.create import create_network
+    from afanet.networks.layout import Layout, Point
+    from afanet.networks.methods import METHODS, Method, register_method
+    from afanet.networks.outputs import Dense, Output, Pooled
+    from afanet.networks.weaving import weave
+    from afanet.networks.woven import Woven
+
+__all__ = [
+    "METHODS",
+    "Dense",
+    "Layout",
+    "Method",
+    "Output",
+    "Point",
+    "Pooled",
+    "Woven",
+    "create_network",
+    "register_method",
+    "weave",
+]
+
+# Opened when they are asked for: the list of methods and the kinds of output need no torch.
+_FILES = {"create_network": "create", "weave": "weaving", "Woven": "woven"}
+_FILES |= dict.fromkeys(("Layout", "Point"), "layout")
+_FILES |= dict.fromkeys(("METHODS", "Method", "register_method"), "methods")
+_FILES |= dict.fromkeys(("Dense", "Output", "Pooled"), "outputs")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FILES:
+        raise AttributeError(f"module 'afanet.networks' has no attribute '{name}'")
+    return getattr(import_module(f"afanet.networks.{_FILES[name]}"), name)

@@ -2,55 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
-from inspect import signature
 from typing import Any
 
 from torch import Tensor, nn
 
 from afanet.errors import InputError, unknown
-from afanet.fusion import AFA, NDDR, ChannelAggregation, CrossStitch, SpatialAggregation
 from afanet.networks.backbones import Backbone
 from afanet.networks.heads import DenseHead, PooledHead
-from afanet.networks.mtan import attend
+from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
-from afanet.networks.weave import require_task_names, weave
+from afanet.networks.weaving import require_task_names, weave
 from afanet.networks.woven import Woven
-
-
-@dataclass(frozen=True)
-class Method:
-    """Whether the tasks share their backbone, where branches meet and in what, and whether each task attends to it."""
-
-    share: bool = False
-    meet: str | None = None
-    fusion: Callable[..., nn.Module] | None = None
-    attend: bool = False
-
-    @property
-    def gated(self) -> bool:
-        """Whether its fusion layers have gates, which each task may have for itself."""
-        return self.fusion is not None and "per_task" in signature(self.fusion).parameters
-
-
-# Where branches meet, after so many shared stages.
-MEET: dict[str, Callable[[Backbone, int], list[str]]] = {
-    "stages": lambda backbone, shared: backbone.stages[shared:],
-    "blocks": lambda backbone, shared: [block for stage in backbone.blocks[shared:] for block in stage],
-    "last_blocks": lambda backbone, shared: backbone.blocks[-1],
-}
-METHODS: dict[str, Method] = {
-    "single": Method(),
-    "hard": Method(share=True),
-    "mtan": Method(share=True, attend=True),
-    "cross_stitch": Method(meet="stages", fusion=CrossStitch),
-    "nddr": Method(meet="stages", fusion=NDDR),
-    "afa": Method(meet="last_blocks", fusion=AFA),
-    "afa_channel": Method(meet="last_blocks", fusion=ChannelAggregation),
-    "afa_spatial": Method(meet="last_blocks", fusion=SpatialAggregation),
-}
 
 
 class SingleTask(nn.Module):
@@ -83,9 +47,8 @@ def create_network(
     """A multi-task network by method and backbone: images (B, 3, H, W) in, ``{task: output}`` out.
 
     Args:
-        method: "single" (branches side by side), "hard" (one backbone, a head a task), "mtan" (the same, each task
-            with attention of its own to each stage), "cross_stitch" and "nddr" (branches meet after each stage), or
-            "afa" (after each block of the last stage), of which "afa_channel" and "afa_spatial" are either half.
+        method: a name in `METHODS`, which has a line on each, such as "afa" or "single"; one that was registered, see
+            :func:`~afanet.networks.register_method`; or ``FILE.py:Class``, see :func:`~afanet.trust_code`.
         outputs: for each task ``Dense(channels)``, a DeepLabv3+ head with (B, channels, H, W) at the images' size, or
             ``Pooled(channels)``, mean pooling and a linear layer with (B, channels); ``("dense", channels)`` and
             ``("pooled", channels)`` will do, and both kinds may stand in one network.
@@ -111,51 +74,68 @@ def create_network(
     >>> {task: tuple(y.shape) for task, y in network(torch.rand(1, 3, 70, 90)).items()}
     {'depth': (1, 1, 70, 90), 'scene': (1, 5)}
     """
-    if method not in METHODS:
-        raise unknown("method", method, METHODS)
-    if not outputs:
-        raise InputError("create_network got no outputs: expected Dense(channels) or Pooled(channels) for each task")
-    require_task_names(outputs)
     row = METHODS[method]
-    wanted = {task: _output(task, output) for task, output in outputs.items()}
+    wanted = _outputs(outputs)
     stride = output_stride or (16 if any(isinstance(output, Dense) for output in wanted.values()) else 32)
     if stride not in (8, 16, 32):
         raise InputError(f"output_stride={stride} is unknown: expected 8, 16 or 32")
+    _require_possible(method, row, meet, trunk, fusion_options)
+    branches: dict[str, SingleTask] = {}
+    for task, output in wanted.items():
+        if not branches or trunk or not row.share:
+            body = Backbone(backbone, output_stride=stride, multi_grid=multi_grid, weights=weights, size=size)
+        branches[task] = SingleTask(body, _head(body, output, stride))
+    _require_trunk(trunk, body, backbone)
+    shared = f"backbone.{body.stages[trunk - 1]}" if trunk else "backbone" if row.share else None
+    layer, points = row.layer, []
+    if layer is not None:
+        points = [f"backbone.{name}" for name in MEET[meet or layer.meet](body, trunk or 0)]
+    fusion = None if layer is None else partial(layer, **fusion_options)
+    network = weave(branches, points, fusion, share=shared, example=(1, 3, *size))
+    if row.finished is not None:
+        network = row.finished(network, (1, 3, *size))
+    network.weights_report = body.weights_report
+    return network
+
+
+def _require_possible(
+    method: str, row: Method, meet: str | None, trunk: int | None, fusion_options: Mapping[str, Any]
+) -> None:
+    """Raise `InputError` for what this method has no use for."""
     if fusion_options and row.fusion is None:
         raise InputError(f"method '{method}' has no fusion layers to give {', '.join(fusion_options)} to")
     if meet is not None and meet not in MEET:
         raise unknown("meet", meet, MEET)
     if meet and row.fusion is None:
         raise InputError(f"method '{method}' has no fusion layers to meet in: expected no meet={meet!r}")
-    if trunk is not None and (method == "single" or row.attend):
-        raise InputError(f"method '{method}' cannot share a trunk of {trunk} stages: hard, cross_stitch, nddr, afa can")
+    if trunk is not None and not row.trunk:
+        can = listed(lambda row: row.trunk)
+        raise InputError(f"method '{method}' cannot share a trunk of {trunk} stages: choose {can}, which can")
     if fusion_options.get("per_task") and not row.gated:
         raise InputError(f"method '{method}' has no gates for each task to have its own: expected no per_task")
-    branches: dict[str, SingleTask] = {}
-    for task, output in wanted.items():
-        if not branches or trunk or not row.share:
-            body = Backbone(backbone, output_stride=stride, multi_grid=multi_grid, weights=weights, size=size)
-        head: nn.Module
-        if isinstance(output, Dense):
-            head = DenseHead(body.channels, output.channels, stride)
-        else:
-            head = PooledHead(body.channels, output.channels)
-        branches[task] = SingleTask(body, head)
+
+
+def _require_trunk(trunk: int | None, body: Backbone, backbone: str) -> None:
+    """Raise `InputError` for a trunk of no stage, or of all."""
     if trunk is not None and not 0 < trunk < len(body.stages):
         raise InputError(
             f"trunk={trunk}, but '{backbone}' has {len(body.stages)} stages: expected 1 to {len(body.stages) - 1}, "
             "or method hard to share all"
         )
-    shared = f"backbone.{body.stages[trunk - 1]}" if trunk else "backbone" if row.share else None
-    place = meet or row.meet
-    points = [f"backbone.{layer}" for layer in MEET[place](body, trunk or 0)] if place else []
-    fusion = None if row.fusion is None else partial(row.fusion, **fusion_options)
-    example = (1, 3, *size)
-    network = weave(branches, points, fusion, share=shared, example=example)
-    if row.attend:
-        network = attend(network, example)
-    network.weights_report = body.weights_report
-    return network
+
+
+def _head(body: Backbone, output: Output, stride: int) -> nn.Module:
+    if isinstance(output, Dense):
+        return DenseHead(body.channels, output.channels, stride)
+    return PooledHead(body.channels, output.channels)
+
+
+def _outputs(outputs: Mapping[str, Output | tuple[str, int]]) -> dict[str, Output]:
+    """Checked, and in their own terms."""
+    if not outputs:
+        raise InputError("create_network got no outputs: expected Dense(channels) or Pooled(channels) for each task")
+    require_task_names(outputs)
+    return {task: _output(task, output) for task, output in outputs.items()}
 
 
 def _output(task: str, output: Output | tuple[str, int]) -> Output:

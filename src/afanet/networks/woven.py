@@ -15,7 +15,7 @@ from afanet.networks.gate import require_plain_graph, require_plain_source
 class Woven(nn.Module):
     """Several single-task networks in one: an image in, ``{task: output}`` out.
 
-    Made by :func:`~afanet.networks.weave.weave`.
+    Made by :func:`~afanet.networks.weaving.weave`.
 
     Attributes:
         branches: the single-task networks by task name.

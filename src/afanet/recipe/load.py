@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from afanet import outside
 from afanet.errors import InputError, shown, unknown
 from afanet.recipe.schema import WEIGHTS, Recipe, recipe_keys
 from afanet.yaml_file import DEEPEST, read_yaml
@@ -107,25 +108,38 @@ def _read(source: str | Path) -> dict[str, Any]:
 
 
 def _anchor(values: dict[str, Any], folder: Path) -> None:
-    """Make the relative paths of a recipe, those of data and weights, begin at `folder`."""
+    """Make the relative paths of a recipe, those of data, weights and outside code, begin at `folder`."""
     if "data" in values:
-        values["data"] = _with_roots_in(folder, values["data"])
+        values["data"] = _with_paths_in(folder, values["data"])
     network = values.get("network")
-    weights = network.get("weights") if isinstance(network, dict) else None
-    if isinstance(weights, str) and weights not in WEIGHTS:
-        values["network"] = {**values["network"], "weights": str(folder / weights)}
+    if isinstance(network, dict):
+        values["network"] = network = {
+            key: _anchored(value, folder) if key in ("method", "head") else value for key, value in network.items()
+        }
+        weights = network.get("weights")
+        if isinstance(weights, str) and weights not in WEIGHTS:
+            network["weights"] = str(folder / weights)
 
 
-def _with_roots_in(folder: Path, value: Any) -> Any:
-    """`value` with every `root` in it, for some data sets are made of others, beginning at `folder`."""
+def _with_paths_in(folder: Path, value: Any) -> Any:
+    """`value` with every `root` and reference in it, for some data sets are made of others, beginning at `folder`."""
     if isinstance(value, list):
-        return [_with_roots_in(folder, part) for part in value]
+        return [_with_paths_in(folder, part) for part in value]
     if not isinstance(value, dict):
         return value
-    return {
-        key: str(folder / inner) if key == "root" and isinstance(inner, str | Path) else _with_roots_in(folder, inner)
-        for key, inner in value.items()
-    }
+    return {key: _path_in(folder, key, inner) for key, inner in value.items()}
+
+
+def _path_in(folder: Path, key: object, value: Any) -> Any:
+    if key == "root" and isinstance(value, str | Path):
+        return str(folder / value)
+    if key in ("name", "kind") and isinstance(value, str):
+        return _anchored(value, folder)
+    return _with_paths_in(folder, value)
+
+
+def _anchored(name: Any, folder: Path) -> Any:
+    return outside.anchored(name, folder) if isinstance(name, str) and outside.is_reference(name) else name
 
 
 def _explain(error: ValidationError, source: str | Path) -> InputError:

@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from afanet.limits import MOST_COUNT, MOST_SIDE
 from afanet.names import name_fault
+from afanet.networks.methods import listed
 
 WEIGHTS = ("none", "pretrained")  # anything else is a file
 
@@ -69,7 +70,7 @@ class DataRecipe(Section):
 class NetworkRecipe(Section):
     """Which network; see `afanet.create_network`."""
 
-    method: str = Field(description="single, hard, cross_stitch, nddr, mtan, afa, afa_channel or afa_spatial")
+    method: str = Field(description=f"{listed()}; one of your own as FILE.py:CLASS")
     backbone: str = Field(description="a timm model with stages, such as resnet18")
     weights: Annotated[str, AfterValidator(_weights)] = Field(
         "none", description="of the backbone: none, pretrained (timm downloads them) or a file"
@@ -133,6 +134,9 @@ class Recipe(Section):
     """Everything that decides a training run."""
 
     name: str = Field(description="name of the recipe, of which the run folder takes its own")
+    code: dict[str, str] = Field(
+        {}, description="SHA-256 of each file of your own code that is named here, kept when a run begins"
+    )
     data: DataRecipe
     tasks: tuple[TaskName, ...] | None = Field(None, min_length=1, description="tasks to learn, all if not given")
     losses: dict[TaskName, dict[str, Any]] = Field(

@@ -19,14 +19,21 @@ ROWS = 200  # of a table at most: the connections that carry most
 
 
 def connections(readings: Readings, cuts: Sequence[Cut], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Every connection with its share, the mean over the images read, and the changes if it was cut."""
+    """Every connection with its share, the mean over the images read, and the changes if it was cut.
+
+    The share is None at a layer that does not say what it carries.
+    """
     effects = {(cut.layer, cut.to, cut.source): cut.changes for cut in cuts}
     rows = []
     for layer, to, source in strongest(readings, sum(len(names) ** 2 for _ in readings)):
         changes: dict[str, Change] = effects.get((layer, names[to], names[source]), {})
         share = readings[layer].flow.mean(0)[to, source].item()
         rows.append({"layer": layer, "to": names[to], "source": names[source], "share": share, "changes": changes})
-    return rows
+    unread = [cut for cut in cuts if cut.layer not in readings]
+    return rows + [
+        {"layer": cut.layer, "to": cut.to, "source": cut.source, "share": None, "changes": cut.changes}
+        for cut in unread
+    ]
 
 
 def flow_table(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> Table:
@@ -37,7 +44,13 @@ def flow_table(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Desc
         table.add_column(escape(heading), justify="right")
     for row in _rows(readings, cuts, tasks):
         effects = [" ".join(f"{text} {MARKS[verdict]}" for text, verdict in cell) for cell in row["effects"]]
-        cells = [row["layer"], row["to"], row["source"], f"{row['share']:.1%}", *effects]
+        cells = [
+            row["layer"],
+            row["to"],
+            row["source"],
+            "?" if row["share"] is None else f"{row['share']:.1%}",
+            *effects,
+        ]
         table.add_row(*map(escape, cells))
     return table
 
@@ -55,7 +68,7 @@ def section(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Describ
         "many": len(names) > MANY,
         "headings": _headings(cuts, tasks),
         "rows": _rows(readings, cuts, tasks),
-        "connections": len(names) * (len(names) - 1) * len(readings),
+        "connections": len(connections(readings, cuts, names)),
         "cuts": len(cuts),
         "marks": MARKS,
     }

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from afanet.comparison.statistics import Change
-from afanet.tasks.segmentation.task import palette
+from afanet.tasks.drawing.palette import palette
 
 Line = tuple[Sequence[float], NDArray[np.float64]]  # x, and a row of y for each seed
 

@@ -9,7 +9,10 @@ from afanet.files import write_whole
 from afanet.progress import say
 from afanet.recipe.load import load_recipe
 from afanet.report.pictures import draw_predictions
-from afanet.training.run import Run, train
+from afanet.runs.examples import predict_examples
+from afanet.runs.folder import RunFolder
+from afanet.runs.run import Run
+from afanet.training.run import train
 
 MARK = "afanet-demo.txt"
 PICTURE = "predictions.png"
@@ -27,13 +30,13 @@ def run_demo(folder: Path) -> dict[str, Run]:
     runs = {}
     for method in ("single", "afa"):
         run = folder / method
-        there = ": trained already" if (run / "metrics.json").exists() else ""
+        there = ": trained already" if RunFolder(run).finished else ""
         say(f"\n{method}{there}")
         try:
             runs[method] = train(load_recipe("rooms", {"network.method": method}), run, resume=True)
         except InputError as error:
             raise InputError(f"{error} (remove {folder} to begin the demo anew)") from None
-    afa = runs["afa"]
-    predictions = {method: run.predictions for method, run in runs.items()}
-    draw_predictions(folder / PICTURE, afa.examples, afa.tasks, predictions)
+    examples = {method: predict_examples(run) for method, run in runs.items()}
+    predictions = {method: of_method.predictions for method, of_method in examples.items()}
+    draw_predictions(folder / PICTURE, examples["afa"].samples, runs["afa"].tasks, predictions)
     return runs

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from afanet.comparison.look import Look, Predictor, examples, look
-from afanet.comparison.runs import BASE, Group
+from afanet.comparison.groups import BASE, Group
+from afanet.comparison.look import Look, look
 from afanet.data import Data
 from afanet.fusion.inspect import fusion_layers
 from afanet.inspection.connections import Borrowed, borrow
 from afanet.report.gains import choose, image_figures, image_gains
+from afanet.runs.examples import read_test_samples
+from afanet.runs.loaded import TaskPredictor
 from afanet.tasks import Task
 
 SHOWN, LEAST = 24, 8  # images shown of all methods together, and of each at least
@@ -51,7 +53,7 @@ def examine(groups: Sequence[Group], data: Data, tasks: dict[str, Task]) -> Exam
     shown = max(LEAST, SHOWN // max(1, len(others)))
     if len(others) == len(groups):
         return Examination(data, tasks, {group.title: _examine(group, data, tasks, shown) for group in others})
-    base = Predictor(groups[0].runs[0], tasks)
+    base = TaskPredictor(groups[0].runs[0], tasks)
     seen = look(base, data)
     figures = image_figures(seen.scores, tasks)
     predictions: Predictions = {} if others else _predict(base, data, choose({}, len(data.test), shown))
@@ -69,7 +71,7 @@ def _examine(
     shown: int,
     base: Mapping[str, Sequence[float]] | None = None,
 ) -> Examined:
-    predictor = Predictor(group.runs[0], tasks)
+    predictor = TaskPredictor(group.runs[0], tasks)
     seen = look(predictor, data)
     gains = image_gains(image_figures(seen.scores, tasks), base, tasks) if base else {}
     chosen = choose(gains, len(data.test), shown)
@@ -77,6 +79,6 @@ def _examine(
     return Examined(seen, gains, _predict(predictor, data, chosen), met)
 
 
-def _predict(predictor: Predictor, data: Data, chosen: Sequence[int]) -> Predictions:
-    found = predictor.predict(examples(data, predictor.tasks, chosen)["image"])
+def _predict(predictor: TaskPredictor, data: Data, chosen: Sequence[int]) -> Predictions:
+    found = predictor.predict(read_test_samples(data, predictor.tasks, chosen)["image"])
     return {index: {name: found[name][place] for name in found} for place, index in enumerate(chosen)}

@@ -11,9 +11,10 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from torch import Tensor
 
-from afanet.comparison.look import examples
+from afanet.data.transforms import denormalise
 from afanet.report.examine import Examination
-from afanet.report.pictures import as_url, photograph
+from afanet.report.pictures import as_url
+from afanet.runs.examples import read_test_samples
 from afanet.tasks import DenseTask, PooledTask, Task
 
 
@@ -25,9 +26,9 @@ def gallery(examination: Examination) -> list[dict[str, Any]]:
     methods = examination.methods
     shown = []
     for index in sorted({index for one in methods.values() for index in one.predictions}):
-        sample = examples(examination.data, examination.tasks, [index])
+        sample = read_test_samples(examination.data, examination.tasks, [index])
         found = {title: one.predictions[index] for title, one in methods.items() if index in one.predictions}
-        photo = (photograph(sample["image"][0]).numpy() * 255).astype(np.uint8)
+        photo = denormalise(sample["image"][0])
         shown.append(
             {
                 "id": sample["id"][0],

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from afanet.data.transforms import denormalise
 from afanet.inspection.inspect_run import Inspection
 from afanet.report.borrowed import section
 from afanet.report.flows import flow_drawing, together
-from afanet.report.pictures import as_url, photograph
+from afanet.report.pictures import as_url
 from afanet.report.template import render
 
 
@@ -32,7 +33,7 @@ def inspect_page(title: str, ids: Sequence[str], images: Tensor | None, found: I
 
 def _photo(place: int, image: Tensor, found: Inspection) -> dict[str, Any]:
     """A photo, a map for each layer and task (one where all tasks share it), and its flows where they are its own."""
-    photo = (photograph(image).numpy() * 255).astype(np.uint8)
+    photo = denormalise(image)
     names = list(found.tasks)
     maps = []
     for layer, kinds in found.gates.items():

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from afanet.comparison import tables
 from afanet.comparison.compare import Comparison, Row
-from afanet.comparison.look import DISTANCES, Look
-from afanet.comparison.runs import BASE
+from afanet.comparison.groups import BASE
+from afanet.comparison.look import Look
 from afanet.errors import InputError
 from afanet.files import read_text
 from afanet.recipe.load import dump_recipe
@@ -28,7 +28,6 @@ from afanet.report.flows import MANY
 from afanet.report.gallery import gallery
 from afanet.report.template import render
 from afanet.tasks import ColourBar, DenseTask, Swatches, Task
-from afanet.tasks.depth.task import Depth
 
 Line = tuple[str, str, list[tuple[str, str, str]]]  # as `tables.lines` has it
 
@@ -62,6 +61,7 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
                 title,
                 one.borrowed.images,
                 one.borrowed.total,
+                one.borrowed.lacking,
                 section(one.borrowed.readings, one.borrowed.cuts, comparison.tasks),
             )
             for title, one in shown.items()
@@ -154,14 +154,14 @@ def _details(
     found = []
     for name, task in tasks.items():
         drawn = []
-        if isinstance(task, Depth):
-            centres = (np.arange(DISTANCES) + 0.5) * task.max_metres / DISTANCES
+        if isinstance(task, DenseTask) and (bins := task.bins):
+            centres = (np.arange(len(bins)) + 0.5) * bins.most / len(bins)
             series: dict[str, charts.Line] = {}
             for title, seen in looks.items():
-                errors, pixels = seen.distances[name].numpy()
+                errors, pixels = seen.binned[name].numpy()
                 known = pixels > 0
                 series[title] = (centres[known].tolist(), (errors[known] / pixels[known])[None])
-            drawn.append(charts.lines(series, ink, "mean absolute error, m, by true distance", "metres"))
+            drawn.append(charts.lines(series, ink, bins.title, bins.axis))
         if task.names and all(seen.scores[name].has("confmat") for seen in looks.values()):
             matrices = {title: seen.scores[name].sums("confmat").double().numpy() for title, seen in looks.items()}
             if any(matrix.ndim != 2 for matrix in matrices.values()):

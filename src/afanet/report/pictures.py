@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -18,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from afanet.data import Batch
-from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD
+from afanet.data.transforms import denormalise
 from afanet.files import write_whole
 from afanet.tasks import ColourBar, DenseTask, Legend, PooledTask, Swatches, Task
 
@@ -48,7 +47,7 @@ def draw_predictions(
 
     for sample in range(samples):
         axes = figure.add_subplot(grid[(sample, 0) if dense else (0, sample)])
-        axes.imshow(photograph(examples["image"][sample]))
+        axes.imshow(denormalise(examples["image"][sample]))
         axes.set_title("image" if dense and sample == 0 else "", fontsize=9)
         axes.set_xlabel(_words(pooled, examples["targets"], runs, sample), fontsize=8)
         _bare(axes)
@@ -78,12 +77,6 @@ def as_url(pixels: NDArray[np.uint8], form: str, longest: int = 224) -> str:
     file = io.BytesIO()
     picture.save(file, form, optimize=True)
     return f"data:image/{form.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def photograph(image: Tensor) -> Tensor:
-    """The normalised image (3, H, W) as it was, (H, W, 3) from 0 to 1."""
-    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
-    return (image.permute(1, 2, 0) * std + mean).clamp(0, 1)
 
 
 def _words(

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from afanet.tasks import Task
 
-Scores = Mapping[str, Mapping[str, float]]
+Scores = Mapping[str, Mapping[str, float | None]]
 
 
 def metrics_table(runs: Mapping[str, Scores], tasks: Mapping[str, Task]) -> Table:

@@ -11,6 +11,7 @@ from typing import Any
 from afanet import __version__
 from afanet.errors import InputError, shown
 from afanet.files import path_in, write_whole
+from afanet.outside import require_unchanged, short_name
 from afanet.paths import require_run
 from afanet.recipe.load import load_recipe
 from afanet.recipe.schema import Recipe
@@ -45,6 +46,9 @@ class RunFolder:
         self.costs = path / "costs.json"
         self.picture = path / "predictions.png"
 
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
     @classmethod
     def fresh(cls, path: Path) -> RunFolder:
         """A folder that does not exist yet, or is empty; it is not made.
@@ -74,7 +78,9 @@ class RunFolder:
                 f"{path} has a {folder.recipe.name}, but nothing else that train writes, so it is no run folder to "
                 "resume in: give another one with --out"
             )
-        then, now = (leaves(r.model_dump(mode="json")) for r in (folder.read_recipe(), recipe))
+        begun = folder.read_recipe()
+        require_unchanged(begun.code)
+        then, now = (leaves(r.model_dump(mode="json", exclude={"code"})) for r in (begun, recipe))
         for key in then | now:
             if then.get(key) != now.get(key) and key not in MAY_DIFFER:
                 raise InputError(
@@ -99,6 +105,11 @@ class RunFolder:
         if not self.recipe.is_file():
             return False
         return _is_log(self.log) or _is_checkpoint(self.checkpoint) or RunFolder(self.single).is_run
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end here."""
+        return self.metrics.is_file()
 
     @property
     def learnt(self) -> bool:
@@ -144,16 +155,6 @@ class RunFolder:
     def write(self, file: Path, results: dict[str, Any]) -> None:
         """Keep results as JSON, with null for a figure that nothing was there to compute from."""
         write_whole(file, json.dumps(strict(results), indent=2, allow_nan=False) + "\n")
-
-    def read_metrics(self) -> dict[str, Any] | None:
-        """The results at the end of training, None where the run did not come to it; runs of before kept no threads.
-
-        Raises `InputError` as `read_results` does.
-        """
-        if not self.metrics.is_file():
-            return None
-        results = self.read_results()
-        return {"tasks": results["tasks"], "threads": results.get("threads")}
 
 
 def _minor(version: str) -> tuple[int, ...]:
@@ -226,7 +227,7 @@ def default_folder(recipe: Recipe) -> Path:
     >>> default_folder(load_recipe("rooms")).as_posix()
     'runs/rooms-afa-seed0'
     """
-    return path_in(Path("runs"), f"{recipe.name}-{recipe.network.method}-seed{recipe.seed}")
+    return path_in(Path("runs"), f"{recipe.name}-{short_name(recipe.network.method)}-seed{recipe.seed}")
 
 
 def strict(value: Any) -> Any:

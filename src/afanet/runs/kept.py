@@ -17,8 +17,9 @@ from pydantic_core import PydanticCustomError
 
 from afanet.errors import InputError
 from afanet.files import read_json
-from afanet.meanings import MOST, meaning_fault
 from afanet.recipe.schema import TaskName
+from afanet.tasks.kinds import meaning_fault
+from afanet.tasks.meaning import MOST
 
 THREADS = 65_536  # at most
 

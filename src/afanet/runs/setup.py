@@ -18,7 +18,9 @@ from afanet.errors import InputError, unknown
 from afanet.limits import MOST_TASKS
 from afanet.networks import create_network
 from afanet.progress import say
+from afanet.recipe.code import require_code
 from afanet.recipe.schema import Recipe
+from afanet.runs.checkpoint import load_checkpoint
 from afanet.tasks import Described, Task
 
 
@@ -26,8 +28,9 @@ def open_whole(recipe: Recipe) -> Data:
     """The recipe's data, all of them in order.
 
     Raises `InputError` for data that cannot be used, for the first problem found in their labels, for a person or scene
-    in two splits, and for a split without a sample.
+    in two splits, for a split without a sample, and for outside code as `require_code` does.
     """
+    require_code(recipe)
     data = open_data(recipe.data.name, recipe.data.root, recipe.data.size, **recipe.data.options)
     problems = [*data.problems, *leaks(data)]
     if problems:
@@ -67,6 +70,7 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
     """The recipe's network for these tasks, its backbones with `weights`; raises `InputError` for endless tasks."""
     if len(tasks) > MOST_TASKS:
         raise InputError(f"there are {len(tasks):,} tasks, expected at most {MOST_TASKS:,}: choose some with tasks")
+    require_code(recipe)
     options: dict[str, Any] = {} if recipe.network.guard is None else {"limit": recipe.network.guard}
     if recipe.network.per_task:
         options["per_task"] = True
@@ -82,6 +86,13 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
         trunk=recipe.network.trunk,
         **options,
     )
+
+
+def load_network(recipe: Recipe, tasks: Mapping[str, Described], weights: Path) -> nn.Module:
+    """The recipe's network for these tasks with the weights of a checkpoint; raises as `load_checkpoint` does."""
+    network = build_network(recipe, tasks, weights="none")
+    load_checkpoint(network, weights)
+    return network
 
 
 @contextmanager

@@ -1,23 +1,43 @@
-"""What can be learnt: each task knows its head's shape, its loss, its metrics and its picture."""
+"""What can be learnt: a kind of task is one folder, with its head's shape, loss, metrics, labels and answers."""
 
-from afanet.tasks.classification.task import Classification
-from afanet.tasks.depth.task import Depth
-from afanet.tasks.described import Described, Description
-from afanet.tasks.multi_label.task import MultiLabel
-from afanet.tasks.normals.task import Normals
-from afanet.tasks.ordinal.task import Ordinal
-from afanet.tasks.read import read_task
-from afanet.tasks.regression.task import Regression
-from afanet.tasks.segmentation.task import Segmentation
-from afanet.tasks.task import ColourBar, DenseTask, Legend, PooledTask, Swatches, Task
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from afanet.tasks.classification.task import Classification
+    from afanet.tasks.depth.task import Depth
+    from afanet.tasks.described import Described, Description
+    from afanet.tasks.kinds import KINDS, Kind, read_task, register_task
+    from afanet.tasks.multi_label.task import MultiLabel
+    from afanet.tasks.normals.task import Normals
+    from afanet.tasks.ordinal.task import Ordinal
+    from afanet.tasks.regression.task import Regression
+    from afanet.tasks.segmentation.task import Segmentation
+    from afanet.tasks.task import ColourBar, DenseTask, Legend, PooledTask, Swatches, Task
+
+# Each is imported when it is asked for: results and kinds do without torch, which tasks need.
+_MODULES = {
+    "classification.task": ("Classification",),
+    "depth.task": ("Depth",),
+    "described": ("Described", "Description"),
+    "kinds": ("KINDS", "Kind", "read_task", "register_task"),
+    "multi_label.task": ("MultiLabel",),
+    "normals.task": ("Normals",),
+    "ordinal.task": ("Ordinal",),
+    "regression.task": ("Regression",),
+    "segmentation.task": ("Segmentation",),
+    "task": ("ColourBar", "DenseTask", "Legend", "PooledTask", "Swatches", "Task"),
+}
 
 __all__ = [
+    "KINDS",
     "Classification",
     "ColourBar",
     "DenseTask",
     "Depth",
     "Described",
     "Description",
+    "Kind",
     "Legend",
     "MultiLabel",
     "Normals",
@@ -28,4 +48,12 @@ __all__ = [
     "Swatches",
     "Task",
     "read_task",
+    "register_task",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"afanet.tasks.{module}"), name)
+    raise AttributeError(f"module 'afanet.tasks' has no attribute '{name}'")

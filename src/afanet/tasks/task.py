@@ -21,11 +21,12 @@ from afanet.tasks.across import ALONE, Across
 class Task(ABC):
     """One thing to learn from an image; a network's output and a sample's target share its `name`.
 
-    `output` is what the network's head must give. `higher_is_better` has one entry for every metric, and
-    `main_metric` is the one that stands for the task where there is room for only one. `names` are its classes or
-    labels; there are none where targets are numbers.
+    `kind` is the name of its kind, under which that is registered. `output` is what the network's head must give.
+    `higher_is_better` has one entry for every metric, and `main_metric` is the one that represents the task where there
+    is room for only one. `names` are its classes or labels; there are none where targets are numbers.
     """
 
+    kind: str
     name: str
     output: Output
     main_metric: str
@@ -80,6 +81,15 @@ class Task(ABC):
     def meaning(self) -> dict[str, Any]:
         """What an estimate has to be read by, as JSON: its `kind`, and the kind's names, units and colours."""
 
+    @classmethod
+    @abstractmethod
+    def from_meaning(cls, name: str, meaning: Mapping[str, Any]) -> Self:
+        """The task of that name whose `meaning` this is, with the usual loss; the meaning has been checked."""
+
+    @abstractmethod
+    def change(self, before: Tensor, after: Tensor) -> str:
+        """What changed between the logits of two passes over one image, as a clause such as "moved by 0.1 m"."""
+
     @abstractmethod
     def metrics(self) -> MetricCollection:
         """Fresh metrics, updated with `(predict(logits), target)` and computed over a whole set."""
@@ -106,6 +116,27 @@ class ColourBar:
 Legend = Swatches | ColourBar
 
 
+@dataclass(frozen=True)
+class Readout:
+    """Whole numbers for every pixel, `values` (H, W) from 0 to 65535: names of the legend, or `steps` to the `unit`."""
+
+    values: Tensor
+    steps: int = 1
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class ErrorBins:
+    """Equal bins from 0 to `most` by which errors are charted: the chart's title, and its axis."""
+
+    most: float
+    title: str
+    axis: str
+
+    def __len__(self) -> int:
+        return 20
+
+
 class DenseTask(Task):
     """A task with a value for every pixel, which can be drawn.
 
@@ -114,6 +145,7 @@ class DenseTask(Task):
 
     error_limit: float
     error_unit: str
+    bins: ErrorBins | None = None  # of `binned_errors`, for a kind that has them
 
     @property
     @abstractmethod
@@ -128,10 +160,30 @@ class DenseTask(Task):
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
         """How wrong one prediction is at each pixel, float32 (H, W); no number where there is no label."""
 
+    def binned_errors(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Of a batch, the sum of errors in each of the `bins` and the pixels in it, float64 (2, len(bins))."""
+        raise NotImplementedError(f"{type(self).__name__} has no bins")
+
+    def change(self, before: Tensor, after: Tensor) -> str:
+        """The mean of the error of the second prediction, with the first as its target."""
+        moved = self.error(self.predict(after)[0], self.predict(before)[0]).nanmean().item()
+        return f"moved by {moved:.2f} {self.error_unit} on average"
+
+    def readout(self, value: Tensor) -> Readout | None:
+        """One prediction as numbers that a page reads out under the cursor; None where there is nothing to say."""
+        return None
+
 
 class PooledTask(Task):
     """A task with one value for the whole image, which can be said in a word."""
 
+    unit = "of probability"  # of estimates, in a sentence
+
     @abstractmethod
     def caption(self, value: Tensor) -> str:
         """One prediction or one target in words."""
+
+    def change(self, before: Tensor, after: Tensor) -> str:
+        """The largest change of an estimate."""
+        moved = (self.estimate(before) - self.estimate(after)).abs().max().item()
+        return f"moved by {moved:.3f} {self.unit} at most".replace("  ", " ")

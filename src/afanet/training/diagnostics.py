@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from afanet.data import Batch
+from afanet.data.transforms import denormalise
 from afanet.fusion.inspect import fusion_layers, record_gates
 from afanet.tasks import DenseTask, Task
 
@@ -50,7 +51,7 @@ def gate_statistics(network: nn.Module, images: Tensor) -> dict[str, float]:
     other. `network` is called in eval mode.
     """
     statistics: dict[str, float] = {}
-    if not fusion_layers(network):
+    if not any(layer.offers_gates for layer in fusion_layers(network).values()):
         return statistics
     network.eval()
     with record_gates(network) as recorded, torch.no_grad():
@@ -66,9 +67,7 @@ def pictures(
     batch: Batch, predictions: Mapping[str, Tensor], tasks: Mapping[str, Task]
 ) -> dict[str, NDArray[np.uint8]]:
     """For each dense task one picture (H, 3 W, 3): the batch's first image, its truth, its prediction."""
-    image = batch["image"][0].cpu()
-    low, high = image.amin(), image.amax()
-    photo = (255 * (image - low) / (high - low).clamp(min=1e-6)).byte().permute(1, 2, 0).numpy()
+    photo = denormalise(batch["image"][0])
     return {
         f"prediction/{name}": np.concatenate(
             [photo, task.picture(batch["targets"][name][0]), task.picture(predictions[name][0])], axis=1

@@ -15,6 +15,7 @@ from afanet.data import Batch
 from afanet.distributed.norms import synchronise_norms
 from afanet.distributed.sums import across, average
 from afanet.fusion.guard import GradientGuard
+from afanet.networks.memory_format import channels_last
 from afanet.recipe.schema import Recipe
 from afanet.tasks import Task
 from afanet.training.balancing.balancer import Balancer
@@ -175,15 +176,6 @@ def draw_seed(*numbers: object) -> int:
     (True, False)
     """
     return int.from_bytes(blake2b(repr(numbers).encode(), digest_size=8).digest(), "big") >> 1
-
-
-def channels_last(network: nn.Module) -> nn.Module:
-    """`network` with its kernels laid out as its images are."""
-    # Not `network.to`, which fails on parameters of five axes, as cross-stitch has.
-    for parameter in network.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    return network
 
 
 def freeze_norms(network: nn.Module) -> list[nn.Module]:

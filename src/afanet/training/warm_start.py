@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError
 from afanet.names import name_fault
+from afanet.networks.methods import listed
 from afanet.runs.checkpoint import PREFIX, read_checkpoint
-from afanet.runs.folder import RunFolder
+from afanet.runs.run import load_begun
 
 
 def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], heads: bool = True) -> str:
@@ -20,37 +21,40 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
     `heads` only backbones are loaded. Raises `InputError` for a run of another method, for a task that none of the runs
     has or two have, and for branches that differ from this network's; nothing is left out silently.
     """
-    found: dict[str, tuple[Path, dict[str, Tensor]]] = {}
+    branches: dict[str, tuple[Path, dict[str, Tensor]]] = {}
     for path in runs:
-        folder = RunFolder.existing(path)
-        recipe = folder.read_recipe()
-        if recipe.network.method != "single":
+        run = load_begun(path)
+        if run.recipe.network.method != "single":
             raise InputError(
-                f"{path} is a run of method '{recipe.network.method}', expected 'single': a warm start begins with "
+                f"{path} is a run of method '{run.recipe.network.method}', expected 'single': a warm start begins with "
                 "single-task networks"
             )
-        weights = read_checkpoint(folder.weights(recipe))["state_dict"]
+        weights = read_checkpoint(run.folder.weights(run.recipe))["state_dict"]
         for task in dict.fromkeys(name.split(".")[2] for name in weights if name.startswith(f"{PREFIX}branches.")):
             if fault := name_fault(task):
                 raise InputError(f"{path} has weights of a task {task!r:.80}, which {fault}: train it anew")
-            if task in found and task in tasks:
-                raise InputError(f"task '{task}' stands in {found[task][0]} and in {path}: give one of them")
+            if task in branches and task in tasks:
+                raise InputError(f"task '{task}' stands in {branches[task][0]} and in {path}: give one of them")
             start = f"{PREFIX}branches.{task}."
-            found[task] = path, {name.removeprefix(start): w for name, w in weights.items() if name.startswith(start)}
+            branches[task] = (
+                path,
+                {name.removeprefix(start): w for name, w in weights.items() if name.startswith(start)},
+            )
     loaded = []
     for task in tasks:
-        if task not in found:
+        if task not in branches:
             raise InputError(
-                f"no run given has task '{task}', found {', '.join(found) or 'none'}: train it by the method 'single'"
+                f"no run given has task '{task}', found {', '.join(branches) or 'none'}: "
+                "train it by the method 'single'"
             )
-        path, weights = found[task]
+        path, weights = branches[task]
         branch = network.get_submodule(f"branches.{task}")
         expected = branch.state_dict()
         own = _backbone(expected)
         if not own or own != _backbone(network.get_submodule(f"branches.{tasks[0]}").state_dict()):
             raise InputError(
                 f"task '{task}' has no whole backbone of its own in this network, which single-task networks could be "
-                "loaded into: warm start a method that shares no trunk, such as afa, cross_stitch or nddr"
+                f"loaded into: warm start a method that shares no trunk: {listed(lambda row: row.fusion is not None)}"
             )
         wanted = {name: tensor for name, tensor in expected.items() if heads or name.startswith("backbone.")}
         for name, tensor in wanted.items():

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_m
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from afanet.tasks import Segmentation
-from afanet.tasks.segmentation.task import palette
+from afanet.tasks.drawing.palette import palette
 
 CLASSES = 5
 TASK = Segmentation([f"class {index}" for index in range(CLASSES)])

@@ -96,7 +96,7 @@ def test_other_loggers_get_the_same_and_go_on_with_their_run(
         return made[-1]
 
     monkeypatch.setitem(loggers.LOGGERS, "mlflow", make)
-    monkeypatch.setattr("afanet.training.run.check_loggers", lambda names: None)
+    monkeypatch.setattr("afanet.training.job.check_loggers", lambda names: None)
     recipe = small(loggers=["mlflow"])
     train(recipe, tmp_path / "run")
     train(recipe, tmp_path / "run", resume=True)

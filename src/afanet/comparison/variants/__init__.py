@@ -6,12 +6,13 @@ import re
 from importlib import resources
 from pathlib import Path
 
-from afanet.comparison.runs import NOT_METHOD, PROTOCOL
+from afanet.comparison.groups import PROTOCOL
 from afanet.errors import InputError, shown
 from afanet.recipe.load import change_recipe
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import for_method
 from afanet.runs.folder import leaves
+from afanet.runs.siblings import NOT_METHOD
 from afanet.yaml_file import read_yaml
 
 HERE = resources.files("afanet.comparison.variants")

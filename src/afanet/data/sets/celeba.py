@@ -9,13 +9,15 @@ import torch
 from torchvision import tv_tensors
 from torchvision.datasets import CelebA
 
-from afanet.data.files import other_layout, read_image, require_path
+from afanet.data.data_set import DataSet
+from afanet.data.files import other_layout, require_path
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.sets.present import present_items
 from afanet.data.task_names import name_fault
 from afanet.data.transforms import evaluation, training
 from afanet.errors import InputError
 from afanet.files import require_regular
+from afanet.photo import read_photo
 from afanet.tasks import Classification, MultiLabel, Task
 
 LISTS = ("list_attr_celeba.txt", "identity_CelebA.txt", "list_bbox_celeba.txt", "list_landmarks_align_celeba.txt")
@@ -145,7 +147,7 @@ class Faces(Reader):
         return f"person {int(self.identity[index])}"
 
     def __call__(self, index: int) -> Sample:
-        pixels = torch.from_numpy(read_image(self.photos[index], "RGB", "photo"))
+        pixels = torch.from_numpy(read_photo(self.photos[index]))
         worn = self.attributes[index].long()
         apart = zip(map(task_name, self.names), worn, strict=True)
         return {
@@ -153,3 +155,11 @@ class Faces(Reader):
             "targets": dict(apart) if self.apart else {"attributes": worn},
             "id": f"celeba/{self.photos[index].name}",
         }
+
+
+DATA_SET = DataSet(
+    open=open_celeba,
+    marks=("celeba/list_attr_celeba.txt", "list_attr_celeba.txt"),
+    licence="non-commercial research only, by its authors' agreement",
+    people=True,
+)

@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from torchvision import tv_tensors
 from torchvision.datasets import Cityscapes
 
-from afanet.data.files import other_layout, read_image, require_path, require_shape
+from afanet.data.data_set import DataSet
+from afanet.data.files import other_layout, require_path, require_shape
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.sets.present import present_items
 from afanet.data.transforms import DepthMap, evaluation, training
 from afanet.errors import InputError
 from afanet.files import read_json
+from afanet.label_files import read_image
+from afanet.photo import read_photo
 from afanet.tasks import Depth, Segmentation
 
 EXPECTED = (
@@ -103,7 +106,7 @@ class Streets(Reader):
 
     def __call__(self, street: Street) -> Sample:
         paths = dict(zip(self.kinds, self.files(street), strict=True))
-        image = read_image(paths["leftImg8bit"], "RGB", "photo")
+        image = read_photo(paths["leftImg8bit"])
         ids = read_image(paths["gtFine"], "L", "label map")
         labels = self.table[ids]
         if UNKNOWN in labels:
@@ -150,3 +153,10 @@ def read_camera(path: Path) -> tuple[float, float]:
             f"{path} has baseline {baseline} m and fx {fx} pixels, expected about 0.2 and 2260: copy it again"
         )
     return baseline, fx
+
+
+DATA_SET = DataSet(
+    open=open_cityscapes,
+    marks=("leftImg8bit", "gtFine", "disparity"),
+    licence="the Cityscapes terms: non-commercial use such as research and teaching, no redistribution",
+)

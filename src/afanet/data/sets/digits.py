@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torchvision import tv_tensors
 
+from afanet.data.data_set import DataSet
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.transforms import evaluation
 from afanet.errors import InputError
@@ -85,3 +86,9 @@ class Pairs(Reader):
             "targets": {"left": torch.tensor(self.labels[left]), "right": torch.tensor(self.labels[right])},
             "id": f"digits/{self.stream}/{self.seed}/{index}:{self.originals[left]}+{self.originals[right]}",
         }
+
+
+DATA_SET = DataSet(
+    open=open_digits,
+    licence="CC BY 4.0 (Optical Recognition of Handwritten Digits, UCI Machine Learning Repository)",
+)

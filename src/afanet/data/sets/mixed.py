@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import Field, PositiveFloat
 
-from afanet.data.declared import Declared, declare
+from afanet.data.data_set import DataSet
 from afanet.data.sample import Data, Size, Split
 from afanet.data.sets.joined import Joined, JoinedReader, JoinedTransform
+from afanet.declared import Declared, declare
 from afanet.errors import InputError, unknown
 from afanet.tasks import Task
 
@@ -111,3 +112,6 @@ def _join(splits: Sequence[Split], tasks: Sequence[Mapping[str, Task]], names: S
 def _said(parts: Sequence[Part], sentences: Sequence[Sequence[str]]) -> list[str]:
     pairs = enumerate(zip(parts, sentences, strict=True), start=1)
     return [f"part {number} ({part.name}): {sentence}" for number, (part, said) in pairs for sentence in said]
+
+
+DATA_SET = DataSet(open=open_mixed)

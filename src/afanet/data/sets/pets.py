@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torchvision import tv_tensors
 from torchvision.datasets import OxfordIIITPet
 
-from afanet.data.files import open_image, other_layout, read_image, require_path, require_shape
+from afanet.data.data_set import DataSet
+from afanet.data.files import other_layout, require_path, require_shape
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.sets.present import present_items
 from afanet.data.transforms import evaluation, training
 from afanet.errors import InputError
 from afanet.files import MOST_BYTES, require_regular
+from afanet.label_files import read_image
+from afanet.photo import read_photo
 from afanet.tasks import Classification, Segmentation
 
 FOLDER = "oxford-iiit-pet"
@@ -103,13 +105,8 @@ class Pets(Reader):
         }
 
 
-def read_photo(path: Path) -> NDArray[np.uint8]:
-    """The pixels of a photo, (H, W, 3): some of the published ones are GIF or BMP, though all are called `.jpg`.
-
-    Raises `InputError` like `files.read_image`.
-    """
-    try:
-        with open_image(path, ("GIF", "BMP")) as image:
-            return np.array(image.convert("RGB"))
-    except Exception:  # Pillow raises as many kinds as there are ways for a file to be broken
-        return read_image(path, "RGB", "photo")
+DATA_SET = DataSet(
+    open=open_pets,
+    marks=("oxford-iiit-pet/annotations", "annotations/trimaps"),
+    licence="CC BY-SA 4.0; the photos' rights remain with their owners",
+)

@@ -1,1 +1,9 @@
 """The distance to what each pixel shows."""
+
+from afanet.tasks.kinds import Kind
+
+KIND = Kind(
+    task="afanet.tasks.depth.task:Depth",
+    column="afanet.tasks.depth.column:DepthColumn",
+    result="afanet.tasks.depth.result:DepthMap",
+)

@@ -12,66 +12,16 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics import Metric, MetricCollection
+from torchmetrics import MetricCollection
 
 from afanet.errors import InputError, shown, unknown
 from afanet.networks.outputs import Dense
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.depth.losses import DEPTH_LOSSES
-from afanet.tasks.task import ColourBar, DenseTask
+from afanet.tasks.depth.metrics import ERRORS, WITHIN, DepthScores, measured
+from afanet.tasks.task import ColourBar, DenseTask, ErrorBins, Readout
 
-ERRORS = ("abs", "rel", "sq_rel", "log10", "rmse", "rmse_ln", "rmse_log10")
-WITHIN = ("delta1", "delta2", "delta3")
 NEAREST = 1e-3
-
-
-def measured(target: Tensor) -> Tensor:
-    """Where a depth map holds a measurement: 0, and whatever is no finite number, is none."""
-    return (target > 0) & target.isfinite()
-
-
-class DepthScores(Metric):
-    """The usual ten figures of depth, each over all measured pixels of the set, summed in float64.
-
-    With prediction p and truth t in metres, E the mean over pixels and r = max(p / t, t / p):
-
-    - `abs` E|p - t| and `rmse` sqrt E(p - t)^2, in metres
-    - `rel` E|p - t| / t, `sq_rel` E(p - t)^2 / t (in metres)
-    - `log10` E|log10 p - log10 t|, `rmse_ln` sqrt E(ln p - ln t)^2, `rmse_log10` the same with log10
-    - `delta1`, `delta2`, `delta3`: the fraction of pixels with r < 1.25, 1.25^2, 1.25^3
-
-    >>> scores = DepthScores()
-    >>> scores.update(torch.tensor([[[[1.0, 4.0]]]]), torch.tensor([[[[2.0, 0.0]]]]))
-    >>> {name: round(value.item(), 3) for name, value in scores.compute().items() if name in ("abs", "rel")}
-    {'abs': 1.0, 'rel': 0.5}
-    """
-
-    full_state_update = False
-    sums: Tensor
-    pixels: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        sums = torch.zeros(len(ERRORS) + len(WITHIN), dtype=torch.float64)
-        self.add_state("sums", default=sums, dist_reduce_fx="sum")
-        self.add_state("pixels", default=torch.tensor(0), dist_reduce_fx="sum")
-
-    def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Count a batch: two maps of one shape, in metres, the prediction positive."""
-        valid = measured(target)
-        p, t = prediction[valid].double(), target[valid].double()
-        error, ln = p - t, p.log() - t.log()
-        log10 = ln / np.log(10)
-        ratio = torch.maximum(p / t, t / p)
-        terms = [error.abs(), error.abs() / t, error**2 / t, log10.abs(), error**2, ln**2, log10**2]
-        terms += [(ratio < 1.25**power).double() for power in (1, 2, 3)]
-        self.sums += torch.stack([term.sum() for term in terms])
-        self.pixels += valid.sum()
-
-    def compute(self) -> dict[str, Tensor]:
-        """All ten; not a number where nothing was measured."""
-        means = dict(zip(ERRORS + WITHIN, self.sums / self.pixels, strict=True))
-        return {name: mean.sqrt() if name.startswith("rmse") else mean for name, mean in means.items()}
 
 
 class Depth(DenseTask):
@@ -89,6 +39,7 @@ class Depth(DenseTask):
     0.306
     """
 
+    kind = "depth"
     main_metric = "abs"
     error_unit = "m"
     loss_name = "l1"
@@ -149,12 +100,17 @@ class Depth(DenseTask):
     def meaning(self) -> dict[str, Any]:
         """`depth` in the `unit` m, with `colours` from 0 to `far` metres."""
         bar = self.legend
-        return {"kind": "depth", "unit": bar.unit, "far": bar.high, "colours": bar.colours.tolist()}
+        return {"kind": self.kind, "unit": bar.unit, "far": bar.high, "colours": bar.colours.tolist()}
 
     def fault(self, target: Tensor) -> str | None:
         """A depth that is negative or no finite number."""
         wrong = target[(target < 0) | ~target.isfinite()]
         return f"depth {wrong[0]}, expected metres, or 0 for none" if len(wrong) else None
+
+    @classmethod
+    def from_meaning(cls, name: str, meaning: Mapping[str, Any]) -> Self:
+        """See `Task`."""
+        return cls(meaning["far"], name)
 
     def metrics(self) -> MetricCollection:
         """Ten figures: see `DepthScores`."""
@@ -164,6 +120,28 @@ class Depth(DenseTask):
         """The absolute error in metres."""
         wrong = (prediction - target).abs().masked_fill(~measured(target), torch.nan)
         return wrong.reshape(wrong.shape[-2:])
+
+    @property
+    def bins(self) -> ErrorBins:  # type: ignore[override]
+        """By the true distance, up to the far end of the colours."""
+        return ErrorBins(self.max_metres, "mean absolute error, m, by true distance", "metres")
+
+    def binned_errors(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """See `DenseTask`; absolute errors in metres, beyond the last bin in the last."""
+        where, bins = measured(target), len(self.bins)
+        truth = target[where].double()
+        bin_of = (truth / self.max_metres * bins).long().clamp(max=bins - 1)
+        errors = torch.bincount(bin_of, (prediction[where].double() - truth).abs(), minlength=bins)
+        return torch.stack([errors, torch.bincount(bin_of, minlength=bins).double()])
+
+    def change(self, before: Tensor, after: Tensor) -> str:
+        """The mean distance by which depth moved."""
+        moved = (self.predict(before)[0] - self.predict(after)[0]).abs().mean().item()
+        return f"depth moved by {moved:.3f} m on average"
+
+    def readout(self, value: Tensor) -> Readout:
+        """Centimetres, of which 65535 reach 655 m."""
+        return Readout((value.reshape(value.shape[-2:]) * 100).round().clamp(0, 65535), 100, "m")
 
     @property
     def legend(self) -> ColourBar:

@@ -2,77 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics import Metric, MetricCollection
+from torchmetrics import MetricCollection
 
 from afanet.networks.outputs import Dense
 from afanet.tasks.across import ALONE, Across
+from afanet.tasks.normals.metrics import WITHIN, NormalsScores, known
 from afanet.tasks.task import DenseTask, Swatches
 
-WITHIN = {"within_11": 11.25, "within_22": 22.5, "within_30": 30.0}
-BINS_PER_DEGREE = 100
 SHORTEST = 1e-3
 DIRECTIONS = {"left": (-1, 0, 0), "right": (1, 0, 0), "up": (0, 1, 0), "down": (0, -1, 0), "to the camera": (0, 0, 1)}
-
-
-def known(target: Tensor) -> Tensor:
-    """Where a map of normals (..., 3, H, W) says something, (..., 1, H, W): 0, 0, 0 or no finite number is nothing."""
-    length: Tensor = target.norm(dim=-3, keepdim=True)
-    return (length > 0) & length.isfinite()
-
-
-class NormalsScores(Metric):
-    """The usual six figures of surface normals, each over all labelled pixels of the set.
-
-    Of the angle between prediction and truth, in degrees: `mean`, `median`, `rmse` (the root of the mean square), and
-    the fractions `within_11`, `within_22`, `within_30` of angles below 11.25, 22.5 and 30. The median comes from a
-    histogram with bins of 0.01 degrees, so it is off by half of one at most; mean and square are summed in float64. A
-    prediction of length 0 has no direction and counts as 90 degrees off.
-
-    >>> scores = NormalsScores()
-    >>> right, tilted = torch.tensor([1.0, 0, 0]), torch.tensor([1.0, 1, 0])
-    >>> scores.update(torch.stack([right, tilted])[..., None, None], right.expand(2, 3)[..., None, None])
-    >>> {name: round(value.item(), 2) for name, value in scores.compute().items() if name in ("mean", "within_30")}
-    {'mean': 22.5, 'within_30': 0.5}
-    """
-
-    full_state_update = False
-    sums: Tensor
-    histogram: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("sums", default=torch.zeros(2, dtype=torch.float64), dist_reduce_fx="sum")
-        bins = torch.zeros(180 * BINS_PER_DEGREE, dtype=torch.int64)
-        self.add_state("histogram", default=bins, dist_reduce_fx="sum")
-
-    def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Count a batch: two maps (B, 3, H, W), of vectors of any length but 0."""
-        where = known(target)[:, 0]
-        p, t = (x.movedim(1, -1)[where].double() for x in (prediction, target))
-        # Of cosine and sine both: an arc cosine near 1 would lose half of the digits.
-        angle = torch.atan2(torch.linalg.cross(p, t).norm(dim=1), (p * t).sum(1)).rad2deg()
-        angle = torch.where((p == 0).all(1), 90.0, angle)  # of no direction, for which the loss too has a cosine of 0
-        self.sums += torch.stack([angle.sum(), (angle**2).sum()])
-        last = len(self.histogram) - 1
-        places = (angle.nan_to_num(180.0) * BINS_PER_DEGREE).long().clamp(max=last)
-        self.histogram += places.bincount(minlength=last + 1)
-
-    def compute(self) -> dict[str, Tensor]:
-        """All six; not a number where nothing was labelled."""
-        below = self.histogram.cumsum(0)
-        pixels = below[-1]
-        mean, square = self.sums / pixels
-        middle = torch.stack([(pixels - 1) // 2, pixels // 2])  # the two in the middle, one and the same if odd
-        median = (torch.searchsorted(below, middle, right=True).double() + 0.5).mean() / BINS_PER_DEGREE
-        angles = {"mean": mean, "median": torch.where(pixels > 0, median, torch.nan), "rmse": square.sqrt()}
-        return angles | {name: below[round(most * BINS_PER_DEGREE) - 1] / pixels for name, most in WITHIN.items()}
 
 
 class Normals(DenseTask):
@@ -89,6 +35,7 @@ class Normals(DenseTask):
     0.2
     """
 
+    kind = "normals"
     main_metric = "mean"
     error_limit = 60.0
     error_unit = "°"
@@ -133,7 +80,12 @@ class Normals(DenseTask):
     @property
     def meaning(self) -> dict[str, Any]:
         """`normals`, with `directions` and their `colours`."""
-        return {"kind": "normals", "directions": list(self.legend.names), "colours": self.legend.colours.tolist()}
+        return {"kind": self.kind, "directions": list(self.legend.names), "colours": self.legend.colours.tolist()}
+
+    @classmethod
+    def from_meaning(cls, name: str, meaning: Mapping[str, Any]) -> Self:
+        """See `Task`."""
+        return cls(name)
 
     def metrics(self) -> MetricCollection:
         """Six figures: see `NormalsScores`."""

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import Metric, MetricCollection
-from torchmetrics.classification import MulticlassCohenKappa, MulticlassConfusionMatrix
+from torchmetrics.classification import MulticlassCohenKappa
 
 from afanet.errors import InputError
 from afanet.networks.outputs import Pooled
 from afanet.tasks.across import ALONE, Across
-from afanet.tasks.classification.task import OneOff
+from afanet.tasks.classification.metrics import UNLABELLED, OneOff
+from afanet.tasks.ordinal.metrics import OrdinalScores
 from afanet.tasks.task import PooledTask
-
-UNLABELLED = -1
-
-
-class OrdinalScores(MulticlassConfusionMatrix):
-    """`accuracy`, and `mae`, the mean number of classes between prediction and truth, over the set.
-
-    Not a number where nothing was labelled.
-
-    >>> import torch
-    >>> scores = OrdinalScores(num_classes=4, ignore_index=-1)
-    >>> scores.update(torch.tensor([0, 1, 3, 0]), torch.tensor([1, 1, 1, -1]))
-    >>> {name: round(value.item(), 3) for name, value in scores.compute().items()}
-    {'accuracy': 0.333, 'mae': 1.0}
-    """
-
-    def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
-        confusion = self.confmat.double()
-        place = torch.arange(len(confusion), device=confusion.device)
-        off = confusion * (place[:, None] - place).abs()
-        return {"accuracy": confusion.trace() / confusion.sum(), "mae": off.sum() / confusion.sum()}
 
 
 class Ordinal(PooledTask):
@@ -61,6 +41,7 @@ class Ordinal(PooledTask):
     0.3133
     """
 
+    kind = "ordinal"
     main_metric = "mae"
 
     def __init__(self, name: str, classes: Sequence[str]) -> None:
@@ -99,7 +80,12 @@ class Ordinal(PooledTask):
     @property
     def meaning(self) -> dict[str, Any]:
         """`ordinal`, with its `classes` in their order, of which the median is decided for."""
-        return {"kind": "ordinal", "classes": list(self.classes)}
+        return {"kind": self.kind, "classes": list(self.classes)}
+
+    @classmethod
+    def from_meaning(cls, name: str, meaning: Mapping[str, Any]) -> Self:
+        """See `Task`."""
+        return cls(name, meaning["classes"])
 
     def metrics(self) -> MetricCollection:
         """`accuracy`, `mae` (in classes), `one_off` (the share at most one class off) and `kappa`, over the set.

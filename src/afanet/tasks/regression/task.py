@@ -3,61 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics import Metric, MetricCollection
+from torchmetrics import MetricCollection
 
 from afanet.errors import InputError
 from afanet.networks.outputs import Pooled
 from afanet.tasks.across import ALONE, Across
+from afanet.tasks.regression.metrics import RegressionScores
 from afanet.tasks.task import PooledTask
-
-
-class RegressionScores(Metric):
-    """Errors of one number over all labelled samples of the set, summed in float64; a truth of NaN counts nowhere.
-
-    With prediction p, truth t and E the mean over samples:
-
-    - `mae` E|p - t| and `rmse` sqrt E(p - t)^2, in the number's own unit
-    - `r2` 1 - E(p - t)^2 / E(t - E t)^2: 1 is perfect, 0 as good as always saying the mean
-
-    Not a number where nothing was labelled; `r2` neither where all truths are the same. Squares are summed about
-    `centre`, so that truths far from zero do not cancel.
-
-    >>> scores = RegressionScores(centre=50)
-    >>> scores.update(torch.tensor([30.0, 50.0, 8.0]), torch.tensor([20.0, 40.0, torch.nan]))
-    >>> {name: round(value.item(), 3) for name, value in scores.compute().items()}
-    {'mae': 10.0, 'rmse': 10.0, 'r2': 0.0}
-    """
-
-    full_state_update = False
-    sums: Tensor
-    samples: Tensor
-
-    def __init__(self, centre: float) -> None:
-        super().__init__()
-        self.centre = centre
-        self.add_state("sums", default=torch.zeros(4, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("samples", default=torch.tensor(0), dist_reduce_fx="sum")
-
-    def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Count a batch: two vectors of one length, in the number's own unit."""
-        known = target.isfinite()
-        p, t = prediction[known].double(), target[known].double()
-        error, place = p - t, t - self.centre
-        self.sums += torch.stack([error.abs().sum(), (error**2).sum(), place.sum(), (place**2).sum()])
-        self.samples += known.sum()
-
-    def compute(self) -> dict[str, Tensor]:
-        """All three."""
-        mae, mse, mean, square = self.sums / self.samples
-        spread = square - mean**2
-        # What rounding leaves of truths that are all the same is no spread.
-        spread = torch.where(spread > 1e-12 * square, spread, torch.nan)
-        return {"mae": mae, "rmse": mse.sqrt(), "r2": 1 - mse / spread}
 
 
 class Regression(PooledTask):
@@ -78,6 +36,7 @@ class Regression(PooledTask):
     0.125
     """
 
+    kind = "regression"
     main_metric = "mae"
 
     def __init__(self, name: str, low: float, high: float, unit: str = "") -> None:
@@ -121,7 +80,15 @@ class Regression(PooledTask):
     def meaning(self) -> dict[str, Any]:
         """`regression`, with its `unit`, its usual `range` and the `decimals` worth showing."""
         low, high = self.centre - self.half, self.centre + self.half
-        return {"kind": "regression", "unit": self.unit, "range": [low, high], "decimals": self.decimals}
+        return {"kind": self.kind, "unit": self.unit, "range": [low, high], "decimals": self.decimals}
+
+    @classmethod
+    def from_meaning(cls, name: str, meaning: Mapping[str, Any]) -> Self:
+        """See `Task`; raises `InputError` for a meaning without a range, which the first runs did not keep."""
+        if "range" not in meaning:
+            raise InputError(f"the meaning of task '{name}' has no 'range': the run is of another version")
+        low, high = meaning["range"]
+        return cls(name, low, high, meaning["unit"])
 
     def metrics(self) -> MetricCollection:
         """`mae` and `rmse` in the unit, and `r2`: see `RegressionScores`."""

@@ -11,68 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassConfusionMatrix
 
 from afanet.networks.outputs import Dense
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.class_weights import read_class_weights, weighted_cross_entropy
-from afanet.tasks.task import DenseTask, Swatches
-
-# Ten hues that stay apart under the common colour deficiencies (M. Petroff, arXiv:2107.02270).
-HUES = ("3f90da", "ffa90e", "94a4a2", "bd1f01", "832db6", "a96b59", "e76300", "b9ac70", "717581", "92dadd")
-
-
-def palette(classes: int) -> NDArray[np.uint8]:
-    """The first `classes` colours, (classes, 3) uint8: ten hues, then the same ones lighter and darker.
-
-    >>> palette(11)[[0, 10]].tolist()
-    [[63, 144, 218], [159, 200, 236]]
-    """
-    hues = np.array([list(bytes.fromhex(hue)) for hue in HUES], dtype=np.float64)
-    rounds = [hues, 255 - (255 - hues) * 0.5, hues * 0.55, 255 - (255 - hues) * 0.22, hues * 0.3]
-    table = np.concatenate([rounds[i % len(rounds)] for i in range(-(-classes // len(hues)))])
-    return table[:classes].round().astype(np.uint8)
-
-
-class SegmentationScores(MulticlassConfusionMatrix):
-    """mIoU, pixel accuracy, class accuracy and frequency-weighted IoU from one confusion matrix over the set.
-
-    With n_tp the pixels of class t that were predicted as p, t_c = sum_p n_cp and
-    IoU_c = n_cc / (t_c + sum_t n_tc - n_cc):
-
-    - `miou`: mean of IoU_c over the classes that occur in the truth
-    - `pixel_accuracy`: sum_c n_cc / sum_c t_c
-    - `class_accuracy`: mean of n_cc / t_c over the classes that occur in the truth
-    - `fw_iou`: sum_c t_c IoU_c / sum_c t_c
-
-    Fractions, 0 to 1; not a number where the truth has no labelled pixel. A class that the truth does not
-    have counts neither as 0 nor as 1: it is left out of both means, while the pixels wrongly given to it count
-    against the classes they are of. (torchmetrics' `MulticlassJaccardIndex` counts a class that is
-    absent but predicted once as 0, so a single pixel can cost a whole class; where every class occurs
-    the two are equal.)
-
-    >>> import torch
-    >>> scores = SegmentationScores(num_classes=3, ignore_index=255)
-    >>> scores.update(torch.tensor([[0, 0, 1, 2]]), torch.tensor([[0, 0, 0, 255]]))
-    >>> {name: round(value.item(), 3) for name, value in scores.compute().items()}
-    {'miou': 0.667, 'pixel_accuracy': 0.667, 'class_accuracy': 0.667, 'fw_iou': 0.667}
-    """
-
-    def __init__(self, num_classes: int, ignore_index: int) -> None:
-        # Checking the values would search every batch for its distinct ones.
-        super().__init__(num_classes, ignore_index=ignore_index, validate_args=False)
-
-    def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
-        confusion = self.confmat.double()
-        truth, predicted, correct = confusion.sum(1), confusion.sum(0), confusion.diagonal()
-        occurs = truth > 0
-        iou = (correct / (truth + predicted - correct))[occurs]
-        return {
-            "miou": iou.mean(),
-            "pixel_accuracy": correct.sum() / truth.sum(),
-            "class_accuracy": (correct / truth)[occurs].mean(),
-            "fw_iou": (truth[occurs] * iou).sum() / truth.sum(),
-        }
+from afanet.tasks.drawing.palette import palette
+from afanet.tasks.segmentation.metrics import SegmentationScores
+from afanet.tasks.task import DenseTask, Readout, Swatches
 
 
 class Segmentation(DenseTask):
@@ -89,6 +34,7 @@ class Segmentation(DenseTask):
     0.1269...
     """
 
+    kind = "segmentation"
     main_metric = "miou"
     error_limit = 1.0
     error_unit = "wrong"
@@ -130,7 +76,12 @@ class Segmentation(DenseTask):
     @property
     def meaning(self) -> dict[str, Any]:
         """`segmentation`, with its `classes` and their `colours`."""
-        return {"kind": "segmentation", "classes": list(self.classes), "colours": self.legend.colours.tolist()}
+        return {"kind": self.kind, "classes": list(self.classes), "colours": self.legend.colours.tolist()}
+
+    @classmethod
+    def from_meaning(cls, name: str, meaning: Mapping[str, Any]) -> Self:
+        """See `Task`."""
+        return cls(meaning["classes"], name=name)
 
     def metrics(self) -> MetricCollection:
         """`miou`, `pixel_accuracy`, `class_accuracy` and `fw_iou`: see `SegmentationScores`."""
@@ -139,6 +90,15 @@ class Segmentation(DenseTask):
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
         """1 where the class is wrong, 0 where it is right."""
         return (prediction != target).float().masked_fill(~self.labelled(target), torch.nan)
+
+    def change(self, before: Tensor, after: Tensor) -> str:
+        """The share of pixels whose class changed."""
+        changed = (self.predict(before)[0] != self.predict(after)[0]).float().mean().item()
+        return f"{changed:.1%} of the pixels have another class"
+
+    def readout(self, value: Tensor) -> Readout:
+        """The class of each pixel."""
+        return Readout(value)
 
     @property
     def legend(self) -> Swatches:

@@ -121,7 +121,7 @@ def test_files_that_are_missing_cut_or_of_another_layout(adience: Path, mat: Pat
     Image.new("RGB", (300, 300), (1, 2, 3)).save(photo, "JPEG")
     photo.write_bytes(photo.read_bytes()[:-30])
     data = open_adience(adience, SIZE)
-    with pytest.raises(InputError, match=r"00@N00/landmark_aligned_face\.0\.0_o\.jpg cannot be read as an image"):
+    with pytest.raises(InputError, match=r"00@N00/landmark_aligned_face\.0\.0_o\.jpg is cut short or broken"):
         data.test[0]
     (adience / "fold_3_data.txt").unlink()
     with pytest.raises(InputError, match=r"fold_3_data\.txt is missing"):

@@ -46,6 +46,19 @@ def read(root: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def test_every_kind_of_photo_is_listed_and_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    endings = ("jpg", "png", "webp", "tif", "bmp", "gif", "ppm")
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number, ending in enumerate(endings):
+            pixels = rng.integers(0, 256, (24, 40, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.{ending}")
+    assert f"{2 * len(endings)} images" in init_manifest(tmp_path)
+    assert main(["data", "check", str(tmp_path)]) == 0
+    assert "error" not in capsys.readouterr().out
+
+
 def test_a_folder_of_images_becomes_a_trained_network(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,10 +14,10 @@ from afanet.errors import InputError
     [
         ({}, "has no 'tasks'"),
         ({"age": 3}, "task 'age' is 3, expected its 'kind'"),
-        ({"age": {"range": [0, 1]}}, "expected its 'kind': classification, multi-label"),
+        ({"age": {"range": [0, 1]}}, "expected its 'kind': segmentation, depth"),
         (
             {"age": {"kind": "clasification"}},
-            "unknown kind of task 'age' 'clasification', did you mean 'classification'",
+            "task 'age': unknown kind 'clasification', did you mean 'classification'",
         ),
         (
             {"age": {"kind": "ordinal", "clases": []}},
@@ -30,8 +30,8 @@ from afanet.errors import InputError
         ({"age": {"kind": "regression", "range": [9, 1]}}, "expected the lower limit first"),
         ({"age": {"kind": "regression", "range": [0, float("inf")]}}, "'range.1' of regression task 'age' is inf"),
         ({"age": {"kind": "regression", "range": 9}}, "'range' of regression task 'age' is 9"),
-        ({"tags": {"kind": "multi-label", "labels": ["a;b"]}}, "'a;b' cannot be told from the signs of a list"),
-        ({"tags": {"kind": "multi-label", "labels": ["-"]}}, "'-' cannot be told"),
+        ({"tags": {"kind": "multi_label", "labels": ["a;b"]}}, "'a;b' cannot be told from the signs of a list"),
+        ({"tags": {"kind": "multi_label", "labels": ["-"]}}, "'-' cannot be told"),
         ({"depth": {"kind": "depth", "scale": 0}}, "'scale' of depth task 'depth' is 0"),
         ({"walls": {"kind": "segmentation", "classes": ["a", "b"], "void": 256}}, "'void' of segmentation task"),
         ({"image": {"kind": "normals"}}, "task name 'image' is taken"),
@@ -51,8 +51,21 @@ def test_one_sentence_for_what_cannot_be_declared(tasks, said, tmp_path):
 
 
 def test_classes_may_be_written_as_integers():
-    assert declare_tasks({"fold": {"kind": "classification", "classes": [0, "1", 2]}})["fold"].classes == (
+    assert declare_tasks({"fold": {"kind": "classification", "classes": [0, "1", 2]}})["fold"][0].classes == (
         "0",
         "1",
         "2",
     )
+
+
+@pytest.mark.parametrize(("name", "suggested"), [("2d", "task_2d"), ("class", "class_of"), ("a b", "my_task")])
+def test_a_name_that_is_suggested_can_be_used(name: str, suggested: str):
+    with pytest.raises(InputError, match=f"such as to '{suggested}'"):
+        declare_tasks({name: {"kind": "normals"}})
+    assert list(declare_tasks({suggested: {"kind": "normals"}})) == [suggested]
+
+
+def test_both_spellings_of_multi_label_are_one_kind():
+    for kind in ("multi-label", "multi_label"):
+        _, task = declare_tasks({"tags": {"kind": kind, "labels": ["a"]}})["tags"]
+        assert task.meaning["kind"] == "multi_label"

@@ -196,7 +196,7 @@ def test_a_file_that_cannot_be_used_is_named_with_its_line(own: Path, tasks):
     ):
         data.train[0]
     (own / "a.png").unlink()
-    with pytest.raises(InputError, match=r"manifest\.csv, line 2: .*/a\.png is missing"):
+    with pytest.raises(InputError, match=r"manifest\.csv, line 2: .*/a\.png does not exist"):
         data.train[0]
 
 

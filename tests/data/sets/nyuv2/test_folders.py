@@ -94,7 +94,7 @@ def test_a_cut_photo_is_named_when_it_is_read(folders: Path):
     path.write_bytes(path.read_bytes()[:-60])
     data = open_nyuv2(folders, (12, 16))
     assert data.train[0]["id"] == "rgb/0001.jpg"
-    with pytest.raises(InputError, match=r"rgb/0002\.jpg cannot be read as an image"):
+    with pytest.raises(InputError, match=r"rgb/0002\.jpg is cut short or broken"):
         data.train[1]
 
 

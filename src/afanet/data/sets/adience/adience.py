@@ -12,12 +12,12 @@ import torch
 from pydantic import Field
 from torchvision import tv_tensors
 
-from afanet.data.files import read_image
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.sets.adience.labels import AGES, AgePolicy, Face, Fold, read_folds
 from afanet.data.sets.present import present_items
 from afanet.data.transforms import evaluation, training
 from afanet.errors import InputError
+from afanet.photo import read_photo
 from afanet.tasks import Classification
 
 FOLDERS = {"aligned": "landmark_aligned_face", "faces": "coarse_tilt_aligned_face"}
@@ -97,7 +97,7 @@ class Photos(Reader):
 
     def __call__(self, face: Face) -> Sample:
         [path] = self.files(face)
-        pixels = torch.from_numpy(read_image(path, "RGB", "photo"))
+        pixels = torch.from_numpy(read_photo(path))
         return {
             "image": tv_tensors.Image(pixels.permute(2, 0, 1)),
             "targets": {"gender": torch.tensor(face.gender), "age": torch.tensor(face.age)},

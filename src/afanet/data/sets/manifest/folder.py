@@ -7,25 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from afanet.data.files import read_image
-from afanet.data.sets.manifest.maps import VOID
 from afanet.errors import InputError
 from afanet.paths import IMAGE_FOLDER, require_folder
+from afanet.photo import SUFFIXES
+from afanet.tasks.column import FileColumn
+from afanet.tasks.kinds import KINDS
 
 IMAGES = ("images", "image", "rgb", "photos")
-IMAGE_TYPES = (".jpg", ".jpeg", ".png")
-# For each kind of map the names its folder may have, and the types of its files.
-MAPS = {
-    "segmentation": (("segmentation", "labels", "masks"), (".png",)),
-    "depth": (("depth",), (".png", ".npy")),
-    "normals": (("normals",), (".png", ".npy")),
-}
-LAYOUTS = (
-    "target files of the images' names in segmentation/ (or labels/, masks/), depth/ or normals/, or images in one "
-    "folder for each class"
-)
+IMAGE_TYPES = tuple(SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -55,24 +44,24 @@ def look(folder: Path) -> Found:
     if not images:
         images, columns["label"] = _look_at_classes(folder, base)
     unpaired: list[str] = []
-    for task, (names, types) in MAPS.items():
-        if (place := next((folder / name for name in names if (folder / name).is_dir()), None)) is None:
+    for task, column in file_columns().items():
+        if (place := next((folder / name for name in column.folders if (folder / name).is_dir()), None)) is None:
             continue
         by_stem = _by_stem(images, base)
-        maps = _by_stem(sorted(_files(place, types, deep=True)), place)
+        maps = _by_stem(sorted(_files(place, column.endings, deep=True)), place)
         unpaired += [_relative(file, folder) for stem, file in maps.items() if stem not in by_stem]
         pairs = {image: maps[stem] for stem, image in by_stem.items() if stem in maps}
         if pairs:
-            declared, found = _declare(task, list(pairs.values()))
+            declared, found = column.guess(list(pairs.values()))
             cells = {_relative(image, folder): _relative(file, folder) for image, file in pairs.items()}
-            columns[task] = Column(declared, cells, f"{len(cells)} files in {place.name}/{found}")
+            columns[task] = Column({"kind": task, **declared}, cells, f"{len(cells)} files in {place.name}/{found}")
     if not columns:
-        raise InputError(f"{folder} has {len(images)} images and nothing to learn from them, expected {LAYOUTS}")
+        raise InputError(f"{folder} has {len(images)} images and nothing to learn from them, expected {_layouts()}")
     return Found([_relative(image, folder) for image in images], columns, unpaired)
 
 
 def _look_at_classes(folder: Path, base: Path) -> tuple[list[Path], Column]:
-    maps = {name for names, _ in MAPS.values() for name in names}
+    maps = {name for column in file_columns().values() for name in column.folders}
     places = sorted(path for path in base.iterdir() if path.is_dir() and (base != folder or path.name not in maps))
     by_class = {place.name: files for place in places if (files := sorted(_files(place, IMAGE_TYPES)))}
     if len(by_class) < 2:
@@ -85,27 +74,19 @@ def _look_at_classes(folder: Path, base: Path) -> tuple[list[Path], Column]:
     return images, Column({"kind": "classification", "classes": list(by_class)}, cells, f"folders {counts}")
 
 
-def _declare(task: str, files: list[Path]) -> tuple[dict[str, Any], str]:
-    """How a recipe declares a task with maps in `files`, and what was seen in them."""
-    if task == "normals":
-        return {"kind": "normals"}, ""
-    if task == "depth":
-        if files[0].suffix.lower() == ".png":
-            read_image(files[0], ("I;16",), "depth map of 16 bits a pixel")
-            return {"kind": "depth", "scale": 0.001, "max": 10}, ", taken to be in millimetres"
-        return {"kind": "depth", "max": 10}, ", taken to be in metres"
-    seen = np.zeros(256, bool)
-    for file in files:
-        seen[read_image(file, ("L", "P"), "map of class ids")] = True
-    ids = [int(number) for number in np.flatnonzero(seen) if number != VOID]
-    if len(ids) < 2:
-        raise InputError(
-            f"{files[0].parent} has only the id {ids[0] if ids else 'none'} beside {VOID}, which means void, expected "
-            "two classes at least: number them 0, 1, ..."
-        )
-    listed = ", ".join(map(str, ids)) if len(ids) <= 20 else f"{ids[0]} to {ids[-1]}"
-    classes = [f"class_{number}" for number in range(ids[-1] + 1)]
-    return {"kind": "segmentation", "classes": classes, "void": VOID}, f" with ids {listed}"
+def file_columns() -> dict[str, type[FileColumn]]:
+    """The kinds of task whose labels are files in a folder of their own, by name."""
+    columns = {name: kind.column_class for name, kind in KINDS.items()}
+    return {name: column for name, column in columns.items() if issubclass(column, FileColumn) and column.folders}
+
+
+def _layouts() -> str:
+    folders = [
+        f"{first}/" + (f" (or {', '.join(f'{name}/' for name in others)})" if others else "")
+        for first, *others in (column.folders for column in file_columns().values())
+    ]
+    listed = f"{', '.join(folders[:-1])} or {folders[-1]}"
+    return f"target files of the images' names in {listed}, or images in one folder for each class"
 
 
 def _by_stem(files: list[Path], base: Path) -> dict[str, Path]:

@@ -11,20 +11,15 @@ from typing import Any
 
 import yaml
 
-from afanet.data.files import read_image
 from afanet.data.sets.manifest.folder import Found, look
 from afanet.errors import InputError
 from afanet.files import write_whole
+from afanet.photo import read_photo
+from afanet.tasks.kinds import KINDS
 
 MANIFEST, RECIPE = "manifest.csv", "recipe.yaml"
 LONGEST = 256  # side of the images that the recipe trains on, pixels
 STEP = 32  # of both sides
-REMARKS = {
-    "label": "the classes are the folders' names",
-    "segmentation": "give the classes their names; void: the id of pixels without a class",
-    "depth": "scale: metres a step of the PNG; max: the far end of the pictures' colours, metres",
-    "normals": "unit vectors in the camera's axes, x to the right",
-}
 TEMPLATE = """\
 # Written by `afanet data init`: look it over, then `afanet data check` and `afanet train` this file.
 name: {name}
@@ -62,10 +57,11 @@ workers: 2
 def init_manifest(folder: Path) -> str:
     """Write `manifest.csv` and `recipe.yaml` into a folder of images, and return what a person should know of them.
 
-    Images lie in the folder itself, in `images/`, or in one folder for each class; targets of the same names in
-    `segmentation/` (or `labels/`, `masks/`), `depth/` and `normals/`. A tenth of the labelled images, chosen by a hash
-    of their names, is for testing, another for validation. Raises `InputError` where there is nothing to learn from,
-    two files would be one by their names, or one of those to write is there already; then nothing is written.
+    Images lie in the folder itself, in `images/`, or in one folder for each class; targets of the same names lie in
+    folders that the kinds of task name, such as `segmentation/` (or `labels/`, `masks/`) and `depth/`. A tenth of the
+    labelled images, chosen by a hash of their names, is for testing, another for validation. Raises `InputError` where
+    there is nothing to learn from, two files would have the same name, or a file to write exists already; then nothing
+    is written.
     """
     for name in (MANIFEST, RECIPE):
         if (folder / name).exists():
@@ -128,11 +124,12 @@ def _manifest(found: Found, splits: dict[str, str]) -> str:
 
 
 def _recipe(found: Found, splits: dict[str, str], folder: Path) -> str:
-    height, width = read_image(folder / found.images[0], "RGB", "photo").shape[:2]
+    height, width = read_photo(folder / found.images[0]).shape[:2]
     scale = min(1, LONGEST / max(height, width))
     height, width = (max(STEP, round(side * scale / STEP) * STEP) for side in (height, width))
     tasks = [
-        f"      # {REMARKS[name]}\n      {name}: {_flow(column.declared)}" for name, column in found.columns.items()
+        f"{_remark(column.declared['kind'])}      {name}: {_flow(column.declared)}"
+        for name, column in found.columns.items()
     ]
     return TEMPLATE.format(
         name=_flow(folder.resolve().name or "mine"),
@@ -144,6 +141,11 @@ def _recipe(found: Found, splits: dict[str, str], folder: Path) -> str:
         stride=32 if list(found.columns) == ["label"] else 16,
         batch=min(8, list(splits.values()).count("train")),
     )
+
+
+def _remark(kind: str) -> str:
+    remark = KINDS[kind].column_class.remark
+    return f"      # {remark}\n" if remark else ""
 
 
 def _flow(value: Any) -> str:

@@ -35,10 +35,9 @@ def open_manifest(
     root = require_path(root, "manifest", EXPECTED)
     if not root.is_dir():
         raise InputError(f"data path '{root}' is a file, expected {EXPECTED}: name the file with data.options.manifest")
-    kinds = declare_tasks(tasks or {})
-    made = {name: kind.task(name) for name, kind in kinds.items()}
+    declared = declare_tasks(tasks or {})
     table = open_table(root / manifest)
-    rows = read_rows(table, kinds)
+    rows = read_rows(table, {name: column for name, (column, _) in declared.items()})
     for split in ("train", "test"):
         if not len(rows.splits[split]) and not rows.problems:
             raise InputError(f"{table.path} has no row of split '{split}' with a label, expected some: add them")
@@ -48,7 +47,7 @@ def open_manifest(
         train=Split(read, rows.splits["train"], training(size, zoom=1.25, augment=augment)),
         validation=Split(read, held, evaluation(size)) if len(held) else None,
         test=Split(read, rows.splits["test"], evaluation(size)),
-        tasks=made,
+        tasks={name: task for name, (_, task) in declared.items()},
         describe=_describe(table, rows, size),
         problems=rows.problems,
         warnings=_unread(table, rows),
@@ -57,7 +56,7 @@ def open_manifest(
 
 def _describe(table: Table, rows: Rows, size: Size) -> str:
     train, validation, test = (len(rows.splits[name]) for name in ("train", "validation", "test"))
-    labels = ", ".join(f"{name} {column.labelled.sum()}" for name, column in rows.columns.items())
+    labels = ", ".join(f"{name} {labels.labelled.sum()}" for name, labels in rows.labels.items())
     left_out = f"; left out {rows.unlabelled} rows without any label" if rows.unlabelled else ""
     return (
         f"manifest: {train} training, {validation} validation and {test} test images of {table.path.name}, "
@@ -66,6 +65,6 @@ def _describe(table: Table, rows: Rows, size: Size) -> str:
 
 
 def _unread(table: Table, rows: Rows) -> list[str]:
-    others = [name for name in table.header if name not in (*COLUMNS, *rows.columns)]
+    others = [name for name in table.header if name not in (*COLUMNS, *rows.labels)]
     more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
     return [f"{table.path} has columns that no task reads: {', '.join(others[:NAMED])}{more}"] if others else []

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
-from afanet.data.files import read_image
 from afanet.data.sample import Reader, Sample
-from afanet.data.sets.manifest.maps import MapKind
-from afanet.data.sets.manifest.rows import Column, Rows
+from afanet.data.sets.manifest.rows import Labels, Rows
 from afanet.data.sets.manifest.table import Table
 from afanet.errors import InputError
+from afanet.photo import read_photo
+from afanet.tasks.column import FileColumn, ValueColumn
 
 
 class ManifestReader(Reader):
@@ -30,7 +30,7 @@ class ManifestReader(Reader):
         self.rows = rows
 
     def files(self, row: Any) -> tuple[Path, ...]:
-        maps = [column.values for column in self._labels(row).values() if isinstance(column.kind, MapKind)]
+        maps = [labels.values for labels in self._labels(row).values() if isinstance(labels.column, FileColumn)]
         named = (self.root / paths[int(row)].as_py() for paths in (self.rows.images, *maps))
         return self.manifest, *named
 
@@ -52,12 +52,12 @@ class ManifestReader(Reader):
         """The sample of a row; its id is the manifest's name, the place in it, and the path of the image."""
         image = self.rows.images[int(row)].as_py()
         try:
-            pixels = read_image(self.root / image, "RGB", "photo")
-            targets = {name: self._target(column, int(row)) for name, column in self._labels(row).items()}
+            pixels = read_photo(self.root / image)
+            targets = {name: self._target(labels, int(row)) for name, labels in self._labels(row).items()}
             for name, target in targets.items():
                 if target.ndim >= 2 and target.shape[-2:] != pixels.shape[:2]:
                     raise InputError(
-                        f"{self.root / self.rows.columns[name].values[int(row)].as_py()} is {_by(target.shape[-2:])} "
+                        f"{self.root / self.rows.labels[name].values[int(row)].as_py()} is {_by(target.shape[-2:])} "
                         f"pixels, expected {_by(pixels.shape[:2])} as its photo {image}: resize it"
                     )
         except InputError as error:
@@ -68,13 +68,14 @@ class ManifestReader(Reader):
             "id": f"{self.manifest.name}, {self.place(int(row))}: {image}",
         }
 
-    def _labels(self, row: Any) -> dict[str, Column]:
-        return {name: column for name, column in self.rows.columns.items() if column.labelled[row]}
+    def _labels(self, row: Any) -> dict[str, Labels]:
+        return {name: labels for name, labels in self.rows.labels.items() if labels.labelled[row]}
 
-    def _target(self, column: Column, row: int) -> Tensor:
-        if isinstance(column.kind, MapKind):
-            return column.kind.read(self.root / column.values[row].as_py())
-        return column.kind.target(column.values[row])
+    def _target(self, labels: Labels, row: int) -> Tensor:
+        if isinstance(labels.column, FileColumn):
+            return labels.column.read(self.root / labels.values[row].as_py())
+        assert isinstance(labels.column, ValueColumn)
+        return labels.column.target(labels.values[row])
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -12,22 +12,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from afanet.data.sets.manifest.kinds import Kind
-from afanet.data.sets.manifest.maps import complain_of_path, usable_paths
 from afanet.data.sets.manifest.table import Table
+from afanet.tasks.column import Bools, Column, complain_of_path, usable_paths
 
 LISTED = 1000  # problems that are kept as sentences
 SPLITS = {"train": 0, "validation": 1, "val": 1, "test": 2}
 NO_SPLIT = 255
 
-Bools = NDArray[np.bool_]
-
 
 @dataclass(frozen=True)
-class Column:
+class Labels:
     """A task's values by row, and which rows have one: a numpy array, or paths as Arrow strings."""
 
-    kind: Kind
+    column: Column
     values: Any
     labelled: Bools
 
@@ -38,7 +35,7 @@ class Rows:
 
     images: pa.ChunkedArray
     groups: pa.ChunkedArray | None
-    columns: dict[str, Column]
+    labels: dict[str, Labels]
     splits: dict[str, Any]
     unlabelled: int
     problems: list[str]
@@ -65,30 +62,30 @@ class Problems:
         return self.sentences + [f"{self.table.path}: {more} more cells that cannot be used"] * (more > 0)
 
 
-def read_rows(table: Table, kinds: Mapping[str, Kind]) -> Rows:
+def read_rows(table: Table, columns: Mapping[str, Column]) -> Rows:
     """Read a manifest from end to end, keeping of each row only what its labels need.
 
     Raises `InputError` where the file cannot be read or lacks a column; a cell that cannot be used is one of
     `problems`, and counts as empty.
     """
-    table.require(["image", "split", *kinds])
+    table.require(["image", "split", *columns])
     grouped = "group" in table.header
     problems = Problems(table)
     images, groups, splits, wanting = [], [], [], 0
-    values: dict[str, list[Any]] = {name: [] for name in kinds}
-    labelled: dict[str, list[Bools]] = {name: [] for name in kinds}
+    values: dict[str, list[Any]] = {name: [] for name in columns}
+    labelled: dict[str, list[Bools]] = {name: [] for name in columns}
     row = 0
-    for batch in table.batches(["image", "split", *(["group"] if grouped else []), *kinds]):
+    for batch in table.batches(["image", "split", *(["group"] if grouped else []), *columns]):
         blank = np.logical_and.reduce([_empty(cells) for cells in batch.values()])
         paths = ~_empty(batch["image"]) & usable_paths(batch["image"])
         problems.add(row, batch["image"], ~paths & ~blank, partial(complain_of_path, "image"))
         split = _codes(batch["split"])
         problems.add(row, batch["split"], (split == NO_SPLIT) & ~blank, _complain_of_split)
         some = np.zeros(len(paths), bool)
-        for name, kind in kinds.items():
+        for name, column in columns.items():
             cells, empty = batch[name], _empty(batch[name])
-            encoded, usable = kind.encode(cells)
-            problems.add(row, cells, ~empty & ~usable, partial(kind.complain, name))
+            encoded, usable = column.encode(cells)
+            problems.add(row, cells, ~empty & ~usable, partial(column.complain, name))
             values[name].append(encoded)
             labelled[name].append(~empty & usable)
             some |= labelled[name][-1]
@@ -101,9 +98,9 @@ def read_rows(table: Table, kinds: Mapping[str, Kind]) -> Rows:
     return Rows(
         images=pa.chunked_array(images, pa.string()),
         groups=pa.chunked_array(groups, pa.string()) if grouped else None,
-        columns={
-            name: Column(kind, _joined(values[name], np.uint8), _joined(labelled[name], np.bool_))
-            for name, kind in kinds.items()
+        labels={
+            name: Labels(column, _joined(values[name], np.uint8), _joined(labelled[name], np.bool_))
+            for name, column in columns.items()
         },
         splits={name: np.flatnonzero(codes == SPLITS[name]) for name in ("train", "validation", "test")},
         unlabelled=wanting,

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from afanet.data.files import read_image
 from afanet.data.sets.nyuv2.files import FileFrames, listed
 from afanet.data.sets.nyuv2.frames import Raw
+from afanet.label_files import read_image
+from afanet.photo import read_photo
 
 FOLDERS = {"rgb": ".jpg", "label40": ".png", "depth_mm": ".png"}
 PARTS = {"image": "rgb", "labels": "label40", "depth": "depth_mm"}
@@ -33,7 +34,7 @@ class Folders(FileFrames):
     def raw(self, index: int) -> Raw:
         millimetres = read_image(self.path(index, "depth"), "I;16", "depth map")
         return Raw(
-            read_image(self.path(index, "image"), "RGB", "photo"),
+            read_photo(self.path(index, "image")),
             read_image(self.path(index, "labels"), "L", "label map"),
             np.divide(millimetres, 1000, dtype=np.float32),
         )

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from afanet.data.files import read_array
 from afanet.data.sets.nyuv2.files import FileFrames, listed
 from afanet.data.sets.nyuv2.frames import Raw
 from afanet.errors import InputError
+from afanet.label_files import read_array
 
 SPLITS = ("train", "val")
 PARTS = {"image": "image", "labels": "label", "depth": "depth", "normals": "normal"}

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from afanet.data.files import read_array, read_image
 from afanet.data.sets.nyuv2.files import FileFrames, listed
 from afanet.data.sets.nyuv2.frames import Raw
 from afanet.errors import InputError
 from afanet.files import read_text
+from afanet.label_files import read_array, read_image
+from afanet.photo import read_photo
 
 # The types of file in each folder, of which a frame has the first that is there.
 FOLDERS = {
@@ -68,7 +69,7 @@ class NyudMt(FileFrames):
     def raw(self, frame: str) -> Raw:
         labels, depth = self.path(frame, "labels"), read_array(self.path(frame, "depth"), "depth map")
         return Raw(
-            read_image(self.path(frame, "image"), "RGB", "photo"),
+            read_photo(self.path(frame, "image")),
             read_array(labels, "label map") if labels.suffix == ".npy" else read_image(labels, "L", "label map"),
             depth[..., 0] if depth.ndim == 3 and depth.shape[2] == 1 else depth,
             _normals(self.path(frame, "normals")) if self.own_normals else None,

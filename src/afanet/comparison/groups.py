@@ -1,0 +1,101 @@
+"""Finished runs, grouped by what they have in common but the seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from afanet.errors import InputError
+from afanet.outside import short_names
+from afanet.recipe.code import identified, require_code
+from afanet.recipe.schema import Recipe
+from afanet.recipe.variants import unused
+from afanet.runs.folder import leaves
+from afanet.runs.run import Run
+from afanet.runs.siblings import NOT_METHOD
+
+BASE = "single"  # the method that every other one is compared with
+PROTOCOL = ("data.name", "data.size", "tasks", "select")  # and all of data.options
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in their seed alone, in the order of the seeds, and a title that says what sets them apart."""
+
+    title: str
+    runs: tuple[Run, ...]
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the first seed."""
+        return self.runs[0].recipe
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of its runs."""
+        return [run.recipe.seed for run in self.runs]
+
+
+def group_runs(runs: Sequence[Run]) -> list[Group]:
+    """The runs by method and whatever else differs, single task first, then in the order in which they are met.
+
+    Raises `InputError` where two runs cannot stand side by side: another data set, split, resolution, selection, other
+    tasks or other content of the files; and for a seed that comes twice.
+    """
+    for run in runs:
+        require_code(run.recipe)
+        require_comparable(runs[0], run)
+    by_values: dict[tuple[tuple[str, str], ...], list[Run]] = {}
+    for run in runs:
+        values = leaves(identified(run.recipe))
+        key = tuple((name, repr(value)) for name, value in values.items() if name not in NOT_METHOD)
+        by_values.setdefault(key, []).append(run)
+    groups = []
+    methods = [same[0].recipe.network.method for same in by_values.values()]
+    for title, same in zip(_titles([dict(key) for key in by_values], methods), by_values.values(), strict=True):
+        same.sort(key=lambda run: run.recipe.seed)
+        for one, other in pairwise(same):
+            if one.recipe.seed == other.recipe.seed:
+                raise InputError(f"{one.path} and {other.path} are the same run: give one of them")
+        groups.append(Group(title, tuple(same)))
+    return sorted(groups, key=lambda group: group.title != BASE)
+
+
+def require_comparable(one: Run, other: Run) -> None:
+    """Raise `InputError` where the scores of two runs are of different things."""
+    a, b = (leaves(identified(run.recipe)) for run in (one, other))
+    keys = [key for key in a | b if key in PROTOCOL or key.startswith("data.options.")]
+    differ: list[tuple[str, Any, Any]] = [(key, a.get(key), b.get(key)) for key in keys if a.get(key) != b.get(key)]
+    contents = [run.results.get("fingerprint") for run in (one, other)]
+    if not differ and contents[0] != contents[1]:
+        differ = [("the content of the data", contents[0], contents[1])]
+    for key, first, second in differ:
+        raise InputError(
+            f"{one.path} and {other.path} cannot stand side by side: {key} is {first} in one and {second} in the other"
+        )
+
+
+def _titles(keys: Sequence[dict[str, str]], methods: Sequence[str]) -> list[str]:
+    """The method of each, with every value that is not what most have: `afa, guard=2.0`.
+
+    Where single task is there once, it is what the others are compared with, and what it has is usual.
+    """
+    names = list(dict.fromkeys(name for key in keys for name in key))
+    usual = {name: Counter(key.get(name) for key in keys).most_common(1)[0][0] for name in names}
+    short = short_names(methods)
+    if methods.count(BASE) == 1:
+        base = keys[methods.index(BASE)]
+        usual |= {name: base.get(name) for name in names if not name.startswith(unused(BASE))}
+    titles = []
+    for method, key in zip(methods, keys, strict=True):
+        apart = [
+            f"{name.rpartition('.')[2]}={key.get(name, 'default')}"
+            for name in names
+            if name != "network.method" and key.get(name) != usual[name]
+            if not name.startswith(unused(method))
+        ]
+        titles.append(", ".join([short[method], *apart]))
+    return titles

@@ -1,0 +1,31 @@
+"""What is known of a data set before it is opened: one record each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from afanet.data.sample import Data
+
+UNKNOWN = "unknown: state it yourself"
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set.
+
+    Args:
+        open: opens it: `open(root, size, *, ...)` with the path or None, the images' (H, W), and its own options as
+            keyword arguments with types, which are checked.
+        marks: names of files or folders of which any one in a folder gives the data set away.
+        file: whether a path that is a file, rather than a folder, is this data set.
+        licence: the terms under which images and labels may be used, in a line; the authors' own text overrides it.
+        people: whether it shows faces of people, of which a model card warns.
+    """
+
+    open: Callable[..., Data]
+    marks: tuple[str, ...] = ()
+    file: Callable[[Path], bool] = lambda path: False
+    licence: str = UNKNOWN
+    people: bool = False

@@ -1,0 +1,55 @@
+"""Which pictures and videos the arguments of a command name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from afanet.photo import SUFFIXES
+
+VIDEOS = frozenset([".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"])
+
+
+def find_photos(inputs: Sequence[str | Path], leave_out: Path | None = None) -> tuple[list[Path], list[str]]:
+    """The files that `inputs` name, each once and in order, and a sentence for every input that names none.
+
+    A folder stands for all pictures and videos in it and below, in alphabetical order, but for hidden ones and for what
+    lies in `leave_out`; a pattern with `*`, `?` or `[]` for what matches it.
+
+    >>> find_photos(["no/such.png"])
+    ([], ['no/such.png does not exist, expected a picture, a video, a folder or a pattern'])
+    """
+    found: dict[Path, None] = {}
+    faults = []
+    for given in map(Path, inputs):
+        try:
+            if given.exists():
+                matches = [given]
+            elif any(sign in str(given) for sign in "*?["):
+                matches = sorted(Path(given.anchor).glob(str(given.relative_to(given.anchor))))
+            else:
+                matches = None
+        except (OSError, ValueError) as error:
+            faults.append(f"{given} cannot be looked for ({error}), expected a path or a pattern such as trip/*.jpg")
+            continue
+        if matches is None:
+            faults.append(f"{given} does not exist, expected a picture, a video, a folder or a pattern")
+            continue
+        files = [file for match in matches for file in (_below(match, leave_out) if match.is_dir() else [match])]
+        if not files:
+            faults.append(f"{given} has no picture or video in it, expected {', '.join(sorted(SUFFIXES | VIDEOS))}")
+        found |= dict.fromkeys(files)
+    return list(found), faults
+
+
+def _below(folder: Path, leave_out: Path | None) -> list[Path]:
+    # Not by `resolve`, which raises for a link that leads to itself.
+    hidden = [Path(os.path.realpath(leave_out))] if leave_out else []
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in SUFFIXES | VIDEOS and file.is_file()
+        if not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if not any(file.resolve().is_relative_to(place) for place in hidden)
+    )

@@ -1,0 +1,47 @@
+"""A photo and everything that is said of it in one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil, sqrt
+
+import numpy as np
+
+from afanet.tasks.drawing.draw import Pixels, fit, stack, title
+from afanet.tasks.result import PooledResult, Result
+
+LEAST, MOST = 240, 480  # width of one picture, pixels
+COLUMNS = 4  # at most, until there are more than that many rows
+GAP = 12
+
+
+def side_by_side(photo: Pixels, results: Mapping[str, Result]) -> Pixels:
+    """The photo (H, W, 3), the dense results with their legends, and the others in words below each other, in rows."""
+    wide = max(LEAST, min(MOST, photo.shape[1]))
+    cells = [stack([title("photo", wide), fit(photo, wide)])]
+    cells += [
+        stack([title(task, wide), result.figure(wide)])
+        for task, result in results.items()
+        if not isinstance(result, PooledResult)
+    ]
+    if said := [result.figure(wide) for result in results.values() if isinstance(result, PooledResult)]:
+        cells.append(stack(said))
+    across = columns(len(cells))
+    whole = stack([_row(cells[start : start + across]) for start in range(0, len(cells), across)])
+    return np.pad(whole, ((0, GAP), (0, GAP), (0, 0)), constant_values=255)
+
+
+def columns(cells: int) -> int:
+    """In how many columns so many pictures stand: a row of few, about a square of many, rows about equally full.
+
+    >>> [columns(cells) for cells in (1, 4, 5, 7, 9, 13, 40)]
+    [1, 4, 3, 4, 3, 4, 7]
+    """
+    rows = ceil(cells / max(COLUMNS, ceil(sqrt(cells))))
+    return ceil(cells / rows)
+
+
+def _row(cells: Sequence[Pixels]) -> Pixels:
+    most = max(len(cell) for cell in cells)
+    padded = [np.pad(cell, ((GAP, most - len(cell)), (GAP, 0), (0, 0)), constant_values=255) for cell in cells]
+    return np.concatenate(padded, axis=1)

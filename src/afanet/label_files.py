@@ -1,0 +1,52 @@
+"""Files of labels with a value for every pixel, read as they are: converting them would change labels and depths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afanet.errors import InputError
+from afanet.files import require_regular
+from afanet.photo import open_picture
+
+
+def read_image(path: Path, mode: str | tuple[str, ...], meaning: str) -> NDArray[Any]:
+    """The pixels of a label map, as the file has them; photos are read by `afanet.photo.read_photo`.
+
+    The file must be a PNG or JPEG of the given mode, or one of several, because converting it would change labels and
+    depths. A file of another mode, that is missing or not whole, or that has more than 64 million pixels raises
+    `InputError` with its name.
+    """
+    modes = (mode,) if isinstance(mode, str) else mode
+    try:
+        with open_picture(require_regular(path), str(path), ("JPEG", "PNG")) as image:
+            stored = image.mode
+            pixels = np.array(image)
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: every frame needs its {meaning}") from None
+    except InputError:
+        raise
+    except Exception as error:  # Pillow raises as many kinds as there are ways for a file to be broken
+        raise InputError(f"{path} cannot be read as an image ({error}): copy this {meaning} again") from error
+    if stored not in modes:
+        wanted = " or ".join(modes)
+        raise InputError(f"{path} is an image of mode {stored}, expected {wanted} for a {meaning}: save it so")
+    return pixels
+
+
+def read_array(path: Path, meaning: str) -> NDArray[Any]:
+    """The numbers in a `.npy` file; one that is missing, not whole, empty or of something else raises `InputError`."""
+    try:
+        values: Any = np.load(require_regular(path), allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: every frame needs its {meaning}") from None
+    except InputError:
+        raise
+    except Exception as error:  # NumPy raises as many kinds as there are ways for a file to be broken
+        raise InputError(f"{path} cannot be read as an array ({error!s:.80}): copy this {meaning} again") from error
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "uif" or not values.size:
+        raise InputError(f"{path} holds no plain array of numbers, expected a {meaning}: copy it again")
+    return values

@@ -1,0 +1,171 @@
+"""The methods: for each one row that says what the tasks share, in what layer their branches meet, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from inspect import getdoc, isclass, signature
+from typing import TYPE_CHECKING, Any
+
+from afanet.errors import InputError, shown, unknown
+from afanet.registry import Registry
+
+if TYPE_CHECKING:
+    from afanet.fusion import Fusion
+    from afanet.networks.backbones import Backbone
+    from afanet.networks.woven import Woven
+
+# Where branches meet, after so many shared stages.
+MEET: dict[str, Callable[[Backbone, int], list[str]]] = {
+    "stages": lambda backbone, shared: backbone.stages[shared:],
+    "blocks": lambda backbone, shared: [block for stage in backbone.blocks[shared:] for block in stage],
+    "last_blocks": lambda backbone, shared: backbone.blocks[-1],
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """What a method is.
+
+    Args:
+        description: one line for lists of methods.
+        share: whether the tasks share the whole backbone.
+        trunk: whether they may share its first stages alone.
+        fusion: the layer in which branches meet, a class that derives from `Fusion` (or `module:attribute`, imported
+            when it is asked for); it says where they meet, see `Fusion.meet`. None where no branches meet.
+        finish: what is made of the woven network, called with it and an image batch's shape; None for nothing.
+        compared: whether `afanet compare` trains it if no methods are given.
+    """
+
+    description: str
+    share: bool = False
+    trunk: bool = True
+    fusion: type[Fusion] | str | None = None
+    finish: Callable[[Woven, Sequence[int]], Woven] | str | None = None
+    compared: bool = False
+
+    @property
+    def alone(self) -> bool:
+        """Whether each task learns by itself."""
+        return not self.share and self.fusion is None
+
+    @property
+    def layer(self) -> type[Fusion] | None:
+        """The class of the layer in which branches meet."""
+        layer: type[Fusion] | None = _imported(self.fusion)
+        return layer
+
+    @property
+    def finished(self) -> Callable[[Woven, Sequence[int]], Woven] | None:
+        """`finish`, imported."""
+        finish: Callable[[Woven, Sequence[int]], Woven] | None = _imported(self.finish)
+        return finish
+
+    @property
+    def gated(self) -> bool:
+        """Whether its fusion layers have gates, which each task may have for itself."""
+        return self.layer is not None and "per_task" in signature(self.layer).parameters
+
+
+def _imported(row: Any) -> Any:
+    if not isinstance(row, str):
+        return row
+    module, _, attribute = row.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _read(name: str, given: object) -> Method:
+    """A row of what is registered: a row, or a class that derives from `Fusion`."""
+    from afanet.fusion import Fusion  # here, for help texts list the rows without torch
+
+    if isinstance(given, Method):
+        return given
+    if not isclass(given) or not issubclass(given, Fusion):
+        raise InputError(
+            f"method {name!r:.120} is {shown(given)}, expected a class that derives from afanet.Fusion: write one with "
+            "a method fuse(self, xs)"
+        )
+    if missing := sorted(getattr(given, "__abstractmethods__", ())):
+        raise InputError(f"method {name!r:.120} is {given.__name__}, which lacks {', '.join(missing)}: define it")
+    if given.meet not in MEET:
+        raise unknown(f"place to meet, {given.__name__}.meet", str(given.meet), MEET)
+    return Method((getdoc(given) or given.__name__).partition("\n")[0], fusion=given)
+
+
+METHODS: Registry[Method] = Registry(
+    "method",
+    "method",
+    {
+        "single": Method("every task has a network of its own", trunk=False, compared=True),
+        "hard": Method("one backbone for all tasks, a head for each", share=True, compared=True),
+        "cross_stitch": Method(
+            "after each stage a learnt weight a channel for every pair of tasks",
+            fusion="afanet.fusion:CrossStitch",
+            compared=True,
+        ),
+        "nddr": Method(
+            "after each stage a 1x1 convolution over the features of all tasks",
+            fusion="afanet.fusion:NDDR",
+            compared=True,
+        ),
+        "mtan": Method(
+            "one backbone for all tasks, each with attention of its own to every stage",
+            share=True,
+            trunk=False,
+            finish="afanet.networks.mtan:attend",
+            compared=True,
+        ),
+        "afa": Method(
+            "in the last stage gates by channel, then by pixel, between the tasks",
+            fusion="afanet.fusion:AFA",
+            compared=True,
+        ),
+        "afa_channel": Method("afa with the gates by channel alone", fusion="afanet.fusion:ChannelAggregation"),
+        "afa_spatial": Method("afa with the gates by pixel alone", fusion="afanet.fusion:SpatialAggregation"),
+    },
+    _read,
+)
+
+
+def listed(wanted: Callable[[Method], bool] = lambda row: True) -> str:
+    """The names of the package's own methods of which `wanted` is true, for a sentence.
+
+    >>> listed()
+    'single, hard, cross_stitch, nddr, mtan, afa, afa_channel or afa_spatial'
+    >>> listed(lambda row: row.share)
+    'hard or mtan'
+    """
+    names = [name for name, row in METHODS.own.items() if wanted(row)]
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def compared() -> list[str]:
+    """The methods that are compared if none are given.
+
+    >>> compared()
+    ['single', 'hard', 'cross_stitch', 'nddr', 'mtan', 'afa']
+    """
+    return [name for name, row in METHODS.own.items() if row.compared]
+
+
+def register_method(name: str, given: type[Fusion] | Method) -> None:
+    """Add a method to those that recipes and `create_network` know, in this process.
+
+    Args:
+        name: a new word of letters, digits and _.
+        given: the layer in which branches meet, a class that derives from :class:`~afanet.fusion.Fusion`; or a row.
+
+    Raises:
+        InputError: for a name of the package's own, and for what is no such class.
+
+    >>> from afanet import Fusion
+    >>> class Mean(Fusion):
+    ...     "Every task gets the mean of all."
+    ...     def fuse(self, xs):
+    ...         return [sum(xs) / len(xs)] * len(xs)
+    >>> register_method("mean", Mean)
+    >>> METHODS["mean"].description
+    'Every task gets the mean of all.'
+    """
+    METHODS.register(name, given)

@@ -1,0 +1,73 @@
+"""Code from outside that a recipe names: which it is, and whether it is trusted and still what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from afanet import outside
+from afanet.recipe.schema import Recipe
+
+
+def references(recipe: Recipe) -> list[str]:
+    """The references to outside code in a recipe: those of its method, head, data set and kinds of task.
+
+    >>> from afanet.recipe.load import load_recipe
+    >>> references(load_recipe("rooms")), references(load_recipe("rooms", {"network.method": "/home/me/mine.py:Mine"}))
+    ([], ['/home/me/mine.py:Mine'])
+    """
+    return references_in(recipe.model_dump())
+
+
+def references_in(values: Mapping[str, Any]) -> list[str]:
+    """The references in a recipe's nested values."""
+    network, data = values.get("network"), values.get("data")
+    named = [network.get(key) for key in ("method", "head")] if isinstance(network, Mapping) else []
+    named += _names(data) if isinstance(data, Mapping) else []
+    return list(dict.fromkeys(name for name in named if isinstance(name, str) and outside.is_reference(name)))
+
+
+def with_code(recipe: Recipe) -> Recipe:
+    """The recipe with the hash of the code behind each of its references.
+
+    Raises `InputError` for a file that is missing, and for one that has changed since the recipe kept its hash.
+    """
+    outside.require_unchanged(recipe.code)
+    return recipe.model_copy(update={"code": {name: outside.code_hash(name) for name in references(recipe)}})
+
+
+def require_code(recipe: Recipe) -> None:
+    """Raise `InputError` for outside code that nobody trusts here, and for what has changed since the run began.
+
+    Nothing of the code is run.
+    """
+    outside.require_trusted(*references(recipe))
+    outside.require_unchanged(recipe.code)
+
+
+def identified(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's values, with outside code by its name and content, wherever its file lies."""
+    values = recipe.model_dump(mode="json", exclude={"code"})
+    short = {name: f"{name.rpartition(':')[2]}@{kept[:12]}" for name, kept in recipe.code.items()}
+    changed: dict[str, Any] = _replaced(values, short)
+    return changed
+
+
+def _replaced(value: Any, by: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _replaced(inner, by) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_replaced(inner, by) for inner in value]
+    return by.get(value, value) if isinstance(value, str) else value
+
+
+def _names(value: Any) -> Iterator[Any]:
+    """Every `name` and `kind` in a recipe's data section, for some data sets are made of others."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key in ("name", "kind"):
+                yield inner
+            yield from _names(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _names(inner)

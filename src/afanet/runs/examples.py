@@ -1,0 +1,49 @@
+"""A few samples of a run's test split, and what the run predicts for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from afanet.data import Batch, Collate, Data
+from afanet.runs.run import Run
+from afanet.tasks import Task
+
+EXAMPLES = 4
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Test samples, and the predictions for them by task, (B, ...) each."""
+
+    samples: Batch
+    predictions: dict[str, Tensor]
+
+
+def predict_examples(run: Run) -> Examples:
+    """Predict a few samples from all over the test split, in float32 on the CPU.
+
+    Raises `InputError` where the run's data or weights cannot be read.
+    """
+    data = run.data()
+    samples = read_test_samples(data, data.tasks, spread_over(len(data.test), EXAMPLES))
+    with torch.inference_mode():
+        logits = run.network()(samples["image"])
+    return Examples(samples, {name: task.predict(logits[name]) for name, task in run.tasks.items()})
+
+
+def read_test_samples(data: Data, tasks: Mapping[str, Task], indices: Sequence[int]) -> Batch:
+    """The test samples with these numbers as one batch, with their labels for `tasks`."""
+    return Collate(tasks)([data.test[index] for index in indices])
+
+
+def spread_over(count: int, most: int) -> list[int]:
+    """Up to `most` of `count` numbers from 0 on, evenly spaced from the first to the last.
+
+    >>> spread_over(7, 4), spread_over(2, 4), spread_over(0, 4)
+    ([0, 2, 4, 6], [0, 1], [])
+    """
+    return [int(index) for index in torch.linspace(0, count - 1, min(most, count)).long()]

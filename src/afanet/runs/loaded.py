@@ -1,0 +1,66 @@
+"""A run's network on its device, which computes there as it was scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from afanet.distributed.device import find_device
+from afanet.distributed.processes import create_fabric
+from afanet.errors import InputError
+from afanet.networks.memory_format import channels_last
+from afanet.progress import say
+from afanet.runs.run import Run
+from afanet.runs.setup import deterministic, load_network
+from afanet.tasks import Described, Task
+
+
+class LoadedNetwork:
+    """The network of a run with the weights and in the precision that were scored; it needs no data.
+
+    A line on the standard error names each task that the run has no score of.
+    """
+
+    def __init__(self, run: Run, tasks: Mapping[str, Described]) -> None:
+        self.run = run
+        for name, task in tasks.items():
+            if run.score(name, task.main_metric) is None:
+                say(
+                    f"{run.path} has no {task.main_metric} of task '{name}': its test split has no label of it, "
+                    "or its outputs were not finite"
+                )
+        network = load_network(run.recipe, tasks, run.folder.weights(run.recipe))
+        self.fabric: Fabric = create_fabric(
+            run.recipe.model_copy(update={"devices": 1}), find_device(run.recipe.device)
+        )
+        self.network: nn.Module = self.fabric.to_device(channels_last(network)).eval()
+
+    def answer(self, images: Tensor) -> dict[str, Tensor]:
+        """Logits by task for normalised images (B, 3, H, W); raises `InputError` for any that are not finite."""
+        with torch.inference_mode(), self.fabric.autocast(), deterministic():
+            logits: dict[str, Tensor] = self.network(
+                self.fabric.to_device(images).contiguous(memory_format=torch.channels_last)
+            )
+            for name, values in logits.items():
+                if not values.isfinite().all():
+                    raise InputError(
+                        f"in run {self.run.path} task '{name}' has outputs that are not finite: train it again "
+                        "with a lower optimizer.lr, or with optimizer.clip"
+                    )
+        return logits
+
+
+class TaskPredictor(LoadedNetwork):
+    """A loaded network that answers in the terms of its tasks: classes, metres, directions."""
+
+    def __init__(self, run: Run, tasks: Mapping[str, Task]) -> None:
+        super().__init__(run, tasks)
+        self.tasks = dict(tasks)
+
+    def predict(self, images: Tensor) -> dict[str, Tensor]:
+        """Predictions by task for normalised images (B, 3, H, W), on the CPU."""
+        logits = self.answer(images)
+        return {name: task.predict(logits[name]).cpu() for name, task in self.tasks.items()}

@@ -1,0 +1,135 @@
+"""A finished run on disk: its recipe, tasks and scores, its trained network, its data and its predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from afanet.data import Data
+from afanet.errors import InputError
+from afanet.recipe.code import require_code
+from afanet.recipe.schema import Recipe
+from afanet.runs.folder import RunFolder
+from afanet.runs.setup import load_network, open_tasks
+from afanet.tasks import Description, Task, read_task
+
+if TYPE_CHECKING:
+    from afanet.inference import Predictor
+
+Scores = dict[str, dict[str, float | None]]  # by task and metric
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in its folder. `load_run` reads one, and `train` and `evaluate` return one.
+
+    Reading a run never executes anything in its folder.
+
+    Args:
+        folder: where its files are.
+        recipe: what it was trained by.
+        results: everything in its metrics.json; `evaluate` puts its new scores in place of those at the end of
+            training.
+        opened: its data, if they are open already.
+    """
+
+    folder: RunFolder
+    recipe: Recipe = field(repr=False)
+    results: dict[str, Any] = field(repr=False)
+    opened: Data | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+        return self.folder.path
+
+    @property
+    def scores(self) -> Scores:
+        """Its scores on the test split by task and metric, None where there is no score."""
+        scores: Scores = self.results["tasks"]
+        return scores
+
+    def score(self, task: str, metric: str) -> float | None:
+        """One score on the test split, None where there is none."""
+        value = self.scores.get(task, {}).get(metric)
+        return None if value is None else float(value)
+
+    @property
+    def described(self) -> dict[str, Description]:
+        """What the run keeps of its tasks, by name; empty for a run by a version that kept nothing."""
+        return {name: Description.from_json(name, kept) for name, kept in self.results.get("described", {}).items()}
+
+    @cached_property
+    def tasks(self) -> dict[str, Task]:
+        """Its tasks by name, as the run keeps them; a run that keeps no meanings has those of its data.
+
+        Raises `InputError` where these data cannot be read.
+        """
+        require_code(self.recipe)
+        described = self.described
+        if described and all(description.meaning for description in described.values()):
+            return {name: read_task(description) for name, description in described.items()}
+        try:
+            return open_tasks(self.recipe)[1]
+        except InputError as error:
+            raise InputError(
+                f"{self.path} is of before runs kept what their tasks mean, and its data cannot be read: {error}"
+            ) from None
+
+    def network(self) -> nn.Module:
+        """The trained network with the weights that were scored, on the CPU, in float32 and in eval mode.
+
+        It takes normalised images (B, 3, H, W) and returns logits by task. Each call builds a new one. Raises
+        `InputError` for a checkpoint that is damaged, not finite or of another network.
+        """
+        return load_network(self.recipe, self.described or self.tasks, self.folder.weights(self.recipe)).eval()
+
+    def predictor(self, **options: Any) -> Predictor:
+        """An `afanet.Predictor` for photos of any size, with its options, such as `flip=True` or `device="cuda"`."""
+        from afanet.inference import Predictor
+
+        return Predictor(self.path, **options)
+
+    def data(self) -> Data:
+        """The data set that the recipe names, with its splits; raises `InputError` where it cannot be read."""
+        return open_tasks(self.recipe)[0] if self.opened is None else self.opened
+
+
+def load_run(path: str | Path) -> Run:
+    """The finished run in the folder `path`.
+
+    Only tensors, numbers and text are read from the folder, never code. Raises `InputError` for a folder without a run,
+    a run that did not come to its end, and one by a newer version.
+
+        run = afanet.load_run("runs/rooms-afa-seed0")
+        run.scores["depth"]             # {"abs": 0.21, ...}
+        network = run.network()         # a torch.nn.Module: images (B, 3, H, W) to logits by task
+
+    >>> load_run("runs/nowhere")
+    Traceback (most recent call last):
+        ...
+    afanet.errors.InputError: runs/nowhere is no folder of a run: it has no recipe.yaml, expected what train writes
+    """
+    folder = RunFolder.existing(Path(path))
+    if not folder.finished:
+        raise InputError(f"{path} did not come to its end: go on with the command that began it and --resume")
+    results = folder.read_results()
+    if missing := [key for key in ("parameters", "flops") if key not in results]:
+        raise InputError(
+            f"{folder.metrics} is not what train wrote: '{missing[0]}' is missing; restore it, or remove it"
+        )
+    return Run(folder, folder.read_recipe(), results)
+
+
+def load_begun(path: Path) -> Run:
+    """The run in the folder `path` with the last checkpoint that it saved; it has no scores before its end.
+
+    Raises `InputError` for a folder in which no run has saved a checkpoint, and for a run by a newer version.
+    """
+    folder = RunFolder.existing(path)
+    results = folder.read_results() if folder.finished else {"tasks": {}}
+    return Run(folder, folder.read_recipe(), results)

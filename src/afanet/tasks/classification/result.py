@@ -1,0 +1,58 @@
+"""One class for the whole photo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afanet.tasks.meaning import NAMES, Check
+from afanet.tasks.result import PooledResult
+
+
+@dataclass(frozen=True)
+class Choice(PooledResult):
+    """One class, the most probable: `name`, number `index` of those that `probabilities` holds in their order."""
+
+    expected: ClassVar[Mapping[str, Check]] = {"classes": NAMES}
+    reads = "the probability of each class"
+
+    task: str
+    name: str
+    index: int
+    probabilities: dict[str, float]
+
+    @classmethod
+    def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
+        """Decide by probabilities (C,)."""
+        classes, index = meaning["classes"], cls.decide(estimate)
+        return cls(task, classes[index], index, dict(zip(classes, map(float, estimate), strict=True)))
+
+    @staticmethod
+    def decide(probabilities: NDArray[np.float32]) -> int:
+        """The number of the most probable class."""
+        return int(probabilities.argmax())
+
+    @property
+    def probability(self) -> float:
+        """That of the class, 0 to 1."""
+        return self.probabilities[self.name]
+
+    @property
+    def likely(self) -> list[tuple[str, float]]:
+        """The classes with their probabilities, the most probable first."""
+        return sorted(self.probabilities.items(), key=lambda item: -item[1])
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.probability:.0%})"
+
+    def as_json(self) -> dict[str, Any]:
+        """`class` and `probabilities`."""
+        return {"class": self.name, "probabilities": self.probabilities}
+
+    def columns(self) -> dict[str, str | float]:
+        """`TASK`, and `TASK.CLASS` with the probability of each."""
+        return {self.task: self.name} | {f"{self.task}.{name}": p for name, p in self.probabilities.items()}

@@ -1,0 +1,127 @@
+"""How a manifest's labels are declared, read, guessed and checked: every kind of task has a column."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pydantic import AfterValidator, BeforeValidator, Field
+from torch import Tensor
+
+from afanet.declared import Declared
+from afanet.errors import InputError
+from afanet.label_files import read_array
+from afanet.tasks.task import Task
+
+LEAVING = r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)|[\r\n\x00]"  # absolute, or up, or no path at all
+
+Bools = NDArray[np.bool_]
+
+
+def _name(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("which YAML reads as true or false: put the name in quotes")
+    return str(value) if isinstance(value, int) else value
+
+
+def distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("in which a name stands twice")
+    return names
+
+
+Name = Annotated[str, BeforeValidator(_name), Field(min_length=1)]
+Names = Annotated[tuple[Name, ...], Field(min_length=2), AfterValidator(distinct)]
+
+
+class Column(Declared):
+    """The labels of one task in a manifest; its fields are the keys with which a recipe declares the task.
+
+    `remark` is what a person should know of the declaration that `afanet data init` writes. `example` has keys and
+    values for those fields that have no default.
+    """
+
+    remark: ClassVar[str] = ""
+    example: ClassVar[Mapping[str, Any]] = {}
+
+    @abstractmethod
+    def task(self, name: str) -> Task:
+        """The task itself."""
+
+    @abstractmethod
+    def encode(self, cells: pa.Array) -> tuple[Any, Bools]:
+        """Cells (N,) as compact values, and which of them can be used; what empty ones give is ignored."""
+
+    @abstractmethod
+    def complain(self, name: str, cell: str) -> str:
+        """What is wrong with a cell that cannot be used."""
+
+
+class ValueColumn(Column):
+    """A column that holds values, one for an image."""
+
+    @abstractmethod
+    def target(self, value: Any) -> Tensor:
+        """One compact value as the task's target."""
+
+
+class FileColumn(Column):
+    """A column that holds the paths of files, each with a value for every pixel of its image.
+
+    `afanet data init` takes the files in a folder of one of the names in `folders`, with an ending in `endings`, for
+    labels of this kind.
+    """
+
+    folders: ClassVar[tuple[str, ...]] = ()
+    endings: ClassVar[tuple[str, ...]] = (".png",)
+
+    @classmethod
+    def guess(cls, files: Sequence[Path]) -> tuple[dict[str, Any], str]:
+        """How a recipe declares a task with labels in `files`, without its kind, and what was seen in them."""
+        return {}, ""
+
+    @abstractmethod
+    def read(self, path: Path) -> Tensor:
+        """The target in a file, (H, W) or (C, H, W); raises `InputError` that names it where it cannot be used."""
+
+    def encode(self, cells: pa.Array) -> tuple[pa.Array, Bools]:
+        """The paths themselves, and which of them can be used."""
+        return cells, usable_paths(cells)
+
+    def complain(self, name: str, cell: str) -> str:
+        """What is wrong with a cell that cannot be used."""
+        return complain_of_path(name, cell)
+
+
+def usable_paths(cells: pa.Array) -> Bools:
+    """Which cells are paths that stay below the data's root; symbolic links are the owner's own affair.
+
+    >>> usable_paths(pa.array(["a/b.jpg", "/etc/x.jpg", "../b.jpg", "a/../b.jpg", "C:x.jpg", "..a.jpg"])).tolist()
+    [True, False, False, False, False, True]
+    """
+    leaving = pc.match_substring_regex(cells, LEAVING)
+    usable: Bools = pc.invert(leaving).to_numpy(zero_copy_only=False)
+    return usable
+
+
+def complain_of_path(name: str, cell: str) -> str:
+    """What is wrong with a path that is not usable."""
+    return f"{name} is '{cell}', expected a path inside the data folder, relative to it and without '..'"
+
+
+def read_floats(path: Path, axes: int, meaning: str) -> NDArray[np.float32]:
+    """The numbers in a `.npy` file of finite floats; raises `InputError` for any other."""
+    stored = read_array(path, meaning)
+    if stored.dtype.kind != "f" or stored.ndim != axes or stored.shape[2:] not in ((), (3,)):
+        raise InputError(f"{path} holds {stored.dtype} {stored.shape}, expected floats, a {meaning}")
+    with np.errstate(over="ignore"):
+        array: NDArray[np.float32] = stored.astype(np.float32)
+    if not np.isfinite(array).all():
+        raise InputError(f"{path} has a value that is infinite or no number, expected a {meaning}, 0 for none: mend it")
+    return array

@@ -1,0 +1,78 @@
+"""Metres for every pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afanet.files import path_in, write_whole
+from afanet.tasks.drawing.draw import Pixels, legend_width, scale, stack
+from afanet.tasks.drawing.png import png
+from afanet.tasks.drawing.resize import resize
+from afanet.tasks.meaning import COLOURS, POSITIVE, Check
+from afanet.tasks.result import DenseResult
+
+FARTHEST = 65535  # that 16 bits hold, millimetres
+
+
+@dataclass(frozen=True, eq=False)
+class DepthMap(DenseResult):
+    """Distance along the camera's axis: `metres` is (H, W) float32; colours reach from 0 to `far` metres."""
+
+    task: str
+    metres: NDArray[np.float32]
+    far: float
+    colours: NDArray[np.uint8]
+
+    expected: ClassVar[Mapping[str, Check]] = {"far": POSITIVE, "colours": COLOURS}
+    reads = "metres at each pixel"
+    limits = ("Depth is right for the camera of the training data; another focal length scales it.",)
+
+    @classmethod
+    def undo(cls, estimate: NDArray[np.float32], mirrored: bool, scale: float) -> NDArray[np.float32]:
+        """A view that shows everything `scale` times as large is one from so many times as near."""
+        return estimate * np.float32(scale) if scale != 1 else estimate
+
+    @classmethod
+    def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
+        """Resize metres (1, h, w)."""
+        return cls(task, resize(estimate[0], size), float(meaning["far"]), np.array(meaning["colours"], np.uint8))
+
+    @property
+    def unit(self) -> str:
+        """m."""
+        return "m"
+
+    @property
+    def millimetres(self) -> NDArray[np.uint16]:
+        """(H, W) uint16, at most 65,535."""
+        return (self.metres * 1000).round().clip(0, FARTHEST).astype(np.uint16)
+
+    def picture(self) -> Pixels:
+        """The colours of the scale."""
+        last = len(self.colours) - 1
+        picture: Pixels = self.colours[(self.metres / self.far * (last + 1)).clip(0, last).astype(np.intp)]
+        return picture
+
+    def legend(self, width: int) -> Pixels:
+        """The scale in metres."""
+        return scale(self.colours.tolist(), 0, self.far, self.unit, width)
+
+    def save(self, folder: str | Path, name: str) -> list[Path]:
+        """`TASK/NAME.png`, 16 bits, millimetres, and `TASK-colours/NAME.png` with its scale below it."""
+        folder = Path(folder)
+        coloured = stack([self.picture(), self.legend(legend_width(*self.metres.shape))])
+        return [
+            write_whole(path_in(folder, self.task, f"{name}.png"), png(self.millimetres)),
+            write_whole(path_in(folder, f"{self.task}-colours", f"{name}.png"), png(coloured)),
+        ]
+
+    def __repr__(self) -> str:
+        height, width = self.metres.shape
+        low, high = self.metres.min(), self.metres.max()
+        return f"DepthMap({self.task}, {height}x{width}: {low:.2f} to {high:.2f} m)"

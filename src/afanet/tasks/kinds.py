@@ -1,0 +1,155 @@
+"""The kinds of task: one room and one row each, and more from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afanet.errors import InputError, unknown
+from afanet.outside import is_reference
+from afanet.registry import Registry
+
+if TYPE_CHECKING:
+    from afanet.tasks.column import Column
+    from afanet.tasks.described import Described
+    from afanet.tasks.result import Result
+    from afanet.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of task, in three parts.
+
+    Args:
+        task: the `Task`: what the head gives, the loss, the metrics, and how a prediction is drawn; needs torch.
+        column: the `Column`: how a manifest's labels of this kind are declared, read, guessed and checked.
+        result: the `Result`: what an answer for a photo is, how it is drawn and saved; NumPy and Pillow alone.
+
+    The package's own kinds give each part as `module:Class`, which is imported when it is asked for.
+    """
+
+    task: type[Task] | str
+    column: type[Column] | str
+    result: type[Result] | str
+
+    @property
+    def task_class(self) -> type[Task]:
+        """The class of tasks."""
+        task: type[Task] = _part(self.task)
+        return task
+
+    @property
+    def column_class(self) -> type[Column]:
+        """The class of columns."""
+        column: type[Column] = _part(self.column)
+        return column
+
+    @property
+    def result_class(self) -> type[Result]:
+        """The class of results."""
+        result: type[Result] = _part(self.result)
+        return result
+
+
+def _part(given: Any) -> Any:
+    if not isinstance(given, str):
+        return given
+    module, _, name = given.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _read(name: str, given: object) -> Kind:
+    if not isinstance(given, Kind):
+        raise InputError(
+            f"kind of task '{name}' is {type(given).__name__}, expected an afanet.tasks.Kind with its task, column and "
+            "result"
+        )
+    return given
+
+
+ROOMS = ("segmentation", "depth", "normals", "classification", "ordinal", "multi_label", "regression")
+ALIASES = {"multi-label": "multi_label"}  # how manifests spelt it before
+KINDS: Registry[Kind] = Registry(
+    "task", "kind of task", {name: f"afanet.tasks.{name}:KIND" for name in ROOMS}, read=_read
+)
+
+
+def register_task(name: str, kind: Kind) -> None:
+    """Make a kind of task known under a name, as manifests declare it.
+
+    Raises `InputError` for a name of the package's own kinds or that is no word, and for what is no `Kind`.
+
+    >>> register_task("depth", KINDS["depth"])
+    Traceback (most recent call last):
+        ...
+    afanet.errors.InputError: 'depth' cannot name a kind of task, since it is taken: choose another name
+    """
+    KINDS.register(name, kind)
+
+
+def read_task(described: Described) -> Task:
+    """The task that a description is of, with the same `estimate`, `predict` and `meaning`; its loss is the usual one.
+
+    Raises `InputError` for a description without a meaning, as the first runs have, and for one that was kept by
+    another version.
+
+    >>> from afanet.tasks import Depth, Description
+    >>> read_task(Description.of(Depth(max_metres=8))).meaning["far"]
+    8
+    """
+    name, meaning = described.name, described.meaning
+    if not meaning:
+        raise InputError(f"the run does not say what task '{name}' means: it was trained before runs kept that")
+    kind = kind_of(name, meaning)
+    if fault := meaning_fault(meaning, referred=True):
+        raise InputError(f"in the meaning of task '{name}' {fault}: the run is of another version")
+    task = kind.task_class.from_meaning(name, meaning)
+    task.kind = meaning["kind"]
+    return task
+
+
+def kind_of(task: str, meaning: Mapping[str, Any]) -> Kind:
+    """The kind of which a task's meaning is; raises `InputError` for one that is not known here."""
+    name = str(meaning.get("kind"))
+    if name not in KINDS:
+        raise InputError(
+            f"task '{task}': {unknown('kind', name, KINDS)}; register it with afanet.register_task if it is your own"
+        )
+    return KINDS[name]
+
+
+def read_estimate(
+    task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]
+) -> Result:
+    """The result for one photo of `size` = (H, W) that the estimate of a task stands for, by its meaning.
+
+    >>> meaning = {"kind": "regression", "unit": "years", "decimals": 1}
+    >>> str(read_estimate("age", meaning, np.float32(31.42), (480, 640)))
+    '31.4 years'
+    """
+    return kind_of(task, meaning).result_class.read(task, meaning, estimate, size)
+
+
+def meaning_fault(meaning: object, referred: bool = False) -> str | None:
+    """What in a task's meaning cannot be, in words; None if all is as `Task.meaning` gives it.
+
+    A kind that is a reference to outside code is looked into only if `referred`: its code is run for that.
+
+    >>> meaning_fault({"kind": "classification", "classes": ["hall", "attic"]})
+    >>> meaning_fault({"kind": "depth", "far": -1.0, "colours": [[0, 0, 0]]})
+    "'far' is -1.0, expected a number above 0"
+    """
+    if not isinstance(meaning, Mapping):
+        return f"it is {meaning!r:.60}, expected a kind with what belongs to it"
+    kind = meaning.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        known = f"{', '.join(KINDS)}, or your own, registered with afanet.register_task"
+        return f"'kind' is {kind!r:.60}, expected one of: {known}"
+    if is_reference(kind) and not referred:
+        return None
+    return KINDS[kind].result_class.meaning_fault(meaning)

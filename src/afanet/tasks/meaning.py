@@ -1,0 +1,51 @@
+"""Checks of what a run or a file says of its tasks' estimates, made before anything is built or drawn by it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+MOST = 65_536  # classes, labels and colours of a task
+DECIMALS = 400  # of a number, at most: the smallest that there is has fewer
+
+Check = tuple[str, Callable[[Any], bool]]  # what is expected, and whether a value is that
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number, and no truth value."""
+    largest = sys.float_info.max  # which a whole number of JSON may pass
+    return isinstance(value, int | float) and not isinstance(value, bool) and -largest <= value <= largest
+
+
+def is_whole(value: Any, least: int, most: int) -> bool:
+    """Whether it is a whole number from `least` to `most`."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and 0 < len(value) <= MOST and all(isinstance(name, str) for name in value)
+
+
+def _are_colours(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and 0 < len(value) <= MOST
+        and all(
+            isinstance(colour, list) and len(colour) == 3 and all(is_whole(part, 0, 255) for part in colour)
+            for colour in value
+        )
+    )
+
+
+NAMES: Check = (f"1 to {MOST} names", _are_names)
+COLOURS: Check = ("colours of three whole numbers from 0 to 255 each", _are_colours)
+WORD: Check = ("a word", lambda value: isinstance(value, str))
+POSITIVE: Check = ("a number above 0", lambda value: is_number(value) and value > 0)
+
+
+def colours_fault(names: list[str], colours: list[list[int]]) -> str | None:
+    """Why `colours` cannot be those of `names`, in words; None if they can."""
+    if len(names) == len(colours):
+        return None
+    return f"'colours' are {len(colours)}, expected one for each of the {len(names)} names"

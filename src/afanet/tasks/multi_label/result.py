@@ -1,0 +1,47 @@
+"""Any number of labels for the whole photo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afanet.tasks.meaning import NAMES, Check
+from afanet.tasks.result import PooledResult
+
+
+@dataclass(frozen=True)
+class Labels(PooledResult):
+    """Any number of labels: `names` are those more probable than not, of all that `probabilities` holds."""
+
+    expected: ClassVar[Mapping[str, Check]] = {"labels": NAMES}
+    reads = "the probability of each label"
+
+    task: str
+    names: tuple[str, ...]
+    probabilities: dict[str, float]
+
+    @classmethod
+    def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
+        """Decide by probabilities (L,), each for itself."""
+        probabilities = dict(zip(meaning["labels"], map(float, estimate), strict=True))
+        return cls(task, tuple(name for name, p in probabilities.items() if p > 0.5), probabilities)
+
+    @property
+    def likely(self) -> list[tuple[str, float]]:
+        """The labels with their probabilities, the most probable first."""
+        return sorted(self.probabilities.items(), key=lambda item: -item[1])
+
+    def __str__(self) -> str:
+        return ", ".join(self.names) or "none"
+
+    def as_json(self) -> dict[str, Any]:
+        """`labels` and `probabilities`."""
+        return {"labels": list(self.names), "probabilities": self.probabilities}
+
+    def columns(self) -> dict[str, str | float]:
+        """`TASK.LABEL` with the probability of each."""
+        return {f"{self.task}.{name}": p for name, p in self.probabilities.items()}

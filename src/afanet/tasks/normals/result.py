@@ -1,0 +1,70 @@
+"""A direction for every pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afanet.files import path_in, write_whole
+from afanet.tasks.drawing.draw import Pixels, swatches
+from afanet.tasks.drawing.png import png
+from afanet.tasks.drawing.resize import resize, unit
+from afanet.tasks.meaning import COLOURS, NAMES, Check, colours_fault
+from afanet.tasks.result import DenseResult
+
+
+@dataclass(frozen=True, eq=False)
+class NormalMap(DenseResult):
+    """Unit vectors out of the surface, `vectors` (H, W, 3) float32: x to the right, y up, z towards the camera.
+
+    `directions` are named ones with their `colours`, (len(directions), 3) uint8.
+    """
+
+    task: str
+    vectors: NDArray[np.float32]
+    directions: tuple[str, ...]
+    colours: NDArray[np.uint8]
+
+    expected: ClassVar[Mapping[str, Check]] = {"directions": NAMES, "colours": COLOURS}
+    reads = "a unit vector at each pixel"
+
+    @classmethod
+    def meaning_fault(cls, meaning: Mapping[str, Any]) -> str | None:
+        """See `Result`; each direction has a colour."""
+        return super().meaning_fault(meaning) or colours_fault(meaning["directions"], meaning["colours"])
+
+    @classmethod
+    def undo(cls, estimate: NDArray[np.float32], mirrored: bool, scale: float) -> NDArray[np.float32]:
+        """A mirror turns x; a view from so many times as near stretches z."""
+        if mirrored:
+            estimate = estimate * np.array([-1, 1, 1], np.float32)[:, None, None]
+        if scale != 1:
+            estimate = unit(estimate * np.array([1, 1, 1 / scale], np.float32)[:, None, None], axis=1)
+        return estimate
+
+    @classmethod
+    def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
+        """Resize (3, h, w) and bring every vector to length 1."""
+        vectors = unit(np.stack([resize(part, size) for part in estimate], axis=-1), axis=-1)
+        return cls(task, vectors, tuple(meaning["directions"]), np.array(meaning["colours"], np.uint8))
+
+    def picture(self) -> Pixels:
+        """x, y and z from -1 to 1 as 0 to 255 of red, green and blue."""
+        return ((self.vectors.clip(-1, 1) + 1) / 2 * 255).round().astype(np.uint8)
+
+    def legend(self, width: int) -> Pixels:
+        """The colours of some directions."""
+        return swatches(self.directions, self.colours.tolist(), width)
+
+    def save(self, folder: str | Path, name: str) -> list[Path]:
+        """`TASK/NAME.png`: a component is value / 127.5 - 1."""
+        return [write_whole(path_in(Path(folder), self.task, f"{name}.png"), png(self.picture()))]
+
+    def __repr__(self) -> str:
+        height, width = self.vectors.shape[:2]
+        return f"NormalMap({self.task}, {height}x{width})"

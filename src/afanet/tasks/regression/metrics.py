@@ -1,0 +1,51 @@
+"""How well regression is done, over a whole set."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+
+class RegressionScores(Metric):
+    """Errors of one number over all labelled samples of the set, summed in float64; a truth of NaN counts nowhere.
+
+    With prediction p, truth t and E the mean over samples:
+
+    - `mae` E|p - t| and `rmse` sqrt E(p - t)^2, in the number's own unit
+    - `r2` 1 - E(p - t)^2 / E(t - E t)^2: 1 is perfect, 0 as good as always saying the mean
+
+    Not a number where nothing was labelled; `r2` neither where all truths are the same. Squares are summed about
+    `centre`, so that truths far from zero do not cancel.
+
+    >>> scores = RegressionScores(centre=50)
+    >>> scores.update(torch.tensor([30.0, 50.0, 8.0]), torch.tensor([20.0, 40.0, torch.nan]))
+    >>> {name: round(value.item(), 3) for name, value in scores.compute().items()}
+    {'mae': 10.0, 'rmse': 10.0, 'r2': 0.0}
+    """
+
+    full_state_update = False
+    sums: Tensor
+    samples: Tensor
+
+    def __init__(self, centre: float) -> None:
+        super().__init__()
+        self.centre = centre
+        self.add_state("sums", default=torch.zeros(4, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("samples", default=torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Count a batch: two vectors of one length, in the number's own unit."""
+        known = target.isfinite()
+        p, t = prediction[known].double(), target[known].double()
+        error, place = p - t, t - self.centre
+        self.sums += torch.stack([error.abs().sum(), (error**2).sum(), place.sum(), (place**2).sum()])
+        self.samples += known.sum()
+
+    def compute(self) -> dict[str, Tensor]:
+        """All three."""
+        mae, mse, mean, square = self.sums / self.samples
+        spread = square - mean**2
+        # What rounding leaves of truths that are all the same is no spread.
+        spread = torch.where(spread > 1e-12 * square, spread, torch.nan)
+        return {"mae": mae, "rmse": mse.sqrt(), "r2": 1 - mse / spread}

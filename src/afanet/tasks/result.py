@@ -1,0 +1,131 @@
+"""What an answer for one photo is: every kind of task says so with NumPy and Pillow alone."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from afanet.files import path_in, write_whole
+from afanet.tasks.drawing.draw import Pixels, bars, fit, stack, title
+from afanet.tasks.drawing.png import png
+from afanet.tasks.meaning import Check
+
+NOTEBOOK = 480  # width of a picture in a notebook, pixels
+SHOWN = 8  # bars at most
+CARD = 360  # width of a picture, pixels
+
+
+class Result(ABC):
+    """What a network says of one photo for one `task`.
+
+    `expected` has a check for each key of the kind's meaning (see `Task.meaning`), those of `optional` may be missing;
+    `reads` says in a model card what an estimate is, `limits` what to beware of.
+    """
+
+    task: str
+    expected: ClassVar[Mapping[str, Check]] = {}
+    optional: ClassVar[frozenset[str]] = frozenset()
+    reads: ClassVar[str]
+    limits: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def meaning_fault(cls, meaning: Mapping[str, Any]) -> str | None:
+        """What in a meaning of this kind cannot be, in words; None if nothing."""
+        for key, (expected, fits) in cls.expected.items():
+            if key not in meaning and key in cls.optional:
+                continue
+            if key not in meaning:
+                return f"'{key}' is missing, expected {expected}"
+            if not fits(meaning[key]):
+                return f"'{key}' is {meaning[key]!r:.60}, expected {expected}"
+        return None
+
+    @classmethod
+    def undo(cls, estimate: NDArray[np.float32], mirrored: bool, scale: float) -> NDArray[np.float32]:
+        """The values of estimates (B, C, H, W) of a view, as they are without it.
+
+        The view was `mirrored` left to right, and showed everything `scale` times as large; the pixels have been moved
+        back already.
+        """
+        return estimate
+
+    @classmethod
+    @abstractmethod
+    def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
+        """The result that an estimate decides, for a photo of `size` = (H, W)."""
+
+    @abstractmethod
+    def picture(self) -> Pixels:
+        """The result drawn, (H, W, 3) uint8 RGB: dense ones at the photo's size, without a legend."""
+
+    @abstractmethod
+    def figure(self, width: int) -> Pixels:
+        """The picture so many pixels wide, with what its colours mean below it; narrow ones on white."""
+
+    @abstractmethod
+    def save(self, folder: str | Path, name: str) -> list[Path]:
+        """Write files called `name` into folders of `folder` that are called as the task, and return their paths."""
+
+
+class DenseResult(Result):
+    """A result with a value for every pixel of the photo."""
+
+    resampling = Image.Resampling.BILINEAR  # of pictures alone
+
+    @abstractmethod
+    def legend(self, width: int) -> Pixels:
+        """What the picture's colours mean, so many pixels wide."""
+
+    def figure(self, width: int) -> Pixels:
+        """The picture so many pixels wide, with its legend."""
+        return stack([fit(self.picture(), width, self.resampling), self.legend(width)])
+
+    def _repr_png_(self) -> bytes:
+        return png(self.figure(NOTEBOOK))
+
+
+class PooledResult(Result):
+    """A result that can be said in words."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """The result in words, with its unit."""
+
+    @abstractmethod
+    def as_json(self) -> dict[str, Any]:
+        """The result as JSON, with all probabilities."""
+
+    @abstractmethod
+    def columns(self) -> dict[str, str | float]:
+        """The cells of a table, by the column's name."""
+
+    @property
+    def likely(self) -> list[tuple[str, float]]:
+        """Names with their probabilities, the most probable first."""
+        return []
+
+    def picture(self) -> Pixels:
+        """The result in words, with bars for what is most probable."""
+        return self.figure(CARD)
+
+    def figure(self, width: int) -> Pixels:
+        """The result in words, with bars for what is most probable."""
+        parts = [title(f"{self.task}: {self}", width)]
+        return stack([*parts, bars(self.likely[:SHOWN], width)] if self.likely else parts)
+
+    def save(self, folder: str | Path, name: str) -> list[Path]:
+        """`TASK/NAME.json`."""
+        text = json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n"
+        return [write_whole(path_in(Path(folder), self.task, f"{name}.json"), text.encode())]
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><td>{escape(name)}</td><td>{share:.1%}</td></tr>" for name, share in self.likely[:SHOWN])
+        return f"<b>{escape(self.task)}: {escape(str(self))}</b><table>{rows}</table>"

@@ -1,0 +1,47 @@
+"""How well segmentation is done, over a whole set."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+
+class SegmentationScores(MulticlassConfusionMatrix):
+    """mIoU, pixel accuracy, class accuracy and frequency-weighted IoU from one confusion matrix over the set.
+
+    With n_tp the pixels of class t that were predicted as p, t_c = sum_p n_cp and
+    IoU_c = n_cc / (t_c + sum_t n_tc - n_cc):
+
+    - `miou`: mean of IoU_c over the classes that occur in the truth
+    - `pixel_accuracy`: sum_c n_cc / sum_c t_c
+    - `class_accuracy`: mean of n_cc / t_c over the classes that occur in the truth
+    - `fw_iou`: sum_c t_c IoU_c / sum_c t_c
+
+    Fractions, 0 to 1; not a number where the truth has no labelled pixel. A class that the truth does not
+    have counts neither as 0 nor as 1: it is left out of both means, while the pixels wrongly given to it count
+    against the classes they are of. (torchmetrics' `MulticlassJaccardIndex` counts a class that is
+    absent but predicted once as 0, so a single pixel can cost a whole class; where every class occurs
+    the two are equal.)
+
+    >>> import torch
+    >>> scores = SegmentationScores(num_classes=3, ignore_index=255)
+    >>> scores.update(torch.tensor([[0, 0, 1, 2]]), torch.tensor([[0, 0, 0, 255]]))
+    >>> {name: round(value.item(), 3) for name, value in scores.compute().items()}
+    {'miou': 0.667, 'pixel_accuracy': 0.667, 'class_accuracy': 0.667, 'fw_iou': 0.667}
+    """
+
+    def __init__(self, num_classes: int, ignore_index: int) -> None:
+        # Checking the values would search every batch for its distinct ones.
+        super().__init__(num_classes, ignore_index=ignore_index, validate_args=False)
+
+    def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
+        confusion = self.confmat.double()
+        truth, predicted, correct = confusion.sum(1), confusion.sum(0), confusion.diagonal()
+        occurs = truth > 0
+        iou = (correct / (truth + predicted - correct))[occurs]
+        return {
+            "miou": iou.mean(),
+            "pixel_accuracy": correct.sum() / truth.sum(),
+            "class_accuracy": (correct / truth)[occurs].mean(),
+            "fw_iou": (truth[occurs] * iou).sum() / truth.sum(),
+        }

@@ -1,0 +1,108 @@
+"""Training a prepared job to its end, and the scores of what it learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import nn
+
+from afanet.data.cache import fingerprint
+from afanet.distributed.device import find_device
+from afanet.distributed.processes import create_fabric
+from afanet.errors import InputError
+from afanet.networks.memory_format import channels_last
+from afanet.progress import say
+from afanet.runs.checkpoint import load_checkpoint, read_checkpoint
+from afanet.runs.finite import what_to_do
+from afanet.runs.folder import RunFolder
+from afanet.runs.setup import data_cache, deterministic
+from afanet.tasks import Description
+from afanet.training.cost import flops, parameters
+from afanet.training.job import Job
+from afanet.training.learner import Learner
+from afanet.training.loaders import train_loader
+from afanet.training.loop import Loop, total_steps
+from afanet.training.scoring import Scores, score, scored_splits
+from afanet.training.versions import git_state, versions
+
+
+def fit(job: Job, folder: RunFolder) -> None:
+    """Train to the end, from the checkpoint in `folder` if there is one, and write metrics.json there.
+
+    Raises `InputError` where a loss, weight or score is not finite.
+    """
+    recipe, data = job.recipe, job.data
+    saved: dict[str, Any] = {}
+    if folder.checkpoint.exists():
+        saved = read_checkpoint(folder.checkpoint).get("training", {})
+        torch.set_num_threads(saved["threads"])
+    cost = {"parameters": parameters(job.network), "flops": flops(job.network, recipe.data.size)}
+    with deterministic():
+        fabric = create_fabric(recipe, find_device(recipe.device))
+        content = fingerprint(data, data_cache(recipe)) if fabric.is_global_zero else None
+        batches = len(train_loader(data, recipe))
+        learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe))
+        loop = Loop(learner, data, folder, saved)
+        if saved:
+            say(f"going on after step {learner.step} of {learner.steps}")
+        loop.run()
+        loop.require_selected()
+        trained = perf_counter()
+        load_checkpoint(learner.scored, folder.weights(recipe))
+        scores = score_splits(job, fabric, learner.scored, what_to_do(folder, learner.step))
+        loop.close(scores["tasks"])
+    if learner.skipped:
+        say(f"{learner.skipped} of {learner.step} steps were left out, for a loss that was not finite")
+    if fabric.is_global_zero:
+        seconds = {"training": loop.seconds, "evaluation": perf_counter() - trained}
+        folder.write(folder.metrics, _results(job, loop, scores, content, seconds, cost))
+    fabric.barrier()
+
+
+def score_splits(job: Job, fabric: Fabric, network: nn.Module, advice: str) -> dict[str, Scores]:
+    """The scores of every split that is scored at the end; raises `InputError`, with `advice`, where they are none."""
+    network = fabric.to_device(channels_last(network))  # as in training, for the last bit's sake
+    scores = {}
+    for key, split in scored_splits(job.data).items():
+        scored = score(fabric, network, job.tasks, job.data, split, job.recipe)
+        if scored.fault:
+            name = "test" if key == "tasks" else key
+            raise InputError(f"after training, on the {name} split, {scored.fault}: {advice}")
+        scores[key] = scored.scores
+    return scores
+
+
+def _results(
+    job: Job,
+    loop: Loop,
+    scores: Mapping[str, Scores],
+    content: str | None,
+    seconds: Mapping[str, float],
+    cost: Mapping[str, int],
+) -> dict[str, Any]:
+    """The content of metrics.json."""
+    recipe, learner, fabric = job.recipe, loop.learner, loop.fabric
+    return {
+        "recipe": recipe.name,
+        "method": recipe.network.method,
+        **scores,
+        "data": job.data.describe,
+        "described": {name: Description.of(task).as_json() for name, task in job.tasks.items()},
+        "fingerprint": content,
+        "weights": job.weights_report,
+        "epochs": -(-learner.step // loop.per_epoch),
+        "steps": learner.step,
+        "selected_epoch": loop.selection.epoch if recipe.select == "validation" else None,
+        "skipped": learner.skipped,
+        "seconds": seconds,
+        **cost,
+        "device": str(fabric.device),
+        "processes": fabric.world_size,
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
+        "git": git_state(),
+    }

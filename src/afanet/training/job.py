@@ -1,0 +1,58 @@
+"""Everything that training needs, built from a recipe and checked before anything is learnt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from afanet.data import Data
+from afanet.errors import InputError
+from afanet.recipe.schema import Recipe
+from afanet.runs.setup import build_network, open_tasks
+from afanet.tasks import Task
+from afanet.training.balancing.checks import check_combination
+from afanet.training.balancing.shared import shared_parameters
+from afanet.training.records.loggers import check_loggers
+from afanet.training.warm_start import warm_start
+
+
+@dataclass(frozen=True)
+class Job:
+    """A recipe with its data, tasks and network; `weights_report` says what weights the network begins with."""
+
+    recipe: Recipe
+    data: Data
+    tasks: dict[str, Task]
+    network: nn.Module
+    weights_report: str
+
+
+def prepare(recipe: Recipe) -> Job:
+    """Build what `recipe` names, with the weights that training begins with.
+
+    Raises `InputError` for anything that the recipe names and that cannot be used, alone or together.
+    """
+    torch.manual_seed(recipe.seed)
+    data, tasks = open_tasks(recipe)
+    network = build_network(recipe, tasks, recipe.network.weights)
+    check_combination(
+        recipe.balancing.name,
+        tasks=len(tasks),
+        shared=bool(shared_parameters(network, list(tasks), recipe.data.window)[0]),
+        guarded=recipe.network.guard is not None,
+        accumulate=recipe.optimizer.accumulate,
+        compile=recipe.network.compile,
+        precision=recipe.precision,
+    )
+    reports = [str(network.weights_report)]
+    if recipe.warm_start:
+        reports.append(warm_start(network, list(tasks), recipe.warm_start, recipe.warm_heads))
+    check_loggers(recipe.loggers)
+    if recipe.select == "validation" and data.validation is None:
+        raise InputError(
+            f"select is 'validation', and data set '{recipe.data.name}' has no validation split here: ask for one by "
+            "the data set's options, or select 'last'"
+        )
+    return Job(recipe, data, tasks, network, "\n".join(reports))

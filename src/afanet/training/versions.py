@@ -1,0 +1,24 @@
+"""What a run was computed with, as it keeps it beside its scores."""
+
+from __future__ import annotations
+
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from afanet import __version__
+
+
+def versions() -> dict[str, str]:
+    """The versions of this package and of those that it trains with, by name."""
+    others = ("torch", "timm", "lightning", "torchmetrics", "torchjd")
+    return {"afanet": __version__} | {package: version(package) for package in others}
+
+
+def git_state() -> str | None:
+    """The commit that the package runs from, marked where files differ from it; None outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

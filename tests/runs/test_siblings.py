@@ -1,0 +1,20 @@
+"""Runs that differ in their seed alone, from the folders beside a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from afanet.runs.run import Run
+from afanet.runs.siblings import siblings
+
+
+def test_only_seeds_of_the_same_recipe_and_data_count(finished: Callable[..., Run], tmp_path: Path) -> None:
+    runs = [finished("afa", seed, {}) for seed in (2, 0)]
+    finished("hard", 1, {})
+    finished("afa", 3, {}, content="other")
+    finished("afa", 4, {}, keys={"optimizer.lr": 0.5})
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "empty").mkdir()
+    assert [run.recipe.seed for run in siblings(runs[0])] == [0, 2]
+    assert siblings(runs[0])[1].folder.path == runs[0].folder.path
