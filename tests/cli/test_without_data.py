@@ -89,6 +89,13 @@ def test_a_photo_is_looked_at_without_the_data(
     assert all(sum(row) == pytest.approx(1) for flow in flows.values() for row in flow)
 
 
+def test_without_the_data_a_photo_is_needed(runs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(runs[0])]) == 2
+    error = capsys.readouterr().err
+    assert "there is no photo, and the test images cannot be read: " in error
+    assert "table.csv" in error
+
+
 def test_runs_that_kept_no_description_say_what_is_missing(
     runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from timm.layers import BatchNormAct2d, SyncBatchNormAct
-from torch import nn
 
-from afanet.distributed.processes import JointBatchNorm, JointBatchNormAct, synchronise_norms, to_launch
+from afanet.distributed.processes import to_launch
 from afanet.errors import InputError
 from afanet.recipe.schema import Recipe
 
@@ -119,21 +117,6 @@ def test_how_many_processes_are_to_be_started(small: Callable[..., Recipe], monk
     assert to_launch(small(), cpu) == to_launch(small(devices=2), cpu) == 0
     with pytest.raises(InputError, match="devices is 3, and torchrun started 2 processes: give --devices 2 or 1"):
         to_launch(small(devices=3), cpu)
-
-
-def test_norms_keep_their_activations() -> None:
-    network = nn.Sequential(nn.BatchNorm2d(2), BatchNormAct2d(2))
-    assert [type(norm) for norm in synchronise_norms(network, torch.device("cpu"))] == [
-        JointBatchNorm,
-        JointBatchNormAct,
-    ]
-    images = torch.randn(3, 2, 4, 4)
-    expected = nn.Sequential(nn.BatchNorm2d(2), BatchNormAct2d(2)).eval()(images)
-    torch.testing.assert_close(network.eval()(images), expected)
-    synchronised = synchronise_norms(nn.Sequential(BatchNormAct2d(2)), torch.device("cuda"))
-    assert isinstance(synchronised[0], SyncBatchNormAct)
-    with pytest.raises(InputError, match="layer '0' is a BatchNorm1d, whose statistics cannot be had"):
-        synchronise_norms(nn.Sequential(nn.BatchNorm1d(2)), torch.device("cpu"))
 
 
 def test_no_more_processes_are_started_than_the_machine_bears(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -33,7 +34,10 @@ def test_tensors_are_copied_and_counted(module: nn.Module, tmp_path: Path, write
     path = tmp_path / ("weights.safetensors" if write is save_file else "weights.pth")
     write(state, path)
     line = load_weights(module, "net", str(path))
-    assert line == f"net: 2 of 9 tensors loaded from {path.name}, missing: stem.* (1), stages_0.* (4), head.* (2)"
+    assert line == (
+        f"net: 2 of 8 tensors loaded from {path.name}, missing: stem.* (1), stages_0.* (3), head.* (2), "
+        "unused: classifier.* (1)"
+    )
     assert torch.equal(module["stem"].weight, state["stem.weight"])
     assert torch.equal(module["stages_0"].bias, state["stages.0.bias"])
 
@@ -86,7 +90,8 @@ def test_code_in_a_file_is_never_run(tmp_path: Path) -> None:
 def test_real_weights_load_into_every_branch() -> None:
     outputs = {"age": Pooled(8), "gender": Pooled(2)}
     network = create_network("afa", outputs, "resnet18", weights=str(REAL), size=(64, 64))
-    assert network.weights_report == f"resnet18: 90 of 120 tensors loaded from {REAL.name}, missing: layer4.* (30)"
+    line = f"resnet18: 75 of 100 tensors loaded from {REAL.name}, missing: layer4.* (25), unused: none"
+    assert network.weights_report == line
     weights = torch.load(REAL, weights_only=True)
     state = network.state_dict()
     for task in ("age", "gender"):
@@ -98,5 +103,39 @@ def test_a_flattened_stage_takes_the_names_of_timms_files(tmp_path: Path) -> Non
     state = {key.replace("stages_", "stages.").replace("stem_", "stem."): t for key, t in backbone.state_dict().items()}
     torch.save(state, tmp_path / "convnext.pth")
     assert load_weights(Backbone("convnext_atto"), "convnext_atto", str(tmp_path / "convnext.pth")).endswith(
-        "missing: none"
+        "missing: none, unused: none"
     )
+
+
+def saved(model: str, folder: Path, leave_out: str = "") -> str:
+    """The weights of one of timm's classifiers in a file, without those whose name ends in `leave_out`."""
+    state = timm.create_model(model).state_dict()
+    torch.save(
+        {key: t for key, t in state.items() if not leave_out or not key.endswith(leave_out)}, folder / "file.pth"
+    )
+    return str(folder / "file.pth")
+
+
+def test_counters_of_batches_are_not_counted(tmp_path: Path) -> None:
+    """Files of before torch 0.4.1 have none."""
+    file = saved("resnet18", tmp_path, leave_out="num_batches_tracked")
+    line = "resnet18: 100 of 100 tensors loaded from file.pth, missing: none, unused: fc.* (2)"
+    assert load_weights(Backbone("resnet18"), "resnet18", file) == line
+
+
+def test_layers_of_a_deeper_network_are_named_as_unused(tmp_path: Path) -> None:
+    line = load_weights(Backbone("resnet18"), "resnet18", saved("resnet34", tmp_path))
+    named = [
+        f"layer{stage}.{block}.* (10)"
+        for stage, blocks in ((1, 3), (2, 4), (3, 6), (4, 3))
+        for block in range(2, blocks)
+    ]
+    assert line.endswith(f", missing: none, unused: {', '.join(named)}, fc.* (2)")
+
+
+def test_a_line_names_few_layers(tmp_path: Path, module: nn.Module) -> None:
+    torch.save(
+        {"stem.weight": torch.rand(4, 3, 1, 1)} | {f"a{i}.x": torch.ones(1) for i in range(99)}, tmp_path / "w.pth"
+    )
+    line = load_weights(module, "net", str(tmp_path / "w.pth"))
+    assert line.endswith("a8.* (1), a9.* (1), 89 more layers")

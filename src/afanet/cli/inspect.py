@@ -21,14 +21,14 @@ def add_inspect_command(commands: Any) -> None:
     inspect: ArgumentParser = commands.add_parser(
         "inspect",
         help="see who borrowed what from whom in a finished run",
-        description="Show for images how much each task took of the others at each fusion layer, and what each "
-        "connection is worth on the test split.",
+        description="Show how much each task took of the others at each fusion layer and what each connection is "
+        "worth, on test images, and where each task took it in photos.",
         allow_abbrev=False,
     )
     inspect.set_defaults(command=_inspect, parser=inspect)
     add_trust_flag(inspect)
     inspect.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
-    inspect.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="photos of any size")
+    inspect.add_argument("images", type=Path, nargs="*", metavar="IMAGE", help="photos of any size, if any")
     inspect.add_argument(
         "--out", type=Path, metavar="FOLDER", help="for inspect.html and inspect.json, RUN if not given"
     )
@@ -36,7 +36,7 @@ def add_inspect_command(commands: Any) -> None:
         "--limit",
         type=int,
         default=LIMIT,
-        help=f"test images to read shares and cut connections on, {LIMIT} if not given; 0 for none, without data",
+        help=f"test images to read shares and cut connections on, {LIMIT} if not given; 0 for photos alone",
     )
 
 
@@ -54,7 +54,7 @@ def _inspect(given: Namespace) -> None:
     from afanet.runs.run import load_run
 
     run = load_run(given.run)
-    images = read_photos(given.images, run.recipe.data.size)
+    images = read_photos(given.images, run.recipe.data.size) if given.images else None
     found = inspect_run(run, images, given.limit)
     names = list(found.tasks)
     ids = [str(file) for file in given.images]
@@ -72,6 +72,5 @@ def _inspect(given: Namespace) -> None:
     write_whole(folder / "inspect.json", json.dumps(strict(told), indent=2) + "\n")
     console = Console()
     console.print(flow_table(found.readings, found.cuts, found.tasks))
-    console.print(
-        f"{found.note} {folder / 'inspect.html'} shows it on the images", markup=False, highlight=False, soft_wrap=True
-    )
+    shown = "shows it on the images" if given.images else "shows it as drawings"
+    console.print(f"{found.note} {folder / 'inspect.html'} {shown}", markup=False, highlight=False, soft_wrap=True)

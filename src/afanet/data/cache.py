@@ -156,6 +156,9 @@ class Cached(Reader):
     def sources(self) -> Sequence[Path]:
         return self.original.sources()
 
+    def origin(self, item: tuple[int, Any]) -> tuple[int, ...]:
+        return self.original.origin(item[1])
+
     def group(self, item: tuple[int, Any]) -> str | None:
         return self.original.group(item[1])
 

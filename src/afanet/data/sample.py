@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol, TypedDict
+from typing import Annotated, Any, NotRequired, Protocol, TypedDict
 
 import torch
 from pydantic import Field
@@ -24,12 +24,14 @@ Size = tuple[Side, Side]  # (H, W) in pixels
 class Sample(TypedDict):
     """One image with its targets by task name; `id` leads back to the source file and index.
 
-    A task that is not labelled for this image has no entry in `targets`.
+    A task that is not labelled for this image has no entry in `targets`. A sample of joined data sets goes to its
+    transform with its `origin`, see `Reader.origin`.
     """
 
     image: tv_tensors.Image
     targets: dict[str, Tensor]
     id: str
+    origin: NotRequired[tuple[int, ...]]
 
 
 class Batch(TypedDict):
@@ -57,6 +59,10 @@ class Reader(ABC):
 
     def sources(self) -> Sequence[Path]:
         """The files beside those of the samples that decide what their labels are, such as lists of attributes."""
+        return ()
+
+    def origin(self, item: Any) -> tuple[int, ...]:
+        """Which of several joined data sets this sample is of, from 0; more numbers where that one is joined itself."""
         return ()
 
     def group(self, item: Any) -> str | None:
@@ -101,8 +107,12 @@ class Split(Dataset[Sample]):
         return len(self.items)
 
     def __getitem__(self, index: int) -> Sample:
-        sample: Sample = self.transform(self.read(self.items[index]))
-        return sample
+        item = self.items[index]
+        sample = self.read(item)
+        if origin := self.read.origin(item):
+            sample["origin"] = origin
+        transformed: Sample = self.transform(sample)
+        return transformed
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,10 @@ PHOTOS_ALONE = "Shares are of the images below alone, and no connection was cut.
 
 @dataclass(frozen=True)
 class Inspection:
-    """Gates and readings of single photos; readings and cuts, with a note that says on what; the tasks that meet."""
+    """Gates and readings of single photos; readings and cuts, with a note that says on what; the tasks that meet.
+
+    Without photos, their gates and readings are empty.
+    """
 
     tasks: Mapping[str, Described]
     gates: Gates
@@ -30,23 +33,28 @@ class Inspection:
     note: str
 
 
-def inspect_run(run: Run, photos: Tensor, limit: int) -> Inspection:
-    """Look at normalised `photos` (B, 3, H, W) and at up to `limit` test images; with 0 the data are not opened.
+def inspect_run(run: Run, photos: Tensor | None, limit: int) -> Inspection:
+    """Look at normalised `photos` (B, 3, H, W), if any, and at up to `limit` test images; with 0 the data stay closed.
 
     Where the data cannot be read, the photos are all there is, and the note says so. Raises `InputError` for a network
-    in which nothing meets, and for a run that kept no description of its tasks and whose data cannot be read.
+    in which nothing meets, where there are neither photos nor test images to look at, and for a run that kept no
+    description of its tasks and whose data cannot be read.
     """
+    if photos is None and not limit:
+        raise InputError("the limit of test images is 0 and there is no photo: give a photo, or a limit above 0")
     described, note = run.described, PHOTOS_ALONE
     if limit or not described:
         try:
             data, tasks = open_tasks(run.recipe)
         except InputError as error:
+            if photos is None:
+                raise InputError(f"there is no photo, and the test images cannot be read: {error}") from None
             if not described:
                 raise
             note += f" The data cannot be read: {error}."
         else:
             predictor = TaskPredictor(run, tasks)
-            gates, of_photos = read_layers(predictor, photos)
+            gates, of_photos = read_layers(predictor, photos) if photos is not None else ({}, {})
             if not limit:
                 note = f"{note} {lacking(predictor.network)}".rstrip()
                 return Inspection(tasks, gates, of_photos, of_photos, [], note)
@@ -54,6 +62,7 @@ def inspect_run(run: Run, photos: Tensor, limit: int) -> Inspection:
             note = f"Shares are means over {found.images} of {found.total} test images, on which connections were cut."
             note = f"{note} {found.lacking}".rstrip()
             return Inspection(tasks, gates, of_photos, found.readings, found.cuts, note)
+    assert photos is not None  # without photos the test images were read, or refused
     loaded = LoadedNetwork(run, described)
     gates, of_photos = read_layers(loaded, photos)
     note = f"{note} {lacking(loaded.network)}".rstrip()

@@ -1,9 +1,10 @@
-"""Backbone weights from a local file, and one line that says what was in it."""
+"""Backbone weights from a local file, and one line on what was loaded, what is missing and what was not used."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -12,32 +13,61 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError
 
+COUNTER = "num_batches_tracked"  # of a batch norm: files may lack it, and no output depends on it
+MOST_LAYERS = 10  # that are named in a line
+
 
 def load_weights(module: nn.Module, name: str, path: str) -> str:
-    """Copy the tensors of a file into a module by name; returns one line on what was loaded and what is missing.
+    """Copy the tensors of a file into a module by name; returns one line on what was loaded, missing and not used.
 
     Tensors of the file that the module does not have (such as a classifier's) are passed over, those that it has must
-    have its shapes.
+    have its shapes. The line does not count the batch norms' `num_batches_tracked`.
 
     Raises:
         InputError: for a file that is missing or unreadable, holds none of the module's tensors, or other shapes.
     """
-    state = read_state_dict(path)
+    state, own = read_state_dict(path), module.state_dict()
     # timm names the layers of a flattened stage stages_0.x where its files say stages.0.x
-    found = {
-        name: state[key] for key in state for name in (key, key.replace(".", "_", 1)) if name in module.state_dict()
-    }
-    own = module.state_dict()
-    if not found:
+    keys = {own_key: key for key in state for own_key in (key, key.replace(".", "_", 1)) if own_key in own}
+    if not keys:
         first = next(iter(state), None)
         raise InputError(f"{path} holds none of the tensors of '{name}' (its first is '{first}'): expected its weights")
-    for key, tensor in found.items():
-        if tensor.shape != own[key].shape:
-            raise InputError(f"{path} has {tuple(tensor.shape)} at '{key}' where '{name}' has {tuple(own[key].shape)}")
-    module.load_state_dict(found, strict=False)
-    missing = Counter(key.split(".")[0] for key in own if key not in found)
-    rest = ", ".join(f"{part}.* ({count})" for part, count in missing.items()) or "none"
-    return f"{name}: {len(found)} of {len(own)} tensors loaded from {Path(path).name}, missing: {rest}"
+    loaded = {own_key: state[key] for own_key, key in keys.items()}
+    for own_key, tensor in loaded.items():
+        if tensor.shape != own[own_key].shape:
+            raise InputError(
+                f"{path} has {tuple(tensor.shape)} at '{own_key}' where '{name}' has {tuple(own[own_key].shape)}"
+            )
+    module.load_state_dict(loaded, strict=False)
+    counted, used = [key for key in own if not key.endswith(COUNTER)], set(keys.values())
+    missing = Counter(f"{key.split('.')[0]}.*" for key in counted if key not in loaded)
+    unused = Counter(_unused_layers((key for key in state if not key.endswith(COUNTER)), used))
+    return (
+        f"{name}: {sum(key in loaded for key in counted)} of {len(counted)} tensors loaded from {Path(path).name}, "
+        f"missing: {_listed(missing)}, unused: {_listed(unused)}"
+    )
+
+
+def _unused_layers(keys: Iterable[str], used: Collection[str]) -> list[str]:
+    """For each tensor that is not among `used` the outermost layer of which none is.
+
+    >>> _unused_layers(["layer1.0.weight", "layer1.1.conv.weight", "fc.bias"], {"layer1.0.weight"})
+    ['layer1.1.*', 'fc.*']
+    """
+    touched = {layer for key in used for layer in _layers(key)}
+    unused = (key for key in keys if key not in used)
+    return [next((f"{layer}.*" for layer in _layers(key) if layer not in touched), key) for key in unused]
+
+
+def _layers(key: str) -> list[str]:
+    """The layers around a tensor from the outermost in: `a` and `a.b` of `a.b.weight`."""
+    return list(accumulate(key.split(".")[:-1], "{}.{}".format))
+
+
+def _listed(layers: Mapping[str, int]) -> str:
+    parts = [f"{layer} ({count})" for layer, count in layers.items()]
+    more = [f"{len(parts) - MOST_LAYERS} more layers"] if len(parts) > MOST_LAYERS else []
+    return ", ".join(parts[:MOST_LAYERS] + more) or "none"
 
 
 def read_state_dict(path: str | Path) -> Mapping[str, Tensor]:

@@ -19,12 +19,14 @@ from afanet.report.pictures import as_url
 from afanet.report.template import render
 
 
-def inspect_page(title: str, ids: Sequence[str], images: Tensor, found: Inspection) -> str:
+def inspect_page(title: str, ids: Sequence[str], images: Tensor | None, found: Inspection) -> str:
     """One HTML file: flows, profiles and cuts of an inspection, and for each photo maps of what was taken where.
 
-    Photos are `images` (B, 3, H, W), normalised, with their `ids`, in the order in which they were inspected.
+    Photos are `images` (B, 3, H, W), normalised, with their `ids`, in the order in which they were inspected; None
+    where there were none.
     """
-    photos = [_photo(place, images[place], found) | {"id": name} for place, name in enumerate(ids)]
+    pairs = zip(ids, images, strict=True) if images is not None else ()
+    photos = [_photo(place, image, found) | {"id": name} for place, (name, image) in enumerate(pairs)]
     drawn = section(found.readings, found.cuts, found.tasks)
     return render("inspect_page.html", title=title, note=found.note, found=drawn, photos=photos)
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from afanet.data import Batch
-from afanet.distributed.processes import across, average, synchronise_norms
+from afanet.distributed.norms import synchronise_norms
+from afanet.distributed.sums import across, average
 from afanet.fusion.guard import GradientGuard
 from afanet.networks.memory_format import channels_last
 from afanet.recipe.schema import Recipe

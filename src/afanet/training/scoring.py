@@ -11,7 +11,7 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from afanet.data import Data, Split
-from afanet.distributed.processes import across
+from afanet.distributed.sums import across
 from afanet.recipe.schema import Recipe
 from afanet.tasks import Task
 from afanet.training.loaders import scoring_loader

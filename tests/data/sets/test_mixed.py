@@ -57,6 +57,23 @@ def test_each_part_keeps_its_own_transform():
     assert second.std(0).max() == 0
 
 
+def test_a_mixture_within_a_mixture_keeps_its_parts_transforms():
+    still = {**ROOMS, "options": {**ROOMS["options"], "augment": False}}
+    data = open_parts(still, {"name": "mixed", "options": {"parts": [ROOMS, still]}})
+    assert [data.train[index]["id"].partition("rooms")[0] for index in (0, 3, 6)] == ["1: ", "2: 1: ", "2: 2: "]
+    for index, moves in ((0, False), (3, True), (6, False)):
+        assert data.train[index].keys() == {"image", "targets", "id"}
+        views = torch.stack([data.train[index]["image"] for _ in range(4)])
+        assert bool(views.std(0).max() > 0) == moves
+
+
+def test_a_transform_is_not_chosen_by_what_an_id_says():
+    data = open_parts(ROOMS, {**ROOMS, "options": {**ROOMS["options"], "augment": False}})
+    sample = data.train.read(data.train.items[0])
+    views = [data.train.transform({**sample, "id": "7: no number", "origin": (1,)})["image"] for _ in range(4)]
+    assert torch.stack(views).std(0).max() == 0
+
+
 def test_each_part_is_drawn_by_its_share():
     data = open_parts({**ROOMS, "share": 3}, {"name": "rooms", "options": {"train_scenes": 5, "test_scenes": 1}})
     assert data.shares == [(3, 3), (5, 1)]

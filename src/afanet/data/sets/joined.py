@@ -23,7 +23,7 @@ class Joined(Sequence[tuple[int, Any]]):
 
     @cached_property
     def ends(self) -> list[int]:
-        """The places after the last item of each part."""
+        """The position after the last item of each part."""
         return list(accumulate(map(len, self.parts)))
 
     def __len__(self) -> int:
@@ -37,11 +37,11 @@ class Joined(Sequence[tuple[int, Any]]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         ends = self.ends
-        place = index + ends[-1] if index < 0 else index
-        if not 0 <= place < ends[-1]:
+        position = index + ends[-1] if index < 0 else index
+        if not 0 <= position < ends[-1]:
             raise IndexError(index)
-        part = bisect_right(ends, place)
-        return part, self.parts[part][place - ends[part] + len(self.parts[part])]
+        part = bisect_right(ends, position)
+        return part, self.parts[part][position - ends[part] + len(self.parts[part])]
 
 
 class JoinedReader(Reader):
@@ -68,6 +68,9 @@ class JoinedReader(Reader):
     def sources(self) -> Sequence[Path]:
         return [file for reader in self.readers for file in reader.sources()]
 
+    def origin(self, item: tuple[int, Any]) -> tuple[int, ...]:
+        return (item[0], *self.readers[item[0]].origin(item[1]))
+
     def group(self, item: tuple[int, Any]) -> str | None:
         inner = self.readers[item[0]].group(item[1])
         return None if inner is None else f"{inner} of {self.names[item[0]]}"
@@ -79,7 +82,7 @@ class JoinedReader(Reader):
 
 
 class JoinedTransform:
-    """Every part's own transform; which part a sample is of stands at the front of its id."""
+    """Every part's own transform, chosen by the sample's `origin`."""
 
     def __init__(self, parts: Sequence[Any]):
         self.parts = parts
@@ -95,5 +98,9 @@ class JoinedTransform:
         return largest
 
     def __call__(self, sample: Sample) -> Sample:
-        transformed: Sample = self.parts[int(sample["id"].partition(":")[0]) - 1](sample)
+        part, *inner = sample["origin"]
+        of_part: Sample = {"image": sample["image"], "targets": sample["targets"], "id": sample["id"]}
+        if inner:
+            of_part["origin"] = tuple(inner)
+        transformed: Sample = self.parts[part](of_part)
         return transformed
