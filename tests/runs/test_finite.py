@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from afanet.cli.main import main
 from afanet.data import Batch, Data, open_data
 from afanet.errors import InputError
-from afanet.tasks import Depth
-from afanet.runs.checkpoint import read_checkpoint
-from afanet.training.learner import Learner
 from afanet.recipe.schema import Recipe
+from afanet.runs.checkpoint import read_checkpoint
+from afanet.tasks import Depth
+from afanet.training.learner import Learner
 from afanet.training.run import evaluate, train
 
 pytestmark = pytest.mark.usefixtures("tiny")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from afanet.errors import InputError
+from afanet.recipe.load import load_recipe
 from afanet.runs.folder import RunFolder
 from afanet.runs.hold import held
-from afanet.recipe.load import load_recipe
 
 
 def test_a_fresh_folder_is_not_made_before_it_is_needed(tmp_path: Path) -> None:

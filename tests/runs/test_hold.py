@@ -15,10 +15,10 @@ import torch
 from filelock import FileLock
 
 from afanet.errors import InputError
+from afanet.recipe.schema import Recipe
 from afanet.runs.folder import HOLDER, LOCK, MARK, RunFolder
 from afanet.runs.hold import held, require_free
 from afanet.training.records.nonfinite import DUMP
-from afanet.recipe.schema import Recipe
 from afanet.training.run import train
 
 from ..bounds import bounded

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from afanet import __version__
 from afanet.errors import InputError
-from afanet.tasks import Classification, Depth, Description, Task
 from afanet.runs.folder import RunFolder
 from afanet.runs.kept import read_costs
+from afanet.tasks import Classification, Depth, Description, Task
 
 TASKS: dict[str, Task] = {"depth": Depth(), "age": Classification("age", ["young", "old"])}
 RESULTS: dict[str, Any] = {

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from afanet.errors import InputError
-from afanet.tasks import Classification
 from afanet.recipe.schema import Recipe
 from afanet.runs.setup import build_network
+from afanet.tasks import Classification
 
 from ..bounds import bounded
 

@@ -12,10 +12,10 @@ from afanet import __version__
 from afanet.errors import InputError, shown
 from afanet.files import path_in, write_whole
 from afanet.outside import require_unchanged, short_name
-from afanet.runs.checkpoint import PREFIX, read_checkpoint
-from afanet.runs.kept import check_results, read_kept
 from afanet.recipe.load import load_recipe
 from afanet.recipe.schema import Recipe
+from afanet.runs.checkpoint import PREFIX, read_checkpoint
+from afanet.runs.kept import check_results, read_kept
 
 MARK = "afanet-run.txt"
 MARK_TEXT = "A run of afanet: `afanet train` made this folder, and goes on in it with --resume.\n"

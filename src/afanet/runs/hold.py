@@ -16,9 +16,9 @@ from filelock import FileLock, Timeout
 
 from afanet.errors import InputError
 from afanet.files import make_folder, read_json, remove_folders, require_regular, write_whole
-from afanet.runs.folder import HOLDER, LOCK, MARK_TEXT, RunFolder
 from afanet.recipe.load import dump_recipe
 from afanet.recipe.schema import Recipe
+from afanet.runs.folder import HOLDER, LOCK, MARK_TEXT, RunFolder
 
 
 @contextmanager

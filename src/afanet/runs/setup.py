@@ -17,10 +17,10 @@ from afanet.data.checks.leaks import leaks
 from afanet.errors import InputError, unknown
 from afanet.limits import MOST_TASKS
 from afanet.networks import create_network
-from afanet.tasks import Described, Task
 from afanet.progress import say
 from afanet.recipe.code import require_code
 from afanet.recipe.schema import Recipe
+from afanet.tasks import Described, Task
 
 
 def open_whole(recipe: Recipe) -> Data:

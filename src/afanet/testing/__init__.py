@@ -1,0 +1,5 @@
+"""Checks for what you add to the package: call them in the tests of your own code."""
+
+from afanet.testing.fusion import check_fusion
+
+__all__ = ["check_fusion"]
