@@ -37,7 +37,7 @@ from afanet.recipe.load import load_recipe
 from afanet.runs.setup import open_tasks
 from afanet.training.run import train
 
-METHODS = ("single", "hard", "cross_stitch", "nddr", "mtan", "afa")
+METHODS = compared()
 TORCH, FLOAT, INT8 = "PyTorch", "ONNX Runtime", "ONNX Runtime, int8"
 CPU = torch.device("cpu")
 Array = NDArray[np.float32]

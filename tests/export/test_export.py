@@ -23,7 +23,7 @@ from afanet.tasks import Depth
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
-METHODS = ("single", "hard", "cross_stitch", "nddr", "mtan", "afa")
+METHODS = compared()
 TOLERANCE = 1e-4  # of a task's largest value
 Trained = Callable[[str], Path]
 
