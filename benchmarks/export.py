@@ -31,6 +31,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from afanet.comparison.costs import held_at_most, held_now
 from afanet.export import export_run
+from afanet.networks.methods import compared
 from afanet.recipe.load import load_recipe
 from afanet.runs.examples import read_test_samples
 from afanet.runs.loaded import LoadedNetwork
@@ -38,7 +39,7 @@ from afanet.runs.run import load_run
 from afanet.runs.setup import open_tasks
 from afanet.training.run import train
 
-METHODS = ("single", "hard", "cross_stitch", "nddr", "mtan", "afa")
+METHODS = compared()
 TORCH, FLOAT, INT8 = "PyTorch", "ONNX Runtime", "ONNX Runtime, int8"
 CPU = torch.device("cpu")
 Array = NDArray[np.float32]

@@ -18,7 +18,7 @@ for module in ("mkdocs", "material", "mkdocstrings", "latex2mathml"):
     pytest.importorskip(module)
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("fusion", "networks", "tasks", "data", "comparison", "report", "export", "inference", "demo")
+PACKAGES = ("fusion", "networks", "tasks", "data", "comparison", "report", "export", "inference", "demo", "testing")
 ALONE = """
 import socket
 from mkdocs.__main__ import cli

@@ -77,14 +77,41 @@ def test_a_module_has_a_hash_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "afanet_test_module.py").write_text("Mine = 3\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     reference = "afanet_test_module:Mine"
+    outside.code_hash(reference)
     with pytest.raises(InputError, match="--trust-code"):
-        outside.code_hash(reference)
+        outside.load(reference)
     assert "afanet_test_module" not in sys.modules
     outside.trust_code(reference)
     assert outside.load(reference) == 3
     outside.require_unchanged({reference: outside.code_hash(reference)})
     with pytest.raises(InputError, match="has changed"):
         outside.require_unchanged({reference: "0" * 64})
+
+
+def test_the_hash_of_a_module_in_a_package_runs_neither(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "afanet_test_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise RuntimeError\n")
+    (package / "inner.py").write_text("raise RuntimeError\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    other = write(tmp_path, "raise RuntimeError\n")
+    assert outside.code_hash("afanet_test_package.inner:Mine") == outside.code_hash(other)
+    for missing in ("afanet_no_such_module:X", "afanet_test_package.gone:X", "afanet_test_package.inner.deeper:X"):
+        with pytest.raises(InputError, match="there is no module"):
+            outside.code_hash(missing)
+
+
+def test_what_is_run_is_the_file_and_no_older_cache_of_it(tmp_path: Path) -> None:
+    import os
+
+    reference = write(tmp_path, "Mine = 1\n")
+    outside.trust_code()
+    assert outside.load(reference) == 1
+    times = (tmp_path / "mine.py").stat()
+    write(tmp_path, "Mine = 2\n")  # as long, and as old
+    os.utime(tmp_path / "mine.py", ns=(times.st_atime_ns, times.st_mtime_ns))
+    outside._loaded.clear()
+    assert outside.load(reference) == 2
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,14 @@ from afanet.cli.main import main
 from afanet.errors import InputError
 from afanet.export import export_run
 from afanet.export.export import FORMATS
+from afanet.networks.methods import compared
 from afanet.runs.loaded import LoadedNetwork
 from afanet.runs.run import load_run
 from afanet.tasks import Depth
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
-METHODS = ("single", "hard", "cross_stitch", "nddr", "mtan", "afa")
+METHODS = compared()
 TOLERANCE = 1e-4  # of a task's largest value
 Trained = Callable[[str], Path]
 

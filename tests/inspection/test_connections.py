@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -10,10 +12,11 @@ from afanet import AFA, CrossStitch, weave
 from afanet.comparison.images import ImageScores
 from afanet.comparison.statistics import bootstrap_changes
 from afanet.data import Data
-from afanet.fusion import cut_connection
+from afanet.fusion import Fusion, cut_connection
 from afanet.fusion.inspect import fusion_layers
-from afanet.inspection.connections import borrow, read_layers
+from afanet.inspection.connections import Cut, Reading, borrow, read_layers, to_cut
 from afanet.recipe.load import load_recipe
+from afanet.report.borrowed import connections
 from afanet.runs.examples import read_test_samples
 from afanet.runs.loaded import TaskPredictor
 from afanet.runs.run import load_run
@@ -145,3 +148,27 @@ def test_of_too_many_connections_the_strongest_are_cut(
     cut = [(one.layer, names.index(one.to), names.index(one.source)) for one in found.cuts]
     assert len(cut) == 3
     assert min(shares[one] for one in cut) >= max(share for one, share in shares.items() if one not in cut)
+
+
+class CutOnly(Fusion):
+    """A layer that says no gates, and whose connections can be cut all the same."""
+
+    def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        return [sum(xs[1:], xs[0]) / len(xs)] * len(xs)
+
+    def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
+        return list(self(xs))
+
+
+def test_connections_without_gates_are_cut_and_their_shares_unknown() -> None:
+    layers: dict[str, Fusion] = {"gated": CrossStitch(4), "plain": CutOnly(4)}
+    readings = {"gated": Reading(torch.tensor([[[0.9, 0.1], [0.4, 0.6]]]), None)}
+    expected = [("gated", 0, 1), ("gated", 1, 0), ("plain", 0, 1), ("plain", 1, 0)]
+    assert to_cut(layers, readings, 9) == expected
+    assert to_cut(layers, readings, 3) == expected[:3]
+    cuts = [Cut("plain", "b", "a", {})]
+    assert [row["share"] for row in connections(readings, cuts, ["a", "b"])] == [
+        pytest.approx(0.1),
+        pytest.approx(0.4),
+        None,
+    ]

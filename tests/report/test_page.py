@@ -10,7 +10,7 @@ import torch
 
 from afanet.comparison.compare import compare_runs
 from afanet.comparison.images import ImageScores
-from afanet.comparison.look import DISTANCES, Look
+from afanet.comparison.look import Look
 from afanet.errors import InputError
 from afanet.recipe.load import load_recipe
 from afanet.report.charts import colours
@@ -32,7 +32,7 @@ def look(task: Task) -> Look:
         scores.update(torch.tensor([0, 1]), torch.tensor([0, 0]))
     else:
         scores.update(torch.ones(1, 1, 2, 2), torch.full((1, 1, 2, 2), 2.0))
-    return Look({task.name: scores}, {task.name: torch.ones(2, DISTANCES)})
+    return Look({task.name: scores}, {task.name: torch.ones(2, 20)})
 
 
 @pytest.mark.parametrize(

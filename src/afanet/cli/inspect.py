@@ -71,6 +71,7 @@ def _inspect(given: Namespace) -> None:
     write_whole(folder / "inspect.html", page)
     write_whole(folder / "inspect.json", json.dumps(strict(told), indent=2) + "\n")
     console = Console()
-    console.print(flow_table(found.readings, found.cuts, found.tasks))
+    if rows:
+        console.print(flow_table(found.readings, found.cuts, found.tasks))
     shown = "shows it on the images" if given.images else "shows it as drawings"
     console.print(f"{found.note} {folder / 'inspect.html'} {shown}", markup=False, highlight=False, soft_wrap=True)

@@ -39,7 +39,7 @@ def lacking(network: nn.Module) -> str:
     ...     def fuse(self, xs):
     ...         return [sum(xs) / len(xs)] * len(xs)
     >>> print(lacking(nn.ModuleDict({"stem": Mean(4)})))
-    Mean defines no gates: what each task takes of the others is not known. Mean defines no cut: ... cannot be cut.
+    Mean defines no gates: what each task takes of the others is not known. Mean defines no cut: its connections ...
     """
     layers = fusion_layers(network).values()
     flowless = _kinds(layer for layer in layers if not layer.offers_flow)

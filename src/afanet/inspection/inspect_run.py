@@ -60,7 +60,7 @@ def inspect_run(run: Run, photos: Tensor | None, limit: int) -> Inspection:
                 return Inspection(tasks, gates, of_photos, of_photos, [], note)
             found = borrow(predictor, data, limit)
             note = f"Shares are means over {found.images} of {found.total} test images, on which connections were cut."
-            note = f"{note} {found.lacking}".rstrip()
+            note = f"{note if found.readings or found.cuts else ''} {found.lacking}".strip()
             return Inspection(tasks, gates, of_photos, found.readings, found.cuts, note)
     assert photos is not None  # without photos the test images were read, or refused
     loaded = LoadedNetwork(run, described)

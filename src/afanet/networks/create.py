@@ -48,7 +48,7 @@ def create_network(
 
     Args:
         method: a name in `METHODS`, which has a line on each, such as "afa" or "single"; one that was registered, see
-            :func:`~afanet.networks.register_method`; or ``FILE.py:Class``, see :func:`~afanet.trust_code`.
+            :func:`~afanet.networks.register_method`; or ``FILE.py:Class``, see ``afanet.trust_code``.
         outputs: for each task ``Dense(channels)``, a DeepLabv3+ head with (B, channels, H, W) at the images' size, or
             ``Pooled(channels)``, mean pooling and a linear layer with (B, channels); ``("dense", channels)`` and
             ``("pooled", channels)`` will do, and both kinds may stand in one network.

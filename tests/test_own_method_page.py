@@ -1,0 +1,41 @@
+"""The file on the page "Add a method of your own" is one that works, with the methods that it offers to add."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+
+import pytest
+
+from afanet import outside, register_method
+from afanet.networks import METHODS
+from afanet.testing import check_fusion
+
+PAGE = Path(__file__).parents[1] / "docs" / "your-own-method.md"
+FILE, GATES, IN_PYTHON = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("with_gates", [False, True])
+def test_the_file_on_the_page_passes_the_checks(
+    with_gates: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text(f"{FILE}\n\n{GATES}")
+    reference = f"{tmp_path / 'mine.py'}:{'Readable' if with_gates else 'MeanPull'}"
+    monkeypatch.setattr(outside, "_trusted", {reference})
+    layer = outside.load(reference)
+    assert callable(layer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_fusion(layer)
+    assert layer(4).offers_gates is layer(4).offers_cut is with_gates
+    assert len(FILE.splitlines()) < 30
+
+
+def test_the_lines_in_python_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(METHODS, "_rows", dict(METHODS._rows))
+    scope = {"__name__": "page"}
+    exec(FILE, scope)
+    exec(IN_PYTHON, scope)
+    register_method("mean_pull", METHODS["mean_pull"])
+    assert "mean_pull" in METHODS
