@@ -19,6 +19,7 @@ PLAIN = {
 }  # for every room but `fusion`
 BELOW = {
     "errors": set(),
+    "moved": set(),
     "limits": set(),
     "names": set(),
     "plain_text": set(),

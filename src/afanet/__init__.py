@@ -1,9 +1,11 @@
 """Weave single-task vision networks into one multi-task network."""
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from afanet.errors import InputError
+from afanet.moved import MovedModules
 
 if TYPE_CHECKING:
     from afanet.data import register_data
@@ -62,6 +64,8 @@ __all__ = [
     "trust_code",
     "weave",
 ]
+
+sys.meta_path.append(MovedModules())
 
 # Rooms are opened when they are asked for: torch for networks, NumPy and Pillow for predictions.
 _ROOMS = {"Predictor": "inference", "trust_code": "outside", "register_task": "tasks.kinds", "register_data": "data"}
