@@ -33,6 +33,7 @@ from afanet.comparison.costs import held_at_most, held_now
 from afanet.comparison.look import Loaded, examples
 from afanet.comparison.runs import Finished
 from afanet.export import export_run
+from afanet.networks.methods import compared
 from afanet.recipe.load import load_recipe
 from afanet.runs.setup import open_tasks
 from afanet.training.run import train

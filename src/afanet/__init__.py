@@ -20,7 +20,17 @@ if TYPE_CHECKING:
         record_gates,
     )
     from afanet.inference import Predictor
-    from afanet.networks import Dense, Layout, Point, Pooled, create_network, register_method, weave
+    from afanet.networks import (
+        Dense,
+        Head,
+        Layout,
+        Point,
+        Pooled,
+        create_network,
+        register_head,
+        register_method,
+        weave,
+    )
     from afanet.outside import trust_code
     from afanet.reference import load_reference_layer, load_reference_network
 
@@ -34,6 +44,7 @@ __all__ = [
     "Dense",
     "Fusion",
     "GradientGuard",
+    "Head",
     "InputError",
     "Layout",
     "Point",
@@ -47,6 +58,7 @@ __all__ = [
     "load_reference_network",
     "record_flow",
     "record_gates",
+    "register_head",
     "register_method",
     "trust_code",
     "weave",
@@ -55,7 +67,8 @@ __all__ = [
 # Rooms are opened when they are asked for: torch for networks, NumPy and Pillow for predictions.
 _ROOMS = {"Predictor": "inference", "trust_code": "outside"}
 _ROOMS |= dict.fromkeys(
-    ("Dense", "Layout", "Point", "Pooled", "create_network", "register_method", "weave"), "networks"
+    ("Dense", "Head", "Layout", "Point", "Pooled", "create_network", "register_head", "register_method", "weave"),
+    "networks",
 )
 _ROOMS |= dict.fromkeys(("load_reference_layer", "load_reference_network"), "reference")
 

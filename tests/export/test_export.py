@@ -19,6 +19,7 @@ from afanet.comparison.runs import Finished
 from afanet.errors import InputError
 from afanet.export import export_run
 from afanet.export.export import FORMATS
+from afanet.networks.methods import compared
 from afanet.tasks import Depth
 
 onnxruntime = pytest.importorskip("onnxruntime")
