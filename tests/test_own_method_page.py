@@ -7,13 +7,14 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
 
-from afanet import outside, register_method
-from afanet.networks import METHODS
+from afanet import Pooled, create_network, outside, register_method
+from afanet.networks import HEADS, METHODS
 from afanet.testing import check_fusion
 
 PAGE = Path(__file__).parents[1] / "docs" / "your-own-method.md"
-FILE, GATES, IN_PYTHON = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+FILE, GATES, IN_PYTHON, A_HEAD = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 
 @pytest.mark.parametrize("with_gates", [False, True])
@@ -39,3 +40,10 @@ def test_the_lines_in_python_run(monkeypatch: pytest.MonkeyPatch) -> None:
     exec(IN_PYTHON, scope)
     register_method("mean_pull", METHODS["mean_pull"])
     assert "mean_pull" in METHODS
+
+
+def test_the_head_on_the_page_gives_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HEADS, "_rows", dict(HEADS._rows))
+    exec(A_HEAD, {"__name__": "page"})
+    network = create_network("hard", {"age": Pooled(8), "gender": Pooled(2)}, "resnet18", size=(64, 64), head="largest")
+    assert network(torch.rand(2, 3, 64, 64))["age"].shape == (2, 8)

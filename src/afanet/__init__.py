@@ -23,7 +23,17 @@ if TYPE_CHECKING:
         record_gates,
     )
     from afanet.inference import Predictor
-    from afanet.networks import Dense, Layout, Point, Pooled, create_network, register_method, weave
+    from afanet.networks import (
+        Dense,
+        Head,
+        Layout,
+        Point,
+        Pooled,
+        create_network,
+        register_head,
+        register_method,
+        weave,
+    )
     from afanet.outside import trust_code
     from afanet.reference import load_reference_layer, load_reference_network
     from afanet.runs.run import Run, load_run
@@ -42,6 +52,7 @@ __all__ = [
     "Dense",
     "Fusion",
     "GradientGuard",
+    "Head",
     "InputError",
     "Layout",
     "Point",
@@ -58,6 +69,7 @@ __all__ = [
     "record_flow",
     "record_gates",
     "register_data",
+    "register_head",
     "register_method",
     "register_task",
     "shared_parameters",
@@ -70,7 +82,8 @@ sys.meta_path.append(MovedModules())
 # Rooms are opened when they are asked for: torch for networks, NumPy and Pillow for predictions.
 _ROOMS = {"Predictor": "inference", "trust_code": "outside", "register_task": "tasks.kinds", "register_data": "data"}
 _ROOMS |= dict.fromkeys(
-    ("Dense", "Layout", "Point", "Pooled", "create_network", "register_method", "weave"), "networks"
+    ("Dense", "Head", "Layout", "Point", "Pooled", "create_network", "register_head", "register_method", "weave"),
+    "networks",
 )
 _ROOMS |= dict.fromkeys(("Run", "load_run"), "runs.run")
 _ROOMS |= dict.fromkeys(("load_reference_layer", "load_reference_network"), "reference")

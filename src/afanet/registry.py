@@ -48,9 +48,9 @@ class Registry(Mapping[str, Row], Generic[Row]):
         self._installed: dict[str, EntryPoint] | None = None
 
     @property
-    def own(self) -> dict[str, Row]:
-        """The package's own rows, without those from outside."""
-        return {name: self[name] for name in self._rows if name in self._own}
+    def own(self) -> list[str]:
+        """The names of the package's own rows, without those from outside."""
+        return [name for name in self._rows if name in self._own]
 
     def register(self, name: str, given: object) -> None:
         """Add a row under a new name; one that was registered may be registered anew.

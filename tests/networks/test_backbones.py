@@ -34,7 +34,7 @@ def test_features_are_those_of_the_timm_network(name: str, size: int) -> None:
     low, high = backbone(image)
     assert torch.equal(high, maps[-1])
     assert any(x.shape == low.shape and torch.equal(low, x) for x in maps)
-    assert (low.shape[1], high.shape[1]) == backbone.channels
+    assert (low.shape[1], high.shape[1]) == (backbone.given[0].channels, backbone.given[-1].channels)
     assert (low.shape[-1], high.shape[-1]) == (size // 4, size // 32)
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from afanet.networks.create import create_network
+    from afanet.networks.heads import HEADS, register_head
+    from afanet.networks.heads.head import Head, Stage
     from afanet.networks.layout import Layout, Point
     from afanet.networks.methods import METHODS, Method, register_method
     from afanet.networks.outputs import Dense, Output, Pooled
@@ -12,15 +14,19 @@ if TYPE_CHECKING:
     from afanet.networks.woven import Woven
 
 __all__ = [
+    "HEADS",
     "METHODS",
     "Dense",
+    "Head",
     "Layout",
     "Method",
     "Output",
     "Point",
     "Pooled",
+    "Stage",
     "Woven",
     "create_network",
+    "register_head",
     "register_method",
     "weave",
 ]
@@ -29,6 +35,7 @@ __all__ = [
 _FILES = {"create_network": "create", "weave": "weaving", "Woven": "woven"}
 _FILES |= dict.fromkeys(("Layout", "Point"), "layout")
 _FILES |= dict.fromkeys(("METHODS", "Method", "register_method"), "methods")
+_FILES |= dict.fromkeys(("HEADS", "register_head"), "heads") | dict.fromkeys(("Head", "Stage"), "heads.head")
 _FILES |= dict.fromkeys(("Dense", "Output", "Pooled"), "outputs")
 
 

@@ -1,4 +1,4 @@
-"""Any timm network with stages as a backbone: low-level features for a decoder, and the last stage's."""
+"""Any timm network with stages as a backbone: the features of each stage, from those for a decoder on."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from timm.models.regnet import RegStage
 from torch import Tensor, nn
 
 from afanet.errors import InputError, unknown
+from afanet.networks.heads.head import Stage, taken
 from afanet.networks.weights import load_weights
 
 
 class Backbone(nn.Module):
     """A timm network from its stem to its last stage, its layers under their own names.
 
-    Forward takes images (B, 3, H, W) and returns (low, high): the features of the first stage at a stride of 4, and
-    those of the last stage, both (B, C, H, W). After the low-level features are tapped stands an identity, so that
-    branches that meet at this stage meet after the tap.
+    Forward takes images (B, 3, H, W) and returns the features (B, C, H, W) of the stages in `takes`, counted from the
+    first at a stride of 4: (low, high), those of the first and of the last, if nothing is said. After the low-level
+    features are tapped stands an identity, so that branches that meet at this stage meet after the tap.
 
     Args:
         name: of a timm model.
@@ -29,9 +30,10 @@ class Backbone(nn.Module):
         multi_grid: factors for the dilation of the last stage's blocks, such as (1, 2, 4).
         weights: "none", "pretrained" (timm's, downloaded) or the path of a local file.
         size: (H, W) of the images, for networks that are built for one size.
+        takes: the stages whose features forward returns, see :class:`~afanet.networks.Head`; None for all.
 
     Attributes:
-        channels: of the low and the high features.
+        given: of each stage the channels and the stride.
         stages: the layers after each stage, from that of the low-level features on.
         blocks: of each of these stages the layers after its blocks, the last of which is the stage's own.
         weights_report: one line on what was loaded, empty for "none".
@@ -57,6 +59,7 @@ class Backbone(nn.Module):
         multi_grid: Sequence[int] | None = None,
         weights: str = "none",
         size: Sequence[int] = (224, 224),
+        takes: tuple[int, ...] | None = (0, -1),
     ) -> None:
         super().__init__()
         features = _timm_features(name, output_stride, weights == "pretrained", size)
@@ -64,8 +67,11 @@ class Backbone(nn.Module):
         layer_of = {int(index): layer for layer, index in features.return_layers.items()}
         first = next((i for i, stage in enumerate(info) if stage["reduction"] >= 4), len(info) - 1)
         self.output_fmt = str(features.output_fmt.value)
+        self.takes = takes
         self.low = layer_of[first]
-        self.channels: tuple[int, int] = (info[first]["num_chs"], info[-1]["num_chs"])
+        inner = range(first + 1, len(info) - 1)
+        self.given = [Stage(info[i]["num_chs"], info[i]["reduction"]) for i in (first, *inner, -1)]
+        self._taps = [layer_of[i] for i in (first, *inner)]  # and what comes out last
         self._layers: list[str] = []
         for layer, module in features.items():
             self._append(layer, module)
@@ -81,15 +87,16 @@ class Backbone(nn.Module):
         if weights not in ("none", "pretrained"):
             self.weights_report = load_weights(self, name, weights)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        x, low = image, image
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        x, stages = image, []
         for layer in self._layers:
             x = self.get_submodule(layer)(x)
-            if layer == self.low:
-                low = x
+            if layer in self._taps:
+                stages.append(x)
+        features = taken([*stages, x], self.takes)
         if self.output_fmt == "NHWC":
-            return low.permute(0, 3, 1, 2), x.permute(0, 3, 1, 2)
-        return low, x
+            return tuple(x.permute(0, 3, 1, 2) for x in features)
+        return features
 
     def _append(self, layer: str, module: nn.Module) -> None:
         self.add_module(layer, module)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError, unknown
 from afanet.networks.backbones import Backbone
-from afanet.networks.heads import DenseHead, PooledHead
+from afanet.networks.heads import DEFAULT, HEADS
+from afanet.networks.heads.head import Head, taken
 from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
 from afanet.networks.weaving import require_task_names, weave
@@ -20,14 +21,17 @@ from afanet.networks.woven import Woven
 class SingleTask(nn.Module):
     """A branch: one task's backbone and head."""
 
-    def __init__(self, backbone: Backbone, head: nn.Module) -> None:
+    def __init__(self, backbone: Backbone, head: Head) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
 
     def forward(self, image: Tensor) -> Tensor:
         """The task's output for images (B, 3, H, W)."""
-        logits: Tensor = self.head(self.backbone(image), image.shape[-2:])
+        features = self.backbone(image)
+        if self.backbone.takes != self.head.takes:  # then the backbone gives all
+            features = taken(features, self.head.takes)
+        logits: Tensor = self.head(features, image.shape[-2:])
         return logits
 
 
@@ -42,6 +46,7 @@ def create_network(
     multi_grid: Sequence[int] | None = None,
     meet: str | None = None,
     trunk: int | None = None,
+    head: str | None = None,
     **fusion_options: Any,
 ) -> Woven:
     """A multi-task network by method and backbone: images (B, 3, H, W) in, ``{task: output}`` out.
@@ -51,7 +56,7 @@ def create_network(
             :func:`~afanet.networks.register_method`; or ``FILE.py:Class``, see ``afanet.trust_code``.
         outputs: for each task ``Dense(channels)``, a DeepLabv3+ head with (B, channels, H, W) at the images' size, or
             ``Pooled(channels)``, mean pooling and a linear layer with (B, channels); ``("dense", channels)`` and
-            ``("pooled", channels)`` will do, and both kinds may stand in one network.
+            ``("pooled", channels)`` will do, and both kinds may stand in one network. `head` changes one of the two.
         backbone: any timm network with stages.
         weights: "none", "pretrained" (timm's, downloaded) or the path of a local file with backbone weights.
         size: (H, W) of the images that the fusion layers are made for; others are taken too.
@@ -60,6 +65,8 @@ def create_network(
         meet: where branches meet instead: after all "stages", all "blocks" or the "last_blocks", those of the last
             stage. Stages begin with that of the low-level features, which a dense head is given as they leave it.
         trunk: how many stages all tasks share before their branches part, of which one at least is left to each.
+        head: of all tasks with its kind of output instead: a name in `HEADS`, one that was registered, see
+            :func:`~afanet.networks.register_head`, or ``FILE.py:Class``.
         **fusion_options: passed to the fusion layers, such as ``per_task=True`` or ``limit=2.0``.
 
     Returns:
@@ -79,12 +86,15 @@ def create_network(
     stride = output_stride or (16 if any(isinstance(output, Dense) for output in wanted.values()) else 32)
     if stride not in (8, 16, 32):
         raise InputError(f"output_stride={stride} is unknown: expected 8, 16 or 32")
+    heads = _heads(head, wanted)
     _require_possible(method, row, meet, trunk, fusion_options)
+    takes = _common({heads[_kind(output)].takes for output in wanted.values()})
+    options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "weights": weights, "size": size}
     branches: dict[str, SingleTask] = {}
     for task, output in wanted.items():
         if not branches or trunk or not row.share:
-            body = Backbone(backbone, output_stride=stride, multi_grid=multi_grid, weights=weights, size=size)
-        branches[task] = SingleTask(body, _head(body, output, stride))
+            body = Backbone(backbone, takes=takes, **options)
+        branches[task] = SingleTask(body, _head(heads[_kind(output)], body, output, stride))
     _require_trunk(trunk, body, backbone)
     shared = f"backbone.{body.stages[trunk - 1]}" if trunk else "backbone" if row.share else None
     layer, points = row.layer, []
@@ -124,10 +134,35 @@ def _require_trunk(trunk: int | None, body: Backbone, backbone: str) -> None:
         )
 
 
-def _head(body: Backbone, output: Output, stride: int) -> nn.Module:
-    if isinstance(output, Dense):
-        return DenseHead(body.channels, output.channels, stride)
-    return PooledHead(body.channels, output.channels)
+def _kind(output: Output) -> str:
+    return "dense" if isinstance(output, Dense) else "pooled"
+
+
+def _heads(head: str | None, wanted: Mapping[str, Output]) -> dict[str, type[Head]]:
+    """By kind of output the class of its head."""
+    heads = {kind: HEADS[name] for kind, name in DEFAULT.items()}
+    if head is not None:
+        row = HEADS[head]
+        if all(_kind(output) != row.output for output in wanted.values()):
+            raise InputError(
+                f"head {head!r:.120} gives {row.output} outputs, and no task has one: leave it out, or choose another"
+            )
+        heads[row.output] = row
+    return heads
+
+
+def _common(takes: Collection[tuple[int, ...] | None]) -> tuple[int, ...] | None:
+    """What backbones give: what all heads take, or all, since a backbone that tasks share gives the same to each."""
+    return next(iter(takes)) if len(takes) == 1 else None
+
+
+def _head(row: type[Head], body: Backbone, output: Output, stride: int) -> Head:
+    count = len(body.given)
+    if odd := [number for number in row.takes or () if not -count <= number < count]:
+        raise InputError(
+            f"head {row.__name__} takes stage {odd[0]}, but the backbone has {count}, counted from 0: choose another"
+        )
+    return row.build(taken(body.given, row.takes), output.channels, stride)
 
 
 def _outputs(outputs: Mapping[str, Output | tuple[str, int]]) -> dict[str, Output]:

@@ -136,7 +136,7 @@ def listed(wanted: Callable[[Method], bool] = lambda row: True) -> str:
     >>> listed(lambda row: row.share)
     'hard or mtan'
     """
-    names = [name for name, row in METHODS.own.items() if wanted(row)]
+    names = [name for name in METHODS.own if wanted(METHODS[name])]
     return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
@@ -146,7 +146,7 @@ def compared() -> list[str]:
     >>> compared()
     ['single', 'hard', 'cross_stitch', 'nddr', 'mtan', 'afa']
     """
-    return [name for name, row in METHODS.own.items() if row.compared]
+    return [name for name in METHODS.own if METHODS[name].compared]
 
 
 def register_method(name: str, given: type[Fusion] | Method) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 
 from afanet.errors import InputError
 from afanet.networks.backbones import Backbone, _blocks
+from afanet.networks.heads.head import Head, taken
 from afanet.networks.layout import Layout, layouts_of
 from afanet.networks.trace import Trace, in_mode
 from afanet.networks.woven import Program, Woven
@@ -62,7 +63,7 @@ def attend(network: Woven, example: Sequence[int]) -> Woven:
     """MTAN from a network that shares its whole backbone: an :class:`Attention` for each task and stage.
 
     p is what a stage of the trunk puts out and u what its last block but one does; in a stage of one block, or one that
-    is no chain of blocks, u is p. A task's head gets what the task took of the first and of the last stage, where hard
+    is no chain of blocks, u is p. A task's head gets what the task took of the stages that the head takes, where hard
     sharing hands the trunk's own features to all.
 
     Args:
@@ -107,7 +108,8 @@ def attend(network: Woven, example: Sequence[int]) -> Woven:
             attentions[f"{task}.{stage}"] = Attention(value[inner].shape[1], value[last].shape[1], below)
             below = value[last].shape[1]
     branches = {task: network.branches.get_submodule(task) for task in network.tasks}
-    programs = {mode: Program(_graph(trace, layouts, stages, network.tasks)) for mode, trace in traces.items()}
+    takes = {task: cast(Head, branch.get_submodule("head")).takes for task, branch in branches.items()}
+    programs = {mode: Program(_graph(trace, layouts, stages, takes)) for mode, trace in traces.items()}
     return Woven(branches, attentions, programs)
 
 
@@ -132,9 +134,15 @@ def _layout(trace: Trace, layer: str) -> Layout:
 
 
 def _graph(
-    trace: Trace, layouts: Mapping[str, Layout], stages: Mapping[str, tuple[str, str]], tasks: Sequence[str]
+    trace: Trace,
+    layouts: Mapping[str, Layout],
+    stages: Mapping[str, tuple[str, str]],
+    takes: Mapping[str, Sequence[int] | None],
 ) -> fx.Graph:
-    """The trunk up to its last stage, then one task after the other: its attention stage by stage, and its head."""
+    """The trunk up to its last stage, then one task after the other: its attention stage by stage, and its head.
+
+    `takes` are by task the stages that its head takes.
+    """
     graph = fx.Graph()
     recorder = fx.proxy.GraphAppendingTracer(graph)
     became = {trace.nodes[0]: graph.placeholder("image")}
@@ -148,13 +156,13 @@ def _graph(
     features = {layer: layout.enter(proxies[trace.calls[layer]]) for layer, layout in layouts.items()}
     size = proxies[trace.nodes[0]].shape[-2:]
     outputs = {}
-    for task in tasks:
+    for task in takes:
         attended: list[fx.Proxy] = []
         for stage, (inner, last) in stages.items():
             seen = (features[inner], features[last], *attended[-1:])
             attended.append(recorder.create_proxy("call_module", f"fusion.{task}.{stage}", seen, {}))
-        ends = (attended[0], attended[-1])
-        outputs[task] = recorder.create_proxy("call_module", f"branches.{task}.head", (ends, size), {})
+        given = taken(attended, takes[task])
+        outputs[task] = recorder.create_proxy("call_module", f"branches.{task}.head", (given, size), {})
     graph.output(recorder.create_arg(outputs))
     return graph
 

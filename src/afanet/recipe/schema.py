@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from afanet.limits import MOST_COUNT, MOST_SIDE
 from afanet.names import name_fault
+from afanet.networks.heads import HEADS
 from afanet.networks.methods import listed
 
 WEIGHTS = ("none", "pretrained")  # anything else is a file
@@ -71,6 +72,9 @@ class NetworkRecipe(Section):
     """Which network; see `afanet.create_network`."""
 
     method: str = Field(description=f"{listed()}; one of your own as FILE.py:CLASS")
+    head: str | None = Field(
+        None, description=f"{' or '.join(HEADS.own)}, one of your own as FILE.py:CLASS; by the output if not given"
+    )
     backbone: str = Field(description="a timm model with stages, such as resnet18")
     weights: Annotated[str, AfterValidator(_weights)] = Field(
         "none", description="of the backbone: none, pretrained (timm downloads them) or a file"

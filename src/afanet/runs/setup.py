@@ -84,6 +84,7 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
         multi_grid=recipe.network.multi_grid,
         meet=recipe.network.meet,
         trunk=recipe.network.trunk,
+        head=recipe.network.head,
         **options,
     )
 

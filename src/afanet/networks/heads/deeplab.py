@@ -1,4 +1,4 @@
-"""What turns a backbone's features into one task's output: a DeepLabv3+ decoder or a pooled classifier."""
+"""The head of DeepLabv3+, for a value or more at every pixel."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Features = tuple[Tensor, Tensor]
+from afanet.networks.heads.head import Features, Head, Stage
 
 
-class DenseHead(nn.Module):
+class DenseHead(Head):
     """The head of DeepLabv3+: atrous pyramid pooling, low-level features joined in, logits at the image's size.
 
     Args:
@@ -30,6 +30,8 @@ class DenseHead(nn.Module):
     torch.Size([1, 13, 43, 57])
     """
 
+    output = "dense"
+
     def __init__(self, channels: tuple[int, int], outputs: int, output_stride: int = 16) -> None:
         super().__init__()
         low, high = channels
@@ -37,6 +39,12 @@ class DenseHead(nn.Module):
         self.low = nn.Sequential(*_conv(low, 48, 1))
         self.refine = nn.Sequential(*_conv(256 + 48, 256, 3), nn.Dropout(0.5), *_conv(256, 256, 3), nn.Dropout(0.1))
         self.logits = nn.Conv2d(256, outputs, 1)
+
+    @classmethod
+    def build(cls, stages: Sequence[Stage], outputs: int, output_stride: int) -> DenseHead:
+        """The head for the first and the last stage."""
+        low, high = stages
+        return cls((low.channels, high.channels), outputs, output_stride)
 
     def forward(self, features: Features, size: Sequence[int]) -> Tensor:
         low, high = features
@@ -61,28 +69,6 @@ class ASPP(nn.Module):
         mean = self.pool(x).expand(-1, -1, *x.shape[-2:])
         projected: Tensor = self.project(torch.cat([*scales, mean], 1))
         return projected
-
-
-class PooledHead(nn.Module):
-    """The mean of the last features over the image, and a linear layer.
-
-    Args:
-        channels: of the low and the high features.
-        outputs: values an image.
-
-    Forward takes the features (low, high) and returns (B, outputs); the image's size does not matter to it.
-
-    >>> PooledHead((64, 512), outputs=8)((torch.rand(2, 64, 8, 8), torch.rand(2, 512, 2, 2)), (32, 32)).shape
-    torch.Size([2, 8])
-    """
-
-    def __init__(self, channels: tuple[int, int], outputs: int) -> None:
-        super().__init__()
-        self.logits = nn.Linear(channels[1], outputs)
-
-    def forward(self, features: Features, size: Sequence[int]) -> Tensor:
-        logits: Tensor = self.logits(features[1].mean((2, 3)))
-        return logits
 
 
 def _conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> list[nn.Module]:

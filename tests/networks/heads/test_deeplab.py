@@ -1,4 +1,4 @@
-"""Heads give logits at the image's size, or one vector an image, from features of any size."""
+"""The dense head gives logits at the image's size, from features of any size."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from afanet.networks.heads import ASPP, DenseHead, PooledHead
+from afanet.networks.heads.deeplab import ASPP, DenseHead
 
 
 @settings(max_examples=15, deadline=None)
@@ -38,9 +38,3 @@ def test_the_pyramid_keeps_the_features_size_and_pools_the_whole_image() -> None
 
 def test_the_decoder_drops_out_where_the_original_does() -> None:
     assert [module.p for module in DenseHead((6, 10), 5).modules() if isinstance(module, nn.Dropout)] == [0.5, 0.5, 0.1]
-
-
-def test_a_pooled_head_is_a_linear_layer_of_the_mean() -> None:
-    head, high = PooledHead((6, 10), outputs=3), torch.rand(2, 10, 4, 5)
-    expected = high.double().mean((2, 3)) @ head.logits.weight.double().T + head.logits.bias.double()
-    torch.testing.assert_close(head((torch.rand(2, 6, 8, 9), high), (64, 80)).double(), expected, rtol=1e-5, atol=1e-6)
