@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from afanet import outside
 from afanet.errors import InputError, unknown
@@ -67,10 +67,8 @@ class Registry(Mapping[str, Row], Generic[Row]):
                 self._referred[name] = self._read(name, outside.load(name))
             return self._referred[name]
         if name in self._rows:
-            row = self._rows[name]
-            if isinstance(row, str):
-                module, _, attribute = row.partition(":")
-                row = self._rows[name] = getattr(import_module(module), attribute)
+            row: Row = imported(self._rows[name])
+            self._rows[name] = row
             return row
         if name in self._packages:
             self._rows[name] = self._read(name, _load(self._packages[name]))
@@ -99,6 +97,18 @@ class Registry(Mapping[str, Row], Generic[Row]):
             }
             self._installed = {name: point for name, point in points.items() if not name_fault(name, self._own)}
         return self._installed
+
+
+def imported(given: Any) -> Any:
+    """`given` itself, or what it names as `module:attribute`: rows are imported when they are asked for.
+
+    >>> imported("math:pi"), imported(3)
+    (3.14159..., 3)
+    """
+    if not isinstance(given, str):
+        return given
+    module, _, attribute = given.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 def _load(point: EntryPoint) -> object:

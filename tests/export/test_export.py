@@ -18,6 +18,8 @@ from afanet.errors import InputError
 from afanet.export import export_run
 from afanet.export.export import FORMATS
 from afanet.networks.methods import compared
+from afanet.runs.loaded import LoadedNetwork
+from afanet.runs.run import load_run
 from afanet.tasks import Depth
 
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from inspect import getdoc, isclass, signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from afanet.errors import InputError, shown, unknown
-from afanet.registry import Registry
+from afanet.registry import Registry, imported
 
 if TYPE_CHECKING:
     from afanet.fusion import Fusion
@@ -53,26 +52,19 @@ class Method:
     @property
     def layer(self) -> type[Fusion] | None:
         """The class of the layer in which branches meet."""
-        layer: type[Fusion] | None = _imported(self.fusion)
+        layer: type[Fusion] | None = imported(self.fusion)
         return layer
 
     @property
     def finished(self) -> Callable[[Woven, Sequence[int]], Woven] | None:
         """`finish`, imported."""
-        finish: Callable[[Woven, Sequence[int]], Woven] | None = _imported(self.finish)
+        finish: Callable[[Woven, Sequence[int]], Woven] | None = imported(self.finish)
         return finish
 
     @property
     def gated(self) -> bool:
         """Whether its fusion layers have gates, which each task may have for itself."""
         return self.layer is not None and "per_task" in signature(self.layer).parameters
-
-
-def _imported(row: Any) -> Any:
-    if not isinstance(row, str):
-        return row
-    module, _, attribute = row.partition(":")
-    return getattr(import_module(module), attribute)
 
 
 def _read(name: str, given: object) -> Method:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from afanet.errors import InputError, unknown
 from afanet.outside import is_reference
-from afanet.registry import Registry
+from afanet.registry import Registry, imported
 
 if TYPE_CHECKING:
     from afanet.tasks.column import Column
@@ -40,27 +39,20 @@ class Kind:
     @property
     def task_class(self) -> type[Task]:
         """The class of tasks."""
-        task: type[Task] = _part(self.task)
+        task: type[Task] = imported(self.task)
         return task
 
     @property
     def column_class(self) -> type[Column]:
         """The class of columns."""
-        column: type[Column] = _part(self.column)
+        column: type[Column] = imported(self.column)
         return column
 
     @property
     def result_class(self) -> type[Result]:
         """The class of results."""
-        result: type[Result] = _part(self.result)
+        result: type[Result] = imported(self.result)
         return result
-
-
-def _part(given: Any) -> Any:
-    if not isinstance(given, str):
-        return given
-    module, _, name = given.partition(":")
-    return getattr(import_module(module), name)
 
 
 def _read(name: str, given: object) -> Kind:
