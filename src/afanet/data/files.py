@@ -39,16 +39,17 @@ def other_layout(root: Path, data_set: str, expected: str) -> InputError:
     return InputError(f"data path '{root}' has not the layout of '{data_set}', found {found}: give {expected}")
 
 
-def by(shape: Sequence[int]) -> str:
+def format_shape(shape: Sequence[int]) -> str:
     """A shape in a sentence.
 
-    >>> by((480, 640))
+    >>> format_shape((480, 640))
     '480x640'
     """
     return "x".join(map(str, shape))
 
 
-def require_shape(place: object, shape: Sequence[int], photo: object, expected: Sequence[int]) -> None:
-    """Raises `InputError` unless the map that was read at `place` has the shape that goes with its photo."""
+def require_shape(source: object, shape: Sequence[int], photo: object, expected: Sequence[int]) -> None:
+    """Raises `InputError` unless the map that was read from `source` has the shape that goes with its photo."""
     if tuple(shape) != tuple(expected):
-        raise InputError(f"{place} is {by(shape)} pixels, expected {by(expected)} as its photo {photo}: resize it")
+        size, photo_size = format_shape(shape), format_shape(expected)
+        raise InputError(f"{source} is {size} pixels, expected {photo_size} as its photo {photo}: resize it")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
+from afanet.data.files import require_shape
 from afanet.data.sample import Reader, Sample
 from afanet.data.sets.manifest.rows import Labels, Rows
 from afanet.data.sets.manifest.table import Table
@@ -55,11 +56,9 @@ class ManifestReader(Reader):
             pixels = read_photo(self.root / image)
             targets = {name: self._target(labels, int(row)) for name, labels in self._labels(row).items()}
             for name, target in targets.items():
-                if target.ndim >= 2 and target.shape[-2:] != pixels.shape[:2]:
-                    raise InputError(
-                        f"{self.root / self.rows.labels[name].values[int(row)].as_py()} is {_by(target.shape[-2:])} "
-                        f"pixels, expected {_by(pixels.shape[:2])} as its photo {image}: resize it"
-                    )
+                if target.ndim >= 2:
+                    file = self.root / self.rows.labels[name].values[int(row)].as_py()
+                    require_shape(file, target.shape[-2:], image, pixels.shape[:2])
         except InputError as error:
             raise InputError(f"{self.manifest}, {self.place(int(row))}: {error}") from None
         return {
@@ -76,7 +75,3 @@ class ManifestReader(Reader):
             return labels.column.read(self.root / labels.values[row].as_py())
         assert isinstance(labels.column, ValueColumn)
         return labels.column.target(labels.values[row])
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return f"{shape[0]}x{shape[1]}"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import tv_tensors
 
-from afanet.data.files import by, require_shape
+from afanet.data.files import format_shape, require_shape
 from afanet.data.normals import Pinhole, normals_from_depth
 from afanet.data.sample import Reader, Sample
 from afanet.data.transforms import DepthMap, NormalMap
@@ -65,8 +65,8 @@ class Frames(Reader):
         image = raw.image
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise InputError(
-                f"{self.where(item, 'image')} is {by(image.shape)} of {image.dtype}, expected HxWx3 of uint8: "
-                f"copy it again"
+                f"{self.where(item, 'image')} is {format_shape(image.shape)} of {image.dtype}, expected HxWx3 "
+                "of uint8: copy it again"
             )
         for part, values in raw._asdict().items():
             shape = (*image.shape[:2], 3) if part == "normals" else image.shape[:2]
@@ -94,8 +94,8 @@ class Frames(Reader):
         if option and abs(raw.image.shape[0] / raw.image.shape[1] / CAMERA_ASPECT - 1) > 0.005:
             why = "the crop lies elsewhere" if self.cropped else "normals from depth are wrong"
             raise InputError(
-                f"{self.where(item, 'depth')} is {by(raw.depth.shape)} pixels, no view of the camera's whole height "
-                f"and width, without which {why}: leave the option '{option}' out"
+                f"{self.where(item, 'depth')} is {format_shape(raw.depth.shape)} pixels, no view of the camera's whole "
+                f"height and width, without which {why}: leave the option '{option}' out"
             )
 
     def _ids(self, item: Any, labels: NDArray[Any]) -> NDArray[np.int64]:
