@@ -95,6 +95,8 @@ def test_formulas_and_references_are_drawn(site: Path) -> None:
 def test_drawings_are_what_their_script_draws() -> None:
     for name, draw in runpy.run_path(str(ROOT / "docs/drawings/draw.py"))["DRAWINGS"].items():
         assert (ROOT / f"docs/drawings/{name}.svg").read_text(encoding="utf-8") == draw().svg(), name
+    house = runpy.run_path(str(ROOT / "docs/drawings/house.py"))["house"]
+    assert (ROOT / "docs/drawings/house.svg").read_text(encoding="utf-8") == house().svg()
 
 
 def test_pictures_are_small() -> None:

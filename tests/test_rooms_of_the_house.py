@@ -74,6 +74,7 @@ LAZY = {
     "inference/predictor.py": {"runs"},  # reads a run, where the predictor is asked for that of a run
     "runs/run.py": {"inference"},  # `run.predictor()` gives the predictor of the room above
 }
+PAGE = Path(__file__).parents[1] / "docs" / "house.md"
 HEAVY = ("lightning", "torchmetrics", "pydantic", "yaml", "h5py", "scipy", "matplotlib", "rich")
 
 
@@ -90,6 +91,49 @@ def test_a_file_imports_only_from_rooms_below_its_own(file: Path) -> None:
     room = file.relative_to(SOURCE).parts[0].removesuffix(".py")
     if room != "__init__":
         assert imported_rooms(file) <= BELOW[room] | {room} | LAZY.get(file.relative_to(SOURCE).as_posix(), set())
+
+
+def table() -> str:
+    """The rooms, what is in them, and what they may import beside `PLAIN`, as the page has them."""
+    lines = ["| room | what is in it | may import |", "| --- | --- | --- |"]
+    for room, below in BELOW.items():
+        file = SOURCE / room / "__init__.py" if (SOURCE / room).is_dir() else SOURCE / f"{room}.py"
+        what = str(ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))).split("\n\n")[0].rstrip(".")
+        others = ", ".join(f"`{other}`" for other in BELOW if other in below - PLAIN) or "-"
+        lines.append(f"| `{room}{'/' * (SOURCE / room).is_dir()}` | {' '.join(what.split())} | {others} |")
+    return "\n".join(lines)
+
+
+def test_the_page_has_the_table_of_rooms() -> None:
+    shown = PAGE.read_text(encoding="utf-8").partition("<!-- rooms -->\n")[2].partition("\n<!--")[0]
+    assert shown == table(), "docs/house.md lacks:\n" + table()
+
+
+def test_every_room_is_in_the_table() -> None:
+    rooms = {path.relative_to(SOURCE).parts[0].removesuffix(".py") for path in SOURCE.rglob("*.py")}
+    assert rooms - {"__init__"} == set(BELOW)
+
+
+LONGEST, MOST_LINES = 250, 40
+
+
+def test_files_are_short() -> None:
+    long = [file for file in SOURCE.rglob("*.py") if len(file.read_text(encoding="utf-8").splitlines()) > LONGEST]
+    assert not long
+
+
+def test_functions_are_short_or_say_why_not() -> None:
+    """A function of more than 40 lines, without its docstring, has a comment that begins with `Long:`."""
+    unexplained = []
+    for file in SOURCE.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                docstring = len((ast.get_docstring(node, clean=False) or "").splitlines())
+                source = text.splitlines()[node.lineno - 1 : node.end_lineno]
+                if len(source) - docstring > MOST_LINES and not any("# Long:" in line for line in source):
+                    unexplained.append(f"{file.relative_to(SOURCE)}: {node.name}")
+    assert not unexplained
 
 
 def test_the_core_does_without_the_libraries_of_training() -> None:
