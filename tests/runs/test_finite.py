@@ -134,7 +134,7 @@ def test_finite_weights_with_outputs_that_are_not_end_the_run_by_task_metric_and
     with pytest.raises(InputError) as caught:
         train(small(), folder)
     said = str(caught.value)
-    assert "after training, on the test split, task 'depth' has no abs, for its outputs are not finite" in said
+    assert "after training, on the test split, task 'depth' has no abs, because its outputs are not finite" in said
     assert "lower optimizer.lr" in said
     assert f"{folder / 'last.ckpt'} is of step 4" in said
     assert not (folder / "metrics.json").exists()
@@ -182,7 +182,7 @@ def test_an_epoch_that_was_skipped_whole_ends_the_run(
     with pytest.raises(InputError) as caught:
         train(small(epochs=3, skip_nonfinite=True), folder)
     said = str(caught.value)
-    assert "every step of epoch 2 (3 to 4) was left out, for the loss of task 'depth' was nan" in said
+    assert "every step of epoch 2 (3 to 4) was left out, because the loss of task 'depth' was nan" in said
     assert f"{folder / 'last.ckpt'} is of step 2" in said
     assert not (folder / "metrics.json").exists()
     with (folder / "log.csv").open() as stream:
@@ -209,7 +209,7 @@ def test_single_steps_that_were_skipped_are_said_at_the_end(
 ) -> None:
     losses_gone_from(3, 3)
     assert train(small(skip_nonfinite=True), tmp_path / "run").results["skipped"] == 1
-    assert "1 of 4 steps were left out, for a loss that was not finite" in capsys.readouterr().err
+    assert "1 of 4 steps were left out because a loss was not finite" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -264,7 +264,9 @@ def test_outputs_that_are_not_finite_are_a_fault_without_labels_too(
 ) -> None:
     opened(without_labels("depth"))
     broken_by(4, burst)
-    with pytest.raises(InputError, match="on the test split, task 'depth' has no abs, for its outputs are not finite"):
+    with pytest.raises(
+        InputError, match="on the test split, task 'depth' has no abs, because its outputs are not finite"
+    ):
         train(small(), tmp_path / "run")
 
 

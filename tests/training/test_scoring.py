@@ -54,7 +54,7 @@ def test_one_output_that_is_not_finite_takes_the_scores_of_its_task(
 ) -> None:
     found = scored(recipe, batch, lambda logits: logits[name].view(-1)[:1].fill_(value))
     metric = {"segmentation": "miou", "depth": "abs"}[name]
-    assert found.fault == f"task '{name}' has no {metric}, for its outputs are not finite"
+    assert found.fault == f"task '{name}' has no {metric}, because its outputs are not finite"
     for task, scores in found.scores.items():
         assert {math.isfinite(score) for score in scores.values()} == {task != name}
 
@@ -66,4 +66,4 @@ def test_what_another_process_saw_counts(recipe: Recipe, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("afanet.training.scoring.across", lambda fabric: Joint())
     found = scored(recipe, 0, lambda logits: None)
-    assert found.fault == "task 'depth' has no abs, for its outputs are not finite"
+    assert found.fault == "task 'depth' has no abs, because its outputs are not finite"

@@ -56,7 +56,7 @@ def test_what_cannot_be_loaded_is_said(runs: list[Path], small: Callable[..., Re
         assert not (tmp_path / "run").exists()
 
     refuse("no run given has task 'depth', found segmentation", runs[:1])
-    refuse("task 'depth' stands in .* and in", [*runs, runs[1]])
+    refuse("task 'depth' is in .* and in", [*runs, runs[1]])
     refuse("has no recipe.yaml", [tmp_path / "nothing"])
     refuse(
         "has .* for 'branches.segmentation.backbone",

@@ -59,7 +59,8 @@ def record_gates(network: nn.Module) -> Iterator[dict[str, dict[str, Tensor]]]:
     Channel gates are (B, to, from, C, 1, 1), spatial ones (B, to, from, 1, H, W), tasks in the network's order; over
     the sources they sum to one. For AFA they are the gates themselves; for cross-stitch and NDDR, which weigh every
     image alike, the shares of the absolute weights. A later pass replaces what an earlier one left. The dict
-    keeps its contents after the context. A layer that defines no gates is left out. In a compiled network call ``network.forward``.
+    keeps its contents after the context. A layer that defines no gates is left out. In a compiled network call
+    ``network.forward``.
 
     Raises:
         InputError: for a network in which nothing meets, or none of whose layers defines gates.

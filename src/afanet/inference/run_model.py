@@ -26,7 +26,7 @@ class AboutRun(About):
 
 
 class RunModel:
-    """A run's network with its checkpoint, as it was scored; it needs the run's data only if the run kept no description.
+    """A run's network with its checkpoint, as it was scored; it needs the data only if the run kept no description.
 
     `device` is the recipe's if not given.
     """

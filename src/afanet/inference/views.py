@@ -19,8 +19,8 @@ def average(model: Model, photos: Sequence[Pixels], flip: bool, scales: Sequence
     """The mean of what the model estimates of photos at each scale, and of their mirror images with `flip`.
 
     Dense estimates are (B, C, *size) whatever the scales. As in training, a view s times as large shows the
-    scene from s times as near: metres are multiplied by s, and a normal (x, y, z) is (x, y, z / s) at unit length again; a mirror
-    turns x.
+    scene from s times as near: metres are multiplied by s, and a normal (x, y, z) is (x, y, z / s) at unit length
+    again. A mirror negates x.
     """
     about = model.about
     views: dict[str, list[NDArray[np.float32]]] = {name: [] for name in about.tasks}
