@@ -125,7 +125,7 @@ def test_bad_input_is_one_sentence(trained: Trained, tmp_path: Path, capsys: pyt
     (tmp_path / "file").touch()
     for words, said in [
         ([str(tmp_path)], "no folder of a run"),
-        ([str(unfinished)], "did not come to its end"),
+        ([str(unfinished)], "has not finished"),
         ([str(trained("hard")), "--format", "onx"], "unknown format 'onx', did you mean 'onnx'?"),
         ([str(trained("hard")), "--out", "net.pt"], "--out is net.pt, expected a name that ends in .onnx"),
         ([str(trained("hard")), "--format", "torch", "--out", str(tmp_path / "file/net.pt2")], "Not a directory"),

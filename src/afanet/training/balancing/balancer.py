@@ -27,7 +27,7 @@ def alone(tensor: Tensor) -> Tensor:
 class Balancer(nn.Module):
     """Balances N tasks by one method of the table that `afanet balancing` prints.
 
-    A method of `kind` "loss" makes one scalar of the losses (`combine`), for one ordinary backward pass. A method of kind
+    A method of `kind` "loss" makes one scalar of the losses (`combine`), for one ordinary backward pass. One of kind
     "gradient" takes a backward pass for each task, combines the gradients of the shared parameters, and leaves each
     task's own parameters their own gradient (`backward`; GradNorm, which weights losses, weights these alike).
 

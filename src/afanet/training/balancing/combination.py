@@ -20,7 +20,8 @@ def combine_rows(
     """One row (P,) of the tasks' gradients `rows` (N, P), and the weights (N,) behind it, None if there are none.
 
     Rows of zeros are left out; a single remaining row is used as it is. Rows that are not finite are summed without
-    calling the method. `seeded` gives the context in which the method is called. Raises `InputError` where a solver fails.
+    calling the method. `seeded` gives the context in which the method is called. Raises `InputError` where a
+    solver fails.
 
     >>> from contextlib import nullcontext
     >>> from afanet.training.balancing.methods import find_balancing

@@ -18,7 +18,7 @@ class GradNorm(nn.Module):
     .. math:: r_i = \frac{L_i / L_i(0)}{\operatorname{mean}_j L_j / L_j(0)},
 
     and the weights take a step of Adam down
-    :math:`\sum_i |G_i - \operatorname{mean}_j(G_j)\, r_i^\alpha|`, in which the subtracted term is a constant; then they
+    :math:`\sum_i |G_i - \operatorname{mean}_j(G_j)\, r_i^\alpha|`, in which the subtracted term is constant; then they
     are scaled to the sum N. A task without a gradient in a batch is left out of its means, and a batch with a norm or
     loss that is not finite changes nothing. Nothing here waits for the device.
 
