@@ -23,8 +23,8 @@ class Attention(nn.Module):
     .. math:: a_s = m_s \odot p_s, \qquad m_s = \sigma(h([u_s; f(a_{s-1})])),
 
     with p the stage's last features, u earlier ones of the same stage, and a_(s-1) what the task took from the stage
-    before. h is a 1x1 convolution to a quarter of p's channels, BN, ReLU and a 1x1 convolution with BN; f is a 3x3 convolution
-    between two of 1x1 that narrow it to a quarter, each with BN and ReLU, and max pooling to the size of p.
+    before. h is a 1x1 convolution to a quarter of p's channels, BN, ReLU and a 1x1 convolution with BN; f is a 3x3
+    convolution between two of 1x1 that narrow it to a quarter, each with BN and ReLU, and max pooling to the size of p.
 
     Args:
         inner: channels of u.
@@ -63,8 +63,8 @@ def attend(network: Woven, example: Sequence[int]) -> Woven:
     """MTAN from a network that shares its whole backbone: an :class:`Attention` for each task and stage.
 
     p is the output of a stage of the trunk and u that of its last block but one; in a stage of one block, or one that
-    is no chain of blocks, u is p. A task's head gets the attended features of the stages that it takes, where hard sharing
-    gives the trunk's own features to all.
+    is no chain of blocks, u is p. A task's head gets the attended features of the stages that it takes, where hard
+    sharing gives the trunk's own features to all.
 
     Args:
         network: of hard sharing, made by :func:`~afanet.networks.create_network`; its trunk and heads are reused.

@@ -77,7 +77,7 @@ class Run:
             return open_tasks(self.recipe)[1]
         except InputError as error:
             raise InputError(
-                f"{self.path} does not say what its tasks mean, as older runs do not, and its data cannot be read: {error}"
+                f"{self.path} is an older run, without the meaning of its tasks, and its data cannot be read: {error}"
             ) from None
 
     def network(self) -> nn.Module:

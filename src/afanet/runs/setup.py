@@ -27,8 +27,8 @@ from afanet.tasks import Described, Task
 def open_whole(recipe: Recipe) -> Data:
     """The recipe's whole data set, checked.
 
-    Raises `InputError` for data that cannot be used, for the first problem in their labels, for a person or scene in two
-    splits, for a split without a sample, and for outside code as `require_code` does.
+    Raises `InputError` for data that cannot be used, for the first problem in their labels, for a person or scene in
+    two splits, for a split without a sample, and for outside code as `require_code` does.
     """
     require_code(recipe)
     data = open_data(recipe.data.name, recipe.data.root, recipe.data.size, **recipe.data.options)
