@@ -16,15 +16,15 @@ from afanet.runs.run import Run
 from afanet.tasks import Classification, Segmentation, Task
 
 
-def card(recipe: str, task: Task, figures: list[float | None], *, dynamic: bool = True) -> str:
+def card(recipe: str, task: Task, scores: list[float | None], *, dynamic: bool = True) -> str:
     results: dict[str, Any] = {"parameters": 12_340_000, "flops": 5_600_000_000, "data": "a | b"}
     runs = [
         Run(
             RunFolder(Path(str(seed))),
             load_recipe(recipe, {"seed": seed}),
-            results | {"tasks": {task.name: {"accuracy": figure}}},
+            results | {"tasks": {task.name: {"accuracy": score}}},
         )
-        for seed, figure in enumerate(figures)
+        for seed, score in enumerate(scores)
     ]
     traced = Traced(None, dynamic, dynamic)  # type: ignore[arg-type]
     facts = describe(runs[0], {task.name: task}, traced)

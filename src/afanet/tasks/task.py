@@ -22,9 +22,9 @@ from afanet.tasks.described import Described
 class Task(ABC):
     """One thing to learn from an image; a network's output and a sample's target share its `name`.
 
-    `kind` is the name under which its kind is registered. `output` is what the network's head must return.
-    `higher_is_better` has one entry for every metric, and `main_metric` represents the task where there is room for only
-    one metric. `names` are its classes or labels; tasks with numbers as targets have none.
+    `kind` is the name under which its kind is registered. `output` is what the network's head returns.
+    `higher_is_better` has one entry for every metric, and `main_metric` represents the task where there is room for
+    only one metric. `names` are its classes or labels; tasks with numbers as targets have none.
     """
 
     kind: str
