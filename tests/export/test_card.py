@@ -52,7 +52,7 @@ def test_risks_stand_in_those_of_faces(recipe: str, name: str, faces: bool) -> N
 
 def test_it_says_size_licence_and_what_is_fixed() -> None:
     text = card("adience", Classification("age", ["a", "b"]), [0.5], dynamic=False)
-    for said in (
+    for message in (
         "12.34 million",
         "5.60 GFLOPs",
         "research only",
@@ -60,7 +60,7 @@ def test_it_says_size_licence_and_what_is_fixed() -> None:
         "tied to the shape",
         "one image at a time",
     ):
-        assert said in text
+        assert message in text
 
 
 def test_names_are_no_markup() -> None:

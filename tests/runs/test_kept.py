@@ -69,7 +69,7 @@ def test_older_runs_kept_less(gone: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "said"),
+    ("path", "value", "message"),
     [
         ("tasks", None, "'tasks' is None"),
         ("tasks", {"a b": {}}, "'tasks' has 'a b', which is no word"),
@@ -98,8 +98,8 @@ def test_older_runs_kept_less(gone: str, tmp_path: Path) -> None:
         ("fingerprint", {}, "'fingerprint' is {}"),
     ],
 )
-def test_what_cannot_be_is_said_with_its_key(path: str, value: Any, said: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=said) as error:
+def test_what_cannot_be_is_said_with_its_key(path: str, value: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message) as error:
         read(tmp_path, with_(path, value))
     assert str(error.value).startswith(f"{tmp_path / 'metrics.json'} is not what train wrote")
     assert str(error.value).endswith("restore it, or remove it")
