@@ -1,4 +1,4 @@
-"""What tasks and layers may be called: their names become attributes, folders and, in networks, Python."""
+"""The names that tasks and layers may have: they become attributes, folders and, in networks, Python."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PART = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def name_fault(name: object, taken: Container[str] = frozenset()) -> str | None:
-    """Why `name` cannot be a task's, in words; None if it can. What is in `taken` cannot be one either.
+    """Why `name` cannot be a task's, in words; None if it can. Names in `taken` are refused too.
 
     >>> [name_fault(name, {"training"}) for name in ("age", "class", "training")]
     [None, 'is taken', 'is taken']
@@ -26,7 +26,7 @@ def name_fault(name: object, taken: Container[str] = frozenset()) -> str | None:
 
 
 def layer_fault(path: str) -> str | None:
-    """What in a layer's dotted path cannot stand in a network's code, in words; None if all can.
+    """Which part of a layer's dotted path cannot be written in a network's code, in words; None if all can.
 
     >>> layer_fault("stages.0.left-eye")
     >>> layer_fault("stages.a b")

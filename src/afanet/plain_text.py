@@ -1,4 +1,4 @@
-"""Text of a run as plain text in Markdown and LaTeX: a name there is a name, whatever stands in it."""
+"""Text of a run as plain text in Markdown and LaTeX: a name stays a name, whatever characters it has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees while a network trains: a bar on a terminal, one line an epoch everywhere."""
+"""Progress of training: a bar on a terminal, and one line an epoch everywhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from afanet.distributed.started import is_main_process
 
 
 def say(line: str) -> None:
-    """One plain line on the standard error, where progress goes; the first of several processes alone says it."""
+    """Print one plain line on the standard error, where progress goes; of several processes, only the main one does."""
     if is_main_process():
         Console(stderr=True, highlight=False).print(line, markup=False, soft_wrap=True)
 
@@ -51,11 +51,11 @@ class Bar:
         self.progress.stop()
 
     def advance(self, steps: int = 1, losses: Mapping[str, float] = {}) -> None:
-        """So many steps more are done, the last of them with these losses."""
+        """Count this many steps as done, the last of them with these losses."""
         self.progress.update(self.bar, advance=steps, losses=_list(losses))
 
     def epoch(self, epoch: int, epochs: int, losses: Mapping[str, float], seconds: float, done: float) -> None:
-        """Say how an epoch ended: its losses, the time so far and, by the share that is done, the time left."""
+        """Print the end of an epoch: its losses, the time so far and, from the share that is done, the time left."""
         left = f"{duration(seconds)}, {duration(seconds / done - seconds)} left" if done < 1 else duration(seconds)
         say(f"epoch {epoch}/{epochs}  loss: {_list(losses)}  ({left})")
 

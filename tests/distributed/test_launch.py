@@ -38,15 +38,15 @@ def alive(process: int) -> bool:
 
 def children(parent: int) -> list[int]:
     """The processes that it started to train, in the order of their ranks."""
-    found = []
+    actual = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
             of = int((place / "stat").read_text().rpartition(")")[2].split()[1])
             if of == parent and b"spawn_main" in (place / "cmdline").read_bytes():
-                found.append(int(place.name))
+                actual.append(int(place.name))
         except (FileNotFoundError, ProcessLookupError):
             continue
-    return sorted(found)
+    return sorted(actual)
 
 
 def start(*command: object, **options: object) -> subprocess.Popen[str]:
@@ -55,18 +55,18 @@ def start(*command: object, **options: object) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize(
-    ("case", "said"),
+    ("case", "message"),
     [
         ("sentence", "scene 7 has no depth\n"),
         ("killed", f"process 2 of 2 was killed by signal 9, {RESUME}\n"),
         pytest.param("ended", f"process 2 of 2 ended with status 7, {RESUME}\n", marks=pytest.mark.slow),
     ],
 )
-def test_it_is_said_once_why_all_ended(case: str, said: str) -> None:
+def test_it_is_said_once_why_all_ended(case: str, message: str) -> None:
     run = start(SCRIPTS / "launched.py", case)
     out, err = run.communicate(timeout=240)
     assert run.returncode == 2
-    assert err == said
+    assert err == message
     assert not any(alive(int(line.split()[1])) for line in out.splitlines())
 
 
@@ -113,9 +113,9 @@ def test_a_real_kill_of_one_of_two_loses_nothing_but_time(tmp_path: Path) -> Non
     assert time.monotonic() - began < 60
     assert run.returncode == 2
     assert out == ""
-    said = [line for line in err.splitlines() if not line.startswith("epoch ")]
-    assert said[0] == "rooms: 16 training and 3 test scenes of seed 0, at 24x32"
-    assert said[1:] == [f"afanet: error: process 2 of 2 was killed by signal 9, {RESUME}"]
+    message = [line for line in err.splitlines() if not line.startswith("epoch ")]
+    assert message[0] == "rooms: 16 training and 3 test scenes of seed 0, at 24x32"
+    assert message[1:] == [f"afanet: error: process 2 of 2 was killed by signal 9, {RESUME}"]
     assert (folder / "last.ckpt").exists()
 
     resumed = start(*command, "--resume")
@@ -123,7 +123,7 @@ def test_a_real_kill_of_one_of_two_loses_nothing_but_time(tmp_path: Path) -> Non
     assert resumed.returncode == 0
     assert out.count("miou") == 1
     lines = err.splitlines()
-    assert lines[0] == said[0]
+    assert lines[0] == message[0]
     assert lines[1].startswith("going on after step ")
     assert lines[-1].startswith("epoch 2/2")
     assert all(line.startswith("epoch ") for line in lines[2:])
@@ -148,16 +148,16 @@ def test_a_run_of_two_resumes_to_the_same_weights(tmp_path: Path) -> None:
 def test_a_command_with_two_processes_finds_what_one_does(tmp_path: Path) -> None:
     """The same batches, an odd number of test scenes, no dropout: every figure to 1e-5 after three steps."""
     steps = ["--steps", 3, "--optimizer.name", "sgd", "--optimizer.lr", 0.01]
-    found = []
+    actual = []
     for devices in (1, 2):
         folder = tmp_path / str(devices)
         run = start(SCRIPTS / "without_dropout.py", *train(folder, *steps, "--devices", devices))
         _, err = run.communicate(timeout=300)
         assert run.returncode == 0
         assert err.count("epoch ") == 1
-        found.append(json.loads((folder / "metrics.json").read_text())["tasks"])
-    for task, figures in found[0].items():
-        assert found[1][task] == pytest.approx(figures, rel=1e-5, abs=1e-9), task
+        actual.append(json.loads((folder / "metrics.json").read_text())["tasks"])
+    for task, figures in actual[0].items():
+        assert actual[1][task] == pytest.approx(figures, rel=1e-5, abs=1e-9), task
 
 
 @pytest.mark.slow

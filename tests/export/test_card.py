@@ -16,15 +16,15 @@ from afanet.runs.run import Run
 from afanet.tasks import Classification, Segmentation, Task
 
 
-def card(recipe: str, task: Task, figures: list[float | None], *, dynamic: bool = True) -> str:
+def card(recipe: str, task: Task, scores: list[float | None], *, dynamic: bool = True) -> str:
     results: dict[str, Any] = {"parameters": 12_340_000, "flops": 5_600_000_000, "data": "a | b"}
     runs = [
         Run(
             RunFolder(Path(str(seed))),
             load_recipe(recipe, {"seed": seed}),
-            results | {"tasks": {task.name: {"accuracy": figure}}},
+            results | {"tasks": {task.name: {"accuracy": score}}},
         )
-        for seed, figure in enumerate(figures)
+        for seed, score in enumerate(scores)
     ]
     traced = Traced(None, dynamic, dynamic)  # type: ignore[arg-type]
     facts = describe(runs[0], {task.name: task}, traced)
@@ -52,7 +52,7 @@ def test_risks_stand_in_those_of_faces(recipe: str, name: str, faces: bool) -> N
 
 def test_it_says_size_licence_and_what_is_fixed() -> None:
     text = card("adience", Classification("age", ["a", "b"]), [0.5], dynamic=False)
-    for said in (
+    for message in (
         "12.34 million",
         "5.60 GFLOPs",
         "research only",
@@ -60,7 +60,7 @@ def test_it_says_size_licence_and_what_is_fixed() -> None:
         "tied to the shape",
         "one image at a time",
     ):
-        assert said in text
+        assert message in text
 
 
 def test_names_are_no_markup() -> None:

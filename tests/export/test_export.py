@@ -56,10 +56,10 @@ def test_onnx_gives_what_the_run_gives_at_any_size(method: str, trained: Trained
     assert facts["metrics"] == load_run(trained(method)).results["tasks"]
     for shape in ((1, 3, 32, 48), (2, 3, 40, 71)):
         images = torch.randn(shape, generator=torch.Generator().manual_seed(1))
-        for name, found in zip(names, session.run(names, {"image": images.numpy()}), strict=True):
+        for name, actual in zip(names, session.run(names, {"image": images.numpy()}), strict=True):
             truth = expected(trained(method), images)[name]
-            assert found.dtype == np.float32
-            assert np.abs(found - truth).max() < TOLERANCE * np.abs(truth).max()
+            assert actual.dtype == np.float32
+            assert np.abs(actual - truth).max() < TOLERANCE * np.abs(truth).max()
 
 
 @pytest.mark.usefixtures("any_size")
@@ -70,8 +70,8 @@ def test_torchs_file_holds_the_same(trained: Trained, tmp_path: Path) -> None:
     assert json.loads(extra["afanet.json"]) == json.loads(json.dumps(done.facts))
     images = torch.randn(1, 3, 50, 70, generator=torch.Generator().manual_seed(1))
     truth = expected(trained("hard"), images)
-    for name, found in program(images).items():
-        assert np.abs(found.detach().numpy() - truth[name]).max() < TOLERANCE * np.abs(truth[name]).max()
+    for name, actual in program(images).items():
+        assert np.abs(actual.detach().numpy() - truth[name]).max() < TOLERANCE * np.abs(truth[name]).max()
     assert done.card == tmp_path / "net.pt2.md"
     card = done.card.read_text()
     assert "of one seed" in card
@@ -88,8 +88,8 @@ def test_a_compiled_package_gives_the_same_for_one_image(trained: Trained, tmp_p
     assert json.loads(package.get_metadata()["afanet"]) == json.loads(json.dumps(done.facts))
     images = torch.randn(1, 3, 32, 48, generator=torch.Generator().manual_seed(1))
     truth = expected(trained("afa"), images)
-    for name, found in package(images).items():
-        assert np.abs(found.detach().numpy() - truth[name]).max() < TOLERANCE * np.abs(truth[name]).max()
+    for name, actual in package(images).items():
+        assert np.abs(actual.detach().numpy() - truth[name]).max() < TOLERANCE * np.abs(truth[name]).max()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["net.aot.pt2", "net.aot.pt2.md"]
 
 
@@ -113,8 +113,8 @@ def test_a_file_that_differs_is_not_written(
 
     monkeypatch.setitem(FORMATS, "torch", replace(kind, open=off))
     assert main(["export", str(trained("hard")), "--format", "torch", "--out", str(tmp_path / "new/net.pt2")]) == 2
-    said = capsys.readouterr().err
-    assert "net.pt2 was not written: task 'depth' differs from the run by" in said
+    message = capsys.readouterr().err
+    assert "net.pt2 was not written: task 'depth' differs from the run by" in message
     assert not (tmp_path / "new").exists()
 
 
@@ -123,15 +123,15 @@ def test_bad_input_is_one_sentence(trained: Trained, tmp_path: Path, capsys: pyt
     shutil.copytree(trained("hard"), unfinished)
     (unfinished / "metrics.json").unlink()
     (tmp_path / "file").touch()
-    for words, said in [
+    for words, message in [
         ([str(tmp_path)], "no folder of a run"),
-        ([str(unfinished)], "did not come to its end"),
+        ([str(unfinished)], "has not finished"),
         ([str(trained("hard")), "--format", "onx"], "unknown format 'onx', did you mean 'onnx'?"),
         ([str(trained("hard")), "--out", "net.pt"], "--out is net.pt, expected a name that ends in .onnx"),
         ([str(trained("hard")), "--format", "torch", "--out", str(tmp_path / "file/net.pt2")], "Not a directory"),
     ]:
         assert main(["export", *words]) == 2
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, trained: Trained, tmp_path: Path) -> None:

@@ -89,6 +89,6 @@ def test_gates_and_attention_take_any_size(method: str, size: tuple[int, int]) -
     for shape in ((1, 3, *size), (3, 3, 45, 37), (1, 3, 64, 97)):
         images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
-            expected, found = estimator(images), traced.program.module()(images)
+            expected, actual = estimator(images), traced.program.module()(images)
         for name in TASKS:
-            torch.testing.assert_close(found[name], expected[name], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(actual[name], expected[name], rtol=1e-4, atol=1e-5)

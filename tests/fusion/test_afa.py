@@ -118,8 +118,8 @@ def test_a_layer_is_the_paper_s_in_value_and_every_gradient(
 ) -> None:
     layer, xs = layer_of(kind, tasks, per_task, seed), features(tasks, (2, 4, *size), seed=seed)
     assert_close(layer(xs), paper(layer, xs), rtol=1e-10, atol=1e-12)
-    found, expected = gradients(layer, layer, xs), gradients(lambda xs: paper(layer, xs), layer, xs)
-    assert_close(found, expected, rtol=1e-9, atol=1e-11)
+    actual, expected = gradients(layer, layer, xs), gradients(lambda xs: paper(layer, xs), layer, xs)
+    assert_close(actual, expected, rtol=1e-9, atol=1e-11)
     assert all(grad.any() for grad in expected[:tasks])
 
 
@@ -160,13 +160,13 @@ def test_gates_are_the_weights_that_make_the_output(
     kind: type[Layer], tasks: int, size: tuple[int, int], per_task: bool, seed: int, features: Features
 ) -> None:
     layer, xs = layer_of(kind, tasks, per_task, seed), features(tasks, (2, 4, *size), seed=seed)
-    found = layer.gates(xs)
+    actual = layer.gates(xs)
     shapes = {"channel": (2, tasks, tasks, 4, 1, 1), "spatial": (2, tasks, tasks, 1, *size)}
-    assert list(found) == {"AFA": ["channel", "spatial"], "ChannelAggregation": ["channel"]}.get(
+    assert list(actual) == {"AFA": ["channel", "spatial"], "ChannelAggregation": ["channel"]}.get(
         kind.__name__, ["spatial"]
     )
     ys = list(xs)
-    for name, gate in found.items():
+    for name, gate in actual.items():
         assert gate.shape == shapes[name]
         assert gate.min() >= 0
         assert_close(gate.sum(2), torch.ones_like(gate.sum(2)))
@@ -216,10 +216,10 @@ def test_layouts_in_memory_change_nothing_and_are_kept(
     layer, xs = layer_of(kind, per_task=per_task), [x.detach() for x in features(shape=(2, 4, *size))]
     expected = layer(xs)
     last = [x.contiguous(memory_format=torch.channels_last).requires_grad_() for x in xs]
-    found = layer(last)
-    assert_close(found, expected)
-    assert all(y.is_contiguous(memory_format=torch.channels_last) and not y.is_contiguous() for y in found)
-    sum(y.square().sum() for y in found).backward()
+    actual = layer(last)
+    assert_close(actual, expected)
+    assert all(y.is_contiguous(memory_format=torch.channels_last) and not y.is_contiguous() for y in actual)
+    sum(y.square().sum() for y in actual).backward()
     assert all(x.grad.is_contiguous(memory_format=torch.channels_last) for x in last)
     sliced = [torch.cat([x, x], 3)[..., : size[1]] for x in xs]
     tokens = [torch.cat([x, x], 2).flatten(2).mT.contiguous().mT.unflatten(2, (-1, size[1])) for x in xs]
@@ -259,11 +259,11 @@ def test_permuting_tasks_and_parameters_permutes_the_outputs(
     kind: type[Layer], order: list[int], per_task: bool, features: Features
 ) -> None:
     layer, xs = layer_of(kind, len(order), per_task), features(len(order))
-    found = permuted(layer, order)([xs[i] for i in order])
+    actual = permuted(layer, order)([xs[i] for i in order])
     ys = layer(xs)
-    assert_close(found, [ys[i] for i in order])
+    assert_close(actual, [ys[i] for i in order])
     if per_task and order != sorted(order):
-        assert not torch.allclose(layer([xs[i] for i in order])[0], found[0])  # the parameters had to move too
+        assert not torch.allclose(layer([xs[i] for i in order])[0], actual[0])  # the parameters had to move too
 
 
 @pytest.mark.parametrize("kind", LAYERS)
@@ -333,9 +333,9 @@ def test_autocast_stays_finite(
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
 def test_a_layer_can_be_cast(per_task: bool, dtype: torch.dtype, features: Features) -> None:
     layer = layer_of(AFA, per_task=per_task)
-    exact, found = layer(features()), layer.to(dtype)(features(dtype=dtype))
-    assert found[0].dtype == dtype
-    assert_close([y.double() for y in found], exact, rtol=0, atol=0.1)
+    exact, actual = layer(features()), layer.to(dtype)(features(dtype=dtype))
+    assert actual[0].dtype == dtype
+    assert_close([y.double() for y in actual], exact, rtol=0, atol=0.1)
 
 
 @pytest.mark.parametrize("per_task", [False, True])

@@ -84,10 +84,10 @@ def test_other_features_than_it_was_built_for_are_refused(
     kind: Callable[..., Fusion], shapes: list[tuple[int, ...]]
 ) -> None:
     layer = kind(4, size=(5, 6))
-    found = ", ".join(map(str, shapes)) or "none"
+    actual = ", ".join(map(str, shapes)) or "none"
     with pytest.raises(InputError, match=r"2 tensors of one shape \(batch, 4, height, width\) and got") as caught:
         layer([torch.rand(shape) for shape in shapes])
-    assert str(caught.value).endswith(found)
+    assert str(caught.value).endswith(actual)
 
 
 @every_layer

@@ -102,8 +102,8 @@ def test_the_rule_holds_per_branch_and_per_module(
     deltas[0] = deltas[0] * scale
     layer = made(kind, tasks, limit=limit, protect=protect)
     expected, kept = by_hand(made(kind, tasks), xs, deltas, limit, protect)
-    found = backward(layer, xs, deltas)
-    assert_close(found, expected, rtol=1e-9, atol=1e-11)
+    actual = backward(layer, xs, deltas)
+    assert_close(actual, expected, rtol=1e-9, atol=1e-11)
     for guard, branches in zip(guards(layer), kept, strict=True):
         assert guard.acted.tolist() == [int(i in branches) for i in range(tasks)]
         assert guard.passes == 1
@@ -168,10 +168,10 @@ def test_norms_of_large_half_precision_gradients_are_had_in_float32(dtype: torch
 def test_parameters_get_the_joint_gradient_in_closed_form(features: Features) -> None:
     xs, deltas = features(3), features(3, seed=1)
     layer = made(CrossStitch, 3, limit=0.0)
-    found = backward(layer, xs, deltas)
-    assert all(map(torch.equal, found[:3], deltas))
+    actual = backward(layer, xs, deltas)
+    assert all(map(torch.equal, actual[:3], deltas))
     expected = torch.einsum("tbchw,sbchw->tsc", torch.stack(deltas), torch.stack(xs))
-    assert_close(found[3], expected[..., None, None])
+    assert_close(actual[3], expected[..., None, None])
 
 
 @pytest.mark.parametrize("name", ["plain", "guarded"])
@@ -189,9 +189,9 @@ def test_the_original_s_layers(name: str) -> None:
         for parameter, value in zip(layer.parameters(), parameters("weight"), strict=True):
             parameter.copy_(value)
     xs = [golden[key].requires_grad_() for key in ("x1", "x2")]
-    found = [*layer.cam(xs), *layer(xs), *backward(layer, xs, [golden["g1"], golden["g2"]])]
+    actual = [*layer.cam(xs), *layer(xs), *backward(layer, xs, [golden["g1"], golden["g2"]])]
     values = [golden[key] for key in ("after_cam1", "after_cam2", "y1", "y2", "grad_x1", "grad_x2")]
-    for ours, theirs in zip(found, values + parameters("grad"), strict=True):
+    for ours, theirs in zip(actual, values + parameters("grad"), strict=True):
         assert (ours - theirs).norm() <= 1e-10 * theirs.norm()
 
 
@@ -224,8 +224,8 @@ def test_it_works_under_autocast(kind: Callable[..., Fusion], features: Features
 def test_an_output_that_nobody_uses_has_a_zero_delta(kind: Callable[..., Fusion], features: Features) -> None:
     xs, delta = features(), features(seed=1)[0]
     layer = made(kind, limit=0.9)
-    found = torch.autograd.grad(layer(xs)[0], xs, delta)
-    assert_close(list(found), by_hand(made(kind), xs, [delta, torch.zeros_like(delta)], 0.9, [0, 1])[0][:2])
+    actual = torch.autograd.grad(layer(xs)[0], xs, delta)
+    assert_close(list(actual), by_hand(made(kind), xs, [delta, torch.zeros_like(delta)], 0.9, [0, 1])[0][:2])
 
 
 @pytest.mark.parametrize("kind", [ChannelAggregation, SpatialAggregation, AFA, CrossStitch])
@@ -236,9 +236,9 @@ def test_features_may_be_changed_in_place_right_before_and_after(
     layer, leaves, deltas = made(kind, limit=limit), features(), features(seed=1)
     places = [torch.relu_(x * 2) for x in leaves]
     copies = [torch.relu(x * 2) for x in leaves]
-    found = torch.autograd.grad([y.sub_(0.3).relu_() for y in layer(places)], leaves, deltas)
+    actual = torch.autograd.grad([y.sub_(0.3).relu_() for y in layer(places)], leaves, deltas)
     expected = torch.autograd.grad([torch.relu(y - 0.3) for y in layer(copies)], leaves, deltas)
-    assert all(map(torch.equal, found, expected))
+    assert all(map(torch.equal, actual, expected))
 
 
 def test_what_was_saved_inside_and_then_changed_in_place_is_noticed(features: Features) -> None:
@@ -273,8 +273,8 @@ def test_it_runs_beside_a_compiled_graph(kind: Callable[..., Fusion], features: 
     layer, xs, deltas = made(kind, limit=0.9), features(), features(seed=1)
     expected = backward(layer, xs, deltas)
     compiled = torch.compile(layer, backend="aot_eager")
-    found = torch.autograd.grad(compiled(xs), [*xs, *layer.parameters()], deltas)
-    assert_close(list(found), expected)
+    actual = torch.autograd.grad(compiled(xs), [*xs, *layer.parameters()], deltas)
+    assert_close(list(actual), expected)
     assert all(guard.passes == 2 for guard in guards(layer))
     torch._dynamo.reset()
     with pytest.raises(torch._dynamo.exc.Unsupported, match="the gradient guard compares gradients in Python"):

@@ -29,8 +29,8 @@ def features(tasks: int) -> list[Tensor]:
 
 
 def cases() -> list[tuple[type[Fusion], int, dict[str, object]]]:
-    found = [(kind, tasks, {}) for kind in KINDS for tasks in (2, 3)]
-    return found + [(kind, 3, {"per_task": True}) for kind in KINDS[:3]]
+    actual = [(kind, tasks, {}) for kind in KINDS for tasks in (2, 3)]
+    return actual + [(kind, 3, {"per_task": True}) for kind in KINDS[:3]]
 
 
 @pytest.mark.parametrize(("kind", "tasks", "options"), cases())

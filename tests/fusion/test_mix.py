@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from afanet.fusion.mix import mix, product
+from afanet.fusion.mix import means_over_channels, means_over_pixels, mix, product
 
 BROADCASTS = [(2, 4, 1, 1), (2, 1, 3, 5), (2, 4, 3, 5), ()]
 
@@ -23,10 +23,10 @@ def test_the_mix_is_its_formula_in_value_and_gradient(
     a = torch.rand(shape, dtype=torch.float64, requires_grad=True)
     mean = torch.stack(xs).mean(0)
     expected = [mean + a * (x - mean) for x in xs]
-    found = mix(xs, a)
-    assert_close(found, expected)
+    mixed = mix(xs, a)
+    assert_close(mixed, expected)
     deltas = features(tasks, (2, 4, 3, 5), seed=2)
-    assert_close(torch.autograd.grad(found, [a, *xs], deltas), torch.autograd.grad(expected, [a, *xs], deltas))
+    assert_close(torch.autograd.grad(mixed, [a, *xs], deltas), torch.autograd.grad(expected, [a, *xs], deltas))
 
 
 def test_second_derivatives_are_right(features: Callable[..., list[Tensor]]) -> None:
@@ -46,10 +46,21 @@ def test_a_product_and_its_gradients_lie_as_the_features_do(
 ) -> None:
     x = features(1, (2, 4, 3, 5))[0].detach().contiguous(memory_format=layout).requires_grad_()
     rows = torch.rand(2, 2, 4, dtype=torch.float64)
-    found = product(rows, x.flatten(2), like=x)
-    assert_close(found, torch.einsum("bnc,bcp->bnp", rows, x.flatten(2)))
-    found.sum().backward()
+    means = product(rows, x.flatten(2), like=x)
+    assert_close(means, torch.einsum("bnc,bcp->bnp", rows, x.flatten(2)))
+    means.sum().backward()
     assert x.grad is not None
     assert x.grad.stride() == x.stride()
     outer = product(torch.rand(2, 4, 1), torch.rand(2, 1, 15), like=x)
     assert outer.view_as(x).stride() == x.stride()
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_means_over_pixels_and_channels_are_means(
+    layout: torch.memory_format, features: Callable[..., list[Tensor]]
+) -> None:
+    xs = [x.contiguous(memory_format=layout) for x in features(3, (2, 4, 3, 5))]
+    assert_close(means_over_pixels(xs), [x.mean((2, 3)) for x in xs])
+    weights = torch.rand(2, 2, 4, dtype=torch.float64)
+    expected = [torch.einsum("bnc,bchw->bnhw", weights, x).flatten(2) for x in xs]
+    assert_close(means_over_channels(xs, weights), expected)

@@ -68,8 +68,8 @@ def test_permuting_tasks_and_parameters_permutes_the_outputs(order: list[int], f
             kernel = layer.convs[theirs].weight.unflatten(1, (len(order), -1))
             moved.convs[ours].weight.copy_(kernel[:, order].flatten(1, 2))
             moved.norms[ours].load_state_dict(layer.norms[theirs].state_dict())
-    found, ys = moved([xs[i] for i in order]), layer(xs)
-    assert_close(found, [ys[i] for i in order])
+    actual, ys = moved([xs[i] for i in order]), layer(xs)
+    assert_close(actual, [ys[i] for i in order])
 
 
 def test_gradcheck(features: Features) -> None:

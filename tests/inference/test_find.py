@@ -21,14 +21,14 @@ def test_folders_patterns_and_files_are_found_once_and_in_order(
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).touch()
     Path("empty").mkdir()
-    found, faults = find_photos(["in/b.JPG", "in", "in/*/c.*", "none*.png", "empty", "gone.png"], Path("in/out"))
-    assert found == [Path("in/b.JPG"), Path("in/a/c.png"), Path("in/f.mp4")]
+    actual, faults = find_photos(["in/b.JPG", "in", "in/*/c.*", "none*.png", "empty", "gone.png"], Path("in/out"))
+    assert actual == [Path("in/b.JPG"), Path("in/a/c.png"), Path("in/f.mp4")]
     assert [fault.split()[0] for fault in faults] == ["none*.png", "empty", "gone.png"]
 
 
 def test_what_cannot_be_looked_for_gets_a_sentence() -> None:
-    found, [fault] = find_photos(["a\0[b]"])
-    assert not found
+    actual, [fault] = find_photos(["a\0[b]"])
+    assert not actual
     assert "cannot be looked for" in fault or "has no picture" in fault
 
 

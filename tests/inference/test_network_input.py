@@ -14,8 +14,8 @@ from afanet.inference import prepare
 
 @settings(max_examples=40, deadline=None)
 @given(st.tuples(*[st.integers(1, 90)] * 2), st.tuples(*[st.integers(1, 60)] * 2), st.integers(0, 99))
-def test_a_photo_is_prepared_as_networks_were_scored(found: tuple[int, int], size: tuple[int, int], seed: int) -> None:
-    pixels = np.random.default_rng(seed).integers(0, 256, (*found, 3), dtype=np.uint8)
+def test_a_photo_is_prepared_as_networks_were_scored(actual: tuple[int, int], size: tuple[int, int], seed: int) -> None:
+    pixels = np.random.default_rng(seed).integers(0, 256, (*actual, 3), dtype=np.uint8)
     sample = {"image": tv_tensors.Image(torch.from_numpy(pixels).permute(2, 0, 1)), "targets": {}, "id": ""}
     expected = evaluation(size)(sample)["image"].numpy()
     levels = np.abs(prepare(pixels, size, IMAGENET_MEAN, IMAGENET_STD) - expected) * 255

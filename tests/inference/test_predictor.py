@@ -61,7 +61,7 @@ def test_a_run_of_before_meanings_says_so(run: Path, tmp_path: Path) -> None:
     assert list(Predictor(old)(PHOTO)) == ["segmentation", "depth"]  # from its data
     recipe = (old / "recipe.yaml").read_text()
     (old / "recipe.yaml").write_text(recipe.replace("train_scenes: 4", "train_scenes: none"))
-    with pytest.raises(InputError, match="before runs kept"):
+    with pytest.raises(InputError, match="is an older run, without the meaning of its tasks"):
         Predictor(old)
 
 

@@ -43,31 +43,31 @@ def test_it_decides_as_the_task_does(name: str) -> None:
     for _ in range(10):
         given = logits(name)
         predicted = TASKS[name].predict(given)[0].numpy()
-        found = read_estimate(name, MEANINGS[name], TASKS[name].estimate(given)[0].numpy(), SIZE)
-        match found:
+        actual = read_estimate(name, MEANINGS[name], TASKS[name].estimate(given)[0].numpy(), SIZE)
+        match actual:
             case LabelMap():
-                assert (found.labels == predicted).all()
-                assert np.allclose(found.probability, given.softmax(1).amax(1)[0])
-                assert sum(found.shares.values()) == pytest.approx(1)
+                assert (actual.labels == predicted).all()
+                assert np.allclose(actual.probability, given.softmax(1).amax(1)[0])
+                assert sum(actual.shares.values()) == pytest.approx(1)
             case DepthMap():
-                assert (found.metres == predicted[0]).all()
+                assert (actual.metres == predicted[0]).all()
             case NormalMap():
-                assert np.allclose(found.vectors, predicted.transpose(1, 2, 0), atol=1e-6)
+                assert np.allclose(actual.vectors, predicted.transpose(1, 2, 0), atol=1e-6)
             case Choice():
-                assert (found.index, found.name) == (predicted, MEANINGS[name]["classes"][predicted])
-                assert sum(found.probabilities.values()) == pytest.approx(1)
+                assert (actual.index, actual.name) == (predicted, MEANINGS[name]["classes"][predicted])
+                assert sum(actual.probabilities.values()) == pytest.approx(1)
             case Labels():
-                assert [label in found.names for label in MEANINGS[name]["labels"]] == predicted.astype(bool).tolist()
+                assert [label in actual.names for label in MEANINGS[name]["labels"]] == predicted.astype(bool).tolist()
             case Number():
-                assert found.value == predicted
-                assert str(found) == f"{predicted:.1f} years"
+                assert actual.value == predicted
+                assert str(actual) == f"{predicted:.1f} years"
 
 
 @pytest.mark.parametrize("name", ["segmentation", "depth"])
 def test_dense_pictures_are_those_of_the_task(name: str) -> None:
     given = logits(name)
-    found = read_estimate(name, MEANINGS[name], TASKS[name].estimate(given)[0].numpy(), SIZE)
-    assert (found.picture() == TASKS[name].picture(TASKS[name].predict(given)[0])).all()
+    actual = read_estimate(name, MEANINGS[name], TASKS[name].estimate(given)[0].numpy(), SIZE)
+    assert (actual.picture() == TASKS[name].picture(TASKS[name].predict(given)[0])).all()
 
 
 @pytest.mark.parametrize("size", [(48, 64), (61, 45), (24, 32), (1, 1)])
@@ -88,21 +88,21 @@ def test_maps_grow_as_torch_has_them_grow(size: tuple[int, int]) -> None:
 
 
 def test_classes_are_decided_after_growing() -> None:
-    found = read_estimate(
+    actual = read_estimate(
         "segmentation", MEANINGS["segmentation"], np.array([[[1, 0]], [[0, 0.6]], [[0, 0.4]]], np.float32), (1, 4)
     )
-    assert found.labels.tolist() == [[0, 0, 1, 1]]  # in the third 0.25, 0.45 and 0.3
+    assert actual.labels.tolist() == [[0, 0, 1, 1]]  # in the third 0.25, 0.45 and 0.3
 
 
 def test_a_label_map_is_saved_as_numbers_and_in_colour(tmp_path: Path) -> None:
-    found = result("segmentation")
-    raw, palette = found.save(tmp_path, "x")
-    assert (np.array(Image.open(raw)) == found.labels).all()
+    actual = result("segmentation")
+    raw, palette = actual.save(tmp_path, "x")
+    assert (np.array(Image.open(raw)) == actual.labels).all()
     with Image.open(palette) as image:
         assert image.mode == "P"
         assert image.height > SIZE[0]  # with a legend
-        assert (np.array(image)[: SIZE[0], : SIZE[1]] == found.labels).all()
-        assert (np.array(image.convert("RGB"))[: SIZE[0], : SIZE[1]] == found.picture()).all()
+        assert (np.array(image)[: SIZE[0], : SIZE[1]] == actual.labels).all()
+        assert (np.array(image.convert("RGB"))[: SIZE[0], : SIZE[1]] == actual.picture()).all()
 
 
 def test_depth_is_saved_in_millimetres(tmp_path: Path) -> None:
@@ -114,19 +114,19 @@ def test_depth_is_saved_in_millimetres(tmp_path: Path) -> None:
 
 
 def test_normals_are_saved_to_within_a_level(tmp_path: Path) -> None:
-    found = result("normals")
-    [file] = found.save(tmp_path, "x")
-    assert np.abs(np.array(Image.open(file)) / 127.5 - 1 - found.vectors).max() <= 1 / 255 + 1e-6
+    actual = result("normals")
+    [file] = actual.save(tmp_path, "x")
+    assert np.abs(np.array(Image.open(file)) / 127.5 - 1 - actual.vectors).max() <= 1 / 255 + 1e-6
 
 
 @pytest.mark.parametrize("name", ["kind", "age", "face", "years"])
 def test_what_is_said_in_words_is_json_table_and_html(name: str, tmp_path: Path) -> None:
-    found = result(name)
-    assert isinstance(found, PooledResult)
-    [file] = found.save(tmp_path, "x")
-    assert json.loads(file.read_text()) == found.as_json()
-    assert all(column.partition(".")[0] == name for column in found.columns())
-    assert str(found) in found._repr_html_()
+    actual = result(name)
+    assert isinstance(actual, PooledResult)
+    [file] = actual.save(tmp_path, "x")
+    assert json.loads(file.read_text()) == actual.as_json()
+    assert all(column.partition(".")[0] == name for column in actual.columns())
+    assert str(actual) in actual._repr_html_()
 
 
 def test_html_is_escaped() -> None:
@@ -153,10 +153,10 @@ def test_many_pictures_stand_in_rows(tasks: int) -> None:
 
 
 def test_every_task_is_drawn_once_at_a_place_of_its_own() -> None:
-    found = {f"depth {place}": result("depth") for place in range(6)}
-    whole = side_by_side(np.zeros((240, 240, 3), np.uint8), found)
-    windows = np.lib.stride_tricks.sliding_window_view(whole[..., 0], found["depth 0"].figure(240).shape[:2])
-    for one in found.values():
+    actual = {f"depth {place}": result("depth") for place in range(6)}
+    whole = side_by_side(np.zeros((240, 240, 3), np.uint8), actual)
+    windows = np.lib.stride_tricks.sliding_window_view(whole[..., 0], actual["depth 0"].figure(240).shape[:2])
+    for one in actual.values():
         drawn = one.figure(240)[..., 0]
         corners = np.argwhere(windows[..., 0, 0] == drawn[0, 0])
         assert sum((windows[y, x] == drawn).all() for y, x in corners) == 1
@@ -192,11 +192,11 @@ def test_drawing_takes_time_and_room_as_the_photo_has_pixels(size: tuple[int, in
 @given(st.tuples(*[st.integers(1, 50_000)] * 2))
 def test_a_legend_is_as_wide_as_its_picture_where_that_makes_sense(size: tuple[int, int]) -> None:
     height, width = size
-    found = legend_width(height, width)
-    assert 240 <= found <= max(width, 240)
-    assert found <= 4 * max(height, 240)
+    actual = legend_width(height, width)
+    assert 240 <= actual <= max(width, 240)
+    assert actual <= 4 * max(height, 240)
     if 240 <= width <= 4 * height:
-        assert found == width
+        assert actual == width
 
 
 def test_words_of_any_length_are_shortened_at_once() -> None:
@@ -211,8 +211,8 @@ def test_many_classes_have_a_legend_at_once(tmp_path: Path) -> None:
     labels = np.arange(20_000, dtype=np.uint16).reshape(100, 200)
     colours = np.zeros((20_000, 3), np.uint8)
     with bounded(10):
-        found = LabelMap("segmentation", labels, np.ones((100, 200), np.float32), tuple(names), colours)
-        [_, coloured] = found.save(tmp_path, "x")
+        actual = LabelMap("segmentation", labels, np.ones((100, 200), np.float32), tuple(names), colours)
+        [_, coloured] = actual.save(tmp_path, "x")
     assert area(coloured) < 240 * 6000
 
 

@@ -95,5 +95,5 @@ def test_weights_that_cannot_be_had_are_one_sentence(monkeypatch: pytest.MonkeyP
         raise ConnectionError("no route to host")
 
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(InputError, match=r"pretrained weights of 'resnet18' could not be had.*give a local file"):
+    with pytest.raises(InputError, match=r"pretrained weights of 'resnet18' could not be loaded.*give a local file"):
         Backbone("resnet18", weights="pretrained")

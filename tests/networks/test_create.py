@@ -47,10 +47,10 @@ def test_every_method_gives_every_output_at_any_size(method: str, kind: str) -> 
 )
 def test_methods_meet_where_they_should(method: str, points: list[str], layer: type[Fusion]) -> None:
     network = small(method, OUTPUTS["pooled"])
-    found = {
+    actual = {
         name: type(module) for name, module in network.named_modules() if isinstance(module, CrossStitch | NDDR | AFA)
     }
-    assert found == {f"fusion.backbone.{point}": layer for point in points}
+    assert actual == {f"fusion.backbone.{point}": layer for point in points}
 
 
 @pytest.mark.parametrize(("method", "half"), [("afa_channel", "cam"), ("afa_spatial", "sam")])

@@ -91,7 +91,7 @@ def test_a_row_may_be_registered_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "said"),
+    ("name", "given", "message"),
     [
         ("afa", Mean, "'afa' cannot name a method, since it is taken"),
         ("my mean", Mean, "is no word"),
@@ -101,9 +101,9 @@ def test_a_row_may_be_registered_too() -> None:
         ("mine", type("Lost", (Mean,), {"meet": "block"}), "did you mean 'blocks'"),
     ],
 )
-def test_what_is_no_method_is_refused(name: str, given: type[Fusion], said: str) -> None:
+def test_what_is_no_method_is_refused(name: str, given: type[Fusion], message: str) -> None:
     before = list(METHODS)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         register_method(name, given)
     assert list(METHODS) == before
 

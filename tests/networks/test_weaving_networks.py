@@ -258,7 +258,7 @@ class TestWovenNetworks:
         assert_close(torch.compile(woven, fullgraph=True, backend="aot_eager")(image), woven(image))
 
 
-def assert_close(found: dict[str, object], expected: dict[str, object]) -> None:
-    assert list(found) == list(expected)
+def assert_close(actual: dict[str, object], expected: dict[str, object]) -> None:
+    assert list(actual) == list(expected)
     for task in expected:
-        torch.testing.assert_close(tensors(found[task]), tensors(expected[task]), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(tensors(actual[task]), tensors(expected[task]), rtol=1e-3, atol=1e-4)

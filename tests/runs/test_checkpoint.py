@@ -24,7 +24,7 @@ def test_every_tensor_is_loaded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "said"),
+    ("other", "message"),
     [
         (nn.Linear(3, 2, bias=False), "'bias', only in the recipe's network"),
         (nn.Linear(4, 2), r"'weight' is \(2, 4\), expected \(2, 3\)"),
@@ -32,11 +32,11 @@ def test_every_tensor_is_loaded(tmp_path: Path) -> None:
         (nn.Bilinear(3, 3, 2), r"'weight' is \(2, 3, 3\), expected \(2, 3\)"),
     ],
 )
-def test_another_network_is_named_by_its_first_difference(other: nn.Module, said: str, tmp_path: Path) -> None:
+def test_another_network_is_named_by_its_first_difference(other: nn.Module, message: str, tmp_path: Path) -> None:
     torch.save({"state_dict": other.state_dict()}, tmp_path / "last.ckpt")
     network = nn.Linear(3, 2)
     before = network.weight.clone()
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         load_checkpoint(network, tmp_path / "last.ckpt")
     assert torch.equal(network.weight, before)
 

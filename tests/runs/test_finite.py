@@ -40,13 +40,13 @@ def broken_by(monkeypatch: pytest.MonkeyPatch) -> Break:
         learn = Learner.learn
 
         def learn_and_break(self: Learner, batches: Sequence[Batch], measure: bool = False) -> Any:
-            found = learn(self, batches, measure)
+            actual = learn(self, batches, measure)
             if self.step == step:
                 with torch.no_grad():
                     harm(self.network)
                     if self.average is not None:
                         harm(self.average.module)
-            return found
+            return actual
 
         monkeypatch.setattr(Learner, "learn", learn_and_break)
 
@@ -82,12 +82,12 @@ def test_weights_gone_at_the_last_step_end_the_run_and_leave_the_checkpoint_befo
     broken_by(4, harm)
     with pytest.raises(InputError) as caught:
         train(small(**{"optimizer.ema": ema}), folder)
-    said = str(caught.value)
-    assert "after step 4 of 4 the weights are not finite ('branches." in said
-    assert "so that segmentation has no miou and depth has no abs" in said
-    assert "lower optimizer.lr" in said
-    assert f"{folder / 'last.ckpt'} is of step 2" in said
-    assert f"{folder / 'log.csv'} shows the losses" in said
+    message = str(caught.value)
+    assert "after step 4 of 4 the weights are not finite ('branches." in message
+    assert "so that segmentation has no miou and depth has no abs" in message
+    assert "lower optimizer.lr" in message
+    assert f"{folder / 'last.ckpt'} is of step 2" in message
+    assert f"{folder / 'log.csv'} shows the losses" in message
     assert (folder / "log.csv").is_file()
     assert not (folder / "metrics.json").exists()
     assert finite(folder / "last.ckpt")
@@ -133,10 +133,10 @@ def test_finite_weights_with_outputs_that_are_not_end_the_run_by_task_metric_and
     folder = tmp_path / "run"
     with pytest.raises(InputError) as caught:
         train(small(), folder)
-    said = str(caught.value)
-    assert "after training, on the test split, task 'depth' has no abs, for its outputs are not finite" in said
-    assert "lower optimizer.lr" in said
-    assert f"{folder / 'last.ckpt'} is of step 4" in said
+    message = str(caught.value)
+    assert "after training, on the test split, task 'depth' has no abs, because its outputs are not finite" in message
+    assert "lower optimizer.lr" in message
+    assert f"{folder / 'last.ckpt'} is of step 4" in message
     assert not (folder / "metrics.json").exists()
     with pytest.raises(InputError, match="after training, on the test split, task 'depth' has no abs"):
         train(small(), folder, resume=True)
@@ -181,9 +181,9 @@ def test_an_epoch_that_was_skipped_whole_ends_the_run(
     folder = tmp_path / "run"
     with pytest.raises(InputError) as caught:
         train(small(epochs=3, skip_nonfinite=True), folder)
-    said = str(caught.value)
-    assert "every step of epoch 2 (3 to 4) was left out, for the loss of task 'depth' was nan" in said
-    assert f"{folder / 'last.ckpt'} is of step 2" in said
+    message = str(caught.value)
+    assert "every step of epoch 2 (3 to 4) was left out, because the loss of task 'depth' was nan" in message
+    assert f"{folder / 'last.ckpt'} is of step 2" in message
     assert not (folder / "metrics.json").exists()
     with (folder / "log.csv").open() as stream:
         rows = list(csv.DictReader(stream))
@@ -209,7 +209,7 @@ def test_single_steps_that_were_skipped_are_said_at_the_end(
 ) -> None:
     losses_gone_from(3, 3)
     assert train(small(skip_nonfinite=True), tmp_path / "run").results["skipped"] == 1
-    assert "1 of 4 steps were left out, for a loss that was not finite" in capsys.readouterr().err
+    assert "1 of 4 steps were left out because a loss was not finite" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -264,7 +264,9 @@ def test_outputs_that_are_not_finite_are_a_fault_without_labels_too(
 ) -> None:
     opened(without_labels("depth"))
     broken_by(4, burst)
-    with pytest.raises(InputError, match="on the test split, task 'depth' has no abs, for its outputs are not finite"):
+    with pytest.raises(
+        InputError, match="on the test split, task 'depth' has no abs, because its outputs are not finite"
+    ):
         train(small(), tmp_path / "run")
 
 
@@ -288,8 +290,8 @@ class TestSelection:
         assert run.results["selected_epoch"] > 1
         assert finite(tmp_path / "run" / "best.ckpt")
         assert all(math.isfinite(v) for scores in run.results["validation"].values() for v in scores.values())
-        said = capsys.readouterr().err
-        assert "epoch 1 is not selected: on the validation split, task 'depth' has no abs" in said
+        message = capsys.readouterr().err
+        assert "epoch 1 is not selected: on the validation split, task 'depth' has no abs" in message
         with (tmp_path / "run" / "log.csv").open() as stream:
             assert next(csv.DictReader(stream))["validation/depth/abs"] == "nan"
 
@@ -328,8 +330,8 @@ def test_a_checkpoint_with_weights_that_are_none_is_refused(small: Small, tmp_pa
     saved = torch.load(folder / "last.ckpt", weights_only=True)
     saved["state_dict"]["network.branches.depth.head.bias"].fill_(math.nan)
     torch.save(saved, folder / "last.ckpt")
-    said = r"last\.ckpt holds weights that are not finite \('branches\.depth\.head\.bias'\)"
-    with pytest.raises(InputError, match=said):
+    message = r"last\.ckpt holds weights that are not finite \('branches\.depth\.head\.bias'\)"
+    with pytest.raises(InputError, match=message):
         evaluate(folder)
     assert not (folder / "evaluation.json").exists()
 
@@ -343,9 +345,9 @@ def test_the_command_line_says_it_once_with_status_2(
     assert main(words) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    [said] = [line for line in err.splitlines() if line.startswith("afanet: error:")]
-    assert said == err.splitlines()[-1]
-    assert "the weights are not finite" in said
+    [message] = [line for line in err.splitlines() if line.startswith("afanet: error:")]
+    assert message == err.splitlines()[-1]
+    assert "the weights are not finite" in message
 
 
 @pytest.mark.slow
@@ -357,8 +359,8 @@ def test_of_several_processes_one_says_it(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "afanet", "train", *words, "--out", str(tmp_path / "run")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
-    [said] = [line for line in done.stderr.splitlines() if "error" in line]
-    assert said.startswith("afanet: error: after step 1 of 1 the weights are not finite")
+    [message] = [line for line in done.stderr.splitlines() if "error" in line]
+    assert message.startswith("afanet: error: after step 1 of 1 the weights are not finite")
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 

@@ -77,10 +77,10 @@ def test_of_two_commands_on_one_folder_one_trains_and_one_is_told(tmp_path: Path
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     start = [sys.executable, "-m", "afanet", *command.split()]
     pair = [subprocess.Popen(start, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate()[1] for process in pair]
+    message = [process.communicate()[1] for process in pair]
     codes = [process.returncode for process in pair]
     assert 0 in codes
-    for code, words in zip(codes, said, strict=True):
+    for code, words in zip(codes, message, strict=True):
         assert code == 0 or (code == 2 and "is in use by process" in words)
     assert len((tmp_path / "run" / "log.csv").read_text().splitlines()) == 4
 

@@ -69,7 +69,7 @@ def test_older_runs_kept_less(gone: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "said"),
+    ("path", "value", "message"),
     [
         ("tasks", None, "'tasks' is None"),
         ("tasks", {"a b": {}}, "'tasks' has 'a b', which is no word"),
@@ -85,7 +85,7 @@ def test_older_runs_kept_less(gone: str, tmp_path: Path) -> None:
         ("described/depth/output", {"sparse": 1}, r"'described\.depth\.output' has 'sparse'"),
         ("described/depth/output", {}, r"'described\.depth\.output' is {}"),
         ("described/depth/main_metric", 3, r"'described\.depth\.main_metric' is 3"),
-        ("described/depth/main_metric", "acc", "of 'acc' of task 'depth' it has the figure or the direction alone"),
+        ("described/depth/main_metric", "acc", "of 'acc' of task 'depth' it has the score or the direction alone"),
         ("described/depth/higher_is_better", {"abs": 0}, r"'described\.depth\.higher_is_better\.abs' is 0"),
         ("described/depth/meaning/kind", "pickle", "whose 'kind' is 'pickle', expected one of: segmentation"),
         ("described/depth/meaning/far", -1, "whose 'far' is -1, expected a number above 0"),
@@ -98,8 +98,8 @@ def test_older_runs_kept_less(gone: str, tmp_path: Path) -> None:
         ("fingerprint", {}, "'fingerprint' is {}"),
     ],
 )
-def test_what_cannot_be_is_said_with_its_key(path: str, value: Any, said: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=said) as error:
+def test_what_cannot_be_is_said_with_its_key(path: str, value: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message) as error:
         read(tmp_path, with_(path, value))
     assert str(error.value).startswith(f"{tmp_path / 'metrics.json'} is not what train wrote")
     assert str(error.value).endswith("restore it, or remove it")

@@ -143,7 +143,7 @@ def test_evaluation_puts_its_scores_in_place_of_those_of_training(path: Path) ->
 
 def test_a_run_that_was_interrupted_is_scored_but_not_loaded(path: Path, trained: Run) -> None:
     (path / "metrics.json").unlink()
-    with pytest.raises(InputError, match=r"mine did not come to its end: go on with the command .* and --resume"):
+    with pytest.raises(InputError, match=r"mine has not finished: go on with the command .* and --resume"):
         load_run(path)
     assert load_begun(path).scores == {}
     run = evaluate(path)

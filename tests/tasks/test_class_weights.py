@@ -30,10 +30,10 @@ def test_loss_and_gradient_are_torchs_weighted_mean(task, void, axes, seed, weig
     logits, target = torch.randn(4, 3, *axes, requires_grad=True), torch.randint(3, (4, *axes))
     target[torch.rand(target.shape) < missing] = void
     target.view(-1)[0] = 1
-    found = task.with_loss({"class_weights": weights}).loss(logits, target)
+    actual = task.with_loss({"class_weights": weights}).loss(logits, target)
     expected = F.cross_entropy(logits, target, weight=torch.tensor(weights), ignore_index=void)
-    torch.testing.assert_close(found, expected)
-    torch.testing.assert_close(*(torch.autograd.grad(loss, logits)[0] for loss in (found, expected)))
+    torch.testing.assert_close(actual, expected)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, logits)[0] for loss in (actual, expected)))
 
 
 @both

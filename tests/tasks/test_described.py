@@ -32,11 +32,11 @@ TASKS = [
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
 def test_it_says_what_the_task_says(task: Task) -> None:
     kept = json.loads(json.dumps(Description.of(task).as_json()))
-    found = Description.from_json(task.name, kept)
-    assert (found.name, found.output) == (task.name, task.output)
-    assert (found.main_metric, found.higher_is_better) == (task.main_metric, task.higher_is_better)
-    assert list(found.higher_is_better) == list(task.higher_is_better)
-    assert found.meaning == task.meaning
+    actual = Description.from_json(task.name, kept)
+    assert (actual.name, actual.output) == (task.name, task.output)
+    assert (actual.main_metric, actual.higher_is_better) == (task.main_metric, task.higher_is_better)
+    assert list(actual.higher_is_better) == list(task.higher_is_better)
+    assert actual.meaning == task.meaning
 
 
 def test_a_run_of_before_meanings_were_kept_is_read() -> None:

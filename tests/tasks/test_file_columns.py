@@ -49,7 +49,7 @@ def test_depth_of_eight_bits_is_refused(tmp_path: Path, mode: str):
 
 
 @pytest.mark.parametrize(
-    ("array", "said"),
+    ("array", "message"),
     [
         (np.full((2, 2), np.nan), "infinite or no number"),
         (np.full((2, 2), np.inf), "infinite or no number"),
@@ -61,9 +61,9 @@ def test_depth_of_eight_bits_is_refused(tmp_path: Path, mode: str):
         (np.array([[{}]]), "cannot be read as an array"),
     ],
 )
-def test_depth_arrays_of_no_use_are_refused(tmp_path: Path, array, said: str):
+def test_depth_arrays_of_no_use_are_refused(tmp_path: Path, array, message: str):
     np.save(tmp_path / "depth.npy", array)
-    with pytest.raises(InputError, match=said) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         DepthColumn().read(tmp_path / "depth.npy")
     assert str(tmp_path / "depth.npy") in str(caught.value)
 

@@ -52,11 +52,11 @@ def test_it_estimates_and_decides_as_the_task_does(task: Task) -> None:
 
 def test_what_cannot_be_read_is_said() -> None:
     description = Description.of(Depth())
-    for meaning, said in [
+    for meaning, message in [
         ({}, "'depth' means"),
         ({"kind": "dept"}, "did you mean 'depth'"),
         ({"kind": "depth"}, "'far' is missing"),
     ]:
         given = Description("depth", description.output, "abs", {}, meaning)
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             read_task(given)

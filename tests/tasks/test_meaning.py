@@ -59,8 +59,8 @@ def test_numbers_are_finite(far: object) -> None:
 
 
 @given(VALUES)
-def test_whatever_is_said_is_answered(said: object) -> None:
-    assert meaning_fault(said) is not None
+def test_whatever_is_said_is_answered(message: object) -> None:
+    assert meaning_fault(message) is not None
 
 
 @given(st.sampled_from(TASKS), VALUES, st.data())

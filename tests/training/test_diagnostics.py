@@ -26,10 +26,10 @@ def test_cosines_are_those_of_the_whole_gradients() -> None:
     shared = [nn.Parameter(torch.randn(3, 2)), nn.Parameter(torch.randn(5))]
     weights = torch.randn(3, 11, dtype=torch.float64)
     flat = torch.cat([p.flatten() for p in shared]).double()
-    found = gradient_cosines(list(weights @ flat), ["a", "b", "c"], shared, same)
+    actual = gradient_cosines(list(weights @ flat), ["a", "b", "c"], shared, same)
     for (i, one), (j, other) in [((0, "a"), (1, "b")), ((0, "a"), (2, "c")), ((1, "b"), (2, "c"))]:
         expected = torch.nn.functional.cosine_similarity(weights[i], weights[j], dim=0).item()
-        assert found[f"cosine/{one}/{other}"] == pytest.approx(expected, abs=1e-6)
+        assert actual[f"cosine/{one}/{other}"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_nothing_shared_has_no_cosine_and_no_gradient_no_number() -> None:
@@ -103,9 +103,9 @@ def test_a_picture_shows_image_truth_and_prediction_of_dense_tasks() -> None:
         "id": ["one"],
     }
     predictions = {"segmentation": 1 - classes, "depth": torch.ones(1, 1, 4, 6), "age": torch.tensor([1])}
-    found = pictures(batch, predictions, tasks)
-    assert set(found) == {"prediction/segmentation", "prediction/depth"}
-    assert all(picture.shape == (4, 18, 3) and picture.dtype == "uint8" for picture in found.values())
-    truth, predicted = found["prediction/segmentation"][:, 6:12], found["prediction/segmentation"][:, 12:]
+    actual = pictures(batch, predictions, tasks)
+    assert set(actual) == {"prediction/segmentation", "prediction/depth"}
+    assert all(picture.shape == (4, 18, 3) and picture.dtype == "uint8" for picture in actual.values())
+    truth, predicted = actual["prediction/segmentation"][:, 6:12], actual["prediction/segmentation"][:, 12:]
     assert (truth != predicted).any()
-    assert (found["prediction/depth"][:, 6:12] == found["prediction/depth"][:, 12:]).all()
+    assert (actual["prediction/depth"][:, 6:12] == actual["prediction/depth"][:, 12:]).all()

@@ -103,10 +103,10 @@ def test_the_average_follows_the_weights_by_its_decay(make: Make) -> None:
 def test_a_task_without_labels_leaves_the_others_to_learn(make: Make) -> None:
     data = batch()
     data["targets"]["depth"] = torch.zeros(2, 1, 8, 8)
-    found = gradients(make(), data)
-    assert all(gradient.isfinite().all() for gradient in found.values())
-    assert (found["branches.depth.head.weight"] == 0).all()
-    assert (found["branches.age.head.weight"] != 0).any()
+    actual = gradients(make(), data)
+    assert all(gradient.isfinite().all() for gradient in actual.values())
+    assert (actual["branches.depth.head.weight"] == 0).all()
+    assert (actual["branches.age.head.weight"] != 0).any()
 
 
 def test_frozen_norms_keep_statistics_and_weights(make: Make) -> None:

@@ -116,8 +116,8 @@ def test_a_recipe_of_a_larger_machine_is_scored_by_fewer_workers_and_that_is_sai
     assert capsys.readouterr().err == ""
     for _ in range(2):  # said once
         assert scoring_loader(data, data.test, small(workers=100_000)).num_workers == 16
-    said = "workers is 100000 in this recipe, more than a machine of 1 cores bears: samples are read by 16\n"
-    assert capsys.readouterr().err == said
+    message = "workers is 100000 in this recipe, more than a machine of 1 cores bears: samples are read by 16\n"
+    assert capsys.readouterr().err == message
 
 
 def test_a_batch_that_no_memory_holds_is_refused(small: Small) -> None:

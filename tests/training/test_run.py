@@ -120,7 +120,7 @@ def test_progress_is_plain_lines_with_losses_and_time_left(
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "message"),
     [
         ({"data.name": "room"}, "did you mean 'rooms'"),
         ({"data.options.train_scene": 3}, "did you mean 'train_scenes'"),
@@ -132,11 +132,11 @@ def test_progress_is_plain_lines_with_losses_and_time_left(
     ],
 )
 def test_what_cannot_be_used_is_refused_before_a_folder_is_made(
-    small: Callable[..., Recipe], overrides: dict[str, Any], said: str, tmp_path: Path
+    small: Callable[..., Recipe], overrides: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError) as caught:
         train(small(**overrides), tmp_path / "run")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert not (tmp_path / "run").exists()
 
 

@@ -41,9 +41,9 @@ def scored(recipe: Recipe, batch: int, change: Change) -> Scored:
 
 
 def test_finite_outputs_have_scores_and_no_fault(recipe: Recipe) -> None:
-    found = scored(recipe, 0, lambda logits: None)
-    assert found.fault is None
-    assert all(math.isfinite(value) for scores in found.scores.values() for value in scores.values())
+    actual = scored(recipe, 0, lambda logits: None)
+    assert actual.fault is None
+    assert all(math.isfinite(value) for scores in actual.scores.values() for value in scores.values())
 
 
 @pytest.mark.parametrize("batch", [0, 1])
@@ -52,10 +52,10 @@ def test_finite_outputs_have_scores_and_no_fault(recipe: Recipe) -> None:
 def test_one_output_that_is_not_finite_takes_the_scores_of_its_task(
     name: str, value: float, batch: int, recipe: Recipe
 ) -> None:
-    found = scored(recipe, batch, lambda logits: logits[name].view(-1)[:1].fill_(value))
+    actual = scored(recipe, batch, lambda logits: logits[name].view(-1)[:1].fill_(value))
     metric = {"segmentation": "miou", "depth": "abs"}[name]
-    assert found.fault == f"task '{name}' has no {metric}, for its outputs are not finite"
-    for task, scores in found.scores.items():
+    assert actual.fault == f"task '{name}' has no {metric}, because its outputs are not finite"
+    for task, scores in actual.scores.items():
         assert {math.isfinite(score) for score in scores.values()} == {task != name}
 
 
@@ -65,5 +65,5 @@ def test_what_another_process_saw_counts(recipe: Recipe, monkeypatch: pytest.Mon
             return torch.maximum(values, torch.tensor([[0.0, 1.0], [1.0, 1.0]]))
 
     monkeypatch.setattr("afanet.training.scoring.across", lambda fabric: Joint())
-    found = scored(recipe, 0, lambda logits: None)
-    assert found.fault == "task 'depth' has no abs, for its outputs are not finite"
+    actual = scored(recipe, 0, lambda logits: None)
+    assert actual.fault == "task 'depth' has no abs, because its outputs are not finite"

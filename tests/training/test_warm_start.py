@@ -38,9 +38,9 @@ def test_every_branch_becomes_its_single_task_network(
     _, tasks = open_tasks(recipe)
     network = build_network(recipe, tasks, "none")
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    said = warm_start(network, list(tasks), runs, heads)
+    message = warm_start(network, list(tasks), runs, heads)
     for path, task in zip(runs, tasks, strict=True):
-        assert f"{task} from {path}" in said
+        assert f"{task} from {path}" in message
         saved = read_checkpoint(path / "last.ckpt")["state_dict"]
         for key, value in network.state_dict().items():
             if key.startswith(f"branches.{task}."):
@@ -56,7 +56,7 @@ def test_what_cannot_be_loaded_is_said(runs: list[Path], small: Callable[..., Re
         assert not (tmp_path / "run").exists()
 
     refuse("no run given has task 'depth', found segmentation", runs[:1])
-    refuse("task 'depth' stands in .* and in", [*runs, runs[1]])
+    refuse("task 'depth' is in .* and in", [*runs, runs[1]])
     refuse("has no recipe.yaml", [tmp_path / "nothing"])
     refuse(
         "has .* for 'branches.segmentation.backbone",

@@ -1,4 +1,4 @@
-"""Where to compute, and in what precision."""
+"""The device to compute on, and the precision."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def find_device(name: str) -> torch.device:
 
 
 def find_precision(name: str, device: torch.device) -> str:
-    """`bf16` or `float32`; `auto` is bf16 where the device computes in it, since elsewhere it is slow.
+    """`bf16` or `float32`; `auto` is bf16 on devices that compute in it, since it is slow elsewhere.
 
     >>> find_precision("bf16", torch.device("cpu"))
     'bf16'
@@ -37,7 +37,7 @@ def find_precision(name: str, device: torch.device) -> str:
 
 
 def computes_in_bf16(device: torch.device) -> bool:
-    """Whether the device has instructions for bf16, without which it is many times slower than float32."""
+    """Whether the device has instructions for bf16; without them bf16 is many times slower than float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "mps":

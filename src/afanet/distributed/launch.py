@@ -1,4 +1,4 @@
-"""Several processes started here: what they are told, how they end, and what is said when one dies."""
+"""Starts several processes: what they are given, how they end, and the error when one dies."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from afanet.files import write_whole
 from afanet.outside import trust_again, trusted
 
 POLL = 0.1  # seconds between looks at whether processes still run
-GRACE = 5.0  # seconds in which processes may end by themselves after one did badly, such as to keep a batch
+GRACE = 5.0  # seconds that the others get to end by themselves after one failed, such as to keep a batch
 
 
 def launch(work: Callable[..., None], count: int, *arguments: Any) -> None:
-    """Call `work(*arguments)` in `count` new processes that can speak with each other, and wait for them.
+    """Call `work(*arguments)` in `count` new processes that can communicate, and wait for them.
 
-    When one ends badly, the others are ended. Raises `InputError`: with the sentence of one that raised it, or with
-    how one died. No process outlives this one.
+    When one fails, the others are ended. Raises `InputError` with the sentence of a process that raised it, or one that
+    says how a process died. No process outlives this one.
     """
     # how they find each other
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
     threads = max(1, torch.get_num_threads() // count)
-    with TemporaryDirectory() as place:
+    with TemporaryDirectory() as reports:
         processes = []
         for rank in range(count):
             start = _Start(
-                _variables(rank, count, store.port), threads, get_start_method(), Path(place) / str(rank), trusted()
+                _variables(rank, count, store.port), threads, get_start_method(), Path(reports) / str(rank), trusted()
             )
             processes.append(get_context("spawn").Process(target=_work, args=(start, work, *arguments)))
         try:
@@ -54,12 +54,12 @@ def launch(work: Callable[..., None], count: int, *arguments: Any) -> None:
         finally:
             _end([process for process in processes if process.pid is not None])
         if any(codes):
-            _explain(Path(place), codes)
+            _explain(Path(reports), codes)
 
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Processes that are started in this context leave Ctrl-C, which a terminal sends to all, to this one."""
+    """Processes started in this context leave Ctrl-C, which a terminal sends to all, to this process."""
     if current_thread() is not main_thread():
         yield
         return
@@ -71,10 +71,10 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 def _wait(processes: Sequence[SpawnProcess]) -> list[int | None]:
-    """The exit codes of all, once all are done or, some time after one ended badly, None for those that go on."""
+    """The exit codes, once all have ended or some time after one failed; None for processes that still run."""
     codes = [process.exitcode for process in processes]
     end: float | None = None
-    # Not by the processes' sentinels, which those that they start keep open.
+    # Not by the processes' sentinels, which their own children keep open.
     while None in codes and (end is None or monotonic() < end):
         sleep(POLL)
         codes = [process.exitcode for process in processes]
@@ -95,17 +95,17 @@ def _variables(rank: int, count: int, port: int) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Start:
-    """What a new process begins with."""
+    """The settings of a new process."""
 
     variables: dict[str, str]
     threads: int
-    method: str  # by which it starts processes of its own, such as loaders'; they would else be spawned as it was
-    told: Path
+    method: str  # by which it starts its own processes, such as loaders; otherwise they would be spawned as it was
+    report: Path  # the file for its error
     trusted: frozenset[str]  # references to outside code
 
 
 def _work(start: _Start, work: Callable[..., None], *arguments: Any) -> None:
-    """In a new process: do the work, or leave in the file `start.told` when and why not."""
+    """In a new process: do the work; on an error, write when and why it failed to the file `start.report`."""
     os.environ.update(start.variables)
     torch.set_num_threads(start.threads)
     set_start_method(start.method, force=True)
@@ -114,19 +114,19 @@ def _work(start: _Start, work: Callable[..., None], *arguments: Any) -> None:
     try:
         work(*arguments)
     except InputError as error:
-        _tell(start.told, {"time": time(), "sentence": str(error)})
+        _write_report(start.report, {"time": time(), "sentence": str(error)})
         raise SystemExit(2) from None
     except Exception:
-        _tell(start.told, {"time": time(), "trace": traceback.format_exc()})
+        _write_report(start.report, {"time": time(), "trace": traceback.format_exc()})
         raise SystemExit(1) from None
 
 
-def _tell(file: Path, what: Mapping[str, Any]) -> None:
-    write_whole(file, json.dumps(what))
+def _write_report(file: Path, report: Mapping[str, Any]) -> None:
+    write_whole(file, json.dumps(report))
 
 
 def end_with_parent() -> None:
-    """Let this process, which another one has just started, end with that one, however that ends."""
+    """Make this process, which its parent has just started, end with the parent, however that ends."""
     parent = parent_process()
     assert parent is not None
 
@@ -148,17 +148,17 @@ def _end(processes: Sequence[SpawnProcess]) -> None:
         process.join()
 
 
-def _explain(place: Path, codes: Sequence[int | None]) -> NoReturn:
-    """Raise the error that began it: a sentence, else a death from outside, else what was raised first."""
-    told = [json.loads(file.read_text(encoding="utf-8")) for file in place.iterdir() if not file.suffix]
-    for error in sorted(told, key=itemgetter("time")):
-        if "sentence" in error:
-            raise InputError(error["sentence"])
+def _explain(folder: Path, codes: Sequence[int | None]) -> NoReturn:
+    """Raise the first cause: a sentence, else a process killed from outside, else the first exception."""
+    reports = [json.loads(file.read_text(encoding="utf-8")) for file in folder.iterdir() if not file.suffix]
+    for report in sorted(reports, key=itemgetter("time")):
+        if "sentence" in report:
+            raise InputError(report["sentence"])
     killed = [number for number, code in enumerate(codes) if code is not None and code < 0]
     number = killed[0] if killed else next(number for number, code in enumerate(codes) if code)
     code = codes[number] or 0
-    if told and not killed:
-        print(min(told, key=itemgetter("time"))["trace"], file=sys.stderr, end="")
+    if reports and not killed:
+        print(min(reports, key=itemgetter("time"))["trace"], file=sys.stderr, end="")
     how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
     raise InputError(
         f"process {number + 1} of {len(codes)} {how}, and the others were ended: the same command with --resume goes "

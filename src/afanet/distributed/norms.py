@@ -1,4 +1,4 @@
-"""Batch norms whose statistics are those of all processes together."""
+"""Batch norms with statistics over all processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from afanet.errors import InputError
 
 
 class JointBatchNorm(nn.BatchNorm2d):
-    """Batch norm over the batches of all processes, where torch's own is not to be had: on the CPU."""
+    """Batch norm over the batches of all processes, where torch's own does not run: on the CPU."""
 
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
@@ -21,7 +21,7 @@ class JointBatchNorm(nn.BatchNorm2d):
         x = input.float() if input.dtype in (torch.bfloat16, torch.float16) else input
         axes = (0, 2, 3)
         count = x.new_tensor([x.numel() / x.shape[1]])
-        # Every process has a gradient of its own for these sums, unlike for the sums of losses.
+        # Every process has its own gradient for these sums, unlike for the sums of losses.
         sums = cast(Tensor, _SumOfEach.apply(torch.cat([x.sum(axes), count])))
         elements = sums[-1]
         mean = sums[:-1] / elements
@@ -40,7 +40,7 @@ class JointBatchNorm(nn.BatchNorm2d):
 
 
 class JointBatchNormAct(JointBatchNorm):
-    """The same of timm's norms, which end in an activation."""
+    """The same for timm's norms, which end in an activation."""
 
     def forward(self, input: Tensor) -> Tensor:
         act, drop = cast(nn.Module, self.act), cast(nn.Module, self.drop)
@@ -48,7 +48,7 @@ class JointBatchNormAct(JointBatchNorm):
 
 
 def synchronise_norms(network: nn.Module, device: torch.device) -> nn.Module:
-    """`network` with batch norms whose statistics are those of all processes together.
+    """`network` with batch norms that compute their statistics over all processes.
 
     Raises `InputError` for norms that cannot be synchronised on the CPU.
     """
@@ -62,14 +62,14 @@ def synchronise_norms(network: nn.Module, device: torch.device) -> nn.Module:
             module.__class__ = JointBatchNormAct  # type: ignore[assignment]
         elif isinstance(module, nn.modules.batchnorm._BatchNorm) and not isinstance(module, JointBatchNorm):
             raise InputError(
-                f"layer '{name}' is a {type(module).__name__}, whose statistics cannot be had over several processes "
+                f"layer '{name}' is a {type(module).__name__}, whose statistics cannot be shared by several processes "
                 "on the CPU, expected BatchNorm2d: train with devices 1, or on GPUs"
             )
     return network
 
 
 class _SumOfEach(torch.autograd.Function):
-    """The sum over all processes, each of which has a gradient of its own for it."""
+    """The sum over all processes, each with its own gradient for it."""
 
     # The same, to the bit, as torch.distributed.nn.functional.all_reduce, which warns that it is deprecated.
 

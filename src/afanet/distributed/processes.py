@@ -1,4 +1,4 @@
-"""Several processes that train one network: how many there are, and how they come together."""
+"""Several processes that train one network: how many there are, and how they connect."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ TIMEOUT = timedelta(minutes=10)  # for a step, and for whatever one process does
 
 
 def create_fabric(recipe: Recipe, device: torch.device) -> Fabric:
-    """Lightning's Fabric for this device, or for as many as the environment started processes for.
+    """Lightning's Fabric for this device, or for one device per process that the environment started.
 
     Raises `InputError` where a machine has fewer devices than processes.
     """
-    place = started()
-    several = place.world > 1
+    process = started()
+    several = process.world > 1
     if several and device.type != "cpu":
-        check_devices(place.here, device)
+        check_devices(process.here, device)
     # Buffers are not broadcast: batch norms are synchronised, and scoring takes uneven shares of the samples.
     known = signature(DistributedDataParallel).parameters
     buffers: Any = {"forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False}
     for name in ("lightning.fabric", "lightning.pytorch"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # they announce what the recipe says
+        logging.getLogger(name).setLevel(logging.ERROR)  # they repeat what the recipe says
     fabric = Fabric(
         accelerator="gpu" if device.type == "cuda" else device.type,
-        devices=[device.index] if device.type == "cuda" and not several else place.here,
-        num_nodes=place.nodes,
+        devices=[device.index] if device.type == "cuda" and not several else process.here,
+        num_nodes=process.nodes,
         strategy=DDPStrategy(timeout=TIMEOUT, **buffers) if several else "auto",
         precision="bf16-mixed" if recipe.precision == "bf16" else "32-true",
-        plugins=[_environment(place)],  # told, since what Lightning finds out by itself it may warn of
+        plugins=[_environment(process)],  # given explicitly, since Lightning may warn about its own guess
     )
     fabric.launch()
     if several:
@@ -55,32 +55,32 @@ def create_fabric(recipe: Recipe, device: torch.device) -> Fabric:
 
 
 def _leave() -> None:
-    """Leave the others in good order: gloo's threads, left running, can abort a process that has done its work."""
+    """Leave the process group: gloo's threads, if left running, can abort a process that has finished its work."""
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
-def _environment(place: Started) -> ClusterEnvironment:
-    if place.world == 1:
+def _environment(process: Started) -> ClusterEnvironment:
+    if process.world == 1:
         return LightningEnvironment()
-    return SLURMEnvironment(auto_requeue=False) if place.by == "slurm" else TorchElasticEnvironment()
+    return SLURMEnvironment(auto_requeue=False) if process.launcher == "slurm" else TorchElasticEnvironment()
 
 
 def to_launch(recipe: Recipe, device: torch.device) -> int:
-    """How many processes are to be started here: none where one is enough, or where a launcher has started them.
+    """The number of processes to start here: 0 where one is enough, or where a launcher has started them.
 
-    Raises `InputError` where that is not what the recipe says, for devices that are not there, and for more processes,
-    of loaders too, than this machine bears.
+    Raises `InputError` where the launcher contradicts the recipe, for devices that do not exist, and for more
+    processes, with those of loaders, than this machine can run.
     """
-    place = started()
-    _check_processes(recipe, place.here if place.world > 1 else recipe.devices)
-    if recipe.devices > 1 and place.world > 1 and recipe.devices != place.world:
-        name = "SLURM" if place.by == "slurm" else "torchrun"
+    process = started()
+    _check_processes(recipe, process.here if process.world > 1 else recipe.devices)
+    if recipe.devices > 1 and process.world > 1 and recipe.devices != process.world:
+        name = "SLURM" if process.launcher == "slurm" else "torchrun"
         raise InputError(
-            f"devices is {recipe.devices}, and {name} started {place.world} processes: give --devices {place.world} "
-            "or 1, which leaves it to the launcher"
+            f"devices is {recipe.devices}, and {name} started {process.world} processes: "
+            f"give --devices {process.world} or 1, which leaves it to the launcher"
         )
-    if recipe.devices == 1 or place.world > 1:
+    if recipe.devices == 1 or process.world > 1:
         return 0
     if device.type != "cpu":
         if recipe.device not in ("auto", "cuda"):

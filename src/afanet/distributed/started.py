@@ -1,4 +1,4 @@
-"""What started this process, and where it stands among those that were started with it."""
+"""The launcher of this process, and its rank among the processes started with it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Literal
 
 from afanet.errors import InputError
 
-INTERACTIVE = ("bash", "interactive")  # names of SLURM jobs in which a person types, as Lightning knows them
+INTERACTIVE = ("bash", "interactive")  # names of interactive SLURM jobs, as in Lightning
 
 
 @dataclass(frozen=True)
 class Started:
     """One of `here` processes on each of `nodes` machines, the `rank`-th of all, counted from 0."""
 
-    by: Literal["nobody", "torchrun", "slurm"]
+    launcher: Literal["nobody", "torchrun", "slurm"]
     rank: int = 0
     here: int = 1
     nodes: int = 1
 
     @property
     def world(self) -> int:
-        """How many processes there are."""
+        """The number of processes."""
         return self.here * self.nodes
 
 
@@ -34,9 +34,9 @@ def started(environment: Mapping[str, str] = os.environ) -> Started:
     launched. Raises `InputError` where machines have different numbers of processes.
 
     >>> started({"SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "2", "SLURM_PROCID": "3"})
-    Started(by='slurm', rank=3, here=2, nodes=2)
+    Started(launcher='slurm', rank=3, here=2, nodes=2)
     >>> started({"SLURM_NTASKS": "2", "SLURM_PROCID": "0", "SLURM_JOB_NAME": "bash"})
-    Started(by='nobody', rank=0, here=1, nodes=1)
+    Started(launcher='nobody', rank=0, here=1, nodes=1)
     """
     if "TORCHELASTIC_RUN_ID" in environment:
         here, world = int(environment["LOCAL_WORLD_SIZE"]), int(environment["WORLD_SIZE"])

@@ -13,7 +13,7 @@ from afanet.tasks.across import ALONE, Across
 
 
 def across(fabric: Fabric) -> Across:
-    """How this process sums over all that train with it."""
+    """The sums over all processes that train together."""
     return ALONE if fabric.world_size == 1 else Joint()
 
 

@@ -1,4 +1,4 @@
-"""The compiled package of `torch.export`'s graph: native code for one size and this kind of processor."""
+"""The compiled package of a `torch.export` graph: native code for one size and this kind of processor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model card of an export: what the network is, what it was trained on, how good it is, and what it is not for."""
+"""The model card of an export: what the network is, its training data, its scores, and what it is not for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FACE_RISKS = """## Faces: known risks
   it calls gender is one of two words that somebody else chose from a photo. Neither says who a person is, and people
   who fit neither word are always given one.
 - Errors are not shared equally. Published audits of such networks found more of them for women, for darker skin, for
-  children and for old people than for others, mostly because training photos show fewer of these. The figures above are
+  children and for old people than for others, mostly because training photos show fewer of these. The scores above are
   means, which hide that: measure each group that you will meet, before use.
 - A photo's light, pose, glasses, make-up and quality change the answer, and so may small changes that nobody sees.
 - Do not use it to decide about a person, such as admission, work, credit, police or care, to keep minors out by itself,
@@ -38,7 +38,7 @@ def model_card(
     errors: Mapping[str, float],
     checked: str,
 ) -> str:
-    """The card in Markdown, of `run` as written to `file`, with the spread of its figures over `group`'s seeds."""
+    """The card in Markdown, of `run` as written to `file`, with the spread of its scores over `group`'s seeds."""
     recipe, results = run.recipe, run.results
     parts = [
         f"# {in_markdown(file.name)}: {', '.join(facts['tasks'])} by `{facts['method']}`",
@@ -48,7 +48,7 @@ def model_card(
         "## What it takes\n\n" + _input(facts),
         "## Data\n\n" + _list(_data(run, facts)),
         "## Protocol\n\n" + _list(_protocol(run)),
-        "## Figures\n\n" + _figures(group),
+        "## Scores\n\n" + _scores(group),
         "## Size\n\n"
         + _list(
             [
@@ -100,14 +100,14 @@ def _protocol(run: Run) -> list[str]:
         f"method `{short_name(network.method)}` on `{network.backbone}`, output stride {network.output_stride}",
         f"{results.get('steps', '?')} steps of {recipe.batch_size} images, {recipe.optimizer.name} at "
         f"{recipe.optimizer.lr:g}, tasks balanced by `{recipe.balancing.name}`, {recipe.precision}",
-        f"figures are those of {kept}, on the test split, which chose nothing",
+        f"scores are those of {kept}, on the test split, which chose nothing",
     ]
 
 
-def _figures(group: Sequence[Run]) -> str:
+def _scores(group: Sequence[Run]) -> str:
     seeds = [run.recipe.seed for run in group]
     several = len(group) > 1
-    said = (
+    introduction = (
         f"Over the test split, mean and standard deviation (n - 1) over the seeds {', '.join(map(str, seeds))}; the "
         "file is one of these."
         if several
@@ -123,7 +123,7 @@ def _figures(group: Sequence[Run]) -> str:
             else:
                 shown = f"{mean(values):.4f}" + (f" ± {stdev(values):.4f}" if several else "")
             rows.append((task, metric, shown))
-    return f"{said}\n\n" + _table(("task", "metric", "figure"), rows)
+    return f"{introduction}\n\n" + _table(("task", "metric", "score"), rows)
 
 
 def _limits(run: Run, facts: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""An exported file beside the run that it is of, on the same images."""
+"""Compares an exported file with its run on the same images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Answer = Callable[[Tensor], Mapping[str, Tensor]]  # normalised images (B, 3, H,
 
 
 def random_inputs(size: tuple[int, int], *, batch: bool, other_sizes: bool) -> list[Tensor]:
-    """Normal noise, the same every time: batches of one, two and three, at `size` and at a lower and a wider one.
+    """Normal noise, the same every time: batches of one, two and three, at `size` and at two other sizes.
 
     >>> [tuple(images.shape) for images in random_inputs((96, 128), batch=True, other_sizes=True)]
     [(1, 3, 96, 128), (2, 3, 96, 128), (3, 3, 96, 128), (1, 3, 73, 161), (2, 3, 131, 97)]
@@ -32,10 +32,10 @@ def random_inputs(size: tuple[int, int], *, batch: bool, other_sizes: bool) -> l
 
 
 def largest_errors(file: Answer, run: Answer, inputs: Sequence[Tensor]) -> dict[str, float]:
-    """By task the largest max |a - b| / max |b| over the inputs, with a what the file and b what the run gives.
+    """The largest max |a - b| / max |b| over the inputs, by task; a is the output of the file and b that of the run.
 
-    That is infinite where a has another shape or a number that is not finite, or neither has any number, and where all
-    of b is 0 and a is not. Raises `InputError` where the file does not run on an input or gives other outputs, and
+    It is infinite where a has another shape or is not finite, where both are empty, and where all of b is 0 and a is
+    not. Raises `InputError` where the file does not run on an input or gives other outputs, and
     where the run's own outputs are not finite.
 
     >>> run = lambda images: {"depth": images}
@@ -47,14 +47,14 @@ def largest_errors(file: Answer, run: Answer, inputs: Sequence[Tensor]) -> dict[
         with torch.no_grad():
             expected = run(images)
             try:
-                found = file(images)
+                outputs = file(images)
             except Exception as error:  # of whatever kind the runtime raises
                 reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
                 raise InputError(
                     f"the export does not run on images of shape {tuple(images.shape)} and was not written: {reason}"
                 ) from error
-        if set(found) != set(expected):
-            given, wanted = (", ".join(sorted(names)) or "nothing" for names in (found, expected))
+        if set(outputs) != set(expected):
+            given, wanted = (", ".join(sorted(names)) or "nothing" for names in (outputs, expected))
             raise InputError(f"the export gives {given}, expected {wanted}: it was not written")
         for name, b in expected.items():
             if not b.isfinite().all():
@@ -62,14 +62,14 @@ def largest_errors(file: Answer, run: Answer, inputs: Sequence[Tensor]) -> dict[
                     f"task '{name}' of the run has outputs that are not finite, so the export was not written: train "
                     "the run again with a lower optimizer.lr, or with optimizer.clip"
                 )
-            errors[name] = max(errors.get(name, 0.0), _relative(found[name], b))
+            errors[name] = max(errors.get(name, 0.0), _relative(outputs[name], b))
     return errors
 
 
 def require_same(errors: Mapping[str, float], file: Path) -> None:
-    """Raise `InputError` that names the task that is farthest off, where one is farther than `LIMIT`.
+    """Raise `InputError` with the task of the largest error, if that is above `LIMIT`.
 
-    An error that is no number is farther than any, and without errors nothing is known to be the same.
+    NaN counts as the largest error. Without any errors it raises too, since nothing was compared.
     """
     if not errors:
         raise InputError(f"{file} was not written: nothing of it was compared with the run")
@@ -82,10 +82,10 @@ def require_same(errors: Mapping[str, float], file: Path) -> None:
 
 
 def _relative(a: Tensor, b: Tensor) -> float:
-    """max |a - b| / max |b| of finite `b`, without a bound where nothing bounds it."""
+    """max |a - b| / max |b| for finite `b`, infinite where it has no bound."""
     if a.shape != b.shape or not b.numel() or not a.isfinite().all():
         return math.inf
-    # In float64, in which no difference is too large for a number and none is rounded away.
+    # In float64, in which no difference overflows and none is rounded away.
     difference, scale = (a.double() - b.double()).abs().max().item(), b.double().abs().max().item()
     if difference == 0:
         return 0.0
@@ -93,4 +93,4 @@ def _relative(a: Tensor, b: Tensor) -> float:
 
 
 def _odd(pixels: int) -> int:
-    return max(pixels, 33) | 1  # below, the last of the features would have no pixel left beside padding
+    return max(pixels, 33) | 1  # smaller images would leave the last features only padding

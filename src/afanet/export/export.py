@@ -1,4 +1,4 @@
-"""From a finished run to a checked file and its model card, or to nothing at all."""
+"""Exports a finished run to a checked file with a model card; after an error it leaves nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REAL = 4  # test images that the file is checked on
 
 @dataclass(frozen=True)
 class Format:
-    """How a kind of file is written, with its facts, and opened to be run; `free` if it takes images of any size."""
+    """How a kind of file is written, with its facts, and opened to run; `free` if it takes images of any size."""
 
     suffix: str
     write: Callable[[Traced, Estimator, Mapping[str, Any], Path], None]
@@ -41,14 +41,14 @@ class Format:
 FORMATS = {
     "onnx": Format(onnx_file.SUFFIX, onnx_file.write_onnx, onnx_file.open_onnx, onnx_file.require_onnx),
     "torch": Format(torch_file.SUFFIX, torch_file.write_torch, torch_file.open_torch),
-    # compiled for free sizes a package gives wrong numbers at all but one (torch 2.14)
+    # a package compiled for free sizes computes wrong numbers at all sizes but one (torch 2.14)
     "aot": Format(aot_file.SUFFIX, aot_file.write_aot, aot_file.open_aot, aot_file.require_compiler, free=False),
 }
 
 
 @dataclass(frozen=True)
 class Exported:
-    """The file, its model card, its facts, by task the largest relative error, and on what that was found."""
+    """The file, its model card, its facts, the largest relative error by task, and the images of that check."""
 
     file: Path
     card: Path
@@ -60,13 +60,13 @@ class Exported:
 def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     """Export the run in folder `path` as `format`, onnx, torch or aot, to `out`.
 
-    That is `model.onnx`, `model.pt2` or `model.aot.pt2` in the run's folder if not given. A package of format aot is
+    By default `out` is `model.onnx`, `model.pt2` or `model.aot.pt2` in the run's folder. A package of format aot is
     compiled for this kind of processor and for one image of the size at which the run was scored.
 
-    The network is written as it answers in float32 on the CPU. The file is read back and compared with the run before
-    it takes its place, and a model card is written beside it, with `.md` after its name. Raises `InputError` for a
+    The network is written as it computes in float32 on the CPU. The file is read back and compared with the run before
+    it moves to `out`, and a model card is written next to it, with `.md` after its name. Raises `InputError` for a
     run that has not finished or does not know its tasks, a network whose weights or outputs are not finite, one that
-    cannot be written as one graph, and for a file that differs from the run by more than 1e-4 of a task's largest
+    cannot be written as one graph, and a file that differs from the run by more than 1e-4 of a task's largest
     value; nothing is left behind then.
     """
     if format not in FORMATS:
@@ -77,9 +77,9 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     if not file.name.endswith(kind.suffix):
         raise InputError(f"--out is {file}, expected a name that ends in {kind.suffix} for format {format}")
     card = file.with_name(f"{file.name}.md")
-    for place in (file, card):
-        if place.is_dir():
-            raise InputError(f"{place} is a folder, expected a place for a file: give another one with --out")
+    for target in (file, card):
+        if target.is_dir():
+            raise InputError(f"{target} is a folder, expected a path for a file: give another one with --out")
     kind.require()
     images, checked = _real_images(run)
     tasks = run.tasks
@@ -91,8 +91,11 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
         logits = loaded.answer(images)
         return {name: task.estimate(logits[name]) for name, task in tasks.items()}
 
-    for image in (*random_inputs(run.recipe.data.size, batch=False, other_sizes=False), *(one[None] for one in images)):
-        answer(image)  # outputs that are not finite are refused now, before a folder is made and minutes are spent
+    for image in (
+        *random_inputs(run.recipe.data.size, batch=False, other_sizes=False),
+        *(image[None] for image in images),
+    ):
+        answer(image)  # outputs that are not finite fail now, before a folder is made and minutes pass
     traced = trace(estimator, run.recipe.data.size, free=kind.free)
     facts = describe(run, tasks, traced)
     inputs = random_inputs(run.recipe.data.size, batch=traced.batch, other_sizes=traced.size)
@@ -106,7 +109,7 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
 
 
 def _real_images(run: Run) -> tuple[Tensor, str]:
-    """A few images from all over the test split, and a line on what the file is checked on."""
+    """A few images from all over the test split, and a line that says which images the file is checked on."""
     try:
         data, tasks = open_tasks(run.recipe)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""What an exported file says of itself, as JSON inside it."""
+"""The description of an exported file, as JSON inside it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ FORMAT = 1
 
 
 def describe(run: Run, tasks: Mapping[str, Task], traced: Traced) -> dict[str, Any]:
-    """What a program needs to use the file, and what a person should know of it.
+    """The facts that a program needs to use the file, and those that a person should know.
 
     `tasks` holds each task's meaning in the order of the outputs, `size` the (H, W) at which the run was scored, `mean`
-    and `std` what an image of values 0 to 1 is normalised by, `dynamic` whether other numbers and sizes of images are
-    taken, `metrics` the figures over the test split.
+    and `std` normalise an image of values 0 to 1, `dynamic` says whether the file takes other numbers and sizes of
+    images, `metrics` are the scores on the test split.
     """
     data = run.recipe.data
     return {

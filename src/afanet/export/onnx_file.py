@@ -1,4 +1,4 @@
-"""The ONNX file: one input `image`, one output a task, and what they mean in its metadata."""
+"""The ONNX file: one input `image`, one output a task, and their meaning in its metadata."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def open_onnx(file: Path) -> Answer:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what it cannot run it raises
+    options.log_severity_level = 4  # it raises for what it cannot run
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
 

@@ -1,4 +1,4 @@
-"""Adaptive pooling in operations that take any size: exporters have none whose sizes are not known beforehand."""
+"""Adaptive pooling in operations that take any size: exporters support it for fixed sizes only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Bins = int | None | Sequence[int | None]
 
 
 class PoolingSpelledOut(TorchFunctionMode):
-    """While entered, torch's adaptive pooling of (B, C, H, W) is done by `adaptive_mean` and `adaptive_max`.
+    """A context in which torch's adaptive pooling of (B, C, H, W) is done by `adaptive_mean` and `adaptive_max`.
 
     >>> x = torch.rand(2, 3, 5, 7)
     >>> with PoolingSpelledOut():
@@ -49,11 +49,11 @@ def adaptive_max(input: Tensor, output_size: Bins, return_indices: bool = False)
         if type(bins) is int and bins == 1:
             x = x.amax(axis, keepdim=True)
             continue
-        first, end = _limits(x, axis, bins)
-        # Bins whose number follows the size stay as wide; a fixed number of them ties the graph to the size.
+        start, end = _limits(x, axis, bins)
+        # If the number of bins follows the size, their width stays; a fixed number of bins ties the graph to the size.
         pixels = int(x.shape[axis]) if type(bins) is int else _now(x.shape[axis])
         widest = -(-pixels // _now(bins)) + 1
-        picks = [x.index_select(axis, torch.minimum(first + step, end - 1)) for step in range(widest)]
+        picks = [x.index_select(axis, torch.minimum(start + step, end - 1)) for step in range(widest)]
         x = picks[0]
         for pick in picks[1:]:
             x = torch.maximum(x, pick)
@@ -61,10 +61,10 @@ def adaptive_max(input: Tensor, output_size: Bins, return_indices: bool = False)
 
 
 def _averages(x: Tensor, axis: int, bins: int) -> Tensor:
-    first, end = (limit[:, None] for limit in _limits(x, axis, bins))
+    start, end = (limit[:, None] for limit in _limits(x, axis, bins))
     pixel = torch.arange(x.shape[axis], device=x.device)
-    inside = (pixel >= first) & (pixel < end)
-    return inside.to(x.dtype) / (end - first).to(x.dtype)
+    inside = (pixel >= start) & (pixel < end)
+    return inside.to(x.dtype) / (end - start).to(x.dtype)
 
 
 def _limits(x: Tensor, axis: int, bins: int) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The `.pt2` file of `torch.export`, with what its outputs mean as a file inside it."""
+"""The `.pt2` file of `torch.export`, with the meaning of its outputs as a file inside it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXTRA = "afanet.json"
 
 
 def write_torch(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], file: Path) -> None:
-    """Write the graph with `facts` as the extra file `afanet.json`; raises `InputError` where that cannot be."""
+    """Write the graph with `facts` as the extra file `afanet.json`; raises `InputError` where torch cannot save it."""
     with quiet():
         try:
             torch.export.save(traced.program, file, extra_files={EXTRA: json.dumps(facts)})

@@ -1,4 +1,4 @@
-"""A network as one graph, of any batch and size where it allows; or the part of it that cannot be one."""
+"""A network as one graph, for any batch and size where possible, or an error that names the part that cannot be."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from afanet.tasks import Task
 
 
 class Estimator(nn.Module):
-    """A network that gives its tasks' estimates in place of logits: what an exported file computes.
+    """A network that returns its tasks' estimates instead of logits: this is what an exported file computes.
 
     >>> from afanet.tasks import Classification
     >>> class Net(nn.Module):
@@ -54,19 +54,18 @@ class Traced:
 def trace(estimator: Estimator, size: tuple[int, int], *, free: bool = True) -> Traced:
     """The graph of `estimator` in evaluation, for images of `size` = (H, W).
 
-    It takes any number of images of any size, or else any number of this size, or else one of this size: the first of
-    these that the graph is made for, and that it does for another shape than the example's; without `free`, the last.
-    Raises `InputError` that
-    names the innermost module at which no graph can be made.
+    It takes any number of images of any size; if that fails, any number of this size; if that fails too, or without
+    `free`, one image of this size. A graph must also run for another shape than the example's. Raises `InputError`
+    that names the innermost module for which no graph can be made.
     """
     height, width = size
     for batch, sizes in ((True, True), (True, False)) if free else ():
         try:
             program = _follow(estimator, size, batch, sizes)
-            other = (3, 3, height + 33, width + 17) if sizes else (3, 3, height, width)
+            shape = (3, 3, height + 33, width + 17) if sizes else (3, 3, height, width)
             with quiet(), torch.no_grad():
-                program.module()(torch.zeros(other))
-        except Exception:  # its own guards raise where it is tied to the example
+                program.module()(torch.zeros(shape))
+        except Exception:  # the graph's own guards raise if it is tied to the example
             continue
         return Traced(program, batch, sizes)
     return Traced(_follow(estimator, size, False, False), False, False)
@@ -80,14 +79,14 @@ def _follow(estimator: Estimator, size: tuple[int, int], batch: bool, sizes: boo
                 program = torch.export.export(
                     estimator, (torch.zeros(1 + batch, 3, *size),), dynamic_shapes=(free,), strict=False
                 )
-        except Exception as error:  # of whatever kind the network's own code or torch raises
+        except Exception as error:  # the network's own code and torch can raise any kind
             raise InputError(cannot(inside[-1] if inside else "", estimator, error)) from error
     _divide_whole(program.graph)
     return program
 
 
 def cannot(path: str, estimator: nn.Module, error: BaseException) -> str:
-    """The sentence on a network whose part at `path` cannot be exported."""
+    """The message for a network whose part at `path` cannot be exported."""
     kind = type(estimator.get_submodule(path)).__name__
     part = f"its part '{path.removeprefix('network.')}' ({kind})" if path not in ("", "network") else "it"
     reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -121,7 +120,7 @@ def _size(value: Any) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without what exporters say to their developers."""
+    """A context without the messages that exporters write for their developers."""
     loggers = [logging.getLogger(name) for name in ("torch", "onnxscript", "onnx_ir")]
     before = [logger.level for logger in loggers]
     with warnings.catch_warnings():
@@ -137,7 +136,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def _entered(module: nn.Module) -> Iterator[list[str]]:
-    """The paths of the modules that were entered and not left, the innermost last."""
+    """A context with the paths of the modules that are running, the innermost last."""
     inside: list[str] = []
     hooks = []
     for path, part in module.named_modules():

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from afanet.fusion.base import Fusion, Guarded, in_full_precision, without
 from afanet.fusion.channel import ChannelAggregation
-from afanet.fusion.mix import mix, product
+from afanet.fusion.mix import means_over_channels, mix, product
 from afanet.fusion.spatial import SpatialAggregation
 
 
@@ -22,8 +22,8 @@ class AFA(Fusion):
 
     .. math:: y_i = \bar x + a_{CAM} \, a_{SAM} \, (x_i - \bar x),
 
-    and SAM's descriptor of CAM's output is had from x and a_CAM without writing that output to memory. This is what
-    runs; guarded or with ``per_task`` gates, CAM and SAM run one after the other, each with a guard of its own.
+    and SAM's descriptor of CAM's output follows from x and a_CAM without writing that output to memory. This is what
+    runs. With a guard or with ``per_task`` gates, CAM and SAM run one after the other, each with a guard of its own.
 
     Args:
         channels, tasks, limit, protect: see :class:`~afanet.fusion.Fusion`.
@@ -34,7 +34,7 @@ class AFA(Fusion):
     >>> afa = AFA(channels=16, tasks=2, size=(5, 6))
     >>> x_a, x_b = torch.rand(2, 16, 5, 6), torch.rand(2, 16, 5, 6)
     >>> y_a, y_b = afa([x_a, x_b])
-    >>> bool(torch.allclose(y_a + y_b, x_a + x_b, atol=1e-6))  # what one gives the other takes
+    >>> bool(torch.allclose(y_a + y_b, x_a + x_b, atol=1e-6))  # what one task gives the other takes
     True
     >>> {name: tuple(gate.shape) for name, gate in afa.gates([x_a, x_b]).items()}
     {'channel': (2, 2, 2, 16, 1, 1), 'spatial': (2, 2, 2, 1, 5, 6)}
@@ -71,7 +71,7 @@ class AFA(Fusion):
         return self.cam.gates(xs) | self.sam.gates(self.cam(xs))
 
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
-        """The outputs if `to` got its own features in the place of those of `source`, under the same gates."""
+        """The outputs if `to` got its own features instead of those of `source`, under the same gates."""
         gates = self.gates(xs)
         weights = (gates["spatial"][:, to] * gates["channel"][:, :, source]).sum(1)  # over the tasks between the two
         return without(xs, self(xs), weights, to, source)
@@ -81,7 +81,7 @@ def _describe_mixed(xs: Sequence[Tensor], a: Tensor) -> Tensor:
     """SAM's descriptor (B, N, H, W) of the tensors that CAM would write, from what goes into CAM and its excess a."""
     _, channels, height, width = xs[0].shape
     a = a.to(xs[0].dtype)
-    averages = torch.stack([torch.ones_like(a), a], 1) / channels  # each task's plain mean and its mean under a
-    s = torch.stack([product(averages, x.flatten(2), like=x) for x in xs], 1)
+    weights = torch.stack([torch.ones_like(a), a], 1) / channels  # of each task's plain mean and its mean under a
+    s = torch.stack(means_over_channels(xs, weights), 1)
     plain, weighted = s.reshape(*s.shape[:3], height, width).unbind(2)
     return weighted + (plain - weighted).mean(1, keepdim=True)

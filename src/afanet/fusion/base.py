@@ -43,13 +43,13 @@ class Fusion(nn.Module, ABC):
         tasks: N >= 2, the tensors that meet.
         size: (H, W) of the features; only layers whose parameters depend on it need it.
         limit: the gradient guard's limit, see :class:`~afanet.fusion.GradientGuard`; infinity means no guard.
-        protect: the branches that the guard watches, counted from 0; None means all of them.
+        protect: the branches to guard, counted from 0; None means all of them.
 
     Raises:
         InputError: for fewer than two tasks, fewer than one channel, or a guard for a branch that does not exist.
 
     Attributes:
-        meet: of the class, where branches meet in it if nothing else is said: after all "stages" or "blocks" of a
+        meet: of the class, where branches meet in it by default: after all "stages" or "blocks" of a
             backbone, or after the "last_blocks", those of its last stage.
 
     >>> class Mean(Fusion):
@@ -127,10 +127,10 @@ class Fusion(nn.Module, ABC):
         raise InputError(f"{type(self).__name__} defines no gates, so nobody can say what a task takes of the others")
 
     def carried(self, xs: Sequence[Tensor]) -> Tensor:
-        """How much of each output came of each source, (B, to, from), rows summing to one.
+        """How much of each output came from each source, (B, to, from), rows summing to one.
 
-        Of a source it is the sum over channels and pixels of its features' magnitudes under the layer's weights: what
-        is small carries little, whatever its gates. Nothing is carried, and a row is zero, where all features are.
+        A source counts by the sum over channels and pixels of its features' magnitudes under the layer's weights: small
+        features carry little, whatever their gates. Where all features are zero, the row is zero.
         """
         gates = self.gates(xs)
         sizes = magnitudes(xs)
@@ -143,7 +143,7 @@ class Fusion(nn.Module, ABC):
         return shares(sizes.sum((3, 4)))
 
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
-        """The outputs if `to` got its own features in the place of those of `source`, under the same gates.
+        """The outputs if `to` got its own features instead of those of `source`, under the same gates.
 
         A layer need not define it.
         """
@@ -157,14 +157,14 @@ class Fusion(nn.Module, ABC):
 def in_full_precision(x: Tensor) -> AbstractContextManager[Any]:
     """A context without autocast: gates are tiny, so they are computed in the precision of their parameters."""
     device = x.device.type
-    # "meta", where shapes and FLOPs are had for nothing, has no autocast
+    # "meta", which gives shapes and FLOPs without computing, has no autocast
     return nullcontext() if device == "meta" else torch.autocast(device, enabled=False)
 
 
-def contract(equation: str, one: Tensor, other: Tensor) -> Tensor:
+def contract(equation: str, a: Tensor, b: Tensor) -> Tensor:
     """`torch.einsum` in full precision, whatever autocast says."""
-    with in_full_precision(one):
-        return torch.einsum(equation, one.float(), other.float())
+    with in_full_precision(a):
+        return torch.einsum(equation, a.float(), b.float())
 
 
 def magnitudes(xs: Sequence[Tensor]) -> Tensor:

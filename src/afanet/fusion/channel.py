@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from afanet.fusion.base import Fusion, Guarded, in_full_precision, weighted_sums, without
 from afanet.fusion.gates import excess_of, gate_matrices, softmax_over_sources, weights_of
-from afanet.fusion.mix import mix, product
+from afanet.fusion.mix import means_over_pixels, mix
 
 
 class ChannelAggregation(Fusion):
@@ -77,12 +77,10 @@ class ChannelAggregation(Fusion):
         return {"channel": self.weights(xs)[..., None, None]}
 
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
-        """The outputs if `to` got its own features in the place of those of `source`, under the same gates."""
+        """The outputs if `to` got its own features instead of those of `source`, under the same gates."""
         return without(xs, self(xs), self.weights(xs)[:, to, source, :, None, None], to, source)
 
     def _hidden(self, xs: Sequence[Tensor]) -> Tensor:
         with in_full_precision(xs[0]):
-            x = xs[0]
-            averages = torch.full_like(x[:, :1], 1 / (x.shape[2] * x.shape[3])).flatten(2)
-            d = torch.cat([product(x.flatten(2), averages.mT, like=x).squeeze(2) for x in xs], 1)
+            d = torch.cat(means_over_pixels(xs), 1)
             return F.relu(self.W(d.to(self.W.weight.dtype)))

@@ -47,11 +47,11 @@ class CrossStitch(Fusion):
         return {"channel": shares(self.alpha.abs().expand(len(xs[0]), *self.alpha.shape))}
 
     def carried(self, xs: Sequence[Tensor]) -> Tensor:
-        """How much of each output came of each source, (B, to, from), as absolute weights times magnitudes."""
+        """How much of each output came from each source, (B, to, from), as absolute weights times magnitudes."""
         return shares(contract("ijc,bjc->bij", self.alpha.abs()[..., 0, 0], magnitudes(xs).mean((3, 4))))
 
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
-        """The outputs if `to` got its own features in the place of those of `source`, under the same gates."""
+        """The outputs if `to` got its own features instead of those of `source`, under the same gates."""
         return without(xs, self(xs), self.alpha[to, source], to, source)
 
 

@@ -21,13 +21,13 @@ class GradientGuard(nn.Module):
     gradient of the deltas that reach it. The forward pass is untouched.
 
     A zero :math:`\delta_i` (a task without labels in this batch) passes :math:`g_i` on; a norm that is not finite
-    passes :math:`\delta_i`. A limit of 0 always keeps :math:`\delta_i`, also where it is zero: this is what the layers
-    do that the method's authors ship for their data sets.
+    passes :math:`\delta_i`. A limit of 0 always keeps :math:`\delta_i`, also where it is zero: the layers that the
+    method's authors ship for their data sets do this.
 
     Args:
         tasks: N, the branches that meet.
         limit: how many times larger than its own a branch's fused gradient may be, at least 0.
-        protect: the branches to watch, counted from 0; None means all of them.
+        protect: the branches to guard, counted from 0; None means all of them.
 
     The buffers ``acted`` (int64, N) and ``passes`` (int64) count how often it acted per branch, and in how many
     backward passes; they live on the module's device, so counting costs no synchronisation, and are not part of the
@@ -72,10 +72,10 @@ class GradientGuard(nn.Module):
         exporting = torch.compiler.is_exporting() and not torch.compiler.is_dynamo_compiling()
         if exporting or not torch.is_grad_enabled():
             return fuse(xs)
-        return cast(list[Tensor], self._watch(fuse, xs))
+        return cast(list[Tensor], self._fuse_guarded(fuse, xs))
 
     @torch.compiler.disable(reason="the gradient guard compares gradients in Python, outside any graph")  # type: ignore[untyped-decorator, no-untyped-call]
-    def _watch(self, fuse: Callable[[Sequence[Tensor]], list[Tensor]], xs: Sequence[Tensor]) -> list[Tensor]:
+    def _fuse_guarded(self, fuse: Callable[[Sequence[Tensor]], list[Tensor]], xs: Sequence[Tensor]) -> list[Tensor]:
         deltas: list[Tensor] = []
         entered = cast(tuple[Tensor, ...], _Enter.apply(self, deltas, *xs))
         return list(cast(tuple[Tensor, ...], _Leave.apply(deltas, *fuse(entered))))

@@ -1,4 +1,4 @@
-"""Looking into a network: how much each task took from each other one, and what a borrowed feature was worth."""
+"""Looking into a network: how much each task took from every other, and what each connection was worth."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ Read = TypeVar("Read")
 
 
 def fusion_layers(network: nn.Module) -> dict[str, Fusion]:
-    """The layers at which tasks meet, by the name of the point after which they stand; AFA's own halves are none.
+    """The layers at which tasks meet, by the name of the point that they follow; AFA's own halves do not count.
 
     >>> from afanet import AFA
     >>> list(fusion_layers(nn.ModuleDict({"fusion": nn.ModuleDict({"stem": AFA(4, 2, (3, 3))})})))
     ['stem']
     """
-    found: dict[str, Fusion] = {}
+    layers: dict[str, Fusion] = {}
     inside: tuple[str, ...] = ()
     for name, module in network.named_modules():
         if isinstance(module, Fusion) and not name.startswith(inside):
-            found[name.removeprefix("fusion.")] = module
+            layers[name.removeprefix("fusion.")] = module
             inside = (*inside, f"{name}.")
-    return found
+    return layers
 
 
 def lacking(network: nn.Module) -> str:
-    """Sentences on what the network's fusion layers do not define and so cannot be shown; empty where nothing lacks.
+    """Sentences on what the network's fusion layers do not define and so cannot be shown; empty if they define all.
 
     >>> from afanet import Fusion
     >>> class Mean(Fusion):
@@ -44,8 +44,8 @@ def lacking(network: nn.Module) -> str:
     layers = fusion_layers(network).values()
     flowless = _kinds(layer for layer in layers if not layer.offers_flow)
     cutless = _kinds(layer for layer in layers if not layer.offers_cut)
-    said = [f"{kind} defines no gates: what each task takes of the others is not known." for kind in flowless]
-    return " ".join(said + [f"{kind} defines no cut: its connections cannot be cut." for kind in cutless])
+    sentences = [f"{kind} defines no gates: what each task takes of the others is not known." for kind in flowless]
+    return " ".join(sentences + [f"{kind} defines no cut: its connections cannot be cut." for kind in cutless])
 
 
 def _kinds(layers: Iterable[Fusion]) -> list[str]:
@@ -54,12 +54,13 @@ def _kinds(layers: Iterable[Fusion]) -> list[str]:
 
 @contextmanager
 def record_gates(network: nn.Module) -> Iterator[dict[str, dict[str, Tensor]]]:
-    """Inside this context every forward pass leaves its gates in the dict that it gives, by layer and kind.
+    """Inside this context every forward pass leaves its gates in the yielded dict, by layer and kind.
 
     Channel gates are (B, to, from, C, 1, 1), spatial ones (B, to, from, 1, H, W), tasks in the network's order; over
-    the sources they sum to one. Of AFA they are the gates themselves; of cross-stitch and NDDR, which weigh every image
-    alike, the shares of the absolute weights. A later pass replaces what an earlier one left. What was recorded stays
-    after the context. A layer that defines no gates is left out. In a compiled network call ``network.forward``.
+    the sources they sum to one. For AFA they are the gates themselves; for cross-stitch and NDDR, which weigh every
+    image alike, the shares of the absolute weights. A later pass replaces what an earlier one left. The dict
+    keeps its contents after the context. A layer that defines no gates is left out. In a compiled network call
+    ``network.forward``.
 
     Raises:
         InputError: for a network in which nothing meets, or none of whose layers defines gates.
@@ -77,7 +78,7 @@ def record_gates(network: nn.Module) -> Iterator[dict[str, dict[str, Tensor]]]:
 
 @contextmanager
 def record_flow(network: nn.Module) -> Iterator[dict[str, Tensor]]:
-    """Inside this context every forward pass leaves in the dict that it gives how much each task took of each other.
+    """Inside this context every forward pass leaves in the yielded dict how much each task took from every other.
 
     By layer (B, to, from), tasks in the network's order, rows summing to one: the share that the features of `from`
     have in those of `to` behind the layer, as sums of magnitudes under the layer's weights,
@@ -94,7 +95,7 @@ def record_flow(network: nn.Module) -> Iterator[dict[str, Tensor]]:
     >>> network = nn.ModuleDict({"stem": AFA(4, 2, (3, 3))})
     >>> with record_flow(network) as flows:
     ...     y = network["stem"]([torch.rand(1, 4, 3, 3), torch.zeros(1, 4, 3, 3)])
-    >>> flows["stem"][0]  # of the second task's features, which are zero, there is nothing anywhere
+    >>> flows["stem"][0]  # the second task's features are zero, so nobody takes any
     tensor([[1., 0.],
             [1., 0.]])
     """
@@ -138,7 +139,7 @@ def _recorded(
 def flow(gates: Mapping[str, Tensor]) -> Tensor:
     """The mean weight of each source in each output of a layer, from its gates: (B, to, from), rows summing to one.
 
-    It leaves aside how large the features are that are weighed; :func:`record_flow` does not.
+    It ignores how large the weighed features are; :func:`record_flow` does not.
 
     Two mixes in a row are one, whose weights at each channel c and pixel p are a product of matrices,
     :math:`w_{ij} = \\sum_k s_{ik}(p) \\, c_{kj}(c)`; their mean over both is the product of the two means.
@@ -157,14 +158,14 @@ def flow(gates: Mapping[str, Tensor]) -> Tensor:
 
 @contextmanager
 def cut_connection(network: nn.Module, layer: str, to: int, source: int) -> Iterator[None]:
-    """Inside this context task `to` gets its own features at `layer` wherever it took of those of `source`.
+    """Inside this context task `to` gets its own features at `layer` wherever it took features of `source`.
 
-    The gates stay what they are with all features, so that the difference is what the borrowed features were worth.
+    The gates stay what they are with all features, so that the difference is what the connection was worth.
     Tasks are counted from 0 in the network's order.
 
     Raises:
-        InputError: for a layer that there is not (the nearest is named) or that defines no cut, or a task that does not
-            take part.
+        InputError: for a layer that does not exist (the nearest is named) or that defines no cut, or a task that does
+            not take part.
 
     >>> from afanet import AFA, cut_connection
     >>> network = nn.ModuleDict({"stem": AFA(4, 2, (3, 3))})
@@ -180,7 +181,7 @@ def cut_connection(network: nn.Module, layer: str, to: int, source: int) -> Iter
     fusion = layers[layer]
     if to == source or not {to, source} <= set(range(fusion.tasks)):
         raise InputError(
-            f"at {layer} {fusion.tasks} tasks meet, found to={to} and source={source}: "
+            f"at {layer} {fusion.tasks} tasks meet, and cut_connection got to={to} and source={source}: "
             f"expected two of 0 to {fusion.tasks - 1}"
         )
     if not fusion.offers_cut:
@@ -207,5 +208,5 @@ def cut_connection(network: nn.Module, layer: str, to: int, source: int) -> Iter
 def _require_layers(network: nn.Module) -> dict[str, Fusion]:
     layers = fusion_layers(network)
     if not layers:
-        raise InputError("the network has no fusion layer: its tasks meet nowhere, so that nothing is borrowed")
+        raise InputError("the network has no fusion layer: its tasks meet nowhere and share no features")
     return layers

@@ -22,13 +22,38 @@ def mix(xs: Sequence[Tensor], a: Tensor) -> list[Tensor]:
     return list(cast(tuple[Tensor, ...], _Mix.apply(a.to(xs[0].dtype), *xs)))
 
 
-def product(one: Tensor, other: Tensor, like: Tensor) -> Tensor:
-    """The matrix product (B, n, k) x (B, k, m), computed such that it and its gradients lie in memory as `like` does.
+def product(a: Tensor, b: Tensor, like: Tensor) -> Tensor:
+    """The matrix product (B, n, k) x (B, k, m); it and its gradients have the memory layout of `like`.
 
     Adding tensors of different layouts costs many times what adding two of the same does.
     """
     channels_last = like.stride(1) == 1
-    return (other.mT @ one.mT).mT if channels_last else one @ other
+    return (b.mT @ a.mT).mT if channels_last else a @ b
+
+
+def means_over_pixels(xs: Sequence[Tensor]) -> list[Tensor]:
+    """The mean of every channel over its pixels, (B, C), for each of N tensors (B, C, H, W).
+
+    >>> [means.tolist() for means in means_over_pixels([torch.tensor([[[[1.0, 3.0]], [[0.0, 0.0]]]])])]
+    [[[2.0, 0.0]]]
+    """
+    x = xs[0]
+    weights = torch.full_like(x[:, :1], 1 / (x.shape[2] * x.shape[3])).flatten(2)
+    return [product(x.flatten(2), weights.mT, like=x).squeeze(2) for x in xs]
+
+
+def means_over_channels(xs: Sequence[Tensor], weights: Tensor) -> list[Tensor]:
+    """The weighted means of every pixel over its channels, (B, n, H W), for each of N tensors (B, C, H, W).
+
+    Args:
+        xs: N tensors of one shape.
+        weights: (B, n, C), for each of the n means the weight of every channel.
+
+    >>> x = torch.tensor([[[[1.0, 3.0]], [[5.0, 7.0]]]])
+    >>> [means.tolist() for means in means_over_channels([x], torch.full((1, 1, 2), 0.5))]
+    [[[[3.0, 5.0]]]]
+    """
+    return [product(weights, x.flatten(2), like=x) for x in xs]
 
 
 class _Mix(torch.autograd.Function):

@@ -54,17 +54,17 @@ class NDDR(Fusion):
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
         """Each source's share of a kernel row's absolute sum, for every image: ``{"channel": (B, to, from, C, 1, 1)}``.
 
-        It leaves aside how large the features are that a kernel meets.
+        It ignores how large the features are that a kernel meets.
         """
         sums = self._kernels().sum(3).movedim(2, 1)[..., None, None]
         return {"channel": shares(sums.expand(len(xs[0]), *sums.shape))}
 
     def carried(self, xs: Sequence[Tensor]) -> Tensor:
-        """How much of each output came of each source, (B, to, from), as absolute weights times magnitudes."""
+        """How much of each output came from each source, (B, to, from), as absolute weights times magnitudes."""
         return shares(contract("ijc,bjc->bij", self._kernels().sum(1), magnitudes(xs).mean((3, 4))))
 
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
-        """The outputs if `to` got its own features in the place of those of `source`, with the same kernels."""
+        """The outputs if `to` got its own features instead of those of `source`, with the same kernels."""
         changed: list[Tensor] = self(xs)
         changed[to] = self([xs[to] if task == source else x for task, x in enumerate(xs)])[to]
         return changed

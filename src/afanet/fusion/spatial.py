@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from afanet.errors import InputError
 from afanet.fusion.base import Fusion, Guarded, in_full_precision, weighted_sums, without
 from afanet.fusion.gates import excess_of, gate_matrices, softmax_over_sources, weights_of
-from afanet.fusion.mix import mix, product
+from afanet.fusion.mix import means_over_channels, mix
 
 LONGEST_GRID = 20  # dense spatial gates hold 2 (H W)^2 weights: at 20 x 20 these are 320,000
 
@@ -78,8 +78,8 @@ class SpatialAggregation(Fusion):
     def describe(self, xs: Sequence[Tensor]) -> Tensor:
         """s, (B, N, H, W): every task's mean over its channels."""
         with in_full_precision(xs[0]):
-            averages = torch.full_like(xs[0][:, :, 0, 0], 1 / self.channels).unsqueeze(1)
-            s = torch.cat([product(averages, x.flatten(2), like=x) for x in xs], 1)
+            equal_weights = torch.full_like(xs[0][:, :, 0, 0], 1 / self.channels).unsqueeze(1)
+            s = torch.cat(means_over_channels(xs, equal_weights), 1)
             return s.reshape(*s.shape[:2], *xs[0].shape[2:])
 
     def excess(self, s: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ class SpatialAggregation(Fusion):
         return {"spatial": self.weights(self.describe(xs)).unsqueeze(3)}
 
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
-        """The outputs if `to` got its own features in the place of those of `source`, under the same gates."""
+        """The outputs if `to` got its own features instead of those of `source`, under the same gates."""
         return without(xs, self(xs), self.weights(self.describe(xs))[:, to, source].unsqueeze(1), to, source)
 
     def _hidden(self, s: Tensor) -> Tensor:

@@ -14,13 +14,13 @@ VIDEOS = frozenset([".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".m
 def find_photos(inputs: Sequence[str | Path], leave_out: Path | None = None) -> tuple[list[Path], list[str]]:
     """The files that `inputs` name, each once and in order, and a sentence for every input that names none.
 
-    A folder stands for all pictures and videos in it and below, in alphabetical order, but for hidden ones and for what
-    lies in `leave_out`; a pattern with `*`, `?` or `[]` for what matches it.
+    A folder names all pictures and videos in it and below, in alphabetical order, except hidden ones and those in
+    `leave_out`. A pattern with `*`, `?` or `[]` names what matches it.
 
     >>> find_photos(["no/such.png"])
     ([], ['no/such.png does not exist, expected a picture, a video, a folder or a pattern'])
     """
-    found: dict[Path, None] = {}
+    paths: dict[Path, None] = {}
     faults = []
     for given in map(Path, inputs):
         try:
@@ -39,17 +39,17 @@ def find_photos(inputs: Sequence[str | Path], leave_out: Path | None = None) -> 
         files = [file for match in matches for file in (_below(match, leave_out) if match.is_dir() else [match])]
         if not files:
             faults.append(f"{given} has no picture or video in it, expected {', '.join(sorted(SUFFIXES | VIDEOS))}")
-        found |= dict.fromkeys(files)
-    return list(found), faults
+        paths |= dict.fromkeys(files)
+    return list(paths), faults
 
 
 def _below(folder: Path, leave_out: Path | None) -> list[Path]:
     # Not by `resolve`, which raises for a link that leads to itself.
-    hidden = [Path(os.path.realpath(leave_out))] if leave_out else []
+    left_out_folders = [Path(os.path.realpath(leave_out))] if leave_out else []
     return sorted(
         file
         for file in folder.rglob("*")
         if file.suffix.lower() in SUFFIXES | VIDEOS and file.is_file()
         if not any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if not any(file.resolve().is_relative_to(place) for place in hidden)
+        if not any(file.resolve().is_relative_to(left_out) for left_out in left_out_folders)
     )

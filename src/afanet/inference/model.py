@@ -1,4 +1,4 @@
-"""What stands between photos and results: a network, wherever it runs, and what it says of itself."""
+"""The interface of a network that predictions use, wherever it runs, and the description that comes with it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class About:
 
 
 class Model(Protocol):
-    """A network that can be asked."""
+    """A network that estimates tasks from images."""
 
     about: About
 

@@ -15,7 +15,7 @@ def prepare(pixels: Pixels, size: tuple[int, int], mean: Sequence[float], std: S
     """A photo (H, W, 3) as a network takes it, (3, *size) float32: resized, never cropped, and normalised.
 
     Bilinear, antialiased where it shrinks; each channel is (value / 255 - mean) / std. A photo that has `size` already
-    becomes bit for bit what training and evaluation make of it, any other the same within one of 255 grey levels.
+    becomes bit for bit what training and evaluation make of it, any other matches within one of 255 grey levels.
 
     >>> prepare(np.full((4, 4, 3), 255, np.uint8), (2, 3), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))[:, 0, 0].tolist()
     [2.0, 2.0, 2.0]

@@ -22,7 +22,7 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 class OnnxModel:
-    """The network of an ONNX file, with what the file says of it.
+    """The network of an ONNX file, with the description in that file.
 
     `device` is `auto` (`cuda` where ONNX Runtime has it), `cpu` or `cuda`. Raises `InputError` without ONNX Runtime,
     for a device that it does not have, and for a file that is not one of `afanet export`.
@@ -36,19 +36,21 @@ class OnnxModel:
         if not require_regular(path).exists():
             raise InputError(f"{path} does not exist, expected a file of `afanet export`")
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # what it cannot read is said below
+        options.log_severity_level = 4  # the lines below report what it cannot read
         provider = _provider(device or "auto", onnxruntime.get_available_providers())
         try:
             self.session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
-        except Exception as error:  # of the many kinds of ONNX Runtime's own, none has a base but this
+        except Exception as error:  # the many kinds of ONNX Runtime have no other common base
             raise InputError(f"{path} is no ONNX file that can be read, expected one of `afanet export`") from error
-        told = _told(path, self.session.get_modelmeta().custom_metadata_map.get("afanet"))
+        description = _description(path, self.session.get_modelmeta().custom_metadata_map.get("afanet"))
         self.path = path
-        self.about = About(told["tasks"], tuple(told["size"]), tuple(told["mean"]), tuple(told["std"]))
-        self.any_batch, self.any_size = told["dynamic"]["batch"], told["dynamic"]["size"]
+        self.about = About(
+            description["tasks"], tuple(description["size"]), tuple(description["mean"]), tuple(description["std"])
+        )
+        self.any_batch, self.any_size = description["dynamic"]["batch"], description["dynamic"]["size"]
         outputs = {output.name for output in self.session.get_outputs()}
         if missing := [name for name in self.about.tasks if name not in outputs]:
-            raise InputError(f"{path} has no output '{missing[0]}', of which it tells: export the run again")
+            raise InputError(f"{path} has no output '{missing[0]}', which its description names: export the run again")
         for name, meaning in self.about.tasks.items():
             if fault := meaning_fault(meaning, referred=True):
                 raise _not_ours(path, f"of task '{name}' {fault}")
@@ -62,13 +64,13 @@ class OnnxModel:
         names = list(self.about.tasks)
         try:
             answers = [self.session.run(names, {"image": part}) for part in parts]
-        except Exception as error:  # of the many kinds of ONNX Runtime's own, none has a base but this
+        except Exception as error:  # the many kinds of ONNX Runtime have no other common base
             reason, size = str(error).partition("\n")[0], f"{images.shape[-2]}x{images.shape[-1]}"
             raise InputError(
                 f"{self.path} cannot take {len(images)} images of {size} pixels ({reason}): "
                 f"leave --scales out, for {height}x{width}, or give a smaller --batch-size"
             ) from error
-        return {name: np.concatenate(found) for name, found in zip(names, zip(*answers, strict=True), strict=True)}
+        return {name: np.concatenate(outputs) for name, outputs in zip(names, zip(*answers, strict=True), strict=True)}
 
 
 def _provider(device: str, available: list[str]) -> str:
@@ -79,26 +81,26 @@ def _provider(device: str, available: list[str]) -> str:
     return PROVIDERS[chosen]
 
 
-def _told(path: Path, text: str | None) -> dict[str, Any]:
-    """What the file says of its network, so far as it is needed here."""
+def _description(path: Path, text: str | None) -> dict[str, Any]:
+    """The part of the file's description of its network that is needed here."""
     if text is None:
         raise InputError(f"{path} is an ONNX file, but none of `afanet export`: it does not say what its outputs mean")
     try:
-        told = parse_json(text, str(path))
-        version = told["format"]
+        description = parse_json(text, str(path))
+        version = description["format"]
     except (ValueError, KeyError, TypeError):
-        told, version = {}, FORMAT
+        description, version = {}, FORMAT
     if version != FORMAT:
         raise InputError(
             f"{path} is in format {version!r:.60}, expected {FORMAT}: use the version of afanet that wrote it"
         )
-    if fault := _fault(told):
+    if fault := _fault(description):
         raise _not_ours(path, fault)
-    return dict(told)
+    return dict(description)
 
 
-def _fault(told: Mapping[str, Any]) -> str | None:
-    """What the file says of itself that cannot be, in words; None if nothing."""
+def _fault(description: Mapping[str, Any]) -> str | None:
+    """What is invalid in the file's description, in words; None if nothing."""
     fits: dict[str, Callable[[Any], bool]] = {
         "tasks": lambda tasks: isinstance(tasks, dict) and len(tasks) > 0,
         "size": lambda size: _are(2, size, lambda side: is_whole(side, 1, MOST_SIDE)),
@@ -107,9 +109,9 @@ def _fault(told: Mapping[str, Any]) -> str | None:
         "dynamic": lambda dynamic: isinstance(dynamic, dict) and {"batch", "size"} <= set(dynamic),
     }
     for key, fit in fits.items():
-        if not fit(told.get(key)):
-            return f"'{key}' is {told.get(key)!r:.60}"
-    for name in told["tasks"]:
+        if not fit(description.get(key)):
+            return f"'{key}' is {description.get(key)!r:.60}"
+    for name in description["tasks"]:
         if fault := name_fault(name):
             return f"the task {name!r:.80} {fault}"
     return None

@@ -22,11 +22,11 @@ Photo = str | Path | Image.Image | NDArray[np.uint8]
 
 
 class Predictor:
-    """What a network says of photos, as results that know their units and draw themselves.
+    """Predicts photos with a network; the results know their units and draw themselves.
 
     `source` is the folder of a finished run, which needs torch but not the run's data, or an ONNX file of
-    `afanet export`, which needs ONNX Runtime alone; or a `Model` of one's own. With `flip` the mean is taken with the
-    mirror image, with several `scales` over the network's own size times each.
+    `afanet export`, which needs ONNX Runtime alone; or a `Model` of your own. With `flip` it averages over the photo
+    and its mirror image, with several `scales` over the network's own size times each.
 
     Raises `InputError` for a source that cannot be used, for scales that are not from 0.1 to 10 or make images of more
     than 64 million pixels, and for a batch of more than 1024 photos.
@@ -66,24 +66,24 @@ class Predictor:
         return results
 
     def predict(self, images: Iterable[Photo]) -> Iterator[dict[str, Result]]:
-        """Results by task for each image in its turn, `batch_size` of them at a time.
+        """Results by task for each image in order, `batch_size` of them at a time.
 
         Raises `InputError` for outputs that are not finite, which no result can be read from.
         """
         remaining = iter(images)
         while batch := list(islice(remaining, self.batch_size)):
             photos = [to_pixels(image) for image in batch]
-            found = average(self.model, photos, self.flip, self.scales)
-            for name, estimates in found.items():
+            batch_estimates = average(self.model, photos, self.flip, self.scales)
+            for name, estimates in batch_estimates.items():
                 if not np.isfinite(estimates).all():
                     raise InputError(
                         f"task '{name}' has outputs that are not finite: train its network again with a lower "
                         "optimizer.lr, and export it again"
                     )
-            for place, photo in enumerate(photos):
+            for index, photo in enumerate(photos):
                 size = (photo.shape[0], photo.shape[1])
                 yield {
-                    name: read_estimate(name, meaning, found[name][place], size)
+                    name: read_estimate(name, meaning, batch_estimates[name][index], size)
                     for name, meaning in self.model.about.tasks.items()
                 }
 

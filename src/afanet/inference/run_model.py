@@ -17,7 +17,7 @@ from afanet.runs.run import Run
 
 
 class AboutRun(About):
-    """As `About`, of a network in torch."""
+    """As `About`, for a network in torch."""
 
     def prepare(self, photo: Pixels, size: tuple[int, int]) -> NDArray[np.float32]:
         """See `About`; by the steps that the network was scored with, to the same bits."""
@@ -26,7 +26,7 @@ class AboutRun(About):
 
 
 class RunModel:
-    """A run's network with its checkpoint, as it was scored; its data are needed only where it kept no description.
+    """A run's network with its checkpoint, as it was scored; it needs the data only if the run kept no description.
 
     `device` is the recipe's if not given.
     """

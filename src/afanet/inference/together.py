@@ -1,4 +1,4 @@
-"""A photo and everything that is said of it in one picture."""
+"""A photo and all results for it in one picture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GAP = 12
 
 
 def side_by_side(photo: Pixels, results: Mapping[str, Result]) -> Pixels:
-    """The photo (H, W, 3), the dense results with their legends, and the others in words below each other, in rows."""
+    """The photo (H, W, 3), the dense results with their legends, and the others in words, in rows."""
     wide = max(LEAST, min(MOST, photo.shape[1]))
     cells = [stack([title("photo", wide), fit(photo, wide)])]
     cells += [
@@ -24,15 +24,15 @@ def side_by_side(photo: Pixels, results: Mapping[str, Result]) -> Pixels:
         for task, result in results.items()
         if not isinstance(result, PooledResult)
     ]
-    if said := [result.figure(wide) for result in results.values() if isinstance(result, PooledResult)]:
-        cells.append(stack(said))
+    if in_words := [result.figure(wide) for result in results.values() if isinstance(result, PooledResult)]:
+        cells.append(stack(in_words))
     across = columns(len(cells))
     whole = stack([_row(cells[start : start + across]) for start in range(0, len(cells), across)])
     return np.pad(whole, ((0, GAP), (0, GAP), (0, 0)), constant_values=255)
 
 
 def columns(cells: int) -> int:
-    """In how many columns so many pictures stand: a row of few, about a square of many, rows about equally full.
+    """The number of columns for so many pictures: a row of few, about a square of many, rows about equally full.
 
     >>> [columns(cells) for cells in (1, 4, 5, 7, 9, 13, 40)]
     [1, 4, 3, 4, 3, 4, 7]

@@ -13,7 +13,7 @@ from afanet.files import require_regular
 
 
 def read_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
-    """Every frame in its turn, (H, W, 3) uint8 RGB; raises `InputError` without OpenCV and where there is none."""
+    """Every frame in order, (H, W, 3) uint8 RGB; raises `InputError` without OpenCV and for a file without frames."""
     require_regular(path)
     try:
         import cv2

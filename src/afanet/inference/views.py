@@ -18,9 +18,9 @@ from afanet.tasks.kinds import KINDS
 def average(model: Model, photos: Sequence[Pixels], flip: bool, scales: Sequence[float]) -> Estimates:
     """The mean of what the model estimates of photos at each scale, and of their mirror images with `flip`.
 
-    Dense estimates are (B, C, *size) whatever the scales. A view that is s times as large is one from s times as near,
-    as in training: metres are multiplied by s, and a normal (x, y, z) is (x, y, z / s) at unit length again; a mirror
-    turns x.
+    Dense estimates are (B, C, *size) whatever the scales. As in training, a view s times as large shows the
+    scene from s times as near: metres are multiplied by s, and a normal (x, y, z) is (x, y, z / s) at unit length
+    again. A mirror negates x.
     """
     about = model.about
     views: dict[str, list[NDArray[np.float32]]] = {name: [] for name in about.tasks}
@@ -28,10 +28,10 @@ def average(model: Model, photos: Sequence[Pixels], flip: bool, scales: Sequence
         size = scaled(about.size, scale)
         images = np.stack([about.prepare(photo, size) for photo in photos])
         for mirrored in (False, True) if flip else (False,):
-            found = model.estimate(np.ascontiguousarray(images[..., ::-1]) if mirrored else images)
+            estimates = model.estimate(np.ascontiguousarray(images[..., ::-1]) if mirrored else images)
             for name, meaning in about.tasks.items():
-                views[name].append(_undo(found[name], meaning, about.size, size, mirrored))
-    return {name: np.mean(found, axis=0, dtype=np.float32) for name, found in views.items()}
+                views[name].append(_undo(estimates[name], meaning, about.size, size, mirrored))
+    return {name: np.mean(estimates, axis=0, dtype=np.float32) for name, estimates in views.items()}
 
 
 def scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
@@ -57,5 +57,5 @@ def _undo(
     scale = 1.0
     if size != base:
         scale = math.sqrt(size[0] / base[0] * size[1] / base[1])  # as rounded to pixels
-        estimate = np.stack([[resize(channel, base) for channel in one] for one in estimate])
+        estimate = np.stack([[resize(channel, base) for channel in channels] for channels in estimate])
     return KINDS[meaning["kind"]].result_class.undo(estimate, mirrored, scale)

@@ -31,7 +31,7 @@ __all__ = [
     "weave",
 ]
 
-# Opened when they are asked for: the list of methods and the kinds of output need no torch.
+# Imported on first use: the list of methods and the kinds of output need no torch.
 _FILES = {"create_network": "create", "weave": "weaving", "Woven": "woven"}
 _FILES |= dict.fromkeys(("Layout", "Point"), "layout")
 _FILES |= dict.fromkeys(("METHODS", "Method", "register_method"), "methods")

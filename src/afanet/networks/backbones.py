@@ -1,4 +1,4 @@
-"""Any timm network with stages as a backbone: the features of each stage, from those for a decoder on."""
+"""Any timm network with stages as a backbone: the features of each stage from a stride of 4 on."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Backbone(nn.Module):
     """A timm network from its stem to its last stage, its layers under their own names.
 
     Forward takes images (B, 3, H, W) and returns the features (B, C, H, W) of the stages in `takes`, counted from the
-    first at a stride of 4: (low, high), those of the first and of the last, if nothing is said. After the low-level
-    features are tapped stands an identity, so that branches that meet at this stage meet after the tap.
+    first at a stride of 4: by default (low, high), those of the first and of the last. An identity follows the
+    tap of the low-level features, so that branches that meet at this stage meet after the tap.
 
     Args:
         name: of a timm model.
@@ -33,13 +33,13 @@ class Backbone(nn.Module):
         takes: the stages whose features forward returns, see :class:`~afanet.networks.Head`; None for all.
 
     Attributes:
-        given: of each stage the channels and the stride.
-        stages: the layers after each stage, from that of the low-level features on.
-        blocks: of each of these stages the layers after its blocks, the last of which is the stage's own.
+        given: the channels and the stride of each stage.
+        stages: the last layer of each stage, from that of the low-level features on.
+        blocks: for each of these stages the last layers of its blocks; the last of them is the stage's own.
         weights_report: one line on what was loaded, empty for "none".
 
     Raises:
-        InputError: for a name timm does not have, a network without stages, or what the network cannot do.
+        InputError: for a name that timm does not have, a network without stages, or options that it cannot have.
 
     >>> import torch
     >>> backbone = Backbone("resnet18", output_stride=16)
@@ -71,7 +71,7 @@ class Backbone(nn.Module):
         self.low = layer_of[first]
         inner = range(first + 1, len(info) - 1)
         self.given = [Stage(info[i]["num_chs"], info[i]["reduction"]) for i in (first, *inner, -1)]
-        self._taps = [layer_of[i] for i in (first, *inner)]  # and what comes out last
+        self._taps = [layer_of[i] for i in (first, *inner)]  # and the final features
         self._layers: list[str] = []
         for layer, module in features.items():
             self._append(layer, module)
@@ -113,12 +113,12 @@ def _timm_features(name: str, output_stride: int, pretrained: bool, size: Sequen
     try:
         features = timm.create_model(name, pretrained=pretrained, features_only=True, **options)
         if isinstance(features, EfficientNetFeatures | MobileNetV3Features):
-            # these families give a network of their own, unless they are told how to come apart into stages
+            # these families return a network of their own, unless these options split it into stages
             options["feature_cfg"] = {"feature_cls": "list", "flatten_sequential": True}
             features = timm.create_model(name, pretrained=pretrained, features_only=True, **options)
     except (OSError, ConnectionError) as error:
         raise InputError(
-            f"the pretrained weights of '{name}' could not be had ({type(error).__name__}): give a local file instead"
+            f"the pretrained weights of '{name}' could not be loaded ({type(error).__name__}): give a local file"
         ) from error
     except (TypeError, ValueError, NotImplementedError, AssertionError, RuntimeError) as error:
         raise InputError(
@@ -127,11 +127,11 @@ def _timm_features(name: str, output_stride: int, pretrained: bool, size: Sequen
         ) from error
     if not isinstance(features, FeatureListNet):
         raise InputError(
-            f"backbone '{name}' has no chain of stages to take features from: use one that has, such as resnet50, "
+            f"backbone '{name}' has no chain of stages to take features from: use one with stages, such as resnet50, "
             "or weave networks of your own with afanet.weave"
         )
     reached = features.feature_info.reduction()[-1]
-    if output_stride < min(32, reached):  # some take the option and do nothing
+    if output_stride < min(32, reached):  # some accept the option and ignore it
         raise InputError(
             f"backbone '{name}' cannot be built with output stride {output_stride} (its last stage stays at a stride "
             f"of {reached}): try output_stride=32, or another backbone"
@@ -140,7 +140,7 @@ def _timm_features(name: str, output_stride: int, pretrained: bool, size: Sequen
 
 
 def _blocks(backbone: nn.Module, stage: str) -> list[str]:
-    """The names of a stage's blocks, one after the other; the stage's own where it is not a chain of blocks."""
+    """The names of a stage's blocks in order; the stage's own name where it is not a chain of blocks."""
     module = backbone.get_submodule(stage)
     if isinstance(module, nn.Sequential | RegStage):
         return [f"{stage}.{name}" for name, _ in module.named_children()]

@@ -1,4 +1,4 @@
-"""Many traced branches as one graph: all stop at a point, a fusion layer is called, and all go on."""
+"""Several traced branches as one graph: all stop at a point, a fusion layer runs, and all go on."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from afanet.networks.trace import Trace
 class Meeting:
     """One tensor that every branch has at a point; each meeting gets a fusion layer."""
 
-    name: str  # of the fusion layer: the first branch's layer, and the key where that puts out several tensors
-    key: Any  # the tensor's place in what the layer puts out; None where it puts out just this one
+    name: str  # of the fusion layer: the first branch's layer, and the key if it outputs several tensors
+    key: Any  # the tensor's key in the layer's output; None if the output is this tensor
     layouts: Mapping[str, Layout]  # by task
     channels: int
     size: tuple[int, int]
@@ -31,9 +31,9 @@ def meetings_at(traces: Mapping[str, Trace], points: Mapping[str, Point]) -> lis
     """The meetings at one point of every branch, with the shapes that the example image gives them.
 
     Raises:
-        InputError: where the branches disagree in what they have there.
+        InputError: where the branches have different features there.
     """
-    first = next(iter(traces))
+    leader = next(iter(traces))
     nodes = {task: trace.calls[points[task].name] for task, trace in traces.items()}
     layouts = {task: layouts_of(trace, nodes[task], points[task].layout) for task, trace in traces.items()}
     shapes = {
@@ -43,26 +43,26 @@ def meetings_at(traces: Mapping[str, Trace], points: Mapping[str, Point]) -> lis
         }
         for task, trace in traces.items()
     }
-    if any(shapes[task] != shapes[first] for task in traces):
+    if any(shapes[task] != shapes[leader] for task in traces):
         have = "; ".join(f"'{task}' has {list(shapes[task].values())} at '{points[task].name}'" for task in traces)
         raise InputError(
-            f"the branches disagree at layer '{points[first].name}' in (channels, height, width): {have}: "
+            f"the branches disagree at layer '{points[leader].name}' in (channels, height, width): {have}: "
             "meet at layers with equal features"
         )
-    for key in shapes[first]:
+    for key in shapes[leader]:
         if key is not None and (fault := layer_fault(str(key))):
             raise InputError(
-                f"layer '{points[first].name}' of branch '{first}' puts out a dict whose key {fault}: rename it"
+                f"layer '{points[leader].name}' of branch '{leader}' puts out a dict whose key {fault}: rename it"
             )
     return [
         Meeting(
-            name=points[first].name if key is None else f"{points[first].name}.{key}",
+            name=points[leader].name if key is None else f"{points[leader].name}.{key}",
             key=key,
             layouts={task: layouts[task][key] for task in traces},
             channels=channels,
             size=(height, width),
         )
-        for key, (channels, height, width) in shapes[first].items()
+        for key, (channels, height, width) in shapes[leader].items()
     ]
 
 
@@ -92,7 +92,7 @@ class Composer:
             self._share(share)
 
     def meet(self, layers: Mapping[str, str], meetings: Sequence[Meeting]) -> None:
-        """Run every branch up to its layer, then fuse what they have there."""
+        """Run every branch up to its layer, then fuse their features there."""
         outputs = {
             task: self._proxy(self._advance(task, self._traces[task].calls[layer])) for task, layer in layers.items()
         }
@@ -119,26 +119,27 @@ class Composer:
         return self._graph
 
     def _proxy(self, node: fx.Node) -> Any:
-        # layouts are written for tensors; called on a proxy they are recorded instead
+        # layouts are written for tensors; a call on a proxy is recorded instead
         return fx.Proxy(node, self._recorder)
 
     def _share(self, share: str) -> None:
-        first, *others = self._traces
-        self._advance(first, self._traces[first].calls[share])
-        trunk = _up_to(self._traces[first], share)
+        leader, *others = self._traces
+        self._advance(leader, self._traces[leader].calls[share])
+        trunk = _up_to(self._traces[leader], share)
         for task in others:
             for ours, theirs in zip_longest(trunk, _up_to(self._traces[task], share)):
                 if (
                     ours is None
                     or theirs is None
-                    or _signature(self._traces[first], ours) != _signature(self._traces[task], theirs)
+                    or _signature(self._traces[leader], ours) != _signature(self._traces[task], theirs)
                 ):
-                    one, other = ours and ours.target, theirs and theirs.target
+                    our_layer, their_layer = ours and ours.target, theirs and theirs.target
                     raise InputError(
-                        f"branches '{first}' and '{task}' cannot share one trunk up to '{share}': "
-                        f"'{one}' of the one and '{other}' of the other are not alike; share up to an earlier layer"
+                        f"branches '{leader}' and '{task}' cannot share one trunk up to '{share}': "
+                        f"'{our_layer}' of '{leader}' and '{their_layer}' of '{task}' are not alike; share up to an "
+                        "earlier layer"
                     )
-                self._became[task][theirs] = self._became[first][ours]
+                self._became[task][theirs] = self._became[leader][ours]
 
     def _advance(self, task: str, until: fx.Node) -> Any:
         became = self._became[task]
@@ -170,7 +171,7 @@ def _up_to(trace: Trace, layer: str) -> list[fx.Node]:
 
 
 def _signature(trace: Trace, node: fx.Node) -> tuple[Any, ...]:
-    """What must be equal in two branches for one to do the other's work: the call, and the shapes of its tensors."""
+    """What must be equal in two branches to share a node: the call, and the shapes of its tensors."""
     shapes = {}
     if node.op == "call_module":
         tensors = trace.branch.get_submodule(str(node.target)).state_dict()

@@ -1,4 +1,4 @@
-"""Ready-made multi-task networks: a method is where to share, where to meet, and in what."""
+"""Ready-made multi-task networks; a method decides what tasks share, where they meet, and in which layer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SingleTask(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """The task's output for images (B, 3, H, W)."""
         features = self.backbone(image)
-        if self.backbone.takes != self.head.takes:  # then the backbone gives all
+        if self.backbone.takes != self.head.takes:  # then the backbone returns all
             features = taken(features, self.head.takes)
         logits: Tensor = self.head(features, image.shape[-2:])
         return logits
@@ -52,28 +52,28 @@ def create_network(
     """A multi-task network by method and backbone: images (B, 3, H, W) in, ``{task: output}`` out.
 
     Args:
-        method: a name in `METHODS`, which has a line on each, such as "afa" or "single"; one that was registered, see
+        method: a name in `METHODS`, which describes each in a line, such as "afa" or "single"; a registered one, see
             :func:`~afanet.networks.register_method`; or ``FILE.py:Class``, see ``afanet.trust_code``.
         outputs: for each task ``Dense(channels)``, a DeepLabv3+ head with (B, channels, H, W) at the images' size, or
             ``Pooled(channels)``, mean pooling and a linear layer with (B, channels); ``("dense", channels)`` and
-            ``("pooled", channels)`` will do, and both kinds may stand in one network. `head` changes one of the two.
+            ``("pooled", channels)`` work too, and one network may have both kinds. `head` replaces one of the two.
         backbone: any timm network with stages.
         weights: "none", "pretrained" (timm's, downloaded) or the path of a local file with backbone weights.
-        size: (H, W) of the images that the fusion layers are made for; others are taken too.
-        output_stride: 8, 16 or 32; 16 where a task is dense and else 32, if None.
+        size: (H, W) of the images that the fusion layers are made for; the network takes other sizes too.
+        output_stride: 8, 16 or 32; None means 16 where a task is dense, else 32.
         multi_grid: factors for the dilation of the last stage's blocks, such as (1, 2, 4).
         meet: where branches meet instead: after all "stages", all "blocks" or the "last_blocks", those of the last
-            stage. Stages begin with that of the low-level features, which a dense head is given as they leave it.
-        trunk: how many stages all tasks share before their branches part, of which one at least is left to each.
-        head: of all tasks with its kind of output instead: a name in `HEADS`, one that was registered, see
+            stage. The first stage gives the low-level features; a dense head gets them from before branches meet there.
+        trunk: how many stages all tasks share before their branches part; each keeps at least one of its own.
+        head: replaces the head of all tasks with its kind of output: a name in `HEADS`, a registered one, see
             :func:`~afanet.networks.register_head`, or ``FILE.py:Class``.
         **fusion_options: passed to the fusion layers, such as ``per_task=True`` or ``limit=2.0``.
 
     Returns:
-        The woven network; its attribute ``weights_report`` says in a line what was loaded.
+        The woven network; its attribute ``weights_report`` says in a line which weights were loaded.
 
     Raises:
-        InputError: for an unknown method or backbone (the nearest is named), or what the backbone cannot do.
+        InputError: for an unknown method or backbone (the nearest is named), or options that the backbone cannot have.
 
     >>> import torch
     >>> from afanet import Dense, Pooled, create_network
@@ -111,7 +111,7 @@ def create_network(
 def _require_possible(
     method: str, row: Method, meet: str | None, trunk: int | None, fusion_options: Mapping[str, Any]
 ) -> None:
-    """Raise `InputError` for what this method has no use for."""
+    """Raise `InputError` for options that this method does not use."""
     if fusion_options and row.fusion is None:
         raise InputError(f"method '{method}' has no fusion layers to give {', '.join(fusion_options)} to")
     if meet is not None and meet not in MEET:
@@ -126,7 +126,7 @@ def _require_possible(
 
 
 def _require_trunk(trunk: int | None, body: Backbone, backbone: str) -> None:
-    """Raise `InputError` for a trunk of no stage, or of all."""
+    """Raise `InputError` for a trunk of no stage, or of all stages."""
     if trunk is not None and not 0 < trunk < len(body.stages):
         raise InputError(
             f"trunk={trunk}, but '{backbone}' has {len(body.stages)} stages: expected 1 to {len(body.stages) - 1}, "
@@ -139,7 +139,7 @@ def _kind(output: Output) -> str:
 
 
 def _heads(head: str | None, wanted: Mapping[str, Output]) -> dict[str, type[Head]]:
-    """By kind of output the class of its head."""
+    """The class of the head, by kind of output."""
     heads = {kind: HEADS[name] for kind, name in DEFAULT.items()}
     if head is not None:
         row = HEADS[head]
@@ -152,7 +152,7 @@ def _heads(head: str | None, wanted: Mapping[str, Output]) -> dict[str, type[Hea
 
 
 def _common(takes: Collection[tuple[int, ...] | None]) -> tuple[int, ...] | None:
-    """What backbones give: what all heads take, or all, since a backbone that tasks share gives the same to each."""
+    """The stages that backbones return: those that all heads take, or all, since a shared backbone returns one set."""
     return next(iter(takes)) if len(takes) == 1 else None
 
 
@@ -166,7 +166,7 @@ def _head(row: type[Head], body: Backbone, output: Output, stride: int) -> Head:
 
 
 def _outputs(outputs: Mapping[str, Output | tuple[str, int]]) -> dict[str, Output]:
-    """Checked, and in their own terms."""
+    """The outputs, checked, as `Dense` and `Pooled`."""
     if not outputs:
         raise InputError("create_network got no outputs: expected Dense(channels) or Pooled(channels) for each task")
     require_task_names(outputs)

@@ -1,4 +1,4 @@
-"""The last gate before a graph becomes Python: what is not provably plain is refused, whatever door let it in."""
+"""The last check before a graph becomes Python: it refuses everything that is not provably plain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from afanet.names import layer_fault
 # Values whose `repr`, which is what fx writes, is their own and not of somebody's class.
 PLAIN = (NoneType, bool, int, float, complex, str, range, EllipsisType)
 OF_TORCH = (torch.dtype, torch.device, torch.layout, torch.memory_format)
-# What fx writes of its own accord, beside the names of the graph and of the functions that it calls.
+# Names that fx writes itself, beside those of the graph and of the functions that it calls.
 BUILTINS = {"getattr", "slice", "range", "complex", "Ellipsis"}
 # Everything that a graph's code consists of: assignments of calls and operators, and what they are applied to.
 SYNTAX = (
@@ -28,7 +28,7 @@ SYNTAX = (
 
 
 def require_plain_graph(graph: fx.Graph) -> None:
-    """Raise `InputError` for a graph of which fx would write anything into its code but words and plain values.
+    """Raise `InputError` for a graph whose code, as fx writes it, would hold more than words and plain values.
 
     fx writes names of layers, methods, keywords and functions as they are, and constants by their `repr`.
     """
@@ -57,7 +57,7 @@ def require_plain_graph(graph: fx.Graph) -> None:
 def require_plain_source(source: str, names: Mapping[str, Any]) -> ast.Module:
     """The parsed code of a graph; raises `InputError` where it is anything but one function of plain steps.
 
-    `names` are the globals that it was written for. A second look that knows nothing of how fx writes.
+    `names` are the globals that it was written for. This second check does not depend on how fx writes.
 
     >>> _ = require_plain_source("def forward(self, image):\\n    return self.stem(image)", {})
     >>> require_plain_source("def forward(self, image):\\n    return __import__('os')", {})
@@ -112,12 +112,12 @@ def _leads_elsewhere(node: ast.Attribute, names: Mapping[str, Any]) -> bool:
     while isinstance(root, ast.Attribute):
         chain.insert(0, root.attr)
         root = root.value
-    found = names.get(root.id) if isinstance(root, ast.Name) else None
-    package = found.__name__.partition(".")[0] if isinstance(found, ModuleType) else ""
+    value = names.get(root.id) if isinstance(root, ast.Name) else None
+    package = value.__name__.partition(".")[0] if isinstance(value, ModuleType) else ""
     for name in chain:
-        if not isinstance(found, ModuleType):
+        if not isinstance(value, ModuleType):
             break
-        found = getattr(found, name, None)
-        if isinstance(found, ModuleType) and found.__name__.partition(".")[0] != package:
+        value = getattr(value, name, None)
+        if isinstance(value, ModuleType) and value.__name__.partition(".")[0] != package:
             return True
     return False

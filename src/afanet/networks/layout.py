@@ -1,4 +1,4 @@
-"""How a layer's features lie in memory: recognised by evidence or by declaration, never guessed from a shape."""
+"""The order of a layer's axes: recognised by evidence or by declaration, never guessed from a shape."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from afanet.networks.trace import Trace
 
 @dataclass(frozen=True)
 class Layout:
-    """Where channels and pixels stand in a layer's features.
+    """Which axes of a layer's features are channels and pixels.
 
     Args:
         order: "BCHW"; "BHWC", channels last as in Swin; or "BNC", tokens as in ViT.
@@ -66,17 +66,17 @@ class Layout:
 
 @dataclass(frozen=True)
 class Point:
-    """A layer to meet at; with its layout where that must be declared: ``Point("blocks.3", Layout("BHWC"))``."""
+    """A layer to meet at, with its layout if that must be declared: ``Point("blocks.3", Layout("BHWC"))``."""
 
     name: str
     layout: Layout | None = None
 
 
 def layouts_of(trace: Trace, node: fx.Node, declared: Layout | None) -> dict[Any, Layout]:
-    """The layout of every tensor that a layer puts out: under None for a plain tensor, else under its index or key.
+    """The layout of every tensor in a layer's output: under None for a plain tensor, else under its index or key.
 
-    A declared layout counts first. Four dimensions are recognised by what an image of twice the size changes; where the
-    network takes no other size, and for tokens, by what the network says of itself (timm's `output_fmt`,
+    A declared layout wins. Four axes are recognised by which of them change for images of twice the size. If the
+    network takes no other size, and for tokens, attributes of the network decide (timm's `output_fmt`,
     `num_prefix_tokens` and `patch_embed.grid_size`).
 
     Raises:

@@ -7,7 +7,7 @@ from torch import nn
 
 
 def channels_last(network: nn.Module) -> nn.Module:
-    """`network` itself, its kernels laid out as images in channels-last order are.
+    """`network` itself, with its kernels in channels-last order.
 
     >>> channels_last(nn.Conv2d(3, 4, 3)).weight.is_contiguous(memory_format=torch.channels_last)
     True

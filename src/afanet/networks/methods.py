@@ -1,4 +1,4 @@
-"""The methods: for each one row that says what the tasks share, in what layer their branches meet, and what follows."""
+"""The methods: one row each says what the tasks share, in which layer their branches meet, and what follows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from afanet.networks.backbones import Backbone
     from afanet.networks.woven import Woven
 
-# Where branches meet, after so many shared stages.
+# The layers where branches meet, given the number of shared stages.
 MEET: dict[str, Callable[[Backbone, int], list[str]]] = {
     "stages": lambda backbone, shared: backbone.stages[shared:],
     "blocks": lambda backbone, shared: [block for stage in backbone.blocks[shared:] for block in stage],
@@ -25,16 +25,16 @@ MEET: dict[str, Callable[[Backbone, int], list[str]]] = {
 
 @dataclass(frozen=True)
 class Method:
-    """What a method is.
+    """A method of multi-task learning.
 
     Args:
         description: one line for lists of methods.
         share: whether the tasks share the whole backbone.
         trunk: whether they may share its first stages alone.
         fusion: the layer in which branches meet, a class that derives from `Fusion` (or `module:attribute`, imported
-            when it is asked for); it says where they meet, see `Fusion.meet`. None where no branches meet.
-        finish: what is made of the woven network, called with it and an image batch's shape; None for nothing.
-        compared: whether `afanet compare` trains it if no methods are given.
+            on first use); it says where they meet, see `Fusion.meet`. None where no branches meet.
+        finish: called with the woven network and an image batch's shape, it returns the final network; None for none.
+        compared: whether `afanet compare` trains it by default.
     """
 
     description: str
@@ -68,7 +68,7 @@ class Method:
 
 
 def _read(name: str, given: object) -> Method:
-    """A row of what is registered: a row, or a class that derives from `Fusion`."""
+    """The row for what is registered: a row, or a class that derives from `Fusion`."""
     from afanet.fusion import Fusion  # here, for help texts list the rows without torch
 
     if isinstance(given, Method):
@@ -81,7 +81,7 @@ def _read(name: str, given: object) -> Method:
     if missing := sorted(getattr(given, "__abstractmethods__", ())):
         raise InputError(f"method {name!r:.120} is {given.__name__}, which lacks {', '.join(missing)}: define it")
     if given.meet not in MEET:
-        raise unknown(f"place to meet, {given.__name__}.meet", str(given.meet), MEET)
+        raise unknown(f"value of {given.__name__}.meet, where branches meet,", str(given.meet), MEET)
     return Method((getdoc(given) or given.__name__).partition("\n")[0], fusion=given)
 
 
@@ -121,7 +121,7 @@ METHODS: Registry[Method] = Registry(
 
 
 def listed(wanted: Callable[[Method], bool] = lambda row: True) -> str:
-    """The names of the package's own methods of which `wanted` is true, for a sentence.
+    """The names of the package's own methods for which `wanted` is true, for a sentence.
 
     >>> listed()
     'single, hard, cross_stitch, nddr, mtan, afa, afa_channel or afa_spatial'
@@ -133,7 +133,7 @@ def listed(wanted: Callable[[Method], bool] = lambda row: True) -> str:
 
 
 def compared() -> list[str]:
-    """The methods that are compared if none are given.
+    """The methods that are compared by default.
 
     >>> compared()
     ['single', 'hard', 'cross_stitch', 'nddr', 'mtan', 'afa']
@@ -149,7 +149,7 @@ def register_method(name: str, given: type[Fusion] | Method) -> None:
         given: the layer in which branches meet, a class that derives from :class:`~afanet.fusion.Fusion`; or a row.
 
     Raises:
-        InputError: for a name of the package's own, and for what is no such class.
+        InputError: for a name of the package's own, and for anything else than such a class or row.
 
     >>> from afanet import Fusion
     >>> class Mean(Fusion):

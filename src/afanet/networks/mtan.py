@@ -1,4 +1,4 @@
-"""MTAN: one trunk for all tasks, whose stages every task looks at through attention masks of its own."""
+"""MTAN: one trunk for all tasks; every task has attention masks of its own over its stages."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from afanet.networks.woven import Program, Woven
 
 
 class Attention(nn.Module):
-    r"""What one task takes of one stage: the stage's last features under a mask between 0 and 1.
+    r"""What one task takes from one stage: the stage's last features under a mask between 0 and 1.
 
     .. math:: a_s = m_s \odot p_s, \qquad m_s = \sigma(h([u_s; f(a_{s-1})])),
 
-    with p the stage's last features, u earlier ones of the same stage, and what the task took of the stage before. h is
-    a 1x1 convolution to a quarter of p's channels, BN, ReLU and a 1x1 convolution with BN; f is a 3x3 convolution
-    between two of 1x1 that narrow it to a quarter, each with BN and ReLU, and max pooling to the size of p.
+    with p the stage's last features, u earlier ones of the same stage, and a_(s-1) what the task took from the stage
+    before. h is a 1x1 convolution to a quarter of p's channels, BN, ReLU and a 1x1 convolution with BN; f is a 3x3
+    convolution between two of 1x1 that narrow it to a quarter, each with BN and ReLU, and max pooling to the size of p.
 
     Args:
         inner: channels of u.
-        last: channels of p, of the mask and of what f puts out.
+        last: channels of p, of the mask and of the output of f.
         below: channels of the stage before; 0 for the first stage, which has no f.
 
     >>> attention = Attention(inner=16, last=16, below=8)
@@ -62,19 +62,19 @@ class Attention(nn.Module):
 def attend(network: Woven, example: Sequence[int]) -> Woven:
     """MTAN from a network that shares its whole backbone: an :class:`Attention` for each task and stage.
 
-    p is what a stage of the trunk puts out and u what its last block but one does; in a stage of one block, or one that
-    is no chain of blocks, u is p. A task's head gets what the task took of the stages that the head takes, where hard
-    sharing hands the trunk's own features to all.
+    p is the output of a stage of the trunk and u that of its last block but one; in a stage of one block, or one that
+    is no chain of blocks, u is p. A task's head gets the attended features of the stages that it takes, where hard
+    sharing gives the trunk's own features to all.
 
     Args:
-        network: of hard sharing, made by :func:`~afanet.networks.create_network`; its trunk and heads are adopted.
+        network: of hard sharing, made by :func:`~afanet.networks.create_network`; its trunk and heads are reused.
         example: an image batch's shape.
 
     Returns:
-        A network with the trunk and the heads under the names that they had, and ``fusion.TASK.STAGE``.
+        A network with the trunk and the heads under the same names, and ``fusion.TASK.STAGE``.
 
     Raises:
-        InputError: for a backbone with a stage that cannot be traced, or that puts out several tensors.
+        InputError: for a backbone with a stage that cannot be traced, or that outputs several tensors.
 
     Liu et al., End-to-End Multi-Task Learning with Attention, CVPR 2019. The paper's network is a SegNet, with masks in
     its decoder too; the published versions for ResNets have them in the backbone only, with one decoder a task, and so
@@ -114,7 +114,7 @@ def attend(network: Woven, example: Sequence[int]) -> Woven:
 
 
 def _inner_and_last(trunk: Backbone, stage: str) -> tuple[str, str]:
-    """The layers of a stage that put out u and p."""
+    """The layers of a stage whose outputs are u and p."""
     layer = trunk.low if stage == trunk.stages[0] else stage
     blocks = _blocks(trunk, layer)
     children = [name for name, _ in trunk.get_submodule(layer).named_children()]
@@ -141,7 +141,7 @@ def _graph(
 ) -> fx.Graph:
     """The trunk up to its last stage, then one task after the other: its attention stage by stage, and its head.
 
-    `takes` are by task the stages that its head takes.
+    `takes` has by task the stages that its head takes.
     """
     graph = fx.Graph()
     recorder = fx.proxy.GraphAppendingTracer(graph)
@@ -151,7 +151,7 @@ def _graph(
         became[node] = graph.node_copy(node, became.__getitem__)
         if node.op in ("call_module", "get_attr"):
             became[node].target = f"branches.{trace.task}.backbone.{node.target}"
-    # layouts are written for tensors; called on proxies they are recorded instead
+    # layouts are written for tensors; calls on proxies are recorded instead
     proxies: dict[fx.Node, Any] = {node: fx.Proxy(copy, recorder) for node, copy in became.items()}
     features = {layer: layout.enter(proxies[trace.calls[layer]]) for layer, layout in layouts.items()}
     size = proxies[trace.nodes[0]].shape[-2:]

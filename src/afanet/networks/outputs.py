@@ -1,4 +1,4 @@
-"""What a task wants from a network: a map as large as the image, or one vector for the whole image."""
+"""The output that a task needs from a network: a map as large as the image, or one vector for the whole image."""
 
 from __future__ import annotations
 

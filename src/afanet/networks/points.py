@@ -1,4 +1,4 @@
-"""The layers to meet at, as they may be given."""
+"""The layers to meet at, read from the forms in which callers may give them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def points_by_task(tasks: Sequence[str], at: object) -> dict[str, list[Point]]:
     """Every branch's points, from one list for all, a list per branch, or a mapping from branches to lists.
 
     Raises:
-        InputError: for what is none of these, or where the branches do not have equally many points.
+        InputError: for anything else, or where the branches do not have equally many points.
     """
     lists: dict[str, object]
     if isinstance(at, Mapping):
@@ -41,7 +41,7 @@ def points_by_task(tasks: Sequence[str], at: object) -> dict[str, list[Point]]:
 
 
 def require_layers(task: str, branch: nn.Module, names: Sequence[str]) -> None:
-    """Raise for names that the branch does not have, that stand twice, or that enclose one another."""
+    """Raise `InputError` for names that the branch does not have, that repeat, or that enclose one another."""
     known = [name for name, _ in branch.named_modules() if name]
     for name in names:
         if name not in known:

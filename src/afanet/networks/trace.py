@@ -17,8 +17,8 @@ from afanet.names import layer_fault
 class Trace:
     """The graph of one branch, and the values that its nodes have for an example image.
 
-    Only the ancestors of `layers` are opened; all else stays one call a layer. Values are computed when they are asked
-    for, on fake tensors: shapes and types without data or arithmetic, and in evaluation, where no layer counts batches.
+    Only the ancestors of `layers` are opened; every other layer stays one call. Values are computed on demand, on fake
+    tensors: shapes and types without data or arithmetic, and in evaluation, where no layer counts batches.
     The branch is traced in the mode it is in.
 
     Args:
@@ -29,7 +29,7 @@ class Trace:
 
     Raises:
         InputError: where the branch cannot be traced, calls one of the layers twice or never, or has a layer whose name
-            cannot stand in code.
+            cannot be written in code.
     """
 
     def __init__(self, task: str, branch: nn.Module, layers: Sequence[str], example: Tensor) -> None:
@@ -59,7 +59,7 @@ class Trace:
         return list(self._tracer.graph.nodes)
 
     def value(self, node: fx.Node, scale: int = 1) -> Any:
-        """What the node yields for an image `scale` times as large as the example: fake tensors, however structured."""
+        """The node's value for an image `scale` times as large as the example: fake tensors in any structure."""
         values = self._values.setdefault(scale, {})
         if node not in values:
             batch, channels, height, width = self.example.shape
@@ -105,15 +105,15 @@ class Trace:
         calls = [node for node in self.nodes if node.op == "call_module" and node.target == layer]
         if len(calls) == 1:
             return calls[0]
-        found = f"calls layer '{layer}' {len(calls)} times" if calls else f"never calls layer '{layer}' in its forward"
+        fault = f"calls layer '{layer}' {len(calls)} times" if calls else f"never calls layer '{layer}' in its forward"
         raise InputError(
-            f"branch '{self.task}' {found}, and branches can only meet at a layer that is called once: "
+            f"branch '{self.task}' {fault}, and branches can only meet at a layer that is called once: "
             "name a layer around it, or put an nn.Identity where they should meet"
         )
 
 
 class _Tracer(fx.Tracer):
-    """Opens only the modules on the way to the layers, and remembers which of them it is in."""
+    """Opens only the modules that contain the layers, and remembers which of them it is in."""
 
     def __init__(self, layers: Iterable[str], value: Callable[[fx.Node], Any]) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class _Tracer(fx.Tracer):
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Let modules run as they are: values are computed in the midst of tracing, where lists are taken apart."""
+        """Let modules run untraced: values are computed during tracing, where lists are unpacked."""
         before, self._recording = self._recording, False
         try:
             yield
@@ -135,7 +135,7 @@ class _Tracer(fx.Tracer):
     def create_args_for_root(
         self, root_fn: Any, is_module: bool, concrete_args: Any = None
     ) -> tuple[Callable[..., Any], list[Any]]:
-        # a branch is called with one image; its other arguments keep their defaults, as plain constants
+        # a branch takes one image; its other arguments keep their defaults, as plain constants
         return root_fn, [self.root, self.create_proxy("placeholder", "image", (), {})]
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
@@ -164,7 +164,7 @@ class _Tracer(fx.Tracer):
 
 @contextmanager
 def in_mode(branch: nn.Module, training: bool) -> Iterator[None]:
-    """Put a branch in training (True) or evaluation (False) for a while, then every module back as it was."""
+    """A context with a branch in training (True) or evaluation (False); afterwards every module is as before."""
     modes = {module: module.training for module in branch.modules()}
     branch.train(training)
     try:
@@ -181,7 +181,7 @@ def attribute(module: nn.Module, path: str) -> Any:
 
 
 def _filled(argument: Any, values: dict[fx.Node, Any]) -> Any:
-    """An argument with values for nodes; lists are fresh ones, since a layer may write into those that it is given."""
+    """An argument with values for nodes; lists are copies, since a layer may write into its arguments."""
     if isinstance(argument, fx.Node):
         return values[argument]
     if isinstance(argument, list | tuple):

@@ -28,8 +28,8 @@ def weave(
 ) -> Woven:
     """Weave single-task networks into one multi-task network that takes an image and returns ``{task: output}``.
 
-    All branches run side by side. At every point they stop, a fusion layer exchanges what they have there, and each
-    goes on with its share. Only the modules around the points are traced: all other layers stay as they are, one call
+    All branches run side by side. At every point they stop, a fusion layer exchanges their features, and each goes on
+    with its own. Only the modules around the points are traced: all other layers stay as they are, one call
     each, under their own names (``branches.TASK...``, ``fusion.POINT...``).
 
     Args:
@@ -43,17 +43,17 @@ def weave(
             or ``functools.partial(AFA, per_task=True)``; the module it returns takes and returns a list of N tensors.
             None where `at` is empty.
         share: a layer up to which all branches have one trunk, the first branch's; the parameters of the others'
-            trunks are dropped, so that of these branches only what comes after it stands in the network.
-        example: an image batch, or its shape, from which the features' shapes are learnt without computing anything;
+            trunks are dropped, so the network keeps only the later layers of those branches.
+        example: an image batch, or its shape, from which the features' shapes follow without computing anything;
             (1, 3, 224, 224) if None.
 
     Returns:
         A module whose forward takes (B, 3, H, W) and returns a dict in the order of `branches`. ``code`` shows what it
         runs. Hooks on modules that enclose a point do not fire. A branch whose Python depends on its mode (functional
-        dropout) is followed in both; which of the two runs follows the mode of the whole network.
+        dropout) is followed in both; the mode of the whole network decides which of the two runs.
 
     Raises:
-        InputError: for a name that does not exist (the nearest is named) or cannot stand in code, a layer that is
+        InputError: for a name that does not exist (the nearest is named) or cannot be written in code, a layer that is
             called twice, branches that disagree in shape, a layout that cannot be recognised, or a network that cannot
             be traced.
 
@@ -99,7 +99,7 @@ def weave(
 
 
 def require_task_names(tasks: Iterable[object]) -> None:
-    """Raise `InputError` for a name that cannot be an attribute of a module, and a word in Python."""
+    """Raise `InputError` for a name that cannot be an attribute of a module or is no word in Python."""
     for task in tasks:
         if fault := name_fault(task, ATTRIBUTES):
             raise InputError(
@@ -115,7 +115,7 @@ def _checked_tasks(branches: Mapping[str, nn.Module]) -> list[str]:
     for task, branch in branches.items():
         if not isinstance(branch, nn.Module):
             raise InputError(f"branch '{task}' is a {type(branch).__name__}: expected a torch.nn.Module")
-        if sum(other is branch for other in branches.values()) > 1:
+        if sum(candidate is branch for candidate in branches.values()) > 1:
             raise InputError(f"branch '{task}' is the same object as another: pass copy.deepcopy of it, or use `share`")
     return list(branches)
 
@@ -184,7 +184,7 @@ def _layer(fusion: Callable[..., nn.Module] | None, meeting: Meeting, tasks: int
 
 
 def _only(branch: nn.Module, paths: set[str]) -> nn.Module:
-    """What is left of a branch without its trunk: the modules and parameters at these paths, under their names."""
+    """A branch without its trunk: the modules and parameters at these paths, under their names."""
     rest = nn.Module()
     for path in sorted(paths):
         plant(rest, path, attribute(branch, path))

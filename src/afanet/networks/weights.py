@@ -1,4 +1,4 @@
-"""Backbone weights from a local file, and one line on what was loaded, what is missing and what was not used."""
+"""Backbone weights from a local file, and one line on loaded, missing and unused tensors."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MOST_LAYERS = 10  # that are named in a line
 
 
 def load_weights(module: nn.Module, name: str, path: str) -> str:
-    """Copy the tensors of a file into a module by name; returns one line on what was loaded, missing and not used.
+    """Copy the tensors of a file into a module by name; returns one line on loaded, missing and unused tensors.
 
-    Tensors of the file that the module does not have (such as a classifier's) are passed over, those that it has must
-    have its shapes. The line does not count the batch norms' `num_batches_tracked`.
+    Tensors of the file that the module does not have (such as a classifier's) are ignored; the others must have the
+    module's shapes. The line does not count the batch norms' `num_batches_tracked`.
 
     Raises:
         InputError: for a file that is missing or unreadable, holds none of the module's tensors, or other shapes.
@@ -30,8 +30,10 @@ def load_weights(module: nn.Module, name: str, path: str) -> str:
     # timm names the layers of a flattened stage stages_0.x where its files say stages.0.x
     keys = {own_key: key for key in state for own_key in (key, key.replace(".", "_", 1)) if own_key in own}
     if not keys:
-        first = next(iter(state), None)
-        raise InputError(f"{path} holds none of the tensors of '{name}' (its first is '{first}'): expected its weights")
+        first_key = next(iter(state), None)
+        raise InputError(
+            f"{path} holds none of the tensors of '{name}' (its first is '{first_key}'): expected its weights"
+        )
     loaded = {own_key: state[key] for own_key, key in keys.items()}
     for own_key, tensor in loaded.items():
         if tensor.shape != own[own_key].shape:
@@ -49,7 +51,7 @@ def load_weights(module: nn.Module, name: str, path: str) -> str:
 
 
 def _unused_layers(keys: Iterable[str], used: Collection[str]) -> list[str]:
-    """For each tensor that is not among `used` the outermost layer of which none is.
+    """For each tensor not in `used`, the outermost layer that has no tensor in `used`.
 
     >>> _unused_layers(["layer1.0.weight", "layer1.1.conv.weight", "fc.bias"], {"layer1.0.weight"})
     ['layer1.1.*', 'fc.*']
@@ -81,7 +83,7 @@ def read_state_dict(path: str | Path) -> Mapping[str, Tensor]:
         raise InputError(f"{path} is not a file: expected weights saved as .pth or .safetensors")
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except Exception as error:  # a broken file can make its reader stumble over anything
+    except Exception as error:  # a broken file can raise anything in its reader
         raise InputError(
             f"{path} cannot be read as weights ({type(error).__name__}): expected tensors by name"
         ) from error

@@ -19,8 +19,8 @@ class Woven(nn.Module):
 
     Attributes:
         branches: the single-task networks by task name.
-        fusion: the fusion layers, under the names of the layers after which they stand.
-        programs: what runs, by mode: under True in training, under False in evaluation.
+        fusion: the fusion layers, under the names of the layers that they follow.
+        programs: the program for each mode: under True in training, under False in evaluation.
         weights_report: one line on the weights that were loaded, empty where none were.
     """
 
@@ -55,10 +55,10 @@ class Woven(nn.Module):
 class Program:
     """A graph as a function of a module and an image; kept as source, so that it can be copied, pickled and read.
 
-    Names of layers and tasks stand in that source. It becomes code, here and in a copy, only behind `gate`.
+    The source has names of layers and tasks. It becomes code, here and in a copy, only after the checks of `gate`.
 
     Raises:
-        InputError: for a graph with anything in it that would not stand there as a plain word or value.
+        InputError: for a graph with anything that would not be a plain word or value in the source.
     """
 
     def __init__(self, graph: fx.Graph) -> None:
@@ -79,8 +79,8 @@ class Program:
 
     def __getstate__(self) -> dict[str, Any]:
         modules = {name: value.__name__ for name, value in self.names.items() if isinstance(value, ModuleType)}
-        others = {name: value for name, value in self.names.items() if name not in modules}
-        return {"source": self.source, "modules": modules, "others": others}
+        plain = {name: value for name, value in self.names.items() if name not in modules}
+        return {"source": self.source, "modules": modules, "others": plain}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.source = state["source"]

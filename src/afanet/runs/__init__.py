@@ -1,1 +1,1 @@
-"""Runs: what training left in a folder, and everything that is read from it."""
+"""Runs: the folders that training writes, and everything that is read from them."""

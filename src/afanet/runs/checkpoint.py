@@ -18,18 +18,18 @@ PREFIX = "network."  # of the weights' names in a checkpoint
 
 
 def save_checkpoint(file: Path, network: nn.Module, training: Mapping[str, Any]) -> None:
-    """Keep the weights that are to be scored, and all that training goes on from.
+    """Write the weights that are to be scored, and everything from which training resumes.
 
-    Raises `InputError` where it cannot be written, such as on a full disk; the one before it is then still there.
+    Raises `InputError` where it cannot be written, such as on a full disk; the checkpoint before it is kept then.
     """
     weights = {PREFIX + name: tensor for name, tensor in network.state_dict().items()}
     try:
-        with whole(file) as partial, partial.open("wb") as stream:
-            torch.save({"state_dict": weights, "training": dict(training)}, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
+        with whole(file) as partial, partial.open("wb") as writer:
+            torch.save({"state_dict": weights, "training": dict(training)}, writer)
+            writer.flush()
+            os.fsync(writer.fileno())
     except (InputError, RuntimeError) as error:  # torch's writer raises the latter
-        if isinstance(error.__context__, KeyboardInterrupt):  # which torch's writer takes for its stream's fault
+        if isinstance(error.__context__, KeyboardInterrupt):  # which torch's writer takes for a fault of the file
             raise error.__context__ from None
         reason = getattr(error.__cause__, "strerror", None) or "the writer stopped, as on a full disk"
         last = "the one before it is whole: make room and go on with --resume" if file.exists() else "make room"
@@ -37,20 +37,20 @@ def save_checkpoint(file: Path, network: nn.Module, training: Mapping[str, Any])
 
 
 def load_checkpoint(network: nn.Module, file: Path) -> dict[str, Any]:
-    """Load the weights kept in `file`, every one of them and no other; returns what training goes on from.
+    """Load exactly the weights in `file`; returns the state from which training resumes.
 
-    Only tensors and plain values are read from the file, never code. Raises `InputError` where it is no checkpoint, one
-    of another network, or one whose weights are not finite.
+    Only tensors and plain values are read from the file, never code. Raises `InputError` for a file that is no
+    checkpoint, a checkpoint of another network, and weights that are not finite.
     """
     saved = read_checkpoint(file)
     state = {name.removeprefix(PREFIX): tensor for name, tensor in saved["state_dict"].items()}
     expected = network.state_dict()
     odd = sorted(set(state) ^ set(expected))
     if odd:
-        place = "only in the checkpoint" if odd[0] in state else "only in the recipe's network"
+        where = "only in the checkpoint" if odd[0] in state else "only in the recipe's network"
         raise InputError(
-            f"{file} is of another network than the recipe.yaml beside it: {len(odd)} tensors stand in one of the two "
-            f"alone, such as {odd[0]!r:.120}, {place}"
+            f"{file} is of another network than the recipe.yaml beside it: {len(odd)} tensors are in one of the two "
+            f"alone, such as {odd[0]!r:.120}, {where}"
         )
     for name, tensor in expected.items():
         if state[name].shape != tensor.shape:
@@ -63,14 +63,14 @@ def load_checkpoint(network: nn.Module, file: Path) -> dict[str, Any]:
 
 
 def read_checkpoint(file: Path) -> dict[str, Any]:
-    """What stands in a checkpoint, on the CPU; raises `InputError` where it is none, or its weights are not finite."""
+    """The contents of a checkpoint, on the CPU; raises `InputError` for no checkpoint and for non-finite weights."""
     try:
         saved: dict[str, Any] = torch.load(require_regular(file), map_location="cpu", weights_only=True)
         weights: dict[str, Tensor] = saved["state_dict"]
         assert all(isinstance(tensor, Tensor) for tensor in weights.values())
     except InputError:
         raise
-    except Exception:  # a file of anything can make torch's reader stumble over anything
+    except Exception:  # torch's reader can raise anything for an arbitrary file
         raise InputError(f"{file} is no checkpoint of a training run, or is damaged: train anew") from None
     require_finite({name.removeprefix(PREFIX): tensor for name, tensor in weights.items()}, file)
     return saved

@@ -1,4 +1,4 @@
-"""A few samples of a run's test split, and what the run predicts for them."""
+"""A few samples of a run's test split, and the run's predictions for them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXAMPLES = 4
 
 @dataclass(frozen=True)
 class Examples:
-    """Test samples, and the predictions for them by task, (B, ...) each."""
+    """Test samples, and their predictions by task, (B, ...) each."""
 
     samples: Batch
     predictions: dict[str, Tensor]

@@ -1,4 +1,4 @@
-"""Weights that are no numbers, and what a run says that ends for them."""
+"""Weights that are not finite, and the messages of a run that fails because of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def find_nonfinite(tensors: Mapping[str, Tensor]) -> str | None:
-    """Names the tensors that hold NaN or infinity, None where all numbers are finite; waits for the device once.
+    """The tensors that hold NaN or infinity, in words; None if all are finite. It waits for the device once.
 
     >>> find_nonfinite({"a": torch.ones(2), "b": torch.tensor([0.0, torch.nan]), "c": torch.tensor(torch.inf)})
     "'b' and 1 more tensor"
@@ -33,7 +33,7 @@ def find_nonfinite(tensors: Mapping[str, Tensor]) -> str | None:
 
 
 def require_finite(weights: Mapping[str, Tensor], file: Path) -> None:
-    """Raise `InputError` for weights read from `file` that are not finite, of which no output is a number."""
+    """Raise `InputError` for weights read from `file` that are not finite: their network has no finite output."""
     if names := find_nonfinite(weights):
         raise InputError(
             f"{file} holds weights that are not finite ({names}), so its network has no outputs: train the run again "
@@ -42,7 +42,7 @@ def require_finite(weights: Mapping[str, Tensor], file: Path) -> None:
 
 
 def list_metrics(tasks: Mapping[str, Task]) -> str:
-    """The main metric of each task as one that is missing, of many tasks those of three.
+    """A clause that the main metric of each task is missing; of many tasks, three are named.
 
     >>> from afanet.tasks import Depth
     >>> list_metrics({"near": Depth(), "far": Depth()})
@@ -54,7 +54,7 @@ def list_metrics(tasks: Mapping[str, Task]) -> str:
 
 
 def what_to_do(folder: RunFolder, step: int | None) -> str:
-    """The end of a sentence: what may help, where to look, and which checkpoint is left, None if there is none."""
+    """The end of a message: what may help, where to look, and the last checkpoint, at `step`; None if there is none."""
     help = "lower optimizer.lr or set optimizer.clip, and train again"
     if step is None:
         return f"{help}; no checkpoint was kept"

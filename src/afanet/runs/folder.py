@@ -1,4 +1,4 @@
-"""The folder of a run: everything that a run was given and everything that came of it."""
+"""The folder of a run: everything that it was given and everything that it wrote."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from afanet.runs.kept import check_results, read_kept
 MARK = "afanet-run.txt"
 MARK_TEXT = "A run of afanet: `afanet train` made this folder, and goes on in it with --resume.\n"
 LOCK, HOLDER = ".afanet-lock", ".afanet-holder.json"
-LABELS = (MARK, LOCK, HOLDER)  # what says that a folder is a run's, and nothing of the run
+LABELS = (MARK, LOCK, HOLDER)  # they mark a folder as a run's, and hold none of its results
 MAY_DIFFER = ("workers", "checkpoint_every", "pictures_every", "device", "precision")  # between a run and its resuming
 
 
@@ -53,7 +53,7 @@ class RunFolder:
     def fresh(cls, path: Path) -> RunFolder:
         """A folder that does not exist yet, or is empty; it is not made.
 
-        Raises `InputError` where something stands already.
+        Raises `InputError` where the folder has files already.
         """
         try:
             if path.exists() and not (path.is_dir() and all(file.name in LABELS for file in path.iterdir())):
@@ -68,7 +68,7 @@ class RunFolder:
     def resumable(cls, path: Path, recipe: Recipe) -> RunFolder:
         """A folder in which a run by `recipe` was begun, or a fresh one.
 
-        Raises `InputError` where something else stands there, or a run by another recipe.
+        Raises `InputError` for a folder with anything else in it, or with a run by another recipe.
         """
         folder = cls(path)
         if not folder.recipe.is_file():
@@ -99,7 +99,7 @@ class RunFolder:
 
     @property
     def is_run(self) -> bool:
-        """Whether a run was begun here: by its mark or, where an older version began it, by what else it left."""
+        """Whether a run was begun here: by its mark or, for a run of an older version, by its other files."""
         if self.mark.is_file():
             return True
         if not self.recipe.is_file():
@@ -108,12 +108,12 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the run came to its end here."""
+        """Whether the run has finished."""
         return self.metrics.is_file()
 
     @property
     def learnt(self) -> bool:
-        """Whether there is something here that a person would miss: weights, a first stage, a batch that failed."""
+        """Whether the folder has anything that a person would miss: weights, a first stage, a batch that failed."""
         kept = (self.checkpoint, self.best, self.single, *self.path.glob("nonfinite*.pt"))
         return any(file.exists() for file in kept)
 
@@ -121,7 +121,7 @@ class RunFolder:
     def existing(cls, path: Path) -> RunFolder:
         """The folder of a run that has saved a checkpoint.
 
-        Raises `InputError` where the folder is none of a run.
+        Raises `InputError` where the folder is not a run's.
         """
         require_run(path)
         return cls(path)
@@ -131,9 +131,9 @@ class RunFolder:
         return self.best if recipe.select == "validation" else self.checkpoint
 
     def read_results(self) -> dict[str, Any]:
-        """What the end of training wrote.
+        """The results that training wrote at its end.
 
-        Raises `InputError` where the file holds something else, or a newer version than this one wrote it.
+        Raises `InputError` where the file holds something else, or a newer version wrote it.
         """
         results = read_kept(self.metrics)
         try:
@@ -153,12 +153,12 @@ class RunFolder:
         return load_recipe(self.recipe)
 
     def write(self, file: Path, results: dict[str, Any]) -> None:
-        """Keep results as JSON, with null for a figure that nothing was there to compute from."""
+        """Write results as JSON, with null for a score that could not be computed."""
         write_whole(file, json.dumps(strict(results), indent=2, allow_nan=False) + "\n")
 
 
 def _minor(version: str) -> tuple[int, ...]:
-    """What of a version may change how a run is kept; a patch never does.
+    """The part of a version that may change how a run is kept; a patch never does.
 
     >>> _minor("1.2.3") == _minor("1.2.4rc1") < _minor("1.10.0")
     True
@@ -173,10 +173,10 @@ def leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     >>> leaves({"a": 1, "b": {"c": 2}})
     {'a': 1, 'b.c': 2}
     """
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, value in values.items():
-        found |= leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return found
+        flat |= leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
 
 
 def require_outside(path: Path, recipe: Recipe) -> None:
@@ -193,7 +193,7 @@ def require_outside(path: Path, recipe: Recipe) -> None:
 
 
 def _roots(values: Any) -> Iterator[Path]:
-    """Every `root` in a recipe's data section, for some data sets are made of others."""
+    """Every `root` in a recipe's data section; some data sets are made of others."""
     if isinstance(values, list | tuple):
         for value in values:
             yield from _roots(value)
@@ -208,8 +208,8 @@ def _roots(values: Any) -> Iterator[Path]:
 def _is_log(file: Path) -> bool:
     if not file.is_file():
         return False
-    with file.open("rb") as stream:
-        return stream.read(19) == b"epoch,step,seconds,"
+    with file.open("rb") as log:
+        return log.read(19) == b"epoch,step,seconds,"
 
 
 def _is_checkpoint(file: Path) -> bool:
@@ -231,7 +231,7 @@ def default_folder(recipe: Recipe) -> Path:
 
 
 def strict(value: Any) -> Any:
-    """Nested values as JSON has them: null in place of what is no finite number.
+    """Nested values as JSON has them: null instead of numbers that are not finite.
 
     >>> strict({"a": [1.5, math.nan]})
     {'a': [1.5, None]}

@@ -1,4 +1,4 @@
-"""Holding a run folder: one process at a time trains in it, and takes back only what it made itself."""
+"""Holding a run folder: one process at a time trains in it, and cleans up only files that it made itself."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from afanet.runs.folder import HOLDER, LOCK, MARK_TEXT, RunFolder
 def held(folder: RunFolder, recipe: Recipe, resume: bool) -> Iterator[None]:
     """Train in `folder` within this block: it is made, locked, marked as a run's, and given the resolved recipe.
 
-    If the block ends in an `InputError` or `OSError` before anything was learnt, the folder is as it was before: files
-    that the run made are removed by name, folders that it made if they are empty. A batch whose loss was no finite
-    number is kept, and everything with it. The lock ends with this process, however that ends. Raises `InputError`
+    If the block ends in an `InputError` or `OSError` before anything was learnt, the folder is restored: files that the
+    run made are removed by name, folders that it made if they are empty. A batch whose loss was not finite is kept,
+    and everything with it. The lock ends with this process, however the process ends. Raises `InputError`
     where another process holds the folder, and as `RunFolder.fresh` and `RunFolder.resumable` do.
     """
     try:
         made = make_folder(folder.path)
     except OSError as error:
         raise InputError(f"run folder {folder.path} cannot be written: {error.strerror}") from None
-    lock_there = (folder.path / LOCK).exists()
+    lock_existed = (folder.path / LOCK).exists()
     lock = _acquired(folder, made)
-    there = {path for path in own_files(folder) if path.exists()} - (set() if lock_there else {folder.path / LOCK})
+    existing = {path for path in own_files(folder) if path.exists()} - (set() if lock_existed else {folder.path / LOCK})
     if not folder.tensorboard.exists():
         made.append(folder.tensorboard)
     recipe_before = None
     try:
-        if folder.recipe in there:
+        if folder.recipe in existing:
             recipe_before = require_regular(folder.recipe).read_bytes()
-        RunFolder.usable(folder.path, recipe, resume)  # again, for another process may have been faster
+        RunFolder.usable(folder.path, recipe, resume)  # again, since another process may have been faster
         write_whole(folder.path / HOLDER, json.dumps(_myself()))
         write_whole(folder.mark, MARK_TEXT)
         if recipe_before is None or folder.read_recipe() != recipe:
@@ -53,7 +53,7 @@ def held(folder: RunFolder, recipe: Recipe, resume: bool) -> Iterator[None]:
         if not folder.learnt:
             if recipe_before is not None and folder.recipe.read_bytes() != recipe_before:
                 write_whole(folder.recipe, recipe_before)
-            for path in set(own_files(folder)) - there:
+            for path in set(own_files(folder)) - existing:
                 path.unlink(missing_ok=True)
             remove_folders(made)
         raise
@@ -70,7 +70,7 @@ def _acquired(folder: RunFolder, made: list[Path]) -> FileLock:
         lock.acquire()
         if (folder.path / LOCK).exists():
             return lock
-        lock.release()  # its holder took the folder back while this process waited at the door
+        lock.release()  # its holder removed the folder while this process waited
     except Timeout:
         pass
     except (OSError, NotImplementedError) as error:
@@ -86,7 +86,7 @@ def require_free(folder: RunFolder) -> None:
 
 
 def own_files(folder: RunFolder) -> list[Path]:
-    """The files that a run makes before anything is learnt, those of TensorBoard that are there now among them."""
+    """The files that a run makes before anything is learnt, with the current files of TensorBoard."""
     path = folder.path
     events = sorted(folder.tensorboard.glob("events.out.tfevents.*"))
     return [path / LOCK, path / HOLDER, folder.mark, folder.recipe, folder.log, path / "mlflow.db", *events]
@@ -102,7 +102,7 @@ def _myself() -> dict[str, str | int]:
 
 
 def _who(folder: RunFolder) -> str:
-    """A sentence on who holds the folder."""
+    """A sentence that says who holds the folder."""
     try:
         holder = read_json(folder.path / HOLDER)
         who = f"process {holder['process']} on {holder['machine']}, since {holder['since']} (`{holder['command']}`)"

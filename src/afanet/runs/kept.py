@@ -1,4 +1,4 @@
-"""What a run keeps as JSON, checked key by key before any of it is used: a run folder may be anybody's."""
+"""The JSON files of a run, checked key by key before use, since a run folder may come from anybody."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def _meaning(meaning: Any) -> Any:
     return meaning
 
 
-Figure = FiniteFloat | None  # null where nothing was there to compute it from
-Figures = dict[TaskName, dict[str, Figure]]
+Score = FiniteFloat | None  # null where it could not be computed
+Scores = dict[TaskName, dict[str, Score]]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Output = Annotated[
     dict[Literal["dense", "pooled"], Annotated[int, Field(ge=1, le=MOST)]], Field(min_length=1, max_length=1)
@@ -43,7 +43,7 @@ class _Kept(BaseModel):
 
 
 class _Task(_Kept):
-    """See `Description.as_json`; runs of before it was kept have no `meaning`."""
+    """See `Description.as_json`; older runs have no `meaning`."""
 
     output: Output
     main_metric: str
@@ -52,10 +52,10 @@ class _Task(_Kept):
 
 
 class _Results(_Kept):
-    """`metrics.json` and `evaluation.json`, so far as anything is read from them; older runs have fewer keys."""
+    """The keys of `metrics.json` and `evaluation.json` that are read; older runs have fewer."""
 
-    tasks: Figures
-    validation: Figures = {}
+    tasks: Scores
+    validation: Scores = {}
     described: dict[TaskName, _Task] = {}
     recipe: str = ""
     method: str = ""
@@ -85,7 +85,7 @@ def read_kept(file: Path) -> dict[str, Any]:
 
 
 def check_results(file: Path, results: dict[str, Any]) -> dict[str, Any]:
-    """`results`, which stand in `file`; raises `InputError` that names the first key whose value cannot be.
+    """`results`, read from `file`; raises `InputError` that names the first key with an invalid value.
 
     >>> check_results(Path("metrics.json"), {"tasks": {"a b": {}}})
     Traceback (most recent call last):
@@ -95,7 +95,7 @@ def check_results(file: Path, results: dict[str, Any]) -> dict[str, Any]:
     _check(_Results, file, results)
     for name, task in results.get("described", {}).items():
         if odd := {task["main_metric"], *task["higher_is_better"]} ^ set(results["tasks"].get(name, {})):
-            raise _other(file, f"of {min(odd)!r:.60} of task '{name}' it has the figure or the direction alone")
+            raise _not_ours(file, f"of {min(odd)!r:.60} of task '{name}' it has the score or the direction alone")
     return results
 
 
@@ -111,18 +111,18 @@ def _check(model: type[_Kept], file: Path, kept: dict[str, Any]) -> None:
     try:
         model.model_validate(kept)
     except ValidationError as error:
-        first = error.errors()[0]
-        *where, last = (str(part) for part in first["loc"])
-        said = first["msg"].replace("Input should", "which should", 1)
+        problem = error.errors()[0]
+        *where, last = (str(part) for part in problem["loc"])
+        expectation = problem["msg"].replace("Input should", "which should", 1)
         key = ".".join([*where, last])
         if last == "[key]":
-            found = f"'{'.'.join(where[:-1])}' has {where[-1]!r:.80}, {said}"
-        elif first["type"] == "missing":
-            found = f"{key!r:.120} is missing"
+            fault = f"'{'.'.join(where[:-1])}' has {where[-1]!r:.80}, {expectation}"
+        elif problem["type"] == "missing":
+            fault = f"{key!r:.120} is missing"
         else:
-            found = f"{key!r:.120} is {first['input']!r:.60}, {said}"
-        raise _other(file, found) from None
+            fault = f"{key!r:.120} is {problem['input']!r:.60}, {expectation}"
+        raise _not_ours(file, fault) from None
 
 
-def _other(file: Path, found: str) -> InputError:
-    return InputError(f"{file} is not what train wrote: {found}; restore it, or remove it")
+def _not_ours(file: Path, fault: str) -> InputError:
+    return InputError(f"{file} is not what train wrote: {fault}; restore it, or remove it")

@@ -1,4 +1,4 @@
-"""A run's network on its device, which computes there as it was scored."""
+"""A run's network on its device, computing as it did when it was scored."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from afanet.tasks import Described, Task
 
 
 class LoadedNetwork:
-    """The network of a run with the weights and in the precision that were scored; it needs no data.
+    """The network of a run with the weights and the precision that were scored; it needs no data.
 
-    A line on the standard error names each task that the run has no score of.
+    A line on the standard error names each task without a score.
     """
 
     def __init__(self, run: Run, tasks: Mapping[str, Described]) -> None:
@@ -54,7 +54,7 @@ class LoadedNetwork:
 
 
 class TaskPredictor(LoadedNetwork):
-    """A loaded network that answers in the terms of its tasks: classes, metres, directions."""
+    """A loaded network that predicts in the terms of its tasks: classes, metres, directions."""
 
     def __init__(self, run: Run, tasks: Mapping[str, Task]) -> None:
         super().__init__(run, tasks)

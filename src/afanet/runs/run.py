@@ -31,9 +31,9 @@ class Run:
 
     Args:
         folder: where its files are.
-        recipe: what it was trained by.
-        results: everything in its metrics.json; `evaluate` puts its new scores in place of those at the end of
-            training.
+        recipe: the recipe that it was trained by.
+        results: everything in its metrics.json; `evaluate` replaces the scores from the end of training
+            by its own.
         opened: its data, if they are open already.
     """
 
@@ -60,12 +60,12 @@ class Run:
 
     @property
     def described(self) -> dict[str, Description]:
-        """What the run keeps of its tasks, by name; empty for a run by a version that kept nothing."""
+        """The descriptions of its tasks, by name; empty for a run by a version that kept none."""
         return {name: Description.from_json(name, kept) for name, kept in self.results.get("described", {}).items()}
 
     @cached_property
     def tasks(self) -> dict[str, Task]:
-        """Its tasks by name, as the run keeps them; a run that keeps no meanings has those of its data.
+        """Its tasks by name, as the run keeps them; for a run that keeps no meanings, the tasks of its data.
 
         Raises `InputError` where these data cannot be read.
         """
@@ -77,7 +77,7 @@ class Run:
             return open_tasks(self.recipe)[1]
         except InputError as error:
             raise InputError(
-                f"{self.path} is of before runs kept what their tasks mean, and its data cannot be read: {error}"
+                f"{self.path} is an older run, without the meaning of its tasks, and its data cannot be read: {error}"
             ) from None
 
     def network(self) -> nn.Module:
@@ -103,7 +103,7 @@ def load_run(path: str | Path) -> Run:
     """The finished run in the folder `path`.
 
     Only tensors, numbers and text are read from the folder, never code. Raises `InputError` for a folder without a run,
-    a run that did not come to its end, and one by a newer version.
+    a run that has not finished, and a run by a newer version.
 
         run = afanet.load_run("runs/rooms-afa-seed0")
         run.scores["depth"]             # {"abs": 0.21, ...}
@@ -116,7 +116,7 @@ def load_run(path: str | Path) -> Run:
     """
     folder = RunFolder.existing(Path(path))
     if not folder.finished:
-        raise InputError(f"{path} did not come to its end: go on with the command that began it and --resume")
+        raise InputError(f"{path} has not finished: go on with the command that began it and --resume")
     results = folder.read_results()
     if missing := [key for key in ("parameters", "flops") if key not in results]:
         raise InputError(
@@ -126,7 +126,7 @@ def load_run(path: str | Path) -> Run:
 
 
 def load_begun(path: Path) -> Run:
-    """The run in the folder `path` with the last checkpoint that it saved; it has no scores before its end.
+    """The run in the folder `path` with its last checkpoint; before its end it has no scores.
 
     Raises `InputError` for a folder in which no run has saved a checkpoint, and for a run by a newer version.
     """

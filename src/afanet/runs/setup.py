@@ -25,10 +25,10 @@ from afanet.tasks import Described, Task
 
 
 def open_whole(recipe: Recipe) -> Data:
-    """The recipe's data, all of them in order.
+    """The recipe's whole data set, checked.
 
-    Raises `InputError` for data that cannot be used, for the first problem found in their labels, for a person or scene
-    in two splits, for a split without a sample, and for outside code as `require_code` does.
+    Raises `InputError` for data that cannot be used, for the first problem in their labels, for a person or scene in
+    two splits, for a split without a sample, and for outside code as `require_code` does.
     """
     require_code(recipe)
     data = open_data(recipe.data.name, recipe.data.root, recipe.data.size, **recipe.data.options)
@@ -43,7 +43,7 @@ def open_whole(recipe: Recipe) -> Data:
 
 
 def open_tasks(recipe: Recipe) -> tuple[Data, dict[str, Task]]:
-    """The recipe's data, from their cache if there is one, and those of its tasks that the recipe wants learnt.
+    """The recipe's data, from their cache if there is one, and the tasks that the recipe trains.
 
     Raises `InputError` for data that cannot be used and for a task that they do not have.
     """
@@ -67,7 +67,7 @@ def data_cache(recipe: Recipe) -> Path:
 
 
 def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) -> nn.Module:
-    """The recipe's network for these tasks, its backbones with `weights`; raises `InputError` for endless tasks."""
+    """The recipe's network for these tasks, its backbones with `weights`; raises `InputError` for too many tasks."""
     if len(tasks) > MOST_TASKS:
         raise InputError(f"there are {len(tasks):,} tasks, expected at most {MOST_TASKS:,}: choose some with tasks")
     require_code(recipe)
@@ -98,7 +98,7 @@ def load_network(recipe: Recipe, tasks: Mapping[str, Described], weights: Path) 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Errors as they were raised, though loaders wrap a worker's in its traceback."""
+    """A context that raises errors as they were, without the traceback that loaders wrap around a worker's error."""
     try:
         yield
     except InputError as error:
@@ -107,7 +107,7 @@ def plain_errors() -> Iterator[None]:
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Sums in one order wherever torch has such a form; where it has none on CUDA, it computes all the same."""
+    """A context with sums in a fixed order wherever torch has such a form; elsewhere, on CUDA, it computes anyway."""
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The runs beside a run that repeat it with other seeds."""
+"""The runs next to a run that repeat it with other seeds."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from afanet.recipe.code import identified
 from afanet.runs.folder import MAY_DIFFER, leaves
 from afanet.runs.run import Run, load_run
 
-NOT_METHOD = (*MAY_DIFFER, "seed", "name", "data.root", "loggers", "devices")  # keys that make no other method
+NOT_METHOD = (*MAY_DIFFER, "seed", "name", "data.root", "loggers", "devices")  # keys that do not make another method
 
 
 def siblings(run: Run) -> list[Run]:
     """The runs beside `run` that differ from it in their seed alone, in the order of the seeds, itself among them.
 
-    Folders of anything else, of runs that did not come to their end, and those that may not be read are passed over.
+    Other folders, unfinished runs and unreadable folders are ignored.
     """
     by_seed = {run.recipe.seed: run}
     for path in sorted(run.path.absolute().parent.iterdir()):
         try:
-            other = load_run(path)
+            candidate = load_run(path)
         except (InputError, OSError):
             continue
-        if _recipe_and_data(other) == _recipe_and_data(run):
-            by_seed.setdefault(other.recipe.seed, other)
+        if _recipe_and_data(candidate) == _recipe_and_data(run):
+            by_seed.setdefault(candidate.recipe.seed, candidate)
     return [by_seed[seed] for seed in sorted(by_seed)]
 
 

@@ -1,4 +1,4 @@
-"""What can be learnt: a kind of task is one folder, with its head's shape, loss, metrics, labels and answers."""
+"""The kinds of task: each is one folder with its head's shape, loss, metrics, labels and results."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from afanet.tasks.segmentation.task import Segmentation
     from afanet.tasks.task import ColourBar, DenseTask, Legend, PooledTask, Swatches, Task
 
-# Each is imported when it is asked for: results and kinds do without torch, which tasks need.
+# Each is imported on first use: results and kinds need no torch, tasks do.
 _MODULES = {
     "classification.task": ("Classification",),
     "depth.task": ("Depth",),

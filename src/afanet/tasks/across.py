@@ -1,4 +1,4 @@
-"""How a loss sums over all processes that train together."""
+"""The sums of a loss over all processes that train together."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch import Tensor
 
 
 class Across:
-    """Sums and maxima over all processes; by itself of one process alone, where they are what they are given."""
+    """Sums and maxima over all processes; this base class is for a single process and returns its arguments."""
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum of `values` over the processes, through which gradients flow."""
         return values
 
     def mean(self, total: Tensor, count: Tensor) -> Tensor:
-        """The sum of all totals over the sum of all counts; 0 where nothing is counted anywhere.
+        """The sum of all totals over the sum of all counts; 0 if all counts are 0.
 
         >>> ALONE.mean(torch.tensor(6.0), torch.tensor(4)), ALONE.mean(torch.tensor(0.0), torch.tensor(0))
         (tensor(1.5000), tensor(0.))

@@ -34,10 +34,10 @@ def weighted_cross_entropy(
 
 
 def read_class_weights(task: str, classes: Sequence[str], options: Mapping[str, Any]) -> tuple[float, ...]:
-    """The weight of each class that `class_weights`, the one option of this loss, gives: in their order or by name.
+    """The weight of each class, from `class_weights`, the one option of this loss: in the classes' order or by name.
 
-    Classes that are not named weigh 1. Raises `InputError` for an unknown option or class, for another number of
-    weights than of classes, and for a weight that is no finite number above 0.
+    Classes that are not named have weight 1. Raises `InputError` for an unknown option or class, for another number of
+    weights than of classes, and for a weight that is not a finite number above 0.
 
     >>> read_class_weights("segmentation", ["floor", "wall", "bed"], {"class_weights": {"bed": 5}})
     (1.0, 1.0, 5.0)
@@ -53,9 +53,9 @@ def read_class_weights(task: str, classes: Sequence[str], options: Mapping[str, 
                 raise unknown(f"class of task '{task}'", name, classes)
         given = [named.get(name, 1) for name in classes]
     if not isinstance(given, list | tuple) or len(given) != len(classes):
-        found = f"{len(given)} numbers" if isinstance(given, list | tuple) else shown(given)
+        value = f"{len(given)} numbers" if isinstance(given, list | tuple) else shown(given)
         raise InputError(
-            f"class_weights of task '{task}' are {found}, expected one for each of its {len(classes)} classes, or some "
+            f"class_weights of task '{task}' are {value}, expected one for each of its {len(classes)} classes, or some "
             "by the classes' names"
         )
     for name, weight in zip(classes, given, strict=True):

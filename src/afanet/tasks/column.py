@@ -32,7 +32,7 @@ def _name(value: Any) -> Any:
 
 def distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) < len(names):
-        raise ValueError("in which a name stands twice")
+        raise ValueError("in which a name occurs twice")
     return names
 
 
@@ -43,8 +43,8 @@ Names = Annotated[tuple[Name, ...], Field(min_length=2), AfterValidator(distinct
 class Column(Declared):
     """The labels of one task in a manifest; its fields are the keys with which a recipe declares the task.
 
-    `remark` is what a person should know of the declaration that `afanet data init` writes. `example` has keys and
-    values for those fields that have no default.
+    `remark` is a comment for the declaration that `afanet data init` writes. `example` has keys and values for the
+    fields without a default.
     """
 
     remark: ClassVar[str] = ""
@@ -56,7 +56,7 @@ class Column(Declared):
 
     @abstractmethod
     def encode(self, cells: pa.Array) -> tuple[Any, Bools]:
-        """Cells (N,) as compact values, and which of them can be used; what empty ones give is ignored."""
+        """Cells (N,) as compact values, and which of them can be used; the values of empty cells are ignored."""
 
     @abstractmethod
     def complain(self, name: str, cell: str) -> str:
@@ -74,8 +74,8 @@ class ValueColumn(Column):
 class FileColumn(Column):
     """A column that holds the paths of files, each with a value for every pixel of its image.
 
-    `afanet data init` takes the files in a folder of one of the names in `folders`, with an ending in `endings`, for
-    labels of this kind.
+    `afanet data init` treats files with an ending in `endings`, in a folder with a name in `folders`, as labels of this
+    kind.
     """
 
     folders: ClassVar[tuple[str, ...]] = ()
@@ -83,7 +83,7 @@ class FileColumn(Column):
 
     @classmethod
     def guess(cls, files: Sequence[Path]) -> tuple[dict[str, Any], str]:
-        """How a recipe declares a task with labels in `files`, without its kind, and what was seen in them."""
+        """The declaration of a task with labels in `files`, without its kind, and a remark on their contents."""
         return {}, ""
 
     @abstractmethod
@@ -100,7 +100,7 @@ class FileColumn(Column):
 
 
 def usable_paths(cells: pa.Array) -> Bools:
-    """Which cells are paths that stay below the data's root; symbolic links are the owner's own affair.
+    """Which cells are paths that stay below the data's root; symbolic links are left to the owner of the data.
 
     >>> usable_paths(pa.array(["a/b.jpg", "/etc/x.jpg", "../b.jpg", "a/../b.jpg", "C:x.jpg", "..a.jpg"])).tolist()
     [True, False, False, False, False, True]

@@ -1,4 +1,4 @@
-"""What can be said of a task without its data: enough to build its head and to read its figures."""
+"""Descriptions of tasks without their data: enough to build a task's head and to read its scores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OUTPUTS: dict[str, type[Dense] | type[Pooled]] = {"dense": Dense, "pooled": Pool
 
 
 class Described(Protocol):
-    """What every `Task` says of itself, and what a run keeps of it: see there."""
+    """The attributes that describe a `Task` (see there), which a run keeps."""
 
     @property
     def name(self) -> str: ...
@@ -34,7 +34,7 @@ class Described(Protocol):
 
 @dataclass(frozen=True)
 class Description:
-    """A task as a run keeps it, for when the data that it came with are gone.
+    """A task as a run keeps it, for use without the run's data.
 
     >>> from afanet.tasks import Classification
     >>> kept = Description.of(Classification("age", ["young", "old"])).as_json()
@@ -46,7 +46,7 @@ class Description:
     output: Output
     main_metric: str
     higher_is_better: dict[str, bool]
-    meaning: dict[str, Any]  # empty for a run of before it was kept
+    meaning: dict[str, Any]  # empty for older runs
 
     @classmethod
     def of(cls, task: Described) -> Description:

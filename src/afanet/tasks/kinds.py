@@ -1,4 +1,4 @@
-"""The kinds of task: one room and one row each, and more from outside."""
+"""The kinds of task: one folder and one row each, and more from outside."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Kind:
     Args:
         task: the `Task`: what the head gives, the loss, the metrics, and how a prediction is drawn; needs torch.
         column: the `Column`: how a manifest's labels of this kind are declared, read, guessed and checked.
-        result: the `Result`: what an answer for a photo is, how it is drawn and saved; NumPy and Pillow alone.
+        result: the `Result`: the answer for a photo, and how it is drawn and saved; needs only NumPy and Pillow.
 
-    The package's own kinds give each part as `module:Class`, which is imported when it is asked for.
+    The package's own kinds give each part as `module:Class`, which is imported on first use.
     """
 
     task: type[Task] | str
@@ -65,16 +65,16 @@ def _read(name: str, given: object) -> Kind:
 
 
 ROOMS = ("segmentation", "depth", "normals", "classification", "ordinal", "multi_label", "regression")
-ALIASES = {"multi-label": "multi_label"}  # how manifests spelt it before
+ALIASES = {"multi-label": "multi_label"}  # older spellings in manifests
 KINDS: Registry[Kind] = Registry(
     "task", "kind of task", {name: f"afanet.tasks.{name}:KIND" for name in ROOMS}, read=_read
 )
 
 
 def register_task(name: str, kind: Kind) -> None:
-    """Make a kind of task known under a name, as manifests declare it.
+    """Register a kind of task under the name by which manifests declare it.
 
-    Raises `InputError` for a name of the package's own kinds or that is no word, and for what is no `Kind`.
+    Raises `InputError` for a name of the package's own kinds, for one that is no word, and for anything but a `Kind`.
 
     >>> register_task("depth", KINDS["depth"])
     Traceback (most recent call last):
@@ -85,10 +85,9 @@ def register_task(name: str, kind: Kind) -> None:
 
 
 def read_task(described: Described) -> Task:
-    """The task that a description is of, with the same `estimate`, `predict` and `meaning`; its loss is the usual one.
+    """The task of a description, with the same `estimate`, `predict` and `meaning`, and the default loss.
 
-    Raises `InputError` for a description without a meaning, as the first runs have, and for one that was kept by
-    another version.
+    Raises `InputError` for a description without a meaning, as in the first runs, and for one of another version.
 
     >>> from afanet.tasks import Depth, Description
     >>> read_task(Description.of(Depth(max_metres=8))).meaning["far"]
@@ -106,7 +105,7 @@ def read_task(described: Described) -> Task:
 
 
 def kind_of(task: str, meaning: Mapping[str, Any]) -> Kind:
-    """The kind of which a task's meaning is; raises `InputError` for one that is not known here."""
+    """The kind of a task, by its meaning; raises `InputError` for an unknown kind."""
     name = str(meaning.get("kind"))
     if name not in KINDS:
         raise InputError(
@@ -118,7 +117,7 @@ def kind_of(task: str, meaning: Mapping[str, Any]) -> Kind:
 def read_estimate(
     task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]
 ) -> Result:
-    """The result for one photo of `size` = (H, W) that the estimate of a task stands for, by its meaning.
+    """The result for one photo of `size` = (H, W), from the estimate of a task and its meaning.
 
     >>> meaning = {"kind": "regression", "unit": "years", "decimals": 1}
     >>> str(read_estimate("age", meaning, np.float32(31.42), (480, 640)))
@@ -128,9 +127,9 @@ def read_estimate(
 
 
 def meaning_fault(meaning: object, referred: bool = False) -> str | None:
-    """What in a task's meaning cannot be, in words; None if all is as `Task.meaning` gives it.
+    """What is invalid in a task's meaning, in words; None if all is as `Task.meaning` gives it.
 
-    A kind that is a reference to outside code is looked into only if `referred`: its code is run for that.
+    A kind that is a reference to outside code is checked only if `referred`, because the check runs its code.
 
     >>> meaning_fault({"kind": "classification", "classes": ["hall", "attic"]})
     >>> meaning_fault({"kind": "depth", "far": -1.0, "colours": [[0, 0, 0]]})

@@ -1,4 +1,4 @@
-"""Targets with a value for every pixel whose values change with the view."""
+"""Dense targets whose values change with the view."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torchvision import tv_tensors
 
 
 class Map(tv_tensors.Mask):
-    """A map that crops like a mask and is never interpolated, and knows what a mirror and a nearer view do to it.
+    """A map that crops like a mask and is never interpolated; its values follow a mirror and a nearer view.
 
-    A kind whose values do not depend on the view, such as class ids, needs a plain `tv_tensors.Mask` only.
+    A kind whose values do not depend on the view, such as class ids, needs only a plain `tv_tensors.Mask`.
     """
 
     def mirrored(self) -> Self:

@@ -1,4 +1,4 @@
-"""Checks of what a run or a file says of its tasks' estimates, made before anything is built or drawn by it."""
+"""Checks of the description of tasks in a run or a file, made before anything is built or drawn from it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 MOST = 65_536  # classes, labels and colours of a task
 DECIMALS = 400  # of a number, at most: the smallest that there is has fewer
 
-Check = tuple[str, Callable[[Any], bool]]  # what is expected, and whether a value is that
+Check = tuple[str, Callable[[Any], bool]]  # the expectation in words, and whether a value meets it
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number, and no truth value."""
-    largest = sys.float_info.max  # which a whole number of JSON may pass
+    """Whether it is a finite number and no boolean."""
+    largest = sys.float_info.max  # which an integer in JSON may exceed
     return isinstance(value, int | float) and not isinstance(value, bool) and -largest <= value <= largest
 
 

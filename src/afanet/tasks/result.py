@@ -1,4 +1,4 @@
-"""What an answer for one photo is: every kind of task says so with NumPy and Pillow alone."""
+"""The result of a task for one photo, with NumPy and Pillow alone."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ CARD = 360  # width of a picture, pixels
 
 
 class Result(ABC):
-    """What a network says of one photo for one `task`.
+    """The answer of a network for one photo and one `task`.
 
-    `expected` has a check for each key of the kind's meaning (see `Task.meaning`), those of `optional` may be missing;
-    `reads` says in a model card what an estimate is, `limits` what to beware of.
+    `expected` has a check for each key of the kind's meaning (see `Task.meaning`); keys in `optional` may be missing.
+    `reads` says in a model card what an estimate is, `limits` what users should beware of.
     """
 
     task: str
@@ -38,7 +38,7 @@ class Result(ABC):
 
     @classmethod
     def meaning_fault(cls, meaning: Mapping[str, Any]) -> str | None:
-        """What in a meaning of this kind cannot be, in words; None if nothing."""
+        """What is invalid in a meaning of this kind, in words; None if nothing."""
         for key, (expected, fits) in cls.expected.items():
             if key not in meaning and key in cls.optional:
                 continue
@@ -50,7 +50,7 @@ class Result(ABC):
 
     @classmethod
     def undo(cls, estimate: NDArray[np.float32], mirrored: bool, scale: float) -> NDArray[np.float32]:
-        """The values of estimates (B, C, H, W) of a view, as they are without it.
+        """Estimates (B, C, H, W) of a view, turned back into estimates of the photo.
 
         The view was `mirrored` left to right, and showed everything `scale` times as large; the pixels have been moved
         back already.
@@ -60,7 +60,7 @@ class Result(ABC):
     @classmethod
     @abstractmethod
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
-        """The result that an estimate decides, for a photo of `size` = (H, W)."""
+        """The result from an estimate, for a photo of `size` = (H, W)."""
 
     @abstractmethod
     def picture(self) -> Pixels:
@@ -72,7 +72,7 @@ class Result(ABC):
 
     @abstractmethod
     def save(self, folder: str | Path, name: str) -> list[Path]:
-        """Write files called `name` into folders of `folder` that are called as the task, and return their paths."""
+        """Write files called `name` into folders of `folder` that are named after the task; returns their paths."""
 
 
 class DenseResult(Result):
@@ -93,7 +93,7 @@ class DenseResult(Result):
 
 
 class PooledResult(Result):
-    """A result that can be said in words."""
+    """A result that can be put in words."""
 
     @abstractmethod
     def __str__(self) -> str:

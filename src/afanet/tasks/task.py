@@ -1,4 +1,4 @@
-"""What every task must say of itself: a new kind of task is one file that fills this in."""
+"""The interface of every task; a new kind of task implements it in one file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from afanet.tasks.described import Described
 class Task(ABC):
     """One thing to learn from an image; a network's output and a sample's target share its `name`.
 
-    `kind` is the name of its kind, under which that is registered. `output` is what the network's head must give.
-    `higher_is_better` has one entry for every metric, and `main_metric` is the one that represents the task where there
-    is room for only one. `names` are its classes or labels; there are none where targets are numbers.
+    `kind` is the name under which its kind is registered. `output` is what the network's head returns.
+    `higher_is_better` has one entry for every metric, and `main_metric` represents the task where there is room for
+    only one metric. `names` are its classes or labels; tasks with numbers as targets have none.
     """
 
     kind: str
@@ -36,13 +36,13 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
-        """The mean loss of what is labelled, in float32; without any label 0, with zero gradient.
+        """The mean loss over all labels, in float32; without any label 0, with zero gradient.
 
-        The mean is over what all processes have labelled, which `across` sums over.
+        The mean is over the labels of all processes, which `across` sums over.
         """
 
     def with_loss(self, options: Mapping[str, Any]) -> Self:
-        """This task with another loss, as a recipe's `losses` says; raises `InputError` for what its kind cannot do."""
+        """This task with another loss, by a recipe's `losses`; raises `InputError` for options that its kind lacks."""
         raise InputError(
             f"task '{self.name}' is of kind {type(self).__name__}, whose loss takes no options, found "
             f"{', '.join(options) or 'none'}: take it out of losses"
@@ -54,42 +54,42 @@ class Task(ABC):
 
     @abstractmethod
     def labelled(self, target: Tensor) -> Tensor:
-        """Where a target, or a batch of them, says something: bool, of the target's shape or of one channel of it."""
+        """Where a target, or a batch of them, is labelled: bool, of the target's shape or of one channel of it."""
 
     def tally(self, target: Tensor) -> Tensor:
         """How often each of `names` occurs in a target, int64 (len(names),)."""
         return torch.bincount(target[self.labelled(target)].flatten().long(), minlength=len(self.names))
 
     def fault(self, target: Tensor) -> str | None:
-        """What makes a target as it lies on disk unusable, in words; None if nothing does."""
+        """What makes a target on disk unusable, in words; None if nothing does."""
         values = target[self.labelled(target)]
         outside = values[(values < 0) | (values >= len(self.names))]
         return f"label {outside[0]}, expected 0 to {len(self.names) - 1}" if len(outside) else None
 
     @abstractmethod
     def predict(self, logits: Tensor) -> Tensor:
-        """The prediction that `logits` stand for, in the form and units of the target."""
+        """The prediction from `logits`, in the form and units of the target."""
 
     @abstractmethod
     def estimate(self, logits: Tensor) -> Tensor:
-        """What `logits` say before anything is decided, float32: probabilities, or values in the target's units.
+        """The estimate from `logits` before any decision, float32: probabilities, or values in the target's units.
 
-        Estimates of several views of an image can be averaged, and `predict` is what they decide.
+        Estimates of several views of an image can be averaged; `predict` decides from them.
         """
 
     @property
     @abstractmethod
     def meaning(self) -> dict[str, Any]:
-        """What an estimate has to be read by, as JSON: its `kind`, and the kind's names, units and colours."""
+        """The description needed to read an estimate, as JSON: its `kind`, and the kind's names, units and colours."""
 
     @classmethod
     @abstractmethod
     def from_described(cls, described: Described) -> Self:
-        """The task that a run describes so, with the usual loss; its `meaning` has been checked."""
+        """The task of a run's description, with the default loss; its `meaning` has been checked."""
 
     @abstractmethod
     def change(self, before: Tensor, after: Tensor) -> str:
-        """What changed between the logits of two passes over one image, as a clause such as "moved by 0.1 m"."""
+        """The change between the logits of two passes over one image, as a clause such as "moved by 0.1 m"."""
 
     @abstractmethod
     def metrics(self) -> MetricCollection:
@@ -128,7 +128,7 @@ class Readout:
 
 @dataclass(frozen=True)
 class ErrorBins:
-    """Equal bins from 0 to `most` by which errors are charted: the chart's title, and its axis."""
+    """Equal bins from 0 to `most` for a chart of errors, with the chart's title and axis."""
 
     most: float
     title: str
@@ -159,10 +159,10 @@ class DenseTask(Task):
 
     @abstractmethod
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """How wrong one prediction is at each pixel, float32 (H, W); no number where there is no label."""
+        """How wrong one prediction is at each pixel, float32 (H, W); NaN where there is no label."""
 
     def binned_errors(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Of a batch, the sum of errors in each of the `bins` and the pixels in it, float64 (2, len(bins))."""
+        """For a batch, the sum of errors and the number of pixels in each of the `bins`, float64 (2, len(bins))."""
         raise NotImplementedError(f"{type(self).__name__} has no bins")
 
     def change(self, before: Tensor, after: Tensor) -> str:
@@ -176,7 +176,7 @@ class DenseTask(Task):
 
 
 class PooledTask(Task):
-    """A task with one value for the whole image, which can be said in a word."""
+    """A task with one value for the whole image, which fits in a word."""
 
     unit = "of probability"  # of estimates, in a sentence
 

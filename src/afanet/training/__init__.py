@@ -1,5 +1,5 @@
 """Training and evaluation on Lightning, from recipes.
 
-Nothing is imported here: a recipe can be read (`recipe.load`) without loading torch or Lightning, which
+This file imports nothing: reading a recipe (`recipe.load`) loads neither torch nor Lightning, which
 `training.run` needs.
 """

@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def parameters(network: nn.Module) -> int:
-    """Trainable values, those that branches share counted once.
+    """Trainable values; those that branches share count once.
 
     >>> parameters(nn.Linear(3, 2))
     8

@@ -1,4 +1,4 @@
-"""What is looked at once an epoch: do the tasks' gradients agree, and what do the fusion layers let through."""
+"""Measured once an epoch: how far the tasks' gradients agree, and how much the fusion layers let through."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def gradient_cosines(
 ) -> dict[str, float]:
     """The cosine between the gradients that two tasks' losses have in the parameters they share, for each pair.
 
-    -1 where they pull apart, 1 where they agree; `average` is applied to each gradient first. Nothing without
-    shared parameters; no number for a task without a gradient.
+    -1 where they pull apart, 1 where they agree; `average` is applied to each gradient first. The dict is empty without
+    shared parameters; the cosine of a task without a gradient is NaN.
 
     >>> w = nn.Parameter(torch.ones(2))
     >>> gradient_cosines([w[0], w.sum()], ["a", "b"], [w], average=lambda gradient: gradient)
@@ -45,10 +45,10 @@ def _product(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
 
 
 def gate_statistics(network: nn.Module, images: Tensor) -> dict[str, float]:
-    """For each fusion layer the mean and the spread of what a task keeps of its own, by kind of gate.
+    """For each fusion layer, the mean and the spread of the share that a task keeps of its own, by kind of gate.
 
-    A layer has gates by channel, by pixel or both. 1 where a task keeps to itself, 1 / N where it takes as much of each
-    other. `network` is called in eval mode.
+    A layer has gates by channel, by pixel or both. The share is 1 where a task keeps to itself, 1 / N where it takes
+    equally from all. `network` is called in eval mode.
     """
     statistics: dict[str, float] = {}
     if not any(layer.offers_gates for layer in fusion_layers(network).values()):

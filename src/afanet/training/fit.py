@@ -1,4 +1,4 @@
-"""Training a prepared job to its end, and the scores of what it learnt."""
+"""Training a prepared job to its end, and scoring the network it learnt."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def fit(job: Job, folder: RunFolder) -> None:
         scores = score_splits(job, fabric, learner.scored, what_to_do(folder, learner.step))
         loop.close(scores["tasks"])
     if learner.skipped:
-        say(f"{learner.skipped} of {learner.step} steps were left out, for a loss that was not finite")
+        say(f"{learner.skipped} of {learner.step} steps were left out because a loss was not finite")
     if fabric.is_global_zero:
         seconds = {"training": loop.seconds, "evaluation": perf_counter() - trained}
         folder.write(folder.metrics, _results(job, loop, scores, content, seconds, cost))
@@ -64,8 +64,8 @@ def fit(job: Job, folder: RunFolder) -> None:
 
 
 def score_splits(job: Job, fabric: Fabric, network: nn.Module, advice: str) -> dict[str, Scores]:
-    """The scores of every split that is scored at the end; raises `InputError`, with `advice`, where they are none."""
-    network = fabric.to_device(channels_last(network))  # as in training, for the last bit's sake
+    """The scores of every split that is scored at the end; raises `InputError`, with `advice`, for faulty ones."""
+    network = fabric.to_device(channels_last(network))  # as in training, so that the last bits are equal
     scores = {}
     for key, split in scored_splits(job.data).items():
         scored = score(fabric, network, job.tasks, job.data, split, job.recipe)

@@ -1,4 +1,4 @@
-"""Everything that training needs, built from a recipe and checked before anything is learnt."""
+"""Everything that training needs, built from a recipe and checked before training begins."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Job:
 def prepare(recipe: Recipe) -> Job:
     """Build what `recipe` names, with the weights that training begins with.
 
-    Raises `InputError` for anything that the recipe names and that cannot be used, alone or together.
+    Raises `InputError` for anything in the recipe that cannot be used, alone or together.
     """
     torch.manual_seed(recipe.seed)
     data, tasks = open_tasks(recipe)

@@ -1,4 +1,4 @@
-"""A network and everything that learns with it: one step of training, and the whole of its state."""
+"""A network and everything that learns with it: one training step, and the whole state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Learner:
     """Learns several tasks from batches of images, `steps` times.
 
     `network(images)` gives `{task: logits}` for the tasks in `tasks`. Every step draws its random numbers (dropout,
-    random weights) from the recipe's seed and its own number alone, so that what was drawn before does not matter.
+    random weights) from the recipe's seed and the step's number alone, so that earlier draws do not matter.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Learner:
         return self.average.module if self.average is not None else self.network
 
     def weights(self) -> dict[str, Tensor]:
-        """Every number with a fraction that is trained, averaged or kept beside these, by name."""
+        """Every floating-point tensor that is trained, averaged or kept beside these, by name."""
         parts: dict[str, nn.Module] = {"": self.network, "balancing.": self.balancer}
         if self.average is not None:
             parts["average."] = self.average.module
@@ -70,7 +70,7 @@ class Learner:
         return {name: tensor for name, tensor in state.items() if tensor.is_floating_point()}
 
     def train(self) -> None:
-        """Set the network to training, but for norms that are frozen."""
+        """Put the network in training mode, except frozen norms."""
         self.network.train()
         for norm in self.frozen:
             norm.eval()
@@ -85,7 +85,7 @@ class Learner:
     def learn(self, batches: Sequence[Batch], measure: bool = False) -> tuple[Tensor, Tensor | None]:
         """One step on `batches`, whose gradients are averaged: each task's loss, and with `measure` the whole norm.
 
-        A loss that is no finite number leaves everything as it was where the recipe says to skip, and is counted.
+        If a loss is not finite and the recipe says to skip, nothing changes except the count of skipped steps.
         """
         self._seed()
         set_rates(self.optimizer, factor(self.recipe.schedule, self.step, self.steps, self.recipe.epochs))
@@ -123,9 +123,9 @@ class Learner:
         return total, norm
 
     def cosines(self, batch: Batch) -> dict[str, float]:
-        """How far the tasks' gradients agree on a batch, by pair; nothing is learnt from it.
+        """How far the tasks' gradients agree on a batch, by pair; the network learns nothing from it.
 
-        Nothing where a gradient guard stands, which a backward pass for each task would count and mislead.
+        Empty with a gradient guard, because one backward pass for each task would mislead it and its counts.
         """
         if self.guards:
             return {}
@@ -148,7 +148,7 @@ class Learner:
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on where the learner stood whose `state` this is."""
+        """Go on from the `state` of another learner."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.balancer.load_state(state["balancing"])
@@ -169,17 +169,17 @@ class Learner:
         return nn.utils.clip_grad_norm_(self.parameters, float("inf") if limit is None else limit)
 
 
-def draw_seed(*numbers: object) -> int:
-    """A seed for torch that these numbers decide, 63 bits.
+def draw_seed(*values: object) -> int:
+    """A 63-bit seed for torch, decided by these values.
 
     >>> draw_seed(0, "step", 1) == draw_seed(0, "step", 1), draw_seed(0, "step", 1) == draw_seed(0, "step", 2)
     (True, False)
     """
-    return int.from_bytes(blake2b(repr(numbers).encode(), digest_size=8).digest(), "big") >> 1
+    return int.from_bytes(blake2b(repr(values).encode(), digest_size=8).digest(), "big") >> 1
 
 
 def freeze_norms(network: nn.Module) -> list[nn.Module]:
-    """The batch norms of the backbones, whose weights learn nothing from here on; they must be kept in eval mode."""
+    """Freeze the weights of the backbones' batch norms; returns the norms, which must be kept in eval mode."""
     norms: list[nn.Module] = [
         module
         for name, module in network.named_modules()
@@ -191,7 +191,7 @@ def freeze_norms(network: nn.Module) -> list[nn.Module]:
 
 
 class WithoutStatistics:
-    """A context in which batch norms use their batches' statistics and keep nothing of them."""
+    """A context in which batch norms use their batches' statistics and do not update their running ones."""
 
     def __init__(self, network: nn.Module) -> None:
         self.norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]

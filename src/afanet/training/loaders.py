@@ -1,6 +1,6 @@
-"""The stream of training batches: which samples, in which order, and how augmented, by the seed and the place alone.
+"""Training batches: the samples, their order and their augmentation, decided by the seed and the position alone.
 
-Nothing of it depends on what was drawn before, on the number of workers or on how often training was interrupted.
+Earlier draws, the number of workers and interruptions of training change nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Draw = tuple[int, int]  # which draw of the whole run, and the sample's index
 
 
 class Seeded(Dataset[Sample]):
-    """A split whose random transforms are decided by the seed and the number of the draw; of `crop` each, if given."""
+    """A split whose random transforms depend on the seed and the number of the draw; with `crop`, it crops too."""
 
     def __init__(self, split: Split, seed: int, crop: tuple[int, int] | None = None) -> None:
         self.split = split
@@ -40,10 +40,10 @@ class Seeded(Dataset[Sample]):
 
 
 class Order(Sampler[list[Draw]]):
-    """The batches of one epoch that one of several processes trains on, from a place on.
+    """The batches of one epoch that one of several processes trains on, from batch `first` on.
 
-    Every epoch has an order of its own, of which a batch is the next `batch_size` samples; process r of W takes every
-    W-th of them from the r-th on. A last batch that is not full is left out, if others are.
+    Every epoch has an order of its own. A batch is the next `batch_size` samples in it; process r of W takes every W-th
+    of them from the r-th on. An incomplete last batch is left out, unless it is the only one.
     """
 
     def __init__(self, data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> None:
@@ -61,15 +61,15 @@ class Order(Sampler[list[Draw]]):
     def __iter__(self) -> Iterator[list[Draw]]:
         order = epoch_order(self.length, self.shares, self.seed, self.epoch)
         for batch in range(self.first, len(self)):
-            places = range(batch * self.size + self.rank, (batch + 1) * self.size, self.world)
-            yield [(self.epoch * self.length + place, int(order[place])) for place in places]
+            positions = range(batch * self.size + self.rank, (batch + 1) * self.size, self.world)
+            yield [(self.epoch * self.length + position, int(order[position])) for position in positions]
 
 
 def train_loader(data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> DataLoader[Sample]:
     """The training batches of process `rank` of `world`; its `batch_sampler` is an `Order`.
 
-    Raises `InputError` for batches of one image, which batch norm cannot train on, for batches that cannot be shared
-    out evenly, for a crop that is larger than the images, and for batches that this machine's memory does not hold.
+    Raises `InputError` for batches of one image, which batch norm cannot train on, for batches that do not divide
+    evenly among the processes, for a crop larger than the images, and for batches larger than this machine's memory.
     """
     (height, width), (rows, columns) = recipe.data.size, recipe.data.window
     if rows > height or columns > width:
@@ -104,7 +104,7 @@ def train_loader(data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> D
 def scoring_loader(data: Data, split: Split, recipe: Recipe, rank: int = 0, world: int = 1) -> DataLoader[Sample]:
     """The share of a split that process `rank` of `world` scores, in its order, to the last sample.
 
-    The recipe may be one of a larger machine: then as many workers read as this one bears.
+    If the recipe asks for more workers than this machine can run, fewer read.
     """
     return DataLoader(
         split,
@@ -116,7 +116,7 @@ def scoring_loader(data: Data, split: Split, recipe: Recipe, rank: int = 0, worl
     )
 
 
-@cache  # said once
+@cache  # so that it prints once
 def _workers_here(wanted: int, most: int) -> int:
     if wanted > most:
         machine = f"a machine of {limits.cores()} cores"

@@ -1,4 +1,4 @@
-"""The training loop: epochs of steps, what is logged of them, and checkpoints from which they go on exactly."""
+"""The training loop: epochs of steps, their log, and checkpoints from which training resumes exactly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from afanet.training.learner import Learner
 from afanet.training.loaders import Order, train_loader
 from afanet.training.records.log import Log
 from afanet.training.records.loggers import logger_runs, open_loggers
-from afanet.training.records.nonfinite import LossWatch
+from afanet.training.records.nonfinite import LossCheck
 from afanet.training.scoring import Scored, score
 from afanet.training.selection import Selection
 
@@ -33,7 +33,7 @@ MEASURED_EVERY = 50  # steps between measurements of the gradient's norm
 
 
 class Loop:
-    """Trains a learner to the end of its recipe; `saved` is the state of an earlier one that it goes on from."""
+    """Trains a learner to the end of its recipe; `saved` is the state of an earlier loop to resume from."""
 
     def __init__(self, learner: Learner, data: Data, folder: RunFolder, saved: Mapping[str, Any]) -> None:
         recipe, fabric = learner.recipe, learner.fabric
@@ -51,7 +51,7 @@ class Loop:
             self.seconds = saved["seconds"]
             self.selection.load_state(saved["selection"])
         self.log = self._open_log(saved.get("loggers", {})) if fabric.is_global_zero else None
-        self.watch = LossWatch(list(learner.tasks), folder.path, fabric.device, stop=not recipe.skip_nonfinite)
+        self.loss_check = LossCheck(list(learner.tasks), folder.path, fabric.device, stop=not recipe.skip_nonfinite)
         self.last_saved = learner.step if saved else None
 
     def run(self) -> None:
@@ -66,7 +66,7 @@ class Loop:
                     losses, norm = learner.learn(batches, measure)
                     self._count(losses, norm, batches)
                     self.seconds = perf_counter() - started
-                    bar.advance(losses=self.watch.last)
+                    bar.advance(losses=self.loss_check.last)
                     every = self.recipe.checkpoint_every
                     if learner.step >= learner.steps:
                         break
@@ -75,9 +75,9 @@ class Loop:
                 self._end_epoch(bar, batches[-1])
 
     def save(self) -> None:
-        """Write the checkpoint, by the first process; all others wait.
+        """Write the checkpoint in the main process; the others wait.
 
-        Raises `InputError` where a loss or a weight is not finite; the checkpoint before stays.
+        Raises `InputError` where a loss or a weight is not finite; the earlier checkpoint stays.
         """
         self.require_finite()
         if self.fabric.is_global_zero and self.last_saved != self.learner.step:
@@ -86,8 +86,8 @@ class Loop:
         self.fabric.barrier()
 
     def require_finite(self) -> None:
-        """Raise `InputError` where a loss that was not looked at yet, or a weight, is not finite."""
-        self.watch.finish()
+        """Raise `InputError` where a loss that was not checked yet, or a weight, is not finite."""
+        self.loss_check.finish()
         if names := find_nonfinite(self.learner.weights()):
             raise InputError(
                 f"after step {self.learner.step} of {self.learner.steps} the weights are not finite ({names}), so that "
@@ -103,14 +103,14 @@ class Loop:
             )
 
     def close(self, scores: Mapping[str, Mapping[str, float]]) -> None:
-        """Log the figures of the test split, and end the log."""
+        """Log the scores on the test split, and close the log."""
         if self.log:
-            figures = {f"test/{task}/{key}": value for task, found in scores.items() for key, value in found.items()}
-            self.log.scalars(figures, self.learner.step)
+            values = {f"test/{task}/{key}": value for task, of_task in scores.items() for key, value in of_task.items()}
+            self.log.scalars(values, self.learner.step)
             self.log.close()
 
     def state(self) -> dict[str, Any]:
-        """All that decides how training goes on, and what is logged of it."""
+        """Everything that decides how training and its log go on."""
         return {
             "learner": self.learner.state(),
             "sums": self.sums,
@@ -126,7 +126,7 @@ class Loop:
         return Log(self.folder.log, self.learner.step, loggers)
 
     def _batches(self) -> Iterator[list[Batch]]:
-        """The batches of the epoch that the learner stands in, from its place on, as many as a step takes."""
+        """The remaining batches of the learner's current epoch, as many at a time as a step takes."""
         epoch, done = divmod(self.learner.step, self.per_epoch)
         self.order.epoch, self.order.first = epoch, done * self.recipe.optimizer.accumulate
         batches = (self.fabric.to_device(batch) for batch in self.loader)
@@ -134,9 +134,9 @@ class Loop:
             yield list(islice(batches, min(self.recipe.optimizer.accumulate, len(self.order))))
 
     def _count(self, losses: Tensor, norm: Tensor | None, batches: list[Batch]) -> None:
-        self.watch.add(self.learner.step - 1, losses, batches)
+        self.loss_check.add(self.learner.step - 1, losses, batches)
         counted = torch.cat([losses, losses.new_ones(1)])
-        self.sums += torch.where(losses.isfinite().all(), counted, 0)  # a step that was left out counts nowhere
+        self.sums += torch.where(losses.isfinite().all(), counted, 0)  # a skipped step does not count
         if norm is not None and self.log:
             values = {"gradient_norm": float(norm)}
             if (weights := self.learner.balancer.weights()) is not None:
@@ -161,7 +161,9 @@ class Loop:
         scored = None
         if self.data.validation is not None:
             scored = score(fabric, learner.scored, learner.tasks, self.data, self.data.validation, self.recipe)
-            row |= {f"validation/{task}/{key}": v for task, found in scored.scores.items() for key, v in found.items()}
+            row |= {
+                f"validation/{task}/{key}": v for task, of_task in scored.scores.items() for key, v in of_task.items()
+            }
         if self.log:
             self.log.epoch(row)
         self.require_finite()
@@ -175,18 +177,18 @@ class Loop:
         self.save()
 
     def _require_learnt(self, epoch: int, means: list[float]) -> None:
-        """Raise `InputError` where every step of the epoch was left out, so that its losses have no `means`."""
+        """Raise `InputError` where every step of the epoch was skipped, so that its losses have no `means`."""
         if not any(map(math.isnan, means)):
             return
-        task, loss = next((task, loss) for task, loss in self.watch.last.items() if not math.isfinite(loss))
-        first = (epoch - 1) * self.per_epoch + 1
+        task, loss = next((task, loss) for task, loss in self.loss_check.last.items() if not math.isfinite(loss))
+        first_step = (epoch - 1) * self.per_epoch + 1
         raise InputError(
-            f"every step of epoch {epoch} ({first} to {self.learner.step}) was left out, for the loss of task "
+            f"every step of epoch {epoch} ({first_step} to {self.learner.step}) was left out, because the loss of task "
             f"'{task}' was {loss}: look at its labels, or {what_to_do(self.folder, self.last_saved)}"
         )
 
     def _select(self, scored: Scored, epoch: int) -> None:
-        """Keep the weights of the best epoch by the validation split; one whose scores are no numbers never is it."""
+        """Keep the weights of the best epoch by the validation split; one with a faulty score is never best."""
         self.fault = scored.fault
         if scored.fault:
             say(f"epoch {epoch} is not selected: on the validation split, {scored.fault}")
@@ -203,23 +205,23 @@ class Loop:
         return pictures(batch, {name: task.predict(logits[name]) for name, task in tasks.items()}, tasks)
 
     def _guard_rates(self) -> dict[str, float]:
-        """In what share of the epoch's backward passes each guard kept a branch's own gradient."""
+        """The share of the epoch's backward passes in which each guard kept a branch's own gradient."""
         rates: dict[str, float] = {}
         for name, guard in self.learner.guards.items():
             shares = (guard.acted / guard.passes.clamp(min=1)).tolist()
-            place = name.removeprefix("fusion.").removesuffix(".guard")
-            rates |= {f"guard/{place}/{task}": share for task, share in zip(self.learner.tasks, shares, strict=True)}
+            layer = name.removeprefix("fusion.").removesuffix(".guard")
+            rates |= {f"guard/{layer}/{task}": share for task, share in zip(self.learner.tasks, shares, strict=True)}
             guard.acted.zero_()
             guard.passes.zero_()
         return rates
 
 
 def steps_per_epoch(batches: int, recipe: Recipe) -> int:
-    """How often the optimiser moves in an epoch of so many batches; batches beyond a whole step are left out."""
+    """The optimiser's steps in an epoch of so many batches; batches beyond a whole step are left out."""
     return max(1, batches // recipe.optimizer.accumulate)
 
 
 def total_steps(batches: int, recipe: Recipe) -> int:
-    """How often the optimiser moves in the whole run."""
+    """The optimiser's steps in the whole run."""
     steps = steps_per_epoch(batches, recipe) * recipe.epochs
     return min(steps, recipe.steps) if recipe.steps else steps

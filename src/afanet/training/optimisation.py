@@ -1,4 +1,4 @@
-"""Which parameter learns how fast: groups by part of the network, and the schedule over the run."""
+"""How fast each parameter learns: groups by part of the network, and the schedule over the run."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def part_of(name: str) -> str:
 def parameter_groups(network: nn.Module, recipe: OptimizerRecipe) -> list[dict[str, Any]]:
     """Every trainable parameter in exactly one group, by part and by whether it decays.
 
-    Norms and biases do not decay, unless `decay_all` says so. Raises `ValueError` for a parameter of no part: nothing
-    trainable may be left out of the optimiser.
+    Norms and biases do not decay, unless `decay_all` says so. Raises `ValueError` for a parameter of no part, because
+    the optimiser must have every trainable one.
     """
     groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def epoch_order(length: int, shares: Sequence[tuple[int, float]] | None, seed: int, epoch: int) -> Tensor:
-    """The indices, int64 (length,), of the samples that an epoch trains on, in their order.
+    """The indices, int64 (length,), of the samples that an epoch trains on, in order.
 
     Each once, shuffled; or, where the split is made of blocks of samples, each with its share, drawn with replacement:
     block b with probability share_b / (sum of shares), then a sample of it.

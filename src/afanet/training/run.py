@@ -32,10 +32,10 @@ from afanet.training.loaders import train_loader
 def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> Run:
     """Train by `recipe` and keep everything in the folder `out`, which must be new or empty.
 
-    With `resume` the folder may be one in which a run by the same recipe was interrupted, which then goes on from its
-    last checkpoint, on the CPU to the same end, bit for bit. The scores are those of the last epoch on the test split
+    With `resume` the folder may be one in which a run by the same recipe was interrupted; it goes on from its last
+    checkpoint, on the CPU to the same result, bit for bit. The scores are those of the last epoch on the test split
     (or of the epoch that did best on the validation split): no epoch is chosen by them. Raises `InputError` for
-    anything in the recipe or the data that cannot be used, and then leaves no new folder behind.
+    anything in the recipe or the data that cannot be used; no new folder is left behind then.
     """
     recipe = with_code(resolve(recipe))
     path = out or default_folder(recipe)
@@ -68,13 +68,13 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
 def evaluate(path: Path, device: str | None = None) -> Run:
     """Score the run in folder `path` again from its checkpoint; the scores are kept in evaluation.json.
 
-    Returns the run with these scores in place of those at the end of training, which they equal bit for bit on the
-    kind of machine it was trained on. A run that was interrupted is scored by its last checkpoint. Raises `InputError`
-    where the folder is none of a run, or the checkpoint is one of another network.
+    Returns the run with these scores instead of those at the end of training; the two are equal bit for bit on the
+    kind of machine that trained it. A run that was interrupted is scored by its last checkpoint. Raises `InputError`
+    where the folder is not a run's, or the checkpoint is of another network.
     """
     run = load_begun(path)
     if threads := run.results.get("threads"):
-        # How many threads share a sum decides its last bits.
+        # The last bits of a sum depend on the number of threads.
         torch.set_num_threads(threads)
     recipe, folder = run.recipe, run.folder
     computing_on = find_device(device or recipe.device)
@@ -101,7 +101,7 @@ def resolve(recipe: Recipe) -> Recipe:
 
 
 def _hold(stack: ExitStack, folder: RunFolder, recipe: Recipe, resume: bool) -> None:
-    """Hold the folder until the stack is left; of several processes the first does so for all."""
+    """Hold the folder until the stack closes; of several processes, the main one does so for all."""
     if is_main_process():
         stack.enter_context(held(folder, recipe, resume))
 
@@ -115,7 +115,7 @@ def _first_stage(recipe: Recipe, folder: RunFolder, resume: bool) -> Recipe:
 
 
 def _read_once(data: Data, workers: int) -> None:
-    """Read everything once, so that a bad file is found now and not after hours; a cache was made by doing so."""
+    """Read everything once, so that a bad file fails now and not after hours; samples in a cache were read already."""
     if count := sum(map(len, unchecked(data))):
         say(f"reading {count} samples once, before training: `afanet data prepare` makes that unnecessary")
         with Bar(count, "reading") as bar:
@@ -124,6 +124,6 @@ def _read_once(data: Data, workers: int) -> None:
 
 def _fit_in_one_of_several(recipe: Recipe, path: Path) -> None:
     with plain_errors():
-        with redirect_stderr(StringIO()):  # all of it was said before
+        with redirect_stderr(StringIO()):  # the main process has printed it already
             job = prepare(recipe)
         fit(job, RunFolder(path))

@@ -21,9 +21,9 @@ Scores = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Scored:
-    """What scoring a split found; `fault` says of the first task whose scores are no numbers why, None if all are.
+    """The scores of a split; `fault` says why the scores of the first faulty task are no numbers, None if no task is.
 
-    A task without a label in the split has no scores either, which is no fault.
+    A task without a label in the split has no scores either; that is no fault.
     """
 
     scores: Scores
@@ -39,14 +39,14 @@ def score(
     recipe: Recipe,
     advance: Callable[[int], None] = lambda images: None,
 ) -> Scored:
-    """`{task: {metric: score}}` over all samples of a split, which the processes share among them.
+    """`{task: {metric: score}}` over all samples of a split, which the processes share out.
 
-    Where a task's outputs are not finite for any of the samples, it has no scores: a class can be read even from
-    outputs that are no numbers, and its accuracy would be one. `advance` is called after each batch with its number of
+    A task whose outputs are not finite for some sample has no scores: argmax gives a class even for NaN, and accuracy
+    would count it. `advance` is called after each batch with its number of
     images. The network is left in eval mode.
     """
     metrics = {name: task.metrics().to(fabric.device) for name, task in tasks.items()}
-    # Looked at once at the end, so that no batch waits for the device.
+    # Read once at the end, so that no batch waits for the device.
     seen = {name: torch.zeros(2, dtype=torch.bool, device=fabric.device) for name in tasks}
     network.eval()
     with torch.inference_mode():
@@ -62,16 +62,19 @@ def score(
         both: Tensor = across(fabric).max(torch.stack(list(seen.values())).float())
         scores, faults = {}, []
         for (name, task), (broken, labelled) in zip(tasks.items(), both.bool().tolist(), strict=True):
-            found = {key: float(value) for key, value in metrics[name].compute().items()}
-            scores[name] = dict.fromkeys(found, math.nan) if broken else found
-            faults.append(_find_fault(name, task, found, broken, labelled))
+            of_task = {key: float(value) for key, value in metrics[name].compute().items()}
+            scores[name] = dict.fromkeys(of_task, math.nan) if broken else of_task
+            faults.append(_find_fault(name, task, of_task, broken, labelled))
         return Scored(scores, next(filter(None, faults), None))
 
 
 def _find_fault(name: str, task: Task, scores: Mapping[str, float], broken: bool, labelled: bool) -> str | None:
-    """Why a task's scores are no numbers, though they should be; some beside the main one the labels may leave open."""
+    """Why a task's scores are not finite although they should be; None if there is no fault.
+
+    NaN is a fault in the main metric only: the labels of a split may leave the others undefined.
+    """
     if broken:
-        return f"task '{name}' has no {task.main_metric}, for its outputs are not finite"
+        return f"task '{name}' has no {task.main_metric}, because its outputs are not finite"
     for key, value in scores.items():
         if math.isinf(value) or (labelled and key == task.main_metric and math.isnan(value)):
             return f"task '{name}' has no {key}, which is {value}, though its outputs are finite"

@@ -1,4 +1,4 @@
-"""What a run was computed with, as it keeps it beside its scores."""
+"""The versions that a run was computed with, which it keeps beside its scores."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from afanet import __version__
 
 
 def versions() -> dict[str, str]:
-    """The versions of this package and of those that it trains with, by name."""
-    others = ("torch", "timm", "lightning", "torchmetrics", "torchjd")
-    return {"afanet": __version__} | {package: version(package) for package in others}
+    """The versions of this package and of those that it trains with, by package."""
+    trained_with = ("torch", "timm", "lightning", "torchmetrics", "torchjd")
+    return {"afanet": __version__} | {package: version(package) for package in trained_with}
 
 
 def git_state() -> str | None:
-    """The commit that the package runs from, marked where files differ from it; None outside a checkout."""
+    """The commit that the package runs from, marked if files differ from it; None outside a checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()

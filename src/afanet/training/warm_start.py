@@ -1,4 +1,4 @@
-"""Beginning with single-task networks that were trained before, as the method's authors do."""
+"""Starting from single-task networks that were trained before, as the method's authors do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from afanet.runs.run import load_begun
 
 
 def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], heads: bool = True) -> str:
-    """Load every task's branch from the run among `runs` that trained it alone; returns a line on what was loaded.
+    """Load every task's branch from the run among `runs` that trained it alone; returns a line on what it loaded.
 
     `runs` are folders of runs by the method `single`: one of all tasks, or several that have each task once. Without
     `heads` only backbones are loaded. Raises `InputError` for a run of another method, for a task that none of the runs
@@ -34,7 +34,7 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
             if fault := name_fault(task):
                 raise InputError(f"{path} has weights of a task {task!r:.80}, which {fault}: train it anew")
             if task in branches and task in tasks:
-                raise InputError(f"task '{task}' stands in {branches[task][0]} and in {path}: give one of them")
+                raise InputError(f"task '{task}' is in {branches[task][0]} and in {path}: give one of them")
             start = f"{PREFIX}branches.{task}."
             branches[task] = (
                 path,
@@ -53,8 +53,8 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
         own = _backbone(expected)
         if not own or own != _backbone(network.get_submodule(f"branches.{tasks[0]}").state_dict()):
             raise InputError(
-                f"task '{task}' has no whole backbone of its own in this network, which single-task networks could be "
-                f"loaded into: warm start a method that shares no trunk: {listed(lambda row: row.fusion is not None)}"
+                f"task '{task}' has no whole backbone of its own in this network to load a single-task network into: "
+                f"warm start a method that shares no trunk: {listed(lambda row: row.fusion is not None)}"
             )
         wanted = {name: tensor for name, tensor in expected.items() if heads or name.startswith("backbone.")}
         for name, tensor in wanted.items():

@@ -79,7 +79,7 @@ def main(case: str, out: Path) -> None:
     torch.manual_seed(1)
     learner = Learner(fabric, Branches(), TASKS, recipe, steps=3)
     learner.train()
-    found = []
+    actual = []
     for step in range(3):
         joint = joint_batch()
         if case.startswith("unlabelled"):
@@ -88,9 +88,9 @@ def main(case: str, out: Path) -> None:
             joint["image"][0] = torch.nan  # in the share of the first process alone
         batch = share(joint, fabric.global_rank, fabric.world_size)
         losses, _ = learner.learn([batch] * recipe.optimizer.accumulate)
-        found.append(losses)
+        actual.append(losses)
     state = {name: value.clone() for name, value in learner.scored.state_dict().items()}
-    torch.save({"losses": torch.stack(found), "state": state}, out / f"{fabric.world_size}-{fabric.global_rank}.pt")
+    torch.save({"losses": torch.stack(actual), "state": state}, out / f"{fabric.world_size}-{fabric.global_rank}.pt")
 
 
 if __name__ == "__main__":

@@ -99,29 +99,29 @@ def test_a_backbone_gives_every_stage_as_it_says(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "outputs", "said"),
+    ("head", "outputs", "message"),
     [
         ("linaer", OUTPUTS, "unknown head 'linaer', did you mean 'linear'"),
         ("deeplab", {"scene": Pooled(5)}, "gives dense outputs, and no task has one"),
         ("beyond", OUTPUTS, "takes stage 4, but the backbone has 4"),
     ],
 )
-def test_what_a_head_cannot_do_is_refused(head: str, outputs: dict[str, Dense | Pooled], said: str) -> None:
+def test_what_a_head_cannot_do_is_refused(head: str, outputs: dict[str, Dense | Pooled], message: str) -> None:
     register_head("beyond", Beyond)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         small("single", outputs, head=head)
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         (nn.Linear, "expected a class that derives from afanet.Head"),
         (Head, "lacks forward"),
         (type("Odd", (Pyramid,), {"output": "dens"}), "did you mean 'dense'"),
     ],
 )
-def test_what_is_no_head_is_refused(given: type[Head], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_what_is_no_head_is_refused(given: type[Head], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         register_head("mine", given)
 
 

@@ -30,7 +30,7 @@ def test_metrics_equal_scikit_learn_over_the_whole_set_whatever_the_batches(seed
     labelled = truth != -1
     assume(labelled.any())
     batches = [slice(0, 3), slice(3, 4), slice(4, 30)]
-    found = scores(
+    actual = scores(
         [torch.from_numpy(predicted[batch]) for batch in batches],
         [torch.from_numpy(truth[batch]) for batch in batches],
     )
@@ -41,7 +41,7 @@ def test_metrics_equal_scikit_learn_over_the_whole_set_whatever_the_batches(seed
         "micro_f1": f1_score(t, p, average="micro"),
         "one_off": (abs(t - p) <= 1).mean(),
     }
-    assert found == pytest.approx(expected, abs=1e-6)
+    assert actual == pytest.approx(expected, abs=1e-6)
 
 
 def test_every_metric_has_a_direction_and_only_ordered_classes_have_neighbours() -> None:

@@ -133,9 +133,9 @@ def test_losses_are_float32_under_autocast(options: dict) -> None:
 def test_a_task_with_another_loss_is_another_task() -> None:
     task, logits, target = Depth(max_metres=3), torch.randn(2, 1, 3, 4), torch.rand(2, 1, 3, 4)
     before = task.loss(logits, target)
-    found = [task.with_loss(options) for options in ({"name": "l1"}, *OPTIONS, {"name": "silog", "lambda": 0.85})]
-    assert [other.max_metres for other in found] == [3] * 6
-    assert len({other.loss(logits, target).item() for other in found}) == 5  # l1 is what there is without a name
+    actual = [task.with_loss(options) for options in ({"name": "l1"}, *OPTIONS, {"name": "silog", "lambda": 0.85})]
+    assert [other.max_metres for other in actual] == [3] * 6
+    assert len({other.loss(logits, target).item() for other in actual}) == 5  # l1 is what there is without a name
     assert torch.equal(task.loss(logits, target), before)
 
 

@@ -31,7 +31,7 @@ def test_metrics_equal_numpy_over_the_measured_pixels_of_the_set(seed: int, hole
     truth[0, 0, 0, 0] = 2
     predicted = rng.uniform(0.5, 10, truth.shape).astype(np.float32)
     batches = [slice(0, 1), slice(1, 4), slice(4, 5)]
-    found = scores(
+    actual = scores(
         [torch.from_numpy(predicted[batch]) for batch in batches],
         [torch.from_numpy(truth[batch]) for batch in batches],
     )
@@ -49,21 +49,21 @@ def test_metrics_equal_numpy_over_the_measured_pixels_of_the_set(seed: int, hole
         "delta2": (ratio < 1.5625).mean(),
         "delta3": (ratio < 1.953125).mean(),
     }
-    assert found == pytest.approx(expected, rel=1e-12)
+    assert actual == pytest.approx(expected, rel=1e-12)
 
 
 def test_sums_do_not_lose_small_terms_over_a_large_set() -> None:
     truth = torch.full((1, 1, 100, 100), 1.0)
     batches = 200
-    found = scores([truth + 0.1] * batches, [truth] * batches)
-    assert found["abs"] == pytest.approx(float(np.float32(1.1)) - 1, rel=1e-12)
+    actual = scores([truth + 0.1] * batches, [truth] * batches)
+    assert actual["abs"] == pytest.approx(float(np.float32(1.1)) - 1, rel=1e-12)
 
 
 def test_every_metric_has_a_direction() -> None:
-    found = scores([torch.ones(1, 1, 2, 2)], [torch.ones(1, 1, 2, 2)])
-    assert list(found) == list(TASK.higher_is_better)
+    actual = scores([torch.ones(1, 1, 2, 2)], [torch.ones(1, 1, 2, 2)])
+    assert list(actual) == list(TASK.higher_is_better)
     perfect = {key: 1.0 if better else 0.0 for key, better in TASK.higher_is_better.items()}
-    assert found == perfect
+    assert actual == perfect
 
 
 def test_without_a_measurement_there_is_no_figure() -> None:

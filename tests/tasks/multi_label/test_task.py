@@ -32,9 +32,9 @@ def test_metrics_equal_scikit_learn_label_by_label_whatever_the_batches(seed: in
     known = [(t, p) for t, p in columns if t.size]
     assume(any(t.any() or p.any() for t, p in known))
     batches = [slice(0, 3), slice(3, 4), slice(4, 12)]
-    found = scores([torch.from_numpy(predicted[b]) for b in batches], [torch.from_numpy(truth[b]) for b in batches])
+    actual = scores([torch.from_numpy(predicted[b]) for b in batches], [torch.from_numpy(truth[b]) for b in batches])
     every_truth, every_prediction = (np.concatenate(part) for part in zip(*known, strict=True))
-    assert found == pytest.approx(
+    assert actual == pytest.approx(
         {
             "accuracy": np.mean([accuracy_score(t, p) for t, p in known]),
             "macro_f1": np.nanmean([f1_score(t, p, zero_division=np.nan) for t, p in known]),
@@ -56,10 +56,10 @@ def test_a_label_without_an_entry_costs_nothing() -> None:
 
 
 def test_without_a_label_there_is_no_figure_and_every_metric_has_a_direction() -> None:
-    found = scores([torch.ones(2, 3).long()], [torch.full((2, 3), -1)])
-    assert np.isnan(list(found.values())).all()
-    assert list(found) == list(TASK.higher_is_better)
-    assert TASK.main_metric in found
+    actual = scores([torch.ones(2, 3).long()], [torch.full((2, 3), -1)])
+    assert np.isnan(list(actual.values())).all()
+    assert list(actual) == list(TASK.higher_is_better)
+    assert TASK.main_metric in actual
 
 
 def test_loss_is_the_mean_over_labelled_entries() -> None:

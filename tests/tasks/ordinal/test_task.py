@@ -31,7 +31,7 @@ def test_metrics_equal_scikit_learn_over_the_whole_set_whatever_the_batches(seed
     labelled = truth != -1
     assume(labelled.any())
     batches = [slice(0, 3), slice(3, 4), slice(4, 30)]
-    found = scores([torch.from_numpy(predicted[b]) for b in batches], [torch.from_numpy(truth[b]) for b in batches])
+    actual = scores([torch.from_numpy(predicted[b]) for b in batches], [torch.from_numpy(truth[b]) for b in batches])
     t, p = truth[labelled], predicted[labelled]
     expected = {
         "accuracy": accuracy_score(t, p),
@@ -39,7 +39,7 @@ def test_metrics_equal_scikit_learn_over_the_whole_set_whatever_the_batches(seed
         "one_off": (abs(t - p) <= 1).mean(),
         "kappa": cohen_kappa_score(t, p, weights="quadratic", labels=range(CLASSES)),
     }
-    assert found == pytest.approx(expected, abs=1e-6)
+    assert actual == pytest.approx(expected, abs=1e-6)
 
 
 def test_every_metric_has_a_direction() -> None:

@@ -31,14 +31,14 @@ def test_metrics_equal_scikit_learn_over_the_labelled_of_the_set(seed: int, cent
     predicted = truth + (spread * rng.normal(size=30)).astype(np.float32)
     truth[3:12] = NAN
     batches = [slice(0, 3), slice(3, 4), slice(4, 30)]
-    found = scores(
+    actual = scores(
         Regression("x", centre - spread, centre + spread),
         [torch.from_numpy(predicted[b]) for b in batches],
         [torch.from_numpy(truth[b]) for b in batches],
     )
     t, p = (x[np.isfinite(truth)].astype(np.float64) for x in (truth, predicted))
     expected = {"mae": mean_absolute_error(t, p), "rmse": root_mean_squared_error(t, p), "r2": r2_score(t, p)}
-    assert found == pytest.approx(expected, rel=1e-7)
+    assert actual == pytest.approx(expected, rel=1e-7)
 
 
 def test_every_metric_has_a_direction() -> None:
@@ -92,7 +92,7 @@ def test_loss_and_prediction_are_float32_under_autocast() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "unit", "value", "said"),
+    ("low", "high", "unit", "value", "message"),
     [
         (0, 100, "years", 31.44, "31.4 years"),
         (0, 1, "", 0.12345, "0.123"),
@@ -100,8 +100,8 @@ def test_loss_and_prediction_are_float32_under_autocast() -> None:
         (0, 100, "years", NAN, "?"),
     ],
 )
-def test_captions_have_a_unit_and_no_more_digits_than_the_range_asks_for(low, high, unit, value, said) -> None:
-    assert Regression("x", low, high, unit).caption(torch.tensor(value)) == said
+def test_captions_have_a_unit_and_no_more_digits_than_the_range_asks_for(low, high, unit, value, message) -> None:
+    assert Regression("x", low, high, unit).caption(torch.tensor(value)) == message
 
 
 @pytest.mark.parametrize(("low", "high"), [(1, 1), (2, 1), (NAN, 1), (0, float("inf"))])

@@ -34,7 +34,7 @@ def test_metrics_equal_scikit_learn_over_the_whole_set_whatever_the_batches(seed
     labelled = truth != 255
     assume(labelled.any())
     batches = [slice(0, 1), slice(1, 4), slice(4, 5)]
-    found = scores(
+    actual = scores(
         [torch.from_numpy(predicted[batch]) for batch in batches],
         [torch.from_numpy(truth[batch]) for batch in batches],
     )
@@ -42,7 +42,7 @@ def test_metrics_equal_scikit_learn_over_the_whole_set_whatever_the_batches(seed
     occurring = np.unique(t)
     iou = jaccard_score(t, p, labels=occurring, average=None)
     share = confusion_matrix(t, p, labels=range(CLASSES)).sum(1)[occurring] / t.size
-    assert found == pytest.approx(
+    assert actual == pytest.approx(
         {
             "miou": iou.mean(),
             "pixel_accuracy": accuracy_score(t, p),
@@ -87,9 +87,9 @@ def test_loss_is_the_mean_over_labelled_pixels() -> None:
     target[1, 0] = 255
     log = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     picked = np.take_along_axis(log, np.where(target == 255, 0, target)[:, None], 1)[:, 0]
-    found = TASK.loss(torch.from_numpy(logits), torch.from_numpy(target))
-    assert found.dtype == torch.float32
-    assert found.item() == pytest.approx(-picked[target != 255].mean(), rel=1e-6)
+    actual = TASK.loss(torch.from_numpy(logits), torch.from_numpy(target))
+    assert actual.dtype == torch.float32
+    assert actual.item() == pytest.approx(-picked[target != 255].mean(), rel=1e-6)
 
 
 def test_a_batch_without_labels_has_no_loss_and_no_gradient() -> None:

@@ -44,8 +44,8 @@ def by_hand(batches: list[tuple[list[float], list[float]]], alpha: float, lr: fl
 def test_weights_follow_the_rule(batches: list[tuple[list[float], list[float]]], alpha: float, lr: float) -> None:
     gradnorm, expected = GradNorm(3, alpha, lr), by_hand(batches, alpha, lr)
     for (norms, losses), weights in zip(batches, expected, strict=False):
-        found = gradnorm(torch.tensor(norms), torch.tensor(losses))
-        torch.testing.assert_close(found, torch.tensor(weights), rtol=1e-3, atol=1e-4)
+        actual = gradnorm(torch.tensor(norms), torch.tensor(losses))
+        torch.testing.assert_close(actual, torch.tensor(weights), rtol=1e-3, atol=1e-4)
         assert gradnorm.weights.sum().item() == pytest.approx(3, rel=1e-5)
 
 

@@ -105,8 +105,8 @@ def test_mgda_of_two_is_the_nearest_point_of_a_segment(numbers: list[float]) -> 
     if g.norm() < 0.1 or h.norm() < 0.1 or (g - h).norm() < 0.1:
         return
     share = ((h - g) @ h / (g - h).square().sum()).clamp(0, 1)
-    found, _ = combined("mgda", torch.stack([g, h]))
-    torch.testing.assert_close(found, share * g + (1 - share) * h, rtol=1e-3, atol=1e-3)
+    actual, _ = combined("mgda", torch.stack([g, h]))
+    torch.testing.assert_close(actual, share * g + (1 - share) * h, rtol=1e-3, atol=1e-3)
 
 
 @given(st.lists(st.floats(-10, 10, width=16), min_size=8, max_size=8))
@@ -123,12 +123,12 @@ def test_pcgrad_of_two_takes_the_conflicts_out(numbers: list[float]) -> None:
 @pytest.mark.parametrize("name", GRADIENT)
 def test_gradients_that_agree_stay_in_their_direction(name: str) -> None:
     g = torch.randn(6, generator=torch.Generator().manual_seed(0))
-    found, _ = combined(name, torch.stack([g, g, g]))
-    cosine = torch.nn.functional.cosine_similarity(found, g, dim=0).item()
+    actual, _ = combined(name, torch.stack([g, g, g]))
+    cosine = torch.nn.functional.cosine_similarity(actual, g, dim=0).item()
     assert cosine == pytest.approx(1, abs=1e-4)
     if name in ("cagrad", "mgda", "imtl-g", "upgrad", "dualproj", "random-gradient", "excess-mtl", "cr-mogm"):
         scale = 1.5 if name == "cagrad" else 1.0  # 1 + c
-        torch.testing.assert_close(found, scale * g, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(actual, scale * g, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -144,10 +144,10 @@ def test_what_the_method_sees_is_enough(name: str) -> None:
         "pcd": torchjd.PCD(), "gradvac": torchjd.GradVac(),
     }[name]  # fmt: skip
     rows = torch.randn(3, 50, generator=torch.Generator().manual_seed(1)) * torch.tensor([[1.0], [5.0], [0.3]])
-    found, weights = combined(name, rows)
-    torch.testing.assert_close(found, whole(rows), rtol=2e-3, atol=2e-3)
+    actual, weights = combined(name, rows)
+    torch.testing.assert_close(actual, whole(rows), rtol=2e-3, atol=2e-3)
     if weights is not None:
-        torch.testing.assert_close(weights @ rows, found)
+        torch.testing.assert_close(weights @ rows, actual)
 
 
 @pytest.mark.parametrize("name", [name for name, row in BALANCINGS.items() if row.sees == "unit gramian"])

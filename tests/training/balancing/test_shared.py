@@ -60,8 +60,8 @@ def test_it_is_what_the_losses_reach(method: str) -> None:
     parameters = list(network.parameters())
     reached = {}
     for task in OUTPUTS:
-        found = torch.autograd.grad(outputs[task].sum(), parameters, retain_graph=True, allow_unused=True)
-        reached[task] = [gradient is not None for gradient in found]
+        actual = torch.autograd.grad(outputs[task].sum(), parameters, retain_graph=True, allow_unused=True)
+        reached[task] = [gradient is not None for gradient in actual]
     for parameter, *by in zip(parameters, *reached.values(), strict=True):
         assert any(parameter is other for other in shared) == all(by)
         for task, is_reached in zip(OUTPUTS, by, strict=True):

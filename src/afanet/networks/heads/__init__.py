@@ -1,4 +1,4 @@
-"""The heads: one file and one row for each way from a backbone's stages to one task's output."""
+"""The heads: one file and one row for each kind of head from a backbone's stages to one task's output."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def register_head(name: str, given: type[Head]) -> None:
         given: a class that derives from :class:`~afanet.networks.Head`.
 
     Raises:
-        InputError: for a name of the package's own, and for what is no such class.
+        InputError: for a name of the package's own, and for anything else than such a class.
 
     >>> from afanet import Head
     >>> from torch import nn

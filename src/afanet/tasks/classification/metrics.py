@@ -1,4 +1,4 @@
-"""How well classification is done, over a whole set."""
+"""Metrics of classification, over a whole set."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from afanet.tasks.task import PooledTask
 class Classification(PooledTask):
     """One class of several for an image, by cross-entropy; a target of -1 means not labelled.
 
-    Target int64 (B,); logits (B, classes); prediction int64 (B,). `ordinal` says that the classes stand in an
+    Target int64 (B,); logits (B, classes); prediction int64 (B,). `ordinal` says that the classes have an
     order, as age groups do, and adds the metric `one_off`.
 
     >>> import torch

@@ -1,4 +1,4 @@
-"""The distance to what each pixel shows."""
+"""The distance to the surface at each pixel."""
 
 from afanet.tasks.kinds import Kind
 

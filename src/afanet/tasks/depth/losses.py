@@ -10,7 +10,7 @@ from torch import Tensor
 from afanet.tasks.across import ALONE, Across
 
 THRESHOLD = 0.2  # of the largest error, where berHu turns from linear to quadratic
-LEAST = 1e-12  # what is under silog's root and not above this counts as 0, where a root's slope has no bound
+LEAST = 1e-12  # values up to this under silog's root count as 0, where the slope of a root has no bound
 
 
 def l1(p: Tensor, t: Tensor, valid: Tensor, across: Across = ALONE) -> Tensor:
@@ -48,14 +48,14 @@ def silog(p: Tensor, t: Tensor, valid: Tensor, across: Across = ALONE, weight: f
     tensor(0.6931)
     """
     d = torch.where(valid, p, 1).log() - torch.where(valid, t, 1).log()
-    first, second, count = across.sum(torch.stack([d.sum(), d.square().sum(), valid.sum().to(d.dtype)]))
+    total, squares, count = across.sum(torch.stack([d.sum(), d.square().sum(), valid.sum().to(d.dtype)]))
     count = torch.where(count > 0, count, 1)
-    variance: Tensor = second / count - weight * (first / count).square()
-    return torch.where(variance <= LEAST, 0, variance.clamp(min=LEAST).sqrt())  # what is no number stays so
+    variance: Tensor = squares / count - weight * (total / count).square()
+    return torch.where(variance <= LEAST, 0, variance.clamp(min=LEAST).sqrt())  # NaN stays NaN
 
 
 def _errors(p: Tensor, t: Tensor, valid: Tensor) -> Tensor:
-    # `where`, not a product, and before the difference: a hole may be infinite or no number.
+    # `where`, not a product, and before the difference: a hole may be infinite or NaN.
     return torch.where(valid, p - torch.where(valid, t, 0), 0)
 
 

@@ -1,4 +1,4 @@
-"""How well depth is done, over a whole set."""
+"""Metrics of depth, over a whole set."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ WITHIN = ("delta1", "delta2", "delta3")
 
 
 def measured(target: Tensor) -> Tensor:
-    """Where a depth map holds a measurement: 0, and whatever is no finite number, is none."""
+    """Where a depth map holds a measurement: 0 and numbers that are not finite are none."""
     return (target > 0) & target.isfinite()
 
 
 class DepthScores(Metric):
-    """The usual ten figures of depth, each over all measured pixels of the set, summed in float64.
+    """The usual ten metrics of depth, each over all measured pixels of the set, summed in float64.
 
     With prediction p and truth t in metres, E the mean over pixels and r = max(p / t, t / p):
 

@@ -1,4 +1,4 @@
-"""Depth: the distance along the camera's axis to what each pixel shows, in metres."""
+"""Depth: the distance along the camera's axis to the surface at each pixel, in metres."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEAREST = 1e-3
 
 
 class Depth(DenseTask):
-    """Metric depth, by the mean absolute error over measured pixels unless told otherwise; 0 is no measurement.
+    """Metric depth, by default with the mean absolute error over measured pixels as its loss; 0 is no measurement.
 
     Target float32 (B, 1, H, W), metres; logits (B, 1, H, W); prediction softplus(logits) + 1 mm, so that it is
     always positive and ratios and logarithms exist. `max_metres` is the far end of the pictures' colours; it does
@@ -54,7 +54,7 @@ class Depth(DenseTask):
         self.higher_is_better = dict.fromkeys(ERRORS, False) | dict.fromkeys(WITHIN, True)
 
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
-        """The chosen one of `DEPTH_LOSSES` over the measured pixels; the mean absolute error if none is, in metres."""
+        """The chosen loss of `DEPTH_LOSSES` over the measured pixels; by default the mean absolute error, in metres."""
         options = {"weight": self.silog_weight} if self.loss_name == "silog" else {}
         return DEPTH_LOSSES[self.loss_name](self.predict(logits), target, measured(target), across, **options)
 
@@ -104,7 +104,7 @@ class Depth(DenseTask):
         return {"kind": self.kind, "unit": bar.unit, "far": bar.high, "colours": bar.colours.tolist()}
 
     def fault(self, target: Tensor) -> str | None:
-        """A depth that is negative or no finite number."""
+        """A depth that is negative or not finite."""
         wrong = target[(target < 0) | ~target.isfinite()]
         return f"depth {wrong[0]}, expected metres, or 0 for none" if len(wrong) else None
 
@@ -114,7 +114,7 @@ class Depth(DenseTask):
         return cls(described.meaning["far"], described.name)
 
     def metrics(self) -> MetricCollection:
-        """Ten figures: see `DepthScores`."""
+        """Ten metrics: see `DepthScores`."""
         return MetricCollection([DepthScores()])
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:

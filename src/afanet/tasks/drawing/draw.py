@@ -64,8 +64,8 @@ def swatches(names: Sequence[str], colours: Sequence[Sequence[int]], width: int)
     column = width // columns
     image = Image.new("RGB", (width, row * -(-len(names) // columns) + size // 2), PAPER)
     pen = ImageDraw.Draw(image)
-    for place, (name, colour) in enumerate(zip(names, colours, strict=True)):
-        x, y = place % columns * column, place // columns * row + size // 2
+    for index, (name, colour) in enumerate(zip(names, colours, strict=True)):
+        x, y = index % columns * column, index // columns * row + size // 2
         pen.rectangle((x, y, x + box - 1, y + box - 1), tuple(colour), outline=FAINT)
         words = _fitting(name, column - box - size, size)
         pen.text((x + box + size // 2, y + box / 2), words, INK, font(size), anchor="lm")
@@ -97,8 +97,8 @@ def bars(rows: Sequence[tuple[str, float]], width: int) -> Pixels:
     image = Image.new("RGB", (width, row * len(rows) + size // 2), PAPER)
     pen = ImageDraw.Draw(image)
     left, right = round(width * 0.42), width - round(3.6 * size)
-    for place, (name, share) in enumerate(rows):
-        y = place * row + size // 4 + row / 2
+    for index, (name, share) in enumerate(rows):
+        y = index * row + size // 4 + row / 2
         pen.text((0, y), _fitting(name, left - size // 2, size), INK, font(size), anchor="lm")
         pen.rectangle((left, y - size / 2, right, y + size / 2), FAINT)
         if (end := left + (right - left) * share) >= left + 1:

@@ -25,7 +25,7 @@ BLANKS = " \t"  # that may surround a label
 def _listable(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if ";" in name or name in (NONE, "") or name != name.strip(BLANKS):
-            raise ValueError(f"in which '{name}' cannot be told from the signs of a list, ';' and '{NONE}'")
+            raise ValueError(f"in which '{name}' cannot be told apart from the signs of a list, ';' and '{NONE}'")
     return names
 
 

@@ -1,4 +1,4 @@
-"""How well multi-label is done, over a whole set."""
+"""Metrics of multi-label classification, over a whole set."""
 
 from __future__ import annotations
 

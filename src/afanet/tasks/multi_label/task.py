@@ -44,7 +44,7 @@ class MultiLabel(PooledTask):
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
         """Binary cross-entropy in nats, averaged over the labelled entries of the batch."""
         known = self.labelled(target)
-        # A weight of 0 would do but for logits so large that the loss is infinite: 0 times that is no number.
+        # Not a weight of 0: where logits are so large that the loss is infinite, 0 times that is NaN.
         terms = F.binary_cross_entropy_with_logits(logits.float(), target.clamp(min=0).float(), reduction="none")
         return across.mean(torch.where(known, terms, 0).sum(), known.sum())
 
@@ -53,7 +53,7 @@ class MultiLabel(PooledTask):
         return torch.full((len(self.labels),), UNLABELLED)
 
     def labelled(self, target: Tensor) -> Tensor:
-        """Entries that say on or off."""
+        """Entries that are on or off."""
         return target != UNLABELLED
 
     def tally(self, target: Tensor) -> Tensor:
@@ -90,5 +90,5 @@ class MultiLabel(PooledTask):
     def caption(self, value: Tensor) -> str:
         """The labels that are on, `none` where all are off, and `name?` for what is not labelled."""
         entries = zip(self.labels, value.tolist(), strict=True)
-        said = [label if entry == 1 else f"{label}?" for label, entry in entries if entry != 0]
-        return ", ".join(said) or "none"
+        parts = [label if entry == 1 else f"{label}?" for label, entry in entries if entry != 0]
+        return ", ".join(parts) or "none"

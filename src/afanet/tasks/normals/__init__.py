@@ -1,4 +1,4 @@
-"""Which way what each pixel shows is facing."""
+"""The direction that the surface at each pixel faces."""
 
 from afanet.tasks.kinds import Kind
 

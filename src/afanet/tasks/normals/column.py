@@ -18,9 +18,9 @@ from afanet.tasks.task import Task
 
 
 class NormalsColumn(FileColumn):
-    """A `.npy` (H, W, 3), or a PNG of 8-bit RGB that stands for value / 127.5 - 1: unit vectors, x to the right.
+    """A `.npy` (H, W, 3), or a PNG of 8-bit RGB that means value / 127.5 - 1: unit vectors, x to the right.
 
-    What is not known is 0, 0, 0 in a `.npy`, black or mid-grey in a PNG.
+    Unknown pixels are 0, 0, 0 in a `.npy`, black or mid-grey in a PNG.
     """
 
     remark: ClassVar[str] = "unit vectors in the camera's axes, x to the right"

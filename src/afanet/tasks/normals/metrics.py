@@ -1,4 +1,4 @@
-"""How well normals is done, over a whole set."""
+"""Metrics of surface normals, over a whole set."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ BINS_PER_DEGREE = 100
 
 
 def known(target: Tensor) -> Tensor:
-    """Where a map of normals (..., 3, H, W) says something, (..., 1, H, W): 0, 0, 0 or no finite number is nothing."""
+    """Where a map of normals (..., 3, H, W) has a label, (..., 1, H, W): 0, 0, 0 and non-finite vectors are none."""
     length: Tensor = target.norm(dim=-3, keepdim=True)
     return (length > 0) & length.isfinite()
 
 
 class NormalsScores(Metric):
-    """The usual six figures of surface normals, each over all labelled pixels of the set.
+    """The usual six metrics of surface normals, each over all labelled pixels of the set.
 
     Of the angle between prediction and truth, in degrees: `mean`, `median`, `rmse` (the root of the mean square), and
     the fractions `within_11`, `within_22`, `within_30` of angles below 11.25, 22.5 and 30. The median comes from a
@@ -49,11 +49,11 @@ class NormalsScores(Metric):
         p, t = (x.movedim(1, -1)[where].double() for x in (prediction, target))
         # Of cosine and sine both: an arc cosine near 1 would lose half of the digits.
         angle = torch.atan2(torch.linalg.cross(p, t).norm(dim=1), (p * t).sum(1)).rad2deg()
-        angle = torch.where((p == 0).all(1), 90.0, angle)  # of no direction, for which the loss too has a cosine of 0
+        angle = torch.where((p == 0).all(1), 90.0, angle)  # without a direction, where the loss too has a cosine of 0
         self.sums += torch.stack([angle.sum(), (angle**2).sum()])
         last = len(self.histogram) - 1
-        places = (angle.nan_to_num(180.0) * BINS_PER_DEGREE).long().clamp(max=last)
-        self.histogram += places.bincount(minlength=last + 1)
+        bins = (angle.nan_to_num(180.0) * BINS_PER_DEGREE).long().clamp(max=last)
+        self.histogram += bins.bincount(minlength=last + 1)
 
     def compute(self) -> dict[str, Tensor]:
         """All six; not a number where nothing was labelled."""

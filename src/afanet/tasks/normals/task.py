@@ -1,4 +1,4 @@
-"""Surface normals: which way what each pixel shows is facing."""
+"""Surface normals: the direction that the surface at each pixel faces."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Normals(DenseTask):
         return cls(described.name)
 
     def metrics(self) -> MetricCollection:
-        """Six figures: see `NormalsScores`."""
+        """Six metrics: see `NormalsScores`."""
         return MetricCollection([NormalsScores()])
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:

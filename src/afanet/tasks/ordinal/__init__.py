@@ -1,4 +1,4 @@
-"""One class for the whole image, of classes that stand in an order."""
+"""One class for the whole image, of classes in an order."""
 
 from afanet.tasks.kinds import Kind
 

@@ -8,7 +8,7 @@ from afanet.tasks.task import Task
 
 
 class OrdinalColumn(ClassificationColumn):
-    """One of several classes that stand in an order, by name."""
+    """One of several classes in an order, by name."""
 
     def task(self, name: str) -> Task:
         return Ordinal(name, self.classes)

@@ -1,4 +1,4 @@
-"""How well ordinal is done, over a whole set."""
+"""Metrics of ordinal regression, over a whole set."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ class OrdinalScores(MulticlassConfusionMatrix):
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
         confusion = self.confmat.double()
-        place = torch.arange(len(confusion), device=confusion.device)
-        off = confusion * (place[:, None] - place).abs()
+        index = torch.arange(len(confusion), device=confusion.device)
+        off = confusion * (index[:, None] - index).abs()
         return {"accuracy": confusion.trace() / confusion.sum(), "mae": off.sum() / confusion.sum()}

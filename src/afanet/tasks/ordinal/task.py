@@ -1,4 +1,4 @@
-"""Ordinal regression: one class for the whole image, of classes that stand in an order."""
+"""Ordinal regression: one class for the whole image, of classes in an order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from afanet.tasks.task import PooledTask
 class Ordinal(PooledTask):
     """One of K ordered classes by conditional ordinal regression; a target of -1 means not labelled.
 
-    CORN (Shi, Cao & Raschka, 2021, arXiv:2111.08851). Logit k of the K - 1 stands for the chance that the class y lies
+    CORN (Shi, Cao & Raschka, 2021, arXiv:2111.08851). Logit k of the K - 1 gives the probability that the class y lies
     beyond k, given that it lies beyond k - 1: f_k = P(y > k | y > k - 1). So
 
         P(y > k) = f_0 f_1 ... f_k,
@@ -55,9 +55,9 @@ class Ordinal(PooledTask):
 
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
         """Binary cross-entropy in nats, averaged over every question that a labelled sample of the batch answers."""
-        place = torch.arange(logits.shape[1], device=logits.device)
-        asked = target[:, None] >= place  # of an unlabelled sample, -1, nothing is
-        beyond = (target[:, None] > place).float()
+        index = torch.arange(logits.shape[1], device=logits.device)
+        asked = target[:, None] >= index  # nothing for an unlabelled sample, -1
+        beyond = (target[:, None] > index).float()
         terms = F.binary_cross_entropy_with_logits(logits.float(), beyond, reduction="none")
         return across.mean(torch.where(asked, terms, 0).sum(), asked.sum())
 

@@ -1,4 +1,4 @@
-"""How well regression is done, over a whole set."""
+"""Metrics of regression, over a whole set."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class RegressionScores(Metric):
         """Count a batch: two vectors of one length, in the number's own unit."""
         known = target.isfinite()
         p, t = prediction[known].double(), target[known].double()
-        error, place = p - t, t - self.centre
-        self.sums += torch.stack([error.abs().sum(), (error**2).sum(), place.sum(), (place**2).sum()])
+        error, offset = p - t, t - self.centre
+        self.sums += torch.stack([error.abs().sum(), (error**2).sum(), offset.sum(), (offset**2).sum()])
         self.samples += known.sum()
 
     def compute(self) -> dict[str, Tensor]:
         """All three."""
         mae, mse, mean, square = self.sums / self.samples
         spread = square - mean**2
-        # What rounding leaves of truths that are all the same is no spread.
+        # Rounding can leave a tiny spread of truths that are all the same.
         spread = torch.where(spread > 1e-12 * square, spread, torch.nan)
         return {"mae": mae, "rmse": mse.sqrt(), "r2": 1 - mse / spread}

@@ -52,8 +52,8 @@ class Regression(PooledTask):
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
         """Huber's loss in units of half the range, averaged over the labelled samples of the batch."""
         known = self.labelled(target)
-        place = torch.where(known, (target.float() - self.centre) / self.half, 0)
-        terms = F.smooth_l1_loss(logits.float()[:, 0], place, reduction="none")
+        scaled = torch.where(known, (target.float() - self.centre) / self.half, 0)
+        terms = F.smooth_l1_loss(logits.float()[:, 0], scaled, reduction="none")
         return across.mean(torch.where(known, terms, 0).sum(), known.sum())
 
     def unlabelled(self, size: tuple[int, int]) -> Tensor:
@@ -65,7 +65,7 @@ class Regression(PooledTask):
         return target.isfinite()
 
     def fault(self, target: Tensor) -> str | None:
-        """An infinite number; one outside the usual range is none."""
+        """An infinite number; a number outside the usual range is no fault."""
         return "an infinite value, expected a number, or nothing" if target.isinf().any() else None
 
     def predict(self, logits: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How well segmentation is done, over a whole set."""
+"""Metrics of segmentation, over a whole set."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class SegmentationScores(MulticlassConfusionMatrix):
     - `class_accuracy`: mean of n_cc / t_c over the classes that occur in the truth
     - `fw_iou`: sum_c t_c IoU_c / sum_c t_c
 
-    Fractions, 0 to 1; not a number where the truth has no labelled pixel. A class that the truth does not
-    have counts neither as 0 nor as 1: it is left out of both means, while the pixels wrongly given to it count
+    Fractions, 0 to 1; not a number where the truth has no labelled pixel. A class that does not occur in the
+    truth counts neither as 0 nor as 1: it is left out of both means, while the pixels wrongly given to it count
     against the classes they are of. (torchmetrics' `MulticlassJaccardIndex` counts a class that is
     absent but predicted once as 0, so a single pixel can cost a whole class; where every class occurs
     the two are equal.)

@@ -58,7 +58,7 @@ class LabelMap(DenseResult):
 
     @property
     def shares(self) -> dict[str, float]:
-        """The share of the photo's pixels that each class has which occurs, in the classes' order."""
+        """The share of the photo's pixels of each class that occurs, in the classes' order."""
         counts = self._counts() / self.labels.size
         return {name: float(share) for name, share in zip(self.classes, counts, strict=True) if share}
 
@@ -102,20 +102,20 @@ class LabelMap(DenseResult):
 
     def __repr__(self) -> str:
         height, width = self.labels.shape
-        said = ", ".join(f"{name} {share:.0%}" for name, share in self.shares.items())
-        return f"LabelMap({self.task}, {height}x{width}: {said})"
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in self.shares.items())
+        return f"LabelMap({self.task}, {height}x{width}: {shares})"
 
 
 def nearest(pixels: Pixels, palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The place in a palette (N, 3) of the colour that is nearest to each of the pixels (H, W, 3).
+    """The index in a palette (N, 3) of the colour nearest to each of the pixels (H, W, 3).
 
     >>> nearest(np.uint8([[[250, 0, 9], [3, 3, 3]]]), np.uint8([[0, 0, 0], [255, 0, 0]])).tolist()
     [[1, 0]]
     """
     # As numbers, which sort many times faster than rows of three.
     codes = pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
-    found, places = np.unique(codes, return_inverse=True)
-    colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=-1)
+    unique_codes, indices = np.unique(codes, return_inverse=True)
+    colours = np.stack([unique_codes >> 16, unique_codes >> 8 & 255, unique_codes & 255], axis=-1)
     distances = np.stack([((colours - colour) ** 2).sum(1) for colour in palette.astype(np.int32)])
-    nearest: NDArray[np.uint8] = distances.argmin(0).astype(np.uint8)[places].reshape(codes.shape)
+    nearest: NDArray[np.uint8] = distances.argmin(0).astype(np.uint8)[indices].reshape(codes.shape)
     return nearest

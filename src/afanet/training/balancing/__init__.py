@@ -1,5 +1,5 @@
 """Balancing several tasks: how their losses, or their gradients, become one step.
 
-Nothing is imported here: the table (`balancing.methods`) can be read without loading torch, which `balancing.balancer`
-needs.
+This file imports nothing: the table (`balancing.methods`) loads without torch, which
+`balancing.balancer` needs.
 """

@@ -20,7 +20,7 @@ Reduce = Callable[[Tensor], Tensor]
 
 
 def alone(tensor: Tensor) -> Tensor:
-    """The mean of a tensor over the one process there is."""
+    """The mean of a tensor over a single process: itself."""
     return tensor
 
 
@@ -32,8 +32,8 @@ class Balancer(nn.Module):
     task's own parameters their own gradient (`backward`; GradNorm, which weights losses, weights these alike).
 
     A task without a label in a batch has a loss of 0 and no gradient. Methods of losses then take its last loss as a
-    constant; in the combination of gradients it takes no part. Methods that remember have a memory for each set of
-    tasks that come together. Gradients that are not finite are summed without asking the method.
+    constant; the combination of gradients leaves it out. Methods that remember have a memory for each set of tasks that
+    occur together in a batch. Gradients that are not finite are summed without calling the method.
 
     Over several processes `reduce` is the mean of a tensor over all of them, the same in each: losses and gradients
     are averaged before anything is decided. Random draws follow the seed of construction and the step, so all
@@ -42,7 +42,7 @@ class Balancer(nn.Module):
 
     Args:
         name: a method, such as "uw" or "pcgrad".
-        tasks: their names, in the order of the losses; the first is the primary one where a method has such.
+        tasks: their names, in the order of the losses; the first is the primary task of methods that have one.
         options: values of the method's options, where they differ from the defaults.
 
     Raises:
@@ -59,7 +59,7 @@ class Balancer(nn.Module):
         super().__init__()
         self.row = find_balancing(name)
         self.tasks = tuple(tasks)
-        # These are no submodules: only what the optimiser must move is a parameter here.
+        # Not submodules: only what the optimiser must move is a parameter here.
         self._methods = Subsets(self.row, len(self.tasks), dict(options))
         if self.row.learns:
             self.learnt: nn.Module = self._methods.whole
@@ -84,18 +84,18 @@ class Balancer(nn.Module):
         return list(self.parameters())
 
     def weights(self) -> Tensor | None:
-        """By what the last batch's losses or gradients were multiplied, (N,), on their device; None if by nothing."""
+        """The factors of the last batch's losses or gradients, (N,), on their device; None if there were none."""
         return self._weights
 
     def combine(self, losses: Tensor, reduce: Reduce = alone) -> Tensor:
         """One scalar of the losses (N,), to go backward from.
 
-        Raises `InputError` for a method of gradients, which one scalar cannot carry.
+        Raises `InputError` for a method of gradients, which one scalar cannot express.
         """
         if self.kind == "gradient":
             raise InputError(
                 f"balancing by '{self.row.name}' combines gradients, not losses: call `backward` with the losses and "
-                "what `shared_parameters` gives, in place of `combine`"
+                "what `shared_parameters` gives, instead of `combine`"
             )
         self._move(losses.device)
         own = losses.detach()
@@ -119,10 +119,10 @@ class Balancer(nn.Module):
         """Set the gradient of every parameter by one backward pass for each of the N losses, whose graph is freed.
 
         Args:
-            losses: N scalars. As one tensor (N,) they will do, but each pass then walks all tasks' heads.
+            losses: N scalars. One tensor (N,) also works, but each pass then walks all tasks' heads.
             shared: the parameters that several losses reach.
-            own: for each task those that it alone reaches.
-            reduce: the mean over all processes; may write into what it is given.
+            own: for each task the parameters that it alone reaches.
+            reduce: the mean over all processes; may write into its argument.
 
         Raises:
             InputError: for a method of losses, and where a solver finds no combination of the gradients.
@@ -154,12 +154,12 @@ class Balancer(nn.Module):
                 self.row.after_step(self._methods.whole, self._filled(reduce(losses().detach().clone())))
 
     def end_epoch(self) -> None:
-        """Tell the method that an epoch of training has ended, where it wants to know."""
+        """Call the method's hook for the end of an epoch of training, if it has one."""
         if self.row.end_epoch is not None:
             self.row.end_epoch(self._methods.whole)
 
     def state(self) -> dict[str, Any]:
-        """All that decides how it goes on, as tensors and plain values."""
+        """Everything that decides how it goes on, as tensors and plain values."""
         return {
             "name": self.row.name,
             "last": self._last.clone(),
@@ -171,12 +171,12 @@ class Balancer(nn.Module):
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on as the balancer of the same method, tasks and options that gave `state`.
 
-        Raises `InputError` where that one was of another method.
+        Raises `InputError` where `state` is of another method.
         """
         if state["name"] != self.row.name or len(state["last"]) != len(self.tasks):
             raise InputError(
                 f"the state is of balancing {len(state['last'])} tasks by '{state['name']}', expected "
-                f"{len(self.tasks)} by '{self.row.name}': go on with what the run began with"
+                f"{len(self.tasks)} by '{self.row.name}': go on with the method that the run began with"
             )
         self._last = state["last"].to(self._device, copy=True)
         self._seed, self._draws = state["seed"], state["draws"]
@@ -184,13 +184,13 @@ class Balancer(nn.Module):
         self._methods.load_state(state["methods"], learnt)
 
     def _filled(self, losses: Tensor) -> Tensor:
-        """The losses with each task's last one, as a constant, in place of 0."""
+        """The losses, each 0 replaced by the task's last loss as a constant."""
         filled = torch.where(losses.detach() == 0, self._last, losses)
         self._last = filled.detach()
         return filled
 
     def _move(self, device: torch.device) -> None:
-        """Bring what is remembered to where the losses are."""
+        """Move the state to the device of the losses."""
         if device != self._device:
             state = self.state()
             self._device = device

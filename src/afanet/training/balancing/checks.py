@@ -1,4 +1,4 @@
-"""What balancing cannot be combined with, said before training."""
+"""Refuses, before training, what a balancing method cannot be combined with."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_combination(
         precision: what the network computes in; weights are float32 under float32 and bf16 (autocast).
 
     Raises:
-        InputError: for the first thing that does not go together, with the reason.
+        InputError: for the first combination that is impossible, with the reason.
 
     >>> check_combination("pcgrad", tasks=2, shared=False, guarded=False, accumulate=1, compile=False, precision="bf16")
     Traceback (most recent call last):

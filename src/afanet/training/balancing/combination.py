@@ -19,8 +19,9 @@ def combine_rows(
 ) -> tuple[Tensor, Tensor | None]:
     """One row (P,) of the tasks' gradients `rows` (N, P), and the weights (N,) behind it, None if there are none.
 
-    Rows of zeros take no part; one that is left is taken as it is. Rows that are not finite are summed without asking
-    the method. `seeded` gives the context in which a method is asked. Raises `InputError` where a solver fails.
+    Rows of zeros are left out; a single remaining row is used as it is. Rows that are not finite are summed without
+    calling the method. `seeded` gives the context in which the method is called. Raises `InputError` where a
+    solver fails.
 
     >>> from contextlib import nullcontext
     >>> from afanet.training.balancing.methods import find_balancing
@@ -37,25 +38,25 @@ def combine_rows(
         sizes = gramian.diagonal().tolist()
     if not all(map(math.isfinite, sizes)):
         return rows.sum(0), None
-    there = [i for i, size in enumerate(sizes) if size > 0]
-    chosen = torch.ones(len(there))
-    if len(there) > 1:
+    nonzero = [i for i, size in enumerate(sizes) if size > 0]
+    chosen = torch.ones(len(nonzero))
+    if len(nonzero) > 1:
         with seeded():
             if sees == "jacobian":
-                chosen = _ask(methods, there, rows if len(there) == len(rows) else rows[there])
+                chosen = _call(methods, nonzero, rows if len(nonzero) == len(rows) else rows[nonzero])
             else:
-                chosen = _ask(methods, there, statistic(sees, gramian[there][:, there]))
+                chosen = _call(methods, nonzero, statistic(sees, gramian[nonzero][:, nonzero]))
     if not weighs:
-        return (chosen if len(there) > 1 else rows.sum(0)), None
+        return (chosen if len(nonzero) > 1 else rows.sum(0)), None
     weights = torch.zeros(len(rows), dtype=rows.dtype, device=chosen.device)
-    weights[there] = chosen.to(rows.dtype)
+    weights[nonzero] = chosen.to(rows.dtype)
     weights = weights.to(rows.device)
     return weights @ rows, weights
 
 
-def _ask(methods: Subsets, there: list[int], seen: Tensor) -> Tensor:
+def _call(methods: Subsets, tasks: list[int], seen: Tensor) -> Tensor:
     try:
-        answer: Tensor = methods[tuple(there)](seen)
+        answer: Tensor = methods[tuple(tasks)](seen)
         return answer
     except Exception as error:  # solvers raise what they like
         raise InputError(

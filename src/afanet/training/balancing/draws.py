@@ -1,4 +1,4 @@
-"""Random draws that do not depend on what else was drawn."""
+"""Random draws that do not depend on earlier ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Torch's generators of the CPU and of a CUDA `device` at `seed` for a while, and then as they were.
+    """A context with torch's generators of the CPU and of a CUDA `device` at `seed`; afterwards they are as before.
 
     >>> with seeded(3, torch.device("cpu")):
     ...     first = torch.rand(2)

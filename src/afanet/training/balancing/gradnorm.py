@@ -18,9 +18,9 @@ class GradNorm(nn.Module):
     .. math:: r_i = \frac{L_i / L_i(0)}{\operatorname{mean}_j L_j / L_j(0)},
 
     and the weights take a step of Adam down
-    :math:`\sum_i |G_i - \operatorname{mean}_j(G_j)\, r_i^\alpha|`, in which what is subtracted is a constant; then they
-    are scaled to the sum N. A task without a gradient in a batch takes no part in its means, and a batch with a norm or
-    loss that is not finite moves nothing. Nothing here waits for the device.
+    :math:`\sum_i |G_i - \operatorname{mean}_j(G_j)\, r_i^\alpha|`, in which the subtracted term is constant; then they
+    are scaled to the sum N. A task without a gradient in a batch is left out of its means, and a batch with a norm or
+    loss that is not finite changes nothing. Nothing here waits for the device.
 
     Args:
         count: N, the tasks.
@@ -45,7 +45,7 @@ class GradNorm(nn.Module):
 
     @torch.no_grad()
     def forward(self, norms: Tensor, losses: Tensor) -> Tensor:
-        """The weights (N,) of this batch, from before they learn from its norms (N,) and losses (N,)."""
+        """The weights (N,) for this batch, as they were before its norms (N,) and losses (N,) update them."""
         used = self.weights.detach().clone()
         self.first = torch.where((self.first == 0) & (losses > 0), losses, self.first)
         taking_part = (norms > 0) & (self.first > 0) & norms.isfinite().all() & losses.isfinite().all()

@@ -1,4 +1,4 @@
-"""The gradients of several losses, one backward pass a task, and where they are written."""
+"""The gradients of several losses, by one backward pass a task, and how they are written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def jacobian(
 ) -> tuple[Tensor, Tensor]:
     """The gradients of N scalar losses: (N, P) by the P shared numbers, and flat by every task's own parameters.
 
-    Both are float32 at least, and 0 where a loss does not reach; numbers stand in the order of `views`. The graph of
+    Both are float32 at least, and 0 where a loss does not reach; the order is that of `views`. The graph of
     the losses is freed.
     """
     device, dtype = losses[0].device, _precision([*shared, *(p for parameters in own for p in parameters)])
@@ -21,19 +21,19 @@ def jacobian(
     flat = torch.zeros(sum(map(_size, own)), device=device, dtype=dtype)
     of_task = parts(flat, own)
     for i, (loss, parameters) in enumerate(zip(losses, own, strict=True)):
-        places = [*views(rows[i], shared), *views(of_task[i], parameters)]
-        if loss.requires_grad and places:
-            found = torch.autograd.grad(
+        targets = [*views(rows[i], shared), *views(of_task[i], parameters)]
+        if loss.requires_grad and targets:
+            gradients = torch.autograd.grad(
                 loss, [*shared, *parameters], retain_graph=i + 1 < len(losses), allow_unused=True
             )
-            for place, gradient in zip(places, found, strict=True):
+            for target, gradient in zip(targets, gradients, strict=True):
                 if gradient is not None:
-                    place.copy_(gradient)
+                    target.copy_(gradient)
     return rows, flat
 
 
 def parts(flat: Tensor, own: Sequence[Sequence[nn.Parameter]]) -> tuple[Tensor, ...]:
-    """What of a flat row belongs to each task's parameters."""
+    """The part of a flat row that belongs to each task's parameters."""
     return torch.split(flat, [_size(parameters) for parameters in own])
 
 
@@ -45,7 +45,7 @@ def views(row: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
     [[0, 1], [[2, 3]]]
     """
     each = torch.split(row, [parameter.numel() for parameter in parameters])
-    # Fused optimisers want gradients that lie as their parameters do, which may be channels-last.
+    # Fused optimisers want gradients with the strides of their parameters, which may be channels-last.
     return [part.as_strided(p.shape, p.stride()) for part, p in zip(each, parameters, strict=True)]
 
 

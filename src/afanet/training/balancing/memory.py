@@ -1,4 +1,4 @@
-"""What a balancing method remembers from call to call, as tensors and plain values."""
+"""The state of a balancing method between calls, as tensors and plain values."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _OF_EVERY_MODULE = set(vars(nn.Module()))
 def remember(module: nn.Module) -> list[dict[str, Any]]:
     """Every tensor, number and optimiser that a module and those below it hold, wherever it holds them.
 
-    TorchJD keeps memories in plain attributes, which a state dict misses. What comes back can be loaded with
-    `torch.load(..., weights_only=True)`; what is neither (functions, a solver's problem) is left out.
+    TorchJD keeps state in plain attributes, which a state dict misses. The result can be loaded with
+    `torch.load(..., weights_only=True)`; anything else (functions, a solver's problem) is left out.
 
     >>> layer = nn.Identity()
     >>> layer.seen, layer.of = 3, (2, torch.device("cpu"))
@@ -31,7 +31,7 @@ def remember(module: nn.Module) -> list[dict[str, Any]]:
 
 
 def recall(module: nn.Module, memory: list[dict[str, Any]], device: torch.device) -> None:
-    """Give a module, made as the other was, what `remember` kept, its tensors on `device`."""
+    """Load what `remember` kept into a module of the same kind, its tensors on `device`."""
     part: Any
     for part, held in zip(module.modules(), memory, strict=True):
         for name, value in held.items():

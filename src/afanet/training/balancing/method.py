@@ -1,4 +1,4 @@
-"""What a way to balance tasks is: one row of the table, with the hooks that it needs; reading it needs no torch."""
+"""The definition of a balancing method: one row of the table, with its hooks; reading it needs no torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Balancing:
     """A way to balance N tasks.
 
     `sees` is what it is called with, J being the Jacobian (N, P) of the losses by the shared parameters: the losses;
-    the losses with each task's last one in place of 0, where a task had no label; the norms of the rows of J and the
+    the losses with a task's last loss where a batch has no label of the task; the norms of the rows of J and the
     losses; the Gramian J Jᵀ; that over its trace; a square root R (N, N) of it, R Rᵀ = J Jᵀ; J itself. It yields a
     scalar for losses, else the N weights of the rows, or the combined row (P,) itself where `weighs` is false.
     `learns`: it has parameters that the optimiser of the network must move. `extra` is TorchJD's extra with its solver.

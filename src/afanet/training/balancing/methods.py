@@ -26,7 +26,7 @@ def find_balancing(name: str) -> Balancing:
 
 
 def _torchjd(path: str, *, counted: bool = False) -> Callable[..., nn.Module]:
-    """Makes the class at `path` in TorchJD, which is imported only then; told the number of tasks if `counted`."""
+    """Makes the class at `path` in TorchJD, imported only then; `counted` passes it the number of tasks."""
     module, _, name = path.rpartition(".")
 
     def make(count: int, **options: float) -> nn.Module:
@@ -48,7 +48,7 @@ def _own(path: str) -> Callable[..., nn.Module]:
 
 
 def _nash(count: int, **options: float) -> nn.Module:
-    # Said in every run, and nobody can do anything about it.
+    # It appears in every run, and users cannot do anything about it.
     warnings.filterwarnings("ignore", "You are solving a parameterized problem that is not DPP", module="torchjd")
     return _torchjd("aggregation.NashMTL", counted=True)(count, **options).weighting  # type: ignore[return-value]
 

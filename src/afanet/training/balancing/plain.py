@@ -1,4 +1,4 @@
-"""The sum of the losses, for which nothing has to be installed."""
+"""The sum of the losses, which needs no other package."""
 
 from __future__ import annotations
 

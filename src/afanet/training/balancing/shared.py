@@ -15,16 +15,16 @@ from afanet.networks.trace import in_mode
 def shared_parameters(
     network: nn.Module, tasks: Sequence[str], size: tuple[int, int]
 ) -> tuple[list[nn.Parameter], dict[str, list[nn.Parameter]]]:
-    """The trainable parameters that several of the tasks reach, and for each task those that it alone reaches.
+    """The trainable parameters that several of the tasks reach, and for each task the ones that it alone reaches.
 
     A task reaches what its output was computed from, in a forward pass of one image of `size` (H, W) in evaluation:
     running statistics, random numbers and the mode are left as they are. A parameter that no task reaches is in neither
-    list: it has no gradient in an ordinary backward pass either. Both keep the order of `network.parameters()`.
+    list; it has no gradient in an ordinary backward pass either. Both keep the order of `network.parameters()`.
 
     Args:
         network: called with images (B, 3, H, W) it returns `{task: output}`.
         tasks: names of outputs.
-        size: (H, W) of the images that it takes.
+        size: (H, W) of its images.
 
     Raises:
         InputError: for a task that the network has no output for.

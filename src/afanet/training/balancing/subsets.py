@@ -1,4 +1,4 @@
-"""A method for each set of tasks that come together in a batch, each with a memory of its own."""
+"""A balancing method for each set of tasks that occur together in a batch, each with a memory of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 class Subsets:
     """The modules of one balancing method, by the tasks that they balance, counted from 0.
 
-    The one of all `count` tasks is there from the start, and any other from when it is first asked for.
+    The module of all `count` tasks exists from the start, any other from its first use.
 
     >>> from afanet.training.balancing.methods import find_balancing
     >>> subsets = Subsets(find_balancing("equal"), 3, {})
@@ -36,11 +36,11 @@ class Subsets:
         return self.modules[tasks]
 
     def state(self) -> list[tuple[list[int], list[dict[str, Any]]]]:
-        """What each of them remembers, as tensors and plain values."""
+        """The memory of each module, as tensors and plain values."""
         return [(list(tasks), remember(module)) for tasks, module in self.modules.items()]
 
     def load_state(self, state: list[tuple[list[int], list[dict[str, Any]]]], device: torch.device) -> None:
-        """Go on as those that gave `state`; small problems stay on the CPU, all else comes to `device`."""
+        """Load `state`; small problems stay on the CPU, everything else goes to `device`."""
         home = CPU if self.row.sees in ("gramian", "unit gramian", "root") else device
         self.modules = {self.all: self.whole}
         for tasks, memory in state:

@@ -1,1 +1,1 @@
-"""What a run writes while it trains: its log, loggers beside it, and batches that were not finite."""
+"""What a run writes while it trains: its log, loggers beside it, and batches whose loss was not finite."""

@@ -1,4 +1,4 @@
-"""What a run says of itself as it goes: a row an epoch in a CSV file, and TensorBoard and others where installed."""
+"""The log of a run: a row an epoch in a CSV file, and TensorBoard and other loggers where installed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from afanet.files import read_text, require_regular, write_whole
 class Log:
     """Writes `log.csv`, event files for TensorBoard into `tensorboard/` beside it, and to Lightning's `loggers`.
 
-    `step` is where a resumed run goes on: rows that were written after it are taken away. The columns of the table are
-    those of its first row, also where another version of the program that wrote it logged less.
+    `step` is where a resumed run goes on: rows written after it are removed. The columns of the table are
+    those of its first row, even if that row is of another version that logged less.
     """
 
     def __init__(self, file: Path, step: int = 0, loggers: Mapping[str, Any] = {}) -> None:
@@ -38,12 +38,12 @@ class Log:
                 raise InputError(f"{folder} cannot be written: {error.strerror}") from None
 
     def epoch(self, row: Mapping[str, float]) -> None:
-        """Keep what was found in an epoch; `epoch` and `step` say which."""
+        """Log the values of an epoch; `epoch` and `step` say which."""
         try:
-            with self.file.open("a", newline="", encoding="utf-8") as stream:
+            with self.file.open("a", newline="", encoding="utf-8") as file:
                 self.columns = self.columns or list(row)
-                writer = csv.DictWriter(stream, self.columns, extrasaction="ignore")
-                if stream.tell() == 0:
+                writer = csv.DictWriter(file, self.columns, extrasaction="ignore")
+                if file.tell() == 0:
                     writer.writeheader()
                 writer.writerow(row)
         except OSError as error:
@@ -51,7 +51,7 @@ class Log:
         self.scalars({key: value for key, value in row.items() if key not in ("epoch", "step")}, int(row["step"]))
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Single figures, to all but the table."""
+        """Single values, to every logger but the table."""
         if self.board is not None:
             for name, value in values.items():
                 self.board.add_scalar(name, value, step)
@@ -75,11 +75,11 @@ class Log:
 
 
 def _forget_after(file: Path, step: int) -> list[str]:
-    """Take away the rows after `step`; returns the columns of the table."""
+    """Remove the rows after `step`; returns the columns of the table."""
     try:
         reader = csv.DictReader(StringIO(read_text(file)))
         names = list(reader.fieldnames or [])
-        # A row that a full disk or a kill cut short is none.
+        # A full disk or a kill may have cut a row short.
         whole_rows = [row for row in reader if None not in row and None not in row.values()]
         kept = [row for row in whole_rows if int(row["step"]) <= step]
     except InputError:

@@ -22,8 +22,8 @@ def _wandb(folder: Path, known: str | None) -> Any:
 def _mlflow(folder: Path, known: str | None) -> Any:
     from lightning.pytorch.loggers import MLFlowLogger
 
-    place = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(folder / 'mlflow.db').absolute()}"
-    return MLFlowLogger(experiment_name=PROJECT, run_name=folder.name, tracking_uri=place, run_id=known)
+    address = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(folder / 'mlflow.db').absolute()}"
+    return MLFlowLogger(experiment_name=PROJECT, run_name=folder.name, tracking_uri=address, run_id=known)
 
 
 LOGGERS: dict[str, Callable[[Path, str | None], Any]] = {"wandb": _wandb, "mlflow": _mlflow}
@@ -44,9 +44,8 @@ def open_loggers(
 ) -> dict[str, Any]:
     """Lightning's loggers of these names for the run in `folder`, which was made by the recipe's `values`.
 
-    Where they send to is what their packages are set to; MLflow keeps a file `mlflow.db` in the run folder if it is set
-    to nothing. `known` are the runs' names that `logger_runs` gave, to go on with. Raises `InputError` for one that
-    does not start.
+    Their packages' own settings decide where they send to; without one, MLflow keeps a file `mlflow.db` in the run
+    folder. `known` are the runs' names from `logger_runs`, to resume. Raises `InputError` for one that does not start.
     """
     loggers = {}
     for name in names:
@@ -61,5 +60,5 @@ def open_loggers(
 
 
 def logger_runs(loggers: Mapping[str, Any]) -> dict[str, str]:
-    """By what names the loggers know this run."""
+    """The names under which the loggers know this run."""
     return {name: str(logger.run_id if name == "mlflow" else logger.experiment.id) for name, logger in loggers.items()}

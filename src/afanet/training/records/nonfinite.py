@@ -1,4 +1,4 @@
-"""Losses as they come: known without waiting for the device, and kept with the batch where they are not finite."""
+"""Checks losses without waiting for the device, and keeps the batch of a loss that is not finite."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ DUMP = "nonfinite.pt"
 @dataclass(frozen=True)
 class _Step:
     number: int
-    losses: Tensor  # on the CPU, there once `arrived` is
+    losses: Tensor  # on the CPU, valid once `arrived` is
     arrived: torch.Event | None
     batches: Sequence[Batch]
 
 
-class LossWatch:
-    """Looks at each step's losses, on an accelerator one step later, so that no step waits for its own result.
+class LossCheck:
+    """Checks each step's losses, on an accelerator one step later, so that no step waits for its own result.
 
-    `last` has the losses that it looked at last, by task. With `stop` the first that is no finite number ends the run.
+    `last` has the losses that were checked last, by task. With `stop` the first that is not finite ends the run.
     """
 
     def __init__(self, tasks: Sequence[str], folder: Path, device: torch.device, stop: bool = True) -> None:
@@ -43,21 +43,21 @@ class LossWatch:
 
     def add(self, step: int, losses: Tensor, batches: Sequence[Batch]) -> None:
         """Take the losses (N,) of a step; raises `InputError` for an earlier one, or this, that is not finite."""
-        there = losses.to("cpu", non_blocking=True)
+        on_cpu = losses.to("cpu", non_blocking=True)
         arrived = None
         if self.device.type != "cpu":
             arrived = torch.Event(self.device)
             arrived.record()
-        self.waiting.append(_Step(step, there, arrived, batches))
+        self.waiting.append(_Step(step, on_cpu, arrived, batches))
         while len(self.waiting) > (arrived is not None):
-            self._look(self.waiting.popleft())
+            self._check(self.waiting.popleft())
 
     def finish(self) -> None:
-        """Look at all that is left, as before anything is saved."""
+        """Check all that is left, such as before anything is saved."""
         while self.waiting:
-            self._look(self.waiting.popleft())
+            self._check(self.waiting.popleft())
 
-    def _look(self, step: _Step) -> None:
+    def _check(self, step: _Step) -> None:
         if step.arrived is not None:
             step.arrived.synchronize()
         self.last = dict(zip(self.tasks, step.losses.tolist(), strict=True))
