@@ -40,7 +40,7 @@ class NoAlias(yaml.SafeDumper):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (LAUGHS, r"^it, line 2 has the alias '\*a': write out what it stands for$"),
+        (LAUGHS, r"^it, line 2 has the alias '\*a': write out its value$"),
         ("a: &a [*a]", r"^it, line 1 has the alias '\*a'"),
         ("a: &a {b: 1}\nc:\n  <<: *a", r"^it, line 3 has the alias '\*a'"),
         ("[" * 5000, f"^it, line 1 is nested more than {DEEPEST} deep"),

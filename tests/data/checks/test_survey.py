@@ -101,7 +101,7 @@ def test_every_fault_is_listed(workers: int) -> None:
     assert len(advanced) == 7
     assert found.errors == [
         "row 7 is odd",
-        "ann stands in split train and split test: keep it in one",
+        "ann is in split train and split test: keep it in one",
         "a.png cannot be read",
         "toy/0: segmentation has label 7, expected 0 to 1",
         "toy/1: depth has depth nan, expected metres, or 0 for none",

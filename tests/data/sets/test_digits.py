@@ -19,7 +19,7 @@ def originals(name: str) -> tuple[int, int]:
 
 def test_a_pair_is_its_two_originals_one_over_the_other():
     bundled = load_digits()
-    reader = Pairs(seed=3, stream="test")
+    reader = Pairs(seed=3, split="test")
     for index in range(30):
         sample = reader(index)
         canvas = sample["image"]
@@ -49,7 +49,7 @@ def test_no_original_stands_in_training_and_in_test_pairs():
 
 
 def test_the_two_classes_differ_and_every_class_stands_on_either_side():
-    reader = Pairs(seed=0, stream="train")
+    reader = Pairs(seed=0, split="train")
     targets = [reader(index)["targets"] for index in range(300)]
     pairs = {(int(target["left"]), int(target["right"])) for target in targets}
     assert all(left != right for left, right in pairs)

@@ -106,7 +106,7 @@ def test_a_scene_in_two_splits_is_told(mat: Path):
     write_scenes(mat, ["office_0001", "office_0001", "kitchen_0004", "kitchen_0004"])
     assert [MatFile(mat, ALL).group(index) for index in (1, 4)] == ["scene office_0001", "scene kitchen_0004"]
     # The fourth frame is the one for testing.
-    assert leaks(open_nyuv2(mat)) == ["scene kitchen_0004 stands in split train and split test: keep it in one"]
+    assert leaks(open_nyuv2(mat)) == ["scene kitchen_0004 is in split train and split test: keep it in one"]
 
 
 def test_the_small_official_file_has_scenes_and_no_fault(shared: Callable[[str], Path]):
