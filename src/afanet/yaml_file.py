@@ -19,7 +19,7 @@ MOST_BITS = 64  # of a whole number
 
 
 def read_yaml(file: Path | Traversable, what: str, expected: str = "a YAML file") -> Any:
-    """The content of a YAML file; raises `InputError`, which begins with `what`, as `parse_yaml` does or if unreadable."""
+    """The content of a YAML file; raises `InputError`, beginning with `what`, as `parse_yaml` does or if unreadable."""
     try:
         text = read_text(file, MOST_BYTES) if isinstance(file, Path) else file.read_text(encoding="utf-8")
     except InputError as error:

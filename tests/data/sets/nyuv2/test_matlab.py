@@ -49,9 +49,9 @@ def test_a_damaged_matlab_frame_is_named_when_it_is_read(mat: Path):
         images = file["images"][:]
         del file["images"]
         stored = file.create_dataset("images", data=images, chunks=(1, 3, 16, 12), compression="gzip")
-        place = stored.id.get_chunk_info(1).byte_offset
+        offset = stored.id.get_chunk_info(1).byte_offset
     with mat.open("r+b") as file:
-        file.seek(place)
+        file.seek(offset)
         file.write(b"\0" * 40)
     frames = MatFile(mat, ALL)
     assert frames(1)["id"] == "nyu_depth_v2_labeled.mat#1"
@@ -133,8 +133,8 @@ def test_damaged_scenes(mat: Path, damage: np.dtype | list[str], readable: int |
     else:
         with h5py.File(mat, "r+") as file:
             file.create_dataset("scenes", (1, 4), damage)
-    said = rf"mat has 'scenes' with {readable} readable names, expected one for each of 4 frames: copy it again"
-    with pytest.raises(InputError, match=said):
+    message = rf"mat has 'scenes' with {readable} readable names, expected one for each of 4 frames: copy it again"
+    with pytest.raises(InputError, match=message):
         MatFile(mat, ALL)
 
 

@@ -16,10 +16,10 @@ SIZE = (48, 64)
 def test_a_scene_depends_on_seed_split_and_index_alone():
     first, again = Rooms(3, "train", SIZE), Rooms(3, "train", SIZE)
     again(7)  # having read others changes nothing
-    one, other = first(5), again(5)
-    assert one["id"] == other["id"]
-    assert torch.equal(one["image"], other["image"])
-    assert all(torch.equal(one["targets"][task], other["targets"][task]) for task in ("segmentation", "depth"))
+    sample, repeated = first(5), again(5)
+    assert sample["id"] == repeated["id"]
+    assert torch.equal(sample["image"], repeated["image"])
+    assert all(torch.equal(sample["targets"][task], repeated["targets"][task]) for task in ("segmentation", "depth"))
 
 
 def test_no_two_scenes_are_alike_within_and_across_splits_and_seeds():
