@@ -25,7 +25,7 @@ def test_what_stood_there_stays_where_the_new_cannot_be_written(error: BaseExcep
     for path in (file, tmp_path / "made" / "deep" / "a.json"):
         with pytest.raises(raised):
             write_half(path, error)
-    assert [one.name for one in tmp_path.iterdir()] == ["a.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
     assert file.read_text() == "old"
 
 
@@ -36,7 +36,7 @@ def test_the_sentence_names_the_file_and_the_reason(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match=r"folder cannot be written: Is a directory"):
         write_whole(tmp_path / "folder", "new")
-    assert {one.name for one in tmp_path.iterdir()} == {"file", "folder"}
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "folder"}
 
 
 def test_a_file_with_a_name_like_a_partial_ones_is_left_alone(tmp_path: Path) -> None:

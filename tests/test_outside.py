@@ -33,12 +33,12 @@ def test_code_that_nobody_trusts_is_not_run(tmp_path: Path) -> None:
 
 def test_trust_in_one_file_is_none_in_another(tmp_path: Path) -> None:
     outside.trust_code(write(tmp_path))
-    other = tmp_path / "other.py"
-    other.write_text("Mine = 2\n")
+    second = tmp_path / "other.py"
+    second.write_text("Mine = 2\n")
     with pytest.raises(InputError, match="--trust-code"):
-        outside.load(f"{other}:Mine")
+        outside.load(f"{second}:Mine")
     outside.trust_code()
-    assert outside.load(f"{other}:Mine") == 2
+    assert outside.load(f"{second}:Mine") == 2
 
 
 def test_a_file_is_run_once(tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_the_hash_of_a_module_in_a_package_runs_neither(tmp_path: Path, monkeypa
     (package / "__init__.py").write_text("raise RuntimeError\n")
     (package / "inner.py").write_text("raise RuntimeError\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    other = write(tmp_path, "raise RuntimeError\n")
-    assert outside.code_hash("afanet_test_package.inner:Mine") == outside.code_hash(other)
+    second = write(tmp_path, "raise RuntimeError\n")
+    assert outside.code_hash("afanet_test_package.inner:Mine") == outside.code_hash(second)
     for missing in ("afanet_no_such_module:X", "afanet_test_package.gone:X", "afanet_test_package.inner.deeper:X"):
         with pytest.raises(InputError, match="there is no module"):
             outside.code_hash(missing)
@@ -115,12 +115,12 @@ def test_what_is_run_is_the_file_and_no_older_cache_of_it(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [("raise RuntimeError('no')\n", "RuntimeError: no"), ("Other = 1\n", "defines no 'Mine'"), ("(", "SyntaxError")],
 )
-def test_code_that_fails_is_said_in_a_sentence(tmp_path: Path, text: str, said: str) -> None:
+def test_code_that_fails_is_said_in_a_sentence(tmp_path: Path, text: str, message: str) -> None:
     outside.trust_code()
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         outside.load(write(tmp_path, text))
 
 

@@ -96,7 +96,7 @@ def test_a_text_of_gigabytes_is_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[" * 10**6, "nested"),
         ('{"a":' * 500, "is no JSON|nested"),
@@ -106,8 +106,8 @@ def test_a_text_of_gigabytes_is_not_read(tmp_path: Path) -> None:
         ("", "is no JSON"),
     ],
 )
-def test_json_that_is_none_or_deep_is_refused(text: str, said: str) -> None:
-    with pytest.raises(InputError, match=f"^it .*({said})"):
+def test_json_that_is_none_or_deep_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=f"^it .*({message})"):
         parse_json(text, "it")
 
 

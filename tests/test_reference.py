@@ -36,8 +36,8 @@ def state_of(network: str, seed: int = 0) -> dict[str, Tensor]:
     return {name: original().fill(network, name, tuple(shape), seed) for name, shape in keys.items()}
 
 
-def distance(found: Tensor, expected: np.ndarray) -> float:
-    return float(np.linalg.norm(found.detach().double().numpy() - expected) / np.linalg.norm(expected))
+def distance(actual: Tensor, expected: np.ndarray) -> float:
+    return float(np.linalg.norm(actual.detach().double().numpy() - expected) / np.linalg.norm(expected))
 
 
 @functools.cache
@@ -62,9 +62,9 @@ def test_a_network_computes_what_the_original_did(name: str) -> None:
     golden = {key.split("/")[1]: y for key, y in np.load(GOLDEN / "networks.npz").items() if key.startswith(f"{name}/")}
     assert list(outputs) == list(golden) != []
     for task, expected in golden.items():
-        found = outputs[task][:, :, ::16, ::16] if name.startswith("pixel") else outputs[task]
-        assert found.shape == expected.shape
-        assert distance(found, expected) <= 1e-4
+        actual = outputs[task][:, :, ::16, ::16] if name.startswith("pixel") else outputs[task]
+        assert actual.shape == expected.shape
+        assert distance(actual, expected) <= 1e-4
 
 
 @pytest.mark.parametrize("kind", ["plain", "guarded"])
@@ -75,13 +75,13 @@ def test_a_layer_computes_what_the_original_did_forward_and_backward(kind: str) 
     middle = layer.cam(xs)
     ys = layer(xs)
     torch.autograd.backward(ys, [torch.from_numpy(g[f"g{i}"]) for i in (1, 2)])
-    found = {f"y{i + 1}": y for i, y in enumerate(ys)} | {f"after_cam{i + 1}": y for i, y in enumerate(middle)}
-    found |= {f"grad_x{i + 1}": x.grad for i, x in enumerate(xs)}
-    found |= {"grad/cam.fc.weight": layer.cam.W.weight.grad, "grad/sam.conv.weight": layer.sam.conv.weight.grad}
-    found |= {f"grad/cam.trans{i + 1}.weight": gradient for i, gradient in enumerate(layer.cam.P.grad)}
-    found |= {f"grad/sam.trans{i + 1}.weight": gradient for i, gradient in enumerate(layer.sam.Q.grad)}
-    assert found.keys() == {name for name in g if not name.startswith(("x", "g1", "g2", "weight/"))}
-    assert {name: distance(y, g[name]) for name, y in found.items() if distance(y, g[name]) > 1e-10} == {}
+    actual = {f"y{i + 1}": y for i, y in enumerate(ys)} | {f"after_cam{i + 1}": y for i, y in enumerate(middle)}
+    actual |= {f"grad_x{i + 1}": x.grad for i, x in enumerate(xs)}
+    actual |= {"grad/cam.fc.weight": layer.cam.W.weight.grad, "grad/sam.conv.weight": layer.sam.conv.weight.grad}
+    actual |= {f"grad/cam.trans{i + 1}.weight": gradient for i, gradient in enumerate(layer.cam.P.grad)}
+    actual |= {f"grad/sam.trans{i + 1}.weight": gradient for i, gradient in enumerate(layer.sam.Q.grad)}
+    assert actual.keys() == {name for name in g if not name.startswith(("x", "g1", "g2", "weight/"))}
+    assert {name: distance(y, g[name]) for name, y in actual.items() if distance(y, g[name]) > 1e-10} == {}
 
 
 @needs_golden

@@ -38,9 +38,9 @@ class NoAlias(yaml.SafeDumper):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        (LAUGHS, r"^it, line 2 has the alias '\*a': write out what it stands for$"),
+        (LAUGHS, r"^it, line 2 has the alias '\*a': write out its value$"),
         ("a: &a [*a]", r"^it, line 1 has the alias '\*a'"),
         ("a: &a {b: 1}\nc:\n  <<: *a", r"^it, line 3 has the alias '\*a'"),
         ("[" * 5000, f"^it, line 1 is nested more than {DEEPEST} deep"),
@@ -59,8 +59,8 @@ class NoAlias(yaml.SafeDumper):
         ("{[1]: 2}", "^it, line 1 is not valid YAML: "),
     ],
 )
-def test_what_would_grow_or_is_no_value_is_refused_with_its_line(text: str, said: str) -> None:
-    with pytest.raises(InputError, match=said) as caught:
+def test_what_would_grow_or_is_no_value_is_refused_with_its_line(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
         parse_yaml(text, "it")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
@@ -93,10 +93,10 @@ def test_every_door_refuses_nested_aliases_at_once(tmp_path: Path) -> None:
     recipe.write_text(LAUGHS + "data: *i\nepochs: *i\n")
     command = [sys.executable, "-c", BOUNDED + DOORS, str(recipe), str(variants)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    said = done.stderr.splitlines()
+    lines = done.stderr.splitlines()
     assert done.returncode == 0, done.stderr[-2000:]
-    assert len(said) == 4
-    assert all("line 2 has the alias '*a'" in line and len(line) < 300 for line in said), said
+    assert len(lines) == 4
+    assert all("line 2 has the alias '*a'" in line and len(line) < 300 for line in lines), lines
 
 
 @pytest.mark.parametrize(

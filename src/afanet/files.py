@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, in their folder; read without waiting and without end."""
+"""Files: written as a whole or not at all, and read only if they are regular files of limited size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from afanet.errors import InputError
 
 LONGEST = 200  # bytes of a name: file systems take 255, and suffixes come on top
-MOST_BYTES = 16 * 2**20  # of a text that is read whole: thousands of times what one of ours has
+MOST_BYTES = 16 * 2**20  # of a text that is read whole: thousands of times the size of ours
 DEEPEST = 64  # nesting of what a JSON text holds
 KINDS = {
     stat.S_IFDIR: "a folder",
@@ -26,9 +26,9 @@ KINDS = {
 
 
 def path_in(folder: Path, *names: str) -> Path:
-    """The path `folder/NAME/...`; every path that is written by a name from a file or a flag is made here.
+    """The path `folder/NAME/...`; every output path with a name from a file or a flag is built here.
 
-    Raises `InputError` for a name that is not one plain part of a path, and so could lead out of `folder`.
+    Raises `InputError` for a name that is not a single plain part of a path, and so could lead out of `folder`.
 
     >>> path_in(Path("runs"), "rooms-afa-seed0").as_posix()
     'runs/rooms-afa-seed0'
@@ -56,10 +56,10 @@ def write_whole(file: Path, content: bytes | str) -> Path:
 
 @contextmanager
 def whole(file: Path) -> Iterator[Path]:
-    """A path to write to, in the folder of `file`, which takes the place of `file` if the block ends well.
+    """A temporary path in the folder of `file`, to write to; it replaces `file` if the block succeeds.
 
-    Missing folders are made. If the block fails, or is interrupted, everything is as it was before. Raises `InputError`
-    in place of an `OSError`.
+    Missing folders are created. If the block fails or is interrupted, nothing changes. Raises `InputError` instead of
+    an `OSError`.
     """
     partial = file.with_name(f".{secrets.token_hex(4)}.partial{''.join(file.suffixes[-2:])}")
     made = []
@@ -81,12 +81,12 @@ def whole(file: Path) -> Iterator[Path]:
 
 
 def make_folder(folder: Path) -> list[Path]:
-    """Make a folder where it is missing; returns those that were made, the outermost first."""
+    """Create a folder and its missing parents; returns the created ones, the outermost first."""
     made: list[Path] = []
     try:
         for path in reversed((folder, *folder.parents)):
             if not path.is_dir():
-                with suppress(FileExistsError):  # another process made it meanwhile, or a file stands there
+                with suppress(FileExistsError):  # another process created it meanwhile, or a file is there
                     path.mkdir()
                     made.append(path)
         if not folder.is_dir():
@@ -98,7 +98,7 @@ def make_folder(folder: Path) -> list[Path]:
 
 
 def remove_folders(made: list[Path]) -> None:
-    """Remove folders that this process made, those that are still empty."""
+    """Remove the folders `made` by this process that are still empty."""
     for path in reversed(made):
         with suppress(OSError):
             path.rmdir()
@@ -107,8 +107,8 @@ def remove_folders(made: list[Path]) -> None:
 def require_regular(path: Path, most: int | None = None) -> Path:
     """`path`, unless it is a folder, a pipe, a device or a socket, or has more than `most` bytes.
 
-    Opening a pipe waits for whoever writes to it, and a device may never end: so look before you open. Raises
-    `InputError`; a file that is missing or may not be looked at is left to whoever opens it.
+    Opening a pipe waits for its writer, and a device may never end: call this before you open a file. Raises
+    `InputError`; a file that is missing or inaccessible is left to the caller's `open`.
 
     >>> require_regular(Path("/dev/zero"))
     Traceback (most recent call last):
@@ -116,14 +116,14 @@ def require_regular(path: Path, most: int | None = None) -> Path:
     afanet.errors.InputError: /dev/zero is a device, expected a regular file
     """
     try:
-        found = path.stat()
+        status = path.stat()
     except (OSError, ValueError):
         return path
-    if not stat.S_ISREG(found.st_mode):
-        kind = KINDS.get(stat.S_IFMT(found.st_mode), "no file")
+    if not stat.S_ISREG(status.st_mode):
+        kind = KINDS.get(stat.S_IFMT(status.st_mode), "no file")
         raise InputError(f"{path} is {kind}, expected a regular file")
-    if most is not None and found.st_size > most:
-        raise InputError(f"{path} has {found.st_size:,} bytes, expected at most {most:,}")
+    if most is not None and status.st_size > most:
+        raise InputError(f"{path} has {status.st_size:,} bytes, expected at most {most:,}")
     return path
 
 
@@ -133,15 +133,15 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
     Raises `InputError` for a larger one and as `require_regular` does, and `OSError` and `UnicodeDecodeError` as
     `Path.read_text` does.
     """
-    with require_regular(path, most).open("rb") as stream:
-        content = stream.read(most + 1)  # a file may grow, and those in /proc have no size
+    with require_regular(path, most).open("rb") as file:
+        content = file.read(most + 1)  # a file may grow, and those in /proc have no size
     if len(content) > most:
         raise InputError(f"{path} has more than {most:,} bytes, expected fewer")
     return content.decode("utf-8-sig")
 
 
 def read_json(path: Path, most: int = MOST_BYTES) -> Any:
-    """What a JSON file of at most `most` bytes holds; raises `InputError` for every file that cannot be read so."""
+    """What a JSON file of at most `most` bytes holds; raises `InputError` for every other file."""
     try:
         text = read_text(path, most)
     except OSError as error:
@@ -151,8 +151,8 @@ def read_json(path: Path, most: int = MOST_BYTES) -> Any:
     return parse_json(text, str(path))
 
 
-def parse_json(text: str, place: str) -> Any:
-    """The value of a JSON text; raises `InputError`, which begins with `place`, for other text and for deep nesting.
+def parse_json(text: str, source: str) -> Any:
+    """The value of a JSON text; raises `InputError`, which begins with `source`, for other text and for deep nesting.
 
     >>> parse_json("[" * 10**5, "the text")
     Traceback (most recent call last):
@@ -162,20 +162,20 @@ def parse_json(text: str, place: str) -> Any:
     try:
         value = json.loads(text)
     except RecursionError:
-        raise _too_deep(place) from None
+        raise _too_deep(source) from None
     except ValueError as error:
-        raise InputError(f"{place} is no JSON: {error}") from None
+        raise InputError(f"{source} is no JSON: {error}") from None
     inside = [value]
     for _ in range(DEEPEST):
-        inside = [one for whole in inside for one in _parts(whole)]
+        inside = [part for outer in inside for part in _parts(outer)]
         if not inside:
             return value
-    raise _too_deep(place)
+    raise _too_deep(source)
 
 
 def _parts(value: Any) -> Any:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
-def _too_deep(place: str) -> InputError:
-    return InputError(f"{place} is nested more than {DEEPEST} deep, expected less")
+def _too_deep(source: str) -> InputError:
+    return InputError(f"{source} is nested more than {DEEPEST} deep, expected less")

@@ -1,4 +1,4 @@
-"""Code from outside the package: a class in a user's file or module, run only where somebody trusts it."""
+"""Code from outside the package: a class in a user's file or module, run only if the user trusts it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _trusted: set[str] = set()
 _loaded: dict[str, object] = {}
-ALL = "*"  # of what is trusted
+ALL = "*"  # in `_trusted`: every reference
 
 
 def is_reference(name: str) -> bool:
@@ -30,9 +30,9 @@ def is_reference(name: str) -> bool:
 
 
 def anchored(reference: str, folder: Path) -> str:
-    """The reference with its file's path absolute, beginning at `folder`; one to a module as it is.
+    """The reference with its file's path made absolute from `folder`; a reference to a module is unchanged.
 
-    Raises `InputError` for what is no reference.
+    Raises `InputError` for a text that is no reference.
 
     >>> anchored("mine.py:MeanPull", Path("/home/me"))
     '/home/me/mine.py:MeanPull'
@@ -42,10 +42,10 @@ def anchored(reference: str, folder: Path) -> str:
 
 
 def trust_code(*references: str) -> None:
-    """Allow the code at these references to be run in this process; without any, all outside code.
+    """Allow the code at these references to run in this process; without references, all outside code.
 
-    A recipe or a run folder may name code in a file. That code is not run unless it is trusted here: by this function,
-    by a command line that names it itself, or by `--trust-code`.
+    A recipe or a run folder may name code in a file. That code runs only if it is trusted: by this function, by a
+    command line that names the file itself, or by `--trust-code`.
 
     >>> trust_code("mine.py:MeanPull")
     """
@@ -55,12 +55,12 @@ def trust_code(*references: str) -> None:
 
 
 def trusted() -> frozenset[str]:
-    """The references that are trusted, for a process that is to trust the same."""
+    """The trusted references, to be trusted again in another process."""
     return frozenset(_trusted)
 
 
 def trust_again(references: Iterable[str]) -> None:
-    """Trust what another process does: see `trusted`."""
+    """Trust what another process trusts: see `trusted`."""
     _trusted.update(references)
 
 
@@ -75,7 +75,7 @@ def require_trusted(*references: str) -> None:
 
 
 def load(reference: str) -> object:
-    """What stands at a reference; its file or module is run once a process, and only if it is trusted.
+    """The object at a reference; its file or module runs once per process, and only if it is trusted.
 
     Raises `InputError` for code that is not trusted, a file or module that is missing or fails, and a name that it does
     not define.
@@ -89,7 +89,7 @@ def load(reference: str) -> object:
         module = _run_file(Path(source)) if _is_file(source) else import_module(source)
     except InputError:
         raise
-    except Exception as error:  # code of others may fail in any way
+    except Exception as error:  # outside code may fail in any way
         raise InputError(f"{source} cannot be used: {type(error).__name__}: {error!s:.200}; mend it") from error
     if not hasattr(module, attribute):
         raise InputError(f"{source} defines no '{attribute}': check the name after ':' in {reference}")
@@ -98,16 +98,16 @@ def load(reference: str) -> object:
 
 
 def code_hash(reference: str) -> str:
-    """The SHA-256 of the file that a reference leads to, none of whose code is run.
+    """The SHA-256 of the file behind a reference; none of its code is run.
 
-    Raises `InputError` where the file is missing, or a module is not found or has no file.
+    Raises `InputError` if the file is missing, or the module does not exist or has no file.
     """
     source, _ = _split(anchored(reference, Path.cwd()))
     return sha256(_read(Path(source) if _is_file(source) else _module_file(source))).hexdigest()
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
-    """For tables and folders: a name as it is, a reference as its class, with its file before it where two are alike.
+    """Short names for tables and folders: a reference becomes its class, with its file before it if two are alike.
 
     >>> short_names(["afa", "/a/mine.py:Mean"])
     {'afa': 'afa', '/a/mine.py:Mean': 'Mean'}
@@ -125,7 +125,7 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
 
 
 def short_name(name: str) -> str:
-    """That of one alone: see `short_names`."""
+    """The short name of a single name: see `short_names`."""
     return short_names([name])[name]
 
 
@@ -138,7 +138,7 @@ def _parts(name: str) -> list[str]:
 
 
 def require_unchanged(kept: Mapping[str, str]) -> None:
-    """Raise `InputError` where the code at a reference is no longer that of which `kept` has the SHA-256."""
+    """Raise `InputError` if the SHA-256 of the code at a reference differs from that in `kept`."""
     for reference, expected in kept.items():
         if code_hash(reference) != expected:
             source = _split(reference)[0]
@@ -169,13 +169,13 @@ def _read(file: Path) -> bytes:
 
 
 def _module_file(name: str) -> Path:
-    """The file of a module, found without running it or the packages that it lies in."""
+    """The file of a module, located without running it or its parent packages."""
     path: Sequence[str] | None = None
     spec = None
     for length in range(1, 2 + name.count(".")):
         part = ".".join(name.split(".")[:length])
-        found = (finder.find_spec(part, path) for finder in sys.meta_path)
-        spec = next((spec for spec in found if spec is not None), None)
+        specs = (finder.find_spec(part, path) for finder in sys.meta_path)
+        spec = next((spec for spec in specs if spec is not None), None)
         path = None if spec is None else spec.submodule_search_locations or []
         if path is None:
             raise InputError(f"there is no module {part}: install it, or give FILE.py:Name for a file in a folder")
@@ -189,11 +189,11 @@ def _run_file(file: Path) -> object:
     name = f"afanet_outside_{sha256(str(file).encode() + source).hexdigest()[:16]}"
     if name not in sys.modules:
         spec = util.spec_from_file_location(name, file)
-        assert spec is not None  # for a .py file there is always a loader
+        assert spec is not None  # a .py file always has a loader
         module = util.module_from_spec(spec)
-        sys.modules[name] = module  # before it is run: dataclasses and pickle look their module up
+        sys.modules[name] = module  # before it runs: dataclasses and pickle look their module up
         try:
-            exec(compile(source, file, "exec"), vars(module))  # these bytes, not what an older cache of them has
+            exec(compile(source, file, "exec"), vars(module))  # these bytes, not those of an older bytecode cache
         except BaseException:
             del sys.modules[name]
             raise

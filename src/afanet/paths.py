@@ -1,4 +1,4 @@
-"""What is wrong with a path, said before anything heavy is imported: of a run, of a data set, of a folder of images."""
+"""Checks of paths to runs, data sets and folders of images, made before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from afanet.errors import InputError
 
-RUN_FILES = ("recipe.yaml", "last.ckpt")  # what makes a folder that of a run
+RUN_FILES = ("recipe.yaml", "last.ckpt")  # the files of every run folder
 IMAGE_FOLDER = "a folder with images, or with images/"
 
 
@@ -24,7 +24,7 @@ def require_run(path: Path) -> None:
 
 
 def require_data(path: Path) -> None:
-    """Raises `InputError` unless `path` is a folder, in which a data set may lie."""
+    """Raises `InputError` unless `path` is a folder, which may hold a data set."""
     if not path.is_dir():
         kind = "a file" if path.exists() else "nothing"
         raise InputError(f"{path} is {kind}, expected a recipe or the folder of a data set")

@@ -30,18 +30,18 @@ _HEAD = [
     (r"refine\.", lambda m: "decoder.last_conv."),
 ]
 
-# ours is one tensor (to, from, ...): A to A, A from B, B from A, B to B
+# ours is a single tensor (to, from, ...): A to A, A from B, B from A, B to B
 _STITCHES = ["A_weight_same", "A_weight_diff", "B_weight_diff", "B_weight_same"]
 
 
 @dataclass(frozen=True)
 class _Original:
-    """One of the ten networks: what its keys say of it."""
+    """One of the ten networks, as its keys describe it."""
 
     pixel: bool
     method: str
     backbone: str
-    grid: tuple[int, int]  # of the spatial gates, where it has some
+    grid: tuple[int, int]  # of the spatial gates, if it has any
 
     @property
     def outputs(self) -> dict[str, Output]:
@@ -58,19 +58,19 @@ class _Original:
 
 
 def load_reference_network(source: Source) -> Woven:
-    """The network that a checkpoint of the original code holds, with its weights, in eval mode.
+    """The network in a checkpoint of the original code, with its weights, in eval mode.
 
-    Which of the ten it is (single task, hard sharing, cross-stitch, NDDR, AFA; pixel or image) follows from its keys.
+    The keys decide which of the ten it is (single task, hard sharing, cross-stitch, NDDR, AFA; pixel or image).
     Outputs are named "segmentation" and "depth", or "gender" and "age".
 
     Args:
         source: a path, read without unpickling code, or the state dict itself.
 
     Raises:
-        InputError: where keys fit none of the ten, are missing or left over, or shapes disagree.
+        InputError: if keys fit none of the ten, are missing or left over, or shapes disagree.
 
-    The networks compute what the original's do; see the parity tests. Where the original registered one down-sampling
-    module in both branches (cross-stitch and NDDR), ours has one a branch, with the same weights.
+    The networks compute the same as the original's; see the parity tests. The original's cross-stitch and NDDR networks
+    register a single down-sampling module in both branches; ours has a module per branch, with the same weights.
     """
     state = _state(source)
     original = _recognise(state)
@@ -80,10 +80,10 @@ def load_reference_network(source: Source) -> Woven:
     missing, left = sorted(wanted - state.keys()), sorted(state.keys() - wanted)
     if missing or left:
         kind = "pixel" if original.pixel else "image"
-        key, how = (missing[0], "lacks") if missing else (left[0], "has the unexpected")
+        key, fault = (missing[0], "lacks") if missing else (left[0], "has the unexpected")
         raise InputError(
             f"the checkpoint looks like the original's {kind} {original.method} network on {original.backbone}, "
-            f"but {how} tensor '{key}' ({len(missing)} missing, {len(left)} left over)"
+            f"but {fault} tensor '{key}' ({len(missing)} missing, {len(left)} left over)"
         )
     own = network.state_dict()
     loaded = {
@@ -94,15 +94,15 @@ def load_reference_network(source: Source) -> Woven:
 
 
 def load_reference_layer(source: Source, size: Sequence[int] | None = None, protect: Collection[int] = ()) -> AFA:
-    """One AFA layer of the original code, in the dtype of its tensors.
+    """An AFA layer of the original code, in the dtype of its tensors.
 
     Args:
-        source: the layer's state (keys ``cam.*`` and ``sam.*``), or the path of a file with it.
-        size: (H, W) of the layer's features; None means that they are square.
+        source: the layer's state (keys ``cam.*`` and ``sam.*``), or the path of a file that holds it.
+        size: (H, W) of the layer's features; None means square.
         protect: branches, counted from 0, that always keep their own gradient.
 
     Raises:
-        InputError: where keys are missing or left over, or shapes disagree with each other or with `size`.
+        InputError: if keys are missing or left over, or shapes disagree with each other or with `size`.
     """
     state = _state(source)
     names = {"cam.W.weight": "cam.fc", "cam.P": "cam.trans", "sam.conv.weight": "sam.conv", "sam.Q": "sam.trans"}
@@ -121,7 +121,9 @@ def load_reference_layer(source: Source, size: Sequence[int] | None = None, prot
     grid = _square(pixels) if size is None else (int(size[0]), int(size[1]))
     if grid[0] * grid[1] != pixels:
         raise InputError(f"the layer's spatial gates are for {pixels} pixels, size={grid} has {grid[0] * grid[1]}")
-    guarded = isinstance(protect, int) or len(protect) > 0  # a bare number is refused by the guard, not overlooked
+    guarded = (
+        isinstance(protect, int) or len(protect) > 0
+    )  # the guard refuses a bare number; it must not be ignored here
     layer = AFA(channels, size=grid, limit=0.0 if guarded else math.inf, protect=protect if guarded else None)
     if layer.sam.grid != grid:
         raise InputError(f"the layer's {grid[0]}x{grid[1]} pixels are more than the 20 a side that AFA gates densely")
@@ -138,7 +140,7 @@ def _state(source: Source) -> Mapping[str, Tensor]:
 def _recognise(state: Mapping[str, Tensor]) -> _Original:
     pixel = any(key.startswith("backbone.") for key in state)
     names = " ".join(state)
-    blocks = {int(found) for found in re.findall(r"layer3\.(\d+)\.", names)}
+    blocks = {int(number) for number in re.findall(r"layer3\.(\d+)\.", names)}
     backbone = {6: "resnet50", 23: "resnet101"}.get(len(blocks))
     if "A_conv1.weight" not in names:
         method = "hard"
@@ -163,7 +165,7 @@ def _square(pixels: int) -> tuple[int, int]:
 
 
 def _theirs(original: _Original, ours: str) -> list[str]:
-    """The original's names of the tensors that make one of ours."""
+    """The names of the original's tensors that form a tensor of ours."""
     trunk = "backbone." if original.pixel else ""
     if ours.startswith("fusion."):
         return [trunk + name for name in _fusion_names(ours, original)]
@@ -200,8 +202,10 @@ def _fusion_names(ours: str, original: _Original) -> list[str]:
 
 
 def _assembled(own: Tensor, ours: str, tensors: Sequence[Tensor], keys: Sequence[str]) -> Tensor:
-    """One of our tensors from those of the original that make it."""
-    part = own.shape[len(keys) // 2 :]  # one is ours whole, two stand along its first axis, four along its first two
+    """A tensor of ours, assembled from the original's tensors."""
+    part = own.shape[
+        len(keys) // 2 :
+    ]  # a single tensor is all of ours, two are along its first axis, four along its first two
     for key, tensor in zip(keys, tensors, strict=True):
         if tensor.shape != part:
             raise InputError(f"tensor '{key}' has the shape {tuple(tensor.shape)}, but '{ours}' needs {tuple(part)}")

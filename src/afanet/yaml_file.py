@@ -1,4 +1,4 @@
-"""YAML from outside: plain values of bounded size, or one sentence."""
+"""Reads YAML from users: plain values of bounded size, or an `InputError`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from afanet.errors import InputError, shown
 from afanet.files import read_text
 
 MOST_BYTES = 2**20
-MOST_NODES = 50_000  # values, keys and what holds them
+MOST_NODES = 50_000  # values, keys and their containers
 DEEPEST = 32
 LONGEST = 4096  # characters of one value
 MOST_BITS = 64  # of a whole number
 
 
 def read_yaml(file: Path | Traversable, what: str, expected: str = "a YAML file") -> Any:
-    """What a YAML file holds; raises `InputError`, which begins with `what`, as `parse_yaml` and for other files."""
+    """The content of a YAML file; raises `InputError`, beginning with `what`, as `parse_yaml` does or if unreadable."""
     try:
         text = read_text(file, MOST_BYTES) if isinstance(file, Path) else file.read_text(encoding="utf-8")
     except InputError as error:
@@ -33,15 +33,15 @@ def read_yaml(file: Path | Traversable, what: str, expected: str = "a YAML file"
 def parse_yaml(text: str, what: str) -> Any:
     """The value of a YAML text.
 
-    Raises `InputError`, which begins with `what`, for text that is no YAML or has a key twice in one place, for an
-    alias, since a few of them can stand for gigabytes, and for more or deeper values than a person would write.
+    Raises `InputError`, which begins with `what`, for text that is not YAML, for a key given twice in a mapping, for
+    an alias, since a few of them can expand to gigabytes, and for more or deeper values than a person would write.
 
     >>> parse_yaml("a: [1, 2]", "the text")
     {'a': [1, 2]}
     >>> parse_yaml("a: &list [1, 2]\\nb: *list", "the text")
     Traceback (most recent call last):
         ...
-    afanet.errors.InputError: the text, line 2 has the alias '*list': write out what it stands for
+    afanet.errors.InputError: the text, line 2 has the alias '*list': write out its value
     """
     loader = None
     try:
@@ -59,14 +59,14 @@ def parse_yaml(text: str, what: str) -> Any:
 
 
 class _RefusedError(yaml.MarkedYAMLError):
-    """Valid YAML that is not read here."""
+    """Valid YAML that is refused here."""
 
     def __init__(self, problem: str, mark: yaml.Mark) -> None:
         super().__init__(problem=problem, problem_mark=mark)
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses while it reads, before anything has grown."""
+    """Refuses values as it reads, before anything can grow large."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -76,7 +76,7 @@ class _Loader(yaml.SafeLoader):
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            raise _RefusedError(f"has the alias '*{event.anchor:.40}': write out what it stands for", mark)
+            raise _RefusedError(f"has the alias '*{event.anchor:.40}': write out its value", mark)
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST:
             problem = f"has a value of {len(event.value)} characters, expected at most {LONGEST}"
             raise _RefusedError(problem, mark)
@@ -95,7 +95,7 @@ class _Loader(yaml.SafeLoader):
             value = super().construct_object(node, deep)
         except yaml.YAMLError:
             raise
-        except Exception as error:  # PyYAML raises as many kinds as there are ways for a value to be no such value
+        except Exception as error:  # PyYAML raises many kinds of error for malformed values
             problem = f"{type(error).__name__}, {error}"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
         if isinstance(value, int) and value.bit_length() > MOST_BITS:

@@ -91,22 +91,22 @@ def smaller(command: str, data: Path) -> list[str]:
 
 def launch(script: str) -> str:
     """Run a line of bash on each machine that it wants, all of which are this one, and return what was printed."""
-    places, number = Path("bin"), int((re.findall(r"--nnodes (\d)", script) or ["1"])[0])
-    places.mkdir(exist_ok=True)
-    places.joinpath("srun").write_text(SRUN)
-    places.joinpath("srun").chmod(0o755)
+    binaries, number = Path("bin"), int((re.findall(r"--nnodes (\d)", script) or ["1"])[0])
+    binaries.mkdir(exist_ok=True)
+    binaries.joinpath("srun").write_text(SRUN)
+    binaries.joinpath("srun").chmod(0o755)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     script = script.replace("HOST:29500", f"127.0.0.1:{port} --local-addr 127.0.0.1")
     script = script.replace("--nproc-per-node 4", "--nproc-per-node 1").replace("benchmarks/", f"{ROOT}/benchmarks/")
-    path = f"{places.absolute()}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    path = f"{binaries.absolute()}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     more = {"PATH": path, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": os.environ | more}
     started = [subprocess.Popen(["bash", "-c", script], **pipes) for _ in range(number)]
-    said = "".join(process.communicate(timeout=500)[0] for process in started)
-    assert [process.returncode for process in started] == [0] * number, f"{script}\n{said}"
-    return said
+    printed = "".join(process.communicate(timeout=500)[0] for process in started)
+    assert [process.returncode for process in started] == [0] * number, f"{script}\n{printed}"
+    return printed
 
 
 def follow(
@@ -118,7 +118,7 @@ def follow(
 ) -> None:
     """Do what `page` says, each block in its turn; `before` is called with a command or block ere its turn comes."""
     namespace: dict[str, object] = {}
-    last, said, everything = "", "", ""
+    last, printed, everything = "", "", ""
     for block in blocks(page):
         if left_out(block.text) or (page.name == "README.md" and block.kind != "console"):
             continue
@@ -126,7 +126,7 @@ def follow(
         everything += "".join(capsys.readouterr())
         if block.kind == "python":
             exec(block.text, namespace)
-            everything += (said := "".join(capsys.readouterr()))
+            everything += (printed := "".join(capsys.readouterr()))
         elif block.kind == "yaml":
             write_yaml(block)
         elif block.kind in ("console", "bash"):
@@ -134,12 +134,12 @@ def follow(
                 if left_out(command) or (command.startswith(SLOW) and not slow):
                     continue
                 before(command)
-                for one in in_full(command):
-                    everything += do(one, shown, page, data, capsys)
+                for line in in_full(command):
+                    everything += do(line, shown, page, data, capsys)
         elif block.text.startswith("image,split"):
             check(block.text.splitlines(), Path("flat/manifest.csv").read_text(), page)
         elif last == "python":
-            assert block.text == said
+            assert block.text == printed
         else:
             check(block.text.splitlines(), everything, page)
         last = block.kind
@@ -153,14 +153,14 @@ def do(command: str, shown: list[str], page: Path, data: Path, capsys: pytest.Ca
     program, *words = smaller(command, data)
     if program == "afanet":
         status = main(words)
-        said = "".join(capsys.readouterr())
-        assert status == (2 if any(line.startswith("error: ") for line in shown) else 0), f"{command}\n{said}"
+        printed = "".join(capsys.readouterr())
+        assert status == (2 if any(line.startswith("error: ") for line in shown) else 0), f"{command}\n{printed}"
     else:
-        said = launch(shlex.join([program, *words]))
-    check(shown, said, page)
-    return said
+        printed = launch(shlex.join([program, *words]))
+    check(shown, printed, page)
+    return printed
 
 
-def check(shown: list[str], said: str, page: Path) -> None:
+def check(shown: list[str], printed: str, page: Path) -> None:
     for line in shown:
-        assert re.search(pattern(line, page.name in COUNTED), said), f"{page.name}: {line}\n{said}"
+        assert re.search(pattern(line, page.name in COUNTED), printed), f"{page.name}: {line}\n{printed}"

@@ -1,4 +1,4 @@
-"""What stands on a page: its blocks, its commands, and which of them are left out or slow."""
+"""The content of a page: its blocks, its commands, and which of them are left out or slow."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Block:
 
 def blocks(page: Path) -> list[Block]:
     text = page.read_text(encoding="utf-8")
-    return [Block(found[1], found[2], text[: found.start()]) for found in BLOCK.finditer(text)]
+    return [Block(match[1], match[2], text[: match.start()]) for match in BLOCK.finditer(text)]
 
 
 def commands(block: Block) -> Iterator[tuple[str, list[str]]]:
@@ -63,8 +63,8 @@ def left_out(text: str) -> bool:
 
 def steps(page: Path) -> list[str]:
     """What there is to do on a page: its commands, and all other blocks."""
-    found = []
+    kept = []
     for block in blocks(page):
         texts = [command for command, _ in commands(block)] if block.kind in ("console", "bash") else [block.text]
-        found += [text for text in texts if not left_out(text)]
-    return found
+        kept += [text for text in texts if not left_out(text)]
+    return kept

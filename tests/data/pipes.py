@@ -1,4 +1,4 @@
-"""Pipes in place of the files of a data set."""
+"""Pipes instead of the files of a data set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..bounds import bounded
 
 
 def everything(name: str, root: Path, **options: Any) -> str:
-    """All that is said when a data set is opened, read and told from others by its files."""
+    """All errors when a data set is opened, read and fingerprinted."""
     try:
         data = open_data(name, root, (8, 8), **options)
     except InputError as error:
@@ -29,18 +29,18 @@ def everything(name: str, root: Path, **options: Any) -> str:
     return ""
 
 
-def pipes_refused(root: Path, said: Callable[[], str]) -> int:
-    """Put a pipe in place of one file of each kind below `root`, one after the other: of how many that is said.
+def pipes_refused(root: Path, report: Callable[[], str]) -> int:
+    """Replace a file of each kind below `root` with a pipe, one at a time, and count the pipes that are refused.
 
-    Each time `said()`, what is said when everything is read, must come in time and name the pipe, if it is needed.
+    `report()` gives the errors of reading everything. It must return in time and, unless empty, name the pipe.
     """
     refused = 0
     for file in {(file.parent, file.suffix): file for file in sorted(root.rglob("*")) if file.is_file()}.values():
         aside = file.rename(root.with_name("aside"))
         os.mkfifo(file)
         with bounded(5):
-            found = said()
-        assert not found or str(file) in found
-        refused += bool(found)
+            message = report()
+        assert not message or str(file) in message
+        refused += bool(message)
         aside.replace(file)
     return refused

@@ -17,7 +17,7 @@ from ..bounds import bounded
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "said"),
+    ("name", "options", "message"),
     [
         ("room", {}, "unknown data set 'room', did you mean 'rooms'"),
         ("rooms", {"train_scene": 3}, "unknown option of data set 'rooms' 'train_scene', did you mean 'train_scenes'"),
@@ -36,10 +36,10 @@ from ..bounds import bounded
         ("adience", {"root": "/nowhere/at/all"}, "data path '/nowhere/at/all' does not exist"),
     ],
 )
-def test_one_sentence_for_what_cannot_be_used(name, options, said):
+def test_one_sentence_for_what_cannot_be_used(name, options, message):
     with pytest.raises(InputError) as caught:
         open_data(name, **options)
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 

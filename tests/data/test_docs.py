@@ -73,8 +73,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write_own(folder: Path) -> None:
     """Eight images with class ids."""
     rng = np.random.default_rng(0)
-    for place in ("images", "labels"):
-        (folder / place).mkdir(parents=True)
+    for name in ("images", "labels"):
+        (folder / name).mkdir(parents=True)
     for number in range(8):
         Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / f"images/{number}.jpg")
         Image.fromarray(rng.integers(0, 3, (32, 32), np.uint8)).save(folder / f"labels/{number}.png")
@@ -152,7 +152,7 @@ def test_the_script_for_slurm(here: Path, folders: Path) -> None:
 
 
 def test_nothing_is_left_out_or_slow_that_no_page_has() -> None:
-    found = [block for page in ALL for block in blocks(page)]
-    begun = [block.text for block in found] + [command for block in found for command, _ in commands(block)]
+    every = [block for page in ALL for block in blocks(page)]
+    begun = [block.text for block in every] + [command for block in every for command, _ in commands(block)]
     assert all(any(text.startswith(start) for text in begun) for start in (*LEFT_OUT, *SLOW))
-    assert {block.kind for block in found} <= {"bash", "console", "python", "text", "yaml"}
+    assert {block.kind for block in every} <= {"bash", "console", "python", "text", "yaml"}

@@ -65,8 +65,8 @@ def test_the_first_names_stand_for_all(tmp_path_factory, names: set[str]):
     folder = tmp_path_factory.mktemp("names")
     for name in names:
         (folder / name).touch()
-    said, _, more = first_names(folder).partition(" and ")
-    assert said == (", ".join(sorted(names)[:4]) or "nothing")
+    listed, _, more = first_names(folder).partition(" and ")
+    assert listed == (", ".join(sorted(names)[:4]) or "nothing")
     assert more == (f"{len(names) - 4} more" if len(names) > 4 else "")
 
 

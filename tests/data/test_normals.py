@@ -26,10 +26,10 @@ def plane(normal: tuple[float, float, float], distance: float, size: tuple[int, 
     return torch.from_numpy(np.where(towards > 0.02, distance / np.maximum(towards, 0.02), 0))
 
 
-def degrees(found: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
+def degrees(normals: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
     """The angles between two maps (3, H, W) where the first is known."""
-    known = found.norm(dim=0) > 0
-    a, b = found[:, known].double(), exact[:, known].double()
+    known = normals.norm(dim=0) > 0
+    a, b = normals[:, known].double(), exact[:, known].double()
     return torch.atan2(torch.linalg.cross(a, b, dim=0).norm(dim=0), (a * b).sum(0)).rad2deg()
 
 
@@ -44,10 +44,10 @@ def degrees(found: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
 def test_normals_of_a_plane_are_exact_whatever_its_tilt(tilt, about, distance, radius, step) -> None:
     sin, cos = np.sin(np.radians(tilt)), np.cos(np.radians(tilt))
     normal = (sin * np.cos(np.radians(about)), sin * np.sin(np.radians(about)), cos)
-    found = normals_from_depth(plane(normal, distance, (24, 32), CAMERA), CAMERA, radius, step, edge=0.5)
-    assert found.dtype == torch.float32
-    assert (found[:, 12, 16] != 0).any()
-    assert degrees(found, torch.tensor(normal)[:, None, None].expand(3, 24, 32)).max() < 0.02
+    normals = normals_from_depth(plane(normal, distance, (24, 32), CAMERA), CAMERA, radius, step, edge=0.5)
+    assert normals.dtype == torch.float32
+    assert (normals[:, 12, 16] != 0).any()
+    assert degrees(normals, torch.tensor(normal)[:, None, None].expand(3, 24, 32)).max() < 0.02
 
 
 def test_holes_and_lonely_pixels_have_no_normal_and_spoil_no_other() -> None:
@@ -57,12 +57,12 @@ def test_holes_and_lonely_pixels_have_no_normal_and_spoil_no_other() -> None:
     holes[:, 20:] = True
     holes[3, 28] = False
     depth[holes] = 0
-    found = normals_from_depth(depth, CAMERA)
-    known = found.norm(dim=0) > 0
+    normals = normals_from_depth(depth, CAMERA)
+    known = normals.norm(dim=0) > 0
     assert not known[holes].any()
     assert not known[3, 28]
     assert known[3:-3, 3:17][~holes[3:-3, 3:17]].all()
-    assert degrees(found, torch.tensor(normal)[:, None, None].expand(3, 24, 32)).max() < 0.02
+    assert degrees(normals, torch.tensor(normal)[:, None, None].expand(3, 24, 32)).max() < 0.02
     assert (normals_from_depth(torch.zeros(9, 9), CAMERA) == 0).all()
 
 
@@ -71,9 +71,9 @@ def test_nothing_is_mixed_across_a_step_in_depth() -> None:
     columns = torch.arange(32) < 16
     depth = torch.where(columns, plane(left, 2.0, (24, 32), CAMERA), plane(right, 4.0, (24, 32), CAMERA))
     exact = torch.where(columns, torch.tensor(left)[:, None, None], torch.tensor(right)[:, None, None])
-    found = normals_from_depth(depth, CAMERA)
-    assert degrees(found, exact.expand(3, 24, 32)).max() < 0.02
-    assert (found.norm(dim=0) > 0)[3:-3, 13:19].all()
+    normals = normals_from_depth(depth, CAMERA)
+    assert degrees(normals, exact.expand(3, 24, 32)).max() < 0.02
+    assert (normals.norm(dim=0) > 0)[3:-3, 13:19].all()
 
 
 def test_normals_of_furnished_rooms_are_right_but_at_creases() -> None:
@@ -88,9 +88,9 @@ def test_normals_of_furnished_rooms_are_right_but_at_creases() -> None:
         np.put_along_axis(world, side, -np.sign(np.take_along_axis(rays, side, 0)), 0)
         exact = np.einsum("ij,jhw->ihw", scene.camera.axes(), world) * OURS[:, None, None]
         depth[thing == len(scene.boxes) + 3] = 0  # the lamp, a ball
-        found = normals_from_depth(torch.from_numpy(depth), camera, radius=3)
-        angles.append(degrees(found, torch.from_numpy(exact)))
-        known.append((found.norm(dim=0) > 0)[torch.from_numpy(depth > 0)])
+        normals = normals_from_depth(torch.from_numpy(depth), camera, radius=3)
+        angles.append(degrees(normals, torch.from_numpy(exact)))
+        known.append((normals.norm(dim=0) > 0)[torch.from_numpy(depth > 0)])
     angle = torch.cat(angles)
     assert angle.median() < 0.05
     assert angle.mean() < 4

@@ -25,23 +25,23 @@ from afanet.errors import InputError
 SCENES = {"train_scenes": 5, "test_scenes": 3}
 
 
-def same_samples(found: Data, expected: Data) -> None:
-    assert list(found.splits) == list(expected.splits)
-    for split, original in zip(found.splits.values(), expected.splits.values(), strict=True):
+def same_samples(cached: Data, expected: Data) -> None:
+    assert list(cached.splits) == list(expected.splits)
+    for split, original in zip(cached.splits.values(), expected.splits.values(), strict=True):
         assert isinstance(split.read, Cached)
         assert len(split) == len(original)
         for index in range(len(original)):
             torch.manual_seed(index)
-            one = split[index]
+            sample = split[index]
             torch.manual_seed(index)
-            other = original[index]
-            assert one["id"] == other["id"]
-            assert torch.equal(one["image"], other["image"])
-            assert list(one["targets"]) == list(other["targets"])
-            for task, target in other["targets"].items():
-                assert type(one["targets"][task]) is type(target)
-                assert one["targets"][task].dtype == target.dtype
-                assert torch.equal(one["targets"][task], target)
+            expected_sample = original[index]
+            assert sample["id"] == expected_sample["id"]
+            assert torch.equal(sample["image"], expected_sample["image"])
+            assert list(sample["targets"]) == list(expected_sample["targets"])
+            for task, target in expected_sample["targets"].items():
+                assert type(sample["targets"][task]) is type(target)
+                assert sample["targets"][task].dtype == target.dtype
+                assert torch.equal(sample["targets"][task], target)
             item, item_of_original = split.items[index], original.items[index]
             assert split.read.files(item) == original.read.files(item_of_original)
             assert split.read.group(item) == original.read.group(item_of_original)
@@ -55,10 +55,10 @@ def test_samples_from_the_cache_are_the_same_to_the_bit(tmp_path: Path, workers:
     cache, new = prepare(data, tmp_path / "c", workers=workers, advance=lambda: seen.append(1))
     assert new
     assert len(seen) == 8
-    found, used = use_cache(data, tmp_path / "c")
+    cached, used = use_cache(data, tmp_path / "c")
     assert used == cache
-    same_samples(found, data)
-    assert fingerprint(found, tmp_path / "c") == fingerprint(data, tmp_path / "none") == cache.name
+    same_samples(cached, data)
+    assert fingerprint(cached, tmp_path / "c") == fingerprint(data, tmp_path / "none") == cache.name
     assert prepare(data, tmp_path / "c") == (cache, False)
 
 
@@ -66,12 +66,12 @@ def test_frames_kept_as_they_are_or_resized_for_the_largest_zoom(folders: Path, 
     for size, kept in [((6, 8), (12, 16)), ((3, 4), (5, 6))]:
         data = open_data("nyuv2", folders, size)
         prepare(data, tmp_path / "c", workers=0)
-        found, _ = use_cache(data, tmp_path / "c")
-        assert found.train.read(found.train.items[0])["image"].shape[-2:] == kept
-        assert found.test.read(found.test.items[0])["image"].shape[-2:] == size
-        assert torch.equal(found.test[0]["targets"]["depth"], data.test[0]["targets"]["depth"])
+        cached, _ = use_cache(data, tmp_path / "c")
+        assert cached.train.read(cached.train.items[0])["image"].shape[-2:] == kept
+        assert cached.test.read(cached.test.items[0])["image"].shape[-2:] == size
+        assert torch.equal(cached.test[0]["targets"]["depth"], data.test[0]["targets"]["depth"])
         if kept == (12, 16):
-            same_samples(found, data)
+            same_samples(cached, data)
         shutil.rmtree(tmp_path / "c")
 
 
@@ -80,10 +80,10 @@ def test_images_of_many_sizes_are_resized_to_one(adience: Path, tmp_path: Path) 
     Image.new("RGB", (16, 12), (1, 2, 3)).save(photo, "PNG")
     data = open_data("adience", adience, (8, 8))
     prepare(data, tmp_path / "c", workers=0)
-    found, _ = use_cache(data, tmp_path / "c")
-    assert {found.train.read(item)["image"].shape[-2:] for item in found.train.items} == {(10, 10)}
+    cached, _ = use_cache(data, tmp_path / "c")
+    assert {cached.train.read(item)["image"].shape[-2:] for item in cached.train.items} == {(10, 10)}
     for index in range(len(data.train)):
-        assert found.train[index]["targets"] == data.train[index]["targets"]
+        assert cached.train[index]["targets"] == data.train[index]["targets"]
 
 
 def test_a_cache_is_found_by_what_the_files_hold(folders: Path, tmp_path: Path) -> None:
@@ -95,9 +95,9 @@ def test_a_cache_is_found_by_what_the_files_hold(folders: Path, tmp_path: Path) 
     before = photo.read_bytes()
     photo.write_bytes((folders / "rgb/0002.jpg").read_bytes())
     assert use_cache(data, tmp_path / "c") == (data, None)
-    other, new = prepare(data, tmp_path / "c", workers=0)
+    changed, new = prepare(data, tmp_path / "c", workers=0)
     assert new
-    assert other != cache
+    assert changed != cache
     photo.write_bytes(before)
     assert use_cache(data, tmp_path / "c")[1] == cache
     photo.unlink()
@@ -122,11 +122,11 @@ def test_a_cache_belongs_to_its_splits_and_labels(folders: Path, adience: Path, 
 def test_a_cache_is_opened_again_where_workers_are_not_forked(tmp_path: Path) -> None:
     data = open_data("rooms", size=(24, 32), **SCENES)
     prepare(data, tmp_path / "c", workers=0)
-    found, _ = use_cache(data, tmp_path / "c")
-    pickled = pickle.dumps(found.train.read)
+    cached, _ = use_cache(data, tmp_path / "c")
+    pickled = pickle.dumps(cached.train.read)
     assert len(pickled) < 2000
     copy = pickle.loads(pickled)
-    assert torch.equal(copy(found.train.items[1])["image"], found.train.read(found.train.items[1])["image"])
+    assert torch.equal(copy(cached.train.items[1])["image"], cached.train.read(cached.train.items[1])["image"])
 
 
 def test_a_broken_memory_of_files_costs_time_only(folders: Path, tmp_path: Path) -> None:
@@ -200,8 +200,8 @@ def test_a_kill_leaves_no_cache_and_what_it_left_is_told(tmp_path: Path) -> None
 
 def test_two_processes_write_one_cache(tmp_path: Path) -> None:
     pair = [child(tmp_path / "c"), child(tmp_path / "c")]
-    said = [process.communicate()[0].strip() for process in pair]
-    assert sorted(said) == ["new", "there"]
+    printed = [process.communicate()[0].strip() for process in pair]
+    assert sorted(printed) == ["new", "there"]
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_the_place_of_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.delenv("AFANET_CACHE", raising=False)
     assert cache_root() == tmp_path / "afanet"
     monkeypatch.setenv("AFANET_CACHE", str(tmp_path / "here"))
-    one, same = (config_folder("rooms", json.loads(text)) for text in ('{"a": 1, "b": 2}', '{"b": 2, "a": 1}'))
-    assert one == same
-    assert one.parent == tmp_path / "here"
-    assert config_folder("rooms", {"a": 2}) != one
+    folder, same = (config_folder("rooms", json.loads(text)) for text in ('{"a": 1, "b": 2}', '{"b": 2, "a": 1}'))
+    assert folder == same
+    assert folder.parent == tmp_path / "here"
+    assert config_folder("rooms", {"a": 2}) != folder

@@ -55,8 +55,8 @@ def few_frames(real: Path, here: Path) -> Path:
 
 
 def _splits(real: Path) -> dict[tuple[str, int], np.ndarray]:
-    found = loadmat(real / "splits.mat")
-    return {(key, count): found[key] for key, count in (("trainNdxs", 12), ("testNdxs", 2))}
+    columns = loadmat(real / "splits.mat")
+    return {(key, count): columns[key] for key, count in (("trainNdxs", 12), ("testNdxs", 2))}
 
 
 def few_faces(real: Path, here: Path) -> Path:

@@ -71,9 +71,9 @@ def run(root: Path, data: dict[str, Any], tasks: set[str], method: str = "afa", 
     assert results["steps"] == 2
     for scores in [results["tasks"], *([results["validation"]] if validation else [])]:
         assert scores.keys() == tasks
-        figures = {(task, key): value for task in scores for key, value in scores[task].items()}
-        assert {task for task, _ in figures} == tasks
-        assert {key: value for key, value in figures.items() if value is None or not math.isfinite(value)} == {}
+        values = {(task, key): value for task in scores for key, value in scores[task].items()}
+        assert {task for task, _ in values} == tasks
+        assert {key: value for key, value in values.items() if value is None or not math.isfinite(value)} == {}
     with (out / "log.csv").open(newline="") as file:
         epochs = list(csv.DictReader(file))
     for task in tasks:

@@ -25,11 +25,11 @@ sides = st.integers(12, 60)
 def encoded(height: int, width: int) -> dict[str, torch.Tensor]:
     """Every pixel says where it is: in two colours, in its label (row * width + column) and in its depth."""
     row, column = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    place = row * width + column
+    index = row * width + column
     return {
         "image": tv_tensors.Image(torch.stack([row * 4, column * 4, row * 0]).byte()),
-        "label": tv_tensors.Mask(place.int()),
-        "depth": DepthMap(1.0 + place[None].float()),
+        "label": tv_tensors.Mask(index.int()),
+        "depth": DepthMap(1.0 + index[None].float()),
     }
 
 

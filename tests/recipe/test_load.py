@@ -34,7 +34,7 @@ def test_overrides_replace_single_values_and_make_sections() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "overrides", "said"),
+    ("source", "overrides", "message"),
     [
         ("room", {}, "unknown recipe 'room', did you mean 'rooms'"),
         ("nyu", {}, "did you mean 'nyuv2'"),
@@ -49,15 +49,15 @@ def test_overrides_replace_single_values_and_make_sections() -> None:
         ("rooms", {"data.size": ["96"]}, "'data.size.1' is missing"),
     ],
 )
-def test_bad_recipes_are_refused_in_one_sentence(source: str, overrides: dict[str, object], said: str) -> None:
+def test_bad_recipes_are_refused_in_one_sentence(source: str, overrides: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as caught:
         load_recipe(source, overrides)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "holds None, expected keys"),
         ("- 1\n- 2\n", "holds [1, 2], expected keys"),
@@ -67,12 +67,12 @@ def test_bad_recipes_are_refused_in_one_sentence(source: str, overrides: dict[st
         ("name: x\ndata: rooms", "'data' is 'rooms', which should be a valid dictionary"),
     ],
 )
-def test_bad_files_are_refused_in_one_sentence(text: str, said: str, tmp_path: Path) -> None:
+def test_bad_files_are_refused_in_one_sentence(text: str, message: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(text)
     with pytest.raises(InputError) as caught:
         load_recipe(file)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert str(file) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -98,9 +98,9 @@ def test_a_path_in_a_file_begins_at_the_file_and_one_on_the_command_line_here(
     monkeypatch.chdir(tmp_path / "here")
 
     recipe = load_recipe("../recipes/mine.yaml")
-    for found, name in {recipe.data.root: "data", Path(recipe.network.weights): "w.pth"}.items():
-        assert found.is_absolute()
-        assert found.resolve() == folder / name
+    for path, name in {recipe.data.root: "data", Path(recipe.network.weights): "w.pth"}.items():
+        assert path.is_absolute()
+        assert path.resolve() == folder / name
     assert Path(recipe.data.options["parts"][0]["root"]).resolve() == folder / "there"
     assert recipe.data.options["parts"][1]["root"] is None
 

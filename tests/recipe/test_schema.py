@@ -18,11 +18,11 @@ def test_every_key_is_explained() -> None:
 
 def test_keys_are_those_of_the_values() -> None:
     def leaves(values: dict[str, object], prefix: str = "") -> set[str]:
-        found = set()
+        keys = set()
         for key, value in values.items():
             inner = isinstance(value, dict) and key not in ("options", "losses", "code")
-            found |= leaves(value, f"{prefix}{key}.") if inner else {prefix + key}  # type: ignore[arg-type]
-        return found
+            keys |= leaves(value, f"{prefix}{key}.") if inner else {prefix + key}  # type: ignore[arg-type]
+        return keys
 
     assert leaves(load_recipe("rooms").model_dump()) == set(recipe_keys())
 

@@ -1,4 +1,4 @@
-"""Data sets: one file or folder each in `sets`, and one row in the table here."""
+"""Data sets: each has a file or folder in `sets` and a row in the table here."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ __all__ = [
 ]
 
 
-def _read(name: str, given: object) -> DataSet:
-    if isinstance(given, DataSet):
-        return given
-    if not callable(given):
+def _read(name: str, value: object) -> DataSet:
+    if isinstance(value, DataSet):
+        return value
+    if not callable(value):
         raise InputError(
-            f"data set '{name}' is {type(given).__name__}, expected an afanet.data.DataSet, or a function that opens it"
+            f"data set '{name}' is {type(value).__name__}, expected an afanet.data.DataSet, or a function that opens it"
         )
-    return DataSet(open=given)
+    return DataSet(open=value)
 
 
 SETS = ("rooms", "nyuv2", "adience", "cityscapes", "celeba", "pets", "digits", "manifest", "mixed")
@@ -45,9 +45,9 @@ DATA_SETS: Registry[DataSet] = Registry(
 
 
 def register_data(name: str, data_set: DataSet | Callable[..., Data]) -> None:
-    """Make a data set known under a name, which recipes give as `data.name`.
+    """Register a data set under a name, which recipes give as `data.name`.
 
-    Raises `InputError` for a name of the package's own data sets or that is no word, and for what is no data set.
+    Raises `InputError` if a data set of the package has this name, the name is no word, or `data_set` is no data set.
 
     >>> register_data("rooms", DATA_SETS["rooms"])
     Traceback (most recent call last):
@@ -60,8 +60,8 @@ def register_data(name: str, data_set: DataSet | Callable[..., Data]) -> None:
 def open_data(name: str, root: str | Path | None = None, size: tuple[int, int] | None = None, **options: Any) -> Data:
     """Open the data set `name` at the path `root` for images of `size` = (H, W); None is the data set's own default.
 
-    The options are the keyword arguments of the function in `DATA_SETS`, where they are described. A name, option,
-    value or path that cannot be used raises `InputError`.
+    The options are the keyword arguments of the function in `DATA_SETS`, where they are described. Raises
+    `InputError` for a name, option, value or path that cannot be used.
 
     >>> data = open_data("rooms", size=(24, 32), train_scenes=8, test_scenes=4)
     >>> len(data.train), len(data.test), list(data.tasks)
@@ -71,14 +71,14 @@ def open_data(name: str, root: str | Path | None = None, size: tuple[int, int] |
         ...
     afanet.errors.InputError: unknown option of data set 'rooms' 'scenes', did you mean 'test_scenes'? ...
     """
-    opened_by = DATA_SETS[name].open
-    known = [key for key, x in inspect.signature(opened_by).parameters.items() if x.kind is x.KEYWORD_ONLY]
+    open_function = DATA_SETS[name].open
+    known = [key for key, x in inspect.signature(open_function).parameters.items() if x.kind is x.KEYWORD_ONLY]
     for option in options:
         if option not in known:
             raise unknown(f"option of data set '{name}'", option, known)
-    given = {"root": root, "size": size} if size is not None else {"root": root}
+    arguments = {"root": root, "size": size} if size is not None else {"root": root}
     try:
-        return validate_call(opened_by)(**given, **options)
+        return validate_call(open_function)(**arguments, **options)
     except ValidationError as error:
         first = error.errors()[0]
         problem = first["msg"][0].lower() + first["msg"][1:]

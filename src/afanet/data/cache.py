@@ -1,9 +1,9 @@
-"""The cache: a data set decoded once into memory-mapped arrays, found again by what its source files hold.
+"""The cache: a data set decoded once into memory-mapped arrays, looked up by the content of its source files.
 
-A cache lies in `CACHE/NAME-CONFIG/CONTENT/`: CONFIG stands for the recipe's data section, CONTENT for the bytes of
-every source file. In it each split is a folder with one `.npy` file for the images, one for each task's targets and
+A cache is the folder `CACHE/NAME-CONFIG/CONTENT/`: CONFIG is a hash of the recipe's data section, CONTENT a hash of the
+bytes of every source file. Each split is a folder with one `.npy` file for the images, one for each task's targets, and
 `index.json` with the samples' ids and which of them each task is labelled for. `files.json` beside the folders keeps
-what each file held when it had a certain size and time, so that finding a cache reads no file that has not changed.
+the digest of each file with its size and time, so that looking up a cache reads no file that has not changed.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from afanet.outside import short_name
 from afanet.tasks.maps import map_types
 
 MOST_BYTES = 2**30  # of a text about millions of samples
-FORMAT = 2  # of the files and of how photos become pixels; a cache of another format is not found
+FORMAT = 2  # of the files and of how photos become pixels; a cache of another format is ignored
 
 Seen = dict[str, tuple[int, int, str]]  # path: size, time and digest
 
 
 def cache_root() -> Path:
-    """Where caches lie: `$AFANET_CACHE`, else `afanet` in the user's folder for caches."""
+    """The folder of all caches: `$AFANET_CACHE`, else `afanet` in the user's folder for caches."""
     if chosen := os.environ.get("AFANET_CACHE"):
         return Path(chosen).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "afanet"
@@ -60,7 +60,7 @@ def use_cache(data: Data, folder: Path) -> tuple[Data, Path | None]:
 
 
 def fingerprint(data: Data, folder: Path) -> str:
-    """What stands for the content of `data` wherever they lie, the same whether read from a cache in `folder` or not.
+    """A hash of the content of `data`, wherever its files are; the same whether read from a cache in `folder` or not.
 
     >>> from afanet.data import open_data
     >>> few, many = (open_data("rooms", size=(24, 32), train_scenes=n, test_scenes=1) for n in (2, 3))
@@ -72,9 +72,9 @@ def fingerprint(data: Data, folder: Path) -> str:
 
 
 def content_key(data: Data, seen: Seen) -> tuple[str, Seen]:
-    """What stands for which samples are in which split and for the bytes of all files, and what is known of each file.
+    """A hash of the splits' samples and of the bytes of all files, and the size, time and digest of each file.
 
-    Only files that are not in `seen` as they are now are read.
+    Only files that are new or have changed since `seen` are read.
     """
 
     def look(file: Path) -> tuple[int, int, str]:
@@ -83,27 +83,27 @@ def content_key(data: Data, seen: Seen) -> tuple[str, Seen]:
             known = seen.get(str(file))
             if known and known[:2] == (stat.st_size, stat.st_mtime_ns):
                 return known
-            with require_regular(file).open("rb") as stream:
-                return stat.st_size, stat.st_mtime_ns, file_digest(stream, "blake2b").hexdigest()[:32]
+            with require_regular(file).open("rb") as opened:
+                return stat.st_size, stat.st_mtime_ns, file_digest(opened, "blake2b").hexdigest()[:32]
         except OSError as error:
             raise InputError(f"{file} cannot be read ({error.strerror}): copy it again") from None
 
     files = list(dict.fromkeys(_source_files(data)))
     with ThreadPoolExecutor() as pool:
-        found = dict(zip(map(str, files), pool.map(look, files), strict=True))
+        current = dict(zip(map(str, files), pool.map(look, files), strict=True))
     total = blake2b(digest_size=8)
     for name, split in data.splits.items():
-        # An item says which sample it is, and in some data sets how it is labelled.
-        lines = [f"{name} {len(split)}", *(found[str(file)][2] for file in split.read.sources())]
+        # An item identifies its sample, and in some data sets holds its labels too.
+        lines = [f"{name} {len(split)}", *(current[str(file)][2] for file in split.read.sources())]
         total.update("\n".join(lines).encode())
         for item in split.items:
-            digests = [found[str(file)][2] for file in split.read.files(item)]
+            digests = [current[str(file)][2] for file in split.read.files(item)]
             total.update(f"\n{item!r} {' '.join(digests)}".encode())
-    return total.hexdigest(), found
+    return total.hexdigest(), current
 
 
 def read_seen(folder: Path) -> Seen:
-    """What `files.json` remembers; nothing where it is missing or not whole, since it can be had again."""
+    """What `files.json` holds; nothing if it is missing or damaged, since it can be computed again."""
     try:
         entries = read_json(folder / "files.json", MOST_BYTES)
         return {path: (int(size), int(time), str(digest)) for path, (size, time, digest) in entries.items()}
@@ -136,7 +136,7 @@ class Cached(Reader):
             raise InputError(f"{folder} is no whole cache ({error}): remove {folder.parent}") from None
 
     def __getstate__(self) -> dict[str, Any]:
-        # Where workers are not forked: a pickled map would be all that it maps.
+        # If workers are not forked: a pickled memory map would hold all the data that it maps.
         return {"folder": self.folder, "original": self.original}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What is known of a data set before it is opened: one record each."""
+"""The record of a data set: what is known before it is opened."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class DataSet:
     Args:
         open: opens it: `open(root, size, *, ...)` with the path or None, the images' (H, W), and its own options as
             keyword arguments with types, which are checked.
-        marks: names of files or folders of which any one in a folder gives the data set away.
+        marks: names of files or folders, any of which identifies a folder as this data set.
         file: whether a path that is a file, rather than a folder, is this data set.
         licence: the terms under which images and labels may be used, in a line; the authors' own text overrides it.
-        people: whether it shows faces of people, of which a model card warns.
+        people: whether it shows faces of people; if so, a model card warns of them.
     """
 
     open: Callable[..., Data]

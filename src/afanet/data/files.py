@@ -1,4 +1,4 @@
-"""Looking at what lies under a data path and reading from it, with one clear sentence for what cannot be used."""
+"""Checks of a data path and of the files below it, each with one clear sentence for what cannot be used."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def require_path(root: Path | None, data_set: str, expected: str) -> Path:
 
 
 def first_names(folder: Path) -> str:
-    """The first few things in a folder, for a sentence on what was found."""
+    """The first few names in a folder, for a message about its content."""
     names = sorted(path.name for path in folder.iterdir())
     return (", ".join(names[:4]) or "nothing") + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def other_layout(root: Path, data_set: str, expected: str) -> InputError:
-    """An `InputError` for a path that holds something else than `data_set`, naming the first few things in it."""
-    found = first_names(root) if root.is_dir() else "no folder but a file"
-    return InputError(f"data path '{root}' has not the layout of '{data_set}', found {found}: give {expected}")
+    """An `InputError` for a path that does not hold `data_set`; it lists the first few names there."""
+    content = first_names(root) if root.is_dir() else "no folder but a file"
+    return InputError(f"data path '{root}' has not the layout of '{data_set}', found {content}: give {expected}")
 
 
 def format_shape(shape: Sequence[int]) -> str:

@@ -30,16 +30,16 @@ class Pinhole(NamedTuple):
 def normals_from_depth(depth: Tensor, camera: Pinhole, radius: int = 3, step: int = 1, edge: float = 0.05) -> Tensor:
     """Unit normals in camera axes, float32 (3, H, W), x to the right, y up, z towards the camera; 0, 0, 0 = not known.
 
-    `depth` is (H, W) in metres, 0 where nothing was measured. A pixel at ray (u, v, 1) sees the plane n P = d at
+    `depth` is (H, W) in metres, 0 where there is no measurement. A pixel at ray (u, v, 1) sees the plane n P = d at
     depth Z with
 
         1 / Z = (n_x u + n_y v + n_z) / d,
 
-    so inverse depth is affine over the image of a plane, and its least-squares fit over a window gives n: exactly so
-    for a plane, whatever its tilt. The window is of 2 `radius` + 1 by as many pixels, each `step` from the next; a
-    wide one takes away noise, and small things with it. Pixels whose depth differs from the middle one's by more than
-    the fraction `edge` of it belong to something else and take no part. Where the middle has no measurement, or less
-    than a quarter of the window takes part, the normal is not known.
+    so inverse depth is affine over the image of a plane, and its least-squares fit over a window gives n, which is
+    exact for a plane of any tilt. The window has 2 `radius` + 1 pixels a side, each `step` from the next; a wide window
+    removes noise, and small things with it. Pixels whose depth differs from the middle pixel's by more than the
+    fraction `edge` of it belong to another surface and are left out. If the middle has no measurement, or less than a
+    quarter of the window is left, the normal is not known.
 
     >>> facing = normals_from_depth(torch.full((8, 8), 2.0), Pinhole(10, 10, 4, 4))
     >>> facing[:, 4, 4].tolist() == [0, 0, 1]
@@ -51,11 +51,11 @@ def normals_from_depth(depth: Tensor, camera: Pinhole, radius: int = 3, step: in
     side = 2 * radius + 1
     around = F.unfold(inverse[None, None], side, dilation=step, padding=radius * step)[0]  # (side^2, H W), 0 outside
     middle = inverse.reshape(1, -1)
-    # |Z - Z0| <= edge Z0 in terms of 1/Z and 1/Z0; a hole, 0, is never near one that is measured.
+    # |Z - Z0| <= edge Z0 in terms of 1/Z and 1/Z0; a hole, 0, is never near a measured pixel.
     near = ((around * (1 - edge) <= middle) & (around * (1 + edge) >= middle) & (middle > 0)).float()
     rise = (around - middle).mul_(near)
     offsets = torch.arange(-radius, radius + 1, dtype=torch.float32, device=depth.device) * step
-    y, x = (place.flatten() for place in torch.meshgrid(offsets, offsets, indexing="ij"))
+    y, x = (offset.flatten() for offset in torch.meshgrid(offsets, offsets, indexing="ij"))
     count, sx, sy, sxx, sxy, syy = torch.stack([torch.ones_like(x), x, y, x * x, x * y, y * y]) @ near
     sq, sxq, syq = torch.stack([torch.ones_like(x), x, y]) @ rise
     # The normal equations about the mean, times the count, so that the left side is in whole numbers.
@@ -66,7 +66,7 @@ def normals_from_depth(depth: Tensor, camera: Pinhole, radius: int = 3, step: in
     slope_x = torch.where(known, (xq * yy - yq * xy) / spread, 0)
     slope_y = torch.where(known, (yq * xx - xq * xy) / spread, 0)
     level = middle[0] + torch.where(known, (sq - slope_x * sx - slope_y * sy) / count, 0)
-    # From slopes a pixel to those by ray, and from the fit about the pixel to the one about the principal point.
+    # Convert slopes per pixel to slopes per ray, and move the fit from the pixel to the principal point.
     a, b = slope_x * camera.fx, slope_y * camera.fy
     v, u = torch.meshgrid(
         (torch.arange(height, device=depth.device) + 0.5 - camera.cy) / camera.fy,
@@ -74,6 +74,6 @@ def normals_from_depth(depth: Tensor, camera: Pinhole, radius: int = 3, step: in
         indexing="ij",
     )
     c = level - a * u.flatten() - b * v.flatten()
-    # (a, b, c) looks away from the camera along x right, y down, z away: turned about, and to our axes.
+    # (a, b, c) points away from the camera, with x right, y down, z away: reverse it and convert it to our axes.
     normals = torch.where(known, F.normalize(torch.stack([-a, b, c]), dim=0), 0)
     return normals.reshape(3, height, width)

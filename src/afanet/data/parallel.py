@@ -1,4 +1,4 @@
-"""One function applied to many items by several processes, results in the items' order."""
+"""Applies a function to many items in several processes; results keep the items' order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing the cache: every sample read once, resized if it is far larger than training needs, laid down in arrays."""
+"""Writes the cache: reads every sample once, resizes those far larger than training needs, and stores arrays."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ from afanet.errors import InputError
 from afanet.files import path_in, write_whole
 from afanet.tasks import Task
 
-KEPT = 4  # training images of up to so many times the pixels that the largest zoom needs stay as they are
+KEPT = 4  # training images of up to this many times the pixels that the largest zoom needs keep their size
 
 
 def prepare(
     data: Data, folder: Path, *, workers: int = 2, advance: Callable[[], None] = lambda: None
 ) -> tuple[Path, bool]:
-    """Write the cache of `data` under `folder`, unless it is there; returns where it lies and whether it is new.
+    """Write the cache of `data` under `folder`, unless it exists; returns its path and whether it is new.
 
-    Test and validation images are kept as evaluation sees them. Training images are kept as they are, so that training
-    from the cache is the same to the bit, if all have one size; where they differ, or have more than four times the
-    pixels that the largest zoom needs, they are resized to what it needs. `advance` is called after every sample.
+    Test and validation images are stored as evaluation sees them. If all training images have one size, they are stored
+    as they are, so that training from the cache is identical bit for bit. If their sizes differ, or they have more than
+    four times the pixels that the largest zoom needs, they are resized to what it needs. `advance` is called after
+    every sample.
 
-    The cache is written beside its place and renamed at the end: it is whole or not there. A second process waits for
-    the first. Raises `InputError` for a sample that cannot be read and for a full disk, and leaves nothing behind; a
-    process that is killed leaves a folder, which `abandoned` lists.
+    The cache is written under a temporary name and renamed at the end: it is whole or absent. A second process waits
+    for the first. Raises `InputError` for a sample that cannot be read and for a full disk, and then leaves nothing
+    behind; a process that is killed leaves a folder, which `abandoned` lists.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,12 +63,12 @@ def prepare(
 
 
 def abandoned(folder: Path) -> list[Path]:
-    """What processes that were killed while they prepared left under `folder`; nothing reads it, nothing removes it."""
+    """Folders that killed processes left unfinished under `folder`; nothing reads or removes them."""
     return sorted(folder.glob("*.partial"))
 
 
 class UnevenError(Exception):
-    """The samples of a split differ in size, so they cannot be kept as they are."""
+    """The samples of a split differ in size, so they cannot be stored unchanged."""
 
 
 def _write_split(
@@ -113,7 +114,7 @@ def _write_samples(stored: _Stored, folder: Path, workers: int, advance: Callabl
 
 
 class _Stored:
-    """What the cache keeps of an item: the sample as it lies on disk, resized to `size` unless it is None."""
+    """What the cache stores of an item: the sample as it is on disk, resized to `size` unless that is None."""
 
     def __init__(self, split: Split, tasks: Mapping[str, Task], size: tuple[int, int] | None):
         self.split = split
@@ -130,11 +131,11 @@ class _Stored:
 class _Array:
     """A `.npy` file of `rows` rows, written in order; rows that are left out are zeros.
 
-    It is written as a stream, since a disk that fills under a memory map kills the process.
+    It is written sequentially, since a disk that fills under a memory map kills the process.
     """
 
     def __init__(self, file: Path, rows: int):
-        self.stream = file.open("wb")
+        self.file = file.open("wb")
         self.rows = rows
         self.shape: tuple[int, ...] | None = None
         self.dtype: np.dtype[Any] | None = None
@@ -142,26 +143,26 @@ class _Array:
         self.written = 0
 
     def put(self, index: int, value: NDArray[Any]) -> None:
-        """Write row `index`, which comes after all that were written."""
+        """Write row `index`, which must be above all rows written so far."""
         if self.shape is None:
             self.shape, self.dtype, self.empty = value.shape, value.dtype, bytes(value.nbytes)
             header = {"descr": value.dtype.str, "fortran_order": False, "shape": (self.rows, *value.shape)}
-            np.lib.format.write_array_header_1_0(self.stream, header)
+            np.lib.format.write_array_header_1_0(self.file, header)
         if value.shape != self.shape:
             raise UnevenError
         self._skip_to(index)
-        self.stream.write(value.astype(self.dtype, casting="safe", copy=False).tobytes())
+        self.file.write(value.astype(self.dtype, casting="safe", copy=False).tobytes())
         self.written += 1
 
     def _skip_to(self, index: int) -> None:
         for _ in range(self.written, index):
-            self.stream.write(self.empty)
+            self.file.write(self.empty)
         self.written = max(self.written, index)
 
     def __enter__(self) -> _Array:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with self.stream:
+        with self.file:
             if not any(error):
                 self._skip_to(self.rows)

@@ -1,4 +1,4 @@
-"""Telling which data set lies at a path by what is in it."""
+"""Recognises the data set at a path from its content."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from afanet.paths import require_data
 
 
 def recognise(path: Path) -> str:
-    """The name of the data set that lies at `path`.
+    """The name of the data set at `path`.
 
-    Raises `InputError` where nothing is there, or nothing that is known.
+    Raises `InputError` if nothing is there, or no known data set.
     """
     if path.is_file():
         for name, data_set in DATA_SETS.items():

@@ -1,4 +1,4 @@
-"""What every data set gives: samples, and the batches, splits and tasks made of them."""
+"""What every data set provides: samples, and the batches and splits made of them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Size = tuple[Side, Side]  # (H, W) in pixels
 
 
 class Sample(TypedDict):
-    """One image with its targets by task name; `id` leads back to the source file and index.
+    """One image with its targets by task name; `id` identifies the source file and index.
 
-    A task that is not labelled for this image has no entry in `targets`. A sample of joined data sets goes to its
-    transform with its `origin`, see `Reader.origin`.
+    A task that is not labelled for this image has no entry in `targets`. A sample of joined data sets
+    carries its `origin` to the transform, see `Reader.origin`.
     """
 
     image: tv_tensors.Image
@@ -45,39 +45,39 @@ class Batch(TypedDict):
 class Reader(ABC):
     """Reads the items of a data set, which can be anything: indices, rows, paths.
 
-    `reader(item)` is the sample as it lies on disk: a uint8 image (3, H, W), class maps as `tv_tensors.Mask`, depth as
+    `reader(item)` is the sample as it is on disk: a uint8 image (3, H, W), class maps as `tv_tensors.Mask`, depth as
     `transforms.DepthMap`, normals as `transforms.NormalMap`, one value for the image as a plain tensor. It raises
-    `InputError` where a file or a label cannot be used, naming it.
+    `InputError`, which names the file or the label, if either cannot be used.
     """
 
     @abstractmethod
     def __call__(self, item: Any) -> Sample: ...
 
     def files(self, item: Any) -> Sequence[Path]:
-        """The files that this sample is read from; none for what the program makes itself."""
+        """The files that this sample is read from; none if the program generates it."""
         return ()
 
     def sources(self) -> Sequence[Path]:
-        """The files beside those of the samples that decide what their labels are, such as lists of attributes."""
+        """Further files that decide the labels, such as lists of attributes."""
         return ()
 
     def origin(self, item: Any) -> tuple[int, ...]:
-        """Which of several joined data sets this sample is of, from 0; more numbers where that one is joined itself."""
+        """The index of this sample's data set among those joined, from 0, and further indices if it is joined too."""
         return ()
 
     def group(self, item: Any) -> str | None:
-        """The person or scene of this sample, which must not stand in two splits; None where nobody knows."""
+        """The person or scene of this sample, which must not be in two splits; None if unknown."""
         return None
 
     def groups(self, items: Sequence[Any]) -> Iterable[str]:
         """The persons and scenes of `items`, each at least once."""
         if type(self).group is Reader.group:
-            return ()  # without a look at what may be millions of items
+            return ()  # without iterating over what may be millions of items
         return (group for item in items if (group := self.group(item)) is not None)
 
 
 class Transform(Protocol):
-    """Steps that a sample passes one after the other, such as `v2.Compose`."""
+    """Steps that are applied to a sample in order, such as `v2.Compose`."""
 
     @property
     def transforms(self) -> Sequence[Any]: ...
@@ -117,12 +117,12 @@ class Split(Dataset[Sample]):
 
 @dataclass(frozen=True)
 class Data:
-    """A data set that is ready to train on; `describe` says in one line what it holds.
+    """A data set that is ready to train on; `describe` summarises it in one line.
 
-    `problems` has a sentence for everything found wrong while opening it, on which nothing can be trained; `warnings`
-    one for what a person should know and training can live with. Where `shares` are given, the
-    training samples are blocks of so many samples, each with its share, from which they are drawn with replacement,
-    rather than each once an epoch.
+    `problems` has a sentence for each fault detected while opening it; any of them prevents training. `warnings` has a
+    sentence for everything the user should know that does not prevent training. With `shares`, the training samples
+    are consecutive blocks, each a pair of its length and its share, and samples are drawn from the blocks with
+    replacement instead of once an epoch.
     """
 
     train: Split
@@ -136,7 +136,7 @@ class Data:
 
     @property
     def splits(self) -> dict[str, Split]:
-        """The splits that there are, by name."""
+        """The splits that exist, by name."""
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: split for name, split in splits.items() if split is not None}
 
@@ -144,7 +144,7 @@ class Data:
 class Collate:
     """Stacks samples of one size into a batch of plain tensors, the `collate_fn` of a `DataLoader`.
 
-    A task of `tasks` that a sample has no label for gets the task's own value for that.
+    If a sample has no label for a task of `tasks`, it gets the task's value for unlabelled.
 
     >>> from afanet.tasks import Classification
     >>> image = tv_tensors.Image(torch.zeros(3, 4, 6))
@@ -163,8 +163,8 @@ class Collate:
         height, width = images.shape[-2:]
         targets = {}
         for name, task in self.tasks.items():
-            found = [sample["targets"].get(name) for sample in samples]
-            absent = task.unlabelled((height, width)) if any(target is None for target in found) else None
-            filled = [absent if target is None else target.as_subclass(Tensor) for target in found]
+            labels = [sample["targets"].get(name) for sample in samples]
+            absent = task.unlabelled((height, width)) if any(target is None for target in labels) else None
+            filled = [absent if target is None else target.as_subclass(Tensor) for target in labels]
             targets[name] = torch.stack([target for target in filled if target is not None])
         return {"image": images, "targets": targets, "id": [sample["id"] for sample in samples]}

@@ -1,4 +1,4 @@
-"""What a task of a data set may be called."""
+"""The names that a task of a data set may have."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ ATTRIBUTES = frozenset(dir(nn.ModuleDict()))
 
 
 def name_fault(name: str) -> str | None:
-    """Why `name` cannot be a task's, in words; None if it can: see `afanet.names`.
+    """Why `name` cannot name a task, in words; None if it can: see `afanet.names`.
 
-    Networks and losses keep tasks as attributes of modules, whose own are taken.
+    Networks and losses store tasks as attributes of modules, so the names of a module's own attributes are taken.
 
     >>> [name_fault(name) for name in ("age", "class", "training")]
     [None, 'is taken', 'is taken']

@@ -22,7 +22,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Flip(v2.RandomHorizontalFlip):
-    """Mirror everything left to right, with probability `p`; and what a map of it knows turns with it.
+    """Mirror everything left to right, with probability `p`; the values of maps, such as normals, are mirrored too.
 
     >>> right = NormalMap(torch.tensor([1.0, 0.0, 0.0])[:, None, None])
     >>> Flip(p=1)(right).flatten().tolist()
@@ -35,12 +35,12 @@ class Flip(v2.RandomHorizontalFlip):
 
 
 class Zoom(v2.Transform):
-    """Cut a random window of the image's own proportions and resize it to `size`: one resize for scale and crop.
+    """Cut a random window with the image's proportions and resize it to `size`: one resize for scale and crop.
 
     The scale s is uniform in [1, `most`], the window 1/s as high and as wide as the image and anywhere in it.
-    What is seen s times as large stands s times as near: depth is divided by s, so that surfaces keep their width and
+    What appears s times as large is s times as near: depth is divided by s, so that surfaces keep their width and
     lose depth, and a normal (x, y, z) becomes (x, y, s z), at unit length again. Maps take the nearest source pixel, so
-    no value is invented across an edge or a hole; the image is bilinear, antialiased.
+    no value is interpolated across an edge or a hole; the image is bilinear, antialiased.
     With `most=1` it is a plain resize of the whole image.
 
     >>> depth = DepthMap(torch.full((1, 8, 8), 3.0))
@@ -72,7 +72,7 @@ class Zoom(v2.Transform):
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         top, left, rows, columns = params["window"]
         if isinstance(inpt, tv_tensors.Mask):
-            # torchvision's mask kernel takes the pixel at a cell's corner; its centre is where the image is.
+            # torchvision's mask kernel takes the pixel at a cell's corner; the image is sampled at its centre.
             nearest = inpt[..., _centres(top, rows, self.size[0])[:, None], _centres(left, columns, self.size[1])]
             nearest = tv_tensors.wrap(nearest, like=inpt)
             return nearest.nearer(params["scale"]) if isinstance(nearest, Map) else nearest
@@ -96,7 +96,7 @@ def _normalise() -> list[v2.Transform]:
 def training(size: tuple[int, int], *, zoom: float, augment: bool = True) -> v2.Compose:
     """Scale up to `zoom` and crop to `size`, flip, mild changes of light and colour, ImageNet normalisation.
 
-    Every random number comes from torch's generator. Without `augment` it is `evaluation(size)`.
+    All random numbers are from torch's generator. Without `augment` it is `evaluation(size)`.
     """
     if not augment:
         return evaluation(size)
@@ -121,7 +121,7 @@ def evaluation(size: tuple[int, int]) -> v2.Compose:
 
 
 def as_input(photo: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
-    """A photo (H, W, 3) of any size as networks are scored on it: resized and normalised, float32 (3, *size).
+    """A photo (H, W, 3) of any size as a network's input in evaluation: resized and normalised, float32 (3, *size).
 
     >>> as_input(np.zeros((8, 12, 3), np.uint8), (4, 6)).shape
     torch.Size([3, 4, 6])

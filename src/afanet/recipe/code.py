@@ -1,4 +1,4 @@
-"""Code from outside that a recipe names: which it is, and whether it is trusted and still what it was."""
+"""Outside code that a recipe names: its references, whether it is trusted, and whether it is unchanged."""
 
 from __future__ import annotations
 
@@ -30,39 +30,39 @@ def references_in(values: Mapping[str, Any]) -> list[str]:
 def with_code(recipe: Recipe) -> Recipe:
     """The recipe with the hash of the code behind each of its references.
 
-    Raises `InputError` for a file that is missing, and for one that has changed since the recipe kept its hash.
+    Raises `InputError` for a file that is missing, or has changed since the recipe stored its hash.
     """
     outside.require_unchanged(recipe.code)
     return recipe.model_copy(update={"code": {name: outside.code_hash(name) for name in references(recipe)}})
 
 
 def require_code(recipe: Recipe) -> None:
-    """Raise `InputError` for outside code that nobody trusts here, and for what has changed since the run began.
+    """Raise `InputError` for outside code that is not trusted, or has changed since the run began.
 
-    Nothing of the code is run.
+    None of the code is run.
     """
     outside.require_trusted(*references(recipe))
     outside.require_unchanged(recipe.code)
 
 
 def identified(recipe: Recipe) -> dict[str, Any]:
-    """The recipe's values, with outside code by its name and content, wherever its file lies."""
+    """The recipe's values, with outside code identified by name and content rather than by path."""
     values = recipe.model_dump(mode="json", exclude={"code"})
     short = {name: f"{name.rpartition(':')[2]}@{kept[:12]}" for name, kept in recipe.code.items()}
     changed: dict[str, Any] = _replaced(values, short)
     return changed
 
 
-def _replaced(value: Any, by: Mapping[str, str]) -> Any:
+def _replaced(value: Any, replacements: Mapping[str, str]) -> Any:
     if isinstance(value, Mapping):
-        return {key: _replaced(inner, by) for key, inner in value.items()}
+        return {key: _replaced(inner, replacements) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_replaced(inner, by) for inner in value]
-    return by.get(value, value) if isinstance(value, str) else value
+        return [_replaced(inner, replacements) for inner in value]
+    return replacements.get(value, value) if isinstance(value, str) else value
 
 
 def _names(value: Any) -> Iterator[Any]:
-    """Every `name` and `kind` in a recipe's data section, for some data sets are made of others."""
+    """Every `name` and `kind` in a recipe's data section, at any depth, since data sets may be nested."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if key in ("name", "kind"):

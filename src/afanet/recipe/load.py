@@ -1,4 +1,4 @@
-"""Reading recipes: by name or from a file, with single values overridden."""
+"""Reads recipes by name or from a file, and overrides single values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECIPES = resources.files("afanet.recipe") / "recipes"
 
 
 def recipe_names() -> list[str]:
-    """The recipes that the package carries.
+    """The names of the recipes in the package.
 
     >>> recipe_names()[:4]
     ['adience', 'adience-original', 'digits', 'faces']
@@ -40,12 +40,12 @@ def describe_recipe(name: str) -> str:
 
 
 def load_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """The recipe of that name, or in that YAML file, with `overrides` by dotted key in place of what stands there.
+    """The recipe with this name, or in this YAML file, with `overrides` by dotted key instead of its own values.
 
     A relative path in a file is relative to the file's folder, one in `overrides` to the current folder.
 
-    Raises `InputError` where there is no such recipe, the file is no YAML mapping, a key does not exist (the
-    nearest is named), or a value is not what its key takes.
+    Raises `InputError` if the recipe does not exist, the file is not a YAML mapping, a key does not exist (the message
+    suggests the nearest), or a key does not take its value.
 
     >>> load_recipe("rooms", {"optimizer.lr": 0.01}).optimizer.lr
     0.01
@@ -54,7 +54,7 @@ def load_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) 
 
 
 def change_recipe(recipe: Recipe, overrides: Mapping[str, Any], source: str | Path) -> Recipe:
-    """`recipe` with `overrides` by dotted key, which stand in `source`; raises as `load_recipe` does.
+    """`recipe` with `overrides` by dotted key, which are from `source`; raises as `load_recipe` does.
 
     >>> change_recipe(load_recipe("rooms"), {"network.guard": 2}, "a file").network.guard
     2.0
@@ -69,14 +69,14 @@ def _with(values: dict[str, Any], overrides: Mapping[str, Any], source: str | Pa
             raise InputError(
                 f"recipe {source}: key {shown(key)} has {len(sections)} sections, expected {DEEPEST} at most"
             )
-        place = values
+        parent = values
         for section in sections:
-            place = place.setdefault(section, {})
-            if not isinstance(place, dict):
+            parent = parent.setdefault(section, {})
+            if not isinstance(parent, dict):
                 raise InputError(
-                    f"recipe {source}: '{section}' is {shown(place)}, expected a section with its own keys"
+                    f"recipe {source}: '{section}' is {shown(parent)}, expected a section with its own keys"
                 )
-        place[last] = value
+        parent[last] = value
     _anchor(values, Path.cwd())
     try:
         return Recipe.model_validate(values)
@@ -85,7 +85,7 @@ def _with(values: dict[str, Any], overrides: Mapping[str, Any], source: str | Pa
 
 
 def dump_recipe(recipe: Recipe) -> str:
-    """The whole recipe as YAML, every default spelt out; `load_recipe` reads it back as it was.
+    """The whole recipe as YAML, with every default spelt out; `load_recipe` reads it back unchanged.
 
     >>> dump_recipe(load_recipe("rooms")).splitlines()[0]
     'name: rooms'
@@ -108,7 +108,7 @@ def _read(source: str | Path) -> dict[str, Any]:
 
 
 def _anchor(values: dict[str, Any], folder: Path) -> None:
-    """Make the relative paths of a recipe, those of data, weights and outside code, begin at `folder`."""
+    """Make a recipe's relative paths to data, weights and outside code start from `folder`."""
     if "data" in values:
         values["data"] = _with_paths_in(folder, values["data"])
     network = values.get("network")
@@ -122,7 +122,7 @@ def _anchor(values: dict[str, Any], folder: Path) -> None:
 
 
 def _with_paths_in(folder: Path, value: Any) -> Any:
-    """`value` with every `root` and reference in it, for some data sets are made of others, beginning at `folder`."""
+    """`value` with every `root` and reference in it starting from `folder`, at any depth: data sets may be nested."""
     if isinstance(value, list):
         return [_with_paths_in(folder, part) for part in value]
     if not isinstance(value, dict):

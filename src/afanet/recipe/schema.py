@@ -1,4 +1,4 @@
-"""A recipe: everything that decides a training run, checked before anything starts."""
+"""A recipe: everything that defines a training run, checked before anything starts."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
 
 
 class Section(BaseModel):
-    """A section of a recipe: no key is unknown, no number is infinite.
+    """A section of a recipe; unknown keys and infinite numbers are refused.
 
-    Paths become absolute, so that a run can be repeated from another place.
+    Paths become absolute, so that a run can be repeated from another folder.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataRecipe(Section):
-    """What to learn from."""
+    """The data to learn from."""
 
     name: str = Field(description="data set, such as rooms or nyuv2")
     root: AbsolutePath | None = Field(None, description="folder or file that holds the data")
@@ -60,7 +60,7 @@ class DataRecipe(Section):
     crop: tuple[Side, Side] | None = Field(
         None, description="height and width of the part of each that training sees, all if not given"
     )
-    options: dict[str, Any] = Field({}, description="what else this data set can be told, such as fold")
+    options: dict[str, Any] = Field({}, description="further options of this data set, such as fold")
 
     @property
     def window(self) -> tuple[int, int]:
@@ -69,7 +69,7 @@ class DataRecipe(Section):
 
 
 class NetworkRecipe(Section):
-    """Which network; see `afanet.create_network`."""
+    """The network; see `afanet.create_network`."""
 
     method: str = Field(description=f"{listed()}; one of your own as FILE.py:CLASS")
     head: str | None = Field(
@@ -98,7 +98,7 @@ class NetworkRecipe(Section):
 
 
 class OptimizerRecipe(Section):
-    """How parameters move; a part's learning rate is `lr` times the part's factor."""
+    """How parameters are updated; a part's learning rate is `lr` times the part's factor."""
 
     name: Literal["adamw", "adam", "sgd"] = Field(description="optimiser")
     lr: PositiveFloat = Field(description="learning rate")
@@ -111,7 +111,7 @@ class OptimizerRecipe(Section):
     clip: PositiveFloat | None = Field(None, description="largest norm of the whole gradient, unlimited if not given")
     accumulate: Count = Field(1, description="batches whose gradients are averaged for one step")
     ema: float | None = Field(
-        None, gt=0, lt=1, description="decay of an average of the weights, which is then what is scored and kept"
+        None, gt=0, lt=1, description="decay of an average of the weights, which is then scored and kept"
     )
 
 
@@ -131,21 +131,19 @@ class BalancingRecipe(Section):
     """How the tasks' losses or gradients are combined; `afanet balancing` lists the names."""
 
     name: str = Field("equal", description="method, such as equal, dwa, uw or cagrad")
-    options: dict[str, Any] = Field({}, description="what else this method can be told, such as temperature")
+    options: dict[str, Any] = Field({}, description="further options of this method, such as temperature")
 
 
 class Recipe(Section):
-    """Everything that decides a training run."""
+    """Everything that defines a training run."""
 
-    name: str = Field(description="name of the recipe, of which the run folder takes its own")
+    name: str = Field(description="name of the recipe, which begins the name of the run folder")
     code: dict[str, str] = Field(
         {}, description="SHA-256 of each file of your own code that is named here, kept when a run begins"
     )
     data: DataRecipe
     tasks: tuple[TaskName, ...] | None = Field(None, min_length=1, description="tasks to learn, all if not given")
-    losses: dict[TaskName, dict[str, Any]] = Field(
-        {}, description="by task what its loss can be told, such as its name"
-    )
+    losses: dict[TaskName, dict[str, Any]] = Field({}, description="options of each task's loss, such as its name")
     network: NetworkRecipe
     warm_start: tuple[AbsolutePath, ...] | None = Field(
         None, min_length=1, description="run folders of single-task networks to begin with"

@@ -1,4 +1,4 @@
-"""A recipe with another method, and nothing in it that this method cannot use."""
+"""A recipe with another method, without keys that this method cannot use."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from afanet.recipe.schema import NetworkRecipe, Recipe
 
 
 def unused(method: str) -> tuple[str, ...]:
-    """The keys of a recipe that this method has no use for, of sections the section.
+    """The keys and whole sections of a recipe that this method does not use.
 
-    Where nothing meets there is no guard and no place to meet, where no gates are each task has none of its own, and
-    some share no trunk up to a stage. Single-task networks share nothing at all, so that there is nothing to balance
-    and nothing to begin with.
-    Raises `InputError` for a method that there is not.
+    Methods without fusion layers do not use `guard` and `meet`, those without gates do not use `per_task`, and some
+    share no trunk. Single-task networks share nothing, so there is nothing to balance and no warm start.
+    Raises `InputError` for an unknown method.
 
     >>> unused("hard")
     ('network.guard', 'network.meet', 'network.per_task')
@@ -29,9 +28,9 @@ def unused(method: str) -> tuple[str, ...]:
 
 
 def for_method(recipe: Recipe, method: str) -> Recipe:
-    """`recipe` with `method`, and what this method has no use for as if it had not been given.
+    """`recipe` with `method`, and the keys that this method does not use reset to their defaults.
 
-    Raises `InputError` for a method that there is not.
+    Raises `InputError` for an unknown method.
 
     >>> from afanet.recipe.load import load_recipe
     >>> for_method(load_recipe("rooms", {"balancing.name": "cagrad"}), "single").balancing.name
@@ -41,6 +40,6 @@ def for_method(recipe: Recipe, method: str) -> Recipe:
     changes: dict[str, Any] = {}
     for key in unused(method):
         section, _, name = key.rpartition(".")
-        model, found = (NetworkRecipe, network) if section else (Recipe, changes)
-        found[name] = model.model_fields[name].get_default()
+        model, updated = (NetworkRecipe, network) if section else (Recipe, changes)
+        updated[name] = model.model_fields[name].get_default()
     return recipe.model_copy(update={"network": recipe.network.model_copy(update=network), **changes})

@@ -21,7 +21,7 @@ def test_each_person_in_two_splits_is_named_once(adience: Path) -> None:
     assert len({face.user for face in shown}) == 2
     held = Split(data.test.read, shown * 2, data.test.transform)
     assert leaks(replace(data, validation=held)) == [
-        f"{face.user} stands in split train and split validation: keep it in one" for face in shown
+        f"{face.user} is in split train and split validation: keep it in one" for face in shown
     ]
 
 
@@ -31,5 +31,5 @@ def test_training_refuses_a_person_in_two_splits(adience: Path) -> None:
     row = (adience / "fold_1_data.txt").read_text().splitlines()[1]
     with (adience / "fold_0_data.txt").open("a") as fold:
         fold.write(row + "\n")
-    with pytest.raises(InputError, match=r"10@N00 stands in split train and split test: keep it in one"):
+    with pytest.raises(InputError, match=r"10@N00 is in split train and split test: keep it in one"):
         open_whole(recipe)

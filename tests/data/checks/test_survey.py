@@ -57,33 +57,33 @@ def test_figures_are_those_of_the_targets() -> None:
         {"seed": 1, "size": (6, 6), "targets": {"age": torch.tensor(1)}},
         {"seed": 2, "targets": {"age": torch.tensor(-1)}},
     ]
-    found = survey(toy(train, [{"seed": 3, "targets": {"age": torch.tensor(0)}}]), workers=0)
-    assert found.errors == []
-    figures = found.splits["train"]
-    assert (figures["images"], figures["sizes"]) == (3, {"2x4": 2, "6x6": 1})
-    assert figures["tasks"]["segmentation"] == {
+    result = survey(toy(train, [{"seed": 3, "targets": {"age": torch.tensor(0)}}]), workers=0)
+    assert result.errors == []
+    statistics = result.splits["train"]
+    assert (statistics["images"], statistics["sizes"]) == (3, {"2x4": 2, "6x6": 1})
+    assert statistics["tasks"]["segmentation"] == {
         "labelled": 1,
         "labelled_share": 3 / 8,
         "counts": {"floor": 2, "wall": 1},
         "total": 3,
     }
-    assert figures["tasks"]["age"] == {
+    assert statistics["tasks"]["age"] == {
         "labelled": 1,
         "labelled_share": 1.0,
         "counts": {"young": 0, "old": 1},
         "total": 1,
     }
-    assert figures["tasks"]["depth"]["labelled_share"] == 5 / 8
-    assert (figures["tasks"]["depth"]["min"], figures["tasks"]["depth"]["max"]) == (1.0, 5.0)
+    assert statistics["tasks"]["depth"]["labelled_share"] == 5 / 8
+    assert (statistics["tasks"]["depth"]["min"], statistics["tasks"]["depth"]["max"]) == (1.0, 5.0)
     expected = np.percentile([1, 2, 3, 4, 5], [1, 5, 25, 50, 75, 95, 99])
-    assert list(figures["tasks"]["depth"]["percentiles"].values()) == pytest.approx(expected.tolist())
-    assert found.warnings == [
+    assert list(statistics["tasks"]["depth"]["percentiles"].values()) == pytest.approx(expected.tolist())
+    assert result.warnings == [
         "split train has no age of class young",
         "split test has no label for segmentation",
         "split test has no label for depth",
         "split test has no age of class old",
     ]
-    assert json.loads(json.dumps(found.plain()))["splits"]["train"] == figures
+    assert json.loads(json.dumps(result.plain()))["splits"]["train"] == statistics
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -97,11 +97,11 @@ def test_every_fault_is_listed(workers: int) -> None:
     ]
     test = [{"seed": 0, "group": "ann"}, {"seed": 5, "group": "eve"}]
     advanced = []
-    found = survey(toy(train, test, problems=["row 7 is odd"]), workers=workers, advance=lambda: advanced.append(1))
+    result = survey(toy(train, test, problems=["row 7 is odd"]), workers=workers, advance=lambda: advanced.append(1))
     assert len(advanced) == 7
-    assert found.errors == [
+    assert result.errors == [
         "row 7 is odd",
-        "ann stands in split train and split test: keep it in one",
+        "ann is in split train and split test: keep it in one",
         "a.png cannot be read",
         "toy/0: segmentation has label 7, expected 0 to 1",
         "toy/1: depth has depth nan, expected metres, or 0 for none",
@@ -109,22 +109,22 @@ def test_every_fault_is_listed(workers: int) -> None:
         "toy/2: age has label 2, expected 0 to 1",
         "b.png cannot be read",
     ]
-    assert "toy/0 (train) and toy/0 (test) are the same image" in found.warnings
-    assert found.splits["train"]["images"] == 3
+    assert "toy/0 (train) and toy/0 (test) are the same image" in result.warnings
+    assert result.splits["train"]["images"] == 3
 
 
 def test_twins_within_a_split_are_no_leak() -> None:
-    found = survey(toy([{"seed": 1}, {"seed": 1}], [{"seed": 2}]), workers=0)
-    assert not any("same image" in line for line in found.warnings)
+    result = survey(toy([{"seed": 1}, {"seed": 1}], [{"seed": 2}]), workers=0)
+    assert not any("same image" in line for line in result.warnings)
 
 
 def test_all_splits_are_read_and_warnings_kept() -> None:
     data = toy([{"seed": 0}], [{"seed": 1}], warnings=["three odd ages"])
     data = replace(data, validation=Split(Listed(), [{"seed": 2}, {"seed": 0}], v2.Identity()))
-    found = survey(data, workers=0)
-    assert {name: split["images"] for name, split in found.splits.items()} == {"train": 1, "validation": 2, "test": 1}
-    assert found.warnings[0] == "three odd ages"
-    assert found.warnings[-1] == "toy/0 (train) and toy/0 (validation) are the same image"
+    result = survey(data, workers=0)
+    assert {name: split["images"] for name, split in result.splits.items()} == {"train": 1, "validation": 2, "test": 1}
+    assert result.warnings[0] == "three odd ages"
+    assert result.warnings[-1] == "toy/0 (train) and toy/0 (validation) are the same image"
 
 
 def test_percentiles_of_many_numbers_come_from_some(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,15 +132,15 @@ def test_percentiles_of_many_numbers_come_from_some(monkeypatch: pytest.MonkeyPa
     rng = np.random.default_rng(0)
     values = torch.from_numpy(rng.uniform(1, 9, (4, 1, 20, 30)).astype(np.float32))
     train = [{"seed": i, "size": (20, 30), "targets": {"depth": DepthMap(value)}} for i, value in enumerate(values)]
-    found = survey(toy(train, [{"seed": 9}]), workers=0).splits["train"]["tasks"]["depth"]
-    assert (found["min"], found["max"]) == (values.min().item(), values.max().item())
-    assert found["percentiles"]["50"] == pytest.approx(5, abs=1.5)
+    result = survey(toy(train, [{"seed": 9}]), workers=0).splits["train"]["tasks"]["depth"]
+    assert (result["min"], result["max"]) == (values.min().item(), values.max().item())
+    assert result["percentiles"]["50"] == pytest.approx(5, abs=1.5)
 
 
 def test_real_frames_pass(folders: Path) -> None:
-    found = survey(open_data("nyuv2", folders, (6, 8)), workers=0)
-    assert found.errors == []
-    assert found.splits["train"]["tasks"]["depth"]["labelled_share"] == pytest.approx(191 / 192)
+    result = survey(open_data("nyuv2", folders, (6, 8)), workers=0)
+    assert result.errors == []
+    assert result.splits["train"]["tasks"]["depth"]["labelled_share"] == pytest.approx(191 / 192)
 
 
 def test_labels_that_go_together_are_counted_by_images() -> None:
@@ -150,5 +150,5 @@ def test_labels_that_go_together_are_counted_by_images() -> None:
         {"seed": 1, "targets": {"tags": torch.tensor([1, -1, 0])}},
     ]
     data = replace(toy(train, [{"seed": 2}]), tasks={"tags": task})
-    figures = survey(data, workers=0).splits["train"]["tasks"]["tags"]
-    assert (figures["counts"], figures["total"]) == ({"dark": 2, "wet": 1, "old": 0}, 2)
+    statistics = survey(data, workers=0).splits["train"]["tasks"]["tags"]
+    assert (statistics["counts"], statistics["total"]) == ({"dark": 2, "wet": 1, "old": 0}, 2)

@@ -68,7 +68,7 @@ def test_apart_an_attribute_must_be_able_to_name_a_task(celeba: Path, name: str)
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "said"),
+    ("name", "old", "new", "message"),
     [
         ("list_attr_celeba.txt", "000004.jpg", "000009.jpg", "is not about the photos of list_eval_partition.txt"),
         ("identity_CelebA.txt", "000004.jpg  18\n", "", "is not about the photos of list_eval_partition.txt"),
@@ -80,13 +80,13 @@ def test_apart_an_attribute_must_be_able_to_name_a_task(celeba: Path, name: str)
         ("list_bbox_celeba.txt", "6\nimage_id x_1 y_1 width height\n", "", "is not about the photos of list_eval"),
     ],
 )
-def test_lists_that_cannot_be_used_are_named(celeba: Path, name: str, old: str, new: str, said: str):
+def test_lists_that_cannot_be_used_are_named(celeba: Path, name: str, old: str, new: str, message: str):
     path = celeba / "celeba" / name
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(InputError) as caught:
         open_celeba(celeba, SIZE)
-    assert str(caught.value).startswith(f"{path} {said}")
+    assert str(caught.value).startswith(f"{path} {message}")
     assert "\n" not in str(caught.value)
 
 

@@ -53,11 +53,11 @@ def test_depth_is_baseline_times_focal_length_by_disparity(cityscapes: Path, cam
     data = open_cityscapes(cityscapes, SIZE)
     depth = data.test.read(data.test.items[0])["targets"]["depth"].flatten().tolist()
     assert len(depth) == 128
-    for number, found in enumerate(depth):
+    for number, depth_value in enumerate(depth):
         stored = 510 * number
         disparity = (stored - 1) / 256
         there = stored > 1 and baseline * fx / disparity <= FAR
-        assert found == pytest.approx(baseline * fx / disparity if there else 0, rel=1e-5)
+        assert depth_value == pytest.approx(baseline * fx / disparity if there else 0, rel=1e-5)
 
 
 @given(st.integers(0, 65535), st.floats(0.05, 1), st.floats(500, 5000))
@@ -75,7 +75,7 @@ def test_without_disparity_there_is_no_depth(cityscapes: Path):
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "said"),
+    ("file", "content", "message"),
     [
         ("gtFine/STREET_gtFine_labelIds.png", np.full((8, 16), 34, np.uint8), "has label 34, expected 0 to 33"),
         ("gtFine/STREET_gtFine_labelIds.png", np.full((8, 12), 7, np.uint8), "is 8x12 pixels, expected 8x16 as its"),
@@ -90,7 +90,7 @@ def test_without_disparity_there_is_no_depth(cityscapes: Path):
         ),
     ],
 )
-def test_files_that_cannot_be_used_are_named(cityscapes: Path, file: str, content: object, said: str):
+def test_files_that_cannot_be_used_are_named(cityscapes: Path, file: str, content: object, message: str):
     path = cityscapes / file.replace("STREET", STREET)
     if isinstance(content, np.ndarray):
         Image.fromarray(content).save(path)
@@ -99,7 +99,7 @@ def test_files_that_cannot_be_used_are_named(cityscapes: Path, file: str, conten
     data = open_cityscapes(cityscapes, SIZE)
     with pytest.raises(InputError) as caught:
         data.test[0]
-    assert str(caught.value).startswith(f"{path} {said}")
+    assert str(caught.value).startswith(f"{path} {message}")
 
 
 def test_every_missing_file_is_a_problem(cityscapes: Path):

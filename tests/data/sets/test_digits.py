@@ -19,7 +19,7 @@ def originals(name: str) -> tuple[int, int]:
 
 def test_a_pair_is_its_two_originals_one_over_the_other():
     bundled = load_digits()
-    reader = Pairs(seed=3, stream="test")
+    reader = Pairs(seed=3, split="test")
     for index in range(30):
         sample = reader(index)
         canvas = sample["image"]
@@ -28,13 +28,13 @@ def test_a_pair_is_its_two_originals_one_over_the_other():
         left, right = originals(sample["id"])
         assert bundled.target[left] == sample["targets"]["left"]
         assert bundled.target[right] == sample["targets"]["right"]
-        found = []
+        matches = []
         for row, column, over, across in np.ndindex(2, 2, 2, 2):
             layers = np.zeros((2, CANVAS, CANVAS))
             layers[0, row : row + 8, column : column + 8] = bundled.images[left]
             layers[1, 3 + over : 11 + over, 3 + across : 11 + across] = bundled.images[right]
-            found.append(np.array_equal((layers.max(0) * 255 / 16).round(), canvas[0].numpy()))
-        assert any(found)
+            matches.append(np.array_equal((layers.max(0) * 255 / 16).round(), canvas[0].numpy()))
+        assert any(matches)
 
 
 def test_no_original_stands_in_training_and_in_test_pairs():
@@ -49,7 +49,7 @@ def test_no_original_stands_in_training_and_in_test_pairs():
 
 
 def test_the_two_classes_differ_and_every_class_stands_on_either_side():
-    reader = Pairs(seed=0, stream="train")
+    reader = Pairs(seed=0, split="train")
     targets = [reader(index)["targets"] for index in range(300)]
     pairs = {(int(target["left"]), int(target["right"])) for target in targets}
     assert all(left != right for left, right in pairs)
@@ -57,11 +57,11 @@ def test_the_two_classes_differ_and_every_class_stands_on_either_side():
 
 
 def test_a_pair_depends_on_seed_split_and_index_alone():
-    one, other = Pairs(5, "train"), pickle.loads(pickle.dumps(Pairs(5, "train")))
-    other(7)
-    assert torch.equal(one(11)["image"], other(11)["image"])
-    assert one(11)["id"] == other(11)["id"]
-    assert len({reader(11)["id"] for reader in (one, Pairs(6, "train"), Pairs(5, "test"))}) == 3
+    pairs, copy = Pairs(5, "train"), pickle.loads(pickle.dumps(Pairs(5, "train")))
+    copy(7)
+    assert torch.equal(pairs(11)["image"], copy(11)["image"])
+    assert pairs(11)["id"] == copy(11)["id"]
+    assert len({reader(11)["id"] for reader in (pairs, Pairs(6, "train"), Pairs(5, "test"))}) == 3
 
 
 def test_training_does_not_augment():

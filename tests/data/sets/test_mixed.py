@@ -33,10 +33,10 @@ def test_parts_stand_behind_one_another_with_the_tasks_that_are_taken(folders: P
         assert len(joined) == sum(map(len, separate))
         expected = [(number, sample) for number, split in enumerate(separate, start=1) for sample in split]
         for index, (number, sample) in enumerate(expected):
-            found = joined[index]
-            assert found["id"] == f"{number}: {sample['id']}"
-            assert torch.equal(found["image"], sample["image"])
-            assert found["targets"].keys() == sample["targets"].keys() & (
+            mixed = joined[index]
+            assert mixed["id"] == f"{number}: {sample['id']}"
+            assert torch.equal(mixed["image"], sample["image"])
+            assert mixed["targets"].keys() == sample["targets"].keys() & (
                 {"depth"} if number == 1 else {"gender", "age"}
             )
             item = joined.items[index]
@@ -100,7 +100,7 @@ def own_breeds(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("parts", "said"),
+    ("parts", "message"),
     [
         ([], "has no 'parts'"),
         ([3], "part 1 is 3, expected its keys: name, root"),
@@ -113,10 +113,10 @@ def own_breeds(tmp_path: Path) -> Path:
         ([{"name": "nyuv2", "root": "nowhere"}], "part 1: data path 'nowhere' does not exist"),
     ],
 )
-def test_one_sentence_for_parts_that_cannot_be_used(parts, said):
+def test_one_sentence_for_parts_that_cannot_be_used(parts, message):
     with pytest.raises(InputError) as caught:
         open_parts(*parts)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -135,8 +135,8 @@ def test_tasks_of_one_name_must_mean_the_same(folders: Path):
 def test_a_cache_of_a_mixture_gives_back_every_part(folders: Path, tmp_path: Path):
     data = open_parts({**ROOMS, "tasks": ["segmentation"]}, {"name": "nyuv2", "root": folders, "tasks": ["depth"]})
     prepare(data, tmp_path / "cache", workers=0)
-    cached, found = use_cache(data, tmp_path / "cache")
-    assert found is not None
+    cached, cache = use_cache(data, tmp_path / "cache")
+    assert cache is not None
     assert cached.shares == data.shares
     for fresh, kept in zip(data.test, cached.test, strict=True):
         assert kept["id"] == fresh["id"]

@@ -43,7 +43,7 @@ def test_each_photo_has_its_own_breed_species_and_outline(pets: Path):
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "said"),
+    ("name", "old", "new", "message"),
     [
         ("trainval.txt", "Bengal_1 3 1 1", "Bengal_1 3 1", "cannot be read as a list of pets"),
         ("trainval.txt", "Bengal_1 3 1", "Bengal_1 5 1", "does not number breeds from 1 on"),
@@ -51,17 +51,17 @@ def test_each_photo_has_its_own_breed_species_and_outline(pets: Path):
         ("test.txt", "Bengal_30 3 1 1\n", "", "has not the breeds of"),
     ],
 )
-def test_lists_that_cannot_be_used_are_named(pets: Path, name: str, old: str, new: str, said: str):
+def test_lists_that_cannot_be_used_are_named(pets: Path, name: str, old: str, new: str, message: str):
     path = pets / "oxford-iiit-pet/annotations" / name
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(InputError) as caught:
         open_pets(pets, SIZE)
-    assert str(caught.value).startswith(f"{path} {said}")
+    assert str(caught.value).startswith(f"{path} {message}")
 
 
 @pytest.mark.parametrize(
-    ("outline", "said"),
+    ("outline", "message"),
     [
         (np.full((8, 10), 0, np.uint8), "has values 0 to 0, expected 1 to 3"),
         (np.full((8, 10), 4, np.uint8), "has values 4 to 4, expected 1 to 3"),
@@ -69,13 +69,13 @@ def test_lists_that_cannot_be_used_are_named(pets: Path, name: str, old: str, ne
         (np.full((8, 10, 3), 1, np.uint8), "is an image of mode RGB, expected L"),
     ],
 )
-def test_a_trimap_that_cannot_be_used_is_named(pets: Path, outline: np.ndarray, said: str):
+def test_a_trimap_that_cannot_be_used_is_named(pets: Path, outline: np.ndarray, message: str):
     path = pets / "oxford-iiit-pet/annotations/trimaps/Bengal_30.png"
     Image.fromarray(outline).save(path)
     data = open_pets(pets, SIZE)
     with pytest.raises(InputError) as caught:
         data.test[2]
-    assert str(caught.value).startswith(f"{path} {said}")
+    assert str(caught.value).startswith(f"{path} {message}")
 
 
 @pytest.mark.parametrize("kind", ["GIF", "BMP", "PNG", "JPEG"])
@@ -91,13 +91,15 @@ def test_photos_are_told_by_what_is_in_them_and_not_by_their_ending(pets: Path, 
     assert sample["image"].unique().tolist() == [200]
 
 
-@pytest.mark.parametrize(("kind", "said"), [("GIF", "is cut short"), ("BMP", "is cut short"), ("EPS", "is no picture")])
-def test_a_photo_that_is_not_whole_or_of_another_kind_is_named(pets: Path, kind: str, said: str):
+@pytest.mark.parametrize(
+    ("kind", "message"), [("GIF", "is cut short"), ("BMP", "is cut short"), ("EPS", "is no picture")]
+)
+def test_a_photo_that_is_not_whole_or_of_another_kind_is_named(pets: Path, kind: str, message: str):
     path = pets / "oxford-iiit-pet/images/Bengal_30.jpg"
     noise = np.random.default_rng(0).integers(0, 256, (80, 100, 3), np.uint8)
     Image.fromarray(noise).save(path, kind)
     path.write_bytes(path.read_bytes()[: -2000 if kind != "EPS" else None])
-    with pytest.raises(InputError, match=rf"Bengal_30\.jpg {said}"):
+    with pytest.raises(InputError, match=rf"Bengal_30\.jpg {message}"):
         open_pets(pets, SIZE).test.read(2)
 
 

@@ -1,1 +1,1 @@
-"""Is a data set fit to learn from: files that cannot be read, people in two splits, labels counted."""
+"""Checks of a data set before training: unreadable files, people in two splits, counts of labels."""

@@ -1,4 +1,4 @@
-"""What makes a sample unusable, found by reading it."""
+"""Faults that make a sample unusable; the sample is read to detect them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from afanet.tasks import Task
 
 
 def target_faults(sample: Sample, tasks: Mapping[str, Task]) -> dict[str, str]:
-    """A sentence for each task whose target has another size than the image, or values that it cannot have."""
+    """A sentence for each task whose target has another size than the image, or values that the task cannot have."""
     size = tuple(sample["image"].shape[-2:])
     faults = {}
     for name, task in tasks.items():
@@ -25,21 +25,21 @@ def target_faults(sample: Sample, tasks: Mapping[str, Task]) -> dict[str, str]:
             continue
         target = target.as_subclass(Tensor)
         if target.ndim >= 2 and tuple(target.shape[-2:]) != size:
-            found = "x".join(map(str, target.shape[-2:]))
-            faults[name] = f"{sample['id']}: {name} is {found} pixels, expected {size[0]}x{size[1]} as the image"
+            target_size = "x".join(map(str, target.shape[-2:]))
+            faults[name] = f"{sample['id']}: {name} is {target_size} pixels, expected {size[0]}x{size[1]} as the image"
         elif fault := task.fault(target):
             faults[name] = f"{sample['id']}: {name} has {fault}"
     return faults
 
 
 def require_sound(sample: Sample, tasks: Mapping[str, Task]) -> None:
-    """Raise `InputError` for the first of the sample's faults."""
+    """Raise `InputError` for the sample's first fault."""
     for fault in target_faults(sample, tasks).values():
         raise InputError(f"{fault}: mend it, or leave it out")
 
 
 def unchecked(data: Data) -> list[Split]:
-    """The splits that were not read yet: neither from a cache, which was made by reading them, nor made by a program.
+    """The splits whose files were never read: those of a cache were, and generated ones have none.
 
     >>> from afanet.data import open_data
     >>> unchecked(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1))
@@ -55,19 +55,19 @@ def unchecked(data: Data) -> list[Split]:
 def check_samples(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda: None) -> None:
     """Read every sample of the `unchecked` splits once, in `workers` processes; `advance` is called after each.
 
-    Raises `InputError` for the first that cannot be read, or of which a target has another size than its image or
-    values outside its task's range. A sample that is read from no file is not made to be checked.
+    Raises `InputError` for the first sample that cannot be read, or that has a target of another size than its image or
+    with values outside its task's range. A sample that is read from no file is not generated for the check.
     """
     for split in unchecked(data):
-        for found in in_order(_Read(split.read, data.tasks), split.items, workers):
-            if found is not None:
-                raise found
+        for error in in_order(_Read(split.read, data.tasks), split.items, workers):
+            if error is not None:
+                raise error
             advance()
 
 
 @dataclass(frozen=True)
 class _Read:
-    """Reads one item, if there are files of it, and keeps nothing."""
+    """Reads and checks one item if it has files, and keeps nothing."""
 
     reader: Reader
     tasks: Mapping[str, Task]

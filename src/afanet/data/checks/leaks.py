@@ -1,4 +1,4 @@
-"""People and scenes that stand in more than one split."""
+"""People and scenes that are in more than one split."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from afanet.data.sample import Data
 
 
 def leaks(data: Data) -> list[str]:
-    """A sentence for each person or scene that stands in two splits, as far as the readers know them; no file is read.
+    """A sentence for each person or scene in two splits, as far as the readers know them; no file is read.
 
     >>> from afanet.data import open_data
     >>> leaks(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1))
@@ -17,16 +17,16 @@ def leaks(data: Data) -> list[str]:
     return shared_groups({f"split {name}": split.read.groups(split.items) for name, split in data.splits.items()})
 
 
-def shared_groups(places: Mapping[str, Iterable[str | None]]) -> list[str]:
-    """A sentence for each group that stands in two of `places`; None is no group.
+def shared_groups(splits: Mapping[str, Iterable[str | None]]) -> list[str]:
+    """A sentence for each group that is in two of `splits`; None is no group.
 
     >>> shared_groups({"fold 0": ["user 7", None], "fold 1": ["user 8", "user 7", None]})
-    ['user 7 stands in fold 0 and fold 1: keep it in one']
+    ['user 7 is in fold 0 and fold 1: keep it in one']
     """
-    first: dict[str, str] = {}
-    said: dict[str, str] = {}
-    for place, groups in places.items():
+    first_split: dict[str, str] = {}
+    messages: dict[str, str] = {}
+    for split, groups in splits.items():
         for group in groups:
-            if group is not None and first.setdefault(group, place) != place:
-                said.setdefault(group, f"{group} stands in {first[group]} and {place}: keep it in one")
-    return list(said.values())
+            if group is not None and first_split.setdefault(group, split) != split:
+                messages.setdefault(group, f"{group} is in {first_split[group]} and {split}: keep it in one")
+    return list(messages.values())

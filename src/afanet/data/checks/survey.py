@@ -1,4 +1,4 @@
-"""Reading a whole data set once: what is in it, what is wrong with it, and what a person should know."""
+"""Reads a whole data set once and reports its content, its errors, and warnings for the user."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from afanet.errors import InputError
 from afanet.tasks import PooledTask, Task
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
-KEPT_VALUES = 2_000_000  # of a task's numbers in one split, from which its percentiles are had
+KEPT_VALUES = 2_000_000  # of a task's numbers in one split, from which its percentiles are computed
 
 
 @dataclass
 class TaskSurvey:
-    """One task in one split: what is labelled, and how its classes or numbers are spread."""
+    """One task in one split: how much is labelled, and how its classes or numbers are distributed."""
 
     labelled: int = 0  # images
     pixels: float = 0.0  # sum over these images of the share of pixels that are labelled
@@ -37,24 +37,24 @@ class TaskSurvey:
     high: float = float("-inf")
 
     def summary(self, task: Task) -> dict[str, Any]:
-        """The figures as plain values."""
-        figures: dict[str, Any] = {"labelled": self.labelled}
+        """The statistics as plain values."""
+        statistics: dict[str, Any] = {"labelled": self.labelled}
         if self.labelled:
-            figures["labelled_share"] = self.pixels / self.labelled
+            statistics["labelled_share"] = self.pixels / self.labelled
         if task.names and self.counts is not None:
-            figures["counts"] = dict(zip(task.names, self.counts.tolist(), strict=True))
+            statistics["counts"] = dict(zip(task.names, self.counts.tolist(), strict=True))
             # of images, where labels are not exclusive too, else of pixels
-            figures["total"] = self.labelled if isinstance(task, PooledTask) else int(self.counts.sum())
+            statistics["total"] = self.labelled if isinstance(task, PooledTask) else int(self.counts.sum())
         elif self.values:
             some = np.percentile(np.frombuffer(self.values), PERCENTILES)
-            figures |= {"min": self.low, "max": self.high}
-            figures["percentiles"] = dict(zip(map(str, PERCENTILES), some.tolist(), strict=True))
-        return figures
+            statistics |= {"min": self.low, "max": self.high}
+            statistics["percentiles"] = dict(zip(map(str, PERCENTILES), some.tolist(), strict=True))
+        return statistics
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What a check found: figures by split, errors on which nothing can be trained, and warnings."""
+    """The result of a check: statistics by split, errors that prevent training, and warnings."""
 
     describe: str
     splits: dict[str, dict[str, Any]]
@@ -62,13 +62,13 @@ class Survey:
     warnings: list[str]
 
     def plain(self) -> dict[str, Any]:
-        """Everything as values that JSON knows."""
+        """Everything as values that JSON can hold."""
         return {"data": self.describe, "splits": self.splits, "errors": self.errors, "warnings": self.warnings}
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """What one process tells of one sample."""
+    """What a worker process reports of one sample."""
 
     size: tuple[int, int]
     digest: int  # of the pixels; not 0
@@ -77,7 +77,7 @@ class _Seen:
 
 
 class _Look:
-    """Reads one item of a split and says what is in it."""
+    """Reads one item of a split and summarises it."""
 
     def __init__(self, reader: Reader, tasks: Mapping[str, Task], values: int):
         self.reader = reader
@@ -112,13 +112,13 @@ class _Look:
 def survey(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda: None) -> Survey:
     """Read every sample of every split once, in `workers` processes; `advance` is called after each.
 
-    Errors: what `data.problems` has, samples that cannot be read, targets outside their task's range or of another size
-    than their image, a person or scene in two splits. Warnings: what `data.warnings` has, an image that stands in two
-    splits (told by its pixels), classes that a split for training or testing has none of.
+    Errors: `data.problems`, samples that cannot be read, targets outside their task's range or of another size than
+    their image, a person or scene in two splits. Warnings: `data.warnings`, an image that is in two splits (compared by
+    its pixels), classes that a split has no label of.
 
     >>> from afanet.data import open_data
-    >>> found = survey(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1), workers=0)
-    >>> found.errors, found.splits["train"]["images"], found.splits["train"]["sizes"]
+    >>> result = survey(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1), workers=0)
+    >>> result.errors, result.splits["train"]["images"], result.splits["train"]["sizes"]
     ([], 2, {'24x32': 2})
     """
     errors, warnings = [*data.problems, *leaks(data)], list(data.warnings)
@@ -140,7 +140,7 @@ def survey(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda
         splits[name] = {
             "images": sizes.total(),
             "sizes": {f"{height}x{width}": count for (height, width), count in sizes.most_common()},
-            "tasks": {task: found.summary(data.tasks[task]) for task, found in tasks.items()},
+            "tasks": {name: task.summary(data.tasks[name]) for name, task in tasks.items()},
         }
         warnings += _absent(name, splits[name]["tasks"])
         if not len(split):
@@ -154,30 +154,30 @@ def _look(split: Split, tasks: Mapping[str, Task]) -> _Look:
 
 def _add(tasks: Mapping[str, TaskSurvey], seen: _Seen, every: int) -> None:
     for name, (share, counts, values, low, high) in seen.tasks.items():
-        found = tasks[name]
-        found.labelled += 1
-        found.pixels += share
+        task = tasks[name]
+        task.labelled += 1
+        task.pixels += share
         if counts is not None:
-            found.counts = counts if found.counts is None else found.counts + counts
+            task.counts = counts if task.counts is None else task.counts + counts
         else:
-            if found.labelled % every == 0:
-                found.values.extend(values.tolist())
-            found.low, found.high = min(found.low, low), max(found.high, high)
+            if task.labelled % every == 0:
+                task.values.extend(values.tolist())
+            task.low, task.high = min(task.low, low), max(task.high, high)
 
 
 def _absent(split: str, tasks: Mapping[str, dict[str, Any]]) -> list[str]:
-    said = []
-    for task, figures in tasks.items():
-        if not figures["labelled"]:
-            said.append(f"split {split} has no label for {task}")
-        elif absent := [name for name, count in figures.get("counts", {}).items() if not count]:
-            said.append(f"split {split} has no {task} of class {', '.join(absent)}")
-    return said
+    warnings = []
+    for task, statistics in tasks.items():
+        if not statistics["labelled"]:
+            warnings.append(f"split {split} has no label for {task}")
+        elif absent := [name for name, count in statistics.get("counts", {}).items() if not count]:
+            warnings.append(f"split {split} has no {task} of class {', '.join(absent)}")
+    return warnings
 
 
 def _twins(splits: Mapping[str, Split], digests: Mapping[str, NDArray[np.uint64]]) -> list[str]:
-    """A sentence for each image of which the first of its like stands in another split; these alone are read again."""
-    names, lengths = list(digests), [len(found) for found in digests.values()]
+    """A sentence for each image whose first copy is in another split; only these images are read again."""
+    names, lengths = list(digests), [len(of_split) for of_split in digests.values()]
     starts, home = np.cumsum(lengths) - lengths, np.repeat(np.arange(len(names), dtype=np.uint8), lengths)
     every = np.concatenate(list(digests.values()))
     order = np.argsort(every, kind="stable")
@@ -186,10 +186,10 @@ def _twins(splits: Mapping[str, Split], digests: Mapping[str, NDArray[np.uint64]
     firsts = order[np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))]
     apart = (home[order] != home[firsts]) & (ranked != 0)
 
-    def told(place: int) -> str:
-        name = names[home[place]]
-        item = splits[name].items[place - starts[home[place]]]
+    def describe(position: int) -> str:
+        name = names[home[position]]
+        item = splits[name].items[position - starts[home[position]]]
         return f"{splits[name].read(item)['id']} ({name})"
 
     twins = sorted(zip(order[apart].tolist(), firsts[apart].tolist(), strict=True))
-    return [f"{told(first)} and {told(other)} are the same image" for other, first in twins]
+    return [f"{describe(first)} and {describe(copy)} are the same image" for copy, first in twins]

@@ -34,9 +34,9 @@ def open_celeba(
 ) -> Data:
     """CelebA with its 40 yes-or-no `attributes` as one task, in its published training, validation and test partitions.
 
-    `root` holds the folder `celeba`, as torchvision wants it, or is that folder. The aligned photos have 218x178
+    `root` holds the folder `celeba`, as torchvision expects it, or is that folder. The aligned photos have 218x178
     pixels, which is the default size. With `apart` each attribute is a task of its own instead, of the classes `no` and
-    `yes`, with the name that `task_name` gives it.
+    `yes`, named by `task_name`.
     """
     root = require_path(root, "celeba", EXPECTED).resolve()
     folder = root / CelebA.base_folder if (root / CelebA.base_folder).is_dir() else root
@@ -66,7 +66,7 @@ def open_celeba(
 
 
 def task_name(attribute: str) -> str:
-    """An attribute's name as that of a task, which cannot begin with a digit: then `has_` stands before it.
+    """An attribute's name as that of a task, which cannot begin with a digit: `has_` is then put before it.
 
     >>> task_name("Male"), task_name("5_o_Clock_Shadow")
     ('Male', 'has_5_o_Clock_Shadow')
@@ -75,7 +75,7 @@ def task_name(attribute: str) -> str:
 
 
 class Lists(CelebA):
-    """torchvision's CelebA without its checksums, and each list checked to be about the same photos in the same order.
+    """torchvision's CelebA without its checksums, with a check that each list names the same photos in the same order.
 
     A list that cannot be read raises `InputError` with its name. Nothing is downloaded.
     """
@@ -85,13 +85,13 @@ class Lists(CelebA):
         super().__init__(folder.parent, split="all", target_type=["attr", "identity"], download=False)
 
     def _check_integrity(self) -> bool:
-        return True  # that the files are there has been seen; what is in them is seen as they are read
+        return True  # existence is checked before; content is checked as the lists are read
 
     def _load_csv(self, filename: str, header: int | None = None) -> Any:
         path = require_regular(Path(self.root, self.base_folder, filename), MOST_BYTES)
         try:
             content = super()._load_csv(filename, header)
-        except Exception as error:  # whatever comes of fields that are too few or no numbers
+        except Exception as error:  # any error, for fields that are too few or not numbers
             raise InputError(f"{path} cannot be read as a list of CelebA ({error}): copy it again") from error
         if content.data.ndim != 2 or not content.data.numel():
             raise InputError(f"{path} has no numbers beside the photos' names: copy it again")
@@ -104,7 +104,7 @@ class Lists(CelebA):
 class Faces(Reader):
     """Reader of the aligned faces, by their index in the lists; a person's identity is their group.
 
-    Targets are one vector of all attributes or, where they stand `apart`, a number for each.
+    Targets are one vector of all attributes or, if `apart`, a number for each.
     """
 
     def __init__(self, folder: Path, lists: Lists, apart: bool = False):
@@ -114,7 +114,7 @@ class Faces(Reader):
         self.names = [name for name in lists.attr_names if name]  # the published line of names ends in a space
         self.apart = apart
         self.lists = [folder / name for name in lists.read]
-        wrong = (lists.read[LISTS[0]].data.abs() != 1).any(1).nonzero()  # before torchvision makes 0 and 1 of all
+        wrong = (lists.read[LISTS[0]].data.abs() != 1).any(1).nonzero()  # before torchvision converts all to 0 and 1
         where = folder / LISTS[0]
         if len(self.names) != self.attributes.shape[1]:
             raise InputError(
@@ -132,7 +132,7 @@ class Faces(Reader):
                 raise InputError(f"{where} has the attribute {name}, which cannot name a task, since it {fault}")
 
     def tasks(self) -> dict[str, Task]:
-        """The tasks that the targets are of."""
+        """The tasks that the targets belong to."""
         if not self.apart:
             return {"attributes": MultiLabel("attributes", self.names)}
         return {name: Classification(name, ("no", "yes")) for name in map(task_name, self.names)}

@@ -27,7 +27,7 @@ EXPECTED = (
     "www.cityscapes-dataset.com"
 )
 VOID, UNKNOWN = 255, 254
-# Half a pixel of disparity is 7 m at 80 m, and 1 m at 30 m: what seems farther is taken as not measured.
+# Half a pixel of disparity is 7 m at 80 m, and 1 m at 30 m: larger depths count as not measured.
 FAR = 80.0
 BASELINE, FX = 0.209313, 2262.52  # metres and pixels, of most of the camera files
 
@@ -38,13 +38,13 @@ def open_cityscapes(root: Path | None = None, size: Size = (256, 512), *, augmen
     """Cityscapes with `segmentation` into the 19 classes of its benchmark and `depth` in metres, 2975 and 500 images.
 
     The test split here is the published `val`, since the labels of `test` are not public. Depth comes from the
-    published disparity maps, with each image's own camera where `camera/` is there; beyond 80 m it counts as not
+    published disparity maps, with each image's own camera if `camera/` exists; beyond 80 m it counts as not
     measured. Without a folder `disparity/` there is no task `depth`.
     """
     root = require_path(root, "cityscapes", EXPECTED)
     for folder in ("leftImg8bit", "gtFine"):
         for split in ("train", "val"):
-            # torchvision would unpack archives into the folder without being asked
+            # torchvision would unpack archives into the folder unasked
             if not (root / folder / split).is_dir():
                 raise other_layout(root, "cityscapes", f"{EXPECTED} ({folder}/{split}/ is not there)")
     depth = (root / "disparity").is_dir()
@@ -128,10 +128,10 @@ class Streets(Reader):
 
 
 def metres(stored: NDArray[np.uint16], baseline: float, fx: float) -> NDArray[np.float32]:
-    """Depth in metres, 0 where there is none, of disparity as the files store it.
+    """Depth in metres, 0 where there is none, from disparity as the files store it.
 
     A stored value p > 0 is a disparity of d = (p - 1) / 256 pixels, and depth is baseline * fx / d, with the baseline
-    in metres and the focal length in pixels; 0 was not matched, and 1 lies at infinity.
+    in metres and the focal length in pixels; 0 means not matched, and 1 is at infinity.
 
     >>> metres(np.array([0, 1, 257, 8193], np.uint16), baseline=0.2, fx=2000.0).tolist()
     [0.0, 0.0, 0.0, 12.5]

@@ -1,4 +1,4 @@
-"""Pairs of handwritten digits that overlap, made from scikit-learn's bundled ones: real images, nothing to download."""
+"""Pairs of overlapping handwritten digits, made from those in scikit-learn: real images, nothing to download."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from afanet.errors import InputError
 from afanet.limits import MOST_SAMPLES
 from afanet.tasks import Classification
 
-STREAMS = ("train", "test")
+SPLITS = ("train", "test")
 ORIGINALS = {"train": range(1437), "test": range(1437, 1797)}  # four fifths and one, in scikit-learn's order
 CANVAS, SHIFT = 12, 1  # pixels; a digit has 8x8
 
@@ -31,13 +31,13 @@ def open_digits(
     test_pairs: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] = 1000,
     seed: Annotated[int, Field(ge=0)] = 0,
 ) -> Data:
-    """Two digits on one canvas, of which `left` (the upper left) and `right` (the lower right) are to be told.
+    """Two digits on one canvas, to be classified: `left` (the upper left) and `right` (the lower right).
 
     The pairs are made like those of MultiMNIST (Sabour et al., NeurIPS 2017): two digits of different classes that
     overlap, each moved at random by up to a pixel along both axes, the brighter of the two at every pixel; one in the
     upper left and one in the lower right, as in the multi-task literature. The canvas of 12x12 pixels is resized to
-    `size` = (H, W). A pair depends on `seed`, split and index alone. The last 360 of the 1797 originals stand in test
-    pairs and nowhere else. Nothing is augmented: a mirrored digit is none.
+    `size` = (H, W). A pair depends on `seed`, split and index alone. The last 360 of the 1797 originals are used
+    in test pairs only. Nothing is augmented: a mirrored digit is no digit.
 
     >>> digits = open_digits(train_pairs=4, test_pairs=2)
     >>> digits.describe
@@ -47,7 +47,7 @@ def open_digits(
     """
     if root is not None:
         raise InputError(f"data set 'digits' comes with scikit-learn, found data path '{root}': leave --data out")
-    train, test = (Pairs(seed, stream) for stream in STREAMS)
+    train, test = (Pairs(seed, split) for split in SPLITS)
     classes = [str(digit) for digit in range(10)]
     return Data(
         train=Split(train, range(train_pairs), evaluation(size)),
@@ -59,21 +59,21 @@ def open_digits(
 
 
 class Pairs(Reader):
-    """Reader of the endless series of pairs that `seed` and the split's name stand for."""
+    """Reader of the endless series of pairs that `seed` and the split's name determine."""
 
-    def __init__(self, seed: int, stream: str):
+    def __init__(self, seed: int, split: str):
         from sklearn.datasets import load_digits
 
         self.seed = seed
-        self.stream = stream
-        self.originals = ORIGINALS[stream]
+        self.split = split
+        self.originals = ORIGINALS[split]
         bundled = load_digits()
         chosen = slice(self.originals.start, self.originals.stop)
         self.images: NDArray[np.uint8] = (bundled.images[chosen] * 255 / 16).round().astype(np.uint8)
         self.labels: NDArray[np.int64] = bundled.target[chosen].astype(np.int64)
 
     def __call__(self, index: int) -> Sample:
-        rng = np.random.default_rng([self.seed, STREAMS.index(self.stream), index])
+        rng = np.random.default_rng([self.seed, SPLITS.index(self.split), index])
         left = rng.integers(len(self.labels))
         right = rng.choice(np.flatnonzero(self.labels != self.labels[left]))
         canvas = np.zeros((CANVAS, CANVAS), np.uint8)
@@ -84,7 +84,7 @@ class Pairs(Reader):
         return {
             "image": tv_tensors.Image(torch.from_numpy(canvas).repeat(3, 1, 1)),
             "targets": {"left": torch.tensor(self.labels[left]), "right": torch.tensor(self.labels[right])},
-            "id": f"digits/{self.stream}/{self.seed}/{index}:{self.originals[left]}+{self.originals[right]}",
+            "id": f"digits/{self.split}/{self.seed}/{index}:{self.originals[left]}+{self.originals[right]}",
         }
 
 

@@ -1,4 +1,4 @@
-"""The splits of several data sets behind one another: items, reader and transform."""
+"""The splits of several data sets, concatenated: items, reader and transform."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from afanet.tasks import Task
 
 @dataclass(frozen=True)
 class Joined(Sequence[tuple[int, Any]]):
-    """The items of all parts behind one another, each as (part, item), without a copy."""
+    """The items of all parts, concatenated without a copy, each as (part, item)."""
 
     parts: Sequence[Sequence[Any]]
 
@@ -45,10 +45,10 @@ class Joined(Sequence[tuple[int, Any]]):
 
 
 class JoinedReader(Reader):
-    """Reads (part, item) by the part's own reader; of the targets it keeps those of the part's `tasks`.
+    """Reads (part, item) with the part's own reader, and keeps the targets of the part's `tasks`.
 
-    An id begins with the number of its part, from 1. A group bears its data set's name and path (`names`), so that two
-    parts of one data set share their people and scenes.
+    An id begins with the number of its part, from 1. A group's name includes its data set's name and path (`names`), so
+    that two parts of one data set share their people and scenes.
     """
 
     def __init__(self, readers: Sequence[Reader], tasks: Sequence[Mapping[str, Task]], names: Sequence[str]):
@@ -77,7 +77,9 @@ class JoinedReader(Reader):
 
     def groups(self, items: Sequence[tuple[int, Any]]) -> Iterator[str]:
         for part, (reader, name) in enumerate(zip(self.readers, self.names, strict=True)):
-            inner = items.parts[part] if isinstance(items, Joined) else [item for place, item in items if place == part]
+            inner = (
+                items.parts[part] if isinstance(items, Joined) else [item for number, item in items if number == part]
+            )
             yield from (f"{group} of {name}" for group in reader.groups(inner))
 
 
@@ -89,7 +91,7 @@ class JoinedTransform:
 
     @property
     def transforms(self) -> Sequence[Any]:
-        """The steps of the part whose views are taken from the largest images, by which a cache keeps all."""
+        """The steps of the part with the largest zoom; a cache sizes all images by them."""
 
         def furthest(part: Any) -> float:
             return max((step.most for step in part.transforms if isinstance(step, Zoom)), default=1.0)

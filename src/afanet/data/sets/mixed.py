@@ -16,7 +16,7 @@ from afanet.errors import InputError, unknown
 from afanet.tasks import Task
 
 MOST_SAMPLES = 100_000_000  # of all parts
-APPEARANCE = {"max_metres"}  # attributes of tasks that decide only what pictures look like
+APPEARANCE = {"max_metres"}  # attributes of tasks that only affect pictures
 
 
 class Part(Declared):
@@ -30,10 +30,10 @@ class Part(Declared):
 
 
 def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[Any] | None = None) -> Data:
-    """Several data sets at one `size`, each of which `parts` names as a mapping with the keys of `Part`.
+    """Several data sets at one `size`; each entry of `parts` is a mapping with the keys of `Part`.
 
-    Samples keep the transforms of their part, and the tasks that other parts have are unlabelled in them. Tasks of one
-    name must mean the same: one kind, the same classes. Validation and test splits are joined. In training each sample
+    Samples keep the transforms of their part; tasks of other parts are unlabelled in them. Tasks of the same name must
+    have the same meaning: one kind, the same classes. Validation and test splits are joined. In training each sample
     is drawn, with replacement, from part p with probability share_p / (sum of shares); an epoch is as many
     draws as the parts have training samples together.
 
@@ -60,14 +60,14 @@ def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[
         tasks=_agreed(tasks),
         describe="mixed: "
         + "; ".join(f"{data.describe} (share {part.share:g})" for part, data in zip(declared, opened, strict=True)),
-        problems=_said(declared, [data.problems for data in opened]),
-        warnings=_said(declared, [data.warnings for data in opened]),
+        problems=_numbered(declared, [data.problems for data in opened]),
+        warnings=_numbered(declared, [data.warnings for data in opened]),
         shares=[(len(data.train), part.share) for part, data in zip(declared, opened, strict=True)],
     )
 
 
 def _open(part: Part, size: Size, number: int) -> Data:
-    from afanet.data import open_data  # which has a row for what is defined here
+    from afanet.data import open_data  # whose table has a row for this module
 
     try:
         return open_data(part.name, part.root, size, **part.options)
@@ -83,7 +83,7 @@ def _chosen(part: Part, data: Data) -> dict[str, Task]:
 
 
 def _agreed(parts: Sequence[Mapping[str, Task]]) -> dict[str, Task]:
-    """The tasks of all parts; raises `InputError` where one name means two things."""
+    """The tasks of all parts; raises `InputError` if one name has two meanings."""
     agreed: dict[str, Task] = {}
     for number, tasks in enumerate(parts, start=1):
         for name, task in tasks.items():
@@ -109,9 +109,9 @@ def _join(splits: Sequence[Split], tasks: Sequence[Mapping[str, Task]], names: S
     )
 
 
-def _said(parts: Sequence[Part], sentences: Sequence[Sequence[str]]) -> list[str]:
+def _numbered(parts: Sequence[Part], sentences: Sequence[Sequence[str]]) -> list[str]:
     pairs = enumerate(zip(parts, sentences, strict=True), start=1)
-    return [f"part {number} ({part.name}): {sentence}" for number, (part, said) in pairs for sentence in said]
+    return [f"part {number} ({part.name}): {sentence}" for number, (part, messages) in pairs for sentence in messages]
 
 
 DATA_SET = DataSet(open=open_mixed)

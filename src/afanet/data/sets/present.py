@@ -1,4 +1,4 @@
-"""Which of the files that samples are read from are there."""
+"""Checks which files of the samples exist."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Item = TypeVar("Item")
 
 
 def present_items(read: Reader, items: Sequence[Item]) -> tuple[list[Item], list[str]]:
-    """The items of which every file is there, and a sentence for each file that is not.
+    """The items whose files all exist, and a sentence for each file that does not.
 
-    It is told from one listing of each folder, which is many times cheaper than asking for each file.
+    Each folder is listed once, which is many times cheaper than asking for each file.
     """
 
     @cache

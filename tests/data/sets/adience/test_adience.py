@@ -40,12 +40,12 @@ def test_each_label_is_missing_by_itself_and_stays_with_its_photo(adience: Path)
 def test_describe_counts(adience: Path):
     path = adience / "fold_0_data.txt"
     path.write_text(path.read_text() + path.read_text().splitlines()[-1] + "\n")
-    said = open_adience(adience, SIZE, fold=1).describe
-    assert said.startswith(
+    description = open_adience(adience, SIZE, fold=1).describe
+    assert description.startswith(
         "adience: 6 training and 2 test photos (fold 1) of aligned/, at 8x10; gender f 4, m 2, none 2;"
     )
-    assert "(0, 2) 2, (4, 6) 0" in said
-    assert said.endswith("4 odd ages mapped; left out 1 duplicate rows and 2 unlabelled")
+    assert "(0, 2) 2, (4, 6) 0" in description
+    assert description.endswith("4 odd ages mapped; left out 1 duplicate rows and 2 unlabelled")
 
 
 def test_odd_ages_by_either_policy(adience: Path):

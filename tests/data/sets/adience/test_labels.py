@@ -39,7 +39,7 @@ def test_a_bare_number_goes_to_the_nearest_range(years):
 @pytest.mark.parametrize("odd", [odd for odd, number in ODD_RANGES.items() if number >= 0])
 def test_an_odd_range_goes_where_most_of_it_lies(odd):
     low, high = sorted(int(year) for year in odd.strip("()").split(", "))
-    shared = [len({*range(low, high + 1)} & {*range(one, other + 1)}) for one, other in AGES]
+    shared = [len({*range(low, high + 1)} & {*range(start, end + 1)}) for start, end in AGES]
     assert age_class(odd) == shared.index(max(shared))
 
 

@@ -27,7 +27,7 @@ def test_a_user_in_two_folds_is_a_problem(adience: Path):
     path = adience / "fold_4_data.txt"
     path.write_text(path.read_text().replace("40@N00", "10@N00"))
     [problem] = fold_problems(adience)
-    assert problem.startswith(f"user 10@N00 stands in {adience}/fold_1_data.txt and {adience}/fold_4_data.txt")
+    assert problem.startswith(f"user 10@N00 is in {adience}/fold_1_data.txt and {adience}/fold_4_data.txt")
 
 
 def test_the_published_folds(shared):
@@ -56,10 +56,10 @@ def test_a_path_without_folds_is_refused(tmp_path: Path):
 
 def test_as_a_survey_every_fold_is_a_split(adience: Path):
     report = fold_report(adience)
-    found = fold_survey(report, ["one"], [])
-    assert found.describe == "adience: labels without photos, 10 rows of 8 users in five folds"
-    assert list(found.splits) == ["fold 0", "fold 1", "fold 2", "fold 3", "fold 4", "all folds"]
-    assert list(found.splits["fold 3"]["tasks"]) == ["gender", "age (map)", "age (drop)"]
-    assert found.splits["all folds"]["tasks"]["gender"] == {"labelled": 6, "counts": {"f": 4, "m": 2}, "total": 6}
-    assert found.splits["fold 3"]["tasks"]["age (drop)"]["labelled"] == 0
-    assert found.errors == ["one"]
+    result = fold_survey(report, ["one"], [])
+    assert result.describe == "adience: labels without photos, 10 rows of 8 users in five folds"
+    assert list(result.splits) == ["fold 0", "fold 1", "fold 2", "fold 3", "fold 4", "all folds"]
+    assert list(result.splits["fold 3"]["tasks"]) == ["gender", "age (map)", "age (drop)"]
+    assert result.splits["all folds"]["tasks"]["gender"] == {"labelled": 6, "counts": {"f": 4, "m": 2}, "total": 6}
+    assert result.splits["fold 3"]["tasks"]["age (drop)"]["labelled"] == 0
+    assert result.errors == ["one"]

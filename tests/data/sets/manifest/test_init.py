@@ -63,7 +63,7 @@ def test_a_folder_of_images_becomes_a_trained_network(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["data", "init", str(folder)]) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for line in (
         "12 images",
         "segmentation: 10 files in labels/ with ids 0, 2",
@@ -72,7 +72,7 @@ def test_a_folder_of_images_becomes_a_trained_network(
         "10 train, 1 validation, 1 test",
         f"afanet train {folder}/recipe.yaml",
     ):
-        assert line in said
+        assert line in printed
     rows = {row["image"]: row for row in read(folder)}
     assert rows["images/photo 3.JPG"]["segmentation"] == "labels/photo 3.png"
     assert rows["images/photo 3.JPG"]["depth"] == ""
@@ -118,8 +118,8 @@ def test_folders_of_classes_become_labels(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         for number in range(count):
             Image.new("RGB", (64, 48)).save(tmp_path / name / f"{number}.png")
-    said = init_manifest(tmp_path)
-    assert "label: folders cat, tabby 4, no 3" in said
+    printed = init_manifest(tmp_path)
+    assert "label: folders cat, tabby 4, no 3" in printed
     recipe = load_recipe(tmp_path / "recipe.yaml")
     assert recipe.data.options["tasks"] == {"label": {"kind": "classification", "classes": ["cat, tabby", "no"]}}
     assert (recipe.network.method, recipe.network.output_stride) == ("single", 32)
@@ -140,8 +140,8 @@ def test_the_split_is_by_name_alone_and_every_split_has_some(tmp_path: Path) -> 
         return {row["image"]: row["split"] for row in read(folder)}
 
     assert splits(tmp_path / "one", 40) == splits(tmp_path / "two", 40)
-    found = list(splits(tmp_path / "few", 4).values())
-    assert [found.count(name) for name in ("train", "validation", "test")] == [2, 1, 1]
+    assigned = list(splits(tmp_path / "few", 4).values())
+    assert [assigned.count(name) for name in ("train", "validation", "test")] == [2, 1, 1]
     with pytest.raises(InputError, match="3 labelled images are too few"):
         splits(tmp_path / "fewer", 3)
 
@@ -149,10 +149,10 @@ def test_the_split_is_by_name_alone_and_every_split_has_some(tmp_path: Path) -> 
 def test_images_without_any_label_are_no_part_of_the_split(folder: Path) -> None:
     for number in range(40):
         Image.new("RGB", (40, 24)).save(folder / f"images/bare {number:02d}.png")
-    said = init_manifest(folder)
-    assert "without any label: 40 images, such as images/bare 00.png: listed as train, no part of the split" in said
-    assert "10 train, 1 validation, 1 test" in said
-    assert "warning" not in said
+    printed = init_manifest(folder)
+    assert "without any label: 40 images, such as images/bare 00.png: listed as train, no part of the split" in printed
+    assert "10 train, 1 validation, 1 test" in printed
+    assert "warning" not in printed
     rows = read(folder)
     bare = [row for row in rows if not row["segmentation"] and not row["depth"]]
     assert {row["image"] for row in bare} == {f"images/bare {number:02d}.png" for number in range(40)}
@@ -178,9 +178,9 @@ def test_every_task_trains_and_is_tested_as_far_as_it_has_images(tasks) -> None:
         return
     splits = split_by_name(dict(zip("abcd", tasks, strict=False)))
     assert splits.keys() == every
-    found = list(splits.values())
-    assert max(1, len(every) // 10) <= found.count("test") <= max(len(every) // 10, len(tasks))
-    assert found.count("validation") <= max(1, len(every) // 10)
+    assigned = list(splits.values())
+    assert max(1, len(every) // 10) <= assigned.count("test") <= max(len(every) // 10, len(tasks))
+    assert assigned.count("validation") <= max(1, len(every) // 10)
     rarest = min(tasks, key=len)
     assert {splits[name] for name in rarest} >= ({"train", "test"} if len(rarest) > 1 else {"train"})
     for labelled in tasks:
@@ -192,36 +192,36 @@ def test_two_files_that_one_name_would_join_are_refused(folder: Path) -> None:
     with pytest.raises(InputError) as caught:
         init_manifest(folder)
     first, second = folder / "images/photo 3.JPG", folder / "images/photo 3.png"
-    assert str(caught.value).startswith(f"{first} and {second} have one name but for their endings")
+    assert str(caught.value).startswith(f"{first} and {second} differ only in their endings")
     second.unlink()
     np.save(folder / "depth/photo 5.npy", np.ones((24, 40), np.float32))
-    with pytest.raises(InputError, match=r"depth/photo 5\.npy and .*depth/photo 5\.png have one name but"):
+    with pytest.raises(InputError, match=r"depth/photo 5\.npy and .*depth/photo 5\.png differ only"):
         init_manifest(folder)
     assert not list(folder.glob("*.*"))
 
 
 def test_classes_alone_may_hold_two_images_of_one_name(tmp_path: Path) -> None:
-    for place in ("cat/1.png", "cat/1.jpg", "dog/1.png", "dog/2.png"):
-        (tmp_path / place).parent.mkdir(exist_ok=True)
-        Image.new("RGB", (8, 8)).save(tmp_path / place)
+    for name in ("cat/1.png", "cat/1.jpg", "dog/1.png", "dog/2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
     assert "4 images" in init_manifest(tmp_path)
 
 
 def test_one_sentence_for_a_folder_with_nothing_to_learn_from(tmp_path: Path, folder: Path) -> None:
-    for path, said in {
+    for path, message in {
         tmp_path / "nowhere": "does not exist",
         tmp_path / "my rooms/images": "has 12 images and nothing to learn from them, expected target files",
         tmp_path / "my rooms/labels": "has 10 images and nothing to learn from them",
         tmp_path / "my rooms/images/photo 1.JPG": "is a file, expected a folder with images",
     }.items():
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             init_manifest(path)
     (tmp_path / "empty").mkdir()
-    for name, said in {"nowhere": "does not exist", "empty": "is an empty folder"}.items():
+    for name, message in {"nowhere": "does not exist", "empty": "is an empty folder"}.items():
         with pytest.raises(InputError) as caught:
             init_manifest(tmp_path / name)
         assert str(tmp_path / name) in str(caught.value)
-        assert str(caught.value).endswith(f"{said}, expected a folder with images, or with images/")
+        assert str(caught.value).endswith(f"{message}, expected a folder with images, or with images/")
     Image.new("L", (40, 24)).save(folder / "depth/photo 10.png")
     with pytest.raises(InputError, match=r"photo 10\.png is an image of mode L, expected I;16 for a depth map"):
         init_manifest(folder)

@@ -10,7 +10,7 @@ from afanet.errors import InputError
 
 
 @pytest.mark.parametrize(
-    ("tasks", "said"),
+    ("tasks", "message"),
     [
         ({}, "has no 'tasks'"),
         ({"age": 3}, "task 'age' is 3, expected its 'kind'"),
@@ -42,11 +42,11 @@ from afanet.errors import InputError
         ({"a.b": {"kind": "normals"}}, "task name 'a.b' is no word"),
     ],
 )
-def test_one_sentence_for_what_cannot_be_declared(tasks, said, tmp_path):
+def test_one_sentence_for_what_cannot_be_declared(tasks, message, tmp_path):
     (tmp_path / "manifest.csv").touch()
     with pytest.raises(InputError) as caught:
         open_data("manifest", tmp_path, (8, 8), tasks=tasks)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -97,7 +97,7 @@ def test_parquet_of_any_types_says_what_csv_says(own: Path):
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ("a.png,train,,cow,,,,,,", "unknown class of breed 'cow'. (known: cat, dog)"),
         ("a.png,train,,Cat,,,,,,", "unknown class of breed 'Cat', did you mean 'cat'?"),
@@ -118,11 +118,11 @@ def test_parquet_of_any_types_says_what_csv_says(own: Path):
         ("a.png,,,cat,,,,,,", "split is ''"),
     ],
 )
-def test_a_cell_that_cannot_be_used_is_a_problem_with_its_line(write_rows, tasks, row, said):
+def test_a_cell_that_cannot_be_used_is_a_problem_with_its_line(write_rows, tasks, row, message):
     path = write_rows(["a.png,train,,cat,,,,,,", "", row, "b.png,test,,cat,,,,,,"])
     data = open_own(path.parent, tasks)
     [problem] = data.problems
-    assert problem.startswith(f"{path}, line 4: {said}")
+    assert problem.startswith(f"{path}, line 4: {message}")
     assert "\n" not in problem
 
 
@@ -135,7 +135,7 @@ def test_problems_without_end_are_counted(write_rows: Callable[..., Path]):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (b"", "begins with an empty line, expected the names of its columns: add them"),
         (b"\nimage,split,breed\n", "begins with an empty line"),
@@ -156,13 +156,13 @@ def test_problems_without_end_are_counted(write_rows: Callable[..., Path]):
         ("image,split,breed\n".encode("utf-16"), ", line 1, is no line of CSV in UTF-8"),
     ],
 )
-def test_a_table_that_cannot_be_read_is_one_sentence(own: Path, text: bytes, said: str):
+def test_a_table_that_cannot_be_read_is_one_sentence(own: Path, text: bytes, message: str):
     path = own / "manifest.csv"
     path.write_bytes(text)
     with pytest.raises(InputError) as caught:
         open_breeds(own)
     assert str(caught.value).startswith(str(path))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -178,8 +178,8 @@ def test_line_ends_and_byte_order_marks_change_nothing(own: Path, mark: bytes, e
 
 
 def test_a_manifest_that_is_not_there_or_of_another_type(own: Path):
-    for name, said in {"m.csv": "is missing", "manifest.txt": "no known type", "labels": "no known type"}.items():
-        with pytest.raises(InputError, match=said):
+    for name, message in {"m.csv": "is missing", "manifest.txt": "no known type", "labels": "no known type"}.items():
+        with pytest.raises(InputError, match=message):
             open_own(own, BREED, manifest=name)
     (own / "m.parquet").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(InputError, match=r"m\.parquet cannot be read .*write it again"):

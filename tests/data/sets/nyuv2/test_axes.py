@@ -19,8 +19,8 @@ def test_every_turn_is_found_again_through_noise_and_holes():
         given = torch.einsum("ji,jhw->ihw", turn, ours) + 0.3 * torch.randn(3, 8, 9, generator=generator)
         given[:, :2], holed = 0, ours.clone()
         holed[:, :, :2] = 0
-        found, agreement = turn_between([(given, holed), (given, holed)])
-        assert torch.equal(found, turn)
+        inferred, agreement = turn_between([(given, holed), (given, holed)])
+        assert torch.equal(inferred, turn)
         assert agreement == pytest.approx(1, abs=0.15)
 
 

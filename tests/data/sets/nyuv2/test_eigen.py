@@ -84,8 +84,8 @@ def test_it_is_asked_for_and_of_the_test_split_alone(frames: Path) -> None:
 def test_it_is_the_same_from_a_cache(frames: Path, tmp_path: Path) -> None:
     data = open_data("nyuv2", frames, (24, 32), mask="eigen")
     prepare(data, tmp_path / "cache", workers=0)
-    cached, found = use_cache(data, tmp_path / "cache")
-    assert found
+    cached, cache = use_cache(data, tmp_path / "cache")
+    assert cache
     for name, target in data.test[0]["targets"].items():
         assert torch.equal(cached.test[0]["targets"][name], target)
 
@@ -96,8 +96,8 @@ def test_frames_that_are_crops_already_are_refused(frames: Path) -> None:
         with Image.open(path) as image:
             image.crop((4, 4, 60, 47)).save(path)
     assert open_data("nyuv2", frames, (24, 32)).test[0]["image"].shape == (3, 24, 32)
-    said = r"depth_mm/0004\.png is 43x56 pixels, no view of .*, without which the crop lies elsewhere: .* 'mask' out"
-    with pytest.raises(InputError, match=said):
+    message = r"depth_mm/0004\.png is 43x56 pixels, no view of .*, without which the crop lies elsewhere: .* 'mask' out"
+    with pytest.raises(InputError, match=message):
         open_data("nyuv2", frames, (24, 32), mask="eigen").test[0]
 
 

@@ -48,13 +48,15 @@ def test_every_missing_file_is_a_problem_and_whole_frames_stay(tmp_path_factory,
 def test_training_refuses_a_missing_file_that_a_check_lists(folders: Path):
     (folders / "label40/0003.png").unlink()
     (folders / "depth_mm/0004.png").unlink()
-    said = [rf"{folders}/{name}.png is missing, and its sample needs it" for name in ("label40/0003", "depth_mm/0004")]
-    found = survey(open_nyuv2(folders, (12, 16)), workers=0)
-    assert [error for error in found.errors if "is missing" in error] == [
-        f"{sentence}: copy or unpack it again" for sentence in said
+    messages = [
+        rf"{folders}/{name}.png is missing, and its sample needs it" for name in ("label40/0003", "depth_mm/0004")
     ]
-    assert found.splits["train"]["images"] == 2
-    with pytest.raises(InputError, match=f"{said[0]}.*, and 1 more: `afanet data check` lists them"):
+    result = survey(open_nyuv2(folders, (12, 16)), workers=0)
+    assert [error for error in result.errors if "is missing" in error] == [
+        f"{sentence}: copy or unpack it again" for sentence in messages
+    ]
+    assert result.splits["train"]["images"] == 2
+    with pytest.raises(InputError, match=f"{messages[0]}.*, and 1 more: `afanet data check` lists them"):
         open_whole(load_recipe("nyuv2", {"data.root": str(folders)}))
 
 
@@ -99,7 +101,7 @@ def test_a_cut_photo_is_named_when_it_is_read(folders: Path):
 
 
 @pytest.mark.parametrize(
-    ("folder", "image", "said"),
+    ("folder", "image", "message"),
     [
         ("label40", Image.new("P", (16, 12)), "is an image of mode P, expected L for a label map"),
         ("label40", Image.new("RGB", (16, 12)), "is an image of mode RGB, expected L for a label map"),
@@ -107,9 +109,9 @@ def test_a_cut_photo_is_named_when_it_is_read(folders: Path):
         ("depth_mm", Image.new("L", (16, 12)), "is an image of mode L, expected I;16 for a depth map"),
     ],
 )
-def test_maps_stored_in_another_mode(folders: Path, folder: str, image: Image.Image, said: str):
+def test_maps_stored_in_another_mode(folders: Path, folder: str, image: Image.Image, message: str):
     image.save(folders / folder / "0002.png")
-    with pytest.raises(InputError, match=rf"{folder}/0002\.png {said}"):
+    with pytest.raises(InputError, match=rf"{folder}/0002\.png {message}"):
         Folders(folders, FORTY)(2)
 
 

@@ -49,9 +49,9 @@ def test_a_damaged_matlab_frame_is_named_when_it_is_read(mat: Path):
         images = file["images"][:]
         del file["images"]
         stored = file.create_dataset("images", data=images, chunks=(1, 3, 16, 12), compression="gzip")
-        place = stored.id.get_chunk_info(1).byte_offset
+        offset = stored.id.get_chunk_info(1).byte_offset
     with mat.open("r+b") as file:
-        file.seek(place)
+        file.seek(offset)
         file.write(b"\0" * 40)
     frames = MatFile(mat, ALL)
     assert frames(1)["id"] == "nyu_depth_v2_labeled.mat#1"
@@ -106,7 +106,7 @@ def test_a_scene_in_two_splits_is_told(mat: Path):
     write_scenes(mat, ["office_0001", "office_0001", "kitchen_0004", "kitchen_0004"])
     assert [MatFile(mat, ALL).group(index) for index in (1, 4)] == ["scene office_0001", "scene kitchen_0004"]
     # The fourth frame is the one for testing.
-    assert leaks(open_nyuv2(mat)) == ["scene kitchen_0004 stands in split train and split test: keep it in one"]
+    assert leaks(open_nyuv2(mat)) == ["scene kitchen_0004 is in split train and split test: keep it in one"]
 
 
 def test_the_small_official_file_has_scenes_and_no_fault(shared: Callable[[str], Path]):
@@ -133,8 +133,8 @@ def test_damaged_scenes(mat: Path, damage: np.dtype | list[str], readable: int |
     else:
         with h5py.File(mat, "r+") as file:
             file.create_dataset("scenes", (1, 4), damage)
-    said = rf"mat has 'scenes' with {readable} readable names, expected one for each of 4 frames: copy it again"
-    with pytest.raises(InputError, match=said):
+    message = rf"mat has 'scenes' with {readable} readable names, expected one for each of 4 frames: copy it again"
+    with pytest.raises(InputError, match=message):
         MatFile(mat, ALL)
 
 

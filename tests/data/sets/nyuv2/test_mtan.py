@@ -36,7 +36,7 @@ def test_there_are_thirteen_classes_only(mtan: Path):
 
 
 @pytest.mark.parametrize(
-    ("part", "values", "said"),
+    ("part", "values", "message"),
     [
         ("image", np.full((*SIZE, 3), 200.0), "values of type float64 from 200.0 to 200.0, expected .* 0 to 1"),
         ("image", np.full((*SIZE, 3), 200, np.uint8), "values of type uint8"),
@@ -49,11 +49,11 @@ def test_there_are_thirteen_classes_only(mtan: Path):
         ("depth", np.ones((*SIZE, 3)), "is 24x32x3 pixels, expected 24x32 as its photo"),
     ],
 )
-def test_arrays_of_wrong_content(mtan: Path, part: str, values: np.ndarray, said: str):
+def test_arrays_of_wrong_content(mtan: Path, part: str, values: np.ndarray, message: str):
     np.save(mtan / "val" / part / "0.npy", values)
     data = open_nyuv2(mtan, SIZE, classes=13)
     assert data.train[0]["id"] == "train/image/0.npy"
-    with pytest.raises(InputError, match=rf"val/{part}/0\.npy .*{said}"):
+    with pytest.raises(InputError, match=rf"val/{part}/0\.npy .*{message}"):
         data.test[0]
 
 

@@ -46,12 +46,12 @@ def test_normals_are_turned_to_our_axes_from_arrays_and_from_images(nyud_mt: Pat
             pixels[0, 0] = 127  # none
             Image.fromarray(pixels).save(path.with_suffix(".png"))
             path.unlink()
-    found = open_nyuv2(nyud_mt, SIZE, normals=True).test[0]["targets"]["normals"].permute(1, 2, 0).numpy()
+    normals = open_nyuv2(nyud_mt, SIZE, normals=True).test[0]["targets"]["normals"].permute(1, 2, 0).numpy()
     expected = written * [1, -1, -1]
     if kind == "png":
-        assert found[0, 0].tolist() == [0, 0, 0]
+        assert normals[0, 0].tolist() == [0, 0, 0]
         expected[0, 0] = 0
-    np.testing.assert_allclose(found, expected, atol=1e-6 if kind == "npy" else 0.01)
+    np.testing.assert_allclose(normals, expected, atol=1e-6 if kind == "npy" else 0.01)
 
 
 def test_without_a_folder_of_normals_they_come_from_depth(nyud_mt: Path):
@@ -83,7 +83,7 @@ def test_labels_may_be_arrays(nyud_mt: Path):
 
 
 @pytest.mark.parametrize(
-    ("file", "values", "said"),
+    ("file", "values", "message"),
     [
         ("depth/0002.npy", np.full(SIZE, np.nan), "has depth nan, expected metres, or 0"),
         ("depth/0002.npy", np.full(SIZE, -2.0), "has depth -2.0, expected metres, or 0"),
@@ -95,9 +95,9 @@ def test_labels_may_be_arrays(nyud_mt: Path):
         ("normals/0002.npy", np.ones(SIZE), "is 24x32 pixels, expected 24x32x3 as its photo"),
     ],
 )
-def test_arrays_of_wrong_content(nyud_mt: Path, file: str, values: np.ndarray, said: str):
+def test_arrays_of_wrong_content(nyud_mt: Path, file: str, values: np.ndarray, message: str):
     np.save(nyud_mt / file, values, allow_pickle=True)
-    with pytest.raises(InputError, match=f"{file} {said}"):
+    with pytest.raises(InputError, match=f"{file} {message}"):
         NyudMt(nyud_mt, FORTY, normals=True)("0002")
 
 
@@ -115,7 +115,7 @@ def test_a_cut_array_is_named_when_it_is_read(nyud_mt: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "train.txt names no frame"),
         ("0001\n0001\n", "train.txt names frame 0001 twice"),
@@ -123,9 +123,9 @@ def test_a_cut_array_is_named_when_it_is_read(nyud_mt: Path):
         ("0001\n0002\n", "gt_sets has frame 0002 in train.txt and in val.txt"),
     ],
 )
-def test_lists_of_wrong_content(nyud_mt: Path, text: str, said: str):
+def test_lists_of_wrong_content(nyud_mt: Path, text: str, message: str):
     (nyud_mt / "gt_sets/train.txt").write_text(text)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         open_nyuv2(nyud_mt)
 
 

@@ -19,11 +19,11 @@ def test_folders_and_the_official_file_agree_on_the_same_frames(shared: Callable
     same = [50, 164, 177, 218, 654, 667, 825, 848, 980, 1070]  # the ten frames of the small file
     read_mini, read_folders = mini.train.read, folders.train.read
     for position, index in enumerate(same, start=1):
-        one, other = mini.test.transform(read_mini(position)), folders.test.transform(read_folders(index))
-        assert (one["image"] - other["image"]).abs().mean() < 0.06  # JPEG
-        labels, again = one["targets"]["segmentation"], other["targets"]["segmentation"]
+        from_mat, from_folders = mini.test.transform(read_mini(position)), folders.test.transform(read_folders(index))
+        assert (from_mat["image"] - from_folders["image"]).abs().mean() < 0.06  # JPEG
+        labels, again = from_mat["targets"]["segmentation"], from_folders["targets"]["segmentation"]
         assert (labels == again).double().mean() > 0.97  # edges fall by the other resizing
-        depth, copy = one["targets"]["depth"], other["targets"]["depth"]
+        depth, copy = from_mat["targets"]["depth"], from_folders["targets"]["depth"]
         assert (depth - copy).abs().median() < 0.012
 
 
@@ -51,16 +51,16 @@ def test_either_layout_is_told_by_looking(folders: Path):
 
 
 def test_the_matlab_file_or_its_folder_give_the_same(mat: Path):
-    one, other = open_nyuv2(mat, (12, 16)), open_nyuv2(mat.parent, (12, 16))
-    first, second = one.test[0], other.test[0]
+    by_file, by_folder = open_nyuv2(mat, (12, 16)), open_nyuv2(mat.parent, (12, 16))
+    first, second = by_file.test[0], by_folder.test[0]
     assert torch.equal(first["image"], second["image"])
     written = np.arange(3 * 192, 4 * 192).reshape(12, 16)
     np.testing.assert_array_equal(first["targets"]["segmentation"], label_table("classes894", 40)[written])
 
 
 def test_a_path_of_another_layout(tmp_path: Path, adience: Path):
-    said = r"not the layout of 'nyuv2', found aligned, fold_0.* and 2 more: give .*nyu_depth.*rgb/.*NYUD_MT.*MTAN"
-    with pytest.raises(InputError, match=said):
+    message = r"not the layout of 'nyuv2', found aligned, fold_0.* and 2 more: give .*nyu_depth.*rgb/.*NYUD_MT.*MTAN"
+    with pytest.raises(InputError, match=message):
         open_nyuv2(adience)
     (tmp_path / "note.txt").write_text("no MATLAB file")
     with pytest.raises(InputError, match=r"note\.txt is no whole MATLAB 7\.3 file"):

@@ -14,7 +14,7 @@ FRAMES = {1, 2, 3, 4}
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ({"other": np.ones(3)}, "holds other, expected trainNdxs and testNdxs"),
         ({}, "holds nothing, expected"),
@@ -31,9 +31,9 @@ FRAMES = {1, 2, 3, 4}
         ({"trainNdxs": np.array([1, 2]), "testNdxs": np.array([2])}, "has frame 2 in trainNdxs and in testNdxs"),
     ],
 )
-def test_splits_of_wrong_content(tmp_path: Path, content, said):
+def test_splits_of_wrong_content(tmp_path: Path, content, message):
     savemat(tmp_path / "splits.mat", content)
-    with pytest.raises(InputError, match=f"splits.mat {said}"):
+    with pytest.raises(InputError, match=f"splits.mat {message}"):
         read_splits(tmp_path / "splits.mat", FRAMES)
 
 

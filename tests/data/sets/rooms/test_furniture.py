@@ -26,6 +26,6 @@ def test_different_things_do_not_run_into_each_other():
     for seed in range(60):
         boxes = furnish(np.random.default_rng(seed)).boxes
         whole = [box for box in boxes if box.label != TABLE]
-        for number, one in enumerate(whole):
-            for other in whole[:number]:
-                assert (np.array(one.low) >= other.high).any() or (np.array(other.low) >= one.high).any()
+        for number, box in enumerate(whole):
+            for earlier in whole[:number]:
+                assert (np.array(box.low) >= earlier.high).any() or (np.array(earlier.low) >= box.high).any()

@@ -16,14 +16,14 @@ SIZE = (48, 64)
 def test_a_scene_depends_on_seed_split_and_index_alone():
     first, again = Rooms(3, "train", SIZE), Rooms(3, "train", SIZE)
     again(7)  # having read others changes nothing
-    one, other = first(5), again(5)
-    assert one["id"] == other["id"]
-    assert torch.equal(one["image"], other["image"])
-    assert all(torch.equal(one["targets"][task], other["targets"][task]) for task in ("segmentation", "depth"))
+    sample, repeated = first(5), again(5)
+    assert sample["id"] == repeated["id"]
+    assert torch.equal(sample["image"], repeated["image"])
+    assert all(torch.equal(sample["targets"][task], repeated["targets"][task]) for task in ("segmentation", "depth"))
 
 
 def test_no_two_scenes_are_alike_within_and_across_splits_and_seeds():
-    readers = [Rooms(seed, stream, SIZE) for seed in (0, 1) for stream in ("train", "test")]
+    readers = [Rooms(seed, split, SIZE) for seed in (0, 1) for split in ("train", "test")]
     samples = [reader(index) for reader in readers for index in range(20)]
     assert len({sample["image"].numpy().tobytes() for sample in samples}) == len(samples)
     assert len({sample["targets"]["depth"].numpy().tobytes() for sample in samples}) == len(samples)
@@ -42,8 +42,8 @@ def test_every_class_occurs_and_depth_is_of_a_room():
 def test_colour_alone_does_not_tell_the_classes():
     """Naming each pixel by the commonest class of its colour must do poorly on other scenes."""
 
-    def pixels(stream: str, scenes: int) -> tuple[np.ndarray, np.ndarray]:
-        samples = [Rooms(0, stream, SIZE)(index) for index in range(scenes)]
+    def pixels(split: str, scenes: int) -> tuple[np.ndarray, np.ndarray]:
+        samples = [Rooms(0, split, SIZE)(index) for index in range(scenes)]
         colours = torch.stack([sample["image"] // 32 for sample in samples]).long()
         bins = colours[:, 0] * 64 + colours[:, 1] * 8 + colours[:, 2]
         labels = torch.stack([sample["targets"]["segmentation"] for sample in samples])

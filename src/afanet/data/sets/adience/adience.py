@@ -36,10 +36,10 @@ def open_adience(
 ) -> Data:
     """Adience with `gender` (f, m) and `age` (eight classes): `fold` is the test set, the other four train.
 
-    A face may lack either label (-1); one that lacks both is left out, as are exact duplicates of a row. Ages that are
-    none of the eight ranges are mapped to the class they mean or, with `ages="drop"`, taken as unlabelled:
-    `labels.age_class` has the rule. Photos come from `folder`, or else from `aligned/` where both kinds are there.
-    `validation` is the share of the training users, never photos, that is held out of training.
+    A face may lack either label (-1); a face without both is left out, as are exact duplicates of a row. Ages outside
+    the eight ranges are mapped to the class they mean or, with `ages="drop"`, become unlabelled: `labels.age_class` has
+    the rule. Photos are read from `folder`; the default is `aligned/` if both exist. `validation` is the share of the
+    training users, not of photos, that is held out of training.
     """
     folds = read_folds(root, ages)
     assert root is not None
@@ -77,7 +77,7 @@ def open_adience(
 
 
 class Photos(Reader):
-    """Reader of the photos in `root/folder`, or in the first of `aligned/` and `faces/` that is there."""
+    """Reader of the photos in `root/folder`, or in the first of `aligned/` and `faces/` that exists."""
 
     def __init__(self, root: Path, folder: str | None = None):
         present = [name for name in FOLDERS if (root / name).is_dir()]
@@ -106,7 +106,7 @@ class Photos(Reader):
 
 
 def hold_out(users: Iterable[str], share: float) -> set[str]:
-    """That share of the users, at least one unless it is 0, by the order of their hashes and no other.
+    """This share of the users, at least one user unless it is 0, chosen by the order of their hashes alone.
 
     >>> hold_out(["ann", "bob", "cem", "dee"], 0.5) == hold_out(["dee", "ann", "cem", "bob", "bob"], 0.5)
     True
@@ -116,16 +116,16 @@ def hold_out(users: Iterable[str], share: float) -> set[str]:
 
 
 def odd_age_warnings(folds: Sequence[Fold], ages: AgePolicy) -> list[str]:
-    """A sentence on ages that are none of the eight ranges, if there are any, and what `ages` makes of them."""
+    """A sentence on ages outside the eight ranges, if there are any, and how `ages` treats them."""
     odd = sum((part.odd_ages for part in folds), Counter[str]())
     if not odd:
         return []
-    became, other = {
+    treatment, alternative = {
         "map": ("mapped to the class they mean, or to none", "'drop' takes all as unlabelled"),
         "drop": ("taken as unlabelled", "'map' takes the class they mean"),
     }[ages]
     listed = ", ".join(f"{age} {count}" for age, count in odd.most_common())
-    return [f"{odd.total()} rows have an age that is none of the eight ranges, {became} ({other}): {listed}"]
+    return [f"{odd.total()} rows have an age that is none of the eight ranges, {treatment} ({alternative}): {listed}"]
 
 
 def _counts(faces: Sequence[Face]) -> str:

@@ -20,7 +20,7 @@ COLUMNS = ("user_id", "original_image", "face_id", "age", "gender")
 GENDERS = {"f": 0, "m": 1, "u": -1, "": -1}
 AGES = ((0, 2), (4, 6), (8, 12), (15, 20), (25, 32), (38, 43), (48, 53), (60, 100))
 REGULAR = {str(limits): number for number, limits in enumerate(AGES)} | {"None": -1, "": -1}
-# Ranges in the published files that are none of the eight: the class they mean, or -1 where that is not clear.
+# Ranges in the published files outside the eight: the class they mean, or -1 if that is unclear.
 ODD_RANGES = {
     "(8, 13)": 2, "(25, 23)": 4, "(27, 32)": 4, "(38, 42)": 5, "(38, 48)": 5, "(8, 23)": -1,
 }  # fmt: skip
@@ -41,10 +41,10 @@ class Face:
 
 @dataclass(frozen=True)
 class Fold:
-    """The faces of one fold file that have a label, and what became of its other rows.
+    """The labelled faces of one fold file, and counts of its other rows.
 
-    Every row counts once: `left_out` has how many were a `duplicate` of another or `unlabelled`, `problems` a sentence
-    for each that cannot be used. `odd_ages` has how often each age occurs that is none of the eight ranges.
+    Every row counts once: `left_out` counts rows that are a `duplicate` of another or `unlabelled`, `problems` has a
+    sentence for each row that cannot be used. `odd_ages` counts each age outside the eight ranges.
     """
 
     faces: list[Face]
@@ -56,9 +56,9 @@ class Fold:
 def age_class(text: str, ages: AgePolicy = "map") -> int | None:
     """The class 0..7 of an age as written, -1 if there is none, None if it cannot be understood.
 
-    The eight ranges are their classes. Odd ages are unlabelled by the policy `drop`; by `map`, the odd ranges of the
-    published files go to the class that they mean (`(8, 23)` spans three and stays unlabelled), and a bare number goes
-    to the range that holds it or else to the nearest, to the younger of two as near.
+    The eight ranges are the classes. The policy `drop` leaves odd ages unlabelled. The policy `map` maps the odd ranges
+    of the published files to the class that they mean (`(8, 23)` spans three and stays unlabelled), and a bare number
+    to the range that contains it, or else to the nearest range; of two equally near, to the younger.
 
     >>> [age_class(text) for text in ("(25, 32)", "(38, 48)", "29", "35", "None", "(8, 23)", "old")]
     [4, 5, 4, 4, -1, -1, None]
@@ -78,7 +78,7 @@ def age_class(text: str, ages: AgePolicy = "map") -> int | None:
 
 
 def read_folds(root: Path | None, ages: AgePolicy = "map") -> list[Fold]:
-    """The five folds at `root`; raises `InputError` for a path that has none, or not all of them."""
+    """The five folds at `root`; raises `InputError` if any is missing."""
     root = require_path(root, "adience", EXPECTED)
     if not root.is_dir() or not any(root.glob("fold_*_data.txt")):
         raise other_layout(root, "adience", EXPECTED)
@@ -88,7 +88,7 @@ def read_folds(root: Path | None, ages: AgePolicy = "map") -> list[Fold]:
 def read_fold(path: Path, ages: AgePolicy = "map") -> Fold:
     """The labelled faces of `fold_K_data.txt`, each row once, and the rows that cannot be used, by line.
 
-    Raises `InputError` for a file that is missing, is no text or lacks a column.
+    Raises `InputError` for a file that is missing, is not text or lacks a column.
     """
     header, *lines = _read_lines(path)
     fold = Fold([], Counter(), Counter(), [])
@@ -131,14 +131,14 @@ def _read_lines(path: Path) -> list[list[str]]:
 
 
 def _wrong(row: dict[str, str]) -> str | None:
-    """What in a row cannot be used, and what was expected."""
+    """What in a row cannot be used, and what is expected."""
     if age_class(row["age"]) is None:
         return f"age {shown(row['age'], 40)}, expected a range such as (25, 32), years or None"
     if row["gender"] not in GENDERS:
         return f"gender {shown(row['gender'], 40)}, expected f, m, u or nothing"
     for column in ("user_id", "original_image", "face_id"):
         name = row[column]
-        # These become a path, which must stay inside the folder of photos.
+        # They become a path, which must stay inside the folder of photos.
         if name in ("", "..") or name != Path(name).name or not name.isprintable():
             return f"{column} {shown(name, 40)}, expected a part of a file's name"
     return None

@@ -1,4 +1,4 @@
-"""What Adience's fold files say, with or without the photos: counts by fold, class and policy."""
+"""Statistics of Adience's fold files, with or without the photos: counts by fold, class and policy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def fold_report(root: Path) -> FoldReport:
 
 
 def fold_problems(root: Path) -> list[str]:
-    """A sentence for each row that cannot be used, and for each user who stands in two folds."""
+    """A sentence for each row that cannot be used, and for each user who is in two folds."""
     folds = read_folds(root)
     problems = [problem for fold in folds for problem in fold.problems]
     users = {f"{root}/fold_{n}_data.txt": (f"user {face.user}" for face in fold.faces) for n, fold in enumerate(folds)}
@@ -39,7 +39,7 @@ def fold_problems(root: Path) -> list[str]:
 
 
 def fold_survey(report: FoldReport, errors: list[str], warnings: list[str]) -> Survey:
-    """A report as what a check of a data set found, each fold a split and each policy for ages a task of its own."""
+    """A report as the result of a data check: each fold is a split, each policy for ages is a task."""
     splits: dict[str, dict[str, Any]] = {}
     for fold, sections in report.items():
         rows, tasks = sections["rows"], {}
@@ -54,7 +54,7 @@ def fold_survey(report: FoldReport, errors: list[str], warnings: list[str]) -> S
 
 
 def _count(by_policy: dict[str, list[Fold]]) -> dict[str, dict[str, int]]:
-    folds = next(iter(by_policy.values()))  # all but ages and labels is the same by every policy
+    folds = next(iter(by_policy.values()))  # the policies differ in ages and labels only
     faces = [face for fold in folds for face in fold.faces]
     left_out = sum((fold.left_out for fold in folds), Counter[str]())
     genders = Counter(face.gender for face in faces)

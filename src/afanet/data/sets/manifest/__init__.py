@@ -1,4 +1,4 @@
-"""Data of one's own: a table of images and labels, and the tasks that a recipe declares for its columns."""
+"""Your own data: a table of images and labels, and the tasks that a recipe declares for its columns."""
 
 from afanet.data.data_set import DataSet
 from afanet.data.sets.manifest.manifest import open_manifest

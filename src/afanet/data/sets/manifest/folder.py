@@ -1,4 +1,4 @@
-"""What a folder of images has to learn from: target files of the images' names, or a folder for each class."""
+"""The labels in a folder of images: target files with the images' names, or a folder for each class."""
 
 from __future__ import annotations
 
@@ -19,51 +19,56 @@ IMAGE_TYPES = tuple(SUFFIXES)
 
 @dataclass(frozen=True)
 class Column:
-    """A task that was found: how a recipe declares it, its cells by image, and a line about it for a person."""
+    """A detected task: its declaration in a recipe, its cells by image, and a one-line summary."""
 
     declared: dict[str, Any]
     cells: dict[str, str]
-    found: str
+    summary: str
 
 
 @dataclass(frozen=True)
-class Found:
-    """The paths of the images, relative to the folder, and the tasks by name."""
+class FolderContents:
+    """Image paths relative to the folder, detected tasks by name, and target files without an image."""
 
     images: list[str]
     columns: dict[str, Column]
     unpaired: list[str]
 
 
-def look(folder: Path) -> Found:
-    """What lies in `folder`; raises `InputError` where that is nothing to learn from, or cannot be read."""
+def read_folder(folder: Path) -> FolderContents:
+    """The contents of `folder`; raises `InputError` if it holds nothing to learn from or cannot be read."""
     require_folder(folder, IMAGE_FOLDER)
     base = next((folder / name for name in IMAGES if (folder / name).is_dir()), folder)
     images = sorted(_files(base, IMAGE_TYPES))
     columns: dict[str, Column] = {}
     if not images:
-        images, columns["label"] = _look_at_classes(folder, base)
+        images, columns["label"] = _read_class_folders(folder, base)
     unpaired: list[str] = []
     for task, column in file_columns().items():
-        if (place := next((folder / name for name in column.folders if (folder / name).is_dir()), None)) is None:
+        map_folder = next((folder / name for name in column.folders if (folder / name).is_dir()), None)
+        if map_folder is None:
             continue
         by_stem = _by_stem(images, base)
-        maps = _by_stem(sorted(_files(place, column.endings, deep=True)), place)
+        maps = _by_stem(sorted(_files(map_folder, column.endings, deep=True)), map_folder)
         unpaired += [_relative(file, folder) for stem, file in maps.items() if stem not in by_stem]
         pairs = {image: maps[stem] for stem, image in by_stem.items() if stem in maps}
         if pairs:
-            declared, found = column.guess(list(pairs.values()))
+            declared, summary = column.guess(list(pairs.values()))
             cells = {_relative(image, folder): _relative(file, folder) for image, file in pairs.items()}
-            columns[task] = Column({"kind": task, **declared}, cells, f"{len(cells)} files in {place.name}/{found}")
+            columns[task] = Column(
+                {"kind": task, **declared}, cells, f"{len(cells)} files in {map_folder.name}/{summary}"
+            )
     if not columns:
         raise InputError(f"{folder} has {len(images)} images and nothing to learn from them, expected {_layouts()}")
-    return Found([_relative(image, folder) for image in images], columns, unpaired)
+    return FolderContents([_relative(image, folder) for image in images], columns, unpaired)
 
 
-def _look_at_classes(folder: Path, base: Path) -> tuple[list[Path], Column]:
+def _read_class_folders(folder: Path, base: Path) -> tuple[list[Path], Column]:
     maps = {name for column in file_columns().values() for name in column.folders}
-    places = sorted(path for path in base.iterdir() if path.is_dir() and (base != folder or path.name not in maps))
-    by_class = {place.name: files for place in places if (files := sorted(_files(place, IMAGE_TYPES)))}
+    class_folders = sorted(
+        path for path in base.iterdir() if path.is_dir() and (base != folder or path.name not in maps)
+    )
+    by_class = {path.name: files for path in class_folders if (files := sorted(_files(path, IMAGE_TYPES)))}
     if len(by_class) < 2:
         raise InputError(
             f"{base} holds no images (.jpg, .png), neither itself nor in folders of classes, expected some"
@@ -75,7 +80,7 @@ def _look_at_classes(folder: Path, base: Path) -> tuple[list[Path], Column]:
 
 
 def file_columns() -> dict[str, type[FileColumn]]:
-    """The kinds of task whose labels are files in a folder of their own, by name."""
+    """The kinds of task whose labels are files in a separate folder, by name."""
     columns = {name: kind.column_class for name, kind in KINDS.items()}
     return {name: column for name, column in columns.items() if issubclass(column, FileColumn) and column.folders}
 
@@ -90,16 +95,16 @@ def _layouts() -> str:
 
 
 def _by_stem(files: list[Path], base: Path) -> dict[str, Path]:
-    """The files by their paths below `base` without the endings, of which no two may be one."""
-    found: dict[str, Path] = {}
+    """The files by their paths below `base` without the endings, which must all differ."""
+    by_stem: dict[str, Path] = {}
     for file in files:
-        first = found.setdefault(str(file.relative_to(base).with_suffix("")), file)
+        first = by_stem.setdefault(str(file.relative_to(base).with_suffix("")), file)
         if first != file:
             raise InputError(
-                f"{first} and {file} have one name but for their endings, by which an image and its target are told to "
-                "belong together: rename or remove one of them"
+                f"{first} and {file} differ only in their endings, so that images cannot be matched to their targets: "
+                "rename or remove one of them"
             )
-    return found
+    return by_stem
 
 
 def _files(folder: Path, types: tuple[str, ...], deep: bool = False) -> Iterator[Path]:
@@ -111,5 +116,5 @@ def _files(folder: Path, types: tuple[str, ...], deep: bool = False) -> Iterator
 def _relative(path: Path, folder: Path) -> str:
     name = path.relative_to(folder).as_posix()
     if "\n" in name or "\r" in name or not name.isprintable():  # such as bytes that are no UTF-8
-        raise InputError(f"{str(path)!r} has a name that cannot stand in a table: rename it")
+        raise InputError(f"{str(path)!r} has a name that cannot be written in a table: rename it")
     return name

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from afanet.data.sets.manifest.folder import Found, look
+from afanet.data.sets.manifest.folder import FolderContents, read_folder
 from afanet.errors import InputError
 from afanet.files import write_whole
 from afanet.photo import read_photo
@@ -55,27 +55,29 @@ workers: 2
 
 
 def init_manifest(folder: Path) -> str:
-    """Write `manifest.csv` and `recipe.yaml` into a folder of images, and return what a person should know of them.
+    """Write `manifest.csv` and `recipe.yaml` into a folder of images, and return a summary for the user.
 
-    Images lie in the folder itself, in `images/`, or in one folder for each class; targets of the same names lie in
-    folders that the kinds of task name, such as `segmentation/` (or `labels/`, `masks/`) and `depth/`. A tenth of the
-    labelled images, chosen by a hash of their names, is for testing, another for validation. Raises `InputError` where
-    there is nothing to learn from, two files would have the same name, or a file to write exists already; then nothing
-    is written.
+    Images are in the folder itself, in `images/`, or in one folder for each class; targets of the same names are in
+    the folders of their kind of task, such as `segmentation/` (or `labels/`, `masks/`) and `depth/`. A tenth of the
+    labelled images, chosen by a hash of their names, is for testing, another for validation. Raises `InputError` if
+    there is nothing to learn from, two files would have the same name, or a file to write exists; then nothing is
+    written.
     """
     for name in (MANIFEST, RECIPE):
         if (folder / name).exists():
             raise InputError(f"{folder / name} exists and is never overwritten: move it away first")
-    found = look(folder)
-    labelled = {name: column.cells for name, column in found.columns.items()}
+    contents = read_folder(folder)
+    labelled = {name: column.cells for name, column in contents.columns.items()}
     splits = split_by_name(labelled)
-    _write({folder / MANIFEST: _manifest(found, splits), folder / RECIPE: _recipe(found, splits, folder)})
+    _write({folder / MANIFEST: _manifest(contents, splits), folder / RECIPE: _recipe(contents, splits, folder)})
     counts = [list(splits.values()).count(name) for name in ("train", "validation", "test")]
-    lines = [f"{folder}: {len(found.images)} images"]
-    lines += [f"  {name}: {column.found}" for name, column in found.columns.items()]
-    if found.unpaired:
-        lines += [f"  left out: {len(found.unpaired)} files that no image has the name of, such as {found.unpaired[0]}"]
-    if bare := [image for image in found.images if image not in splits]:
+    lines = [f"{folder}: {len(contents.images)} images"]
+    lines += [f"  {name}: {column.summary}" for name, column in contents.columns.items()]
+    if contents.unpaired:
+        lines += [
+            f"  left out: {len(contents.unpaired)} files that no image has the name of, such as {contents.unpaired[0]}"
+        ]
+    if bare := [image for image in contents.images if image not in splits]:
         lines += [f"  without any label: {len(bare)} images, such as {bare[0]}: listed as train, no part of the split"]
     lines += ["split by a hash of the names: {} train, {} validation, {} test".format(*counts)]
     for split in ("train", "test"):
@@ -87,10 +89,10 @@ def init_manifest(folder: Path) -> str:
 
 
 def split_by_name(tasks: Mapping[str, Collection[str]]) -> dict[str, str]:
-    """The split of every labelled image, given those of each task: a tenth test and a tenth validation, one at least.
+    """The split of every labelled image, from those of each task: a tenth test and a tenth validation, at least one.
 
-    They are chosen by the hashes of their names, but so that every task, the rarest first, has an image to train on and
-    then one to test on, as far as there are any.
+    Images are chosen by the hashes of their names, but so that every task, the rarest first, has an image to train on
+    and then another to test on, if there are enough.
 
     >>> list(split_by_name({"depth": [f"{number}.jpg" for number in range(20)]}).values()).count("train")
     16
@@ -113,23 +115,23 @@ def split_by_name(tasks: Mapping[str, Collection[str]]) -> dict[str, str]:
     return dict.fromkeys(ranked, "train") | splits
 
 
-def _manifest(found: Found, splits: dict[str, str]) -> str:
+def _manifest(contents: FolderContents, splits: dict[str, str]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "split", *found.columns])
-    for image in found.images:
-        cells = [column.cells.get(image, "") for column in found.columns.values()]
+    writer.writerow(["image", "split", *contents.columns])
+    for image in contents.images:
+        cells = [column.cells.get(image, "") for column in contents.columns.values()]
         writer.writerow([image, splits.get(image, "train"), *cells])
     return text.getvalue()
 
 
-def _recipe(found: Found, splits: dict[str, str], folder: Path) -> str:
-    height, width = read_photo(folder / found.images[0]).shape[:2]
+def _recipe(contents: FolderContents, splits: dict[str, str], folder: Path) -> str:
+    height, width = read_photo(folder / contents.images[0]).shape[:2]
     scale = min(1, LONGEST / max(height, width))
     height, width = (max(STEP, round(side * scale / STEP) * STEP) for side in (height, width))
     tasks = [
         f"{_remark(column.declared['kind'])}      {name}: {_flow(column.declared)}"
-        for name, column in found.columns.items()
+        for name, column in contents.columns.items()
     ]
     return TEMPLATE.format(
         name=_flow(folder.resolve().name or "mine"),
@@ -137,8 +139,8 @@ def _recipe(found: Found, splits: dict[str, str], folder: Path) -> str:
         width=width,
         manifest=MANIFEST,
         tasks="\n".join(tasks),
-        method="afa" if len(found.columns) > 1 else "single",
-        stride=32 if list(found.columns) == ["label"] else 16,
+        method="afa" if len(contents.columns) > 1 else "single",
+        stride=32 if list(contents.columns) == ["label"] else 16,
         batch=min(8, list(splits.values()).count("train")),
     )
 

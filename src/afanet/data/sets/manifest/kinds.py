@@ -29,18 +29,18 @@ def declare_tasks(tasks: Mapping[str, Any]) -> dict[str, tuple[Column, Task]]:
     """
     if not tasks:
         raise InputError("data set 'manifest' has no 'tasks', expected one for each column of labels, with its 'kind'")
-    return {str(name): _declare_task(str(name), given) for name, given in tasks.items()}
+    return {str(name): _declare_task(str(name), declaration) for name, declaration in tasks.items()}
 
 
-def _declare_task(name: str, given: Any) -> tuple[Column, Task]:
+def _declare_task(name: str, declaration: Any) -> tuple[Column, Task]:
     if fault := "is taken" if name in COLUMNS else name_fault(name):
         raise InputError(f"task name '{name}' {fault}: rename the task and its column, such as to '{_usable(name)}'")
-    if not isinstance(given, Mapping) or "kind" not in given:
-        raise InputError(f"task '{name}' is {shown(given)}, expected its 'kind': {', '.join(KINDS)}")
-    kind = ALIASES.get(str(given["kind"]), str(given["kind"]))
+    if not isinstance(declaration, Mapping) or "kind" not in declaration:
+        raise InputError(f"task '{name}' is {shown(declaration)}, expected its 'kind': {', '.join(KINDS)}")
+    kind = ALIASES.get(str(declaration["kind"]), str(declaration["kind"]))
     if kind not in KINDS:
         raise InputError(f"task '{name}': {unknown('kind', kind, KINDS)}")
-    keys = {key: value for key, value in given.items() if key != "kind"}
+    keys = {key: value for key, value in declaration.items() if key != "kind"}
     column = declare(KINDS[kind].column_class, keys, f"{kind} task '{name}'")
     task = column.task(name)
     task.kind = kind
@@ -48,6 +48,6 @@ def _declare_task(name: str, given: Any) -> tuple[Column, Task]:
 
 
 def _usable(name: str) -> str:
-    """A name like this one that a task can have."""
+    """A similar name that a task can have."""
     candidates = (f"{name}_of", f"task_{name}")
     return next((candidate for candidate in candidates if not name_fault(candidate)), "my_task")

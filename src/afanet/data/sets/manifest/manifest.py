@@ -1,4 +1,4 @@
-"""Data of one's own: images and labels that a table names, with tasks that a recipe declares."""
+"""Your own data: images and labels listed in a table, with tasks that a recipe declares."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def open_manifest(
     manifest: str = "manifest.csv",
     augment: bool = True,
 ) -> Data:
-    """Images of the folder `root` with the labels that its file `manifest` gives them, a column for each of `tasks`.
+    """Images in the folder `root` with labels from its file `manifest`, which has a column for each of `tasks`.
 
     The manifest is CSV or Parquet. Every row has the path of an `image` below `root`, a `split` (train, validation or
     val, test) and, in the column of each task, a label or nothing; a `group` names the person or scene. Each task is
-    declared as its `kind` and what belongs to it: see `manifest.kinds`. A row without any label is left out.
+    declared by its `kind` and the keys of that kind: see `manifest.kinds`. A row without any label is left out.
     """
     root = require_path(root, "manifest", EXPECTED)
     if not root.is_dir():

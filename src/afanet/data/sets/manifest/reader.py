@@ -1,4 +1,4 @@
-"""Reads the samples that a manifest's rows stand for."""
+"""Reads the samples of a manifest's rows."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from afanet.tasks.column import FileColumn, ValueColumn
 
 
 class ManifestReader(Reader):
-    """Reader of rows by their number, counted from 0; files lie below `root`."""
+    """Reader of rows by their number, counted from 0; files are below `root`."""
 
     def __init__(self, root: Path, table: Table, rows: Rows):
         self.root = root
         self.manifest = table.path
-        self.place = table.place
+        self.locate = table.locate
         self.rows = rows
 
     def files(self, row: Any) -> tuple[Path, ...]:
@@ -50,7 +50,7 @@ class ManifestReader(Reader):
             start += len(chunk)
 
     def __call__(self, row: Any) -> Sample:
-        """The sample of a row; its id is the manifest's name, the place in it, and the path of the image."""
+        """The sample of a row; its id is the manifest's name, the line or row, and the path of the image."""
         image = self.rows.images[int(row)].as_py()
         try:
             pixels = read_photo(self.root / image)
@@ -60,11 +60,11 @@ class ManifestReader(Reader):
                     file = self.root / self.rows.labels[name].values[int(row)].as_py()
                     require_shape(file, target.shape[-2:], image, pixels.shape[:2])
         except InputError as error:
-            raise InputError(f"{self.manifest}, {self.place(int(row))}: {error}") from None
+            raise InputError(f"{self.manifest}, {self.locate(int(row))}: {error}") from None
         return {
             "image": tv_tensors.Image(torch.from_numpy(pixels.transpose(2, 0, 1))),
             "targets": targets,
-            "id": f"{self.manifest.name}, {self.place(int(row))}: {image}",
+            "id": f"{self.manifest.name}, {self.locate(int(row))}: {image}",
         }
 
     def _labels(self, row: Any) -> dict[str, Labels]:

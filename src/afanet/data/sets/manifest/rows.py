@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from afanet.data.sets.manifest.table import Table
 from afanet.tasks.column import Bools, Column, complain_of_path, usable_paths
 
-LISTED = 1000  # problems that are kept as sentences
+LISTED = 1000  # problems that are listed as sentences
 SPLITS = {"train": 0, "validation": 1, "val": 1, "test": 2}
 NO_SPLIT = 255
 
@@ -31,7 +31,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Rows:
-    """All rows of a manifest; `splits` has for each split the numbers of those that can be used, int64 arrays."""
+    """All rows of a manifest; `splits` has the numbers of each split's usable rows, int64 arrays."""
 
     images: pa.ChunkedArray
     groups: pa.ChunkedArray | None
@@ -50,23 +50,23 @@ class Problems:
     count: int = 0
 
     def add(self, first: int, cells: pa.Array, bad: Bools, complain: Callable[[str], str]) -> None:
-        """Note every cell that is `bad` in a batch which begins at row `first`."""
+        """Note every `bad` cell of a batch that begins at row `first`."""
         self.count += int(bad.sum())
         for index in np.flatnonzero(bad)[: LISTED - len(self.sentences)].tolist():
-            place = self.table.place(first + index)
-            self.sentences.append(f"{self.table.path}, {place}: {complain(_shown(cells[index].as_py()))}")
+            location = self.table.locate(first + index)
+            self.sentences.append(f"{self.table.path}, {location}: {complain(_shown(cells[index].as_py()))}")
 
     def all(self) -> list[str]:
-        """The sentences, and one that says how many there are beyond them."""
+        """The sentences, and a last one that counts the remaining problems."""
         more = self.count - len(self.sentences)
         return self.sentences + [f"{self.table.path}: {more} more cells that cannot be used"] * (more > 0)
 
 
 def read_rows(table: Table, columns: Mapping[str, Column]) -> Rows:
-    """Read a manifest from end to end, keeping of each row only what its labels need.
+    """Read a whole manifest, and keep only what the labels of each row need.
 
-    Raises `InputError` where the file cannot be read or lacks a column; a cell that cannot be used is one of
-    `problems`, and counts as empty.
+    Raises `InputError` if the file cannot be read or lacks a column; a cell that cannot be used is listed in `problems`
+    and counts as empty.
     """
     table.require(["image", "split", *columns])
     grouped = "group" in table.header
@@ -109,7 +109,7 @@ def read_rows(table: Table, columns: Mapping[str, Column]) -> Rows:
 
 
 def _shown(cell: str) -> str:
-    """A cell as it can stand in a line: not too long, and with what does not print spelt out."""
+    """A cell for a one-line message: shortened, with unprintable characters spelt out."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in cell[:100])
 
 

@@ -1,4 +1,4 @@
-"""Manifests as they lie on disk: CSV or Parquet, read as a stream of batches whose columns are text."""
+"""Manifests on disk: CSV or Parquet, read in batches whose columns are text."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ class Table(ABC):
     remedy: str
 
     def require(self, columns: Iterable[str]) -> None:
-        """Raise `InputError` unless each of `columns` stands in the header once."""
+        """Raise `InputError` unless each of `columns` is in the header exactly once."""
         for column in columns:
             if self.header.count(column) > 1:
                 raise InputError(f"{self.path} has the column '{column}' {self.header.count(column)} times: keep one")
             if column not in self.header:
-                found = unknown("column", column, [name for name in self.header if name.strip()])
-                raise InputError(f"{self.path} lacks a column that these tasks need: {found}")
+                message = unknown("column", column, [name for name in self.header if name.strip()])
+                raise InputError(f"{self.path} lacks a column that these tasks need: {message}")
 
     def batches(self, columns: Sequence[str]) -> Iterator[dict[str, pa.Array]]:
-        """The named columns of all rows as arrays of strings, an empty one for what is missing."""
+        """The named columns of all rows as arrays of strings, with an empty string for a missing value."""
         try:
             yield from self._read_batches(columns)
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"{self.path} cannot be read ({_first_line(error)}): {self.remedy}") from None
 
     @abstractmethod
-    def place(self, row: int) -> str:
-        """Where a row, counted from 0, stands, for a person to find it."""
+    def locate(self, row: int) -> str:
+        """The location of a row, counted from 0, as a user can look it up, such as `line 2`."""
 
     @abstractmethod
     def _read_header(self) -> list[str]: ...
@@ -68,12 +68,12 @@ class Table(ABC):
 class CsvTable(Table):
     """Text separated by commas, in UTF-8 with or without a byte-order mark.
 
-    A row is taken to be a line: a line break within quotes makes the lines that are told run short.
+    A row counts as one line: after a line break within quotes, reported line numbers are too small.
     """
 
     remedy = "save it as CSV, separated by commas, in UTF-8"
 
-    def place(self, row: int) -> str:
+    def locate(self, row: int) -> str:
         return f"line {row + 2}"
 
     def _read_header(self) -> list[str]:
@@ -91,7 +91,7 @@ class CsvTable(Table):
         return header
 
     def _read_batches(self, columns: Sequence[str]) -> Iterator[dict[str, pa.Array]]:
-        # One thread, so that errors come with their rows; empty lines count as rows, so that rows are lines.
+        # One thread, so that errors name their rows; empty lines count as rows, so that rows are lines.
         read = arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK, skip_rows=1, column_names=self.header)
         parse = arrow_csv.ParseOptions(ignore_empty_lines=False)
         convert = arrow_csv.ConvertOptions(
@@ -102,9 +102,9 @@ class CsvTable(Table):
                 yield dict(zip(columns, batch.columns, strict=True))
         except pa.ArrowInvalid as error:
             if ragged := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", str(error)):
-                line, expected, found = ragged.groups()
+                line, expected, count = ragged.groups()
                 raise InputError(
-                    f"{self.path}, line {line}, has {found} cells, expected {expected} as in its first line: mend it, "
+                    f"{self.path}, line {line}, has {count} cells, expected {expected} as in its first line: mend it, "
                     "or put cells with commas in quotes"
                 ) from None
             if undecodable := re.search(r"Row #(\d+): .*invalid UTF8", str(error)):
@@ -119,12 +119,12 @@ class ParquetTable(Table):
 
     remedy = "write it again"
 
-    def place(self, row: int) -> str:
+    def locate(self, row: int) -> str:
         return f"row {row + 1}"
 
     def _read_header(self) -> list[str]:
         with arrow_parquet.ParquetFile(self.path) as file:
-            if file.metadata.num_rows > MOST_ROWS:  # which may take next to no room
+            if file.metadata.num_rows > MOST_ROWS:  # which may take almost no space on disk
                 rows = f"{file.metadata.num_rows:,} rows, expected at most {MOST_ROWS:,}"
                 raise InputError(f"{self.path} has {rows}: {self.remedy}")
             return list(file.schema_arrow.names)
@@ -144,12 +144,12 @@ class ParquetTable(Table):
         if not any(getattr(pa.types, kind)(cells.type) for kind in kinds):
             raise InputError(f"{self.path} has column '{name}' of type {cells.type}, expected text or numbers")
         text = cells.cast(pa.string()).fill_null("")
-        text.validate(full=True)  # that it is UTF-8, which Parquet does not check
+        text.validate(full=True)  # checks for UTF-8, which Parquet does not
         return text
 
 
 def open_table(path: Path) -> Table:
-    """The manifest at `path`; raises `InputError` where it is missing or cannot be read."""
+    """The manifest at `path`; raises `InputError` if it is missing or cannot be read."""
     kinds: dict[str, type[Table]] = {".csv": CsvTable, ".parquet": ParquetTable}
     if path.suffix.lower() not in kinds:
         raise InputError(f"manifest {path} is of no known type, expected a .csv or a .parquet file")

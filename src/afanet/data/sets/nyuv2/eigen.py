@@ -1,4 +1,4 @@
-"""The part of a frame that the literature on depth scores on."""
+"""The part of a frame on which the literature scores depth."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from afanet.data.sets.nyuv2.classes import VOID
 from afanet.data.transforms import DepthMap, NormalMap
 
 FRAME = (480, 640)
-ROWS, COLUMNS = (45, 471), (41, 601)  # of a frame, from and up to
+ROWS, COLUMNS = (45, 471), (41, 601)  # of a frame; the ends are excluded
 
 
 class EigenCrop(v2.Transform):
-    """Makes every target unlabelled outside the crop of Eigen et al. (NIPS 2014); images stay as they are.
+    """Makes every target unlabelled outside the crop of Eigen et al. (NIPS 2014); images do not change.
 
     Of a frame of 480x640 pixels it is rows 45 to 470 and columns 41 to 600, both counted from 0. At another size a
-    pixel belongs to it if its centre lies in it. Outside, classes become 255 (void), depth 0 and normals 0, 0, 0.
+    pixel belongs to the crop if its centre is inside. Outside, classes become 255 (void), depth 0 and normals 0, 0, 0.
 
     >>> depth = EigenCrop()(DepthMap(torch.ones(1, 480, 640)))
     >>> depth[0].nonzero()[[0, -1]].tolist()

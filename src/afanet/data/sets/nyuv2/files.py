@@ -1,4 +1,4 @@
-"""Layouts in which every part of a frame is a file of its own."""
+"""Layouts in which every part of a frame is a separate file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from afanet.errors import InputError
 
 
 class FileFrames(Frames):
-    """Frames whose `parts`, those of `Raw` that the layout has, lie below `root` as files of their own."""
+    """Frames whose `parts`, the fields of `Raw` that the layout has, are separate files below `root`."""
 
     def __init__(self, root: Path, parts: Sequence[str], table: NDArray[np.uint8], normals: bool = False):
         super().__init__(table, normals)
@@ -25,7 +25,7 @@ class FileFrames(Frames):
 
     @abstractmethod
     def path(self, frame: Any, part: str) -> Path:
-        """The file of a part, whether it is there or not."""
+        """The file of a part, whether it exists or not."""
 
     def files(self, frame: Any) -> tuple[Path, ...]:
         return tuple(self.path(frame, part) for part in self.parts)
@@ -38,9 +38,9 @@ class FileFrames(Frames):
 
 
 def listed(folder: Path, pattern: str, expected: str) -> set[str]:
-    """The names in a folder that fit `pattern` as a whole; raises `InputError` where there is none, or no folder."""
-    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    names = {name for name in found if re.fullmatch(pattern, name)}
+    """The names in a folder that match `pattern` fully; raises `InputError` if none does or there is no folder."""
+    entries = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    names = {name for name in entries if re.fullmatch(pattern, name)}
     if not names:
         raise InputError(
             f"{folder} {'has no frame' if folder.is_dir() else 'is missing'}, expected {expected}: copy it again"

@@ -20,13 +20,15 @@ EXPECTED = ", ".join(f"{folder}/NNNN{suffix}" for folder, suffix in FOLDERS.item
 class Folders(FileFrames):
     """Frames as `rgb/NNNN.jpg`, `label40/NNNN.png` (uint8) and `depth_mm/NNNN.png` (uint16, millimetres).
 
-    `indices` are told from the file names alone: all that have a file in any of the folders.
+    `indices` are taken from file names alone: every index that has a file in any of the folders.
     """
 
     def __init__(self, root: Path, table: NDArray[np.uint8], normals: bool = False):
         super().__init__(root, tuple(PARTS), table, normals)
-        found = (listed(root / folder, rf"[0-9]{{4}}\{suffix}", EXPECTED) for folder, suffix in FOLDERS.items())
-        self.indices = {int(name[:4]) for names in found for name in names}
+        names_by_folder = (
+            listed(root / folder, rf"[0-9]{{4}}\{suffix}", EXPECTED) for folder, suffix in FOLDERS.items()
+        )
+        self.indices = {int(name[:4]) for names in names_by_folder for name in names}
 
     def path(self, index: int, part: str) -> Path:
         return self.root / PARTS[part] / f"{index:04d}{FOLDERS[PARTS[part]]}"

@@ -1,4 +1,4 @@
-"""What the readers of all layouts share: from a frame's raw arrays to a sample, everything checked on the way."""
+"""What the readers of all layouts share: they check a frame's raw arrays and convert them to a sample."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from afanet.errors import InputError
 CAMERA = Pinhole(fx=518.858, fy=519.470, cx=325.582, cy=253.736)  # the official colour camera,
 CAMERA_SIZE = (480, 640)  # at this size
 CAMERA_ASPECT = CAMERA_SIZE[0] / CAMERA_SIZE[1]
-SHORTEST = 0.5  # a vector shorter than that is the grey of an image where there is no normal
+SHORTEST = 0.5  # a shorter vector is the grey of an image where there is no normal
 
 
 class Raw(NamedTuple):
-    """A frame as its files have it: image uint8 (H, W, 3), labels (H, W), depth (H, W) metres, normals (H, W, 3)."""
+    """A frame as its files store it: image uint8 (H, W, 3), labels (H, W), depth (H, W) metres, normals (H, W, 3)."""
 
     image: NDArray[Any]
     labels: NDArray[Any]
@@ -33,10 +33,11 @@ class Raw(NamedTuple):
 
 
 class Frames(Reader):
-    """A reader of one layout. `table` maps label ids to classes, the first of them being `first`, which is void.
+    """A reader of one layout. `table` maps label ids to classes; the first id is `first`, which is void.
 
-    With `normals` a sample has these too: the layout's own, whose axes `turn` (3, 3) brings to ours, where it has
-    them (`own_normals`), else from depth. These and a score of frames that are `cropped` need the camera's whole view.
+    With `normals` a sample has normals too: if the layout has its own (`own_normals`), those, with `turn` (3, 3)
+    converting their axes to ours; else normals from depth. Normals from depth, and scores of `cropped` frames, need the
+    camera's whole view.
     """
 
     first = 0
@@ -54,11 +55,11 @@ class Frames(Reader):
 
     @abstractmethod
     def where(self, item: Any, part: str) -> str:
-        """The place of one of `Raw`'s parts, to begin a sentence with."""
+        """The location of a part of `Raw`, which begins a sentence."""
 
     @abstractmethod
     def id(self, item: Any) -> str:
-        """The frame's image file, relative to the data's root, and which of several in that it is."""
+        """The frame's image file, relative to the data's root, and its index in a file of several frames."""
 
     def __call__(self, item: Any) -> Sample:
         raw = self.raw(item)
@@ -79,9 +80,9 @@ class Frames(Reader):
             "depth": DepthMap(depth[None]),
         }
         if self.normals:
-            given = raw.normals
-            known = from_depth(depth) if given is None else torch.einsum("ij,jhw->ihw", self.turn, unit(given))
-            targets["normals"] = NormalMap(known)
+            own = raw.normals
+            normals = from_depth(depth) if own is None else torch.einsum("ij,jhw->ihw", self.turn, unit(own))
+            targets["normals"] = NormalMap(normals)
         pixels = np.ascontiguousarray(image.transpose(2, 0, 1))
         return {
             "image": tv_tensors.Image(torch.from_numpy(pixels)),
@@ -133,7 +134,7 @@ def from_depth(depth: Tensor) -> Tensor:
 
 
 def unit(normals: NDArray[Any]) -> Tensor:
-    """(H, W, 3) as float32 (3, H, W) at unit length; what is far shorter, or no finite number, as 0, 0, 0.
+    """(H, W, 3) as float32 (3, H, W) at unit length; vectors that are far shorter, or not finite, become 0, 0, 0.
 
     >>> unit(np.array([[[0.0, 0.6, 0.7], [0.01, 0.01, 0.0], [np.nan, 0.0, 1.0]]])).norm(dim=0).tolist()
     [[1.0, 0.0, 0.0]]

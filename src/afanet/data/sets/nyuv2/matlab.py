@@ -19,10 +19,10 @@ LONGEST = 1000  # letters of a scene's name
 
 
 class MatFile(Frames):
-    """Frames of `nyu_depth_v2_labeled.mat`, whose arrays stand as (frame, [colour,] column, row) in HDF5.
+    """Frames of `nyu_depth_v2_labeled.mat`, whose arrays are (frame, [colour,] column, row) in HDF5.
 
     `depths` names the array to take depth from: `depths`, which has no holes, or `rawDepths`, with 0 in them. Every
-    read opens the file for itself: 1 ms, and no handle is shared between worker processes.
+    read opens the file again, which takes 1 ms and shares no handle between worker processes.
     """
 
     def __init__(self, path: Path, table: NDArray[np.uint8], normals: bool = False, depths: str = "depths"):
@@ -30,18 +30,18 @@ class MatFile(Frames):
         self.path = path
         self.arrays = ("images", "labels", depths)
         with self._open() as file:
-            found = {name: getattr(file.get(name), "shape", ()) for name in self.arrays}
-        frames, width, height = (*found["labels"], 0, 0, 0)[:3]
-        if frames > MOST_SAMPLES or width * height > MOST_PIXELS:  # of which HDF5 need not keep a single one
+            shapes = {name: getattr(file.get(name), "shape", ()) for name in self.arrays}
+        frames, width, height = (*shapes["labels"], 0, 0, 0)[:3]
+        if frames > MOST_SAMPLES or width * height > MOST_PIXELS:  # none of which HDF5 needs to store
             raise InputError(
                 f"{path} has {frames:,} frames of {height}x{width} pixels, expected at most {MOST_SAMPLES:,} of "
                 f"{MOST_PIXELS:,} pixels: give the official file"
             )
         maps = (frames, width, height)
         for name, shape in zip(self.arrays, ((frames, 3, width, height), maps, maps), strict=True):
-            if found[name] != shape or not frames:
+            if shapes[name] != shape or not frames:
                 raise InputError(
-                    f"{path} has '{name}' of shape {found[name] or 'none'}, expected images (N, 3, W, H), labels and "
+                    f"{path} has '{name}' of shape {shapes[name] or 'none'}, expected images (N, 3, W, H), labels and "
                     f"{depths} (N, W, H), as many of each: give the official file"
                 )
         self.indices = set(range(1, frames + 1))
@@ -54,14 +54,14 @@ class MatFile(Frames):
             raise InputError(f"{self.path} is no whole MATLAB 7.3 file ({error}): copy it again") from error
 
     def _scenes(self) -> list[str] | None:
-        """The name of each frame's scene; None where the file has no `scenes`."""
+        """The name of each frame's scene; None if the file has no `scenes`."""
         names: list[str] = []
         with self._open() as file:
             if "scenes" not in file:
                 return None
-            with suppress(Exception):  # h5py raises as many kinds as there are ways for a file to be broken
+            with suppress(Exception):  # h5py raises many kinds of error for broken files
                 if file["scenes"].size <= MOST_SAMPLES:
-                    names = [_name(file[place]) for place in file["scenes"][:].flat]
+                    names = [_name(file[reference]) for reference in file["scenes"][:].flat]
         known = [name for name in names if name and name.isprintable()]
         if not len(known) == len(names) == len(self.indices):
             raise InputError(

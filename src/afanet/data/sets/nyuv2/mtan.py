@@ -20,8 +20,8 @@ EXPECTED = "train/ and val/, each with image/N.npy, label/N.npy and depth/N.npy"
 class Mtan(FileFrames):
     """Frames `SPLIT/N` as `SPLIT/{image,label,depth,normal}/N.npy`, SPLIT being `train` or `val`.
 
-    Images are floating point of 0 to 1, (H, W, 3); labels 0..12, -1 void; depth (H, W, 1), metres; normals (H, W, 3).
-    The folders of normals may be missing. A split has every frame of which any folder has a file.
+    Images are floating point from 0 to 1, (H, W, 3); labels 0..12, -1 void; depth (H, W, 1), metres; normals (H, W, 3).
+    The folders of normals may be missing. A split has every frame that has a file in any folder.
     """
 
     first = -1
@@ -32,8 +32,9 @@ class Mtan(FileFrames):
         self.train, self.val = (self._frames(split) for split in SPLITS)
 
     def _frames(self, split: str) -> list[str]:
-        found = (listed(self.root / split / PARTS[part], r"(0|[1-9][0-9]*)\.npy", EXPECTED) for part in self.parts)
-        numbers = {int(name.removesuffix(".npy")) for names in found for name in names}
+        pattern = r"(0|[1-9][0-9]*)\.npy"
+        names_by_part = (listed(self.root / split / PARTS[part], pattern, EXPECTED) for part in self.parts)
+        numbers = {int(name.removesuffix(".npy")) for names in names_by_part for name in names}
         return [f"{split}/{number}" for number in sorted(numbers)]
 
     def path(self, frame: str, part: str) -> Path:

@@ -16,7 +16,7 @@ from afanet.files import read_text
 from afanet.label_files import read_array, read_image
 from afanet.photo import read_photo
 
-# The types of file in each folder, of which a frame has the first that is there.
+# The file types in each folder; a frame uses the first that exists.
 FOLDERS = {
     "images": (".jpg", ".png"),
     "segmentation": (".png", ".npy"),
@@ -54,8 +54,8 @@ class NyudMt(FileFrames):
             raise InputError(f"{path} cannot be read ({error}): it must name a frame a line") from None
         if not names or len(set(names)) < len(names):
             twice = next((name for name, count in Counter(names).items() if count > 1), None)
-            found = f"frame {twice} twice" if twice else "no frame"
-            raise InputError(f"{path} names {found}, expected each frame of the split once, one a line")
+            fault = f"frame {twice} twice" if twice else "no frame"
+            raise InputError(f"{path} names {fault}, expected each frame of the split once, one a line")
         if outside := next((name for name in names if Path(name).name != name or "\\" in name), None):
             raise InputError(
                 f"{path} names frame {outside}, expected names of files in images/ without folders: mend it"

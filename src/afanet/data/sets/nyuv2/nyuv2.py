@@ -27,8 +27,8 @@ from afanet.errors import InputError
 from afanet.tasks import Depth, Normals, Segmentation, Task
 
 MAT_NAME = "nyu_depth_v2_labeled.mat"
-COMPARED = 4  # frames whose normals are compared with those from depth,
-LEAST = 0.5  # and the mean cosine below which they show something else
+COMPARED = 4  # frames whose normals are compared with those from depth
+LEAST = 0.5  # mean cosine, below which the normals do not fit the depth
 EXPECTED = (
     f"a folder with {MAT_NAME} and splits.mat; or with {', '.join(f'{folder}/' for folder in FOLDERS)} and splits.mat; "
     f"or NYUD_MT's with images/, segmentation/, depth/ and gt_sets/; or MTAN's with train/ and val/"
@@ -36,7 +36,7 @@ EXPECTED = (
 
 
 class Layout(NamedTuple):
-    """A reader, what it reads, in words, the items of its two splits, and what is wrong with these."""
+    """A reader, its source in words, the items of its two splits, and their problems."""
 
     frames: Frames
     source: str
@@ -55,26 +55,27 @@ def open_nyuv2(
     mask: Literal["all", "eigen"] = "all",
     augment: bool = True,
 ) -> Data:
-    """NYUv2 with `segmentation`, `depth` in metres and, if asked for, `normals`.
+    """NYUv2 with `segmentation`, `depth` in metres and, on request, `normals`.
 
-    Segmentation is into 40 or 13 `classes`: 40 where the layout has them, if not said otherwise.
+    Segmentation has 40 or 13 `classes`; the default is 40 if the layout has them.
 
-    `root` is one of four layouts, told apart by looking:
+    `root` has one of four layouts, recognised from its content:
 
     - the official `nyu_depth_v2_labeled.mat` or its folder (894 classes, mapped by the package's tables)
     - a folder with `rgb/NNNN.jpg`, `label40/NNNN.png` (0 void, 1..40) and `depth_mm/NNNN.png`
     - NYUD_MT's folders `images`, `segmentation`, `depth`, `normals` and `gt_sets`
     - MTAN's folders `train` and `val` with `image`, `label`, `depth` and `normal` (13 classes only)
 
-    The first two are split by the `splits.mat` that lies beside (officially 795 and 654 frames); of the others `val` is
-    the test split. `depth` chooses the official file's depth with its holes filled, or as measured. Normals are the
-    layout's own where it has them, else from depth. Truth is resized to `size` = (H, W) by nearest, and scores are at
-    that resolution; with the `mask` "eigen" only the crop counts that `eigen.EigenCrop` has, in the test split alone.
+    The first two are split by the `splits.mat` beside them (officially 795 and 654 frames); in the others `val` is the
+    test split. `depth` chooses the official file's depth with its holes filled, or as measured. Normals are the
+    layout's own if it has them, else computed from depth. Ground truth is resized to `size` = (H, W) by nearest, and
+    scores are at that resolution. With the `mask` "eigen" only the crop of `eigen.EigenCrop` counts, and only in the
+    test split.
     """
     root = require_path(root, "nyuv2", EXPECTED)
     if classes is None:
         classes = 13 if _is_mtan(root) else 40
-    layout = _look(root, classes, depth, normals)
+    layout = _open_layout(root, classes, depth, normals)
     frames = layout.frames
     frames.cropped = mask == "eigen"
     tasks: dict[str, Task] = {"segmentation": Segmentation(class_names(classes), void=VOID), "depth": Depth(10.0)}
@@ -100,7 +101,7 @@ def open_nyuv2(
     )
 
 
-def _look(root: Path, classes: Literal[13, 40], depth: Literal["filled", "raw"], normals: bool) -> Layout:
+def _open_layout(root: Path, classes: Literal[13, 40], depth: Literal["filled", "raw"], normals: bool) -> Layout:
     if root.is_file() or (root / MAT_NAME).is_file():
         path, folder = (root, root.parent) if root.is_file() else (root / MAT_NAME, root)
         array = "rawDepths" if depth == "raw" else "depths"
@@ -127,10 +128,10 @@ def _is_mtan(root: Path) -> bool:
 
 
 def _turn(root: Path, frames: Frames, items: Sequence[Any]) -> tuple[Tensor, list[str]]:
-    """From the axes of the layout's normals to ours, which no layout states, by a few frames' depth; and what fails."""
+    """The turn from the axes of the layout's normals to ours, inferred from a few frames' depth, and its problems."""
     pairs = []
     for item in items[:: max(1, len(items) // COMPARED)][:COMPARED]:
-        with suppress(InputError):  # which comes again when the frame is read
+        with suppress(InputError):  # which is raised again when the frame is read
             targets = frames(item)["targets"]
             pairs.append((targets["normals"].as_subclass(Tensor), from_depth(targets["depth"].as_subclass(Tensor)[0])))
     turn, agreement = turn_between(pairs)
@@ -138,5 +139,5 @@ def _turn(root: Path, frames: Frames, items: Sequence[Any]) -> tuple[Tensor, lis
         return turn, []
     return turn, [
         f"{root} has normals that do not fit its depth, whichever way their axes point: mean cosine {agreement:.2f}, "
-        f"expected {LEAST} or more: move its folders of normals away to have them from depth"
+        f"expected {LEAST} or more: move its folders of normals away to compute them from depth"
     ]

@@ -12,15 +12,15 @@ from scipy.io import loadmat
 from afanet.errors import InputError
 from afanet.files import require_regular
 
-MOST_BYTES = 2**18  # the official file has 3 kB, and what is packed may unpack to a thousand times as much
+MOST_BYTES = 2**18  # the official file has 3 kB; compressed data may grow a thousandfold
 KEYS = ("trainNdxs", "testNdxs")
 
 
 def read_splits(path: Path, frames: Collection[int]) -> tuple[list[int], list[int], list[str]]:
-    """Those 1-based `trainNdxs` and `testNdxs` of a `splits.mat` that are among `frames`, a sentence for each other.
+    """The 1-based `trainNdxs` and `testNdxs` of a `splits.mat` that are in `frames`, a sentence for each that is not.
 
-    Raises `InputError` for a file that is missing, not whole or of something else, and for one of other frames: if less
-    than half of either split is there.
+    Raises `InputError` for a file that is missing, damaged or something else, and for the split of other frames: if
+    less than half of either split is in `frames`.
     """
     if not path.is_file():
         raise InputError(f"{path} is missing: put the official split (trainNdxs, testNdxs) there")
@@ -28,17 +28,17 @@ def read_splits(path: Path, frames: Collection[int]) -> tuple[list[int], list[in
         content = loadmat(require_regular(path, MOST_BYTES))
     except InputError:
         raise
-    except Exception as error:  # SciPy raises as many kinds as there are ways for a file to be broken
+    except Exception as error:  # SciPy raises many kinds of error for broken files
         raise InputError(f"{path} cannot be read as a MATLAB file ({error}): copy it again") from error
     if not set(KEYS) <= set(content):
-        found = ", ".join(key for key in content if not key.startswith("__")) or "nothing"
-        raise InputError(f"{path} holds {found}, expected trainNdxs and testNdxs: take the official splits.mat")
+        keys = ", ".join(key for key in content if not key.startswith("__")) or "nothing"
+        raise InputError(f"{path} holds {keys}, expected trainNdxs and testNdxs: take the official splits.mat")
     train, test = (_indices(path, key, content[key].ravel(), frames) for key in KEYS)
     both = set(train) & set(test)
     if both:
         raise InputError(f"{path} has frame {min(both)} in trainNdxs and in testNdxs: take the official splits.mat")
     absent = [
-        f"{path} has {index} in {key}, and none of the {len(frames)} frames beside it is that: copy the frame again"
+        f"{path} has {index} in {key}, which is none of the {len(frames)} frames beside it: copy the frame again"
         for key, indices in zip(KEYS, (train, test), strict=True)
         for index in indices
         if index not in frames

@@ -1,4 +1,4 @@
-"""Furnished rooms made by the program itself."""
+"""Furnished rooms that the program generates."""
 
 from afanet.data.data_set import DataSet
 from afanet.data.sets.rooms.rooms import open_rooms

@@ -1,4 +1,4 @@
-"""Rooms drawn at random: their walls, lamp and camera, and the furniture that stands and hangs in them."""
+"""Random rooms: walls, lamp, camera and furniture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Solid = tuple[Sequence[float], Sequence[float]]
 def furnish(rng: Generator) -> Scene:
     """A room of 3.2 to 5.5 by 4 to 6.5 metres, looked into from its near end.
 
-    Every class may have any colour: form, place, light and pattern tell them apart.
+    Every class may have any colour; classes differ in form, position, light and pattern.
 
     >>> scene = furnish(np.random.default_rng(0))
     >>> {box.label for box in scene.boxes} <= {WINDOW, PICTURE, TABLE, CABINET}
@@ -107,7 +107,7 @@ def _colour(rng: Generator, brightest: float = 0.7) -> Vector:
 
 
 def _hull(parts: list[Box]) -> Solid:
-    """The space that things take, with a little room about them."""
+    """The box around these parts, with a small margin."""
     low, high = np.min([part.low for part in parts], axis=0), np.max([part.high for part in parts], axis=0)
     return (low - 0.05).tolist(), (high + 0.05).tolist()
 
@@ -116,5 +116,5 @@ def _around(point: Vector, reach: float) -> Solid:
     return (point[0] - reach, 0, point[2] - reach), (point[0] + reach, 3, point[2] + reach)
 
 
-def _overlap(one: Solid, other: Solid) -> bool:
-    return all(a < d and c < b for a, b, c, d in zip(*one, *other, strict=True))
+def _overlap(first: Solid, second: Solid) -> bool:
+    return all(a < d and c < b for a, b, c, d in zip(*first, *second, strict=True))

@@ -78,7 +78,7 @@ def render(scene: Scene, size: tuple[int, int]) -> View:
     >>> lamp = Ball((2.0, 2.4, 1.0), 0.1, 3, grey)
     >>> camera = Camera((2.0, 1.5, 1.0), yaw=0.0, pitch=0.0)
     >>> view = render(Scene((4.0, 2.5, 6.0), ((0, grey), (1, grey), (2, grey)), [], lamp, camera), (9, 9))
-    >>> float(view.depth[4, 4]), int(view.labels[4, 4])  # the far wall stands 6 - 1 metres away
+    >>> float(view.depth[4, 4]), int(view.labels[4, 4])  # the far wall is 6 - 1 metres away
     (5.0, 2)
     """
     rays = _rays(scene.camera, size)
@@ -134,12 +134,12 @@ def _first_hits(scene: Scene, rays: Floats) -> tuple[Floats, NDArray[np.int8], N
 
 
 def _parts(scene: Scene, size: tuple[int, ...]) -> list[tuple[slice, slice]]:
-    """For each box the part of the image that holds it, so that few rays need be tried."""
+    """For each box the part of the image that contains it, so that few rays are tested."""
     height, width = size
     ends = np.array([[box.low, box.high] for box in scene.boxes]).reshape(-1, 2, 3)
     corners = np.stack([ends[:, [i, j, k], [0, 1, 2]] for i in (0, 1) for j in (0, 1) for k in (0, 1)], axis=1)
     across, down, ahead = np.moveaxis((corners - scene.camera.position) @ scene.camera.axes().T, 2, 0)
-    whole = ahead.min(axis=1) < 0.05  # a corner beside or behind the camera has no place in the image
+    whole = ahead.min(axis=1) < 0.05  # a corner beside or behind the camera has no position in the image
     ahead = np.maximum(ahead, 0.05)
     columns = across / ahead * FOCAL * width + width / 2
     rows = down / ahead * FOCAL * width + height / 2

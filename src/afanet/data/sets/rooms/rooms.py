@@ -18,7 +18,7 @@ from afanet.errors import InputError
 from afanet.limits import MOST_SAMPLES
 from afanet.tasks import Depth, Segmentation
 
-STREAMS = ("train", "test")
+SPLITS = ("train", "test")
 
 
 def open_rooms(
@@ -32,7 +32,7 @@ def open_rooms(
 ) -> Data:
     """Procedural rooms with `segmentation` into eight classes and `depth` in metres, rendered at `size` = (H, W).
 
-    A scene depends on `seed`, split and index alone, so every run sees the same ones; the two splits share none.
+    A scene depends on `seed`, split and index alone, so every run sees the same scenes; the two splits share none.
 
     >>> rooms = open_rooms(size=(24, 32), train_scenes=4, test_scenes=2)
     >>> rooms.describe
@@ -42,7 +42,7 @@ def open_rooms(
     """
     if root is not None:
         raise InputError(f"data set 'rooms' makes its scenes itself, found data path '{root}': leave --data out")
-    train, test = (Rooms(seed, stream, size) for stream in STREAMS)
+    train, test = (Rooms(seed, split, size) for split in SPLITS)
     return Data(
         train=Split(train, range(train_scenes), training(size, zoom=1.5, augment=augment)),
         test=Split(test, range(test_scenes), evaluation(size)),
@@ -52,15 +52,15 @@ def open_rooms(
 
 
 class Rooms(Reader):
-    """Reader of the endless series of scenes that `seed` and the split's name stand for."""
+    """Reader of the endless series of scenes that `seed` and the split's name determine."""
 
-    def __init__(self, seed: int, stream: str, size: tuple[int, int]):
+    def __init__(self, seed: int, split: str, size: tuple[int, int]):
         self.seed = seed
-        self.stream = stream
+        self.split = split
         self.size = size
 
     def __call__(self, index: int) -> Sample:
-        rng = np.random.default_rng([self.seed, STREAMS.index(self.stream), index])
+        rng = np.random.default_rng([self.seed, SPLITS.index(self.split), index])
         view = render(furnish(rng), self.size)
         return {
             "image": tv_tensors.Image(torch.from_numpy(view.image).permute(2, 0, 1)),
@@ -68,5 +68,5 @@ class Rooms(Reader):
                 "segmentation": tv_tensors.Mask(torch.from_numpy(view.labels)),
                 "depth": DepthMap(torch.from_numpy(view.depth)[None]),
             },
-            "id": f"rooms/{self.stream}/{self.seed}/{index}",
+            "id": f"rooms/{self.split}/{self.seed}/{index}",
         }

@@ -37,9 +37,9 @@ class Material(NamedTuple):
 def light(
     lamp: Vector, solids: Sequence[tuple[Vector, Vector]], rays: Floats, points: Floats, axis: NDArray[np.int8]
 ) -> Floats:
-    """(H, W): ambient light, and the lamp's where it arrives: by cosine and distance, `solids` standing in its way.
+    """(H, W): ambient light, and the lamp's by cosine and distance, where no solid of `solids` blocks it.
 
-    `points` (3, H, W) are lit from `lamp`; their normals lie along `axis` and look against `rays`.
+    `points` (3, H, W) are lit from `lamp`; their normals are along `axis` and point against `rays`.
     """
     to_lamp = np.asarray(lamp, np.float32)[:, None, None] - points
     side = axis[None]
