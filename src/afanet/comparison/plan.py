@@ -92,8 +92,8 @@ def complete(planned: Sequence[Planned]) -> None:
         then = run.folder.read_recipe()
         if then.precision != run.recipe.precision:
             raise InputError(
-                f"{run.folder.recipe} has precision {then.precision}, and this comparison asks for {run.recipe.precision}: give "
-                f"--precision {then.precision}, or compare in another folder with --out"
+                f"{run.folder.recipe} has precision {then.precision}, and this comparison has {run.recipe.precision}: "
+                f"give --precision {then.precision}, or compare in another folder with --out"
             )
         content = content or fingerprint(open_whole(run.recipe), data_cache(run.recipe))
         if results.get("fingerprint") != content:
