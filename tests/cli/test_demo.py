@@ -61,7 +61,7 @@ def test_a_name_that_no_browser_can_send_is_refused(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = refused(capsys, str(tmp_path), "--host", "0.0.0.0", "--public", name)
-    assert f"--public is given '{name}', expected a name or an address such as box.local or 192.168.1.5" in said
+    assert f"--public has '{name}', expected a name or an address such as box.local or 192.168.1.5" in said
 
 
 @pytest.mark.parametrize("host", ["no such name", "a" * 300, "é" * 70, "1.2.3.4.5", "nowhere.invalid"])

@@ -56,20 +56,20 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return found
 
 
-def test_a_report_has_figures_curves_and_a_line_on_what_is_left_out(
+def test_a_report_has_scores_curves_and_a_line_on_what_is_left_out(
     runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["report", *map(str, runs), "--out", str(tmp_path / "page.html")]) == 0
     printed, page = capsys.readouterr().out, (tmp_path / "page.html").read_text()
-    said = "pictures, details and flows are left out, for the data cannot be read: "
-    assert printed.count(said) == page.count(said) == 1
+    note = "pictures, details and flows are left out, since the data cannot be read: "
+    assert printed.count(note) == page.count(note) == 1
     assert "table.csv" in page
-    for there in ("Figures", "Learning", "How to repeat it", "accuracy ↑", "GFLOPs an image", "loss scene"):
+    for there in ("<h2>Scores", "Learning", "How to repeat it", "accuracy ↑", "GFLOPs an image", "loss scene"):
         assert there in page
-    for gone in ("Held-out images", "Who borrowed what", "in detail", "<script>"):
+    for gone in ("Held-out images", "Who takes what", "in detail", "<script>"):
         assert gone not in page
-    figures = json.loads((runs[0] / "metrics.json").read_text())["tasks"]
-    assert all(f"{value:.4f}" in page for task in figures.values() for value in task.values() if value is not None)
+    scores = json.loads((runs[0] / "metrics.json").read_text())["tasks"]
+    assert all(f"{value:.4f}" in page for task in scores.values() for value in task.values() if value is not None)
 
 
 @pytest.mark.parametrize("limit", ["0", "4"])

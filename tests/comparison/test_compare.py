@@ -1,4 +1,4 @@
-"""Runs side by side, from figures that were made up."""
+"""Runs side by side, from made-up scores."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from ..finished import Make
 TASKS = open_data("digits", size=(32, 32), train_pairs=2, test_pairs=1).tasks
 
 
-def figures(shift: float = 0.0, noise: float = 0.0) -> dict[str, dict[str, float]]:
+def made_up(shift: float = 0.0, noise: float = 0.0) -> dict[str, dict[str, float]]:
     return {name: dict.fromkeys(task.higher_is_better, 0.8 + shift + noise) for name, task in TASKS.items()}
 
 
 def test_a_clear_gain_is_better_and_noise_is_the_same(finished: Make) -> None:
     wobble = [0.0, 0.02, -0.02]
-    runs = [finished("single", seed, figures(noise=wobble[seed])) for seed in range(3)]
-    runs += [finished("hard", seed, figures(0.05, wobble[seed] + 0.001 * seed)) for seed in range(3)]
-    runs += [finished("afa", seed, figures(noise=wobble[-seed])) for seed in range(3)]
+    runs = [finished("single", seed, made_up(noise=wobble[seed])) for seed in range(3)]
+    runs += [finished("hard", seed, made_up(0.05, wobble[seed] + 0.001 * seed)) for seed in range(3)]
+    runs += [finished("afa", seed, made_up(noise=wobble[-seed])) for seed in range(3)]
     comparison = compare_runs(runs, TASKS)
     rows = {row.title: row for row in comparison.rows}
     task = next(iter(TASKS))
@@ -45,7 +45,7 @@ def test_a_clear_gain_is_better_and_noise_is_the_same(finished: Make) -> None:
 
 def test_all_forms_of_the_table_say_the_same(finished: Make) -> None:
     runs = [
-        finished(method, seed, figures(0.01 * seed + shift))
+        finished(method, seed, made_up(0.01 * seed + shift))
         for method, shift in (("single", 0), ("afa", 0.1))
         for seed in (0, 1)
     ]
@@ -64,16 +64,16 @@ def test_all_forms_of_the_table_say_the_same(finished: Make) -> None:
 
 def test_single_task_is_the_base_whatever_it_has_no_use_for_and_in_any_order(finished: Make) -> None:
     trunk = {"network.trunk": 1}
-    runs = [finished(method, 0, figures(), keys=trunk) for method in ("single", "hard", "afa", "nddr")]
+    runs = [finished(method, 0, made_up(), keys=trunk) for method in ("single", "hard", "afa", "nddr")]
     assert [group.title for group in group_runs(runs)] == ["single", "hard", "afa", "nddr"]
-    faster = [finished("afa", 0, figures(), keys={"optimizer.lr": 0.5}), finished("single", 0, figures())]
+    faster = [finished("afa", 0, made_up(), keys={"optimizer.lr": 0.5}), finished("single", 0, made_up())]
     for order in (faster, faster[::-1]):
         assert [group.title for group in group_runs(order)] == ["single", "afa, lr=0.5"]
 
 
 def test_what_else_differs_stands_in_the_title(finished: Make) -> None:
-    runs = [finished("single", 0, figures()), finished("afa", 0, figures()), finished("hard", 0, figures())]
-    runs += [finished("afa", 0, figures(), keys={"network.guard": 2.0})]
+    runs = [finished("single", 0, made_up()), finished("afa", 0, made_up()), finished("hard", 0, made_up())]
+    runs += [finished("afa", 0, made_up(), keys={"network.guard": 2.0})]
     assert [group.title for group in group_runs(runs)] == ["single", "afa", "hard", "afa, guard=2.0"]
 
 
@@ -89,29 +89,29 @@ def test_what_else_differs_stands_in_the_title(finished: Make) -> None:
 def test_runs_of_different_protocols_are_refused(
     finished: Make, keys: dict[str, object], content: str, said: str
 ) -> None:
-    runs = [finished("single", 0, figures()), finished("afa", 0, figures(), content, keys)]
-    with pytest.raises(InputError, match=f"cannot stand side by side: .*{said}"):
+    runs = [finished("single", 0, made_up()), finished("afa", 0, made_up(), content, keys)]
+    with pytest.raises(InputError, match=f"cannot be compared: .*{said}"):
         group_runs(runs)
 
 
 def test_single_task_comes_first_whatever_the_order(finished: Make) -> None:
-    runs = [finished("hard", 0, figures()), finished("single", 0, figures()), finished("afa", 0, figures())]
+    runs = [finished("hard", 0, made_up()), finished("single", 0, made_up()), finished("afa", 0, made_up())]
     assert [group.title for group in group_runs(runs)] == ["single", "hard", "afa"]
     assert [group.title for group in group_runs(runs[::2])] == ["hard", "afa"]
 
 
 def test_without_an_interval_the_notes_speak_of_none(finished: Make) -> None:
-    notes = tables.footnotes(compare_runs([finished("single", 0, figures()), finished("afa", 0, figures(0.1))], TASKS))
+    notes = tables.footnotes(compare_runs([finished("single", 0, made_up()), finished("afa", 0, made_up(0.1))], TASKS))
     assert not any("interval" in note for note in notes)
 
 
 def test_the_same_run_twice_is_refused(finished: Make) -> None:
     with pytest.raises(InputError, match="the same run"):
-        group_runs([finished("afa", 1, figures()), finished("afa", 1, figures())])
+        group_runs([finished("afa", 1, made_up()), finished("afa", 1, made_up())])
 
 
 def test_a_missing_figure_is_a_dash(finished: Make) -> None:
-    nothing = {name: dict.fromkeys(scores) for name, scores in figures().items()}
+    nothing = {name: dict.fromkeys(scores) for name, scores in made_up().items()}
     comparison = compare_runs([finished("single", 0, nothing)], TASKS)
     assert all(cells[0][0] == "-" for _, label, cells in tables.lines(comparison) if label[-1] in "↑↓")
     assert math.isnan(next(iter(comparison.rows[0].scores[next(iter(TASKS))].values())).mean)
@@ -119,7 +119,7 @@ def test_a_missing_figure_is_a_dash(finished: Make) -> None:
 
 
 def with_score(value: float | None, task: str, metric: str) -> dict[str, dict[str, float | None]]:
-    return {name: scores | ({metric: value} if name == task else {}) for name, scores in figures().items()}
+    return {name: scores | ({metric: value} if name == task else {}) for name, scores in made_up().items()}
 
 
 FIRST = next(iter(TASKS))
@@ -127,9 +127,9 @@ FIRST = next(iter(TASKS))
 
 @pytest.mark.parametrize("broken", ["single", "afa"])
 def test_a_run_without_a_score_that_others_have_is_refused(broken: str, finished: Make) -> None:
-    nothing = figures() | {FIRST: dict.fromkeys(TASKS[FIRST].higher_is_better)}
+    nothing = made_up() | {FIRST: dict.fromkeys(TASKS[FIRST].higher_is_better)}
     runs = [
-        finished(method, seed, nothing if (method, seed) == (broken, 1) else figures())
+        finished(method, seed, nothing if (method, seed) == (broken, 1) else made_up())
         for method in ("single", "afa")
         for seed in (0, 1)
     ]
@@ -140,7 +140,7 @@ def test_a_run_without_a_score_that_others_have_is_refused(broken: str, finished
 
 
 def test_a_task_without_a_score_in_any_run_is_said(finished: Make) -> None:
-    nothing = figures() | {FIRST: dict.fromkeys(TASKS[FIRST].higher_is_better)}
+    nothing = made_up() | {FIRST: dict.fromkeys(TASKS[FIRST].higher_is_better)}
     comparison = compare_runs([finished(method, 0, nothing) for method in ("single", "afa")], TASKS)
     notes = tables.footnotes(comparison)
     assert any(f"{FIRST} has no score in any run (-): the test split has no label of it" in note for note in notes)
@@ -149,7 +149,7 @@ def test_a_task_without_a_score_in_any_run_is_said(finished: Make) -> None:
 
 
 def test_a_mean_of_what_is_no_number_in_one_seed_is_none_and_is_said(finished: Make) -> None:
-    runs = [finished("single", seed, figures()) for seed in range(3)]
+    runs = [finished("single", seed, made_up()) for seed in range(3)]
     runs += [finished("afa", seed, with_score(None if seed == 1 else 0.9, FIRST, "macro_f1")) for seed in range(3)]
     comparison = compare_runs(runs, TASKS)
     row = comparison.rows[1]
@@ -159,7 +159,7 @@ def test_a_mean_of_what_is_no_number_in_one_seed_is_none_and_is_said(finished: M
     assert comparison.verdict(row, FIRST, "macro_f1") == ""
     assert row.scores[FIRST]["accuracy"].mean == pytest.approx(0.8)
     notes = tables.footnotes(comparison)
-    assert f"{FIRST} macro_f1 is no number in afa seed 1, so that there is no mean of it (-)" in notes
+    assert f"{FIRST} macro_f1 is no number in afa seed 1, so it has no mean (-)" in notes
     assert any(note.startswith(f"delta_m of afa leaves out {FIRST} macro_f1: ") for note in notes)
     # in every seed, so that seeds are means over the same metrics
     assert row.delta_m["by_metric"].mean == pytest.approx(0)
@@ -168,7 +168,7 @@ def test_a_mean_of_what_is_no_number_in_one_seed_is_none_and_is_said(finished: M
 
 def test_delta_m_says_what_it_leaves_out_where_single_task_has_0(finished: Make) -> None:
     runs = [finished("single", 0, with_score(0.0, FIRST, "accuracy"))]
-    runs += [finished(method, 0, figures(0.08)) for method in ("hard", "afa")]
+    runs += [finished(method, 0, made_up(0.08)) for method in ("hard", "afa")]
     comparison = compare_runs(runs, TASKS)
     said = [note for note in tables.footnotes(comparison) if "delta_m" in note]
     assert said == [
@@ -178,13 +178,13 @@ def test_delta_m_says_what_it_leaves_out_where_single_task_has_0(finished: Make)
 
 
 def test_nothing_is_said_where_nothing_is_left_out(finished: Make) -> None:
-    runs = [finished(method, seed, figures()) for method in ("single", "afa") for seed in range(3)]
+    runs = [finished(method, seed, made_up()) for method in ("single", "afa") for seed in range(3)]
     assert not any("leaves out" in note or "no number" in note for note in compare_runs(runs, TASKS).notes)
 
 
 def test_a_title_is_text_in_all_forms(finished: Make) -> None:
     odd = "[/x]<b>|$\\input{a}\n`c`"
-    runs = [finished("afa", 0, figures()), finished("afa", 0, figures(), keys={"network.weights": odd})]
+    runs = [finished("afa", 0, made_up()), finished("afa", 0, made_up(), keys={"network.weights": odd})]
     comparison = compare_runs(runs, TASKS)
     stream = io.StringIO()
     Console(file=stream, width=500).print(tables.terminal_table(comparison, 500))

@@ -1,4 +1,4 @@
-"""Figures from what single images add are those of the metrics over the whole set."""
+"""Scores from what single images add are those of the metrics over the whole set."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_a_cut_shows_what_it_changes_and_nothing_once_it_is_undone(
     page.choose(picture)
     whole = page.pictures()
     assert page.text("cuts") == "not cut"
-    Select(page.browser.one("#connection")).select_by_visible_text("what depth takes of segmentation")
+    Select(page.browser.one("#connection")).select_by_visible_text("what depth takes from segmentation")
     page.browser.one("#cut").send_keys(Keys.END)
     page.browser.wait(lambda: "With the cut" in page.text("views"))
     assert page.text("cuts") == f"cut at {', '.join(exhibit.layers)}"

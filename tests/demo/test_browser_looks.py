@@ -106,6 +106,6 @@ def test_layers_that_weigh_all_pixels_alike_say_so_and_can_be_cut(page: Any) -> 
 def test_a_run_whose_tasks_meet_nowhere_says_so(page: Any) -> None:
     page.open("single")
     page.pick(0)
-    assert page.text("about").endswith("It has no layer at which tasks take of each other.")
+    assert page.text("about").endswith("It has no layer at which tasks take from each other.")
     assert not page.browser.one("#borrowing").is_displayed()
     assert len(page.browser.all(".predicted")) == 2

@@ -14,9 +14,9 @@ from afanet.comparison.statistics import bootstrap_changes
 from afanet.data import Data
 from afanet.fusion import Fusion, cut_connection
 from afanet.fusion.inspect import fusion_layers
-from afanet.inspection.connections import Cut, Reading, borrow, read_layers, to_cut
+from afanet.inspection.connections import Cut, Reading, inspect_connections, read_layers, to_cut
 from afanet.recipe.load import load_recipe
-from afanet.report.borrowed import connections
+from afanet.report.connections import connections
 from afanet.runs.examples import read_test_samples
 from afanet.runs.loaded import TaskPredictor
 from afanet.runs.run import load_run
@@ -118,18 +118,18 @@ def test_what_is_read_over_the_split_is_what_the_images_say(
     first = next(iter(layers))
     with torch.no_grad():  # segmentation takes nothing of depth at the first layer
         layers[first].get_parameter("alpha")[0, 1] = 0
-    found = borrow(predictor, data, limit=5)  # in batches of four and one
-    assert (found.images, found.total) == (5, 6)
+    result = inspect_connections(predictor, data, limit=5)  # in batches of four and one
+    assert (result.images, result.total) == (5, 6)
     chosen = read_test_samples(data, predictor.tasks, [0, 1, 2, 3, 5])["image"]
     for layer, one in read_layers(predictor, chosen)[1].items():
-        torch.testing.assert_close(found.readings[layer].flow, one.flow)
-        torch.testing.assert_close(found.readings[layer].kept, one.kept)
+        torch.testing.assert_close(result.readings[layer].flow, one.flow)
+        torch.testing.assert_close(result.readings[layer].kept, one.kept)
         assert one.flow.shape == (5, 2, 2)
-    assert found.readings[first].flow[:, 0].tolist() == [[1, 0]] * 5
-    assert len(found.cuts) == 2 * len(layers)
-    [nothing] = [cut for cut in found.cuts if (cut.layer, cut.to) == (first, "segmentation")]
+    assert result.readings[first].flow[:, 0].tolist() == [[1, 0]] * 5
+    assert len(result.cuts) == 2 * len(layers)
+    [nothing] = [cut for cut in result.cuts if (cut.layer, cut.to) == (first, "segmentation")]
     assert all(change.mean == change.low == change.high == 0 for change in nothing.changes.values())
-    assert any(change.mean != 0 for cut in found.cuts for change in cut.changes.values())
+    assert any(change.mean != 0 for cut in result.cuts for change in cut.changes.values())
 
 
 def test_of_too_many_connections_the_strongest_are_cut(
@@ -138,14 +138,14 @@ def test_of_too_many_connections_the_strongest_are_cut(
     monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 5)
     monkeypatch.setattr("afanet.inspection.connections.EFFECTS", 6)
     predictor, data = opened
-    found = borrow(predictor, data, limit=2)
+    result = inspect_connections(predictor, data, limit=2)
     shares = {
         (layer, to, 1 - to): one.flow.mean(0)[to, 1 - to].item()
-        for layer, one in found.readings.items()
+        for layer, one in result.readings.items()
         for to in (0, 1)
     }
     names = list(predictor.tasks)
-    cut = [(one.layer, names.index(one.to), names.index(one.source)) for one in found.cuts]
+    cut = [(one.layer, names.index(one.to), names.index(one.source)) for one in result.cuts]
     assert len(cut) == 3
     assert min(shares[one] for one in cut) >= max(share for one, share in shares.items() if one not in cut)
 

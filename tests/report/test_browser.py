@@ -67,7 +67,7 @@ def test_its_words_can_be_read_in_light_and_dark(name: str, pages: dict[str, Pat
     for scheme in ("light", "dark"):
         browser.visit(pages[name].as_uri(), scheme=scheme)
         found = browser.contrasts()
-        assert {"Who borrowed what", "segmentation"} <= found.keys()
+        assert {"Who takes what", "segmentation"} <= found.keys()
         assert {words: ratio for words, ratio in found.items() if ratio < 4.5} == {}
         backgrounds.append(browser.script("return getComputedStyle(document.body).backgroundColor"))
     assert backgrounds[0] != backgrounds[1]

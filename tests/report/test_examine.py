@@ -60,7 +60,7 @@ def test_each_network_is_loaded_once_and_two_are_held_at_most(
     single, others = found.methods["single"], [one for title, one in found.methods.items() if title != "single"]
     assert set(single.predictions) == {index for one in others for index in one.predictions}
     assert single.gains == {}
-    assert [one.borrowed is not None for one in found.methods.values()] == [
+    assert [one.connections is not None for one in found.methods.values()] == [
         group.title == "cross_stitch" for group in groups
     ]
     for title, one in found.methods.items():

@@ -7,7 +7,7 @@ import math
 import torch
 
 from afanet.comparison.images import ImageScores
-from afanet.report.gains import choose, image_figures, image_gains
+from afanet.report.gains import choose, image_gains, image_scores
 from afanet.tasks import Classification, Depth
 
 
@@ -28,7 +28,7 @@ def test_figures_are_of_single_images_and_gains_for_the_better() -> None:
     scores["depth"].update(
         torch.full((2, 1, 2, 2), 3.0), torch.tensor([1.0, 2.0]).reshape(2, 1, 1, 1).expand(2, 1, 2, 2)
     )
-    figures = image_figures(scores, tasks)
-    assert figures == {"age": [1.0, 0.0], "depth": [2.0, 1.0]}
-    gains = image_gains(figures, {"age": [0.0, 0.0], "depth": [1.5, 1.5]}, tasks)
+    by_image = image_scores(scores, tasks)
+    assert by_image == {"age": [1.0, 0.0], "depth": [2.0, 1.0]}
+    gains = image_gains(by_image, {"age": [0.0, 0.0], "depth": [1.5, 1.5]}, tasks)
     assert gains == {"age": [1.0, 0.0], "depth": [-0.5, 0.5]}

@@ -53,7 +53,7 @@ def test_each_kind_of_task_has_its_details(task: Task, pictures: int) -> None:
 
 
 def rows(part: str) -> list[list[str]]:
-    """The cells of a table, but for its heading, without what stands below a figure."""
+    """The cells of a table, but for its heading, without what stands below a score."""
     cells = [re.findall(r"<td>(.*?)(?:<small.*?)?</td>", row, re.DOTALL) for row in re.split("<tr>", part)]
     return [row for row in cells if row]
 
@@ -63,17 +63,17 @@ def test_of_many_tasks_one_figure_is_seen_and_the_others_are_folded(tasks: int, 
     names = [f"task_{number}" for number in range(tasks)]
     known: dict[str, Task] = {name: Classification(name, ["a", "b"]) for name in names}
     metrics = list(known[names[0]].higher_is_better)
-    figures = {name: {metric: i + j / 10 for j, metric in enumerate(metrics)} for i, name in enumerate(names)}
+    scores = {name: {metric: i + j / 10 for j, metric in enumerate(metrics)} for i, name in enumerate(names)}
     runs = []
     for method in TITLES:
-        worse = {name: {**one, metrics[1]: one[metrics[1]] + (method == "afa")} for name, one in figures.items()}
+        worse = {name: {**one, metrics[1]: one[metrics[1]] + (method == "afa")} for name, one in scores.items()}
         for seed in (0, 1):
             recipe = load_recipe("digits", {"network.method": method, "seed": seed, "device": "cpu"})
             results = {"tasks": worse, "data": "some", "parameters": 1, "flops": 1}
             runs.append(Run(RunFolder(tmp_path / f"{method}-{seed}"), recipe, results))
     page = report_page(compare_runs(runs, known))
-    seen, *folded = page[page.index("<h2>Figures") : page.index("<h2>Learning")].split("<details>")
-    first = [[name, f"{metrics[0]} ↑", *[f"{figures[name][metrics[0]]:.4f} ± 0.0000"] * 2] for name in names]
+    seen, *folded = page[page.index("<h2>Scores") : page.index("<h2>Learning")].split("<details>")
+    first = [[name, f"{metrics[0]} ↑", *[f"{scores[name][metrics[0]]:.4f} ± 0.0000"] * 2] for name in names]
     if tasks == 4:
         assert not folded
         assert [row for row in rows(seen) if row[0]] == first
@@ -86,7 +86,7 @@ def test_of_many_tasks_one_figure_is_seen_and_the_others_are_folded(tasks: int, 
     ]
     for name, part in zip(names, folded, strict=True):
         assert [row[1] for row in rows(part)] == [f"{metric} ↑" for metric in metrics[1:]]
-        second = [f"{figures[name][metrics[1]] + more:.4f} ± 0.0000" for more in (0, 1)]
+        second = [f"{scores[name][metrics[1]] + more:.4f} ± 0.0000" for more in (0, 1)]
         assert rows(part)[0] == [name, f"{metrics[1]} ↑", *second]
 
 

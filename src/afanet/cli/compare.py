@@ -1,4 +1,4 @@
-"""`afanet compare` and `afanet report`: runs side by side."""
+"""`afanet compare` and `afanet report`: several runs compared."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
     compare: ArgumentParser = commands.add_parser(
         "compare",
         help="train several methods with several seeds and compare them",
-        description="Train what is missing of several methods with several seeds, all by one recipe, and compare them.",
+        description="Train the missing runs of several methods and seeds, all by one recipe, and compare them.",
         allow_abbrev=False,
     )
     compare.set_defaults(command=_compare, parser=compare, words=words)
     compare.add_argument("recipe", metavar="RECIPE", help="a recipe's name or a YAML file")
     compare.add_argument(
         "--methods",
-        help=f"with commas between them, {','.join(compared())} if not given; one of your own as FILE.py:CLASS",
+        help=f"with commas between them, {','.join(compared())} by default; your own as FILE.py:CLASS",
     )
     compare.add_argument(
         "--variants",
         metavar="FILE",
         help="variants by name instead of methods: 'ablations', or a YAML file with the keys of the recipe that differ",
     )
-    compare.add_argument("--seeds", type=int, default=3, help="seeds of each method, from --seed on; 3 if not given")
-    compare.add_argument("--out", type=Path, metavar="DIR", help="folder of all runs, runs/compare-RECIPE if not given")
+    compare.add_argument("--seeds", type=int, default=3, help="seeds of each method, from --seed on; 3 by default")
+    compare.add_argument("--out", type=Path, metavar="DIR", help="folder of all runs, runs/compare-RECIPE by default")
     compare.add_argument("--only", metavar="I/N", help="train every N-th run from the I-th on, on this machine")
     compare.add_argument(
-        "--jobs", action="store_true", help="print one command a run for a scheduler, and train nothing"
+        "--jobs", action="store_true", help="print one command for each run, for a scheduler, and train nothing"
     )
     add_trust_flag(compare)
     if words[:1] == ["compare"]:
@@ -53,12 +53,12 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
     report: ArgumentParser = commands.add_parser(
         "report",
         help="compare finished runs in one HTML page",
-        description="Put finished runs side by side: a table, and a page that opens from disk.",
+        description="Compare finished runs in a table, and in a page that opens from disk.",
         allow_abbrev=False,
     )
     report.set_defaults(command=_report, parser=report)
     report.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of finished runs")
-    report.add_argument("--out", type=Path, default=Path(PAGE), metavar="FILE", help=f"the page, {PAGE} if not given")
+    report.add_argument("--out", type=Path, default=Path(PAGE), metavar="FILE", help=f"the page, {PAGE} by default")
     add_trust_flag(report)
 
 
@@ -124,11 +124,11 @@ def show_runs(runs: Sequence[Run], page: Path, files: Path | None = None) -> Non
     except InputError as error:
         if not (described := groups[0].runs[0].described):
             raise
-        note = f"pictures, details and flows are left out, for the data cannot be read: {error}"
+        note = f"pictures, details and flows are left out, since the data cannot be read: {error}"
         examination, comparison = None, compare_runs(runs, described, notes=[note])
     else:
         examination = examine(groups, data, tasks)
-        looked = {title: one.look.scores for title, one in examination.methods.items()}
+        looked = {title: examined.look.scores for title, examined in examination.methods.items()}
         comparison = compare_runs(runs, tasks, looked)
     written = {page: report_page(comparison, examination)}
     if files:

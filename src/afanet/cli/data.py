@@ -29,8 +29,8 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
     init = commands.add_parser(
         "init",
         help="write a first manifest and recipe for a folder of images",
-        description="Write manifest.csv and recipe.yaml into a folder of images, by the target files or the folders of "
-        "classes that are found in it.",
+        description="Write manifest.csv and recipe.yaml into a folder of images, from the target files or the class "
+        "folders in it.",
         allow_abbrev=False,
     )
     init.set_defaults(command=_init, parser=init)
@@ -38,9 +38,9 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
 
     check = commands.add_parser(
         "check",
-        help="read everything once and say what is in it",
-        description="Read every sample once and say what is in the data, what is wrong with it (exit status 2) and "
-        "what a person should know.",
+        help="read everything once and report what is in it",
+        description="Read every sample once and report what is in the data, what is wrong with it (exit status 2) and "
+        "what you should know.",
         allow_abbrev=False,
     )
     check.set_defaults(command=_check, parser=check)
@@ -51,7 +51,7 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
     prepare = commands.add_parser(
         "prepare",
         help="decode everything once into a cache that training uses",
-        description="Decode every sample once into a cache, which training by the same recipe finds by itself.",
+        description="Decode every sample once into a cache, which training by the same recipe uses.",
         allow_abbrev=False,
     )
     prepare.set_defaults(command=_prepare, parser=prepare)
@@ -79,25 +79,25 @@ def _check(given: Namespace) -> None:
     from afanet.data.checks.survey import survey
     from afanet.report.survey_table import survey_tables
 
-    if given.html:  # known to be there before everything is read
+    if given.html:  # fails here if a package is missing, before everything is read
         import afanet.report.survey_page  # noqa: F401
     with _progress(data, "reading") as advance:
-        found = survey(data, workers=_workers(), advance=advance)
+        result = survey(data, workers=_workers(), advance=advance)
     if given.html:
-        _write_page(given.html, found, data)
+        _write_page(given.html, result, data)
     if given.json:
-        print(json.dumps(found.plain(), indent=2))
+        print(json.dumps(result.plain(), indent=2))
     else:
-        print(found.describe)
-        for table in survey_tables(found):
+        print(result.describe)
+        for table in survey_tables(result):
             Console().print(table)
-        _print_findings(found.errors, found.warnings)
-    if found.errors:
-        raise _errors(given.source, found.errors)
+        _print_findings(result.errors, result.warnings)
+    if result.errors:
+        raise _errors(given.source, result.errors)
 
 
 def _check_folds(given: Namespace) -> None:
-    """Adience's fold files without the photos: what their labels say."""
+    """Check Adience's fold files without the photos, by their labels."""
     from rich.console import Console
 
     from afanet.data.sets.adience.adience import odd_age_warnings
@@ -113,11 +113,11 @@ def _check_folds(given: Namespace) -> None:
     report, errors = fold_report(root), fold_problems(root)
     warnings = odd_age_warnings(read_folds(root), "map")
     warnings.append(f"{root} has no photos (aligned/ or faces/): only the labels were checked")
-    found = fold_survey(report, errors, warnings)
+    result = fold_survey(report, errors, warnings)
     if given.html:
-        _write_page(given.html, found)
+        _write_page(given.html, result)
     if given.json:
-        plain = {"data": found.describe, "folds": report, "errors": errors, "warnings": warnings}
+        plain = {"data": result.describe, "folds": report, "errors": errors, "warnings": warnings}
         print(json.dumps(plain, indent=2))
     else:
         Console().print(folds_table(report))
@@ -170,7 +170,7 @@ def _open(given: Namespace) -> Data:
 
 
 def _is_labels_only(source: str) -> bool:
-    """Whether Adience's fold files lie at `source`, which is no recipe's name, without photos."""
+    """Whether `source` is no recipe's name and a folder with Adience's fold files but without photos."""
     from afanet.recipe.load import recipe_names
 
     root = Path(source)
@@ -190,13 +190,13 @@ def _print_findings(errors: Sequence[str], warnings: Sequence[str]) -> None:
 
 def _errors(source: str, errors: Sequence[str]) -> InputError:
     count = f"{len(errors)} error{'s' if len(errors) > 1 else ''}"
-    return InputError(f"{source} has {count}: nothing can be trained on it before that is mended")
+    return InputError(f"{source} has {count}: correct them before you train on it")
 
 
-def _write_page(file: Path, found: Survey, data: Data | None = None) -> None:
+def _write_page(file: Path, result: Survey, data: Data | None = None) -> None:
     from afanet.report.survey_page import survey_page
 
-    write_whole(file, survey_page(found, data))
+    write_whole(file, survey_page(result, data))
 
 
 def _workers() -> int:

@@ -1,4 +1,4 @@
-"""`afanet demo`: a comparison on generated rooms, or a page on which a finished run is tried."""
+"""`afanet demo`: a comparison on generated rooms, or a page to try a finished run on."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def add_demo_command(commands: Any) -> None:
     demo: ArgumentParser = commands.add_parser(
         "demo",
         help="try a run on photos in a browser; without one, train two methods on generated rooms",
-        description="With RUN: serve a page on this machine, on which the run is tried on photos. Without: train "
+        description="With RUN: serve a page on this machine to try the run on photos. Without: train "
         "single-task networks and AFA on generated rooms and compare them, which takes minutes on two cores.",
         allow_abbrev=False,
     )
     demo.set_defaults(command=_demo, parser=demo)
     add_trust_flag(demo)
     demo.add_argument("run", nargs="?", type=Path, metavar="RUN", help="folder of a finished run")
-    demo.add_argument("--host", help=f"address to serve at, {HOST} (this machine alone) if not given")
-    demo.add_argument("--port", type=int, help=f"{PORT} if not given; 0 for any that is free")
+    demo.add_argument("--host", help=f"address to serve at, {HOST} (this machine only) by default")
+    demo.add_argument("--port", type=int, help=f"{PORT} by default; 0 for any free port")
     demo.add_argument(
         "--public",
         nargs="*",

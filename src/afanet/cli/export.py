@@ -15,16 +15,16 @@ def add_export_command(commands: Any) -> None:
     export: ArgumentParser = commands.add_parser(
         "export",
         help="write a finished run as one file for production",
-        description="Write the network of a finished run as one file, of ONNX, of torch.export or compiled, checked "
-        "against the run, with a model card beside it.",
+        description="Write the network of a finished run as one file (ONNX, torch.export or compiled), check it "
+        "against the run, and write a model card beside it.",
         allow_abbrev=False,
     )
     export.set_defaults(command=_export, parser=export)
     add_trust_flag(export)
     export.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
-    export.add_argument("--format", default="onnx", help="onnx, torch or aot; onnx if not given")
+    export.add_argument("--format", default="onnx", help="onnx, torch or aot; onnx by default")
     export.add_argument(
-        "--out", type=Path, metavar="FILE", help="the file; model.onnx, model.pt2 or model.aot.pt2 in RUN if not given"
+        "--out", type=Path, metavar="FILE", help="the file; model.onnx, model.pt2 or model.aot.pt2 in RUN by default"
     )
 
 
@@ -38,7 +38,7 @@ def _export(given: Namespace) -> None:
         print(f"{name}: differs by {error:.1e} of its largest value at most")
     height, width = done.facts["size"]
     if not done.facts["dynamic"]["size"]:
-        print(f"this network takes images of {height}x{width} alone")
+        print(f"this network takes only images of {height}x{width}")
     if not done.facts["dynamic"]["batch"]:
         print("this network takes one image at a time")
     print(f"{done.file}: {done.file.stat().st_size / 1e6:.1f} MB; {done.card} is its model card")

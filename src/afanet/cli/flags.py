@@ -10,7 +10,7 @@ from afanet.outside import is_reference, trust_code
 
 OPTION = "data.options."
 OPTIONS = ("data.options", "balancing.options")
-FREE = (OPTION, "balancing.options.", "losses.")  # what these can be told is checked where it is used
+FREE = (OPTION, "balancing.options.", "losses.")  # the values of these are checked where they are used
 SHORT = {
     "data.root": "--data",
     "data.size": "--size",
@@ -28,12 +28,12 @@ def add_trust_flag(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--trust-code",
         action="store_true",
-        help="run the Python code that the recipe or run names: look at it first, for it can do all that you can",
+        help="run the Python code that the recipe or run names: read it first, since it can do all that you can",
     )
 
 
 def trust(given: Namespace) -> None:
-    """Trust what the command line says: all outside code with `--trust-code`, else what it names itself."""
+    """Trust all outside code with `--trust-code`, else the code that the command line names."""
     named = [name for name in (getattr(given, "methods", None) or "").split(",") if is_reference(name)]
     if any("." in key for key in vars(given)):
         named += references_given(overrides(given))
@@ -50,11 +50,11 @@ def references_given(values: dict[str, Any]) -> list[str]:
     nested: dict[str, Any] = {}
     for key, value in values.items():
         *sections, last = key.split(".")
-        place = nested
+        table = nested
         for section in sections:
-            place = place.setdefault(section, {}) if isinstance(place, dict) else {}
-        if isinstance(place, dict):
-            place[last] = value
+            table = table.setdefault(section, {}) if isinstance(table, dict) else {}
+        if isinstance(table, dict):
+            table[last] = value
     return references_in(nested)
 
 
@@ -65,18 +65,18 @@ def add_recipe_flags(parser: ArgumentParser, words: Sequence[str], prefix: str =
     fields = recipe_fields()
     keys = {key: text for key, text in recipe_keys().items() if key not in ("name", "code", "losses", *OPTIONS)}
     keys = {key: text for key, text in keys.items() if key.startswith(prefix)}
-    # What a data set can be told it knows itself, and checks when it is opened.
-    said = [word[2:].partition("=")[0] for word in words if word.startswith("--")]
-    keys |= {key: "" for key in said if key.startswith(FREE) and key.startswith(prefix)}
+    # A data set knows its own options, and checks them when it is opened.
+    free = [word[2:].partition("=")[0] for word in words if word.startswith("--")]
+    keys |= {key: "" for key in free if key.startswith(FREE) and key.startswith(prefix)}
     keys[f"{OPTION}fold"] = "adience: the fold to test on"
     group = parser.add_argument_group("keys of the recipe")
     for key in sorted(keys, key=lambda key: key not in SHORT):
         flags = dict.fromkeys([SHORT.get(key, f"--{key}"), f"--{key}", f"--{key.replace('_', '-')}"])
         kind = str(fields[key].annotation) if key in fields else ""
-        several = "..." in kind or key == "data.crop"  # which may be null too
+        several = "..." in kind or key == "data.crop"  # data.crop may be null too
         count: Any = 2 if key == "data.size" else "+" if several else "?" if kind == "<class 'bool'>" else None
         shown: Any = ("H", "W") if key in ("data.size", "data.crop") else key.rpartition(".")[2].upper()
-        # A switch may stand alone, or be set to false where the recipe has it on.
+        # A boolean key works as a bare flag, or with false where the recipe has true.
         alone: Any = {"const": "true"} if count == "?" else {}
         group.add_argument(*flags, dest=key, nargs=count, metavar=shown, help=keys[key], default=SUPPRESS, **alone)
 
@@ -89,7 +89,7 @@ def overrides(given: Namespace) -> dict[str, Any]:
 
 
 def _value(key: str, text: Any) -> Any:
-    """What stands in a flag; the options of a data set have no declared type and are read as YAML."""
+    """The value of a flag; the options of a data set have no declared type and are read as YAML."""
     from afanet.yaml_file import parse_yaml
 
     if not key.startswith(FREE):

@@ -1,4 +1,4 @@
-"""`afanet inspect`: what each task took of the others."""
+"""`afanet inspect`: what each task takes from the others."""
 
 from __future__ import annotations
 
@@ -20,23 +20,21 @@ def add_inspect_command(commands: Any) -> None:
     """Add the command."""
     inspect: ArgumentParser = commands.add_parser(
         "inspect",
-        help="see who borrowed what from whom in a finished run",
-        description="Show how much each task took of the others at each fusion layer and what each connection is "
-        "worth, on test images, and where each task took it in photos.",
+        help="see which task takes what from which in a finished run",
+        description="Show how much each task takes from the others at each fusion layer and what each connection is "
+        "worth, on test images, and where each task takes it in photos.",
         allow_abbrev=False,
     )
     inspect.set_defaults(command=_inspect, parser=inspect)
     add_trust_flag(inspect)
     inspect.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
     inspect.add_argument("images", type=Path, nargs="*", metavar="IMAGE", help="photos of any size, if any")
-    inspect.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="for inspect.html and inspect.json, RUN if not given"
-    )
+    inspect.add_argument("--out", type=Path, metavar="FOLDER", help="for inspect.html and inspect.json, RUN by default")
     inspect.add_argument(
         "--limit",
         type=int,
         default=LIMIT,
-        help=f"test images to read shares and cut connections on, {LIMIT} if not given; 0 for photos alone",
+        help=f"test images to read shares and cut connections on, {LIMIT} by default; 0 for photos only",
     )
 
 
@@ -48,30 +46,31 @@ def _inspect(given: Namespace) -> None:
 
     from afanet.inspection.connections import read_photos
     from afanet.inspection.inspect_run import inspect_run
-    from afanet.report.borrowed import connections, flow_table
+    from afanet.report.connections import connections, flow_table
     from afanet.report.inspect_page import inspect_page
     from afanet.runs.folder import strict
     from afanet.runs.run import load_run
 
     run = load_run(given.run)
     images = read_photos(given.images, run.recipe.data.size) if given.images else None
-    found = inspect_run(run, images, given.limit)
-    names = list(found.tasks)
+    inspection = inspect_run(run, images, given.limit)
+    names = list(inspection.tasks)
     ids = [str(file) for file in given.images]
     rows = [
         row | {"changes": {name: asdict(change) for name, change in row["changes"].items()}}
-        for row in connections(found.readings, found.cuts, names)
+        for row in connections(inspection.readings, inspection.cuts, names)
     ]
     photos = {
-        name: {layer: one.flow[place].tolist() for layer, one in found.photos.items()} for place, name in enumerate(ids)
+        name: {layer: reading.flow[index].tolist() for layer, reading in inspection.photos.items()}
+        for index, name in enumerate(ids)
     }
-    told = {"note": found.note, "tasks": names, "connections": rows, "photos": photos}
+    content = {"note": inspection.note, "tasks": names, "connections": rows, "photos": photos}
     folder = given.out or run.path
-    page = inspect_page(str(given.run), ids, images, found)
+    page = inspect_page(str(given.run), ids, images, inspection)
     write_whole(folder / "inspect.html", page)
-    write_whole(folder / "inspect.json", json.dumps(strict(told), indent=2) + "\n")
+    write_whole(folder / "inspect.json", json.dumps(strict(content), indent=2) + "\n")
     console = Console()
     if rows:
-        console.print(flow_table(found.readings, found.cuts, found.tasks))
+        console.print(flow_table(inspection.readings, inspection.cuts, inspection.tasks))
     shown = "shows it on the images" if given.images else "shows it as drawings"
-    console.print(f"{found.note} {folder / 'inspect.html'} {shown}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{inspection.note} {folder / 'inspect.html'} {shown}", markup=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The commands, but for those that look after data."""
+"""The command line's parser and its shorter commands."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from afanet.runs.run import Run
 
 
-# The extra of a command that takes more than `train`, which is part of it.
+# The extra of a command that needs more than `train`, which it includes.
 EXTRAS = {"demo": "demo", "export": "export"}
-NO_MEMORY = ("allocate memory", "out of memory")  # in what torch says
+NO_MEMORY = ("allocate memory", "out of memory")  # in messages of torch
 
 
 class Parser(ArgumentParser):
@@ -47,16 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.command(given)
     except InputError as error:
         return _refuse(str(error))
-    except OSError as error:  # such as a disk that fills or a folder that may not be read, wherever that shows
-        place = f"{error.filename}: " if error.filename else ""
-        return _refuse(f"{place}{error.strerror or error}")
+    except OSError as error:  # such as a full disk or an unreadable folder, wherever it shows
+        file = f"{error.filename}: " if error.filename else ""
+        return _refuse(f"{file}{error.strerror or error}")
     except ModuleNotFoundError as error:
         package = (error.name or "afanet").partition(".")[0]
         if package == "afanet":
             raise
         return _refuse(f"{package} is missing: pip install 'afanet[{_extra(words)}]'")
     except (MemoryError, RuntimeError) as error:
-        # torch has no kind of its own for memory that the CPU lacks.
+        # torch has no error class of its own for too little memory on the CPU.
         if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in NO_MEMORY):
             raise
         return _refuse("this takes more memory than there is: give smaller images, a smaller batch or fewer at a time")
@@ -72,12 +72,12 @@ def _refuse(sentence: str) -> int:
 
 
 def _printable(text: str) -> str:
-    """Text of a file without what a terminal takes for a command: control characters as Python writes them.
+    """Text with its control characters escaped as Python writes them, so that a terminal does not run them.
 
     >>> print(_printable("a\\x1b[2Jb"))
     a\\x1b[2Jb
     """
-    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
+    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", lambda match: repr(match[0])[1:-1], text)
 
 
 def parse(words: Sequence[str]) -> Namespace:
@@ -94,9 +94,9 @@ def parse(words: Sequence[str]) -> Namespace:
     )
     train.set_defaults(command=_train, parser=train)
     train.add_argument("recipe", metavar="RECIPE", help="a recipe's name (`afanet recipes` lists them) or a YAML file")
-    train.add_argument("--resume", action="store_true", help="go on from the run folder's last checkpoint")
+    train.add_argument("--resume", action="store_true", help="continue from the run folder's last checkpoint")
     train.add_argument("--print-config", action="store_true", help="print the whole recipe and train nothing")
-    train.add_argument("--out", type=Path, metavar="FOLDER", help="run folder, runs/RECIPE-METHOD-seedN if not given")
+    train.add_argument("--out", type=Path, metavar="FOLDER", help="run folder, runs/RECIPE-METHOD-seedN by default")
     add_trust_flag(train)
     if words[:1] == ["train"]:
         add_recipe_flags(train, words)
@@ -114,12 +114,12 @@ def parse(words: Sequence[str]) -> Namespace:
     evaluate = commands.add_parser(
         "evaluate",
         help="score a finished run again",
-        description="Score a finished run on its test split, and compare with the figures at the end of training.",
+        description="Score a finished run on its test split, and compare with the scores from the end of training.",
         allow_abbrev=False,
     )
     evaluate.set_defaults(command=_evaluate, parser=evaluate)
     evaluate.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
-    evaluate.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's if not given")
+    evaluate.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's by default")
     add_trust_flag(evaluate)
 
     add_compare_commands(commands, words)
@@ -128,7 +128,7 @@ def parse(words: Sequence[str]) -> Namespace:
     add_predict_command(commands)
     add_demo_command(commands)
 
-    data = commands.add_parser("data", help="check and prepare data", description="Look after data.")
+    data = commands.add_parser("data", help="check and prepare data", description="Check and prepare data.")
     add_data_commands(data, words)
 
     given, rest = parser.parse_known_args(words)
@@ -140,7 +140,7 @@ def parse(words: Sequence[str]) -> Namespace:
 
 
 def _extra(words: Sequence[str]) -> str:
-    """The extra that the command needs; predicting from an ONNX file needs little, and no torch.
+    """The extra that the command needs; a prediction by an ONNX file needs no torch.
 
     >>> _extra(["train", "rooms"]), _extra(["predict", "model.onnx", "photo.jpg"])
     ('train', 'onnx')

@@ -1,4 +1,4 @@
-"""`afanet predict`: a finished network on photos."""
+"""`afanet predict`: predictions of a finished network on photos."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def add_predict_command(commands: Any) -> None:
     predict: ArgumentParser = commands.add_parser(
         "predict",
         help="predict on photos, by a finished run or an ONNX file",
-        description="Predict on photos of any size, by a finished run or by an ONNX file of `afanet export`, for which "
-        "torch is not needed. Existing files of the same names in DIR are replaced.",
+        description="Predict on photos of any size, by a finished run or by an ONNX file of `afanet export`, which "
+        "needs no torch. Existing files of the same names in DIR are replaced.",
         allow_abbrev=False,
     )
     predict.set_defaults(command=_predict, parser=predict)
     add_trust_flag(predict)
     predict.add_argument("model", type=Path, metavar="RUN", help="folder of a finished run, or an .onnx file")
     predict.add_argument("inputs", nargs="+", metavar="INPUT", help="pictures, videos, folders of them, or patterns")
-    predict.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for what is predicted")
+    predict.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the predictions")
     predict.add_argument("--flip", action="store_true", help="average with the mirror image")
     predict.add_argument(
         "--scales",
@@ -50,8 +50,8 @@ def add_predict_command(commands: Any) -> None:
         metavar="S",
         help="average over the network's own size times each of these, such as 0.75 1 1.25",
     )
-    predict.add_argument("--batch-size", type=int, default=8, metavar="N", help="photos at a time, 8 if not given")
-    predict.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's if not given")
+    predict.add_argument("--batch-size", type=int, default=8, metavar="N", help="photos at a time, 8 by default")
+    predict.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's by default")
 
 
 def _predict(given: Namespace) -> None:
@@ -110,11 +110,11 @@ def _predict(given: Namespace) -> None:
 
 def _unusable(faults: Sequence[str]) -> InputError:
     listed = "".join(f"\n  {fault}" for fault in faults)
-    return InputError(f"{len(faults)} of what was given cannot be used:{listed}")
+    return InputError(f"{len(faults)} of the inputs cannot be used:{listed}")
 
 
 def unique_names(files: Sequence[Path]) -> list[str]:
-    """A name for what is made of each file: its own without suffix, with folders before it where two are alike.
+    """A name for the results of each file: its stem, with folders before it if two are alike.
 
     >>> unique_names([Path("a/x.jpg"), Path("b/x.jpg"), Path("b/y.png"), Path("b/Y.jpg")])
     ['a-x', 'b-x', 'y-png', 'Y-jpg']
@@ -127,26 +127,26 @@ def unique_names(files: Sequence[Path]) -> list[str]:
     ]
     names: list[str | None] = [None] * len(files)
     for form in forms:
-        open_ones = [place for place, name in enumerate(names) if name is None]
-        candidates = {place: form(files[place]) for place in open_ones}
+        unnamed = [index for index, name in enumerate(names) if name is None]
+        candidates = {index: form(files[index]) for index in unnamed}
         counts = Counter(name.casefold() for name in [*candidates.values(), *filter(None, names)])
-        for place, name in candidates.items():
+        for index, name in candidates.items():
             if counts[name.casefold()] == 1:
-                names[place] = name
+                names[index] = name
     taken = {name.casefold() for name in names if name}
-    for place, found in enumerate(names):
+    for index, known in enumerate(names):
         number = 2
-        while found is None:
-            name = f"{files[place].stem}-{number}"
+        while known is None:
+            name = f"{files[index].stem}-{number}"
             if name.casefold() not in taken:
                 taken.add(name.casefold())
-                names[place] = found = name
+                names[index] = known = name
             number += 1
     return [name for name in names if name is not None]
 
 
 def _read(named: Sequence[tuple[Path, str]], faults: list[str], advance: Callable[[], None]) -> Iterator[Named]:
-    """Every photo and frame that can be read; what cannot adds a sentence to `faults`."""
+    """Every readable photo and frame; each unreadable file adds a sentence to `faults`."""
     from afanet.inference.find import VIDEOS
     from afanet.inference.video import read_frames
     from afanet.photo import read_photo

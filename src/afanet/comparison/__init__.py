@@ -1,4 +1,4 @@
-"""Runs side by side: did sharing help each task, beyond noise, and for what price?"""
+"""Runs side by side: did sharing help each task, beyond noise, and at what cost?"""
 
 from afanet.comparison.compare import Comparison, compare_runs
 

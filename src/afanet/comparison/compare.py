@@ -1,4 +1,4 @@
-"""What runs side by side say: figures with their spread, and changes against single task with intervals."""
+"""Runs side by side: scores with their spread, and changes against single task with intervals."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from afanet.runs.kept import read_costs
 from afanet.runs.run import Run
 from afanet.tasks import Described
 
-Figures = dict[str, dict[str, float]]
+Scores = dict[str, dict[str, float]]
 Looked = Mapping[str, Mapping[str, ImageScores]]  # by title and task
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one method came to: figures by task and metric, changes against single task, delta_m, costs.
+    """The result of one method: scores by task and metric, changes against single task, delta_m, costs.
 
-    Changes are differences in the metric's own unit, delta_m is in per cent, positive for the better; the row of single
-    task itself has none of them. `left_out` are the metrics, `TASK METRIC`, that its delta_m has no part of.
+    Changes are differences in the metric's own unit. delta_m is in per cent, positive for the better. The row of single
+    task itself has neither. `left_out` are the metrics, as `TASK METRIC`, that are not part of its delta_m.
     """
 
     group: Group
@@ -44,20 +44,20 @@ class Row:
 
     @property
     def title(self) -> str:
-        """The method, with what else sets it apart."""
+        """The method, with whatever else distinguishes it."""
         return self.group.title
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rows by method over the same tasks and the same test split; `notes` say what a reader must know."""
+    """Rows by method, over the same tasks and the same test split; `notes` say what a reader must know."""
 
     tasks: Mapping[str, Described]
     rows: list[Row]
     notes: list[str]
 
     def verdict(self, row: Row, task: str, metric: str) -> str:
-        """`better` or `worse` than single task where the interval leaves out zero, else `same`; empty without one."""
+        """`better` or `worse` than single task if the interval excludes zero, else `same`; empty without one."""
         change = row.changes.get(task, {}).get(metric)
         return "" if change is None else change.verdict(self.tasks[task].higher_is_better[metric])
 
@@ -65,12 +65,12 @@ class Comparison:
 def compare_runs(
     runs: Sequence[Run], tasks: Mapping[str, Described], looked: Looked | None = None, notes: Sequence[str] = ()
 ) -> Comparison:
-    """Put finished runs side by side.
+    """Compare finished runs.
 
-    Intervals are over seeds (Student's, paired) where a method and single task have at least two in common; where there
-    is one, they are over the images in `looked`, the scores of the first run of each title. `notes` are the first that
-    the comparison has.
-    Raises `InputError` for runs that cannot stand side by side, and for one without a score that the others have.
+    Intervals are over seeds (Student's, paired) if a method and single task have at least two in common. With fewer,
+    they are over the images in `looked`, the scores of the first run of each title. The notes of the comparison begin
+    with `notes`.
+    Raises `InputError` for runs that cannot be compared, and for a run without a score that the others have.
     """
     groups = group_runs(runs)
     require_scores(runs, tasks)
@@ -78,10 +78,10 @@ def compare_runs(
     rows = [_row(group, base, tasks, looked or {}) for group in groups]
     notes = list(notes)
     if base is None:
-        notes.append("no run of the method single is among these, so nothing is said against single task")
+        notes.append("no run uses the method single, so nothing is compared with single task")
     counts = {len(group.runs) for group in groups}
     if min(counts) < 3:
-        notes.append("fewer than three seeds: no order between methods follows from these figures")
+        notes.append("fewer than three seeds: these scores do not rank the methods")
     for group in groups:
         if base and group.seeds != base.seeds:
             notes.append(
@@ -93,16 +93,17 @@ def compare_runs(
 
 
 def _row(group: Group, base: Group | None, tasks: Mapping[str, Described], looked: Looked) -> Row:
-    figures = [_figures(run) for run in group.runs]
+    scores_by_run = [_scores(run) for run in group.runs]
     scores = {
-        task: {metric: spread([one[task][metric] for one in figures]) for metric in figures[0][task]} for task in tasks
+        task: {metric: spread([run[task][metric] for run in scores_by_run]) for metric in scores_by_run[0][task]}
+        for task in tasks
     }
     changes: dict[str, dict[str, Change]] = {}
     total: dict[str, Change] = {}
     left_out: list[str] = []
     if base is not None and group is not base:
-        theirs = {run.recipe.seed: _figures(run) for run in base.runs}
-        pairs = [(ours, theirs[seed]) for seed, ours in zip(group.seeds, figures, strict=True) if seed in theirs]
+        theirs = {run.recipe.seed: _scores(run) for run in base.runs}
+        pairs = [(ours, theirs[seed]) for seed, ours in zip(group.seeds, scores_by_run, strict=True) if seed in theirs]
         for task in tasks:
             if len(pairs) < 2 and group.title in looked and base.title in looked:
                 changes[task] = bootstrap_changes(looked[group.title][task], looked[base.title][task])
@@ -115,10 +116,10 @@ def _row(group: Group, base: Group | None, tasks: Mapping[str, Described], looke
     return Row(group, scores, changes, total, left_out, _costs(group))
 
 
-def _total(gains: Sequence[Figures]) -> tuple[dict[str, Change], list[str]]:
+def _total(gains: Sequence[Scores]) -> tuple[dict[str, Change], list[str]]:
     """delta_m over pairs of runs, from the gains of each, and the metrics that it leaves out.
 
-    What is no number in one pair is left out in all, so that every seed's is over the same metrics.
+    A metric that is no number in one pair is left out of all, so that delta_m is over the same metrics for every seed.
     """
     if not gains:
         return {}, []
@@ -129,21 +130,23 @@ def _total(gains: Sequence[Figures]) -> tuple[dict[str, Change], list[str]]:
         if any(math.isnan(pair[task][metric]) for pair in gains)
     ]
     totals = [
-        delta_m({task: {key: g for key, g in found.items() if (task, key) not in out} for task, found in pair.items()})
+        delta_m(
+            {task: {key: g for key, g in of_task.items() if (task, key) not in out} for task, of_task in pair.items()}
+        )
         for pair in gains
     ]
-    changes = {key: paired_change([one[key] for one in totals]) for key in totals[0]}
+    changes = {key: paired_change([total[key] for total in totals]) for key in totals[0]}
     return changes, [f"{task} {metric}" for task, metric in out]
 
 
-def _figures(run: Run) -> Figures:
+def _scores(run: Run) -> Scores:
     return {
         task: {metric: math.nan if value is None else float(value) for metric, value in scores.items()}
         for task, scores in run.scores.items()
     }
 
 
-def _gains(ours: Figures, theirs: Figures, tasks: Mapping[str, Described]) -> Figures:
+def _gains(ours: Scores, theirs: Scores, tasks: Mapping[str, Described]) -> Scores:
     return {
         name: {
             metric: relative_gain(ours[name][metric], theirs[name][metric], better)
@@ -154,7 +157,7 @@ def _gains(ours: Figures, theirs: Figures, tasks: Mapping[str, Described]) -> Fi
 
 
 def _costs(group: Group) -> dict[str, float]:
-    """Parameters and FLOPs, and what was measured side by side, if it was."""
+    """Parameters and FLOPs, and the measured costs, if there are any."""
     results = group.runs[0].results
     costs: dict[str, Any] = {"parameters": results["parameters"], "flops": results["flops"]}
     if group.runs[0].folder.costs.is_file():

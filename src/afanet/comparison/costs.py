@@ -1,4 +1,4 @@
-"""What a training step and an answer cost, each method measured in a process of its own, one after the other."""
+"""The cost of a training step and of a prediction. Each method is measured in its own process, one after the other."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from afanet.training.learner import Learner
 from afanet.training.loaders import train_loader
 
 ROUNDS = 5
-STATUS = Path("/proc/self/status")  # Linux alone has it; elsewhere the peak since the start of the process will do
+STATUS = Path("/proc/self/status")  # only Linux has it; elsewhere the peak is that since the start of the process
 
 
 def measure_costs(groups: Sequence[Group]) -> None:
-    """Measure every group and keep it in `costs.json` of its first run, unless all were measured together before.
+    """Measure every group, and write `costs.json` into the folder of its first run, unless all groups have one.
 
-    All anew or none: figures stand side by side only if they come from one machine in one state.
+    All are measured again, or none: costs are comparable only if they come from one machine in one state.
     """
     if all(group.runs[0].folder.costs.is_file() for group in groups):
         return
@@ -46,10 +46,10 @@ def measure_costs(groups: Sequence[Group]) -> None:
 
 
 def measure(recipe: Recipe) -> dict[str, Any]:
-    """`costs`: median seconds of a training step and of the answer for one image, and the most MiB that training holds.
+    """`costs`: median seconds of a training step and of a prediction for one image, and the peak MiB of training.
 
-    Memory on the CPU is what the process holds beyond what it held before it built the network; on CUDA it is what
-    PyTorch allocated. `measured` says on what.
+    On the CPU, memory is the growth of the process since before it built the network; on CUDA it is what PyTorch
+    allocated. `measured` describes the device and the settings.
     """
     alone = recipe.model_copy(update={"devices": 1, "workers": 0, "two_stage": False, "warm_start": None})
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin, initargs=(trusted(),)) as pool:
@@ -93,7 +93,7 @@ def _answer(fabric: Any, network: nn.Module, image: torch.Tensor, device: torch.
 
 
 def _seconds(work: Callable[[], object], device: torch.device) -> float:
-    """The median of several times, after one that is not counted."""
+    """The median of several times, after a first one that does not count."""
     times = []
     for _ in range(ROUNDS + 1):
         started = perf_counter()
@@ -105,19 +105,19 @@ def _seconds(work: Callable[[], object], device: torch.device) -> float:
 
 
 def held_now(device: torch.device) -> int:
-    """The bytes that are held, from where on the most is counted anew."""
+    """The bytes in use now; the peak is counted from here on."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)
     if STATUS.is_file():
-        with suppress(OSError):  # where the peak cannot be begun anew it is that since the start
+        with suppress(OSError):  # if the peak cannot be reset, it is that since the start
             (STATUS.parent / "clear_refs").write_text("5")
         return _status("VmRSS")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def held_at_most(device: torch.device) -> int:
-    """The most bytes that were held since `held_now` was asked: of the process, or what PyTorch allocated on CUDA."""
+    """The peak of bytes since the call of `held_now`: of the process, or of PyTorch's allocations on CUDA."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return _status("VmHWM") if STATUS.is_file() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

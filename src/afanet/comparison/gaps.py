@@ -1,4 +1,4 @@
-"""Scores that are missing: which run lacks one that others have, and what a comparison says of the rest."""
+"""Missing scores: an error for a run that lacks one that others have, and notes on the rest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from afanet.tasks import Described
 def require_scores(runs: Sequence[Run], tasks: Mapping[str, Described]) -> None:
     """Raise `InputError` for a run without the main metric of a task that another run has on the same test split.
 
-    The labels are the same for all of them, so that the outputs of that run were not finite.
+    The labels are the same for all runs, so the outputs of that run were not finite.
     """
     for name, task in tasks.items():
         scores = [run.score(name, task.main_metric) for run in runs]
@@ -26,7 +26,7 @@ def require_scores(runs: Sequence[Run], tasks: Mapping[str, Described]) -> None:
 
 
 def gap_notes(groups: Sequence[Group], tasks: Mapping[str, Described]) -> list[str]:
-    """A sentence for every task without a score, and for every other metric that is no number in some runs."""
+    """A sentence for each task without a score, and for each other metric that is no number in some runs."""
     notes = []
     runs = [(group, run) for group in groups for run in group.runs]
     for name, task in tasks.items():
@@ -40,8 +40,8 @@ def gap_notes(groups: Sequence[Group], tasks: Mapping[str, Described]) -> list[s
             if len(bare) == len(runs):
                 notes.append(f"{name} {metric} is no number in any run (-): the labels of the test split leave it open")
             elif bare:
-                places = ", ".join(f"{title} seed {seed}" for title, seed in bare)
-                notes.append(f"{name} {metric} is no number in {places}, so that there is no mean of it (-)")
+                where = ", ".join(f"{title} seed {seed}" for title, seed in bare)
+                notes.append(f"{name} {metric} is no number in {where}, so it has no mean (-)")
     return notes
 
 

@@ -1,4 +1,4 @@
-"""Finished runs, grouped by what they have in common but the seed."""
+"""Finished runs, grouped by everything but the seed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROTOCOL = ("data.name", "data.size", "tasks", "select")  # and all of data.opti
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in their seed alone, in the order of the seeds, and a title that says what sets them apart."""
+    """Runs that differ only in their seed, in the order of the seeds, and a title that says what is special to them."""
 
     title: str
     runs: tuple[Run, ...]
@@ -40,10 +40,10 @@ class Group:
 
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:
-    """The runs by method and whatever else differs, single task first, then in the order in which they are met.
+    """The runs by method and whatever else differs, single task first, then in the order of `runs`.
 
-    Raises `InputError` where two runs cannot stand side by side: another data set, split, resolution, selection, other
-    tasks or other content of the files; and for a seed that comes twice.
+    Raises `InputError` for two runs that cannot be compared, since they differ in data set, split, resolution,
+    selection, tasks or content of the files, and for a seed that is there twice.
     """
     for run in runs:
         require_code(run.recipe)
@@ -57,31 +57,31 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
     methods = [same[0].recipe.network.method for same in by_values.values()]
     for title, same in zip(_titles([dict(key) for key in by_values], methods), by_values.values(), strict=True):
         same.sort(key=lambda run: run.recipe.seed)
-        for one, other in pairwise(same):
-            if one.recipe.seed == other.recipe.seed:
-                raise InputError(f"{one.path} and {other.path} are the same run: give one of them")
+        for run, following in pairwise(same):
+            if run.recipe.seed == following.recipe.seed:
+                raise InputError(f"{run.path} and {following.path} are the same run: give one of them")
         groups.append(Group(title, tuple(same)))
     return sorted(groups, key=lambda group: group.title != BASE)
 
 
-def require_comparable(one: Run, other: Run) -> None:
-    """Raise `InputError` where the scores of two runs are of different things."""
-    a, b = (leaves(identified(run.recipe)) for run in (one, other))
+def require_comparable(run: Run, other: Run) -> None:
+    """Raise `InputError` if the scores of two runs do not measure the same."""
+    a, b = (leaves(identified(each.recipe)) for each in (run, other))
     keys = [key for key in a | b if key in PROTOCOL or key.startswith("data.options.")]
     differ: list[tuple[str, Any, Any]] = [(key, a.get(key), b.get(key)) for key in keys if a.get(key) != b.get(key)]
-    contents = [run.results.get("fingerprint") for run in (one, other)]
+    contents = [each.results.get("fingerprint") for each in (run, other)]
     if not differ and contents[0] != contents[1]:
         differ = [("the content of the data", contents[0], contents[1])]
-    for key, first, second in differ:
+    for key, ours, theirs in differ:
         raise InputError(
-            f"{one.path} and {other.path} cannot stand side by side: {key} is {first} in one and {second} in the other"
+            f"{run.path} and {other.path} cannot be compared: {key} is {ours} in the former and {theirs} in the latter"
         )
 
 
 def _titles(keys: Sequence[dict[str, str]], methods: Sequence[str]) -> list[str]:
-    """The method of each, with every value that is not what most have: `afa, guard=2.0`.
+    """The method of each, with every value that differs from the usual one: `afa, guard=2.0`.
 
-    Where single task is there once, it is what the others are compared with, and what it has is usual.
+    If single task is there once, it is the baseline, and its values are the usual ones. Otherwise those of most are.
     """
     names = list(dict.fromkeys(name for key in keys for name in key))
     usual = {name: Counter(key.get(name) for key in keys).most_common(1)[0][0] for name in names}

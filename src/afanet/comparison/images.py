@@ -1,4 +1,4 @@
-"""The figures of single images, from which those of any sample of images follow."""
+"""The scores of single images, from which the scores of any sample of images follow."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ RESAMPLES = 1000
 
 
 class ImageScores:
-    """What every image adds to the metrics of a task.
+    """What each image adds to the metrics of a task.
 
     A metric of a task is a function of sums over images (of pixels, errors, confusions). These sums are kept image by
-    image here, so that the figures of any images, each counted any number of times, are had without predicting again.
+    image here, so the scores of any images, each counted any number of times, need no new prediction.
 
     >>> from afanet.tasks import Classification
     >>> scores = ImageScores(Classification("age", ["young", "old"]))
@@ -66,8 +66,8 @@ class ImageScores:
         return any(state in states for states in self.kept.values())
 
     def compute(self, weights: Tensor | None = None) -> dict[str, float]:
-        """The task's figures over images that count `weights` (images,) times each, once if not given."""
-        found: dict[str, float] = {}
+        """The task's scores over images that count `weights` (images,) times each, once by default."""
+        scores: dict[str, float] = {}
         for name, metric in self.metrics.items():
             metric.reset()
             for state in self.kept[name]:
@@ -75,21 +75,23 @@ class ImageScores:
             metric._update_count = 1
             result = metric.compute()
             values = result if isinstance(result, Mapping) else {name: result}
-            found |= {key: float(value) for key, value in values.items()}
-        return found
+            scores |= {key: float(value) for key, value in values.items()}
+        return scores
 
     def draws(self) -> dict[str, Tensor]:
-        """Every figure over `RESAMPLES` samples of the images with replacement, (RESAMPLES,), kept once computed.
+        """Every score over `RESAMPLES` samples of the images with replacement, (RESAMPLES,), kept once computed.
 
-        Scores of equally many images draw the same ones.
+        Two objects with equally many images draw the same samples.
         """
         if not self._draws:
             generator = torch.Generator().manual_seed(0)
-            found = []
+            scores = []
             for _ in range(RESAMPLES):
                 chosen = torch.randint(len(self), (len(self),), generator=generator)
-                found.append(self.compute(torch.bincount(chosen, minlength=len(self))))
-            self._draws = {name: torch.tensor([one[name] for one in found], dtype=torch.float64) for name in found[0]}
+                scores.append(self.compute(torch.bincount(chosen, minlength=len(self))))
+            self._draws = {
+                name: torch.tensor([drawn[name] for drawn in scores], dtype=torch.float64) for name in scores[0]
+            }
         return self._draws
 
     def _stack(self, name: str, state: str) -> Tensor:
@@ -99,7 +101,7 @@ class ImageScores:
         return self._stacks[name, state]
 
     def each(self, metric: str) -> list[float]:
-        """One figure of every image by itself."""
+        """One score of each image by itself."""
         marks = torch.eye(len(self), dtype=torch.int64)
         return [self.compute(mark)[metric] for mark in marks]
 

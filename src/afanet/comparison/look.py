@@ -1,4 +1,4 @@
-"""A look over a run's test split, image by image."""
+"""One pass over a run's test split, image by image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from afanet.training.loaders import scoring_loader
 
 @dataclass(frozen=True)
 class Look:
-    """One look at the whole test split: `scores` by task, and for tasks that have bins their `binned` errors."""
+    """One pass over the whole test split: `scores` by task, and the `binned` errors of tasks that have bins."""
 
     scores: dict[str, ImageScores]
     binned: dict[str, Tensor]

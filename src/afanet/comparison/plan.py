@@ -1,4 +1,4 @@
-"""Which runs a comparison needs, and the training of those that are not there yet."""
+"""The runs that a comparison needs, and the training of those that are missing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Planned:
 def by_methods(recipe: Recipe, methods: Sequence[str]) -> dict[str, Recipe]:
     """The recipe with each method, by the method's name or, for one in a file, that of its class.
 
-    Raises `InputError` for a method that there is not, or that is named twice.
+    Raises `InputError` for an unknown method, and for one that is named twice.
     """
     if len(set(methods)) < len(methods) or not methods:
         raise InputError(
@@ -46,14 +46,14 @@ def by_methods(recipe: Recipe, methods: Sequence[str]) -> dict[str, Recipe]:
 
 
 def plan(variants: Mapping[str, Recipe], seeds: int, out: Path) -> list[Planned]:
-    """Every variant with each of `seeds` seeds, from its own on: all of one seed, then of the next.
+    """Every variant with `seeds` seeds, beginning with its own: all variants of one seed, then of the next.
 
-    Raises `InputError` for no seed at all, for more than anybody could train, and for a seed beyond the last.
+    Raises `InputError` for fewer than one seed or more than `MOST_SEEDS`, and for a seed beyond the largest.
     """
     if not 1 <= seeds <= MOST_SEEDS:
         raise InputError(f"--seeds is {shown(seeds)}, expected 1 to {MOST_SEEDS}")
-    if (first := max((recipe.seed for recipe in variants.values()), default=0)) + seeds > 2**32:
-        raise InputError(f"there are no {seeds} seeds from {first} on, for the last is {2**32 - 1}: lower --seed")
+    if (least := max((recipe.seed for recipe in variants.values()), default=0)) + seeds > 2**32:
+        raise InputError(f"there are no {seeds} seeds from {least} on, since the largest is {2**32 - 1}: lower --seed")
     return [
         Planned(seeded, RunFolder(path_in(out, f"{name}-seed{seeded.seed}")))
         for number in range(seeds)
@@ -68,10 +68,10 @@ def part(planned: Sequence[Planned], which: str) -> list[Planned]:
     >>> part("abcde", "2/3")
     ['b', 'e']
     """
-    first, slash, last = which.partition("/")
-    if not (slash and _is_count(first) and _is_count(last) and 1 <= int(first) <= int(last)):
-        raise InputError(f"--only is {shown(which)}, expected i/n with i of 1 to n, such as 1/4")
-    return list(planned[int(first) - 1 :: int(last)])
+    index, slash, total = which.partition("/")
+    if not (slash and _is_count(index) and _is_count(total) and 1 <= int(index) <= int(total)):
+        raise InputError(f"--only is {shown(which)}, expected i/n with i from 1 to n, such as 1/4")
+    return list(planned[int(index) - 1 :: int(total)])
 
 
 def _is_count(word: str) -> bool:
@@ -79,9 +79,9 @@ def _is_count(word: str) -> bool:
 
 
 def complete(planned: Sequence[Planned]) -> None:
-    """Train every run that is not finished, from its last checkpoint where it has one.
+    """Train every run that is not finished, from its last checkpoint if it has one.
 
-    Raises `InputError` for a folder that holds a run by another recipe or on other data, before anything is trained.
+    Raises `InputError` before any training for a folder that holds a run of another recipe or on other data.
     """
     content = None
     for run in planned:
@@ -92,8 +92,8 @@ def complete(planned: Sequence[Planned]) -> None:
         then = run.folder.read_recipe()
         if then.precision != run.recipe.precision:
             raise InputError(
-                f"{run.folder.recipe} has precision {then.precision}, and now it is {run.recipe.precision}: give "
-                f"--precision {then.precision}, or compare in another folder with --out"
+                f"{run.folder.recipe} has precision {then.precision}, and this comparison has {run.recipe.precision}: "
+                f"give --precision {then.precision}, or compare in another folder with --out"
             )
         content = content or fingerprint(open_whole(run.recipe), data_cache(run.recipe))
         if results.get("fingerprint") != content:

@@ -1,4 +1,4 @@
-"""How sure a difference is: paired intervals over seeds, or over images where there is one seed."""
+"""How certain a difference is: paired intervals over seeds, or over images if there is one seed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Spread:
-    """Figures of several seeds: their mean and standard deviation (n - 1), which is no number for one of them."""
+    """Scores of several seeds: their mean and standard deviation (n - 1), which is no number for a single seed."""
 
     mean: float
     deviation: float
@@ -27,7 +27,7 @@ class Spread:
 class Change:
     """A difference with its 95 % interval, and what the interval is over: `seeds` or `images`.
 
-    No interval (no numbers) where there is one seed and nobody looked at the images.
+    There is no interval (no numbers) for one seed without scores of single images.
     """
 
     mean: float
@@ -37,11 +37,11 @@ class Change:
 
     @property
     def clear(self) -> bool:
-        """Whether the interval leaves out zero."""
+        """Whether the interval excludes zero."""
         return self.low > 0 or self.high < 0
 
     def verdict(self, higher_is_better: bool) -> str:
-        """`better` or `worse` where the interval leaves out zero, else `same`; empty without an interval.
+        """`better` or `worse` if the interval excludes zero, else `same`; empty without an interval.
 
         >>> Change(-0.2, -0.3, -0.1, "seeds").verdict(higher_is_better=False)
         'better'
@@ -54,7 +54,7 @@ class Change:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Mean and standard deviation of the values, no numbers where one of them is none: no seed is left out silently.
+    """Mean and standard deviation of the values; no numbers if a value is none, so that no seed is left out silently.
 
     >>> spread([1.0, 2.0, 3.0])
     Spread(mean=2.0, deviation=1.0, values=(1.0, 2.0, 3.0))
@@ -67,27 +67,27 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def paired_change(differences: Sequence[float]) -> Change:
-    """The mean of differences, one a seed, with Student's interval: mean ± t(0.975, n - 1) s / sqrt n.
+    """The mean of differences, one for each seed, with Student's interval: mean ± t(0.975, n - 1) s / sqrt n.
 
     >>> change = paired_change([1.0, 2.0, 3.0])
     >>> change.mean, round(change.low, 2), round(change.high, 2), change.clear
     (2.0, -0.48, 4.48, False)
     """
-    found = spread(differences)
-    count = len(found.values)
+    differed = spread(differences)
+    count = len(differed.values)
     if count < 2:
-        return Change(found.mean, math.nan, math.nan, "seeds")
-    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) * found.deviation / math.sqrt(count)
-    return Change(found.mean, found.mean - half, found.mean + half, "seeds")
+        return Change(differed.mean, math.nan, math.nan, "seeds")
+    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) * differed.deviation / math.sqrt(count)
+    return Change(differed.mean, differed.mean - half, differed.mean + half, "seeds")
 
 
 def bootstrap_changes(run: ImageScores, base: ImageScores) -> dict[str, Change]:
-    """For every metric of a task the difference between two runs over the same images, with a bootstrap interval.
+    """For each metric of a task, the difference between two runs over the same images, with a bootstrap interval.
 
-    The images are drawn with replacement a thousand times, the same ones for both; the interval is that between the
-    2.5th and the 97.5th percentile of the differences. It says how far the difference depends on which images
-    were tested, not on the seed of training. Samples of images in which nothing is labelled are left out; a metric
-    that is no number over all images has no difference and no interval.
+    The images are drawn with replacement a thousand times, the same ones for both runs. The interval goes from the
+    2.5th to the 97.5th percentile of the differences. It says how far the difference depends on the test images,
+    not on the seed of training. Samples without a labelled image are left out; a metric that is no number over all
+    images has no difference and no interval.
     """
     ours, theirs = run.compute(), base.compute()
     edges = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)
@@ -102,21 +102,21 @@ def bootstrap_changes(run: ImageScores, base: ImageScores) -> dict[str, Change]:
     return changes
 
 
-def relative_gain(figure: float, base: float, higher_is_better: bool) -> float:
-    """The change against `base` in per cent of it, positive for the better.
+def relative_gain(score: float, base: float, higher_is_better: bool) -> float:
+    """The change against `base` in per cent of it; positive is better.
 
     >>> round(relative_gain(0.42, 0.40, True), 6), round(relative_gain(0.42, 0.40, False), 6)
     (5.0, -5.0)
     """
     if base == 0:
         return math.nan
-    return 100 * (figure - base) / abs(base) * (1 if higher_is_better else -1)
+    return 100 * (score - base) / abs(base) * (1 if higher_is_better else -1)
 
 
 def delta_m(gains: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """From the gains by task and metric: the mean over tasks of each one's mean, and the mean over all metrics.
+    """From the gains by task and metric: the mean over tasks of each task's mean, and the mean over all metrics.
 
-    Gains that are no numbers are left out, which is for the caller to say.
+    Gains that are no numbers are left out; the caller reports them.
 
     >>> delta_m({"a": {"x": 2.0, "y": 4.0}, "b": {"z": -1.0}})
     {'by_task': 1.0, 'by_metric': 1.666...}

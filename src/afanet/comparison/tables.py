@@ -1,4 +1,4 @@
-"""A comparison as a table: for a terminal, in Markdown, LaTeX, CSV and JSON."""
+"""A comparison as a table: for a terminal, and as Markdown, LaTeX, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ COSTS = {
     "memory_mib": ("peak memory, MiB", 1.0),
 }
 DELTAS = {"by_task": "delta_m by task, % ↑", "by_metric": "delta_m by metric, % ↑"}
-LEGEND = "▲ better, ▼ worse than single task beyond the 95 % interval; ≈ cannot be told from it"
+LEGEND = "▲ better, ▼ worse than single task beyond the 95 % interval; ≈ no clear difference"
 
 
 def terminal_table(comparison: Comparison, width: int) -> Table:
-    """A row a metric, a column a method: mean ± standard deviation, and below it the change with its interval.
+    """A row for each metric, a column for each method: mean ± standard deviation, and the change with its interval.
 
-    Where `width` characters do not hold that, a mark says what the interval says.
+    If that does not fit into `width` characters, a mark replaces the interval.
     """
     whole = width >= 40 + 32 * len(comparison.rows)
     table = Table()
@@ -45,19 +45,19 @@ def terminal_table(comparison: Comparison, width: int) -> Table:
         table.add_column(title, no_wrap=True)
     for row in comparison.rows:
         table.add_column(escape(row.title), justify="right")
-    for first, label, cells in lines(comparison):
+    for task, label, cells in lines(comparison):
         texts = []
-        for figure, change, verdict in cells:
-            text = Text(figure)
+        for score, change, verdict in cells:
+            text = Text(score)
             if change:
                 text.append(f"\n{change} {MARKS[verdict]}" if whole else f" {MARKS[verdict]}", STYLES[verdict])
             texts.append(text)
-        table.add_row(escape(first), escape(label), *texts)
+        table.add_row(escape(task), escape(label), *texts)
     return table
 
 
 def lines(comparison: Comparison) -> Iterator[tuple[str, str, list[tuple[str, str, str]]]]:
-    """Every line: the task where it begins, what stands in the line, and for each method figure, change and verdict."""
+    """Every line: the task (in its first line), a label, and for each method the score, its change and the verdict."""
     for name, task in comparison.tasks.items():
         for number, (metric, higher) in enumerate(task.higher_is_better.items()):
             cells = [
@@ -82,7 +82,7 @@ def lines(comparison: Comparison) -> Iterator[tuple[str, str, list[tuple[str, st
 
 
 def show_spread(spread: Spread) -> str:
-    """`0.4127 ± 0.0021`; the mean alone of one seed, a dash for nothing."""
+    """`0.4127 ± 0.0021`; only the mean for one seed, a dash for no score."""
     if math.isnan(spread.mean):
         return "-"
     return f"{spread.mean:.4f}" + ("" if math.isnan(spread.deviation) else f" ± {spread.deviation:.4f}")
@@ -107,13 +107,13 @@ def footnotes(comparison: Comparison) -> list[str]:
     """What a reader of the table must know."""
     changes = [change for row in comparison.rows for task in row.changes.values() for change in task.values()]
     over = {change.over for change in changes if not math.isnan(change.low)}
-    said = {
+    sentences = {
         "seeds": "intervals: Student's t over seeds, paired with single task of the same seed",
         "images": "intervals: bootstrap over the test images, paired; the spread of seeds is not in them",
     }
     seeds = ", ".join(f"{row.title} {len(row.group.runs)}" for row in comparison.rows)
     bases = ", ".join(str(run.folder.path) for row in comparison.rows if row.title == BASE for run in row.group.runs)
-    notes = [f"seeds: {seeds}", *(said[one] for one in sorted(over))]
+    notes = [f"seeds: {seeds}", *(sentences[kind] for kind in sorted(over))]
     notes += [f"{LEGEND}, which is {bases}"] if over else []
     return notes + comparison.notes
 
@@ -122,11 +122,11 @@ def markdown(comparison: Comparison) -> str:
     """A table for a README."""
     titles = [in_markdown(row.title) for row in comparison.rows]
     text = [f"| task | metric | {' | '.join(titles)} |", f"| --- | --- |{' --- |' * len(titles)}"]
-    for first, label, cells in lines(comparison):
+    for task, label, cells in lines(comparison):
         shown = [
-            f"{figure}<br>{change} {MARKS[verdict]}".strip() if change else figure for figure, change, verdict in cells
+            f"{score}<br>{change} {MARKS[verdict]}".strip() if change else score for score, change, verdict in cells
         ]
-        text.append(f"| {in_markdown(first)} | {in_markdown(label)} | {' | '.join(shown)} |")
+        text.append(f"| {in_markdown(task)} | {in_markdown(label)} | {' | '.join(shown)} |")
     return "\n".join([*text, "", *(f"- {in_markdown(note)}" for note in footnotes(comparison))]) + "\n"
 
 
@@ -138,11 +138,11 @@ def latex(comparison: Comparison) -> str:
         r"\toprule",
         " & ".join(["task", "metric", *titles]) + r" \\",
     ]
-    for first, label, cells in lines(comparison):
-        if first:
+    for task, label, cells in lines(comparison):
+        if task:
             text.append(r"\midrule")
-        shown = [in_latex(figure) + VERDICTS[verdict] for figure, _, verdict in cells]
-        text.append(" & ".join([in_latex(first), in_latex(label), *shown]) + r" \\")
+        shown = [in_latex(score) + VERDICTS[verdict] for score, _, verdict in cells]
+        text.append(" & ".join([in_latex(task), in_latex(label), *shown]) + r" \\")
     notes = [f"% {one_line(note)}" for note in footnotes(comparison)]
     return "\n".join([*text, r"\bottomrule", r"\end{tabular}", *notes]) + "\n"
 
@@ -151,7 +151,7 @@ VERDICTS = {"better": r" $\blacktriangle$", "worse": r" $\blacktriangledown$", "
 
 
 def rows_csv(comparison: Comparison) -> str:
-    """One line for each method, task and metric."""
+    """A line for each method, task and metric."""
     stream = io.StringIO()
     names = ["method", "task", "metric", "seeds", "mean", "sd", "change", "low", "high", "over", "verdict"]
     writer = csv.writer(stream, lineterminator="\n")
@@ -180,10 +180,10 @@ def _row(row: Row) -> dict[str, Any]:
         "seeds": row.group.seeds,
         "runs": [str(run.folder.path) for run in row.group.runs],
         "scores": {
-            task: {name: asdict(spread) for name, spread in found.items()} for task, found in row.scores.items()
+            task: {name: asdict(spread) for name, spread in metrics.items()} for task, metrics in row.scores.items()
         },
         "changes": {
-            task: {name: asdict(change) for name, change in found.items()} for task, found in row.changes.items()
+            task: {name: asdict(change) for name, change in metrics.items()} for task, metrics in row.changes.items()
         },
         "delta_m": {name: asdict(change) for name, change in row.delta_m.items()},
         "costs": row.costs,

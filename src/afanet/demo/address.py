@@ -1,4 +1,4 @@
-"""Where the page is served, who can reach it there, and by which names it may be asked for."""
+"""The address at which the page is served, who can reach it, and the names that it answers to."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?")
 
 @dataclass(frozen=True)
 class Address:
-    """The `host` that was asked for, the address in numbers that it stands for, and the names the page answers to."""
+    """The requested `host`, its address in numbers, and the names that the page answers to."""
 
     host: str
     number: str
     names: frozenset[str]
 
     def listen(self, port: int) -> socket.socket:
-        """A socket that listens here; raises `InputError` for an address or a port that cannot be had."""
+        """A socket that listens here; raises `InputError` for an unavailable address or port."""
         family = socket.AF_INET6 if ":" in self.number else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -39,9 +39,9 @@ class Address:
 
 
 def find_address(host: str, public: Sequence[str] | None = None) -> Address:
-    """The address that `host` stands for: this machine's own, or, where `public` is a list of names, one for others.
+    """The address of `host`: one of this machine only or, if `public` is a list of names, one that others reach.
 
-    Raises `InputError` for an empty host, one that is not found, and one that others reach unless `public` says so.
+    Raises `InputError` for an empty host, an unknown one, and one that others reach without `public`.
 
     >>> find_address("0.0.0.0")
     Traceback (most recent call last):
@@ -55,11 +55,12 @@ def find_address(host: str, public: Sequence[str] | None = None) -> Address:
             "or 0.0.0.0 with --public for everybody who can reach it"
         )
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        candidates = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, ValueError) as error:
         raise _unavailable(host, error, "--host") from None
-    *_, place = min(found, key=lambda one: one[0] != socket.AF_INET)  # the one that is bound below, so no other counts
-    number = str(place[0])
+    # `listen` binds only this candidate, so the others do not count
+    *_, endpoint = min(candidates, key=lambda candidate: candidate[0] != socket.AF_INET)
+    number = str(endpoint[0])
     ip = _plain(ip_address(number))
     if public is None and not ip.is_loopback:
         raise InputError(
@@ -75,7 +76,7 @@ def find_address(host: str, public: Sequence[str] | None = None) -> Address:
 
 
 def is_loopback(name: str) -> bool:
-    """Whether it is an address by which a machine reaches only itself, or the name of one.
+    """Whether `name` is an address by which a machine reaches only itself, or the name of such an address.
 
     >>> [is_loopback(name) for name in ("localhost", "127.0.0.1", "[::1]", "::1", "0.0.0.0", "elsewhere.example")]
     [True, True, True, True, False, False]
@@ -85,10 +86,10 @@ def is_loopback(name: str) -> bool:
 
 
 def answers_to(asked: str, arrived: str, names: Collection[str]) -> bool:
-    """Whether a request that came in at the address `arrived` may have `asked` as its Host header.
+    """Whether a request that arrived at the address `arrived` may have `asked` as its Host header.
 
-    A page from elsewhere that gives its own name this machine's address must not pass. So this takes the address that
-    the request came in at, a loopback address's other names, and those in `names`.
+    A page from elsewhere that gives its own name this machine's address must not pass. So this accepts the address at
+    which the request arrived, a loopback address's other names, and those in `names`.
 
     >>> [answers_to(asked, "192.168.1.5", {"box"}) for asked in ("192.168.1.5:80", "Box", "localhost", "evil.example")]
     [True, True, False, False]
@@ -110,9 +111,9 @@ def host_name(asked: str) -> str:
 
 
 def as_ip(text: str) -> IPv4Address | IPv6Address | None:
-    """The address that is written so, in brackets or not; `None` for what is none.
+    """The address in `text`, in brackets or not; `None` if there is none.
 
-    An IPv4 address within an IPv6 one is what it stands for.
+    An IPv6 address that maps an IPv4 one gives the IPv4 address.
 
     >>> as_ip("::ffff:10.0.0.1"), as_ip("box")
     (IPv4Address('10.0.0.1'), None)
@@ -133,7 +134,7 @@ def _names(host: str, ip: IPv4Address | IPv6Address, public: Sequence[str]) -> l
     for name in public:
         if not (NAME.fullmatch(name) or (as_ip(name) and not name.startswith("["))):
             raise InputError(
-                f"--public is given '{name}', expected a name or an address such as box.local or 192.168.1.5, "
+                f"--public has '{name}', expected a name or an address such as box.local or 192.168.1.5, "
                 "without http:// and without a port"
             )
     machine = [socket.gethostname(), f"{socket.gethostname()}.local"] if ip.is_unspecified else []
@@ -141,10 +142,10 @@ def _names(host: str, ip: IPv4Address | IPv6Address, public: Sequence[str]) -> l
 
 
 def _written(name: str) -> str:
-    """The one way in which a name or an address is written here."""
+    """A name or an address in its normal form."""
     return str(as_ip(name) or name.lower())
 
 
-def _unavailable(place: str, error: Exception, flag: str) -> InputError:
+def _unavailable(where: str, error: Exception, flag: str) -> InputError:
     reason = getattr(error, "strerror", None) or str(error)
-    return InputError(f"the page cannot be served at {place} ({reason}): give another {flag}")
+    return InputError(f"the page cannot be served at {where} ({reason}): give another {flag}")

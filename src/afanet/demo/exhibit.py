@@ -1,4 +1,4 @@
-"""A finished run, answering for one photo at a time in the form that the page shows."""
+"""A finished run that answers for one photo at a time, in the form that the page shows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STOPS = 9  # of a colour bar's gradient
 
 
 class Exhibit:
-    """A run's network with a few images of its test split, safe to be asked from several threads."""
+    """A run's network with a few images of its test split; several threads may call it."""
 
     def __init__(self, run: Run) -> None:
         self.data, tasks = _open(run)
@@ -45,15 +45,15 @@ class Exhibit:
         self.layers = list(layers)
         self.readable = any(layer.offers_flow for layer in layers.values())
         self.cuttable = bool(layers) and all(layer.offers_cut for layer in layers.values())
-        self._lock = Lock()  # cutting and recording change the network while it answers
+        self._lock = Lock()  # the network changes while connections are cut or recorded
 
     @property
     def samples(self) -> int:
-        """How many samples there are to pick from; none where the run's data are gone."""
+        """The number of samples; 0 if the run's data are gone."""
         return min(SAMPLES, len(self.data.test)) if self.data else 0
 
     def about(self) -> dict[str, Any]:
-        """What the page shows before there is a photo."""
+        """The content of the page before there is a photo."""
         return {
             "run": self.run.path.name,
             "method": short_name(self.run.recipe.network.method),
@@ -74,29 +74,29 @@ class Exhibit:
         return png(denormalise(self.data.test[index]["image"]))
 
     def answer(self, photo: NDArray[np.uint8], to: int = 0, source: int = 0, layers: int = 0) -> dict[str, Any]:
-        """Each task's prediction for a photo (H, W, 3), and what each took of the others where that has a place.
+        """Each task's prediction for a photo (H, W, 3), and what each takes from the others at layers where tasks meet.
 
-        With `layers` above 0 task `to` gets nothing of task `source` at the last so many layers; then each task also
-        says what that changed. Raises `InputError` for a connection or a number of layers that there is not.
+        With `layers` above 0, task `to` gets nothing of task `source` at the last `layers` layers, and each task also
+        says what that changed. Raises `InputError` for an unknown connection or number of layers.
         """
         if not 0 <= layers <= len(self.layers):
             raise InputError(f"{layers} layers were to be cut, and tasks meet at {len(self.layers)}")
         image = as_input(photo, self.run.recipe.data.size)[None]
-        told: dict[str, Any] = {"size": photo.shape[:2]}
+        answer: dict[str, Any] = {"size": photo.shape[:2]}
         network = self.predictor.network
         with self._lock:
             if not self.layers:
-                return told | {"tasks": self._show(self._logits(image)), "taken": [], "shares": []}
+                return answer | {"tasks": self._show(self._logits(image)), "taken": [], "shares": []}
             with reading(network) as read:
                 whole = self._logits(image)
-            told |= self._borrowed(*read(), image[0])
+            answer |= self._connections(*read(), image[0])
             if not layers:
-                return told | {"tasks": self._show(whole)}
+                return answer | {"tasks": self._show(whole)}
             with ExitStack() as cuts:
                 for layer in self.layers[-layers:]:
                     cuts.enter_context(cut_connection(network, layer, to, source))
                 cut = self._logits(image)
-        return told | {"tasks": self._show(cut, whole)}
+        return answer | {"tasks": self._show(cut, whole)}
 
     def _logits(self, image: Tensor) -> dict[str, Tensor]:
         return {name: logits.float().cpu() for name, logits in self.predictor.answer(image).items()}
@@ -107,20 +107,20 @@ class Exhibit:
             for name, task in self.predictor.tasks.items()
         ]
 
-    def _borrowed(self, gates: Gates, readings: Readings, image: Tensor) -> dict[str, Any]:
+    def _connections(self, gates: Gates, readings: Readings, image: Tensor) -> dict[str, Any]:
         names = list(self.predictor.tasks)
         photo = denormalise(image)
         taken = [
             {
                 "layer": layer,
                 "to": name,
-                "picture": as_url(overlay(photo, 1 - kinds["spatial"][0, place, place, 0].numpy()), "JPEG", 512),
+                "picture": as_url(overlay(photo, 1 - kinds["spatial"][0, number, number, 0].numpy()), "JPEG", 512),
             }
             for layer, kinds in gates.items()
             if "spatial" in kinds
-            for place, name in enumerate(names)
+            for number, name in enumerate(names)
         ]
-        shares = [{"layer": layer, "shares": one.flow[0].tolist()} for layer, one in readings.items()]
+        shares = [{"layer": layer, "shares": of_layer.flow[0].tolist()} for layer, of_layer in readings.items()]
         return {"taken": taken, "shares": shares}
 
 
@@ -165,5 +165,5 @@ def _shown(task: Task, logits: Tensor) -> dict[str, Any]:
     likely: list[list[Any]] = []
     if task.names:
         order = estimate.argsort(descending=True)[:LISTED].tolist()
-        likely = [[task.names[place], estimate[place].item()] for place in order]
+        likely = [[task.names[index], estimate[index].item()] for index in order]
     return {"name": task.name, "words": words, "likely": likely}

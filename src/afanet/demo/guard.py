@@ -1,4 +1,4 @@
-"""What stands between the page and whoever asks: its names, its headers, and a sentence for whatever fails."""
+"""The guard of the page: which names it answers to, its headers, and a sentence for every failure."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ GUARDED = {
 
 
 class Guard:
-    """Answers only what is asked of this machine by a name of its own, and gives every answer `GUARDED`."""
+    """Answers only requests that use a name of this machine, and adds `GUARDED` to every answer."""
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
         self.app, self.names = app, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand on, or refuse; what fails is answered with status 500 and a sentence, and told on the terminal."""
+        """Pass the request on, or refuse it; a failure gives status 500 with a sentence, and a line on the terminal."""
         begun = False
 
         async def guarded(message: Message) -> None:
@@ -57,7 +57,7 @@ class Guard:
 
 
 def refused(sentence: str, status: int, **headers: str) -> JSONResponse:
-    """An answer that says why there is no other."""
+    """An answer that says why the request is refused."""
     return JSONResponse({"error": sentence}, status, headers)
 
 

@@ -25,7 +25,7 @@ async function start() {
   try { about = await (await get("about")).json(); } catch (error) { return say(error.message, true); }
   const names = about.tasks.map(task => task.name);
   const notes = [`${about.run}: ${names.join(", ")}, by the method ${about.method}.`];
-  if (!about.layers.length) notes.push("It has no layer at which tasks take of each other.");
+  if (!about.layers.length) notes.push("It has no layer at which tasks take from each other.");
   if (about.lacking) notes.push(about.lacking);
   if (!about.samples) notes.push("The run's data cannot be read here, so there are no samples.");
   byId("about").textContent = notes.join(" ");
@@ -39,7 +39,7 @@ async function start() {
   for (const name of about.layers) layer.add(new Option(name));
   layer.selectedIndex = about.layers.length - 1;
   names.forEach((to, i) => names.forEach((source, j) => {
-    if (i !== j) connection.add(new Option(`what ${to} takes of ${source}`, `${i} ${j}`));
+    if (i !== j) connection.add(new Option(`what ${to} takes from ${source}`, `${i} ${j}`));
   }));
   cut.max = about.cuttable ? about.layers.length : 0;
   byId("borrowing").hidden = !about.readable && !about.cuttable;
@@ -60,15 +60,15 @@ async function ask() {
   const number = ++asked, [to, source] = (connection.value || "0 0").split(" ");
   const path = `answer?to=${to}&source=${source}&layers=${cut.value}`;
   say("Looking…");
-  let told;
+  let reply;
   try {
-    told = await (await get(path, {method: "POST", body: photo})).json();
+    reply = await (await get(path, {method: "POST", body: photo})).json();
   } catch (error) {
     if (number === asked) { answer.hidden = true; say(error.message, true); }
     return;
   }
   if (number !== asked) return;
-  shown = told;
+  shown = reply;
   say("Done.");
   draw();
 }
@@ -84,7 +84,7 @@ function draw() {
   byId("switch").hidden = !shown.taken.length;
   byId("alike").hidden = shown.taken.length > 0 || !about.readable;
   answer.hidden = false;
-  borrow();
+  showConnections();
   point();
 }
 
@@ -145,37 +145,37 @@ function bars(likely) {
   return list;
 }
 
-function borrow() {
+function showConnections() {
   for (const old of views.querySelectorAll(".taken")) old.remove();
-  const places = Object.fromEntries([...views.children].map(one => [one.dataset.task, one]));
-  for (const one of shown.taken) if (overlay.checked && one.layer === layer.value) {
-    const words = `where ${one.to} took of the others: bright is much`, place = places[one.to];
-    (place.querySelector(".view") ?? place).append(element("img", {className: "taken", src: one.picture, alt: words}));
+  const figures = Object.fromEntries([...views.children].map(made => [made.dataset.task, made]));
+  for (const map of shown.taken) if (overlay.checked && map.layer === layer.value) {
+    const words = `where ${map.to} takes from the others: bright is much`, target = figures[map.to];
+    (target.querySelector(".view") ?? target).append(element("img", {className: "taken", src: map.picture, alt: words}));
   }
-  for (const one of shown.shares) if (one.layer === layer.value) one.shares.forEach((shares, to) => {
+  for (const flow of shown.shares) if (flow.layer === layer.value) flow.shares.forEach((shares, to) => {
     const parts = shares.map((share, source) => `${percent(share)} ${about.tasks[source].name}`);
-    places[about.tasks[to].name].querySelector(".shares").textContent = `At ${one.layer}: ${parts.join(", ")}.`;
+    figures[about.tasks[to].name].querySelector(".shares").textContent = `At ${flow.layer}: ${parts.join(", ")}.`;
   });
   const layers = about.layers.slice(about.layers.length - cut.value);
   byId("cuts").textContent = +cut.value ? `cut at ${layers.join(", ")}` : "not cut";
 }
 
-function move(x, y) { at = [x, y].map(place => Math.min(.9999, Math.max(0, place))); point(); }
+function move(x, y) { at = [x, y].map(value => Math.min(.9999, Math.max(0, value))); point(); }
 
 function read(task, {name, legend}) {
-  const place = Math.floor(at[1] * task.height) * task.width + Math.floor(at[0] * task.width);
-  task.bytes ??= new DataView(Uint8Array.from(atob(task.values), one => one.charCodeAt(0)).buffer);
-  const value = task.bytes.getUint16(2 * place, true);
+  const index = Math.floor(at[1] * task.height) * task.width + Math.floor(at[0] * task.width);
+  task.bytes ??= new DataView(Uint8Array.from(atob(task.values), character => character.charCodeAt(0)).buffer);
+  const value = task.bytes.getUint16(2 * index, true);
   return `${name}: ${task.unit ? `${(value / task.steps).toFixed(2)} ${task.unit}` : legend.names[value]}`;
 }
 
 function point() {
   for (const old of views.querySelectorAll(".point")) old.remove();
   if (!at) return;
-  for (const one of views.querySelectorAll(".view.read")) {
+  for (const target of views.querySelectorAll(".view.read")) {
     const mark = element("div", {className: "point"});
-    [mark.style.left, mark.style.top] = at.map(place => `${100 * place}%`);
-    one.append(mark);
+    [mark.style.left, mark.style.top] = at.map(value => `${100 * value}%`);
+    target.append(mark);
   }
   const words = shown.tasks.flatMap((task, number) => task.values ? [read(task, about.tasks[number])] : []);
   cursor.textContent = words.join(" · ");
@@ -194,8 +194,8 @@ addEventListener("drop", event => {
   take(event.dataTransfer.files);
 });
 addEventListener("paste", event => take(event.clipboardData.files));
-for (const one of [overlay, layer]) one.addEventListener("change", borrow);
+for (const control of [overlay, layer]) control.addEventListener("change", showConnections);
 cut.addEventListener("change", ask);
-cut.addEventListener("input", borrow);
+cut.addEventListener("input", showConnections);
 connection.addEventListener("change", () => +cut.value && ask());
 start();

@@ -1,4 +1,4 @@
-"""How long the page's server waits for those who ask: for a header, for a photo, and for an answer to be read."""
+"""How long the page's server waits for a client: for a header, for a photo, and for an answer to be read."""
 
 from __future__ import annotations
 
@@ -10,24 +10,28 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from afanet.demo.guard import GUARDED
 
-ASKING = 10.0  # seconds for a whole header, and for some of an answer to be read
-STALLED = 10.0  # seconds in which some of a photo must come
+ASKING = 10.0  # seconds for a whole header, and until some of an answer is read
+STALLED = 10.0  # seconds within which some of a photo must arrive
 SLOWEST = 64 * 2**10  # bytes a second, over the whole of a photo
-MOST_UPLOADS = 16  # photos held as files while they wait for their turn: of 20 MiB, 320 MiB
+MOST_UPLOADS = 16  # photos held as files while they wait for their turn: 320 MiB at 20 MiB each
 MOST_OPEN = 200  # connections; a process may have no more than 256 files on some systems
 
 
 class Connection(H11Protocol):
-    """A connection that is cut off when it keeps the server waiting, or is the longest idle of too many."""
+    """A connection that is dropped if it keeps the server waiting, or if it is the longest idle of too many."""
 
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for its first request."""
         super().connection_made(transport)
-        self._watch()
+        self._update_timer()
         if len(self.connections) > MOST_OPEN:
-            idle = {one._timer: one for one in self.connections if isinstance(one, Connection) and one._timer}
+            idle = {
+                connection._timer: connection
+                for connection in self.connections
+                if isinstance(connection, Connection) and connection._timer
+            }
             idle[min(idle, key=asyncio.TimerHandle.when)]._drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -38,15 +42,15 @@ class Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Wait no longer if this is the end of a header."""
         super().data_received(data)
-        self._watch()
+        self._update_timer()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         super().on_response_complete()
-        self._watch()
+        self._update_timer()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, unless it follows an answer."""
+        """Answer a request that is not HTTP, unless an answer has begun."""
         if self.cycle is not None and self.cycle.response_started:
             self.transport.abort()
             return
@@ -56,10 +60,10 @@ class Connection(H11Protocol):
         self.transport.close()
 
     def _awaited(self) -> bool:
-        """Whether it is not the server's turn: it has no whole request, or answers that nobody reads."""
+        """Whether the client is due: the server has no whole request, or its answer is not read."""
         return self.cycle is None or self.cycle.response_complete or self.flow.write_paused
 
-    def _watch(self) -> None:
+    def _update_timer(self) -> None:
         if not self._awaited():
             self._stop()
         elif self._timer is None:
@@ -80,23 +84,23 @@ class Connection(H11Protocol):
         if self._awaited() and not 0 < self.transport.get_write_buffer_size() < unread:
             self._drop()
         else:
-            self._watch()
+            self._update_timer()
 
 
 async def read_body(request: Request, most: int, asked: float) -> bytes:
-    """What was sent, of which hardly more than `most` bytes are ever held; `asked` is when it was announced.
+    """The body of a request, hardly more than `most` bytes of it; `asked` is the time of its header.
 
     Raises `TimeoutError` if it stalls or trickles.
     """
     now = asyncio.get_running_loop().time
     began, content = now(), bytearray()
-    # Who waits for a place can send `HELD` bytes meanwhile, and whoever has not done so is as slow as anybody. What
-    # came is read even when the deadline has passed.
+    # A client that waits for a slot can send `HELD` bytes meanwhile; with fewer, it gets no credit for the wait. Bytes
+    # that have arrived are read even if the deadline has passed.
     async with asyncio.timeout_at(asked + STALLED) as deadline:
         async for part in request.stream():
             content += part
             if len(content) > most:
                 break
-            came = min(now(), began + len(content) / SLOWEST) if len(content) >= HELD else asked
-            deadline.reschedule(came + STALLED)
+            credited = min(now(), began + len(content) / SLOWEST) if len(content) >= HELD else asked
+            deadline.reschedule(credited + STALLED)
     return bytes(content)

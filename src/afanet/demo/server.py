@@ -1,4 +1,4 @@
-"""The page's server: on this machine alone unless told otherwise, and nothing that is sent is kept."""
+"""The page's server: on this machine only by default, and it keeps nothing that is sent."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ STATIC = {
     "/page.js": ("page.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
 }
-LEAVING = 1  # seconds for whoever is still being answered, once the page is ended
+LEAVING = 1  # seconds for answers in progress when the page ends
 
 
 def create_app(exhibit: Exhibit, names: Collection[str] = ()) -> Starlette:
     """The page for `exhibit` as an ASGI application.
 
-    It answers only to the address at which a request comes in, with a loopback address's other names, and to `names`,
-    so that a page from elsewhere that gives itself this machine's address gets nothing.
+    It answers only to the address at which a request arrives, a loopback address's other names, and `names`, so that a
+    page from elsewhere that gives itself this machine's address gets nothing.
     """
-    places = asyncio.Semaphore(MOST_UPLOADS)
+    slots = asyncio.Semaphore(MOST_UPLOADS)
     turn = asyncio.Lock()  # an unpacked photo may be large: one at a time is in memory
 
     async def about(request: Request) -> Response:
@@ -55,11 +55,11 @@ def create_app(exhibit: Exhibit, names: Collection[str] = ()) -> Starlette:
         return exhibit.answer(read_upload(content), **asked)  # in one thread, which then keeps no photo
 
     async def answer(request: Request) -> Response:
-        came = asyncio.get_running_loop().time()
+        arrived = asyncio.get_running_loop().time()
         try:
             asked = {key: _number(key, request.query_params.get(key, "0")) for key in ("to", "source", "layers")}
-            async with places:
-                content = await read_body(request, MOST_BYTES, came)
+            async with slots:
+                content = await read_body(request, MOST_BYTES, arrived)
                 async with turn:
                     return JSONResponse(await run_in_threadpool(look, content, **asked))
         except InputError as error:
@@ -74,7 +74,7 @@ def create_app(exhibit: Exhibit, names: Collection[str] = ()) -> Starlette:
 
 
 def configure(exhibit: Exhibit, names: Collection[str] = ()) -> uvicorn.Config:
-    """How the page is served: patiently, but not with everybody, and silent but for what the page itself says."""
+    """The server's settings: it waits only so long for a client, and prints nothing but the page's own messages."""
     return uvicorn.Config(
         create_app(exhibit, names),
         http=Connection,
@@ -87,7 +87,7 @@ def configure(exhibit: Exhibit, names: Collection[str] = ()) -> uvicorn.Config:
 
 
 def serve(exhibit: Exhibit, address: Address, port: int, ready: Callable[[str], None]) -> None:
-    """Serve the page until interrupted; `ready` is told its address. Raises `InputError` for a port that is taken."""
+    """Serve the page until interrupted; calls `ready` with its address. Raises `InputError` for a taken port."""
     with address.listen(port) as listening:
         shown = f"[{address.host}]" if ":" in address.host else address.host
         ready(f"http://{shown}:{listening.getsockname()[1]}")

@@ -1,4 +1,4 @@
-"""A photo that somebody sent: looked at before it is unpacked, never kept."""
+"""An uploaded photo: checked before it is unpacked, never kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_PIXELS = 32_000_000  # more than most cameras have; unpacking a WebP takes 
 def read_upload(content: bytes) -> NDArray[np.uint8]:
     """The photo in `content`, upright, as (H, W, 3) RGB.
 
-    Raises `InputError` for what is not a photo of a format that `afanet.photo` reads, too large or not whole.
+    Raises `InputError` for a file that is no photo in a format of `afanet.photo`, too large or incomplete.
 
     >>> read_upload(b"MZ")
     Traceback (most recent call last):

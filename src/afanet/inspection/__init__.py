@@ -1,1 +1,1 @@
-"""Who takes what from whom: shares and gates by layer, and what each connection is worth."""
+"""Who takes what from whom: shares and gates by layer, and the worth of each connection."""

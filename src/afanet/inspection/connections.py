@@ -1,4 +1,4 @@
-"""Who borrowed what: gates on single images, and on the test split what each connection carries and is worth."""
+"""Who takes what: gates on single images, and on the test split the share and the worth of each connection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from afanet.progress import Bar
 from afanet.runs.examples import read_test_samples, spread_over
 from afanet.runs.loaded import LoadedNetwork, TaskPredictor
 
-EFFECTS = 400  # changes of a task by a cut that are computed at most; of many connections the strongest are cut
+EFFECTS = 400  # most changes of a task by a cut that are computed; of many connections only the strongest are cut
 
 Gates = dict[str, dict[str, Tensor]]  # by layer and kind
 Connection = tuple[str, int, int]  # layer, to, from; tasks counted from 0
@@ -33,7 +33,7 @@ class Reading:
     """What one layer did with images: `flow` (images, to, from), and `kept` (images, tasks, channels).
 
     The flow is in shares of magnitudes, as `record_flow` reads it. `kept` is the share of its own that a task keeps in
-    each channel, by the gates; None for a layer that has no gates for channels.
+    each channel, by the gates; None for a layer without channel gates.
     """
 
     flow: Tensor
@@ -45,7 +45,7 @@ Readings = dict[str, Reading]  # by layer
 
 @dataclass(frozen=True)
 class Cut:
-    """What it changes if task `to` gets nothing of `source` at `layer`: by task, in its main metric."""
+    """The change of each task's main metric if task `to` gets nothing of `source` at `layer`."""
 
     layer: str
     to: str
@@ -54,10 +54,10 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class Borrowed:
-    """Who borrowed what on `images` of the `total` test images, and what the connections that were cut are worth.
+class Connections:
+    """Shares of connections on `images` of the `total` test images, and the worth of those that were cut.
 
-    `lacking` says in sentences what the layers do not define, and so is not there.
+    `lacking` says in sentences what the layers do not define, so that it is missing here.
     """
 
     images: int
@@ -68,15 +68,15 @@ class Borrowed:
 
 
 def read_photos(files: Sequence[Path], size: tuple[int, int]) -> Tensor:
-    """Images of any size as the network takes them, (B, 3, H, W); raises `InputError` for one that cannot be read."""
+    """Images of any size as the network takes them, (B, 3, H, W); raises `InputError` for an unreadable one."""
     return torch.stack([as_input(read_photo(file), size) for file in files])
 
 
 @contextmanager
 def reading(network: nn.Module) -> Iterator[Callable[[], tuple[Gates, Readings]]]:
-    """Inside this context the function that it gives returns what layers did in the last forward pass, on the CPU.
+    """Yield a function that returns what layers did in the last forward pass within this context, on the CPU.
 
-    Layers that define no gates are left out. Raises `InputError` for a network in which nothing meets.
+    Layers that define no gates are left out. Raises `InputError` for a network without a fusion layer.
     """
     layers = list(fusion_layers(network).values())
     with ExitStack() as recording:
@@ -99,7 +99,7 @@ def _kept(kinds: dict[str, Tensor]) -> Tensor | None:
 
 
 def read_layers(loaded: LoadedNetwork, images: Tensor) -> tuple[Gates, Readings]:
-    """What every layer does with these images; raises `InputError` for a network in which nothing meets."""
+    """What every layer does with these images; raises `InputError` for a network without a fusion layer."""
     with reading(loaded.network) as read:
         loaded.answer(images)
     return read()
@@ -115,13 +115,13 @@ def strongest(readings: Readings, most: int) -> list[Connection]:
     for layer, reading in readings.items():
         mean = reading.flow.mean(0)
         shares |= {(layer, to, source): mean[to, source].item() for to, source in permutations(range(len(mean)), 2)}
-    kept = set(sorted(shares, key=lambda one: -shares[one])[:most])
-    return [one for one in shares if one in kept]
+    kept = set(sorted(shares, key=lambda connection: -shares[connection])[:most])
+    return [connection for connection in shares if connection in kept]
 
 
 def to_cut(layers: Mapping[str, Fusion], readings: Readings, most: int) -> list[Connection]:
     """The connections to cut, up to `most`: those that carry most, then those at layers that define no gates."""
-    known = strongest({layer: one for layer, one in readings.items() if layers[layer].offers_cut}, most)
+    known = strongest({layer: reading for layer, reading in readings.items() if layers[layer].offers_cut}, most)
     unknown = [
         (layer, to, source)
         for layer, fusion in layers.items()
@@ -131,11 +131,11 @@ def to_cut(layers: Mapping[str, Fusion], readings: Readings, most: int) -> list[
     return [*known, *unknown][:most]
 
 
-def borrow(predictor: TaskPredictor, data: Data, limit: int) -> Borrowed:
+def inspect_connections(predictor: TaskPredictor, data: Data, limit: int) -> Connections:
     """Read the layers on up to `limit` test images spread over the split, and cut each connection alone on them.
 
-    Where that would take more than `EFFECTS` changes of tasks, only the connections that carry most are cut. Raises
-    `InputError` for a network in which nothing meets.
+    If that would take more than `EFFECTS` changes of tasks, only the connections that carry most are cut. Raises
+    `InputError` for a network without a fusion layer.
     """
     total, names = len(data.test), list(predictor.tasks)
     chosen = spread_over(total, limit)
@@ -147,10 +147,10 @@ def borrow(predictor: TaskPredictor, data: Data, limit: int) -> Borrowed:
         parts.append(read()[1])
     readings = _join(parts)
     connections = to_cut(fusion_layers(predictor.network), readings, max(1, EFFECTS // len(names)))
-    found = {connection: _no_scores(predictor) for connection in connections}
+    cut_scores = {connection: _no_scores(predictor) for connection in connections}
     with Bar(len(chosen), "cutting connections") as bar:
         for batch in _batches(predictor, data, chosen):
-            for connection, scores in found.items():
+            for connection, scores in cut_scores.items():
                 with cut_connection(predictor.network, *connection):
                     _score(predictor, batch, scores)
             bar.advance(len(batch["id"]))
@@ -164,9 +164,9 @@ def borrow(predictor: TaskPredictor, data: Data, limit: int) -> Borrowed:
                 for name, task in predictor.tasks.items()
             },
         )
-        for (layer, to, source), scores in found.items()
+        for (layer, to, source), scores in cut_scores.items()
     ]
-    return Borrowed(len(chosen), total, readings, cuts, lacking(predictor.network))
+    return Connections(len(chosen), total, readings, cuts, lacking(predictor.network))
 
 
 def _join(parts: Sequence[Readings]) -> Readings:

@@ -1,4 +1,4 @@
-"""One run looked into, with its data or without."""
+"""The inspection of one run, with its data or without."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from afanet.errors import InputError
 from afanet.fusion.inspect import lacking
-from afanet.inspection.connections import Cut, Gates, Readings, borrow, read_layers
+from afanet.inspection.connections import Cut, Gates, Readings, inspect_connections, read_layers
 from afanet.runs.loaded import LoadedNetwork, TaskPredictor
 from afanet.runs.run import Run
 from afanet.runs.setup import open_tasks
@@ -20,7 +20,7 @@ PHOTOS_ALONE = "Shares are of the images below alone, and no connection was cut.
 
 @dataclass(frozen=True)
 class Inspection:
-    """Gates and readings of single photos; readings and cuts, with a note that says on what; the tasks that meet.
+    """The tasks that meet, gates and readings of single photos, and readings and cuts, with a note on their images.
 
     Without photos, their gates and readings are empty.
     """
@@ -34,11 +34,11 @@ class Inspection:
 
 
 def inspect_run(run: Run, photos: Tensor | None, limit: int) -> Inspection:
-    """Look at normalised `photos` (B, 3, H, W), if any, and at up to `limit` test images; with 0 the data stay closed.
+    """Inspect normalised `photos` (B, 3, H, W), if any, and up to `limit` test images; a limit of 0 opens no data.
 
-    Where the data cannot be read, the photos are all there is, and the note says so. Raises `InputError` for a network
-    in which nothing meets, where there are neither photos nor test images to look at, and for a run that kept no
-    description of its tasks and whose data cannot be read.
+    If the data cannot be read, only the photos are inspected, and the note says so. Raises `InputError` for a network
+    without a fusion layer, if there are neither photos nor test images, and for a run that kept no description of its
+    tasks and whose data cannot be read.
     """
     if photos is None and not limit:
         raise InputError("the limit of test images is 0 and there is no photo: give a photo, or a limit above 0")
@@ -58,10 +58,11 @@ def inspect_run(run: Run, photos: Tensor | None, limit: int) -> Inspection:
             if not limit:
                 note = f"{note} {lacking(predictor.network)}".rstrip()
                 return Inspection(tasks, gates, of_photos, of_photos, [], note)
-            found = borrow(predictor, data, limit)
-            note = f"Shares are means over {found.images} of {found.total} test images, on which connections were cut."
-            note = f"{note if found.readings or found.cuts else ''} {found.lacking}".strip()
-            return Inspection(tasks, gates, of_photos, found.readings, found.cuts, note)
+            connections = inspect_connections(predictor, data, limit)
+            on = f"{connections.images} of {connections.total} test images"
+            note = f"Shares are means over {on}, on which connections were cut."
+            note = f"{note if connections.readings or connections.cuts else ''} {connections.lacking}".strip()
+            return Inspection(tasks, gates, of_photos, connections.readings, connections.cuts, note)
     assert photos is not None  # without photos the test images were read, or refused
     loaded = LoadedNetwork(run, described)
     gates, of_photos = read_layers(loaded, photos)

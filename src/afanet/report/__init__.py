@@ -1,4 +1,4 @@
-"""What a run shows for itself: tables and pictures."""
+"""Tables and pictures of a run."""
 
 from afanet.report.pictures import draw_predictions
 from afanet.report.table import metrics_table

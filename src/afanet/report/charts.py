@@ -25,7 +25,7 @@ _numbers = count()
 
 
 def colours(titles: Sequence[str]) -> dict[str, str]:
-    """A colour for each method that stays apart under the common colour deficiencies.
+    """A colour for each method, distinguishable under the common colour deficiencies.
 
     >>> colours(["single", "afa"])
     {'single': '#3f90da', 'afa': '#ffa90e'}
@@ -45,14 +45,14 @@ def as_svg(figure: Figure) -> str:
     svg = svg[svg.index("<svg") :].replace("#000000", "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\s(xmlns:xlink|width|height)="[^"]*(?:pt|xlink)"', "", svg, count=3).replace("xlink:href", "href")
-    # of tags alone: a name may say what it likes
+    # in tags only: a name may contain such text
     return re.sub(r'(<[^<>]*style="[^"<>]*)font: ([\d.]+)px [^;"<>]*', r"\1font-size: \2px", svg)
 
 
 def lines(series: Mapping[str, Line], ink: Mapping[str, str], label: str, x_label: str = "epoch") -> str:
-    """A line a method through the mean of its seeds, within a band from the least to the largest.
+    """A line for each method through the mean of its seeds, in a band from the lowest to the highest.
 
-    It has a gap where a seed has no number, since the mean of the others would be of fewer seeds.
+    A line has a gap where a seed has no number, since the mean of the others would be over fewer seeds.
     """
     figure, axes = new_figure()
     for title, (x, y) in series.items():
@@ -67,12 +67,12 @@ def lines(series: Mapping[str, Line], ink: Mapping[str, str], label: str, x_labe
 
 
 def forest(changes: Mapping[str, Change], ink: Mapping[str, str], label: str) -> str:
-    """A point a method with its interval, and a line at zero."""
+    """A point for each method with its interval, and a line at zero."""
     figure, axes = new_figure(height=0.9 + 0.33 * len(changes))
-    for place, (title, change) in enumerate(changes.items()):
+    for row, (title, change) in enumerate(changes.items()):
         if change.low == change.low:
-            axes.plot([change.low, change.high], [place, place], color=ink[title], lw=3, alpha=0.5)
-        axes.plot(change.mean, place, "o", color=ink[title])
+            axes.plot([change.low, change.high], [row, row], color=ink[title], lw=3, alpha=0.5)
+        axes.plot(change.mean, row, "o", color=ink[title])
     axes.axvline(0, color="black", lw=1)
     axes.set_yticks(range(len(changes)), list(changes))
     axes.set_ylim(len(changes) - 0.5, -0.5)
@@ -81,7 +81,7 @@ def forest(changes: Mapping[str, Change], ink: Mapping[str, str], label: str) ->
 
 
 def scatter(points: Mapping[str, tuple[float, float]], ink: Mapping[str, str], x_label: str, y_label: str) -> str:
-    """A point a method, with a marker of its own: what it costs to the right, what it gains upwards."""
+    """A point for each method, with its own marker: cost to the right, gain upwards."""
     figure, axes = new_figure()
     for marker, (title, (x, y)) in zip(cycle("osD^vP*X"), points.items(), strict=False):
         axes.plot(x, y, marker, color=ink[title], ms=8, label=title)
@@ -93,14 +93,14 @@ def scatter(points: Mapping[str, tuple[float, float]], ink: Mapping[str, str], x
 
 
 def bars(values: Mapping[str, Mapping[str, float]], names: Sequence[str], ink: Mapping[str, str], label: str) -> str:
-    """For each class a bar a method, to the left or right of zero."""
+    """A bar for each method and class, to the left or right of zero."""
     columns = 3
     rows = -(-len(values) // columns)
     figure, axes = new_figure(height=1.0 + 0.2 * rows + 0.14 * len(names) * (len(values) + 1))
     thick = 0.8 / max(1, len(values))
     for number, (title, by_class) in enumerate(values.items()):
-        places = np.arange(len(names)) + (number - (len(values) - 1) / 2) * thick
-        axes.barh(places, [by_class[name] for name in names], height=thick, color=ink[title], label=title)
+        positions = np.arange(len(names)) + (number - (len(values) - 1) / 2) * thick
+        axes.barh(positions, [by_class[name] for name in names], height=thick, color=ink[title], label=title)
     axes.axvline(0, color="black", lw=1)
     axes.set_yticks(range(len(names)), list(names), fontsize=8)
     axes.invert_yaxis()

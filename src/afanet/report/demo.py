@@ -21,8 +21,8 @@ PICTURE = "predictions.png"
 def run_demo(folder: Path) -> dict[str, Run]:
     """Train single-task networks and AFA by the recipe `rooms`, and draw what both predict for held-out scenes.
 
-    An earlier demonstration in `folder` is gone on with, and a finished one is scored again. Raises `InputError` where
-    something else stands there, or a demonstration of another version.
+    It continues an earlier demonstration in `folder`, and scores a finished one again. Raises `InputError` for a folder
+    that holds anything else, or a demonstration of another version.
     """
     if folder.exists() and not (folder / MARK).is_file():
         raise InputError(f"{folder} exists and is no folder of an earlier demo: remove it, or run demo elsewhere")

@@ -1,4 +1,4 @@
-"""Everything that a report shows of networks at work, each loaded once and at most two held at a time."""
+"""What a report shows of networks at work. Each is loaded once, and at most two are in memory at a time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from afanet.comparison.groups import BASE, Group
 from afanet.comparison.look import Look, look
 from afanet.data import Data
 from afanet.fusion.inspect import fusion_layers
-from afanet.inspection.connections import Borrowed, borrow
-from afanet.report.gains import choose, image_figures, image_gains
+from afanet.inspection.connections import Connections, inspect_connections
+from afanet.report.gains import choose, image_gains, image_scores
 from afanet.runs.examples import read_test_samples
 from afanet.runs.loaded import TaskPredictor
 from afanet.tasks import Task
 
-SHOWN, LEAST = 24, 8  # images shown of all methods together, and of each at least
-BORROWED = 32  # test images on which it is read and tried who borrowed what
+SHOWN, LEAST = 24, 8  # images shown for all methods together, and for each at least
+CONNECTION_IMAGES = 32  # test images on which connections are read and cut
 
 Predictions = dict[int, dict[str, Tensor]]  # by the number of the test image and task
 
@@ -27,15 +27,15 @@ Predictions = dict[int, dict[str, Tensor]]  # by the number of the test image an
 class Examined:
     """The first run of a method at work on the test split.
 
-    `gains` on single task are by task, one an image, and none without single task; `predictions` are those for the
-    images that the method is shown with, of single task for those of all methods. `borrowed` is None where tasks meet
-    nowhere.
+    `gains` over single task are by task, one for each image; without single task there are none. `predictions` are for
+    the images that the method is shown with; single task has those of all methods. `connections` is None where tasks
+    meet nowhere.
     """
 
     look: Look
     gains: dict[str, list[float]]
     predictions: Predictions
-    borrowed: Borrowed | None
+    connections: Connections | None
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ def examine(groups: Sequence[Group], data: Data, tasks: dict[str, Task]) -> Exam
         return Examination(data, tasks, {group.title: _examine(group, data, tasks, shown) for group in others})
     base = TaskPredictor(groups[0].runs[0], tasks)
     seen = look(base, data)
-    figures = image_figures(seen.scores, tasks)
+    scores = image_scores(seen.scores, tasks)
     predictions: Predictions = {} if others else _predict(base, data, choose({}, len(data.test), shown))
     methods = {BASE: Examined(seen, {}, predictions, None)}
     for group in others:
-        methods[group.title] = found = _examine(group, data, tasks, shown, figures)
-        predictions |= _predict(base, data, list(found.predictions))
+        methods[group.title] = examined = _examine(group, data, tasks, shown, scores)
+        predictions |= _predict(base, data, list(examined.predictions))
     return Examination(data, tasks, methods)
 
 
@@ -73,12 +73,13 @@ def _examine(
 ) -> Examined:
     predictor = TaskPredictor(group.runs[0], tasks)
     seen = look(predictor, data)
-    gains = image_gains(image_figures(seen.scores, tasks), base, tasks) if base else {}
+    gains = image_gains(image_scores(seen.scores, tasks), base, tasks) if base else {}
     chosen = choose(gains, len(data.test), shown)
-    met = borrow(predictor, data, BORROWED) if fusion_layers(predictor.network) else None
-    return Examined(seen, gains, _predict(predictor, data, chosen), met)
+    meets = bool(fusion_layers(predictor.network))
+    connections = inspect_connections(predictor, data, CONNECTION_IMAGES) if meets else None
+    return Examined(seen, gains, _predict(predictor, data, chosen), connections)
 
 
 def _predict(predictor: TaskPredictor, data: Data, chosen: Sequence[int]) -> Predictions:
-    found = predictor.predict(read_test_samples(data, predictor.tasks, chosen)["image"])
-    return {index: {name: found[name][place] for name in found} for place, index in enumerate(chosen)}
+    predictions = predictor.predict(read_test_samples(data, predictor.tasks, chosen)["image"])
+    return {index: {name: batch[row] for name, batch in predictions.items()} for row, index in enumerate(chosen)}

@@ -1,4 +1,4 @@
-"""Drawings of who borrowed what: flows between tasks, and what each channel keeps."""
+"""Drawings of who takes what: flows between tasks, and what each channel keeps."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from afanet.report.charts import as_svg, colours, ink_on, new_figure
 
-MANY = 4  # tasks; of more the flow is a map of cells, and their profiles are one
+MANY = 4  # tasks; for more, the flow is a map of cells, and all tasks share one profile
 NODE = 0.3  # radius
 LONGEST = 14  # characters of a name beside a ring or a row of cells
-WIDEST = 24  # points of an arrow that carries all
-WORDS = 12  # tasks of which cells hold their shares in per cent
+WIDEST = 24  # points of an arrow that carries everything
+WORDS = 12  # most tasks for which cells show their shares in per cent
 
 Array = NDArray[np.float64]
 
@@ -25,9 +25,10 @@ Array = NDArray[np.float64]
 def flow_drawing(shares: Array, names: Sequence[str], label: str) -> str:
     """An SVG of a layer's flow, from the shares (to, from) whose rows sum to one.
 
-    A task is a ring, filled as far as it consists of its own features, with an arrow of its colour to every other one,
-    as wide as what that one takes of it, and between two tasks with the share in words. More than `MANY` tasks are a
-    map with a row for each task and a column for each source; up to `WORDS` of them with the shares in per cent.
+    A task is a ring, filled to the share of its own features that it keeps. An arrow of its colour goes to every other
+    task, as wide as the share that the other takes; for two tasks the share is written beside it. More than `MANY`
+    tasks are a map with a row for each task and a column for each source, up to `WORDS` of them with the shares in per
+    cent.
 
     >>> flow_drawing(np.array([[0.9, 0.1], [0.4, 0.6]]), ["age", "gender"], "layer4")[:4]
     '<svg'
@@ -36,14 +37,14 @@ def flow_drawing(shares: Array, names: Sequence[str], label: str) -> str:
 
 
 def profile_drawing(kept: Mapping[str, Array], label: str) -> str:
-    """An SVG of sorted channel gates (images, channels) by task: the mean over images, within a band of them all."""
+    """An SVG of sorted channel gates (images, channels) by task: the mean over images, in a band over all of them."""
     figure, axes = new_figure(2.9, 1.9)
     ink = colours(list(kept))
     for title, gates in together(kept, np.concatenate).items():
-        places, ordered = np.arange(gates.shape[1]), np.sort(gates, 1)
+        channels, ordered = np.arange(gates.shape[1]), np.sort(gates, 1)
         colour = ink.get(title, next(iter(ink.values())))
-        axes.plot(places, ordered.mean(0), color=colour, label=title)
-        axes.fill_between(places, ordered.min(0), ordered.max(0), color=colour, alpha=0.2, lw=0)
+        axes.plot(channels, ordered.mean(0), color=colour, label=title)
+        axes.fill_between(channels, ordered.min(0), ordered.max(0), color=colour, alpha=0.2, lw=0)
     axes.set_ylim(0, 1)
     axes.set_xlabel("channel, sorted")
     axes.set_title(f"{label}: share kept", fontsize=10)
@@ -52,15 +53,15 @@ def profile_drawing(kept: Mapping[str, Array], label: str) -> str:
 
 
 def together(values: Mapping[str, Array], join: Callable[[list[Array]], Array]) -> dict[str, Array]:
-    """Arrays by task; one of `every task` where all are equal, and one that `join` makes of more than `MANY`.
+    """Arrays by task; a single one for `every task` where all are equal, and one made by `join` for more than `MANY`.
 
-    >>> {title: len(found) for title, found in together({"a": np.zeros(2), "b": np.zeros(2)}, np.concatenate).items()}
+    >>> {title: len(array) for title, array in together({"a": np.zeros(2), "b": np.zeros(2)}, np.concatenate).items()}
     {'every task': 2}
     >>> list(together({"a": np.zeros(2), "b": np.ones(2)}, np.concatenate))
     ['a', 'b']
     """
     first, *rest = values.values()
-    if all(np.array_equal(first, other) for other in rest):
+    if all(np.array_equal(first, array) for array in rest):
         return {"every task": first}
     return {"all tasks together": join([first, *rest])} if len(values) > MANY else dict(values)
 
@@ -74,13 +75,13 @@ def _arrows(shares: Array, names: Sequence[str], label: str) -> str:
     figure, axes = new_figure(*((2.7, 1.4) if tasks == 2 else (3.2, 2.5)))
     start = np.pi if tasks == 2 else np.pi / 2
     angles = start - 2 * np.pi * np.arange(tasks) / tasks
-    places = np.stack([np.cos(angles), np.sin(angles)], 1)
+    centres = np.stack([np.cos(angles), np.sin(angles)], 1)
     for to in range(tasks):
         for source in range(tasks):
             if to != source and shares[to, source] > 0:
-                _arrow(axes, places[source], places[to], shares[to, source], ink[names[source]], tasks == 2)
+                _arrow(axes, centres[source], centres[to], shares[to, source], ink[names[source]], tasks == 2)
     for number, name in enumerate(names):
-        x, y = places[number]
+        x, y = centres[number]
         axes.add_patch(Wedge((x, y), NODE, 0, 360, width=0.09, color="#8888884d", lw=0))
         axes.add_patch(Wedge((x, y), NODE, 90 - 360 * shares[number, number], 90, width=0.09, color=ink[name], lw=0))
         axes.text(x, y, f"{shares[number, number]:.0%}", ha="center", va="center", fontsize=8)
@@ -99,23 +100,23 @@ def _arrows(shares: Array, names: Sequence[str], label: str) -> str:
 
 
 def _arrow(axes: Axes, start: Array, end: Array, share: float, colour: str, labelled: bool) -> None:
-    """An arrow that keeps to the left of the straight way, so that the one back has room."""
+    """An arrow to the left of the straight line, so that the arrow back has room."""
     along = (end - start) / np.linalg.norm(end - start)
     left = np.array([-along[1], along[0]])
-    one, other = (at + (NODE + 0.04) * (way * along + 0.45 * left) for at, way in ((start, 1), (end, -1)))
+    tail, head = (at + (NODE + 0.04) * (way * along + 0.45 * left) for at, way in ((start, 1), (end, -1)))
     width = max(0.6, WIDEST * share)
     style = f"simple,tail_width={width},head_width={width + 6},head_length=7"
     curve = "arc3,rad=-0.12"
     axes.add_patch(
-        FancyArrowPatch(tuple(one), tuple(other), arrowstyle=style, connectionstyle=curve, color=colour, lw=0)
+        FancyArrowPatch(tuple(tail), tuple(head), arrowstyle=style, connectionstyle=curve, color=colour, lw=0)
     )
     if labelled:
-        x, y = (one + other) / 2 + 0.28 * left
+        x, y = (tail + head) / 2 + 0.28 * left
         axes.text(x, y, f"{share:.1%}", ha="center", va="center", fontsize=8)
 
 
 def _cells(shares: Array, names: Sequence[str], label: str) -> str:
-    """A map of what each task (row) takes of each other one (column), up to the most that any takes."""
+    """A map of the share that each task (row) takes from each other one (column), up to the largest of them."""
     tasks = len(names)
     side = min(4.6, 1.5 + 0.38 * tasks)
     figure, axes = new_figure(side + (0.1 if tasks <= WORDS else 0.6), side)

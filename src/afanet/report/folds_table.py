@@ -1,4 +1,4 @@
-"""What Adience's fold files say, as a table on a terminal."""
+"""The content of Adience's fold files, as a table on a terminal."""
 
 from __future__ import annotations
 

@@ -11,16 +11,16 @@ import numpy as np
 from afanet.comparison.images import ImageScores
 from afanet.tasks import Task
 
-Figures = Mapping[str, Sequence[float]]  # by task a figure of every image
+Scores = Mapping[str, Sequence[float]]  # by task, a score for each image
 
 
-def image_figures(scores: Mapping[str, ImageScores], tasks: Mapping[str, Task]) -> dict[str, list[float]]:
-    """By task the main metric of every image by itself."""
+def image_scores(scores: Mapping[str, ImageScores], tasks: Mapping[str, Task]) -> dict[str, list[float]]:
+    """The main metric of each image by itself, by task."""
     return {name: scores[name].each(task.main_metric) for name, task in tasks.items()}
 
 
-def image_gains(ours: Figures, theirs: Figures, tasks: Mapping[str, Task]) -> dict[str, list[float]]:
-    """By task what each image gained on other figures of the main metric, positive for the better.
+def image_gains(ours: Scores, theirs: Scores, tasks: Mapping[str, Task]) -> dict[str, list[float]]:
+    """The gain of each image over other scores of the main metric, by task; positive is better.
 
     >>> from afanet.tasks import Depth
     >>> image_gains({"depth": [1.0, 2.0]}, {"depth": [1.5, 1.5]}, {"depth": Depth()})  # an error: less is better
@@ -29,12 +29,12 @@ def image_gains(ours: Figures, theirs: Figures, tasks: Mapping[str, Task]) -> di
     gains = {}
     for name, task in tasks.items():
         sign = 1 if task.higher_is_better[task.main_metric] else -1
-        gains[name] = [sign * (one - other) for one, other in zip(ours[name], theirs[name], strict=True)]
+        gains[name] = [sign * (our - their) for our, their in zip(ours[name], theirs[name], strict=True)]
     return gains
 
 
-def choose(gains: Figures, images: int, shown: int) -> list[int]:
-    """The numbers of `shown` images: in turn what helped and what hurt most by task; evenly without gains.
+def choose(gains: Scores, images: int, shown: int) -> list[int]:
+    """The numbers of `shown` images: in turn those that each task gained and lost most on; evenly spread without gains.
 
     >>> choose({"depth": [0.1, -0.5, 0.4, 0.0]}, images=4, shown=2)
     [2, 1]

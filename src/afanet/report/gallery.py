@@ -19,28 +19,34 @@ from afanet.tasks import DenseTask, PooledTask, Task
 
 
 def gallery(examination: Examination) -> list[dict[str, Any]]:
-    """For each image that a method is shown with: its pictures as data URLs, words for its pooled tasks, its gains.
+    """Each image that a method is shown with: its pictures as data URLs, the words of its pooled tasks, its gains.
 
-    `methods` are those that are shown with it.
+    `methods` are the methods shown with it.
     """
     methods = examination.methods
     shown = []
-    for index in sorted({index for one in methods.values() for index in one.predictions}):
+    for index in sorted({index for examined in methods.values() for index in examined.predictions}):
         sample = read_test_samples(examination.data, examination.tasks, [index])
-        found = {title: one.predictions[index] for title, one in methods.items() if index in one.predictions}
+        predictions = {
+            title: examined.predictions[index] for title, examined in methods.items() if index in examined.predictions
+        }
         photo = denormalise(sample["image"][0])
         shown.append(
             {
                 "id": sample["id"][0],
                 "photo": as_url(photo, "JPEG"),
-                "methods": list(found),
+                "methods": list(predictions),
                 "tasks": {
-                    name: _shown(task, sample["targets"][name][0], {title: one[name] for title, one in found.items()})
+                    name: _shown(
+                        task,
+                        sample["targets"][name][0],
+                        {title: values[name] for title, values in predictions.items()},
+                    )
                     for name, task in examination.tasks.items()
                 },
                 "gains": {
                     title: {name: _rounded(gains[index]) for name, gains in methods[title].gains.items()}
-                    for title in found
+                    for title in predictions
                 },
             }
         )

@@ -1,4 +1,4 @@
-"""The page of one run: who borrowed what on the test split, and where in single photos."""
+"""The page of one run: who takes what on the test split, and where in single photos."""
 
 from __future__ import annotations
 
@@ -13,43 +13,47 @@ from torch import Tensor
 
 from afanet.data.transforms import denormalise
 from afanet.inspection.inspect_run import Inspection
-from afanet.report.borrowed import section
+from afanet.report.connections import section
 from afanet.report.flows import flow_drawing, together
 from afanet.report.pictures import as_url
 from afanet.report.template import render
 
 
-def inspect_page(title: str, ids: Sequence[str], images: Tensor | None, found: Inspection) -> str:
+def inspect_page(title: str, ids: Sequence[str], images: Tensor | None, inspection: Inspection) -> str:
     """One HTML file: flows, profiles and cuts of an inspection, and for each photo maps of what was taken where.
 
-    Photos are `images` (B, 3, H, W), normalised, with their `ids`, in the order in which they were inspected; None
-    where there were none.
+    Photos are `images` (B, 3, H, W), normalised, with their `ids`, in the order of the inspection; None for no photos.
     """
     pairs = zip(ids, images, strict=True) if images is not None else ()
-    photos = [_photo(place, image, found) | {"id": name} for place, (name, image) in enumerate(pairs)]
-    drawn = section(found.readings, found.cuts, found.tasks)
-    return render("inspect_page.html", title=title, note=found.note, found=drawn, photos=photos)
+    photos = [_photo(index, image, inspection) | {"id": name} for index, (name, image) in enumerate(pairs)]
+    return render(
+        "inspect_page.html",
+        title=title,
+        note=inspection.note,
+        section=section(inspection.readings, inspection.cuts, inspection.tasks),
+        photos=photos,
+    )
 
 
-def _photo(place: int, image: Tensor, found: Inspection) -> dict[str, Any]:
-    """A photo, a map for each layer and task (one where all tasks share it), and its flows where they are its own."""
+def _photo(index: int, image: Tensor, inspection: Inspection) -> dict[str, Any]:
+    """A photo, a map for each layer and task (one if all tasks share it), and its flows unless they equal the mean."""
     photo = denormalise(image)
-    names = list(found.tasks)
+    names = list(inspection.tasks)
     maps = []
-    for layer, kinds in found.gates.items():
+    for layer, kinds in inspection.gates.items():
         if "spatial" in kinds:
-            own = {name: kinds["spatial"][place, number, number, 0].numpy() for number, name in enumerate(names)}
+            own = {name: kinds["spatial"][index, number, number, 0].numpy() for number, name in enumerate(names)}
             for task, kept in together(own, lambda maps: np.mean(maps, 0)).items():
                 maps.append((layer, task, as_url(overlay(photo, 1 - kept), "JPEG")))
     flows = []
-    for layer, one in found.photos.items():
-        if not one.flow[place].allclose(found.readings[layer].flow.mean(0), atol=1e-6):
-            flows.append(flow_drawing(one.flow[place].double().numpy(), names, layer))
-    return {"photo": as_url(photo, "JPEG"), "maps": maps, "flows": flows}
+    for layer, reading in inspection.photos.items():
+        if not reading.flow[index].allclose(inspection.readings[layer].flow.mean(0), atol=1e-6):
+            flows.append(flow_drawing(reading.flow[index].double().numpy(), names, layer))
+    return {"picture": as_url(photo, "JPEG"), "maps": maps, "flows": flows}
 
 
 def overlay(photo: NDArray[np.uint8], taken: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """The photo (H, W, 3) in grey under what was taken of others there, 0 to 1 on any grid: dark is nothing.
+    """The photo (H, W, 3) in grey under the share taken from other tasks, 0 to 1 on any grid: dark is nothing.
 
     >>> overlay(np.zeros((2, 2, 3), np.uint8), np.zeros((1, 1), np.float32))[0, 0].tolist()
     [44, 0, 54]

@@ -1,4 +1,4 @@
-"""The report: one HTML file that opens from disk and says in ten seconds whether sharing helped."""
+"""The report: one HTML file that opens from disk and shows in ten seconds whether sharing helped."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from afanet.errors import InputError
 from afanet.files import read_text
 from afanet.recipe.load import dump_recipe
 from afanet.report import charts
-from afanet.report.borrowed import section
+from afanet.report.connections import section
 from afanet.report.examine import Examination
 from afanet.report.flows import MANY
 from afanet.report.gallery import gallery
 from afanet.report.template import render
 from afanet.tasks import ColourBar, DenseTask, Swatches, Task
 
-Line = tuple[str, str, list[tuple[str, str, str]]]  # as `tables.lines` has it
+Line = tuple[str, str, list[tuple[str, str, str]]]  # as `tables.lines` yields it
 
 
 def report_page(comparison: Comparison, examination: Examination | None = None) -> str:
-    """The page of a comparison; pictures, details and flows are those of an examination of its methods."""
+    """The page of a comparison, with pictures, details and flows from an examination of its methods."""
     ink = charts.colours([row.title for row in comparison.rows])
     shown = examination.methods if examination else {}
-    lines, folded = _figures(comparison)
+    lines, folded = _score_lines(comparison)
     return render(
         "report_page.html",
         title=comparison.rows[0].group.recipe.name,
@@ -49,23 +49,23 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
         notes=tables.footnotes(comparison),
         summary=_summary(comparison, ink),
         curves=_curves(comparison, ink),
-        details=_details(examination.tasks, {title: one.look for title, one in shown.items()}, ink)
+        details=_details(examination.tasks, {title: examined.look for title, examined in shown.items()}, ink)
         if examination
         else [],
-        # "<" cannot end a script that has none
+        # without "<", the text cannot end the script
         gallery=json.dumps(gallery(examination)).replace("<", "\\u003c") if examination else "",
-        sorts=any(one.gains for one in shown.values()),
+        sorts=any(examined.gains for examined in shown.values()),
         legends=_legends(examination.tasks) if examination else [],
-        borrowings=[
+        connections=[
             (
                 title,
-                one.borrowed.images,
-                one.borrowed.total,
-                one.borrowed.lacking,
-                section(one.borrowed.readings, one.borrowed.cuts, comparison.tasks),
+                examined.connections.images,
+                examined.connections.total,
+                examined.connections.lacking,
+                section(examined.connections.readings, examined.connections.cuts, comparison.tasks),
             )
-            for title, one in shown.items()
-            if one.borrowed
+            for title, examined in shown.items()
+            if examined.connections
         ],
         base=BASE,
         recipes=[
@@ -74,16 +74,16 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
     )
 
 
-def _figures(comparison: Comparison) -> tuple[list[Line], list[tuple[str, list[Line], Counter[str]]]]:
-    """The rows of the table; of more than `MANY` tasks each one's first, and by task the others with their verdicts."""
+def _score_lines(comparison: Comparison) -> tuple[list[Line], list[tuple[str, list[Line], Counter[str]]]]:
+    """The rows of the table; for more than `MANY` tasks, the first of each, and the others by task with verdicts."""
     rest = list(tables.lines(comparison))
     if len(comparison.tasks) <= MANY:
         return rest, []
     shown, folded = [], []
     for name, task in comparison.tasks.items():
         count = len(task.higher_is_better)
-        (first, *others), rest = rest[:count], rest[count:]
-        shown.append(first)
+        (main, *others), rest = rest[:count], rest[count:]
+        shown.append(main)
         if others:
             others[0] = name, *others[0][1:]
             folded.append((name, others, Counter(verdict for _, _, cells in others for *_, verdict in cells)))
@@ -91,12 +91,12 @@ def _figures(comparison: Comparison) -> tuple[list[Line], list[tuple[str, list[L
 
 
 def _verdict(comparison: Comparison, row: Row) -> dict[str, Any]:
-    """Per method: in how many figures it is better, worse, and cannot be told apart, and its delta_m."""
-    found = [comparison.verdict(row, task, metric) for task, metrics in row.scores.items() for metric in metrics]
+    """For a method: the number of metrics that are better, worse and alike, and its delta_m."""
+    verdicts = [comparison.verdict(row, task, metric) for task, metrics in row.scores.items() for metric in metrics]
     delta = row.delta_m.get("by_task")
     return {
         "title": row.title,
-        "counts": {verdict: found.count(verdict) for verdict in ("better", "same", "worse")},
+        "counts": {verdict: verdicts.count(verdict) for verdict in ("better", "same", "worse")},
         "delta": tables.show_delta(delta),
         "interval": delta is not None and not math.isnan(delta.low),
         "sure": delta is not None and delta.clear,
@@ -120,16 +120,16 @@ def _summary(comparison: Comparison, ink: Mapping[str, str]) -> list[str]:
 def _curves(comparison: Comparison, ink: Mapping[str, str]) -> list[str]:
     """Losses, gradient cosines and guard rates by epoch, a chart for each such column of the runs' logs."""
     logs = {row.title: [_log(run.folder.log) for run in row.group.runs] for row in comparison.rows}
-    columns = dict.fromkeys(column for found in logs.values() for column in found[0])
+    columns = dict.fromkeys(column for runs in logs.values() for column in runs[0])
     drawn = []
     for column in columns:
         if not column.startswith(("loss/", "validation/", "cosine/", "guard/")):
             continue
         series: dict[str, charts.Line] = {}
-        for title, found in logs.items():
-            if all(column in log for log in found):
-                epochs = min(len(log[column]) for log in found)
-                series[title] = (found[0]["epoch"][:epochs], np.array([log[column][:epochs] for log in found]))
+        for title, runs in logs.items():
+            if all(column in log for log in runs):
+                epochs = min(len(log[column]) for log in runs)
+                series[title] = (runs[0]["epoch"][:epochs], np.array([log[column][:epochs] for log in runs]))
         if series:
             drawn.append(charts.lines(series, ink, column.replace("/", " ")))
     return drawn
@@ -150,8 +150,8 @@ def _log(file: Path) -> dict[str, list[float]]:
 def _details(
     tasks: Mapping[str, Task], looks: Mapping[str, Look], ink: Mapping[str, str]
 ) -> list[tuple[str, list[str]]]:
-    """By task: error by distance, change of each class, confusions of every method."""
-    found = []
+    """By task: the error by distance, the change of each class, and the confusion matrix of each method."""
+    details = []
     for name, task in tasks.items():
         drawn = []
         if isinstance(task, DenseTask) and (bins := task.bins):
@@ -165,7 +165,7 @@ def _details(
         if task.names and all(seen.scores[name].has("confmat") for seen in looks.values()):
             matrices = {title: seen.scores[name].sums("confmat").double().numpy() for title, seen in looks.items()}
             if any(matrix.ndim != 2 for matrix in matrices.values()):
-                continue  # several labels have a small one each, which says no more than their figures
+                continue  # each of several labels has a small matrix, which says no more than its scores
             if BASE in matrices and len(matrices) > 1:
                 ious = {title: _ious(matrix) for title, matrix in matrices.items()}
                 moved = {
@@ -176,8 +176,8 @@ def _details(
                 drawn.append(charts.bars(moved, task.names, ink, "change of IoU against single, points"))
             drawn += [charts.confusion(matrix, task.names, title) for title, matrix in matrices.items()]
         if drawn:
-            found.append((name, drawn))
-    return found
+            details.append((name, drawn))
+    return details
 
 
 def _ious(confusion: NDArray[np.float64]) -> NDArray[np.float64]:

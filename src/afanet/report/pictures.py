@@ -22,7 +22,7 @@ from afanet.files import write_whole
 from afanet.tasks import ColourBar, DenseTask, Legend, PooledTask, Swatches, Task
 
 CELL = 2.3  # width of one picture, inches
-TALLEST = 4  # of a picture's place, in its widths
+TALLEST = 4  # height of a picture's cell at most, in widths
 
 
 def draw_predictions(
@@ -30,8 +30,8 @@ def draw_predictions(
 ) -> None:
     """Write a PNG with a row for each sample: the image, then for each task the truth and what each run predicts.
 
-    `runs` maps a title, such as the method, to the predictions by task, `(B, ...)` each. Tasks for whole images stand
-    in words under the image; without any other task the samples stand in one row.
+    `runs` maps a title, such as the method, to the predictions by task, `(B, ...)` each. Tasks for whole images
+    are written in words under the image; without any other task, the samples are in one row.
     """
     dense = [task for task in tasks.values() if isinstance(task, DenseTask)]
     pooled = [task for task in tasks.values() if isinstance(task, PooledTask)]
@@ -82,11 +82,11 @@ def as_url(pixels: NDArray[np.uint8], form: str, longest: int = 224) -> str:
 def _words(
     tasks: Sequence[PooledTask], targets: Mapping[str, Tensor], runs: Mapping[str, Mapping[str, Tensor]], sample: int
 ) -> str:
-    said = {
+    captions = {
         title: ", ".join(task.caption(values[task.name][sample]) for task in tasks)
         for title, values in {"truth": targets, **runs}.items()
     }
-    return "\n".join(f"{title}: {words}" for title, words in said.items() if tasks)
+    return "\n".join(f"{title}: {words}" for title, words in captions.items() if tasks)
 
 
 def _bare(axes: Axes) -> None:

@@ -1,4 +1,4 @@
-"""What a check of a data set found, as one HTML file with pictures that opens from disk."""
+"""The result of a data check, as one HTML file with pictures that opens from disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST = 320  # pixels of a picture's longer side
 
 
 def survey_page(survey: Survey, data: Data | None = None) -> str:
-    """The page: errors, warnings, figures, and a few samples of each split of `data` with their labels drawn."""
+    """The page: errors, warnings, counts, and a few samples of each split of `data` with their labels drawn."""
     template = resources.files("afanet.report").joinpath("survey_page.html").read_text(encoding="utf-8")
     gallery = {name: _samples(split, data.tasks) for name, split in data.splits.items()} if data else {}
     tasks = list(next(iter(survey.splits.values()))["tasks"])
@@ -33,7 +33,7 @@ def _samples(split: Split, tasks: dict[str, Task]) -> list[dict[str, Any]]:
         try:
             sample = split.read(split.items[index])
         except InputError:
-            continue  # it stands among the errors
+            continue  # it is among the errors
         shown.append(_sample(sample, tasks))
     return shown
 

@@ -1,4 +1,4 @@
-"""What a check of a data set found, as tables on a terminal."""
+"""The result of a data check, as tables on a terminal."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from rich.table import Table
 
 from afanet.data.checks.survey import Survey
 
-WIDEST, NARROW = 20, 8  # characters of the longest bar, and where there are three splits, so that 80 columns hold them
-BESIDE = 6  # tasks that are columns of the splits' table; more have a row each in a table of their own
+WIDEST, NARROW = 20, 8  # characters of the longest bar; with three splits, so that the table fits into 80 columns
+BESIDE = 6  # most tasks that are columns of the splits' table; more are rows of a table of their own
 
 
 def survey_tables(survey: Survey) -> Iterator[RenderableType]:
     """A table of the splits, then one for each task with its classes or the spread of its numbers.
 
     >>> from rich.console import Console
-    >>> found = Survey("toy", {"train": {"images": 2, "sizes": {"4x6": 2}, "tasks": {"age": {"labelled": 0}}}}, [], [])
-    >>> Console(width=60, no_color=True).print(next(survey_tables(found)))
+    >>> survey = Survey("toy", {"train": {"images": 2, "sizes": {"4x6": 2}, "tasks": {"age": {"labelled": 0}}}}, [], [])
+    >>> Console(width=60, no_color=True).print(next(survey_tables(survey)))
     ┏━━━━━━━┳━━━━━━━━┳━━━━━━━━━┳━━━━━┓
     ┃ split ┃ images ┃ sizes   ┃ age ┃
     ┡━━━━━━━╇━━━━━━━━╇━━━━━━━━━╇━━━━━┩
@@ -47,16 +47,16 @@ def survey_tables(survey: Survey) -> Iterator[RenderableType]:
             below.add_row(escape(task), *(_labelled(split["tasks"][task]) for split in survey.splits.values()))
         yield below
     for task in tasks:
-        figures = {name: split["tasks"][task] for name, split in survey.splits.items()}
-        if any("counts" in found for found in figures.values()):
-            yield _counts(task, figures)
-        elif any("percentiles" in found for found in figures.values()):
-            yield _numbers(task, figures)
+        by_split = {name: split["tasks"][task] for name, split in survey.splits.items()}
+        if any("counts" in counted for counted in by_split.values()):
+            yield _counts(task, by_split)
+        elif any("percentiles" in counted for counted in by_split.values()):
+            yield _numbers(task, by_split)
 
 
-def _labelled(figures: Mapping[str, Any]) -> str:
-    share = figures.get("labelled_share", 1)
-    return str(figures["labelled"]) if share == 1 else f"{figures['labelled']} ({share:.1%} of pixels)"
+def _labelled(counted: Mapping[str, Any]) -> str:
+    share = counted.get("labelled_share", 1)
+    return str(counted["labelled"]) if share == 1 else f"{counted['labelled']} ({share:.1%} of pixels)"
 
 
 def _sizes(sizes: Mapping[str, int]) -> str:
@@ -64,32 +64,32 @@ def _sizes(sizes: Mapping[str, int]) -> str:
     return ", ".join(shown) + (f" and {len(sizes) - 3} more" if len(sizes) > 3 else "")
 
 
-def _counts(task: str, figures: Mapping[str, Mapping[str, Any]]) -> Table:
+def _counts(task: str, by_split: Mapping[str, Mapping[str, Any]]) -> Table:
     table = Table()
     table.add_column(escape(task), no_wrap=True)
-    for name in figures:
+    for name in by_split:
         table.add_column(name, justify="right")
         table.add_column("")
-    widest = WIDEST if len(figures) < 3 else NARROW
-    totals = {name: found.get("total", 0) for name, found in figures.items()}
-    most = max(max(found["counts"].values()) / totals[name] for name, found in figures.items() if totals[name])
-    for row in next(found["counts"] for found in figures.values() if "counts" in found):
+    widest = WIDEST if len(by_split) < 3 else NARROW
+    totals = {name: counted.get("total", 0) for name, counted in by_split.items()}
+    most = max(max(counted["counts"].values()) / totals[name] for name, counted in by_split.items() if totals[name])
+    for row in next(counted["counts"] for counted in by_split.values() if "counts" in counted):
         cells: list[str] = []
-        for name, found in figures.items():
-            share = found.get("counts", {}).get(row, 0) / max(1, totals[name])
+        for name, counted in by_split.items():
+            share = counted.get("counts", {}).get(row, 0) / max(1, totals[name])
             cells += [f"{share:.1%}", "█" * round(widest * share / most) or "▏"] if share else ["-", ""]
         table.add_row(escape(row), *cells)
     return table
 
 
-def _numbers(task: str, figures: Mapping[str, Mapping[str, Any]]) -> Table:
+def _numbers(task: str, by_split: Mapping[str, Mapping[str, Any]]) -> Table:
     table = Table()
     table.add_column(escape(task))
-    known = {name: found for name, found in figures.items() if "percentiles" in found}
+    known = {name: counted for name, counted in by_split.items() if "percentiles" in counted}
     columns = list(next(iter(known.values()))["percentiles"])
     for title in ("min", *(f"{column} %" for column in columns), "max"):
         table.add_column(title, justify="right")
-    for name, found in known.items():
-        values = [found["min"], *found["percentiles"].values(), found["max"]]
+    for name, counted in known.items():
+        values = [counted["min"], *counted["percentiles"].values(), counted["max"]]
         table.add_row(name, *(f"{value:.3g}" for value in values))
     return table

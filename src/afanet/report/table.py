@@ -1,4 +1,4 @@
-"""The figures of one run, or of several side by side, as a table."""
+"""The scores of one run, or of several side by side, as a table."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Scores = Mapping[str, Mapping[str, float | None]]
 
 
 def metrics_table(runs: Mapping[str, Scores], tasks: Mapping[str, Task]) -> Table:
-    """A row for every metric of every task, a column for every run; the arrow shows which way is better.
+    """A row for each metric of each task, a column for each run; the arrow shows which way is better.
 
-    `runs` maps a column's title to `{task: {metric: value}}`. What could not be computed is a dash, with the reason
-    below the table.
+    `runs` maps a column's title to `{task: {metric: value}}`. A score that could not be computed
+    is a dash, with the reason below the table.
 
     >>> from rich.console import Console
     >>> from afanet.tasks import Classification

@@ -1,4 +1,4 @@
-"""The pages' templates, with what they share."""
+"""The templates of the pages, and how they are filled."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from jinja2 import Environment, PackageLoader
 
 
 def render(name: str, **values: Any) -> str:
-    """The page that the template `name` of this package makes of `values`; text in them is escaped.
+    """The page from the template `name` of this package and `values`; text in the values is escaped.
 
     >>> drawn = {"flows": [], "rows": [], "connections": 0, "cuts": 0}
-    >>> "&lt;b&gt;" in render("inspect_page.html", title="<b>", note="", photos=[], found=drawn)
+    >>> "&lt;b&gt;" in render("inspect_page.html", title="<b>", note="", photos=[], section=drawn)
     True
     """
     loader = PackageLoader("afanet.report", package_path="")

@@ -1,4 +1,4 @@
-"""Variants of a recipe by name, from a file: an ablation is such a file."""
+"""Variants of a recipe by name, from a file such as an ablation."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def read_variants(recipe: Recipe, source: str) -> dict[str, Recipe]:
         source: a file, or the name of one that the package carries: `ablations`.
 
     Returns:
-        The recipe of each. What its method has no use for is left out, as in a comparison of methods.
+        The recipe of each, without the keys that its method does not use, as in a comparison of methods.
 
     Raises:
-        InputError: for a file that cannot be read or has no such content, a name that cannot be a folder's, a key or
-            value that no recipe has, one that all runs of a comparison have alike, and for two variants that are one.
+        InputError: for a file that cannot be read or has other content, a name that cannot be a folder's, a key or
+            value that no recipe has, a key that all runs of a comparison share, and for two equal variants.
 
     >>> from afanet.recipe.load import load_recipe
     >>> variants = read_variants(load_recipe("rooms"), "ablations")
@@ -51,17 +51,17 @@ def read_variants(recipe: Recipe, source: str) -> dict[str, Recipe]:
         method = changes.get("network.method", recipe.network.method)
         variant = change_recipe(for_method(recipe, method), changes, f"{source}, '{name}'")
         _require_alike(recipe, variant, f"variants {source}: '{name}'")
-        if same := [other for other, there in variants.items() if there == variant]:
+        if same := [earlier for earlier, known in variants.items() if known == variant]:
             raise InputError(f"variants {source}: '{same[0]}' and '{name}' are the same recipe: leave one of them out")
         variants[str(name)] = variant
     return variants
 
 
-def _require_alike(recipe: Recipe, variant: Recipe, place: str) -> None:
-    """Raise `InputError` where a variant could not stand beside the others, or would count as the same run."""
-    then, now = (leaves(one.model_dump(mode="json")) for one in (recipe, variant))
+def _require_alike(recipe: Recipe, variant: Recipe, where: str) -> None:
+    """Raise `InputError` if a variant could not be compared with the others, or would count as the same run."""
+    then, now = (leaves(each.model_dump(mode="json")) for each in (recipe, variant))
     for key in then | now:
         if then.get(key) != now.get(key) and (key in (*PROTOCOL, *NOT_METHOD) or key.startswith("data.options.")):
             raise InputError(
-                f"{place} has {key} {shown(now.get(key))}, which all runs of a comparison have alike: give it as a flag"
+                f"{where} has {key} {shown(now.get(key))}, which all runs of a comparison share: give it as a flag"
             )

@@ -1,4 +1,4 @@
-"""Who borrowed what, in tables and drawings: the same on a terminal, in a report and on the page of one run."""
+"""Who takes what, as tables and drawings: the same on a terminal, in a report and on the page of one run."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from afanet.inspection.connections import Cut, Readings, strongest
 from afanet.report.flows import MANY, flow_drawing, profile_drawing
 from afanet.tasks import Described
 
-ROWS = 200  # of a table at most: the connections that carry most
+ROWS = 200  # most connections in a table: those that carry most
 
 
 def connections(readings: Readings, cuts: Sequence[Cut], names: Sequence[str]) -> list[dict[str, Any]]:
     """Every connection with its share, the mean over the images read, and the changes if it was cut.
 
-    The share is None at a layer that does not say what it carries.
+    The share is None at a layer that does not define it.
     """
     effects = {(cut.layer, cut.to, cut.source): cut.changes for cut in cuts}
     rows = []
@@ -37,7 +37,7 @@ def connections(readings: Readings, cuts: Sequence[Cut], names: Sequence[str]) -
 
 
 def flow_table(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> Table:
-    """A row a connection: how much `to` consists of `from` there, and what cutting it changes for each task."""
+    """A row for each connection: the share of `to` that comes from `from`, and what a cut changes for each task."""
     table = Table("layer", "to", "from")
     table.add_column("share", justify="right")
     for heading in _headings(cuts, tasks):
@@ -56,14 +56,16 @@ def flow_table(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Desc
 
 
 def section(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> dict[str, Any]:
-    """What `borrowed.html` shows: a flow and channel profiles for each layer, and the rows of the table."""
+    """What `connections.html` shows: a flow and channel profiles for each layer, and the rows of the table."""
     names = list(tasks)
     return {
-        "flows": [flow_drawing(one.flow.mean(0).double().numpy(), names, layer) for layer, one in readings.items()],
+        "flows": [
+            flow_drawing(reading.flow.mean(0).double().numpy(), names, layer) for layer, reading in readings.items()
+        ],
         "profiles": [
-            profile_drawing({name: one.kept[:, number].double().numpy() for number, name in enumerate(names)}, layer)
-            for layer, one in readings.items()
-            if one.kept is not None
+            profile_drawing({name: reading.kept[:, index].double().numpy() for index, name in enumerate(names)}, layer)
+            for layer, reading in readings.items()
+            if reading.kept is not None
         ],
         "many": len(names) > MANY,
         "headings": _headings(cuts, tasks),
@@ -75,7 +77,7 @@ def section(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Describ
 
 
 def _headings(cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> list[str]:
-    """A column for each task's main metric; one for whatever a cut clearly changed where tasks are many."""
+    """A column for each task's main metric; for more than `MANY` tasks, a single one for all clear changes."""
     if not cuts:
         return []
     if len(tasks) > MANY:
@@ -87,25 +89,25 @@ def _headings(cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> list[str]:
 def _rows(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> list[dict[str, Any]]:
     """The connections that carry most and those that were cut, with `effects`: pairs of words and verdict by column."""
     names = list(tasks)
-    cut = {(one.layer, one.to, one.source) for one in cuts}
-    kept = {(layer, names[to], names[source]) for layer, to, source in strongest(readings, ROWS)} | cut
+    shown = {(layer, names[to], names[source]) for layer, to, source in strongest(readings, ROWS)}
+    shown |= {(cut.layer, cut.to, cut.source) for cut in cuts}
     rows = []
     for row in connections(readings, cuts, names):
-        if (row["layer"], row["to"], row["source"]) not in kept:
+        if (row["layer"], row["to"], row["source"]) not in shown:
             continue
-        told = {name: _tell(change, tasks[name]) for name, change in row["changes"].items()}
+        texts = {name: _in_words(change, tasks[name]) for name, change in row["changes"].items()}
         if len(tasks) > MANY:
             clear = [
-                (f"{name} {text}", verdict) for name, (text, verdict) in told.items() if verdict in ("better", "worse")
+                (f"{name} {text}", verdict) for name, (text, verdict) in texts.items() if verdict in ("better", "worse")
             ]
-            effects = [clear or [("", "same")]] if told else [[]]
+            effects = [clear or [("", "same")]] if texts else [[]]
         else:
-            effects = [[cell] for cell in told.values()]
+            effects = [[cell] for cell in texts.values()]
         rows.append(row | {"effects": effects})
     return rows
 
 
-def _tell(change: Change, task: Described) -> tuple[str, str]:
+def _in_words(change: Change, task: Described) -> tuple[str, str]:
     if math.isnan(change.mean):
         return "no label", ""
     if change.mean == change.low == change.high == 0:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from afanet.comparison.statistics import Change
 from afanet.inspection.connections import Cut, Reading
-from afanet.report.borrowed import connections, flow_table, section
+from afanet.report.connections import connections, flow_table, section
 from afanet.tasks import Classification, Depth, Task
 
 TASKS: dict[str, Task] = {"age": Classification("age", ["n", "y"]), "depth": Depth()}
@@ -31,12 +31,12 @@ def test_shares_are_means_over_the_images() -> None:
 def test_a_cut_says_for_each_task_which_way_it_went() -> None:
     cuts = [Cut("stem", "age", "depth", {"age": change(-0.5), "depth": Change(0, 0, 0, "images")})]
     cuts.append(Cut("stem", "depth", "age", {"age": change(0.001), "depth": change(-0.5)}))
-    found = section(READINGS, cuts, TASKS)
-    [[(_, loss)], [(kept, mark)]] = found["rows"][0]["effects"]
+    shown = section(READINGS, cuts, TASKS)
+    [[(_, loss)], [(kept, mark)]] = shown["rows"][0]["effects"]
     assert (loss, kept, mark) == ("worse", "unchanged", "")
-    [[(_, alike)], [(_, gain)]] = found["rows"][1]["effects"]
+    [[(_, alike)], [(_, gain)]] = shown["rows"][1]["effects"]
     assert (alike, gain) == ("same", "better")  # a smaller error is the better
-    assert found["headings"] == ["if cut: age accuracy ↑", "if cut: depth abs ↓"]
+    assert shown["headings"] == ["if cut: age accuracy ↑", "if cut: depth abs ↓"]
     assert flow_table(READINGS, cuts, TASKS).row_count == 2
 
 
@@ -45,17 +45,17 @@ def test_many_tasks_show_their_strongest_connections_and_what_changed_clearly() 
     flow = torch.rand(1, 20, 20, generator=torch.Generator().manual_seed(0))
     flow[0, 7, 3] = 5
     changes = dict.fromkeys(tasks, change(0.0)) | {"7": change(-0.2)}
-    found = section({"stem": Reading(flow / flow.sum(2, keepdim=True), None)}, [Cut("stem", "7", "3", changes)], tasks)
-    assert (len(found["rows"]), found["connections"]) == (200, 380)
-    [row] = [row for row in found["rows"] if row["effects"] != [[]]]
+    shown = section({"stem": Reading(flow / flow.sum(2, keepdim=True), None)}, [Cut("stem", "7", "3", changes)], tasks)
+    assert (len(shown["rows"]), shown["connections"]) == (200, 380)
+    [row] = [row for row in shown["rows"] if row["effects"] != [[]]]
     assert (row["to"], row["source"]) == ("7", "3")
     assert [verdict for _, verdict in row["effects"][0]] == ["worse"]
 
 
 def test_a_task_without_a_label_on_the_images_says_so() -> None:
     nothing = Change(float("nan"), float("nan"), float("nan"), "images")
-    found = section(READINGS, [Cut("stem", "age", "depth", {"age": nothing, "depth": change(-0.5)})], TASKS)
-    assert found["rows"][0]["effects"] == [[("no label", "")], [("-0.5000 [-0.5100, -0.4900]", "better")]]
+    shown = section(READINGS, [Cut("stem", "age", "depth", {"age": nothing, "depth": change(-0.5)})], TASKS)
+    assert shown["rows"][0]["effects"] == [[("no label", "")], [("-0.5000 [-0.5100, -0.4900]", "better")]]
 
 
 def test_layers_and_tasks_are_no_markup_on_a_terminal() -> None:
