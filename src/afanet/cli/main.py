@@ -7,7 +7,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from afanet import __version__
 from afanet.cli.balancing import add_balancing_command
@@ -86,21 +86,7 @@ def parse(words: Sequence[str]) -> Namespace:
     parser.add_argument("--version", action="version", version=f"afanet {__version__}")
     commands = parser.add_subparsers(title="commands", dest="chosen", metavar="COMMAND", required=True)
 
-    train = commands.add_parser(
-        "train",
-        help="train a network by a recipe",
-        description="Train a network by a recipe. Every key of the recipe is a flag.",
-        allow_abbrev=False,
-    )
-    train.set_defaults(command=_train, parser=train)
-    train.add_argument("recipe", metavar="RECIPE", help="a recipe's name (`afanet recipes` lists them) or a YAML file")
-    train.add_argument("--resume", action="store_true", help="continue from the run folder's last checkpoint")
-    train.add_argument("--print-config", action="store_true", help="print the whole recipe and train nothing")
-    train.add_argument("--out", type=Path, metavar="FOLDER", help="run folder, runs/RECIPE-METHOD-seedN by default")
-    add_trust_flag(train)
-    if words[:1] == ["train"]:
-        add_recipe_flags(train, words)
-
+    _add_train_command(commands, words)
     recipes = commands.add_parser(
         "recipes",
         help="list the recipes",
@@ -110,18 +96,7 @@ def parse(words: Sequence[str]) -> Namespace:
     recipes.set_defaults(command=_recipes, parser=recipes)
 
     add_balancing_command(commands)
-
-    evaluate = commands.add_parser(
-        "evaluate",
-        help="score a finished run again",
-        description="Score a finished run on its test split, and compare with the scores from the end of training.",
-        allow_abbrev=False,
-    )
-    evaluate.set_defaults(command=_evaluate, parser=evaluate)
-    evaluate.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
-    evaluate.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's by default")
-    add_trust_flag(evaluate)
-
+    _add_evaluate_command(commands)
     add_compare_commands(commands, words)
     add_inspect_command(commands)
     add_export_command(commands)
@@ -137,6 +112,36 @@ def parse(words: Sequence[str]) -> Namespace:
     if rest:
         raise InputError(f"argument '{rest[0]}' is one too many (see {given.parser.prog} --help)")
     return given
+
+
+def _add_train_command(commands: Any, words: Sequence[str]) -> None:
+    train = commands.add_parser(
+        "train",
+        help="train a network by a recipe",
+        description="Train a network by a recipe. Every key of the recipe is a flag.",
+        allow_abbrev=False,
+    )
+    train.set_defaults(command=_train, parser=train)
+    train.add_argument("recipe", metavar="RECIPE", help="a recipe's name (`afanet recipes` lists them) or a YAML file")
+    train.add_argument("--resume", action="store_true", help="continue from the run folder's last checkpoint")
+    train.add_argument("--print-config", action="store_true", help="print the whole recipe and train nothing")
+    train.add_argument("--out", type=Path, metavar="FOLDER", help="run folder, runs/RECIPE-METHOD-seedN by default")
+    add_trust_flag(train)
+    if words[:1] == ["train"]:
+        add_recipe_flags(train, words)
+
+
+def _add_evaluate_command(commands: Any) -> None:
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="score a finished run again",
+        description="Score a finished run on its test split, and compare with the scores from the end of training.",
+        allow_abbrev=False,
+    )
+    evaluate.set_defaults(command=_evaluate, parser=evaluate)
+    evaluate.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    evaluate.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's by default")
+    add_trust_flag(evaluate)
 
 
 def _extra(words: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import io
 import json
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from afanet.files import path_in, write_whole
 
 if TYPE_CHECKING:
     from afanet.photo import Pixels
+    from afanet.tasks.result import Result
 
 TOGETHER = "side-by-side"
 LINES, TABLE = "predictions.jsonl", "predictions.csv"
@@ -58,9 +59,6 @@ def _predict(given: Namespace) -> None:
     if given.model.suffix.lower() != ".onnx":
         require_present_run(given.model)
     from afanet.inference.find import find_photos
-    from afanet.inference.together import side_by_side
-    from afanet.tasks.drawing.png import png
-    from afanet.tasks.result import PooledResult
 
     out: Path = given.out
     files, faults = find_photos(given.inputs, leave_out=out)
@@ -78,24 +76,10 @@ def _predict(given: Namespace) -> None:
         photos = _read(list(zip(files, unique_names(files), strict=True)), faults, advance)
         while batch := list(islice(photos, given.batch_size)):
             answers = predictor.predict([pixels for _, _, pixels in batch])
-            for (path, name, pixels), results in zip(batch, answers, strict=True):
-                pooled = {task: result for task, result in results.items() if isinstance(result, PooledResult)}
-                dense = {task: result for task, result in results.items() if task not in pooled}
-                written = [file for result in dense.values() for file in result.save(out, name)]
-                written.append(write_whole(path_in(out, TOGETHER, f"{name}.png"), png(side_by_side(pixels, results))))
-                kinds.update(file.parent.name for file in written)
-                lines.append(
-                    {
-                        "image": str(path),
-                        "name": name,
-                        "size": list(pixels.shape[:2]),
-                        "predictions": {task: result.as_json() for task, result in pooled.items()},
-                        "files": [file.relative_to(out).as_posix() for file in written],
-                    }
-                )
-                row: dict[str, str | float] = {"image": str(path), "name": name}
-                for result in pooled.values():
-                    row |= result.columns()
+            for photo, results in zip(batch, answers, strict=True):
+                line, row = _save(out, photo, results)
+                kinds.update(Path(file).parent.name for file in line["files"])
+                lines.append(line)
                 rows.append(row)
     if lines:
         write_whole(out / LINES, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
@@ -106,6 +90,29 @@ def _predict(given: Namespace) -> None:
         print(f"{out / LINES}: a line for each of {len(lines)}{f', {TABLE} too' if len(rows[0]) > 2 else ''}")
     if faults:
         raise _unusable(faults)
+
+
+def _save(out: Path, photo: Named, results: Mapping[str, Result]) -> tuple[dict[str, Any], dict[str, str | float]]:
+    """Write the pictures for one photo; returns its line of JSON and its row of the table."""
+    from afanet.inference.together import side_by_side
+    from afanet.tasks.drawing.png import png
+    from afanet.tasks.result import PooledResult
+
+    path, name, pixels = photo
+    pooled = {task: result for task, result in results.items() if isinstance(result, PooledResult)}
+    written = [file for task, result in results.items() if task not in pooled for file in result.save(out, name)]
+    written.append(write_whole(path_in(out, TOGETHER, f"{name}.png"), png(side_by_side(pixels, results))))
+    line = {
+        "image": str(path),
+        "name": name,
+        "size": list(pixels.shape[:2]),
+        "predictions": {task: result.as_json() for task, result in pooled.items()},
+        "files": [file.relative_to(out).as_posix() for file in written],
+    }
+    row: dict[str, str | float] = {"image": str(path), "name": name}
+    for result in pooled.values():
+        row |= result.columns()
+    return line, row
 
 
 def _unusable(faults: Sequence[str]) -> InputError:

@@ -21,25 +21,7 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
     `heads` only backbones are loaded. Raises `InputError` for a run of another method, for a task that none of the runs
     has or two have, and for branches that differ from this network's; nothing is left out silently.
     """
-    branches: dict[str, tuple[Path, dict[str, Tensor]]] = {}
-    for path in runs:
-        run = load_begun(path)
-        if run.recipe.network.method != "single":
-            raise InputError(
-                f"{path} is a run of method '{run.recipe.network.method}', expected 'single': a warm start begins with "
-                "single-task networks"
-            )
-        weights = read_checkpoint(run.folder.weights(run.recipe))["state_dict"]
-        for task in dict.fromkeys(name.split(".")[2] for name in weights if name.startswith(f"{PREFIX}branches.")):
-            if fault := name_fault(task):
-                raise InputError(f"{path} has weights of a task {task!r:.80}, which {fault}: train it anew")
-            if task in branches and task in tasks:
-                raise InputError(f"task '{task}' is in {branches[task][0]} and in {path}: give one of them")
-            start = f"{PREFIX}branches.{task}."
-            branches[task] = (
-                path,
-                {name.removeprefix(start): w for name, w in weights.items() if name.startswith(start)},
-            )
+    branches = _read_branches(tasks, runs)
     loaded = []
     for task in tasks:
         if task not in branches:
@@ -67,6 +49,30 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
         branch.load_state_dict({name: weights[name] for name in wanted}, strict=False)
         loaded.append(f"{task} from {path} ({len(wanted)} of {len(expected)} tensors)")
     return f"warm start: {'; '.join(loaded)}"
+
+
+def _read_branches(tasks: Sequence[str], runs: Sequence[Path]) -> dict[str, tuple[Path, dict[str, Tensor]]]:
+    """For each task that a run trained alone, the run's folder and the weights of the task's branch."""
+    branches: dict[str, tuple[Path, dict[str, Tensor]]] = {}
+    for path in runs:
+        run = load_begun(path)
+        if run.recipe.network.method != "single":
+            raise InputError(
+                f"{path} is a run of method '{run.recipe.network.method}', expected 'single': a warm start begins with "
+                "single-task networks"
+            )
+        weights = read_checkpoint(run.folder.weights(run.recipe))["state_dict"]
+        for task in dict.fromkeys(name.split(".")[2] for name in weights if name.startswith(f"{PREFIX}branches.")):
+            if fault := name_fault(task):
+                raise InputError(f"{path} has weights of a task {task!r:.80}, which {fault}: train it anew")
+            if task in branches and task in tasks:
+                raise InputError(f"task '{task}' is in {branches[task][0]} and in {path}: give one of them")
+            start = f"{PREFIX}branches.{task}."
+            branches[task] = (
+                path,
+                {name.removeprefix(start): w for name, w in weights.items() if name.startswith(start)},
+            )
+    return branches
 
 
 def _backbone(weights: Mapping[str, Tensor]) -> list[str]:

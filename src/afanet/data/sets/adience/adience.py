@@ -18,7 +18,7 @@ from afanet.data.sets.present import present_items
 from afanet.data.transforms import evaluation, training
 from afanet.errors import InputError
 from afanet.photo import read_photo
-from afanet.tasks import Classification
+from afanet.tasks import Classification, Task
 
 FOLDERS = {"aligned": "landmark_aligned_face", "faces": "coarse_tilt_aligned_face"}
 GENDERS = ("f", "m")
@@ -65,15 +65,17 @@ def open_adience(
         train=Split(photos, train, training(size, zoom=1.25, augment=augment)),
         validation=Split(photos, held, evaluation(size)) if held else None,
         test=Split(photos, test, evaluation(size)),
-        tasks={
-            "gender": Classification("gender", GENDERS),
-            "age": Classification("age", [str(limits) for limits in AGES], ordinal=True),
-        },
+        tasks=_tasks(),
         describe=f"adience: {splits} and {len(test)} test photos (fold {fold}) of {photos.folder.name}/, "
         f"at {size[0]}x{size[1]}; {_counts(learnt + test)}; {_left_out(folds, ages)}",
         problems=problems,
         warnings=odd_age_warnings(folds, ages),
     )
+
+
+def _tasks() -> dict[str, Task]:
+    ages = [str(limits) for limits in AGES]
+    return {"gender": Classification("gender", GENDERS), "age": Classification("age", ages, ordinal=True)}
 
 
 class Photos(Reader):
