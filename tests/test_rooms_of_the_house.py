@@ -35,7 +35,7 @@ BELOW = {
     "networks": PLAIN | {"fusion"},
     "reference": PLAIN | {"fusion", "networks"},
     "tasks": PLAIN | {"networks", "declared", "label_files"},
-    "data": PLAIN | {"photo", "declared", "label_files", "tasks"},
+    "data": PLAIN | {"photo", "declared", "label_files", "networks", "tasks"},
     "recipe": PLAIN | {"networks", "yaml_file"},
     "distributed": PLAIN | {"recipe", "tasks"},
     "progress": {"distributed"},

@@ -14,6 +14,7 @@ import yaml
 from afanet.data.sets.manifest.folder import FolderContents, read_folder
 from afanet.errors import InputError
 from afanet.files import write_whole
+from afanet.networks.methods import listed
 from afanet.photo import read_photo
 from afanet.tasks.kinds import KINDS
 
@@ -34,7 +35,7 @@ data:
 {tasks}
 
 network:
-  method: {method} # single, hard, cross_stitch, nddr or afa
+  method: {method} # {methods}
   backbone: resnet18 # any timm model with stages
   weights: none # better: pretrained (timm downloads them), or a file of ImageNet weights
   output_stride: {stride}
@@ -139,6 +140,7 @@ def _recipe(contents: FolderContents, splits: dict[str, str], folder: Path) -> s
         width=width,
         manifest=MANIFEST,
         tasks="\n".join(tasks),
+        methods=listed(),
         method="afa" if len(contents.columns) > 1 else "single",
         stride=32 if list(contents.columns) == ["label"] else 16,
         batch=min(8, list(splits.values()).count("train")),
