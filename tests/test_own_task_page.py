@@ -109,3 +109,21 @@ def test_the_lines_in_python_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     register_task("count", KINDS["count"])
     exec(DATA, scope)
     assert "4" in capsys.readouterr().out
+
+
+def test_a_recipe_can_name_a_data_set_in_a_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "corner.py").write_text(DATA.partition("afanet.register_data")[0])  # by its file alone
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
+    recipe["data"] = {"name": "corner.py:open_corner", "size": [32, 32], "options": {"scenes": 4}}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    train = ["train", str(folder / "recipe.yaml"), *SMALL, "--out", "run"]
+    assert main(train) == 2
+    assert "--trust-code" in capsys.readouterr().err
+    assert main([*train, "--trust-code"]) == 0
+    assert list(load_run("run").scores) == ["segmentation", "depth"]
+    assert main(["evaluate", "run", "--trust-code"]) == 0
+    assert main(["data", "check", str(folder / "recipe.yaml"), "--trust-code"]) == 0
+    recipe["data"]["options"] = {"scenes": "many"}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    assert main([*train[:-1], "other", "--trust-code"]) == 2
+    assert "'scenes' of data set" in capsys.readouterr().err
