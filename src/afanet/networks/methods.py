@@ -81,7 +81,7 @@ def _read(name: str, given: object) -> Method:
     if missing := sorted(getattr(given, "__abstractmethods__", ())):
         raise InputError(f"method {name!r:.120} is {given.__name__}, which lacks {', '.join(missing)}: define it")
     if given.meet not in MEET:
-        raise unknown(f"value of {given.__name__}.meet, where branches meet,", str(given.meet), MEET)
+        raise unknown(f"meeting point {given.__name__}.meet", str(given.meet), MEET)
     return Method((getdoc(given) or given.__name__).partition("\n")[0], fusion=given)
 
 
