@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,10 +126,14 @@ def follow(
         before(block.text)
         everything += "".join(capsys.readouterr())
         if block.kind == "python":
+            for name in re.findall(r"[Ss]ave this as `(\w+\.py)`", block.above.rpartition("\n## ")[2]):
+                Path(name).write_text(block.text)
             exec(block.text, namespace)
             everything += (printed := "".join(capsys.readouterr()))
         elif block.kind == "yaml":
             write_yaml(block)
+        elif block.kind == "toml":
+            tomllib.loads(block.text)
         elif block.kind in ("console", "bash"):
             for command, shown in commands(block):
                 if left_out(command) or (command.startswith(SLOW) and not slow):

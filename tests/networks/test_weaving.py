@@ -96,7 +96,7 @@ def test_a_shared_trunk_is_two_heads_on_one_trunk(classifier) -> None:
 
 def test_branches_that_are_not_alike_share_no_trunk(classifier) -> None:
     wider = classifier(2, 16)
-    with pytest.raises(InputError, match=r"cannot share one trunk up to 'middle': 'stem' of the one"):
+    with pytest.raises(InputError, match=r"cannot share one trunk up to 'middle': 'stem' of 'age' and 'stem' of"):
         weave({"age": classifier(8), "gender": wider}, [], None, share="middle", example=SHAPE)
 
 
