@@ -72,5 +72,5 @@ def _inspect(given: Namespace) -> None:
     console = Console()
     if rows:
         console.print(flow_table(inspection.readings, inspection.cuts, inspection.tasks))
-    shown = "shows it on the images" if given.images else "shows it as drawings"
+    shown = "shows it on the images" if given.images else "shows it as drawings" if rows else "says so too"
     console.print(f"{inspection.note} {folder / 'inspect.html'} {shown}", markup=False, highlight=False, soft_wrap=True)

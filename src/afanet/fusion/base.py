@@ -124,7 +124,7 @@ class Fusion(nn.Module, ABC):
         Channel gates are (B, to, from, C, 1, 1), spatial ones (B, to, from, 1, H, W); none is negative, and over the
         sources they sum to one. A layer need not define it.
         """
-        raise InputError(f"{type(self).__name__} defines no gates, so nobody can say what a task takes of the others")
+        raise InputError(f"{type(self).__name__} defines no gates, so nobody can say what a task takes from the others")
 
     def carried(self, xs: Sequence[Tensor]) -> Tensor:
         """How much of each output came from each source, (B, to, from), rows summing to one.

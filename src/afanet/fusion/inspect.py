@@ -39,12 +39,12 @@ def lacking(network: nn.Module) -> str:
     ...     def fuse(self, xs):
     ...         return [sum(xs) / len(xs)] * len(xs)
     >>> print(lacking(nn.ModuleDict({"stem": Mean(4)})))
-    Mean defines no gates: what each task takes of the others is not known. Mean defines no cut: its connections ...
+    Mean defines no gates: what each task takes from the others is not known. Mean defines no cut: its connections ...
     """
     layers = fusion_layers(network).values()
     flowless = _kinds(layer for layer in layers if not layer.offers_flow)
     cutless = _kinds(layer for layer in layers if not layer.offers_cut)
-    sentences = [f"{kind} defines no gates: what each task takes of the others is not known." for kind in flowless]
+    sentences = [f"{kind} defines no gates: what each task takes from the others is not known." for kind in flowless]
     return " ".join(sentences + [f"{kind} defines no cut: its connections cannot be cut." for kind in cutless])
 
 
@@ -118,7 +118,7 @@ def _recorded(
     layers = _require_layers(network)
     if not any(map(offers, layers.values())):
         kinds = ", ".join(_kinds(layers.values()))
-        raise InputError(f"{kinds} defines no gates, so nobody can say what each task takes of the others: define them")
+        raise InputError(f"{kinds} defines no gates, so nobody can say what each task takes from the others: define them")
     recorded: dict[str, Read] = {}
 
     def recorder(name: str) -> Callable[[Fusion, Any, Any], None]:
