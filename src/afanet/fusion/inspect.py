@@ -118,7 +118,7 @@ def _recorded(
     layers = _require_layers(network)
     if not any(map(offers, layers.values())):
         kinds = ", ".join(_kinds(layers.values()))
-        raise InputError(f"{kinds} defines no gates, so nobody can say what each task takes from the others: define them")
+        raise InputError(f"{kinds} defines no gates, so what each task takes from the others is not known: define them")
     recorded: dict[str, Read] = {}
 
     def recorder(name: str) -> Callable[[Fusion, Any, Any], None]:
