@@ -1,5 +1,7 @@
 """Outside code runs only where it is trusted, once, and is told apart by its content."""
 
+import pickle
+import subprocess
 import sys
 from pathlib import Path
 
@@ -53,8 +55,6 @@ def test_a_file_is_run_once(tmp_path: Path) -> None:
 
 
 def test_a_class_of_a_file_can_be_pickled(tmp_path: Path) -> None:
-    import pickle
-
     outside.trust_code()
     cls = outside.load(write(tmp_path))
     assert isinstance(cls, type)
@@ -140,3 +140,17 @@ def test_another_process_can_trust_the_same(tmp_path: Path) -> None:
     outside._trusted.clear()
     outside.trust_again(kept)
     assert isinstance(outside.load(reference), type)
+
+
+def test_a_process_started_anew_can_unpickle_it(tmp_path: Path) -> None:
+    reference = write(tmp_path, "class Mine:\n    y = 5\n")
+    outside.trust_code(reference)
+    cls = outside.load(reference)
+    assert isinstance(cls, type)
+    (tmp_path / "pickled").write_bytes(pickle.dumps(cls()))
+    script = f"import pickle, afanet.outside; print(pickle.load(open({str(tmp_path / 'pickled')!r}, 'rb')).y)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "5\n", done.stderr
+    write(tmp_path, "class Mine:\n    y = 6\n")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "ModuleNotFoundError" in done.stderr

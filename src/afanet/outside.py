@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from importlib import import_module, util
+from importlib.abc import Loader, MetaPathFinder
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from afanet.errors import InputError, shown
 from afanet.files import require_regular
@@ -17,6 +21,7 @@ _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _trusted: set[str] = set()
 _loaded: dict[str, object] = {}
+PREFIX = "afanet_outside_"  # of the names of files as modules
 ALL = "*"  # in `_trusted`: every reference
 
 
@@ -185,16 +190,36 @@ def _module_file(name: str) -> Path:
 
 
 def _run_file(file: Path) -> object:
-    source = _read(file)
-    name = f"afanet_outside_{sha256(str(file).encode() + source).hexdigest()[:16]}"
-    if name not in sys.modules:
-        spec = util.spec_from_file_location(name, file)
-        assert spec is not None  # a .py file always has a loader
-        module = util.module_from_spec(spec)
-        sys.modules[name] = module  # before it runs: dataclasses and pickle look their module up
-        try:
-            exec(compile(source, file, "exec"), vars(module))  # these bytes, not those of an older bytecode cache
-        except BaseException:
-            del sys.modules[name]
-            raise
-    return sys.modules[name]
+    name = _module_name(file)
+    os.environ[name] = str(file)  # which processes that this one starts inherit
+    try:
+        return import_module(name)
+    except BaseException:
+        del os.environ[name]
+        raise
+
+
+def _module_name(file: Path) -> str:
+    return f"{PREFIX}{sha256(str(file).encode() + _read(file)).hexdigest()[:16]}"
+
+
+class OutsideModules(MetaPathFinder, Loader):
+    """Finds the files that this process, or the one that started it, was trusted to run, under names of their content.
+
+    So a loader's workers can unpickle what is of a class in such a file, however they are started.
+    """
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
+        """The spec of such a file; None where its content is no longer what the name says."""
+        file = os.environ.get(fullname) if fullname.startswith(PREFIX) else None
+        if not file or not Path(file).is_file() or _module_name(Path(file)) != fullname:
+            return None
+        return util.spec_from_file_location(fullname, file, loader=self)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the file's own bytes, not those of an older bytecode cache."""
+        file = str(module.__file__)
+        exec(compile(_read(Path(file)), file, "exec"), vars(module))
+
+
+sys.meta_path.append(OutsideModules())
