@@ -146,7 +146,6 @@ class DenseTask(Task):
 
     error_limit: float
     error_unit: str
-    bins: ErrorBins | None = None  # of `binned_errors`, for a kind that has them
 
     @property
     @abstractmethod
@@ -160,6 +159,11 @@ class DenseTask(Task):
     @abstractmethod
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
         """How wrong one prediction is at each pixel, float32 (H, W); NaN where there is no label."""
+
+    @property
+    def bins(self) -> ErrorBins | None:
+        """The bins of `binned_errors`; None for a kind that has none."""
+        return None
 
     def binned_errors(self, prediction: Tensor, target: Tensor) -> Tensor:
         """For a batch, the sum of errors and the number of pixels in each of the `bins`, float64 (2, len(bins))."""

@@ -123,7 +123,7 @@ class Depth(DenseTask):
         return wrong.reshape(wrong.shape[-2:])
 
     @property
-    def bins(self) -> ErrorBins:  # type: ignore[override]
+    def bins(self) -> ErrorBins:
         """By the true distance, up to the far end of the colours."""
         return ErrorBins(self.max_metres, "mean absolute error, m, by true distance", "metres")
 
