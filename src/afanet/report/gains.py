@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
-import numpy as np
-
 from afanet.comparison.images import ImageScores
+from afanet.runs.examples import spread_over
 from afanet.tasks import Task
 
 Scores = Mapping[str, Sequence[float]]  # by task, a score for each image
@@ -40,7 +39,7 @@ def choose(gains: Scores, images: int, shown: int) -> list[int]:
     [2, 1]
     """
     if not gains:
-        return [int(index) for index in np.linspace(0, images - 1, min(shown, images))]
+        return spread_over(images, shown)
     rankings = []
     for values in gains.values():
         known = [(value, index) for index, value in enumerate(values) if not math.isnan(value)]

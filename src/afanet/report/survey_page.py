@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import resources
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment
 from torch import Tensor
 
@@ -13,6 +12,7 @@ from afanet.data import Data, Sample, Split
 from afanet.data.checks.survey import Survey
 from afanet.errors import InputError
 from afanet.report.pictures import as_url
+from afanet.runs.examples import spread_over
 from afanet.tasks import DenseTask, PooledTask, Task
 
 SHOWN = 8  # samples of each split
@@ -29,7 +29,7 @@ def survey_page(survey: Survey, data: Data | None = None) -> str:
 
 def _samples(split: Split, tasks: dict[str, Task]) -> list[dict[str, Any]]:
     shown = []
-    for index in np.linspace(0, len(split) - 1, min(SHOWN, len(split))).astype(int):
+    for index in spread_over(len(split), SHOWN):
         try:
             sample = split.read(split.items[index])
         except InputError:
