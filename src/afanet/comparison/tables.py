@@ -114,7 +114,7 @@ def footnotes(comparison: Comparison) -> list[str]:
     seeds = ", ".join(f"{row.title} {len(row.group.runs)}" for row in comparison.rows)
     bases = ", ".join(str(run.folder.path) for row in comparison.rows if row.title == BASE for run in row.group.runs)
     notes = [f"seeds: {seeds}", *(sentences[kind] for kind in sorted(over))]
-    notes += [f"{LEGEND}, which is {bases}"] if over else []
+    notes += [f"{LEGEND}; single task is {bases}"] if over else []
     return notes + comparison.notes
 
 
