@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,25 @@ def write_whole(file: Path, content: bytes | str) -> Path:
     with whole(file) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
     return file
+
+
+def write_all(contents: Mapping[Path, bytes | str]) -> list[Path]:
+    """Write several files through `whole`; if one cannot be written, those before it are removed again."""
+    written: list[Path] = []
+    try:
+        for file, content in contents.items():
+            written.append(write_whole(file, content))
+    except BaseException:
+        remove_files(written)
+        raise
+    return written
+
+
+def remove_files(files: Iterable[Path]) -> None:
+    """Remove files, as far as they are there and can be removed."""
+    for file in files:
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,25 @@ def read_image(path: Path, mode: str | tuple[str, ...], meaning: str) -> NDArray
         wanted = " or ".join(modes)
         raise InputError(f"{path} is an image of mode {stored}, expected {wanted} for a {meaning}: save it so")
     return pixels
+
+
+def palette_colours(path: Path, ids: Sequence[int]) -> list[list[int]] | None:
+    """Red, green and blue of each id in the palette of a PNG.
+
+    None for a file that has no palette, or has one that does not tell the ids apart or is grey as their numbers are,
+    and for a file that cannot be read: the one who reads its pixels says why.
+    """
+    try:
+        with open_picture(require_regular(path), str(path), ("PNG",)) as image:
+            stored = (image.getpalette("RGB") or []) if image.mode == "P" else []
+    except Exception:  # Pillow raises as many kinds as there are ways for a file to be broken
+        return None
+    palette = [stored[start : start + 3] for start in range(0, len(stored), 3)]
+    if not ids or max(ids) >= len(palette):
+        return None
+    colours = [palette[number] for number in ids]
+    distinct = len(set(map(tuple, colours))) == len(colours)
+    return colours if distinct and colours != [[number] * 3 for number in ids] else None
 
 
 def read_array(path: Path, meaning: str) -> NDArray[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from afanet.cli.main import main
-from afanet.cli.predict import unique_names
+from afanet.inference.output_names import unique_names
 
 SMALL = "--size 32 48 --backbone test_resnet --steps 2 --batch-size 2 --workers 0 --device cpu"
 
@@ -97,6 +98,61 @@ def test_a_folder_that_cannot_be_written_is_said(
     assert "cannot be written" in capsys.readouterr().err
 
 
+def names_listed(out: Path) -> list[str]:
+    return [json.loads(line)["name"] for line in (out / "predictions.jsonl").read_text().splitlines()]
+
+
+def test_a_name_that_no_file_of_results_can_have_spoils_nothing_else(
+    run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [b"a.png", b"bad\xff.png", b"n" * 246 + b".png", b"m" * 197 + b".png", b"two\nlines.png", b"z.png"]
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in names:
+        (folder / os.fsdecode(name)).write_bytes((photos / "a/x.png").read_bytes())
+    out = tmp_path / "out"
+    assert main(["predict", str(run), str(folder), "--out", str(out), "--batch-size", "1"]) == 2
+    assert names_listed(out) == ["a", "two\nlines", "z"]
+    said = capsys.readouterr().err.splitlines()
+    assert "3 of the inputs cannot be used" in said[0]
+    assert [("no UTF-8" in line, "250 bytes" in line, "201 bytes" in line) for line in sorted(said[1:])] == [
+        (True, False, False),
+        (False, False, True),
+        (False, True, False),
+    ]
+    with (out / "predictions.csv").open(newline="") as file:
+        assert [row["name"] for row in csv.DictReader(file)] == ["a", "two\nlines", "z"]
+
+
+def test_a_result_that_cannot_be_written_leaves_no_other_of_its_photo(
+    run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    (out / "side-by-side" / "y.png").mkdir(parents=True)  # a folder has the name that a picture should get
+    assert main(["predict", str(run), str(photos / "y.jpg"), str(photos / "a/x.png"), "--out", str(out)]) == 2
+    assert "side-by-side/y.png cannot be written: Is a directory" in capsys.readouterr().err
+    assert names_listed(out) == ["x"]
+    assert not list(out.rglob("*.partial*"))
+
+
+def test_what_was_done_is_listed_when_the_work_ends_early(
+    run: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def side_by_side(pixels: np.ndarray, results: object) -> np.ndarray:
+        calls.append(pixels.shape)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return pixels
+
+    monkeypatch.setattr("afanet.inference.together.side_by_side", side_by_side)
+    out = tmp_path / "out"
+    assert main(["predict", str(run), str(photos), "--out", str(out)]) == 130
+    assert names_listed(out) == ["a-x", "b-x"]
+    assert sorted(file.stem for file in (out / "side-by-side").iterdir()) == ["a-x", "b-x"]
+
+
 @pytest.mark.parametrize("words", [["--batch-size", "0"], ["--scales", "0"], ["--scales", "x"]])
 def test_wrong_numbers_are_said(
     words: list[str], run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -110,3 +166,12 @@ def test_names_are_unique_whatever_the_files_are_called() -> None:
     found = unique_names([Path(name) for name in names])
     assert len({name.casefold() for name in found}) == len(names)
     assert not any("/" in name for name in found)
+
+
+def test_no_photo_has_the_name_of_a_frame() -> None:
+    files = ["f.mp4", "f-000001.jpg", "F-video-000007.png", "f-video.png", "g.avi"]
+    names = unique_names([Path(file) for file in files])
+    assert names[1:] == ["f-000001", "F-video-000007", "f-video", "g"]
+    frames = {f"{names[0]}-{number:06}".casefold() for number in range(9)}
+    assert not frames & {name.casefold() for name in names}
+    assert names[0] not in names[1:]

@@ -36,6 +36,7 @@ def test_the_command_predicts_from_a_file(tiny_onnx: Path, tmp_path: Path) -> No
     assert made == {
         "depth/a.png",
         "depth-colours/a.png",
+        "depth-legend.png",
         "side-by-side/a.png",
         "predictions.jsonl",
         "predictions.csv",

@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from afanet.declared import declare
 from afanet.errors import InputError
 from afanet.tasks.depth.column import DepthColumn
 from afanet.tasks.normals.column import NormalsColumn
 from afanet.tasks.segmentation.column import SegmentationColumn
+from afanet.tasks.segmentation.task import Segmentation
 
 
 @settings(deadline=None)
@@ -32,6 +34,52 @@ def test_void_first_or_last(tmp_path: Path):
     assert read.tolist() == [[255, 0, 1]]
     with pytest.raises(InputError, match=r"ids\.png has the id 2, expected those of 2 classes from 0 on, and 255"):
         SegmentationColumn(classes=["a", "b"]).read(tmp_path / "ids.png")
+
+
+COLOURS = [[9, 200, 7], [250, 3, 90]]
+
+
+def with_palette(file: Path, colours: list[list[int]]) -> Path:
+    image = Image.fromarray(np.array([[0, 1, 2]], np.uint8))
+    image.putpalette([value for colour in colours for value in colour])
+    image.save(file)
+    return file
+
+
+@pytest.mark.parametrize(("void", "palette"), [(255, COLOURS), (0, [[0, 0, 0], *COLOURS])])
+def test_classes_keep_the_colours_of_the_file_s_palette(void: int, palette: list[list[int]], tmp_path: Path):
+    column = SegmentationColumn(classes=["a", "b"], void=void)
+    task = column.looked_at(column.task("parts"), with_palette(tmp_path / "ids.png", palette))
+    assert task.meaning["colours"] == task.legend.colours.tolist() == COLOURS
+    assert Segmentation.from_described(task).meaning == task.meaning
+    assert task.picture(torch.tensor([[1, 255, 0]])).tolist() == [[COLOURS[1], [0, 0, 0], COLOURS[0]]]
+
+
+@pytest.mark.parametrize("palette", [[[9, 9, 9]] * 2, [[0, 0, 0], [1, 1, 1]], [[7, 8, 9]]], ids=["same", "grey", "few"])
+def test_a_palette_that_tells_no_classes_apart_is_passed_over(palette: list[list[int]], tmp_path: Path):
+    column = SegmentationColumn(classes=["a", "b"])
+    task = column.task("parts")
+    assert column.looked_at(task, with_palette(tmp_path / "ids.png", palette)) is task
+    assert column.looked_at(task, tmp_path / "missing.png") is task
+
+
+def test_declared_colours_come_before_those_of_a_palette(tmp_path: Path):
+    column = SegmentationColumn(classes=["a", "b"], colours=["#ff8000", [1, 2, 3]])
+    task = column.looked_at(column.task("parts"), with_palette(tmp_path / "ids.png", COLOURS))
+    assert task.meaning["colours"] == [[255, 128, 0], [1, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("colours", "said"),
+    [
+        (["#ff8000"], "'colours' of task 'x' is .*, expected a colour for each of the 2 classes, and there are 1"),
+        (["red", [1, 2, 3]], r"'colours\.0' of task 'x' is 'red'"),
+        ([[1, 2, 256], [1, 2, 3]], r"'colours\.0\.2' of task 'x' is 256"),
+    ],
+)
+def test_colours_that_cannot_be_are_refused(colours: object, said: str):
+    with pytest.raises(InputError, match=said):
+        declare(SegmentationColumn, {"classes": ["a", "b"], "colours": colours}, "task 'x'")
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16", "1", "LA"])

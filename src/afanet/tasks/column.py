@@ -90,6 +90,10 @@ class FileColumn(Column):
     def read(self, path: Path) -> Tensor:
         """The target in a file, (H, W) or (C, H, W); raises `InputError` that names it where it cannot be used."""
 
+    def looked_at(self, task: Task, file: Path) -> Task:
+        """The task, with what a file of its labels says of it beside the labels, such as the colours of classes."""
+        return task
+
     def encode(self, cells: pa.Array) -> tuple[pa.Array, Bools]:
         """The paths themselves, and which of them can be used."""
         return cells, usable_paths(cells)

@@ -72,7 +72,10 @@ class Result(ABC):
 
     @abstractmethod
     def save(self, folder: str | Path, name: str) -> list[Path]:
-        """Write files called `name` into folders of `folder` that are named after the task; returns their paths."""
+        """Write files called `name` into folders of `folder` that are named after the task; returns their paths.
+
+        Of several files all are written or none. Raises `InputError` for a file that cannot be written.
+        """
 
 
 class DenseResult(Result):
@@ -83,6 +86,12 @@ class DenseResult(Result):
     @abstractmethod
     def legend(self, width: int) -> Pixels:
         """What the picture's colours mean, so many pixels wide."""
+
+    def save_legend(self, folder: Path, legend: Pixels) -> None:
+        """Write `TASK-legend.png` into `folder`, one for all photos, unless it is there already."""
+        file, content = path_in(folder, f"{self.task}-legend.png"), png(legend)
+        if not file.is_file() or file.read_bytes() != content:
+            write_whole(file, content)
 
     def figure(self, width: int) -> Pixels:
         """The picture so many pixels wide, with its legend."""

@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from afanet.files import path_in, write_whole
-from afanet.tasks.drawing.draw import Pixels, legend_width, scale, stack
+from afanet.files import path_in, write_all
+from afanet.tasks.drawing.draw import Pixels, scale
 from afanet.tasks.drawing.png import png
 from afanet.tasks.drawing.resize import resize
 from afanet.tasks.meaning import COLOURS, POSITIVE, Check
-from afanet.tasks.result import DenseResult
+from afanet.tasks.result import NOTEBOOK, DenseResult
 
 FARTHEST = 65535  # that 16 bits hold, millimetres
 
@@ -64,13 +64,18 @@ class DepthMap(DenseResult):
         return scale(self.colours.tolist(), 0, self.far, self.unit, width)
 
     def save(self, folder: str | Path, name: str) -> list[Path]:
-        """`TASK/NAME.png`, 16 bits, millimetres, and `TASK-colours/NAME.png` with its scale below it."""
+        """`TASK/NAME.png`, 16 bits, millimetres, and `TASK-colours/NAME.png`.
+
+        `TASK-legend.png` in `folder` has the scale of these colours.
+        """
         folder = Path(folder)
-        coloured = stack([self.picture(), self.legend(legend_width(*self.metres.shape))])
-        return [
-            write_whole(path_in(folder, self.task, f"{name}.png"), png(self.millimetres)),
-            write_whole(path_in(folder, f"{self.task}-colours", f"{name}.png"), png(coloured)),
-        ]
+        self.save_legend(folder, self.legend(NOTEBOOK))
+        return write_all(
+            {
+                path_in(folder, self.task, f"{name}.png"): png(self.millimetres),
+                path_in(folder, f"{self.task}-colours", f"{name}.png"): png(self.picture()),
+            }
+        )
 
     def __repr__(self) -> str:
         height, width = self.metres.shape

@@ -13,8 +13,6 @@ from PIL import Image, ImageDraw, ImageFont
 Pixels = NDArray[np.uint8]
 INK, FAINT, PAPER = (34, 38, 43), (222, 226, 230), (255, 255, 255)
 BAR = (63, 144, 218)
-NARROWEST = 240  # of a legend, pixels
-WIDEST = 4  # of a legend, in heights of its picture
 MOST_NAMES = 512  # in a legend
 LONGEST = 1000  # letters of a line, of which far fewer fit
 
@@ -26,17 +24,6 @@ def text_size(width: int) -> int:
     (11, 13, 66)
     """
     return max(11, min(13, width // 30), width // 60)
-
-
-def legend_width(height: int, width: int) -> int:
-    """How wide the legend below a picture of this size is: as wide as the picture, where that makes sense.
-
-    Letters grow with the width of a legend, and so does its height: below a very wide picture it stays at the left.
-
-    >>> legend_width(480, 640), legend_width(40, 30), legend_width(2, 40_000)
-    (640, 240, 960)
-    """
-    return max(NARROWEST, min(width, WIDEST * max(height, NARROWEST)))
 
 
 @cache

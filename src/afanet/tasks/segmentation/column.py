@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from torch import Tensor
 from torchvision import tv_tensors
 
 from afanet.errors import InputError
-from afanet.label_files import read_image
+from afanet.label_files import palette_colours, read_image
 from afanet.tasks.column import FileColumn, Names
 from afanet.tasks.segmentation.task import Segmentation
 from afanet.tasks.task import Task
@@ -23,10 +24,22 @@ from afanet.tasks.task import Task
 VOID = 255  # in targets
 
 
+def _red_green_blue(value: Any) -> Any:
+    """Three numbers for a colour such as "#ff8000"; anything else as it is."""
+    return (
+        list(bytes.fromhex(value[1:])) if isinstance(value, str) and re.fullmatch("#[0-9a-fA-F]{6}", value) else value
+    )
+
+
+Byte = Annotated[int, Field(ge=0, le=255)]
+Colour = Annotated[tuple[Byte, Byte, Byte], BeforeValidator(_red_green_blue)]
+
+
 class SegmentationColumn(FileColumn):
     """A PNG of class ids: grey, or with a palette, of which the indices count.
 
     The ids count the classes in order from 0 and pass over `void`: with 255 the first class has id 0, with 0 it has 1.
+    Results are drawn in `colours`, one for each class, or in those of the files' palette.
     """
 
     example: ClassVar[Mapping[str, Any]] = {"classes": ["floor", "wall", "bed"]}
@@ -35,20 +48,39 @@ class SegmentationColumn(FileColumn):
     folders: ClassVar[tuple[str, ...]] = ("segmentation", "labels", "masks")
     classes: Names
     void: int = Field(VOID, ge=0, le=255)
+    colours: tuple[Colour, ...] | None = None
+
+    @field_validator("colours")
+    @classmethod
+    def _of_each_class(cls, colours: Any, info: ValidationInfo) -> Any:
+        classes = info.data.get("classes", ())
+        if colours is not None and classes and len(colours) != len(classes):
+            raise ValueError(f"expected a colour for each of the {len(classes)} classes, and there are {len(colours)}")
+        return colours
+
+    @property
+    def ids(self) -> list[int]:
+        """The id of each class."""
+        return [number for number in range(256) if number != self.void][: len(self.classes)]
 
     @cached_property
     def table(self) -> NDArray[np.int16]:
         """The class of each id, -1 where there is none."""
         table = np.full(256, -1, np.int16)
-        ids = [number for number in range(256) if number != self.void][: len(self.classes)]
-        table[ids] = range(len(ids))
+        table[self.ids] = range(len(self.ids))
         table[self.void] = VOID
         return table
 
     def task(self, name: str) -> Task:
         if len(self.classes) > VOID:
             raise InputError(f"task '{name}' has {len(self.classes)} classes, expected at most {VOID}: ids are bytes")
-        return Segmentation(self.classes, void=VOID, name=name)
+        task = Segmentation(self.classes, void=VOID, name=name)
+        return task.with_colours(self.colours) if self.colours else task
+
+    def looked_at(self, task: Task, file: Path) -> Task:
+        """The task in the colours of the file's palette, unless `colours` are declared or the palette has none."""
+        colours = None if self.colours else palette_colours(file, self.ids)
+        return task.with_colours(colours) if colours and isinstance(task, Segmentation) else task
 
     def read(self, path: Path) -> Tensor:
         ids = read_image(path, ("L", "P"), "map of class ids")

@@ -11,14 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from afanet.files import path_in, write_whole
-from afanet.tasks.drawing.draw import Pixels, legend_width, stack, swatches
+from afanet.files import path_in, write_all
+from afanet.tasks.drawing.draw import Pixels, swatches
 from afanet.tasks.drawing.png import png
 from afanet.tasks.drawing.resize import resize
 from afanet.tasks.meaning import COLOURS, NAMES, Check, colours_fault
-from afanet.tasks.result import DenseResult
-
-GREYS = 16  # of the letters in a palette
+from afanet.tasks.result import NOTEBOOK, DenseResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,44 +76,26 @@ class LabelMap(DenseResult):
     def save(self, folder: str | Path, name: str) -> list[Path]:
         """`TASK/NAME.png`, whose pixels are the classes' numbers, and `TASK-palette/NAME.png` in colour.
 
-        The second has the legend below the map; up to 240 classes it is a palette PNG, and its numbers the same.
+        The second is a palette PNG with the same numbers, up to 256 classes. `TASK-legend.png` in `folder` has the
+        colours of all classes.
         """
         folder = Path(folder)
-        return [
-            write_whole(path_in(folder, self.task, f"{name}.png"), png(self.labels)),
-            write_whole(path_in(folder, f"{self.task}-palette", f"{name}.png"), png(self._palette_picture())),
-        ]
+        self.save_legend(folder, swatches(self.classes, self.colours.tolist(), NOTEBOOK))
+        return write_all(
+            {
+                path_in(folder, self.task, f"{name}.png"): png(self.labels),
+                path_in(folder, f"{self.task}-palette", f"{name}.png"): png(self._palette_picture()),
+            }
+        )
 
     def _palette_picture(self) -> Image.Image:
-        legend = self.legend(legend_width(*self.labels.shape))
-        if len(self.classes) > 256 - GREYS:
-            return Image.fromarray(stack([self.picture(), legend]))
-        greys = np.linspace(0, 255, GREYS).round().astype(np.uint8)[:, None].repeat(3, 1)
-        palette = np.concatenate([self.colours, greys])
-        below = nearest(legend, palette)
-        height, width = self.labels.shape
-        whole = np.full((height + len(below), max(width, below.shape[1])), len(palette) - 1, np.uint8)
-        whole[:height, :width], whole[height:, : below.shape[1]] = self.labels, below
-        image = Image.fromarray(whole)
-        image.putpalette(palette.tobytes())
+        if len(self.classes) > 256:
+            return Image.fromarray(self.picture())
+        image = Image.fromarray(self.labels.astype(np.uint8))
+        image.putpalette(self.colours.tobytes())
         return image
 
     def __repr__(self) -> str:
         height, width = self.labels.shape
         shares = ", ".join(f"{name} {share:.0%}" for name, share in self.shares.items())
         return f"LabelMap({self.task}, {height}x{width}: {shares})"
-
-
-def nearest(pixels: Pixels, palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The index in a palette (N, 3) of the colour nearest to each of the pixels (H, W, 3).
-
-    >>> nearest(np.uint8([[[250, 0, 9], [3, 3, 3]]]), np.uint8([[0, 0, 0], [255, 0, 0]])).tolist()
-    [[1, 0]]
-    """
-    # As numbers, which sort many times faster than rows of three.
-    codes = pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
-    unique_codes, indices = np.unique(codes, return_inverse=True)
-    colours = np.stack([unique_codes >> 16, unique_codes >> 8 & 255, unique_codes & 255], axis=-1)
-    distances = np.stack([((colours - colour) ** 2).sum(1) for colour in palette.astype(np.int32)])
-    nearest: NDArray[np.uint8] = distances.argmin(0).astype(np.uint8)[indices].reshape(codes.shape)
-    return nearest

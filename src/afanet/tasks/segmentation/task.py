@@ -44,6 +44,7 @@ class Segmentation(DenseTask):
     def __init__(self, classes: Sequence[str], void: int = 255, name: str = "segmentation") -> None:
         self.name = name
         self.classes = self.names = tuple(classes)
+        self.colours = palette(len(self.classes))
         self.void = void
         self.output = Dense(len(self.classes))
         self.higher_is_better = dict.fromkeys(("miou", "pixel_accuracy", "class_accuracy", "fw_iou"), True)
@@ -56,6 +57,12 @@ class Segmentation(DenseTask):
         """This task with `class_weights`, a number for each class or some by name: see `read_class_weights`."""
         changed = copy.copy(self)
         changed.class_weights = read_class_weights(self.name, self.classes, options)
+        return changed
+
+    def with_colours(self, colours: Sequence[Sequence[int]]) -> Self:
+        """This task drawn in other `colours`: red, green and blue from 0 to 255 for each class."""
+        changed = copy.copy(self)
+        changed.colours = np.array(colours, np.uint8)
         return changed
 
     def unlabelled(self, size: tuple[int, int]) -> Tensor:
@@ -77,12 +84,13 @@ class Segmentation(DenseTask):
     @property
     def meaning(self) -> dict[str, Any]:
         """`segmentation`, with its `classes` and their `colours`."""
-        return {"kind": self.kind, "classes": list(self.classes), "colours": self.legend.colours.tolist()}
+        return {"kind": self.kind, "classes": list(self.classes), "colours": self.colours.tolist()}
 
     @classmethod
     def from_described(cls, described: Described) -> Self:
         """See `Task`."""
-        return cls(described.meaning["classes"], name=described.name)
+        task = cls(described.meaning["classes"], name=described.name)
+        return task.with_colours(described.meaning["colours"]) if "colours" in described.meaning else task
 
     def metrics(self) -> MetricCollection:
         """`miou`, `pixel_accuracy`, `class_accuracy` and `fw_iou`: see `SegmentationScores`."""
@@ -104,11 +112,11 @@ class Segmentation(DenseTask):
     @property
     def legend(self) -> Swatches:
         """A colour for each class."""
-        return Swatches(self.classes, palette(len(self.classes)))
+        return Swatches(self.classes, self.colours)
 
     def picture(self, value: Tensor) -> NDArray[np.uint8]:
         """Class ids (H, W) in the classes' colours, void in black."""
         colours: NDArray[Any] = np.zeros((self.void + 1, 3), np.uint8)
-        colours[: len(self.classes)] = palette(len(self.classes))
+        colours[: len(self.classes)] = self.colours
         picture: NDArray[np.uint8] = colours[value.cpu().numpy()]
         return picture

@@ -13,7 +13,7 @@ import yaml
 
 from afanet.data.sets.manifest.folder import FolderContents, read_folder
 from afanet.errors import InputError
-from afanet.files import write_whole
+from afanet.files import write_all
 from afanet.networks.methods import listed
 from afanet.photo import read_photo
 from afanet.tasks.kinds import KINDS
@@ -70,7 +70,7 @@ def init_manifest(folder: Path) -> str:
     contents = read_folder(folder)
     labelled = {name: column.cells for name, column in contents.columns.items()}
     splits = split_by_name(labelled)
-    _write({folder / MANIFEST: _manifest(contents, splits), folder / RECIPE: _recipe(contents, splits, folder)})
+    write_all({folder / MANIFEST: _manifest(contents, splits), folder / RECIPE: _recipe(contents, splits, folder)})
     counts = [list(splits.values()).count(name) for name in ("train", "validation", "test")]
     lines = [f"{folder}: {len(contents.images)} images"]
     lines += [f"  {name}: {column.summary}" for name, column in contents.columns.items()]
@@ -156,15 +156,3 @@ def _flow(value: Any) -> str:
     """A value as YAML in one line."""
     text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=float("inf"))
     return text.removesuffix("\n").removesuffix("\n...")
-
-
-def _write(texts: dict[Path, str]) -> None:
-    """Write all files, or none of them."""
-    written: list[Path] = []
-    try:
-        for path, text in texts.items():
-            written.append(write_whole(path, text))
-    except BaseException:
-        for path in written:
-            path.unlink(missing_ok=True)
-        raise

@@ -9,10 +9,12 @@ from afanet.data.files import require_path
 from afanet.data.sample import Data, Size, Split
 from afanet.data.sets.manifest.kinds import COLUMNS, declare_tasks
 from afanet.data.sets.manifest.reader import ManifestReader
-from afanet.data.sets.manifest.rows import Rows, read_rows
+from afanet.data.sets.manifest.rows import Labels, Rows, read_rows
 from afanet.data.sets.manifest.table import Table, open_table
 from afanet.data.transforms import evaluation, training
 from afanet.errors import InputError
+from afanet.tasks.column import FileColumn
+from afanet.tasks.task import Task
 
 NAMED = 12  # columns in a sentence
 EXPECTED = "the folder that holds the manifest and the images"
@@ -47,11 +49,18 @@ def open_manifest(
         train=Split(read, rows.splits["train"], training(size, zoom=1.25, augment=augment)),
         validation=Split(read, held, evaluation(size)) if len(held) else None,
         test=Split(read, rows.splits["test"], evaluation(size)),
-        tasks={name: task for name, (_, task) in declared.items()},
+        tasks={name: _looked_at(task, root, rows.labels[name]) for name, (_, task) in declared.items()},
         describe=_describe(table, rows, size),
         problems=rows.problems,
         warnings=_unread(table, rows),
     )
+
+
+def _looked_at(task: Task, root: Path, labels: Labels) -> Task:
+    """The task with what the first file of its labels says of it, where its labels are files."""
+    if not isinstance(labels.column, FileColumn) or not labels.labelled.any():
+        return task
+    return labels.column.looked_at(task, root / labels.values[int(labels.labelled.argmax())].as_py())
 
 
 def _describe(table: Table, rows: Rows, size: Size) -> str:
