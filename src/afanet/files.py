@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +17,7 @@ from afanet.errors import InputError
 LONGEST = 200  # bytes of a name: file systems take 255, and suffixes come on top
 MOST_BYTES = 16 * 2**20  # of a text that is read whole: thousands of times the size of ours
 DEEPEST = 64  # nesting of what a JSON text holds
+HALF = re.compile(r"\\u[dD][89a-fA-F]")  # an escape that may lack its other half
 KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
@@ -171,7 +173,10 @@ def read_json(path: Path, most: int = MOST_BYTES) -> Any:
 
 
 def parse_json(text: str, source: str) -> Any:
-    """The value of a JSON text; raises `InputError`, which begins with `source`, for other text and for deep nesting.
+    """The value of a JSON text.
+
+    Raises `InputError`, which begins with `source`, for other text, for deep nesting, for numbers of thousands of
+    digits, and for characters that no file could hold.
 
     >>> parse_json("[" * 10**5, "the text")
     Traceback (most recent call last):
@@ -182,14 +187,26 @@ def parse_json(text: str, source: str) -> Any:
         value = json.loads(text)
     except RecursionError:
         raise _too_deep(source) from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise InputError(f"{source} is no JSON: {error}") from None
+    except ValueError:  # Python's own limit
+        raise InputError(f"{source} has a number of too many digits, expected fewer than 4000") from None
     inside = [value]
     for _ in range(DEEPEST):
         inside = [part for outer in inside for part in _parts(outer)]
         if not inside:
-            return value
+            return _whole_text(value, text, source)
     raise _too_deep(source)
+
+
+def _whole_text(value: Any, text: str, source: str) -> Any:
+    """`value`, read from `text`; raises `InputError` for text with half a character, which no file could hold."""
+    if HALF.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise InputError(f"{source} has half a character, such as \\ud800 alone, expected whole ones") from None
+    return value
 
 
 def _parts(value: Any) -> Any:

@@ -56,6 +56,12 @@ def test_a_variant_keeps_the_recipe_but_for_what_it_names(tmp_path: Path) -> Non
         ("a: [", "not valid YAML"),
         ("a: {data.size: [16, 16]}", "'a' has data.size .16, 16., which all runs of a comparison"),
         ("a: {workers: 7}", "'a' has workers 7"),
+        ("a: {1: 2}", "'a' has the key 1, expected keys of a recipe"),
+        ("a: {null: 2}", "'a' has the key None, expected keys of a recipe"),
+        ("1: {true: 2}", "'1' has the key True, expected keys of a recipe"),
+        ("a: {network.method: null}", "'network.method' of 'a' is None, expected the name of a method"),
+        ("a: {network.method: [afa]}", "'network.method' of 'a' is .'afa'., expected the name of a method"),
+        ("a: {network.method: 2024-99-99}", "line 1, column 21 has '2024-99-99' of type timestamp"),
         ("a: {epochs: 7}\nb: {epochs: 7}", "'a' and 'b' are the same recipe"),
     ],
 )

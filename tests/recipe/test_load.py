@@ -61,8 +61,8 @@ def test_bad_recipes_are_refused_in_one_sentence(source: str, overrides: dict[st
     [
         ("", "holds None, expected keys"),
         ("- 1\n- 2\n", "holds [1, 2], expected keys"),
-        ("name: x\ndata: [1\n", "line 3 is not valid YAML"),
-        ("name: \x00", "is not valid YAML"),
+        ("name: x\ndata: [1\n", "line 3, column 1 is not valid YAML"),
+        ("name: \x00", "line 1, column 7 has the character 0x0000"),
         ("name: x", "'data' is missing"),
         ("name: x\ndata: rooms", "'data' is 'rooms', which should be a valid dictionary"),
     ],

@@ -147,7 +147,7 @@ def _explain(error: ValidationError, source: str | Path) -> InputError:
     key = ".".join(str(part) for part in first["loc"] if part != "[key]")
     if first["type"] == "extra_forbidden":
         sections = dict.fromkeys(known.rpartition(".")[0] for known in recipe_keys() if "." in known)
-        return unknown("recipe key", key, [*recipe_keys(), *sections])
+        return InputError(f"recipe {source}: {unknown('recipe key', key, [*recipe_keys(), *sections])}")
     if first["type"] == "missing":
         return InputError(f"recipe {source}: '{key}' is missing, expected {recipe_keys().get(key, 'a section')}")
     expected = first["msg"].replace("Input should", "which should", 1)

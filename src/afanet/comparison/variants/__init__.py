@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from afanet.comparison.groups import PROTOCOL
 from afanet.errors import InputError, shown
@@ -48,13 +49,27 @@ def read_variants(recipe: Recipe, source: str) -> dict[str, Recipe]:
             raise InputError(f"variants {source} has the name {shown(name)}, expected letters, digits, dots and dashes")
         if not isinstance(changes, dict) or "seed" in changes:
             raise InputError(f"variants {source}: '{name}' is {shown(changes)}, expected keys of a recipe but the seed")
-        method = changes.get("network.method", recipe.network.method)
-        variant = change_recipe(for_method(recipe, method), changes, f"{source}, '{name}'")
+        if odd := [key for key in changes if not isinstance(key, str)]:
+            raise InputError(f"variants {source}: '{name}' has the key {shown(odd[0])}, expected keys of a recipe")
+        variant = _variant(recipe, changes, source, str(name))
         _require_alike(recipe, variant, f"variants {source}: '{name}'")
         if same := [earlier for earlier, known in variants.items() if known == variant]:
             raise InputError(f"variants {source}: '{same[0]}' and '{name}' are the same recipe: leave one of them out")
         variants[str(name)] = variant
     return variants
+
+
+def _variant(recipe: Recipe, changes: dict[str, Any], source: str, name: str) -> Recipe:
+    method = changes.get("network.method", recipe.network.method)
+    if not isinstance(method, str):
+        raise InputError(
+            f"variants {source}: 'network.method' of '{name}' is {shown(method)}, expected the name of a method"
+        )
+    try:
+        base = for_method(recipe, method)
+    except InputError as error:
+        raise InputError(f"variants {source}: '{name}': {error}") from None
+    return change_recipe(base, changes, f"{source}, '{name}'")
 
 
 def _require_alike(recipe: Recipe, variant: Recipe, where: str) -> None:
