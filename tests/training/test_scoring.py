@@ -8,11 +8,13 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torchmetrics.utilities import dim_zero_sum
 
 from afanet.distributed.processes import create_fabric
 from afanet.recipe.schema import Recipe
 from afanet.runs.setup import open_tasks
-from afanet.tasks import Task
+from afanet.tasks import Depth, Task
+from afanet.tasks.scores import Basis
 from afanet.training.scoring import Scored, score
 
 Change = Callable[[dict[str, Tensor]], None]
@@ -54,16 +56,42 @@ def test_one_output_that_is_not_finite_takes_the_scores_of_its_task(
 ) -> None:
     actual = scored(recipe, batch, lambda logits: logits[name].view(-1)[:1].fill_(value))
     metric = {"segmentation": "miou", "depth": "abs"}[name]
-    assert actual.fault == f"task '{name}' has no {metric}, because its outputs are not finite"
+    unusable = {"segmentation": "not finite", "depth": "not finite, or not above 0,"}[name]
+    count = "in 1 of 7 images (1 pixel)"
+    assert actual.fault == f"task '{name}' has no {metric}, because its outputs are {unusable} {count}"
     for task, scores in actual.scores.items():
         assert {math.isfinite(score) for score in scores.values()} == {task != name}
 
 
 def test_what_another_process_saw_counts(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Joint:
-        def max(self, values: Tensor) -> Tensor:
-            return torch.maximum(values, torch.tensor([[0.0, 1.0], [1.0, 1.0]]))
+    """The counts go across processes as the sums of metrics do, from which another one's are added here."""
+    compute = Basis.compute
 
-    monkeypatch.setattr("afanet.training.scoring.across", lambda fabric: Joint())
+    def joint(basis: Basis) -> dict[str, Tensor]:
+        if basis.task.name == "depth":
+            basis.counts = basis.counts + torch.tensor([7, 9, 2, 5])
+        return compute(basis)
+
+    monkeypatch.setattr(Basis, "compute", joint)
+    assert all(reduction is dim_zero_sum for reduction in Basis(Depth())._reductions.values())
     actual = scored(recipe, 0, lambda logits: None)
-    assert actual.fault == "task 'depth' has no abs, because its outputs are not finite"
+    assert actual.fault is not None
+    assert actual.fault.startswith("task 'depth' has no abs, because its outputs are not finite")
+    assert actual.fault.endswith("in 2 of 14 images (5 pixels)")
+
+
+def test_scores_over_one_class_or_no_label_are_none_with_the_reason_and_no_fault(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, tasks = open_tasks(recipe)
+    monkeypatch.setattr(tasks["segmentation"], "labelled", lambda target: target == 1)
+    monkeypatch.setattr(tasks["depth"], "labelled", lambda target: target < 0)
+    network = Answers(tasks, 0, lambda logits: None)
+    actual = score(create_fabric(recipe, torch.device("cpu")), network, tasks, data, data.test, recipe)
+    classes = len(tasks["segmentation"].names)
+    assert actual.fault is None
+    assert actual.unscored == {
+        "segmentation": f"only one of {classes} classes occurs in the test labels",
+        "depth": "the test split has no label of it",
+    }
+    assert all(math.isnan(value) for scores in actual.scores.values() for value in scores.values())

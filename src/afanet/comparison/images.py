@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -11,8 +11,10 @@ from torchmetrics import Metric
 
 from afanet.errors import InputError
 from afanet.tasks import Task
+from afanet.tasks.scores import Evidence, TaskScores
 
 RESAMPLES = 1000
+TOGETHER = 100  # resamples whose sums are held at once
 
 
 class ImageScores:
@@ -32,7 +34,8 @@ class ImageScores:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.metrics: dict[str, Metric] = dict(task.metrics().items(keep_base=True, copy_state=False))
+        self.whole = TaskScores.of(task)
+        self.metrics: dict[str, Metric] = dict(self.whole.items(keep_base=True, copy_state=False))
         for name, metric in self.metrics.items():
             if any(reduce is not torch.sum and reduce.__name__ != "dim_zero_sum" for reduce in _reductions(metric)):
                 raise InputError(f"metric '{name}' of task '{task.name}' keeps more than sums over images")
@@ -50,16 +53,17 @@ class ImageScores:
         self._stacks.clear()
         self._draws.clear()
         for prediction, target in zip(predictions, targets, strict=True):
+            usable, broken = self.whole.usable(prediction[None])
             for name, metric in self.metrics.items():
                 metric.reset()
-                metric.update(prediction[None], target[None])
+                metric.update(usable, target[None], **metric._filter_kwargs(broken=broken))
                 for state, kept in self.kept[name].items():
                     kept.append(getattr(metric, state).detach().cpu().clone())
 
-    def sums(self, state: str, weights: Tensor | None = None) -> Tensor:
+    def sums(self, state: str) -> Tensor:
         """The sum over images of a state of whichever metric has it, such as `confmat`."""
         name = next(name for name, states in self.kept.items() if state in states)
-        return _weighted(self._stack(name, state), weights)
+        return self._stack(name, state).sum(0)
 
     def has(self, state: str) -> bool:
         """Whether a metric keeps such a state."""
@@ -67,16 +71,15 @@ class ImageScores:
 
     def compute(self, weights: Tensor | None = None) -> dict[str, float]:
         """The task's scores over images that count `weights` (images,) times each, once by default."""
-        scores: dict[str, float] = {}
-        for name, metric in self.metrics.items():
-            metric.reset()
-            for state in self.kept[name]:
-                setattr(metric, state, _weighted(self._stack(name, state), weights))
-            metric._update_count = 1
-            result = metric.compute()
-            values = result if isinstance(result, Mapping) else {name: result}
-            scores |= {key: float(value) for key, value in values.items()}
-        return scores
+        if weights is None:
+            scores, _ = self._read({key: stack.sum(0) for key, stack in self._all().items()})
+            return {name: float(score) for name, score in scores.items()}
+        return next(self._scores(weights[None]))
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the scores over all images rest on."""
+        return self._read({key: stack.sum(0) for key, stack in self._all().items()})[1]
 
     def draws(self) -> dict[str, Tensor]:
         """Every score over `RESAMPLES` samples of the images with replacement, (RESAMPLES,), kept once computed.
@@ -85,32 +88,65 @@ class ImageScores:
         """
         if not self._draws:
             generator = torch.Generator().manual_seed(0)
-            scores = []
-            for _ in range(RESAMPLES):
-                chosen = torch.randint(len(self), (len(self),), generator=generator)
-                scores.append(self.compute(torch.bincount(chosen, minlength=len(self))))
+            images = len(self)
+            drawn = [torch.randint(images, (images,), generator=generator) for _ in range(RESAMPLES)]
+            scores: list[dict[str, float]] = []
+            for start in range(0, RESAMPLES, TOGETHER):
+                together = drawn[start : start + TOGETHER]
+                scores += self._scores(torch.stack([torch.bincount(chosen, minlength=images) for chosen in together]))
             self._draws = {
                 name: torch.tensor([drawn[name] for drawn in scores], dtype=torch.float64) for name in scores[0]
             }
         return self._draws
 
-    def _stack(self, name: str, state: str) -> Tensor:
-        """What every image adds to a state of a metric, (images, ...), stacked once for all draws."""
-        if (name, state) not in self._stacks:
-            self._stacks[name, state] = torch.stack(self.kept[name][state])
-        return self._stacks[name, state]
-
     def each(self, metric: str) -> list[float]:
         """One score of each image by itself."""
-        marks = torch.eye(len(self), dtype=torch.int64)
-        return [self.compute(mark)[metric] for mark in marks]
+        stacks = self._all()
+        return [
+            float(self._read({key: stack[image] for key, stack in stacks.items()})[0][metric])
+            for image in range(len(self))
+        ]
+
+    def _scores(self, weights: Tensor) -> Iterator[dict[str, float]]:
+        """The scores over each sample of images, that count a row of `weights` (samples, images) times each.
+
+        All samples are summed at once, as a product of matrices: a thousand sums of 654 histograms one after the other
+        take minutes.
+        """
+        sums = {key: _weighted(weights, stack) for key, stack in self._all().items()}
+        for sample in range(len(weights)):
+            scores, _ = self._read({key: total[sample] for key, total in sums.items()})
+            yield {name: float(score) for name, score in scores.items()}
+
+    def _read(self, states: Mapping[tuple[str, str], Tensor]) -> tuple[dict[str, Tensor], Evidence]:
+        """The scores from the states of all metrics, and what they rest on."""
+        values: dict[str, Any] = {}
+        for name, metric in self.metrics.items():
+            metric.reset()
+            for state in self.kept[name]:
+                setattr(metric, state, states[name, state])
+            metric._update_count = 1
+            result = metric.compute()
+            values |= result if isinstance(result, Mapping) else {name: result}
+        return self.whole.judge(values)
+
+    def _all(self) -> dict[tuple[str, str], Tensor]:
+        """What every image adds to each state of each metric, (images, ...), stacked once."""
+        if not self._stacks:
+            for name, states in self.kept.items():
+                for state, kept in states.items():
+                    stack = self._stacks[name, state] = torch.stack(kept)
+                    kept[:] = stack.unbind()  # views: nothing is held twice
+        return self._stacks
+
+    def _stack(self, name: str, state: str) -> Tensor:
+        return self._all()[name, state]
 
 
-def _weighted(stack: Tensor, weights: Tensor | None) -> Tensor:
-    if weights is None:
-        return stack.sum(0)
-    total: Tensor = torch.tensordot(weights.to(stack.dtype), stack, dims=1)
-    return total
+def _weighted(weights: Tensor, stack: Tensor) -> Tensor:
+    """The sums (samples, ...) of a state by `weights` (samples, images); whole numbers exactly, below 2^53."""
+    sums = weights.double() @ stack.reshape(len(stack), -1).double()
+    return sums.to(stack.dtype).reshape(len(weights), *stack.shape[1:])
 
 
 def _reductions(metric: Metric) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,13 +18,16 @@ from afanet.networks.outputs import Output
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.described import Described
 
+NO_CLASS = -1  # the prediction of a class, or of a label, from outputs that are no numbers
+
 
 class Task(ABC):
     """One thing to learn from an image; a network's output and a sample's target share its `name`.
 
     `kind` is the name under which its kind is registered. `output` is what the network's head returns.
     `higher_is_better` has one entry for every metric, and `main_metric` represents the task where there is room for
-    only one metric. `names` are its classes or labels; tasks with numbers as targets have none.
+    only one metric. `names` are its classes or labels; tasks with numbers as targets have none. `unusable` says in
+    words what `no_number` is about.
     """
 
     kind: str
@@ -33,6 +36,7 @@ class Task(ABC):
     main_metric: str
     higher_is_better: dict[str, bool]
     names: tuple[str, ...] = ()
+    unusable: str = "not finite"
 
     @abstractmethod
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
@@ -93,7 +97,27 @@ class Task(ABC):
 
     @abstractmethod
     def metrics(self) -> MetricCollection:
-        """Fresh metrics, updated with `(predict(logits), target)` and computed over a whole set."""
+        """Fresh metrics, updated with `(predict(logits), target)` and computed over a whole set.
+
+        What scores a network wraps them in `afanet.tasks.scores.TaskScores`: they never see what is no number.
+        """
+
+    def no_number(self, prediction: Tensor) -> Tensor:
+        """Where a batch of predictions is no number, bool: not finite or, of classes and labels, -1.
+
+        It has the prediction's shape, or one channel of it.
+        """
+        if prediction.is_floating_point():
+            return ~prediction.isfinite()
+        return (prediction == NO_CLASS) if self.names else torch.zeros_like(prediction, dtype=torch.bool)
+
+    def occurrences(self, target: Tensor) -> Tensor:
+        """How often that occurs in a batch of targets of which `unscorable` decides, int64 (any number,)."""
+        return torch.zeros(0, dtype=torch.int64, device=target.device)
+
+    def unscorable(self, occurrences: Sequence[int]) -> str | None:
+        """Why scores over a set with these `occurrences` say nothing, such as "only one of 2 classes occurs"."""
+        return None
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ from torchmetrics import Metric, MetricCollection
 from afanet.networks.outputs import Pooled
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.class_weights import read_class_weights, weighted_cross_entropy
+from afanet.tasks.classes import count_classes, decided, too_few_classes
 from afanet.tasks.classification.metrics import UNLABELLED, ClassScores, OneOff
 from afanet.tasks.described import Described
+from afanet.tasks.scores import TaskScores
 from afanet.tasks.task import PooledTask
 
 
@@ -65,8 +67,16 @@ class Classification(PooledTask):
         return target != UNLABELLED
 
     def predict(self, logits: Tensor) -> Tensor:
-        """The most probable class, int64 (B,)."""
-        return logits.argmax(1)
+        """The most probable class, int64 (B,); -1 where a logit is not finite."""
+        return decided(logits.argmax(1), logits)
+
+    def occurrences(self, target: Tensor) -> Tensor:
+        """How often each class occurs."""
+        return count_classes(target, self.labelled(target), len(self.names))
+
+    def unscorable(self, occurrences: Sequence[int]) -> str | None:
+        """Scores over one class alone say nothing: whoever always names it has all points."""
+        return too_few_classes(occurrences)
 
     def estimate(self, logits: Tensor) -> Tensor:
         """The probability of each class, float32 (B, classes)."""
@@ -96,7 +106,9 @@ class Classification(PooledTask):
             "validate_args": False,
         }
         scores: list[Metric | MetricCollection] = [ClassScores(**known)]
-        return MetricCollection([*scores, MetricCollection({"one_off": OneOff(**known)})] if self.ordinal else scores)
+        if self.ordinal:
+            scores.append(MetricCollection({"one_off": OneOff(**known)}))
+        return TaskScores(self, scores)
 
     def caption(self, value: Tensor) -> str:
         """The class's name, `?` where there is no label."""

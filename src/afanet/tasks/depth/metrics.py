@@ -52,7 +52,7 @@ class DepthScores(Metric):
         log10 = ln / np.log(10)
         ratio = torch.maximum(p / t, t / p)
         terms = [error.abs(), error.abs() / t, error**2 / t, log10.abs(), error**2, ln**2, log10**2]
-        terms += [(ratio < 1.25**power).double() for power in (1, 2, 3)]
+        terms += [torch.where(ratio.isfinite(), ratio < 1.25**power, torch.nan) for power in (1, 2, 3)]
         self.sums += torch.stack([term.sum() for term in terms])
         self.pixels += valid.sum()
 

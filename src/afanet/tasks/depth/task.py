@@ -20,6 +20,7 @@ from afanet.tasks.across import ALONE, Across
 from afanet.tasks.depth.losses import DEPTH_LOSSES
 from afanet.tasks.depth.metrics import ERRORS, WITHIN, DepthScores, measured
 from afanet.tasks.described import Described
+from afanet.tasks.scores import TaskScores
 from afanet.tasks.task import ColourBar, DenseTask, ErrorBins, Readout
 
 NEAREST = 1e-3
@@ -43,6 +44,7 @@ class Depth(DenseTask):
     kind = "depth"
     main_metric = "abs"
     error_unit = "m"
+    unusable = "not finite, or not above 0,"
     loss_name = "l1"
     silog_weight = 0.5
 
@@ -93,6 +95,10 @@ class Depth(DenseTask):
         """Depth in metres, float32 (B, 1, H, W), at least a millimetre."""
         return F.softplus(logits.float()) + NEAREST
 
+    def no_number(self, prediction: Tensor) -> Tensor:
+        """See `Task`; what is not above 0 has no ratio to the truth and no logarithm, and is none either."""
+        return ~(prediction.isfinite() & (prediction > 0))
+
     def estimate(self, logits: Tensor) -> Tensor:
         """Depth in metres: the prediction itself."""
         return self.predict(logits)
@@ -115,7 +121,7 @@ class Depth(DenseTask):
 
     def metrics(self) -> MetricCollection:
         """Ten metrics: see `DepthScores`."""
-        return MetricCollection([DepthScores()])
+        return TaskScores(self, [DepthScores()])
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The absolute error in metres."""

@@ -14,7 +14,8 @@ from afanet.networks.outputs import Pooled
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.described import Described
 from afanet.tasks.multi_label.metrics import UNLABELLED, MultiLabelScores
-from afanet.tasks.task import PooledTask
+from afanet.tasks.scores import TaskScores
+from afanet.tasks.task import NO_CLASS, PooledTask
 
 
 class MultiLabel(PooledTask):
@@ -66,8 +67,17 @@ class MultiLabel(PooledTask):
         return f"label {wrong[0]}, expected 1 (on), 0 (off) or {UNLABELLED} (unlabelled)" if len(wrong) else None
 
     def predict(self, logits: Tensor) -> Tensor:
-        """1 for labels more probable than not, else 0, int64 (B, L)."""
-        return (logits > 0).long()
+        """1 for labels more probable than not, else 0, int64 (B, L); -1 where the logit is not finite."""
+        return (logits > 0).long().masked_fill(~logits.isfinite(), NO_CLASS)
+
+    def occurrences(self, target: Tensor) -> Tensor:
+        """How often each label is on, and then how often each is off, (2 L,)."""
+        return torch.cat([(target == value).sum(0) for value in (1, 0)])
+
+    def unscorable(self, occurrences: Sequence[int]) -> str | None:
+        """Scores say nothing where no label is both on and off."""
+        on, off = occurrences[: len(self.labels)], occurrences[len(self.labels) :]
+        return None if any(map(min, on, off)) else "no label is both on and off"
 
     def estimate(self, logits: Tensor) -> Tensor:
         """The probability of each label, float32 (B, L)."""
@@ -85,7 +95,7 @@ class MultiLabel(PooledTask):
 
     def metrics(self) -> MetricCollection:
         """`accuracy`, `macro_f1` and `micro_f1`: see `MultiLabelScores`."""
-        return MetricCollection([MultiLabelScores(len(self.labels))])
+        return TaskScores(self, [MultiLabelScores(len(self.labels))])
 
     def caption(self, value: Tensor) -> str:
         """The labels that are on, `none` where all are off, and `name?` for what is not labelled."""

@@ -23,8 +23,8 @@ class NormalsScores(Metric):
 
     Of the angle between prediction and truth, in degrees: `mean`, `median`, `rmse` (the root of the mean square), and
     the fractions `within_11`, `within_22`, `within_30` of angles below 11.25, 22.5 and 30. The median comes from a
-    histogram with bins of 0.01 degrees, so it is off by half of one at most; mean and square are summed in float64. A
-    prediction of length 0 has no direction and counts as 90 degrees off.
+    histogram with bins of 0.01 degrees, so it is off by half of one at most; mean and square are summed in float64. No
+    score is a number after a prediction that is not finite or, of length 0, has no direction.
 
     >>> scores = NormalsScores()
     >>> right, tilted = torch.tensor([1.0, 0, 0]), torch.tensor([1.0, 1, 0])
@@ -49,7 +49,7 @@ class NormalsScores(Metric):
         p, t = (x.movedim(1, -1)[where].double() for x in (prediction, target))
         # Of cosine and sine both: an arc cosine near 1 would lose half of the digits.
         angle = torch.atan2(torch.linalg.cross(p, t).norm(dim=1), (p * t).sum(1)).rad2deg()
-        angle = torch.where((p == 0).all(1), 90.0, angle)  # without a direction, where the loss too has a cosine of 0
+        angle = torch.where((p == 0).all(1), torch.nan, angle)  # no direction: the arc tangent of 0, 0 is 0
         self.sums += torch.stack([angle.sum(), (angle**2).sum()])
         last = len(self.histogram) - 1
         bins = (angle.nan_to_num(180.0) * BINS_PER_DEGREE).long().clamp(max=last)
@@ -62,5 +62,6 @@ class NormalsScores(Metric):
         mean, square = self.sums / pixels
         middle = torch.stack([(pixels - 1) // 2, pixels // 2])  # the two in the middle, one and the same if odd
         median = (torch.searchsorted(below, middle, right=True).double() + 0.5).mean() / BINS_PER_DEGREE
-        angles = {"mean": mean, "median": torch.where(pixels > 0, median, torch.nan), "rmse": square.sqrt()}
-        return angles | {name: below[round(most * BINS_PER_DEGREE) - 1] / pixels for name, most in WITHIN.items()}
+        shares = {name: below[round(most * BINS_PER_DEGREE) - 1] / pixels for name, most in WITHIN.items()}
+        scores = {"mean": mean, "median": median, "rmse": square.sqrt()} | shares
+        return {name: torch.where(mean.isfinite(), score, torch.nan) for name, score in scores.items()}

@@ -15,6 +15,7 @@ from afanet.networks.outputs import Dense
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.described import Described
 from afanet.tasks.normals.metrics import WITHIN, NormalsScores, known
+from afanet.tasks.scores import TaskScores
 from afanet.tasks.task import DenseTask, Swatches
 
 SHORTEST = 1e-3
@@ -39,6 +40,7 @@ class Normals(DenseTask):
     main_metric = "mean"
     error_limit = 60.0
     error_unit = "°"
+    unusable = "not finite, or have no direction,"
 
     def __init__(self, name: str = "normals") -> None:
         self.name = name
@@ -73,6 +75,10 @@ class Normals(DenseTask):
         """Unit vectors, float32 (B, 3, H, W)."""
         return F.normalize(logits.float(), dim=1)
 
+    def no_number(self, prediction: Tensor) -> Tensor:
+        """See `Task`, (B, 1, H, W); a vector of length 0 has no direction, and is none either."""
+        return ~prediction.isfinite().all(1, keepdim=True) | (prediction == 0).all(1, keepdim=True)
+
     def estimate(self, logits: Tensor) -> Tensor:
         """Unit vectors: the prediction itself. An average of several is shorter; its direction is what counts."""
         return self.predict(logits)
@@ -89,7 +95,7 @@ class Normals(DenseTask):
 
     def metrics(self) -> MetricCollection:
         """Six metrics: see `NormalsScores`."""
-        return MetricCollection([NormalsScores()])
+        return TaskScores(self, [NormalsScores()])
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The angle between the two in degrees."""

@@ -14,9 +14,11 @@ from torchmetrics.classification import MulticlassCohenKappa
 from afanet.errors import InputError
 from afanet.networks.outputs import Pooled
 from afanet.tasks.across import ALONE, Across
+from afanet.tasks.classes import count_classes, decided, too_few_classes
 from afanet.tasks.classification.metrics import UNLABELLED, OneOff
 from afanet.tasks.described import Described
 from afanet.tasks.ordinal.metrics import OrdinalScores
+from afanet.tasks.scores import TaskScores
 from afanet.tasks.task import PooledTask
 
 
@@ -70,8 +72,16 @@ class Ordinal(PooledTask):
         return target != UNLABELLED
 
     def predict(self, logits: Tensor) -> Tensor:
-        """The number of classes that the true one more probably than not lies beyond, int64 (B,)."""
-        return (logits.float().sigmoid().cumprod(1) > 0.5).sum(1)
+        """The number of classes that the true one more probably than not lies beyond, int64 (B,); see `decided`."""
+        return decided((logits.float().sigmoid().cumprod(1) > 0.5).sum(1), logits)
+
+    def occurrences(self, target: Tensor) -> Tensor:
+        """How often each class occurs."""
+        return count_classes(target, self.labelled(target), len(self.names))
+
+    def unscorable(self, occurrences: Sequence[int]) -> str | None:
+        """Scores over one class alone say nothing: whoever always names it has all points."""
+        return too_few_classes(occurrences)
 
     def estimate(self, logits: Tensor) -> Tensor:
         """The probability of each class, P(y > k - 1) - P(y > k), float32 (B, K)."""
@@ -103,7 +113,7 @@ class Ordinal(PooledTask):
             "one_off": OneOff(**known),
             "kappa": MulticlassCohenKappa(weights="quadratic", **known),
         }
-        return MetricCollection([OrdinalScores(**known), MetricCollection(rest)])
+        return TaskScores(self, [OrdinalScores(**known), MetricCollection(rest)])
 
     def caption(self, value: Tensor) -> str:
         """The class's name, `?` where there is no label."""

@@ -15,6 +15,7 @@ from afanet.networks.outputs import Pooled
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.described import Described
 from afanet.tasks.regression.metrics import RegressionScores
+from afanet.tasks.scores import TaskScores
 from afanet.tasks.task import PooledTask
 
 
@@ -92,7 +93,7 @@ class Regression(PooledTask):
 
     def metrics(self) -> MetricCollection:
         """`mae` and `rmse` in the unit, and `r2`: see `RegressionScores`."""
-        return MetricCollection([RegressionScores(self.centre)])
+        return TaskScores(self, [RegressionScores(self.centre)])
 
     def caption(self, value: Tensor) -> str:
         """The number with its unit, to a thousandth of the range; `?` where there is no label."""

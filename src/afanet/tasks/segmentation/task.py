@@ -15,8 +15,10 @@ from torchmetrics import MetricCollection
 from afanet.networks.outputs import Dense
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.class_weights import read_class_weights, weighted_cross_entropy
+from afanet.tasks.classes import count_classes, decided, too_few_classes
 from afanet.tasks.described import Described
 from afanet.tasks.drawing.palette import palette
+from afanet.tasks.scores import TaskScores
 from afanet.tasks.segmentation.metrics import SegmentationScores
 from afanet.tasks.task import DenseTask, Readout, Swatches
 
@@ -74,8 +76,16 @@ class Segmentation(DenseTask):
         return target != self.void
 
     def predict(self, logits: Tensor) -> Tensor:
-        """The most probable class of each pixel, int64 (B, H, W)."""
-        return logits.argmax(1)
+        """The most probable class of each pixel, int64 (B, H, W); -1 where a logit is not finite."""
+        return decided(logits.argmax(1), logits)
+
+    def occurrences(self, target: Tensor) -> Tensor:
+        """How often each class occurs."""
+        return count_classes(target, self.labelled(target), len(self.names))
+
+    def unscorable(self, occurrences: Sequence[int]) -> str | None:
+        """Scores over one class alone say nothing: whoever always names it has all points."""
+        return too_few_classes(occurrences)
 
     def estimate(self, logits: Tensor) -> Tensor:
         """The probability of each class at each pixel, float32 (B, classes, H, W)."""
@@ -94,7 +104,7 @@ class Segmentation(DenseTask):
 
     def metrics(self) -> MetricCollection:
         """`miou`, `pixel_accuracy`, `class_accuracy` and `fw_iou`: see `SegmentationScores`."""
-        return MetricCollection([SegmentationScores(len(self.classes), ignore_index=self.void)])
+        return TaskScores(self, [SegmentationScores(len(self.classes), ignore_index=self.void)])
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
         """1 where the class is wrong, 0 where it is right."""
