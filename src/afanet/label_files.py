@@ -8,28 +8,54 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import UnidentifiedImageError
 
 from afanet.errors import InputError
 from afanet.files import require_regular
 from afanet.photo import open_picture
 
+LOSSY, EXACT = True, False  # whether storing in a format can change the values
+FORMATS = (  # where the bytes are that identify a format, these bytes, its name
+    (0, b"\xff\xd8\xff", "a JPEG", LOSSY),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000", LOSSY),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000", LOSSY),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL", LOSSY),
+    (0, b"\xff\x0a", "a JPEG XL", LOSSY),
+    (0, b"II\xbc", "a JPEG XR", LOSSY),
+    (4, b"ftypavi", "an AVIF", LOSSY),
+    (4, b"ftyphe", "a HEIC", LOSSY),
+    (4, b"ftypmif1", "a HEIC", LOSSY),
+    (4, b"ftypmsf1", "a HEIC", LOSSY),
+    (8, b"WEBPVP8 ", "a lossy WebP", LOSSY),
+    (8, b"WEBP", "a WebP", EXACT),
+    (0, b"GIF8", "a GIF", EXACT),
+    (0, b"BM", "a BMP", EXACT),
+    (0, b"II*\0", "a TIFF", EXACT),
+    (0, b"MM\0*", "a TIFF", EXACT),
+    (0, b"v/1\x01", "an OpenEXR", EXACT),
+    (0, b"\x93NUMPY", "a NumPy array (.npy)", EXACT),
+    (0, b"PK\x03\x04", "a zip archive, as .npz is", EXACT),
+)
+
 
 def read_image(path: Path, mode: str | tuple[str, ...], meaning: str) -> NDArray[Any]:
     """The pixels of a label map, as the file has them; photos are read by `afanet.photo.read_photo`.
 
-    The file must be a PNG or JPEG of the given mode, or one of several, because converting it would change labels and
-    depths. A file of another mode, that is missing or not whole, or that has more than 64 million pixels raises
-    `InputError` with its name.
+    The file must be a PNG of the given mode, or one of several, because converting it would change labels and depths,
+    as lossy formats do. A file of another format (whatever its suffix) or mode, that is missing or not whole, or that
+    has more than 64 million pixels raises `InputError` with its name.
     """
     modes = (mode,) if isinstance(mode, str) else mode
     try:
-        with open_picture(require_regular(path), str(path), ("JPEG", "PNG")) as image:
+        with open_picture(require_regular(path), str(path), ("PNG",)) as image:
             stored = image.mode
             pixels = np.array(image)
     except FileNotFoundError:
         raise InputError(f"{path} is missing: every frame needs its {meaning}") from None
     except InputError:
         raise
+    except UnidentifiedImageError as error:
+        raise _other_format(path, meaning, error) from None
     except Exception as error:  # Pillow raises as many kinds as there are ways for a file to be broken
         raise InputError(f"{path} cannot be read as an image ({error}): copy this {meaning} again") from error
     if stored not in modes:
@@ -55,6 +81,18 @@ def palette_colours(path: Path, ids: Sequence[int]) -> list[list[int]] | None:
     colours = [palette[number] for number in ids]
     distinct = len(set(map(tuple, colours))) == len(colours)
     return colours if distinct and colours != [[number] * 3 for number in ids] else None
+
+
+def _other_format(path: Path, meaning: str, error: Exception) -> InputError:
+    with path.open("rb") as file:
+        head = file.read(32)
+    for start, sign, name, lossy in FORMATS:
+        if head.startswith(sign, start):
+            why = ", whose compression can change the values" if lossy else ""
+            return InputError(
+                f"{path} is {name}{why}, expected a PNG for a {meaning}: save the original labels as a PNG"
+            )
+    return InputError(f"{path} cannot be read as an image ({error}): copy this {meaning} again")
 
 
 def read_array(path: Path, meaning: str) -> NDArray[Any]:

@@ -16,15 +16,14 @@ from afanet.label_files import read_array, read_image
 from ..bounds import bounded
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png"])
-def test_an_image_cut_anywhere_is_refused_by_name(tmp_path: Path, suffix: str):
-    path = tmp_path / f"photo.{suffix}"
+def test_an_image_cut_anywhere_is_refused_by_name(tmp_path: Path):
+    path = tmp_path / "photo.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)).save(path)
     whole = path.read_bytes()
     assert read_image(path, "RGB", "photo").shape == (40, 50, 3)
     for length in (0, 1, 10, 100, len(whole) // 2, len(whole) - 40):
         path.write_bytes(whole[:length])
-        with pytest.raises(InputError, match=rf"photo\.{suffix} cannot be read as an image .*copy this photo again"):
+        with pytest.raises(InputError, match=r"photo\.png cannot be read as an image .*copy this photo again"):
             read_image(path, "RGB", "photo")
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
 

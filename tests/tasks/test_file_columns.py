@@ -82,6 +82,58 @@ def test_colours_that_cannot_be_are_refused(colours: object, said: str):
         declare(SegmentationColumn, {"classes": ["a", "b"], "colours": colours}, "task 'x'")
 
 
+def test_ids_mean_the_classes_that_they_name(tmp_path: Path):
+    path = tmp_path / "ids.png"
+    Image.fromarray(np.array([[0, 255, 128, 7]], np.uint8)).save(path)
+    column = SegmentationColumn(ids={0: "background", 255: "object", 128: "object"}, void=7)
+    assert column.classes == ("background", "object")
+    assert column.read(path).tolist() == [[0, 1, 1, 255]]
+    turned = SegmentationColumn(
+        ids={"0": "background", "255": "object", 128: "object"}, classes=["object", "background"]
+    )
+    with pytest.raises(InputError, match=r"ids\.png has the id 7, expected 0, 255, 128: declare all classes"):
+        turned.read(path)
+    assert turned.table[[0, 255]].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({}, "lacks 'classes'"),
+        (
+            {"ids": {0: "a", 1: "b"}, "classes": ["a", "c"]},
+            "'classes' of it is ['a', 'c'], which lacks 'b', a class of",
+        ),
+        ({"ids": {0: "a", 255: "b"}, "void": 255}, "'void' of it is 255, which is the id of a class in 'ids'"),
+        ({"ids": {0: "a", 256: "b"}}, "'ids.256.[key]' of it is 256, which should be less than or equal to 255"),
+        ({"ids": {0: "a", True: "b"}}, "'ids.1.[key]' of it is True, which YAML reads as true or false"),
+        ({"ids": {0: "a", 1: "a"}}, "'classes' of it is ['a'], "),
+        ({"ids": [0, 1]}, "'ids' of it is [0, 1], which should be a valid dictionary"),
+    ],
+)
+def test_ids_that_cannot_be_used_are_one_sentence(keys: dict[str, object], message: str):
+    with pytest.raises(InputError) as caught:
+        declare(SegmentationColumn, keys, "it")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("greys", [[0, 255], [0, 128, 255], [0, 127, 255], [0, 85, 170, 255]])
+def test_masks_in_greys_are_classes_and_none_is_void(tmp_path: Path, greys: list[int]):
+    path = tmp_path / "mask.png"
+    Image.fromarray(np.array([greys], np.uint8)).save(path)
+    declared, remark = SegmentationColumn.guess([path])
+    assert remark.startswith(f" with the greys {', '.join(map(str, greys))}, taken to be {len(greys)} classes")
+    assert SegmentationColumn(**declared).read(path).tolist() == [list(range(len(greys)))]
+
+
+@pytest.mark.parametrize("ids", [[0, 1, 255], [0, 2, 255], [0, 40, 255], [0, 1]])
+def test_ids_that_count_leave_255_void(tmp_path: Path, ids: list[int]):
+    path = tmp_path / "mask.png"
+    Image.fromarray(np.array([ids], np.uint8)).save(path)
+    declared, _ = SegmentationColumn.guess([path])
+    assert SegmentationColumn(**declared).read(path).tolist() == [ids]
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16", "1", "LA"])
 def test_class_ids_in_another_mode_are_refused(tmp_path: Path, mode: str):
     Image.new(mode, (4, 4)).save(tmp_path / "ids.png")
@@ -103,7 +155,7 @@ def test_depth_of_eight_bits_is_refused(tmp_path: Path, mode: str):
         (np.full((2, 2), np.inf), "infinite or no number"),
         (np.full((2, 2), 1e300), "infinite or no number"),
         (np.full((2, 2), -1.0), r"depth -1 m, expected 0 \(not measured\) or more"),
-        (np.ones((2, 2), int), "expected floats"),
+        (np.ones((2, 2), int), r"expected floats, .* or give `scale`, the metres a step"),
         (np.ones((1, 2, 2)), "expected floats, a depth map in metres"),
         (np.ones((0, 2)), "holds no plain array of numbers, expected a depth map"),
         (np.array([[{}]]), "cannot be read as an array"),
@@ -114,6 +166,36 @@ def test_depth_arrays_of_no_use_are_refused(tmp_path: Path, array, message: str)
     with pytest.raises(InputError, match=message) as caught:
         DepthColumn().read(tmp_path / "depth.npy")
     assert str(tmp_path / "depth.npy") in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int64, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("scale", [0.001, 0.5, 1.0])
+def test_the_scale_counts_in_arrays_as_in_pictures(tmp_path: Path, dtype: type, scale: float):
+    steps = np.array([[0, 1, 2], [1500, 2000, 30]])
+    np.save(tmp_path / "depth.npy", steps.astype(dtype))
+    Image.fromarray(steps.astype(np.uint16)).save(tmp_path / "depth.png")
+    column = DepthColumn(scale=scale)
+    array, picture = (column.read(tmp_path / f"depth.{suffix}")[0].numpy() for suffix in ("npy", "png"))
+    np.testing.assert_allclose(array, steps * scale, rtol=1e-6)
+    np.testing.assert_allclose(array, picture, rtol=1e-6)
+
+
+def test_without_a_scale_arrays_are_metres_and_pictures_millimetres(tmp_path: Path):
+    metres = np.array([[0.0, 1.25], [7.0, 0.1]], np.float32)
+    np.save(tmp_path / "depth.npy", metres)
+    Image.fromarray(np.array([[0, 1250]], np.uint16)).save(tmp_path / "depth.png")
+    np.testing.assert_array_equal(DepthColumn().read(tmp_path / "depth.npy")[0], metres)
+    np.testing.assert_allclose(DepthColumn().read(tmp_path / "depth.png")[0], [[0, 1.25]])
+
+
+def test_the_unit_of_depth_is_guessed_by_the_files(tmp_path: Path):
+    np.save(tmp_path / "steps.npy", np.ones((2, 2), np.uint16))
+    np.save(tmp_path / "metres.npy", np.ones((2, 2)))
+    Image.fromarray(np.ones((2, 2), np.uint16)).save(tmp_path / "steps.png")
+    steps, metres, picture = (tmp_path / name for name in ("steps.npy", "metres.npy", "steps.png"))
+    for files, scale in {(steps,): 0.001, (metres,): None, (picture,): 0.001, (metres, picture): None}.items():
+        declared, _ = DepthColumn.guess(list(files))
+        assert declared.get("scale") == scale
 
 
 @settings(deadline=None)

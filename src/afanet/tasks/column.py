@@ -54,6 +54,11 @@ class Column(Declared):
     def task(self, name: str) -> Task:
         """The task itself."""
 
+    @property
+    def remedy(self) -> str:
+        """What to change in the declaration if the labels look wrong, as the end of a sentence; "" if nothing."""
+        return ""
+
     @abstractmethod
     def encode(self, cells: pa.Array) -> tuple[Any, Bools]:
         """Cells (N,) as compact values, and which of them can be used; the values of empty cells are ignored."""
@@ -119,13 +124,17 @@ def complain_of_path(name: str, cell: str) -> str:
     return f"{name} is '{cell}', expected a path inside the data folder, relative to it and without '..'"
 
 
-def read_floats(path: Path, axes: int, meaning: str) -> NDArray[np.float32]:
-    """The numbers in a `.npy` file of finite floats; raises `InputError` for any other."""
+def read_floats(path: Path, axes: int, meaning: str, scale: float | None = None) -> NDArray[np.float32]:
+    """The numbers in a `.npy` file of finite floats, or, with a `scale`, of any numbers, times that.
+
+    Raises `InputError` for any other file.
+    """
     stored = read_array(path, meaning)
-    if stored.dtype.kind != "f" or stored.ndim != axes or stored.shape[2:] not in ((), (3,)):
+    if (stored.dtype.kind != "f" and scale is None) or stored.ndim != axes or stored.shape[2:] not in ((), (3,)):
         raise InputError(f"{path} holds {stored.dtype} {stored.shape}, expected floats, a {meaning}")
     with np.errstate(over="ignore"):
-        array: NDArray[np.float32] = stored.astype(np.float32)
+        scaled = stored if scale is None else stored.astype(np.float64) * scale
+        array: NDArray[np.float32] = scaled.astype(np.float32)
     if not np.isfinite(array).all():
         raise InputError(f"{path} has a value that is infinite or no number, expected a {meaning}, 0 for none: mend it")
     return array

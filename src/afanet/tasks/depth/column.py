@@ -12,23 +12,28 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from afanet.errors import InputError
-from afanet.label_files import read_image
+from afanet.label_files import read_array, read_image
 from afanet.tasks.column import FileColumn, read_floats
 from afanet.tasks.depth.target import DepthMap
 from afanet.tasks.depth.task import Depth
 from afanet.tasks.task import Task
 
+MILLIMETRE = 0.001  # metres
+PICTURE = "depth map of 16 bits a pixel"
+ARRAY = "depth map in metres (H, W), or give `scale`, the metres a step"
+
 
 class DepthColumn(FileColumn):
-    """A 16-bit PNG, `scale` metres a step, or a `.npy` of metres (H, W); 0 is not measured.
+    """A 16-bit PNG or a `.npy` (H, W), `scale` metres a step; 0 is not measured.
 
-    `max` is the far end of the pictures' colours, in metres.
+    Without a `scale`, a step is a millimetre in a PNG and a metre in a `.npy` of floats. `max` is the far end of the
+    pictures' colours, in metres.
     """
 
-    remark: ClassVar[str] = "scale: metres a step of the PNG; max: the far end of the pictures' colours, metres"
+    remark: ClassVar[str] = "scale: metres a step of the files; max: the far end of the pictures' colours, metres"
     folders: ClassVar[tuple[str, ...]] = ("depth",)
     endings: ClassVar[tuple[str, ...]] = (".png", ".npy")
-    scale: PositiveFloat = 0.001
+    scale: PositiveFloat | None = None
     max: PositiveFloat = 10.0
 
     def task(self, name: str) -> Task:
@@ -36,18 +41,28 @@ class DepthColumn(FileColumn):
 
     def read(self, path: Path) -> Tensor:
         if path.suffix.lower() == ".npy":
-            metres = read_floats(path, 2, "depth map in metres (H, W)")
+            metres = read_floats(path, 2, ARRAY, self.scale)
             if (metres < 0).any():
                 raise InputError(f"{path} has depth {metres.min():g} m, expected 0 (not measured) or more: mend it")
         else:
-            steps = read_image(path, ("I;16",), "depth map of 16 bits a pixel")
-            metres = np.multiply(steps, self.scale, dtype=np.float32)
+            steps = read_image(path, ("I;16",), PICTURE)
+            metres = np.multiply(steps, self.scale or MILLIMETRE, dtype=np.float32)
         return DepthMap(torch.from_numpy(metres)[None])
+
+    @property
+    def remedy(self) -> str:
+        """What to set where distances look wrong."""
+        return "set `scale` to the metres a step of the files, or `max` to the farthest distance in metres"
 
     @classmethod
     def guess(cls, files: Sequence[Path]) -> tuple[dict[str, Any], str]:
-        """Millimetres in PNG, metres in `.npy`."""
-        if files[0].suffix.lower() == ".png":
-            read_image(files[0], ("I;16",), "depth map of 16 bits a pixel")
-            return {"scale": 0.001, "max": 10}, ", taken to be in millimetres"
+        """Millimetres in PNG and in whole numbers, metres in floats."""
+        arrays = [file for file in files if file.suffix.lower() == ".npy"]
+        pictures = [file for file in files if file not in arrays]
+        if pictures:
+            read_image(pictures[0], ("I;16",), PICTURE)
+        if arrays and pictures:
+            return {"max": 10}, ", taken to be in millimetres (.png) and metres (.npy)"
+        if pictures or read_array(arrays[0], ARRAY).dtype.kind != "f":
+            return {"scale": MILLIMETRE, "max": 10}, ", taken to be in millimetres"
         return {"max": 10}, ", taken to be in metres"
