@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afanet.errors import InputError
+from afanet.errors import InputError, shown
 from afanet.files import parse_json, require_regular
 from afanet.inference.model import About, Estimates
-from afanet.limits import MOST_SIDE
+from afanet.limits import MOST_SIDE, MOST_TASKS
 from afanet.names import name_fault
-from afanet.tasks.kinds import meaning_fault
+from afanet.tasks.kinds import KINDS, meaning_fault
 from afanet.tasks.meaning import is_number, is_whole
 
 FORMAT = 1
+MOST_BYTES = 2**24  # of a description: thousands of times the size of ours
+LEAST = 1e-6  # standard deviation of a colour
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -42,7 +44,11 @@ class OnnxModel:
             self.session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
         except Exception as error:  # the many kinds of ONNX Runtime have no other common base
             raise InputError(f"{path} is no ONNX file that can be read, expected one of `afanet export`") from error
-        description = _description(path, self.session.get_modelmeta().custom_metadata_map.get("afanet"))
+        try:
+            text = self.session.get_modelmeta().custom_metadata_map.get("afanet")
+        except UnicodeDecodeError:
+            raise _not_ours(path, "it is no UTF-8 text") from None
+        description = _description(path, text)
         self.path = path
         self.about = About(
             description["tasks"], tuple(description["size"]), tuple(description["mean"]), tuple(description["std"])
@@ -70,7 +76,12 @@ class OnnxModel:
                 f"{self.path} cannot take {len(images)} images of {size} pixels ({reason}): "
                 f"leave --scales out, for {height}x{width}, or give a smaller --batch-size"
             ) from error
-        return {name: np.concatenate(outputs) for name, outputs in zip(names, zip(*answers, strict=True), strict=True)}
+        estimates = {name: np.concatenate(parts) for name, parts in zip(names, zip(*answers, strict=True), strict=True)}
+        for name, meaning in self.about.tasks.items():
+            expected, shape = KINDS[meaning["kind"]].result_class.estimate_shape(meaning), estimates[name].shape
+            if expected is not None and not _fits(shape, (len(images), *expected)):
+                raise _not_ours(self.path, f"output '{name}' is {shape}, expected {(len(images), *expected)}")
+        return estimates
 
 
 def _provider(device: str, available: list[str]) -> str:
@@ -86,13 +97,14 @@ def _description(path: Path, text: str | None) -> dict[str, Any]:
     if text is None:
         raise InputError(f"{path} is an ONNX file, but none of `afanet export`: it does not say what its outputs mean")
     try:
-        description = parse_json(text, str(path))
-        version = description["format"]
-    except (ValueError, KeyError, TypeError):
-        description, version = {}, FORMAT
-    if version != FORMAT:
+        description = parse_json(text[: MOST_BYTES + 1], "it")
+    except InputError as error:
+        raise _not_ours(path, str(error)) from None
+    if not isinstance(description, dict):
+        raise _not_ours(path, f"it is {shown(description)}")
+    if (version := description.get("format", FORMAT)) != FORMAT:
         raise InputError(
-            f"{path} is in format {version!r:.60}, expected {FORMAT}: use the version of afanet that wrote it"
+            f"{path} is in format {shown(version)}, expected {FORMAT}: use the version of afanet that wrote it"
         )
     if fault := _fault(description):
         raise _not_ours(path, fault)
@@ -102,15 +114,17 @@ def _description(path: Path, text: str | None) -> dict[str, Any]:
 def _fault(description: Mapping[str, Any]) -> str | None:
     """What is invalid in the file's description, in words; None if nothing."""
     fits: dict[str, Callable[[Any], bool]] = {
-        "tasks": lambda tasks: isinstance(tasks, dict) and len(tasks) > 0,
+        "tasks": lambda tasks: isinstance(tasks, dict) and 0 < len(tasks) <= MOST_TASKS,
         "size": lambda size: _are(2, size, lambda side: is_whole(side, 1, MOST_SIDE)),
-        "mean": lambda mean: _are(3, mean, is_number),
-        "std": lambda std: _are(3, std, lambda value: is_number(value) and value > 0),
-        "dynamic": lambda dynamic: isinstance(dynamic, dict) and {"batch", "size"} <= set(dynamic),
+        "mean": lambda mean: _are(3, mean, lambda value: is_number(value) and abs(value) <= 1 / LEAST),
+        "std": lambda std: _are(3, std, lambda value: is_number(value) and LEAST <= value <= 1 / LEAST),
+        "dynamic": lambda dynamic: (
+            isinstance(dynamic, dict) and all(isinstance(dynamic.get(key), bool) for key in ("batch", "size"))
+        ),
     }
     for key, fit in fits.items():
         if not fit(description.get(key)):
-            return f"'{key}' is {description.get(key)!r:.60}"
+            return f"'{key}' is {shown(description.get(key))}"
     for name in description["tasks"]:
         if fault := name_fault(name):
             return f"the task {name!r:.80} {fault}"
@@ -119,6 +133,12 @@ def _fault(description: Mapping[str, Any]) -> str | None:
 
 def _not_ours(path: Path, fault: str) -> InputError:
     return InputError(f"{path} does not say of itself what `afanet export` writes ({fault}): export the run again")
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(expected) and all(
+        length is None or size == length for size, length in zip(shape, expected, strict=True)
+    )
 
 
 def _are(count: int, values: Any, fits: Callable[[Any], bool]) -> bool:

@@ -101,6 +101,11 @@ def read_task(described: Described) -> Task:
         raise InputError(f"in the meaning of task '{name}' {fault}: the run is of another version")
     task = kind.task_class.from_described(described)
     task.kind = meaning["kind"]
+    if task.output != described.output:
+        raise InputError(
+            f"task '{name}' has the output {described.output}, and its meaning needs {task.output}: the run is of "
+            "another version"
+        )
     return task
 
 

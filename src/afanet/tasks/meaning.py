@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 MOST = 65_536  # classes, labels and colours of a task
+LONGEST = 1000  # characters of a name or unit
 DECIMALS = 400  # of a number, at most: the smallest that there is has fewer
 
 Check = tuple[str, Callable[[Any], bool]]  # the expectation in words, and whether a value meets it
@@ -23,8 +24,17 @@ def is_whole(value: Any, least: int, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
+def is_text(value: Any) -> bool:
+    """Whether it is text of at most `LONGEST` characters that a file can hold: no half of a pair of surrogates.
+
+    >>> is_text("wall"), is_text("\\ud800"), is_text(3)
+    (True, False, False)
+    """
+    return isinstance(value, str) and len(value) <= LONGEST and not any("\ud800" <= sign <= "\udfff" for sign in value)
+
+
 def _are_names(value: Any) -> bool:
-    return isinstance(value, list) and 0 < len(value) <= MOST and all(isinstance(name, str) for name in value)
+    return isinstance(value, list) and 0 < len(value) <= MOST and all(map(is_text, value))
 
 
 def _are_colours(value: Any) -> bool:
@@ -40,8 +50,8 @@ def _are_colours(value: Any) -> bool:
 
 NAMES: Check = (f"1 to {MOST} names", _are_names)
 COLOURS: Check = ("colours of three whole numbers from 0 to 255 each", _are_colours)
-WORD: Check = ("a word", lambda value: isinstance(value, str))
-POSITIVE: Check = ("a number above 0", lambda value: is_number(value) and value > 0)
+WORD: Check = ("a word", is_text)
+POSITIVE: Check = ("a number above 0", lambda value: is_number(value) and 1e-30 <= value <= 1e30)  # in float32
 
 
 def colours_fault(names: list[str], colours: list[list[int]]) -> str | None:

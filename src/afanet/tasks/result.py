@@ -49,6 +49,11 @@ class Result(ABC):
         return None
 
     @classmethod
+    def estimate_shape(cls, meaning: Mapping[str, Any]) -> tuple[int | None, ...] | None:
+        """The shape of the estimate of one photo; None for an axis of any length, or where the kind does not say."""
+        return None
+
+    @classmethod
     def undo(cls, estimate: NDArray[np.float32], mirrored: bool, scale: float) -> NDArray[np.float32]:
         """Estimates (B, C, H, W) of a view, turned back into estimates of the photo.
 

@@ -26,6 +26,11 @@ class Choice(PooledResult):
     probabilities: dict[str, float]
 
     @classmethod
+    def estimate_shape(cls, meaning: Mapping[str, Any]) -> tuple[int | None, ...]:
+        """A probability of each class."""
+        return (len(meaning["classes"]),)
+
+    @classmethod
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
         """Decide by probabilities (C,)."""
         classes, index = meaning["classes"], cls.decide(estimate)

@@ -39,6 +39,11 @@ class DepthMap(DenseResult):
         return estimate * np.float32(scale) if scale != 1 else estimate
 
     @classmethod
+    def estimate_shape(cls, meaning: Mapping[str, Any]) -> tuple[int | None, ...]:
+        """Metres at each pixel."""
+        return 1, None, None
+
+    @classmethod
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
         """Resize metres (1, h, w)."""
         return cls(task, resize(estimate[0], size), float(meaning["far"]), np.array(meaning["colours"], np.uint8))

@@ -25,6 +25,11 @@ class Labels(PooledResult):
     probabilities: dict[str, float]
 
     @classmethod
+    def estimate_shape(cls, meaning: Mapping[str, Any]) -> tuple[int | None, ...]:
+        """A probability of each label."""
+        return (len(meaning["labels"]),)
+
+    @classmethod
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
         """Decide by probabilities (L,), each for itself."""
         probabilities = dict(zip(meaning["labels"], map(float, estimate), strict=True))

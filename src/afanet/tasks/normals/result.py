@@ -48,6 +48,11 @@ class NormalMap(DenseResult):
         return estimate
 
     @classmethod
+    def estimate_shape(cls, meaning: Mapping[str, Any]) -> tuple[int | None, ...]:
+        """A vector at each pixel."""
+        return 3, None, None
+
+    @classmethod
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
         """Resize (3, h, w) and bring every vector to length 1."""
         vectors = unit(np.stack([resize(part, size) for part in estimate], axis=-1), axis=-1)

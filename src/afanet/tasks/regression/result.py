@@ -36,6 +36,11 @@ class Number(PooledResult):
     decimals: int
 
     @classmethod
+    def estimate_shape(cls, meaning: Mapping[str, Any]) -> tuple[int | None, ...]:
+        """One number."""
+        return ()
+
+    @classmethod
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
         """The number itself."""
         decimals = meaning["decimals"]

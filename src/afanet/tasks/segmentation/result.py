@@ -43,6 +43,11 @@ class LabelMap(DenseResult):
         return super().meaning_fault(meaning) or colours_fault(meaning["classes"], meaning["colours"])
 
     @classmethod
+    def estimate_shape(cls, meaning: Mapping[str, Any]) -> tuple[int | None, ...]:
+        """A probability of each class at each pixel."""
+        return len(meaning["classes"]), None, None
+
+    @classmethod
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
         """Decide by probabilities (C, h, w), each resized to `size` first."""
         classes = tuple(meaning["classes"])
