@@ -6,6 +6,7 @@ import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -149,15 +150,19 @@ def _open(given: Namespace) -> Data:
     if (path / "recipe.yaml").is_file():
         path = path / "recipe.yaml"
     if given.source in recipe_names() or path.suffix in (".yaml", ".yml"):
-        data = load_recipe(given.source if given.source in recipe_names() else path, overrides(given)).data
+        recipe = load_recipe(given.source if given.source in recipe_names() else path, overrides(given))
+        data = recipe.data
         from afanet.data import open_data
 
         try:
-            return open_data(data.name, data.root, data.size, **data.options)
+            opened = open_data(data.name, data.root, data.size, **data.options)
         except InputError as error:
             if data.root is None and Path(given.source).is_dir():
                 raise InputError(f"{error}; or write ./{given.source} for the folder of the recipe's name") from None
             raise
+        from afanet.runs.setup import choose_tasks
+
+        return replace(opened, tasks=choose_tasks(recipe, opened))
     flags = overrides(given)
     if "data.root" in flags:
         raise InputError(f"{given.source} is a path, and --data gives another: give one of them")

@@ -18,6 +18,9 @@ from torch import Tensor
 
 from afanet.data.cache import content_key, read_seen
 from afanet.data.checks.faults import require_sound
+from afanet.data.checks.kept import write_kept
+from afanet.data.checks.look import Look, Seen, SplitSums
+from afanet.data.checks.twins import twins
 from afanet.data.parallel import in_order
 from afanet.data.sample import Data, Sample, Split
 from afanet.data.transforms import Zoom
@@ -51,8 +54,12 @@ def prepare(
                 return folder / key, False
             partial = Path(tempfile.mkdtemp(suffix=".partial", dir=folder))
             try:
-                for name, split in data.splits.items():
-                    _write_split(split, data.tasks, partial / name, workers, advance)
+                sums = {
+                    name: _write_split(split, data.tasks, partial / name, workers, advance)
+                    for name, split in data.splits.items()
+                }
+                same = twins(data.splits, {name: of_split.digests for name, of_split in sums.items()})
+                write_kept(partial, {name: of_split.summary() for name, of_split in sums.items()}, same)
                 partial.rename(folder / key)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
@@ -73,7 +80,7 @@ class UnevenError(Exception):
 
 def _write_split(
     split: Split, tasks: Mapping[str, Task], folder: Path, workers: int, advance: Callable[[], None]
-) -> None:
+) -> SplitSums:
     [zoom] = [step for step in split.transform.transforms if isinstance(step, Zoom)]
     needed = (math.ceil(zoom.size[0] * zoom.most), math.ceil(zoom.size[1] * zoom.most))
     height, width = split.read(split.items[0])["image"].shape[-2:]
@@ -82,11 +89,12 @@ def _write_split(
             return _write_samples(_Stored(split, tasks, None), folder, workers, advance)
         except UnevenError:
             shutil.rmtree(folder)
-    _write_samples(_Stored(split, tasks, needed), folder, workers, advance)
+    return _write_samples(_Stored(split, tasks, needed), folder, workers, advance)
 
 
-def _write_samples(stored: _Stored, folder: Path, workers: int, advance: Callable[[], None]) -> None:
+def _write_samples(stored: _Stored, folder: Path, workers: int, advance: Callable[[], None]) -> SplitSums:
     split = stored.split
+    sums = SplitSums(split, stored.tasks)
     folder.mkdir()
     ids: list[str] = []
     kinds: dict[str, str] = {}
@@ -99,9 +107,11 @@ def _write_samples(stored: _Stored, folder: Path, workers: int, advance: Callabl
                 arrays[name] = files.enter_context(_Array(path_in(folder, f"{name}.npy"), len(split)))
             arrays[name].put(len(ids), value.numpy())
 
-        for sample in in_order(stored, split.items, workers):
-            if isinstance(sample, InputError):
-                raise sample
+        for read in in_order(stored, split.items, workers):
+            if isinstance(read, InputError):
+                raise read
+            sample, seen = read
+            sums.add(len(ids), seen)
             put("image", sample["image"].as_subclass(Tensor).permute(1, 2, 0))
             for task, target in sample["targets"].items():
                 put(f"target.{task}", target.as_subclass(Tensor))
@@ -111,21 +121,26 @@ def _write_samples(stored: _Stored, folder: Path, workers: int, advance: Callabl
             advance()
     index = {"ids": ids, "kinds": kinds, "labelled": labelled}
     (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    return sums
 
 
 class _Stored:
-    """What the cache stores of an item: the sample as it is on disk, resized to `size` unless that is None."""
+    """What the cache stores of an item: the sample as it is on disk, resized to `size` unless that is None.
+
+    With it comes what a data check sees in the sample as it is.
+    """
 
     def __init__(self, split: Split, tasks: Mapping[str, Task], size: tuple[int, int] | None):
         self.split = split
         self.tasks = tasks
         self.resize = Zoom(size) if size else None
+        self.look = Look(split, tasks)
 
-    def __call__(self, item: Any) -> Sample:
+    def __call__(self, item: Any) -> tuple[Sample, Seen]:
         sample = self.split.read(item)
         require_sound(sample, self.tasks)
-        resized: Sample = self.resize(sample) if self.resize else sample
-        return resized
+        seen = self.look.see(sample)
+        return (self.resize(sample) if self.resize else sample), seen
 
 
 class _Array:

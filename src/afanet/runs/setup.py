@@ -50,15 +50,20 @@ def open_tasks(recipe: Recipe) -> tuple[Data, dict[str, Task]]:
     data, cache = use_cache(open_whole(recipe), data_cache(recipe))
     if cache:
         say(f"reading samples from the cache {cache}")
+    tasks = choose_tasks(recipe, data)
+    for name in recipe.losses:
+        if name not in tasks:
+            raise unknown("task under losses", name, tasks)
+    return data, tasks | {name: tasks[name].with_loss(options) for name, options in recipe.losses.items()}
+
+
+def choose_tasks(recipe: Recipe, data: Data) -> dict[str, Task]:
+    """The tasks of the data that the recipe trains; raises `InputError` for one that they do not have."""
     wanted = recipe.tasks or tuple(data.tasks)
     for name in wanted:
         if name not in data.tasks:
             raise unknown(f"task of data set {recipe.data.name}", name, data.tasks)
-    for name in recipe.losses:
-        if name not in wanted:
-            raise unknown("task under losses", name, wanted)
-    tasks = {name: data.tasks[name] for name in wanted}
-    return data, tasks | {name: tasks[name].with_loss(options) for name, options in recipe.losses.items()}
+    return {name: data.tasks[name] for name in wanted}
 
 
 def data_cache(recipe: Recipe) -> Path:

@@ -70,6 +70,14 @@ class Task(ABC):
         outside = values[(values < 0) | (values >= len(self.names))]
         return f"label {outside[0]}, expected 0 to {len(self.names) - 1}" if len(outside) else None
 
+    def doubt(self, statistics: Mapping[str, Any]) -> str | None:
+        """What is odd about all labels of a split together, in words; None if nothing is.
+
+        The statistics are those of a data check: `counts` by name, or `min`, `max` and `percentiles` of the numbers.
+        """
+        present = [name for name, count in statistics.get("counts", {}).items() if count]
+        return f"all its labels are {present[0]}" if len(present) == 1 < len(self.names) else None
+
     @abstractmethod
     def predict(self, logits: Tensor) -> Tensor:
         """The prediction from `logits`, in the form and units of the target."""

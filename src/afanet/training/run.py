@@ -9,13 +9,11 @@ from pathlib import Path
 
 import torch
 
-from afanet.data import Data
-from afanet.data.checks.faults import check_samples, unchecked
 from afanet.distributed.device import computes_in_bf16, find_device, find_precision
 from afanet.distributed.launch import launch
 from afanet.distributed.processes import create_fabric, to_launch
 from afanet.distributed.started import is_main_process, started
-from afanet.progress import Bar, say
+from afanet.progress import say
 from afanet.recipe.code import with_code
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import for_method
@@ -24,6 +22,7 @@ from afanet.runs.hold import held, require_free
 from afanet.runs.run import Run, load_begun, load_run
 from afanet.runs.setup import deterministic, load_network, open_tasks, plain_errors
 from afanet.tasks import Description
+from afanet.training.first_look import look_first
 from afanet.training.fit import fit, score_splits
 from afanet.training.job import Job, prepare
 from afanet.training.loaders import train_loader
@@ -55,7 +54,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
             say(report)
         train_loader(job.data, recipe, world=count or started().world)
         if is_main_process():
-            _read_once(job.data, recipe.workers)
+            look_first(job.data, job.tasks, recipe.workers)
         if not recipe.two_stage:
             _hold(open_folder, folder, recipe, resume)
         if count:
@@ -112,14 +111,6 @@ def _first_stage(recipe: Recipe, folder: RunFolder, resume: bool) -> Recipe:
     train(for_method(recipe, "single"), folder.single, resume=resume)
     say("second stage")
     return recipe.model_copy(update={"warm_start": (folder.single.absolute(),)})
-
-
-def _read_once(data: Data, workers: int) -> None:
-    """Read everything once, so that a bad file fails now and not after hours; samples in a cache were read already."""
-    if count := sum(map(len, unchecked(data))):
-        say(f"reading {count} samples once, before training: `afanet data prepare` makes that unnecessary")
-        with Bar(count, "reading") as bar:
-            check_samples(data, workers=workers, advance=bar.advance)
 
 
 def _fit_in_one_of_several(recipe: Recipe, path: Path) -> None:

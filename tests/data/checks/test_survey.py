@@ -78,10 +78,10 @@ def test_figures_are_those_of_the_targets() -> None:
     expected = np.percentile([1, 2, 3, 4, 5], [1, 5, 25, 50, 75, 95, 99])
     assert list(statistics["tasks"]["depth"]["percentiles"].values()) == pytest.approx(expected.tolist())
     assert result.warnings == [
-        "split train has no age of class young",
+        "split train has no age of class young: all its labels are old",
         "split test has no label for segmentation",
         "split test has no label for depth",
-        "split test has no age of class old",
+        "split test has no age of class old: all its labels are young",
     ]
     assert json.loads(json.dumps(result.plain()))["splits"]["train"] == statistics
 
@@ -128,7 +128,7 @@ def test_all_splits_are_read_and_warnings_kept() -> None:
 
 
 def test_percentiles_of_many_numbers_come_from_some(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("afanet.data.checks.survey.KEPT_VALUES", 40)
+    monkeypatch.setattr("afanet.data.checks.look.KEPT_VALUES", 40)
     rng = np.random.default_rng(0)
     values = torch.from_numpy(rng.uniform(1, 9, (4, 1, 20, 30)).astype(np.float32))
     train = [{"seed": i, "size": (20, 30), "targets": {"depth": DepthMap(value)}} for i, value in enumerate(values)]

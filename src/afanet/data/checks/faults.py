@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from torch import Tensor
 
-from afanet.data.cache import Cached
-from afanet.data.parallel import in_order
-from afanet.data.sample import Data, Reader, Sample, Split
+from afanet.data.sample import Sample
 from afanet.errors import InputError
 from afanet.tasks import Task
 
@@ -36,42 +32,3 @@ def require_sound(sample: Sample, tasks: Mapping[str, Task]) -> None:
     """Raise `InputError` for the sample's first fault."""
     for fault in target_faults(sample, tasks).values():
         raise InputError(f"{fault}: mend it, or leave it out")
-
-
-def unchecked(data: Data) -> list[Split]:
-    """The splits whose files were never read: those of a cache were, and generated ones have none.
-
-    >>> from afanet.data import open_data
-    >>> unchecked(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1))
-    []
-    """
-    return [
-        split
-        for split in data.splits.values()
-        if not isinstance(split.read, Cached) and type(split.read).files is not Reader.files
-    ]
-
-
-def check_samples(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda: None) -> None:
-    """Read every sample of the `unchecked` splits once, in `workers` processes; `advance` is called after each.
-
-    Raises `InputError` for the first sample that cannot be read, or that has a target of another size than its image or
-    with values outside its task's range. A sample that is read from no file is not generated for the check.
-    """
-    for split in unchecked(data):
-        for error in in_order(_Read(split.read, data.tasks), split.items, workers):
-            if error is not None:
-                raise error
-            advance()
-
-
-@dataclass(frozen=True)
-class _Read:
-    """Reads and checks one item if it has files, and keeps nothing."""
-
-    reader: Reader
-    tasks: Mapping[str, Task]
-
-    def __call__(self, item: Any) -> None:
-        if self.reader.files(item):
-            require_sound(self.reader(item), self.tasks)

@@ -2,54 +2,20 @@
 
 from __future__ import annotations
 
-from array import array
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
-from afanet.data.checks.faults import target_faults
+from afanet.data.checks.findings import label_findings
+from afanet.data.checks.kept import read_kept
 from afanet.data.checks.leaks import leaks
+from afanet.data.checks.look import Look, Seen, SplitSums
+from afanet.data.checks.twins import twins
 from afanet.data.parallel import in_order
 from afanet.data.sample import Data, Reader, Split
 from afanet.errors import InputError
-from afanet.tasks import PooledTask, Task
 
-PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
-KEPT_VALUES = 2_000_000  # of a task's numbers in one split, from which its percentiles are computed
-
-
-@dataclass
-class TaskSurvey:
-    """One task in one split: how much is labelled, and how its classes or numbers are distributed."""
-
-    labelled: int = 0  # images
-    pixels: float = 0.0  # sum over these images of the share of pixels that are labelled
-    counts: Tensor | None = None  # of the task's names, in images or pixels
-    values: array[float] = field(default_factory=lambda: array("d"))  # some of the numbers
-    low: float = float("inf")
-    high: float = float("-inf")
-
-    def summary(self, task: Task) -> dict[str, Any]:
-        """The statistics as plain values."""
-        statistics: dict[str, Any] = {"labelled": self.labelled}
-        if self.labelled:
-            statistics["labelled_share"] = self.pixels / self.labelled
-        if task.names and self.counts is not None:
-            statistics["counts"] = dict(zip(task.names, self.counts.tolist(), strict=True))
-            # of images, where labels are not exclusive too, else of pixels
-            statistics["total"] = self.labelled if isinstance(task, PooledTask) else int(self.counts.sum())
-        elif self.values:
-            some = np.percentile(np.frombuffer(self.values), PERCENTILES)
-            statistics |= {"min": self.low, "max": self.high}
-            statistics["percentiles"] = dict(zip(map(str, PERCENTILES), some.tolist(), strict=True))
-        return statistics
+GENERATED = 64  # samples that are made for a look at a split before training, if they are read from no file
 
 
 @dataclass(frozen=True)
@@ -66,130 +32,87 @@ class Survey:
         return {"data": self.describe, "splits": self.splits, "errors": self.errors, "warnings": self.warnings}
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What a worker process reports of one sample."""
-
-    size: tuple[int, int]
-    digest: int  # of the pixels; not 0
-    faults: list[str]
-    tasks: dict[str, tuple[float, Tensor | None, Tensor, float, float]]
-
-
-class _Look:
-    """Reads one item of a split and summarises it."""
-
-    def __init__(self, reader: Reader, tasks: Mapping[str, Task], values: int):
-        self.reader = reader
-        self.tasks = tasks
-        self.values = values
-
-    def __call__(self, item: Any) -> _Seen:
-        sample = self.reader(item)
-        image = sample["image"].as_subclass(Tensor).contiguous()
-        size = (int(image.shape[-2]), int(image.shape[-1]))
-        tasks: dict[str, tuple[float, Tensor | None, Tensor, float, float]] = {}
-        faults = target_faults(sample, self.tasks)
-        for name, task in self.tasks.items():
-            target = sample["targets"].get(name)
-            if target is None or name in faults:
-                continue
-            target = target.as_subclass(Tensor)
-            labelled = task.labelled(target)
-            if labelled.any():
-                tasks[name] = (labelled.double().mean().item(), *self._values(task, target, labelled))
-        digest = blake2b(image.numpy(), key=repr(size).encode(), digest_size=8).digest()
-        return _Seen(size, int.from_bytes(digest) or 1, list(faults.values()), tasks)
-
-    def _values(self, task: Task, target: Tensor, labelled: Tensor) -> tuple[Tensor | None, Tensor, float, float]:
-        if task.names:
-            return task.tally(target), torch.empty(0), 0.0, 0.0
-        numbers = target[labelled.expand_as(target)].flatten()
-        some = numbers[:: max(1, len(numbers) // self.values)]
-        return None, some, numbers.min().item(), numbers.max().item()
-
-
 def survey(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda: None) -> Survey:
     """Read every sample of every split once, in `workers` processes; `advance` is called after each.
 
     Errors: `data.problems`, samples that cannot be read, targets outside their task's range or of another size than
-    their image, a person or scene in two splits. Warnings: `data.warnings`, an image that is in two splits (compared by
-    its pixels), classes that a split has no label of.
+    their image, a person or scene in two splits, a task without a label to train on. Warnings: `data.warnings`, an
+    image that is in two splits (compared by its pixels), classes that a split has no label of, and what is odd about
+    the labels of a task.
 
     >>> from afanet.data import open_data
     >>> result = survey(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1), workers=0)
     >>> result.errors, result.splits["train"]["images"], result.splits["train"]["sizes"]
     ([], 2, {'24x32': 2})
     """
-    errors, warnings = [*data.problems, *leaks(data)], list(data.warnings)
-    splits: dict[str, dict[str, Any]] = {}
-    digests: dict[str, NDArray[np.uint64]] = {}
+    errors = [*data.problems, *leaks(data)]
+    sums = {name: SplitSums(split, data.tasks) for name, split in data.splits.items()}
     for name, split in data.splits.items():
-        tasks = {task: TaskSurvey() for task in data.tasks}
-        sizes: Counter[tuple[int, int]] = Counter()
-        digests[name] = np.zeros(len(split), np.uint64)
-        for index, seen in enumerate(in_order(_look(split, data.tasks), split.items, workers)):
+        for index, seen in enumerate(in_order(Look(split, data.tasks), split.items, workers)):
             advance()
             if isinstance(seen, InputError):
                 errors.append(str(seen))
                 continue
             errors += seen.faults
-            sizes[seen.size] += 1
-            _add(tasks, seen, every=max(1, len(split) // KEPT_VALUES))
-            digests[name][index] = seen.digest
-        splits[name] = {
-            "images": sizes.total(),
-            "sizes": {f"{height}x{width}": count for (height, width), count in sizes.most_common()},
-            "tasks": {name: task.summary(data.tasks[name]) for name, task in tasks.items()},
-        }
-        warnings += _absent(name, splits[name]["tasks"])
+            sums[name].add(index, seen)
         if not len(split):
             errors.append(f"split {name} has no sample: training needs some of each")
-    return Survey(data.describe, splits, errors, warnings + _twins(data.splits, digests))
+    return _judge(data, sums, data.tasks, errors)
 
 
-def _look(split: Split, tasks: Mapping[str, Task]) -> _Look:
-    return _Look(split.read, tasks, max(1, KEPT_VALUES // max(1, len(split))))
+def survey_for_training(
+    data: Data, tasks: Collection[str], *, workers: int = 2, advance: Callable[[], None] = lambda: None
+) -> Survey:
+    """What `survey` finds about `tasks` in data that were opened without a problem, before training on them.
+
+    Samples from files are all read; of those that are generated, up to 64 a split are made. Nothing is read again that
+    `afanet data prepare` has read. Raises `InputError` for the first sample that cannot be used.
+    """
+    if kept := read_kept(data):
+        return _with_findings(data, *kept, tasks)
+    sums = {name: SplitSums(split, data.tasks) for name, split in data.splits.items()}
+    for name, split in data.splits.items():
+        indices = to_read(split)
+        for index, seen in zip(indices, _read(split, data, indices, workers), strict=True):
+            sums[name].add(index, seen)
+            advance()
+    return _judge(data, sums, tasks)
 
 
-def _add(tasks: Mapping[str, TaskSurvey], seen: _Seen, every: int) -> None:
-    for name, (share, counts, values, low, high) in seen.tasks.items():
-        task = tasks[name]
-        task.labelled += 1
-        task.pixels += share
-        if counts is not None:
-            task.counts = counts if task.counts is None else task.counts + counts
-        else:
-            if task.labelled % every == 0:
-                task.values.extend(values.tolist())
-            task.low, task.high = min(task.low, low), max(task.high, high)
+def to_read(split: Split) -> Sequence[int]:
+    """The numbers of the items that are read before training: all from files, some of the others, evenly spread."""
+    if type(split.read).files is Reader.files:
+        generated: Sequence[int] = range(len(split))
+    else:
+        generated = [index for index, item in enumerate(split.items) if not split.read.files(item)]
+    if len(generated) <= GENERATED:
+        return range(len(split))
+    made = {generated[number * len(generated) // GENERATED] for number in range(GENERATED)}
+    left_out = set(generated) - made
+    return [index for index in range(len(split)) if index not in left_out]
 
 
-def _absent(split: str, tasks: Mapping[str, dict[str, Any]]) -> list[str]:
-    warnings = []
-    for task, statistics in tasks.items():
-        if not statistics["labelled"]:
-            warnings.append(f"split {split} has no label for {task}")
-        elif absent := [name for name, count in statistics.get("counts", {}).items() if not count]:
-            warnings.append(f"split {split} has no {task} of class {', '.join(absent)}")
-    return warnings
+def _read(split: Split, data: Data, indices: Sequence[int], workers: int) -> Iterator[Seen]:
+    items = split.items if len(indices) == len(split) else [split.items[index] for index in indices]
+    for seen in in_order(Look(split, data.tasks), items, workers):
+        if isinstance(seen, InputError):
+            raise seen
+        for fault in seen.faults:
+            raise InputError(f"{fault}: mend it, or leave it out")
+        yield seen
 
 
-def _twins(splits: Mapping[str, Split], digests: Mapping[str, NDArray[np.uint64]]) -> list[str]:
-    """A sentence for each image whose first copy is in another split; only these images are read again."""
-    names, lengths = list(digests), [len(of_split) for of_split in digests.values()]
-    starts, home = np.cumsum(lengths) - lengths, np.repeat(np.arange(len(names), dtype=np.uint8), lengths)
-    every = np.concatenate(list(digests.values()))
-    order = np.argsort(every, kind="stable")
-    ranked = every[order]
-    begins = np.concatenate([[True], ranked[1:] != ranked[:-1]])[: len(ranked)]  # of a run of equal digests
-    firsts = order[np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))]
-    apart = (home[order] != home[firsts]) & (ranked != 0)
+def _judge(data: Data, sums: Mapping[str, SplitSums], tasks: Collection[str], errors: Sequence[str] = ()) -> Survey:
+    same = twins(data.splits, {name: of_split.digests for name, of_split in sums.items()})
+    return _with_findings(data, {name: of_split.summary() for name, of_split in sums.items()}, same, tasks, errors)
 
-    def describe(position: int) -> str:
-        name = names[home[position]]
-        item = splits[name].items[position - starts[home[position]]]
-        return f"{splits[name].read(item)['id']} ({name})"
 
-    twins = sorted(zip(order[apart].tolist(), firsts[apart].tolist(), strict=True))
-    return [f"{describe(first)} and {describe(copy)} are the same image" for copy, first in twins]
+def _with_findings(
+    data: Data,
+    splits: dict[str, dict[str, Any]],
+    same: Sequence[str],
+    tasks: Collection[str],
+    errors: Sequence[str] = (),
+) -> Survey:
+    more_errors, warnings = label_findings(data, splits, tasks)
+    return Survey(data.describe, splits, [*errors, *more_errors], [*data.warnings, *warnings, *same])

@@ -62,6 +62,9 @@ def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[
         + "; ".join(f"{data.describe} (share {part.share:g})" for part, data in zip(declared, opened, strict=True)),
         problems=_numbered(declared, [data.problems for data in opened]),
         warnings=_numbered(declared, [data.warnings for data in opened]),
+        remedies={
+            name: data.remedies.get(name, "") for data, names in zip(opened, tasks, strict=True) for name in names
+        },
         shares=[(len(data.train), part.share) for part, data in zip(declared, opened, strict=True)],
     )
 

@@ -114,6 +114,17 @@ class Depth(DenseTask):
         wrong = target[(target < 0) | ~target.isfinite()]
         return f"depth {wrong[0]}, expected metres, or 0 for none" if len(wrong) else None
 
+    def doubt(self, statistics: Mapping[str, Any]) -> str | None:
+        """Whether most depths lie beyond the far end, or within a thousandth of it: is the unit another one?"""
+        median = statistics["percentiles"]["50"]
+        if median > self.max_metres:
+            return f"most values lie beyond its far end of {self.max_metres:g} m (median {median:.4g} m)"
+        if median < self.max_metres / 1000:
+            return (
+                f"most values lie within a thousandth of its far end of {self.max_metres:g} m (median {median:.4g} m)"
+            )
+        return None
+
     @classmethod
     def from_described(cls, described: Described) -> Self:
         """See `Task`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import torch
@@ -60,6 +60,11 @@ class MultiLabel(PooledTask):
     def tally(self, target: Tensor) -> Tensor:
         """In how many images each label is on."""
         return (target.reshape(-1, len(self.labels)) == 1).sum(0)
+
+    def doubt(self, statistics: Mapping[str, Any]) -> str | None:
+        """Labels that are on in every image."""
+        always = [name for name, count in statistics["counts"].items() if count == statistics["labelled"]]
+        return f"every labelled image has {', '.join(always)}" if always else None
 
     def fault(self, target: Tensor) -> str | None:
         """An entry that is neither on, off nor unlabelled."""

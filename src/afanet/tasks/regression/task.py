@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Self
 
 import torch
@@ -68,6 +69,15 @@ class Regression(PooledTask):
     def fault(self, target: Tensor) -> str | None:
         """An infinite number; a number outside the usual range is no fault."""
         return "an infinite value, expected a number, or nothing" if target.isinf().any() else None
+
+    def doubt(self, statistics: Mapping[str, Any]) -> str | None:
+        """Whether most numbers lie outside the usual range."""
+        low, high, median = self.centre - self.half, self.centre + self.half, statistics["percentiles"]["50"]
+        if low <= median <= high:
+            return None
+        return (
+            f"most values lie outside its range of {low:g} to {high:g} (median {median:.4g}): is the unit another one?"
+        )
 
     def predict(self, logits: Tensor) -> Tensor:
         """The number in the target's unit, float32 (B,)."""

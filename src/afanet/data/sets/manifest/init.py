@@ -108,6 +108,8 @@ def split_by_name(tasks: Mapping[str, Collection[str]]) -> dict[str, str]:
     for labelled in sorted(tasks.values(), key=len):
         for split, order in {"train": ranked[::-1], "test": ranked}.items():
             free = [name for name in order if name in labelled and name not in splits]
+            if split == "train" and "test" not in splits.values() and len(splits) + 1 == len(names):
+                continue  # the last one is to test on
             if free and all(splits.get(name) != split for name in labelled):
                 splits[free[0]] = split
     for split in ("test", "validation"):

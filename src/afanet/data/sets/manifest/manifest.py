@@ -53,6 +53,7 @@ def open_manifest(
         describe=_describe(table, rows, size),
         problems=rows.problems,
         warnings=_unread(table, rows),
+        remedies={name: column.remedy for name, (column, _) in declared.items()},
     )
 
 

@@ -1,0 +1,33 @@
+"""What a data check would say, before the first step of training."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from afanet.data import Data
+from afanet.data.checks.kept import read_kept
+from afanet.data.checks.survey import survey_for_training, to_read
+from afanet.errors import InputError
+from afanet.progress import Bar, say
+
+SAID = 10  # warnings that are printed one by one
+
+
+def look_first(data: Data, tasks: Collection[str], workers: int) -> None:
+    """Read everything once, so that a bad file fails now and not after hours, and print all warnings about `tasks`.
+
+    Raises `InputError` for a sample that cannot be used, and for a task that has no label to train on. Samples in a
+    cache were read when it was written, and are not read again.
+    """
+    count = 0 if read_kept(data) else sum(len(to_read(split)) for split in data.splits.values())
+    if any(split.read.files(split.items[0]) for split in data.splits.values() if count and len(split)):
+        say(f"reading {count} samples once, before training: `afanet data prepare` makes that unnecessary")
+    with Bar(count, "reading") as bar:
+        found = survey_for_training(data, tasks, workers=workers, advance=bar.advance)
+    if found.errors:
+        more = f", and {len(found.errors) - 1} more: `afanet data check` lists them" if len(found.errors) > 1 else ""
+        raise InputError(f"{found.errors[0]}{more}")
+    for warning in found.warnings[:SAID]:
+        say(f"warning: {warning}")
+    if len(found.warnings) > SAID:
+        say(f"warning: {len(found.warnings) - SAID} more warnings: `afanet data check` lists them")
