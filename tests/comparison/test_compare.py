@@ -8,13 +8,17 @@ import json
 import math
 
 import pytest
+import torch
 from rich.console import Console
 
 from afanet.comparison import tables
 from afanet.comparison.compare import compare_runs
 from afanet.comparison.groups import group_runs
+from afanet.comparison.images import ImageScores
+from afanet.comparison.smallest import read_smallest
 from afanet.data import open_data
 from afanet.errors import InputError
+from afanet.runs.run import Run
 
 from ..finished import Make
 
@@ -102,7 +106,8 @@ def test_single_task_comes_first_whatever_the_order(finished: Make) -> None:
 
 def test_without_an_interval_the_notes_speak_of_none(finished: Make) -> None:
     notes = tables.footnotes(compare_runs([finished("single", 0, made_up()), finished("afa", 0, made_up(0.1))], TASKS))
-    assert not any("interval" in note for note in notes)
+    assert not any(note.startswith("intervals:") or "95 %" in note for note in notes)
+    assert "○ one seed: no verdict, since another seed may turn the sign" in notes
 
 
 def test_the_same_run_twice_is_refused(finished: Make) -> None:
@@ -144,8 +149,8 @@ def test_a_task_without_a_score_in_any_run_is_said(finished: Make) -> None:
     comparison = compare_runs([finished(method, 0, nothing) for method in ("single", "afa")], TASKS)
     notes = tables.footnotes(comparison)
     assert any(f"{FIRST} has no score in any run (-): the test split has no label of it" in note for note in notes)
-    metrics = ", ".join(f"{FIRST} {metric}" for metric in TASKS[FIRST].higher_is_better)
-    assert f"delta_m of afa leaves out {metrics}: there is no relative change of 0 or of what is no number" in notes
+    metrics = ", ".join(f"{FIRST} {metric} (no number in seed 0)" for metric in TASKS[FIRST].higher_is_better)
+    assert f"delta_m of afa leaves out {metrics}" in notes
 
 
 def test_a_mean_of_what_is_no_number_in_one_seed_is_none_and_is_said(finished: Make) -> None:
@@ -154,13 +159,16 @@ def test_a_mean_of_what_is_no_number_in_one_seed_is_none_and_is_said(finished: M
     comparison = compare_runs(runs, TASKS)
     row = comparison.rows[1]
     assert math.isnan(row.scores[FIRST]["macro_f1"].mean)
-    assert math.isnan(row.changes[FIRST]["macro_f1"].mean)
-    assert math.isnan(row.changes[FIRST]["macro_f1"].low)
-    assert comparison.verdict(row, FIRST, "macro_f1") == ""
+    change = row.changes[FIRST]["macro_f1"]  # over the two seeds that have it
+    assert (change.mean, change.low, change.high) == pytest.approx((0.1, 0.1, 0.1))
+    assert (change.count, change.dropped) == (2, 1)
+    assert comparison.verdict(row, FIRST, "macro_f1") == "better"
     assert row.scores[FIRST]["accuracy"].mean == pytest.approx(0.8)
     notes = tables.footnotes(comparison)
-    assert f"{FIRST} macro_f1 is no number in afa seed 1, so it has no mean (-)" in notes
-    assert any(note.startswith(f"delta_m of afa leaves out {FIRST} macro_f1: ") for note in notes)
+    assert (
+        f"{FIRST} macro_f1 is no number in afa seed 1, so it has no mean (-); changes are over the other seeds" in notes
+    )
+    assert f"delta_m of afa leaves out {FIRST} macro_f1 (no number in seed 1)" in notes
     # in every seed, so that seeds are means over the same metrics
     assert row.delta_m["by_metric"].mean == pytest.approx(0)
     assert row.delta_m["by_metric"].low == pytest.approx(0)
@@ -170,10 +178,8 @@ def test_delta_m_says_what_it_leaves_out_where_single_task_has_0(finished: Make)
     runs = [finished("single", 0, with_score(0.0, FIRST, "accuracy"))]
     runs += [finished(method, 0, made_up(0.08)) for method in ("hard", "afa")]
     comparison = compare_runs(runs, TASKS)
-    said = [note for note in tables.footnotes(comparison) if "delta_m" in note]
-    assert said == [
-        f"delta_m of hard, afa leaves out {FIRST} accuracy: there is no relative change of 0 or of what is no number"
-    ]
+    said = [note for note in tables.footnotes(comparison) if note.startswith("delta_m")]
+    assert said == [f"delta_m of hard, afa leaves out {FIRST} accuracy (single task has 0.0000 in seed 0)"]
     assert comparison.rows[1].delta_m["by_metric"].mean == pytest.approx(10)
 
 
@@ -194,3 +200,103 @@ def test_a_title_is_text_in_all_forms(finished: Make) -> None:
     assert "<b>" not in written
     assert r"[/x]<b>|\$\textbackslash{}" in tables.latex(comparison)
     assert not [line for line in tables.latex(comparison).splitlines() if r"\input" in line and line[0] != "%"]
+
+
+def three_seeds(finished: Make, shift: float, count: int = 3) -> list[Run]:
+    """Single task and `hard`, which differs from it by `shift` and a little with each seed."""
+    runs = [finished("single", seed, made_up(noise=0.02 * seed)) for seed in range(count)]
+    return runs + [finished("hard", seed, made_up(shift, 0.02 * seed + shift * seed / 100)) for seed in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("shift", "given", "verdict"),
+    [
+        (0.0002, None, "same"),  # certain, and far below half a per cent
+        (0.0002, "accuracy=0.0001", "better"),
+        (0.05, None, "better"),
+        (-0.05, None, "worse"),
+        (0.05, f"{FIRST}.accuracy=0.1", "same"),
+    ],
+)
+def test_only_a_change_of_some_size_is_better_or_worse(
+    shift: float, given: str | None, verdict: str, finished: Make
+) -> None:
+    comparison = compare_runs(three_seeds(finished, shift), TASKS, smallest=read_smallest(given, TASKS))
+    row = comparison.rows[1]
+    assert row.changes[FIRST]["accuracy"].clear
+    assert comparison.verdict(row, FIRST, "accuracy") == verdict
+    assert comparison.smallest.sentence() in tables.footnotes(comparison)
+    if given:
+        assert comparison.smallest.sentence().endswith(f"set with --smallest: {given.replace('=', ' ')}")
+
+
+def test_delta_m_has_a_verdict_by_the_same_rules(finished: Make) -> None:
+    verdicts = {}
+    for shift in (0.0002, 0.05):
+        comparison = compare_runs(three_seeds(finished, shift), TASKS)
+        verdicts[shift] = comparison.delta_verdict(comparison.rows[1])
+    assert verdicts == {0.0002: "same", 0.05: "better"}
+    nothing = {name: dict.fromkeys(scores, 0.001) for name, scores in made_up().items()}
+    runs = [finished("single", seed, nothing) for seed in range(3)]
+    runs += [finished("hard", seed, made_up(noise=0.02 * seed)) for seed in range(3)]
+    comparison = compare_runs(runs, TASKS)
+    assert comparison.delta_verdict(comparison.rows[1]) == "thin"
+    assert comparison.rows[1].delta_m["by_task"].mean == 100  # not 80,000
+    assert any(note.startswith("delta_m of hard has no verdict: ") for note in tables.footnotes(comparison))
+
+
+def scored_images(right: float, images: int) -> dict[str, ImageScores]:
+    looked = {}
+    for name, task in TASKS.items():
+        looked[name] = ImageScores(task)
+        truth = torch.arange(images) % len(task.names)
+        prediction = torch.where(torch.arange(images) < right * images, truth, (truth + 1) % len(task.names))
+        looked[name].update(prediction, truth)
+    return looked
+
+
+@pytest.mark.parametrize(("images", "few"), [(4, True), (40, False)])
+def test_one_seed_has_no_verdict_and_few_images_are_counted(
+    images: int, few: bool, finished: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 50)
+    runs = [finished("single", 0, made_up()), finished("afa", 0, made_up(0.1))]
+    looked = {"single": scored_images(0.0, images), "afa": scored_images(1.0, images)}
+    comparison = compare_runs(runs, TASKS, looked)
+    assert comparison.rows[1].changes[FIRST]["accuracy"].low > 0
+    assert comparison.verdict(comparison.rows[1], FIRST, "accuracy") == "one seed"
+    assert comparison.delta_verdict(comparison.rows[1]) == "one seed"
+    notes = tables.footnotes(comparison)
+    assert f"intervals: bootstrap over the {images} test images, paired; the spread of seeds is not in them" in notes
+    assert (f"{images} test images only: other images may give other scores" in notes) == few
+    for form in tables.FORMS.values():
+        said = form(comparison)
+        assert "▲" not in said.replace("▲ or ▼", "")
+        assert "blacktriangle" not in said
+
+
+def test_a_task_over_one_class_has_no_scores_whatever_an_older_run_says(finished: Make) -> None:
+    looked = {"single": scored_images(1.0, 1), "afa": scored_images(1.0, 1)}
+    comparison = compare_runs([finished("single", 0, made_up()), finished("afa", 0, made_up(0.1))], TASKS, looked)
+    assert all(cells[0][0] == "-" for _, label, cells in tables.lines(comparison) if label[-1] in "↑↓")
+    reason = f"only one of {len(TASKS[FIRST].names)} classes occurs in the test labels"
+    assert f"{FIRST} has no score in any run (-): {reason}" in tables.footnotes(comparison)
+    assert comparison.verdict(comparison.rows[1], FIRST, "accuracy") == ""
+
+
+def test_costs_beside_other_work_are_said_and_older_ones_have_no_load(finished: Make) -> None:
+    runs = [finished(method, 0, made_up()) for method in ("single", "hard", "afa")]
+    costs = {"costs": {"step_s": 1.0}}
+    for run, measured in zip(
+        runs, ({}, {"measured": {"load": {"busy": 3.1, "cores": 4}}}, {"measured": {"device": "cpu"}}), strict=True
+    ):
+        run.folder.write(run.folder.costs, costs | measured)
+    said = [note for note in tables.footnotes(compare_runs(runs, TASKS)) if note.startswith("costs")]
+    assert len(said) == 1
+    assert said[0].startswith("costs of hard were measured while other work kept up to 3.1 of 4 cores busy")
+
+
+@pytest.mark.parametrize("text", ["rmse", "accuracy=-1", "accuracy=nan", "accuracy=x", "=1", "acuracy=1", "left=1"])
+def test_a_smallest_effect_that_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="--smallest"):
+        read_smallest(text, TASKS)

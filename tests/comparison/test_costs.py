@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from afanet.comparison.load import STAT, machine_load
+
 SCRIPT = Path(__file__).parent / "scripts" / "measuring.py"
 
 
@@ -46,3 +48,24 @@ def test_no_process_outlives_the_command_that_started_it(case: str, sent: signal
     finally:
         if alive(started):
             os.kill(started, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not STAT.is_file(), reason="the load is read from /proc/stat")
+def test_the_load_is_that_of_other_work() -> None:
+    load = machine_load()
+    assert load is not None
+    assert load.cores == os.cpu_count()
+    assert 0 <= load.busy <= load.cores
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        beside = machine_load()
+        busy.kill()
+    assert beside is not None
+    assert beside.busy > 0.5
+
+
+def test_where_nothing_says_the_load_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("afanet.comparison.load.STAT", tmp_path / "none")
+    monkeypatch.setattr(os, "getloadavg", lambda: (3.5, 1.0, 1.0), raising=False)
+    assert machine_load() == (3.5, os.cpu_count() or 1)
+    monkeypatch.delattr(os, "getloadavg")
+    assert machine_load() is None

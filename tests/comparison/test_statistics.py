@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from afanet.comparison.images import ImageScores
-from afanet.comparison.statistics import Change, bootstrap_changes, delta_m, paired_change, relative_gain, spread
+from afanet.comparison.statistics import Change, bootstrap_changes, paired_change, spread
 from afanet.tasks import Classification, MultiLabel
 
 
@@ -65,23 +65,27 @@ def test_the_bootstrap_interval_of_an_accuracy_is_about_the_normal_one() -> None
     assert change.high - change.low == pytest.approx(2 * half, rel=0.1)
 
 
-def test_gains_are_positive_for_the_better() -> None:
-    assert relative_gain(1.1, 1.0, False) == pytest.approx(-10)
-    assert relative_gain(-0.5, -1.0, True) == pytest.approx(50)
-    assert math.isnan(relative_gain(1.0, 0.0, True))
-    assert delta_m({"a": {"x": math.nan, "y": 4.0}, "b": {"z": -2.0}}) == {"by_task": 1.0, "by_metric": 1.0}
-
-
 @settings(max_examples=50, deadline=None)
 @given(values=st.lists(st.floats(-9, 9), min_size=1, max_size=5), place=st.integers(0, 5))
-def test_a_mean_of_what_is_no_number_is_none(values: list[float], place: int) -> None:
+def test_a_mean_of_what_is_no_number_is_none_and_a_change_is_over_the_other_pairs(
+    values: list[float], place: int
+) -> None:
+    alone = paired_change(values)
     values.insert(min(place, len(values)), math.nan)
     found, change = spread(values), paired_change(values)
     assert math.isnan(found.mean)
     assert math.isnan(found.deviation)
-    assert all(map(math.isnan, (change.mean, change.low, change.high)))
-    assert not change.clear
-    assert change.verdict(True) == change.verdict(False) == ""
+    assert (change.count, change.dropped) == (len(values) - 1, 1)
+    assert (change.mean, change.low, change.high) == pytest.approx((alone.mean, alone.low, alone.high), nan_ok=True)
+
+
+def test_a_pair_without_a_number_gives_no_degree_of_freedom() -> None:
+    change = paired_change([1.0, 2.0, 3.0, math.nan])
+    expected = stats.ttest_1samp([1.0, 2.0, 3.0, math.nan], 0, nan_policy="omit").confidence_interval(0.95)
+    assert (change.low, change.high) == pytest.approx((expected.low, expected.high))
+    nothing = paired_change([math.nan, math.nan])
+    assert all(map(math.isnan, (nothing.mean, nothing.low, nothing.high)))
+    assert nothing.dropped == 2
 
 
 def test_a_change_of_what_is_no_number_has_no_interval_and_no_verdict() -> None:
@@ -91,7 +95,3 @@ def test_a_change_of_what_is_no_number_has_no_interval_and_no_verdict() -> None:
     change = bootstrap_changes(other, base)["macro_f1"]
     assert all(map(math.isnan, (change.mean, change.low, change.high)))
     assert Change(math.nan, 0.1, 0.2, "images").verdict(True) == ""
-
-
-def test_delta_m_of_nothing_is_no_number() -> None:
-    assert all(map(math.isnan, delta_m({"a": {"x": math.nan}}).values()))

@@ -49,3 +49,16 @@ def test_names_are_no_markup() -> None:
     text = printed({"[red]a[/x]": scores, "[link=file:///x]b": scores})
     assert "[red]a[/x]" in text
     assert "[link=file:///x]b" in text
+
+
+def test_a_known_reason_is_said_of_its_task_once_for_all_its_dashes() -> None:
+    nothing = float("nan")
+    runs = {"run": {"depth": {"abs": nothing}, "age": {"accuracy": nothing, "macro_f1": nothing}}}
+    reason = "only one of 2 classes occurs in the [test] labels"
+    table = metrics_table(runs, TASKS, {"run": {"age": reason}})
+    stream = io.StringIO()
+    Console(file=stream, width=100).print(table)
+    text = " ".join(stream.getvalue().split())
+    assert text.count(reason) == 1
+    assert "- of age: only" in text
+    assert "-: the split has no labels to compute it from" in text

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from afanet import __version__
 from afanet.errors import InputError
 from afanet.runs.folder import RunFolder
-from afanet.runs.kept import read_costs
+from afanet.runs.kept import read_costs, read_load
 from afanet.tasks import Classification, Depth, Description, Task
 
 TASKS: dict[str, Task] = {"depth": Depth(), "age": Classification("age", ["young", "old"])}
@@ -132,3 +132,26 @@ def test_costs_are_numbers_by_name(tmp_path: Path) -> None:
         file.write_text(json.dumps({"costs": costs}))
         with pytest.raises(InputError, match=r"costs\.json is not what train wrote: 'costs"):
             read_costs(file)
+
+
+def test_the_load_of_the_machine_is_read_where_it_was_kept(tmp_path: Path) -> None:
+    file = tmp_path / "costs.json"
+    for measured in ({}, {"measured": {}}, {"measured": {"load": None, "device": "cpu"}}):
+        file.write_text(json.dumps({"costs": {"step_s": 0.5}} | measured))
+        assert read_load(file) is None
+    file.write_text(json.dumps({"costs": {}, "measured": {"load": {"busy": 1.5, "cores": 4}}}))
+    assert read_load(file) == (1.5, 4)
+    for load in ({}, {"busy": -1, "cores": 4}, {"busy": 1.0, "cores": 0}, {"busy": "1", "cores": 4}, [1, 2]):
+        file.write_text(json.dumps({"costs": {}, "measured": {"load": load}}))
+        with pytest.raises(InputError, match=r"costs\.json is not what train wrote: 'measured.load"):
+            read_load(file)
+
+
+@pytest.mark.parametrize(
+    "reasons", [[], {"tasks": {"a b": "x"}}, {"tasks": {"age": 1}}, {"tasks": {"age": "x" * 201}}, {"other": {}}]
+)
+def test_reasons_for_no_score_are_words_by_task(reasons: object, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is not what train wrote: 'unscored"):
+        read(tmp_path, with_("unscored", reasons))
+    known = with_("unscored", {"tasks": {"age": "x"}, "validation": {}})
+    assert read(tmp_path, known)["unscored"] == {"tasks": {"age": "x"}, "validation": {}}

@@ -16,6 +16,7 @@ from afanet.files import path_in, write_whole
 from afanet.networks.methods import compared
 
 if TYPE_CHECKING:
+    from afanet.recipe.schema import Recipe
     from afanet.runs.run import Run
 
 PAGE = "report.html"
@@ -46,6 +47,7 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
     compare.add_argument(
         "--jobs", action="store_true", help="print one command for each run, for a scheduler, and train nothing"
     )
+    _add_smallest_flag(compare)
     add_trust_flag(compare)
     if words[:1] == ["compare"]:
         add_recipe_flags(compare, words)
@@ -59,7 +61,16 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
     report.set_defaults(command=_report, parser=report)
     report.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of finished runs")
     report.add_argument("--out", type=Path, default=Path(PAGE), metavar="FILE", help=f"the page, {PAGE} by default")
+    _add_smallest_flag(report)
     add_trust_flag(report)
+
+
+def _add_smallest_flag(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--smallest",
+        metavar="METRIC=VALUE,...",
+        help="smallest change with a ▲ or ▼, such as rmse=0.01,age.accuracy=0.02,delta_m=1; 0.5 %% by default",
+    )
 
 
 def _compare(given: Namespace) -> None:
@@ -88,6 +99,8 @@ def _compare(given: Namespace) -> None:
         for number in range(1, len(planned) + 1):
             print(shlex.join(["afanet", *words, "--only", f"{number}/{len(planned)}"]))
         return
+    if given.smallest:
+        _require_effects(given.smallest, recipe)
     complete(part(planned, given.only) if given.only else planned)
     missing = [run.folder.path.name for run in planned if not run.finished]
     if missing:
@@ -97,23 +110,35 @@ def _compare(given: Namespace) -> None:
 
     runs = [load_run(run.folder.path) for run in planned]
     measure_costs(group_runs(runs))
-    show_runs(runs, out / PAGE, out)
+    show_runs(runs, out / PAGE, out, given.smallest)
+
+
+def _require_effects(smallest: str, recipe: Recipe) -> None:
+    """Raise `InputError` for a mistake in `--smallest`, before hours of training."""
+    from afanet.comparison.smallest import read_smallest
+    from afanet.runs.setup import open_tasks
+
+    read_smallest(smallest, open_tasks(recipe)[1])
 
 
 def _report(given: Namespace) -> None:
     require_present_run(*given.runs)
     from afanet.runs.run import load_run
 
-    show_runs([load_run(path) for path in given.runs], given.out)
+    show_runs([load_run(path) for path in given.runs], given.out, smallest=given.smallest)
 
 
-def show_runs(runs: Sequence[Run], page: Path, files: Path | None = None) -> None:
-    """Print the table, and write the page and, into the folder `files`, the table in other forms."""
+def show_runs(runs: Sequence[Run], page: Path, files: Path | None = None, smallest: str | None = None) -> None:
+    """Print the table, and write the page and, into the folder `files`, the table in other forms.
+
+    `smallest` is the text of `--smallest`.
+    """
     from rich.console import Console
 
     from afanet.comparison import tables
     from afanet.comparison.compare import compare_runs
     from afanet.comparison.groups import group_runs
+    from afanet.comparison.smallest import read_smallest
     from afanet.report.examine import examine
     from afanet.report.page import report_page
     from afanet.runs.setup import open_tasks
@@ -125,11 +150,13 @@ def show_runs(runs: Sequence[Run], page: Path, files: Path | None = None) -> Non
         if not (described := groups[0].runs[0].described):
             raise
         note = f"pictures, details and flows are left out, since the data cannot be read: {error}"
-        examination, comparison = None, compare_runs(runs, described, notes=[note])
+        effects = read_smallest(smallest, described)
+        examination, comparison = None, compare_runs(runs, described, notes=[note], smallest=effects)
     else:
+        effects = read_smallest(smallest, tasks)
         examination = examine(groups, data, tasks)
         looked = {title: examined.look.scores for title, examined in examination.methods.items()}
-        comparison = compare_runs(runs, tasks, looked)
+        comparison = compare_runs(runs, tasks, looked, smallest=effects)
     written = {page: report_page(comparison, examination)}
     if files:
         written |= {files / name: form(comparison) for name, form in tables.FORMS.items()}

@@ -202,9 +202,11 @@ def _print_table(runs: Mapping[str, Run]) -> None:
     from afanet.report.table import metrics_table
 
     tasks = next(iter(runs.values())).tasks
-    columns = {}
+    columns, unscored = {}, {}
     for title, run in runs.items():
-        columns[title] = run.scores
+        columns[title], unscored[title] = run.scores, run.unscored
         if "validation" in run.results:
-            columns[f"{title}, validation"] = run.results["validation"]
-    Console().print(metrics_table(columns, tasks))
+            column = f"{title}, validation"
+            columns[column] = run.results["validation"]
+            unscored[column] = run.results.get("unscored", {}).get("validation", {})
+    Console().print(metrics_table(columns, tasks, unscored))

@@ -4,48 +4,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from afanet.comparison.gaps import delta_notes, gap_notes, require_scores
+from afanet.comparison.delta import NONE, Delta, Pair, delta_notes, total_gain
+from afanet.comparison.gaps import gap_notes, image_notes, require_scores
 from afanet.comparison.groups import BASE, Group, group_runs
 from afanet.comparison.images import ImageScores
-from afanet.comparison.statistics import (
-    Change,
-    Spread,
-    bootstrap_changes,
-    delta_m,
-    paired_change,
-    relative_gain,
-    spread,
-)
-from afanet.runs.kept import read_costs
+from afanet.comparison.smallest import Smallest
+from afanet.comparison.statistics import Change, Spread, bootstrap_changes, paired_change, spread
+from afanet.runs.kept import Load, read_costs, read_load
 from afanet.runs.run import Run
 from afanet.tasks import Described
 
 Scores = dict[str, dict[str, float]]
 Looked = Mapping[str, Mapping[str, ImageScores]]  # by title and task
+ONE_SEED = "one seed"
 
 
 @dataclass(frozen=True)
 class Row:
     """The result of one method: scores by task and metric, changes against single task, delta_m, costs.
 
-    Changes are differences in the metric's own unit. delta_m is in per cent, positive for the better. The row of single
-    task itself has neither. `left_out` are the metrics, as `TASK METRIC`, that are not part of its delta_m.
+    Changes are differences in the metric's own unit; the row of single task has none, and an empty delta_m. `load` is
+    how busy the machine was when the costs were measured, if that is known.
     """
 
     group: Group
     scores: dict[str, dict[str, Spread]]
     changes: dict[str, dict[str, Change]]
-    delta_m: dict[str, Change]
-    left_out: list[str]
+    delta: Delta
     costs: dict[str, float]
+    load: Load | None = None
 
     @property
     def title(self) -> str:
         """The method, with whatever else distinguishes it."""
         return self.group.title
+
+    @property
+    def delta_m(self) -> dict[str, Change]:
+        """delta_m `by_task` and `by_metric`."""
+        return self.delta.changes
 
 
 @dataclass(frozen=True)
@@ -55,27 +55,58 @@ class Comparison:
     tasks: Mapping[str, Described]
     rows: list[Row]
     notes: list[str]
+    smallest: Smallest = field(default_factory=Smallest)
 
     def verdict(self, row: Row, task: str, metric: str) -> str:
-        """`better` or `worse` than single task if the interval excludes zero, else `same`; empty without one."""
+        """`better` or `worse` than single task if the interval over seeds excludes zero, else `same`.
+
+        `same`, too, if the change is smaller than what is worth a colour; `one seed` without an interval over seeds;
+        empty without a change.
+        """
         change = row.changes.get(task, {}).get(metric)
-        return "" if change is None else change.verdict(self.tasks[task].higher_is_better[metric])
+        if change is None or math.isnan(change.mean):
+            return ""
+        if change.over != "seeds" or math.isnan(change.low):
+            return ONE_SEED
+        base = next(row.scores[task][metric] for row in self.rows if row.title == BASE)
+        known = [score for score in base.values if not math.isnan(score)]
+        if abs(change.mean) < self.smallest.of(task, metric, sum(known) / len(known)):
+            return "same"
+        return change.verdict(self.tasks[task].higher_is_better[metric])
+
+    def delta_verdict(self, row: Row) -> str:
+        """The same of delta_m by task; `thin` where it rests on too little for a verdict."""
+        change = row.delta_m.get("by_task")
+        if change is None or math.isnan(change.mean):
+            return ""
+        if math.isnan(change.low):
+            return ONE_SEED
+        if not row.delta.whole:
+            return "thin"
+        return "same" if abs(change.mean) < self.smallest.delta else change.verdict(higher_is_better=True)
 
 
 def compare_runs(
-    runs: Sequence[Run], tasks: Mapping[str, Described], looked: Looked | None = None, notes: Sequence[str] = ()
+    runs: Sequence[Run],
+    tasks: Mapping[str, Described],
+    looked: Looked | None = None,
+    notes: Sequence[str] = (),
+    smallest: Smallest | None = None,
 ) -> Comparison:
     """Compare finished runs.
 
     Intervals are over seeds (Student's, paired) if a method and single task have at least two in common. With fewer,
     they are over the images in `looked`, the scores of the first run of each title. The notes of the comparison begin
-    with `notes`.
+    with `notes`. A task whose test labels are of one class has no scores.
     Raises `InputError` for runs that cannot be compared, and for a run without a score that the others have.
     """
+    looked = looked or {}
+    unscored = _unscored(runs, looked)
+    runs = [_without_scores(run, list(unscored)) for run in runs]
     groups = group_runs(runs)
     require_scores(runs, tasks)
     base = next((group for group in groups if group.title == BASE), None)
-    rows = [_row(group, base, tasks, looked or {}) for group in groups]
+    rows = [_row(group, base, tasks, looked, list(unscored)) for group in groups]
     notes = list(notes)
     if base is None:
         notes.append("no run uses the method single, so nothing is compared with single task")
@@ -87,72 +118,63 @@ def compare_runs(
             notes.append(
                 f"{group.title} has seeds {group.seeds}, {BASE} has {base.seeds}: pairs are of those in common"
             )
-    return Comparison(
-        tasks, rows, notes + gap_notes(groups, tasks) + delta_notes({row.title: row.left_out for row in rows})
-    )
+    notes += image_notes(looked) + gap_notes(groups, tasks, unscored)
+    notes += delta_notes({row.title: row.delta for row in rows})
+    return Comparison(tasks, rows, notes, smallest or Smallest())
 
 
-def _row(group: Group, base: Group | None, tasks: Mapping[str, Described], looked: Looked) -> Row:
+def _unscored(runs: Sequence[Run], looked: Looked) -> dict[str, str]:
+    """Why a task has no scores on this test split, by task, as a run says it or its labels do."""
+    reasons = {task: reason for run in runs for task, reason in run.unscored.items()}
+    for scores in looked.values():
+        for name, of_task in scores.items():
+            if reason := of_task.evidence.unscorable(of_task.task, "test"):
+                reasons[name] = reason
+    return reasons
+
+
+def _without_scores(run: Run, tasks: Sequence[str]) -> Run:
+    """The run without its scores of `tasks`; an older one has numbers there."""
+    scores = {name: dict.fromkeys(of_task) if name in tasks else of_task for name, of_task in run.scores.items()}
+    return replace(run, results=run.results | {"tasks": scores})
+
+
+def _row(
+    group: Group, base: Group | None, tasks: Mapping[str, Described], looked: Looked, unscored: Sequence[str]
+) -> Row:
     scores_by_run = [_scores(run) for run in group.runs]
     scores = {
         task: {metric: spread([run[task][metric] for run in scores_by_run]) for metric in scores_by_run[0][task]}
         for task in tasks
     }
     changes: dict[str, dict[str, Change]] = {}
-    total: dict[str, Change] = {}
-    left_out: list[str] = []
+    delta = NONE
     if base is not None and group is not base:
         theirs = {run.recipe.seed: _scores(run) for run in base.runs}
-        pairs = [(ours, theirs[seed]) for seed, ours in zip(group.seeds, scores_by_run, strict=True) if seed in theirs]
+        pairs = [
+            Pair(seed, ours, theirs[seed])
+            for seed, ours in zip(group.seeds, scores_by_run, strict=True)
+            if seed in theirs
+        ]
         for task in tasks:
+            if task in unscored:
+                continue
             if len(pairs) < 2 and group.title in looked and base.title in looked:
                 changes[task] = bootstrap_changes(looked[group.title][task], looked[base.title][task])
             elif pairs:
                 changes[task] = {
-                    metric: paired_change([a[task][metric] - b[task][metric] for a, b in pairs])
+                    metric: paired_change([pair.ours[task][metric] - pair.theirs[task][metric] for pair in pairs])
                     for metric in scores[task]
                 }
-        total, left_out = _total([_gains(a, b, tasks) for a, b in pairs])
-    return Row(group, scores, changes, total, left_out, _costs(group))
-
-
-def _total(gains: Sequence[Scores]) -> tuple[dict[str, Change], list[str]]:
-    """delta_m over pairs of runs, from the gains of each, and the metrics that it leaves out.
-
-    A metric that is no number in one pair is left out of all, so that delta_m is over the same metrics for every seed.
-    """
-    if not gains:
-        return {}, []
-    out = [
-        (task, metric)
-        for task, metrics in gains[0].items()
-        for metric in metrics
-        if any(math.isnan(pair[task][metric]) for pair in gains)
-    ]
-    totals = [
-        delta_m(
-            {task: {key: g for key, g in of_task.items() if (task, key) not in out} for task, of_task in pair.items()}
-        )
-        for pair in gains
-    ]
-    changes = {key: paired_change([total[key] for total in totals]) for key in totals[0]}
-    return changes, [f"{task} {metric}" for task, metric in out]
+        delta = total_gain(pairs, tasks)
+    costs = group.runs[0].folder.costs
+    return Row(group, scores, changes, delta, _costs(group), read_load(costs) if costs.is_file() else None)
 
 
 def _scores(run: Run) -> Scores:
     return {
         task: {metric: math.nan if value is None else float(value) for metric, value in scores.items()}
         for task, scores in run.scores.items()
-    }
-
-
-def _gains(ours: Scores, theirs: Scores, tasks: Mapping[str, Described]) -> Scores:
-    return {
-        name: {
-            metric: relative_gain(ours[name][metric], theirs[name][metric], better)
-            for metric, better in task.higher_is_better.items()
-        }
-        for name, task in tasks.items()
     }
 
 

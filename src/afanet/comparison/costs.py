@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from afanet.comparison.groups import Group
+from afanet.comparison.load import machine_load
 from afanet.distributed.device import find_device
 from afanet.distributed.launch import end_with_parent
 from afanet.distributed.processes import create_fabric
@@ -49,11 +50,14 @@ def measure(recipe: Recipe) -> dict[str, Any]:
     """`costs`: median seconds of a training step and of a prediction for one image, and the peak MiB of training.
 
     On the CPU, memory is the growth of the process since before it built the network; on CUDA it is what PyTorch
-    allocated. `measured` describes the device and the settings.
+    allocated. `measured` describes the device, the settings and the `load` of the machine by other work just before.
     """
+    load = machine_load()
     alone = recipe.model_copy(update={"devices": 1, "workers": 0, "two_stage": False, "warm_start": None})
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin, initargs=(trusted(),)) as pool:
-        return pool.submit(_measure, alone).result()
+        results = pool.submit(_measure, alone).result()
+    results["measured"]["load"] = load and load._asdict()
+    return results
 
 
 def _begin(code: frozenset[str]) -> None:

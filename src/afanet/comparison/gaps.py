@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from afanet.comparison.groups import Group
+from afanet.comparison.images import ImageScores
 from afanet.errors import InputError
 from afanet.runs.run import Run
 from afanet.tasks import Described
+
+FEW = 30  # test images, below which a comparison says how few there are
 
 
 def require_scores(runs: Sequence[Run], tasks: Mapping[str, Described]) -> None:
@@ -25,15 +28,17 @@ def require_scores(runs: Sequence[Run], tasks: Mapping[str, Described]) -> None:
             )
 
 
-def gap_notes(groups: Sequence[Group], tasks: Mapping[str, Described]) -> list[str]:
-    """A sentence for each task without a score, and for each other metric that is no number in some runs."""
+def gap_notes(groups: Sequence[Group], tasks: Mapping[str, Described], unscored: Mapping[str, str]) -> list[str]:
+    """A sentence for each task without a score, and for each other metric that is no number in some runs.
+
+    `unscored` says by task why none has scores.
+    """
     notes = []
     runs = [(group, run) for group in groups for run in group.runs]
     for name, task in tasks.items():
         if all(run.score(name, task.main_metric) is None for _, run in runs):
-            notes.append(
-                f"{name} has no score in any run (-): the test split has no label of it, or no outputs were finite"
-            )
+            reason = unscored.get(name, "the test split has no label of it, or no outputs were finite")
+            notes.append(f"{name} has no score in any run (-): {reason}")
             continue
         for metric in task.higher_is_better:
             bare = [(group.title, run.recipe.seed) for group, run in runs if run.score(name, metric) is None]
@@ -41,22 +46,13 @@ def gap_notes(groups: Sequence[Group], tasks: Mapping[str, Described]) -> list[s
                 notes.append(f"{name} {metric} is no number in any run (-): the labels of the test split leave it open")
             elif bare:
                 where = ", ".join(f"{title} seed {seed}" for title, seed in bare)
-                notes.append(f"{name} {metric} is no number in {where}, so it has no mean (-)")
+                notes.append(
+                    f"{name} {metric} is no number in {where}, so it has no mean (-); changes are over the other seeds"
+                )
     return notes
 
 
-def delta_notes(left_out: Mapping[str, Sequence[str]]) -> list[str]:
-    """A sentence on the metrics that the delta_m of each title leaves out, one for all titles that leave out the same.
-
-    >>> delta_notes({"hard": ["depth abs"], "nddr": [], "afa": ["depth abs"]})
-    ['delta_m of hard, afa leaves out depth abs: there is no relative change of 0 or of what is no number']
-    """
-    titles: dict[tuple[str, ...], list[str]] = {}
-    for title, metrics in left_out.items():
-        if metrics:
-            titles.setdefault(tuple(metrics), []).append(title)
-    return [
-        f"delta_m of {', '.join(alike)} leaves out {', '.join(metrics)}: there is no relative change of 0 or of what "
-        "is no number"
-        for metrics, alike in titles.items()
-    ]
+def image_notes(looked: Mapping[str, Mapping[str, ImageScores]]) -> list[str]:
+    """A sentence if the scores are over few images; none if the images were not looked at."""
+    counts = {len(of_task) for scores in looked.values() for of_task in scores.values()}
+    return [f"{count} test images only: other images may give other scores" for count in counts if count < FEW]

@@ -11,7 +11,7 @@ from torchmetrics import Metric
 
 from afanet.errors import InputError
 from afanet.tasks import Task
-from afanet.tasks.scores import Evidence, TaskScores
+from afanet.tasks.scores import BASIS, Evidence, TaskScores
 
 RESAMPLES = 1000
 TOGETHER = 100  # resamples whose sums are held at once
@@ -79,7 +79,7 @@ class ImageScores:
     @property
     def evidence(self) -> Evidence:
         """What the scores over all images rest on."""
-        return self._read({key: stack.sum(0) for key, stack in self._all().items()})[1]
+        return Evidence.of(*(self._stack(BASIS, state).sum(0) for state in ("counts", "occurrences")))
 
     def draws(self) -> dict[str, Tensor]:
         """Every score over `RESAMPLES` samples of the images with replacement, (RESAMPLES,), kept once computed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,15 +25,18 @@ class Spread:
 
 @dataclass(frozen=True)
 class Change:
-    """A difference with its 95 % interval, and what the interval is over: `seeds` or `images`.
+    """A difference with its 95 % interval, and what the interval is over: `count` `seeds` or `images`.
 
-    There is no interval (no numbers) for one seed without scores of single images.
+    There is no interval (no numbers) for one seed without scores of single images. `dropped` are the seeds without a
+    difference, since a score of theirs is no number.
     """
 
     mean: float
     low: float
     high: float
     over: str
+    count: int = 0
+    dropped: int = 0
 
     @property
     def clear(self) -> bool:
@@ -69,16 +72,19 @@ def spread(values: Sequence[float]) -> Spread:
 def paired_change(differences: Sequence[float]) -> Change:
     """The mean of differences, one for each seed, with Student's interval: mean ± t(0.975, n - 1) s / sqrt n.
 
-    >>> change = paired_change([1.0, 2.0, 3.0])
-    >>> change.mean, round(change.low, 2), round(change.high, 2), change.clear
-    (2.0, -0.48, 4.48, False)
+    Differences that are no numbers are dropped, and counted: n is the number of the others.
+
+    >>> change = paired_change([1.0, 2.0, 3.0, math.nan])
+    >>> change.mean, round(change.low, 2), round(change.high, 2), change.count, change.dropped
+    (2.0, -0.48, 4.48, 3, 1)
     """
-    differed = spread(differences)
-    count = len(differed.values)
+    known = [difference for difference in differences if not math.isnan(difference)]
+    count, dropped = len(known), len(differences) - len(known)
+    differed = spread(known)
     if count < 2:
-        return Change(differed.mean, math.nan, math.nan, "seeds")
+        return Change(differed.mean, math.nan, math.nan, "seeds", count, dropped)
     half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) * differed.deviation / math.sqrt(count)
-    return Change(differed.mean, differed.mean - half, differed.mean + half, "seeds")
+    return Change(differed.mean, differed.mean - half, differed.mean + half, "seeds", count, dropped)
 
 
 def bootstrap_changes(run: ImageScores, base: ImageScores) -> dict[str, Change]:
@@ -98,29 +104,5 @@ def bootstrap_changes(run: ImageScores, base: ImageScores) -> dict[str, Change]:
         mean = ours[name] - theirs[name]
         there = len(known) > 0 and not math.isnan(mean)
         low, high = known.quantile(edges).tolist() if there else (math.nan, math.nan)
-        changes[name] = Change(mean, low, high, "images")
+        changes[name] = Change(mean, low, high, "images", len(run))
     return changes
-
-
-def relative_gain(score: float, base: float, higher_is_better: bool) -> float:
-    """The change against `base` in per cent of it; positive is better.
-
-    >>> round(relative_gain(0.42, 0.40, True), 6), round(relative_gain(0.42, 0.40, False), 6)
-    (5.0, -5.0)
-    """
-    if base == 0:
-        return math.nan
-    return 100 * (score - base) / abs(base) * (1 if higher_is_better else -1)
-
-
-def delta_m(gains: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """From the gains by task and metric: the mean over tasks of each task's mean, and the mean over all metrics.
-
-    Gains that are no numbers are left out; the caller reports them.
-
-    >>> delta_m({"a": {"x": 2.0, "y": 4.0}, "b": {"z": -1.0}})
-    {'by_task': 1.0, 'by_metric': 1.666...}
-    """
-    known = [[gain for gain in task.values() if not math.isnan(gain)] for task in gains.values()]
-    by_task = [sum(task) / len(task) for task in known if task]
-    return {"by_task": spread(by_task).mean, "by_metric": spread([gain for task in known for gain in task]).mean}

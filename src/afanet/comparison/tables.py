@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,15 +14,16 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from afanet.comparison.compare import Comparison, Row
+from afanet.comparison.compare import ONE_SEED, Comparison, Row
 from afanet.comparison.groups import BASE
+from afanet.comparison.load import is_overloaded
 from afanet.comparison.statistics import Change, Spread
 from afanet.outside import short_name
 from afanet.plain_text import in_latex, in_markdown, one_line
 from afanet.runs.folder import strict
 
-MARKS = {"better": "▲", "worse": "▼", "same": "≈", "": ""}
-STYLES = {"better": "green", "worse": "red", "same": "dim", "": "dim"}
+MARKS = {"better": "▲", "worse": "▼", "same": "≈", ONE_SEED: "○", "": ""}
+STYLES = {"better": "green", "worse": "red", "same": "dim", ONE_SEED: "dim", "": "dim"}
 COSTS = {
     "parameters": ("parameters, M", 1e6),
     "flops": ("GFLOPs an image", 1e9),
@@ -31,7 +32,8 @@ COSTS = {
     "memory_mib": ("peak memory, MiB", 1.0),
 }
 DELTAS = {"by_task": "delta_m by task, % ↑", "by_metric": "delta_m by metric, % ↑"}
-LEGEND = "▲ better, ▼ worse than single task beyond the 95 % interval; ≈ no clear difference"
+LEGEND = "▲ better, ▼ worse than single task beyond the 95 % interval; ≈ no clear difference, or a small one"
+ALONE = "○ one seed: no verdict, since another seed may turn the sign"
 
 
 def terminal_table(comparison: Comparison, width: int) -> Table:
@@ -106,16 +108,36 @@ def show_delta(change: Change | None) -> str:
 def footnotes(comparison: Comparison) -> list[str]:
     """What a reader of the table must know."""
     changes = [change for row in comparison.rows for task in row.changes.values() for change in task.values()]
-    over = {change.over for change in changes if not math.isnan(change.low)}
+    known = [change for change in changes if not math.isnan(change.mean)]
+    over = {change.over: change.count for change in known if not math.isnan(change.low)}
+    images = over.get("images", 0)
     sentences = {
         "seeds": "intervals: Student's t over seeds, paired with single task of the same seed",
-        "images": "intervals: bootstrap over the test images, paired; the spread of seeds is not in them",
+        "images": f"intervals: bootstrap over the {images} test images, paired; the spread of seeds is not in them",
     }
     seeds = ", ".join(f"{row.title} {len(row.group.runs)}" for row in comparison.rows)
     bases = ", ".join(str(run.folder.path) for row in comparison.rows if row.title == BASE for run in row.group.runs)
     notes = [f"seeds: {seeds}", *(sentences[kind] for kind in sorted(over))]
-    notes += [f"{LEGEND}; single task is {bases}"] if over else []
-    return notes + comparison.notes
+    if "seeds" in over:
+        notes += [LEGEND, comparison.smallest.sentence()]
+    if any(change.over != "seeds" or math.isnan(change.low) for change in known):
+        notes.append(ALONE)
+    if known:
+        notes.append(f"single task is {bases}")
+    return notes + _load_notes(comparison.rows) + comparison.notes
+
+
+def _load_notes(rows: Sequence[Row]) -> list[str]:
+    """A sentence if costs were measured beside other work."""
+    busy = {row.title: row.load for row in rows if is_overloaded(row.load)}
+    worst = max(busy.values(), key=lambda load: load.busy / load.cores if load else 0, default=None)
+    if worst is None:
+        return []
+    files = "remove the costs.json of the runs, and compare again on an idle machine"
+    return [
+        f"costs of {', '.join(busy)} were measured while other work kept up to {worst.busy:.1f} of {worst.cores} cores "
+        f"busy, so times are too long: {files}"
+    ]
 
 
 def markdown(comparison: Comparison) -> str:
@@ -147,7 +169,13 @@ def latex(comparison: Comparison) -> str:
     return "\n".join([*text, r"\bottomrule", r"\end{tabular}", *notes]) + "\n"
 
 
-VERDICTS = {"better": r" $\blacktriangle$", "worse": r" $\blacktriangledown$", "same": r" $\approx$", "": ""}
+VERDICTS = {
+    "better": r" $\blacktriangle$",
+    "worse": r" $\blacktriangledown$",
+    "same": r" $\approx$",
+    ONE_SEED: r" $\circ$",
+    "": "",
+}
 
 
 def rows_csv(comparison: Comparison) -> str:
@@ -186,6 +214,8 @@ def _row(row: Row) -> dict[str, Any]:
             task: {name: asdict(change) for name, change in metrics.items()} for task, metrics in row.changes.items()
         },
         "delta_m": {name: asdict(change) for name, change in row.delta_m.items()},
+        "delta_m_left_out": row.delta.left_out,
+        "delta_m_limited": row.delta.limited,
         "costs": row.costs,
     }
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afanet.comparison import tables
-from afanet.comparison.compare import Comparison, Row
+from afanet.comparison.compare import ONE_SEED, Comparison, Row
 from afanet.comparison.groups import BASE
 from afanet.comparison.look import Look
 from afanet.errors import InputError
@@ -90,17 +90,27 @@ def _score_lines(comparison: Comparison) -> tuple[list[Line], list[tuple[str, li
     return shown + rest, folded
 
 
+WORDS = {
+    "better": "",
+    "worse": "",
+    "same": ", no clear change",
+    ONE_SEED: ", one seed: no verdict",
+    "thin": ", no verdict: see the notes below the scores",
+    "": "",
+}
+
+
 def _verdict(comparison: Comparison, row: Row) -> dict[str, Any]:
     """For a method: the number of metrics that are better, worse and alike, and its delta_m."""
     verdicts = [comparison.verdict(row, task, metric) for task, metrics in row.scores.items() for metric in metrics]
-    delta = row.delta_m.get("by_task")
+    delta = comparison.delta_verdict(row)
     return {
         "title": row.title,
         "counts": {verdict: verdicts.count(verdict) for verdict in ("better", "same", "worse")},
-        "delta": tables.show_delta(delta),
-        "interval": delta is not None and not math.isnan(delta.low),
-        "sure": delta is not None and delta.clear,
-        "gains": delta is not None and delta.mean > 0,
+        "alone": verdicts.count(ONE_SEED),
+        "delta": tables.show_delta(row.delta_m.get("by_task")),
+        "words": WORDS[delta],
+        "colour": delta if delta in ("better", "worse") else "same",
     }
 
 

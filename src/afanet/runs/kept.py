@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     BaseModel,
@@ -32,6 +32,7 @@ def _meaning(meaning: Any) -> Any:
 
 Score = FiniteFloat | None  # null where it could not be computed
 Scores = dict[TaskName, dict[str, Score]]
+Reason = Annotated[str, Field(max_length=200)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Output = Annotated[
     dict[Literal["dense", "pooled"], Annotated[int, Field(ge=1, le=MOST)]], Field(min_length=1, max_length=1)
@@ -56,6 +57,7 @@ class _Results(_Kept):
 
     tasks: Scores
     validation: Scores = {}
+    unscored: dict[Literal["tasks", "validation"], dict[TaskName, Reason]] = {}
     described: dict[TaskName, _Task] = {}
     recipe: str = ""
     method: str = ""
@@ -69,8 +71,29 @@ class _Results(_Kept):
     versions: dict[str, str] = {}
 
 
+class _Load(_Kept):
+    """Of how many cores other work kept how many busy."""
+
+    busy: Annotated[FiniteFloat, Field(ge=0)]
+    cores: Annotated[int, Field(ge=1, le=THREADS)]
+
+
+class _Measured(_Kept):
+    load: _Load | None = None
+
+
 class _Costs(_Kept):
+    """The keys of `costs.json` that are read; older ones have no `load`."""
+
     costs: dict[str, FiniteFloat]
+    measured: _Measured = _Measured()
+
+
+class Load(NamedTuple):
+    """How many of a machine's cores other work kept busy while something was measured."""
+
+    busy: float
+    cores: int
 
 
 def read_kept(file: Path) -> dict[str, Any]:
@@ -105,6 +128,14 @@ def read_costs(file: Path) -> dict[str, float]:
     _check(_Costs, file, kept)
     costs: dict[str, float] = kept["costs"]
     return costs
+
+
+def read_load(file: Path) -> Load | None:
+    """How busy the machine was while the costs in `costs.json` were measured; None where that was not kept."""
+    kept = read_kept(file)
+    _check(_Costs, file, kept)
+    load = kept.get("measured", {}).get("load")
+    return Load(load["busy"], load["cores"]) if load else None
 
 
 def _check(model: type[_Kept], file: Path, kept: dict[str, Any]) -> None:

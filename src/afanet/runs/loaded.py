@@ -28,10 +28,8 @@ class LoadedNetwork:
         self.run = run
         for name, task in tasks.items():
             if run.score(name, task.main_metric) is None:
-                say(
-                    f"{run.path} has no {task.main_metric} of task '{name}': its test split has no label of it, "
-                    "or its outputs were not finite"
-                )
+                reason = run.unscored.get(name, "its test split has no label of it, or its outputs were not finite")
+                say(f"{run.path} has no {task.main_metric} of task '{name}': {reason}")
         network = load_network(run.recipe, tasks, run.folder.weights(run.recipe))
         self.fabric: Fabric = create_fabric(
             run.recipe.model_copy(update={"devices": 1}), find_device(run.recipe.device)

@@ -53,6 +53,12 @@ class Run:
         scores: Scores = self.results["tasks"]
         return scores
 
+    @property
+    def unscored(self) -> dict[str, str]:
+        """Why tasks have no scores on the test split, by task: its labels are of one class, or there are none."""
+        reasons: dict[str, str] = self.results.get("unscored", {}).get("tasks", {})
+        return reasons
+
     def score(self, task: str, metric: str) -> float | None:
         """One score on the test split, None where there is none."""
         value = self.scores.get(task, {}).get(metric)

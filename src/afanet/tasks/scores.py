@@ -35,6 +35,12 @@ class Evidence:
     broken_values: int
     occurrences: tuple[int, ...]
 
+    @classmethod
+    def of(cls, counts: Tensor, occurrences: Tensor) -> Evidence:
+        """The evidence in the states of a `Basis`."""
+        images, labels, broken_images, broken_values = counts.tolist()
+        return cls(images, labels, broken_images, broken_values, tuple(occurrences.flatten().tolist()))
+
     def fault(self, task: Task) -> str | None:
         """Why there are no scores, as the end of a sentence, if a prediction is no number; else None."""
         if not self.broken_values:
@@ -145,9 +151,7 @@ class TaskScores(MetricCollection):
     @staticmethod
     def judge(values: dict[str, Any]) -> tuple[dict[str, Tensor], Evidence]:
         """The scores among the values of all metrics, NaN if a prediction was no number, and what they rest on."""
-        images, labels, broken_images, broken_values = values.pop(f"{BASIS}.counts").tolist()
-        occurrences = tuple(values.pop(f"{BASIS}.occurrences").flatten().tolist())
-        evidence = Evidence(images, labels, broken_images, broken_values, occurrences)
+        evidence = Evidence.of(values.pop(f"{BASIS}.counts"), values.pop(f"{BASIS}.occurrences"))
         if evidence.broken_values:
             values = {name: torch.full_like(value, torch.nan) for name, value in values.items()}
         return values, evidence

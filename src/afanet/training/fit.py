@@ -26,7 +26,7 @@ from afanet.training.job import Job
 from afanet.training.learner import Learner
 from afanet.training.loaders import train_loader
 from afanet.training.loop import Loop, total_steps
-from afanet.training.scoring import Scores, score, scored_splits
+from afanet.training.scoring import score, scored_splits
 from afanet.training.versions import git_state, versions
 
 
@@ -63,23 +63,26 @@ def fit(job: Job, folder: RunFolder) -> None:
     fabric.barrier()
 
 
-def score_splits(job: Job, fabric: Fabric, network: nn.Module, advice: str) -> dict[str, Scores]:
-    """The scores of every split that is scored at the end; raises `InputError`, with `advice`, for faulty ones."""
+def score_splits(job: Job, fabric: Fabric, network: nn.Module, advice: str) -> dict[str, Any]:
+    """The scores of every split that is scored at the end, and `unscored`: why tasks have none, by split.
+
+    Raises `InputError`, with `advice`, for faulty ones.
+    """
     network = fabric.to_device(channels_last(network))  # as in training, so that the last bits are equal
-    scores = {}
+    scores: dict[str, Any] = {"unscored": {}}
     for key, split in scored_splits(job.data).items():
         scored = score(fabric, network, job.tasks, job.data, split, job.recipe)
         if scored.fault:
             name = "test" if key == "tasks" else key
             raise InputError(f"after training, on the {name} split, {scored.fault}: {advice}")
-        scores[key] = scored.scores
+        scores[key], scores["unscored"][key] = scored.scores, scored.unscored
     return scores
 
 
 def _results(
     job: Job,
     loop: Loop,
-    scores: Mapping[str, Scores],
+    scores: Mapping[str, Any],
     content: str | None,
     seconds: Mapping[str, float],
     cost: Mapping[str, int],

@@ -39,7 +39,8 @@ class Selection:
         known = [name for name, score in main.items() if math.isfinite(score)]
         if not known:
             raise InputError(
-                "select is 'validation', and the validation split has no label of any task: select 'last', or label it"
+                "select is 'validation', and the validation split has no label of any task, or labels of one class: "
+                "select 'last', or label it"
             )
         self.first = main | {name: score for name, score in self.first.items() if math.isfinite(score)}
         if any(math.isfinite(score) and name not in known for name, score in self.first.items()):

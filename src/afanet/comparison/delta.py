@@ -1,0 +1,126 @@
+"""delta_m, one score for all tasks: the mean relative change of their metrics against single task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from afanet.comparison.smallest import UNIT
+from afanet.comparison.statistics import Change, paired_change, spread
+from afanet.tasks import Described
+
+MOST = 100.0  # per cent, of one metric for one seed
+Scores = Mapping[str, Mapping[str, float]]  # by task and metric
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The scores of a method and of single task, of the same seed."""
+
+    seed: int
+    ours: Scores
+    theirs: Scores
+
+
+@dataclass(frozen=True)
+class Delta:
+    """delta_m over seeds, in per cent, positive for the better; `changes` are `by_task` and `by_metric`.
+
+    `left_out` says by `TASK METRIC` why it is no part of it, and `limited` names those that were limited in a seed.
+    `whole` is False where it rests on too little for a verdict: no task entirely, or a metric beyond its limit.
+    """
+
+    changes: dict[str, Change]
+    left_out: dict[str, str]
+    limited: dict[str, str]
+    whole: bool
+
+
+NONE = Delta({}, {}, {}, False)
+
+
+def relative_gain(score: float, base: float, higher_is_better: bool) -> float:
+    """The change against `base` in per cent of it; positive is better. No number where the base shows as 0.
+
+    >>> round(relative_gain(0.42, 0.40, True), 6), round(relative_gain(0.42, 0.40, False), 6)
+    (5.0, -5.0)
+    """
+    if abs(base) < UNIT:
+        return math.nan
+    return 100 * (score - base) / abs(base) * (1 if higher_is_better else -1)
+
+
+def delta_m(gains: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """From the gains by task and metric: the mean over tasks of each task's mean, and the mean over all metrics.
+
+    Each gain is limited to ±100 %, so that neither mean is beyond. Gains that are no numbers are left out; the caller
+    reports them.
+
+    >>> delta_m({"a": {"x": 2.0, "y": 4.0}, "b": {"z": -1.0}})
+    {'by_task': 1.0, 'by_metric': 1.666...}
+    """
+    known = [[max(-MOST, min(MOST, gain)) for gain in task.values() if not math.isnan(gain)] for task in gains.values()]
+    by_task = [sum(task) / len(task) for task in known if task]
+    return {"by_task": spread(by_task).mean, "by_metric": spread([gain for task in known for gain in task]).mean}
+
+
+def total_gain(pairs: Sequence[Pair], tasks: Mapping[str, Described]) -> Delta:
+    """delta_m over pairs of runs. A metric without a relative change in one pair is left out of all of them."""
+    if not pairs:
+        return NONE
+    left_out, limited, kept = {}, {}, []
+    gains: list[dict[str, dict[str, float]]] = [{name: {} for name in tasks} for _ in pairs]
+    for name, task in tasks.items():
+        for metric, higher in task.higher_is_better.items():
+            each = [relative_gain(pair.ours[name][metric], pair.theirs[name][metric], higher) for pair in pairs]
+            if reason := _why_out(pairs, each, name, metric):
+                left_out[f"{name} {metric}"] = reason
+                continue
+            kept.append(name)
+            if beyond := [pair.seed for pair, gain in zip(pairs, each, strict=True) if abs(gain) > MOST]:
+                limited[f"{name} {metric}"] = _seeds(beyond)
+            for pair_gains, gain in zip(gains, each, strict=True):
+                pair_gains[name][metric] = gain
+    totals = [delta_m(of_pair) for of_pair in gains]
+    changes = {key: _within(paired_change([total[key] for total in totals])) for key in totals[0]}
+    return Delta(changes, left_out, limited, whole=set(kept) == set(tasks) and not limited)
+
+
+def _why_out(pairs: Sequence[Pair], gains: Sequence[float], task: str, metric: str) -> str | None:
+    """Why a metric has no relative change in every pair, in words; None if it has."""
+    scores = [(pair.seed, pair.ours[task][metric], pair.theirs[task][metric]) for pair in pairs]
+    if without := [seed for seed, ours, theirs in scores if math.isnan(ours) or math.isnan(theirs)]:
+        return f"no number in {_seeds(without)}"
+    if bare := [seed for (seed, *_), gain in zip(scores, gains, strict=True) if math.isnan(gain)]:
+        return f"single task has 0.0000 in {_seeds(bare)}"
+    return None
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s'[: len(seeds) > 1]} {', '.join(map(str, seeds))}"
+
+
+def _within(change: Change) -> Change:
+    """A change whose interval ends where delta_m ends."""
+    low, high = (end if math.isnan(end) else max(-MOST, min(MOST, end)) for end in (change.low, change.high))
+    return Change(change.mean, low, high, change.over, change.count, change.dropped)
+
+
+def delta_notes(deltas: Mapping[str, Delta]) -> list[str]:
+    """Sentences on the metrics that the delta_m of each title leaves out or limits, one for all titles alike.
+
+    >>> delta_notes({"hard": Delta({}, {"depth abs": "no number in seed 1"}, {"depth rel": "seed 0"}, False)})
+    ['delta_m of hard leaves out depth abs (no number in seed 1)',
+     'delta_m of hard has no verdict: ±100 % is the limit of depth rel (seed 0), of which single task has too little']
+    """
+    alike: dict[tuple[str, str], list[str]] = {}
+    for title, delta in deltas.items():
+        for says, ends, named in (
+            ("leaves out", "", delta.left_out),
+            ("has no verdict: ±100 % is the limit of", ", of which single task has too little", delta.limited),
+        ):
+            if named:
+                listed = ", ".join(f"{metric} ({reason})" for metric, reason in named.items())
+                alike.setdefault((f"{says} {listed}{ends}", says), []).append(title)
+    return [f"delta_m of {', '.join(titles)} {sentence}" for (sentence, _), titles in alike.items()]

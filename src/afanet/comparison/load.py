@@ -1,0 +1,42 @@
+"""How busy the machine is with other work: costs that are measured beside it are too high."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from afanet.runs.kept import Load
+
+STAT = Path("/proc/stat")  # only Linux has it
+SECONDS = 0.5
+FREE = 0.75  # the share of the cores that other work must leave
+
+
+def machine_load() -> Load | None:
+    """The cores that are busy now, over half a second in which this process waits; None where nothing says it.
+
+    Where there is no /proc/stat it is the load of the last minute, in which this process takes part.
+    """
+    cores = os.cpu_count() or 1
+    if not STAT.is_file():
+        return Load(os.getloadavg()[0], cores) if hasattr(os, "getloadavg") else None
+    before = _ticks()
+    time.sleep(SECONDS)
+    busy, idle = (now - then for now, then in zip(_ticks(), before, strict=True))
+    return Load(round(cores * busy / max(1, busy + idle), 2), cores)
+
+
+def is_overloaded(load: Load | None) -> bool:
+    """Whether other work took so much of the machine that times say little: more than a quarter of its cores.
+
+    >>> is_overloaded(Load(0.3, 4)), is_overloaded(Load(1.5, 4)), is_overloaded(None)
+    (False, True, False)
+    """
+    return load is not None and load.busy > (1 - FREE) * load.cores
+
+
+def _ticks() -> tuple[int, int]:
+    """The ticks that all cores were busy, and idle, since the machine started."""
+    user, nice, system, idle, iowait, irq, softirq, steal = map(int, STAT.read_text().split()[1:9])
+    return user + nice + system + irq + softirq + steal, idle + iowait
