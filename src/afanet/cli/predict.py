@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from afanet.cli.flags import add_trust_flag
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
-from afanet.files import path_in, write_whole
+from afanet.files import path_in, to_json, write_whole
 
 if TYPE_CHECKING:
     from afanet.photo import Pixels
@@ -82,7 +81,7 @@ def _predict(given: Namespace) -> None:
                 lines.append(line)
                 rows.append(row)
     if lines:
-        write_whole(out / LINES, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
+        write_whole(out / LINES, "".join(to_json(line, ensure_ascii=False) + "\n" for line in lines).encode())
         if len(rows[0]) > 2:
             write_whole(out / TABLE, _table(rows).encode())
         for kind, count in kinds.items():
