@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import afanet
 from afanet.errors import InputError
-from afanet.files import path_in, whole, write_whole
+from afanet.files import parse_json, path_in, strict, to_json, whole, write_whole
 
 
 def write_half(path: Path, error: BaseException) -> None:
@@ -62,3 +67,37 @@ def test_a_path_is_refused_or_lies_in_its_folder(folder: str, name: str) -> None
         return
     assert path.parent.parent == here
     assert Path(path.as_posix()).resolve().is_relative_to(here)
+
+
+NESTED = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+@given(NESTED)
+def test_what_is_written_as_json_is_json_and_reads_back_without_what_is_no_number(value: Any) -> None:
+    text = to_json(value, indent=2, ensure_ascii=False)
+    assert json.loads(text, parse_constant=refuse) == strict(value) == parse_json(text, "it")
+
+
+@given(NESTED)
+def test_older_files_that_hold_nan_are_read_as_null(value: Any) -> None:
+    assert parse_json(json.dumps(value), "it") == strict(value)
+
+
+def test_everything_in_the_package_is_written_in_one_place() -> None:
+    package = Path(afanet.__file__).parent
+    writers = {
+        str(file.relative_to(package))
+        for file in package.rglob("*.py")
+        if re.search(r"json\.dumps?\(", file.read_text(encoding="utf-8"))
+    }
+    # The check of a task asks whether something is plain JSON, and writes nothing.
+    assert writers == {"files.py", "testing/task.py"}
+    assert to_json(math.inf) == "null"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import secrets
@@ -172,11 +173,35 @@ def read_json(path: Path, most: int = MOST_BYTES) -> Any:
     return parse_json(text, str(path))
 
 
+def to_json(value: Any, **options: Any) -> str:
+    """Nested values as JSON text, null instead of numbers that are not finite; `options` are those of `json.dumps`.
+
+    >>> to_json({"a": [1.5, math.nan, -math.inf]})
+    '{"a": [1.5, null, null]}'
+    """
+    return json.dumps(strict(value), allow_nan=False, **options)
+
+
+def strict(value: Any) -> Any:
+    """Nested values as JSON has them: null instead of numbers that are not finite.
+
+    >>> strict({"a": (1.5, math.nan)})
+    {'a': [1.5, None]}
+    """
+    if isinstance(value, dict):
+        return {key: strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def parse_json(text: str, source: str) -> Any:
     """The value of a JSON text.
 
     Raises `InputError`, which begins with `source`, for other text, for deep nesting, for numbers of thousands of
     digits, and for characters that no file could hold.
+
+    `NaN` and `Infinity`, which are no JSON but in files of older versions, are read as null.
 
     >>> parse_json("[" * 10**5, "the text")
     Traceback (most recent call last):
@@ -184,7 +209,7 @@ def parse_json(text: str, source: str) -> Any:
     afanet.errors.InputError: the text is nested more than 64 deep, expected less
     """
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=lambda constant: None)
     except RecursionError:
         raise _too_deep(source) from None
     except json.JSONDecodeError as error:

@@ -30,6 +30,7 @@ def assert_alike(out: Path) -> None:
     """What two processes learnt in `out` is what one did, every number of it, and the same in both."""
     one, first, second = (torch.load(out / name, weights_only=True) for name in ("1-0.pt", "2-0.pt", "2-1.pt"))
     torch.testing.assert_close(first["losses"], one["losses"], rtol=1e-5, atol=1e-6, equal_nan=True)
+    assert torch.equal(first["labelled"], one["labelled"])
     for name, value in one["state"].items():
         torch.testing.assert_close(first["state"][name], value, rtol=1e-5, atol=1e-6, msg=name)
         assert torch.equal(second["state"][name], first["state"][name]), name

@@ -204,6 +204,35 @@ def test_weights_gone_are_said_though_steps_are_skipped(broken_by: Break, small:
         train(small(skip_nonfinite=True), tmp_path / "run")
 
 
+LONG = {"data.options.train_scenes": 20}  # ten batches of two
+
+
+def test_five_steps_in_a_row_that_were_skipped_end_the_run(
+    losses_gone_from: Callable[[int, int], None], small: Small, tmp_path: Path
+) -> None:
+    losses_gone_from(4, 99)
+    folder = tmp_path / "run"
+    with pytest.raises(InputError) as caught:
+        train(small(batch_size=2, epochs=1, skip_nonfinite=True, checkpoint_every=2, **LONG), folder)
+    message = str(caught.value)
+    assert "5 steps in a row (4 to 8, 5 in all) were left out, because the loss of task 'depth' was nan" in message
+    assert f"{folder / 'last.ckpt'} is of step 6" in message
+    assert not (folder / "metrics.json").exists()
+    with pytest.raises(InputError, match=r"5 steps in a row \(4 to 8, 5 in all\)"):  # counted in the checkpoint too
+        train(small(batch_size=2, epochs=1, skip_nonfinite=True, checkpoint_every=2, **LONG), folder, resume=True)
+
+
+def test_four_in_a_row_do_not(losses_gone_from: Callable[[int, int], None], small: Small, tmp_path: Path) -> None:
+    losses_gone_from(3, 6)
+    run = train(small(batch_size=2, epochs=1, skip_nonfinite=True, **LONG), tmp_path / "run")
+    assert (run.results["steps"], run.results["skipped"]) == (10, 4)
+
+
+def test_a_run_that_skipped_nothing_says_so(small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(small(skip_nonfinite=True), tmp_path / "run")
+    assert "0 of 4 steps were left out because a loss was not finite" in capsys.readouterr().err
+
+
 def test_single_steps_that_were_skipped_are_said_at_the_end(
     losses_gone_from: Callable[[int, int], None], small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

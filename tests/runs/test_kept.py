@@ -60,6 +60,11 @@ def test_what_train_wrote_is_read_as_it_stands(tmp_path: Path) -> None:
     assert read(tmp_path, unknown) == json.loads(json.dumps(unknown))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_no_number_in_an_older_file_is_no_score(value: float, tmp_path: Path) -> None:
+    assert read(tmp_path, with_("tasks/depth/abs", value)) == with_("tasks/depth/abs", None)
+
+
 @pytest.mark.parametrize("gone", ["described", "threads", "versions", "fingerprint", "meaning"])
 def test_older_runs_kept_less(gone: str, tmp_path: Path) -> None:
     results = {key: value for key, value in copy.deepcopy(RESULTS).items() if key != gone}
@@ -75,7 +80,6 @@ def test_older_runs_kept_less(gone: str, tmp_path: Path) -> None:
         ("tasks", {"a b": {}}, "'tasks' has 'a b', which is no word"),
         ("tasks", {"../up": {}}, r"'tasks' has '\.\./up', which is no word"),
         ("tasks/depth/abs", "0.5", r"'tasks\.depth\.abs.*' is '0.5'"),
-        ("tasks/depth/abs", float("nan"), r"'tasks\.depth\.abs.*' is nan"),
         ("tasks/depth/abs", 10**400, r"'tasks\.depth\.abs.*' is 1000"),
         ("validation", {"class": {}}, "'validation' has 'class', which is taken"),
         ("described/a.b", {}, r"'described' has 'a\.b', which is no word"),

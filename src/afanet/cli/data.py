@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from afanet.cli.flags import OPTION, add_recipe_flags, add_trust_flag, overrides
 from afanet.cli.present import require_present_data
 from afanet.errors import InputError
-from afanet.files import write_whole
+from afanet.files import to_json, write_whole
 from afanet.limits import cores
 from afanet.paths import IMAGE_FOLDER, require_folder
 
@@ -87,7 +86,7 @@ def _check(given: Namespace) -> None:
     if given.html:
         _write_page(given.html, result, data)
     if given.json:
-        print(json.dumps(result.plain(), indent=2))
+        print(to_json(result.plain(), indent=2))
     else:
         print(result.describe)
         for table in survey_tables(result):
@@ -119,7 +118,7 @@ def _check_folds(given: Namespace) -> None:
         _write_page(given.html, result)
     if given.json:
         plain = {"data": result.describe, "folds": report, "errors": errors, "warnings": warnings}
-        print(json.dumps(plain, indent=2))
+        print(to_json(plain, indent=2))
     else:
         Console().print(folds_table(report))
         _print_findings(errors, warnings)

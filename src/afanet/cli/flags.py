@@ -9,8 +9,9 @@ from typing import Any
 from afanet.outside import is_reference, trust_code
 
 OPTION = "data.options."
-OPTIONS = ("data.options", "balancing.options")
-FREE = (OPTION, "balancing.options.", "losses.")  # the values of these are checked where they are used
+OPTIONS = ("data.options", "balancing.options", "balancing.weights")
+# The values of these are checked where they are used.
+FREE = (OPTION, "balancing.options.", "balancing.weights.", "losses.")
 SHORT = {
     "data.root": "--data",
     "data.size": "--size",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from afanet.cli.flags import add_trust_flag
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
-from afanet.files import write_whole
+from afanet.files import to_json, write_whole
 
 LIMIT = 200
 
@@ -48,7 +47,6 @@ def _inspect(given: Namespace) -> None:
     from afanet.inspection.inspect_run import inspect_run
     from afanet.report.connections import connections, flow_table
     from afanet.report.inspect_page import inspect_page
-    from afanet.runs.folder import strict
     from afanet.runs.run import load_run
 
     run = load_run(given.run)
@@ -68,7 +66,7 @@ def _inspect(given: Namespace) -> None:
     folder = given.out or run.path
     page = inspect_page(str(given.run), ids, images, inspection)
     write_whole(folder / "inspect.html", page)
-    write_whole(folder / "inspect.json", json.dumps(strict(content), indent=2) + "\n")
+    write_whole(folder / "inspect.json", to_json(content, indent=2) + "\n")
     console = Console()
     if rows:
         console.print(flow_table(inspection.readings, inspection.cuts, inspection.tasks))

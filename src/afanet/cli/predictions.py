@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import errno
 import io
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afanet.errors import InputError
-from afanet.files import path_in, remove_files, write_whole
+from afanet.files import path_in, remove_files, to_json, write_whole
 
 if TYPE_CHECKING:
     from afanet.photo import Pixels
@@ -60,7 +59,7 @@ class Predictions:
     def write(self) -> None:
         """Write the lists, unless they are empty."""
         if self.lines:
-            text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in self.lines)
+            text = "".join(to_json(line, ensure_ascii=False) + "\n" for line in self.lines)
             write_whole(self.out / LINES, text)
         if self.tables:
             write_whole(self.out / TABLE, _table(self.rows))

@@ -16,6 +16,7 @@ from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import for_method
 from afanet.runs.folder import RunFolder
 from afanet.runs.setup import data_cache, open_whole
+from afanet.training.balancing.methods import find_balancing
 from afanet.training.run import train
 
 
@@ -78,6 +79,17 @@ def _is_count(word: str) -> bool:
     return word.isascii() and word.isdecimal() and len(word) < 10
 
 
+def _require_scale(run: Planned) -> None:
+    """Raise `InputError` where a run of an older version, without `balancing.scale`, trains by another than planned."""
+    continued, row = run.folder.continued(run.recipe).balancing, find_balancing(run.recipe.balancing.name)
+    if continued.scale != run.recipe.balancing.scale and row.kind == "gradient":
+        raise InputError(
+            f"{run.folder.path} is of a version without balancing.scale, which trained by '{continued.scale}', and "
+            f"this comparison has '{run.recipe.balancing.scale}': give --balancing.scale {continued.scale}, or compare "
+            "in another folder with --out"
+        )
+
+
 def complete(planned: Sequence[Planned]) -> None:
     """Train every run that is not finished, from its last checkpoint if it has one.
 
@@ -86,6 +98,7 @@ def complete(planned: Sequence[Planned]) -> None:
     content = None
     for run in planned:
         RunFolder.usable(run.folder.path, run.recipe, resume=True)
+        _require_scale(run)
         if not run.finished:
             continue
         results = run.folder.read_results()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -18,9 +17,9 @@ from afanet.comparison.compare import ONE_SEED, Comparison, Row
 from afanet.comparison.groups import BASE
 from afanet.comparison.load import is_overloaded
 from afanet.comparison.statistics import Change, Spread
+from afanet.files import to_json
 from afanet.outside import short_name
 from afanet.plain_text import in_latex, in_markdown, one_line
-from afanet.runs.folder import strict
 
 MARKS = {"better": "▲", "worse": "▼", "same": "≈", ONE_SEED: "○", "": ""}
 STYLES = {"better": "green", "worse": "red", "same": "dim", ONE_SEED: "dim", "": "dim"}
@@ -197,8 +196,8 @@ def rows_csv(comparison: Comparison) -> str:
 
 def as_json(comparison: Comparison) -> str:
     """Everything, with null for what is no number."""
-    rows = [strict(_row(row)) for row in comparison.rows]
-    return json.dumps({"rows": rows, "notes": footnotes(comparison)}, indent=2, allow_nan=False) + "\n"
+    rows = [_row(row) for row in comparison.rows]
+    return to_json({"rows": rows, "notes": footnotes(comparison)}, indent=2) + "\n"
 
 
 def _row(row: Row) -> dict[str, Any]:

@@ -8,7 +8,6 @@ the digest of each file with its size and time, so that looking up a cache reads
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,7 @@ from torchvision import tv_tensors
 from afanet import __version__
 from afanet.data.sample import Data, Reader, Sample, Split
 from afanet.errors import InputError
-from afanet.files import path_in, read_json, require_regular
+from afanet.files import path_in, read_json, require_regular, to_json
 from afanet.outside import short_name
 from afanet.tasks.maps import map_types
 
@@ -44,7 +43,7 @@ def cache_root() -> Path:
 
 def config_folder(name: str, config: Mapping[str, Any]) -> Path:
     """The folder of the caches of data set `name` opened with `config`, which must be plain values."""
-    text = json.dumps([FORMAT, __version__, name, dict(config)], sort_keys=True)
+    text = to_json([FORMAT, __version__, name, dict(config)], sort_keys=True)
     return path_in(cache_root(), f"{short_name(name)}-{blake2b(text.encode(), digest_size=6).hexdigest()}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import tempfile
@@ -25,7 +24,7 @@ from afanet.data.parallel import in_order
 from afanet.data.sample import Data, Sample, Split
 from afanet.data.transforms import Zoom
 from afanet.errors import InputError
-from afanet.files import path_in, write_whole
+from afanet.files import path_in, to_json, write_whole
 from afanet.tasks import Task
 
 KEPT = 4  # training images of up to this many times the pixels that the largest zoom needs keep their size
@@ -49,7 +48,7 @@ def prepare(
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "lock"):
             key, seen = content_key(data, read_seen(folder))
-            write_whole(folder / "files.json", json.dumps(seen))
+            write_whole(folder / "files.json", to_json(seen))
             if (folder / key).is_dir():
                 return folder / key, False
             partial = Path(tempfile.mkdtemp(suffix=".partial", dir=folder))
@@ -120,7 +119,7 @@ def _write_samples(stored: _Stored, folder: Path, workers: int, advance: Callabl
             ids.append(sample["id"])
             advance()
     index = {"ids": ids, "kinds": kinds, "labelled": labelled}
-    (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
+    (folder / "index.json").write_text(to_json(index), encoding="utf-8")
     return sums
 
 

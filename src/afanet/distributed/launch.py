@@ -23,7 +23,7 @@ import torch
 import torch.distributed as dist
 
 from afanet.errors import InputError
-from afanet.files import write_whole
+from afanet.files import to_json, write_whole
 from afanet.outside import trust_again, trusted
 
 POLL = 0.1  # seconds between looks at whether processes still run
@@ -122,7 +122,7 @@ def _work(start: _Start, work: Callable[..., None], *arguments: Any) -> None:
 
 
 def _write_report(file: Path, report: Mapping[str, Any]) -> None:
-    write_whole(file, json.dumps(report))
+    write_whole(file, to_json(report))
 
 
 def end_with_parent() -> None:

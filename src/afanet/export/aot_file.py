@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import torch
 from afanet.errors import InputError
 from afanet.export.check import Answer
 from afanet.export.trace import Estimator, Traced, cannot, quiet
+from afanet.files import to_json
 
 SUFFIX = ".aot.pt2"
 KEY = "afanet"
@@ -31,7 +31,7 @@ def write_aot(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], fi
 
     Raises `InputError` where it cannot be compiled.
     """
-    options = {"aot_inductor.metadata": {KEY: json.dumps(facts)}, "cpp.dynamic_threads": True}
+    options = {"aot_inductor.metadata": {KEY: to_json(facts)}, "cpp.dynamic_threads": True}
     with quiet():
         try:
             torch._inductor.aoti_compile_and_package(traced.program, package_path=str(file), inductor_configs=options)

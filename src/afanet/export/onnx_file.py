@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor
 from afanet.errors import InputError
 from afanet.export.check import Answer
 from afanet.export.trace import Estimator, Traced, cannot, quiet
+from afanet.files import to_json
 
 SUFFIX = ".onnx"
 KEY = "afanet"
@@ -48,7 +48,7 @@ def write_onnx(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], f
         except Exception as error:  # the exporter's own kinds are not public
             raise InputError(cannot(*_culprit(traced, estimator, error))) from error
     assert program is not None
-    program.model.metadata_props[KEY] = json.dumps(facts)
+    program.model.metadata_props[KEY] = to_json(facts)
     program.save(file)
 
 

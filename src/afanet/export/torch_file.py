@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +11,7 @@ import torch
 from afanet.errors import InputError
 from afanet.export.check import Answer
 from afanet.export.trace import Estimator, Traced, cannot, quiet
+from afanet.files import to_json
 
 SUFFIX = ".pt2"
 EXTRA = "afanet.json"
@@ -21,7 +21,7 @@ def write_torch(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], 
     """Write the graph with `facts` as the extra file `afanet.json`; raises `InputError` where torch cannot save it."""
     with quiet():
         try:
-            torch.export.save(traced.program, file, extra_files={EXTRA: json.dumps(facts)})
+            torch.export.save(traced.program, file, extra_files={EXTRA: to_json(facts)})
         except OSError:
             raise
         except Exception as error:  # the serializer's own kinds are not public

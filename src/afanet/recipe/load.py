@@ -17,6 +17,7 @@ from afanet.recipe.schema import WEIGHTS, Recipe, recipe_keys
 from afanet.yaml_file import DEEPEST, read_yaml
 
 RECIPES = resources.files("afanet.recipe") / "recipes"
+BEFORE = {"balancing.scale": "paper"}  # what versions did that did not have these keys yet, where it is no default
 
 
 def recipe_names() -> list[str]:
@@ -51,6 +52,19 @@ def load_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) 
     0.01
     """
     return _with(_read(source), overrides or {}, source)
+
+
+def older_values(file: Path) -> dict[str, Any]:
+    """What the version that wrote a run's recipe did where its recipe has no key for it, by dotted key.
+
+    Raises `InputError` where the file is not a YAML mapping.
+    """
+    values = _read(file)
+    return {key: value for key, value in BEFORE.items() if not _has(values, key.split("."))}
+
+
+def _has(values: Any, keys: list[str]) -> bool:
+    return not keys or (isinstance(values, dict) and keys[0] in values and _has(values[keys[0]], keys[1:]))
 
 
 def change_recipe(recipe: Recipe, overrides: Mapping[str, Any], source: str | Path) -> Recipe:

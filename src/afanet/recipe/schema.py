@@ -130,8 +130,13 @@ class ScheduleRecipe(Section):
 class BalancingRecipe(Section):
     """How the tasks' losses or gradients are combined; `afanet balancing` lists the names."""
 
-    name: str = Field("equal", description="method, such as equal, dwa, uw or cagrad")
+    name: str = Field("equal", description="method, such as equal, fixed, dwa, uw or cagrad")
     options: dict[str, Any] = Field({}, description="further options of this method, such as temperature")
+    weights: dict[TaskName, PositiveFloat] = Field({}, description="fixed: the weight of each task's loss")
+    scale: Literal["equal", "paper"] = Field(
+        "equal",
+        description="length of combined gradients: N identical ones give what equal gives, or as in the method's paper",
+    )
 
 
 class Recipe(Section):

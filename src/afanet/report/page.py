@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from afanet.comparison.compare import ONE_SEED, Comparison, Row
 from afanet.comparison.groups import BASE
 from afanet.comparison.look import Look
 from afanet.errors import InputError
-from afanet.files import read_text
+from afanet.files import read_text, to_json
 from afanet.recipe.load import dump_recipe
 from afanet.report import charts
 from afanet.report.connections import section
@@ -53,7 +52,7 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
         if examination
         else [],
         # without "<", the text cannot end the script
-        gallery=json.dumps(gallery(examination)).replace("<", "\\u003c") if examination else "",
+        gallery=to_json(gallery(examination)).replace("<", "\\u003c") if examination else "",
         sorts=any(examined.gains for examined in shown.values()),
         legends=_legends(examination.tasks) if examination else [],
         connections=[

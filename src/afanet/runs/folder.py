@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from afanet import __version__
 from afanet.errors import InputError, shown
-from afanet.files import path_in, write_whole
+from afanet.files import path_in, to_json, write_whole
 from afanet.outside import require_unchanged, short_name
 from afanet.paths import require_run
-from afanet.recipe.load import load_recipe
+from afanet.recipe.load import change_recipe, load_recipe, older_values
 from afanet.recipe.schema import Recipe
 from afanet.runs.checkpoint import PREFIX, read_checkpoint
 from afanet.runs.kept import check_results, read_kept
@@ -80,7 +78,7 @@ class RunFolder:
             )
         begun = folder.read_recipe()
         require_unchanged(begun.code)
-        then, now = (leaves(r.model_dump(mode="json", exclude={"code"})) for r in (begun, recipe))
+        then, now = (leaves(r.model_dump(mode="json", exclude={"code"})) for r in (begun, folder.continued(recipe)))
         for key in then | now:
             if then.get(key) != now.get(key) and key not in MAY_DIFFER:
                 raise InputError(
@@ -149,12 +147,17 @@ class RunFolder:
         return check_results(self.metrics, results)
 
     def read_recipe(self) -> Recipe:
-        """The recipe that the run was made by."""
-        return load_recipe(self.recipe)
+        """The recipe that the run was made by, with what its version did where it had no key for it."""
+        return load_recipe(self.recipe, older_values(self.recipe))
+
+    def continued(self, recipe: Recipe) -> Recipe:
+        """`recipe` as the run in this folder goes on by it: keys that its version did not have are as it was then."""
+        older = older_values(self.recipe) if self.recipe.is_file() and self.is_run else {}
+        return change_recipe(recipe, older, self.recipe) if older else recipe
 
     def write(self, file: Path, results: dict[str, Any]) -> None:
         """Write results as JSON, with null for a score that could not be computed."""
-        write_whole(file, json.dumps(strict(results), indent=2, allow_nan=False) + "\n")
+        write_whole(file, to_json(results, indent=2) + "\n")
 
 
 def _minor(version: str) -> tuple[int, ...]:
@@ -228,16 +231,3 @@ def default_folder(recipe: Recipe) -> Path:
     'runs/rooms-afa-seed0'
     """
     return path_in(Path("runs"), f"{recipe.name}-{short_name(recipe.network.method)}-seed{recipe.seed}")
-
-
-def strict(value: Any) -> Any:
-    """Nested values as JSON has them: null instead of numbers that are not finite.
-
-    >>> strict({"a": [1.5, math.nan]})
-    {'a': [1.5, None]}
-    """
-    if isinstance(value, dict):
-        return {key: strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [strict(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import socket
@@ -15,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from afanet.errors import InputError
-from afanet.files import make_folder, read_json, remove_folders, require_regular, write_whole
+from afanet.files import make_folder, read_json, remove_folders, require_regular, to_json, write_whole
 from afanet.recipe.load import dump_recipe
 from afanet.recipe.schema import Recipe
 from afanet.runs.folder import HOLDER, LOCK, MARK_TEXT, RunFolder
@@ -44,7 +43,7 @@ def held(folder: RunFolder, recipe: Recipe, resume: bool) -> Iterator[None]:
         if folder.recipe in existing:
             recipe_before = require_regular(folder.recipe).read_bytes()
         RunFolder.usable(folder.path, recipe, resume)  # again, since another process may have been faster
-        write_whole(folder.path / HOLDER, json.dumps(_myself()))
+        write_whole(folder.path / HOLDER, to_json(_myself()))
         write_whole(folder.mark, MARK_TEXT)
         if recipe_before is None or folder.read_recipe() != recipe:
             write_whole(folder.recipe, dump_recipe(recipe))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from html import escape
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from afanet.files import path_in, write_whole
+from afanet.files import path_in, to_json, write_whole
 from afanet.tasks.drawing.draw import Pixels, bars, fit, stack, title
 from afanet.tasks.drawing.png import png
 from afanet.tasks.meaning import Check
@@ -137,7 +136,7 @@ class PooledResult(Result):
 
     def save(self, folder: str | Path, name: str) -> list[Path]:
         """`TASK/NAME.json`."""
-        text = json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n"
+        text = to_json(self.as_json(), indent=2, ensure_ascii=False) + "\n"
         return [write_whole(path_in(Path(folder), self.task, f"{name}.json"), text.encode())]
 
     def _repr_html_(self) -> str:

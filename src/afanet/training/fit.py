@@ -55,7 +55,7 @@ def fit(job: Job, folder: RunFolder) -> None:
         load_checkpoint(learner.scored, folder.weights(recipe))
         scores = score_splits(job, fabric, learner.scored, what_to_do(folder, learner.step))
         loop.close(scores["tasks"])
-    if learner.skipped:
+    if recipe.skip_nonfinite:
         say(f"{learner.skipped} of {learner.step} steps were left out because a loss was not finite")
     if fabric.is_global_zero:
         seconds = {"training": loop.seconds, "evaluation": perf_counter() - trained}

@@ -12,7 +12,7 @@ from afanet.errors import InputError
 from afanet.recipe.schema import Recipe
 from afanet.runs.setup import build_network, open_tasks
 from afanet.tasks import Task
-from afanet.training.balancing.checks import check_combination
+from afanet.training.balancing.checks import check_combination, check_weights
 from afanet.training.balancing.shared import shared_parameters
 from afanet.training.records.loggers import check_loggers
 from afanet.training.warm_start import warm_start
@@ -46,6 +46,7 @@ def prepare(recipe: Recipe) -> Job:
         compile=recipe.network.compile,
         precision=recipe.precision,
     )
+    check_weights(recipe.balancing.name, list(tasks), recipe.balancing.weights)
     reports = [str(network.weights_report)]
     if recipe.warm_start:
         reports.append(warm_start(network, list(tasks), recipe.warm_start, recipe.warm_heads))

@@ -36,7 +36,8 @@ class Learner:
     ) -> None:
         self.fabric, self.tasks, self.recipe, self.steps = fabric, tasks, recipe, steps
         self.across = across(fabric)
-        self.balancer = Balancer(recipe.balancing.name, list(tasks), recipe.balancing.options).to(fabric.device)
+        how = recipe.balancing
+        self.balancer = Balancer(how.name, list(tasks), how.options, how.scale, how.weights).to(fabric.device)
         if fabric.world_size > 1:
             network = synchronise_norms(network, fabric.device)
         self.network = channels_last(network)
@@ -55,6 +56,8 @@ class Learner:
         self.guards = {name: module for name, module in network.named_modules() if isinstance(module, GradientGuard)}
         self.step = 0
         self.skipped = 0
+        self.skipped_in_a_row = 0
+        self.labelled = torch.zeros(len(tasks), device=fabric.device)  # batches of the last step, by task
 
     @property
     def scored(self) -> nn.Module:
@@ -82,6 +85,11 @@ class Learner:
             logits = (network or self.network)(images)
         return [task.loss(logits[name], batch["targets"][name], self.across) for name, task in self.tasks.items()]
 
+    def has_labels(self, batch: Batch) -> Tensor:
+        """Whether any process has a label in this batch, for each task: 1 or 0, (N,)."""
+        some = [task.labelled(batch["targets"][name]).any() for name, task in self.tasks.items()]
+        return self.across.max(torch.stack(some).float())
+
     def learn(self, batches: Sequence[Batch], measure: bool = False) -> tuple[Tensor, Tensor | None]:
         """One step on `batches`, whose gradients are averaged: each task's loss, and with `measure` the whole norm.
 
@@ -91,6 +99,7 @@ class Learner:
         set_rates(self.optimizer, factor(self.recipe.schedule, self.step, self.steps, self.recipe.epochs))
         kept = [b.clone() for b in self.network.buffers()] if self.recipe.skip_nonfinite else []
         total = torch.zeros(len(self.tasks), device=self.fabric.device)
+        self.labelled = torch.stack([self.has_labels(batch) for batch in batches]).sum(0)
         for number, batch in enumerate(batches, start=1):
             if self.balancer.kind == "gradient":
                 losses = self.losses(batch)
@@ -107,7 +116,9 @@ class Learner:
             self.optimizer.zero_grad()
             self.step += 1
             self.skipped += 1
+            self.skipped_in_a_row += 1
             return total, None
+        self.skipped_in_a_row = 0
         if self.balancer.kind == "gradient":
             self.balancer.backward(losses, self.shared, self.own, average)
         norm = self._clip(measure)
@@ -145,6 +156,7 @@ class Learner:
             "guards": {name: (guard.acted, guard.passes) for name, guard in self.guards.items()},
             "step": self.step,
             "skipped": self.skipped,
+            "skipped_in_a_row": self.skipped_in_a_row,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -158,6 +170,7 @@ class Learner:
             self.guards[name].acted.copy_(acted)
             self.guards[name].passes.copy_(passes)
         self.step, self.skipped = state["step"], state["skipped"]
+        self.skipped_in_a_row = state.get("skipped_in_a_row", 0)  # which older versions did not count
 
     def _seed(self) -> None:
         torch.manual_seed(draw_seed(self.recipe.seed, "step", self.step, self.fabric.global_rank))

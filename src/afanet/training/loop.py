@@ -21,6 +21,7 @@ from afanet.runs.checkpoint import save_checkpoint
 from afanet.runs.finite import find_nonfinite, list_metrics, what_to_do
 from afanet.runs.folder import RunFolder
 from afanet.training.diagnostics import gate_statistics, pictures
+from afanet.training.epoch_losses import EpochLosses
 from afanet.training.learner import Learner
 from afanet.training.loaders import Order, train_loader
 from afanet.training.records.log import Log
@@ -30,6 +31,7 @@ from afanet.training.scoring import Scored, score
 from afanet.training.selection import Selection
 
 MEASURED_EVERY = 50  # steps between measurements of the gradient's norm
+MOST_SKIPPED = 5  # in a row: a bad batch or two happen, more mean that the weights are of no use
 
 
 class Loop:
@@ -41,13 +43,13 @@ class Loop:
         self.loader = train_loader(data, recipe, fabric.global_rank, fabric.world_size)
         self.order = cast(Order, self.loader.batch_sampler)
         self.per_epoch = steps_per_epoch(len(self.order), recipe)
-        self.sums = torch.zeros(len(learner.tasks) + 1, device=fabric.device)  # of the epoch's losses, and their number
+        self.losses = EpochLosses(len(learner.tasks), fabric.device)
         self.seconds = 0.0
         self.selection = Selection(learner.tasks)
         self.fault: str | None = None  # of the last scores on the validation split
         if saved:
             learner.load_state(saved["learner"])
-            self.sums.copy_(saved["sums"])
+            self.losses.load_state(saved["sums"])
             self.seconds = saved["seconds"]
             self.selection.load_state(saved["selection"])
         self.log = self._open_log(saved.get("loggers", {})) if fabric.is_global_zero else None
@@ -113,7 +115,7 @@ class Loop:
         """Everything that decides how training and its log go on."""
         return {
             "learner": self.learner.state(),
-            "sums": self.sums,
+            "sums": self.losses.state(),
             "seconds": self.seconds,
             "selection": self.selection.state(),
             "threads": torch.get_num_threads(),
@@ -135,8 +137,8 @@ class Loop:
 
     def _count(self, losses: Tensor, norm: Tensor | None, batches: list[Batch]) -> None:
         self.loss_check.add(self.learner.step - 1, losses, batches)
-        counted = torch.cat([losses, losses.new_ones(1)])
-        self.sums += torch.where(losses.isfinite().all(), counted, 0)  # a skipped step does not count
+        self.losses.add(losses, self.learner.labelled, len(batches))
+        self._require_steps()
         if norm is not None and self.log:
             values = {"gradient_norm": float(norm)}
             if (weights := self.learner.balancer.weights()) is not None:
@@ -147,14 +149,15 @@ class Loop:
         learner, fabric = self.learner, self.fabric
         learner.balancer.end_epoch()
         epoch = -(-learner.step // self.per_epoch)
-        means = (self.sums[:-1] / self.sums[-1]).tolist()
-        self.sums.zero_()
+        steps, means = self.losses.finish()
         losses = dict(zip(learner.tasks, means, strict=True))
+        labelled = {name: mean for name, mean in losses.items() if not math.isnan(mean)}
         row: dict[str, float] = {"epoch": epoch, "step": learner.step, "seconds": round(self.seconds, 1)}
         # The rates of the epoch's last step.
         groups = learner.optimizer.param_groups
         row |= {"lr": groups[0]["lr"]} | {f"lr/{group['name']}": group["lr"] for group in groups}
-        row |= {f"loss/{name}": mean for name, mean in losses.items()} | {"loss": sum(means)}
+        row |= {f"loss/{name}": mean for name, mean in losses.items()}
+        row["loss"] = sum(labelled.values()) if labelled else math.nan
         row |= self._guard_rates() | learner.cosines(batch) | gate_statistics(learner.network, batch["image"])
         if self.recipe.skip_nonfinite:
             row["skipped"] = learner.skipped
@@ -167,25 +170,34 @@ class Loop:
         if self.log:
             self.log.epoch(row)
         self.require_finite()
-        self._require_learnt(epoch, means)
+        self._require_learnt(epoch, steps)
         if scored is not None and self.recipe.select == "validation":
             self._select(scored, epoch)
         if self.log and (epoch % self.recipe.pictures_every == 0 or learner.step >= learner.steps):
             for name, picture in self._pictures().items():
                 self.log.picture(name, picture, learner.step)
-        bar.epoch(epoch, self.recipe.epochs, losses, self.seconds, learner.step / learner.steps)
+        for name in losses.keys() - labelled.keys():
+            say(f"epoch {epoch} had no label of task '{name}', which has no loss there")
+        bar.epoch(epoch, self.recipe.epochs, labelled, self.seconds, learner.step / learner.steps)
         self.save()
 
-    def _require_learnt(self, epoch: int, means: list[float]) -> None:
-        """Raise `InputError` where every step of the epoch was skipped, so that its losses have no `means`."""
-        if not any(map(math.isnan, means)):
-            return
-        task, loss = next((task, loss) for task, loss in self.loss_check.last.items() if not math.isfinite(loss))
-        first_step = (epoch - 1) * self.per_epoch + 1
-        raise InputError(
-            f"every step of epoch {epoch} ({first_step} to {self.learner.step}) was left out, because the loss of task "
-            f"'{task}' was {loss}: look at its labels, or {what_to_do(self.folder, self.last_saved)}"
-        )
+    def _require_steps(self) -> None:
+        """Raise `InputError` where the last `MOST_SKIPPED` steps were all skipped."""
+        row, step = self.learner.skipped_in_a_row, self.learner.step
+        if row >= MOST_SKIPPED:
+            raise self._left_out(
+                f"{row} steps in a row ({step - row + 1} to {step}, {self.learner.skipped} in all) were"
+            )
+
+    def _require_learnt(self, epoch: int, steps: int) -> None:
+        """Raise `InputError` where every step of the epoch was skipped, so that there were no `steps`."""
+        if not steps:
+            raise self._left_out(
+                f"every step of epoch {epoch} ({(epoch - 1) * self.per_epoch + 1} to {self.learner.step}) was"
+            )
+
+    def _left_out(self, what: str) -> InputError:
+        return InputError(f"{what} {self.loss_check.why_left_out(what_to_do(self.folder, self.last_saved))}")
 
     def _select(self, scored: Scored, epoch: int) -> None:
         """Keep the weights of the best epoch by the validation split; one with a faulty score is never best."""

@@ -13,15 +13,17 @@ from afanet.distributed.device import computes_in_bf16, find_device, find_precis
 from afanet.distributed.launch import launch
 from afanet.distributed.processes import create_fabric, to_launch
 from afanet.distributed.started import is_main_process, started
+from afanet.files import strict
 from afanet.progress import say
 from afanet.recipe.code import with_code
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import for_method
-from afanet.runs.folder import RunFolder, default_folder, strict
+from afanet.runs.folder import RunFolder, default_folder
 from afanet.runs.hold import held, require_free
 from afanet.runs.run import Run, load_begun, load_run
 from afanet.runs.setup import deterministic, load_network, open_tasks, plain_errors
 from afanet.tasks import Description
+from afanet.training.balancing.methods import find_balancing
 from afanet.training.first_look import look_first
 from afanet.training.fit import fit, score_splits
 from afanet.training.job import Job, prepare
@@ -40,6 +42,8 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
     path = out or default_folder(recipe)
     count = to_launch(recipe, find_device(recipe.device))
     folder = RunFolder(path)
+    if resume:
+        recipe = _continued(folder, recipe)
     if is_main_process():
         require_free(folder)
         RunFolder.usable(path, recipe, resume)
@@ -88,6 +92,17 @@ def evaluate(path: Path, device: str | None = None) -> Run:
     kept = {key: value for key, value in run.results.items() if key != "validation"}
     described = {name: Description.of(task).as_json() for name, task in tasks.items()}
     return replace(run, results=kept | {"described": described} | results, opened=data)
+
+
+def _continued(folder: RunFolder, recipe: Recipe) -> Recipe:
+    """The recipe as the run in the folder goes on by it; a line says what is otherwise than the recipe has it."""
+    continued = folder.continued(recipe)
+    then, now = continued.balancing.scale, recipe.balancing.scale
+    if then != now and find_balancing(recipe.balancing.name).kind == "gradient":
+        say(
+            f"the version that began {folder.path} had no balancing.scale, and the run goes on by '{then}', not '{now}'"
+        )
+    return continued
 
 
 def resolve(recipe: Recipe) -> Recipe:

@@ -79,7 +79,7 @@ def main(case: str, out: Path) -> None:
     torch.manual_seed(1)
     learner = Learner(fabric, Branches(), TASKS, recipe, steps=3)
     learner.train()
-    actual = []
+    actual, labelled = [], []
     for step in range(3):
         joint = joint_batch()
         if case.startswith("unlabelled"):
@@ -89,8 +89,10 @@ def main(case: str, out: Path) -> None:
         batch = share(joint, fabric.global_rank, fabric.world_size)
         losses, _ = learner.learn([batch] * recipe.optimizer.accumulate)
         actual.append(losses)
+        labelled.append(learner.labelled)
     state = {name: value.clone() for name, value in learner.scored.state_dict().items()}
-    torch.save({"losses": torch.stack(actual), "state": state}, out / f"{fabric.world_size}-{fabric.global_rank}.pt")
+    kept = {"losses": torch.stack(actual), "labelled": torch.stack(labelled), "state": state}
+    torch.save(kept, out / f"{fabric.world_size}-{fabric.global_rank}.pt")
 
 
 if __name__ == "__main__":

@@ -23,21 +23,21 @@ GRADIENT = [name for name, row in BALANCINGS.items() if row.kind == "gradient"]
 NUMBERS = st.floats(2**-7, 128, width=32)
 
 
-def combined(name: str, rows: Tensor, **options: float) -> tuple[Tensor, Tensor | None]:
+def combined(name: str, rows: Tensor, scale: str = "paper", **options: float) -> tuple[Tensor, Tensor | None]:
     """What a method makes of the rows of a Jacobian, and its weights."""
     shared = nn.Parameter(torch.zeros(rows.shape[1]))
-    balancer = Balancer(name, [str(i) for i in range(len(rows))], options)
+    balancer = Balancer(name, [str(i) for i in range(len(rows))], options, scale)
     balancer.backward([row @ shared + 1 for row in rows], [shared], [[] for _ in rows])
     assert shared.grad is not None
     return shared.grad, balancer.weights()
 
 
 def test_the_table_is_complete() -> None:
-    assert len(BALANCINGS) == 25
+    assert len(BALANCINGS) == 26
     for name, row in BALANCINGS.items():
         assert name == name.lower().replace("_", "-")
         assert row.sentence.endswith(".")
-        assert row.paper[-4:].isdigit() or name == "equal"
+        assert row.paper[-4:].isdigit() or name in ("equal", "fixed")
 
 
 @given(st.lists(NUMBERS, min_size=2, max_size=5))
@@ -46,6 +46,17 @@ def test_equal_is_the_sum_to_the_bit(losses: list[float]) -> None:
     balancer = Balancer("equal", [str(i) for i in range(len(losses))])
     assert torch.equal(balancer.combine(tensor), tensor.sum())
     assert torch.equal(balancer.weights(), torch.ones(len(losses)))
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=2, max_size=5))
+def test_fixed_is_the_weighted_sum(pairs: list[tuple[float, float]]) -> None:
+    losses = torch.tensor([loss for loss, _ in pairs], requires_grad=True)
+    tasks = [f"t{i}" for i in range(len(pairs))]
+    by_name = {task: weight for task, (_, weight) in zip(tasks, pairs, strict=True)}
+    balancer = Balancer("fixed", tasks, weights=dict(reversed(by_name.items())))
+    combined = balancer.combine(losses)
+    assert combined.item() == pytest.approx(sum(loss * weight for loss, weight in pairs), rel=1e-5)
+    assert torch.equal(balancer.weights(), torch.tensor([weight for _, weight in pairs]))
 
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=3, max_size=5))
@@ -126,9 +137,40 @@ def test_gradients_that_agree_stay_in_their_direction(name: str) -> None:
     actual, _ = combined(name, torch.stack([g, g, g]))
     cosine = torch.nn.functional.cosine_similarity(actual, g, dim=0).item()
     assert cosine == pytest.approx(1, abs=1e-4)
-    if name in ("cagrad", "mgda", "imtl-g", "upgrad", "dualproj", "random-gradient", "excess-mtl", "cr-mogm"):
-        scale = 1.5 if name == "cagrad" else 1.0  # 1 + c
-        torch.testing.assert_close(actual, scale * g, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_identical_gradients_give_what_equal_gives(name: str, count: int) -> None:
+    g = torch.randn(6, generator=torch.Generator().manual_seed(0)) * 1e-3
+    actual, weights = combined(name, g.expand(count, 6), "equal")
+    torch.testing.assert_close(actual, count * g, rtol=1e-5, atol=0)
+    assert weights is None or weights.sum().item() == pytest.approx(count, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [
+        ("pcgrad", 1), ("gradvac", 1), ("config", 1), ("graddrop", 1), ("gradnorm", 1), ("mgda", 1 / 3),
+        ("imtl-g", 1 / 3), ("aligned-mtl", 1 / 3), ("upgrad", 1 / 3), ("dualproj", 1 / 3), ("pcd", 1 / 3),
+        ("random-gradient", 1 / 3), ("excess-mtl", 1 / 3), ("cr-mogm", 1 / 3), ("cagrad", 1 / 2),
+    ],
+)  # fmt: skip
+def test_what_the_papers_make_of_three_identical_gradients(name: str, share: float) -> None:
+    g = torch.randn(6, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(combined(name, g.expand(3, 6))[0], share * 3 * g, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+def test_the_two_scales_differ_by_a_factor(name: str) -> None:
+    rows = torch.randn(4, 9, generator=torch.Generator().manual_seed(3)) * torch.tensor([[1.0], [4.0], [0.1], [2.0]])
+    torch.manual_seed(0)
+    equal, _ = combined(name, rows, "equal")
+    torch.manual_seed(0)
+    paper, _ = combined(name, rows)
+    torch.testing.assert_close(equal, paper * (equal.norm() / paper.norm()))
+    if name in ("nash-mtl", "fairgrad"):
+        assert combined(name, rows, "equal")[1].sum().item() == pytest.approx(4)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -145,14 +187,15 @@ def test_what_the_method_sees_is_enough(name: str) -> None:
     }[name]  # fmt: skip
     rows = torch.randn(3, 50, generator=torch.Generator().manual_seed(1)) * torch.tensor([[1.0], [5.0], [0.3]])
     actual, weights = combined(name, rows)
-    torch.testing.assert_close(actual, whole(rows), rtol=2e-3, atol=2e-3)
+    rtol, atol = (1e-3, 1e-2) if name == "upgrad" else (2e-3, 2e-3)  # TorchJD's solver adds 1e-4 to the Gramian
+    torch.testing.assert_close(actual, whole(rows), rtol=rtol, atol=atol)
     if weights is not None:
         torch.testing.assert_close(weights @ rows, actual)
 
 
-@pytest.mark.parametrize("name", [name for name, row in BALANCINGS.items() if row.sees == "unit gramian"])
+@pytest.mark.parametrize("name", sorted(set(GRADIENT) - {"nash-mtl", "fairgrad", "excess-mtl"}))
 def test_small_gradients_are_combined_as_large_ones(name: str) -> None:
-    """Solvers have thresholds, below which CAGrad, for one, would stop training."""
+    """Solvers have thresholds, below which CAGrad, for one, would stop training. ExcessMTL's first step has one too."""
     rows = torch.randn(2, 9, generator=torch.Generator().manual_seed(2))
     torch.manual_seed(0)
     torch.testing.assert_close(combined(name, rows * 1e-5)[0] * 1e5, combined(name, rows)[0], rtol=1e-3, atol=1e-4)
@@ -160,7 +203,7 @@ def test_small_gradients_are_combined_as_large_ones(name: str) -> None:
 
 def test_the_mean_of_gradients_is_the_gradient_of_the_mean(problem: Callable[..., Any]) -> None:
     by_task, at_once = problem(3), problem(3)
-    Balancer("cagrad", ["a", "b", "c"], {"c": 0}).backward(by_task.losses(), by_task.shared, by_task.own)
+    Balancer("cagrad", ["a", "b", "c"], {"c": 0}, "paper").backward(by_task.losses(), by_task.shared, by_task.own)
     sum(at_once.losses()).backward()
     torch.testing.assert_close(by_task.gradient(), at_once.gradient() / 3)
     for head, expected in zip(by_task.heads, at_once.heads, strict=True):

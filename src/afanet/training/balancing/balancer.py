@@ -9,14 +9,17 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from afanet.errors import InputError
+from afanet.errors import InputError, unknown
+from afanet.training.balancing.angles import CPU
+from afanet.training.balancing.checks import check_weights
 from afanet.training.balancing.combination import combine_rows
 from afanet.training.balancing.draws import seeded
 from afanet.training.balancing.jacobian import jacobian, parts, write
 from afanet.training.balancing.methods import find_balancing
-from afanet.training.balancing.subsets import CPU, Subsets
+from afanet.training.balancing.subsets import Subsets
 
 Reduce = Callable[[Tensor], Tensor]
+SCALES = ("equal", "paper")
 
 
 def alone(tensor: Tensor) -> Tensor:
@@ -44,9 +47,13 @@ class Balancer(nn.Module):
         name: a method, such as "uw" or "pcgrad".
         tasks: their names, in the order of the losses; the first is the primary task of methods that have one.
         options: values of the method's options, where they differ from the defaults.
+        scale: how long the combination of gradients is. With "equal", N identical gradients give their sum, whatever
+            the method; with "paper" they give what the method's paper defines, for many methods their mean. Methods
+            of losses have no use for it.
+        weights: the weight of each task by name, for "fixed" alone.
 
     Raises:
-        InputError: for an unknown name or option, a value that the method does not take, or a missing package.
+        InputError: for an unknown name, option or scale, a value that the method does not take, or a missing package.
 
     >>> balancer = Balancer("equal", ["depth", "normals"])
     >>> balancer.combine(torch.tensor([1.0, 2.5], requires_grad=True)).item()
@@ -55,12 +62,23 @@ class Balancer(nn.Module):
     [1.0, 1.0]
     """
 
-    def __init__(self, name: str, tasks: Sequence[str], options: Mapping[str, Any] = {}) -> None:
+    def __init__(
+        self,
+        name: str,
+        tasks: Sequence[str],
+        options: Mapping[str, Any] = {},
+        scale: str = "equal",
+        weights: Mapping[str, float] = {},
+    ) -> None:
         super().__init__()
         self.row = find_balancing(name)
         self.tasks = tuple(tasks)
+        if scale not in SCALES:
+            raise unknown("scale of balancing", scale, SCALES)
+        self.scale = scale
         # Not submodules: only what the optimiser must move is a parameter here.
-        self._methods = Subsets(self.row, len(self.tasks), dict(options))
+        ordered = check_weights(name, self.tasks, weights)
+        self._methods = Subsets(self.row, len(self.tasks), dict(options), ordered)
         if self.row.learns:
             self.learnt: nn.Module = self._methods.whole
         self._device = CPU
@@ -141,7 +159,9 @@ class Balancer(nn.Module):
                 weights = self._weights = self._methods.whole(norms, reduce(values)).to(rows.dtype)
                 combined = weights @ rows
             else:
-                combined, self._weights = combine_rows(rows, self._methods, self._seeded)
+                combined, self._weights = combine_rows(
+                    rows, self._methods, self._seeded, as_in_paper=self.scale == "paper"
+                )
             write(combined, shared)
             of_task = parts(flat, own)
             for i, (row, parameters) in enumerate(zip(of_task, own, strict=True)):
@@ -162,6 +182,7 @@ class Balancer(nn.Module):
         """Everything that decides how it goes on, as tensors and plain values."""
         return {
             "name": self.row.name,
+            "scale": self.scale,
             "last": self._last.clone(),
             "seed": self._seed,
             "draws": self._draws,
@@ -169,7 +190,7 @@ class Balancer(nn.Module):
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on as the balancer of the same method, tasks and options that gave `state`.
+        """Go on as the balancer of the same method, tasks and options that gave `state`, with its scale.
 
         Raises `InputError` where `state` is of another method.
         """
@@ -178,6 +199,7 @@ class Balancer(nn.Module):
                 f"the state is of balancing {len(state['last'])} tasks by '{state['name']}', expected "
                 f"{len(self.tasks)} by '{self.row.name}': go on with the method that the run began with"
             )
+        self.scale = state.get("scale", "paper")  # which older versions did not keep, and had no other
         self._last = state["last"].to(self._device, copy=True)
         self._seed, self._draws = state["seed"], state["draws"]
         learnt = next((parameter.device for parameter in self.parameters()), self._device)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from afanet.errors import InputError
+import math
+from collections.abc import Mapping, Sequence
+
+from afanet.errors import InputError, shown, unknown
 from afanet.training.balancing.methods import find_balancing
 
 
@@ -60,3 +63,37 @@ def check_combination(
             f"{start}, which precision '{precision}' holds or scales other than float32: "
             f"choose float32 or bf16, {losses}"
         )
+
+
+def check_weights(name: str, tasks: Sequence[str], weights: Mapping[str, float]) -> list[float]:
+    """The weights of balancing by `name` in the order of the tasks; none for a method that takes none.
+
+    Raises `InputError` for weights that the method does not take, for a task without a weight or a weight without a
+    task, and for a weight that is no finite number above 0.
+
+    >>> check_weights("fixed", ["depth", "normals"], {"normals": 2, "depth": 0.5})
+    [0.5, 2.0]
+    """
+    if not find_balancing(name).named:
+        if weights:
+            raise InputError(
+                f"balancing by '{name}' takes no weights, found one for '{next(iter(weights))}': leave "
+                "balancing.weights out, or balance by 'fixed'"
+            )
+        return []
+    for task, weight in weights.items():
+        if task not in tasks:
+            raise unknown("task under balancing.weights", task, tasks)
+        number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not (number and weight > 0 and math.isfinite(weight)):
+            raise InputError(
+                f"balancing.weights of task '{task}' is {shown(weight)}, expected a finite number above 0: to train "
+                "without a task, leave it out of tasks"
+            )
+    for task in tasks:
+        if task not in weights:
+            raise InputError(
+                f"balancing by '{name}' needs a weight for each task, and balancing.weights has none for '{task}': "
+                f"add it, such as {task}: 1"
+            )
+    return [float(weights[task]) for task in tasks]

@@ -55,22 +55,6 @@ def write(row: Tensor, parameters: Sequence[nn.Parameter]) -> None:
         parameter.grad = view.to(parameter.dtype)
 
 
-def statistic(sees: str, gramian: Tensor) -> Tensor:
-    """What a method sees of the Gramian (N, N) of its tasks' gradients; see `Balancing`.
-
-    >>> statistic("unit gramian", torch.tensor([[3.0, 1.0], [1.0, 5.0]])).trace().item()
-    1.0
-    """
-    match sees:
-        case "unit gramian":
-            return gramian / gramian.trace()
-        case "root":
-            values, vectors = torch.linalg.eigh(gramian)
-            root: Tensor = vectors * values.clamp(min=0).sqrt()
-            return root
-    return gramian
-
-
 def _size(parameters: Sequence[nn.Parameter]) -> int:
     return sum(parameter.numel() for parameter in parameters)
 

@@ -33,16 +33,34 @@ def remember(module: nn.Module) -> list[dict[str, Any]]:
 def recall(module: nn.Module, memory: list[dict[str, Any]], device: torch.device) -> None:
     """Load what `remember` kept into a module of the same kind, its tensors on `device`."""
     part: Any
-    for part, held in zip(module.modules(), memory, strict=True):
+    # In older versions some methods had further modules below, which held nothing.
+    for part, held in zip(module.modules(), memory, strict=False):
         for name, value in held.items():
             if name in part._parameters and isinstance(value, Tensor):
                 part._parameters[name].data = value.to(device, copy=True)
         for name, value in held.items():
             if name not in part._parameters:
                 setattr(part, name, _unplain(value, part, device))
-        # Nash-MTL poses its problem to the solver in its first step only.
-        if getattr(part, "step", 0) and hasattr(part, "_init_optim_problem"):
-            part._init_optim_problem()
+
+
+def in_float64(memory: Any) -> Any:
+    """`memory` with float64 instead of float32, in which older versions computed.
+
+    >>> in_float64([{"of": (2, torch.float32), "seen": torch.ones(1)}])
+    [{'of': (2, torch.float64), 'seen': tensor([1.], dtype=torch.float64)}]
+    """
+    match memory:
+        case Tensor() if memory.dtype == torch.float32:
+            return memory.double()
+        case torch.float32:
+            return torch.float64
+        case dict():
+            return {key: in_float64(value) for key, value in memory.items()}
+        case list():
+            return [in_float64(value) for value in memory]
+        case tuple():
+            return tuple(in_float64(value) for value in memory)
+    return memory
 
 
 def _attributes(part: nn.Module) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from afanet.errors import unknown
-from afanet.training.balancing.method import Balancing
+from afanet.training.balancing.method import MEAN, Balancing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,21 +46,18 @@ def _own(path: str) -> Callable[..., nn.Module]:
     return make
 
 
-def _nash(count: int, **options: float) -> nn.Module:
-    # It appears in every run, and users cannot do anything about it.
-    warnings.filterwarnings("ignore", "You are solving a parameterized problem that is not DPP", module="torchjd")
-    return _torchjd("aggregation.NashMTL", counted=True)(count, **options).weighting  # type: ignore[return-value]
-
-
 def _smoothed(count: int, **options: float) -> nn.Module:
-    from torchjd.aggregation import CRMOGMWeighting, MGDAWeighting
+    from torchjd.aggregation import CRMOGMWeighting
 
-    return CRMOGMWeighting(MGDAWeighting(), options["alpha"])
+    shortest: Any = _own("weightings.MGDA")(count)  # which is called as TorchJD's weightings are
+    return CRMOGMWeighting(shortest, options["alpha"])
 
 
 # fmt: off
 _ROWS = [
     Balancing("equal", "losses", "The sum of the losses.", "-", _own("plain.Sum"), fewest=1),
+    Balancing("fixed", "losses", "The sum of the losses, each times a weight that you choose.", "-",
+              _own("plain.Weighted"), named=True),
     Balancing("dwa", "last losses",
               "Weights by how slowly each loss fell over the last two epochs.",
               "Liu, Johns and Davison, CVPR 2019",
@@ -99,46 +95,47 @@ _ROWS = [
               "Takes from each gradient what conflicts with another one, and sums.",
               "Yu et al., NeurIPS 2020",
               _torchjd("aggregation.PCGradWeighting")),
-    Balancing("cagrad", "unit gramian",
+    Balancing("cagrad", "angles",
               "Near the mean gradient, the direction that serves the worst-off task best; c is how near.",
               "Liu et al., NeurIPS 2021",
-              _torchjd("aggregation.CAGradWeighting"), {"c": 0.5, "norm_eps": 1e-4}, "cagrad"),
-    Balancing("mgda", "unit gramian",
+              _own("weightings.CAGrad"), {"c": 0.5}, yields=lambda count, options: 1 + options["c"],
+              retired=("norm_eps",)),
+    Balancing("mgda", "angles",
               "The shortest convex combination of the gradients, along which every loss falls.",
               "Désidéri, Comptes Rendus 2012; Sener and Koltun, NeurIPS 2018",
-              _torchjd("aggregation.MGDAWeighting"), {"epsilon": 1e-3, "max_iters": 100}),
-    Balancing("imtl-g", "unit gramian",
+              _own("weightings.MGDA"), yields=MEAN, retired=("epsilon", "max_iters")),
+    Balancing("imtl-g", "angles",
               "The combination with the same projection on every task's gradient.",
               "Liu et al., ICLR 2021",
-              _torchjd("aggregation.IMTLGWeighting")),
-    Balancing("nash-mtl", "root",
+              _own("weightings.IMTLG"), yields=MEAN),
+    Balancing("nash-mtl", "angles",
               "The Nash solution of a bargaining game between the tasks.",
               "Navon et al., ICML 2022",
-              _nash, {"max_norm": 1.0, "update_weights_every": 1, "optim_niter": 20}, "nash_mtl"),
-    Balancing("aligned-mtl", "unit gramian",
+              _own("weightings.NashMTL"), {"max_norm": 1.0, "update_weights_every": 1, "optim_niter": 20}, yields=None),
+    Balancing("aligned-mtl", "angles",
               "Gives the principal components of the gradients one length, so that none dominates.",
               "Senushkin et al., CVPR 2023",
-              _torchjd("aggregation.AlignedMTLWeighting")),
-    Balancing("upgrad", "unit gramian",
+              _own("weightings.AlignedMTL"), yields=MEAN),
+    Balancing("upgrad", "angles",
               "Projects each gradient to where it conflicts with none, and takes the mean.",
               "Quinton and Rey, arXiv 2024",
-              _torchjd("aggregation.UPGradWeighting"), extra="quadprog_projector"),
-    Balancing("fairgrad", "gramian",
+              _own("weightings.UPGrad"), yields=MEAN),
+    Balancing("fairgrad", "angles",
               "Shares progress between the tasks by alpha-fairness.",
               "Ban and Ji, ICML 2024",
-              _torchjd("aggregation.FairGradWeighting"), {"alpha": 1.0}, "fairgrad"),
+              _own("weightings.FairGrad"), {"alpha": 1.0}, yields=None),
     Balancing("random-gradient", "unit gramian",
               "Weights the gradients at random in every step; heads are not weighted.",
               "Lin et al., TMLR 2022",
-              _torchjd("aggregation.RandomWeighting")),
-    Balancing("dualproj", "unit gramian",
+              _torchjd("aggregation.RandomWeighting"), yields=MEAN),
+    Balancing("dualproj", "angles",
               "Projects the mean gradient to where it conflicts with none.",
               "Lopez-Paz and Ranzato, NeurIPS 2017",
-              _torchjd("aggregation.DualProjWeighting"), extra="quadprog_projector"),
-    Balancing("config", "jacobian",
+              _own("weightings.DualProj"), yields=MEAN),
+    Balancing("config", "angles",
               "The direction with the same angle to every gradient.",
               "Liu, Chu and Thuerey, ICLR 2025",
-              _torchjd("aggregation.ConFIG"), weighs=False),
+              _own("weightings.ConFIG")),
     Balancing("graddrop", "jacobian",
               "Keeps, in each parameter, the gradients of one sign, drawn at random by how pure it is.",
               "Chen et al., NeurIPS 2020",
@@ -146,19 +143,19 @@ _ROWS = [
     Balancing("gradvac", "unit gramian",
               "Turns each gradient towards the others until it is as similar to them as it has been on average.",
               "Wang et al., ICLR 2021",
-              _torchjd("aggregation.GradVacWeighting"), {"beta": 0.5, "eps": 1e-8}),
+              _torchjd("aggregation.GradVacWeighting"), {"beta": 0.5, "eps": 1e-16}),
     Balancing("pcd", "gramian",
               "Follows the first task's gradient, as far as every other task makes a share tau of its own progress.",
               "Varam and AlHajri, TMLR 2026",
-              _torchjd("aggregation.PCDWeighting"), {"tau": 0.02, "beta": 0.999, "eps": 1e-8}),
+              _torchjd("aggregation.PCDWeighting"), {"tau": 0.02, "beta": 0.999, "eps": 0.0}, yields=MEAN),
     Balancing("excess-mtl", "jacobian",
               "Weights tasks by how far they are from the best they can reach, robust to noisy labels.",
               "He et al., ICML 2024",
-              _torchjd("aggregation.ExcessMTLWeighting"), {"robust_step_size": 1.0, "n_warmup_steps": 0}),
-    Balancing("cr-mogm", "unit gramian",
+              _torchjd("aggregation.ExcessMTLWeighting"), {"robust_step_size": 1.0, "n_warmup_steps": 0}, yields=MEAN),
+    Balancing("cr-mogm", "angles",
               "MGDA with weights smoothed over the steps.",
               "Zhou et al., NeurIPS 2022",
-              _smoothed, {"alpha": 0.9}),
+              _smoothed, {"alpha": 0.9}, yields=MEAN),
 ]
 # fmt: on
 

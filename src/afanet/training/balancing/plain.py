@@ -1,6 +1,8 @@
-"""The sum of the losses, which needs no other package."""
+"""Sums of the losses, which need no other package."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -14,3 +16,20 @@ class Sum(nn.Module):
     def forward(self, losses: Tensor) -> Tensor:
         """The sum of the losses (N,)."""
         return losses.sum()
+
+
+class Weighted(nn.Module):
+    """Each loss with a weight of its own, from the first step to the last.
+
+    >>> import torch
+    >>> Weighted(2, [0.5, 2.0])(torch.tensor([1.0, 3.0])).item()
+    6.5
+    """
+
+    def __init__(self, count: int, weights: Sequence[float]) -> None:
+        super().__init__()
+        self.weights = tuple(weights)
+
+    def forward(self, losses: Tensor) -> Tensor:
+        """The weighted sum of the losses (N,)."""
+        return losses @ losses.new_tensor(self.weights)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-from afanet.training.balancing.memory import recall, remember
+from afanet.training.balancing.angles import CPU
+from afanet.training.balancing.memory import in_float64, recall, remember
 from afanet.training.balancing.method import Balancing
-
-CPU = torch.device("cpu")
 
 
 class Subsets:
@@ -24,10 +23,10 @@ class Subsets:
     (True, True)
     """
 
-    def __init__(self, row: Balancing, count: int, options: Mapping[str, Any]) -> None:
+    def __init__(self, row: Balancing, count: int, options: Mapping[str, Any], weights: Sequence[float] = ()) -> None:
         self.row, self.options = row, options
         self.all = tuple(range(count))
-        self.whole: Any = row.create(count, options)
+        self.whole: Any = row.create(count, options, weights)
         self.modules: dict[tuple[int, ...], Any] = {self.all: self.whole}
 
     def __getitem__(self, tasks: tuple[int, ...]) -> Any:
@@ -40,8 +39,8 @@ class Subsets:
         return [(list(tasks), remember(module)) for tasks, module in self.modules.items()]
 
     def load_state(self, state: list[tuple[list[int], list[dict[str, Any]]]], device: torch.device) -> None:
-        """Load `state`; small problems stay on the CPU, everything else goes to `device`."""
-        home = CPU if self.row.sees in ("gramian", "unit gramian", "root") else device
+        """Load `state`; small problems stay on the CPU, in float64, everything else goes to `device`."""
+        small = self.row.sees in ("angles", "gramian", "unit gramian")
         self.modules = {self.all: self.whole}
         for tasks, memory in state:
-            recall(self[tuple(tasks)], memory, home)
+            recall(self[tuple(tasks)], in_float64(memory) if small else memory, CPU if small else device)

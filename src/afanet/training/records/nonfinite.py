@@ -57,6 +57,12 @@ class LossCheck:
         while self.waiting:
             self._check(self.waiting.popleft())
 
+    def why_left_out(self, advice: str) -> str:
+        """The end of a sentence about a step that was left out, the last one added: its loss, and what to do."""
+        self.finish()
+        task, loss = next((task, loss) for task, loss in self.last.items() if not math.isfinite(loss))
+        return f"left out, because the loss of task '{task}' was {loss}: look at its labels, or {advice}"
+
     def _check(self, step: _Step) -> None:
         if step.arrived is not None:
             step.arrived.synchronize()
