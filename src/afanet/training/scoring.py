@@ -11,6 +11,7 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from afanet.data import Data, Split
+from afanet.distributed.device import answering
 from afanet.distributed.sums import across
 from afanet.recipe.schema import Recipe
 from afanet.tasks import Task
@@ -39,7 +40,7 @@ def score(
     recipe: Recipe,
     advance: Callable[[int], None] = lambda images: None,
 ) -> Scored:
-    """`{task: {metric: score}}` over all samples of a split, which the processes share out.
+    """`{task: {metric: score}}` over all samples of a split, which the processes share out, computed in float32.
 
     A task whose outputs are not finite for some sample has no scores: argmax gives a class even for NaN, and accuracy
     would count it. `advance` is called after each batch with its number of
@@ -49,11 +50,10 @@ def score(
     # Read once at the end, so that no batch waits for the device.
     seen = {name: torch.zeros(2, dtype=torch.bool, device=fabric.device) for name in tasks}
     network.eval()
-    with torch.inference_mode():
+    with answering(fabric.device):
         for batch in scoring_loader(data, split, recipe, fabric.global_rank, fabric.world_size):
             batch = fabric.to_device(batch)
-            with fabric.autocast():
-                logits = network(batch["image"].contiguous(memory_format=torch.channels_last))
+            logits = network(batch["image"].contiguous(memory_format=torch.channels_last))
             for name, task in tasks.items():
                 target = batch["targets"][name]
                 seen[name] |= torch.stack([~logits[name].isfinite().all(), task.labelled(target).any()])
