@@ -18,7 +18,7 @@ from torch import nn
 
 from afanet.comparison.groups import Group
 from afanet.comparison.load import machine_load
-from afanet.distributed.device import find_device
+from afanet.distributed.device import answering, find_device
 from afanet.distributed.launch import end_with_parent
 from afanet.distributed.processes import create_fabric
 from afanet.outside import trust_again, trusted
@@ -49,6 +49,8 @@ def measure_costs(groups: Sequence[Group]) -> None:
 def measure(recipe: Recipe) -> dict[str, Any]:
     """`costs`: median seconds of a training step and of a prediction for one image, and the peak MiB of training.
 
+    The step is in the recipe's precision, the prediction in float32, as runs predict.
+
     On the CPU, memory is the growth of the process since before it built the network; on CUDA it is what PyTorch
     allocated. `measured` describes the device, the settings and the `load` of the machine by other work just before.
     """
@@ -76,7 +78,7 @@ def _measure(recipe: Recipe) -> dict[str, Any]:
         learner.train()
         step = _seconds(lambda: learner.learn([batch]), device)
         memory = held_at_most(device) - before
-        answer = _answer(fabric, learner.network, batch["image"][:1], device)
+        answer = _answer(learner.network, batch["image"][:1], device)
     return {
         "costs": {"step_s": step, "latency_s": answer, "memory_mib": memory / 2**20},
         "measured": {
@@ -89,10 +91,10 @@ def _measure(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _answer(fabric: Any, network: nn.Module, image: torch.Tensor, device: torch.device) -> float:
+def _answer(network: nn.Module, image: torch.Tensor, device: torch.device) -> float:
     network.eval()
     image = image.contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode(), fabric.autocast():
+    with answering(device):
         return _seconds(lambda: network(image), device)
 
 

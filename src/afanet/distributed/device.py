@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from afanet.errors import InputError
+
+
+@contextmanager
+def answering(device: torch.device) -> Iterator[None]:
+    """A context in which networks answer: without gradients and in float32, whatever they were trained in.
+
+    Scores, predictions and an exported file then agree to rounding. On CUDA it also turns off TF32, which would round
+    what goes into products to 10 bits.
+
+    >>> with torch.autocast("cpu", torch.bfloat16), answering(torch.device("cpu")):
+    ...     torch.nn.Linear(2, 1)(torch.ones(1, 2)).dtype
+    torch.float32
+    """
+    switches = (torch.backends.cudnn, torch.backends.cuda.matmul) if device.type == "cuda" else ()
+    before = [switch.allow_tf32 for switch in switches]
+    with torch.inference_mode(), torch.autocast(device.type, enabled=False):
+        try:
+            for switch in switches:
+                switch.allow_tf32 = False
+            yield
+        finally:
+            for switch, allowed in zip(switches, before, strict=True):
+                switch.allow_tf32 = allowed
 
 
 def find_device(name: str) -> torch.device:

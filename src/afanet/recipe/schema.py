@@ -168,7 +168,9 @@ class Recipe(Section):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps")
     devices: Count = Field(1, description="processes that train together, one a device")
     precision: Literal["auto", "bf16", "float32"] = Field(
-        "auto", description="bf16 (autocast), float32, or auto: bf16 where the device computes in it"
+        "auto",
+        description="of training: bf16 (autocast), float32, or auto, bf16 where the device computes in it; "
+        "scores and predictions are in float32",
     )
     workers: NonNegativeInt = Field(
         2, le=MOST_COUNT, description="processes that prepare samples, for each that trains"

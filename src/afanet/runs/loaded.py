@@ -1,4 +1,4 @@
-"""A run's network on its device, computing as it did when it was scored."""
+"""A run's network on its device, in float32, as it was scored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
-from afanet.distributed.device import find_device
+from afanet.distributed.device import answering, find_device
 from afanet.distributed.processes import create_fabric
 from afanet.errors import InputError
 from afanet.networks.memory_format import channels_last
@@ -19,7 +19,7 @@ from afanet.tasks import Described, Task
 
 
 class LoadedNetwork:
-    """The network of a run with the weights and the precision that were scored; it needs no data.
+    """The network of a run with the weights that were scored; it needs no data.
 
     A line on the standard error names each task without a score.
     """
@@ -38,7 +38,7 @@ class LoadedNetwork:
 
     def answer(self, images: Tensor) -> dict[str, Tensor]:
         """Logits by task for normalised images (B, 3, H, W); raises `InputError` for any that are not finite."""
-        with torch.inference_mode(), self.fabric.autocast(), deterministic():
+        with answering(self.fabric.device), deterministic():
             logits: dict[str, Tensor] = self.network(
                 self.fabric.to_device(images).contiguous(memory_format=torch.channels_last)
             )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from afanet.data import Batch, Collate, Data
+from afanet.distributed.device import answering
 from afanet.errors import InputError
 from afanet.progress import Bar, say
 from afanet.recipe.schema import Recipe
@@ -212,7 +213,7 @@ class Loop:
         split = self.data.validation or self.data.test
         batch = self.fabric.to_device(Collate(self.data.tasks)([split[0]]))
         network, tasks = self.learner.scored.eval(), self.learner.tasks
-        with torch.inference_mode(), self.fabric.autocast():
+        with answering(self.fabric.device):
             logits = network(batch["image"])
         return pictures(batch, {name: task.predict(logits[name]) for name, task in tasks.items()}, tasks)
 

@@ -11,6 +11,7 @@ from lightning.fabric import Fabric
 from torch import nn
 
 from afanet.data import Data, Split
+from afanet.distributed.device import answering
 from afanet.recipe.schema import Recipe
 from afanet.tasks import Task
 from afanet.tasks.scores import TaskScores
@@ -41,18 +42,17 @@ def score(
     recipe: Recipe,
     advance: Callable[[int], None] = lambda images: None,
 ) -> Scored:
-    """`{task: {metric: score}}` over all samples of a split, which the processes share out.
+    """`{task: {metric: score}}` over all samples of a split, which the processes share out, computed in float32.
 
     A task whose outputs are no numbers for some sample has no scores. `advance` is called after each batch with its
     number of images. The network is left in eval mode.
     """
     metrics = {name: TaskScores.of(task).to(fabric.device) for name, task in tasks.items()}
     network.eval()
-    with torch.inference_mode():
+    with answering(fabric.device):
         for batch in scoring_loader(data, split, recipe, fabric.global_rank, fabric.world_size):
             batch = fabric.to_device(batch)
-            with fabric.autocast():
-                logits = network(batch["image"].contiguous(memory_format=torch.channels_last))
+            logits = network(batch["image"].contiguous(memory_format=torch.channels_last))
             for name, task in tasks.items():
                 metrics[name].update(task.predict(logits[name]), batch["targets"][name], logits[name])
             advance(len(batch["id"]))

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from afanet.fusion.base import in_full_precision
 from afanet.networks.heads.head import Features, Head, Stage
 
 
@@ -20,7 +21,8 @@ class DenseHead(Head):
         output_stride: of the high features; the pyramid's dilations are 6, 12, 18 at a stride of 16.
 
     Forward takes the features (low, high) and the image's (H, W), of any size, and returns (B, outputs, H, W).
-    All resizing is bilinear with aligned corners, as in the original.
+    All resizing is bilinear with aligned corners, as in the original. Under autocast the last layer and what follows
+    compute in float32.
 
     Chen et al., Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation, ECCV 2018; here
     without separable convolutions, and with dropouts of 0.5, 0.5 and 0.1.
@@ -31,6 +33,7 @@ class DenseHead(Head):
     """
 
     output = "dense"
+    mixed = True
 
     def __init__(self, channels: tuple[int, int], outputs: int, output_stride: int = 16) -> None:
         super().__init__()
@@ -50,7 +53,9 @@ class DenseHead(Head):
         low, high = features
         low = self.low(low)
         high = _resize(self.aspp(high), low.shape[-2:])
-        return _resize(self.logits(self.refine(torch.cat([high, low], 1))), size)
+        refined = self.refine(torch.cat([high, low], 1))
+        with in_full_precision(refined):
+            return _resize(self.logits(refined.to(self.logits.weight.dtype)), size)
 
 
 class ASPP(nn.Module):

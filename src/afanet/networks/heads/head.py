@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self, TypeVar
+from functools import wraps
+from typing import Any, ClassVar, Self, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 Features = tuple[Tensor, ...]
@@ -27,16 +29,38 @@ class Head(nn.Module, ABC):
     A subclass is constructed with the stages (:class:`Stage`) that it takes, and the number of values that it gives a
     pixel or, if it is pooled, an image.
 
+    Under autocast a head computes in float32: half precision would round metres to steps and make classes tie.
+
     Attributes:
         output: of the class, "dense" for a head that gives (B, outputs, H, W) at the image's size, "pooled" for
             (B, outputs).
         takes: of the class, the numbers of the stages whose features it is given, in this order. They are counted from
             the first at a stride of 4 on, negative ones from the last; None for all. The first stage's features are
             those before branches meet there.
+        mixed: of the class that defines `forward`, True if its early layers may compute in half precision under
+            autocast, because it sees to its last layer itself.
+
+    >>> class Mean(Head):
+    ...     output = "pooled"
+    ...     def __init__(self, stages, outputs):
+    ...         super().__init__()
+    ...         self.logits = nn.Linear(stages[-1].channels, outputs)
+    ...     def forward(self, features, size):
+    ...         return self.logits(features[-1].mean((2, 3)))
+    >>> with torch.autocast("cpu", torch.bfloat16):
+    ...     Mean([Stage(8, 16)], 2)([torch.rand(1, 8, 4, 4).bfloat16()], (64, 64)).dtype
+    torch.float32
     """
 
     output: ClassVar[str]
     takes: ClassVar[tuple[int, ...] | None] = (0, -1)
+    mixed: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        owner = next(parent for parent in cls.__mro__ if "forward" in vars(parent))
+        if not vars(owner).get("mixed") and (owner is cls or not issubclass(owner, Head)):
+            cls.forward = _in_full_precision(cls.forward)  # type: ignore[method-assign]
 
     @classmethod
     def build(cls, stages: Sequence[Stage], outputs: int, output_stride: int) -> Self:
@@ -46,6 +70,20 @@ class Head(nn.Module, ABC):
     @abstractmethod
     def forward(self, features: Features, size: Sequence[int]) -> Tensor:
         """The output for features (B, C, H, W) of the stages that it takes, and the image's (H, W)."""
+
+
+def _in_full_precision(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A head's `forward` that computes in float32 under autocast, and elsewhere as before."""
+
+    @wraps(forward)
+    def in_float32(self: nn.Module, features: Features, size: Sequence[int]) -> Tensor:
+        device = next(self.parameters(), features[0]).device.type
+        if device == "meta" or not torch.is_autocast_enabled(device):
+            return forward(self, features, size)
+        with torch.autocast(device, enabled=False):
+            return forward(self, tuple(x.to(torch.promote_types(x.dtype, torch.float32)) for x in features), size)
+
+    return in_float32
 
 
 def taken(stages: Sequence[Item], takes: Sequence[int] | None) -> tuple[Item, ...]:
