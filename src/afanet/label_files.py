@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import UnidentifiedImageError
 
 from afanet.errors import InputError
 from afanet.files import require_regular
 from afanet.photo import open_picture
+from afanet.picture_format import HEAD, format_of
+
+READ = ("JPEG", "PNG")
 
 
 def read_image(path: Path, mode: str | tuple[str, ...], meaning: str) -> NDArray[Any]:
@@ -23,7 +27,7 @@ def read_image(path: Path, mode: str | tuple[str, ...], meaning: str) -> NDArray
     """
     modes = (mode,) if isinstance(mode, str) else mode
     try:
-        with open_picture(require_regular(path), str(path), ("JPEG", "PNG")) as image:
+        with open_picture(require_regular(path), str(path), READ) as image:
             stored = image.mode
             pixels = np.array(image)
     except FileNotFoundError:
@@ -31,11 +35,22 @@ def read_image(path: Path, mode: str | tuple[str, ...], meaning: str) -> NDArray
     except InputError:
         raise
     except Exception as error:  # Pillow raises as many kinds as there are ways for a file to be broken
+        if isinstance(error, UnidentifiedImageError) and (form := _other_format(path)):
+            raise InputError(
+                f"{path} is {form}, which is not read as a {meaning}, expected {' or '.join(READ)}: save it as a PNG"
+            ) from error
         raise InputError(f"{path} cannot be read as an image ({error}): copy this {meaning} again") from error
     if stored not in modes:
         wanted = " or ".join(modes)
         raise InputError(f"{path} is an image of mode {stored}, expected {wanted} for a {meaning}: save it so")
     return pixels
+
+
+def _other_format(path: Path) -> str | None:
+    """The format of a file, unless it is one that is read or is not known."""
+    with path.open("rb") as file:
+        form = format_of(file.read(HEAD))
+    return None if form in READ else form
 
 
 def palette_colours(path: Path, ids: Sequence[int]) -> list[list[int]] | None:

@@ -11,6 +11,7 @@ import torch
 
 from afanet.data import Data
 from afanet.data.checks.faults import check_samples, unchecked
+from afanet.data.prepared import prepare_hint
 from afanet.distributed.device import computes_in_bf16, find_device, find_precision
 from afanet.distributed.launch import launch
 from afanet.distributed.processes import create_fabric, to_launch
@@ -22,7 +23,7 @@ from afanet.recipe.variants import for_method
 from afanet.runs.folder import RunFolder, default_folder, strict
 from afanet.runs.hold import held, require_free
 from afanet.runs.run import Run, load_begun, load_run
-from afanet.runs.setup import deterministic, load_network, open_tasks, plain_errors
+from afanet.runs.setup import data_cache, deterministic, load_network, open_tasks, plain_errors
 from afanet.tasks import Description
 from afanet.training.fit import fit, score_splits
 from afanet.training.job import Job, prepare
@@ -55,7 +56,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
             say(report)
         train_loader(job.data, recipe, world=count or started().world)
         if is_main_process():
-            _read_once(job.data, recipe.workers)
+            _read_once(job.data, recipe)
         if not recipe.two_stage:
             _hold(open_folder, folder, recipe, resume)
         if count:
@@ -114,12 +115,13 @@ def _first_stage(recipe: Recipe, folder: RunFolder, resume: bool) -> Recipe:
     return recipe.model_copy(update={"warm_start": (folder.single.absolute(),)})
 
 
-def _read_once(data: Data, workers: int) -> None:
+def _read_once(data: Data, recipe: Recipe) -> None:
     """Read everything once, so that a bad file fails now and not after hours; samples in a cache were read already."""
     if count := sum(map(len, unchecked(data))):
-        say(f"reading {count} samples once, before training: `afanet data prepare` makes that unnecessary")
+        hint = prepare_hint(data, data_cache(recipe), recipe.data.size)
+        say(f"reading {count} samples once, before training: {hint}")
         with Bar(count, "reading") as bar:
-            check_samples(data, workers=workers, advance=bar.advance)
+            check_samples(data, workers=recipe.workers, advance=bar.advance)
 
 
 def _fit_in_one_of_several(recipe: Recipe, path: Path) -> None:
