@@ -21,19 +21,18 @@ HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
 @pytest.mark.parametrize(
     ("written", "options", "message"),
     [
-        ("JPEG", {}, f"is a JPEG, {LOSSY}"),
-        ("JPEG", {"quality": 100}, f"is a JPEG, {LOSSY}"),
-        ("JPEG2000", {}, f"is a JPEG 2000, {LOSSY}"),
-        ("JPEG2000", {"no_jp2": True}, f"is a JPEG 2000, {LOSSY}"),
-        ("AVIF", {}, f"is an AVIF, {LOSSY}"),
-        ("WEBP", {}, f"is a lossy WebP, {LOSSY}"),
-        ("WEBP", {"lossless": True}, f"is a WebP, {EXACT}"),
-        ("GIF", {}, f"is a GIF, {EXACT}"),
-        ("BMP", {}, f"is a BMP, {EXACT}"),
-        ("TIFF", {}, f"is a TIFF, {EXACT}"),
-        (HEIC, {}, f"is a HEIC, {LOSSY}"),
-        (b"\xff\x0a\0\0", {}, f"is a JPEG XL, {LOSSY}"),
-        (b"II\xbc\x01\0\0", {}, f"is a JPEG XR, {LOSSY}"),
+        ("JPEG", {}, f"is JPEG, {LOSSY}"),
+        ("JPEG", {"quality": 100}, f"is JPEG, {LOSSY}"),
+        ("JPEG2000", {}, f"is JPEG 2000, {LOSSY}"),
+        ("JPEG2000", {"no_jp2": True}, f"is JPEG 2000, {LOSSY}"),
+        ("AVIF", {}, f"is AVIF, {LOSSY}"),
+        ("WEBP", {}, f"is WebP, {LOSSY}"),
+        ("GIF", {}, f"is GIF, {EXACT}"),
+        ("BMP", {}, f"is BMP, {EXACT}"),
+        ("TIFF", {}, f"is TIFF, {EXACT}"),
+        (HEIC, {}, f"is HEIC, {LOSSY}"),
+        (b"\xff\x0a\0\0", {}, f"is JPEG XL, {LOSSY}"),
+        (b"II\xbc\x01\0\0", {}, f"is JPEG XR, {LOSSY}"),
     ],
 )
 def test_a_format_that_is_not_read_is_named_whatever_the_suffix(
@@ -57,7 +56,7 @@ def test_a_png_is_read_as_it_is_whatever_the_suffix(tmp_path: Path, suffix: str)
 
 def test_an_array_that_is_called_a_picture_is_named(tmp_path: Path) -> None:
     path = tmp_path / "labels.png"
-    for save, name in ((np.save, "a NumPy array"), (np.savez, "a zip archive, as .npz is")):
+    for save, name in ((np.save, "a NumPy array"), (np.savez, "a ZIP archive")):
         with path.open("wb") as file:
             save(file, IDS)
         with pytest.raises(InputError, match=f"labels.png is {name}"):

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from afanet import photo
 from afanet.errors import InputError
 from afanet.photo import decode_photo, read_photo, to_pixels
+from afanet.picture_format import SIGNATURES, format_of, is_lossless_jpeg
 
 from .bounds import bounded
 
@@ -125,6 +128,61 @@ def test_what_is_no_photo_is_said_with_its_name(content: bytes, said: str, tmp_p
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(InputError, match=f"a.png .*{said}"):
         read_photo(tmp_path / "a.png")
+
+
+def jpeg_of_frame(marker: int) -> bytes:
+    """A JPEG whose frame header has another marker."""
+    stream = io.BytesIO()
+    Image.fromarray(PIXELS).save(stream, "JPEG")
+    return stream.getvalue().replace(b"\xff\xc0", bytes([0xFF, marker]), 1)
+
+
+def jpeg_in_bmp() -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(PIXELS).save(stream, "BMP")
+    content = bytearray(stream.getvalue())
+    content[30] = 4
+    return bytes(content)
+
+
+FOREIGN = {
+    "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "AVIF": b"\0\0\0\x1cftypavif\0\0\0\0",
+    "JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n",
+    "JPEG XL": b"\xff\x0a\0\0",
+    "SVG": b"<?xml version='1.0'?>\n<!-- a -->\n<svg xmlns='x'/>",
+    "PDF": b"%PDF-1.7",
+    "Photoshop": b"8BPS\0\1",
+    "OpenEXR": b"\x76\x2f\x31\x01",
+    "DICOM": b"\0" * 128 + b"DICM",
+    "a video": b"\0\0\0\x18ftypisom",
+    "HTML": b"\n<!DOCTYPE html><html>",
+    "git lfs pull": b"version https://git-lfs.github.com/spec/v1\n",
+}
+
+
+@pytest.mark.parametrize(("form", "content"), FOREIGN.items(), ids=FOREIGN)
+def test_a_format_that_is_not_read_is_named_with_those_that_are(form: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(content + bytes(64))
+    with pytest.raises(InputError, match=rf"a.jpg is .*{form}.*not read, expected one of: JPEG, PNG, ") as caught:
+        read_photo(tmp_path / "a.jpg")
+    assert "again" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("form", "content"), [("JPEG", jpeg_of_frame(0xC3)), ("JPEG", jpeg_of_frame(0xC7)), ("BMP", jpeg_in_bmp())]
+)
+def test_a_rare_kind_of_a_format_need_not_be_copied_again(form: str, content: bytes) -> None:
+    with pytest.raises(InputError, match=f"it is no picture that can be read: a {form} .*; save it as a PNG"):
+        decode_photo(io.BytesIO(content), "it")
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_have_a_format_or_none_at_once(content: bytes) -> None:
+    for start in (b"", b"\xff\xd8", b"<!--", b"II*\0"):
+        assert format_of((start + content) * 20) in {None, *(name for _, name in SIGNATURES)}
+        assert is_lossless_jpeg(start + content) in (True, False)
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "MPO"])

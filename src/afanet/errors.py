@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import reprlib
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from traceback import extract_tb
 
-SEARCHED = 2000  # names for the nearest one, which takes ten milliseconds
+from afanet.suggest import nearest, ranked
+
+LISTED = 12  # known names in a sentence
 LONGEST = 80  # letters of a name in a sentence
 
 
@@ -17,16 +21,20 @@ class InputError(ValueError):
     """
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
+def unknown(kind: str, name: str, known: Iterable[str], examples: Sequence[str] = ()) -> InputError:
     """An `InputError` for a name that does not exist, with the nearest one that does.
+
+    Of more than a dozen known names it lists the `examples` or, without them, the nearest ones.
 
     >>> print(unknown("method", "cross-stitch", ["single", "cross_stitch", "afa"]))
     unknown method 'cross-stitch', did you mean 'cross_stitch'? (known: single, cross_stitch, afa)
     """
     names, name = list(known), name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4) if len(names) <= SEARCHED else []
-    hint = f", did you mean '{near[0]}'?" if near else "."
-    listed = ", ".join(names) if len(names) <= 12 else ", ".join(names[:12]) + ", ..."
+    near = nearest(name, names)
+    hint = f", did you mean '{near}'?" if near else "."
+    if len(names) > LISTED:
+        names = [*(examples or ranked(name, names)[:LISTED]), "..."]
+    listed = ", ".join(names)
     return InputError(f"unknown {kind} {name!r:.120}{hint} (known: {listed})")
 
 
@@ -37,6 +45,25 @@ def shown(value: object, most: int = 60) -> str:
     ("'a recipe'", '[0, 1, 2, 3,')
     """
     return _Short(most).repr(value)[:most]
+
+
+def raised_at(error: BaseException) -> str:
+    """File, line and text of the innermost code that raised an error and is neither ours nor torch's, or nothing."""
+    lines = []
+    while True:
+        lines += [frame for frame in extract_tb(error.__traceback__) if not _is_library(frame.filename)]
+        cause = error.__cause__ or error.__context__
+        if lines or cause is None:
+            break
+        error = cause
+    return f"{lines[-1].filename}, line {lines[-1].lineno}, `{lines[-1].line}`" if lines else ""
+
+
+def _is_library(file: str) -> bool:
+    """Whether code is torch's, ours, or of no file at all."""
+    modules = [sys.modules.get(name) for name in ("afanet", "torch")]
+    folders = [Path(module.__file__).parent for module in modules if module is not None and module.__file__]
+    return file.startswith("<") or any(Path(file).is_relative_to(folder) for folder in folders)
 
 
 class _Short(reprlib.Repr):

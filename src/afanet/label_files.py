@@ -13,29 +13,10 @@ from PIL import UnidentifiedImageError
 from afanet.errors import InputError
 from afanet.files import require_regular
 from afanet.photo import open_picture
+from afanet.picture_format import HEAD, format_of
 
-LOSSY, EXACT = True, False  # whether storing in a format can change the values
-FORMATS = (  # where the bytes are that identify a format, these bytes, its name
-    (0, b"\xff\xd8\xff", "a JPEG", LOSSY),
-    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000", LOSSY),
-    (0, b"\xff\x4f\xff\x51", "a JPEG 2000", LOSSY),
-    (0, b"\0\0\0\x0cJXL ", "a JPEG XL", LOSSY),
-    (0, b"\xff\x0a", "a JPEG XL", LOSSY),
-    (0, b"II\xbc", "a JPEG XR", LOSSY),
-    (4, b"ftypavi", "an AVIF", LOSSY),
-    (4, b"ftyphe", "a HEIC", LOSSY),
-    (4, b"ftypmif1", "a HEIC", LOSSY),
-    (4, b"ftypmsf1", "a HEIC", LOSSY),
-    (8, b"WEBPVP8 ", "a lossy WebP", LOSSY),
-    (8, b"WEBP", "a WebP", EXACT),
-    (0, b"GIF8", "a GIF", EXACT),
-    (0, b"BM", "a BMP", EXACT),
-    (0, b"II*\0", "a TIFF", EXACT),
-    (0, b"MM\0*", "a TIFF", EXACT),
-    (0, b"v/1\x01", "an OpenEXR", EXACT),
-    (0, b"\x93NUMPY", "a NumPy array (.npy)", EXACT),
-    (0, b"PK\x03\x04", "a zip archive, as .npz is", EXACT),
-)
+# Formats whose compression can change the values.
+LOSSY = frozenset(["JPEG", "JPEG 2000", "JPEG XL", "JPEG XR", "HEIC", "AVIF", "WebP"])
 
 
 def read_image(path: Path, mode: str | tuple[str, ...], meaning: str) -> NDArray[Any]:
@@ -85,14 +66,11 @@ def palette_colours(path: Path, ids: Sequence[int]) -> list[list[int]] | None:
 
 def _other_format(path: Path, meaning: str, error: Exception) -> InputError:
     with path.open("rb") as file:
-        head = file.read(32)
-    for start, sign, name, lossy in FORMATS:
-        if head.startswith(sign, start):
-            why = ", whose compression can change the values" if lossy else ""
-            return InputError(
-                f"{path} is {name}{why}, expected a PNG for a {meaning}: save the original labels as a PNG"
-            )
-    return InputError(f"{path} cannot be read as an image ({error}): copy this {meaning} again")
+        form = format_of(file.read(HEAD))
+    if form in (None, "PNG"):
+        return InputError(f"{path} cannot be read as an image ({error}): copy this {meaning} again")
+    why = ", whose compression can change the values" if form in LOSSY else ""
+    return InputError(f"{path} is {form}{why}, expected a PNG for a {meaning}: save the original labels as a PNG")
 
 
 def read_array(path: Path, meaning: str) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from afanet.errors import InputError
 from afanet.files import require_regular
 from afanet.limits import MOST_PIXELS
+from afanet.picture_format import HEAD, format_of, is_lossless_jpeg
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 SUFFIXES = frozenset([".jpg", ".jpeg", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm"])
+NEVER_READ = re.compile("(?i)unsupported|unknown|not (yet )?(implemented|supported)")  # in errors of Pillow
 STRIP = 2**20  # pixels converted at a time: on the way to RGB there are several copies of them
 COUNTED = 100  # pages at most
 
@@ -60,10 +63,30 @@ def decode_photo(file: BinaryIO, name: str, most_pixels: int = MOST_PIXELS) -> P
             return _as_rgb(image, name)
     except InputError:
         raise
-    except UnidentifiedImageError:
-        raise InputError(f"{name} is no picture that can be read, expected one of: {', '.join(FORMATS)}") from None
+    except UnidentifiedImageError as error:
+        raise unread(file, name, FORMATS) from error
     except Exception as error:  # Pillow raises as many kinds as there are ways for a file to be broken
+        if NEVER_READ.search(str(error)) or is_lossless_jpeg(first_bytes(file)):
+            raise unread(file, name, FORMATS) from error
         raise InputError(f"{name} is cut short or broken ({error}): copy it again") from error
+
+
+def unread(file: BinaryIO, name: str, formats: tuple[str, ...]) -> InputError:
+    """An `InputError` for a file that is none of `formats`, or is written in a way that nothing here reads."""
+    form = format_of(first_bytes(file))
+    if form is None:
+        return InputError(f"{name} is no picture that can be read, expected one of: {', '.join(formats)}")
+    if form.upper() in formats:
+        return InputError(
+            f"{name} is no picture that can be read: a {form} that is broken or of a rare kind; save it as a PNG"
+        )
+    return InputError(f"{name} is {form}, which is not read, expected one of: {', '.join(formats)}; save it as a PNG")
+
+
+def first_bytes(file: BinaryIO) -> bytes:
+    """The head of an open file, from its beginning."""
+    file.seek(0)
+    return file.read(HEAD)
 
 
 def to_pixels(image: str | Path | Image.Image | NDArray[np.uint8]) -> Pixels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import torch
 
 from afanet import __version__
 from afanet.cli import main
+from afanet.cli.main import parse
 
 SMALL = [
     *(
@@ -76,7 +78,18 @@ def test_evaluate_says_when_the_figures_are_not_those_of_the_end(
     ("words", "said"),
     [
         ("", "arguments are required: COMMAND"),
-        ("trian rooms", "invalid choice: 'trian'"),
+        ("trian rooms", "unknown command 'trian', did you mean 'train'? (known: train, recipes, "),
+        ("Data check", "unknown command 'Data', did you mean 'data'?"),
+        ("data chek rooms", "unknown command 'chek', did you mean 'check'? (known: init, check, prepare)"),
+        ("train rooms --lr 1", "unknown flag '--lr', did you mean '--optimizer.lr'"),
+        ("train rooms --optimizer.learning_rate=1", "did you mean '--optimizer.lr'"),
+        ("train rooms --learning-rate 1", "did you mean '--optimizer.lr'"),
+        ("train rooms --bs 2", "did you mean '--batch-size'"),
+        ("train rooms --weight-decay 0", "did you mean '--optimizer.weight_decay'"),
+        ("train rooms --optimizer sgd", "did you mean '--optimizer.name'"),
+        ("train rooms --method AFA", "unknown method 'AFA', did you mean 'afa'"),
+        ("train rooms --method cross-stitch", "did you mean 'cross_stitch'"),
+        ("train rooms --backbone ResNet18", "did you mean 'resnet18'"),
         ("train", "arguments are required: RECIPE"),
         ("train room", "unknown recipe 'room', did you mean 'rooms'"),
         ("train rooms more", "argument 'more' is one too many"),
@@ -144,10 +157,10 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, "evaluate", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr == "afanet: error: lightning is missing: pip install 'afanet[train]'\n"
+    assert done.stderr == "afanet: error: lightning is missing, of the extra 'train': pip install 'lightning>=2.5'\n"
 
 
-def test_an_interrupt_ends_quietly_with_status_130(tmp_path: Path) -> None:
+def test_an_interrupt_says_how_to_go_on_and_ends_with_status_130(tmp_path: Path) -> None:
     # a shell that starts the tests in the background has them ignore SIGINT
     listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     code = f"{listen}; import sys; from afanet.cli import main; sys.exit(main())"
@@ -163,8 +176,12 @@ def test_an_interrupt_ends_quietly_with_status_130(tmp_path: Path) -> None:
     os.killpg(run.pid, signal.SIGINT)
     _, err = run.communicate(timeout=60)
     assert run.returncode == 130
-    assert "Traceback" not in err
-    assert all(line.startswith("epoch ") for line in err.splitlines())
+    *epochs, last = err.splitlines()
+    assert all(line.startswith("epoch ") for line in epochs)
+    said = "afanet: interrupted; this goes on from the last checkpoint: "
+    assert last.startswith(said)
+    assert shlex.split(last.removeprefix(said)) == ["afanet", *words, "--resume"]
+    assert parse([*words, "--resume"]).resume
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What an extra would have brought is asked for by one line that names it."""
+"""What an extra would have brought is asked for by one line that names it and the packages to install."""
 
 from __future__ import annotations
 
@@ -35,9 +35,13 @@ def run(absent: list[str], *words: str) -> subprocess.CompletedProcess[str]:
 def requested(done: subprocess.CompletedProcess[str]) -> str:
     """The extra that the one line on the standard error names."""
     assert (done.returncode, done.stdout) == (2, ""), done
-    line = re.fullmatch(r"afanet: error: .* missing.*: pip install 'afanet\[(\w+)\]'\n", done.stderr)
+    line = re.fullmatch(
+        r"afanet: error: .*?(\S+) is missing, of the extra '(\w+)': pip install '?([\w-]+)(?:[[>]\S*)?\n", done.stderr
+    )
     assert line, done.stderr
-    return line[1]
+    module, extra, package = line.groups()
+    assert package == {module: name for name, module in MODULES.items()}.get(module, module)  # on every index
+    return extra
 
 
 @pytest.mark.parametrize(

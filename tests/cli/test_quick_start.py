@@ -45,7 +45,7 @@ def test_help_and_lists_import_nothing_heavy(words: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("evalaute nowhere", "invalid choice: 'evalaute'"),
+        ("evalaute nowhere", "unknown command 'evalaute', did you mean 'evaluate'?"),
         ("train rooms --epoch 3", "unknown flag '--epoch', did you mean '--epochs'"),
         ("train nowhere", "unknown recipe 'nowhere'"),
         ("compare nowhere", "unknown recipe 'nowhere'"),

@@ -28,6 +28,14 @@ def test_an_image_cut_anywhere_is_refused_by_name(tmp_path: Path):
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
 
 
+@pytest.mark.parametrize("form", ["GIF", "TIFF", "BMP", "WEBP"])
+def test_a_label_map_in_a_format_that_is_not_read_is_not_to_be_copied_again(tmp_path: Path, form: str):
+    Image.new("L", (4, 3)).save(tmp_path / "map.png", form)
+    said = rf"map\.png is {form}, .*expected a PNG for a label map: save the original labels as a PNG"
+    with pytest.raises(InputError, match=f"(?i){said}"):
+        read_image(tmp_path / "map.png", "L", "label map")
+
+
 def test_other_modes_are_refused_for_labels(tmp_path: Path):
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
     Image.fromarray(grey).save(tmp_path / "grey.png")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from afanet import AFA, InputError, weave
+from afanet import AFA, CrossStitch, Dense, InputError, create_network, weave
 
 SHAPE = (1, 3, 16, 16)
 
@@ -129,3 +129,53 @@ def test_a_failed_weave_leaves_the_branches_in_their_modes(classifier) -> None:
     with pytest.raises(InputError):
         weave({"age": branch, "mood": classifier(7, 16)}, ["stem"], AFA, example=SHAPE)
     assert [module.training for module in branch.modules()] == before
+
+
+def net() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: weave([net(), net()], ["0"], AFA), "branches as a list: expected a dict of networks by task name"),
+        (lambda: weave(net(), ["0"], AFA), "branches as a Sequential: expected a dict"),
+        (
+            lambda: weave({"a": net(), "b": net()}, ["0"], "afa"),
+            "`fusion` is 'afa': expected a class such as afanet.AFA",
+        ),
+        (
+            lambda: weave({"a": net()}, ["0"], CrossStitch(8, tasks=2)),
+            "`fusion` is a module of class CrossStitch: expected the class",
+        ),
+        (lambda: weave({"a": net()}, ["0"], 3), "`fusion` is 3: expected a class"),
+        (lambda: create_network("afa", ["depth"]), "outputs as a list: expected a dict by task name"),
+        (lambda: create_network(AFA, {"depth": Dense(1)}), "method is <class .*AFA'>, expected a name such as 'afa'"),
+    ],
+)
+def test_arguments_of_another_form_are_said_in_a_sentence(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_the_line_that_depends_on_values_is_named() -> None:
+    number = by_value.__code__.co_firstlineno + 2
+    with pytest.raises(InputError) as caught:
+        weave({"a": Odd(by_value), "b": Odd(by_value)}, ["conv"], AFA, example=SHAPE)
+    assert f"{__file__}, line {number}, `return x if x.mean() > 0 else -x`" in str(caught.value)
+
+
+class Inner(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in range(int(x.sum())):
+            x = x + 1
+        return x
+
+
+def test_the_line_is_named_in_a_layer_that_is_opened_too() -> None:
+    network = nn.Sequential(nn.Sequential(nn.Conv2d(3, 3, 1), Inner()), nn.ReLU())
+    inside = nn.Sequential(Inner(), nn.Conv2d(3, 3, 1))
+    network[0][1].deep = nn.Identity()
+    with pytest.raises(InputError, match=r"traced in layer '0\.1', .*line \d+, `for _ in range\(int\(x.sum\(\)\)\):`"):
+        weave({"a": network, "b": nn.Sequential(inside, nn.ReLU())}, [["0.1.deep"], ["1"]], AFA, example=SHAPE)

@@ -25,6 +25,7 @@ from afanet.recipe.load import load_recipe
 from afanet.tasks import Classification, Depth, MultiLabel, Regression, Segmentation, Task
 from afanet.training.first_look import SAID, look_first
 
+RECIPE = load_recipe("digits", {"workers": 0})
 TASKS: dict[str, Task] = {
     "segmentation": Segmentation(["floor", "wall"]),
     "depth": Depth(max_metres=10),
@@ -103,7 +104,7 @@ def test_training_says_what_a_check_says(name: str, capsys: pytest.CaptureFixtur
     data, warnings = FINDINGS[name]
     assert survey(data, workers=0).errors == []
     assert survey(data, workers=0).warnings == warnings
-    look_first(data, data.tasks, workers=0)
+    look_first(data, data.tasks, RECIPE)
     assert capsys.readouterr().err.splitlines() == [f"warning: {warning}" for warning in warnings]
 
 
@@ -117,22 +118,22 @@ def test_a_task_without_a_label_to_train_on_is_refused(task: str) -> None:
         [error] = survey(data, workers=0).errors
         assert error.startswith(f"split train has no label for {task}, so that it cannot be learnt: label some of its")
         with pytest.raises(InputError) as caught:
-            look_first(data, data.tasks, workers=0)
+            look_first(data, data.tasks, RECIPE)
         assert str(caught.value) == error
-        look_first(data, [name for name in TASKS if name != task], workers=0)  # others can be learnt
+        look_first(data, [name for name in TASKS if name != task], RECIPE)  # others can be learnt
 
 
 def test_a_fault_of_a_sample_ends_the_look(capsys: pytest.CaptureFixture[str]) -> None:
     data = make(sound(breed=7), sound(breed=8))
     with pytest.raises(InputError, match=r"^made/0: breed has label 7, expected 0 to 2: mend it, or leave it out$"):
-        look_first(data, data.tasks, workers=0)
+        look_first(data, data.tasks, RECIPE)
     assert isinstance(data.train.read, Made)
     assert data.train.read.made == [0]
 
 
 def test_of_many_warnings_the_first_are_printed_and_the_rest_counted(capsys: pytest.CaptureFixture[str]) -> None:
     data = make(sound(), sound(), warnings=[f"odd row {number}" for number in range(25)])
-    look_first(data, data.tasks, workers=0)
+    look_first(data, data.tasks, RECIPE)
     lines = capsys.readouterr().err.splitlines()
     assert lines[:SAID] == [f"warning: odd row {number}" for number in range(SAID)]
     assert lines[SAID:] == [f"warning: {25 - SAID} more warnings: `afanet data check` lists them"]

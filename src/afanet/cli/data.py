@@ -186,9 +186,11 @@ def _is_labels_only(source: str) -> bool:
 
 
 def _print_findings(errors: Sequence[str], warnings: Sequence[str]) -> None:
-    for line in warnings:
+    from afanet.data.checks.grouped import grouped
+
+    for line in grouped(warnings):
         print(f"warning: {line}")
-    for line in errors:
+    for line in grouped(errors):
         print(f"error: {line}")
 
 

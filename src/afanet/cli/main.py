@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -17,9 +17,12 @@ from afanet.cli.demo import add_demo_command
 from afanet.cli.export import add_export_command
 from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides, trust
 from afanet.cli.inspect import add_inspect_command
+from afanet.cli.interrupted import how_to_go_on
 from afanet.cli.predict import add_predict_command
 from afanet.cli.present import require_present_run
+from afanet.distributed.started import is_main_process
 from afanet.errors import InputError, unknown
+from afanet.install import missing_package
 from afanet.outside import short_name
 
 if TYPE_CHECKING:
@@ -33,6 +36,10 @@ NO_MEMORY = ("allocate memory", "out of memory")  # in messages of torch
 
 class Parser(ArgumentParser):
     """A parser whose complaints are `InputError`s like any other."""
+
+    def _check_value(self, action: Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            raise unknown(str(action.metavar or action.dest).lower(), str(value), map(str, action.choices))
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} (see {self.prog} --help)")
@@ -54,13 +61,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         package = (error.name or "afanet").partition(".")[0]
         if package == "afanet":
             raise
-        return _refuse(f"{package} is missing: pip install 'afanet[{_extra(words)}]'")
+        return _refuse(missing_package(package, _extra(words)))
     except (MemoryError, RuntimeError) as error:
         # torch has no error class of its own for too little memory on the CPU.
         if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in NO_MEMORY):
             raise
         return _refuse("this takes more memory than there is: give smaller images, a smaller batch or fewer at a time")
     except KeyboardInterrupt:
+        if (advice := how_to_go_on(words)) and is_main_process():
+            print(f"afanet: {_printable(advice)}", file=sys.stderr)
         return 130
     return 0
 

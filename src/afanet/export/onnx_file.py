@@ -13,6 +13,7 @@ from afanet.errors import InputError
 from afanet.export.check import Answer
 from afanet.export.trace import Estimator, Traced, cannot, quiet
 from afanet.files import to_json
+from afanet.install import missing_package
 
 SUFFIX = ".onnx"
 KEY = "afanet"
@@ -25,7 +26,7 @@ def require_onnx() -> None:
         try:
             __import__(package)
         except ModuleNotFoundError:
-            raise InputError(f"{package} is missing, which ONNX needs: pip install 'afanet[export]'") from None
+            raise InputError(missing_package(package, "export")) from None
 
 
 def write_onnx(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], file: Path) -> None:

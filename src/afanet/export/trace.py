@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram
 
-from afanet.errors import InputError
+from afanet.errors import InputError, raised_at
 from afanet.export.pooling import PoolingSpelledOut
 from afanet.tasks import Task
 
@@ -90,9 +90,11 @@ def cannot(path: str, estimator: nn.Module, error: BaseException) -> str:
     kind = type(estimator.get_submodule(path)).__name__
     part = f"its part '{path.removeprefix('network.')}' ({kind})" if path not in ("", "network") else "it"
     reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    where = raised_at(error)
     return (
-        f"the network cannot be exported, because {part} cannot be written as one graph: {reason}; write that part "
-        "without choices that depend on values, and of torch's own operations"
+        f"the network cannot be exported, because {part} cannot be written as one graph: {reason}"
+        f"{f' ({where})' if where else ''}; write that part without choices that depend on values, and of torch's own "
+        "operations"
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from afanet.errors import InputError, shown
 from afanet.files import parse_json, require_regular
 from afanet.inference.model import About, Estimates
+from afanet.install import missing_package
 from afanet.limits import MOST_SIDE, MOST_TASKS
 from afanet.names import name_fault
 from afanet.tasks.kinds import KINDS, meaning_fault
@@ -34,7 +35,7 @@ class OnnxModel:
         try:
             import onnxruntime
         except ModuleNotFoundError:
-            raise InputError(f"{path} takes ONNX Runtime, which is missing: pip install 'afanet[onnx]'") from None
+            raise InputError(f"{path} takes ONNX Runtime, and {missing_package('onnxruntime', 'onnx')}") from None
         if not require_regular(path).exists():
             raise InputError(f"{path} does not exist, expected a file of `afanet export`")
         options = onnxruntime.SessionOptions()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import timm
@@ -13,8 +14,22 @@ from timm.models.regnet import RegStage
 from torch import Tensor, nn
 
 from afanet.errors import InputError, unknown
+from afanet.networks.download import downloading, is_reachable, server
 from afanet.networks.heads.head import Stage, taken
 from afanet.networks.weights import load_weights
+
+# Some of timm's, for a sentence that cannot name them all.
+WELL_KNOWN = (
+    "resnet18",
+    "resnet50",
+    "resnext50_32x4d",
+    "mobilenetv3_large_100",
+    "efficientnet_b0",
+    "regnety_016",
+    "convnext_tiny",
+    "swin_tiny_patch4_window7_224",
+    "hrnet_w18",
+)
 
 
 class Backbone(nn.Module):
@@ -105,20 +120,22 @@ class Backbone(nn.Module):
 
 def _timm_features(name: str, output_stride: int, pretrained: bool, size: Sequence[int]) -> Any:
     if not timm.is_model(name):
-        raise unknown("backbone", name, timm.list_models())
+        raise unknown("backbone", name, timm.list_models(), WELL_KNOWN)
     options: dict[str, Any] = {} if output_stride == 32 else {"output_stride": output_stride}
     config = timm.get_pretrained_cfg(name)
     if config is not None and config.fixed_input_size:
         options["img_size"] = tuple(size)
     try:
-        features = timm.create_model(name, pretrained=pretrained, features_only=True, **options)
-        if isinstance(features, EfficientNetFeatures | MobileNetV3Features):
-            # these families return a network of their own, unless these options split it into stages
-            options["feature_cfg"] = {"feature_cls": "list", "flatten_sequential": True}
+        with downloading() if pretrained else nullcontext():
             features = timm.create_model(name, pretrained=pretrained, features_only=True, **options)
+            if isinstance(features, EfficientNetFeatures | MobileNetV3Features):
+                # these families return a network of their own, unless these options split it into stages
+                options["feature_cfg"] = {"feature_cls": "list", "flatten_sequential": True}
+                features = timm.create_model(name, pretrained=pretrained, features_only=True, **options)
     except (OSError, ConnectionError) as error:
+        reason = type(error).__name__ if is_reachable() else f"no network: {server()} is not known here"
         raise InputError(
-            f"the pretrained weights of '{name}' could not be loaded ({type(error).__name__}): give a local file"
+            f"the pretrained weights of '{name}' could not be loaded ({reason}): give a local file as weights, or none"
         ) from error
     except (TypeError, ValueError, NotImplementedError, AssertionError, RuntimeError) as error:
         raise InputError(

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from afanet.errors import InputError, unknown
+from afanet.errors import InputError, shown, unknown
 from afanet.networks.backbones import Backbone
 from afanet.networks.heads import DEFAULT, HEADS
 from afanet.networks.heads.head import Head, taken
@@ -81,7 +81,7 @@ def create_network(
     >>> {task: tuple(y.shape) for task, y in network(torch.rand(1, 3, 70, 90)).items()}
     {'depth': (1, 1, 70, 90), 'scene': (1, 5)}
     """
-    row = METHODS[method]
+    row = _row(method)
     wanted = _outputs(outputs)
     stride = output_stride or (16 if any(isinstance(output, Dense) for output in wanted.values()) else 32)
     if stride not in (8, 16, 32):
@@ -123,6 +123,16 @@ def _require_possible(
         raise InputError(f"method '{method}' cannot share a trunk of {trunk} stages: choose {can}, which can")
     if fusion_options.get("per_task") and not row.gated:
         raise InputError(f"method '{method}' has no gates for each task to have its own: expected no per_task")
+
+
+def _row(method: str) -> Method:
+    """The row of a method; raises `InputError` for what is no name of one."""
+    if not isinstance(method, str):
+        raise InputError(
+            f"method is {shown(method)}, expected a name such as 'afa': weave takes a class, and register_method gives "
+            "it a name"
+        )
+    return METHODS[method]
 
 
 def _require_trunk(trunk: int | None, body: Backbone, backbone: str) -> None:
@@ -167,6 +177,11 @@ def _head(row: type[Head], body: Backbone, output: Output, stride: int) -> Head:
 
 def _outputs(outputs: Mapping[str, Output | tuple[str, int]]) -> dict[str, Output]:
     """The outputs, checked, as `Dense` and `Pooled`."""
+    if not isinstance(outputs, Mapping):
+        raise InputError(
+            f"create_network got outputs as a {type(outputs).__name__}: expected a dict by task name, such as "
+            "{'depth': Dense(1), 'age': Pooled(8)}"
+        )
     if not outputs:
         raise InputError("create_network got no outputs: expected Dense(channels) or Pooled(channels) for each task")
     require_task_names(outputs)

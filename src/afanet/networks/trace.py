@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from afanet.errors import InputError
+from afanet.errors import InputError, raised_at
 from afanet.names import layer_fault
 
 
@@ -44,7 +44,9 @@ class Trace:
         except InputError:
             raise
         except Exception as error:
-            where = f"layer '{self._tracer.inside}'" if self._tracer.inside else "its own forward"
+            layer = f"layer '{self._tracer.inside}'" if self._tracer.inside else "its own forward"
+            line = raised_at(error)
+            where = f"{layer}, {line}" if line else layer
             raise InputError(
                 f"branch '{task}' cannot be traced in {where} ({_first_line(error)}): the Python there depends on the "
                 "image's values; meet at a layer that encloses it, or move that code into a submodule of its own"

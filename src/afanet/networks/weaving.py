@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, fx, nn
 
-from afanet.errors import InputError
+from afanet.errors import InputError, shown
 from afanet.names import name_fault
 from afanet.networks.compose import Composer, Meeting, meetings_at
 from afanet.networks.layout import Point
@@ -70,8 +70,7 @@ def weave(
     """
     tasks = _checked_tasks(branches)
     points = points_by_task(tasks, at)
-    if fusion is None and points[tasks[0]]:
-        raise InputError("weave got layers to meet `at` but no fusion layer: pass one, such as afanet.AFA")
+    _require_fusion(fusion, needed=bool(points[tasks[0]]))
     named = {task: [point.name for point in points[task]] + ([share] if share else []) for task in tasks}
     if not any(named.values()):
         return Woven(branches, {}, dict.fromkeys((False, True), _side_by_side(tasks)))
@@ -109,6 +108,11 @@ def require_task_names(tasks: Iterable[object]) -> None:
 
 
 def _checked_tasks(branches: Mapping[str, nn.Module]) -> list[str]:
+    if not isinstance(branches, Mapping):
+        raise InputError(
+            f"weave got branches as a {type(branches).__name__}: expected a dict of networks by task name, such as "
+            "{'depth': network, 'age': another}"
+        )
     if not branches:
         raise InputError("weave got no branches: expected single-task networks by task name")
     require_task_names(branches)
@@ -118,6 +122,22 @@ def _checked_tasks(branches: Mapping[str, nn.Module]) -> list[str]:
         if sum(candidate is branch for candidate in branches.values()) > 1:
             raise InputError(f"branch '{task}' is the same object as another: pass copy.deepcopy of it, or use `share`")
     return list(branches)
+
+
+def _require_fusion(fusion: object, needed: bool) -> None:
+    """Raise `InputError` for what cannot make a fusion layer for each meeting."""
+    if fusion is None and needed:
+        raise InputError("weave got layers to meet `at` but no fusion layer: pass one, such as afanet.AFA")
+    if isinstance(fusion, nn.Module):
+        raise InputError(
+            f"`fusion` is a module of class {type(fusion).__name__}: expected the class itself, or another callable "
+            "that makes a new layer for each point"
+        )
+    if fusion is not None and not callable(fusion):
+        raise InputError(
+            f"`fusion` is {shown(fusion)}: expected a class such as afanet.AFA; afanet.create_network takes methods by "
+            "name"
+        )
 
 
 def _side_by_side(tasks: Sequence[str]) -> Program:

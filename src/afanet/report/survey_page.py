@@ -9,6 +9,7 @@ from jinja2 import Environment
 from torch import Tensor
 
 from afanet.data import Data, Sample, Split
+from afanet.data.checks.grouped import grouped
 from afanet.data.checks.survey import Survey
 from afanet.errors import InputError
 from afanet.report.pictures import as_url
@@ -24,7 +25,17 @@ def survey_page(survey: Survey, data: Data | None = None) -> str:
     template = resources.files("afanet.report").joinpath("survey_page.html").read_text(encoding="utf-8")
     gallery = {name: _samples(split, data.tasks) for name, split in data.splits.items()} if data else {}
     tasks = list(next(iter(survey.splits.values()))["tasks"])
-    return Environment(autoescape=True).from_string(template).render(survey=survey, tasks=tasks, gallery=gallery)
+    return (
+        Environment(autoescape=True)
+        .from_string(template)
+        .render(
+            survey=survey,
+            errors=grouped(survey.errors),
+            warnings=grouped(survey.warnings),
+            tasks=tasks,
+            gallery=gallery,
+        )
+    )
 
 
 def _samples(split: Split, tasks: dict[str, Task]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from torch import nn
 
 from afanet.data import Data, open_data
 from afanet.data.cache import config_folder, use_cache
+from afanet.data.checks.grouped import grouped
 from afanet.data.checks.leaks import leaks
 from afanet.errors import InputError, unknown
 from afanet.limits import MOST_TASKS
@@ -23,19 +24,23 @@ from afanet.recipe.schema import Recipe
 from afanet.runs.checkpoint import load_checkpoint
 from afanet.tasks import Described, Task
 
+LINES = 12  # of errors in the data, at most
+
 
 def open_whole(recipe: Recipe) -> Data:
     """The recipe's whole data set, checked.
 
-    Raises `InputError` for data that cannot be used, for the first problem in their labels, for a person or scene in
-    two splits, for a split without a sample, and for outside code as `require_code` does.
+    Raises `InputError` for data that cannot be used, for problems in their labels, for a person or scene in two splits,
+    for a split without a sample, and for outside code as `require_code` does.
     """
     require_code(recipe)
     data = open_data(recipe.data.name, recipe.data.root, recipe.data.size, **recipe.data.options)
     problems = [*data.problems, *leaks(data)]
     if problems:
-        more = f", and {len(problems) - 1} more: `afanet data check` lists them" if len(problems) > 1 else ""
-        raise InputError(f"{problems[0]}{more}")
+        if len(problems) == 1:
+            raise InputError(problems[0])
+        lines = "".join(f"\n  {line}" for line in grouped(problems)[:LINES])
+        raise InputError(f"the data have {len(problems)} errors, and `afanet data check` lists all:{lines}")
     for name in ("train", "test"):
         if not len(data.splits[name]):
             raise InputError(f"data set '{recipe.data.name}' has no sample in its split {name}: training needs both")

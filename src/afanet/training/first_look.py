@@ -7,13 +7,16 @@ from collections.abc import Collection
 from afanet.data import Data
 from afanet.data.checks.kept import read_kept
 from afanet.data.checks.survey import survey_for_training, to_read
+from afanet.data.prepared import prepare_hint
 from afanet.errors import InputError
 from afanet.progress import Bar, say
+from afanet.recipe.schema import Recipe
+from afanet.runs.setup import data_cache
 
 SAID = 10  # warnings that are printed one by one
 
 
-def look_first(data: Data, tasks: Collection[str], workers: int) -> None:
+def look_first(data: Data, tasks: Collection[str], recipe: Recipe) -> None:
     """Read everything once, so that a bad file fails now and not after hours, and print all warnings about `tasks`.
 
     Raises `InputError` for a sample that cannot be used, and for a task that has no label to train on. Samples in a
@@ -21,9 +24,10 @@ def look_first(data: Data, tasks: Collection[str], workers: int) -> None:
     """
     count = 0 if read_kept(data) else sum(len(to_read(split)) for split in data.splits.values())
     if any(split.read.files(split.items[0]) for split in data.splits.values() if count and len(split)):
-        say(f"reading {count} samples once, before training: `afanet data prepare` makes that unnecessary")
+        hint = prepare_hint(data, data_cache(recipe), recipe.data.size)
+        say(f"reading {count} samples once, before training: {hint}")
     with Bar(count, "reading") as bar:
-        found = survey_for_training(data, tasks, workers=workers, advance=bar.advance)
+        found = survey_for_training(data, tasks, workers=recipe.workers, advance=bar.advance)
     if found.errors:
         more = f", and {len(found.errors) - 1} more: `afanet data check` lists them" if len(found.errors) > 1 else ""
         raise InputError(f"{found.errors[0]}{more}")

@@ -92,7 +92,8 @@ def test_photos_are_told_by_what_is_in_them_and_not_by_their_ending(pets: Path, 
 
 
 @pytest.mark.parametrize(
-    ("kind", "message"), [("GIF", "is cut short"), ("BMP", "is cut short"), ("EPS", "is no picture")]
+    ("kind", "message"),
+    [("GIF", "is cut short"), ("BMP", "is cut short"), ("EPS", r"is PostScript \(EPS\), which is not read")],
 )
 def test_a_photo_that_is_not_whole_or_of_another_kind_is_named(pets: Path, kind: str, message: str):
     path = pets / "oxford-iiit-pet/images/Bengal_30.jpg"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -20,6 +21,7 @@ from afanet.tasks.task import Task
 
 NONE = "-"  # an image that has no label at all
 BLANKS = " \t"  # that may surround a label
+OTHER_SEPARATORS = r"[,|/+&\s]+(?:and\s+)?"  # that people write between labels
 
 
 def _listable(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -61,4 +63,8 @@ class MultiLabelColumn(ValueColumn):
 
     def complain(self, name: str, cell: str) -> str:
         stray = next(label for part in cell.split(";") if (label := part.strip(BLANKS)) not in self.labels)
-        return str(unknown(f"label of {name}", stray, (*self.labels, NONE)))
+        parts = re.split(OTHER_SEPARATORS, stray)
+        if len(parts) > 1 and all(part in self.labels for part in parts):
+            return f"{name} is '{cell}', expected ';' between labels, such as '{';'.join(parts)}'"
+        between = "; labels are separated by ';'" if len(parts) > 1 else ""
+        return f"{unknown(f'label of {name}', stray, (*self.labels, NONE))}{between}"

@@ -103,6 +103,16 @@ def test_parquet_of_any_types_says_what_csv_says(own: Path):
         ("a.png,train,,Cat,,,,,,", "unknown class of breed 'Cat', did you mean 'cat'?"),
         ("a.png,train,,,indor;sunny,,,,,", "unknown label of tags 'indor', did you mean 'indoor'?"),
         ("a.png,train,,,indoor;-,,,,,", "unknown label of tags '-'"),
+        (
+            'a.png,train,,,"indoor, wet",,,,,',
+            "tags is 'indoor, wet', expected ';' between labels, such as 'indoor;wet'",
+        ),
+        ("a.png,train,,,indoor|wet;sunny,,,,,", "tags is 'indoor|wet;sunny', expected ';' between labels, such as"),
+        (
+            'a.png,train,,,"indoor,wett",,,,,',
+            "unknown label of tags 'indoor,wett', did you mean 'indoor'? (known: indoor, sunny, wet, -); labels are "
+            "separated by ';'",
+        ),
         ("a.png,train,,,,hihg,,,,", "unknown class of grade 'hihg', did you mean 'high'?"),
         ("a.png,train,,,,,101,,,", "age is '101', expected a number from 0 to 100 years"),
         ('a.png,train,,,,,"3,5",,,', "age is '3,5', expected a number"),
@@ -233,3 +243,11 @@ def test_of_thousands_of_columns_that_nothing_reads_some_are_named(write_rows: C
     assert warning.endswith(
         "columns that no task reads: c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11 and 4988 more"
     )
+
+
+def test_classes_keep_the_colours_of_the_first_mask_or_those_declared(write_rows, tasks):
+    path = write_rows(["b.png,train,,dog,,,,labels/b.png,,", "a.png,test,,cat,,,,labels/a.png,,"])
+    segmentation = open_own(path.parent, tasks).tasks["segmentation"]
+    assert segmentation.meaning["colours"] == [[255, 254, 253], [252, 251, 250]]  # of the palette of b.png
+    declared = {**tasks, "segmentation": {**tasks["segmentation"], "colours": ["#010203", [4, 5, 6]]}}
+    assert open_own(path.parent, declared).tasks["segmentation"].meaning["colours"] == [[1, 2, 3], [4, 5, 6]]

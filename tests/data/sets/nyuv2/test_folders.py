@@ -56,7 +56,9 @@ def test_training_refuses_a_missing_file_that_a_check_lists(folders: Path):
         f"{sentence}: copy or unpack it again" for sentence in messages
     ]
     assert result.splits["train"]["images"] == 2
-    with pytest.raises(InputError, match=f"{messages[0]}.*, and 1 more: `afanet data check` lists them"):
+    with pytest.raises(
+        InputError, match=f"the data have 2 errors, and .* lists all:\n  {messages[0]}.*\n  {messages[1]}"
+    ):
         open_whole(load_recipe("nyuv2", {"data.root": str(folders)}))
 
 

@@ -1,0 +1,59 @@
+"""How to install packages that are missing, by a command that works wherever the package itself was installed from."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from importlib.metadata import PackageNotFoundError, distribution, requires
+
+# The packages whose modules have another name.
+PACKAGES = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "cv2": "opencv-python-headless"}
+EXTRA = re.compile(r"""([\w.-]+)(?:\[([\w,.-]+)\])?([^;]*); *extra *== *['"]([\w-]+)['"]""")
+
+
+def missing_package(module: str, extra: str) -> str:
+    """A sentence for a `module` that cannot be imported, where a command needs the extra `extra` of the package.
+
+    It names every package of the extra that is not installed, so that one command is enough.
+
+    >>> missing_package("cv2", "train")
+    'cv2 is missing: pip install opencv-python-headless'
+    """
+    needed = {_name(requirement): requirement for requirement in requirements(extra)}
+    package = PACKAGES.get(module, module)
+    absent = {package: needed.get(package, package)} if package not in needed or _is_installed(package) else {}
+    absent |= {name: requirement for name, requirement in needed.items() if not _is_installed(name)}
+    of_extra = f", of the extra '{extra}'" if package in needed else ""
+    return f"{module} is missing{of_extra}: pip install {shlex.join(absent.values())}"
+
+
+def requirements(extra: str) -> list[str]:
+    """What an extra of the package brings, with the versions that it needs; nothing if the package is not installed."""
+    try:
+        declared = [match.groups() for line in requires("afanet") or [] if (match := EXTRA.match(line))]
+    except PackageNotFoundError:
+        return []
+    needed: dict[str, None] = {}
+    wanted = [extra]
+    for name in wanted:
+        for package, others, versions, of_extra in declared:
+            if of_extra != name:
+                continue
+            if package == "afanet":
+                wanted += [other for other in (others or "").split(",") if other not in wanted]
+            else:
+                needed[f"{package}{f'[{others}]' if others else ''}{versions.strip()}"] = None
+    return list(needed)
+
+
+def _name(requirement: str) -> str:
+    """The package that a requirement names: `torchjd` of `torchjd[full]>=0.18`."""
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        return False
+    return True
