@@ -19,6 +19,7 @@ from afanet.errors import InputError
 from afanet.files import path_in, write_whole
 
 if TYPE_CHECKING:
+    from afanet.inference.predictor import Predictor
     from afanet.photo import Pixels
     from afanet.tasks.result import Result
 
@@ -72,11 +73,11 @@ def _predict(given: Namespace) -> None:
     lines: list[dict[str, Any]] = []
     rows: list[dict[str, str | float]] = []
     kinds = Counter[str]()
+    broken: list[str] = []
     with _progress(len(files)) as advance:
         photos = _read(list(zip(files, unique_names(files), strict=True)), faults, advance)
         while batch := list(islice(photos, given.batch_size)):
-            answers = predictor.predict([pixels for _, _, pixels in batch])
-            for photo, results in zip(batch, answers, strict=True):
+            for photo, results in _answer(predictor, batch, broken):
                 line, row = _save(out, photo, results)
                 kinds.update(Path(file).parent.name for file in line["files"])
                 lines.append(line)
@@ -88,8 +89,21 @@ def _predict(given: Namespace) -> None:
         for kind, count in kinds.items():
             print(f"{out / kind}: {count} file{'s' if count > 1 else ''}")
         print(f"{out / LINES}: a line for each of {len(lines)}{f', {TABLE} too' if len(rows[0]) > 2 else ''}")
-    if faults:
-        raise _unusable(faults)
+    if broken and not lines and not faults:
+        raise InputError(broken[0])  # the network is at fault, not the photos
+    if faults or broken:
+        raise _unusable([*faults, *broken])
+
+
+def _answer(
+    predictor: Predictor, batch: Sequence[Named], broken: list[str]
+) -> Iterator[tuple[Named, Mapping[str, Result]]]:
+    """Every photo with its results; each photo whose outputs are not finite adds a sentence to `broken` instead."""
+    for photo, results in zip(batch, predictor.attempt([pixels for _, _, pixels in batch]), strict=True):
+        if isinstance(results, InputError):
+            broken.append(f"{photo[0]}: {results}")
+        else:
+            yield photo, results
 
 
 def _save(out: Path, photo: Named, results: Mapping[str, Result]) -> tuple[dict[str, Any], dict[str, str | float]]:

@@ -15,6 +15,7 @@ from afanet.outside import require_unchanged, short_name
 from afanet.paths import require_run
 from afanet.recipe.load import load_recipe
 from afanet.recipe.schema import Recipe
+from afanet.recipe.variants import as_begun
 from afanet.runs.checkpoint import PREFIX, read_checkpoint
 from afanet.runs.kept import check_results, read_kept
 
@@ -80,7 +81,8 @@ class RunFolder:
             )
         begun = folder.read_recipe()
         require_unchanged(begun.code)
-        then, now = (leaves(r.model_dump(mode="json", exclude={"code"})) for r in (begun, recipe))
+        resumed = as_begun(recipe, begun)
+        then, now = (leaves(r.model_dump(mode="json", exclude={"code"})) for r in (begun, resumed))
         for key in then | now:
             if then.get(key) != now.get(key) and key not in MAY_DIFFER:
                 raise InputError(

@@ -18,7 +18,7 @@ from afanet.distributed.started import is_main_process, started
 from afanet.progress import Bar, say
 from afanet.recipe.code import with_code
 from afanet.recipe.schema import Recipe
-from afanet.recipe.variants import for_method
+from afanet.recipe.variants import as_begun, for_method
 from afanet.runs.folder import RunFolder, default_folder, strict
 from afanet.runs.hold import held, require_free
 from afanet.runs.run import Run, load_begun, load_run
@@ -41,6 +41,8 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
     path = out or default_folder(recipe)
     count = to_launch(recipe, find_device(recipe.device))
     folder = RunFolder(path)
+    if resume and folder.recipe.is_file():
+        recipe = as_begun(recipe, folder.read_recipe())
     if is_main_process():
         require_free(folder)
         RunFolder.usable(path, recipe, resume)
