@@ -81,3 +81,12 @@ def test_gradcheck(features: Features) -> None:
         return tuple(torch.func.functional_call(layer, state, (list(tensors[:2]),)))
 
     assert torch.autograd.gradcheck(fuse, (*xs, *parameters.values()))
+
+
+def test_running_statistics_keep_nineteen_twentieths_as_the_authors_have_it(features: Features) -> None:
+    xs = features(2)
+    layer = NDDR(4, 2).double().train()
+    y = layer.convs[0](torch.cat(xs, 1))
+    layer(xs)
+    assert_close(layer.norms[0].running_mean, 0.05 * y.mean((0, 2, 3)))
+    assert_close(layer.norms[0].running_var, 0.95 + 0.05 * y.var((0, 2, 3)))

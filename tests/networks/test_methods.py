@@ -135,3 +135,8 @@ def test_layers_with_gates_are_read_beside_some_without() -> None:
     with record_gates(network) as gates, record_flow(network) as flows:
         network["plain"](network["gated"](xs))
     assert list(gates) == list(flows) == ["gated"]
+
+
+def test_the_papers_factors_are_those_of_two_methods() -> None:
+    own = {name: METHODS[name].fusion_rate for name in METHODS.own}
+    assert {name: rate for name, rate in own.items() if rate is not None} == {"cross_stitch": 100, "nddr": 100}

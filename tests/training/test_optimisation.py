@@ -36,6 +36,17 @@ def test_every_trainable_parameter_is_in_one_group_at_the_rate_of_its_part(model
     assert set(rates.values()) == {0.1, 1.0, 100.0}
 
 
+@pytest.mark.parametrize(
+    ("recipe", "own", "factor"), [(None, 100, 100), (None, None, 10), (3, 100, 3), (1, 100, 1), (3, None, 3)]
+)
+def test_fusion_layers_learn_at_the_factor_of_the_recipe_the_method_or_the_heads(
+    recipe: float | None, own: float | None, factor: float, model: nn.Module
+) -> None:
+    groups = parameter_groups(model, RECIPE.model_copy(update={"fusion": recipe}), own)
+    assert {group["lr"] for group in groups if group["name"] == "fusion"} == {pytest.approx(0.1 * factor)}
+    assert {group["lr"] for group in groups if group["name"] != "fusion"} == {0.1, 1.0}
+
+
 def test_norms_and_biases_do_not_decay(model: nn.Module) -> None:
     decays = {id(p): group["weight_decay"] for group in parameter_groups(model, RECIPE) for p in group["params"]}
     for name, parameter in model.named_parameters():

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from afanet.cli.flags import add_trust_flag
 from afanet.cli.predictions import Named, Predictions
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
+
+if TYPE_CHECKING:
+    from afanet.inference.predictor import Predictor
+    from afanet.tasks.result import Result
 
 
 def add_predict_command(commands: Any) -> None:
@@ -58,18 +62,31 @@ def _predict(given: Namespace) -> None:
         given.model, flip=given.flip, scales=given.scales, batch_size=given.batch_size, device=given.device
     )
     predictions = Predictions(out)
+    broken: list[str] = []
     try:
         with _progress(len(files)) as advance:
             photos = _read(list(zip(files, unique_names(files), strict=True)), faults, advance)
             while batch := list(islice(photos, given.batch_size)):
-                answers = predictor.predict([pixels for _, _, pixels in batch])
-                for photo, results in zip(batch, answers, strict=True):
+                for photo, results in _answer(predictor, batch, broken):
                     faults += filter(None, [predictions.add(photo, results)])
     finally:  # what was done is listed, whatever ended the work
         predictions.write()
     predictions.report()
-    if faults:
-        raise _unusable(faults)
+    if broken and not predictions.lines and not faults:
+        raise InputError(broken[0])  # the network is at fault, not the photos
+    if faults or broken:
+        raise _unusable([*faults, *broken])
+
+
+def _answer(
+    predictor: Predictor, batch: Sequence[Named], broken: list[str]
+) -> Iterator[tuple[Named, Mapping[str, Result]]]:
+    """Every photo with its results; each photo whose outputs are not finite adds a sentence to `broken` instead."""
+    for photo, results in zip(batch, predictor.attempt([pixels for _, _, pixels in batch]), strict=True):
+        if isinstance(results, InputError):
+            broken.append(f"{photo[0]}: {results}")
+        else:
+            yield photo, results
 
 
 def _unusable(faults: Sequence[str]) -> InputError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -21,7 +22,7 @@ def answering(device: torch.device) -> Iterator[None]:
     ...     torch.nn.Linear(2, 1)(torch.ones(1, 2)).dtype
     torch.float32
     """
-    switches = (torch.backends.cudnn, torch.backends.cuda.matmul) if device.type == "cuda" else ()
+    switches: list[Any] = [torch.backends.cudnn, torch.backends.cuda.matmul] if device.type == "cuda" else []
     before = [switch.allow_tf32 for switch in switches]
     with torch.inference_mode(), torch.autocast(device.type, enabled=False):
         try:

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from afanet.fusion.base import Fusion, Guarded, contract, magnitudes, shares
 from afanet.fusion.cross_stitch import start_weights
 
+MOMENTUM = 0.05  # of the batch norms' running statistics
+
 
 class NDDR(Fusion):
     r"""Every task reduces the concatenation of all tasks' features to its own channels by a 1x1 convolution.
@@ -19,7 +21,7 @@ class NDDR(Fusion):
     .. math:: y_i = ReLU(BN_i(K_i [x_1; \dots; x_N])), \qquad K_i \in R^{C \times NC}
 
     The kernels start as diagonal matrices: 0.9 for a task's own channel, 0.1 / (N - 1) for the same channel of each
-    other task.
+    other task. The batch norms' running statistics have a momentum of 0.05, as the authors' have.
 
     Args:
         channels, tasks, size, limit, protect: see :class:`~afanet.fusion.Fusion`; size is not needed here.
@@ -41,7 +43,7 @@ class NDDR(Fusion):
     ) -> None:
         super().__init__(channels, tasks, size, **guard)
         self.convs = nn.ModuleList(nn.Conv2d(tasks * channels, channels, 1, bias=False) for _ in range(tasks))
-        self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(tasks))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(channels, momentum=MOMENTUM) for _ in range(tasks))
         with torch.no_grad():
             for conv, weights in zip(self.convs, start_weights(tasks), strict=True):
                 kernel = torch.cat([torch.diag(w.expand(channels)) for w in weights], 1)

@@ -53,6 +53,7 @@ class Predictor:
         if not 1 <= batch_size <= MOST_PHOTOS:
             raise InputError(f"batch_size is {shown(batch_size)}, expected 1 to {MOST_PHOTOS}")
         self.model = open_model(source, device) if isinstance(source, str | Path) else source
+        self.name = str(source) if isinstance(source, str | Path) else "the model"
         height, width = scaled(self.model.about.size, max(scales))
         if height * width > MOST_PIXELS:
             raise InputError(
@@ -70,22 +71,36 @@ class Predictor:
 
         Raises `InputError` for outputs that are not finite, which no result can be read from.
         """
+        for results in self.attempt(images):
+            if isinstance(results, InputError):
+                raise results
+            yield results
+
+    def attempt(self, images: Iterable[Photo]) -> Iterator[dict[str, Result] | InputError]:
+        """As `predict`, but where an image's outputs are not finite, it gives the error and goes on."""
         remaining = iter(images)
         while batch := list(islice(remaining, self.batch_size)):
             photos = [to_pixels(image) for image in batch]
-            batch_estimates = average(self.model, photos, self.flip, self.scales)
-            for name, estimates in batch_estimates.items():
-                if not np.isfinite(estimates).all():
-                    raise InputError(
-                        f"task '{name}' has outputs that are not finite: train its network again with a lower "
-                        "optimizer.lr, and export it again"
-                    )
+            estimates = average(self.model, photos, self.flip, self.scales)
             for index, photo in enumerate(photos):
                 size = (photo.shape[0], photo.shape[1])
-                yield {
-                    name: read_estimate(name, meaning, batch_estimates[name][index], size)
-                    for name, meaning in self.model.about.tasks.items()
-                }
+                of_photo = {name: values[index] for name, values in estimates.items()}
+                broken = [name for name, values in of_photo.items() if not np.isfinite(values).all()]
+                yield (
+                    self._fault(broken[0])
+                    if broken
+                    else {
+                        name: read_estimate(name, meaning, of_photo[name], size)
+                        for name, meaning in self.model.about.tasks.items()
+                    }
+                )
+
+    def _fault(self, task: str) -> InputError:
+        again = ", and export it again" if self.name.lower().endswith(".onnx") else ""
+        return InputError(
+            f"in {self.name} task '{task}' has outputs that are not finite: train its network again with a lower "
+            f"optimizer.lr, or with optimizer.clip{again}"
+        )
 
 
 def open_model(source: str | Path, device: str | None = None) -> Model:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD, as_input
 from afanet.errors import InputError
@@ -14,6 +15,7 @@ from afanet.inference.model import About, Estimates
 from afanet.photo import Pixels
 from afanet.runs.loaded import LoadedNetwork
 from afanet.runs.run import Run
+from afanet.tasks import Task
 
 
 class AboutRun(About):
@@ -40,9 +42,12 @@ class RunModel:
         self.about: About = AboutRun(meanings, run.recipe.data.size, IMAGENET_MEAN, IMAGENET_STD)
 
     def estimate(self, images: NDArray[np.float32]) -> Estimates:
-        """See `Model`; raises `InputError` for a size that the network cannot take."""
+        """See `Model`; raises `InputError` for a size that the network cannot take.
+
+        Where an image's logits are not finite, all of its estimate is NaN: a probability of infinity would be 1.
+        """
         try:
-            logits = self.loaded.answer(torch.from_numpy(images))
+            logits = self.loaded.logits(torch.from_numpy(images))
         except (RuntimeError, AssertionError) as error:
             if images.shape[-2:] == self.about.size:
                 raise
@@ -51,4 +56,11 @@ class RunModel:
                 f"the network cannot take images of {images.shape[-2]}x{images.shape[-1]} pixels ({error}): leave "
                 f"--scales out, for {height}x{width}"
             ) from error
-        return {name: task.estimate(logits[name]).cpu().numpy() for name, task in self.tasks.items()}
+        return {name: _estimate(task, logits[name]) for name, task in self.tasks.items()}
+
+
+def _estimate(task: Task, logits: Tensor) -> NDArray[np.float32]:
+    estimates = task.estimate(logits)
+    finite = logits.flatten(1).isfinite().all(1).view(-1, *[1] * (estimates.ndim - 1))
+    estimate: NDArray[np.float32] = torch.where(finite, estimates, torch.nan).cpu().numpy()
+    return estimate

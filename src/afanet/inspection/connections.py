@@ -15,6 +15,7 @@ from afanet.comparison.images import ImageScores
 from afanet.comparison.statistics import Change, bootstrap_changes
 from afanet.data import Batch, Data
 from afanet.data.transforms import as_input
+from afanet.errors import InputError
 from afanet.fusion import Fusion, cut_connection, record_flow, record_gates
 from afanet.fusion.inspect import fusion_layers, lacking
 from afanet.photo import read_photo
@@ -76,7 +77,8 @@ def read_photos(files: Sequence[Path], size: tuple[int, int]) -> Tensor:
 def reading(network: nn.Module) -> Iterator[Callable[[], tuple[Gates, Readings]]]:
     """Yield a function that returns what layers did in the last forward pass within this context, on the CPU.
 
-    Layers that define no gates are left out. Raises `InputError` for a network without a fusion layer.
+    Layers that define no gates are left out. Raises `InputError` for a network without a fusion layer, and the function
+    for a layer whose gates or shares are not finite.
     """
     layers = list(fusion_layers(network).values())
     with ExitStack() as recording:
@@ -89,9 +91,20 @@ def reading(network: nn.Module) -> Iterator[Callable[[], tuple[Gates, Readings]]
 
         def read() -> tuple[Gates, Readings]:
             gates = {layer: {kind: values.cpu() for kind, values in kinds.items()} for layer, kinds in recorded.items()}
-            return gates, {layer: Reading(flow.cpu(), _kept(gates.get(layer, {}))) for layer, flow in flows.items()}
+            readings = {layer: Reading(flow.cpu(), _kept(gates.get(layer, {}))) for layer, flow in flows.items()}
+            for layer in {**gates, **readings}:
+                _require_finite(layer, [*gates.get(layer, {}).values(), *(r.flow for r in [readings.get(layer)] if r)])
+            return gates, readings
 
         yield read
+
+
+def _require_finite(layer: str, values: Sequence[Tensor]) -> None:
+    if not all(value.isfinite().all() for value in values):
+        raise InputError(
+            f"at layer '{layer}' what tasks take from each other is not finite, because its features are too large: "
+            "train the run again with a lower optimizer.lr, or with optimizer.clip"
+        )
 
 
 def _kept(kinds: dict[str, Tensor]) -> Tensor | None:

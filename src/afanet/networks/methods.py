@@ -35,6 +35,8 @@ class Method:
             on first use); it says where they meet, see `Fusion.meet`. None where no branches meet.
         finish: called with the woven network and an image batch's shape, it returns the final network; None for none.
         compared: whether `afanet compare` trains it by default.
+        fusion_rate: the factor on the learning rate of its fusion layers that its authors use; None for that of the
+            heads, whose layers are as new.
     """
 
     description: str
@@ -43,6 +45,7 @@ class Method:
     fusion: type[Fusion] | str | None = None
     finish: Callable[[Woven, Sequence[int]], Woven] | str | None = None
     compared: bool = False
+    fusion_rate: float | None = None
 
     @property
     def alone(self) -> bool:
@@ -95,11 +98,13 @@ METHODS: Registry[Method] = Registry(
             "after each stage a learnt weight a channel for every pair of tasks",
             fusion="afanet.fusion:CrossStitch",
             compared=True,
+            fusion_rate=100,
         ),
         "nddr": Method(
             "after each stage a 1x1 convolution over the features of all tasks",
             fusion="afanet.fusion:NDDR",
             compared=True,
+            fusion_rate=100,
         ),
         "mtan": Method(
             "one backbone for all tasks, each with attention of its own to every stage",

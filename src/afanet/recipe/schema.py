@@ -107,7 +107,11 @@ class OptimizerRecipe(Section):
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd, beta1 of adam and adamw")
     backbone: PositiveFloat = Field(1.0, description="factor on lr for the backbones")
     head: PositiveFloat = Field(1.0, description="factor on lr for the heads")
-    fusion: PositiveFloat = Field(1.0, description="factor on lr for the fusion layers")
+    fusion: PositiveFloat | None = Field(
+        None,
+        description="factor on lr for the fusion layers; if not given 100 for "
+        f"{listed(lambda row: row.fusion_rate == 100)}, as their authors have it, and that of the heads for others",
+    )
     clip: PositiveFloat | None = Field(None, description="largest norm of the whole gradient, unlimited if not given")
     accumulate: Count = Field(1, description="batches whose gradients are averaged for one step")
     ema: float | None = Field(

@@ -43,3 +43,18 @@ def for_method(recipe: Recipe, method: str) -> Recipe:
         model, updated = (NetworkRecipe, network) if section else (Recipe, changes)
         updated[name] = model.model_fields[name].get_default()
     return recipe.model_copy(update={"network": recipe.network.model_copy(update=network), **changes})
+
+
+def as_begun(recipe: Recipe, begun: Recipe) -> Recipe:
+    """`recipe` to resume a run that was `begun`: a factor for the fusion layers that it leaves open is the run's.
+
+    Older versions wrote 1 there.
+
+    >>> from afanet.recipe.load import load_recipe
+    >>> as_begun(load_recipe("rooms"), load_recipe("rooms", {"optimizer.fusion": 1})).optimizer.fusion
+    1.0
+    """
+    if recipe.optimizer.fusion is not None:
+        return recipe
+    optimizer = recipe.optimizer.model_copy(update={"fusion": begun.optimizer.fusion})
+    return recipe.model_copy(update={"optimizer": optimizer})

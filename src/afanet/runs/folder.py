@@ -13,6 +13,7 @@ from afanet.outside import require_unchanged, short_name
 from afanet.paths import require_run
 from afanet.recipe.load import change_recipe, load_recipe, older_values
 from afanet.recipe.schema import Recipe
+from afanet.recipe.variants import as_begun
 from afanet.runs.checkpoint import PREFIX, read_checkpoint
 from afanet.runs.kept import check_results, read_kept
 
@@ -152,8 +153,10 @@ class RunFolder:
 
     def continued(self, recipe: Recipe) -> Recipe:
         """`recipe` as the run in this folder goes on by it: keys that its version did not have are as it was then."""
-        older = older_values(self.recipe) if self.recipe.is_file() and self.is_run else {}
-        return change_recipe(recipe, older, self.recipe) if older else recipe
+        if not (self.recipe.is_file() and self.is_run):
+            return recipe
+        older = older_values(self.recipe)
+        return as_begun(change_recipe(recipe, older, self.recipe) if older else recipe, self.read_recipe())
 
     def write(self, file: Path, results: dict[str, Any]) -> None:
         """Write results as JSON, with null for a score that could not be computed."""

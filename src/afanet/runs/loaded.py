@@ -38,16 +38,21 @@ class LoadedNetwork:
 
     def answer(self, images: Tensor) -> dict[str, Tensor]:
         """Logits by task for normalised images (B, 3, H, W); raises `InputError` for any that are not finite."""
+        logits = self.logits(images)
+        for name, values in logits.items():
+            if not values.isfinite().all():
+                raise InputError(
+                    f"in run {self.run.path} task '{name}' has outputs that are not finite: train it again "
+                    "with a lower optimizer.lr, or with optimizer.clip"
+                )
+        return logits
+
+    def logits(self, images: Tensor) -> dict[str, Tensor]:
+        """Logits as `answer` gives them, finite or not."""
         with answering(self.fabric.device), deterministic():
             logits: dict[str, Tensor] = self.network(
                 self.fabric.to_device(images).contiguous(memory_format=torch.channels_last)
             )
-            for name, values in logits.items():
-                if not values.isfinite().all():
-                    raise InputError(
-                        f"in run {self.run.path} task '{name}' has outputs that are not finite: train it again "
-                        "with a lower optimizer.lr, or with optimizer.clip"
-                    )
         return logits
 
 

@@ -15,7 +15,9 @@ from afanet.data import Batch
 from afanet.distributed.norms import synchronise_norms
 from afanet.distributed.sums import across, average
 from afanet.fusion.guard import GradientGuard
+from afanet.fusion.nddr import MOMENTUM, NDDR
 from afanet.networks.memory_format import channels_last
+from afanet.networks.methods import METHODS
 from afanet.recipe.schema import Recipe
 from afanet.tasks import Task
 from afanet.training.balancing.balancer import Balancer
@@ -44,7 +46,8 @@ class Learner:
         self.frozen = freeze_norms(network) if recipe.network.freeze_norm else []
         self.shared, own = shared_parameters(network, list(tasks), recipe.data.window)
         self.own = list(own.values())
-        optimizer = create_optimizer(network, recipe.optimizer, self.balancer.trainable())
+        rate = METHODS[recipe.network.method].fusion_rate
+        optimizer = create_optimizer(network, recipe.optimizer, self.balancer.trainable(), rate)
         if recipe.network.compile:
             network.compile()
         self.together, self.optimizer = fabric.setup(network, optimizer)
@@ -54,6 +57,7 @@ class Learner:
             self.average = AveragedModel(network, multi_avg_fn=blend, use_buffers=True)
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.guards = {name: module for name, module in network.named_modules() if isinstance(module, GradientGuard)}
+        self.reducing = [norm for layer in network.modules() if isinstance(layer, NDDR) for norm in layer.norms]
         self.step = 0
         self.skipped = 0
         self.skipped_in_a_row = 0
@@ -154,6 +158,7 @@ class Learner:
             "balancing": self.balancer.state(),
             "average": None if self.average is None else self.average.state_dict(),
             "guards": {name: (guard.acted, guard.passes) for name, guard in self.guards.items()},
+            "nddr_momentum": self.reducing[0].momentum if self.reducing else MOMENTUM,
             "step": self.step,
             "skipped": self.skipped,
             "skipped_in_a_row": self.skipped_in_a_row,
@@ -169,6 +174,8 @@ class Learner:
         for name, (acted, passes) in state["guards"].items():
             self.guards[name].acted.copy_(acted)
             self.guards[name].passes.copy_(passes)
+        for norm in self.reducing:
+            norm.momentum = state.get("nddr_momentum", 0.1)  # older versions had torch's
         self.step, self.skipped = state["step"], state["skipped"]
         self.skipped_in_a_row = state.get("skipped_in_a_row", 0)  # which older versions did not count
 

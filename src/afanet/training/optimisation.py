@@ -25,9 +25,12 @@ def part_of(name: str) -> str:
     return part
 
 
-def parameter_groups(network: nn.Module, recipe: OptimizerRecipe) -> list[dict[str, Any]]:
+def parameter_groups(
+    network: nn.Module, recipe: OptimizerRecipe, fusion_rate: float | None = None
+) -> list[dict[str, Any]]:
     """Every trainable parameter in exactly one group, by part and by whether it decays.
 
+    Where the recipe has no factor for the fusion layers, it is the method's `fusion_rate`, else that of the heads.
     Norms and biases do not decay, unless `decay_all` says so. Raises `ValueError` for a parameter of no part, because
     the optimiser must have every trainable one.
     """
@@ -37,23 +40,30 @@ def parameter_groups(network: nn.Module, recipe: OptimizerRecipe) -> list[dict[s
             groups.setdefault((part_of(name), recipe.decay_all or parameter.ndim > 1), []).append(parameter)
     grouped = {id(parameter) for group in groups.values() for parameter in group}
     assert grouped == {id(parameter) for parameter in network.parameters() if parameter.requires_grad}
+    fusion = next(rate for rate in (recipe.fusion, fusion_rate, recipe.head) if rate is not None)
+    factors = {"backbone": recipe.backbone, "head": recipe.head, "fusion": fusion}
     return [
         {
             "name": part,
             "params": parameters,
-            "lr": recipe.lr * getattr(recipe, part),
+            "lr": recipe.lr * factors[part],
             "weight_decay": recipe.weight_decay if decays else 0.0,
         }
         for (part, decays), parameters in groups.items()
     ]
 
 
-def create_optimizer(network: nn.Module, recipe: OptimizerRecipe, balancing: Iterable[nn.Parameter] = ()) -> Optimizer:
+def create_optimizer(
+    network: nn.Module,
+    recipe: OptimizerRecipe,
+    balancing: Iterable[nn.Parameter] = (),
+    fusion_rate: float | None = None,
+) -> Optimizer:
     """The recipe's optimiser over the network's parameter groups and, in one more, what the balancing learns.
 
     That learns at the rate `lr` and does not decay.
     """
-    groups = parameter_groups(network, recipe)
+    groups = parameter_groups(network, recipe, fusion_rate)
     if weights := list(balancing):
         groups.append({"name": "balancing", "params": weights, "lr": recipe.lr, "weight_decay": 0.0})
     for group in groups:
