@@ -10,6 +10,7 @@ from traceback import extract_tb
 
 from afanet.suggest import nearest, ranked
 
+LIBRARIES = ("afanet", "torch", "onnxscript", "onnx_ir", "onnx")  # that run others' code
 LISTED = 12  # known names in a sentence
 LONGEST = 80  # letters of a name in a sentence
 
@@ -60,8 +61,8 @@ def raised_at(error: BaseException) -> str:
 
 
 def _is_library(file: str) -> bool:
-    """Whether code is torch's, ours, or of no file at all."""
-    modules = [sys.modules.get(name) for name in ("afanet", "torch")]
+    """Whether code is of ours, of torch and what writes its files, or of no file at all."""
+    modules = [sys.modules.get(name) for name in LIBRARIES]
     folders = [Path(module.__file__).parent for module in modules if module is not None and module.__file__]
     return file.startswith("<") or any(Path(file).is_relative_to(folder) for folder in folders)
 

@@ -47,8 +47,12 @@ class Flat(nn.Module):
 
 
 def test_the_part_that_depends_on_values_is_named() -> None:
-    with pytest.raises(InputError, match=r"its part 'middle\.1' \(Chooses\) cannot be written as one graph: .+"):
+    line = Chooses.forward.__code__.co_firstlineno + 1
+    with pytest.raises(
+        InputError, match=r"its part 'middle\.1' \(Chooses\) cannot be written as one graph: .+"
+    ) as caught:
         trace(Estimator(Net(Chooses()), TASKS), (16, 24))
+    assert f"({__file__}, line {line}, `return x if x.sum() > 0 else -x`)" in str(caught.value)
 
 
 def test_a_size_to_which_the_network_is_tied_stays() -> None:

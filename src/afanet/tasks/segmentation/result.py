@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -85,7 +86,7 @@ class LabelMap(DenseResult):
         colours of all classes.
         """
         folder = Path(folder)
-        self.save_legend(folder, swatches(self.classes, self.colours.tolist(), NOTEBOOK))
+        self.save_legend(folder, whole_legend(self.classes, self.colours.tobytes()))
         return write_all(
             {
                 path_in(folder, self.task, f"{name}.png"): png(self.labels),
@@ -104,3 +105,9 @@ class LabelMap(DenseResult):
         height, width = self.labels.shape
         shares = ", ".join(f"{name} {share:.0%}" for name, share in self.shares.items())
         return f"LabelMap({self.task}, {height}x{width}: {shares})"
+
+
+@lru_cache(maxsize=8)  # the same for all photos
+def whole_legend(classes: tuple[str, ...], colours: bytes) -> Pixels:
+    """All classes with their colours, three bytes each."""
+    return swatches(classes, np.frombuffer(colours, np.uint8).reshape(-1, 3).tolist(), NOTEBOOK)
