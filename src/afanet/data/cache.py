@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -145,9 +146,15 @@ class Cached(Reader):
 
     def __call__(self, item: tuple[int, Any]) -> Sample:
         row = item[0]
-        image = torch.from_numpy(self.images[row]).permute(2, 0, 1)
         kinds, labelled = self.index["kinds"], self.index["labelled"]
-        targets = {task: _wrap(array[row], kinds[task]) for task, array in self.targets.items() if labelled[task][row]}
+        extents = self.index.get("extents")
+        height, width = extents[row] if extents else self.images[row].shape[:2]
+        image = torch.from_numpy(self.images[row][:height, :width]).permute(2, 0, 1)
+        targets = {
+            task: _wrap(array[row] if kinds[task] == Tensor.__name__ else array[row][..., :height, :width], kinds[task])
+            for task, array in self.targets.items()
+            if labelled[task][row]
+        }
         return {"image": tv_tensors.Image(image), "targets": targets, "id": self.index["ids"][row]}
 
     def files(self, item: tuple[int, Any]) -> Any:
@@ -161,6 +168,15 @@ class Cached(Reader):
 
     def group(self, item: tuple[int, Any]) -> str | None:
         return self.original.group(item[1])
+
+
+def cached_sizes(data: Data) -> Counter[tuple[int, int]]:
+    """The images in a cache by their (H, W) before they were resized; none for splits that read no cache."""
+    sizes: Counter[tuple[int, int]] = Counter()
+    for split in data.splits.values():
+        if isinstance(split.read, Cached):
+            sizes.update({(height, width): count for height, width, count in split.read.index.get("sizes", [])})
+    return sizes
 
 
 @dataclass(frozen=True)

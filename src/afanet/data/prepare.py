@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,8 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
+from torchvision import tv_tensors
 
 from afanet.data.cache import content_key, read_seen
 from afanet.data.checks.faults import require_sound
@@ -89,6 +92,8 @@ def _write_samples(stored: _Stored, folder: Path, workers: int, advance: Callabl
     split = stored.split
     folder.mkdir()
     ids: list[str] = []
+    extents: list[list[int]] = []
+    sizes: Counter[tuple[int, int]] = Counter()
     kinds: dict[str, str] = {}
     labelled: dict[str, list[bool]] = {}
     arrays: dict[str, _Array] = {}
@@ -99,33 +104,49 @@ def _write_samples(stored: _Stored, folder: Path, workers: int, advance: Callabl
                 arrays[name] = files.enter_context(_Array(path_in(folder, f"{name}.npy"), len(split)))
             arrays[name].put(len(ids), value.numpy())
 
-        for sample in in_order(stored, split.items, workers):
-            if isinstance(sample, InputError):
-                raise sample
-            put("image", sample["image"].as_subclass(Tensor).permute(1, 2, 0))
+        for result in in_order(stored, split.items, workers):
+            if isinstance(result, InputError):
+                raise result
+            size, sample = result
+            sizes[size] += 1
+            extents.append(list(sample["image"].shape[-2:]))
+            put("image", stored.filled_up(sample["image"].as_subclass(Tensor)).permute(1, 2, 0))
             for task, target in sample["targets"].items():
-                put(f"target.{task}", target.as_subclass(Tensor))
+                is_map = isinstance(target, tv_tensors.Mask)
+                plain = target.as_subclass(Tensor)
+                put(f"target.{task}", stored.filled_up(plain) if is_map else plain)
                 kinds[task] = type(target).__name__
                 labelled.setdefault(task, [False] * len(split))[len(ids)] = True
             ids.append(sample["id"])
             advance()
-    index = {"ids": ids, "kinds": kinds, "labelled": labelled}
+    index: dict[str, Any] = {"ids": ids, "kinds": kinds, "labelled": labelled}
+    index["sizes"] = [[*size, count] for size, count in sizes.items()]  # before they were resized
+    if stored.size and any(extent != [*stored.size] for extent in extents):
+        index["extents"] = extents  # of letterboxed images, each at the upper left of its row
     (folder / "index.json").write_text(json.dumps(index), encoding="utf-8")
 
 
 class _Stored:
-    """What the cache stores of an item: the sample as it is on disk, resized to `size` unless that is None."""
+    """What the cache stores of an item: its (H, W) on disk, and the sample resized to `size` unless that is None."""
 
     def __init__(self, split: Split, tasks: Mapping[str, Task], size: tuple[int, int] | None):
         self.split = split
         self.tasks = tasks
-        self.resize = Zoom(size) if size else None
+        [zoom] = [step for step in split.transform.transforms if isinstance(step, Zoom)]
+        self.size = size
+        self.resize = Zoom(size, resize=zoom.resize, pad=False) if size else None
 
-    def __call__(self, item: Any) -> Sample:
+    def __call__(self, item: Any) -> tuple[tuple[int, int], Sample]:
         sample = self.split.read(item)
         require_sound(sample, self.tasks)
-        resized: Sample = self.resize(sample) if self.resize else sample
-        return resized
+        height, width = sample["image"].shape[-2:]
+        return (height, width), self.resize(sample) if self.resize else sample
+
+    def filled_up(self, values: Tensor) -> Tensor:
+        """An image or a map (..., H, W) with zeros below it and to its right, up to the size that is stored."""
+        if self.size is None:
+            return values
+        return pad(values, (0, self.size[1] - values.shape[-1], 0, self.size[0] - values.shape[-2]))
 
 
 class _Array:

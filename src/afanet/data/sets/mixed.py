@@ -62,6 +62,7 @@ def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[
         + "; ".join(f"{data.describe} (share {part.share:g})" for part, data in zip(declared, opened, strict=True)),
         problems=_numbered(declared, [data.problems for data in opened]),
         warnings=_numbered(declared, [data.warnings for data in opened]),
+        notes=_numbered(declared, [data.notes for data in opened]),
         shares=[(len(data.train), part.share) for part, data in zip(declared, opened, strict=True)],
     )
 
@@ -99,7 +100,7 @@ def _agreed(parts: Sequence[Mapping[str, Task]]) -> dict[str, Task]:
 
 def _meaning(task: Task) -> dict[str, Any]:
     kept = {key: value for key, value in vars(task).items() if key not in APPEARANCE}
-    return {"kind": type(task).__name__} | kept
+    return {"kind": type(task).__name__, "mirror": task.mirror, "swap": task.swap} | kept
 
 
 def _join(splits: Sequence[Split], tasks: Sequence[Mapping[str, Task]], names: Sequence[str]) -> Split:

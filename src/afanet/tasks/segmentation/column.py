@@ -16,7 +16,7 @@ from torchvision import tv_tensors
 
 from afanet.errors import InputError
 from afanet.label_files import read_image
-from afanet.tasks.column import FileColumn, Names
+from afanet.tasks.column import FileColumn, Names, Swap
 from afanet.tasks.segmentation.task import Segmentation
 from afanet.tasks.task import Task
 
@@ -35,6 +35,7 @@ class SegmentationColumn(FileColumn):
     folders: ClassVar[tuple[str, ...]] = ("segmentation", "labels", "masks")
     classes: Names
     void: int = Field(VOID, ge=0, le=255)
+    swap: Swap = Field({})
 
     @cached_property
     def table(self) -> NDArray[np.int16]:
