@@ -10,7 +10,10 @@ from pathlib import Path
 import torch
 
 from afanet.data import Data
+from afanet.data.cache import cached_sizes
 from afanet.data.checks.faults import check_samples, unchecked
+from afanet.data.checks.proportions import proportion_warnings
+from afanet.data.checks.sides import side_warnings
 from afanet.distributed.device import computes_in_bf16, find_device, find_precision
 from afanet.distributed.launch import launch
 from afanet.distributed.processes import create_fabric, to_launch
@@ -51,6 +54,8 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
             begun = _first_stage(recipe, folder, resume)
         job = prepare(begun)
         say(job.data.describe)
+        for note in (*job.data.notes, *(f"warning: {sentence}" for sentence in side_warnings(job.data))):
+            say(note)
         for report in filter(None, job.weights_report.splitlines()):
             say(report)
         train_loader(job.data, recipe, world=count or started().world)
@@ -116,10 +121,13 @@ def _first_stage(recipe: Recipe, folder: RunFolder, resume: bool) -> Recipe:
 
 def _read_once(data: Data, workers: int) -> None:
     """Read everything once, so that a bad file fails now and not after hours; samples in a cache were read already."""
+    sizes = cached_sizes(data)
     if count := sum(map(len, unchecked(data))):
         say(f"reading {count} samples once, before training: `afanet data prepare` makes that unnecessary")
         with Bar(count, "reading") as bar:
-            check_samples(data, workers=workers, advance=bar.advance)
+            sizes += check_samples(data, workers=workers, advance=bar.advance)
+    for warning in proportion_warnings(data, sizes):
+        say(f"warning: {warning}")
 
 
 def _fit_in_one_of_several(recipe: Recipe, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -52,26 +53,37 @@ def unchecked(data: Data) -> list[Split]:
     ]
 
 
-def check_samples(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda: None) -> None:
+def check_samples(
+    data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda: None
+) -> Counter[tuple[int, int]]:
     """Read every sample of the `unchecked` splits once, in `workers` processes; `advance` is called after each.
 
-    Raises `InputError` for the first sample that cannot be read, or that has a target of another size than its image or
-    with values outside its task's range. A sample that is read from no file is not generated for the check.
+    Returns the number of images by their (H, W). Raises `InputError` for the first sample that cannot be read, or that
+    has a target of another size than its image or with values outside its task's range. A sample that is read from no
+    file is not generated for the check.
     """
+    sizes: Counter[tuple[int, int]] = Counter()
     for split in unchecked(data):
-        for error in in_order(_Read(split.read, data.tasks), split.items, workers):
-            if error is not None:
-                raise error
+        for size in in_order(_Read(split.read, data.tasks), split.items, workers):
+            if isinstance(size, InputError):
+                raise size
+            if size:
+                sizes[size] += 1
             advance()
+    return sizes
 
 
 @dataclass(frozen=True)
 class _Read:
-    """Reads and checks one item if it has files, and keeps nothing."""
+    """Reads and checks one item if it has files, and keeps the size of its image."""
 
     reader: Reader
     tasks: Mapping[str, Task]
 
-    def __call__(self, item: Any) -> None:
-        if self.reader.files(item):
-            require_sound(self.reader(item), self.tasks)
+    def __call__(self, item: Any) -> tuple[int, int] | None:
+        if not self.reader.files(item):
+            return None
+        sample = self.reader(item)
+        require_sound(sample, self.tasks)
+        height, width = sample["image"].shape[-2:]
+        return height, width

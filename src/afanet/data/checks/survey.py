@@ -16,6 +16,8 @@ from torch import Tensor
 
 from afanet.data.checks.faults import target_faults
 from afanet.data.checks.leaks import leaks
+from afanet.data.checks.proportions import proportion_warnings
+from afanet.data.checks.sides import side_warnings
 from afanet.data.parallel import in_order
 from afanet.data.sample import Data, Reader, Split
 from afanet.errors import InputError
@@ -114,14 +116,15 @@ def survey(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda
 
     Errors: `data.problems`, samples that cannot be read, targets outside their task's range or of another size than
     their image, a person or scene in two splits. Warnings: `data.warnings`, an image that is in two splits (compared by
-    its pixels), classes that a split has no label of.
+    its pixels), classes that a split has no label of, labels that a mirror spoils, images that are stretched.
 
     >>> from afanet.data import open_data
     >>> result = survey(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1), workers=0)
     >>> result.errors, result.splits["train"]["images"], result.splits["train"]["sizes"]
     ([], 2, {'24x32': 2})
     """
-    errors, warnings = [*data.problems, *leaks(data)], list(data.warnings)
+    errors, warnings = [*data.problems, *leaks(data)], [*data.warnings, *side_warnings(data)]
+    every_size: Counter[tuple[int, int]] = Counter()
     splits: dict[str, dict[str, Any]] = {}
     digests: dict[str, NDArray[np.uint64]] = {}
     for name, split in data.splits.items():
@@ -142,9 +145,11 @@ def survey(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda
             "sizes": {f"{height}x{width}": count for (height, width), count in sizes.most_common()},
             "tasks": {name: task.summary(data.tasks[name]) for name, task in tasks.items()},
         }
+        every_size += sizes
         warnings += _absent(name, splits[name]["tasks"])
         if not len(split):
             errors.append(f"split {name} has no sample: training needs some of each")
+    warnings += proportion_warnings(data, every_size)
     return Survey(data.describe, splits, errors, warnings + _twins(data.splits, digests))
 
 
