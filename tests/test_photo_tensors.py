@@ -15,13 +15,15 @@ from PIL import Image
 from torch import Tensor
 
 from afanet.data import open_data
+from afanet.data.steps import with_resize
 from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD, as_input
 from afanet.demo.upload import read_upload
+from afanet.framing import RESIZES, Resize
 from afanet.inference import About, Predictor
 from afanet.inference.model import Estimates
 from afanet.inference.run_model import AboutRun
 from afanet.inspection.connections import read_photos
-from afanet.photo import read_photo
+from afanet.photo import photo_size, read_photo
 from afanet.tasks import Classification
 
 ORIENTATION = 0x0112
@@ -83,9 +85,9 @@ def pictures(draw: st.DrawFn, modes: tuple[str, ...] = tuple(FORMS), lossless: b
 class Seen:
     """A model that keeps what it is asked about."""
 
-    def __init__(self, about: type[About], size: tuple[int, int]):
+    def __init__(self, about: type[About], size: tuple[int, int], resize: Resize):
         meanings = {"kind": Classification("kind", ["hall", "attic"]).meaning}
-        self.about = about(meanings, size, IMAGENET_MEAN, IMAGENET_STD)
+        self.about = about(meanings, size, IMAGENET_MEAN, IMAGENET_STD, resize)
         self.images = np.zeros(0, np.float32)
 
     def estimate(self, images: NDArray[np.float32]) -> Estimates:
@@ -93,39 +95,43 @@ class Seen:
         return {"kind": np.full((len(images), 2), 0.5, np.float32)}
 
 
-def trained_on(file: Path, size: tuple[int, int]) -> NDArray[np.float32]:
-    """The tensor of a photo in the test split of a manifest, by which networks are scored."""
+def trained_on(file: Path, size: tuple[int, int], resize: Resize) -> NDArray[np.float32]:
+    """The tensor of a photo in the test split of a manifest, by which networks are scored; training's is the same."""
     rows = [f"{file.name},{split},{label}\n" for split, label in (("train", "cat"), ("train", "dog"), ("test", "cat"))]
     (file.parent / "manifest.csv").write_text("image,split,pet\n" + "".join(rows))
     tasks = {"pet": {"kind": "classification", "classes": ["cat", "dog"]}}
-    image: Tensor = open_data("manifest", file.parent, size, tasks=tasks).test[0]["image"].as_subclass(Tensor)
+    data = with_resize(open_data("manifest", file.parent, size, tasks=tasks, augment=False), resize)
+    image: Tensor = data.test[0]["image"].as_subclass(Tensor)
+    assert torch.equal(data.train[0]["image"].as_subclass(Tensor), image)
     return image.numpy()
 
 
-def predicted_on(file: Path, size: tuple[int, int], about: type[About]) -> NDArray[np.float32]:
-    seen = Seen(about, size)
+def predicted_on(file: Path, size: tuple[int, int], about: type[About], resize: Resize) -> NDArray[np.float32]:
+    seen = Seen(about, size, resize)
     Predictor(seen)(file)
     return seen.images[0]
 
 
-@settings(max_examples=120, deadline=None)
-@given(picture=pictures(), size=st.tuples(sides, sides) | st.none())
+@settings(max_examples=150, deadline=None)
+@given(picture=pictures(), size=st.tuples(sides, sides) | st.none(), resize=st.sampled_from(RESIZES))
 def test_training_and_predicting_see_one_tensor(
-    picture: Picture, size: tuple[int, int] | None, tmp_path_factory: pytest.TempPathFactory
+    picture: Picture, size: tuple[int, int] | None, resize: Resize, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     file = tmp_path_factory.mktemp("any") / "photo.jpg"  # the content decides, not the name
     picture.write(file)
     pixels = read_photo(file)
+    assert photo_size(file) == pixels.shape[:2]
     same = size is None
     size = size or (pixels.shape[0], pixels.shape[1])
-    trained = trained_on(file, size)
+    trained = trained_on(file, size, resize)
     assert trained.shape == (3, *size)
-    assert trained.tobytes() == predicted_on(file, size, AboutRun).tobytes()
-    assert trained.tobytes() == read_photos([file], size)[0].numpy().tobytes()  # inspect
-    assert trained.tobytes() == as_input(read_upload(file.read_bytes()), size).numpy().tobytes()  # demo
-    without_torch = predicted_on(file, size, About)
+    assert trained.tobytes() == predicted_on(file, size, AboutRun, resize).tobytes()
+    assert trained.tobytes() == read_photos([file], size, resize)[0].numpy().tobytes()  # inspect
+    assert trained.tobytes() == as_input(read_upload(file.read_bytes()), size, resize).numpy().tobytes()  # demo
+    without_torch = predicted_on(file, size, About, resize)
     levels = np.abs(without_torch - trained) * np.array(IMAGENET_STD)[:, None, None] * 255
     assert levels.max() < (1e-9 if same else 1.01)
+    assert (without_torch == 0).all(0).sum() >= (trained == 0).all(0).sum()  # padding is 0 in both
 
 
 def turned(pixels: NDArray[np.float64], orientation: int) -> NDArray[np.float64]:

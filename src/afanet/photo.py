@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from afanet.errors import InputError
 from afanet.files import require_regular
@@ -22,9 +22,11 @@ FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 SUFFIXES = frozenset([".jpg", ".jpeg", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm"])
 NEVER_READ = re.compile("(?i)unsupported|unknown|not (yet )?(implemented|supported)")  # in errors of Pillow
 STRIP = 2**20  # pixels converted at a time: on the way to RGB there are several copies of them
+SIDEWAYS = (5, 6, 7, 8)  # the EXIF orientations of pictures that lie on their side
 COUNTED = 100  # pages at most
 
 Pixels = NDArray[np.uint8]
+Read = TypeVar("Read")
 
 
 def read_photo(path: str | Path) -> Pixels:
@@ -34,7 +36,21 @@ def read_photo(path: str | Path) -> Pixels:
     Raises `InputError` for a file that is missing, empty, cut short or not a picture, that has several pages or
     floating-point pixels, or more than 64 million pixels.
     """
-    path = Path(path)
+    with _opened(Path(path)) as stream:
+        return decode_photo(stream, str(path))
+
+
+def photo_size(path: str | Path) -> tuple[int, int]:
+    """The (H, W) in pixels of a picture file, upright as its EXIF says; only the head of the file is read.
+
+    Raises `InputError` as `read_photo` does, as far as the head tells.
+    """
+    with _opened(Path(path)) as stream:
+        return _decoded(stream, str(path), MOST_PIXELS, _upright_size)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         stream = require_regular(path).open("rb")
     except FileNotFoundError:
@@ -44,7 +60,15 @@ def read_photo(path: str | Path) -> Pixels:
     with stream:  # given a path, Pillow maps an uncompressed TIFF into memory, and scrambles one that is to be turned
         if not stream.peek(1):
             raise InputError(f"{path} is empty (0 bytes), expected a picture: copy it again")
-        return decode_photo(stream, str(path))
+        yield stream
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    height, width = image.height, image.width
+    if isinstance(image, TiffImagePlugin.TiffImageFile):  # which some versions of Pillow have turned already
+        height, width = image.tag_v2[TiffImagePlugin.IMAGELENGTH], image.tag_v2[TiffImagePlugin.IMAGEWIDTH]
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) in SIDEWAYS
+    return (width, height) if turned else (height, width)
 
 
 def decode_photo(file: BinaryIO, name: str, most_pixels: int = MOST_PIXELS) -> Pixels:
@@ -56,11 +80,19 @@ def decode_photo(file: BinaryIO, name: str, most_pixels: int = MOST_PIXELS) -> P
         ...
     afanet.errors.InputError: the upload is no picture that can be read, expected one of: JPEG, PNG, WEBP, TIFF, ...
     """
+
+    def read(image: Image.Image) -> Pixels:
+        _require_single(image, name)
+        ImageOps.exif_transpose(image, in_place=True)
+        return _as_rgb(image, name)
+
+    return _decoded(file, name, most_pixels, read)
+
+
+def _decoded(file: BinaryIO, name: str, most_pixels: int, read: Callable[[Image.Image], Read]) -> Read:
     try:
         with open_picture(file, name, FORMATS, most_pixels) as image:
-            _require_single(image, name)
-            ImageOps.exif_transpose(image, in_place=True)
-            return _as_rgb(image, name)
+            return read(image)
     except InputError:
         raise
     except UnidentifiedImageError as error:

@@ -37,12 +37,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_mirror_image_of_left_and_right_is_refused(
+    run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(run), str(photos / "a"), "--out", str(tmp_path / "out"), "--flip"]) == 2
+    assert "task 'left' depends on the side (mirror: false): leave --flip out" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_can_be_read_is_done_and_the_rest_is_listed(
     run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     words = ["predict", str(run), str(photos), str(tmp_path / "gone.png"), "--out", str(out), "--batch-size", "2"]
-    assert main([*words, "--flip", "--scales", "1", "1.5"]) == 2
+    assert main([*words, "--scales", "1", "1.5"]) == 2
     said = capsys.readouterr()
     for name, why in [("gone.png", "does not exist"), ("empty.png", "is empty"), ("text.jpg", "is no picture")]:
         assert any(name in line and why in line for line in said.err.splitlines())

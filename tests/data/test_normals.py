@@ -12,6 +12,7 @@ from afanet.data.normals import Pinhole, normals_from_depth
 from afanet.data.sets.rooms.furniture import furnish
 from afanet.data.sets.rooms.raycast import FOCAL, _first_hits, _rays
 from afanet.data.transforms import DepthMap, Flip, NormalMap, Zoom
+from afanet.framing import Box
 
 CAMERA = Pinhole(30.0, 31.0, 16.0, 12.0)
 OURS = np.array([1.0, -1.0, -1.0])  # from x right, y down, z away
@@ -104,7 +105,7 @@ def test_zoomed_and_mirrored_normals_are_those_of_the_depth_zoomed_and_mirrored(
     depth = plane(normal, 2.0, (48, 64), large)
     exact = torch.tensor(normal, dtype=torch.float32)[:, None, None].expand(3, 48, 64)
     # The middle of the image pixel by pixel: at half the image's size, twice as large as the plain resize shows it.
-    params = {"window": (12, 16, 24, 32), "scale": 2.0}
+    params = {"window": Box(12, 16, 24, 32), "filled": Box(0, 0, 24, 32), "scale": 2.0}
     maps = {"depth": DepthMap(depth[None].float()), "normals": NormalMap(exact)}
     seen = {name: Zoom((24, 32), 2.0).transform(value, params) for name, value in maps.items()}
     camera = large.resized((48, 64), (24, 32))

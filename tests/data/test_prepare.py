@@ -20,7 +20,9 @@ from scipy.io import savemat
 from afanet.data import Data, open_data
 from afanet.data.cache import Cached, cache_root, config_folder, fingerprint, read_seen, use_cache
 from afanet.data.prepare import abandoned, prepare
+from afanet.data.steps import with_resize
 from afanet.errors import InputError
+from afanet.framing import Resize
 
 SCENES = {"train_scenes": 5, "test_scenes": 3}
 
@@ -84,6 +86,40 @@ def test_images_of_many_sizes_are_resized_to_one(adience: Path, tmp_path: Path) 
     assert {cached.train.read(item)["image"].shape[-2:] for item in cached.train.items} == {(10, 10)}
     for index in range(len(data.train)):
         assert cached.train[index]["targets"] == data.train[index]["targets"]
+
+
+@pytest.mark.parametrize("resize", ["letterbox", "crop"])
+def test_images_that_are_not_stretched_are_scored_from_the_cache_to_the_same_bits(
+    adience: Path, tmp_path: Path, resize: Resize
+) -> None:
+    photos = sorted((adience / "aligned").rglob("*.jpg"))
+    for number, photo in enumerate(photos):
+        pixels = np.random.default_rng(number).integers(0, 256, (20 + 3 * number, 31, 3), np.uint8)
+        Image.fromarray(pixels).save(photo, "PNG")
+    data = with_resize(open_data("adience", adience, (8, 12)), resize)
+    prepare(data, tmp_path / "c", workers=0)
+    cached, used = use_cache(data, tmp_path / "c")
+    assert used
+    for index in range(len(data.test)):
+        assert torch.equal(cached.test[index]["image"], data.test[index]["image"])
+    shapes = {tuple(sample["image"].shape) for sample in cached.train}
+    assert shapes == {(3, 8, 12)}
+    assert any((sample["image"][:, :, 0] == 0).all() for sample in cached.train) == (resize == "letterbox")
+
+
+@pytest.mark.parametrize("size", [(6, 10), (10, 8)])
+def test_maps_are_letterboxed_from_the_cache_as_without_it(
+    folders: Path, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    data = with_resize(open_data("nyuv2", folders, size, normals=True), "letterbox")
+    prepare(data, tmp_path / "c", workers=0)
+    cached, _ = use_cache(data, tmp_path / "c")
+    for index in range(len(data.test)):
+        sample, expected = cached.test[index], data.test[index]
+        assert torch.equal(sample["image"], expected["image"])
+        for task, target in expected["targets"].items():
+            assert torch.equal(data.tasks[task].labelled(sample["targets"][task]), data.tasks[task].labelled(target))
+            assert not data.tasks[task].labelled(target).reshape(size)[:, 0 if size[1] > 8 else 7].all()
 
 
 def test_a_cache_is_found_by_what_the_files_hold(folders: Path, tmp_path: Path) -> None:

@@ -63,11 +63,14 @@ def test_depth_is_divided_by_the_magnification_and_never_mixed(height, width, ou
     scale = (1.0 + seen["label"].as_subclass(torch.Tensor)) / seen["depth"].as_subclass(torch.Tensor)[0]
     assert torch.allclose(scale, scale[0, 0].expand_as(scale))  # the one pixel that the label came from, one factor
     rows, columns = seen["label"] // width, seen["label"] % width
-    # The window spans what its first and last nearest pixels say, give or take the pixels in between.
-    tall = (rows.max() - rows.min()) / max(out[0] - 1, 1) * out[0]
-    wide = (columns.max() - columns.min()) / max(out[1] - 1, 1) * out[1]
-    expected = (height * width / (tall * wide)).sqrt()
-    assert float(scale[0, 0]) == pytest.approx(float(expected), rel=0.15)
+    # The window spans what its first and last nearest pixels say: all of its pixels are seen if it is magnified, and
+    # else it goes on for half a step on either side.
+    tall, wide = (
+        float(seen.max() - seen.min()) + max(1, float(seen.max() - seen.min()) / max(count - 1, 1))
+        for seen, count in ((rows, out[0]), (columns, out[1]))
+    )
+    expected = (height * width / (tall * wide)) ** 0.5
+    assert float(scale[0, 0]) == pytest.approx(expected, rel=0.15)
     assert 0.99 <= scale[0, 0] <= most * 1.1
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from afanet.data import open_data
+from afanet.data.padding import Framed
+from afanet.data.transforms import evaluation
 from afanet.demo import Exhibit
 from afanet.errors import InputError
+from afanet.framing import framing
 from afanet.fusion import cut_connection
 from afanet.inspection.connections import as_input
 
@@ -76,6 +81,50 @@ def test_a_run_whose_data_are_gone_answers_alike(
     alone = Exhibit(exhibit.run)
     assert (alone.samples, exhibit.samples) == (0, 6)
     assert alone.answer(photo) == exhibit.answer(photo)
+
+
+def drawn(url: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))
+
+
+@pytest.mark.parametrize("shape", [(90, 40), (40, 90), (32, 48)])
+@pytest.mark.parametrize("resize", ["letterbox", "crop"])
+def test_what_is_drawn_lies_on_the_photo(exhibit: Exhibit, resize: str, shape: tuple[int, int]) -> None:
+    recipe = exhibit.run.recipe
+    data = recipe.data.model_copy(update={"resize": resize})
+    fitted = Exhibit(replace(exhibit.run, recipe=recipe.model_copy(update={"data": data})))
+    photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    frame = framing(shape, data.size, resize)
+    found = fitted.predictor.predict(as_input(photo, data.size, resize)[None])
+    answer = fitted.answer(photo)
+    top, left, height, width = answer["seen"]
+    for task in answer["tasks"]:
+        picture, numbers = drawn(task["picture"]), values(task)
+        assert picture.shape[:2] == numbers.shape
+        assert abs(numbers.shape[0] / numbers.shape[1] - shape[0] / shape[1]) < 0.1 * shape[0] / shape[1]
+        rows, columns = (
+            slice(round(start * side), round((start + length) * side))
+            for start, length, side in zip((top, left), (height, width), numbers.shape, strict=True)
+        )
+        truth = found[task["name"]].numpy().reshape(data.size)[frame.filled.slices]
+        read = np.round(truth * 100) if task["name"] == "depth" else truth
+        assert np.array_equal(numbers[rows, columns], read)
+        black = picture.copy()
+        black[rows, columns] = 0
+        assert not black.any()
+    for taken in answer["taken"]:
+        assert drawn(taken["picture"]).shape[:2] == numbers.shape
+
+
+def test_a_letterboxed_sample_is_padded_to_the_same_bits_again(exhibit: Exhibit) -> None:
+    recipe, size = exhibit.run.recipe, (32, 48)
+    data = recipe.data.model_copy(update={"resize": "letterbox"})
+    fitted = Exhibit(replace(exhibit.run, recipe=recipe.model_copy(update={"data": data})))
+    fitted.data = open_data("rooms", size=(48, 48), train_scenes=1, test_scenes=6)
+    fitted.data.test.transform = Framed(evaluation(size, "letterbox"), fitted.data.tasks)
+    photo = np.asarray(Image.open(io.BytesIO(fitted.sample(0))))
+    assert photo.shape == (32, 32, 3)
+    assert torch.equal(as_input(photo, size, "letterbox"), fitted.data.test[0]["image"].as_subclass(torch.Tensor))
 
 
 def test_what_there_is_not_is_refused(exhibit: Exhibit, photo: np.ndarray) -> None:

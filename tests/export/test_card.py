@@ -10,18 +10,19 @@ import pytest
 from afanet.export.card import model_card
 from afanet.export.facts import describe
 from afanet.export.trace import Traced
+from afanet.framing import RESIZES
 from afanet.recipe.load import load_recipe
 from afanet.runs.folder import RunFolder
 from afanet.runs.run import Run
 from afanet.tasks import Classification, Segmentation, Task
 
 
-def card(recipe: str, task: Task, scores: list[float | None], *, dynamic: bool = True) -> str:
+def card(recipe: str, task: Task, scores: list[float | None], *, dynamic: bool = True, resize: str = "stretch") -> str:
     results: dict[str, Any] = {"parameters": 12_340_000, "flops": 5_600_000_000, "data": "a | b"}
     runs = [
         Run(
             RunFolder(Path(str(seed))),
-            load_recipe(recipe, {"seed": seed}),
+            load_recipe(recipe, {"seed": seed, "data.resize": resize}),
             results | {"tasks": {task.name: {"accuracy": score}}},
         )
         for seed, score in enumerate(scores)
@@ -48,6 +49,13 @@ def test_it_tells_the_spread_over_seeds_or_that_there_is_none() -> None:
 def test_risks_stand_in_those_of_faces(recipe: str, name: str, faces: bool) -> None:
     text = card(recipe, Classification(name, ["a", "b"]), [0.5])
     assert ("known risks" in text) == faces
+
+
+@pytest.mark.parametrize("resize", RESIZES)
+def test_it_says_how_a_photo_fits(resize: str) -> None:
+    text = card("rooms", Segmentation(["floor", "wall"]), [0.5], resize=resize)
+    says = {"stretch": "is stretched to the size", "letterbox": "cut them off", "crop": "for that part alone"}
+    assert [name for name, sentence in says.items() if sentence in text] == [resize]
 
 
 def test_it_says_size_licence_and_what_is_fixed() -> None:

@@ -17,6 +17,7 @@ from afanet.cli.main import main
 from afanet.errors import InputError
 from afanet.export import export_run
 from afanet.export.export import FORMATS
+from afanet.inference import Predictor
 from afanet.networks.methods import compared
 from afanet.runs.loaded import LoadedNetwork
 from afanet.runs.run import load_run
@@ -51,6 +52,7 @@ def test_onnx_gives_what_the_run_gives_at_any_size(method: str, trained: Trained
     facts = json.loads(session.get_modelmeta().custom_metadata_map["afanet"])
     assert facts == json.loads(json.dumps(done.facts))
     assert (facts["format"], facts["method"], facts["size"]) == (1, method, [32, 48])
+    assert facts["resize"] == "stretch"
     assert facts["dynamic"] == {"batch": True, "size": True}
     assert facts["tasks"]["depth"] == json.loads(json.dumps(Depth().meaning | {"far": facts["tasks"]["depth"]["far"]}))
     assert facts["metrics"] == load_run(trained(method)).results["tasks"]
@@ -60,6 +62,25 @@ def test_onnx_gives_what_the_run_gives_at_any_size(method: str, trained: Trained
             truth = expected(trained(method), images)[name]
             assert actual.dtype == np.float32
             assert np.abs(actual - truth).max() < TOLERANCE * np.abs(truth).max()
+
+
+@pytest.mark.parametrize("resize", ["letterbox", "crop"])
+def test_a_run_and_its_file_answer_alike_for_a_photo_of_other_proportions(
+    resize: str, trained: Trained, tmp_path: Path
+) -> None:
+    run = shutil.copytree(trained("single"), tmp_path / "run")
+    recipe = (run / "recipe.yaml").read_text()
+    assert "resize: stretch" in recipe
+    (run / "recipe.yaml").write_text(recipe.replace("resize: stretch", f"resize: {resize}"))
+    done = export_run(run, "onnx", tmp_path / "net.onnx")
+    assert done.facts["resize"] == resize
+    for shape, tolerance in (((32, 20), 1e-3), ((90, 40), 0.1)):  # the first is not resized, so that all bits are one
+        photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+        a, b = (Predictor(source)(photo)["depth"].metres for source in (run, done.file))
+        assert a.shape == b.shape == shape
+        assert ((a > 0) == (b > 0)).all()
+        assert (a > 0).all() == (resize == "letterbox")
+        assert np.abs(a - b).max() < tolerance * a.max()
 
 
 @pytest.mark.usefixtures("any_size")

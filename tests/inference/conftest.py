@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from afanet.framing import Resize
 from afanet.inference import About
 from afanet.tasks import Classification, Depth, MultiLabel, Normals, Ordinal, Regression, Segmentation
 
@@ -32,9 +33,14 @@ class Formula:
     """A model whose estimates are a formula of the images; it keeps the sizes that it was asked for."""
 
     def __init__(
-        self, tasks: list[str], answer: Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
+        self,
+        tasks: list[str],
+        answer: Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]],
+        resize: Resize = "stretch",
+        sides: dict[str, Any] | None = None,
     ) -> None:
-        self.about = About({name: MEANINGS[name] for name in tasks}, SIZE, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+        meanings = {name: MEANINGS[name] | (sides or {}) for name in tasks}
+        self.about = About(meanings, SIZE, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), resize)
         self.answer = answer
         self.asked: list[tuple[int, ...]] = []
 

@@ -152,9 +152,10 @@ def _open(given: Namespace) -> Data:
         recipe = load_recipe(given.source if given.source in recipe_names() else path, overrides(given))
         data = recipe.data
         from afanet.data import open_data
+        from afanet.data.steps import with_resize
 
         try:
-            opened = open_data(data.name, data.root, data.size, **data.options)
+            opened = with_resize(open_data(data.name, data.root, data.size, **data.options), data.resize)
         except InputError as error:
             if data.root is None and Path(given.source).is_dir():
                 raise InputError(f"{error}; or write ./{given.source} for the folder of the recipe's name") from None
@@ -169,8 +170,10 @@ def _open(given: Namespace) -> Data:
     require_present_data(path)
     from afanet.data import open_data
     from afanet.data.recognise import recognise
+    from afanet.data.steps import with_resize
 
-    return open_data(recognise(path), path, flags.get("data.size"), **options)
+    data_set = open_data(recognise(path), path, flags.get("data.size"), **options)
+    return with_resize(data_set, flags.get("data.resize", "stretch"))
 
 
 def _is_labels_only(source: str) -> bool:

@@ -50,7 +50,8 @@ def _inspect(given: Namespace) -> None:
     from afanet.runs.run import load_run
 
     run = load_run(given.run)
-    images = read_photos(given.images, run.recipe.data.size) if given.images else None
+    data = run.recipe.data
+    images = read_photos(given.images, data.size, data.resize) if given.images else None
     inspection = inspect_run(run, images, given.limit)
     names = list(inspection.tasks)
     ids = [str(file) for file in given.images]

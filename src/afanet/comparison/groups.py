@@ -18,7 +18,7 @@ from afanet.runs.run import Run
 from afanet.runs.siblings import NOT_METHOD
 
 BASE = "single"  # the method that every other one is compared with
-PROTOCOL = ("data.name", "data.size", "tasks", "select")  # and all of data.options
+PROTOCOL = ("data.name", "data.size", "data.resize", "tasks", "select")  # and all of data.options
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pydantic import ValidationError, validate_call
 
 from afanet.data.data_set import DataSet
 from afanet.data.sample import Batch, Collate, Data, Reader, Sample, Split
+from afanet.data.steps import with_sides
 from afanet.errors import InputError, shown, unknown
 from afanet.registry import Registry
 
@@ -78,8 +79,9 @@ def open_data(name: str, root: str | Path | None = None, size: tuple[int, int] |
             raise unknown(f"option of data set '{name}'", option, known)
     arguments = {"root": root, "size": size} if size is not None else {"root": root}
     try:
-        return validate_call(open_function)(**arguments, **options)
+        return with_sides(validate_call(open_function)(**arguments, **options))
     except ValidationError as error:
         first = error.errors()[0]
-        problem = first["msg"][0].lower() + first["msg"][1:]
+        problem = first["msg"].removeprefix("Value error, ")
+        problem = problem[0].lower() + problem[1:]
         raise InputError(f"'{first['loc'][0]}' of data set '{name}' is {shown(first['input'])}: {problem}") from None

@@ -144,9 +144,15 @@ class Cached(Reader):
 
     def __call__(self, item: tuple[int, Any]) -> Sample:
         row = item[0]
-        image = torch.from_numpy(self.images[row]).permute(2, 0, 1)
         kinds, labelled = self.index["kinds"], self.index["labelled"]
-        targets = {task: _wrap(array[row], kinds[task]) for task, array in self.targets.items() if labelled[task][row]}
+        extents = self.index.get("extents")
+        height, width = extents[row] if extents else self.images[row].shape[:2]
+        image = torch.from_numpy(self.images[row][:height, :width]).permute(2, 0, 1)
+        targets = {
+            task: _wrap(array[row] if kinds[task] == Tensor.__name__ else array[row][..., :height, :width], kinds[task])
+            for task, array in self.targets.items()
+            if labelled[task][row]
+        }
         return {"image": tv_tensors.Image(image), "targets": targets, "id": self.index["ids"][row]}
 
     def files(self, item: tuple[int, Any]) -> Any:

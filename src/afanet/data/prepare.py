@@ -14,6 +14,8 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
+from torchvision import tv_tensors
 
 from afanet.data.cache import content_key, read_seen
 from afanet.data.checks.faults import require_sound
@@ -96,6 +98,7 @@ def _write_samples(stored: _Stored, folder: Path, workers: int, advance: Callabl
     sums = SplitSums(split, stored.tasks)
     folder.mkdir()
     ids: list[str] = []
+    extents: list[list[int]] = []
     kinds: dict[str, str] = {}
     labelled: dict[str, list[bool]] = {}
     arrays: dict[str, _Array] = {}
@@ -111,14 +114,19 @@ def _write_samples(stored: _Stored, folder: Path, workers: int, advance: Callabl
                 raise read
             sample, seen = read
             sums.add(len(ids), seen)
-            put("image", sample["image"].as_subclass(Tensor).permute(1, 2, 0))
+            extents.append(list(sample["image"].shape[-2:]))
+            put("image", stored.filled_up(sample["image"].as_subclass(Tensor)).permute(1, 2, 0))
             for task, target in sample["targets"].items():
-                put(f"target.{task}", target.as_subclass(Tensor))
+                is_map = isinstance(target, tv_tensors.Mask)
+                plain = target.as_subclass(Tensor)
+                put(f"target.{task}", stored.filled_up(plain) if is_map else plain)
                 kinds[task] = type(target).__name__
                 labelled.setdefault(task, [False] * len(split))[len(ids)] = True
             ids.append(sample["id"])
             advance()
-    index = {"ids": ids, "kinds": kinds, "labelled": labelled}
+    index: dict[str, Any] = {"ids": ids, "kinds": kinds, "labelled": labelled}
+    if stored.size and any(extent != [*stored.size] for extent in extents):
+        index["extents"] = extents  # of letterboxed images, each at the upper left of its row
     (folder / "index.json").write_text(to_json(index), encoding="utf-8")
     return sums
 
@@ -132,7 +140,9 @@ class _Stored:
     def __init__(self, split: Split, tasks: Mapping[str, Task], size: tuple[int, int] | None):
         self.split = split
         self.tasks = tasks
-        self.resize = Zoom(size) if size else None
+        [zoom] = [step for step in split.transform.transforms if isinstance(step, Zoom)]
+        self.size = size
+        self.resize = Zoom(size, resize=zoom.resize, pad=False) if size else None
         self.look = Look(split, tasks)
 
     def __call__(self, item: Any) -> tuple[Sample, Seen]:
@@ -140,6 +150,12 @@ class _Stored:
         require_sound(sample, self.tasks)
         seen = self.look.see(sample)
         return (self.resize(sample) if self.resize else sample), seen
+
+    def filled_up(self, values: Tensor) -> Tensor:
+        """An image or a map (..., H, W) with zeros below it and to its right, up to the size that is stored."""
+        if self.size is None:
+            return values
+        return pad(values, (0, self.size[1] - values.shape[-1], 0, self.size[0] - values.shape[-2]))
 
 
 class _Array:

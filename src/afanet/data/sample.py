@@ -120,8 +120,9 @@ class Data:
     """A data set that is ready to train on; `describe` summarises it in one line.
 
     `problems` has a sentence for each fault detected while opening it; any of them prevents training. `warnings` has a
-    sentence for everything the user should know that does not prevent training. `remedies` has, by task, what the user
-    can declare if its labels look wrong, as the end of a sentence. With `shares`, the training samples
+    sentence for everything the user should know that does not prevent training, and `notes` one for what training does
+    otherwise because of the data. `remedies` has, by task, what the user can declare if its labels look wrong, as the
+    end of a sentence. With `shares`, the training samples
     are consecutive blocks, each a pair of its length and its share, and samples are drawn from the blocks with
     replacement instead of once an epoch.
     """
@@ -133,6 +134,7 @@ class Data:
     validation: Split | None = None
     problems: Sequence[str] = ()
     warnings: Sequence[str] = ()
+    notes: Sequence[str] = ()
     shares: Sequence[tuple[int, float]] | None = None
     remedies: Mapping[str, str] = field(default_factory=dict)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,11 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
+from afanet.data.augment import COLOUR, Augment
+from afanet.data.padding import Framed
+from afanet.data.sample import Sample
+from afanet.framing import Box, Resize, framing
+from afanet.tasks import Task
 from afanet.tasks.depth.target import DepthMap as DepthMap
 from afanet.tasks.maps import Map
 from afanet.tasks.normals.target import NormalMap as NormalMap
@@ -24,10 +30,30 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Flip(v2.RandomHorizontalFlip):
     """Mirror everything left to right, with probability `p`; the values of maps, such as normals, are mirrored too.
 
+    In a mirrored sample the labels of `tasks` that have a `swap` exchange their sides.
+
     >>> right = NormalMap(torch.tensor([1.0, 0.0, 0.0])[:, None, None])
     >>> Flip(p=1)(right).flatten().tolist()
     [-1.0, 0.0, 0.0]
     """
+
+    def __init__(self, p: float = 0.5, tasks: Mapping[str, Task] | None = None):
+        super().__init__(p)
+        self.swapping = {name: task for name, task in (tasks or {}).items() if task.swap}
+
+    def forward(self, *inputs: Any) -> Any:
+        if not self.swapping:
+            return super().forward(*inputs)
+        [sample] = inputs
+        if torch.rand(1) >= self.p:
+            return sample
+        mirrored = Flip(p=1)(sample)
+        for name, task in self.swapping.items():
+            if (target := mirrored["targets"].get(name)) is not None:
+                swapped = task.swapped(target.as_subclass(Tensor))
+                is_map = isinstance(target, tv_tensors.TVTensor)
+                mirrored["targets"][name] = tv_tensors.wrap(swapped, like=target) if is_map else swapped
+        return mirrored
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         flipped = super().transform(inpt, params)
@@ -37,50 +63,85 @@ class Flip(v2.RandomHorizontalFlip):
 class Zoom(v2.Transform):
     """Cut a random window with the image's proportions and resize it to `size`: one resize for scale and crop.
 
-    The scale s is uniform in [1, `most`], the window 1/s as high and as wide as the image and anywhere in it.
-    What appears s times as large is s times as near: depth is divided by s, so that surfaces keep their width and
-    lose depth, and a normal (x, y, z) becomes (x, y, s z), at unit length again. Maps take the nearest source pixel, so
-    no value is interpolated across an edge or a hole; the image is bilinear, antialiased.
+    The scale s is uniform in [1, `most`], the window 1/s as high and as wide as the image and `anywhere` in it, or in
+    its middle. What appears s times as large is s times as near: depth is divided by s, so that surfaces keep their
+    width and lose depth, and a normal (x, y, z) becomes (x, y, s z), at unit length again. Maps take the nearest source
+    pixel, so no value is interpolated across an edge or a hole; the image is bilinear, antialiased.
     With `most=1` it is a plain resize of the whole image.
+
+    `resize` says how images of other proportions fit, see `framing`. A letterboxed image has ImageNet's mean around it,
+    and maps have 0 there, which `Framed` makes unlabelled; with `pad=False` there is nothing around, and the size is
+    that of the image alone.
 
     >>> depth = DepthMap(torch.full((1, 8, 8), 3.0))
     >>> near = Zoom((4, 4), most=2.0)(depth)
     >>> near.shape, bool(1.5 <= near.min() == near.max() <= 3.0)
     (torch.Size([1, 4, 4]), True)
+    >>> Zoom((4, 4), resize="letterbox")(DepthMap(torch.full((1, 8, 4), 3.0)))[0, 0].tolist()
+    [0.0, 3.0, 3.0, 0.0]
     """
 
-    def __init__(self, size: tuple[int, int], most: float = 1.0):
+    def __init__(
+        self,
+        size: tuple[int, int],
+        most: float = 1.0,
+        *,
+        anywhere: bool = True,
+        resize: Resize = "stretch",
+        pad: bool = True,
+    ):
         super().__init__()
         self.size = size
         self.most = most
+        self.anywhere = anywhere
+        self.resize: Resize = resize
+        self.pad = pad
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         height, width = F.get_size(next(x for x in flat_inputs if isinstance(x, tv_tensors.TVTensor)))
+        frame = framing((height, width), self.size, self.resize)
+        seen = frame.seen
         scale, down, across = torch.rand(3).tolist()
+        if not self.anywhere:
+            down = across = 0.5
         scale = 1 + (self.most - 1) * scale
-        rows, columns = max(1, round(height / scale)), max(1, round(width / scale))
+        rows, columns = max(1, round(seen.height / scale)), max(1, round(seen.width / scale))
         return {
-            "window": (
-                round(down * (height - rows)),
-                round(across * (width - columns)),
+            "window": Box(
+                seen.top + round(down * (seen.height - rows)),
+                seen.left + round(across * (seen.width - columns)),
                 rows,
                 columns,
             ),
-            "scale": math.sqrt(height / rows * width / columns),  # of the window as rounded to pixels
+            "filled": frame.filled,
+            "scale": math.sqrt(seen.height / rows * seen.width / columns),  # of the window as rounded to pixels
         }
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        top, left, rows, columns = params["window"]
+        window, filled = params["window"], params["filled"]
         if isinstance(inpt, tv_tensors.Mask):
             # torchvision's mask kernel takes the pixel at a cell's corner; the image is sampled at its centre.
-            nearest = inpt[..., _centres(top, rows, self.size[0])[:, None], _centres(left, columns, self.size[1])]
+            rows = _centres(window.top, window.height, filled.height)
+            nearest = inpt[..., rows[:, None], _centres(window.left, window.width, filled.width)]
             nearest = tv_tensors.wrap(nearest, like=inpt)
-            return nearest.nearer(params["scale"]) if isinstance(nearest, Map) else nearest
+            nearest = nearest.nearer(params["scale"]) if isinstance(nearest, Map) else nearest
+            return self._padded(nearest, filled, nearest.new_zeros(1))
         if isinstance(inpt, tv_tensors.Image):
-            if (rows, columns) == self.size == F.get_size(inpt):
-                return inpt
-            return F.resized_crop(inpt, top, left, rows, columns, list(self.size), antialias=True)
+            size = (filled.height, filled.width)
+            if not (window.height, window.width) == size == F.get_size(inpt):
+                inpt = F.resized_crop(
+                    inpt, window.top, window.left, window.height, window.width, list(size), antialias=True
+                )
+            mean = torch.tensor(IMAGENET_MEAN)[:, None, None]
+            return self._padded(inpt, filled, mean if inpt.is_floating_point() else (255 * mean).round())
         return inpt
+
+    def _padded(self, values: Any, filled: Box, around: Tensor) -> Any:
+        if not self.pad or (filled.height, filled.width) == self.size:
+            return values
+        padded = values.new_empty((*values.shape[:-2], *self.size)).copy_(around.expand(*values.shape[:-2], 1, 1))
+        padded[..., *filled.slices] = values
+        return tv_tensors.wrap(padded, like=values)
 
 
 def _centres(start: int, length: int, count: int) -> Tensor:
@@ -93,42 +154,46 @@ def _normalise() -> list[v2.Transform]:
     return [v2.ToDtype(dtypes, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
 
 
-def training(size: tuple[int, int], *, zoom: float, augment: bool = True) -> v2.Compose:
+def training(size: tuple[int, int], *, zoom: float, augment: bool | Augment = True) -> v2.Compose:
     """Scale up to `zoom` and crop to `size`, flip, mild changes of light and colour, ImageNet normalisation.
 
-    All random numbers are from torch's generator. Without `augment` it is `evaluation(size)`.
+    `augment` switches each of these, see `Augment`. All random numbers are from torch's generator. Without `augment` it
+    is `evaluation(size)`.
     """
     if not augment:
         return evaluation(size)
+    switches = augment if isinstance(augment, Augment) else Augment()
+    colour = COLOUR if switches.colour is None else switches.colour
     return v2.Compose(
         [
-            Zoom(size, zoom),
-            Flip(),
-            v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
+            Zoom(size, zoom if switches.zoom is None else switches.zoom, anywhere=switches.crop),
+            *([Flip()] if switches.mirror else []),
+            *([v2.ColorJitter(brightness=colour, contrast=colour, saturation=colour)] if colour else []),
             *_normalise(),
         ]
     )
 
 
-def evaluation(size: tuple[int, int]) -> v2.Compose:
-    """Resize to `size`, never cropped, and normalise: ground truth is scored at `size`, resized to it by nearest.
+def evaluation(size: tuple[int, int], resize: Resize = "stretch") -> v2.Compose:
+    """Resize to `size` and normalise: ground truth is scored at `size`, resized to it by nearest.
 
     >>> image = tv_tensors.Image(torch.zeros(3, 8, 12, dtype=torch.uint8))
     >>> evaluation((4, 6))(image).shape
     torch.Size([3, 4, 6])
     """
-    return v2.Compose([Zoom(size), *_normalise()])
+    return v2.Compose([Zoom(size, resize=resize), *_normalise()])
 
 
-def as_input(photo: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
+def as_input(photo: NDArray[np.uint8], size: tuple[int, int], resize: Resize = "stretch") -> Tensor:
     """A photo (H, W, 3) of any size as a network's input in evaluation: resized and normalised, float32 (3, *size).
 
     >>> as_input(np.zeros((8, 12, 3), np.uint8), (4, 6)).shape
     torch.Size([3, 4, 6])
     """
     pixels = torch.from_numpy(np.require(photo, requirements="W")).permute(2, 0, 1)
-    sample = {"image": tv_tensors.Image(pixels), "targets": {}, "id": ""}
-    image: Tensor = evaluation(size)(sample)["image"].as_subclass(Tensor)
+    sample: Sample = {"image": tv_tensors.Image(pixels), "targets": {}, "id": ""}
+    steps = evaluation(size, resize)
+    image: Tensor = (Framed(steps, {}) if resize == "letterbox" else steps)(sample)["image"].as_subclass(Tensor)
     return image
 
 

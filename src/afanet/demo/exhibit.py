@@ -16,6 +16,7 @@ from torch import Tensor
 from afanet.data import Data
 from afanet.data.transforms import as_input, denormalise
 from afanet.errors import InputError
+from afanet.framing import Framing, framing
 from afanet.fusion import cut_connection
 from afanet.fusion.inspect import fusion_layers, lacking
 from afanet.inspection.connections import Gates, Readings, reading
@@ -70,8 +71,12 @@ class Exhibit:
         """A test image as a PNG, at the size the network sees; raises `InputError` for a number beyond the last."""
         if self.data is None or not 0 <= number < self.samples:
             raise InputError(f"there is no sample {number}: there are {self.samples}, counted from 0")
-        index = spread_over(len(self.data.test), SAMPLES)[number]
-        return png(denormalise(self.data.test[index]["image"]))
+        index, split = spread_over(len(self.data.test), SAMPLES)[number], self.data.test
+        picture, resize = denormalise(split[index]["image"]), self.run.recipe.data.resize
+        if resize == "letterbox":  # without what is around it, so that it is padded to the same bits again
+            height, width = split.read(split.items[index])["image"].shape[-2:]
+            picture = picture[framing((height, width), self.run.recipe.data.size, resize).filled.slices]
+        return png(np.ascontiguousarray(picture))
 
     def answer(self, photo: NDArray[np.uint8], to: int = 0, source: int = 0, layers: int = 0) -> dict[str, Any]:
         """Each task's prediction for a photo (H, W, 3), and what each takes from the others at layers where tasks meet.
@@ -81,41 +86,49 @@ class Exhibit:
         """
         if not 0 <= layers <= len(self.layers):
             raise InputError(f"{layers} layers were to be cut, and tasks meet at {len(self.layers)}")
-        image = as_input(photo, self.run.recipe.data.size)[None]
-        answer: dict[str, Any] = {"size": photo.shape[:2]}
+        data = self.run.recipe.data
+        frame = framing((photo.shape[0], photo.shape[1]), data.size, data.resize)
+        image = as_input(photo, data.size, data.resize)[None]
+        answer: dict[str, Any] = {"size": photo.shape[:2], "seen": _fractions(frame)}
         network = self.predictor.network
         with self._lock:
             if not self.layers:
-                return answer | {"tasks": self._show(self._logits(image)), "taken": [], "shares": []}
+                return answer | {"tasks": self._show(frame, self._logits(image, frame)), "taken": [], "shares": []}
             with reading(network) as read:
-                whole = self._logits(image)
-            answer |= self._connections(*read(), image[0])
+                whole = self._logits(image, frame)
+            answer |= self._connections(*read(), image[0], frame)
             if not layers:
-                return answer | {"tasks": self._show(whole)}
+                return answer | {"tasks": self._show(frame, whole)}
             with ExitStack() as cuts:
                 for layer in self.layers[-layers:]:
                     cuts.enter_context(cut_connection(network, layer, to, source))
-                cut = self._logits(image)
-        return answer | {"tasks": self._show(cut, whole)}
+                cut = self._logits(image, frame)
+        return answer | {"tasks": self._show(frame, cut, whole)}
 
-    def _logits(self, image: Tensor) -> dict[str, Tensor]:
-        return {name: logits.float().cpu() for name, logits in self.predictor.answer(image).items()}
+    def _logits(self, image: Tensor, frame: Framing) -> dict[str, Tensor]:
+        """What the network says of an image, without the padding around it."""
+        logits = {name: logits.float().cpu() for name, logits in self.predictor.answer(image).items()}
+        dense = {name for name, task in self.predictor.tasks.items() if isinstance(task, DenseTask)}
+        return {name: values[..., *frame.filled.slices] if name in dense else values for name, values in logits.items()}
 
-    def _show(self, logits: Mapping[str, Tensor], whole: Mapping[str, Tensor] | None = None) -> list[dict[str, Any]]:
+    def _show(
+        self, frame: Framing, logits: Mapping[str, Tensor], whole: Mapping[str, Tensor] | None = None
+    ) -> list[dict[str, Any]]:
         return [
-            _shown(task, logits[name]) | ({"changed": task.change(whole[name], logits[name])} if whole else {})
+            _shown(task, logits[name], frame) | ({"changed": task.change(whole[name], logits[name])} if whole else {})
             for name, task in self.predictor.tasks.items()
         ]
 
-    def _connections(self, gates: Gates, readings: Readings, image: Tensor) -> dict[str, Any]:
+    def _connections(self, gates: Gates, readings: Readings, image: Tensor, frame: Framing) -> dict[str, Any]:
         names = list(self.predictor.tasks)
         photo = denormalise(image)
+
+        def draw(kept: Tensor) -> str:
+            drawn = frame.on_photo(overlay(photo, 1 - kept.numpy()).transpose(2, 0, 1), absent=0)
+            return as_url(drawn.transpose(1, 2, 0), "JPEG", 512)
+
         taken = [
-            {
-                "layer": layer,
-                "to": name,
-                "picture": as_url(overlay(photo, 1 - kinds["spatial"][0, number, number, 0].numpy()), "JPEG", 512),
-            }
+            {"layer": layer, "to": name, "picture": draw(kinds["spatial"][0, number, number, 0])}
             for layer, kinds in gates.items()
             if "spatial" in kinds
             for number, name in enumerate(names)
@@ -148,9 +161,18 @@ def _hex(colour: NDArray[np.uint8]) -> str:
     return "#" + bytes(colour.tolist()).hex()
 
 
-def _shown(task: Task, logits: Tensor) -> dict[str, Any]:
+def _fractions(frame: Framing) -> list[float]:
+    """Top, left, height and width of what the network sees of a photo, of the whole height and width."""
+    (height, width), seen = frame.photo, frame.seen
+    return [seen.top / height, seen.left / width, seen.height / height, seen.width / width]
+
+
+def _shown(task: Task, logits: Tensor, frame: Framing) -> dict[str, Any]:
     value = task.predict(logits)[0]
     if isinstance(task, DenseTask):
+        if (frame.seen.height, frame.seen.width) != frame.photo:
+            absent = task.unlabelled((1, 1)).flatten()[0].item()
+            value = torch.from_numpy(frame.on_photo(value.numpy(), absent))
         height, width = value.shape[-2:]
         drawn = base64.b64encode(png(task.picture(value))).decode()
         shown: dict[str, Any] = {"name": task.name, "picture": f"data:image/png;base64,{drawn}"}

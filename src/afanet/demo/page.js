@@ -177,8 +177,10 @@ function point() {
     [mark.style.left, mark.style.top] = at.map(value => `${100 * value}%`);
     target.append(mark);
   }
+  const [top, left, height, width] = shown.seen, [x, y] = [at[0] - left, at[1] - top];
   const words = shown.tasks.flatMap((task, number) => task.values ? [read(task, about.tasks[number])] : []);
-  cursor.textContent = words.join(" · ");
+  const inside = x >= 0 && x < width && y >= 0 && y < height;
+  cursor.textContent = inside ? words.join(" · ") : "The network does not see this part of the photo.";
 }
 
 byId("file").addEventListener("change", event => {

@@ -9,12 +9,20 @@ from typing import Any
 
 from afanet.data.licences import shows_people
 from afanet.export.check import LIMIT
+from afanet.framing import Resize
 from afanet.outside import short_name
 from afanet.plain_text import in_markdown
 from afanet.runs.run import Run
 from afanet.tasks.kinds import KINDS
 
 OF_PERSONS = {"age", "gender"}
+FITS: dict[Resize, str] = {
+    "stretch": "A photo of other proportions is stretched to the size.",
+    "letterbox": "A photo of other proportions keeps them: it is resized to fit into the middle, with 0 around it, "
+    "after normalisation. Outputs for what is around it mean nothing: cut them off.",
+    "crop": "Of a photo of other proportions the largest part in its middle that has those of the size is cut out and "
+    "resized. The outputs are for that part alone.",
+}
 FACE_RISKS = """## Faces: known risks
 
 - The network sees pixels, not persons. What it calls age is how old a face looks to those who labelled the photos; what
@@ -79,7 +87,7 @@ def _input(facts: Mapping[str, Any]) -> str:
     size = "any size from some 33 pixels on" if facts["dynamic"]["size"] else "this size alone"
     return (
         f"`image`: float32 (B, 3, H, W), RGB of 0 to 1 less {facts['mean']} and divided by {facts['std']}; {batch}. "
-        f"It was scored at {_size(facts['size'])}; the graph takes {size}."
+        f"It was scored at {_size(facts['size'])}; the graph takes {size}. {FITS[facts['resize']]}"
     )
 
 

@@ -19,8 +19,9 @@ FORMAT = 1
 def describe(run: Run, tasks: Mapping[str, Task], traced: Traced) -> dict[str, Any]:
     """The facts that a program needs to use the file, and those that a person should know.
 
-    `tasks` holds each task's meaning in the order of the outputs, `size` the (H, W) at which the run was scored, `mean`
-    and `std` normalise an image of values 0 to 1, `dynamic` says whether the file takes other numbers and sizes of
+    `tasks` holds each task's meaning in the order of the outputs, `size` the (H, W) at which the run was scored,
+    `resize` how photos of other proportions fit it (stretch, letterbox or crop, see `afanet.framing`), `mean` and `std`
+    normalise an image of values 0 to 1, `dynamic` says whether the file takes other numbers and sizes of
     images, `metrics` are the scores on the test split.
     """
     data = run.recipe.data
@@ -29,8 +30,9 @@ def describe(run: Run, tasks: Mapping[str, Task], traced: Traced) -> dict[str, A
         "afanet": __version__,
         "recipe": run.recipe.name,
         "method": short_name(run.recipe.network.method),
-        "tasks": {name: task.meaning for name, task in tasks.items()},
+        "tasks": {name: task.meaning | task.sides for name, task in tasks.items()},
         "size": list(data.size),
+        "resize": data.resize,
         "mean": list(IMAGENET_MEAN),
         "std": list(IMAGENET_STD),
         "dynamic": {"batch": traced.batch, "size": traced.size},

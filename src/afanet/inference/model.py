@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from afanet.framing import Resize
 from afanet.inference.network_input import prepare
 from afanet.photo import Pixels
 
@@ -16,16 +17,20 @@ Estimates = dict[str, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class About:
-    """The meaning of each task's estimates (see `Task.meaning`), and what images must be like: `size` is (H, W)."""
+    """The meaning of each task's estimates (see `Task.meaning`), and what images must be like.
+
+    `size` is (H, W), and `resize` how photos of other proportions fit it, see `framing`.
+    """
 
     tasks: dict[str, dict[str, Any]]
     size: tuple[int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    resize: Resize = "stretch"
 
     def prepare(self, photo: Pixels, size: tuple[int, int]) -> NDArray[np.float32]:
         """A photo (H, W, 3) as the network takes it at `size`, (3, *size); by Pillow unless a subclass has torch."""
-        return prepare(photo, size, self.mean, self.std)
+        return prepare(photo, size, self.mean, self.std, self.resize)
 
 
 class Model(Protocol):

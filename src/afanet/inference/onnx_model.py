@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from afanet.errors import InputError, shown
 from afanet.files import parse_json, require_regular
+from afanet.framing import RESIZES
 from afanet.inference.model import About, Estimates
 from afanet.install import missing_package
 from afanet.limits import MOST_SIDE, MOST_TASKS
@@ -52,7 +53,11 @@ class OnnxModel:
         description = _description(path, text)
         self.path = path
         self.about = About(
-            description["tasks"], tuple(description["size"]), tuple(description["mean"]), tuple(description["std"])
+            description["tasks"],
+            tuple(description["size"]),
+            tuple(description["mean"]),
+            tuple(description["std"]),
+            description.get("resize", "stretch"),  # which files by older versions do not have
         )
         self.any_batch, self.any_size = description["dynamic"]["batch"], description["dynamic"]["size"]
         outputs = {output.name for output in self.session.get_outputs()}
@@ -126,6 +131,8 @@ def _fault(description: Mapping[str, Any]) -> str | None:
     for key, fit in fits.items():
         if not fit(description.get(key)):
             return f"'{key}' is {shown(description.get(key))}"
+    if (resize := description.get("resize", "stretch")) not in RESIZES:
+        return f"'resize' is {shown(resize)}, expected one of: {', '.join(RESIZES)}"
     for name in description["tasks"]:
         if fault := name_fault(name):
             return f"the task {name!r:.80} {fault}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from afanet.errors import InputError, shown
+from afanet.framing import framing
 from afanet.inference.model import Model
 from afanet.inference.views import average, scaled
 from afanet.limits import MOST_PHOTOS, MOST_PIXELS, MOST_SCALES
-from afanet.photo import to_pixels
+from afanet.photo import Pixels, to_pixels
 from afanet.tasks.kinds import read_estimate
 from afanet.tasks.result import Result
 
@@ -28,8 +29,8 @@ class Predictor:
     `afanet export`, which needs ONNX Runtime alone; or a `Model` of your own. With `flip` it averages over the photo
     and its mirror image, with several `scales` over the network's own size times each.
 
-    Raises `InputError` for a source that cannot be used, for scales that are not from 0.1 to 10 or make images of more
-    than 64 million pixels, and for a batch of more than 1024 photos.
+    Raises `InputError` for a source that cannot be used, for `flip` where a task has `mirror: false`, for scales that
+    are not from 0.1 to 10 or make images of more than 64 million pixels, and for a batch of more than 1024 photos.
 
         predictor = afanet.Predictor("runs/rooms-afa-seed0")
         results = predictor("photo.jpg")
@@ -59,6 +60,12 @@ class Predictor:
             raise InputError(
                 f"scale {max(scales):g} makes images of {height}x{width} pixels, expected at most {MOST_PIXELS:,}"
             )
+        sided = [name for name, meaning in self.model.about.tasks.items() if not meaning.get("mirror", True)]
+        if flip and sided:
+            raise InputError(
+                f"flip averages with the mirror image, and task '{sided[0]}' depends on the side (mirror: false): "
+                "leave --flip out"
+            )
         self.flip, self.scales, self.batch_size = flip, tuple(scales), batch_size
 
     def __call__(self, image: Photo) -> dict[str, Result]:
@@ -81,19 +88,21 @@ class Predictor:
         remaining = iter(images)
         while batch := list(islice(remaining, self.batch_size)):
             photos = [to_pixels(image) for image in batch]
-            estimates = average(self.model, photos, self.flip, self.scales)
+            batch_estimates = average(self.model, photos, self.flip, self.scales)
             for index, photo in enumerate(photos):
-                size = (photo.shape[0], photo.shape[1])
-                of_photo = {name: values[index] for name, values in estimates.items()}
-                broken = [name for name, values in of_photo.items() if not np.isfinite(values).all()]
-                yield (
-                    self._fault(broken[0])
-                    if broken
-                    else {
-                        name: read_estimate(name, meaning, of_photo[name], size)
-                        for name, meaning in self.model.about.tasks.items()
-                    }
-                )
+                estimates = {name: values[index] for name, values in batch_estimates.items()}
+                broken = [name for name, values in estimates.items() if not np.isfinite(values).all()]
+                yield self._fault(broken[0]) if broken else self._read(estimates, photo)
+
+    def _read(self, estimates: Mapping[str, NDArray[np.float32]], photo: Pixels) -> dict[str, Result]:
+        """The results for a photo; where the network did not see it, they are absent."""
+        about = self.model.about
+        frame = framing((photo.shape[0], photo.shape[1]), about.size, about.resize)
+        results = {
+            name: read_estimate(name, meaning, estimates[name], (frame.seen.height, frame.seen.width))
+            for name, meaning in about.tasks.items()
+        }
+        return {name: result.within(frame.photo, frame.seen) for name, result in results.items()}
 
     def _fault(self, task: str) -> InputError:
         again = ", and export it again" if self.name.lower().endswith(".onnx") else ""

@@ -23,7 +23,7 @@ class AboutRun(About):
 
     def prepare(self, photo: Pixels, size: tuple[int, int]) -> NDArray[np.float32]:
         """See `About`; by the steps that the network was scored with, to the same bits."""
-        prepared: NDArray[np.float32] = as_input(photo, size).numpy()
+        prepared: NDArray[np.float32] = as_input(photo, size, self.resize).numpy()
         return prepared
 
 
@@ -38,8 +38,9 @@ class RunModel:
             run = replace(run, recipe=run.recipe.model_copy(update={"device": device}))
         self.tasks = run.tasks
         self.loaded = LoadedNetwork(run, self.tasks)
-        meanings = {name: task.meaning for name, task in self.tasks.items()}
-        self.about: About = AboutRun(meanings, run.recipe.data.size, IMAGENET_MEAN, IMAGENET_STD)
+        meanings = {name: task.meaning | task.sides for name, task in self.tasks.items()}
+        data = run.recipe.data
+        self.about: About = AboutRun(meanings, data.size, IMAGENET_MEAN, IMAGENET_STD, data.resize)
 
     def estimate(self, images: NDArray[np.float32]) -> Estimates:
         """See `Model`; raises `InputError` for a size that the network cannot take.

@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afanet.inference.model import Estimates, Model
+from afanet.framing import Box, framing
+from afanet.inference.model import Model
 from afanet.photo import Pixels
 from afanet.tasks.drawing.resize import resize
 from afanet.tasks.kinds import KINDS
+from afanet.tasks.sides import swapped_order
 
 
-def average(model: Model, photos: Sequence[Pixels], flip: bool, scales: Sequence[float]) -> Estimates:
-    """The mean of what the model estimates of photos at each scale, and of their mirror images with `flip`.
+def average(
+    model: Model, photos: Sequence[Pixels], flip: bool, scales: Sequence[float]
+) -> dict[str, list[NDArray[np.float32]]]:
+    """For each photo the mean of what the model estimates of it at each scale, and of its mirror image with `flip`.
 
-    Dense estimates are (B, C, *size) whatever the scales. As in training, a view s times as large shows the
-    scene from s times as near: metres are multiplied by s, and a normal (x, y, z) is (x, y, z / s) at unit length
-    again. A mirror negates x.
+    A dense estimate is (C, H, W), of the part of the network's own size that the photo fills, whatever the scales. As
+    in training, a view s times as large shows the scene from s times as near: metres are multiplied by s, and a
+    normal (x, y, z) is (x, y, z / s) at unit length again. A mirror negates x, and exchanges the sides of classes.
     """
     about = model.about
-    views: dict[str, list[NDArray[np.float32]]] = {name: [] for name in about.tasks}
+    views: dict[str, list[list[NDArray[np.float32]]]] = {name: [[] for _ in photos] for name in about.tasks}
     for scale in scales:
         size = scaled(about.size, scale)
         images = np.stack([about.prepare(photo, size) for photo in photos])
         for mirrored in (False, True) if flip else (False,):
             estimates = model.estimate(np.ascontiguousarray(images[..., ::-1]) if mirrored else images)
             for name, meaning in about.tasks.items():
-                views[name].append(_undo(estimates[name], meaning, about.size, size, mirrored))
-    return {name: np.mean(estimates, axis=0, dtype=np.float32) for name, estimates in views.items()}
+                for photo, estimate, kept in zip(photos, estimates[name], views[name], strict=True):
+                    shape = (photo.shape[0], photo.shape[1])
+                    view, base = (framing(shape, side, about.resize).filled for side in (size, about.size))
+                    kept.append(_undo(estimate, meaning, base, view, mirrored))
+    return {name: [np.mean(kept, axis=0, dtype=np.float32) for kept in of_photos] for name, of_photos in views.items()}
 
 
 def scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
@@ -44,18 +51,19 @@ def scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
 
 
 def _undo(
-    estimate: NDArray[np.float32],
-    meaning: dict[str, Any],
-    base: tuple[int, int],
-    size: tuple[int, int],
-    mirrored: bool,
+    estimate: NDArray[np.float32], meaning: Mapping[str, Any], base: Box, view: Box, mirrored: bool
 ) -> NDArray[np.float32]:
-    if estimate.ndim != 4:
+    """An estimate of a view, whose part `view` the photo fills, as one of the photo at the size of `base`."""
+    if mirrored and (swap := meaning.get("swap")):
+        estimate = estimate[swapped_order(len(estimate), swap)]
+    if estimate.ndim != 3:
         return estimate
     if mirrored:
         estimate = estimate[..., ::-1]
+    estimate = estimate[..., *view.slices]
     scale = 1.0
-    if size != base:
-        scale = math.sqrt(size[0] / base[0] * size[1] / base[1])  # as rounded to pixels
-        estimate = np.stack([[resize(channel, base) for channel in channels] for channels in estimate])
-    return KINDS[meaning["kind"]].result_class.undo(estimate, mirrored, scale)
+    if (size := (base.height, base.width)) != (view.height, view.width):
+        scale = math.sqrt(view.height / base.height * view.width / base.width)  # as rounded to pixels
+        estimate = np.stack([resize(channel, size) for channel in estimate])
+    undone: NDArray[np.float32] = KINDS[meaning["kind"]].result_class.undo(estimate[None], mirrored, scale)[0]
+    return undone

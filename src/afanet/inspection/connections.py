@@ -16,6 +16,7 @@ from afanet.comparison.statistics import Change, bootstrap_changes
 from afanet.data import Batch, Data
 from afanet.data.transforms import as_input
 from afanet.errors import InputError
+from afanet.framing import Resize
 from afanet.fusion import Fusion, cut_connection, record_flow, record_gates
 from afanet.fusion.inspect import fusion_layers, lacking
 from afanet.photo import read_photo
@@ -68,9 +69,9 @@ class Connections:
     lacking: str = ""
 
 
-def read_photos(files: Sequence[Path], size: tuple[int, int]) -> Tensor:
+def read_photos(files: Sequence[Path], size: tuple[int, int], resize: Resize = "stretch") -> Tensor:
     """Images of any size as the network takes them, (B, 3, H, W); raises `InputError` for an unreadable one."""
-    return torch.stack([as_input(read_photo(file), size) for file in files])
+    return torch.stack([as_input(read_photo(file), size, resize) for file in files])
 
 
 @contextmanager

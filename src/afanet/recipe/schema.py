@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from afanet.framing import Resize
 from afanet.limits import MOST_COUNT, MOST_SIDE
 from afanet.names import name_fault
 from afanet.networks.heads import HEADS
@@ -57,6 +58,9 @@ class DataRecipe(Section):
     name: str = Field(description="data set, such as rooms or nyuv2")
     root: AbsolutePath | None = Field(None, description="folder or file that holds the data")
     size: tuple[Side, Side] = Field(description="height and width of the images that are scored, pixels")
+    resize: Resize = Field(
+        "stretch", description="how images of other proportions fit size: stretch, letterbox (padded) or crop (middle)"
+    )
     crop: tuple[Side, Side] | None = Field(
         None, description="height and width of the part of each that training sees, all if not given"
     )

@@ -15,6 +15,7 @@ from afanet.data import Data, open_data
 from afanet.data.cache import config_folder, use_cache
 from afanet.data.checks.grouped import grouped
 from afanet.data.checks.leaks import leaks
+from afanet.data.steps import with_resize
 from afanet.errors import InputError, unknown
 from afanet.limits import MOST_TASKS
 from afanet.networks import create_network
@@ -35,6 +36,7 @@ def open_whole(recipe: Recipe) -> Data:
     """
     require_code(recipe)
     data = open_data(recipe.data.name, recipe.data.root, recipe.data.size, **recipe.data.options)
+    data = with_resize(data, recipe.data.resize)
     problems = [*data.problems, *leaks(data)]
     if problems:
         if len(problems) == 1:

@@ -37,6 +37,7 @@ def distinct(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Name = Annotated[str, BeforeValidator(_name), Field(min_length=1)]
+Swap = dict[Name, Name]  # such as {left: right}
 Names = Annotated[tuple[Name, ...], Field(min_length=2), AfterValidator(distinct)]
 
 
@@ -44,11 +45,13 @@ class Column(Declared):
     """The labels of one task in a manifest; its fields are the keys with which a recipe declares the task.
 
     `remark` is a comment for the declaration that `afanet data init` writes. `example` has keys and values for the
-    fields without a default.
+    fields without a default. With `mirror: false`, which every kind has, no image of the data set is mirrored. A kind
+    with names may have a field `swap`, a `Swap` of those that exchange their sides in a mirrored image.
     """
 
     remark: ClassVar[str] = ""
     example: ClassVar[Mapping[str, Any]] = {}
+    mirror: bool = True
 
     @abstractmethod
     def task(self, name: str) -> Task:

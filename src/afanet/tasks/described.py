@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from afanet.errors import InputError
 from afanet.names import name_fault
 from afanet.networks.outputs import Dense, Output, Pooled
+
+if TYPE_CHECKING:
+    from afanet.tasks.task import Task
 
 OUTPUTS: dict[str, type[Dense] | type[Pooled]] = {"dense": Dense, "pooled": Pooled}
 
@@ -49,9 +52,10 @@ class Description:
     meaning: dict[str, Any]  # empty for older runs
 
     @classmethod
-    def of(cls, task: Described) -> Description:
+    def of(cls, task: Task) -> Description:
         """The description of a task."""
-        return cls(task.name, task.output, task.main_metric, dict(task.higher_is_better), dict(task.meaning))
+        meaning = {**task.meaning, **task.sides}
+        return cls(task.name, task.output, task.main_metric, dict(task.higher_is_better), meaning)
 
     def as_json(self) -> dict[str, Any]:
         """What `from_json` takes."""

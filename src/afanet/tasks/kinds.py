@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from afanet.errors import InputError, unknown
 from afanet.outside import is_reference
 from afanet.registry import Registry, imported
+from afanet.tasks.sides import sides_fault
 
 if TYPE_CHECKING:
     from afanet.tasks.column import Column
@@ -106,6 +107,10 @@ def read_task(described: Described) -> Task:
             f"task '{name}' has the output {described.output}, and its meaning needs {task.output}: the run is of "
             "another version"
         )
+    if not meaning.get("mirror", True):
+        task.mirror = False
+    if swap := meaning.get("swap"):
+        task.swap = tuple((one, other) for one, other in swap)
     return task
 
 
@@ -148,4 +153,4 @@ def meaning_fault(meaning: object, referred: bool = False) -> str | None:
         return f"'kind' is {kind!r:.60}, expected one of: {known}"
     if is_reference(kind) and not referred:
         return None
-    return KINDS[kind].result_class.meaning_fault(meaning)
+    return KINDS[kind].result_class.meaning_fault(meaning) or sides_fault(meaning)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from afanet.errors import InputError
 from afanet.files import path_in, to_json, write_whole
+from afanet.framing import Box
 from afanet.tasks.drawing.draw import Pixels, bars, fit, stack, title
 from afanet.tasks.drawing.png import png
 from afanet.tasks.meaning import Check
@@ -66,6 +69,10 @@ class Result(ABC):
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
         """The result from an estimate, for a photo of `size` = (H, W)."""
 
+    def within(self, photo: tuple[int, int], seen: Box) -> Self:
+        """This result of the part `seen` of a photo of (H, W) as one of the photo: absent where the rest of it is."""
+        return self
+
     @abstractmethod
     def picture(self) -> Pixels:
         """The result drawn, (H, W, 3) uint8 RGB: dense ones at the photo's size, without a legend."""
@@ -83,9 +90,30 @@ class Result(ABC):
 
 
 class DenseResult(Result):
-    """A result with a value for every pixel of the photo."""
+    """A result with a value for every pixel of the photo.
+
+    A dataclass with `maps` can be asked about photos that the network does not see as a whole.
+    """
 
     resampling = Image.Resampling.BILINEAR  # of pictures alone
+
+    @property
+    def maps(self) -> Mapping[str, int]:
+        """Its attributes that are arrays (H, W, ...), each with the value that means absent."""
+        return {}
+
+    def within(self, photo: tuple[int, int], seen: Box) -> Self:
+        """See `Result`; raises `InputError` for a kind that does not say what means absent."""
+        if (seen.height, seen.width) == photo:
+            return self
+        if not self.maps:
+            raise InputError(
+                f"task '{self.task}' cannot be absent outside the crop that the network sees: its result, "
+                f"{type(self).__name__}, has no 'maps'; train with data.resize stretch or letterbox"
+            )
+        grown = {name: _grown(getattr(self, name), photo, seen, absent) for name, absent in self.maps.items()}
+        result: Self = dataclasses.replace(cast(Any, self), **grown)
+        return result
 
     @abstractmethod
     def legend(self, width: int) -> Pixels:
@@ -103,6 +131,13 @@ class DenseResult(Result):
 
     def _repr_png_(self) -> bytes:
         return png(self.figure(NOTEBOOK))
+
+
+def _grown(values: NDArray[Any], photo: tuple[int, int], seen: Box, absent: int) -> NDArray[Any]:
+    shape = (*photo, *values.shape[2:])
+    grown = np.full(shape, absent, np.result_type(values.dtype, np.min_scalar_type(absent)))
+    grown[seen.slices] = values
+    return grown
 
 
 class PooledResult(Result):

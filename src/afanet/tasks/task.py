@@ -17,6 +17,7 @@ from afanet.errors import InputError
 from afanet.networks.outputs import Output
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.described import Described
+from afanet.tasks.sides import Pairs, swapped_order
 
 NO_CLASS = -1  # the prediction of a class, or of a label, from outputs that are no numbers
 
@@ -28,6 +29,9 @@ class Task(ABC):
     `higher_is_better` has one entry for every metric, and `main_metric` represents the task where there is room for
     only one metric. `names` are its classes or labels; tasks with numbers as targets have none. `unusable` says in
     words what `no_number` is about.
+
+    An image with a label of it may be mirrored unless `mirror` is false; then the names in each pair of `swap`, which
+    has their numbers, exchange their sides.
     """
 
     kind: str
@@ -37,6 +41,8 @@ class Task(ABC):
     higher_is_better: dict[str, bool]
     names: tuple[str, ...] = ()
     unusable: str = "not finite"
+    mirror: bool = True
+    swap: Pairs = ()
 
     @abstractmethod
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
@@ -77,6 +83,19 @@ class Task(ABC):
         """
         present = [name for name, count in statistics.get("counts", {}).items() if count]
         return f"all its labels are {present[0]}" if len(present) == 1 < len(self.names) else None
+
+    def swapped(self, target: Tensor) -> Tensor:
+        """A target, or a batch of them, with the names of each pair in `swap` in each other's place."""
+        order = torch.tensor(swapped_order(len(self.names), self.swap), dtype=target.dtype, device=target.device)
+        labelled = self.labelled(target)
+        return torch.where(labelled, order[target.long().where(labelled, 0)], target)
+
+    @property
+    def sides(self) -> dict[str, Any]:
+        """`mirror` and `swap` as JSON, where they are not the default: what is kept beside the `meaning`."""
+        return ({} if self.mirror else {"mirror": False}) | (
+            {"swap": [[*pair] for pair in self.swap]} if self.swap else {}
+        )
 
     @abstractmethod
     def predict(self, logits: Tensor) -> Tensor:

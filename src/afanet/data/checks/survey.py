@@ -10,6 +10,8 @@ from afanet.data.checks.findings import label_findings
 from afanet.data.checks.kept import read_kept
 from afanet.data.checks.leaks import leaks
 from afanet.data.checks.look import Look, Seen, SplitSums
+from afanet.data.checks.proportions import proportion_warnings
+from afanet.data.checks.sides import side_warnings
 from afanet.data.checks.twins import twins
 from afanet.data.parallel import in_order
 from afanet.data.sample import Data, Reader, Split
@@ -37,8 +39,8 @@ def survey(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda
 
     Errors: `data.problems`, samples that cannot be read, targets outside their task's range or of another size than
     their image, a person or scene in two splits, a task without a label to train on. Warnings: `data.warnings`, an
-    image that is in two splits (compared by its pixels), classes that a split has no label of, and what is odd about
-    the labels of a task.
+    image that is in two splits (compared by its pixels), classes that a split has no label of, labels that a mirror
+    spoils, images that are stretched, and what is odd about the labels of a task.
 
     >>> from afanet.data import open_data
     >>> result = survey(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1), workers=0)
@@ -115,4 +117,5 @@ def _with_findings(
     errors: Sequence[str] = (),
 ) -> Survey:
     more_errors, warnings = label_findings(data, splits, tasks)
-    return Survey(data.describe, splits, [*errors, *more_errors], [*data.warnings, *warnings, *same])
+    frames = [*side_warnings(data), *proportion_warnings(data, splits)]
+    return Survey(data.describe, splits, [*errors, *more_errors], [*data.warnings, *frames, *warnings, *same])

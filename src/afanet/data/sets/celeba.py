@@ -9,6 +9,7 @@ import torch
 from torchvision import tv_tensors
 from torchvision.datasets import CelebA
 
+from afanet.data.augment import Augmentation
 from afanet.data.data_set import DataSet
 from afanet.data.files import other_layout, require_path
 from afanet.data.sample import Data, Reader, Sample, Size, Split
@@ -30,7 +31,7 @@ EXPECTED = (
 
 
 def open_celeba(
-    root: Path | None = None, size: Size = (218, 178), *, apart: bool = False, augment: bool = True
+    root: Path | None = None, size: Size = (218, 178), *, apart: bool = False, augment: Augmentation = True
 ) -> Data:
     """CelebA with its 40 yes-or-no `attributes` as one task, in its published training, validation and test partitions.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torchvision import tv_tensors
 from torchvision.datasets import Cityscapes
 
+from afanet.data.augment import Augmentation
 from afanet.data.data_set import DataSet
 from afanet.data.files import other_layout, require_path, require_shape
 from afanet.data.sample import Data, Reader, Sample, Size, Split
@@ -34,7 +35,7 @@ BASELINE, FX = 0.209313, 2262.52  # metres and pixels, of most of the camera fil
 CLASSES = tuple(kind.name for kind in Cityscapes.classes if kind.train_id not in (VOID, -1))
 
 
-def open_cityscapes(root: Path | None = None, size: Size = (256, 512), *, augment: bool = True) -> Data:
+def open_cityscapes(root: Path | None = None, size: Size = (256, 512), *, augment: Augmentation = True) -> Data:
     """Cityscapes with `segmentation` into the 19 classes of its benchmark and `depth` in metres, 2975 and 500 images.
 
     The test split here is the published `val`, since the labels of `test` are not public. Depth comes from the

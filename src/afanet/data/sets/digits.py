@@ -16,7 +16,7 @@ from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.transforms import evaluation
 from afanet.errors import InputError
 from afanet.limits import MOST_SAMPLES
-from afanet.tasks import Classification
+from afanet.tasks import Classification, Task
 
 SPLITS = ("train", "test")
 ORIGINALS = {"train": range(1437), "test": range(1437, 1797)}  # four fifths and one, in scikit-learn's order
@@ -49,10 +49,13 @@ def open_digits(
         raise InputError(f"data set 'digits' comes with scikit-learn, found data path '{root}': leave --data out")
     train, test = (Pairs(seed, split) for split in SPLITS)
     classes = [str(digit) for digit in range(10)]
+    tasks: dict[str, Task] = {side: Classification(side, classes) for side in ("left", "right")}
+    for task in tasks.values():
+        task.mirror = False
     return Data(
         train=Split(train, range(train_pairs), evaluation(size)),
         test=Split(test, range(test_pairs), evaluation(size)),
-        tasks={side: Classification(side, classes) for side in ("left", "right")},
+        tasks=tasks,
         describe=f"digits: {train_pairs} training and {test_pairs} test pairs of seed {seed}, from "
         f"{len(train.images)} and {len(test.images)} digits, at {size[0]}x{size[1]}",
     )

@@ -65,6 +65,7 @@ def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[
         remedies={
             name: data.remedies.get(name, "") for data, names in zip(opened, tasks, strict=True) for name in names
         },
+        notes=_numbered(declared, [data.notes for data in opened]),
         shares=[(len(data.train), part.share) for part, data in zip(declared, opened, strict=True)],
     )
 
@@ -102,7 +103,7 @@ def _agreed(parts: Sequence[Mapping[str, Task]]) -> dict[str, Task]:
 
 def _meaning(task: Task) -> dict[str, Any]:
     kept = {key: value for key, value in vars(task).items() if key not in APPEARANCE}
-    return {"kind": type(task).__name__} | kept
+    return {"kind": type(task).__name__, "mirror": task.mirror, "swap": task.swap} | kept
 
 
 def _join(splits: Sequence[Split], tasks: Sequence[Mapping[str, Task]], names: Sequence[str]) -> Split:

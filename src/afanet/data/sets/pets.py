@@ -9,6 +9,7 @@ import torch
 from torchvision import tv_tensors
 from torchvision.datasets import OxfordIIITPet
 
+from afanet.data.augment import Augmentation
 from afanet.data.data_set import DataSet
 from afanet.data.files import other_layout, require_path, require_shape
 from afanet.data.sample import Data, Reader, Sample, Size, Split
@@ -29,7 +30,7 @@ VOID = 255
 TRIMAP = np.array([VOID, 0, 1, VOID], np.uint8)  # 1 pet, 2 background, 3 "not classified"
 
 
-def open_pets(root: Path | None = None, size: Size = (224, 224), *, augment: bool = True) -> Data:
+def open_pets(root: Path | None = None, size: Size = (224, 224), *, augment: Augmentation = True) -> Data:
     """Pets with `breed` (37 classes), `species` (cat, dog) and `segmentation` (pet, background), 3680 and 3669 photos.
 
     One network learns two tasks with a value per photo and one with a value per pixel. The border that the trimaps draw

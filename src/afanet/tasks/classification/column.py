@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
 from afanet.errors import unknown
 from afanet.tasks.classification.task import Classification
-from afanet.tasks.column import Names, ValueColumn
+from afanet.tasks.column import Names, Swap, ValueColumn
 from afanet.tasks.task import Task
 
 
@@ -25,6 +26,7 @@ class ClassificationColumn(ValueColumn):
 
     remark: ClassVar[str] = "the classes are the folders' names"
     classes: Names
+    swap: Swap = Field({})
 
     def task(self, name: str) -> Task:
         return Classification(name, self.classes)

@@ -22,7 +22,10 @@ FARTHEST = 65535  # that 16 bits hold, millimetres
 
 @dataclass(frozen=True, eq=False)
 class DepthMap(DenseResult):
-    """Distance along the camera's axis: `metres` is (H, W) float32; colours reach from 0 to `far` metres."""
+    """Distance along the camera's axis: `metres` is (H, W) float32; colours reach from 0 to `far` metres.
+
+    Where the network did not see the photo, `metres` is 0, and pictures are black.
+    """
 
     task: str
     metres: NDArray[np.float32]
@@ -49,6 +52,11 @@ class DepthMap(DenseResult):
         return cls(task, resize(estimate[0], size), float(meaning["far"]), np.array(meaning["colours"], np.uint8))
 
     @property
+    def maps(self) -> dict[str, int]:
+        """See `DenseResult`."""
+        return {"metres": 0}
+
+    @property
     def unit(self) -> str:
         """m."""
         return "m"
@@ -62,6 +70,7 @@ class DepthMap(DenseResult):
         """The colours of the scale."""
         last = len(self.colours) - 1
         picture: Pixels = self.colours[(self.metres / self.far * (last + 1)).clip(0, last).astype(np.intp)]
+        picture[self.metres == 0] = 0
         return picture
 
     def legend(self, width: int) -> Pixels:
@@ -84,5 +93,6 @@ class DepthMap(DenseResult):
 
     def __repr__(self) -> str:
         height, width = self.metres.shape
-        low, high = self.metres.min(), self.metres.max()
+        seen = self.metres[self.metres > 0]
+        low, high = seen.min(initial=np.inf), self.metres.max()
         return f"DepthMap({self.task}, {height}x{width}: {low:.2f} to {high:.2f} m)"

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from afanet.errors import unknown
-from afanet.tasks.column import Name, ValueColumn, distinct
+from afanet.tasks.column import Name, Swap, ValueColumn, distinct
 from afanet.tasks.multi_label.task import MultiLabel
 from afanet.tasks.task import Task
 
@@ -40,6 +40,7 @@ class MultiLabelColumn(ValueColumn):
     example: ClassVar[Mapping[str, Any]] = {"labels": ["sunny", "wet"]}
 
     labels: Labels
+    swap: Swap = Field({})
 
     def task(self, name: str) -> Task:
         return MultiLabel(name, self.labels)

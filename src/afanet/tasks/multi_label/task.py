@@ -15,6 +15,7 @@ from afanet.tasks.across import ALONE, Across
 from afanet.tasks.described import Described
 from afanet.tasks.multi_label.metrics import UNLABELLED, MultiLabelScores
 from afanet.tasks.scores import TaskScores
+from afanet.tasks.sides import swapped_order
 from afanet.tasks.task import NO_CLASS, PooledTask
 
 
@@ -56,6 +57,10 @@ class MultiLabel(PooledTask):
     def labelled(self, target: Tensor) -> Tensor:
         """Entries that are on or off."""
         return target != UNLABELLED
+
+    def swapped(self, target: Tensor) -> Tensor:
+        """A target with the entries of each pair in `swap` in each other's place."""
+        return target[..., swapped_order(len(self.labels), self.swap)]
 
     def tally(self, target: Tensor) -> Tensor:
         """In how many images each label is on."""

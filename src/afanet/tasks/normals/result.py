@@ -22,7 +22,8 @@ from afanet.tasks.result import DenseResult
 class NormalMap(DenseResult):
     """Unit vectors out of the surface, `vectors` (H, W, 3) float32: x to the right, y up, z towards the camera.
 
-    `directions` are named ones with their `colours`, (len(directions), 3) uint8.
+    `directions` are named ones with their `colours`, (len(directions), 3) uint8. Where the network did not see the
+    photo, vectors are 0, 0, 0, and pictures mid-grey.
     """
 
     task: str
@@ -57,6 +58,11 @@ class NormalMap(DenseResult):
         """Resize (3, h, w) and bring every vector to length 1."""
         vectors = unit(np.stack([resize(part, size) for part in estimate], axis=-1), axis=-1)
         return cls(task, vectors, tuple(meaning["directions"]), np.array(meaning["colours"], np.uint8))
+
+    @property
+    def maps(self) -> dict[str, int]:
+        """See `DenseResult`."""
+        return {"vectors": 0}
 
     def picture(self) -> Pixels:
         """x, y and z from -1 to 1 as 0 to 255 of red, green and blue."""

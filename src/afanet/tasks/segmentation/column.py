@@ -18,7 +18,7 @@ from torchvision import tv_tensors
 
 from afanet.errors import InputError
 from afanet.label_files import palette_colours, read_image
-from afanet.tasks.column import FileColumn, Name, Names
+from afanet.tasks.column import FileColumn, Name, Names, Swap
 from afanet.tasks.segmentation.task import Segmentation
 from afanet.tasks.task import Task
 
@@ -63,6 +63,7 @@ class SegmentationColumn(FileColumn):
     classes: Names = Field(None, validate_default=True)
     void: Id = VOID
     colours: tuple[Colour, ...] | None = None
+    swap: Swap = Field({})
 
     @field_validator("classes", mode="before")
     @classmethod

@@ -25,7 +25,8 @@ class LabelMap(DenseResult):
     """The most probable class of each pixel, and how probable it is.
 
     `labels` is (H, W), uint8, or uint16 where there are more than 256 `classes`; `probability` (H, W) float32, 0 to 1,
-    is that of the class; `colours` is (len(classes), 3) uint8.
+    is that of the class; `colours` is (len(classes), 3) uint8. Where the network did not see the photo, labels
+    are the largest number of their type, and the probability is 0.
     """
 
     task: str
@@ -61,17 +62,23 @@ class LabelMap(DenseResult):
         return cls(task, labels, best, classes, np.array(meaning["colours"], np.uint8))
 
     @property
+    def maps(self) -> dict[str, int]:
+        """See `DenseResult`."""
+        return {"labels": 255 if len(self.classes) <= 255 else 65_535, "probability": 0}
+
+    @property
     def shares(self) -> dict[str, float]:
         """The share of the photo's pixels of each class that occurs, in the classes' order."""
         counts = self._counts() / self.labels.size
         return {name: float(share) for name, share in zip(self.classes, counts, strict=True) if share}
 
     def _counts(self) -> NDArray[np.integer]:
-        return np.bincount(self.labels.ravel(), minlength=len(self.classes))
+        return np.bincount(self.labels.ravel(), minlength=len(self.classes))[: len(self.classes)]
 
     def picture(self) -> Pixels:
-        """The classes' colours."""
-        picture: Pixels = self.colours[self.labels]
+        """The classes' colours, black where the network did not see the photo."""
+        colours = np.concatenate([self.colours, np.zeros((1, 3), np.uint8)])
+        picture: Pixels = colours[np.minimum(self.labels, len(self.classes))]
         return picture
 
     def legend(self, width: int) -> Pixels:
@@ -98,7 +105,10 @@ class LabelMap(DenseResult):
         if len(self.classes) > 256:
             return Image.fromarray(self.picture())
         image = Image.fromarray(self.labels.astype(np.uint8))
-        image.putpalette(self.colours.tobytes())
+        palette = self.colours
+        if (self.labels >= len(self.classes)).any():  # which is 255, here black
+            palette = np.pad(palette, ((0, 256 - len(palette)), (0, 0)))
+        image.putpalette(palette.tobytes())
         return image
 
     def __repr__(self) -> str:

@@ -130,6 +130,51 @@ def test_folders_of_classes_become_labels(tmp_path: Path) -> None:
     assert yaml.safe_load(text)["data"]["root"] == "."
 
 
+@pytest.mark.parametrize(
+    ("folders", "declared", "said"),
+    [
+        (("left", "right"), {"swap": {"left": "right"}}, "swap: in a mirrored image"),
+        (("eye_r", "eye_l", "nose"), {"swap": {"eye_r": "eye_l"}}, "swap: in a mirrored image"),
+        (("Westbound", "eastbound"), {"swap": {"Westbound": "eastbound"}}, "swap: in a mirrored image"),
+        (("port", "starboard"), {"swap": {"port": "starboard"}}, "swap: in a mirrored image"),
+        (("left turn", "straight"), {"mirror": False}, "mirror: false, since"),
+        (("leftover", "bright", "port"), {}, ""),
+    ],
+)
+def test_names_of_sides_are_declared(
+    folders: tuple[str, ...], declared: dict[str, object], said: str, tmp_path: Path
+) -> None:
+    for name in folders:
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            Image.new("RGB", (64, 64)).save(tmp_path / name / f"{number}.png")
+    init_manifest(tmp_path)
+    task = load_recipe(tmp_path / "recipe.yaml").data.options["tasks"]["label"]
+    assert task == {"kind": "classification", "classes": sorted(folders), **({} if not said else declared)} or (
+        set(*task["swap"].items()) == set(*declared["swap"].items())  # type: ignore[attr-defined]
+    )
+    text = (tmp_path / "recipe.yaml").read_text()
+    assert said in text
+    assert ("mirror" in text or "swap" in text) == bool(said)
+    assert "resize:" not in text  # all of one size, and that of the recipe
+
+
+def test_images_of_other_proportions_are_letterboxed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for number in range(4):
+            size = (96, 64) if number else (64, 96)
+            Image.new("RGB", size, (number * 40, 9, len(name))).save(tmp_path / name / f"{number}.png")
+    init_manifest(tmp_path)
+    assert load_recipe(tmp_path / "recipe.yaml").data.resize == "letterbox"
+    assert main(["data", "check", str(tmp_path)]) == 0
+    assert "other proportions" not in capsys.readouterr().out
+    recipe = tmp_path / "recipe.yaml"
+    assert main(["data", "check", str(recipe), "--data.resize", "stretch"]) == 0
+    said = "6 of 8 images have other proportions than data.size, 96x64, such as 64x96, and are stretched to it"
+    assert said in capsys.readouterr().out
+
+
 def test_the_split_is_by_name_alone_and_every_split_has_some(tmp_path: Path) -> None:
     def splits(folder: Path, count: int) -> dict[str, str]:
         for name in ("a", "b"):

@@ -13,13 +13,17 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 from torchvision import tv_tensors
+from torchvision.transforms import v2
 
-from afanet.data import Data, open_data
+from afanet.data import Data, Reader, Split, open_data
 from afanet.data.cache import use_cache
 from afanet.data.prepare import prepare
 from afanet.data.sets.nyuv2.eigen import EigenCrop, inside
+from afanet.data.steps import with_resize
 from afanet.data.transforms import DepthMap, NormalMap, Zoom
 from afanet.errors import InputError
+from afanet.framing import framing
+from afanet.tasks import Depth
 
 
 def whole(height: int, width: int) -> dict[str, Tensor]:
@@ -53,6 +57,25 @@ def test_it_is_the_published_crop_resized_by_nearest(height: int, width: int) ->
     published[45:471, 41:601] = 1
     resized = Zoom((height, width))(tv_tensors.Mask(published))
     assert torch.equal(inside(height, width), resized.as_subclass(Tensor) == 1)
+
+
+@given(size=st.tuples(st.integers(2, 90), st.integers(2, 90)))
+@settings(max_examples=20, deadline=None)
+def test_of_a_letterboxed_frame_it_is_the_same_part(size: tuple[int, int]) -> None:
+    steps = v2.Compose([Zoom(size), EigenCrop()])
+    split = Split(Reader, [0], steps)  # type: ignore[arg-type]
+    data = Data(split, split, {"depth": Depth()}, "one frame")
+    seen = with_resize(data, "letterbox").test.transform(
+        {
+            "image": tv_tensors.Image(torch.zeros(3, 480, 640, dtype=torch.uint8)),
+            "targets": {"depth": DepthMap(torch.ones(1, 480, 640))},
+            "id": "",
+        }
+    )["targets"]["depth"]
+    filled = framing((480, 640), size, "letterbox").filled
+    expected = torch.zeros(size, dtype=torch.bool)
+    expected[filled.slices] = inside(filled.height, filled.width)
+    assert torch.equal(seen[0] > 0, expected)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 from torchvision import tv_tensors
 
+from afanet.data.augment import Augmentation
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.sets.adience.labels import AGES, AgePolicy, Face, Fold, read_folds
 from afanet.data.sets.present import present_items
@@ -32,7 +33,7 @@ def open_adience(
     ages: AgePolicy = "map",
     folder: Literal["aligned", "faces"] | None = None,
     validation: Annotated[float, Field(ge=0, le=0.5)] = 0.0,
-    augment: bool = True,
+    augment: Augmentation = True,
 ) -> Data:
     """Adience with `gender` (f, m) and `age` (eight classes): `fold` is the test set, the other four train.
 

@@ -5,22 +5,31 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from afanet.data.checks.proportions import MOST
 from afanet.data.sets.manifest.folder import FolderContents, read_folder
+from afanet.data.sided_names import pair_names, side_of, unpaired_names
 from afanet.errors import InputError
 from afanet.files import write_all
 from afanet.networks.methods import listed
-from afanet.photo import read_photo
+from afanet.photo import photo_size, read_photo
 from afanet.tasks.kinds import KINDS
 
 MANIFEST, RECIPE = "manifest.csv", "recipe.yaml"
 LONGEST = 256  # side of the images that the recipe trains on, pixels
 STEP = 32  # of both sides
+LOOKED_AT = 1000  # images at least, if there are so many, whose proportions are compared
+LETTERBOX = "  resize: letterbox # images of other proportions keep them, with void around; or stretch, or crop\n"
+SIDES = {
+    "swap": "swap: in a mirrored image these classes exchange their sides",
+    "mirror": "mirror: false, since its name or a class tells of a side: no image is mirrored in training",
+}
 TEMPLATE = """\
 # Written by `afanet data init`: look it over, then `afanet data check` and `afanet train` this file.
 name: {name}
@@ -29,7 +38,7 @@ data:
   name: manifest
   root: . # the folder of this file
   size: [{height}, {width}] # height and width to which images are resized
-  options:
+{resize}  options:
     manifest: {manifest}
     tasks:
 {tasks}
@@ -133,13 +142,14 @@ def _recipe(contents: FolderContents, splits: dict[str, str], folder: Path) -> s
     scale = min(1, LONGEST / max(height, width))
     height, width = (max(STEP, round(side * scale / STEP) * STEP) for side in (height, width))
     tasks = [
-        f"{_remark(column.declared['kind'])}      {name}: {_flow(column.declared)}"
+        f"{_remark(name, column.declared)}      {name}: {_flow(column.declared | sides(name, column.declared))}"
         for name, column in contents.columns.items()
     ]
     return TEMPLATE.format(
         name=_flow(folder.resolve().name or "mine"),
         height=height,
         width=width,
+        resize=LETTERBOX if _uneven([folder / image for image in contents.images], width / height) else "",
         manifest=MANIFEST,
         tasks="\n".join(tasks),
         methods=listed(),
@@ -149,9 +159,37 @@ def _recipe(contents: FolderContents, splits: dict[str, str], folder: Path) -> s
     )
 
 
-def _remark(kind: str) -> str:
-    remark = KINDS[kind].column_class.remark
-    return f"      # {remark}\n" if remark else ""
+def sides(name: str, declared: Mapping[str, Any]) -> dict[str, Any]:
+    """What the declaration of a task says of mirror images, by its own name and those of its classes.
+
+    >>> sides("label", {"kind": "classification", "classes": ["left", "right", "both"]})
+    {'swap': {'left': 'right'}}
+    >>> sides("label", {"kind": "classification", "classes": ["left", "none"]}), sides("depth", {"kind": "depth"})
+    ({'mirror': False}, {})
+    """
+    names = declared.get("classes", declared.get("labels", []))
+    pairs = pair_names(names)
+    if side_of(name) or unpaired_names(names, [other for pair in pairs.items() for other in pair]):
+        return {"mirror": False}
+    return {"swap": pairs} if pairs else {}
+
+
+def _uneven(images: list[Path], ratio: float) -> bool:
+    """Whether the proportions of images differ by more than a tenth, from one another or from `ratio`.
+
+    What cannot be read is for `data check` to say.
+    """
+    ratios = [ratio]
+    for image in images[:: max(1, len(images) // LOOKED_AT)]:
+        with suppress(InputError):
+            height, width = photo_size(image)
+            ratios.append(width / height)
+    return max(ratios) / min(ratios) > MOST
+
+
+def _remark(name: str, declared: Mapping[str, Any]) -> str:
+    remarks = [KINDS[declared["kind"]].column_class.remark, SIDES.get(next(iter(sides(name, declared)), ""), "")]
+    return "".join(f"      # {remark}\n" for remark in remarks if remark)
 
 
 def _flow(value: Any) -> str:

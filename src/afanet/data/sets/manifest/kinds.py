@@ -10,6 +10,7 @@ from afanet.declared import declare
 from afanet.errors import InputError, shown, unknown
 from afanet.tasks.column import Column
 from afanet.tasks.kinds import ALIASES, KINDS
+from afanet.tasks.sides import read_swap, sides_fault
 from afanet.tasks.task import Task
 
 COLUMNS = ("image", "split", "group")
@@ -44,6 +45,12 @@ def _declare_task(name: str, declaration: Any) -> tuple[Column, Task]:
     column = declare(KINDS[kind].column_class, keys, f"{kind} task '{name}'")
     task = column.task(name)
     task.kind = kind
+    if not column.mirror:
+        task.mirror = False
+    if swap := getattr(column, "swap", {}):
+        task.swap = read_swap(name, task.names, swap)
+        if fault := sides_fault(task.meaning | task.sides):
+            raise InputError(f"task '{name}': {fault}")
     return column, task
 
 

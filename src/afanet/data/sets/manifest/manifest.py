@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from afanet.data.augment import Augmentation
 from afanet.data.files import require_path
 from afanet.data.sample import Data, Size, Split
 from afanet.data.sets.manifest.kinds import COLUMNS, declare_tasks
@@ -26,7 +27,7 @@ def open_manifest(
     *,
     tasks: dict[str, Any] | None = None,
     manifest: str = "manifest.csv",
-    augment: bool = True,
+    augment: Augmentation = True,
 ) -> Data:
     """Images in the folder `root` with labels from its file `manifest`, which has a column for each of `tasks`.
 

@@ -27,6 +27,8 @@ class EigenCrop(v2.Transform):
     [[45, 41], [470, 600]]
     """
 
+    of_frame = True  # so that it comes before a letterbox or a crop of the frame
+
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         if not isinstance(inpt, tv_tensors.Mask):
             return inpt

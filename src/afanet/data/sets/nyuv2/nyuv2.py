@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from torch import Tensor
 from torchvision.transforms import v2
 
+from afanet.data.augment import Augmentation
 from afanet.data.files import other_layout, require_path
 from afanet.data.sample import Data, Size, Split
 from afanet.data.sets.nyuv2.axes import turn_between
@@ -53,7 +54,7 @@ def open_nyuv2(
     depth: Literal["filled", "raw"] = "filled",
     normals: bool = False,
     mask: Literal["all", "eigen"] = "all",
-    augment: bool = True,
+    augment: Augmentation = True,
 ) -> Data:
     """NYUv2 with `segmentation`, `depth` in metres and, on request, `normals`.
 

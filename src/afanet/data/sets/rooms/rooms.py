@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torchvision import tv_tensors
 
+from afanet.data.augment import Augmentation
 from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.sets.rooms.furniture import CLASSES, furnish
 from afanet.data.sets.rooms.raycast import render
@@ -28,7 +29,7 @@ def open_rooms(
     train_scenes: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] = 640,
     test_scenes: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] = 128,
     seed: Annotated[int, Field(ge=0)] = 0,
-    augment: bool = True,
+    augment: Augmentation = True,
 ) -> Data:
     """Procedural rooms with `segmentation` into eight classes and `depth` in metres, rendered at `size` = (H, W).
 

@@ -1,0 +1,106 @@
+"""The steps of an open data set's transforms, changed as its tasks and a recipe ask."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from torchvision.transforms import v2
+
+from afanet.data.padding import Framed
+from afanet.data.sample import Data, Split, Transform
+from afanet.data.transforms import Flip, Zoom
+from afanet.errors import InputError, unknown
+from afanet.framing import RESIZES, Resize
+
+
+def with_sides(data: Data) -> Data:
+    """The data with a mirror that exchanges the sides of labels, or without one, as their tasks ask.
+
+    A step that mirrors is left out if a task has `mirror: false`; a note says so. Parts of joined data are left as they
+    are, since each has been opened as a data set of its own.
+    """
+    kept = [name for name, task in data.tasks.items() if not task.mirror]
+    if _parts(data.train.transform) is not None or not (kept or any(task.swap for task in data.tasks.values())):
+        return data
+
+    def change(step: Any) -> list[Any]:
+        if not isinstance(step, v2.RandomHorizontalFlip):
+            return [step]
+        return [] if kept else [Flip(step.p, data.tasks)]
+
+    splits: dict[str, Any] = {}
+    for name, split in data.splits.items():
+        if mirrors(split.transform):
+            steps = [changed for step in split.transform.transforms for changed in change(step)]
+            splits[name] = Split(split.read, split.items, v2.Compose(steps))
+    if not splits or not kept:
+        return replace(data, **splits)
+    listed = " and ".join(f"'{name}'" for name in kept)
+    note = f"images are not mirrored in training, as the declaration of {listed} asks (mirror: false)"
+    return replace(data, **splits, notes=[*data.notes, note])
+
+
+def with_resize(data: Data, resize: Resize) -> Data:
+    """The data with images that fit their size as `resize` says, see `framing`, in every split.
+
+    Raises `InputError` for another `resize`, and for a data set that does not resize its images by `Zoom`.
+
+    >>> from afanet.data import open_data
+    >>> data = with_resize(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1), "letterbox")
+    >>> data.test[0]["image"].shape
+    torch.Size([3, 24, 32])
+    """
+    if resize not in RESIZES:
+        raise unknown("data.resize", str(resize), RESIZES)
+    if resize == "stretch":
+        return data
+
+    def change(transform: Transform) -> Any:
+        parts = _parts(transform)
+        if parts is not None:
+            joined: Any = type(transform)
+            return joined([change(part) for part in parts])
+        if not zooms(transform):
+            raise InputError(
+                f"data.resize is {resize}, and the data set does not resize its images by afanet.data.transforms.Zoom: "
+                "add this step to its transforms, or leave data.resize out"
+            )
+        # Of a frame before it is resized, the rest after that.
+        early = [step for step in transform.transforms if getattr(step, "of_frame", False)]
+        late = [step for step in transform.transforms if step not in early]
+        return v2.Compose([*early, *(_resizing(step, resize) for step in late)])
+
+    splits: dict[str, Any] = {}
+    for name, split in data.splits.items():
+        steps = change(split.transform)
+        framed = Framed(steps, data.tasks) if resize == "letterbox" else steps
+        splits[name] = Split(split.read, split.items, framed)
+    return replace(data, **splits)
+
+
+def zooms(transform: Any) -> list[Zoom]:
+    """The steps that resize, of every part of joined data."""
+    return [step for step in _every_step(transform) if isinstance(step, Zoom)]
+
+
+def mirrors(transform: Any) -> bool:
+    """Whether a step mirrors images, in any part of joined data."""
+    return any(isinstance(step, v2.RandomHorizontalFlip) for step in _every_step(transform))
+
+
+def _every_step(transform: Any) -> list[Any]:
+    parts = _parts(transform)
+    if parts is None:
+        return list(getattr(transform, "transforms", [transform]))
+    return [step for part in parts for step in _every_step(part)]
+
+
+def _parts(transform: Any) -> list[Any] | None:
+    """The transforms of the parts of joined data; None for a data set alone."""
+    parts: list[Any] | None = getattr(getattr(transform, "steps", transform), "parts", None)
+    return parts
+
+
+def _resizing(step: Any, resize: Resize) -> Any:
+    return Zoom(step.size, step.most, anywhere=step.anywhere, resize=resize) if isinstance(step, Zoom) else step
