@@ -28,6 +28,7 @@ from afanet.training.records.loggers import logger_runs, open_loggers
 from afanet.training.records.nonfinite import LossCheck
 from afanet.training.scoring import Scored, score
 from afanet.training.selection import Selection
+from afanet.training.state import load_training
 
 MEASURED_EVERY = 50  # steps between measurements of the gradient's norm
 
@@ -46,8 +47,7 @@ class Loop:
         self.selection = Selection(learner.tasks)
         self.fault: str | None = None  # of the last scores on the validation split
         if saved:
-            learner.load_state(saved["learner"])
-            self.sums.copy_(saved["sums"])
+            load_training(folder.checkpoint, saved, learner, self.sums)
             self.seconds = saved["seconds"]
             self.selection.load_state(saved["selection"])
         self.log = self._open_log(saved.get("loggers", {})) if fabric.is_global_zero else None

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from afanet.training.balancing.memory import recall, remember
+from afanet.errors import InputError, shown
+from afanet.training.balancing.memory import memory_fault, recall, remember
 from afanet.training.balancing.method import Balancing
 
 CPU = torch.device("cpu")
@@ -40,7 +41,17 @@ class Subsets:
         return [(list(tasks), remember(module)) for tasks, module in self.modules.items()]
 
     def load_state(self, state: list[tuple[list[int], list[dict[str, Any]]]], device: torch.device) -> None:
-        """Load `state`; small problems stay on the CPU, everything else goes to `device`."""
+        """Load `state`; small problems stay on the CPU, everything else goes to `device`.
+
+        Raises `InputError` for what is no state of this method; nothing has changed then.
+        """
+        for tasks, memory in state:
+            if not tasks or tasks != sorted(set(tasks)) or not set(tasks) <= set(self.all):
+                raise InputError(f"the state is of the tasks {shown(tasks)}, expected some of {list(self.all)}")
+            with torch.random.fork_rng(devices=[]):
+                fresh = self.row.create(len(tasks), self.options)
+            if fault := memory_fault(fresh, memory, len(tasks)):
+                raise InputError(f"the memory of balancing by '{self.row.name}' cannot be used: {fault}")
         home = CPU if self.row.sees in ("gramian", "unit gramian", "root") else device
         self.modules = {self.all: self.whole}
         for tasks, memory in state:
