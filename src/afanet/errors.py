@@ -40,12 +40,12 @@ def unknown(kind: str, name: str, known: Iterable[str], examples: Sequence[str] 
 
 
 def shown(value: object, most: int = 60) -> str:
-    """`repr(value)` so far as it fits into `most` characters, without what is behind ever being made.
+    """`repr(value)` in one line, so far as it fits into `most` characters, without what is behind ever being made.
 
     >>> shown("a recipe"), shown(list(range(10**6)), 12)
     ("'a recipe'", '[0, 1, 2, 3,')
     """
-    return _Short(most).repr(value)[:most]
+    return " ".join(_Short(most).repr(value).split("\n"))[:most]
 
 
 def raised_at(error: BaseException) -> str:

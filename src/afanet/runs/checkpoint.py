@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,32 +46,73 @@ def load_checkpoint(network: nn.Module, file: Path) -> dict[str, Any]:
     saved = read_checkpoint(file)
     state = {name.removeprefix(PREFIX): tensor for name, tensor in saved["state_dict"].items()}
     expected = network.state_dict()
-    odd = sorted(set(state) ^ set(expected))
-    if odd:
-        where = "only in the checkpoint" if odd[0] in state else "only in the recipe's network"
-        raise InputError(
-            f"{file} is of another network than the recipe.yaml beside it: {len(odd)} tensors are in one of the two "
-            f"alone, such as {odd[0]!r:.120}, {where}"
-        )
-    for name, tensor in expected.items():
-        if state[name].shape != tensor.shape:
-            raise InputError(
-                f"{file} is of another network than the recipe.yaml beside it: '{name}' is {tuple(state[name].shape)}, "
-                f"expected {tuple(tensor.shape)}"
-            )
+    if fault := tensors_fault(state, expected):
+        raise InputError(f"{file} is of another network than the recipe.yaml beside it: {fault}")
     network.load_state_dict(state)
     return dict(saved.get("training", {}))
 
 
 def read_checkpoint(file: Path) -> dict[str, Any]:
     """The contents of a checkpoint, on the CPU; raises `InputError` for no checkpoint and for non-finite weights."""
+    damaged = f"{file} is no checkpoint of a training run, or is damaged"
     try:
-        saved: dict[str, Any] = torch.load(require_regular(file), map_location="cpu", weights_only=True)
-        weights: dict[str, Tensor] = saved["state_dict"]
-        assert all(isinstance(tensor, Tensor) for tensor in weights.values())
-    except InputError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of kinds of tensors that are refused below
+            saved: Any = torch.load(require_regular(file), map_location="cpu", weights_only=True)
+    except (InputError, MemoryError):
         raise
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror or error}") from None
     except Exception:  # torch's reader can raise anything for an arbitrary file
-        raise InputError(f"{file} is no checkpoint of a training run, or is damaged: train anew") from None
+        raise InputError(f"{damaged}: train anew") from None
+    weights = saved.get("state_dict") if isinstance(saved, dict) else None
+    if not isinstance(weights, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in weights.items()
+    ):
+        raise InputError(f"{damaged}: train anew")
+    if odd := [tensor for tensor in _tensors(saved) if not _is_whole(tensor)]:
+        kind = f"{odd[0].device.type} {odd[0].layout}".replace("torch.", "")
+        raise InputError(f"{damaged}: it holds a tensor ({kind}) that no run writes, expected dense ones; train anew")
     require_finite({name.removeprefix(PREFIX): tensor for name, tensor in weights.items()}, file)
-    return saved
+    return dict(saved)
+
+
+def tensors_fault(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str | None:
+    """The first difference between tensors from a checkpoint and those of a network in names, shapes and types.
+
+    >>> tensors_fault({"a": torch.zeros(2)}, {"a": torch.zeros(3)})
+    "'a' is (2,), expected (3,)"
+    """
+    if odd := sorted(set(tensors) ^ set(expected)):
+        where = "only in the checkpoint" if odd[0] in tensors else "only in the recipe's network"
+        return f"{len(odd)} tensors are in one of the two alone, such as {odd[0]!r:.120}, {where}"
+    for name, tensor in expected.items():
+        if tensors[name].shape != tensor.shape:
+            return f"'{name}' is {tuple(tensors[name].shape)}, expected {tuple(tensor.shape)}"
+        if tensors[name].dtype != tensor.dtype:
+            return f"'{name}' is {tensors[name].dtype}, expected {tensor.dtype}"
+    return None
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """Every tensor in nested values, which may hold themselves."""
+    waiting, seen = [value], set()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+
+
+def _is_whole(tensor: Tensor) -> bool:
+    """Whether it is a plain tensor with memory for each of its values."""
+    plain = tensor.layout is torch.strided and tensor.device.type == "cpu"
+    if not plain or tensor.is_quantized or tensor.is_nested:
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()

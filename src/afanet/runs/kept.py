@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from afanet.errors import InputError
+from afanet.errors import InputError, shown
 from afanet.files import read_json
 from afanet.recipe.schema import TaskName
 from afanet.tasks.kinds import meaning_fault
@@ -39,11 +39,13 @@ Output = Annotated[
 ]
 
 
-class _Kept(BaseModel):
+class Kept(BaseModel):
+    """Something that a run keeps: types are strict, and keys of a later version are left alone."""
+
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
-class _Task(_Kept):
+class _Task(Kept):
     """See `Description.as_json`; older runs have no `meaning`."""
 
     output: Output
@@ -52,7 +54,7 @@ class _Task(_Kept):
     meaning: Annotated[dict[str, Any], BeforeValidator(_meaning)] = {}
 
 
-class _Results(_Kept):
+class _Results(Kept):
     """The keys of `metrics.json` and `evaluation.json` that are read; older runs have fewer."""
 
     tasks: Scores
@@ -71,18 +73,18 @@ class _Results(_Kept):
     versions: dict[str, str] = {}
 
 
-class _Load(_Kept):
+class _Load(Kept):
     """Of how many cores other work kept how many busy."""
 
     busy: Annotated[FiniteFloat, Field(ge=0)]
     cores: Annotated[int, Field(ge=1, le=THREADS)]
 
 
-class _Measured(_Kept):
+class _Measured(Kept):
     load: _Load | None = None
 
 
-class _Costs(_Kept):
+class _Costs(Kept):
     """The keys of `costs.json` that are read; older ones have no `load`."""
 
     costs: dict[str, FiniteFloat]
@@ -115,17 +117,17 @@ def check_results(file: Path, results: dict[str, Any]) -> dict[str, Any]:
         ...
     afanet.errors.InputError: metrics.json is not what train wrote: 'tasks' has 'a b', which is no word of ...
     """
-    _check(_Results, file, results)
+    check_kept(_Results, file, results)
     for name, task in results.get("described", {}).items():
         if odd := {task["main_metric"], *task["higher_is_better"]} ^ set(results["tasks"].get(name, {})):
-            raise _not_ours(file, f"of {min(odd)!r:.60} of task '{name}' it has the score or the direction alone")
+            raise not_ours(file, f"of {min(odd)!r:.60} of task '{name}' it has the score or the direction alone")
     return results
 
 
 def read_costs(file: Path) -> dict[str, float]:
     """The costs in `costs.json`, by name; raises `InputError` where it holds anything else."""
     kept = read_kept(file)
-    _check(_Costs, file, kept)
+    check_kept(_Costs, file, kept)
     costs: dict[str, float] = kept["costs"]
     return costs
 
@@ -133,12 +135,13 @@ def read_costs(file: Path) -> dict[str, float]:
 def read_load(file: Path) -> Load | None:
     """How busy the machine was while the costs in `costs.json` were measured; None where that was not kept."""
     kept = read_kept(file)
-    _check(_Costs, file, kept)
+    check_kept(_Costs, file, kept)
     load = kept.get("measured", {}).get("load")
     return Load(load["busy"], load["cores"]) if load else None
 
 
-def _check(model: type[_Kept], file: Path, kept: dict[str, Any]) -> None:
+def check_kept(model: type[Kept], file: Path, kept: dict[str, Any]) -> None:
+    """Raise `InputError` that names the first key of `kept`, read from `file`, with a value that `model` refuses."""
     try:
         model.model_validate(kept)
     except ValidationError as error:
@@ -151,9 +154,10 @@ def _check(model: type[_Kept], file: Path, kept: dict[str, Any]) -> None:
         elif problem["type"] == "missing":
             fault = f"{key!r:.120} is missing"
         else:
-            fault = f"{key!r:.120} is {problem['input']!r:.60}, {expectation}"
-        raise _not_ours(file, fault) from None
+            fault = f"{key!r:.120} is {shown(problem['input'])}, {expectation}"
+        raise not_ours(file, fault) from None
 
 
-def _not_ours(file: Path, fault: str) -> InputError:
+def not_ours(file: Path, fault: str) -> InputError:
+    """An `InputError` for a file of a run that holds what `train` never writes."""
     return InputError(f"{file} is not what train wrote: {fault}; restore it, or remove it")

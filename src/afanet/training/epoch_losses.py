@@ -45,8 +45,12 @@ class EpochLosses:
         """The sums, (2 N + 1,)."""
         return self.sums
 
+    def like(self, state: Tensor) -> Tensor:
+        """A state of the version that kept `state`: older ones had sums of losses and the steps alone, (N + 1,)."""
+        return self.sums[: self.count + 1] if state.shape == (self.count + 1,) else self.sums
+
     def load_state(self, state: Tensor) -> None:
-        """Go on from a `state`; older versions kept sums of losses and the steps, in which no label was missing."""
+        """Go on from a `state`; in that of an older version no label was missing."""
         if len(state) == self.count + 1:
             state = torch.cat([state[:-1], state[-1:].expand(self.count), state[-1:]])
         self.sums.copy_(state)

@@ -27,6 +27,7 @@ from afanet.training.learner import Learner
 from afanet.training.loaders import train_loader
 from afanet.training.loop import Loop, total_steps
 from afanet.training.scoring import score, scored_splits
+from afanet.training.state import check_training
 from afanet.training.versions import git_state, versions
 
 
@@ -38,7 +39,7 @@ def fit(job: Job, folder: RunFolder) -> None:
     recipe, data = job.recipe, job.data
     saved: dict[str, Any] = {}
     if folder.checkpoint.exists():
-        saved = read_checkpoint(folder.checkpoint).get("training", {})
+        saved = check_training(folder.checkpoint, read_checkpoint(folder.checkpoint))
         torch.set_num_threads(saved["threads"])
     cost = {"parameters": parameters(job.network), "flops": flops(job.network, recipe.data.size)}
     with deterministic():

@@ -30,6 +30,7 @@ from afanet.training.records.loggers import logger_runs, open_loggers
 from afanet.training.records.nonfinite import LossCheck
 from afanet.training.scoring import Scored, score
 from afanet.training.selection import Selection
+from afanet.training.state import load_training
 
 MEASURED_EVERY = 50  # steps between measurements of the gradient's norm
 MOST_SKIPPED = 5  # in a row: a bad batch or two happen, more mean that the weights are of no use
@@ -49,8 +50,7 @@ class Loop:
         self.selection = Selection(learner.tasks)
         self.fault: str | None = None  # of the last scores on the validation split
         if saved:
-            learner.load_state(saved["learner"])
-            self.losses.load_state(saved["sums"])
+            load_training(folder.checkpoint, saved, learner, self.losses)
             self.seconds = saved["seconds"]
             self.selection.load_state(saved["selection"])
         self.log = self._open_log(saved.get("loggers", {})) if fabric.is_global_zero else None

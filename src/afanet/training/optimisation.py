@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from afanet.errors import shown
 from afanet.recipe.schema import OptimizerRecipe, ScheduleRecipe
+
+ADAM = ("exp_avg", "exp_avg_sq", "step")  # what Adam learns about a parameter
+SLOTS = {"adam": ADAM, "adamw": ADAM, "sgd": ("momentum_buffer",)}
 
 
 def part_of(name: str) -> str:
@@ -100,6 +105,27 @@ def factor(recipe: ScheduleRecipe, step: int, steps: int, epochs: int) -> float:
         case "constant":
             shape = 1.0
     return max(shape, recipe.floor)
+
+
+def slots_fault(state: Mapping[Any, Any], parameters: Sequence[Tensor], slots: Collection[str]) -> str | None:
+    """Why `state`, by the parameters' numbers, is not what an optimiser with these `slots` learnt about `parameters`.
+
+    >>> slots_fault({0: {"momentum_buffer": torch.zeros(2)}}, [torch.zeros(3)], ["momentum_buffer"])
+    "'momentum_buffer' of parameter 0 is (2,), expected (3,)"
+    """
+    for number, kept in state.items():
+        if number not in range(len(parameters)):
+            return f"it has parameter {shown(number)}, expected {len(parameters)} of them"
+        if not isinstance(kept, dict) or set(kept) not in (set(), set(slots)):
+            return f"it has {shown(kept)} of parameter {number}, expected {', '.join(slots)}"
+        for name, value in kept.items():
+            shape = torch.Size() if name == "step" else parameters[number].shape
+            if not isinstance(value, Tensor) or value.shape != shape or not value.is_floating_point():
+                kind = tuple(value.shape) if isinstance(value, Tensor) and value.shape != shape else shown(value)
+                return f"'{name}' of parameter {number} is {kind}, expected {tuple(shape)}"
+            if value.isnan().any():
+                return f"'{name}' of parameter {number} has values that are no numbers"
+    return None
 
 
 def set_rates(optimizer: Optimizer, scale: float) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
+
+from afanet.errors import shown
+from afanet.training.optimisation import ADAM, slots_fault
 
 _OF_EVERY_MODULE = set(vars(nn.Module()))
 
@@ -61,6 +65,78 @@ def in_float64(memory: Any) -> Any:
         case tuple():
             return tuple(in_float64(value) for value in memory)
     return memory
+
+
+def memory_fault(module: nn.Module, memory: object, count: int) -> str | None:
+    """Why `memory` is none that a new `module`, which balances `count` tasks, could have; None if it may be."""
+    fresh = remember(module)
+    if not isinstance(memory, list) or len(memory) < len(fresh) or any(memory[len(fresh) :]):
+        return f"it is {shown(memory)}, expected {len(fresh)} parts"
+    # In older versions some methods had further modules below, which held nothing.
+    for part, expected, held in zip(module.modules(), fresh, memory, strict=False):
+        if not isinstance(held, dict) or not set(held) <= set(expected):
+            return f"it holds {shown(held)}, expected {', '.join(expected)}"
+        for name, value in expected.items():
+            if name not in held and isinstance(value, Tensor | dict):
+                return f"'{name}' is missing"
+            if name in held and not _may_become(held[name], value, name, part, count):
+                return f"'{name}' is {shown(held[name])}"
+    return None
+
+
+def _may_become(value: Any, fresh: Any, name: str, part: nn.Module, count: int) -> bool:
+    """Whether a module's attribute, which begins as `fresh`, may have come to be `value`."""
+    match fresh:
+        case Tensor():
+            return _are_alike(value, fresh)
+        case {"array": array}:
+            return isinstance(value, dict) and set(value) == {"array"} and _are_alike(value["array"], array)
+        case {"optimizer": _}:
+            return _is_adam(value, part)
+        case None if name.endswith("optimizer"):  # made in the first step
+            return value is None or _is_adam(value, part)
+        case None if name.endswith("key"):  # which TorchJD compares with the next call's
+            items = value if isinstance(value, tuple) else (value,)
+            return all(isinstance(item, int | torch.dtype | None) or item == {"device": None} for item in items)
+        case None | Tensor():
+            return value is None or (isinstance(value, Tensor) and value.shape[:1] in (torch.Size(), (count,)))
+        case list():
+            return isinstance(value, list) and all(_may_become(item, None, "", part, count) for item in value)
+        case bool() | int() | float():
+            return isinstance(value, int | float) and isinstance(value, bool) == isinstance(fresh, bool)
+    return bool(value == fresh)
+
+
+def _are_alike(value: object, fresh: Tensor) -> bool:
+    return (
+        isinstance(value, Tensor)
+        and value.shape == fresh.shape
+        and value.is_floating_point() == fresh.is_floating_point()
+    )
+
+
+def _is_adam(value: Any, part: nn.Module) -> bool:
+    """Whether `value` is what `_plain` makes of an Adam over the module's own parameters."""
+    parameters = list(part.parameters(recurse=False))
+    match value:
+        case {"optimizer": {"state": dict() as state, "param_groups": [dict() as group]}}:
+            known = Adam(parameters).state_dict()["param_groups"][0]
+            return (
+                slots_fault(state, parameters, ADAM) is None
+                and all(
+                    key in group and _is_setting(group[key], known[key])
+                    for key in ("lr", "betas", "eps", "weight_decay")
+                )
+                and group.get("params") == known["params"]
+                and set(group) <= set(known)
+            )
+    return False
+
+
+def _is_setting(value: Any, known: Any) -> bool:
+    if isinstance(known, tuple):
+        return isinstance(value, tuple) and len(value) == len(known) and all(map(_is_setting, value, known))
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 def _attributes(part: nn.Module) -> dict[str, Any]:

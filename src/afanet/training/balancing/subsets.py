@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from afanet.errors import InputError, shown
 from afanet.training.balancing.angles import CPU
-from afanet.training.balancing.memory import in_float64, recall, remember
+from afanet.training.balancing.memory import in_float64, memory_fault, recall, remember
 from afanet.training.balancing.method import Balancing
 
 
@@ -39,8 +40,19 @@ class Subsets:
         return [(list(tasks), remember(module)) for tasks, module in self.modules.items()]
 
     def load_state(self, state: list[tuple[list[int], list[dict[str, Any]]]], device: torch.device) -> None:
-        """Load `state`; small problems stay on the CPU, in float64, everything else goes to `device`."""
+        """Load `state`; small problems stay on the CPU, in float64, everything else goes to `device`.
+
+        Raises `InputError` for what is no state of this method; nothing has changed then.
+        """
         small = self.row.sees in ("angles", "gramian", "unit gramian")
+        state = [(tasks, in_float64(memory) if small else memory) for tasks, memory in state]
+        for tasks, memory in state:
+            if not tasks or tasks != sorted(set(tasks)) or not set(tasks) <= set(self.all):
+                raise InputError(f"the state is of the tasks {shown(tasks)}, expected some of {list(self.all)}")
+            with torch.random.fork_rng(devices=[]):
+                fresh = self.row.create(len(tasks), self.options)
+            if fault := memory_fault(fresh, memory, len(tasks)):
+                raise InputError(f"the memory of balancing by '{self.row.name}' cannot be used: {fault}")
         self.modules = {self.all: self.whole}
         for tasks, memory in state:
-            recall(self[tuple(tasks)], in_float64(memory) if small else memory, CPU if small else device)
+            recall(self[tuple(tasks)], memory, CPU if small else device)

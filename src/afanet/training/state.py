@@ -1,0 +1,120 @@
+"""The state in a checkpoint from which training resumes, checked against the run that is to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, FiniteFloat
+from torch import Tensor
+
+from afanet.errors import InputError
+from afanet.runs.checkpoint import tensors_fault
+from afanet.runs.finite import find_nonfinite
+from afanet.runs.kept import THREADS, Count, Kept, check_kept, not_ours
+from afanet.training.epoch_losses import EpochLosses
+from afanet.training.learner import Learner
+from afanet.training.optimisation import SLOTS, slots_fault
+
+
+class _State(Kept):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+
+class _Optimizer(_State):
+    state: dict[int, dict[str, Tensor]]
+
+
+class _Balancing(_State):
+    name: str
+    last: Tensor
+    seed: int
+    draws: Count
+    methods: list[tuple[list[int], list[dict[str, Any]]]]
+
+
+class _Learner(_State):
+    network: dict[str, Tensor]
+    optimizer: _Optimizer
+    balancing: _Balancing
+    average: dict[str, Tensor] | None
+    guards: dict[str, tuple[Tensor, Tensor]]
+    step: Count
+    skipped: Count
+
+
+class _Selection(_State):
+    first: dict[str, float]
+    best: float
+    epoch: Count
+
+
+class _Training(_State):
+    """The keys of `training` in a checkpoint that are read; older runs have no `loggers`."""
+
+    learner: _Learner
+    sums: Tensor
+    seconds: Annotated[FiniteFloat, Field(ge=0)]
+    selection: _Selection
+    threads: Annotated[int, Field(ge=1, le=THREADS)]
+    loggers: dict[str, str] = Field({})
+
+
+def check_training(file: Path, saved: Mapping[str, Any]) -> dict[str, Any]:
+    """The state from which training resumes, in a checkpoint that was read from `file`.
+
+    Raises `InputError` for a checkpoint of weights alone, such as `best.ckpt`, and for a state with an invalid value.
+    """
+    training = saved.get("training")
+    if training == {}:
+        raise not_ours(file, "it has weights alone, as best.ckpt has, and no state to resume from")
+    if not isinstance(training, dict):
+        raise not_ours(file, "'training' is missing")
+    check_kept(_Training, file, training)
+    return training
+
+
+def load_training(file: Path, saved: Mapping[str, Any], learner: Learner, losses: EpochLosses) -> None:
+    """Load the state of a learner and of an epoch's losses, which `check_training` has checked.
+
+    Raises `InputError` for a state of another network, optimiser or balancing; nothing has changed then.
+    """
+    if fault := _fault(saved, learner, losses):
+        raise not_ours(file, fault)
+    try:
+        learner.load_state(saved["learner"])
+    except InputError as error:
+        raise not_ours(file, str(error)) from None
+    losses.load_state(saved["sums"])
+
+
+def _fault(saved: Mapping[str, Any], learner: Learner, losses: EpochLosses) -> str | None:
+    """Why the state is of another run, in words; None if it is not."""
+    state, fresh = saved["learner"], learner.state()
+    if not state["skipped"] <= state["step"] <= learner.steps:
+        return f"it is of step {state['step']} of {learner.steps}, with {state['skipped']} skipped"
+    if odd := set(saved["selection"]["first"]) - set(learner.tasks):
+        return f"it has scores of '{min(odd):.60}', which is no task here"
+    for part in ("network", "average", "guards"):
+        ours, expected = _by_name(state[part]), _by_name(fresh[part])
+        if fault := tensors_fault(ours, expected):
+            return f"its {part} is of another network: {fault}"
+        if fault := find_nonfinite(ours):
+            return f"its {part} has values that are not finite: {fault}"
+    if fault := tensors_fault({"sums": saved["sums"]}, {"sums": losses.like(saved["sums"])}):
+        return fault
+    slots = state["optimizer"]["state"]
+    if not slots and state["step"] > state["skipped"]:
+        return "its optimiser has learnt nothing"
+    if fault := slots_fault(slots, learner.parameters, SLOTS[learner.recipe.optimizer.name]):
+        return f"its optimiser is of another network: {fault}"
+    return None
+
+
+def _by_name(part: Mapping[str, Any] | None) -> dict[str, Tensor]:
+    """Tensors by name, of the pairs of each guard too; none where there is no such part."""
+    flat: dict[str, Tensor] = {}
+    for name, value in (part or {}).items():
+        flat |= {name: value} if isinstance(value, Tensor) else {f"{name}.acted": value[0], f"{name}.passes": value[1]}
+    return flat
