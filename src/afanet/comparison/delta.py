@@ -41,7 +41,7 @@ NONE = Delta({}, {}, {}, False)
 
 
 def relative_gain(score: float, base: float, higher_is_better: bool) -> float:
-    """The change against `base` in per cent of it; positive is better. No number where the base shows as 0.
+    """The change against `base` in per cent of it; positive is better. No number below 0.0001.
 
     >>> round(relative_gain(0.42, 0.40, True), 6), round(relative_gain(0.42, 0.40, False), 6)
     (5.0, -5.0)
@@ -93,7 +93,7 @@ def _why_out(pairs: Sequence[Pair], gains: Sequence[float], task: str, metric: s
     if without := [seed for seed, ours, theirs in scores if math.isnan(ours) or math.isnan(theirs)]:
         return f"no number in {_seeds(without)}"
     if bare := [seed for (seed, *_), gain in zip(scores, gains, strict=True) if math.isnan(gain)]:
-        return f"single task has 0.0000 in {_seeds(bare)}"
+        return f"single task has less than {UNIT:g} in {_seeds(bare)}"
     return None
 
 

@@ -79,6 +79,7 @@ class _Load(_Kept):
 
 
 class _Measured(_Kept):
+    threads: Annotated[int, Field(ge=1, le=THREADS)] | None = None
     load: _Load | None = None
 
 
@@ -90,10 +91,11 @@ class _Costs(_Kept):
 
 
 class Load(NamedTuple):
-    """How many of a machine's cores other work kept busy while something was measured."""
+    """How many of a machine's cores other work kept busy while something was measured in so many threads."""
 
     busy: float
     cores: int
+    threads: int
 
 
 def read_kept(file: Path) -> dict[str, Any]:
@@ -134,8 +136,9 @@ def read_load(file: Path) -> Load | None:
     """How busy the machine was while the costs in `costs.json` were measured; None where that was not kept."""
     kept = read_kept(file)
     _check(_Costs, file, kept)
-    load = kept.get("measured", {}).get("load")
-    return Load(load["busy"], load["cores"]) if load else None
+    measured = kept.get("measured", {})
+    load = measured.get("load")
+    return Load(load["busy"], load["cores"], measured.get("threads") or load["cores"]) if load else None
 
 
 def _check(model: type[_Kept], file: Path, kept: dict[str, Any]) -> None:
