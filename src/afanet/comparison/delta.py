@@ -112,15 +112,22 @@ def delta_notes(deltas: Mapping[str, Delta]) -> list[str]:
 
     >>> delta_notes({"hard": Delta({}, {"depth abs": "no number in seed 1"}, {"depth rel": "seed 0"}, False)})
     ['delta_m of hard leaves out depth abs (no number in seed 1)',
-     'delta_m of hard has no verdict: ±100 % is the limit of depth rel (seed 0), of which single task has too little']
+     'delta_m of hard has no verdict, since changes beyond ±100 % count as ±100 %: depth rel (seed 0)']
     """
-    alike: dict[tuple[str, str], list[str]] = {}
+    alike: dict[str, list[str]] = {}
     for title, delta in deltas.items():
-        for says, ends, named in (
-            ("leaves out", "", delta.left_out),
-            ("has no verdict: ±100 % is the limit of", ", of which single task has too little", delta.limited),
+        for says, named in (
+            ("leaves out", delta.left_out),
+            ("has no verdict, since changes beyond ±100 % count as ±100 %:", delta.limited),
         ):
             if named:
-                listed = ", ".join(f"{metric} ({reason})" for metric, reason in named.items())
-                alike.setdefault((f"{says} {listed}{ends}", says), []).append(title)
-    return [f"delta_m of {', '.join(titles)} {sentence}" for (sentence, _), titles in alike.items()]
+                alike.setdefault(f"{says} {_list(named)}", []).append(title)
+    return [f"delta_m of {', '.join(titles)} {sentence}" for sentence, titles in alike.items()]
+
+
+def _list(named: Mapping[str, str]) -> str:
+    """The metrics, each reason once."""
+    by_reason: dict[str, list[str]] = {}
+    for metric, reason in named.items():
+        by_reason.setdefault(reason, []).append(metric)
+    return ", ".join(f"{', '.join(metrics)} ({reason})" for reason, metrics in by_reason.items())
