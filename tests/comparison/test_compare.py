@@ -149,8 +149,8 @@ def test_a_task_without_a_score_in_any_run_is_said(finished: Make) -> None:
     comparison = compare_runs([finished(method, 0, nothing) for method in ("single", "afa")], TASKS)
     notes = tables.footnotes(comparison)
     assert any(f"{FIRST} has no score in any run (-): the test split has no label of it" in note for note in notes)
-    metrics = ", ".join(f"{FIRST} {metric} (no number in seed 0)" for metric in TASKS[FIRST].higher_is_better)
-    assert f"delta_m of afa leaves out {metrics}" in notes
+    metrics = ", ".join(f"{FIRST} {metric}" for metric in TASKS[FIRST].higher_is_better)
+    assert f"delta_m of afa leaves out {metrics} (no number in seed 0)" in notes
 
 
 def test_a_mean_of_what_is_no_number_in_one_seed_is_none_and_is_said(finished: Make) -> None:
@@ -179,7 +179,7 @@ def test_delta_m_says_what_it_leaves_out_where_single_task_has_0(finished: Make)
     runs += [finished(method, 0, made_up(0.08)) for method in ("hard", "afa")]
     comparison = compare_runs(runs, TASKS)
     said = [note for note in tables.footnotes(comparison) if note.startswith("delta_m")]
-    assert said == [f"delta_m of hard, afa leaves out {FIRST} accuracy (single task has 0.0000 in seed 0)"]
+    assert said == [f"delta_m of hard, afa leaves out {FIRST} accuracy (single task has less than 0.0001 in seed 0)"]
     assert comparison.rows[1].delta_m["by_metric"].mean == pytest.approx(10)
 
 
@@ -242,7 +242,7 @@ def test_delta_m_has_a_verdict_by_the_same_rules(finished: Make) -> None:
     comparison = compare_runs(runs, TASKS)
     assert comparison.delta_verdict(comparison.rows[1]) == "thin"
     assert comparison.rows[1].delta_m["by_task"].mean == 100  # not 80,000
-    assert any(note.startswith("delta_m of hard has no verdict: ") for note in tables.footnotes(comparison))
+    assert any(note.startswith("delta_m of hard has no verdict, since ") for note in tables.footnotes(comparison))
 
 
 def scored_images(right: float, images: int) -> dict[str, ImageScores]:

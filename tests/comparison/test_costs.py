@@ -66,6 +66,6 @@ def test_the_load_is_that_of_other_work() -> None:
 def test_where_nothing_says_the_load_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("afanet.comparison.load.STAT", tmp_path / "none")
     monkeypatch.setattr(os, "getloadavg", lambda: (3.5, 1.0, 1.0), raising=False)
-    assert machine_load() == (3.5, os.cpu_count() or 1)
+    assert machine_load() == (3.5, os.cpu_count() or 1, os.cpu_count() or 1)
     monkeypatch.delattr(os, "getloadavg")
     assert machine_load() is None

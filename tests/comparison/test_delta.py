@@ -68,10 +68,13 @@ def test_it_cannot_explode_and_every_metric_is_in_it_or_named(values: list[list[
 def test_a_baseline_near_nothing_is_left_out_or_limited_for_all_seeds_and_named() -> None:
     ordinary = np.full((3, len(METRICS)), 0.5)
     ours, theirs = 1.02 * ordinary, ordinary.copy()
-    theirs[1, 0], theirs[0, 1] = 0.00004, 0.001  # depth abs shows as 0.0000 with seed 1; depth rel is tiny with seed 0
+    theirs[1, 0], theirs[0, 1] = 0.00004, 0.001  # next to nothing, and tiny
     ours[2, 2] = math.nan
     delta = total_gain(pairs(ours, theirs), TASKS)
-    assert delta.left_out == {"depth abs": "single task has 0.0000 in seed 1", "depth sq_rel": "no number in seed 2"}
+    assert delta.left_out == {
+        "depth abs": "single task has less than 0.0001 in seed 1",
+        "depth sq_rel": "no number in seed 2",
+    }
     assert delta.limited == {"depth rel": "seed 0"}
     assert not delta.whole
     # of depth eight metrics are left: five errors, the first limited to -100 % with seed 0, and three shares with +2 %
@@ -79,10 +82,9 @@ def test_a_baseline_near_nothing_is_left_out_or_limited_for_all_seeds_and_named(
     expected = [np.mean([first, *lower, 2, 2, 2]) / 2 + 2 / 2 for first in (-100.0, -2.0, -2.0)]
     assert delta.changes["by_task"].mean == pytest.approx(np.mean(expected))
     assert delta_notes({"hard": delta, "afa": delta}) == [
-        "delta_m of hard, afa leaves out depth abs (single task has 0.0000 in seed 1), depth sq_rel (no number in "
-        "seed 2)",
-        "delta_m of hard, afa has no verdict: ±100 % is the limit of depth rel (seed 0), of which single task has too "
-        "little",
+        "delta_m of hard, afa leaves out depth abs (single task has less than 0.0001 in seed 1), depth sq_rel (no "
+        "number in seed 2)",
+        "delta_m of hard, afa has no verdict, since changes beyond ±100 % count as ±100 %: depth rel (seed 0)",
     ]
 
 
@@ -92,7 +94,7 @@ def test_a_task_that_is_left_out_as_a_whole_leaves_no_verdict() -> None:
     delta = total_gain(pairs(theirs + 0.1, theirs), TASKS)
     assert not delta.whole
     assert list(delta.left_out) == [f"age {metric}" for metric in TASKS["age"].higher_is_better]
-    assert delta.left_out["age accuracy"] == "single task has 0.0000 in seeds 0, 1"
+    assert delta.left_out["age accuracy"] == "single task has less than 0.0001 in seeds 0, 1"
 
 
 def test_no_pair_has_no_delta_and_nothing_to_say() -> None:

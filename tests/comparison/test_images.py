@@ -84,3 +84,22 @@ def test_a_metric_that_keeps_more_than_sums_is_refused(monkeypatch: pytest.Monke
     monkeypatch.setattr(task, "metrics", lambda: MetricCollection([SpearmanCorrCoef()]))
     with pytest.raises(InputError, match="more than sums"):
         ImageScores(task)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
+def test_samples_that_are_summed_together_are_those_of_images_drawn_one_by_one(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 5)
+    monkeypatch.setattr("afanet.comparison.images.TOGETHER", 2)
+    predictions, targets = draw(task)
+    scores = ImageScores(task)
+    scores.update(predictions, targets)
+    generator = torch.Generator().manual_seed(0)
+    for sample in range(5):
+        chosen = torch.randint(N, (N,), generator=generator)
+        expected = task.metrics()
+        expected.update(predictions[chosen], targets[chosen])
+        drawn = {name: float(values[sample]) for name, values in scores.draws().items()}
+        whole = {name: float(value) for name, value in expected.compute().items()}
+        assert drawn == pytest.approx(whole, rel=1e-12, nan_ok=True)

@@ -144,7 +144,9 @@ def test_the_load_of_the_machine_is_read_where_it_was_kept(tmp_path: Path) -> No
         file.write_text(json.dumps({"costs": {"step_s": 0.5}} | measured))
         assert read_load(file) is None
     file.write_text(json.dumps({"costs": {}, "measured": {"load": {"busy": 1.5, "cores": 4}}}))
-    assert read_load(file) == (1.5, 4)
+    assert read_load(file) == (1.5, 4, 4)
+    file.write_text(json.dumps({"costs": {}, "measured": {"load": {"busy": 1.5, "cores": 4}, "threads": 2}}))
+    assert read_load(file) == (1.5, 4, 2)
     for load in ({}, {"busy": -1, "cores": 4}, {"busy": 1.0, "cores": 0}, {"busy": "1", "cores": 4}, [1, 2]):
         file.write_text(json.dumps({"costs": {}, "measured": {"load": load}}))
         with pytest.raises(InputError, match=r"costs\.json is not what train wrote: 'measured.load"):

@@ -58,7 +58,7 @@ def measure(recipe: Recipe) -> dict[str, Any]:
     alone = recipe.model_copy(update={"devices": 1, "workers": 0, "two_stage": False, "warm_start": None})
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin, initargs=(trusted(),)) as pool:
         results = pool.submit(_measure, alone).result()
-    results["measured"]["load"] = load and load._asdict()
+    results["measured"]["load"] = load and {"busy": load.busy, "cores": load.cores}
     return results
 
 

@@ -41,7 +41,7 @@ NONE = Delta({}, {}, {}, False)
 
 
 def relative_gain(score: float, base: float, higher_is_better: bool) -> float:
-    """The change against `base` in per cent of it; positive is better. No number where the base shows as 0.
+    """The change against `base` in per cent of it; positive is better. No number below 0.0001.
 
     >>> round(relative_gain(0.42, 0.40, True), 6), round(relative_gain(0.42, 0.40, False), 6)
     (5.0, -5.0)
@@ -93,7 +93,7 @@ def _why_out(pairs: Sequence[Pair], gains: Sequence[float], task: str, metric: s
     if without := [seed for seed, ours, theirs in scores if math.isnan(ours) or math.isnan(theirs)]:
         return f"no number in {_seeds(without)}"
     if bare := [seed for (seed, *_), gain in zip(scores, gains, strict=True) if math.isnan(gain)]:
-        return f"single task has 0.0000 in {_seeds(bare)}"
+        return f"single task has less than {UNIT:g} in {_seeds(bare)}"
     return None
 
 
@@ -112,15 +112,22 @@ def delta_notes(deltas: Mapping[str, Delta]) -> list[str]:
 
     >>> delta_notes({"hard": Delta({}, {"depth abs": "no number in seed 1"}, {"depth rel": "seed 0"}, False)})
     ['delta_m of hard leaves out depth abs (no number in seed 1)',
-     'delta_m of hard has no verdict: ±100 % is the limit of depth rel (seed 0), of which single task has too little']
+     'delta_m of hard has no verdict, since changes beyond ±100 % count as ±100 %: depth rel (seed 0)']
     """
-    alike: dict[tuple[str, str], list[str]] = {}
+    alike: dict[str, list[str]] = {}
     for title, delta in deltas.items():
-        for says, ends, named in (
-            ("leaves out", "", delta.left_out),
-            ("has no verdict: ±100 % is the limit of", ", of which single task has too little", delta.limited),
+        for says, named in (
+            ("leaves out", delta.left_out),
+            ("has no verdict, since changes beyond ±100 % count as ±100 %:", delta.limited),
         ):
             if named:
-                listed = ", ".join(f"{metric} ({reason})" for metric, reason in named.items())
-                alike.setdefault((f"{says} {listed}{ends}", says), []).append(title)
-    return [f"delta_m of {', '.join(titles)} {sentence}" for (sentence, _), titles in alike.items()]
+                alike.setdefault(f"{says} {_list(named)}", []).append(title)
+    return [f"delta_m of {', '.join(titles)} {sentence}" for sentence, titles in alike.items()]
+
+
+def _list(named: Mapping[str, str]) -> str:
+    """The metrics, each reason once."""
+    by_reason: dict[str, list[str]] = {}
+    for metric, reason in named.items():
+        by_reason.setdefault(reason, []).append(metric)
+    return ", ".join(f"{', '.join(metrics)} ({reason})" for reason, metrics in by_reason.items())

@@ -10,30 +10,31 @@ from afanet.runs.kept import Load
 
 STAT = Path("/proc/stat")  # only Linux has it
 SECONDS = 0.5
-FREE = 0.75  # the share of the cores that other work must leave
+FREE = 0.75  # of a core for each thread, which other work must leave
 
 
 def machine_load() -> Load | None:
     """The cores that are busy now, over half a second in which this process waits; None where nothing says it.
 
+    It counts for work that uses all cores.
     Where there is no /proc/stat it is the load of the last minute, in which this process takes part.
     """
     cores = os.cpu_count() or 1
     if not STAT.is_file():
-        return Load(os.getloadavg()[0], cores) if hasattr(os, "getloadavg") else None
+        return Load(os.getloadavg()[0], cores, cores) if hasattr(os, "getloadavg") else None
     before = _ticks()
     time.sleep(SECONDS)
     busy, idle = (now - then for now, then in zip(_ticks(), before, strict=True))
-    return Load(round(cores * busy / max(1, busy + idle), 2), cores)
+    return Load(round(cores * busy / max(1, busy + idle), 2), cores, cores)
 
 
 def is_overloaded(load: Load | None) -> bool:
-    """Whether other work took so much of the machine that times say little: more than a quarter of its cores.
+    """Whether other work left so little that times say little: under three quarters of a core for each thread.
 
-    >>> is_overloaded(Load(0.3, 4)), is_overloaded(Load(1.5, 4)), is_overloaded(None)
+    >>> is_overloaded(Load(0.3, 4, 4)), is_overloaded(Load(1.5, 4, 4)), is_overloaded(Load(40.0, 64, 4))
     (False, True, False)
     """
-    return load is not None and load.busy > (1 - FREE) * load.cores
+    return load is not None and load.cores - load.busy < FREE * min(load.threads, load.cores)
 
 
 def _ticks() -> tuple[int, int]:

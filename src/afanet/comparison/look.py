@@ -9,7 +9,7 @@ from torch import Tensor
 
 from afanet.comparison.images import ImageScores
 from afanet.data import Data
-from afanet.progress import Bar
+from afanet.progress import Bar, say
 from afanet.runs.loaded import TaskPredictor
 from afanet.tasks import DenseTask
 from afanet.training.loaders import scoring_loader
@@ -38,4 +38,7 @@ def look(predictor: TaskPredictor, data: Data) -> Look:
                 if name in dense:
                     binned[name] += dense[name].binned_errors(predictions[name], target)
             bar.advance(len(batch["id"]))
+    for name, task in tasks.items():
+        if fault := scores[name].evidence.fault(task):
+            say(f"warning: in {predictor.run.path} task '{name}' has no scores, because {fault}")
     return Look(scores, binned)

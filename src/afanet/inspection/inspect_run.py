@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from afanet.comparison.gaps import FEW
 from afanet.errors import InputError
 from afanet.fusion.inspect import lacking
 from afanet.inspection.connections import Cut, Gates, Readings, inspect_connections, read_layers
@@ -60,7 +61,8 @@ def inspect_run(run: Run, photos: Tensor | None, limit: int) -> Inspection:
                 return Inspection(tasks, gates, of_photos, of_photos, [], note)
             connections = inspect_connections(predictor, data, limit)
             on = f"{connections.images} of {connections.total} test images"
-            note = f"Shares are means over {on}, on which connections were cut."
+            few = " That is few: other images may give other changes." if connections.images < FEW else ""
+            note = f"Shares are means over {on}, on which connections were cut.{few}"
             note = f"{note if connections.readings or connections.cuts else ''} {connections.lacking}".strip()
             return Inspection(tasks, gates, of_photos, connections.readings, connections.cuts, note)
     assert photos is not None  # without photos the test images were read, or refused

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from afanet.comparison import tables
 from afanet.comparison.compare import ONE_SEED, Comparison, Row
+from afanet.comparison.gaps import FEW
 from afanet.comparison.groups import BASE
 from afanet.comparison.look import Look
 from afanet.errors import InputError
@@ -66,6 +67,7 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
             for title, examined in shown.items()
             if examined.connections
         ],
+        few=FEW,
         base=BASE,
         recipes=[
             (row.title, str(row.group.runs[0].folder.path), dump_recipe(row.group.recipe)) for row in comparison.rows

@@ -81,6 +81,7 @@ class _Load(Kept):
 
 
 class _Measured(Kept):
+    threads: Annotated[int, Field(ge=1, le=THREADS)] | None = None
     load: _Load | None = None
 
 
@@ -92,10 +93,11 @@ class _Costs(Kept):
 
 
 class Load(NamedTuple):
-    """How many of a machine's cores other work kept busy while something was measured."""
+    """How many of a machine's cores other work kept busy while something was measured in so many threads."""
 
     busy: float
     cores: int
+    threads: int
 
 
 def read_kept(file: Path) -> dict[str, Any]:
@@ -136,8 +138,9 @@ def read_load(file: Path) -> Load | None:
     """How busy the machine was while the costs in `costs.json` were measured; None where that was not kept."""
     kept = read_kept(file)
     check_kept(_Costs, file, kept)
-    load = kept.get("measured", {}).get("load")
-    return Load(load["busy"], load["cores"]) if load else None
+    measured = kept.get("measured", {})
+    load = measured.get("load")
+    return Load(load["busy"], load["cores"], measured.get("threads") or load["cores"]) if load else None
 
 
 def check_kept(model: type[Kept], file: Path, kept: dict[str, Any]) -> None:

@@ -139,8 +139,8 @@ class Task(ABC):
         return (prediction == NO_CLASS) if self.names else torch.zeros_like(prediction, dtype=torch.bool)
 
     def occurrences(self, target: Tensor) -> Tensor:
-        """How often that occurs in a batch of targets of which `unscorable` decides, int64 (any number,)."""
-        return torch.zeros(0, dtype=torch.int64, device=target.device)
+        """How often that occurs in a batch of targets of which `unscorable` decides, int64 (one or more,)."""
+        return torch.zeros(1, dtype=torch.int64, device=target.device)
 
     def unscorable(self, occurrences: Sequence[int]) -> str | None:
         """Why scores over a set with these `occurrences` say nothing, such as "only one of 2 classes occurs"."""

@@ -17,6 +17,7 @@ from afanet.tasks.column import FileColumn
 from afanet.tasks.described import Description
 from afanet.tasks.kinds import Kind
 from afanet.tasks.result import PooledResult
+from afanet.tasks.scores import TaskScores
 from afanet.tasks.task import DenseTask, PooledTask, Task
 
 SIZE = (6, 8)  # of the maps that are tried
@@ -85,6 +86,10 @@ def _check_scoring(task: Task, logits: Tensor, others: Tensor) -> None:
     sign = 1 if task.higher_is_better[task.main_metric] else -1
     better = sign * best[task.main_metric] >= sign * worse[task.main_metric]
     _require(better, f"{task.main_metric} is best where the prediction is the truth")
+    broken = TaskScores.of(task)
+    broken.update(target, target, torch.full_like(logits, torch.nan))
+    nothing = all(bool(score.isnan()) for score in broken.read()[0].values())
+    _require(nothing, "no score is a number if an output is none")
     for metric in task.metrics().values():
         reductions: list[Any] = list(metric._reductions.values())
         summed = all(reduce is torch.sum or reduce.__name__ == "dim_zero_sum" for reduce in reductions)
@@ -92,9 +97,9 @@ def _check_scoring(task: Task, logits: Tensor, others: Tensor) -> None:
 
 
 def _scores(task: Task, prediction: Tensor, target: Tensor) -> dict[str, float]:
-    metrics = task.metrics()
-    metrics.update(prediction, target)
-    return {name: float(value) for name, value in metrics.compute().items()}
+    scores = TaskScores.of(task)
+    scores.update(prediction, target)
+    return {name: float(value) for name, value in scores.read()[0].items()}
 
 
 def _check_showing(task: Task, logits: Tensor, others: Tensor) -> None:

@@ -174,6 +174,8 @@ class Loop:
         self._require_learnt(epoch, steps)
         if scored is not None and self.recipe.select == "validation":
             self._select(scored, epoch)
+        elif scored is not None and scored.fault:
+            say(f"warning: after epoch {epoch}, on the validation split, {scored.fault}")
         if self.log and (epoch % self.recipe.pictures_every == 0 or learner.step >= learner.steps):
             for name, picture in self._pictures().items():
                 self.log.picture(name, picture, learner.step)
