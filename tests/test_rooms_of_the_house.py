@@ -23,6 +23,8 @@ BELOW = {
     "limits": set(),
     "names": set(),
     "plain_text": set(),
+    "streams": set(),
+    "terminal": {"streams"},
     "files": {"errors"},
     "paths": {"errors"},
     "outside": {"errors", "files"},
@@ -37,8 +39,8 @@ BELOW = {
     "tasks": PLAIN | {"networks", "declared", "label_files"},
     "data": PLAIN | {"photo", "declared", "label_files", "networks", "tasks"},
     "recipe": PLAIN | {"networks", "yaml_file"},
-    "distributed": PLAIN | {"recipe", "tasks"},
-    "progress": {"distributed"},
+    "distributed": PLAIN | {"streams", "recipe", "tasks"},
+    "progress": {"streams", "terminal", "distributed"},
     "runs": PLAIN | {"networks", "tasks", "data", "recipe", "distributed", "progress"},
     "training": PLAIN | {"fusion", "networks", "tasks", "data", "recipe", "distributed", "progress", "runs"},
     "comparison": PLAIN
@@ -51,6 +53,9 @@ BELOW = {
     "testing": PLAIN | {"declared", "fusion", "networks", "tasks"},
     "cli": PLAIN
     | {
+        "streams",
+        "terminal",
+        "progress",
         "photo",
         "tasks",
         "yaml_file",

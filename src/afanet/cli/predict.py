@@ -8,7 +8,6 @@ import json
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +64,7 @@ def _predict(given: Namespace) -> None:
     if not files:
         raise _unusable(faults)
     from afanet.inference.predictor import Predictor
+    from afanet.progress import Bar
 
     predictor = Predictor(
         given.model, flip=given.flip, scales=given.scales, batch_size=given.batch_size, device=given.device
@@ -72,8 +72,9 @@ def _predict(given: Namespace) -> None:
     lines: list[dict[str, Any]] = []
     rows: list[dict[str, str | float]] = []
     kinds = Counter[str]()
-    with _progress(len(files)) as advance:
-        photos = _read(list(zip(files, unique_names(files), strict=True)), faults, advance)
+    doing = f"predicting on {len(files)} file{'s' if len(files) > 1 else ''}"
+    with Bar(len(files), "predicting", line=doing) as bar:
+        photos = _read(list(zip(files, unique_names(files), strict=True)), faults, bar.advance)
         while batch := list(islice(photos, given.batch_size)):
             answers = predictor.predict([pixels for _, _, pixels in batch])
             for photo, results in zip(batch, answers, strict=True):
@@ -176,15 +177,3 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return stream.getvalue()
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar over the files, if the standard error is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("predicting", total=total)
-        yield lambda: progress.advance(bar)

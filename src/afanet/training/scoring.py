@@ -42,8 +42,8 @@ def score(
     """`{task: {metric: score}}` over all samples of a split, which the processes share out.
 
     A task whose outputs are not finite for some sample has no scores: argmax gives a class even for NaN, and accuracy
-    would count it. `advance` is called after each batch with its number of
-    images. The network is left in eval mode.
+    would count it. `advance` is called after each batch with its number of images in all processes. The network is left
+    in eval mode.
     """
     metrics = {name: task.metrics().to(fabric.device) for name, task in tasks.items()}
     # Read once at the end, so that no batch waits for the device.
@@ -58,7 +58,7 @@ def score(
                 target = batch["targets"][name]
                 seen[name] |= torch.stack([~logits[name].isfinite().all(), task.labelled(target).any()])
                 metrics[name].update(task.predict(logits[name]), target)
-            advance(len(batch["id"]))
+            advance(len(batch["id"]) * fabric.world_size)
         both: Tensor = across(fabric).max(torch.stack(list(seen.values())).float())
         scores, faults = {}, []
         for (name, task), (broken, labelled) in zip(tasks.items(), both.bool().tolist(), strict=True):
