@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Any
 
-from jinja2 import Environment
 from torch import Tensor
 
 from afanet.data import Data, Sample, Split
 from afanet.data.checks.survey import Survey
 from afanet.errors import InputError
 from afanet.report.pictures import as_url
+from afanet.report.template import render
 from afanet.runs.examples import spread_over
 from afanet.tasks import DenseTask, PooledTask, Task
 
@@ -21,10 +20,9 @@ LONGEST = 320  # pixels of a picture's longer side
 
 def survey_page(survey: Survey, data: Data | None = None) -> str:
     """The page: errors, warnings, counts, and a few samples of each split of `data` with their labels drawn."""
-    template = resources.files("afanet.report").joinpath("survey_page.html").read_text(encoding="utf-8")
     gallery = {name: _samples(split, data.tasks) for name, split in data.splits.items()} if data else {}
     tasks = list(next(iter(survey.splits.values()))["tasks"])
-    return Environment(autoescape=True).from_string(template).render(survey=survey, tasks=tasks, gallery=gallery)
+    return render("survey_page.html", survey=survey, tasks=tasks, gallery=gallery)
 
 
 def _samples(split: Split, tasks: dict[str, Task]) -> list[dict[str, Any]]:
