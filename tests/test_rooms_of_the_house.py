@@ -25,6 +25,8 @@ BELOW = {
     "limits": set(),
     "names": set(),
     "plain_text": set(),
+    "streams": set(),
+    "terminal": {"streams"},
     "files": {"errors"},
     "paths": {"errors"},
     "outside": {"errors", "files"},
@@ -41,8 +43,8 @@ BELOW = {
     "tasks": PLAIN | {"framing", "networks", "declared", "label_files"},
     "data": PLAIN | {"photo", "framing", "declared", "label_files", "networks", "tasks"},
     "recipe": PLAIN | {"framing", "networks", "yaml_file"},
-    "distributed": PLAIN | {"recipe", "tasks"},
-    "progress": {"distributed"},
+    "distributed": PLAIN | {"streams", "recipe", "tasks"},
+    "progress": {"streams", "terminal", "distributed"},
     "runs": PLAIN | {"networks", "tasks", "data", "recipe", "distributed", "progress"},
     "training": PLAIN | {"fusion", "networks", "tasks", "data", "recipe", "distributed", "progress", "runs"},
     "comparison": PLAIN
@@ -55,8 +57,11 @@ BELOW = {
     "testing": PLAIN | {"declared", "fusion", "networks", "tasks"},
     "cli": PLAIN
     | {
-        "distributed",
+        "streams",
+        "terminal",
         "install",
+        "distributed",
+        "progress",
         "photo",
         "tasks",
         "yaml_file",

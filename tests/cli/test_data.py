@@ -66,7 +66,10 @@ def test_every_error_is_listed_and_the_status_is_2(
     for name in ("rgb/0001.jpg", "depth_mm/0002.png", "label40/0003.png", "depth_mm/0004.png"):
         assert sum(name in line for line in lines) == 1
         assert name in page.read_text()
-    assert error.strip() == f"afanet: error: {frames} has 4 errors: correct them before you train on it"
+    assert error.splitlines() == [
+        "reading 4 samples",
+        f"afanet: error: {frames} has 4 errors: correct them before you train on it",
+    ]
     assert main(["data", "check", str(frames), "--json"]) == 2
     assert len(json.loads(capsys.readouterr().out)["errors"]) == 4
 

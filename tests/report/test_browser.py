@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,27 @@ def test_it_is_no_wider_than_its_window(name: str, width: int, pages: dict[str, 
     browser.visit(pages[name].as_uri(), width)
     assert browser.script("return innerWidth") == width
     assert browser.overflow() <= 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_table_wider_than_a_phone_shows_that_it_scrolls(scheme: str, pages: dict[str, Path], browser: Any) -> None:
+    browser.visit(pages["report"].as_uri(), 390, scheme, touch=True)
+    table = browser.one(".wide")
+    beyond = browser.script("return arguments[0].scrollWidth - arguments[0].clientWidth", table)
+    assert beyond > 20
+
+    def shades() -> tuple[int, int]:
+        """How far the left and the right edge are from the page's colour, in levels."""
+        picture = np.asarray(Image.open(BytesIO(table.screenshot_as_png)).convert("L"), np.int64)
+        page = {"light": 255, "dark": 24}[scheme]
+        left, right = (int(np.median(np.abs(edge - page))) for edge in (picture[:, 1], picture[:, -2]))
+        return left, right
+
+    left, right = shades()
+    assert (left < 5, right > 40) == (True, True)
+    browser.script("arguments[0].scrollLeft = 1e6", table)
+    left, right = shades()
+    assert (left > 40, right < 5) == (True, True)
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -37,7 +37,7 @@ def test_a_cut_says_for_each_task_which_way_it_went() -> None:
     [[(_, alike)], [(_, gain)]] = shown["rows"][1]["effects"]
     assert (alike, gain) == ("same", "better")  # a smaller error is the better
     assert shown["headings"] == ["if cut: age accuracy ↑", "if cut: depth abs ↓"]
-    assert flow_table(READINGS, cuts, TASKS).row_count == 2
+    assert flow_table(READINGS, cuts, TASKS, 80).row_count == 2
 
 
 def test_many_tasks_show_their_strongest_connections_and_what_changed_clearly() -> None:
@@ -60,5 +60,5 @@ def test_a_task_without_a_label_on_the_images_says_so() -> None:
 
 def test_layers_and_tasks_are_no_markup_on_a_terminal() -> None:
     stream = io.StringIO()
-    Console(file=stream, width=100).print(flow_table({"[/x]": READINGS["stem"]}, [], TASKS))
+    Console(file=stream, width=100).print(flow_table({"[/x]": READINGS["stem"]}, [], TASKS, 100))
     assert "[/x]" in stream.getvalue()

@@ -80,7 +80,7 @@ def test_of_many_tasks_one_figure_is_seen_and_the_others_are_folded(tasks: int, 
         assert len([row for row in rows(seen) if row[1][-1] == "↑"]) == tasks * len(metrics) + 2
         return
     assert rows(seen)[:tasks] == first
-    assert [row[1][:7] for row in rows(seen)[tasks:]] == ["delta_m", "delta_m", "paramet", "GFLOPs "]
+    assert [row[1][:7] for row in rows(seen)[tasks:]] == ["delta_m", "delta_m", "paramet", "FLOPs a"]
     assert [one[: one.index("</summary>")] for one in folded] == [
         f'<summary>{name}: {len(metrics) - 1} more, <span class="better">▲ 1</span>' for name in names
     ]

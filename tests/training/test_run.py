@@ -112,11 +112,10 @@ def test_progress_is_plain_lines_with_losses_and_time_left(
     assert out == ""
     lines = err.splitlines()
     assert lines[0].startswith("rooms: 10 training")
-    assert [line.startswith(f"epoch {index + 1}/2  loss: segmentation ") for index, line in enumerate(lines[1:])] == [
-        True,
-        True,
-    ]
+    for index, line in enumerate(lines[1:3], start=1):
+        assert line.startswith(f"epoch {index}/2  loss: segmentation ")
     assert lines[1].endswith("left)")
+    assert lines[3:] == ["scoring 7 images of the test split"]
 
 
 @pytest.mark.parametrize(

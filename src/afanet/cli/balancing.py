@@ -24,11 +24,12 @@ def _balancing(given: Namespace) -> None:
     if given.names:
         print("\n".join(BALANCINGS))
         return
-    from rich.console import Console
     from rich.table import Table
 
-    table = Table("name", "kind", "what it does", "paper", "options")
+    from afanet.terminal import show
+
+    table = Table("name", "kind", "what it does, and its options", "paper")
     for row in BALANCINGS.values():
         options = ", ".join(f"{key} {value:g}" for key, value in row.options.items())
-        table.add_row(row.name, row.kind, row.sentence, row.paper, options)
-    Console().print(table)
+        table.add_row(row.name, row.kind, f"{row.sentence}\n{options}".rstrip(), row.paper)
+    show(table)

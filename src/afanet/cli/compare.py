@@ -133,8 +133,6 @@ def show_runs(runs: Sequence[Run], page: Path, files: Path | None = None, smalle
 
     `smallest` is the text of `--smallest`.
     """
-    from rich.console import Console
-
     from afanet.comparison import tables
     from afanet.comparison.compare import compare_runs
     from afanet.comparison.groups import group_runs
@@ -142,6 +140,7 @@ def show_runs(runs: Sequence[Run], page: Path, files: Path | None = None, smalle
     from afanet.report.examine import examine
     from afanet.report.page import report_page
     from afanet.runs.setup import open_tasks
+    from afanet.terminal import console, show
 
     groups = group_runs(runs)
     try:
@@ -162,8 +161,7 @@ def show_runs(runs: Sequence[Run], page: Path, files: Path | None = None, smalle
         written |= {files / name: form(comparison) for name, form in tables.FORMS.items()}
     for file, text in written.items():
         write_whole(file, text)
-    console = Console()
-    console.print(tables.terminal_table(comparison, console.width))
+    show(tables.terminal_table(comparison, console().width), keys=2)
     for note in tables.footnotes(comparison):
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{page} shows it all; open it in a browser", markup=False, highlight=False, soft_wrap=True)
+        print(note)
+    print(f"{page} shows it all; open it in a browser")

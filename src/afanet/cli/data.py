@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +16,6 @@ from afanet.limits import cores
 from afanet.paths import IMAGE_FOLDER, require_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from afanet.data import Data
     from afanet.data.checks.survey import Survey
 
@@ -74,15 +71,16 @@ def _check(given: Namespace) -> None:
     if _is_labels_only(given.source):
         return _check_folds(given)
     data = _open(given)
-    from rich.console import Console
-
     from afanet.data.checks.survey import survey
+    from afanet.progress import Bar
     from afanet.report.survey_table import survey_tables
+    from afanet.terminal import show
 
     if given.html:  # fails here if a package is missing, before everything is read
         import afanet.report.survey_page  # noqa: F401
-    with _progress(data, "reading") as advance:
-        result = survey(data, workers=_workers(), advance=advance)
+    total = _samples(data)
+    with Bar(total, "reading", line=f"reading {total} samples") as bar:
+        result = survey(data, workers=_workers(), advance=bar.advance)
     if given.html:
         _write_page(given.html, result, data)
     if given.json:
@@ -90,7 +88,7 @@ def _check(given: Namespace) -> None:
     else:
         print(result.describe)
         for table in survey_tables(result):
-            Console().print(table)
+            show(table)
         _print_findings(result.errors, result.warnings)
     if result.errors:
         raise _errors(given.source, result.errors)
@@ -98,12 +96,11 @@ def _check(given: Namespace) -> None:
 
 def _check_folds(given: Namespace) -> None:
     """Check Adience's fold files without the photos, by their labels."""
-    from rich.console import Console
-
     from afanet.data.sets.adience.adience import odd_age_warnings
     from afanet.data.sets.adience.labels import read_folds
     from afanet.data.sets.adience.report import fold_problems, fold_report, fold_survey
     from afanet.report.folds_table import folds_table
+    from afanet.terminal import show
 
     root = Path(given.source)
     if flags := overrides(given):
@@ -120,7 +117,7 @@ def _check_folds(given: Namespace) -> None:
         plain = {"data": result.describe, "folds": report, "errors": errors, "warnings": warnings}
         print(to_json(plain, indent=2))
     else:
-        Console().print(folds_table(report))
+        show(folds_table(report), keys=2)
         _print_findings(errors, warnings)
     if errors:
         raise _errors(given.source, errors)
@@ -131,11 +128,13 @@ def _prepare(given: Namespace) -> None:
 
     recipe = load_recipe(given.recipe, overrides(given))
     from afanet.data.prepare import abandoned, prepare
+    from afanet.progress import Bar
     from afanet.runs.setup import data_cache, open_whole
 
     data = open_whole(recipe)
-    with _progress(data, "decoding") as advance:
-        cache, new = prepare(data, data_cache(recipe), workers=_workers(), advance=advance)
+    total = _samples(data)
+    with Bar(total, "decoding", line=f"decoding {total} samples, unless they are in the cache") as bar:
+        cache, new = prepare(data, data_cache(recipe), workers=_workers(), advance=bar.advance)
     size = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
     print(f"{cache}: {size / 1e6:.0f} MB, {'written' if new else 'there already'}; training by this recipe reads it")
     for left in abandoned(cache.parent):
@@ -212,13 +211,5 @@ def _workers() -> int:
     return min(8, cores())
 
 
-@contextmanager
-def _progress(data: Data, doing: str) -> Iterator[Callable[[], None]]:
-    """A bar over all samples of `data`, if the standard error is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(doing, total=sum(len(split) for split in data.splits.values()))
-        yield lambda: progress.advance(bar)
+def _samples(data: Data) -> int:
+    return sum(len(split) for split in data.splits.values())

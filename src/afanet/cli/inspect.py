@@ -41,13 +41,12 @@ def _inspect(given: Namespace) -> None:
     if given.limit < 0:
         raise InputError(f"--limit is {given.limit}, expected 0 or more")
     require_present_run(given.run)
-    from rich.console import Console
-
     from afanet.inspection.connections import read_photos
     from afanet.inspection.inspect_run import inspect_run
     from afanet.report.connections import connections, flow_table
     from afanet.report.inspect_page import inspect_page
     from afanet.runs.run import load_run
+    from afanet.terminal import console, show
 
     run = load_run(given.run)
     data = run.recipe.data
@@ -68,8 +67,7 @@ def _inspect(given: Namespace) -> None:
     page = inspect_page(str(given.run), ids, images, inspection)
     write_whole(folder / "inspect.html", page)
     write_whole(folder / "inspect.json", to_json(content, indent=2) + "\n")
-    console = Console()
     if rows:
-        console.print(flow_table(inspection.readings, inspection.cuts, inspection.tasks))
+        show(flow_table(inspection.readings, inspection.cuts, inspection.tasks, console().width), keys=3)
     shown = "shows it on the images" if given.images else "shows it as drawings" if rows else "says so too"
-    console.print(f"{inspection.note} {folder / 'inspect.html'} {shown}", markup=False, highlight=False, soft_wrap=True)
+    print(f"{inspection.note} {folder / 'inspect.html'} {shown}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 from argparse import Action, ArgumentParser, Namespace
@@ -24,6 +25,7 @@ from afanet.distributed.started import is_main_process
 from afanet.errors import InputError, unknown
 from afanet.install import missing_package
 from afanet.outside import short_name
+from afanet.streams import Lenient, standard_streams
 
 if TYPE_CHECKING:
     from afanet.runs.run import Run
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 # The extra of a command that needs more than `train`, which it includes.
 EXTRAS = {"demo": "demo", "export": "export"}
+UNREAD = 141  # the status that a shell gives a program whose reader has left, such as `head`
 NO_MEMORY = ("allocate memory", "out of memory")  # in messages of torch
 
 
@@ -46,8 +49,26 @@ class Parser(ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0, 2 for bad input, 130 when interrupted."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    """Run one command and return its exit status: 0, 2 for bad input, 130 when interrupted, 141 if nobody reads on."""
+    with standard_streams() as output:
+        try:
+            status = _run(list(sys.argv[1:] if arguments is None else arguments))
+        except SystemExit as end:  # of a help text
+            raise SystemExit(_written(output, int(end.code or 0))) from None
+        return _written(output, status)
+
+
+def _written(output: Lenient, status: int) -> int:
+    """The exit status of a command that ends with `status`: another, if its output could not be written."""
+    output.flush()
+    if output.error is None or status:
+        return status
+    if output.error.errno == errno.EPIPE:
+        return UNREAD
+    return _refuse(f"the standard output cannot be written: {output.error.strerror}")
+
+
+def _run(words: list[str]) -> int:
     try:
         given = parse(words)
         trust(given)
@@ -183,15 +204,15 @@ def _train(given: Namespace) -> None:
 
 
 def _recipes(given: Namespace) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from afanet.recipe.load import describe_recipe, recipe_names
+    from afanet.terminal import show
 
     table = Table("recipe", "what it trains", box=None, pad_edge=False)
     for name in recipe_names():
         table.add_row(name, describe_recipe(name))
-    Console().print(table)
+    show(table)
 
 
 def _evaluate(given: Namespace) -> None:
@@ -206,9 +227,8 @@ def _evaluate(given: Namespace) -> None:
 
 
 def _print_table(runs: Mapping[str, Run]) -> None:
-    from rich.console import Console
-
     from afanet.report.table import metrics_table
+    from afanet.terminal import show
 
     tasks = next(iter(runs.values())).tasks
     columns, unscored = {}, {}
@@ -218,4 +238,4 @@ def _print_table(runs: Mapping[str, Run]) -> None:
             column = f"{title}, validation"
             columns[column] = run.results["validation"]
             unscored[column] = run.results.get("unscored", {}).get("validation", {})
-    Console().print(metrics_table(columns, tasks, unscored))
+    show(metrics_table(columns, tasks, unscored), keys=2)

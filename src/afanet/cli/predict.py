@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,15 +56,17 @@ def _predict(given: Namespace) -> None:
         raise _unusable(faults)
     from afanet.inference.output_names import unique_names
     from afanet.inference.predictor import Predictor
+    from afanet.progress import Bar
 
     predictor = Predictor(
         given.model, flip=given.flip, scales=given.scales, batch_size=given.batch_size, device=given.device
     )
     predictions = Predictions(out)
     broken: list[str] = []
+    doing = f"predicting on {len(files)} file{'s' if len(files) > 1 else ''}"
     try:
-        with _progress(len(files)) as advance:
-            photos = _read(list(zip(files, unique_names(files), strict=True)), faults, advance)
+        with Bar(len(files), "predicting", line=doing) as bar:
+            photos = _read(list(zip(files, unique_names(files), strict=True)), faults, bar.advance)
             while batch := list(islice(photos, given.batch_size)):
                 for photo, results in _answer(predictor, batch, broken):
                     faults += filter(None, [predictions.add(photo, results)])
@@ -113,15 +114,3 @@ def _read(named: Sequence[tuple[Path, str]], faults: list[str], advance: Callabl
         except InputError as error:
             faults.append(str(error))
         advance()
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar over the files, if the standard error is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("predicting", total=total)
-        yield lambda: progress.advance(bar)

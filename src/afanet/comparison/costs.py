@@ -39,7 +39,7 @@ def measure_costs(groups: Sequence[Group]) -> None:
     """
     if all(group.runs[0].folder.costs.is_file() for group in groups):
         return
-    with Bar(len(groups), "measuring costs") as bar:
+    with Bar(len(groups), "measuring costs", line=f"measuring the costs of {len(groups)} methods") as bar:
         for group in groups:
             folder = group.runs[0].folder
             folder.write(folder.costs, measure(group.recipe))

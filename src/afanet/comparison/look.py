@@ -29,7 +29,8 @@ def look(predictor: TaskPredictor, data: Data) -> Look:
     scores = {name: ImageScores(task) for name, task in tasks.items()}
     dense = {name: task for name, task in tasks.items() if isinstance(task, DenseTask) and task.bins}
     binned = {name: torch.zeros(2, len(task.bins or ()), dtype=torch.float64) for name, task in dense.items()}
-    with Bar(len(data.test), f"looking at {predictor.run.path.name}") as bar:
+    run, images = predictor.run.path, len(data.test)
+    with Bar(images, f"predicting by {run.name}", line=f"predicting {images} test images by {run}") as bar:
         for batch in scoring_loader(data, data.test, predictor.run.recipe):
             predictions = predictor.predict(batch["image"])
             for name in tasks:

@@ -16,6 +16,7 @@ from rich.text import Text
 from afanet.comparison.compare import ONE_SEED, Comparison, Row
 from afanet.comparison.groups import BASE
 from afanet.comparison.load import is_overloaded
+from afanet.comparison.quantities import COUNT, MEBIBYTES, SECONDS, Units, in_unit
 from afanet.comparison.statistics import Change, Spread
 from afanet.files import to_json
 from afanet.outside import short_name
@@ -23,12 +24,12 @@ from afanet.plain_text import in_latex, in_markdown, one_line
 
 MARKS = {"better": "▲", "worse": "▼", "same": "≈", ONE_SEED: "○", "": ""}
 STYLES = {"better": "green", "worse": "red", "same": "dim", ONE_SEED: "dim", "": "dim"}
-COSTS = {
-    "parameters": ("parameters, M", 1e6),
-    "flops": ("GFLOPs an image", 1e9),
-    "step_s": ("step, ms", 1e-3),
-    "latency_s": ("one image, ms", 1e-3),
-    "memory_mib": ("peak memory, MiB", 1.0),
+COSTS: dict[str, tuple[str, Units, int]] = {
+    "parameters": ("parameters", COUNT, 4),
+    "flops": ("FLOPs an image", COUNT, 4),
+    "step_s": ("step", SECONDS, 3),
+    "latency_s": ("one image", SECONDS, 3),
+    "memory_mib": ("peak memory", MEBIBYTES, 3),
 }
 DELTAS = {"by_task": "delta_m by task, % ↑", "by_metric": "delta_m by metric, % ↑"}
 LEGEND = "▲ better, ▼ worse than single task beyond the 95 % interval; ≈ no clear difference, or a small one"
@@ -41,11 +42,9 @@ def terminal_table(comparison: Comparison, width: int) -> Table:
     If that does not fit into `width` characters, a mark replaces the interval.
     """
     whole = width >= 40 + 32 * len(comparison.rows)
-    table = Table()
-    for title in ("task", "metric"):
-        table.add_column(title, no_wrap=True)
+    table = Table("task", "metric")
     for row in comparison.rows:
-        table.add_column(escape(row.title), justify="right")
+        table.add_column(escape(row.title), justify="right", no_wrap=True)
     for task, label, cells in lines(comparison):
         texts = []
         for score, change, verdict in cells:
@@ -73,13 +72,10 @@ def lines(comparison: Comparison) -> Iterator[tuple[str, str, list[tuple[str, st
     for key, label in DELTAS.items():
         if any(row.delta_m for row in comparison.rows):
             yield "", label, [(show_delta(row.delta_m.get(key)), "", "") for row in comparison.rows]
-    for key, (label, unit) in COSTS.items():
+    for key, (label, units, digits) in COSTS.items():
         if any(key in row.costs for row in comparison.rows):
-            yield (
-                "",
-                label,
-                [(f"{row.costs[key] / unit:.4g}" if key in row.costs else "-", "", "") for row in comparison.rows],
-            )
+            costs = in_unit([row.costs.get(key) for row in comparison.rows], units, digits)
+            yield "", label, [(cost, "", "") for cost in costs]
 
 
 def show_spread(spread: Spread) -> str:
@@ -189,9 +185,16 @@ def rows_csv(comparison: Comparison) -> str:
                 change = row.changes.get(task, {}).get(metric)
                 moved = [change.mean, change.low, change.high, change.over] if change else [math.nan] * 3 + [""]
                 values = [len(spread.values), spread.mean, spread.deviation, *moved]
-                shown = ["" if isinstance(value, float) and math.isnan(value) else value for value in values]
+                shown = [_cell(value) for value in values]
                 writer.writerow([row.title, task, metric, *shown, comparison.verdict(row, task, metric)])
     return stream.getvalue()
+
+
+def _cell(value: str | float) -> str:
+    """A cell of a CSV file: six significant digits, nothing for what is no number."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    return str(value)
 
 
 def as_json(comparison: Comparison) -> str:

@@ -25,6 +25,7 @@ import torch.distributed as dist
 from afanet.errors import InputError
 from afanet.files import to_json, write_whole
 from afanet.outside import trust_again, trusted
+from afanet.streams import standard_streams
 
 POLL = 0.1  # seconds between looks at whether processes still run
 GRACE = 5.0  # seconds that the others get to end by themselves after one failed, such as to keep a batch
@@ -112,7 +113,8 @@ def _work(start: _Start, work: Callable[..., None], *arguments: Any) -> None:
     end_with_parent()
     trust_again(start.trusted)
     try:
-        work(*arguments)
+        with standard_streams():
+            work(*arguments)
     except InputError as error:
         _write_report(start.report, {"time": time(), "sentence": str(error)})
         raise SystemExit(2) from None

@@ -154,15 +154,11 @@ def inspect_connections(predictor: TaskPredictor, data: Data, limit: int) -> Con
     total, names = len(data.test), list(predictor.tasks)
     chosen = spread_over(total, limit)
     whole = _no_scores(predictor)
-    parts: list[Readings] = []
-    for batch in _batches(predictor, data, chosen):
-        with reading(predictor.network) as read:
-            _score(predictor, batch, whole)
-        parts.append(read()[1])
-    readings = _join(parts)
+    readings = _read_layers_and_score(predictor, data, chosen, whole)
     connections = to_cut(fusion_layers(predictor.network), readings, max(1, EFFECTS // len(names)))
     cut_scores = {connection: _no_scores(predictor) for connection in connections}
-    with Bar(len(chosen), "cutting connections") as bar:
+    line = f"cutting {len(connections)} connections, one at a time" if connections else ""
+    with Bar(len(chosen), "cutting connections", line=line) as bar:
         for batch in _batches(predictor, data, chosen):
             for connection, scores in cut_scores.items():
                 with cut_connection(predictor.network, *connection):
@@ -181,6 +177,21 @@ def inspect_connections(predictor: TaskPredictor, data: Data, limit: int) -> Con
         for (layer, to, source), scores in cut_scores.items()
     ]
     return Connections(len(chosen), total, readings, cuts, lacking(predictor.network))
+
+
+def _read_layers_and_score(
+    predictor: TaskPredictor, data: Data, chosen: Sequence[int], whole: dict[str, ImageScores]
+) -> Readings:
+    """What the layers did with the chosen test images, whose scores are added to `whole`."""
+    parts: list[Readings] = []
+    line = f"reading the layers of {predictor.run.path} on {len(chosen)} test images"
+    with Bar(len(chosen), "reading layers", line=line) as bar:
+        for batch in _batches(predictor, data, chosen):
+            with reading(predictor.network) as read:
+                _score(predictor, batch, whole)
+            parts.append(read()[1])
+            bar.advance(len(batch["id"]))
+    return _join(parts)
 
 
 def _join(parts: Sequence[Readings]) -> Readings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from rich.markup import escape
@@ -36,16 +37,23 @@ def connections(readings: Readings, cuts: Sequence[Cut], names: Sequence[str]) -
     ]
 
 
-def flow_table(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> Table:
-    """A row for each connection: the share of `to` that comes from `from`, and what a cut changes for each task."""
-    table = Table("layer", "to", "from")
+def flow_table(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described], width: int) -> Table:
+    """A row for each connection: the share of `to` that comes from `from`, and what a cut changes for each task.
+
+    If intervals do not fit into `width` characters, a mark replaces them. What the names of all layers begin with is
+    left out of the rows, and in the heading.
+    """
+    headings, rows = _headings(cuts, tasks, "\n"), _rows(readings, cuts, tasks)
+    whole = len(tasks) > MANY or width >= 50 + 31 * len(headings)
+    begins = common_beginning([row["layer"] for row in rows])
+    table = Table(f"layer of {escape(begins.rstrip('.'))}" if begins else "layer", "to", "from")
     table.add_column("share", justify="right")
-    for heading in _headings(cuts, tasks):
+    for heading in headings:
         table.add_column(escape(heading), justify="right")
-    for row in _rows(readings, cuts, tasks):
-        effects = [" ".join(f"{text} {MARKS[verdict]}" for text, verdict in cell) for cell in row["effects"]]
+    for row in rows:
+        effects = ["\n".join(_effect(text, verdict, whole) for text, verdict in cell) for cell in row["effects"]]
         cells = [
-            row["layer"],
+            row["layer"].removeprefix(begins),
             row["to"],
             row["source"],
             "?" if row["share"] is None else f"{row['share']:.1%}",
@@ -53,6 +61,25 @@ def flow_table(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Desc
         ]
         table.add_row(*map(escape, cells))
     return table
+
+
+def _effect(text: str, verdict: str, whole: bool) -> str:
+    """A change with its interval and mark, or without the interval."""
+    return f"{text if whole else text.partition(' [')[0]} {MARKS[verdict]}".rstrip()
+
+
+def common_beginning(layers: Sequence[str]) -> str:
+    """What the names of all layers begin with; what remains begins with a part that is no number.
+
+    >>> common_beginning(["backbone.layer4.0", "backbone.layer4.1"]), common_beginning(["stem", "layer1"])
+    ('backbone.', '')
+    """
+    parts = [layer.split(".") for layer in layers]
+    levels = list(zip(*(of_layer[:-1] for of_layer in parts), strict=False))
+    shared = [level[0] for level in takewhile(lambda level: len(set(level)) == 1, levels)]
+    while shared and any(of_layer[len(shared)].isdigit() for of_layer in parts):
+        shared.pop()
+    return "".join(f"{part}." for part in shared)
 
 
 def section(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> dict[str, Any]:
@@ -76,14 +103,14 @@ def section(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Describ
     }
 
 
-def _headings(cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> list[str]:
+def _headings(cuts: Sequence[Cut], tasks: Mapping[str, Described], between: str = " ") -> list[str]:
     """A column for each task's main metric; for more than `MANY` tasks, a single one for all clear changes."""
     if not cuts:
         return []
     if len(tasks) > MANY:
         return ["if cut, clearly"]
     arrows = {name: "↑" if task.higher_is_better[task.main_metric] else "↓" for name, task in tasks.items()}
-    return [f"if cut: {name} {task.main_metric} {arrows[name]}" for name, task in tasks.items()]
+    return [between.join(["if cut:", name, f"{task.main_metric} {arrows[name]}"]) for name, task in tasks.items()]
 
 
 def _rows(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> list[dict[str, Any]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Any
 
-from jinja2 import Environment
 from torch import Tensor
 
 from afanet.data import Data, Sample, Split
@@ -13,6 +11,7 @@ from afanet.data.checks.grouped import grouped
 from afanet.data.checks.survey import Survey
 from afanet.errors import InputError
 from afanet.report.pictures import as_url
+from afanet.report.template import render
 from afanet.runs.examples import spread_over
 from afanet.tasks import DenseTask, PooledTask, Task
 
@@ -22,20 +21,10 @@ LONGEST = 320  # pixels of a picture's longer side
 
 def survey_page(survey: Survey, data: Data | None = None) -> str:
     """The page: errors, warnings, counts, and a few samples of each split of `data` with their labels drawn."""
-    template = resources.files("afanet.report").joinpath("survey_page.html").read_text(encoding="utf-8")
     gallery = {name: _samples(split, data.tasks) for name, split in data.splits.items()} if data else {}
     tasks = list(next(iter(survey.splits.values()))["tasks"])
-    return (
-        Environment(autoescape=True)
-        .from_string(template)
-        .render(
-            survey=survey,
-            errors=grouped(survey.errors),
-            warnings=grouped(survey.warnings),
-            tasks=tasks,
-            gallery=gallery,
-        )
-    )
+    errors, warnings = grouped(survey.errors), grouped(survey.warnings)
+    return render("survey_page.html", survey=survey, errors=errors, warnings=warnings, tasks=tasks, gallery=gallery)
 
 
 def _samples(split: Split, tasks: dict[str, Task]) -> list[dict[str, Any]]:

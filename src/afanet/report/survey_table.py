@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from afanet.comparison.quantities import significant
 from afanet.data.checks.survey import Survey
 
 WIDEST, NARROW = 20, 8  # characters of the longest bar; with three splits, so that the table fits into 80 columns
 BESIDE = 6  # most tasks that are columns of the splits' table; more are rows of a table of their own
 
 
-def survey_tables(survey: Survey) -> Iterator[RenderableType]:
+def survey_tables(survey: Survey) -> Iterator[Table]:
     """A table of the splits, then one for each task with its classes or the spread of its numbers.
 
     >>> from rich.console import Console
@@ -66,7 +66,7 @@ def _sizes(sizes: Mapping[str, int]) -> str:
 
 def _counts(task: str, by_split: Mapping[str, Mapping[str, Any]]) -> Table:
     table = Table()
-    table.add_column(escape(task), no_wrap=True)
+    table.add_column(escape(task))
     for name in by_split:
         table.add_column(name, justify="right")
         table.add_column("")
@@ -91,5 +91,5 @@ def _numbers(task: str, by_split: Mapping[str, Mapping[str, Any]]) -> Table:
         table.add_column(title, justify="right")
     for name, counted in known.items():
         values = [counted["min"], *counted["percentiles"].values(), counted["max"]]
-        table.add_row(name, *(f"{value:.3g}" for value in values))
+        table.add_row(name, *(significant(value, 3) for value in values))
     return table

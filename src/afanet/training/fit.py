@@ -15,7 +15,7 @@ from afanet.distributed.device import find_device
 from afanet.distributed.processes import create_fabric
 from afanet.errors import InputError
 from afanet.networks.memory_format import channels_last
-from afanet.progress import say
+from afanet.progress import Bar, say
 from afanet.runs.checkpoint import load_checkpoint, read_checkpoint
 from afanet.runs.finite import what_to_do
 from afanet.runs.folder import RunFolder
@@ -72,9 +72,12 @@ def score_splits(job: Job, fabric: Fabric, network: nn.Module, advice: str) -> d
     network = fabric.to_device(channels_last(network))  # as in training, so that the last bits are equal
     scores: dict[str, Any] = {"unscored": {}}
     for key, split in scored_splits(job.data).items():
-        scored = score(fabric, network, job.tasks, job.data, split, job.recipe)
+        name = "test" if key == "tasks" else key
+        with Bar(
+            len(split), f"scoring the {name} split", line=f"scoring {len(split)} images of the {name} split"
+        ) as bar:
+            scored = score(fabric, network, job.tasks, job.data, split, job.recipe, bar.advance)
         if scored.fault:
-            name = "test" if key == "tasks" else key
             raise InputError(f"after training, on the {name} split, {scored.fault}: {advice}")
         scores[key], scores["unscored"][key] = scored.scores, scored.unscored
     return scores

@@ -164,7 +164,9 @@ class Loop:
             row["skipped"] = learner.skipped
         scored = None
         if self.data.validation is not None:
-            scored = score(fabric, learner.scored, learner.tasks, self.data, self.data.validation, self.recipe)
+            split = self.data.validation
+            with Bar(len(split), "scoring") as scoring:
+                scored = score(fabric, learner.scored, learner.tasks, self.data, split, self.recipe, scoring.advance)
             row |= {
                 f"validation/{task}/{key}": v for task, of_task in scored.scores.items() for key, v in of_task.items()
             }

@@ -45,7 +45,7 @@ def score(
     """`{task: {metric: score}}` over all samples of a split, which the processes share out, computed in float32.
 
     A task whose outputs are no numbers for some sample has no scores. `advance` is called after each batch with its
-    number of images. The network is left in eval mode.
+    number of images in all processes. The network is left in eval mode.
     """
     metrics = {name: TaskScores.of(task).to(fabric.device) for name, task in tasks.items()}
     network.eval()
@@ -55,7 +55,7 @@ def score(
             logits = network(batch["image"].contiguous(memory_format=torch.channels_last))
             for name, task in tasks.items():
                 metrics[name].update(task.predict(logits[name]), batch["targets"][name], logits[name])
-            advance(len(batch["id"]))
+            advance(len(batch["id"]) * fabric.world_size)
         scores, faults, unscored = {}, [], {}
         for name, task in tasks.items():
             values, evidence = metrics[name].read()  # once at the end, so that no batch waits for the device
