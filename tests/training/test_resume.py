@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 import torch
 
+from afanet.comparison.plan import Planned, complete
 from afanet.errors import InputError
 from afanet.recipe.schema import Recipe
 from afanet.runs.checkpoint import read_checkpoint
+from afanet.runs.folder import RunFolder
 from afanet.training.learner import Learner
 from afanet.training.run import train
 
@@ -101,6 +103,40 @@ def test_another_recipe_is_refused(small: Callable[..., Recipe], tmp_path: Path)
     train(small(), tmp_path / "run")
     with pytest.raises(InputError, match=r"has optimizer.lr 0.001, and now it is 0.5: to resume, give the same"):
         train(small(**{"optimizer.lr": 0.5}), tmp_path / "run", resume=True)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_run_of_a_version_without_scales_goes_on_as_it_began(
+    small: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe, folder = small(**{"balancing.name": "mgda"}), tmp_path / "run"
+    with monkeypatch.context() as patch:
+        kill_before(patch, 3)
+        with pytest.raises(KilledError):
+            train(small(**{"balancing.name": "mgda", "balancing.scale": "paper"}), folder)
+    text = (folder / "recipe.yaml").read_text()
+    (folder / "recipe.yaml").write_text(text.replace("  scale: paper\n", "").replace("  weights: {}\n", ""))
+    saved = torch.load(folder / "last.ckpt", weights_only=True)
+    del saved["training"]["learner"]["balancing"]["scale"], saved["training"]["learner"]["skipped_in_a_row"]
+    torch.save(saved, folder / "last.ckpt")
+    with pytest.raises(InputError, match=r"which trained by 'paper', .* give --balancing.scale paper"):
+        complete([Planned(recipe, RunFolder(folder))])
+    assert train(recipe, folder, resume=True).recipe.balancing.scale == "paper"
+    assert "is of a version without balancing.scale: it goes on with 'paper', not 'equal'" in capsys.readouterr().err
+    learner = torch.load(folder / "last.ckpt", weights_only=True)["training"]["learner"]
+    assert learner["balancing"]["scale"] == "paper"
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_run_that_combines_no_gradients_goes_on_without_a_word_about_their_scale(
+    recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(recipe, tmp_path / "run")
+    text = (tmp_path / "run" / "recipe.yaml").read_text()
+    (tmp_path / "run" / "recipe.yaml").write_text(text.replace("  scale: equal\n", ""))
+    complete([Planned(recipe, RunFolder(tmp_path / "run"))])
+    train(recipe, tmp_path / "run", resume=True)
+    assert "scale" not in capsys.readouterr().err
 
 
 def test_a_real_kill_loses_nothing_but_time(tmp_path: Path) -> None:

@@ -101,9 +101,7 @@ def _continued(folder: RunFolder, recipe: Recipe) -> Recipe:
     continued = folder.continued(recipe)
     then, now = continued.balancing.scale, recipe.balancing.scale
     if then != now and find_balancing(recipe.balancing.name).kind == "gradient":
-        say(
-            f"the version that began {folder.path} had no balancing.scale, and the run goes on by '{then}', not '{now}'"
-        )
+        say(f"{folder.path} is of a version without balancing.scale: it goes on with '{then}', not '{now}'")
     return continued
 
 

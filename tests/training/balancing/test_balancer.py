@@ -346,3 +346,32 @@ def test_the_state_of_an_older_version_goes_on_at_its_scale(name: str, problem: 
         first.backward(older.losses(), older.shared, older.own)
         second.backward(paper.losses(), paper.shared, paper.own)
         assert torch.equal(older.gradient(), paper.gradient())
+
+
+def in_float32(value: Any) -> Any:
+    """A state as versions kept it that computed in float32."""
+    match value:
+        case Tensor() if value.dtype == torch.float64:
+            return value.float()
+        case torch.float64:
+            return torch.float32
+        case dict():
+            return {key: in_float32(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return type(value)(in_float32(inner) for inner in value)
+    return value
+
+
+@pytest.mark.parametrize("name", ["gradvac", "cr-mogm", "nash-mtl", "pcd"])
+def test_what_an_older_version_remembered_is_not_forgotten(name: str, problem: Callable[..., Any]) -> None:
+    easy, first, second = problem(3), Balancer(name, TASKS[:3]), Balancer(name, TASKS[:3])
+    for _ in range(3):
+        easy.fit(first, 1)
+    second.load_state(in_float32(first.state()))
+    gradients = []
+    for balancer in (first, second, Balancer(name, TASKS[:3])):
+        balancer.backward(easy.losses(), easy.shared, easy.own)
+        gradients.append(easy.gradient())
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-4, atol=1e-5)
+    if name == "cr-mogm":
+        assert not torch.allclose(gradients[2], gradients[0], rtol=1e-4, atol=1e-5)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 CPU = torch.device("cpu")
-BLOCK = 2**24  # numbers that are converted to float64 at a time
+IN_CACHE, ON_DEVICE = 2**18, 2**24  # numbers that are converted to float64 at a time
 
 
 class Angles(NamedTuple):
@@ -29,7 +29,7 @@ def gramian(rows: Tensor) -> Tensor:
     """
     home = CPU if rows.device.type == "mps" else rows.device  # which has no float64
     total = torch.zeros(len(rows), len(rows), dtype=torch.float64, device=home)
-    for block in torch.split(rows, max(1, BLOCK // len(rows)), dim=1):
+    for block in torch.split(rows, max(1, (IN_CACHE if home == CPU else ON_DEVICE) // len(rows)), dim=1):
         wide = block.to(home).double()
         total += wide @ wide.T
     return total.to(CPU)

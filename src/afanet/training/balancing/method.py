@@ -93,11 +93,11 @@ class Balancing:
     def rescaled(self, weights: Tensor, options: Mapping[str, Any]) -> Tensor:
         """The weights (N,) times the factor with which N identical gradients yield their sum, as `equal` does.
 
-        Where there is no such factor, the weights are scaled to the sum N.
+        Where there is no such factor, the weights are scaled to the sum N. `options` has the value of every option.
         """
         if self.yields is None:
             return weights * (len(weights) / weights.sum())
-        return weights * (len(weights) / self.yields(len(weights), self.chosen(options)))
+        return weights * (len(weights) / self.yields(len(weights), options))
 
     def _checked(self, key: str, value: Any) -> float:
         if not self.options:

@@ -25,9 +25,9 @@ class Subsets:
     """
 
     def __init__(self, row: Balancing, count: int, options: Mapping[str, Any], weights: Sequence[float] = ()) -> None:
-        self.row, self.options = row, options
+        self.row, self.options = row, row.chosen(options)
         self.all = tuple(range(count))
-        self.whole: Any = row.create(count, options, weights)
+        self.whole: Any = row.create(count, self.options, weights)
         self.modules: dict[tuple[int, ...], Any] = {self.all: self.whole}
 
     def __getitem__(self, tasks: tuple[int, ...]) -> Any:
