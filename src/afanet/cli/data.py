@@ -6,7 +6,6 @@ import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,7 +73,7 @@ def _init(given: Namespace) -> None:
 def _check(given: Namespace) -> None:
     if _is_labels_only(given.source):
         return _check_folds(given)
-    data = _open(given)
+    data, tasks = _open(given)
     from rich.console import Console
 
     from afanet.data.checks.survey import survey
@@ -83,7 +82,7 @@ def _check(given: Namespace) -> None:
     if given.html:  # fails here if a package is missing, before everything is read
         import afanet.report.survey_page  # noqa: F401
     with _progress(data, "reading") as advance:
-        result = survey(data, workers=_workers(), advance=advance)
+        result = survey(data, tasks, workers=_workers(), advance=advance)
     if given.html:
         _write_page(given.html, result, data)
     if given.json:
@@ -143,7 +142,8 @@ def _prepare(given: Namespace) -> None:
         print(f"{left} is not needed, unless another `data prepare` writes it now: remove it")
 
 
-def _open(given: Namespace) -> Data:
+def _open(given: Namespace) -> tuple[Data, tuple[str, ...]]:
+    """The data, and the tasks of them that are trained."""
     from afanet.recipe.load import load_recipe, recipe_names
 
     path = Path(given.source)
@@ -162,7 +162,7 @@ def _open(given: Namespace) -> Data:
             raise
         from afanet.runs.setup import choose_tasks
 
-        return replace(opened, tasks=choose_tasks(recipe, opened))
+        return opened, tuple(choose_tasks(recipe, opened))
     flags = overrides(given)
     if "data.root" in flags:
         raise InputError(f"{given.source} is a path, and --data gives another: give one of them")
@@ -171,7 +171,8 @@ def _open(given: Namespace) -> Data:
     from afanet.data import open_data
     from afanet.data.recognise import recognise
 
-    return open_data(recognise(path), path, flags.get("data.size"), **options)
+    opened = open_data(recognise(path), path, flags.get("data.size"), **options)
+    return opened, tuple(opened.tasks)
 
 
 def _is_labels_only(source: str) -> bool:
