@@ -17,7 +17,7 @@ from torchvision import tv_tensors
 from afanet.cli import main
 from afanet.data import Data, Reader, Sample, Split, open_data
 from afanet.data.cache import use_cache
-from afanet.data.checks.survey import GENERATED, survey, survey_for_training
+from afanet.data.checks.survey import GENERATED, survey, survey_for_training, to_read
 from afanet.data.prepare import prepare
 from afanet.data.transforms import DepthMap, evaluation
 from afanet.errors import InputError
@@ -226,6 +226,34 @@ def test_masks_of_0_and_255_are_recognised_and_ids_read_them(
     data = open_data("manifest", opened.root, opened.size, **opened.options)
     stored = np.asarray(Image.open("cows/0.png"))
     np.testing.assert_array_equal(data.train.read(data.train.items[0])["targets"]["cow"], stored == 255)
+
+
+def test_a_check_of_a_recipe_is_about_the_tasks_that_it_trains(
+    masks: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = masks("{kind: segmentation, ids: {0: background, 255: object}}")
+    table = Path("cows/manifest.csv")
+    table.write_text(table.read_text().replace("cow\n", "cow,age\n").replace(".png\n", ".png,\n") + ",")
+    text = yaml.safe_load(recipe.read_text())
+    text["data"]["options"]["tasks"]["age"] = {"kind": "regression", "range": [0, 9]}
+    for tasks, status in ((["cow", "age"], 2), (["cow"], 0), (None, 2)):
+        recipe.write_text(yaml.safe_dump(text | {"tasks": tasks}))
+        assert main(["data", "check", str(recipe)]) == status
+        refused = "error: split train has no label for age" in capsys.readouterr().out
+        assert refused == bool(status)
+
+
+def test_of_parts_that_are_generated_some_samples_are_made_and_files_are_all_read(masks: Callable[[str], Path]) -> None:
+    root = masks("{kind: segmentation, ids: {0: background, 255: object}}").parent
+    cow = {"kind": "segmentation", "ids": {0: "background", 255: "object"}}
+    own = {"name": "manifest", "root": str(root), "options": {"tasks": {"cow": cow}}}
+    rooms = {"name": "rooms", "options": {"train_scenes": 100, "test_scenes": 1}, "tasks": ["depth"]}
+    data = open_data("mixed", size=(24, 32), parts=[rooms, own])
+    read = list(to_read(data.train))
+    assert read[GENERATED:] == list(range(100, 107))
+    assert 0 <= read[0] < read[GENERATED - 1] < 100
+    assert list(to_read(data.test)) == [0, 1, 2, 3]
+    assert data.remedies["cow"] == ""
 
 
 def test_masks_that_are_all_void_are_refused_before_training(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +69,7 @@ def _init(given: Namespace) -> None:
 def _check(given: Namespace) -> None:
     if _is_labels_only(given.source):
         return _check_folds(given)
-    data = _open(given)
+    data, tasks = _open(given)
     from afanet.data.checks.survey import survey
     from afanet.progress import Bar
     from afanet.report.survey_table import survey_tables
@@ -80,7 +79,7 @@ def _check(given: Namespace) -> None:
         import afanet.report.survey_page  # noqa: F401
     total = _samples(data)
     with Bar(total, "reading", line=f"reading {total} samples") as bar:
-        result = survey(data, workers=_workers(), advance=bar.advance)
+        result = survey(data, tasks, workers=_workers(), advance=bar.advance)
     if given.html:
         _write_page(given.html, result, data)
     if given.json:
@@ -141,7 +140,8 @@ def _prepare(given: Namespace) -> None:
         print(f"{left} is not needed, unless another `data prepare` writes it now: remove it")
 
 
-def _open(given: Namespace) -> Data:
+def _open(given: Namespace) -> tuple[Data, tuple[str, ...]]:
+    """The data, and the tasks of them that are trained."""
     from afanet.recipe.load import load_recipe, recipe_names
 
     path = Path(given.source)
@@ -161,7 +161,7 @@ def _open(given: Namespace) -> Data:
             raise
         from afanet.runs.setup import choose_tasks
 
-        return replace(opened, tasks=choose_tasks(recipe, opened))
+        return opened, tuple(choose_tasks(recipe, opened))
     flags = overrides(given)
     if "data.root" in flags:
         raise InputError(f"{given.source} is a path, and --data gives another: give one of them")
@@ -171,8 +171,10 @@ def _open(given: Namespace) -> Data:
     from afanet.data.recognise import recognise
     from afanet.data.steps import with_resize
 
-    data_set = open_data(recognise(path), path, flags.get("data.size"), **options)
-    return with_resize(data_set, flags.get("data.resize", "stretch"))
+    opened = with_resize(
+        open_data(recognise(path), path, flags.get("data.size"), **options), flags.get("data.resize", "stretch")
+    )
+    return opened, tuple(opened.tasks)
 
 
 def _is_labels_only(source: str) -> bool:

@@ -26,14 +26,14 @@ def label_findings(
     """
     errors, warnings = [], []
     for split, statistics in splits.items():
-        for name in tasks:
+        read = statistics["images"]
+        for name in tasks if read else ():
             of_task = statistics["tasks"][name]
             remedy = data.remedies.get(name, "")
             if of_task["labelled"]:
                 warnings += _odd(split, data.tasks[name], of_task, remedy, whole="unread" not in statistics)
             elif "unread" in statistics:
-                if count := statistics["images"]:
-                    warnings.append(f"the {count} samples that were read of split {split} have no label for {name}")
+                warnings.append(f"the {read} samples that were read of split {split} have no label for {name}")
             elif split == "train":
                 why = f" ({remedy})" if remedy and of_task.get("blank") else ""
                 errors.append(

@@ -34,13 +34,20 @@ class Survey:
         return {"data": self.describe, "splits": self.splits, "errors": self.errors, "warnings": self.warnings}
 
 
-def survey(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda: None) -> Survey:
+def survey(
+    data: Data,
+    tasks: Collection[str] | None = None,
+    *,
+    workers: int = 2,
+    advance: Callable[[], None] = lambda: None,
+) -> Survey:
     """Read every sample of every split once, in `workers` processes; `advance` is called after each.
 
     Errors: `data.problems`, samples that cannot be read, targets outside their task's range or of another size than
     their image, a person or scene in two splits, a task without a label to train on. Warnings: `data.warnings`, an
     image that is in two splits (compared by its pixels), classes that a split has no label of, labels that a mirror
-    spoils, images that are stretched, and what is odd about the labels of a task.
+    spoils, images that are stretched, and what is odd about the labels of a task. What lacks or is odd is reported of
+    `tasks`, all of the data's if not given.
 
     >>> from afanet.data import open_data
     >>> result = survey(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1), workers=0)
@@ -59,7 +66,7 @@ def survey(data: Data, *, workers: int = 2, advance: Callable[[], None] = lambda
             sums[name].add(index, seen)
         if not len(split):
             errors.append(f"split {name} has no sample: training needs some of each")
-    return _judge(data, sums, data.tasks, errors)
+    return _judge(data, sums, data.tasks if tasks is None else tasks, errors)
 
 
 def survey_for_training(
@@ -85,6 +92,8 @@ def to_read(split: Split) -> Sequence[int]:
     """The numbers of the items that are read before training: all from files, some of the others, evenly spread."""
     if type(split.read).files is Reader.files:
         generated: Sequence[int] = range(len(split))
+    elif type(split.read).origin is Reader.origin:  # all are of one data set
+        generated = ()
     else:
         generated = [index for index, item in enumerate(split.items) if not split.read.files(item)]
     if len(generated) <= GENERATED:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from afanet.cli import main
-from afanet.data.sets.manifest.init import init_manifest, split_by_name
+from afanet.data.sets.manifest.init import init_manifest
+from afanet.data.sets.manifest.splits import split_by_name
 from afanet.errors import InputError
 from afanet.recipe.load import load_recipe
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from afanet.data.sets.manifest.tree import Tree, class_folders, read_tree, unread_labels
 from afanet.errors import InputError
 from afanet.paths import IMAGE_FOLDER, require_folder
 from afanet.photo import SUFFIXES
@@ -28,28 +30,38 @@ class Column:
 
 @dataclass(frozen=True)
 class FolderContents:
-    """Image paths relative to the folder, detected tasks by name, and target files without an image."""
+    """Image paths relative to the folder, detected tasks by name, and target files without an image.
+
+    `splits` has the split of each image by its folders, if they are those of splits; the images that then are in none
+    are `outside`, and not among `images`.
+    """
 
     images: list[str]
     columns: dict[str, Column]
     unpaired: list[str]
+    splits: dict[str, str] = field(default_factory=dict)
+    outside: list[str] = field(default_factory=list)
 
 
 def read_folder(folder: Path) -> FolderContents:
     """The contents of `folder`; raises `InputError` if it holds nothing to learn from or cannot be read."""
     require_folder(folder, IMAGE_FOLDER)
-    base = next((folder / name for name in IMAGES if (folder / name).is_dir()), folder)
+    if tree := read_tree(folder, _files(folder, _all_types(), deep=True), file_columns()):
+        return _read_splits(folder, tree)
+    base = _sub_folder(folder, IMAGES) or folder
     images = sorted(_files(base, IMAGE_TYPES))
     columns: dict[str, Column] = {}
     if not images:
         images, columns["label"] = _read_class_folders(folder, base)
     unpaired: list[str] = []
     for task, column in file_columns().items():
-        map_folder = next((folder / name for name in column.folders if (folder / name).is_dir()), None)
+        map_folder = _sub_folder(folder, column.folders)
         if map_folder is None:
             continue
         by_stem = _by_stem(images, base)
         maps = _by_stem(sorted(_files(map_folder, column.endings, deep=True)), map_folder)
+        if not maps and (others := sorted(_files(map_folder, IMAGE_TYPES, deep=True))):
+            raise unread_labels(others[0], task, column)
         unpaired += [_relative(file, folder) for stem, file in maps.items() if stem not in by_stem]
         pairs = {image: maps[stem] for stem, image in by_stem.items() if stem in maps}
         if pairs:
@@ -61,6 +73,34 @@ def read_folder(folder: Path) -> FolderContents:
     if not columns:
         raise InputError(f"{folder} has {len(images)} images and nothing to learn from them, expected {_layouts()}")
     return FolderContents([_relative(image, folder) for image in images], columns, unpaired)
+
+
+def _read_splits(folder: Path, tree: Tree) -> FolderContents:
+    """The contents of a folder whose images are in folders of splits."""
+    classes = class_folders(tree)
+    columns: dict[str, Column] = {}
+    if classes:
+        counts = Counter(classes.values())
+        cells = {_relative(image, folder): name for image, name in classes.items()}
+        remark = "folders " + ", ".join(f"{name} {counts[name]}" for name in sorted(counts))
+        columns["label"] = Column({"kind": "classification", "classes": sorted(counts)}, cells, remark)
+    for task, pairs in tree.labels.items():
+        declared, summary = file_columns()[task].guess(list(pairs.values()))
+        cells = {_relative(image, folder): _relative(file, folder) for image, file in pairs.items()}
+        columns[task] = Column({"kind": task, **declared}, cells, f"{len(cells)} files of labels{summary}")
+    if not columns:
+        outside = f" ({len(tree.outside)} in none, such as {tree.outside[0]})" if tree.outside else ""
+        raise InputError(
+            f"{folder} has {len(tree.images)} images in folders of splits{outside} and nothing to learn from "
+            f"them, expected {_layouts()}, in folders of the same names in each split"
+        )
+    return FolderContents(
+        [_relative(image.path, folder) for image in tree.images],
+        columns,
+        [_relative(path, folder) for path in tree.unpaired],
+        {_relative(image.path, folder): image.split for image in tree.images if image.split},
+        [_relative(path, folder) for path in tree.outside],
+    )
 
 
 def _read_class_folders(folder: Path, base: Path) -> tuple[list[Path], Column]:
@@ -92,6 +132,16 @@ def _layouts() -> str:
     ]
     listed = f"{', '.join(folders[:-1])} or {folders[-1]}"
     return f"target files of the images' names in {listed}, or images in one folder for each class"
+
+
+def _all_types() -> tuple[str, ...]:
+    return tuple({*IMAGE_TYPES, *(ending for column in file_columns().values() for ending in column.endings)})
+
+
+def _sub_folder(folder: Path, names: Sequence[str]) -> Path | None:
+    """The first folder of one of these names, in small letters or capitals."""
+    present = {path.name.lower(): path for path in sorted(folder.iterdir(), reverse=True) if path.is_dir()}
+    return next((present[name] for name in names if name in present), None)
 
 
 def _by_stem(files: list[Path], base: Path) -> dict[str, Path]:

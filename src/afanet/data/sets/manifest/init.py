@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import yaml
 
 from afanet.data.checks.proportions import MOST
 from afanet.data.sets.manifest.folder import FolderContents, read_folder
+from afanet.data.sets.manifest.splits import choose_splits
 from afanet.data.sided_names import pair_names, side_of, unpaired_names
 from afanet.errors import InputError
 from afanet.files import write_all
@@ -68,8 +68,9 @@ def init_manifest(folder: Path) -> str:
     """Write `manifest.csv` and `recipe.yaml` into a folder of images, and return a summary for the user.
 
     Images are in the folder itself, in `images/`, or in one folder for each class; targets of the same names are in
-    the folders of their kind of task, such as `segmentation/` (or `labels/`, `masks/`) and `depth/`. A tenth of the
-    labelled images, chosen by a hash of their names, is for testing, another for validation. Raises `InputError` if
+    the folders of their kind of task, such as `segmentation/` (or `labels/`, `masks/`) and `depth/`. Folders of splits,
+    such as `train/` and `val/`, at any level of these, are kept as the splits. Without them a tenth of the labelled
+    images, chosen by a hash of their names, is for testing, another for validation. Raises `InputError` if
     there is nothing to learn from, two files would have the same name, or a file to write exists; then nothing is
     written.
     """
@@ -78,7 +79,7 @@ def init_manifest(folder: Path) -> str:
             raise InputError(f"{folder / name} exists and is never overwritten: move it away first")
     contents = read_folder(folder)
     labelled = {name: column.cells for name, column in contents.columns.items()}
-    splits = split_by_name(labelled)
+    splits, how = choose_splits(contents.splits, labelled)
     write_all({folder / MANIFEST: _manifest(contents, splits), folder / RECIPE: _recipe(contents, splits, folder)})
     counts = [list(splits.values()).count(name) for name in ("train", "validation", "test")]
     lines = [f"{folder}: {len(contents.images)} images"]
@@ -87,9 +88,12 @@ def init_manifest(folder: Path) -> str:
         lines += [
             f"  left out: {len(contents.unpaired)} files that no image has the name of, such as {contents.unpaired[0]}"
         ]
+    listed = "listed with their folders' splits" if contents.splits else "listed as train"
     if bare := [image for image in contents.images if image not in splits]:
-        lines += [f"  without any label: {len(bare)} images, such as {bare[0]}: listed as train, no part of the split"]
-    lines += ["split by a hash of the names: {} train, {} validation, {} test".format(*counts)]
+        lines += [f"  without any label: {len(bare)} images, such as {bare[0]}: {listed}, no part of the split"]
+    if contents.outside:
+        lines += [f"  left out: {len(contents.outside)} images in no folder of a split, such as {contents.outside[0]}"]
+    lines += [f"{how}: {counts[0]} train, {counts[1]} validation, {counts[2]} test"]
     for split in ("train", "test"):
         lacking = [name for name, images in labelled.items() if all(splits[image] != split for image in images)]
         lines += [f"warning: split {split} has no label for {name}: label more images" for name in lacking]
@@ -98,42 +102,13 @@ def init_manifest(folder: Path) -> str:
     return "\n".join([*lines, f"  afanet train {folder / RECIPE}"])
 
 
-def split_by_name(tasks: Mapping[str, Collection[str]]) -> dict[str, str]:
-    """The split of every labelled image, from those of each task: a tenth test and a tenth validation, at least one.
-
-    Images are chosen by the hashes of their names, but so that every task, the rarest first, has an image to train on
-    and then another to test on, if there are enough.
-
-    >>> list(split_by_name({"depth": [f"{number}.jpg" for number in range(20)]}).values()).count("train")
-    16
-    """
-    names = {name for labelled in tasks.values() for name in labelled}
-    if len(names) < 4:
-        raise InputError(
-            f"{len(names)} labelled images are too few, expected at least 4: two for training, one to test on, one more"
-        )
-    ranked = sorted(names, key=lambda name: sha256(name.encode()).digest())
-    splits: dict[str, str] = {}
-    for labelled in sorted(tasks.values(), key=len):
-        for split, order in {"train": ranked[::-1], "test": ranked}.items():
-            free = [name for name in order if name in labelled and name not in splits]
-            if split == "train" and "test" not in splits.values() and len(splits) + 1 == len(names):
-                continue  # the last one is to test on
-            if free and all(splits.get(name) != split for name in labelled):
-                splits[free[0]] = split
-    for split in ("test", "validation"):
-        wanted = max(1, len(names) // 10) - list(splits.values()).count(split)
-        splits |= dict.fromkeys([name for name in ranked if name not in splits][: max(0, wanted)], split)
-    return dict.fromkeys(ranked, "train") | splits
-
-
 def _manifest(contents: FolderContents, splits: dict[str, str]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "split", *contents.columns])
     for image in contents.images:
         cells = [column.cells.get(image, "") for column in contents.columns.values()]
-        writer.writerow([image, splits.get(image, "train"), *cells])
+        writer.writerow([image, splits.get(image) or contents.splits.get(image, "train"), *cells])
     return text.getvalue()
 
 

@@ -1,0 +1,70 @@
+"""The split of each image: the user's own, if the folders say it, else by a hash of the names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from hashlib import sha256
+
+from afanet.errors import InputError
+
+BY_HASH = "split by a hash of the names"
+
+
+def choose_splits(own: Mapping[str, str], tasks: Mapping[str, Collection[str]]) -> tuple[dict[str, str], str]:
+    """The split of every labelled image, and how it was chosen, in words.
+
+    `own` has the split of each image by its folders, nothing if these are no splits; `tasks` has the labelled images of
+    each task. Own splits are kept. If no image of the test split has a label, the validation split is the one that is
+    tested on; if that has none either, the images of the training split are split by their names. Raises `InputError`
+    if no image for training has a label.
+
+    >>> choose_splits({"train/a.jpg": "train", "val/b.jpg": "validation"}, {"depth": ["train/a.jpg", "val/b.jpg"]})[0]
+    {'train/a.jpg': 'train', 'val/b.jpg': 'test'}
+    """
+    if not own:
+        return split_by_name(tasks), BY_HASH
+    labelled = {name for names in tasks.values() for name in names}
+    splits = {name: split for name, split in own.items() if name in labelled}
+    present = set(splits.values())
+    if "train" not in present:
+        raise InputError(
+            f"there is a folder for the {' and the '.join(sorted(present))} split and none with labels to train on, "
+            "expected one called train: move the images for training there"
+        )
+    if "test" in present:
+        return splits, "split as the folders are"
+    if "validation" in present:
+        return (
+            {name: "test" if split == "validation" else split for name, split in splits.items()},
+            "split as the folders are, with the validation split to test on, since no test split has labels",
+        )
+    return split_by_name(tasks), f"{BY_HASH}, since no other split than train has labels"
+
+
+def split_by_name(tasks: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """The split of every labelled image, from those of each task: a tenth test and a tenth validation, at least one.
+
+    Images are chosen by the hashes of their names, but so that every task, the rarest first, has an image to train on
+    and then another to test on, if there are enough.
+
+    >>> list(split_by_name({"depth": [f"{number}.jpg" for number in range(20)]}).values()).count("train")
+    16
+    """
+    names = {name for labelled in tasks.values() for name in labelled}
+    if len(names) < 4:
+        raise InputError(
+            f"{len(names)} labelled images are too few, expected at least 4: two for training, one to test on, one more"
+        )
+    ranked = sorted(names, key=lambda name: sha256(name.encode()).digest())
+    splits: dict[str, str] = {}
+    for labelled in sorted(tasks.values(), key=len):
+        for split, order in {"train": ranked[::-1], "test": ranked}.items():
+            free = [name for name in order if name in labelled and name not in splits]
+            if split == "train" and "test" not in splits.values() and len(splits) + 1 == len(names):
+                continue  # the last one is to test on
+            if free and all(splits.get(name) != split for name in labelled):
+                splits[free[0]] = split
+    for split in ("test", "validation"):
+        wanted = max(1, len(names) // 10) - list(splits.values()).count(split)
+        splits |= dict.fromkeys([name for name in ranked if name not in splits][: max(0, wanted)], split)
+    return dict.fromkeys(ranked, "train") | splits
