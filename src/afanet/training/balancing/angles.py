@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 CPU = torch.device("cpu")
-IN_CACHE, ON_DEVICE = 2**18, 2**24  # numbers that are converted to float64 at a time
+IN_CACHE, ON_DEVICE = 2**16, 2**24  # numbers that are converted to float64 at a time
 
 
 class Angles(NamedTuple):
