@@ -56,7 +56,10 @@ class Look:
             target = target.as_subclass(Tensor)
             labelled = task.labelled(target)
             if labelled.any():
-                tasks[name] = (labelled.double().mean().item(), *self._values(task, target, labelled))
+                tasks[name] = (
+                    labelled.count_nonzero().item() / labelled.numel(),
+                    *self._values(task, target, labelled),
+                )
             elif isinstance(task, DenseTask):
                 tasks[name] = (0.0, None, torch.empty(0), 0.0, 0.0)
         digest = blake2b(image.numpy(), key=repr(size).encode(), digest_size=8).digest()
@@ -125,7 +128,7 @@ class SplitSums:
                 task.counts = counts if task.counts is None else task.counts + counts
                 continue
             if task.labelled % self.every == 0:
-                task.values.extend(values.tolist())
+                task.values.frombytes(values.double().numpy().tobytes())
             task.low, task.high = min(task.low, low), max(task.high, high)
 
     def summary(self) -> dict[str, Any]:
