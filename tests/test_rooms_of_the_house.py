@@ -57,6 +57,7 @@ BELOW = {
         "networks",
         "data",
         "recipe",
+        "distributed",
         "runs",
         "training",
         "comparison",

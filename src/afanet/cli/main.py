@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from argparse import ArgumentParser, Namespace
@@ -15,10 +16,11 @@ from afanet.cli.compare import add_compare_commands
 from afanet.cli.data import add_data_commands
 from afanet.cli.demo import add_demo_command
 from afanet.cli.export import add_export_command
-from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides, trust
+from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides, path_flag, trust
 from afanet.cli.inspect import add_inspect_command
 from afanet.cli.predict import add_predict_command
 from afanet.cli.present import require_present_run
+from afanet.distributed.started import require_ranks
 from afanet.errors import InputError, unknown
 from afanet.outside import short_name
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 # The extra of a command that needs more than `train`, which it includes.
 EXTRAS = {"demo": "demo", "export": "export"}
+KILLED = "DataLoader worker"  # begins a message of torch
 NO_MEMORY = ("allocate memory", "out of memory")  # in messages of torch
 
 
@@ -43,26 +46,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         given = parse(words)
+        require_ranks()
         trust(given)
         given.command(given)
     except InputError as error:
         return _refuse(str(error))
     except OSError as error:  # such as a full disk or an unreadable folder, wherever it shows
-        file = f"{error.filename}: " if error.filename else ""
-        return _refuse(f"{file}{error.strerror or error}")
+        return _refuse(_reason(error))
     except ModuleNotFoundError as error:
         package = (error.name or "afanet").partition(".")[0]
         if package == "afanet":
             raise
         return _refuse(f"{package} is missing: pip install 'afanet[{_extra(words)}]'")
     except (MemoryError, RuntimeError) as error:
-        # torch has no error class of its own for too little memory on the CPU.
+        # torch has no error classes of its own for too little memory on the CPU, and for a worker that was killed.
+        if KILLED in str(error):
+            return _refuse("a process that reads samples was killed, as for want of memory: lower --workers")
         if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in NO_MEMORY):
             raise
         return _refuse("this takes more memory than there is: give smaller images, a smaller batch or fewer at a time")
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _reason(error: OSError) -> str:
+    """What the machine refused, with the file's name if there is one."""
+    try:
+        Path.cwd()
+    except OSError:
+        return "the folder that you are in no longer exists: change to another one"
+    name = error.filename2 or error.filename
+    file = f"{os.fsdecode(name) if isinstance(name, bytes) else name}: " if name else ""
+    return f"{file}{error.strerror or error}"
 
 
 def _refuse(sentence: str) -> int:
@@ -77,7 +93,7 @@ def _printable(text: str) -> str:
     >>> print(_printable("a\\x1b[2Jb"))
     a\\x1b[2Jb
     """
-    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", lambda match: repr(match[0])[1:-1], text)
+    return re.sub("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]", lambda match: repr(match[0])[1:-1], text)
 
 
 def parse(words: Sequence[str]) -> Namespace:
@@ -125,7 +141,9 @@ def _add_train_command(commands: Any, words: Sequence[str]) -> None:
     train.add_argument("recipe", metavar="RECIPE", help="a recipe's name (`afanet recipes` lists them) or a YAML file")
     train.add_argument("--resume", action="store_true", help="continue from the run folder's last checkpoint")
     train.add_argument("--print-config", action="store_true", help="print the whole recipe and train nothing")
-    train.add_argument("--out", type=Path, metavar="FOLDER", help="run folder, runs/RECIPE-METHOD-seedN by default")
+    train.add_argument(
+        "--out", type=path_flag, metavar="FOLDER", help="run folder, runs/RECIPE-METHOD-seedN by default"
+    )
     add_trust_flag(train)
     if words[:1] == ["train"]:
         add_recipe_flags(train, words)
@@ -139,7 +157,7 @@ def _add_evaluate_command(commands: Any) -> None:
         allow_abbrev=False,
     )
     evaluate.set_defaults(command=_evaluate, parser=evaluate)
-    evaluate.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    evaluate.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run")
     evaluate.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's by default")
     add_trust_flag(evaluate)
 
