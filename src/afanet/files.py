@@ -102,6 +102,13 @@ def whole(file: Path) -> Iterator[Path]:
         raise
 
 
+def require_writable(file: Path) -> None:
+    """Raise `InputError` where `file` cannot be created or replaced, before minutes of work end in that."""
+    folder = next((parent for parent in file.absolute().parents if parent.exists()), Path("/"))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{file} cannot be written: {folder} is read-only for you; give another one with --out")
+
+
 def make_folder(folder: Path) -> list[Path]:
     """Create a folder and its missing parents; returns the created ones, the outermost first."""
     made: list[Path] = []

@@ -104,7 +104,7 @@ def test_evaluate_says_when_the_figures_are_not_those_of_the_end(
         ("train rooms --weights nowhere.pth", "nowhere.pth"),
         ("train rooms --tasks dept", "did you mean 'depth'"),
         ("train rooms --fold 1", "unknown option of data set 'rooms' 'fold'"),
-        ("train rooms --data.options.seed [", "the value of --data.options.seed, line 1 is not valid YAML"),
+        ("train rooms --data.options.seed [", "the value of --data.options.seed, line 1, column 2 is not valid YAML"),
         ("train nyuv2 --data nowhere", "nowhere"),
         ("train adience --data nowhere --fold 1", "nowhere"),
         ("train rooms --device tpu", "device 'tpu' is not there"),

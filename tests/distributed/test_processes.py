@@ -113,6 +113,7 @@ def test_how_many_processes_are_to_be_started(small: Callable[..., Recipe], monk
     with pytest.raises(InputError, match="device 'cuda:1' is one device, and devices is 2: give cuda"):
         to_launch(small(devices=2, device="cuda:1"), torch.device("cuda:1"))
     variables = {"TORCHELASTIC_RUN_ID": "x", "RANK": "0", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2"}
+    variables |= {"LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert to_launch(small(), cpu) == to_launch(small(devices=2), cpu) == 0

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides
+from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides, path_flag
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
 from afanet.files import path_in, write_whole
@@ -42,7 +42,7 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
         help="variants by name instead of methods: 'ablations', or a YAML file with the keys of the recipe that differ",
     )
     compare.add_argument("--seeds", type=int, default=3, help="seeds of each method, from --seed on; 3 by default")
-    compare.add_argument("--out", type=Path, metavar="DIR", help="folder of all runs, runs/compare-RECIPE by default")
+    compare.add_argument("--out", type=path_flag, metavar="DIR", help="folder of runs, runs/compare-RECIPE by default")
     compare.add_argument("--only", metavar="I/N", help="train every N-th run from the I-th on, on this machine")
     compare.add_argument(
         "--jobs", action="store_true", help="print one command for each run, for a scheduler, and train nothing"
@@ -59,8 +59,8 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
         allow_abbrev=False,
     )
     report.set_defaults(command=_report, parser=report)
-    report.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders of finished runs")
-    report.add_argument("--out", type=Path, default=Path(PAGE), metavar="FILE", help=f"the page, {PAGE} by default")
+    report.add_argument("runs", nargs="+", type=path_flag, metavar="RUN", help="folders of finished runs")
+    report.add_argument("--out", type=path_flag, default=Path(PAGE), metavar="FILE", help=f"page, {PAGE} by default")
     _add_smallest_flag(report)
     add_trust_flag(report)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from afanet.cli.flags import OPTION, add_recipe_flags, add_trust_flag, overrides
+from afanet.cli.flags import OPTION, add_recipe_flags, add_trust_flag, overrides, path_flag
 from afanet.cli.present import require_present_data
 from afanet.errors import InputError
 from afanet.files import to_json, write_whole
@@ -30,7 +30,7 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
         allow_abbrev=False,
     )
     init.set_defaults(command=_init, parser=init)
-    init.add_argument("folder", type=Path, metavar="FOLDER", help="folder with images, or with images/")
+    init.add_argument("folder", type=path_flag, metavar="FOLDER", help="folder with images, or with images/")
 
     check = commands.add_parser(
         "check",
@@ -42,7 +42,7 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
     check.set_defaults(command=_check, parser=check)
     check.add_argument("source", metavar="RECIPE|PATH", help="a recipe's name, a YAML file, or a data set's folder")
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
-    check.add_argument("--html", type=Path, metavar="FILE", help="write a page with pictures")
+    check.add_argument("--html", type=path_flag, metavar="FILE", help="write a page with pictures")
 
     prepare = commands.add_parser(
         "prepare",

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from afanet.cli.compare import PAGE, show_runs
-from afanet.cli.flags import add_trust_flag
+from afanet.cli.flags import add_trust_flag, path_flag
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
 
@@ -27,7 +27,7 @@ def add_demo_command(commands: Any) -> None:
     )
     demo.set_defaults(command=_demo, parser=demo)
     add_trust_flag(demo)
-    demo.add_argument("run", nargs="?", type=Path, metavar="RUN", help="folder of a finished run")
+    demo.add_argument("run", nargs="?", type=path_flag, metavar="RUN", help="folder of a finished run")
     demo.add_argument("--host", help=f"address to serve at, {HOST} (this machine only) by default")
     demo.add_argument("--port", type=int, help=f"{PORT} by default; 0 for any free port")
     demo.add_argument(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
-from afanet.cli.flags import add_trust_flag
+from afanet.cli.flags import add_trust_flag, path_flag
 from afanet.cli.present import require_present_run
 
 
@@ -21,10 +20,13 @@ def add_export_command(commands: Any) -> None:
     )
     export.set_defaults(command=_export, parser=export)
     add_trust_flag(export)
-    export.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    export.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run")
     export.add_argument("--format", default="onnx", help="onnx, torch or aot; onnx by default")
     export.add_argument(
-        "--out", type=Path, metavar="FILE", help="the file; model.onnx, model.pt2 or model.aot.pt2 in RUN by default"
+        "--out",
+        type=path_flag,
+        metavar="FILE",
+        help="the file; model.onnx, model.pt2 or model.aot.pt2 in RUN by default",
     )
 
 

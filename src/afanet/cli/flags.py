@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from afanet.outside import is_reference, trust_code
@@ -22,6 +23,13 @@ SHORT = {
     "batch_size": "--batch-size",
     "data.options.fold": "--fold",
 }
+
+
+def path_flag(text: str) -> Path:
+    """The path that a flag or argument gives; an empty one would be the working folder, which nobody means."""
+    if not text or "\0" in text:
+        raise ArgumentTypeError(f"the path is {text!r:.60}, expected the name of a file or folder")
+    return Path(text)
 
 
 def add_trust_flag(parser: ArgumentParser) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from afanet.cli.flags import add_trust_flag
+from afanet.cli.flags import add_trust_flag, path_flag
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
 from afanet.files import to_json, write_whole
@@ -26,9 +25,11 @@ def add_inspect_command(commands: Any) -> None:
     )
     inspect.set_defaults(command=_inspect, parser=inspect)
     add_trust_flag(inspect)
-    inspect.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
-    inspect.add_argument("images", type=Path, nargs="*", metavar="IMAGE", help="photos of any size, if any")
-    inspect.add_argument("--out", type=Path, metavar="FOLDER", help="for inspect.html and inspect.json, RUN by default")
+    inspect.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run")
+    inspect.add_argument("images", type=path_flag, nargs="*", metavar="IMAGE", help="photos of any size, if any")
+    inspect.add_argument(
+        "--out", type=path_flag, metavar="FOLDER", help="for inspect.html and inspect.json, RUN by default"
+    )
     inspect.add_argument(
         "--limit",
         type=int,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import errno
-import re
 import sys
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from afanet import __version__
@@ -16,12 +14,13 @@ from afanet.cli.compare import add_compare_commands
 from afanet.cli.data import add_data_commands
 from afanet.cli.demo import add_demo_command
 from afanet.cli.export import add_export_command
-from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides, trust
+from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides, path_flag, trust
 from afanet.cli.inspect import add_inspect_command
 from afanet.cli.interrupted import how_to_go_on
 from afanet.cli.predict import add_predict_command
 from afanet.cli.present import require_present_run
-from afanet.distributed.started import is_main_process
+from afanet.cli.refusal import printable, reason, refuse
+from afanet.distributed.started import is_main_process, require_ranks
 from afanet.errors import InputError, unknown
 from afanet.install import missing_package
 from afanet.outside import short_name
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
 # The extra of a command that needs more than `train`, which it includes.
 EXTRAS = {"demo": "demo", "export": "export"}
+KILLED = "DataLoader worker"  # begins a message of torch
 UNREAD = 141  # the status that a shell gives a program whose reader has left, such as `head`
 NO_MEMORY = ("allocate memory", "out of memory")  # in messages of torch
 
@@ -65,49 +65,36 @@ def _written(output: Lenient, status: int) -> int:
         return status
     if output.error.errno == errno.EPIPE:
         return UNREAD
-    return _refuse(f"the standard output cannot be written: {output.error.strerror}")
+    return refuse(f"the standard output cannot be written: {output.error.strerror}")
 
 
 def _run(words: list[str]) -> int:
     try:
         given = parse(words)
+        require_ranks()
         trust(given)
         given.command(given)
     except InputError as error:
-        return _refuse(str(error))
+        return refuse(str(error))
     except OSError as error:  # such as a full disk or an unreadable folder, wherever it shows
-        file = f"{error.filename}: " if error.filename else ""
-        return _refuse(f"{file}{error.strerror or error}")
+        return refuse(reason(error))
     except ModuleNotFoundError as error:
         package = (error.name or "afanet").partition(".")[0]
         if package == "afanet":
             raise
-        return _refuse(missing_package(package, _extra(words)))
+        return refuse(missing_package(package, _extra(words)))
     except (MemoryError, RuntimeError) as error:
-        # torch has no error class of its own for too little memory on the CPU.
+        # torch has no error classes of its own for too little memory on the CPU, and for a worker that was killed.
+        if KILLED in str(error):
+            return refuse("a process that reads samples was killed, as for want of memory: lower --workers")
         if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in NO_MEMORY):
             raise
-        return _refuse("this takes more memory than there is: give smaller images, a smaller batch or fewer at a time")
+        return refuse("this takes more memory than there is: give smaller images, a smaller batch or fewer at a time")
     except KeyboardInterrupt:
         if (advice := how_to_go_on(words)) and is_main_process():
-            print(f"afanet: {_printable(advice)}", file=sys.stderr)
+            print(f"afanet: {printable(advice)}", file=sys.stderr)
         return 130
     return 0
-
-
-def _refuse(sentence: str) -> int:
-    """Say what is wrong; returns the exit status."""
-    print(f"afanet: error: {_printable(sentence)}", file=sys.stderr)
-    return 2
-
-
-def _printable(text: str) -> str:
-    """Text with its control characters escaped as Python writes them, so that a terminal does not run them.
-
-    >>> print(_printable("a\\x1b[2Jb"))
-    a\\x1b[2Jb
-    """
-    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", lambda match: repr(match[0])[1:-1], text)
 
 
 def parse(words: Sequence[str]) -> Namespace:
@@ -155,7 +142,9 @@ def _add_train_command(commands: Any, words: Sequence[str]) -> None:
     train.add_argument("recipe", metavar="RECIPE", help="a recipe's name (`afanet recipes` lists them) or a YAML file")
     train.add_argument("--resume", action="store_true", help="continue from the run folder's last checkpoint")
     train.add_argument("--print-config", action="store_true", help="print the whole recipe and train nothing")
-    train.add_argument("--out", type=Path, metavar="FOLDER", help="run folder, runs/RECIPE-METHOD-seedN by default")
+    train.add_argument(
+        "--out", type=path_flag, metavar="FOLDER", help="run folder, runs/RECIPE-METHOD-seedN by default"
+    )
     add_trust_flag(train)
     if words[:1] == ["train"]:
         add_recipe_flags(train, words)
@@ -169,7 +158,7 @@ def _add_evaluate_command(commands: Any) -> None:
         allow_abbrev=False,
     )
     evaluate.set_defaults(command=_evaluate, parser=evaluate)
-    evaluate.add_argument("run", type=Path, metavar="RUN", help="folder of the run")
+    evaluate.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run")
     evaluate.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's by default")
     add_trust_flag(evaluate)
 

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afanet.cli.flags import add_trust_flag
+from afanet.cli.flags import add_trust_flag, path_flag
 from afanet.cli.predictions import Named, Predictions
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
@@ -29,9 +29,9 @@ def add_predict_command(commands: Any) -> None:
     )
     predict.set_defaults(command=_predict, parser=predict)
     add_trust_flag(predict)
-    predict.add_argument("model", type=Path, metavar="RUN", help="folder of a finished run, or an .onnx file")
+    predict.add_argument("model", type=path_flag, metavar="RUN", help="folder of a finished run, or an .onnx file")
     predict.add_argument("inputs", nargs="+", metavar="INPUT", help="pictures, videos, folders of them, or patterns")
-    predict.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the predictions")
+    predict.add_argument("--out", type=path_flag, metavar="DIR", required=True, help="folder for the predictions")
     predict.add_argument("--flip", action="store_true", help="average with the mirror image")
     predict.add_argument(
         "--scales",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr, suppress
 from io import StringIO
 from multiprocessing import get_context
@@ -21,6 +22,7 @@ from afanet.comparison.load import machine_load
 from afanet.distributed.device import answering, find_device
 from afanet.distributed.launch import end_with_parent
 from afanet.distributed.processes import create_fabric
+from afanet.errors import InputError
 from afanet.outside import trust_again, trusted
 from afanet.progress import Bar
 from afanet.recipe.schema import Recipe
@@ -57,7 +59,13 @@ def measure(recipe: Recipe) -> dict[str, Any]:
     load = machine_load()
     alone = recipe.model_copy(update={"devices": 1, "workers": 0, "two_stage": False, "warm_start": None})
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin, initargs=(trusted(),)) as pool:
-        results = pool.submit(_measure, alone).result()
+        try:
+            results = pool.submit(_measure, alone).result()
+        except BrokenProcessPool:
+            raise InputError(
+                f"the process that measures the costs of '{recipe.network.method}' was killed, as for want of memory: "
+                "give the same command again, or lower batch_size"
+            ) from None
     results["measured"]["load"] = load and {"busy": load.busy, "cores": load.cores}
     return results
 

@@ -38,7 +38,10 @@ def cache_root() -> Path:
     """The folder of all caches: `$AFANET_CACHE`, else `afanet` in the user's folder for caches."""
     if chosen := os.environ.get("AFANET_CACHE"):
         return Path(chosen).absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "afanet"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "afanet"
+    except RuntimeError:  # HOME is unset, and the user is unknown to this machine
+        raise InputError("there is no home folder for the cache: set AFANET_CACHE to a folder") from None
 
 
 def config_folder(name: str, config: Mapping[str, Any]) -> Path:

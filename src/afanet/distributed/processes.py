@@ -19,7 +19,7 @@ from lightning.fabric.strategies.ddp import DDPStrategy
 from torch.nn.parallel import DistributedDataParallel
 
 from afanet import limits
-from afanet.distributed.started import Started, started
+from afanet.distributed.started import Started, require_connection, started
 from afanet.errors import InputError
 from afanet.recipe.schema import Recipe
 
@@ -73,6 +73,7 @@ def to_launch(recipe: Recipe, device: torch.device) -> int:
     processes, with those of loaders, than this machine can run.
     """
     process = started()
+    require_connection(process)
     _check_processes(recipe, process.here if process.world > 1 else recipe.devices)
     if recipe.devices > 1 and process.world > 1 and recipe.devices != process.world:
         name = "SLURM" if process.launcher == "slurm" else "torchrun"

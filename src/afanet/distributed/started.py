@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from afanet.errors import InputError
+from afanet.errors import InputError, shown
 
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # that Lightning reads
 INTERACTIVE = ("bash", "interactive")  # names of interactive SLURM jobs, as in Lightning
 
 
@@ -31,7 +32,8 @@ def started(environment: Mapping[str, str] = os.environ) -> Started:
     """How this process was started, by the variables that launchers set.
 
     torchrun comes first, since it may run inside a SLURM job; a single task of SLURM's is like a process that nobody
-    launched. Raises `InputError` where machines have different numbers of processes.
+    launched. Raises `InputError` where machines have different numbers of processes, and where a variable is missing or
+    is no number.
 
     >>> started({"SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "2", "SLURM_PROCID": "3"})
     Started(launcher='slurm', rank=3, here=2, nodes=2)
@@ -39,26 +41,70 @@ def started(environment: Mapping[str, str] = os.environ) -> Started:
     Started(launcher='nobody', rank=0, here=1, nodes=1)
     """
     if "TORCHELASTIC_RUN_ID" in environment:
-        here, world = int(environment["LOCAL_WORLD_SIZE"]), int(environment["WORLD_SIZE"])
-        nodes = int(environment.get("GROUP_WORLD_SIZE", 1))
+        here, world = _count(environment, "LOCAL_WORLD_SIZE"), _count(environment, "WORLD_SIZE")
+        nodes = _count(environment, "GROUP_WORLD_SIZE", 1)
         if here * nodes != world:
             raise InputError(
                 f"torchrun started {world} processes on {nodes} nodes, {here} of them on this one: give every node "
                 "the same --nproc-per-node"
             )
-        return Started("torchrun", int(environment["RANK"]), here, nodes)
-    tasks = int(environment.get("SLURM_NTASKS", 1))
-    if tasks > 1 and "SLURM_PROCID" in environment and environment.get("SLURM_JOB_NAME") not in INTERACTIVE:
-        nodes = int(environment.get("SLURM_NNODES", 1))
-        here = int(environment.get("SLURM_NTASKS_PER_NODE", 0))
+        return Started("torchrun", _rank(environment, "RANK", world), here, nodes)
+    if environment.get("SLURM_JOB_NAME") in INTERACTIVE or "SLURM_PROCID" not in environment:
+        return Started("nobody")
+    tasks = _count(environment, "SLURM_NTASKS", 1)
+    if tasks > 1:
+        nodes = _count(environment, "SLURM_NNODES", 1)
+        here = _count(environment, "SLURM_NTASKS_PER_NODE", 0)
         if here * nodes != tasks:
             each = f"{here} a node" if here else "without --ntasks-per-node"
             raise InputError(
                 f"SLURM has {tasks} tasks on {nodes} nodes, {each}: start with --nodes and --ntasks-per-node, one task "
                 "for each device"
             )
-        return Started("slurm", int(environment["SLURM_PROCID"]), here, nodes)
+        return Started("slurm", _rank(environment, "SLURM_PROCID", tasks), here, nodes)
     return Started("nobody")
+
+
+def require_connection(process: Started, environment: Mapping[str, str] = os.environ) -> None:
+    """Raise `InputError` where a launcher's variables do not say how its processes connect."""
+    if process.world > 1 and process.launcher == "torchrun":
+        _rank(environment, "LOCAL_RANK", process.here)
+        _count(environment, "MASTER_PORT")
+        if not environment.get("MASTER_ADDR"):
+            raise InputError("the variable MASTER_ADDR of the launcher is missing: start again by torchrun")
+    elif process.world > 1:
+        _rank(environment, "SLURM_LOCALID", process.here)
+        _rank(environment, "SLURM_NODEID", process.nodes)
+
+
+def require_ranks(environment: Mapping[str, str] = os.environ) -> None:
+    """Raise `InputError` for a launcher's rank that is no number: Lightning reads them as it is imported.
+
+    >>> require_ranks({"RANK": "3", "SLURM_PROCID": "0"})
+    """
+    for name in RANKS:
+        _count(environment, name, 0)
+
+
+def _count(environment: Mapping[str, str], name: str, default: int | None = None) -> int:
+    """The number in a launcher's variable; raises `InputError` where it is none, or missing without a default."""
+    if default is not None and name not in environment:
+        return default
+    text = environment.get(name, "")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        value = f"is {shown(text)}" if name in environment else "is missing"
+        raise InputError(
+            f"the variable {name} of the launcher {value}, expected a whole number: start again by torchrun or srun, "
+            f"or unset {'TORCHELASTIC_RUN_ID' if 'TORCHELASTIC_RUN_ID' in environment else name}"
+        )
+    return int(text)
+
+
+def _rank(environment: Mapping[str, str], name: str, world: int) -> int:
+    rank = _count(environment, name)
+    if rank >= world:
+        raise InputError(f"the variable {name} of the launcher is {rank}, expected less than the {world} processes")
+    return rank
 
 
 def is_main_process() -> bool:

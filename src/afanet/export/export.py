@@ -17,7 +17,7 @@ from afanet.export.card import model_card
 from afanet.export.check import Answer, largest_errors, random_inputs, require_same
 from afanet.export.facts import describe
 from afanet.export.trace import Estimator, Traced, trace
-from afanet.files import whole
+from afanet.files import require_writable, whole
 from afanet.runs.examples import read_test_samples, spread_over
 from afanet.runs.loaded import LoadedNetwork
 from afanet.runs.run import Run, load_run
@@ -80,6 +80,7 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     for target in (file, card):
         if target.is_dir():
             raise InputError(f"{target} is a folder, expected a path for a file: give another one with --out")
+        require_writable(target)
     kind.require()
     images, checked = _real_images(run)
     tasks = run.tasks

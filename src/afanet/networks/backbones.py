@@ -122,7 +122,7 @@ def _timm_features(name: str, output_stride: int, pretrained: bool, size: Sequen
     if not timm.is_model(name):
         raise unknown("backbone", name, timm.list_models(), WELL_KNOWN)
     options: dict[str, Any] = {} if output_stride == 32 else {"output_stride": output_stride}
-    config = timm.get_pretrained_cfg(name)
+    config = _config(name)
     if config is not None and config.fixed_input_size:
         options["img_size"] = tuple(size)
     try:
@@ -154,6 +154,18 @@ def _timm_features(name: str, output_stride: int, pretrained: bool, size: Sequen
             f"of {reached}): try output_stride=32, or another backbone"
         )
     return features
+
+
+def _config(name: str) -> Any:
+    """What timm knows of a network's pretrained weights; raises `InputError` for weights that it does not know."""
+    try:
+        return timm.get_pretrained_cfg(name)
+    except RuntimeError:
+        architecture = name.partition(".")[0]
+        known = ", ".join(timm.list_pretrained(f"{architecture}.*")) or "none"
+        raise InputError(
+            f"backbone '{name}' has weights that timm does not know, expected {architecture} alone or one of: {known}"
+        ) from None
 
 
 def _blocks(backbone: nn.Module, stage: str) -> list[str]:

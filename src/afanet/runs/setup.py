@@ -110,11 +110,20 @@ def load_network(recipe: Recipe, tasks: Mapping[str, Described], weights: Path) 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """A context that raises errors as they were, without the traceback that loaders wrap around a worker's error."""
+    """A context that raises errors as they were, without the traceback that loaders wrap around a worker's error.
+
+    A worker that was killed is an `InputError` too.
+    """
     try:
         yield
     except InputError as error:
         raise InputError(str(error).strip().rpartition(f"{InputError.__name__}: ")[2]) from None
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise InputError(
+            f"a process that reads samples was killed, as for want of memory: lower workers ({error})"
+        ) from None
 
 
 @contextmanager

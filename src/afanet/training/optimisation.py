@@ -123,6 +123,9 @@ def slots_fault(state: Mapping[Any, Any], parameters: Sequence[Tensor], slots: C
             if not isinstance(value, Tensor) or value.shape != shape or not value.is_floating_point():
                 kind = tuple(value.shape) if isinstance(value, Tensor) and value.shape != shape else shown(value)
                 return f"'{name}' of parameter {number} is {kind}, expected {tuple(shape)}"
+            dtype = torch.float32 if name == "step" else parameters[number].dtype
+            if value.dtype != dtype:
+                return f"'{name}' of parameter {number} is {value.dtype}, expected {dtype}"
             if value.isnan().any():
                 return f"'{name}' of parameter {number} has values that are no numbers"
     return None

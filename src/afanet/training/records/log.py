@@ -33,6 +33,7 @@ class Log:
 
             folder = file.parent / "tensorboard"
             try:
+                write_whole(folder / "trial", bytes(4096)).unlink()  # a full disk would only show in a thread
                 self.board = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
             except OSError as error:
                 raise InputError(f"{folder} cannot be written: {error.strerror}") from None
