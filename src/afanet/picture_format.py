@@ -55,7 +55,7 @@ def is_lossless_jpeg(head: bytes) -> bool:
     (True, False)
     """
     position = 2
-    while head[:2] == b"\xff\xd8" and position + 4 <= len(head) and head[position] == 0xFF:
+    while head[:2] == b"\xff\xd8" and position + 2 <= len(head) and head[position] == 0xFF:
         if 0xC0 <= head[position + 1] <= 0xCF and head[position + 1] not in (0xC4, 0xC8, 0xCC):
             return head[position + 1] in (0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF)
         position += 2 + int.from_bytes(head[position + 2 : position + 4])

@@ -16,6 +16,7 @@ from torch import Tensor
 from afanet.errors import InputError
 from afanet.recipe.schema import Recipe
 from afanet.runs.checkpoint import read_checkpoint
+from afanet.training.epoch_losses import EpochLosses
 from afanet.training.learner import Learner
 from afanet.training.run import train
 from afanet.training.state import check_training, load_training
@@ -53,7 +54,7 @@ def resume(stopped: tuple[Path, Learner], tmp_path: Path) -> Resume:
 
     def go_on() -> None:
         training = check_training(file, read_checkpoint(file))
-        load_training(file, training, learner, torch.zeros(len(learner.tasks) + 1))
+        load_training(file, training, learner, EpochLosses(len(learner.tasks), torch.device("cpu")))
 
     def attempt(saved: Any) -> str | None:
         torch.save(saved, file)

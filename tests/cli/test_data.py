@@ -158,7 +158,7 @@ def test_many_tasks_have_a_row_each(capsys: pytest.CaptureFixture[str], monkeypa
         (["check", "rooms", "--sise", "3"], "unknown flag '--sise', did you mean '--size'?"),
         (["check", "rooms", "--epochs", "3"], "unknown flag '--epochs'"),
         (["prepare", "romes"], "unknown recipe 'romes', did you mean 'rooms'?"),
-        (["chekc"], "invalid choice: 'chekc'"),
+        (["chekc"], "unknown command 'chekc', did you mean 'check'?"),
         ([], "the following arguments are required: COMMAND"),
     ],
 )
