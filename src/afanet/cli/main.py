@@ -127,7 +127,7 @@ def parse(words: Sequence[str]) -> Namespace:
     if rest and rest[0].startswith("-"):
         raise unknown("flag", rest[0].partition("=")[0], given.parser._option_string_actions)
     if rest:
-        raise InputError(f"argument '{rest[0]}' is one too many (see {given.parser.prog} --help)")
+        raise InputError(f"argument '{rest[0]:.120}' is one too many (see {given.parser.prog} --help)")
     return given
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from afanet.cli import main
-from afanet.data import open_data
+from afanet.data import Data, open_data
 from afanet.data.checks.proportions import proportion_warnings
 from afanet.data.checks.sides import side_warnings
 from afanet.data.sided_names import pair_names, side_of, unpaired_names
@@ -139,9 +139,14 @@ batch_size: 4
 
 def test_proportions_are_compared_with_the_size_and_with_one_another() -> None:
     data = open_data("rooms", size=(100, 100), train_scenes=2, test_scenes=1)
-    assert proportion_warnings(data, {(100, 100): 3, (300, 320): 1, (200, 190): 1}) != []  # 1.067 times 1.053
-    assert proportion_warnings(data, {(100, 109): 3}) == []
-    assert "5 of 5 images" in proportion_warnings(data, {(100, 112): 5})[0]
-    assert "1 of 4 images" in proportion_warnings(data, {(200, 100): 1, (50, 50): 3})[0]
-    assert proportion_warnings(with_resize(data, "crop"), {(200, 100): 1}) == []
-    assert proportion_warnings(data, {}) == []
+
+    def warnings(data: Data, **sizes: int) -> list[str]:
+        of_split = {name.removeprefix("of"): count for name, count in sizes.items()}
+        return proportion_warnings(data, {"train": {"sizes": of_split}, "test": {"sizes": of_split}})
+
+    assert warnings(data, of100x100=3, of300x320=1, of200x190=1) != []  # 1.067 times 1.053
+    assert warnings(data, of100x109=3) == []
+    assert "10 of 10 images" in warnings(data, of100x112=5)[0]
+    assert "2 of 8 images" in warnings(data, of200x100=1, of50x50=3)[0]
+    assert warnings(with_resize(data, "crop"), of200x100=1) == []
+    assert warnings(data) == []

@@ -16,7 +16,7 @@ from afanet.errors import InputError, unknown
 from afanet.tasks import Task
 
 MOST_SAMPLES = 100_000_000  # of all parts
-APPEARANCE = {"max_metres"}  # attributes of tasks that only affect pictures
+APPEARANCE = {"max_metres", "colours"}  # attributes of tasks that only affect pictures
 
 
 class Part(Declared):

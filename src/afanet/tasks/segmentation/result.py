@@ -78,7 +78,7 @@ class LabelMap(DenseResult):
     def picture(self) -> Pixels:
         """The classes' colours, black where the network did not see the photo."""
         colours = np.concatenate([self.colours, np.zeros((1, 3), np.uint8)])
-        picture: Pixels = colours[np.minimum(self.labels, len(self.classes))]
+        picture: Pixels = colours[np.minimum(self.labels, np.uint16(len(self.classes)))]
         return picture
 
     def legend(self, width: int) -> Pixels:

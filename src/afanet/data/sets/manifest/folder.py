@@ -89,7 +89,9 @@ def _read_splits(folder: Path, tree: Tree) -> FolderContents:
         cells = {_relative(image, folder): _relative(file, folder) for image, file in pairs.items()}
         columns[task] = Column({"kind": task, **declared}, cells, f"{len(cells)} files of labels{summary}")
     if not columns:
-        outside = f" ({len(tree.outside)} in none, such as {tree.outside[0]})" if tree.outside else ""
+        outside = (
+            f" ({len(tree.outside)} in none, such as {_relative(tree.outside[0], folder)})" if tree.outside else ""
+        )
         raise InputError(
             f"{folder} has {len(tree.images)} images in folders of splits{outside} and nothing to learn from "
             f"them, expected {_layouts()}, in folders of the same names in each split"

@@ -92,7 +92,9 @@ def read_tree(folder: Path, files: Iterable[Path], columns: Mapping[str, type[Fi
     if not any(file.split for file in located):
         return None
     pictures = [file for file in located if file.path.suffix.lower() in SUFFIXES]
-    images = [file for file in pictures if file.role == IMAGE] or [file for file in pictures if file.role is None]
+    named = [file for file in pictures if file.role == IMAGE]
+    splits = {file.split for file in named} | ({None} if named else set())
+    images = named + [file for file in pictures if file.role is None and file.split not in splits]
     labels: dict[str, dict[Path, Path]] = {}
     unpaired: list[Path] = []
     split_by_label: dict[Path, str] = {}
