@@ -69,7 +69,7 @@ def run(root: Path, data: dict[str, Any], tasks: set[str], method: str = "afa", 
     assert files <= {path.name for path in out.iterdir()}
     results = json.loads((out / "metrics.json").read_text())
     assert results["steps"] == 2
-    scored = {"test": results["tasks"]} | ({"validation": results["validation"]} if validation else {})
+    scored = {"tasks": results["tasks"]} | ({"validation": results["validation"]} if validation else {})
     for split, scores in scored.items():
         assert scores.keys() == tasks
         without = {task for task in scores for value in scores[task].values() if value is None or math.isinf(value)}
