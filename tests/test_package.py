@@ -28,7 +28,8 @@ def test_there_is_one_version() -> None:
 def test_every_extra_that_a_message_or_page_names_exists() -> None:
     texts = [file.read_text(encoding="utf-8") for file in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]]
     texts += [file.read_text(encoding="utf-8") for file in (ROOT / "src").rglob("*.py")]
-    named = {name for text in texts for names in re.findall(r"afanet\[([a-z,]+)\]", text) for name in names.split(",")}
+    listed = [names for text in texts for names in re.findall(r"(?:afanet|\.)\[([a-z,]+)\]", text)]
+    named = {name for names in listed for name in names.split(",")}
     assert {"demo", "export", "onnx"} <= named <= set(EXTRAS)
 
 
