@@ -105,6 +105,8 @@ def whole(file: Path) -> Iterator[Path]:
 def require_writable(file: Path) -> None:
     """Raise `InputError` where `file` cannot be created or replaced, before minutes of work end in that."""
     folder = next((parent for parent in file.absolute().parents if parent.exists()), Path("/"))
+    if not folder.is_dir():
+        raise InputError(f"{file} cannot be written: {folder} is a file, not a folder; give another name with --out")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"{file} cannot be written: {folder} is read-only for you; give another one with --out")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from afanet.data.cache import MOST_BYTES, Cached
 from afanet.data.sample import Data
-from afanet.files import read_json
+from afanet.files import read_json, to_json
 
 FILE = "survey.json"
 
@@ -44,7 +43,7 @@ class _Survey(_Kept):
 
 def write_kept(cache: Path, splits: Mapping[str, Mapping[str, Any]], twins: Sequence[str]) -> None:
     """Keep the statistics of every split, and the sentences about images in two splits, in the folder of a cache."""
-    (cache / FILE).write_text(json.dumps({"splits": splits, "twins": twins}), encoding="utf-8")
+    (cache / FILE).write_text(to_json({"splits": splits, "twins": twins}), encoding="utf-8")
 
 
 def read_kept(data: Data) -> tuple[dict[str, dict[str, Any]], list[str]] | None:
