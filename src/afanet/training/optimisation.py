@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from afanet.errors import shown
-from afanet.recipe.schema import OptimizerRecipe, ScheduleRecipe
+
+if TYPE_CHECKING:  # balancing needs no pydantic, and imports from here
+    from afanet.recipe.schema import OptimizerRecipe, ScheduleRecipe
 
 ADAM = ("exp_avg", "exp_avg_sq", "step")  # what Adam learns about a parameter
 SLOTS = {"adam": ADAM, "adamw": ADAM, "sgd": ("momentum_buffer",)}

@@ -27,13 +27,17 @@ class Subsets:
     def __init__(self, row: Balancing, count: int, options: Mapping[str, Any], weights: Sequence[float] = ()) -> None:
         self.row, self.options = row, row.chosen(options)
         self.all = tuple(range(count))
-        self.whole: Any = row.create(count, self.options, weights)
+        self.weights = weights
+        self.whole: Any = self._create(self.all)
         self.modules: dict[tuple[int, ...], Any] = {self.all: self.whole}
 
     def __getitem__(self, tasks: tuple[int, ...]) -> Any:
         if tasks not in self.modules:
-            self.modules[tasks] = self.row.create(len(tasks), self.options)
+            self.modules[tasks] = self._create(tasks)
         return self.modules[tasks]
+
+    def _create(self, tasks: Sequence[int]) -> Any:
+        return self.row.create(len(tasks), self.options, [self.weights[task] for task in tasks if self.weights])
 
     def state(self) -> list[tuple[list[int], list[dict[str, Any]]]]:
         """The memory of each module, as tensors and plain values."""
@@ -50,7 +54,7 @@ class Subsets:
             if not tasks or tasks != sorted(set(tasks)) or not set(tasks) <= set(self.all):
                 raise InputError(f"the state is of the tasks {shown(tasks)}, expected some of {list(self.all)}")
             with torch.random.fork_rng(devices=[]):
-                fresh = self.row.create(len(tasks), self.options)
+                fresh = self._create(tasks)
             if fault := memory_fault(fresh, memory, len(tasks)):
                 raise InputError(f"the memory of balancing by '{self.row.name}' cannot be used: {fault}")
         self.modules = {self.all: self.whole}
