@@ -17,11 +17,12 @@ from afanet.data.sets.manifest.table import open_table
 from afanet.data.sets.nyuv2.matlab import MatFile
 from afanet.data.sets.nyuv2.splits import read_splits
 from afanet.errors import InputError
-from afanet.files import parse_json, read_json, read_text, require_regular
+from afanet.files import read_text, require_regular
 from afanet.inference.onnx_model import OnnxModel
 from afanet.inference.predictor import Predictor
 from afanet.inference.video import read_frames
 from afanet.inspection.connections import read_photos
+from afanet.json_text import parse_json, read_json
 from afanet.label_files import read_array, read_image
 from afanet.networks.weights import read_state_dict
 from afanet.photo import read_photo

@@ -11,6 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "afanet"
 PLAIN = {
     "errors",
     "files",
+    "json_text",
     "limits",
     "names",
     "paths",
@@ -28,6 +29,7 @@ BELOW = {
     "streams": set(),
     "terminal": {"streams"},
     "files": {"errors"},
+    "json_text": {"errors", "files"},
     "paths": {"errors"},
     "outside": {"errors", "files"},
     "registry": {"errors", "names", "outside"},

@@ -8,7 +8,7 @@ from typing import Any
 
 from afanet.comparison import tables
 from afanet.comparison.compare import compare_runs
-from afanet.files import read_json
+from afanet.json_text import read_json
 from afanet.report.page import _log
 from afanet.runs.kept import read_costs
 from afanet.runs.run import load_run

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from afanet.cli.flags import OPTION, add_recipe_flags, add_trust_flag, overrides, path_flag
 from afanet.cli.present import require_present_data
 from afanet.errors import InputError
-from afanet.files import to_json, write_whole
+from afanet.files import write_whole
+from afanet.json_text import to_json
 from afanet.limits import cores
 from afanet.paths import IMAGE_FOLDER, require_folder
 

@@ -9,7 +9,8 @@ from typing import Any
 from afanet.cli.flags import add_trust_flag, path_flag
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
-from afanet.files import to_json, write_whole
+from afanet.files import write_whole
+from afanet.json_text import to_json
 
 LIMIT = 200
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afanet.errors import InputError
-from afanet.files import path_in, remove_files, to_json, write_whole
+from afanet.files import path_in, remove_files, write_whole
+from afanet.json_text import to_json
 
 if TYPE_CHECKING:
     from afanet.photo import Pixels

@@ -18,7 +18,7 @@ from afanet.comparison.groups import BASE
 from afanet.comparison.load import is_overloaded
 from afanet.comparison.quantities import COUNT, MEBIBYTES, SECONDS, Units, in_unit
 from afanet.comparison.statistics import Change, Spread
-from afanet.files import to_json
+from afanet.json_text import to_json
 from afanet.outside import short_name
 from afanet.plain_text import in_latex, in_markdown, one_line
 

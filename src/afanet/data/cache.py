@@ -24,7 +24,8 @@ from torchvision import tv_tensors
 from afanet import __version__
 from afanet.data.sample import Data, Reader, Sample, Split
 from afanet.errors import InputError
-from afanet.files import path_in, read_json, require_regular, to_json
+from afanet.files import path_in, require_regular
+from afanet.json_text import read_json, to_json
 from afanet.outside import short_name
 from afanet.tasks.maps import map_types
 

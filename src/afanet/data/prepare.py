@@ -26,7 +26,8 @@ from afanet.data.parallel import in_order
 from afanet.data.sample import Data, Sample, Split
 from afanet.data.transforms import Zoom
 from afanet.errors import InputError
-from afanet.files import path_in, to_json, write_whole
+from afanet.files import path_in, write_whole
+from afanet.json_text import to_json
 from afanet.tasks import Task
 
 KEPT = 4  # training images of up to this many times the pixels that the largest zoom needs keep their size

@@ -23,7 +23,8 @@ import torch
 import torch.distributed as dist
 
 from afanet.errors import InputError
-from afanet.files import to_json, write_whole
+from afanet.files import write_whole
+from afanet.json_text import to_json
 from afanet.outside import trust_again, trusted
 from afanet.streams import standard_streams
 

@@ -13,7 +13,7 @@ import torch
 from afanet.errors import InputError
 from afanet.export.check import Answer
 from afanet.export.trace import Estimator, Traced, cannot, quiet
-from afanet.files import to_json
+from afanet.json_text import to_json
 
 SUFFIX = ".aot.pt2"
 KEY = "afanet"

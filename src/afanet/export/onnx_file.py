@@ -12,8 +12,8 @@ from torch import Tensor
 from afanet.errors import InputError
 from afanet.export.check import Answer
 from afanet.export.trace import Estimator, Traced, cannot, quiet
-from afanet.files import to_json
 from afanet.install import missing_package
+from afanet.json_text import to_json
 
 SUFFIX = ".onnx"
 KEY = "afanet"

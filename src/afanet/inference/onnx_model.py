@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afanet.errors import InputError, shown
-from afanet.files import parse_json, require_regular
+from afanet.files import require_regular
 from afanet.framing import RESIZES
 from afanet.inference.model import About, Estimates
 from afanet.install import missing_package
+from afanet.json_text import parse_json
 from afanet.limits import MOST_SIDE, MOST_TASKS
 from afanet.names import name_fault
 from afanet.tasks.kinds import KINDS, meaning_fault

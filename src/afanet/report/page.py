@@ -19,7 +19,8 @@ from afanet.comparison.gaps import FEW
 from afanet.comparison.groups import BASE
 from afanet.comparison.look import Look
 from afanet.errors import InputError
-from afanet.files import read_text, to_json
+from afanet.files import read_text
+from afanet.json_text import to_json
 from afanet.recipe.load import dump_recipe
 from afanet.report import charts
 from afanet.report.connections import section

@@ -8,7 +8,8 @@ from typing import Any
 
 from afanet import __version__
 from afanet.errors import InputError, shown
-from afanet.files import path_in, to_json, write_whole
+from afanet.files import path_in, write_whole
+from afanet.json_text import to_json
 from afanet.outside import require_unchanged, short_name
 from afanet.paths import require_run
 from afanet.recipe.load import change_recipe, load_recipe, older_values

@@ -14,7 +14,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from afanet.errors import InputError
-from afanet.files import make_folder, read_json, remove_folders, require_regular, to_json, write_whole
+from afanet.files import make_folder, remove_folders, require_regular, write_whole
+from afanet.json_text import read_json, to_json
 from afanet.recipe.load import dump_recipe
 from afanet.recipe.schema import Recipe
 from afanet.runs.folder import HOLDER, LOCK, MARK_TEXT, RunFolder

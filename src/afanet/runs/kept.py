@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from afanet.errors import InputError, shown
-from afanet.files import read_json
+from afanet.json_text import read_json
 from afanet.recipe.schema import TaskName
 from afanet.tasks.kinds import meaning_fault
 from afanet.tasks.meaning import MOST

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from afanet.errors import InputError
-from afanet.files import path_in, to_json, write_whole
+from afanet.files import path_in, write_whole
 from afanet.framing import Box
+from afanet.json_text import to_json
 from afanet.tasks.drawing.draw import Pixels, bars, fit, stack, title
 from afanet.tasks.drawing.png import png
 from afanet.tasks.meaning import Check

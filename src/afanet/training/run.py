@@ -13,7 +13,7 @@ from afanet.distributed.device import computes_in_bf16, find_device, find_precis
 from afanet.distributed.launch import launch
 from afanet.distributed.processes import create_fabric, to_launch
 from afanet.distributed.started import is_main_process, started
-from afanet.files import strict
+from afanet.json_text import strict
 from afanet.progress import say
 from afanet.recipe.code import with_code
 from afanet.recipe.schema import Recipe

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from afanet.data.cache import MOST_BYTES, Cached
 from afanet.data.sample import Data
-from afanet.files import read_json, to_json
+from afanet.json_text import read_json, to_json
 
 FILE = "survey.json"
 

@@ -18,7 +18,7 @@ from afanet.data.sample import Data, Reader, Sample, Size, Split
 from afanet.data.sets.present import present_items
 from afanet.data.transforms import DepthMap, evaluation, training
 from afanet.errors import InputError
-from afanet.files import read_json
+from afanet.json_text import read_json
 from afanet.label_files import read_image
 from afanet.photo import read_photo
 from afanet.tasks import Depth, Segmentation
