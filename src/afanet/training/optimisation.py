@@ -88,6 +88,7 @@ def factor(recipe: ScheduleRecipe, step: int, steps: int, epochs: int) -> float:
     `over` epochs, after which it stays), it is (1 - t)^power for poly, (1 + cos(pi t)) / 2 for cosine, gamma to the
     power of how often `every` epochs have passed for step, and 1 for constant; never below `floor`.
 
+    >>> from afanet.recipe.schema import ScheduleRecipe
     >>> recipe = ScheduleRecipe(name="cosine", warmup=0.2)
     >>> [round(factor(recipe, step, 10, epochs=5), 2) for step in range(10)]
     [0.5, 1.0, 1.0, 0.96, 0.85, 0.69, 0.5, 0.31, 0.15, 0.04]
