@@ -10,6 +10,7 @@ import json
 import math
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,14 @@ def test_without_a_checkpoint_the_sentence_names_none(small: Small, tmp_path: Pa
         train(small(epochs=1, steps=1, **{"optimizer.lr": 1e39, "schedule.warmup": 0}), tmp_path / "run")
     assert not (tmp_path / "run" / "last.ckpt").exists()
     assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_a_run_that_fails_leaves_no_thread_that_writes(broken_by: Break, small: Small, tmp_path: Path) -> None:
+    broken_by(2, poison())
+    before = set(threading.enumerate())
+    with pytest.raises(InputError, match="the weights are not finite"):
+        train(small(), tmp_path / "run")
+    assert [thread for thread in threading.enumerate() if thread not in before] == []
 
 
 def test_finite_weights_with_outputs_that_are_not_end_the_run_by_task_metric_and_split(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -50,12 +51,13 @@ def fit(job: Job, folder: RunFolder) -> None:
         loop = Loop(learner, data, folder, saved)
         if saved:
             say(f"going on after step {learner.step} of {learner.steps}")
-        loop.run()
-        loop.require_selected()
-        trained = perf_counter()
-        load_checkpoint(learner.scored, folder.weights(recipe))
-        scores = score_splits(job, fabric, learner.scored, what_to_do(folder, learner.step))
-        loop.close(scores["tasks"])
+        with loop.log or nullcontext():
+            loop.run()
+            loop.require_selected()
+            trained = perf_counter()
+            load_checkpoint(learner.scored, folder.weights(recipe))
+            scores = score_splits(job, fabric, learner.scored, what_to_do(folder, learner.step))
+            loop.close(scores["tasks"])
     if recipe.skip_nonfinite:
         say(f"{learner.skipped} of {learner.step} steps were left out because a loss was not finite")
     if fabric.is_global_zero:

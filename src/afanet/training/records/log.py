@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +74,14 @@ class Log:
             self.board.close()
         for logger in self.loggers.values():
             logger.finalize("success")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if error and self.board is not None:
+            with suppress(OSError):  # what failed may be the disk
+                self.board.close()  # its thread writes into a folder that may be removed next
 
 
 def _forget_after(file: Path, step: int) -> list[str]:
