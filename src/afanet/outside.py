@@ -206,7 +206,7 @@ def _module_name(file: Path) -> str:
 class OutsideModules(MetaPathFinder, Loader):
     """Finds the files that this process, or the one that started it, was trusted to run, under names of their content.
 
-    So a loader's workers can unpickle what is of a class in such a file, however they are started.
+    With it, loader workers can unpickle objects whose class is in such a file, however they are started.
     """
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:

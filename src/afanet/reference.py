@@ -121,9 +121,8 @@ def load_reference_layer(source: Source, size: Sequence[int] | None = None, prot
     grid = _square(pixels) if size is None else (int(size[0]), int(size[1]))
     if grid[0] * grid[1] != pixels:
         raise InputError(f"the layer's spatial gates are for {pixels} pixels, size={grid} has {grid[0] * grid[1]}")
-    guarded = (
-        isinstance(protect, int) or len(protect) > 0
-    )  # the guard refuses a bare number; it must not be ignored here
+    # The guard refuses a bare number; it must not be ignored here.
+    guarded = isinstance(protect, int) or len(protect) > 0
     layer = AFA(channels, size=grid, limit=0.0 if guarded else math.inf, protect=protect if guarded else None)
     if layer.sam.grid != grid:
         raise InputError(f"the layer's {grid[0]}x{grid[1]} pixels are more than the 20 a side that AFA gates densely")
@@ -203,9 +202,8 @@ def _fusion_names(ours: str, original: _Original) -> list[str]:
 
 def _assembled(own: Tensor, ours: str, tensors: Sequence[Tensor], keys: Sequence[str]) -> Tensor:
     """A tensor of ours, assembled from the original's tensors."""
-    part = own.shape[
-        len(keys) // 2 :
-    ]  # a single tensor is all of ours, two are along its first axis, four along its first two
+    # A single tensor is all of ours, two are along its first axis, four along its first two.
+    part = own.shape[len(keys) // 2 :]
     for key, tensor in zip(keys, tensors, strict=True):
         if tensor.shape != part:
             raise InputError(f"tensor '{key}' has the shape {tuple(tensor.shape)}, but '{ours}' needs {tuple(part)}")

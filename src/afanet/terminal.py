@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Column, Table
-from rich.text import Text
+from rich.text import Text, TextType
 
 from afanet.streams import encodable
 
@@ -30,7 +30,8 @@ def moves(shown: Console) -> bool:
 def show(table: Table, keys: int = 1) -> None:
     """Print a table on the standard output; if it is too wide, in parts of as many columns as fit.
 
-    Every part begins with the first `keys` columns. Columns with `no_wrap` are not broken, in others words are not.
+    Every part begins with the first `keys` columns, and the caption is below the last.
+    Columns with `no_wrap` are not broken, in others words are not.
     """
     shown = console()
     for part in in_parts(table, keys, shown):
@@ -46,7 +47,7 @@ def in_parts(table: Table, keys: int, shown: Console) -> Iterator[Table]:
             yield _fitted(table, part, shown)
             part = columns[:keys]
         part = [*part, column]
-    yield _fitted(table, part, shown)
+    yield _fitted(table, part, shown, table.caption)
 
 
 class _Cells:
@@ -70,9 +71,9 @@ def _width(part: Sequence[_Cells]) -> int:
     return 1 + sum(column.least + BORDERS for column in part)
 
 
-def _fitted(table: Table, part: Sequence[_Cells], shown: Console) -> Table:
+def _fitted(table: Table, part: Sequence[_Cells], shown: Console, caption: TextType | None = None) -> Table:
     """A table of the columns of a part."""
-    new = Table(box=table.box, pad_edge=table.pad_edge, caption=table.caption, title=table.title)
+    new = Table(box=table.box, pad_edge=table.pad_edge, caption=caption)
     for column, width in zip(part, _widths(part, shown.width - _width(part)), strict=True):
         style = column.column
         new.add_column(column.header, justify=style.justify, width=width, overflow="fold")

@@ -53,7 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with standard_streams() as output:
         try:
             status = _run(list(sys.argv[1:] if arguments is None else arguments))
-        except SystemExit as end:  # of a help text
+        except SystemExit as end:  # of a help text, of a process that failed, or of code from outside
+            if isinstance(end.code, str):
+                raise
             raise SystemExit(_written(output, int(end.code or 0))) from None
         return _written(output, status)
 

@@ -91,7 +91,7 @@ def _answer(
 
 
 def _unusable(faults: Sequence[str]) -> InputError:
-    lines = [fault.replace("\n", "\\n").encode(errors="backslashreplace").decode() for fault in faults]
+    lines = [fault.replace("\n", "\\n") for fault in faults]
     return InputError("\n  ".join([f"{len(lines)} of the inputs cannot be used:", *lines]))
 
 

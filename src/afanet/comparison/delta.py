@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from afanet.comparison.smallest import UNIT
 from afanet.comparison.statistics import Change, paired_change, spread
@@ -104,7 +104,7 @@ def _seeds(seeds: Sequence[int]) -> str:
 def _within(change: Change) -> Change:
     """A change whose interval ends where delta_m ends."""
     low, high = (end if math.isnan(end) else max(-MOST, min(MOST, end)) for end in (change.low, change.high))
-    return Change(change.mean, low, high, change.over, change.count, change.dropped)
+    return replace(change, low=low, high=high)
 
 
 def delta_notes(deltas: Mapping[str, Delta]) -> list[str]:

@@ -55,4 +55,8 @@ def gap_notes(groups: Sequence[Group], tasks: Mapping[str, Described], unscored:
 def image_notes(looked: Mapping[str, Mapping[str, ImageScores]]) -> list[str]:
     """A sentence if the scores are over few images; none if the images were not looked at."""
     counts = {len(of_task) for scores in looked.values() for of_task in scores.values()}
-    return [f"{count} test images only: other images may give other scores" for count in counts if count < FEW]
+    return [
+        f"{count} test image{'s'[: count != 1]} only: other images may give other scores"
+        for count in counts
+        if count < FEW
+    ]

@@ -16,8 +16,8 @@ FREE = 0.75  # of a core for each thread, which other work must leave
 def machine_load() -> Load | None:
     """The cores that are busy now, over half a second in which this process waits; None where nothing says it.
 
-    It counts for work that uses all cores.
-    Where there is no /proc/stat it is the load of the last minute, in which this process takes part.
+    Its `threads` are all cores; the costs say how many there were. Where there is no /proc/stat it is the load of the
+    last minute, in which this process takes part.
     """
     cores = os.cpu_count() or 1
     if not STAT.is_file():

@@ -166,11 +166,11 @@ class Learner:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from the `state` of another learner."""
+        self.balancer.load_state(state["balancing"])  # first, for it may refuse
         self.network.load_state_dict(state["network"])
         # The groups' settings are the recipe's; only what the optimiser has learnt is loaded.
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state["optimizer"]["state"], "param_groups": groups})
-        self.balancer.load_state(state["balancing"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         for name, (acted, passes) in state["guards"].items():

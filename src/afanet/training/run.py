@@ -97,7 +97,7 @@ def evaluate(path: Path, device: str | None = None) -> Run:
 
 
 def _continued(folder: RunFolder, recipe: Recipe) -> Recipe:
-    """The recipe as the run in the folder goes on by it; a line says what is otherwise than the recipe has it."""
+    """The recipe as the run in the folder goes on by it; a line says if it balances at another scale."""
     continued = folder.continued(recipe)
     then, now = continued.balancing.scale, recipe.balancing.scale
     if then != now and find_balancing(recipe.balancing.name).kind == "gradient":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, FiniteFloat
 from torch import Tensor
@@ -28,6 +28,7 @@ class _Optimizer(_State):
 
 class _Balancing(_State):
     name: str
+    scale: Literal["equal", "paper"] = "paper"
     last: Tensor
     seed: int
     draws: Count
@@ -42,6 +43,8 @@ class _Learner(_State):
     guards: dict[str, tuple[Tensor, Tensor]]
     step: Count
     skipped: Count
+    skipped_in_a_row: Count = 0
+    nddr_momentum: Annotated[FiniteFloat, Field(ge=0, le=1)] = 0.1
 
 
 class _Selection(_State):
@@ -51,7 +54,7 @@ class _Selection(_State):
 
 
 class _Training(_State):
-    """The keys of `training` in a checkpoint that are read; older runs have no `loggers`."""
+    """The keys of `training` in a checkpoint that are read; what has a default is missing in older runs."""
 
     learner: _Learner
     sums: Tensor

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError
 from afanet.training.balancing.balancer import Balancer
+from afanet.training.balancing.memory import remember
 from afanet.training.balancing.methods import BALANCINGS, find_balancing
 
 NAMES = list(BALANCINGS)
@@ -375,3 +376,26 @@ def test_what_an_older_version_remembered_is_not_forgotten(name: str, problem: C
     torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-4, atol=1e-5)
     if name == "cr-mogm":
         assert not torch.allclose(gradients[2], gradients[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name", ["cagrad", "mgda", "upgrad", "dualproj", "imtl-g", "aligned-mtl", "nash-mtl", "cr-mogm"]
+)
+def test_the_memory_of_the_modules_of_older_versions_is_taken(name: str, problem: Callable[..., Any]) -> None:
+    aggregation = pytest.importorskip("torchjd.aggregation")
+    older = {
+        "cagrad": lambda: aggregation.CAGradWeighting(c=0.5),
+        "mgda": aggregation.MGDAWeighting,
+        "upgrad": aggregation.UPGradWeighting,
+        "dualproj": aggregation.DualProjWeighting,
+        "imtl-g": aggregation.IMTLGWeighting,
+        "aligned-mtl": aggregation.AlignedMTLWeighting,
+        "nash-mtl": lambda: aggregation.NashMTL(3).weighting,
+        "cr-mogm": lambda: aggregation.CRMOGMWeighting(aggregation.MGDAWeighting(), 0.9),
+    }
+    balancer = Balancer(name, TASKS[:3])
+    memory = remember(older[name]())
+    balancer.load_state({**balancer.state(), "methods": [([0, 1, 2], memory)]})
+    easy = problem(3)
+    easy.fit(balancer, 1)
+    assert easy.gradient().isfinite().all()

@@ -199,11 +199,11 @@ class Balancer(nn.Module):
                 f"the state is of balancing {len(state['last'])} tasks by '{state['name']}', expected "
                 f"{len(self.tasks)} by '{self.row.name}': go on with the method that the run began with"
             )
+        learnt = next((parameter.device for parameter in self.parameters()), self._device)
+        self._methods.load_state(state["methods"], learnt)
         self.scale = state.get("scale", "paper")  # which older versions did not keep, and had no other
         self._last = state["last"].to(self._device, copy=True)
         self._seed, self._draws = state["seed"], state["draws"]
-        learnt = next((parameter.device for parameter in self.parameters()), self._device)
-        self._methods.load_state(state["methods"], learnt)
 
     def _filled(self, losses: Tensor) -> Tensor:
         """The losses, each 0 replaced by the task's last loss as a constant."""

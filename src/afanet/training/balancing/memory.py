@@ -37,8 +37,9 @@ def remember(module: nn.Module) -> list[dict[str, Any]]:
 def recall(module: nn.Module, memory: list[dict[str, Any]], device: torch.device) -> None:
     """Load what `remember` kept into a module of the same kind, its tensors on `device`."""
     part: Any
-    # In older versions some methods had further modules below, which held nothing.
-    for part, held in zip(module.modules(), memory, strict=False):
+    # Older versions had other attributes and further modules, which are left out.
+    for part, kept in zip(module.modules(), memory, strict=False):
+        held = {name: value for name, value in kept.items() if name in _attributes(part)}
         for name, value in held.items():
             if name in part._parameters and isinstance(value, Tensor):
                 part._parameters[name].data = value.to(device, copy=True)
@@ -58,6 +59,8 @@ def in_float64(memory: Any) -> Any:
             return memory.double()
         case torch.float32:
             return torch.float64
+        case {"array": Tensor() as array}:
+            return array.double()
         case dict():
             return {key: in_float64(value) for key, value in memory.items()}
         case list():
@@ -70,11 +73,11 @@ def in_float64(memory: Any) -> Any:
 def memory_fault(module: nn.Module, memory: object, count: int) -> str | None:
     """Why `memory` is none that a new `module`, which balances `count` tasks, could have; None if it may be."""
     fresh = remember(module)
-    if not isinstance(memory, list) or len(memory) < len(fresh) or any(memory[len(fresh) :]):
+    if not isinstance(memory, list) or len(memory) < len(fresh):
         return f"it is {shown(memory)}, expected {len(fresh)} parts"
-    # In older versions some methods had further modules below, which held nothing.
+    # Older versions had other attributes and further modules, which are left out.
     for part, expected, held in zip(module.modules(), fresh, memory, strict=False):
-        if not isinstance(held, dict) or not set(held) <= set(expected):
+        if not isinstance(held, dict):
             return f"it holds {shown(held)}, expected {', '.join(expected)}"
         for name, value in expected.items():
             if name not in held and isinstance(value, Tensor | dict):
@@ -87,8 +90,8 @@ def memory_fault(module: nn.Module, memory: object, count: int) -> str | None:
 def _may_become(value: Any, fresh: Any, name: str, part: nn.Module, count: int) -> bool:
     """Whether a module's attribute, which begins as `fresh`, may have come to be `value`."""
     match fresh:
-        case Tensor():
-            return _are_alike(value, fresh)
+        case Tensor():  # which was an array in older versions
+            return _are_alike(value.get("array") if isinstance(value, dict) else value, fresh)
         case {"array": array}:
             return isinstance(value, dict) and set(value) == {"array"} and _are_alike(value["array"], array)
         case {"optimizer": _}:
@@ -98,7 +101,7 @@ def _may_become(value: Any, fresh: Any, name: str, part: nn.Module, count: int) 
         case None if name.endswith("key"):  # which TorchJD compares with the next call's
             items = value if isinstance(value, tuple) else (value,)
             return all(isinstance(item, int | torch.dtype | None) or item == {"device": None} for item in items)
-        case None | Tensor():
+        case None:
             return value is None or (isinstance(value, Tensor) and value.shape[:1] in (torch.Size(), (count,)))
         case list():
             return isinstance(value, list) and all(_may_become(item, None, "", part, count) for item in value)
