@@ -86,7 +86,9 @@ def _write_split(
     [zoom] = [step for step in split.transform.transforms if isinstance(step, Zoom)]
     needed = (math.ceil(zoom.size[0] * zoom.most), math.ceil(zoom.size[1] * zoom.most))
     height, width = split.read(split.items[0])["image"].shape[-2:]
-    if zoom.most > 1 and height * width <= KEPT * math.prod(needed):
+    # A step that sees the whole frame comes before a crop, so the frame must be stored whole.
+    framed = zoom.resize == "crop" and any(getattr(step, "of_frame", False) for step in split.transform.transforms)
+    if framed or (zoom.most > 1 and height * width <= KEPT * math.prod(needed)):
         try:
             return _write_samples(_Stored(split, tasks, None), folder, workers, advance)
         except UnevenError:
@@ -148,8 +150,8 @@ class _Stored:
 
     def __call__(self, item: Any) -> tuple[Sample, Seen]:
         sample = self.split.read(item)
-        require_sound(sample, self.tasks)
         seen = self.look.see(sample)
+        require_sound(seen.faults)
         return (self.resize(sample) if self.resize else sample), seen
 
     def filled_up(self, values: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
@@ -28,7 +28,7 @@ def target_faults(sample: Sample, tasks: Mapping[str, Task]) -> dict[str, str]:
     return faults
 
 
-def require_sound(sample: Sample, tasks: Mapping[str, Task]) -> None:
-    """Raise `InputError` for the sample's first fault."""
-    for fault in target_faults(sample, tasks).values():
+def require_sound(faults: Iterable[str]) -> None:
+    """Raise `InputError` for the first of a sample's faults."""
+    for fault in faults:
         raise InputError(f"{fault}: mend it, or leave it out")

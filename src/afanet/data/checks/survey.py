@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from afanet.data.checks.faults import require_sound
 from afanet.data.checks.findings import label_findings
 from afanet.data.checks.kept import read_kept
 from afanet.data.checks.leaks import leaks
@@ -108,8 +109,7 @@ def _read(split: Split, data: Data, indices: Sequence[int], workers: int) -> Ite
     for seen in in_order(Look(split, data.tasks), items, workers):
         if isinstance(seen, InputError):
             raise seen
-        for fault in seen.faults:
-            raise InputError(f"{fault}: mend it, or leave it out")
+        require_sound(seen.faults)
         yield seen
 
 

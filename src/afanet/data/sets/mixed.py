@@ -103,7 +103,7 @@ def _agreed(parts: Sequence[Mapping[str, Task]]) -> dict[str, Task]:
 
 def _meaning(task: Task) -> dict[str, Any]:
     kept = {key: value for key, value in vars(task).items() if key not in APPEARANCE}
-    return {"kind": type(task).__name__, "mirror": task.mirror, "swap": task.swap} | kept
+    return kept | {"kind": task.kind, "mirror": task.mirror, "swap": task.swap}
 
 
 def _join(splits: Sequence[Split], tasks: Sequence[Mapping[str, Task]], names: Sequence[str]) -> Split:

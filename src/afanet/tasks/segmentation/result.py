@@ -102,7 +102,7 @@ class LabelMap(DenseResult):
         )
 
     def _palette_picture(self) -> Image.Image:
-        if len(self.classes) > 256:
+        if len(self.classes) > 256 or self.labels.max() > 255:  # 65535 where the network did not see the photo
             return Image.fromarray(self.picture())
         image = Image.fromarray(self.labels.astype(np.uint8))
         palette = self.colours

@@ -134,3 +134,14 @@ def test_real_frames(shared: Callable[[str], Path]) -> None:
     measured = labelled(data, "test")["depth"]
     assert measured[45:471, 41:601].all()
     assert int(measured.sum()) == 426 * 560
+
+
+def test_of_a_cropped_frame_the_cache_scores_the_same_pixels(frames: Path, tmp_path: Path) -> None:
+    data = with_resize(open_data("nyuv2", frames, (24, 24), mask="eigen"), "crop")
+    prepare(data, tmp_path / "c", workers=0)
+    cached, used = use_cache(data, tmp_path / "c")
+    assert used
+    expected = labelled(data, "test")
+    assert not expected["depth"].all()
+    for name, pixels in labelled(cached, "test").items():
+        assert torch.equal(pixels, expected[name])
