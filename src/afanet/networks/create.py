@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError, shown, unknown
 from afanet.networks.backbones import Backbone
-from afanet.networks.heads import DEFAULT, HEADS
+from afanet.networks.heads.choose import Named, build_head, common, default_head, named_heads
 from afanet.networks.heads.head import Head, taken
 from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
@@ -46,7 +46,7 @@ def create_network(
     multi_grid: Sequence[int] | None = None,
     meet: str | None = None,
     trunk: int | None = None,
-    head: str | None = None,
+    head: Named = None,
     **fusion_options: Any,
 ) -> Woven:
     """A multi-task network by method and backbone: images (B, 3, H, W) in, ``{task: output}`` out.
@@ -54,9 +54,8 @@ def create_network(
     Args:
         method: a name in `METHODS`, which describes each in a line, such as "afa" or "single"; a registered one, see
             :func:`~afanet.networks.register_method`; or ``FILE.py:Class``, see ``afanet.trust_code``.
-        outputs: for each task ``Dense(channels)``, a DeepLabv3+ head with (B, channels, H, W) at the images' size, or
-            ``Pooled(channels)``, mean pooling and a linear layer with (B, channels); ``("dense", channels)`` and
-            ``("pooled", channels)`` work too, and one network may have both kinds. `head` replaces one of the two.
+        outputs: for each task ``Dense(channels)``, (B, channels, H, W) at the images' size, or ``Pooled(channels)``,
+            (B, channels); ``("dense", channels)`` and ``("pooled", channels)`` work too, and one network may have both.
         backbone: any timm network with stages.
         weights: "none", "pretrained" (timm's, downloaded) or the path of a local file with backbone weights.
         size: (H, W) of the images that the fusion layers are made for; the network takes other sizes too.
@@ -65,8 +64,9 @@ def create_network(
         meet: where branches meet instead: after all "stages", all "blocks" or the "last_blocks", those of the last
             stage. The first stage gives the low-level features; a dense head gets them from before branches meet there.
         trunk: how many stages all tasks share before their branches part; each keeps at least one of its own.
-        head: replaces the head of all tasks with its kind of output: a name in `HEADS`, a registered one, see
-            :func:`~afanet.networks.register_head`, or ``FILE.py:Class``.
+        head: a name in `HEADS`, a registered one, see :func:`~afanet.networks.register_head`, or ``FILE.py:Class``, for
+            all tasks whose kind of output it can give; or such names by task. Other tasks get "deeplabv3plus", on a
+            plain backbone "dpt", if they are dense, and "linear" if they are pooled.
         **fusion_options: passed to the fusion layers, such as ``per_task=True`` or ``limit=2.0``.
 
     Returns:
@@ -86,15 +86,16 @@ def create_network(
     stride = output_stride or (16 if any(isinstance(output, Dense) for output in wanted.values()) else 32)
     if stride not in (8, 16, 32):
         raise InputError(f"output_stride={stride} is unknown: expected 8, 16 or 32")
-    heads = _heads(head, wanted)
+    heads = named_heads(head, wanted)
     _require_possible(method, row, meet, trunk, fusion_options)
-    takes = _common({heads[_kind(output)].takes for output in wanted.values()})
     options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "weights": weights, "size": size}
     branches: dict[str, SingleTask] = {}
     for task, output in wanted.items():
         if not branches or trunk or not row.share:
-            body = Backbone(backbone, takes=takes, **options)
-        branches[task] = SingleTask(body, _head(heads[_kind(output)], body, output, stride))
+            body = Backbone(backbone, **options)
+            heads = {name: heads.get(name) or default_head(wanted[name], body.plain) for name in wanted}
+            body.takes = common({kind.takes for kind in heads.values()})
+        branches[task] = SingleTask(body, build_head(heads[task], body.given, output, stride))
     _require_trunk(trunk, body, backbone)
     shared = f"backbone.{body.stages[trunk - 1]}" if trunk else "backbone" if row.share else None
     layer, points = row.layer, []
@@ -142,37 +143,6 @@ def _require_trunk(trunk: int | None, body: Backbone, backbone: str) -> None:
             f"trunk={trunk}, but '{backbone}' has {len(body.stages)} stages: expected 1 to {len(body.stages) - 1}, "
             "or method hard to share all"
         )
-
-
-def _kind(output: Output) -> str:
-    return "dense" if isinstance(output, Dense) else "pooled"
-
-
-def _heads(head: str | None, wanted: Mapping[str, Output]) -> dict[str, type[Head]]:
-    """The class of the head, by kind of output."""
-    heads = {kind: HEADS[name] for kind, name in DEFAULT.items()}
-    if head is not None:
-        row = HEADS[head]
-        if all(_kind(output) != row.output for output in wanted.values()):
-            raise InputError(
-                f"head {head!r:.120} gives {row.output} outputs, and no task has one: leave it out, or choose another"
-            )
-        heads[row.output] = row
-    return heads
-
-
-def _common(takes: Collection[tuple[int, ...] | None]) -> tuple[int, ...] | None:
-    """The stages that backbones return: those that all heads take, or all, since a shared backbone returns one set."""
-    return next(iter(takes)) if len(takes) == 1 else None
-
-
-def _head(row: type[Head], body: Backbone, output: Output, stride: int) -> Head:
-    count = len(body.given)
-    if odd := [number for number in row.takes or () if not -count <= number < count]:
-        raise InputError(
-            f"head {row.__name__} takes stage {odd[0]}, but the backbone has {count}, counted from 0: choose another"
-        )
-    return row.build(taken(body.given, row.takes), output.channels, stride)
 
 
 def _outputs(outputs: Mapping[str, Output | tuple[str, int]]) -> dict[str, Output]:
