@@ -19,6 +19,7 @@ SHORT = {
     "network.method": "--method",
     "network.backbone": "--backbone",
     "network.weights": "--weights",
+    "network.freeze": "--freeze",
     "balancing.name": "--balancing",
     "batch_size": "--batch-size",
     "data.options.fold": "--fold",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from afanet.errors import InputError, shown, unknown
 from afanet.networks.backbones import Backbone
+from afanet.networks.freeze import freeze_fault, freeze_notes, frozen_stages
+from afanet.networks.frozen import KeepsFrozen, freeze_branches, keep_frozen, require_learning, shared_layer
 from afanet.networks.heads.choose import Named, build_head, common, default_head, named_heads
 from afanet.networks.heads.head import Head, taken
 from afanet.networks.methods import MEET, METHODS, Method, listed
@@ -18,7 +21,7 @@ from afanet.networks.weaving import require_task_names, weave
 from afanet.networks.woven import Woven
 
 
-class SingleTask(nn.Module):
+class SingleTask(KeepsFrozen):
     """A branch: one task's backbone and head."""
 
     def __init__(self, backbone: Backbone, head: Head) -> None:
@@ -47,6 +50,7 @@ def create_network(
     meet: str | None = None,
     trunk: int | None = None,
     head: Named = None,
+    freeze: str | None = None,
     **fusion_options: Any,
 ) -> Woven:
     """A multi-task network by method and backbone: images (B, 3, H, W) in, ``{task: output}`` out.
@@ -67,6 +71,8 @@ def create_network(
         head: a name in `HEADS`, a registered one, see :func:`~afanet.networks.register_head`, or ``FILE.py:Class``, for
             all tasks whose kind of output it can give; or such names by task. Other tasks get "deeplabv3plus", on a
             plain backbone "dpt", if they are dense, and "linear" if they are pooled.
+        freeze: what does not learn, and stays in evaluation mode: "backbone", "stages:N" for its first N stages, or
+            "norms" for its batch norms. What is frozen and equal in all branches is one trunk, computed once.
         **fusion_options: passed to the fusion layers, such as ``per_task=True`` or ``limit=2.0``.
 
     Returns:
@@ -87,25 +93,32 @@ def create_network(
     if stride not in (8, 16, 32):
         raise InputError(f"output_stride={stride} is unknown: expected 8, 16 or 32")
     heads = named_heads(head, wanted)
+    if fault := freeze_fault(freeze):
+        raise InputError(f"freeze is {shown(freeze)}, {fault}")
     _require_possible(method, row, meet, trunk, fusion_options)
     options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "weights": weights, "size": size}
     branches: dict[str, SingleTask] = {}
     for task, output in wanted.items():
         if not branches or trunk or not row.share:
-            body = Backbone(backbone, **options)
+            equal = [branch.backbone for branch in branches.values() if freeze == "backbone"]
+            body = deepcopy(equal[0]) if equal else Backbone(backbone, **options)
             heads = {name: heads.get(name) or default_head(wanted[name], body.plain) for name in wanted}
             body.takes = common({kind.takes for kind in heads.values()})
         branches[task] = SingleTask(body, build_head(heads[task], body.given, output, stride))
     _require_trunk(trunk, body, backbone)
-    shared = f"backbone.{body.stages[trunk - 1]}" if trunk else "backbone" if row.share else None
-    layer, points = row.layer, []
-    if layer is not None:
-        points = [f"backbone.{name}" for name in MEET[meet or layer.meet](body, trunk or 0)]
+    layer = row.layer
+    meets = [] if layer is None else MEET[meet or layer.meet](body, trunk or 0)
+    stages = frozen_stages(freeze, backbone, len(body.stages))
+    frozen = freeze_branches(branches.values(), freeze, stages)
+    shared = "backbone" if row.share and not trunk else shared_layer(body, stages, meets, trunk)
     fusion = None if layer is None else partial(layer, **fusion_options)
-    network = weave(branches, points, fusion, share=shared, example=(1, 3, *size))
+    network = weave(branches, [f"backbone.{name}" for name in meets], fusion, share=shared, example=(1, 3, *size))
     if row.finished is not None:
         network = row.finished(network, (1, 3, *size))
-    network.weights_report = body.weights_report
+    keep_frozen(network, frozen)
+    require_learning(network, freeze)
+    notes = freeze_notes(stages, backbone, weights, row.alone and len(wanted) > 1)
+    network.weights_report = "\n".join(filter(None, [body.weights_report, *notes]))
     return network
 
 

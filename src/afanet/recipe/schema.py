@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from afanet.framing import Resize
 from afanet.limits import MOST_COUNT, MOST_SIDE
 from afanet.names import name_fault
+from afanet.networks.freeze import FORMS, freeze_fault
 from afanet.networks.heads import described
 from afanet.networks.methods import listed
 
@@ -29,6 +30,12 @@ WEIGHTS = ("none", "pretrained")  # anything else is a file
 
 def _weights(value: str) -> str:
     return value if value in WEIGHTS else str(Path(value).absolute())
+
+
+def _freeze(value: str) -> str:
+    if fault := freeze_fault(value):
+        raise PydanticCustomError("freeze", "{fault}", {"fault": fault})
+    return value
 
 
 Count = Annotated[int, Field(gt=0, le=MOST_COUNT)]
@@ -103,6 +110,9 @@ class NetworkRecipe(Section):
         None, description="factors on the dilation of the last stage's blocks, such as 1 2 4"
     )
     freeze_norm: bool = Field(False, description="keep the statistics and affine weights of the backbones' batch norms")
+    freeze: Annotated[str, AfterValidator(_freeze)] | None = Field(
+        None, description=f"what of the backbone does not learn: {FORMS}; nothing if not given"
+    )
     compile: bool = Field(False, description="whether to compile the network, for a faster step after a slow first")
     meet: Literal["stages", "blocks", "last_blocks"] | None = Field(
         None, description="where branches meet: after stages, blocks or last_blocks, as the method does if not given"
