@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError, shown, unknown
 from afanet.networks.backbones import Backbone
+from afanet.networks.backbones.padding import cut
 from afanet.networks.heads import DEFAULT, HEADS
 from afanet.networks.heads.head import Head, taken
 from afanet.networks.methods import MEET, METHODS, Method, listed
@@ -25,13 +26,17 @@ class SingleTask(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.head = head
+        self.padding = backbone.padding()
 
     def forward(self, image: Tensor) -> Tensor:
-        """The task's output for images (B, 3, H, W)."""
-        features = self.backbone(image)
+        """The task's output for images (B, C, H, W)."""
+        whole = image if self.padding is None else self.padding(image)
+        features = self.backbone(whole)
         if self.backbone.takes != self.head.takes:  # then the backbone returns all
             features = taken(features, self.head.takes)
-        logits: Tensor = self.head(features, image.shape[-2:])
+        logits: Tensor = self.head(features, whole.shape[-2:])
+        if self.padding is not None and self.head.output == "dense":
+            logits = cut(logits, image.shape[-2:])
         return logits
 
 
@@ -46,6 +51,7 @@ def create_network(
     multi_grid: Sequence[int] | None = None,
     meet: str | None = None,
     trunk: int | None = None,
+    taps: Sequence[int] | None = None,
     head: str | None = None,
     **fusion_options: Any,
 ) -> Woven:
@@ -57,20 +63,24 @@ def create_network(
         outputs: for each task ``Dense(channels)``, a DeepLabv3+ head with (B, channels, H, W) at the images' size, or
             ``Pooled(channels)``, mean pooling and a linear layer with (B, channels); ``("dense", channels)`` and
             ``("pooled", channels)`` work too, and one network may have both kinds. `head` replaces one of the two.
-        backbone: any timm network with stages.
+        backbone: any timm network that gives features of its stages or blocks.
         weights: "none", "pretrained" (timm's, downloaded) or the path of a local file with backbone weights.
         size: (H, W) of the images that the fusion layers are made for; the network takes other sizes too.
-        output_stride: 8, 16 or 32; None means 16 where a task is dense, else 32.
+        output_stride: 8, 16 or 32; None means 16 where a task is dense, else 32. Where the backbone cannot have it, it
+            keeps its own, and the attribute ``notes`` of the network says so.
         multi_grid: factors for the dilation of the last stage's blocks, such as (1, 2, 4).
         meet: where branches meet instead: after all "stages", all "blocks" or the "last_blocks", those of the last
             stage. The first stage gives the low-level features; a dense head gets them from before branches meet there.
         trunk: how many stages all tasks share before their branches part; each keeps at least one of its own.
+        taps: the numbers of the blocks whose features a plain backbone (a ViT) gives, counted from 0; None for four at
+            even depths.
         head: replaces the head of all tasks with its kind of output: a name in `HEADS`, a registered one, see
             :func:`~afanet.networks.register_head`, or ``FILE.py:Class``.
         **fusion_options: passed to the fusion layers, such as ``per_task=True`` or ``limit=2.0``.
 
     Returns:
-        The woven network; its attribute ``weights_report`` says in a line which weights were loaded.
+        The woven network; its attribute ``weights_report`` says in a line which weights were loaded, and ``notes`` has
+        a line for each wish that the backbone cannot fulfil.
 
     Raises:
         InputError: for an unknown method or backbone (the nearest is named), or options that the backbone cannot have.
@@ -90,6 +100,7 @@ def create_network(
     _require_possible(method, row, meet, trunk, fusion_options)
     takes = _common({heads[_kind(output)].takes for output in wanted.values()})
     options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "weights": weights, "size": size}
+    options |= {"taps": taps}
     branches: dict[str, SingleTask] = {}
     for task, output in wanted.items():
         if not branches or trunk or not row.share:
@@ -99,12 +110,13 @@ def create_network(
     shared = f"backbone.{body.stages[trunk - 1]}" if trunk else "backbone" if row.share else None
     layer, points = row.layer, []
     if layer is not None:
+        _require_layers(method, body)
         points = [f"backbone.{name}" for name in MEET[meet or layer.meet](body, trunk or 0)]
     fusion = None if layer is None else partial(layer, **fusion_options)
     network = weave(branches, points, fusion, share=shared, example=(1, 3, *size))
     if row.finished is not None:
         network = row.finished(network, (1, 3, *size))
-    network.weights_report = body.weights_report
+    network.weights_report, network.notes = body.weights_report, body.notes
     return network
 
 
@@ -137,10 +149,21 @@ def _row(method: str) -> Method:
 
 def _require_trunk(trunk: int | None, body: Backbone, backbone: str) -> None:
     """Raise `InputError` for a trunk of no stage, or of all stages."""
+    if trunk is not None and not body.stages:
+        raise InputError(f"trunk={trunk}, but the stages of '{backbone}' are no layers to part after: leave it out")
     if trunk is not None and not 0 < trunk < len(body.stages):
         raise InputError(
             f"trunk={trunk}, but '{backbone}' has {len(body.stages)} stages: expected 1 to {len(body.stages) - 1}, "
             "or method hard to share all"
+        )
+
+
+def _require_layers(method: str, body: Backbone) -> None:
+    """Raise `InputError` for a backbone in which branches cannot meet."""
+    if not body.stages:
+        raise InputError(
+            f"method '{method}' cannot meet in backbone '{body.name}', whose stages are no layers of their own: use "
+            f"{listed(lambda row: row.fusion is None)}, or another backbone"
         )
 
 
@@ -172,7 +195,7 @@ def _head(row: type[Head], body: Backbone, output: Output, stride: int) -> Head:
         raise InputError(
             f"head {row.__name__} takes stage {odd[0]}, but the backbone has {count}, counted from 0: choose another"
         )
-    return row.build(taken(body.given, row.takes), output.channels, stride)
+    return row.build(taken(body.given, row.takes), output.channels, max(stride, body.given[-1].stride))
 
 
 def _outputs(outputs: Mapping[str, Output | tuple[str, int]]) -> dict[str, Output]:

@@ -22,6 +22,7 @@ class Woven(nn.Module):
         fusion: the fusion layers, under the names of the layers that they follow.
         programs: the program for each mode: under True in training, under False in evaluation.
         weights_report: one line on the weights that were loaded, empty where none were.
+        notes: one line for each wish that the backbone cannot fulfil.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Woven(nn.Module):
             plant(self.fusion, point, layer)
         self.programs = dict(programs)
         self.weights_report = ""
+        self.notes: list[str] = []
 
     def forward(self, image: Tensor) -> dict[str, Any]:
         """Every task's output for a batch of images (B, 3, H, W)."""

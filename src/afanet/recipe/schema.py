@@ -79,13 +79,16 @@ class NetworkRecipe(Section):
     head: str | None = Field(
         None, description=f"{' or '.join(HEADS.own)}, one of your own as FILE.py:CLASS; by the output if not given"
     )
-    backbone: str = Field(description="a timm model with stages, such as resnet18")
+    backbone: str = Field(description="a timm model with stages or blocks, such as resnet18")
     weights: Annotated[str, AfterValidator(_weights)] = Field(
         "none", description="of the backbone: none, pretrained (timm downloads them) or a file"
     )
     output_stride: Count = Field(16, description="input pixels per pixel of the last dense features")
     multi_grid: tuple[Count, ...] | None = Field(
         None, description="factors on the dilation of the last stage's blocks, such as 1 2 4"
+    )
+    taps: tuple[NonNegativeInt, ...] | None = Field(
+        None, description="blocks of a plain backbone (a ViT) whose features are used, from 0, such as 2 5 8 11"
     )
     freeze_norm: bool = Field(False, description="keep the statistics and affine weights of the backbones' batch norms")
     compile: bool = Field(False, description="whether to compile the network, for a faster step after a slow first")
