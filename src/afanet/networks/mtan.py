@@ -123,7 +123,7 @@ class Begin:
 def _whole(owner: str, trunk: Backbone) -> Begin:
     """A trunk that runs as a whole: what it gives of a stage is both u and p."""
     trunk.takes = None
-    stages = trunk.stages or [f"stage{i}" for i in range(len(trunk.given))]
+    stages = trunk.stages if trunk.meets else [f"stage{i}" for i in range(len(trunk.given))]
 
     def record(graph: fx.Graph, image: Recorded) -> Features:
         features = image.tracer.create_proxy("call_module", f"branches.{owner}.backbone", (image,), {})

@@ -9,10 +9,11 @@ from typing import Any, cast
 
 from torch import Tensor, fx, nn
 
+from afanet.networks.frozen import KeepsFrozen
 from afanet.networks.gate import require_plain_graph, require_plain_source
 
 
-class Woven(nn.Module):
+class Woven(KeepsFrozen):
     """Several single-task networks in one: an image in, ``{task: output}`` out.
 
     Made by :func:`~afanet.networks.weaving.weave`.
@@ -21,7 +22,8 @@ class Woven(nn.Module):
         branches: the single-task networks by task name.
         fusion: the fusion layers, under the names of the layers that they follow.
         programs: the program for each mode: under True in training, under False in evaluation.
-        weights_report: one line on the weights that were loaded, empty where none were.
+        weights_report: a line on the weights that were loaded, and on what is frozen; empty where nothing is.
+        frozen: the paths of modules that stay in evaluation mode.
         notes: one line for each wish that the backbone cannot fulfil.
     """
 

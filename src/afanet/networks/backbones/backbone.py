@@ -42,8 +42,9 @@ class Backbone(nn.Module):
     Attributes:
         given: the channels and the stride of each stage.
         plain: whether all stages have one stride, as in a ViT.
-        stages: the last layer of each stage, from that of the low-level features on; empty where branches cannot meet.
+        stages: the last layer of each stage, from that of the low-level features on.
         blocks: for each of these stages the last layers of its blocks; the last of them is the stage's own.
+        meets: whether the stages are layers that branches can meet after; else `model` is the only one in `stages`.
         multiple: the height and width of images must be multiples of it, see :class:`Padding`; 1 for any size.
         one_size: (H, W) if it takes images of this size alone.
         weights_report: one line on what was loaded, empty for "none".
@@ -117,6 +118,7 @@ class Backbone(nn.Module):
 
     def _take_apart(self, features: Any) -> None:
         """Hold the layers of a chain of stages."""
+        self.meets = True
         info = features.feature_info.get_dicts()
         layer_of = {int(index): layer for layer, index in features.return_layers.items()}
         first = next((i for i, stage in enumerate(info) if stage["reduction"] >= 4), len(info) - 1)
@@ -144,8 +146,9 @@ class Backbone(nn.Module):
         self._indices, self._norm = pruned(model, whole.indices, whole.norm), whole.norm
         self.model = model
         self.given = list(whole.given)
-        self.stages = [f"model.{name}" for name in whole.stages]
-        self.blocks = [[f"model.{name}" for name in names] for names in whole.blocks]
+        self.meets = bool(whole.stages)
+        self.stages = [f"model.{name}" for name in whole.stages] or ["model"]
+        self.blocks = [[f"model.{name}" for name in names] for names in whole.blocks] or [["model"]]
 
 
 def _set_multi_grid(backbone: Backbone, name: str, factors: Sequence[int], base: int) -> None:
