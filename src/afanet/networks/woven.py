@@ -26,6 +26,7 @@ class Woven(KeepsFrozen):
         programs: the program for each mode: under True in training, under False in evaluation.
         weights_report: a line on the weights that were loaded, and on what is frozen; empty where nothing is.
         frozen: the paths of modules that stay in evaluation mode.
+        notes: one line for each wish that the backbone cannot fulfil.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Woven(KeepsFrozen):
             plant(self.fusion, point, layer)
         self.programs = dict(programs)
         self.weights_report = ""
+        self.notes: list[str] = []
 
     def forward(self, image: Tensor) -> dict[str, Any]:
         """Every task's output for a batch of images (B, 3, H, W)."""

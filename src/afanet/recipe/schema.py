@@ -101,13 +101,16 @@ class NetworkRecipe(Section):
         description=f"{described()}; one of your own as FILE.py:CLASS; for all tasks or by task, as "
         "network.head.TASK; by the output and the backbone if not given",
     )
-    backbone: str = Field(description="a timm model with stages, such as resnet18")
+    backbone: str = Field(description="a timm model with stages or blocks, such as resnet18")
     weights: Annotated[str, AfterValidator(_weights)] = Field(
         "none", description="of the backbone: none, pretrained (timm downloads them) or a file"
     )
     output_stride: Count = Field(16, description="input pixels per pixel of the last dense features")
     multi_grid: tuple[Count, ...] | None = Field(
         None, description="factors on the dilation of the last stage's blocks, such as 1 2 4"
+    )
+    taps: tuple[NonNegativeInt, ...] | None = Field(
+        None, description="blocks of a plain backbone (a ViT) whose features are used, from 0, such as 2 5 8 11"
     )
     freeze_norm: bool = Field(False, description="keep the statistics and affine weights of the backbones' batch norms")
     freeze: Annotated[str, AfterValidator(_freeze)] | None = Field(
