@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,8 @@ from afanet.errors import InputError, shown, unknown
 from afanet.networks.backbones import Backbone
 from afanet.networks.heads import DEFAULT, HEADS
 from afanet.networks.heads.head import Head, taken
+from afanet.networks.lora.adapt import adapted
+from afanet.networks.lora.settings import Lora, read_lora
 from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
 from afanet.networks.weaving import require_task_names, weave
@@ -47,6 +49,7 @@ def create_network(
     meet: str | None = None,
     trunk: int | None = None,
     head: str | None = None,
+    lora: Lora | Mapping[str, Any] | None = None,
     **fusion_options: Any,
 ) -> Woven:
     """A multi-task network by method and backbone: images (B, 3, H, W) in, ``{task: output}`` out.
@@ -67,6 +70,8 @@ def create_network(
         trunk: how many stages all tasks share before their branches part; each keeps at least one of its own.
         head: replaces the head of all tasks with its kind of output: a name in `HEADS`, a registered one, see
             :func:`~afanet.networks.register_head`, or ``FILE.py:Class``.
+        lora: low-rank adapters on a frozen backbone, such as ``{"rank": 16, "by": "task", "where": "attention"}``, see
+            :class:`~afanet.networks.Lora`; the heads and fusion layers train as ever. It needs peft.
         **fusion_options: passed to the fusion layers, such as ``per_task=True`` or ``limit=2.0``.
 
     Returns:
@@ -90,13 +95,18 @@ def create_network(
     _require_possible(method, row, meet, trunk, fusion_options)
     takes = _common({heads[_kind(output)].takes for output in wanted.values()})
     options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "weights": weights, "size": size}
+    build: Callable[[], Backbone] = partial(Backbone, backbone, takes=takes, **options)
+    adapters = None if lora is None else read_lora(lora, backbone, method, row, trunk)
+    if adapters is not None:
+        build = adapted(build(), adapters, size)
+    one_trunk = row.share and not (adapters and adapters.by == "task")
     branches: dict[str, SingleTask] = {}
     for task, output in wanted.items():
-        if not branches or trunk or not row.share:
-            body = Backbone(backbone, takes=takes, **options)
+        if not branches or trunk or not one_trunk:
+            body = build()
         branches[task] = SingleTask(body, _head(heads[_kind(output)], body, output, stride))
     _require_trunk(trunk, body, backbone)
-    shared = f"backbone.{body.stages[trunk - 1]}" if trunk else "backbone" if row.share else None
+    shared = f"backbone.{body.stages[trunk - 1]}" if trunk else "backbone" if one_trunk else None
     layer, points = row.layer, []
     if layer is not None:
         points = [f"backbone.{name}" for name in MEET[meet or layer.meet](body, trunk or 0)]
@@ -105,6 +115,7 @@ def create_network(
     if row.finished is not None:
         network = row.finished(network, (1, 3, *size))
     network.weights_report = body.weights_report
+    network.adapters = adapters
     return network
 
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 from torch import Tensor, fx, nn
 
 from afanet.networks.gate import require_plain_graph, require_plain_source
+from afanet.networks.lora.settings import Adapters
 
 
 class Woven(nn.Module):
@@ -22,6 +23,7 @@ class Woven(nn.Module):
         fusion: the fusion layers, under the names of the layers that they follow.
         programs: the program for each mode: under True in training, under False in evaluation.
         weights_report: one line on the weights that were loaded, empty where none were.
+        adapters: what adapters its branches have, None for none, see :func:`~afanet.networks.create_network`.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Woven(nn.Module):
             plant(self.fusion, point, layer)
         self.programs = dict(programs)
         self.weights_report = ""
+        self.adapters: Adapters | None = None
 
     def forward(self, image: Tensor) -> dict[str, Any]:
         """Every task's output for a batch of images (B, 3, H, W)."""
