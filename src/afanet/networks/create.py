@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from functools import partial
 from typing import Any
 
-from torch import Tensor
-
 from afanet.errors import InputError, shown, unknown
 from afanet.networks.backbones import Backbone
-from afanet.networks.backbones.padding import cut
+from afanet.networks.branches import build_branches
 from afanet.networks.freeze import freeze_fault, freeze_notes, frozen_stages
-from afanet.networks.frozen import KeepsFrozen, freeze_branches, keep_frozen, require_learning, shared_layer
-from afanet.networks.heads.choose import Named, build_head, common, default_head, named_heads
-from afanet.networks.heads.head import Head, taken
+from afanet.networks.frozen import freeze_branches, keep_frozen, require_learning, shared_layer
+from afanet.networks.heads.choose import Named, named_heads
+from afanet.networks.lora.adapt import adapted
+from afanet.networks.lora.settings import Lora, read_lora
 from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
 from afanet.networks.weaving import require_task_names, weave
 from afanet.networks.woven import Woven
-
-
-class SingleTask(KeepsFrozen):
-    """A branch: one task's backbone and head."""
-
-    def __init__(self, backbone: Backbone, head: Head) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.head = head
-        self.padding = backbone.padding()
-
-    def forward(self, image: Tensor) -> Tensor:
-        """The task's output for images (B, C, H, W)."""
-        whole = image if self.padding is None else self.padding(image)
-        features = self.backbone(whole)
-        if self.backbone.takes != self.head.takes:  # then the backbone returns all
-            features = taken(features, self.head.takes)
-        logits: Tensor = self.head(features, whole.shape[-2:])
-        if self.padding is not None and self.head.output == "dense":
-            logits = cut(logits, image.shape[-2:])
-        return logits
 
 
 def create_network(
@@ -57,6 +34,7 @@ def create_network(
     taps: Sequence[int] | None = None,
     head: Named = None,
     freeze: str | None = None,
+    lora: Lora | Mapping[str, Any] | None = None,
     **fusion_options: Any,
 ) -> Woven:
     """A multi-task network by method and backbone: images (B, 3, H, W) in, ``{task: output}`` out.
@@ -82,6 +60,8 @@ def create_network(
             plain backbone "dpt", if they are dense, and "linear" if they are pooled.
         freeze: what does not learn, and stays in evaluation mode: "backbone", "stages:N" for its first N stages, or
             "norms" for its batch norms. What is frozen and equal in all branches is one trunk, computed once.
+        lora: low-rank adapters on a frozen backbone, such as ``{"rank": 16, "by": "task", "where": "attention"}``, see
+            :class:`~afanet.networks.Lora`; the heads and fusion layers train as ever. It needs peft.
         **fusion_options: passed to the fusion layers, such as ``per_task=True`` or ``limit=2.0``.
 
     Returns:
@@ -105,26 +85,23 @@ def create_network(
     heads = named_heads(head, wanted)
     if fault := freeze_fault(freeze):
         raise InputError(f"freeze is {shown(freeze)}, {fault}")
+    if lora is not None and freeze is not None:
+        raise InputError(f"lora freezes the backbone but for its adapters: expected no freeze={freeze!r} beside it")
     _require_possible(method, row, meet, trunk, fusion_options)
     options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "taps": taps}
-    options |= {"weights": weights, "size": size}
-    branches: dict[str, SingleTask] = {}
-    for task, output in wanted.items():
-        if not branches or trunk or not row.share:
-            equal = [branch.backbone for branch in branches.values() if freeze == "backbone"]
-            body = deepcopy(equal[0]) if equal else Backbone(backbone, **options)
-            heads = {name: heads.get(name) or default_head(wanted[name], body.plain) for name in wanted}
-            body.takes = common({kind.takes for kind in heads.values()})
-        branches[task] = SingleTask(
-            body, build_head(heads[task], body.given, output, max(stride, body.given[-1].stride))
-        )
+    adapters = None if lora is None else read_lora(lora, backbone, method, row, trunk)
+    one_trunk = row.share and not trunk and not (adapters and adapters.by == "task")
+    build = partial(Backbone, backbone, weights=weights, size=size, **options)
+    make = build if adapters is None else adapted(build(), adapters, size)
+    branches = build_branches(wanted, heads, make, stride, one=one_trunk, equal=freeze == "backbone")
+    body = branches[next(iter(wanted))].backbone
     _require_trunk(trunk, body, backbone)
     layer = row.layer
     _require_layers(method, row, body)
     meets = [] if layer is None else MEET[meet or layer.meet](body, trunk or 0)
     stages = frozen_stages(freeze, backbone, len(body.stages))
     frozen = freeze_branches(branches.values(), freeze, stages)
-    shared = "backbone" if row.share and not trunk else shared_layer(body, stages, meets, trunk)
+    shared = "backbone" if one_trunk else shared_layer(body, stages, meets, trunk)
     fusion = None if layer is None else partial(layer, **fusion_options)
     network = weave(branches, [f"backbone.{name}" for name in meets], fusion, share=shared, example=(1, 3, *size))
     if row.finished is not None:
@@ -134,6 +111,7 @@ def create_network(
     notes = freeze_notes(stages, backbone, weights, row.alone and len(wanted) > 1)
     network.weights_report = "\n".join(filter(None, [body.weights_report, *notes]))
     network.notes = body.notes
+    network.adapters = adapters
     return network
 
 

@@ -13,6 +13,7 @@ from afanet.errors import InputError
 from afanet.networks.coroutines import Coroutines
 from afanet.networks.frozen import KeepsFrozen
 from afanet.networks.gate import require_plain_graph, require_plain_source
+from afanet.networks.lora.settings import Adapters
 
 
 class Woven(KeepsFrozen):
@@ -27,6 +28,7 @@ class Woven(KeepsFrozen):
         weights_report: a line on the weights that were loaded, and on what is frozen; empty where nothing is.
         frozen: the paths of modules that stay in evaluation mode.
         notes: one line for each wish that the backbone cannot fulfil.
+        adapters: what adapters its branches have, None for none, see :func:`~afanet.networks.create_network`.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Woven(KeepsFrozen):
         self.programs = dict(programs)
         self.weights_report = ""
         self.notes: list[str] = []
+        self.adapters: Adapters | None = None
 
     def forward(self, image: Tensor) -> dict[str, Any]:
         """Every task's output for a batch of images (B, 3, H, W)."""

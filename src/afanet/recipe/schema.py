@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -92,6 +92,18 @@ class DataRecipe(Section):
         return self.crop or self.size
 
 
+class LoraRecipe(Section):
+    """Low-rank adapters on a frozen backbone; see `afanet.networks.Lora`."""
+
+    rank: Side = Field(16, description="lora: rank of the adapters")
+    by: Literal["task", "shared"] | None = Field(
+        None, description="lora: adapters of each task's own (task) or one set for all (shared), by the method if null"
+    )
+    where: Literal["attention", "all"] = Field(
+        "attention", description="lora: on the projections of attention, or on all linear layers and 1x1 convolutions"
+    )
+
+
 class NetworkRecipe(Section):
     """The network; see `afanet.create_network`."""
 
@@ -115,6 +127,9 @@ class NetworkRecipe(Section):
     freeze_norm: bool = Field(False, description="keep the statistics and affine weights of the backbones' batch norms")
     freeze: Annotated[str, AfterValidator(_freeze)] | None = Field(
         None, description=f"what of the backbone does not learn: {FORMS}; nothing if not given"
+    )
+    lora: LoraRecipe | None = Field(
+        None, description="low-rank adapters on a frozen backbone, with rank, by and where; none if null"
     )
     compile: bool = Field(False, description="whether to compile the network, for a faster step after a slow first")
     meet: Literal["stages", "blocks", "last_blocks"] | None = Field(
@@ -220,18 +235,27 @@ class Recipe(Section):
 
 
 def recipe_fields(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str, Any]:
-    """Every dotted key of a recipe with its field.
+    """Every dotted key of a recipe with its field; a section that may be null is a key itself too.
 
     >>> recipe_fields()["optimizer.lr"].description
     'learning rate'
+    >>> [key for key in recipe_fields() if key.startswith("network.lora")]
+    ['network.lora', 'network.lora.rank', 'network.lora.by', 'network.lora.where']
     """
     fields: dict[str, Any] = {}
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            fields |= recipe_fields(field.annotation, f"{prefix}{name}.")
-        else:
+        section = _section(field.annotation)
+        if section is not field.annotation:
             fields[prefix + name] = field
+        if section is not None:
+            fields |= recipe_fields(section, f"{prefix}{name}.")
     return fields
+
+
+def _section(annotation: Any) -> type[Section] | None:
+    """The section that a field holds, or may hold."""
+    kinds = (annotation, *get_args(annotation))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
 
 
 def recipe_keys() -> dict[str, str]:

@@ -86,6 +86,8 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
     options: dict[str, Any] = {} if recipe.network.guard is None else {"limit": recipe.network.guard}
     if recipe.network.per_task:
         options["per_task"] = True
+    if recipe.network.lora is not None:
+        options["lora"] = recipe.network.lora.model_dump()
     return create_network(
         recipe.network.method,
         {name: task.output for name, task in tasks.items()},
