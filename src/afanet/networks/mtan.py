@@ -16,7 +16,8 @@ from afanet.networks.backbones import Backbone
 from afanet.networks.backbones.layers import block_names
 from afanet.networks.backbones.padding import cut
 from afanet.networks.heads.head import Head, taken
-from afanet.networks.layout import Layout, layouts_of
+from afanet.networks.layout import Layout
+from afanet.networks.recognise import layouts_of
 from afanet.networks.trace import Trace, in_mode
 from afanet.networks.woven import Program, Woven
 
@@ -179,7 +180,7 @@ def _inner_and_last(trunk: Backbone, stage: str) -> tuple[str, str]:
 
 
 def _layout(trace: Trace, layer: str) -> Layout:
-    layouts = layouts_of(trace, trace.calls[layer], None)
+    layouts = layouts_of(trace, layer, None)
     if None not in layouts:
         raise InputError(
             f"layer '{layer}' of the backbone puts out several tensors, and mtan attends to one a stage: "

@@ -9,6 +9,8 @@ from typing import Any, cast
 
 from torch import Tensor, fx, nn
 
+from afanet.errors import InputError
+from afanet.networks.coroutines import Coroutines
 from afanet.networks.frozen import KeepsFrozen
 from afanet.networks.gate import require_plain_graph, require_plain_source
 
@@ -28,7 +30,10 @@ class Woven(KeepsFrozen):
     """
 
     def __init__(
-        self, branches: Mapping[str, nn.Module], fusion: Mapping[str, nn.Module], programs: Mapping[bool, Program]
+        self,
+        branches: Mapping[str, nn.Module],
+        fusion: Mapping[str, nn.Module],
+        programs: Mapping[bool, Program | Coroutines],
     ) -> None:
         super().__init__()
         self.branches = nn.Module()
@@ -52,8 +57,17 @@ class Woven(KeepsFrozen):
 
     @property
     def code(self) -> str:
-        """The Python that runs in the mode that the network is in."""
+        """What runs in the mode that the network is in: Python, or what its coroutines do in words."""
         return self.programs[self.training].source
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile the network in place by `torch.compile`; raises `InputError` where its branches are coroutines."""
+        if any(isinstance(program, Coroutines) for program in self.programs.values()):
+            raise InputError(
+                "the network cannot be compiled, for its branches cannot be traced and run as coroutines: leave "
+                "`compile` out, or compile layers of its branches"
+            )
+        super().compile(*args, **kwargs)
 
 
 class Program:
