@@ -120,7 +120,7 @@ class Backbone(nn.Module):
         """Hold the layers of a chain of stages."""
         self.meets = True
         info = features.feature_info.get_dicts()
-        layer_of = {int(index): layer for layer, index in features.return_layers.items()}
+        layer_of = dict(enumerate(features.return_layers))
         first = next((i for i, stage in enumerate(info) if stage["reduction"] >= 4), len(info) - 1)
         self.output_fmt = str(features.output_fmt.value)
         self.low = layer_of[first]
