@@ -51,6 +51,7 @@ class Backbone(nn.Module):
         given: the channels and the stride of each stage.
         stages: the last layer of each stage, from that of the low-level features on.
         blocks: for each of these stages the last layers of its blocks; the last of them is the stage's own.
+        plain: whether all stages have one stride, as those of a ViT.
         weights_report: one line on what was loaded, empty for "none".
 
     Raises:
@@ -65,6 +66,8 @@ class Backbone(nn.Module):
     >>> backbone.blocks[0], backbone.blocks[-1]
     (['layer1.0', 'after_layer1'], ['layer4.0', 'layer4.1'])
     """
+
+    plain = False
 
     def __init__(
         self,

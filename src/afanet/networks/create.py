@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from afanet.errors import InputError, shown, unknown
 from afanet.networks.backbones import Backbone
-from afanet.networks.heads import DEFAULT, HEADS
+from afanet.networks.freeze import freeze_fault, freeze_notes, frozen_stages
+from afanet.networks.frozen import KeepsFrozen, freeze_branches, keep_frozen, require_learning, shared_layer
+from afanet.networks.heads.choose import Named, build_head, common, default_head, named_heads
 from afanet.networks.heads.head import Head, taken
-from afanet.networks.lora.adapt import adapted
+from afanet.networks.lora.adapt import adapted, freeze_adapted
 from afanet.networks.lora.settings import Lora, read_lora
 from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
@@ -20,7 +23,7 @@ from afanet.networks.weaving import require_task_names, weave
 from afanet.networks.woven import Woven
 
 
-class SingleTask(nn.Module):
+class SingleTask(KeepsFrozen):
     """A branch: one task's backbone and head."""
 
     def __init__(self, backbone: Backbone, head: Head) -> None:
@@ -48,7 +51,8 @@ def create_network(
     multi_grid: Sequence[int] | None = None,
     meet: str | None = None,
     trunk: int | None = None,
-    head: str | None = None,
+    head: Named = None,
+    freeze: str | None = None,
     lora: Lora | Mapping[str, Any] | None = None,
     **fusion_options: Any,
 ) -> Woven:
@@ -57,9 +61,8 @@ def create_network(
     Args:
         method: a name in `METHODS`, which describes each in a line, such as "afa" or "single"; a registered one, see
             :func:`~afanet.networks.register_method`; or ``FILE.py:Class``, see ``afanet.trust_code``.
-        outputs: for each task ``Dense(channels)``, a DeepLabv3+ head with (B, channels, H, W) at the images' size, or
-            ``Pooled(channels)``, mean pooling and a linear layer with (B, channels); ``("dense", channels)`` and
-            ``("pooled", channels)`` work too, and one network may have both kinds. `head` replaces one of the two.
+        outputs: for each task ``Dense(channels)``, (B, channels, H, W) at the images' size, or ``Pooled(channels)``,
+            (B, channels); ``("dense", channels)`` and ``("pooled", channels)`` work too, and one network may have both.
         backbone: any timm network with stages.
         weights: "none", "pretrained" (timm's, downloaded) or the path of a local file with backbone weights.
         size: (H, W) of the images that the fusion layers are made for; the network takes other sizes too.
@@ -68,8 +71,11 @@ def create_network(
         meet: where branches meet instead: after all "stages", all "blocks" or the "last_blocks", those of the last
             stage. The first stage gives the low-level features; a dense head gets them from before branches meet there.
         trunk: how many stages all tasks share before their branches part; each keeps at least one of its own.
-        head: replaces the head of all tasks with its kind of output: a name in `HEADS`, a registered one, see
-            :func:`~afanet.networks.register_head`, or ``FILE.py:Class``.
+        head: a name in `HEADS`, a registered one, see :func:`~afanet.networks.register_head`, or ``FILE.py:Class``, for
+            all tasks whose kind of output it can give; or such names by task. Other tasks get "deeplabv3plus", on a
+            plain backbone "dpt", if they are dense, and "linear" if they are pooled.
+        freeze: what does not learn, and stays in evaluation mode: "backbone", "stages:N" for its first N stages, or
+            "norms" for its batch norms. What is frozen and equal in all branches is one trunk, computed once.
         lora: low-rank adapters on a frozen backbone, such as ``{"rank": 16, "by": "task", "where": "attention"}``, see
             :class:`~afanet.networks.Lora`; the heads and fusion layers train as ever. It needs peft.
         **fusion_options: passed to the fusion layers, such as ``per_task=True`` or ``limit=2.0``.
@@ -91,31 +97,38 @@ def create_network(
     stride = output_stride or (16 if any(isinstance(output, Dense) for output in wanted.values()) else 32)
     if stride not in (8, 16, 32):
         raise InputError(f"output_stride={stride} is unknown: expected 8, 16 or 32")
-    heads = _heads(head, wanted)
+    heads = named_heads(head, wanted)
+    if fault := freeze_fault(freeze):
+        raise InputError(f"freeze is {shown(freeze)}, {fault}")
     _require_possible(method, row, meet, trunk, fusion_options)
-    takes = _common({heads[_kind(output)].takes for output in wanted.values()})
     options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "weights": weights, "size": size}
-    build: Callable[[], Backbone] = partial(Backbone, backbone, takes=takes, **options)
-    adapters = None if lora is None else read_lora(lora, backbone, method, row, trunk)
-    if adapters is not None:
-        build = adapted(build(), adapters, size)
-    one_trunk = row.share and not (adapters and adapters.by == "task")
+    adapters = None if lora is None else read_lora(lora, backbone, method, row, trunk, freeze)
+    build: Callable[[], Backbone] = partial(Backbone, backbone, **options)
+    build = build if adapters is None else adapted(build(), adapters, size)
+    one_trunk = row.share and (adapters is None or adapters.by == "shared")
     branches: dict[str, SingleTask] = {}
     for task, output in wanted.items():
         if not branches or trunk or not one_trunk:
-            body = build()
-        branches[task] = SingleTask(body, _head(heads[_kind(output)], body, output, stride))
+            equal = [branch.backbone for branch in branches.values() if freeze == "backbone"]
+            body = deepcopy(equal[0]) if equal else build()
+            heads = {name: heads.get(name) or default_head(wanted[name], body.plain) for name in wanted}
+            body.takes = common({kind.takes for kind in heads.values()})
+        branches[task] = SingleTask(body, build_head(heads[task], body.given, output, stride))
     _require_trunk(trunk, body, backbone)
-    shared = f"backbone.{body.stages[trunk - 1]}" if trunk else "backbone" if one_trunk else None
-    layer, points = row.layer, []
-    if layer is not None:
-        points = [f"backbone.{name}" for name in MEET[meet or layer.meet](body, trunk or 0)]
+    layer = row.layer
+    meets = [] if layer is None else MEET[meet or layer.meet](body, trunk or 0)
+    stages = frozen_stages(freeze, backbone, len(body.stages))
+    frozen = freeze_branches(branches.values(), freeze, stages) if adapters is None else freeze_adapted(branches)
+    shared = "backbone" if one_trunk and not trunk else shared_layer(body, stages, meets, trunk)
     fusion = None if layer is None else partial(layer, **fusion_options)
-    network = weave(branches, points, fusion, share=shared, example=(1, 3, *size))
+    network = weave(branches, [f"backbone.{name}" for name in meets], fusion, share=shared, example=(1, 3, *size))
     if row.finished is not None:
         network = row.finished(network, (1, 3, *size))
-    network.weights_report = body.weights_report
+    keep_frozen(network, frozen)
+    require_learning(network, freeze)
+    notes = freeze_notes(stages, backbone, weights, row.alone and len(wanted) > 1)
     network.adapters = adapters
+    network.weights_report = "\n".join(filter(None, [body.weights_report, *notes]))
     return network
 
 
@@ -153,37 +166,6 @@ def _require_trunk(trunk: int | None, body: Backbone, backbone: str) -> None:
             f"trunk={trunk}, but '{backbone}' has {len(body.stages)} stages: expected 1 to {len(body.stages) - 1}, "
             "or method hard to share all"
         )
-
-
-def _kind(output: Output) -> str:
-    return "dense" if isinstance(output, Dense) else "pooled"
-
-
-def _heads(head: str | None, wanted: Mapping[str, Output]) -> dict[str, type[Head]]:
-    """The class of the head, by kind of output."""
-    heads = {kind: HEADS[name] for kind, name in DEFAULT.items()}
-    if head is not None:
-        row = HEADS[head]
-        if all(_kind(output) != row.output for output in wanted.values()):
-            raise InputError(
-                f"head {head!r:.120} gives {row.output} outputs, and no task has one: leave it out, or choose another"
-            )
-        heads[row.output] = row
-    return heads
-
-
-def _common(takes: Collection[tuple[int, ...] | None]) -> tuple[int, ...] | None:
-    """The stages that backbones return: those that all heads take, or all, since a shared backbone returns one set."""
-    return next(iter(takes)) if len(takes) == 1 else None
-
-
-def _head(row: type[Head], body: Backbone, output: Output, stride: int) -> Head:
-    count = len(body.given)
-    if odd := [number for number in row.takes or () if not -count <= number < count]:
-        raise InputError(
-            f"head {row.__name__} takes stage {odd[0]}, but the backbone has {count}, counted from 0: choose another"
-        )
-    return row.build(taken(body.given, row.takes), output.channels, stride)
 
 
 def _outputs(outputs: Mapping[str, Output | tuple[str, int]]) -> dict[str, Output]:

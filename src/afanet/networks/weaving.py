@@ -43,7 +43,7 @@ def weave(
             or ``functools.partial(AFA, per_task=True)``; the module it returns takes and returns a list of N tensors.
             None where `at` is empty.
         share: a layer up to which all branches have one trunk, the first branch's; the parameters of the others'
-            trunks are dropped, so the network keeps only the later layers of those branches.
+            trunks are dropped, so the network keeps only the later layers of those branches. They may meet at its end.
         example: an image batch, or its shape, from which the features' shapes follow without computing anything;
             (1, 3, 224, 224) if None.
 
@@ -71,7 +71,8 @@ def weave(
     tasks = _checked_tasks(branches)
     points = points_by_task(tasks, at)
     _require_fusion(fusion, needed=bool(points[tasks[0]]))
-    named = {task: [point.name for point in points[task]] + ([share] if share else []) for task in tasks}
+    named = {task: [point.name for point in points[task]] for task in tasks}
+    named = {task: [*names, *([share] if share and share not in names else [])] for task, names in named.items()}
     if not any(named.values()):
         return Woven(branches, {}, dict.fromkeys((False, True), _side_by_side(tasks)))
     for task in tasks:

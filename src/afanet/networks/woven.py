@@ -9,11 +9,12 @@ from typing import Any, cast
 
 from torch import Tensor, fx, nn
 
+from afanet.networks.frozen import KeepsFrozen
 from afanet.networks.gate import require_plain_graph, require_plain_source
 from afanet.networks.lora.settings import Adapters
 
 
-class Woven(nn.Module):
+class Woven(KeepsFrozen):
     """Several single-task networks in one: an image in, ``{task: output}`` out.
 
     Made by :func:`~afanet.networks.weaving.weave`.
@@ -22,8 +23,9 @@ class Woven(nn.Module):
         branches: the single-task networks by task name.
         fusion: the fusion layers, under the names of the layers that they follow.
         programs: the program for each mode: under True in training, under False in evaluation.
-        weights_report: one line on the weights that were loaded, empty where none were.
+        weights_report: a line on the weights that were loaded, and on what is frozen; empty where nothing is.
         adapters: what adapters its branches have, None for none, see :func:`~afanet.networks.create_network`.
+        frozen: the paths of modules that stay in evaluation mode.
     """
 
     def __init__(

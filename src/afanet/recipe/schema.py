@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -19,7 +21,8 @@ from pydantic_core import PydanticCustomError
 from afanet.framing import Resize
 from afanet.limits import MOST_COUNT, MOST_SIDE
 from afanet.names import name_fault
-from afanet.networks.heads import HEADS
+from afanet.networks.freeze import FORMS, freeze_fault
+from afanet.networks.heads import described
 from afanet.networks.methods import listed
 
 WEIGHTS = ("none", "pretrained")  # anything else is a file
@@ -27,6 +30,12 @@ WEIGHTS = ("none", "pretrained")  # anything else is a file
 
 def _weights(value: str) -> str:
     return value if value in WEIGHTS else str(Path(value).absolute())
+
+
+def _freeze(value: str) -> str:
+    if fault := freeze_fault(value):
+        raise PydanticCustomError("freeze", "{fault}", {"fault": fault})
+    return value
 
 
 Count = Annotated[int, Field(gt=0, le=MOST_COUNT)]
@@ -39,7 +48,18 @@ def _task_name(name: str) -> str:
     return name
 
 
+def _head_names(value: Any) -> Any:
+    if value is None or isinstance(value, str) or _are_names(value):
+        return value
+    raise PydanticCustomError("head_names", "which should be a name for all tasks, or a name for each task by its own")
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(part, str) for pair in value.items() for part in pair)
+
+
 TaskName = Annotated[str, AfterValidator(_task_name)]
+HeadNames = Annotated[str | dict[str, str] | None, BeforeValidator(_head_names)]
 AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
 
 
@@ -88,8 +108,10 @@ class NetworkRecipe(Section):
     """The network; see `afanet.create_network`."""
 
     method: str = Field(description=f"{listed()}; one of your own as FILE.py:CLASS")
-    head: str | None = Field(
-        None, description=f"{' or '.join(HEADS.own)}, one of your own as FILE.py:CLASS; by the output if not given"
+    head: HeadNames = Field(
+        None,
+        description=f"{described()}; one of your own as FILE.py:CLASS; for all tasks or by task, as "
+        "network.head.TASK; by the output and the backbone if not given",
     )
     backbone: str = Field(description="a timm model with stages, such as resnet18")
     weights: Annotated[str, AfterValidator(_weights)] = Field(
@@ -102,6 +124,9 @@ class NetworkRecipe(Section):
     freeze_norm: bool = Field(False, description="keep the statistics and affine weights of the backbones' batch norms")
     lora: LoraRecipe | None = Field(
         None, description="low-rank adapters on a frozen backbone, with rank, by and where; none if null"
+    )
+    freeze: Annotated[str, AfterValidator(_freeze)] | None = Field(
+        None, description=f"what of the backbone does not learn: {FORMS}; nothing if not given"
     )
     compile: bool = Field(False, description="whether to compile the network, for a faster step after a slow first")
     meet: Literal["stages", "blocks", "last_blocks"] | None = Field(

@@ -99,6 +99,7 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
         meet=recipe.network.meet,
         trunk=recipe.network.trunk,
         head=recipe.network.head,
+        freeze=recipe.network.freeze,
         **options,
     )
 

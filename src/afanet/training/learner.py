@@ -16,6 +16,7 @@ from afanet.distributed.norms import synchronise_norms
 from afanet.distributed.sums import across, average
 from afanet.fusion.guard import GradientGuard
 from afanet.fusion.nddr import MOMENTUM, NDDR
+from afanet.networks.frozen import freeze_norms
 from afanet.networks.memory_format import channels_last
 from afanet.networks.methods import METHODS
 from afanet.recipe.schema import Recipe
@@ -43,7 +44,7 @@ class Learner:
         if fabric.world_size > 1:
             network = synchronise_norms(network, fabric.device)
         self.network = channels_last(network)
-        self.frozen = freeze_norms(network) if recipe.network.freeze_norm or recipe.network.lora else []
+        self.frozen = freeze_norms(network) if recipe.network.freeze_norm else []
         self.shared, own = shared_parameters(network, list(tasks), recipe.data.window)
         self.own = list(own.values())
         rate = METHODS[recipe.network.method].fusion_rate
@@ -198,18 +199,6 @@ def draw_seed(*values: object) -> int:
     (True, False)
     """
     return int.from_bytes(blake2b(repr(values).encode(), digest_size=8).digest(), "big") >> 1
-
-
-def freeze_norms(network: nn.Module) -> list[nn.Module]:
-    """Freeze the weights of the backbones' batch norms; returns the norms, which must be kept in eval mode."""
-    norms: list[nn.Module] = [
-        module
-        for name, module in network.named_modules()
-        if ".backbone." in name and isinstance(module, nn.modules.batchnorm._BatchNorm)
-    ]
-    for norm in norms:
-        norm.requires_grad_(False)
-    return norms
 
 
 class WithoutStatistics:
