@@ -113,7 +113,7 @@ class NetworkRecipe(Section):
         description=f"{described()}; one of your own as FILE.py:CLASS; for all tasks or by task, as "
         "network.head.TASK; by the output and the backbone if not given",
     )
-    backbone: str = Field(description="a timm model with stages, such as resnet18")
+    backbone: str = Field(description="a timm model with stages or blocks, such as resnet18")
     weights: Annotated[str, AfterValidator(_weights)] = Field(
         "none", description="of the backbone: none, pretrained (timm downloads them) or a file"
     )
@@ -121,12 +121,15 @@ class NetworkRecipe(Section):
     multi_grid: tuple[Count, ...] | None = Field(
         None, description="factors on the dilation of the last stage's blocks, such as 1 2 4"
     )
-    freeze_norm: bool = Field(False, description="keep the statistics and affine weights of the backbones' batch norms")
-    lora: LoraRecipe | None = Field(
-        None, description="low-rank adapters on a frozen backbone, with rank, by and where; none if null"
+    taps: tuple[NonNegativeInt, ...] | None = Field(
+        None, description="blocks of a plain backbone (a ViT) whose features are used, from 0, such as 2 5 8 11"
     )
+    freeze_norm: bool = Field(False, description="keep the statistics and affine weights of the backbones' batch norms")
     freeze: Annotated[str, AfterValidator(_freeze)] | None = Field(
         None, description=f"what of the backbone does not learn: {FORMS}; nothing if not given"
+    )
+    lora: LoraRecipe | None = Field(
+        None, description="low-rank adapters on a frozen backbone, with rank, by and where; none if null"
     )
     compile: bool = Field(False, description="whether to compile the network, for a faster step after a slow first")
     meet: Literal["stages", "blocks", "last_blocks"] | None = Field(

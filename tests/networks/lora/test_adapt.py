@@ -211,7 +211,7 @@ def test_a_layer_whose_weight_is_read_is_adapted_too() -> None:
         ("hard", {"lora": {"where": "attn"}}, "unknown lora where 'attn'"),
         ("hard", {"lora": 16}, "lora is 16, expected a mapping"),
         ("hard", {"lora": {}}, "no attention.*expected network.lora.where all"),
-        ("hard", {"lora": {"where": "all"}, "freeze": "backbone"}, "freeze is 'backbone', but with lora"),
+        ("hard", {"lora": {"where": "all"}, "freeze": "backbone"}, "expected no freeze='backbone' beside it"),
     ],
 )
 def test_what_cannot_be_is_refused(method: str, options: dict[str, Any], said: str) -> None:

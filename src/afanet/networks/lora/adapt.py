@@ -7,6 +7,7 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 from afanet.errors import InputError
@@ -27,7 +28,9 @@ def adapted(backbone: Backbone, adapters: Adapters, size: Sequence[int]) -> Call
     without layers to adapt.
     """
     backbone.requires_grad_(False)
-    layers = adaptable(backbone, adapters.backbone, adapters.where, (1, 3, *size))
+    image, padding = torch.empty(1, backbone.in_chans, *size, device="meta"), backbone.padding()
+    shape = image.shape if padding is None else padding(image).shape
+    layers = adaptable(backbone, adapters.backbone, adapters.where, shape)
     try:
         from afanet.networks.lora.injected import inject
     except ModuleNotFoundError as error:

@@ -51,12 +51,7 @@ class Adapters:
 
 
 def read_lora(
-    lora: Lora | Mapping[str, Any],
-    backbone: str,
-    method: str,
-    row: Method,
-    trunk: int | None = None,
-    freeze: str | None = None,
+    lora: Lora | Mapping[str, Any], backbone: str, method: str, row: Method, trunk: int | None = None
 ) -> Adapters:
     """The adapters that a network by this method has; raises `InputError` for those that it cannot have.
 
@@ -74,11 +69,6 @@ def read_lora(
         lora = Lora(**lora)
     if not isinstance(lora, Lora):
         raise InputError(f"lora is {shown(lora)}, expected a mapping such as {{'rank': 16, 'by': 'task'}}")
-    if freeze is not None:
-        raise InputError(
-            f"freeze is {shown(freeze)}, but with lora all of the backbone is frozen except for its adapters: leave "
-            "freeze out"
-        )
     by = lora.by or ("task" if trunk else row.adapters[0])
     if by not in row.adapters:
         able = listed(lambda other: by in other.adapters)
