@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from afanet.errors import InputError, unknown
-from afanet.export import aot_file, onnx_file, torch_file
+from afanet.export import adapters_file, aot_file, onnx_file, torch_file
 from afanet.export.card import model_card
 from afanet.export.check import Answer, largest_errors, random_inputs, require_same
 from afanet.export.facts import describe
@@ -69,7 +69,7 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     than 1e-4 of a task's largest value; nothing is left behind then.
     """
     if format not in FORMATS:
-        raise unknown("format", format, FORMATS)
+        raise unknown("format", format, [*FORMATS, adapters_file.NAME])
     kind = FORMATS[format]
     run = load_run(path)
     file = out or path / f"model{kind.suffix}"

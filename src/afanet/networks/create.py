@@ -12,7 +12,7 @@ from afanet.networks.branches import build_branches
 from afanet.networks.freeze import freeze_fault, freeze_notes, frozen_stages
 from afanet.networks.frozen import freeze_branches, keep_frozen, require_learning, shared_layer
 from afanet.networks.heads.choose import Named, named_heads
-from afanet.networks.lora.adapt import adapted
+from afanet.networks.lora.adapt import adapted, freeze_adapted
 from afanet.networks.lora.settings import Lora, read_lora
 from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
@@ -100,7 +100,7 @@ def create_network(
     _require_layers(method, row, body)
     meets = [] if layer is None else MEET[meet or layer.meet](body, trunk or 0)
     stages = frozen_stages(freeze, backbone, len(body.stages))
-    frozen = freeze_branches(branches.values(), freeze, stages)
+    frozen = freeze_branches(branches.values(), freeze, stages) if adapters is None else freeze_adapted(branches)
     shared = "backbone" if one_trunk else shared_layer(body, stages, meets, trunk)
     fusion = None if layer is None else partial(layer, **fusion_options)
     network = weave(branches, [f"backbone.{name}" for name in meets], fusion, share=shared, example=(1, 3, *size))

@@ -40,6 +40,7 @@ class Backbone(nn.Module):
         in_chans: channels of the image.
 
     Attributes:
+        name, in_chans: as given.
         given: the channels and the stride of each stage.
         plain: whether all stages have one stride, as in a ViT.
         stages: the last layer of each stage, from that of the low-level features on.
@@ -80,7 +81,7 @@ class Backbone(nn.Module):
         super().__init__()
         height, width = size
         plan = plan_backbone(Wish(name, output_stride, (height, width), in_chans, None if taps is None else (*taps,)))
-        self.name = name
+        self.name, self.in_chans = name, in_chans
         self.takes = takes
         self.plain = plan.whole is not None and plan.whole.plain
         self.multiple, self.one_size = plan.fit.multiple, plan.fit.one_size
