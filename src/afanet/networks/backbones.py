@@ -49,6 +49,7 @@ class Backbone(nn.Module):
 
     Attributes:
         given: the channels and the stride of each stage.
+        tapped: the layers that give the features of each stage.
         stages: the last layer of each stage, from that of the low-level features on.
         blocks: for each of these stages the last layers of its blocks; the last of them is the stage's own.
         weights_report: one line on what was loaded, empty for "none".
@@ -87,6 +88,7 @@ class Backbone(nn.Module):
         inner = range(first + 1, len(info) - 1)
         self.given = [Stage(info[i]["num_chs"], info[i]["reduction"]) for i in (first, *inner, -1)]
         self._taps = [layer_of[i] for i in (first, *inner)]  # and the final features
+        self.tapped = [*self._taps, layer_of[len(info) - 1]]
         self._layers: list[str] = []
         for layer, module in features.items():
             self._append(layer, module)

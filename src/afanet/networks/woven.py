@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 
 from afanet.networks.frozen import KeepsFrozen
 from afanet.networks.gate import require_plain_graph, require_plain_source
+from afanet.networks.trunk import Trunk
 
 
 class Woven(KeepsFrozen):
@@ -24,6 +25,7 @@ class Woven(KeepsFrozen):
         programs: the program for each mode: under True in training, under False in evaluation.
         weights_report: a line on the weights that were loaded, and on what is frozen; empty where nothing is.
         frozen: the paths of modules that stay in evaluation mode.
+        trunk: the frozen trunk that all tasks share, None where there is none.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Woven(KeepsFrozen):
             plant(self.fusion, point, layer)
         self.programs = dict(programs)
         self.weights_report = ""
+        self.trunk: Trunk | None = None
 
     def forward(self, image: Tensor) -> dict[str, Any]:
         """Every task's output for a batch of images (B, 3, H, W)."""
