@@ -12,7 +12,7 @@ from afanet.outside import is_reference, trust_code
 OPTION = "data.options."
 OPTIONS = ("data.options", "balancing.options", "balancing.weights")
 # The values of these are checked where they are used.
-FREE = (OPTION, "balancing.options.", "balancing.weights.", "losses.")
+FREE = (OPTION, "balancing.options.", "balancing.weights.", "losses.", "network.head.")
 SHORT = {
     "data.root": "--data",
     "data.size": "--size",

@@ -84,7 +84,9 @@ def _with(values: dict[str, Any], overrides: Mapping[str, Any], source: str | Pa
                 f"recipe {source}: key {shown(key)} has {len(sections)} sections, expected {DEEPEST} at most"
             )
         parent = values
-        for section in sections:
+        for depth, section in enumerate(sections, start=1):
+            if parent.get(section) is None and ".".join(sections[:depth]) in recipe_keys():
+                parent[section] = {}  # a section that may be null
             parent = parent.setdefault(section, {})
             if not isinstance(parent, dict):
                 raise InputError(
@@ -153,6 +155,8 @@ def _path_in(folder: Path, key: object, value: Any) -> Any:
 
 
 def _anchored(name: Any, folder: Path) -> Any:
+    if isinstance(name, dict):  # by task
+        return {task: _anchored(inner, folder) for task, inner in name.items()}
     return outside.anchored(name, folder) if isinstance(name, str) and outside.is_reference(name) else name
 
 
