@@ -25,21 +25,24 @@ class Sample(TypedDict):
     """One image with its targets by task name; `id` identifies the source file and index.
 
     A task that is not labelled for this image has no entry in `targets`. A sample of joined data sets
-    carries its `origin` to the transform, see `Reader.origin`.
+    carries its `origin` to the transform, see `Reader.origin`. A sample whose `features` are kept has no pixels in its
+    image, which then only gives the size.
     """
 
     image: tv_tensors.Image
     targets: dict[str, Tensor]
     id: str
     origin: NotRequired[tuple[int, ...]]
+    features: NotRequired[dict[str, Tensor]]
 
 
 class Batch(TypedDict):
-    """Samples stacked: image (B, 3, H, W), every task's target with a leading B."""
+    """Samples stacked: image (B, 3, H, W), every task's target and kept features with a leading B."""
 
     image: Tensor
     targets: dict[str, Tensor]
     id: list[str]
+    features: NotRequired[dict[str, Tensor]]
 
 
 class Reader(ABC):
@@ -163,7 +166,11 @@ class Collate:
         self.tasks = tasks
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
-        images = torch.stack([sample["image"].as_subclass(Tensor) for sample in samples])
+        features = [sample["features"] for sample in samples if "features" in sample]
+        if features:  # then the images have no pixels to stack
+            images = samples[0]["image"].as_subclass(Tensor).expand(len(samples), -1, -1, -1)
+        else:
+            images = torch.stack([sample["image"].as_subclass(Tensor) for sample in samples])
         height, width = images.shape[-2:]
         targets = {}
         for name, task in self.tasks.items():
@@ -171,4 +178,7 @@ class Collate:
             absent = task.unlabelled((height, width)) if any(target is None for target in labels) else None
             filled = [absent if target is None else target.as_subclass(Tensor) for target in labels]
             targets[name] = torch.stack([target for target in filled if target is not None])
-        return {"image": images, "targets": targets, "id": [sample["id"] for sample in samples]}
+        batch: Batch = {"image": images, "targets": targets, "id": [sample["id"] for sample in samples]}
+        if features:
+            batch["features"] = {name: torch.stack([of_sample[name] for of_sample in features]) for name in features[0]}
+        return batch

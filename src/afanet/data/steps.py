@@ -81,19 +81,19 @@ def with_resize(data: Data, resize: Resize) -> Data:
 
 def zooms(transform: Any) -> list[Zoom]:
     """The steps that resize, of every part of joined data."""
-    return [step for step in _every_step(transform) if isinstance(step, Zoom)]
+    return [step for step in every_step(transform) if isinstance(step, Zoom)]
 
 
 def mirrors(transform: Any) -> bool:
     """Whether a step mirrors images, in any part of joined data."""
-    return any(isinstance(step, v2.RandomHorizontalFlip) for step in _every_step(transform))
+    return any(isinstance(step, v2.RandomHorizontalFlip) for step in every_step(transform))
 
 
-def _every_step(transform: Any) -> list[Any]:
+def every_step(transform: Any) -> list[Any]:
     parts = _parts(transform)
     if parts is None:
         return list(getattr(transform, "transforms", [transform]))
-    return [step for part in parts for step in _every_step(part)]
+    return [step for part in parts for step in every_step(part)]
 
 
 def _parts(transform: Any) -> list[Any] | None:

@@ -16,6 +16,7 @@ from afanet.networks.lora.adapt import adapted, freeze_adapted
 from afanet.networks.lora.settings import Lora, read_lora
 from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
+from afanet.networks.trunk import find_trunk
 from afanet.networks.weaving import require_task_names, weave
 from afanet.networks.woven import Woven
 
@@ -106,6 +107,8 @@ def create_network(
     network = weave(branches, [f"backbone.{name}" for name in meets], fusion, share=shared, example=(1, 3, *size))
     if row.finished is not None:
         network = row.finished(network, (1, 3, *size))
+    else:
+        network.trunk = find_trunk(next(iter(branches)), body, stages, meets)
     keep_frozen(network, frozen)
     require_learning(network, freeze)
     notes = freeze_notes(stages, backbone, weights, row.alone and len(wanted) > 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from typing import Any
 
@@ -85,10 +86,17 @@ class Learner:
 
     def losses(self, batch: Batch, network: Callable[[Tensor], dict[str, Tensor]] | None = None) -> list[Tensor]:
         """The loss of each task on a batch, over what all processes have labelled."""
-        images = batch["image"].contiguous(memory_format=torch.channels_last)
-        with self.fabric.autocast():
+        images = batch["image"]
+        if "features" not in batch:
+            images = images.contiguous(memory_format=torch.channels_last)
+        with self.fabric.autocast(), self.given(batch):
             logits = (network or self.network)(images)
         return [task.loss(logits[name], batch["targets"][name], self.across) for name, task in self.tasks.items()]
+
+    def given(self, batch: Batch) -> AbstractContextManager[None]:
+        """A context in which the frozen trunk gives the kept features of a batch, if it has any."""
+        trunk = getattr(self.network, "trunk", None)
+        return trunk.given(self.network, batch["features"]) if trunk and "features" in batch else nullcontext()
 
     def has_labels(self, batch: Batch) -> Tensor:
         """Whether any process has a label in this batch, for each task: 1 or 0, (N,)."""

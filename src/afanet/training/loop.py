@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from afanet.data import Batch, Collate, Data
+from afanet.data.features import KeptFeatures
 from afanet.distributed.device import answering
 from afanet.errors import InputError
 from afanet.progress import Bar, say
@@ -46,6 +47,8 @@ class Loop:
         self.order = cast(Order, self.loader.batch_sampler)
         self.per_epoch = steps_per_epoch(len(self.order), recipe)
         self.losses = EpochLosses(len(learner.tasks), fabric.device)
+        read = data.train.read
+        self.features = read.folder.name if isinstance(read, KeptFeatures) else ""  # that are read, by their folder
         self.seconds = 0.0
         self.selection = Selection(learner.tasks)
         self.fault: str | None = None  # of the last scores on the validation split
@@ -118,6 +121,7 @@ class Loop:
             "learner": self.learner.state(),
             "sums": self.losses.state(),
             "seconds": self.seconds,
+            "features": self.features,
             "selection": self.selection.state(),
             "threads": torch.get_num_threads(),
             "loggers": logger_runs(self.log.loggers) if self.log else {},
@@ -159,7 +163,9 @@ class Loop:
         row |= {"lr": groups[0]["lr"]} | {f"lr/{group['name']}": group["lr"] for group in groups}
         row |= {f"loss/{name}": mean for name, mean in losses.items()}
         row["loss"] = sum(labelled.values()) if labelled else math.nan
-        row |= self._guard_rates() | learner.cosines(batch) | gate_statistics(learner.network, batch["image"])
+        row |= self._guard_rates() | learner.cosines(batch)
+        with learner.given(batch):
+            row |= gate_statistics(learner.network, batch["image"])
         if self.recipe.skip_nonfinite:
             row["skipped"] = learner.skipped
         scored = None
