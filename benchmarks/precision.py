@@ -21,7 +21,7 @@ import torch
 
 from afanet import Dense, create_network
 from afanet.distributed.device import answering
-from afanet.networks.heads import deeplab
+from afanet.networks.heads import layers
 from afanet.networks.memory_format import channels_last
 
 
@@ -52,7 +52,7 @@ def variants(case: Case, device: str) -> dict[str, Callable[[], None]]:
         network.train()
         before: AbstractContextManager[object] = nullcontext()
         if not ends:
-            before = patch.object(deeplab, "in_full_precision", lambda x: nullcontext())
+            before = patch.object(layers, "in_full_precision", lambda x: nullcontext())
         with torch.autocast(device, torch.bfloat16, enabled=half), before:
             logits = network(images)
         sum(values.float().square().mean() for values in logits.values()).backward()

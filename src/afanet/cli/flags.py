@@ -12,13 +12,14 @@ from afanet.outside import is_reference, trust_code
 OPTION = "data.options."
 OPTIONS = ("data.options", "balancing.options", "balancing.weights")
 # The values of these are checked where they are used.
-FREE = (OPTION, "balancing.options.", "balancing.weights.", "losses.")
+FREE = (OPTION, "balancing.options.", "balancing.weights.", "losses.", "network.head.")
 SHORT = {
     "data.root": "--data",
     "data.size": "--size",
     "network.method": "--method",
     "network.backbone": "--backbone",
     "network.weights": "--weights",
+    "network.freeze": "--freeze",
     "balancing.name": "--balancing",
     "batch_size": "--batch-size",
     "data.options.fold": "--fold",

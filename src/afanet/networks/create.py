@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from afanet.errors import InputError, shown, unknown
 from afanet.networks.backbones import Backbone
-from afanet.networks.heads import DEFAULT, HEADS
+from afanet.networks.backbones.padding import cut
+from afanet.networks.freeze import freeze_fault, freeze_notes, frozen_stages
+from afanet.networks.frozen import KeepsFrozen, freeze_branches, keep_frozen, require_learning, shared_layer
+from afanet.networks.heads.choose import Named, build_head, common, default_head, named_heads
 from afanet.networks.heads.head import Head, taken
 from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
@@ -18,20 +22,24 @@ from afanet.networks.weaving import require_task_names, weave
 from afanet.networks.woven import Woven
 
 
-class SingleTask(nn.Module):
+class SingleTask(KeepsFrozen):
     """A branch: one task's backbone and head."""
 
     def __init__(self, backbone: Backbone, head: Head) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
+        self.padding = backbone.padding()
 
     def forward(self, image: Tensor) -> Tensor:
-        """The task's output for images (B, 3, H, W)."""
-        features = self.backbone(image)
+        """The task's output for images (B, C, H, W)."""
+        whole = image if self.padding is None else self.padding(image)
+        features = self.backbone(whole)
         if self.backbone.takes != self.head.takes:  # then the backbone returns all
             features = taken(features, self.head.takes)
-        logits: Tensor = self.head(features, image.shape[-2:])
+        logits: Tensor = self.head(features, whole.shape[-2:])
+        if self.padding is not None and self.head.output == "dense":
+            logits = cut(logits, image.shape[-2:])
         return logits
 
 
@@ -46,7 +54,9 @@ def create_network(
     multi_grid: Sequence[int] | None = None,
     meet: str | None = None,
     trunk: int | None = None,
-    head: str | None = None,
+    taps: Sequence[int] | None = None,
+    head: Named = None,
+    freeze: str | None = None,
     **fusion_options: Any,
 ) -> Woven:
     """A multi-task network by method and backbone: images (B, 3, H, W) in, ``{task: output}`` out.
@@ -54,23 +64,29 @@ def create_network(
     Args:
         method: a name in `METHODS`, which describes each in a line, such as "afa" or "single"; a registered one, see
             :func:`~afanet.networks.register_method`; or ``FILE.py:Class``, see ``afanet.trust_code``.
-        outputs: for each task ``Dense(channels)``, a DeepLabv3+ head with (B, channels, H, W) at the images' size, or
-            ``Pooled(channels)``, mean pooling and a linear layer with (B, channels); ``("dense", channels)`` and
-            ``("pooled", channels)`` work too, and one network may have both kinds. `head` replaces one of the two.
-        backbone: any timm network with stages.
+        outputs: for each task ``Dense(channels)``, (B, channels, H, W) at the images' size, or ``Pooled(channels)``,
+            (B, channels); ``("dense", channels)`` and ``("pooled", channels)`` work too, and one network may have both.
+        backbone: any timm network that gives features of its stages or blocks.
         weights: "none", "pretrained" (timm's, downloaded) or the path of a local file with backbone weights.
         size: (H, W) of the images that the fusion layers are made for; the network takes other sizes too.
-        output_stride: 8, 16 or 32; None means 16 where a task is dense, else 32.
+        output_stride: 8, 16 or 32; None means 16 where a task is dense, else 32. Where the backbone cannot have it, it
+            keeps its own, and the attribute ``notes`` of the network says so.
         multi_grid: factors for the dilation of the last stage's blocks, such as (1, 2, 4).
         meet: where branches meet instead: after all "stages", all "blocks" or the "last_blocks", those of the last
             stage. The first stage gives the low-level features; a dense head gets them from before branches meet there.
         trunk: how many stages all tasks share before their branches part; each keeps at least one of its own.
-        head: replaces the head of all tasks with its kind of output: a name in `HEADS`, a registered one, see
-            :func:`~afanet.networks.register_head`, or ``FILE.py:Class``.
+        taps: the numbers of the blocks whose features a plain backbone (a ViT) gives, counted from 0; None for four at
+            even depths.
+        head: a name in `HEADS`, a registered one, see :func:`~afanet.networks.register_head`, or ``FILE.py:Class``, for
+            all tasks whose kind of output it can give; or such names by task. Other tasks get "deeplabv3plus", on a
+            plain backbone "dpt", if they are dense, and "linear" if they are pooled.
+        freeze: what does not learn, and stays in evaluation mode: "backbone", "stages:N" for its first N stages, or
+            "norms" for its batch norms. What is frozen and equal in all branches is one trunk, computed once.
         **fusion_options: passed to the fusion layers, such as ``per_task=True`` or ``limit=2.0``.
 
     Returns:
-        The woven network; its attribute ``weights_report`` says in a line which weights were loaded.
+        The woven network; its attribute ``weights_report`` says in a line which weights were loaded, and ``notes`` has
+        a line for each wish that the backbone cannot fulfil.
 
     Raises:
         InputError: for an unknown method or backbone (the nearest is named), or options that the backbone cannot have.
@@ -86,25 +102,38 @@ def create_network(
     stride = output_stride or (16 if any(isinstance(output, Dense) for output in wanted.values()) else 32)
     if stride not in (8, 16, 32):
         raise InputError(f"output_stride={stride} is unknown: expected 8, 16 or 32")
-    heads = _heads(head, wanted)
+    heads = named_heads(head, wanted)
+    if fault := freeze_fault(freeze):
+        raise InputError(f"freeze is {shown(freeze)}, {fault}")
     _require_possible(method, row, meet, trunk, fusion_options)
-    takes = _common({heads[_kind(output)].takes for output in wanted.values()})
-    options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "weights": weights, "size": size}
+    options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "taps": taps}
+    options |= {"weights": weights, "size": size}
     branches: dict[str, SingleTask] = {}
     for task, output in wanted.items():
         if not branches or trunk or not row.share:
-            body = Backbone(backbone, takes=takes, **options)
-        branches[task] = SingleTask(body, _head(heads[_kind(output)], body, output, stride))
+            equal = [branch.backbone for branch in branches.values() if freeze == "backbone"]
+            body = deepcopy(equal[0]) if equal else Backbone(backbone, **options)
+            heads = {name: heads.get(name) or default_head(wanted[name], body.plain) for name in wanted}
+            body.takes = common({kind.takes for kind in heads.values()})
+        branches[task] = SingleTask(
+            body, build_head(heads[task], body.given, output, max(stride, body.given[-1].stride))
+        )
     _require_trunk(trunk, body, backbone)
-    shared = f"backbone.{body.stages[trunk - 1]}" if trunk else "backbone" if row.share else None
-    layer, points = row.layer, []
-    if layer is not None:
-        points = [f"backbone.{name}" for name in MEET[meet or layer.meet](body, trunk or 0)]
+    layer = row.layer
+    _require_layers(method, row, body)
+    meets = [] if layer is None else MEET[meet or layer.meet](body, trunk or 0)
+    stages = frozen_stages(freeze, backbone, len(body.stages))
+    frozen = freeze_branches(branches.values(), freeze, stages)
+    shared = "backbone" if row.share and not trunk else shared_layer(body, stages, meets, trunk)
     fusion = None if layer is None else partial(layer, **fusion_options)
-    network = weave(branches, points, fusion, share=shared, example=(1, 3, *size))
+    network = weave(branches, [f"backbone.{name}" for name in meets], fusion, share=shared, example=(1, 3, *size))
     if row.finished is not None:
         network = row.finished(network, (1, 3, *size))
-    network.weights_report = body.weights_report
+    keep_frozen(network, frozen)
+    require_learning(network, freeze)
+    notes = freeze_notes(stages, backbone, weights, row.alone and len(wanted) > 1)
+    network.weights_report = "\n".join(filter(None, [body.weights_report, *notes]))
+    network.notes = body.notes
     return network
 
 
@@ -137,6 +166,8 @@ def _row(method: str) -> Method:
 
 def _require_trunk(trunk: int | None, body: Backbone, backbone: str) -> None:
     """Raise `InputError` for a trunk of no stage, or of all stages."""
+    if trunk is not None and not body.meets:
+        raise InputError(f"trunk={trunk}, but the stages of '{backbone}' are no layers to part after: leave it out")
     if trunk is not None and not 0 < trunk < len(body.stages):
         raise InputError(
             f"trunk={trunk}, but '{backbone}' has {len(body.stages)} stages: expected 1 to {len(body.stages) - 1}, "
@@ -144,35 +175,13 @@ def _require_trunk(trunk: int | None, body: Backbone, backbone: str) -> None:
         )
 
 
-def _kind(output: Output) -> str:
-    return "dense" if isinstance(output, Dense) else "pooled"
-
-
-def _heads(head: str | None, wanted: Mapping[str, Output]) -> dict[str, type[Head]]:
-    """The class of the head, by kind of output."""
-    heads = {kind: HEADS[name] for kind, name in DEFAULT.items()}
-    if head is not None:
-        row = HEADS[head]
-        if all(_kind(output) != row.output for output in wanted.values()):
-            raise InputError(
-                f"head {head!r:.120} gives {row.output} outputs, and no task has one: leave it out, or choose another"
-            )
-        heads[row.output] = row
-    return heads
-
-
-def _common(takes: Collection[tuple[int, ...] | None]) -> tuple[int, ...] | None:
-    """The stages that backbones return: those that all heads take, or all, since a shared backbone returns one set."""
-    return next(iter(takes)) if len(takes) == 1 else None
-
-
-def _head(row: type[Head], body: Backbone, output: Output, stride: int) -> Head:
-    count = len(body.given)
-    if odd := [number for number in row.takes or () if not -count <= number < count]:
+def _require_layers(method: str, row: Method, body: Backbone) -> None:
+    """Raise `InputError` for a backbone in which branches cannot meet, though they should."""
+    if row.fusion is not None and not body.meets:
         raise InputError(
-            f"head {row.__name__} takes stage {odd[0]}, but the backbone has {count}, counted from 0: choose another"
+            f"method '{method}' cannot meet in backbone '{body.name}', whose stages are no layers of their own: use "
+            f"{listed(lambda row: row.fusion is None)}, or another backbone"
         )
-    return row.build(taken(body.given, row.takes), output.channels, stride)
 
 
 def _outputs(outputs: Mapping[str, Output | tuple[str, int]]) -> dict[str, Output]:

@@ -22,7 +22,10 @@ def references(recipe: Recipe) -> list[str]:
 def references_in(values: Mapping[str, Any]) -> list[str]:
     """The references in a recipe's nested values."""
     network, data = values.get("network"), values.get("data")
-    named = [network.get(key) for key in ("method", "head")] if isinstance(network, Mapping) else []
+    named: list[Any] = []
+    if isinstance(network, Mapping):
+        head = network.get("head")
+        named += [network.get("method"), *(head.values() if isinstance(head, Mapping) else [head])]
     named += _names(data) if isinstance(data, Mapping) else []
     return list(dict.fromkeys(name for name in named if isinstance(name, str) and outside.is_reference(name)))
 

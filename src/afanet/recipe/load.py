@@ -86,7 +86,9 @@ def _with(values: dict[str, Any], overrides: Mapping[str, Any], source: str | Pa
             )
         parent = values
         for section in sections:
-            parent = parent.setdefault(section, {})
+            if parent.get(section) is None:
+                parent[section] = {}
+            parent = parent[section]
             if not isinstance(parent, dict):
                 raise InputError(
                     f"recipe {source}: '{section}' is {shown(parent)}, expected a section with its own keys"
@@ -154,6 +156,8 @@ def _path_in(folder: Path, key: object, value: Any) -> Any:
 
 
 def _anchored(name: Any, folder: Path) -> Any:
+    if isinstance(name, dict):  # by task
+        return {task: _anchored(inner, folder) for task, inner in name.items()}
     return outside.anchored(name, folder) if isinstance(name, str) and outside.is_reference(name) else name
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -19,13 +21,20 @@ from pydantic_core import PydanticCustomError
 from afanet.framing import Resize
 from afanet.limits import MOST_COUNT, MOST_SIDE
 from afanet.names import name_fault
-from afanet.networks.heads import HEADS
+from afanet.networks.freeze import FORMS, freeze_fault
+from afanet.networks.heads import described
 from afanet.networks.methods import listed
 from afanet.networks.weights.spelling import FOLDER, HUB, anchored
 
 
 def _weights(value: str) -> str:
     return anchored(value, Path.cwd())
+
+
+def _freeze(value: str) -> str:
+    if fault := freeze_fault(value):
+        raise PydanticCustomError("freeze", "{fault}", {"fault": fault})
+    return value
 
 
 Count = Annotated[int, Field(gt=0, le=MOST_COUNT)]
@@ -38,7 +47,18 @@ def _task_name(name: str) -> str:
     return name
 
 
+def _head_names(value: Any) -> Any:
+    if value is None or isinstance(value, str) or _are_names(value):
+        return value
+    raise PydanticCustomError("head_names", "which should be a name for all tasks, or a name for each task by its own")
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(part, str) for pair in value.items() for part in pair)
+
+
 TaskName = Annotated[str, AfterValidator(_task_name)]
+HeadNames = Annotated[str | dict[str, str] | None, BeforeValidator(_head_names)]
 AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
 
 
@@ -75,10 +95,12 @@ class NetworkRecipe(Section):
     """The network; see `afanet.create_network`."""
 
     method: str = Field(description=f"{listed()}; one of your own as FILE.py:CLASS")
-    head: str | None = Field(
-        None, description=f"{' or '.join(HEADS.own)}, one of your own as FILE.py:CLASS; by the output if not given"
+    head: HeadNames = Field(
+        None,
+        description=f"{described()}; one of your own as FILE.py:CLASS; for all tasks or by task, as "
+        "network.head.TASK; by the output and the backbone if not given",
     )
-    backbone: str = Field(description="a timm model with stages, such as resnet18")
+    backbone: str = Field(description="a timm model with stages or blocks, such as resnet18")
     weights: Annotated[str, AfterValidator(_weights)] = Field(
         "none",
         description="of the backbone: none, pretrained (timm downloads them), a file, "
@@ -88,7 +110,13 @@ class NetworkRecipe(Section):
     multi_grid: tuple[Count, ...] | None = Field(
         None, description="factors on the dilation of the last stage's blocks, such as 1 2 4"
     )
+    taps: tuple[NonNegativeInt, ...] | None = Field(
+        None, description="blocks of a plain backbone (a ViT) whose features are used, from 0, such as 2 5 8 11"
+    )
     freeze_norm: bool = Field(False, description="keep the statistics and affine weights of the backbones' batch norms")
+    freeze: Annotated[str, AfterValidator(_freeze)] | None = Field(
+        None, description=f"what of the backbone does not learn: {FORMS}; nothing if not given"
+    )
     compile: bool = Field(False, description="whether to compile the network, for a faster step after a slow first")
     meet: Literal["stages", "blocks", "last_blocks"] | None = Field(
         None, description="where branches meet: after stages, blocks or last_blocks, as the method does if not given"

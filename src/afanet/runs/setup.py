@@ -94,9 +94,11 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
         size=recipe.data.window,
         output_stride=recipe.network.output_stride,
         multi_grid=recipe.network.multi_grid,
+        taps=recipe.network.taps,
         meet=recipe.network.meet,
         trunk=recipe.network.trunk,
         head=recipe.network.head,
+        freeze=recipe.network.freeze,
         **options,
     )
 

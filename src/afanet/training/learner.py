@@ -16,6 +16,7 @@ from afanet.distributed.norms import synchronise_norms
 from afanet.distributed.sums import across, average
 from afanet.fusion.guard import GradientGuard
 from afanet.fusion.nddr import MOMENTUM, NDDR
+from afanet.networks.frozen import freeze_norms
 from afanet.networks.memory_format import channels_last
 from afanet.networks.methods import METHODS
 from afanet.recipe.schema import Recipe
@@ -198,18 +199,6 @@ def draw_seed(*values: object) -> int:
     (True, False)
     """
     return int.from_bytes(blake2b(repr(values).encode(), digest_size=8).digest(), "big") >> 1
-
-
-def freeze_norms(network: nn.Module) -> list[nn.Module]:
-    """Freeze the weights of the backbones' batch norms; returns the norms, which must be kept in eval mode."""
-    norms: list[nn.Module] = [
-        module
-        for name, module in network.named_modules()
-        if ".backbone." in name and isinstance(module, nn.modules.batchnorm._BatchNorm)
-    ]
-    for norm in norms:
-        norm.requires_grad_(False)
-    return norms
 
 
 class WithoutStatistics:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from afanet import Dense, Head, Pooled, create_network, register_head
 from afanet.networks import HEADS, Stage
-from afanet.networks.heads.deeplab import DenseHead
-from afanet.networks.heads.linear import PooledHead
+from afanet.networks.heads.deeplabv3plus import DeepLabV3Plus
+from afanet.networks.heads.linear import PooledLinear
 
 STAGES = [Stage(8, 4), Stage(16, 16)]
 SIZE = (96, 128)
@@ -57,7 +57,7 @@ class Mixin(Resizing, Head):
         self.logits = nn.Conv2d(stages[0].channels, outputs, 1)
 
 
-class Rewritten(DenseHead):
+class Rewritten(DeepLabV3Plus):
     """The forward of a class below one that sees to its last layer itself."""
 
     def forward(self, features: tuple[Tensor, ...], size: Sequence[int]) -> Tensor:
@@ -78,7 +78,7 @@ def made(kind: type[Head]) -> Head:
     return kind.build(STAGES, 1, 16).eval()
 
 
-@pytest.mark.parametrize("kind", [Plain, Mixin, Rewritten, PooledHead])
+@pytest.mark.parametrize("kind", [Plain, Mixin, Rewritten, PooledLinear])
 def test_a_head_computes_in_float32_whatever_autocast_says(kind: type[Head]) -> None:
     head = made(kind)
     expected = head(tuple(x.float() for x in features()), SIZE)
@@ -89,7 +89,7 @@ def test_a_head_computes_in_float32_whatever_autocast_says(kind: type[Head]) -> 
     assert torch.equal(y, expected)
 
 
-@pytest.mark.parametrize("kind", [DenseHead, Plain, Mixin])
+@pytest.mark.parametrize("kind", [DeepLabV3Plus, Plain, Mixin])
 def test_a_map_has_about_as_many_values_as_pixels(kind: type[Head]) -> None:
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         y = made(kind)(features(), SIZE)
@@ -97,8 +97,8 @@ def test_a_map_has_about_as_many_values_as_pixels(kind: type[Head]) -> None:
 
 
 def test_early_layers_of_the_dense_head_stay_in_half_precision() -> None:
-    head, dtypes = made(DenseHead), []
-    assert isinstance(head, DenseHead)
+    head, dtypes = made(DeepLabV3Plus), []
+    assert isinstance(head, DeepLabV3Plus)
     head.refine.register_forward_hook(lambda part, given, y: dtypes.append(y.dtype))
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         head(features(), SIZE)
@@ -108,7 +108,7 @@ def test_early_layers_of_the_dense_head_stay_in_half_precision() -> None:
 def test_without_autocast_a_network_of_another_precision_stays_one() -> None:
     half = tuple(x.bfloat16() for x in features())
     double = tuple(x.double() for x in half)
-    for kind in (Plain, DenseHead, PooledHead):
+    for kind in (Plain, DeepLabV3Plus, PooledLinear):
         assert made(kind).bfloat16()(half, SIZE).dtype == torch.bfloat16
         assert made(kind).double()(double, SIZE).dtype == torch.float64
 

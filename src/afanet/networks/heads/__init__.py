@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from inspect import isclass
 from typing import TYPE_CHECKING
 
@@ -11,30 +12,55 @@ from afanet.registry import Registry
 if TYPE_CHECKING:
     from afanet.networks.heads.head import Head
 
-DEFAULT = {"dense": "deeplab", "pooled": "linear"}  # by output
+Forms = Mapping[str, "type[Head] | str"]  # the classes of one head, by output
+OUTPUTS = ("dense", "pooled")
+RENAMED = {"deeplab": "deeplabv3plus"}  # earlier names, which recipes and runs may have
 
 
-def _read(name: str, given: object) -> type[Head]:
+def _read(name: str, given: object) -> Forms:
     from afanet.networks.heads.head import Head  # here, for help texts list the rows without torch
 
     if not isclass(given) or not issubclass(given, Head):
         raise InputError(f"head {name!r:.120} is {shown(given)}, expected a class that derives from afanet.Head")
     if missing := sorted(getattr(given, "__abstractmethods__", ())):
         raise InputError(f"head {name!r:.120} is {given.__name__}, which lacks {', '.join(missing)}: define it")
-    if (output := getattr(given, "output", None)) not in DEFAULT:
-        raise unknown(f"output of head {given.__name__}", str(output), DEFAULT)
-    return given
+    if (output := getattr(given, "output", None)) not in OUTPUTS:
+        raise unknown(f"output of head {given.__name__}", str(output), OUTPUTS)
+    return {output: given}
 
 
-HEADS: Registry[type[Head]] = Registry(
-    "head",
-    "head",
-    {
-        "deeplab": "afanet.networks.heads.deeplab:DenseHead",
-        "linear": "afanet.networks.heads.linear:PooledHead",
+_ROWS: dict[str, Forms] = {
+    "deeplabv3plus": {"dense": "afanet.networks.heads.deeplabv3plus:DeepLabV3Plus"},
+    "dpt": {"dense": "afanet.networks.heads.dpt:DPT"},
+    "mlp": {"dense": "afanet.networks.heads.mlp:MLP"},
+    "fpn": {"dense": "afanet.networks.heads.fpn:FPN"},
+    "linear": {
+        "dense": "afanet.networks.heads.linear:DenseLinear",
+        "pooled": "afanet.networks.heads.linear:PooledLinear",
     },
-    _read,
+}
+HEADS: Registry[Forms] = Registry(
+    "head", "head", _ROWS | {earlier: _ROWS[name] for earlier, name in RENAMED.items()}, _read
 )
+
+
+def listed(output: str) -> str:
+    """The names of the package's own heads that can give this output, for a sentence.
+
+    >>> listed("dense")
+    'deeplabv3plus, dpt, mlp, fpn or linear'
+    """
+    names = [name for name in HEADS.own if name not in RENAMED and output in HEADS[name]]
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def described() -> str:
+    """The package's own heads by output, for a sentence.
+
+    >>> described()
+    'deeplabv3plus, dpt, mlp, fpn or linear for dense outputs, linear for pooled ones'
+    """
+    return f"{listed('dense')} for dense outputs, {listed('pooled')} for pooled ones"
 
 
 def register_head(name: str, given: type[Head]) -> None:
@@ -57,7 +83,7 @@ def register_head(name: str, given: type[Head]) -> None:
     ...     def forward(self, features, size):
     ...         return self.logits(features[-1].amax((2, 3)))
     >>> register_head("largest", Largest)
-    >>> list(HEADS)
-    ['deeplab', 'linear', 'largest']
+    >>> "largest" in HEADS
+    True
     """
     HEADS.register(name, given)

@@ -43,7 +43,10 @@ def check_combination(
     start = f"balancing by '{name}' combines the gradients of shared parameters"
     losses = "or balance the losses, by 'uw' for one"
     if not shared:
-        raise InputError(f"{start}, and the tasks share none (method single shares nothing): balance by 'equal'")
+        raise InputError(
+            f"{start}, and the tasks share none that learn (method single shares nothing, and what is frozen has no "
+            "gradient): balance by 'equal'"
+        )
     if guarded:
         raise InputError(
             f"{start} in a backward pass for each task, in which a gradient guard has no gradient of the other "

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afanet.fusion.base import in_full_precision
 from afanet.networks.heads.head import Features, Head, Stage
+from afanet.networks.heads.layers import conv_norm, logits_at, resize
 
 
-class DenseHead(Head):
+class DeepLabV3Plus(Head):
     """The head of DeepLabv3+: atrous pyramid pooling, low-level features joined in, logits at the image's size.
 
     Args:
@@ -27,7 +26,7 @@ class DenseHead(Head):
     Chen et al., Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation, ECCV 2018; here
     without separable convolutions, and with dropouts of 0.5, 0.5 and 0.1.
 
-    >>> head = DenseHead((64, 512), outputs=13).eval()
+    >>> head = DeepLabV3Plus((64, 512), outputs=13).eval()
     >>> head((torch.rand(1, 64, 11, 15), torch.rand(1, 512, 3, 4)), (43, 57)).shape
     torch.Size([1, 13, 43, 57])
     """
@@ -39,12 +38,14 @@ class DenseHead(Head):
         super().__init__()
         low, high = channels
         self.aspp = ASPP(high, [rate * 16 // output_stride for rate in (6, 12, 18)])
-        self.low = nn.Sequential(*_conv(low, 48, 1))
-        self.refine = nn.Sequential(*_conv(256 + 48, 256, 3), nn.Dropout(0.5), *_conv(256, 256, 3), nn.Dropout(0.1))
+        self.low = nn.Sequential(*conv_norm(low, 48, 1))
+        self.refine = nn.Sequential(
+            *conv_norm(256 + 48, 256, 3), nn.Dropout(0.5), *conv_norm(256, 256, 3), nn.Dropout(0.1)
+        )
         self.logits = nn.Conv2d(256, outputs, 1)
 
     @classmethod
-    def build(cls, stages: Sequence[Stage], outputs: int, output_stride: int) -> DenseHead:
+    def build(cls, stages: Sequence[Stage], outputs: int, output_stride: int) -> DeepLabV3Plus:
         """The head for the first and the last stage."""
         low, high = stages
         return cls((low.channels, high.channels), outputs, output_stride)
@@ -52,10 +53,8 @@ class DenseHead(Head):
     def forward(self, features: Features, size: Sequence[int]) -> Tensor:
         low, high = features
         low = self.low(low)
-        high = _resize(self.aspp(high), low.shape[-2:])
-        refined = self.refine(torch.cat([high, low], 1))
-        with in_full_precision(refined):
-            return _resize(self.logits(refined.to(self.logits.weight.dtype)), size)
+        high = resize(self.aspp(high), low.shape[-2:], aligned=True)
+        return logits_at(self.logits, self.refine(torch.cat([high, low], 1)), size, aligned=True)
 
 
 class ASPP(nn.Module):
@@ -64,23 +63,16 @@ class ASPP(nn.Module):
     def __init__(self, channels: int, dilations: Sequence[int]) -> None:
         super().__init__()
         self.convs = nn.ModuleList(
-            [nn.Sequential(*_conv(channels, 256, 1)), *(nn.Sequential(*_conv(channels, 256, 3, d)) for d in dilations)]
+            [
+                nn.Sequential(*conv_norm(channels, 256, 1)),
+                *(nn.Sequential(*conv_norm(channels, 256, 3, d)) for d in dilations),
+            ]
         )
-        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), *_conv(channels, 256, 1))
-        self.project = nn.Sequential(*_conv(256 * (len(dilations) + 2), 256, 1), nn.Dropout(0.5))
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), *conv_norm(channels, 256, 1))
+        self.project = nn.Sequential(*conv_norm(256 * (len(dilations) + 2), 256, 1), nn.Dropout(0.5))
 
     def forward(self, x: Tensor) -> Tensor:
         scales = [conv(x) for conv in self.convs]
         mean = self.pool(x).expand(-1, -1, *x.shape[-2:])
         projected: Tensor = self.project(torch.cat([*scales, mean], 1))
         return projected
-
-
-def _conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> list[nn.Module]:
-    padding = dilation * (kernel // 2)
-    conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, dilation=dilation, bias=False)
-    return [conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
-
-
-def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
-    return F.interpolate(x, tuple(size), mode="bilinear", align_corners=True)

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from afanet.networks.heads.deeplab import ASPP, DenseHead
+from afanet.networks.heads.deeplabv3plus import ASPP, DeepLabV3Plus
 
 
 @settings(max_examples=15, deadline=None)
 @given(height=st.integers(1, 70), width=st.integers(1, 70))
 def test_dense_logits_have_the_images_size(height: int, width: int) -> None:
-    head = DenseHead((6, 10), outputs=5).eval()
+    head = DeepLabV3Plus((6, 10), outputs=5).eval()
     low = torch.rand(2, 6, -(-height // 4), -(-width // 4))
     high = torch.rand(2, 10, -(-height // 16), -(-width // 16))
     with torch.no_grad():
@@ -23,7 +23,7 @@ def test_dense_logits_have_the_images_size(height: int, width: int) -> None:
 
 @pytest.mark.parametrize(("stride", "dilations"), [(32, [3, 6, 9]), (16, [6, 12, 18]), (8, [12, 24, 36])])
 def test_the_pyramid_spans_the_same_part_of_the_image_at_every_stride(stride: int, dilations: list[int]) -> None:
-    head = DenseHead((6, 10), outputs=5, output_stride=stride)
+    head = DeepLabV3Plus((6, 10), outputs=5, output_stride=stride)
     assert [conv[0].dilation[0] for conv in head.aspp.convs] == [1, *dilations]
     assert [conv[0].kernel_size[0] for conv in head.aspp.convs] == [1, 3, 3, 3]
 
@@ -37,4 +37,8 @@ def test_the_pyramid_keeps_the_features_size_and_pools_the_whole_image() -> None
 
 
 def test_the_decoder_drops_out_where_the_original_does() -> None:
-    assert [module.p for module in DenseHead((6, 10), 5).modules() if isinstance(module, nn.Dropout)] == [0.5, 0.5, 0.1]
+    assert [module.p for module in DeepLabV3Plus((6, 10), 5).modules() if isinstance(module, nn.Dropout)] == [
+        0.5,
+        0.5,
+        0.1,
+    ]

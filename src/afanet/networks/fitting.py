@@ -1,0 +1,100 @@
+"""Branches whose features differ in shape meet in the shape of the first: through adapters, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Shape = tuple[int, int, int]
+
+
+class Adapter(nn.Module):
+    """A branch's way into the shape of the first branch, and its way back.
+
+    The way in is a 1x1 convolution to the first branch's channels, then bilinear resizing to its height and width. The
+    way back is another 1x1 convolution and resizing to the branch's own size. The first convolution starts as a random
+    orthogonal matrix, the second as its transpose. So features keep their scale, and what comes in goes back to the
+    channels that it came from: a branch that has no more channels than the first starts with all of it exchanged, as
+    if it met the first without adapters.
+
+    Args:
+        channels: of the branch's features.
+        common: of the first branch's.
+
+    >>> import torch
+    >>> adapter = Adapter(channels=8, common=16)
+    >>> x = torch.rand(2, 8, 6, 6)
+    >>> adapter.enter(x, like=torch.rand(2, 16, 3, 3)).shape
+    torch.Size([2, 16, 3, 3])
+    >>> torch.allclose(adapter.back(adapter.into(x)), x, atol=1e-5)
+    True
+    """
+
+    def __init__(self, channels: int, common: int) -> None:
+        super().__init__()
+        self.into = nn.Conv2d(channels, common, 1, bias=False)
+        self.back = nn.Conv2d(common, channels, 1, bias=False)
+        nn.init.orthogonal_(self.into.weight)
+        self.back.weight.data.copy_(self.into.weight.data.transpose(0, 1))
+
+    def enter(self, x: Tensor, like: Tensor) -> Tensor:
+        """The branch's features (B, C, H, W) in the shape of the first branch's."""
+        return _resized(self.into(x), like)
+
+    def leave(self, x: Tensor, change: Tensor) -> Tensor:
+        """The branch's features plus a change that is in the shape of the first branch's."""
+        return x + _resized(self.back(change).to(x.dtype), x)
+
+    def forward(self, x: Tensor, like: Tensor) -> Tensor:
+        """The same as `enter`."""
+        return self.enter(x, like)
+
+
+class Fitting(nn.Module):
+    """A fusion layer for features of different shapes: they meet in the shape of the first branch's.
+
+    Branches that have the first one's shape go into the layer as they are, the others through an :class:`Adapter`.
+    Such a branch goes on with its own features plus what the layer changed, x + back(fused - entered). So a layer that
+    passes features through leaves every branch unchanged to the bit, and what an adapter cannot carry is not lost.
+    Gradient reaches all parameters from the first step, since neither convolution of an adapter starts at zero.
+
+    Args:
+        layer: takes and returns a list of N tensors of one shape.
+        shapes: (channels, height, width) of every branch's features for the example image, by task, the first's first.
+
+    >>> import torch
+    >>> from afanet import AFA
+    >>> fitting = Fitting(AFA(16, tasks=2, size=(4, 4)), {"depth": (16, 4, 4), "age": (8, 6, 6)})
+    >>> [tuple(y.shape) for y in fitting([torch.rand(2, 16, 4, 4), torch.rand(2, 8, 6, 6)])]
+    [(2, 16, 4, 4), (2, 8, 6, 6)]
+    """
+
+    def __init__(self, layer: nn.Module, shapes: Mapping[str, Shape]) -> None:
+        super().__init__()
+        first, *_ = shapes.values()
+        self.layer = layer
+        self.adapters = nn.ModuleDict(
+            {task: Adapter(shape[0], first[0]) for task, shape in shapes.items() if shape != first}
+        )
+        self.tasks = list(shapes)
+
+    def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        """The branches' features (B, C, H, W) after they met, each in its own shape."""
+        adapters = [self._adapter(task) for task in self.tasks]
+        entered = [x if adapter is None else adapter(x, xs[0]) for adapter, x in zip(adapters, xs, strict=True)]
+        fused = self.layer(entered)
+        return [
+            y if adapter is None else adapter.leave(x, y - e)
+            for adapter, x, e, y in zip(adapters, xs, entered, fused, strict=True)
+        ]
+
+    def _adapter(self, task: str) -> Adapter | None:
+        return cast(Adapter, self.adapters[task]) if task in self.adapters else None
+
+
+def _resized(x: Tensor, like: Tensor) -> Tensor:
+    # at its own size bilinear resizing is the identity; it is asked for always, since images of another size come
+    return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)

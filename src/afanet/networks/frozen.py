@@ -1,0 +1,135 @@
+"""Frozen parts of a network: without a gradient, and in evaluation whatever the mode of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING, Self, cast
+
+from torch import nn
+
+from afanet.errors import InputError
+
+if TYPE_CHECKING:
+    from afanet.networks.backbones import Backbone
+
+
+class KeepsFrozen(nn.Module):
+    """A module with parts that stay in evaluation mode: `frozen` has their paths."""
+
+    frozen: tuple[str, ...] = ()
+
+    def train(self, mode: bool = True) -> Self:
+        """Put it in training or evaluation mode, except what is frozen, which stays in evaluation."""
+        super().train(mode)
+        for path in self.frozen:
+            self.get_submodule(path).eval()
+        return self
+
+
+def batch_norms(module: nn.Module) -> list[nn.Module]:
+    """The batch norms in a module."""
+    return [inner for inner in module.modules() if isinstance(inner, nn.modules.batchnorm._BatchNorm)]
+
+
+def freeze_norms(network: nn.Module) -> list[nn.Module]:
+    """Freeze the batch norms of a network's backbones; returns them, which must be kept in evaluation mode."""
+    inside = [module for name, module in network.named_modules() if name.endswith(".backbone")]
+    norms = list(dict.fromkeys(norm for module in inside for norm in batch_norms(module)))
+    _freeze(norms)
+    return norms
+
+
+def freeze_branches(branches: Iterable[KeepsFrozen], freeze: str | None, stages: int) -> list[nn.Module]:
+    """Freeze the first `stages` of the backbone of each branch, or its batch norms; returns what is frozen.
+
+    Raises `InputError` for backbones that have no batch norms to freeze.
+    """
+    frozen: list[nn.Module] = []
+    if freeze is None:
+        return frozen
+    for branch in branches:
+        body = cast("Backbone", branch.get_submodule("backbone"))
+        frozen += batch_norms(body) if freeze == "norms" else _first_stages(body, stages)
+        keep_frozen(branch, frozen)
+    if not frozen:
+        raise InputError("freeze is 'norms', but the backbone has no batch norm: leave it out, or freeze stages")
+    _freeze(frozen)
+    return frozen
+
+
+def _first_stages(body: Backbone, stages: int) -> list[nn.Module]:
+    if stages == len(body.stages):
+        return [body]
+    layers, around = layers_up_to(body, body.stages[stages - 1])
+    for module in map(body.get_submodule, around):
+        for parameter in module.parameters(recurse=False):  # such as embeddings of positions
+            parameter.requires_grad_(False)
+    return [body.get_submodule(layer) for layer in layers]
+
+
+def keep_frozen(network: KeepsFrozen, frozen: Collection[nn.Module]) -> None:
+    """Let a network keep those of its modules in evaluation mode that are among `frozen`."""
+    kept = {inner for module in frozen for inner in module.modules()}  # weaving may take a module apart
+    names: list[str] = []
+    for name, module in network.named_modules():
+        if module in kept and not (names and name.startswith(f"{names[-1]}.")):
+            names.append(name)
+    network.frozen = tuple(names)
+    network.train(network.training)
+
+
+def require_learning(network: nn.Module, freeze: str | None) -> None:
+    """Raise `InputError` where `freeze` leaves nothing to learn."""
+    if freeze and not any(parameter.requires_grad for parameter in network.parameters()):
+        raise InputError(
+            f"freeze is {freeze!r}, which leaves nothing to learn, because the heads have no parameters: freeze less, "
+            "or choose another head"
+        )
+
+
+def layers_up_to(body: Backbone, end: str) -> tuple[list[str], list[str]]:
+    """The layers of a backbone that run up to `end`, a stage or a block, in their order; and the modules around them.
+
+    >>> from afanet.networks.backbones import Backbone
+    >>> layers_up_to(Backbone("resnet18"), "layer2.0")
+    (['conv1', 'bn1', 'act1', 'maxpool', 'layer1', 'after_layer1', 'layer2.0'], ['', 'layer2'])
+    """
+    *around, _ = accumulate(end.split("."), "{}.{}".format)
+    layers = []
+    for outer in ("", *around):
+        start = f"{outer}." if outer else ""
+        for name, _ in body.get_submodule(outer).named_children():
+            layer = start + name
+            if layer == end or end.startswith(f"{layer}."):
+                break
+            layers.append(layer)
+    return [*layers, end], ["", *around]
+
+
+def shared_layer(body: Backbone, stages: int, meet: Sequence[str], trunk: int | None) -> str | None:
+    """The layer of a branch up to which all tasks share one trunk, because it is frozen or asked for; None if none is.
+
+    Args:
+        body: the backbone.
+        stages: how many of its stages are frozen.
+        meet: the layers where branches meet, in their order: up to the first, frozen features are equal.
+        trunk: the stages that they share whether frozen or not.
+    """
+    if stages == len(body.stages) and not meet:
+        return "backbone"
+    order = {layer: number for number, layer in enumerate(_in_order(body))}
+    ends = [body.stages[trunk - 1]] if trunk else []
+    if stages:
+        ends.append(min([body.stages[stages - 1], *meet], key=order.__getitem__))
+    return f"backbone.{max(ends, key=order.__getitem__)}" if ends else None
+
+
+def _in_order(body: Backbone) -> list[str]:
+    """Blocks and stages as they end; a stage ends with its last block."""
+    return [layer for blocks, stage in zip(body.blocks, body.stages, strict=True) for layer in (*blocks, stage)]
+
+
+def _freeze(modules: Iterable[nn.Module]) -> None:
+    for module in modules:
+        module.requires_grad_(False).eval()
