@@ -24,12 +24,11 @@ from afanet.names import name_fault
 from afanet.networks.freeze import FORMS, freeze_fault
 from afanet.networks.heads import described
 from afanet.networks.methods import listed
-
-WEIGHTS = ("none", "pretrained")  # anything else is a file
+from afanet.networks.weights.spelling import FOLDER, HUB, anchored
 
 
 def _weights(value: str) -> str:
-    return value if value in WEIGHTS else str(Path(value).absolute())
+    return anchored(value, Path.cwd())
 
 
 def _freeze(value: str) -> str:
@@ -115,7 +114,9 @@ class NetworkRecipe(Section):
     )
     backbone: str = Field(description="a timm model with stages or blocks, such as resnet18")
     weights: Annotated[str, AfterValidator(_weights)] = Field(
-        "none", description="of the backbone: none, pretrained (timm downloads them) or a file"
+        "none",
+        description="of the backbone: none, pretrained (timm downloads them), a file, "
+        f"{FOLDER}FOLDER or {HUB}ORG/NAME (downloaded)",
     )
     output_stride: Count = Field(16, description="input pixels per pixel of the last dense features")
     multi_grid: tuple[Count, ...] | None = Field(
