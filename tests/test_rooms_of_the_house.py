@@ -40,7 +40,7 @@ BELOW = {
     "declared": {"errors"},
     "yaml_file": {"errors", "files"},
     "fusion": {"errors"},
-    "networks": PLAIN | {"fusion"},
+    "networks": PLAIN | {"fusion", "install"},
     "reference": PLAIN | {"fusion", "networks"},
     "tasks": PLAIN | {"framing", "networks", "declared", "label_files"},
     "data": PLAIN | {"photo", "framing", "declared", "label_files", "networks", "tasks"},

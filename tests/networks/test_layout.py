@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from afanet import AFA, InputError, Layout, Point, weave
-from afanet.networks.layout import layouts_of
+from afanet.networks.recognise import layouts_of
 from afanet.networks.trace import Trace
 
 sizes = st.integers(1, 4)
@@ -77,14 +77,23 @@ class Turn(nn.Module):
 def test_the_order_is_recognised_by_what_a_larger_image_changes(order: str) -> None:
     trace = Trace("a", Net(order), ["turn"], torch.empty(2, 3, 16, 16))
     assert trace.value(trace.calls["turn"]).shape == (2, 8, 8, 8)
-    assert layouts_of(trace, trace.calls["turn"], None) == {None: Layout(order)}
+    assert layouts_of(trace, "turn", None) == {None: Layout(order)}
 
 
-def test_tokens_are_taken_as_declared_and_never_guessed() -> None:
-    branches = {"a": Net("BNC"), "b": Net("BNC")}
-    with pytest.raises(InputError, match=r"layer 'turn' of branch 'a' puts out \(2, 64, 8\) and nothing says"):
-        weave(branches, ["turn"], AFA, example=(1, 3, 16, 16))
-    woven = weave(branches, [Point("turn", Layout("BNC", grid=(8, 8)))], AFA, example=(1, 3, 16, 16))
-    assert woven.fusion.turn.channels == 8
+def test_tokens_are_recognised_by_the_map_that_they_come_from() -> None:
+    trace = Trace("a", Net("BNC"), ["turn"], torch.empty(2, 3, 16, 16))
+    assert layouts_of(trace, "turn", None) == {None: Layout("BNC", grid=(8, 8), grid_of="conv")}
+    woven = weave({"a": Net("BNC"), "b": Net("BNC")}, ["turn"], AFA, example=(1, 3, 16, 16))
     assert woven.fusion.turn.size == (8, 8)
-    assert woven(torch.rand(2, 3, 16, 16))["a"].shape == (2,)
+    assert woven(torch.rand(2, 3, 24, 10))["a"].shape == (2,)  # the grid follows the image
+
+
+def test_tokens_that_nothing_tells_the_grid_of_are_taken_as_declared_and_never_guessed() -> None:
+    branches = {task: nn.Sequential(Net("BNC").conv, Turn("BNC"), nn.Flatten(1)) for task in ("a", "b")}
+    branches = {task: nn.Sequential(nn.Sequential(*branch[:2]), branch[2]) for task, branch in branches.items()}
+    with pytest.raises(InputError, match=r"layer '0' of branch 'a' puts out \(2, 64, 8\) and nothing says"):
+        weave(branches, ["0"], AFA, example=(1, 3, 16, 16))
+    woven = weave(branches, [Point("0", Layout("BNC", grid=(8, 8)))], AFA, example=(1, 3, 16, 16))
+    assert woven.get_submodule("fusion.0").channels == 8
+    assert woven.get_submodule("fusion.0").size == (8, 8)
+    assert woven(torch.rand(2, 3, 16, 16))["a"].shape == (2, 512)

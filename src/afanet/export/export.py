@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -63,11 +62,11 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     By default `out` is `model.onnx`, `model.pt2` or `model.aot.pt2` in the run's folder. A package of format aot is
     compiled for this kind of processor and for one image of the size at which the run was scored.
 
-    The network is written as it computes in float32 on the CPU. The file is read back and compared with the run before
-    it moves to `out`, and a model card is written next to it, with `.md` after its name. Raises `InputError` for a
-    run that has not finished or does not know its tasks, a network whose weights or outputs are not finite, one that
-    cannot be written as one graph, and a file that differs from the run by more than 1e-4 of a task's largest
-    value; nothing is left behind then.
+    The network is written as it computes in float32 on the CPU, with adapters merged into its layers. The file is read
+    back and compared with the run before it moves to `out`, and a model card is written next to it, with `.md` after
+    its name. Raises `InputError` for a run that has not finished or does not know its tasks, a network whose weights
+    or outputs are not finite, one that cannot be written as one graph, and a file that differs from the run by more
+    than 1e-4 of a task's largest value; nothing is left behind then.
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
@@ -86,7 +85,7 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     tasks = run.tasks
     plain = run.recipe.model_copy(update={"device": "cpu", "precision": "float32"})
     loaded = LoadedNetwork(replace(run, recipe=plain), tasks)
-    estimator = Estimator(deepcopy(loaded.network).to(memory_format=torch.contiguous_format), tasks)
+    estimator = Estimator(loaded.merged().to(memory_format=torch.contiguous_format), tasks)
 
     def answer(images: Tensor) -> dict[str, Tensor]:
         logits = loaded.answer(images)

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from afanet.networks.heads import HEADS, register_head
     from afanet.networks.heads.head import Head, Stage
     from afanet.networks.layout import Layout, Point
+    from afanet.networks.lora.adapt import merged
+    from afanet.networks.lora.settings import Lora
     from afanet.networks.methods import METHODS, Method, register_method
     from afanet.networks.outputs import Dense, Output, Pooled
     from afanet.networks.weaving import weave
@@ -19,6 +21,7 @@ __all__ = [
     "Dense",
     "Head",
     "Layout",
+    "Lora",
     "Method",
     "Output",
     "Point",
@@ -26,6 +29,7 @@ __all__ = [
     "Stage",
     "Woven",
     "create_network",
+    "merged",
     "register_head",
     "register_method",
     "weave",
@@ -37,6 +41,7 @@ _FILES |= dict.fromkeys(("Layout", "Point"), "layout")
 _FILES |= dict.fromkeys(("METHODS", "Method", "register_method"), "methods")
 _FILES |= dict.fromkeys(("HEADS", "register_head"), "heads") | dict.fromkeys(("Head", "Stage"), "heads.head")
 _FILES |= dict.fromkeys(("Dense", "Output", "Pooled"), "outputs")
+_FILES |= {"Lora": "lora.settings", "merged": "lora.adapt"}
 
 
 def __getattr__(name: str) -> Any:

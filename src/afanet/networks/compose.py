@@ -12,7 +12,8 @@ from torch import fx
 
 from afanet.errors import InputError
 from afanet.names import layer_fault
-from afanet.networks.layout import Layout, Point, layouts_of, pick
+from afanet.networks.layout import Layout, Point, keys_of, pick
+from afanet.networks.recognise import Observed, layouts_of
 from afanet.networks.trace import Trace
 
 
@@ -27,29 +28,35 @@ class Meeting:
     size: tuple[int, int]
 
 
-def meetings_at(traces: Mapping[str, Trace], points: Mapping[str, Point]) -> list[Meeting]:
+def meetings_at(seen: Mapping[str, Observed], points: Mapping[str, Point]) -> list[Meeting]:
     """The meetings at one point of every branch, with the shapes that the example image gives them.
 
     Raises:
         InputError: where the branches have different features there.
     """
-    leader = next(iter(traces))
-    nodes = {task: trace.calls[points[task].name] for task, trace in traces.items()}
-    layouts = {task: layouts_of(trace, nodes[task], points[task].layout) for task, trace in traces.items()}
+    leader = next(iter(seen))
+    layers = {task: point.name for task, point in points.items()}
+    layouts = {task: layouts_of(branch, layers[task], points[task].layout) for task, branch in seen.items()}
     shapes = {
         task: {
-            key: tuple(layout.enter(pick(trace.value(nodes[task]), key)).shape[1:])
+            key: tuple(layout.enter(pick(branch.output(layers[task]), key)).shape[1:])
             for key, layout in layouts[task].items()
         }
-        for task, trace in traces.items()
+        for task, branch in seen.items()
     }
-    if any(shapes[task] != shapes[leader] for task in traces):
-        have = "; ".join(f"'{task}' has {list(shapes[task].values())} at '{points[task].name}'" for task in traces)
+    if any(shapes[task] != shapes[leader] for task in seen):
+        have = "; ".join(f"'{task}' has {list(shapes[task].values())} at '{points[task].name}'" for task in seen)
         raise InputError(
             f"the branches disagree at layer '{points[leader].name}' in (channels, height, width): {have}: "
             "meet at layers with equal features"
         )
-    for key in shapes[leader]:
+    for key, (channels, *_) in shapes[leader].items():
+        if channels < 1:
+            item = "" if key is None else f"[{key!r}]"
+            raise InputError(
+                f"layer '{points[leader].name}'{item} of branch '{leader}' puts out a tensor without channels: meet at "
+                "a layer inside it"
+            )
         if key is not None and (fault := layer_fault(str(key))):
             raise InputError(
                 f"layer '{points[leader].name}' of branch '{leader}' puts out a dict whose key {fault}: rename it"
@@ -58,7 +65,7 @@ def meetings_at(traces: Mapping[str, Trace], points: Mapping[str, Point]) -> lis
         Meeting(
             name=points[leader].name if key is None else f"{points[leader].name}.{key}",
             key=key,
-            layouts={task: layouts[task][key] for task in traces},
+            layouts={task: layouts[task][key] for task in seen},
             channels=channels,
             size=(height, width),
         )
@@ -99,13 +106,17 @@ class Composer:
         fused: dict[str, dict[Any, fx.Node]] = {task: {} for task in layers}
         for meeting in meetings:
             features = {task: pick(output, meeting.key) for task, output in outputs.items()}
-            entered = [_node(meeting.layouts[task].enter(x)) for task, x in features.items()]
+            grids = {task: self._grid(task, layout, outputs[task]) for task, layout in meeting.layouts.items()}
+            entered = [_node(meeting.layouts[task].enter(x, grids[task])) for task, x in features.items()]
             together = self._proxy(self._graph.call_module(f"fusion.{meeting.name}", (entered,)))
             for i, (task, x) in enumerate(features.items()):
                 fused[task][meeting.key] = _node(meeting.layouts[task].leave(together[i], x))
         for task, layer in layers.items():
             point = self._traces[task].calls[layer]
-            self._became[task][point] = _together(fused[task], type(self._traces[task].value(point)))
+            value = self._traces[task].value(point)
+            beside = () if None in fused[task] else keys_of(value)
+            whole = {key: fused[task].get(key) or _node(outputs[task][key]) for key in beside} or fused[task]
+            self._became[task][point] = _together(whole, type(value))
 
     def finish(self) -> fx.Graph:
         """Run every branch to its end; returns the graph, whose output is ``{task: output}``."""
@@ -117,6 +128,13 @@ class Composer:
         }
         self._graph.output(outputs)
         return self._graph
+
+    def _grid(self, task: str, layout: Layout, output: Any) -> Any:
+        """The (H, W) of the patches in the graph, where a layer has it; else None, and the layout's own is meant."""
+        if isinstance(layout.grid_of, str):
+            layer = next(node for node in self._traces[task].nodes if node.target == layout.grid_of)
+            return self._proxy(self._became[task][layer]).shape[2:]
+        return None if layout.grid_of is None else output[layout.grid_of]
 
     def _proxy(self, node: fx.Node) -> Any:
         # layouts are written for tensors; a call on a proxy is recorded instead

@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from functools import partial
 from typing import Any
 
-from torch import Tensor
-
 from afanet.errors import InputError, shown, unknown
 from afanet.networks.backbones import Backbone
+from afanet.networks.branches import build_branches
 from afanet.networks.freeze import freeze_fault, freeze_notes, frozen_stages
-from afanet.networks.frozen import KeepsFrozen, freeze_branches, keep_frozen, require_learning, shared_layer
-from afanet.networks.heads.choose import Named, build_head, common, default_head, named_heads
-from afanet.networks.heads.head import Head, taken
+from afanet.networks.frozen import freeze_branches, keep_frozen, require_learning, shared_layer
+from afanet.networks.heads.choose import Named, named_heads
+from afanet.networks.lora.adapt import adapted
+from afanet.networks.lora.settings import Lora, read_lora
 from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
 from afanet.networks.weaving import require_task_names, weave
 from afanet.networks.woven import Woven
-
-
-class SingleTask(KeepsFrozen):
-    """A branch: one task's backbone and head."""
-
-    def __init__(self, backbone: Backbone, head: Head) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.head = head
-
-    def forward(self, image: Tensor) -> Tensor:
-        """The task's output for images (B, 3, H, W)."""
-        features = self.backbone(image)
-        if self.backbone.takes != self.head.takes:  # then the backbone returns all
-            features = taken(features, self.head.takes)
-        logits: Tensor = self.head(features, image.shape[-2:])
-        return logits
 
 
 def create_network(
@@ -49,8 +31,10 @@ def create_network(
     multi_grid: Sequence[int] | None = None,
     meet: str | None = None,
     trunk: int | None = None,
+    taps: Sequence[int] | None = None,
     head: Named = None,
     freeze: str | None = None,
+    lora: Lora | Mapping[str, Any] | None = None,
     **fusion_options: Any,
 ) -> Woven:
     """A multi-task network by method and backbone: images (B, 3, H, W) in, ``{task: output}`` out.
@@ -60,23 +44,29 @@ def create_network(
             :func:`~afanet.networks.register_method`; or ``FILE.py:Class``, see ``afanet.trust_code``.
         outputs: for each task ``Dense(channels)``, (B, channels, H, W) at the images' size, or ``Pooled(channels)``,
             (B, channels); ``("dense", channels)`` and ``("pooled", channels)`` work too, and one network may have both.
-        backbone: any timm network with stages.
+        backbone: any timm network that gives features of its stages or blocks.
         weights: "none", "pretrained" (timm's, downloaded) or the path of a local file with backbone weights.
         size: (H, W) of the images that the fusion layers are made for; the network takes other sizes too.
-        output_stride: 8, 16 or 32; None means 16 where a task is dense, else 32.
+        output_stride: 8, 16 or 32; None means 16 where a task is dense, else 32. Where the backbone cannot have it, it
+            keeps its own, and the attribute ``notes`` of the network says so.
         multi_grid: factors for the dilation of the last stage's blocks, such as (1, 2, 4).
         meet: where branches meet instead: after all "stages", all "blocks" or the "last_blocks", those of the last
             stage. The first stage gives the low-level features; a dense head gets them from before branches meet there.
         trunk: how many stages all tasks share before their branches part; each keeps at least one of its own.
+        taps: the numbers of the blocks whose features a plain backbone (a ViT) gives, counted from 0; None for four at
+            even depths.
         head: a name in `HEADS`, a registered one, see :func:`~afanet.networks.register_head`, or ``FILE.py:Class``, for
             all tasks whose kind of output it can give; or such names by task. Other tasks get "deeplabv3plus", on a
             plain backbone "dpt", if they are dense, and "linear" if they are pooled.
         freeze: what does not learn, and stays in evaluation mode: "backbone", "stages:N" for its first N stages, or
             "norms" for its batch norms. What is frozen and equal in all branches is one trunk, computed once.
+        lora: low-rank adapters on a frozen backbone, such as ``{"rank": 16, "by": "task", "where": "attention"}``, see
+            :class:`~afanet.networks.Lora`; the heads and fusion layers train as ever. It needs peft.
         **fusion_options: passed to the fusion layers, such as ``per_task=True`` or ``limit=2.0``.
 
     Returns:
-        The woven network; its attribute ``weights_report`` says in a line which weights were loaded.
+        The woven network; its attribute ``weights_report`` says in a line which weights were loaded, and ``notes`` has
+        a line for each wish that the backbone cannot fulfil.
 
     Raises:
         InputError: for an unknown method or backbone (the nearest is named), or options that the backbone cannot have.
@@ -95,22 +85,23 @@ def create_network(
     heads = named_heads(head, wanted)
     if fault := freeze_fault(freeze):
         raise InputError(f"freeze is {shown(freeze)}, {fault}")
+    if lora is not None and freeze is not None:
+        raise InputError(f"lora freezes the backbone but for its adapters: expected no freeze={freeze!r} beside it")
     _require_possible(method, row, meet, trunk, fusion_options)
-    options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "weights": weights, "size": size}
-    branches: dict[str, SingleTask] = {}
-    for task, output in wanted.items():
-        if not branches or trunk or not row.share:
-            equal = [branch.backbone for branch in branches.values() if freeze == "backbone"]
-            body = deepcopy(equal[0]) if equal else Backbone(backbone, **options)
-            heads = {name: heads.get(name) or default_head(wanted[name], body.plain) for name in wanted}
-            body.takes = common({kind.takes for kind in heads.values()})
-        branches[task] = SingleTask(body, build_head(heads[task], body.given, output, stride))
+    options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "taps": taps}
+    adapters = None if lora is None else read_lora(lora, backbone, method, row, trunk)
+    one_trunk = row.share and not trunk and not (adapters and adapters.by == "task")
+    build = partial(Backbone, backbone, weights=weights, size=size, **options)
+    make = build if adapters is None else adapted(build(), adapters, size)
+    branches = build_branches(wanted, heads, make, stride, one=one_trunk, equal=freeze == "backbone")
+    body = branches[next(iter(wanted))].backbone
     _require_trunk(trunk, body, backbone)
     layer = row.layer
+    _require_layers(method, row, body)
     meets = [] if layer is None else MEET[meet or layer.meet](body, trunk or 0)
     stages = frozen_stages(freeze, backbone, len(body.stages))
     frozen = freeze_branches(branches.values(), freeze, stages)
-    shared = "backbone" if row.share and not trunk else shared_layer(body, stages, meets, trunk)
+    shared = "backbone" if one_trunk else shared_layer(body, stages, meets, trunk)
     fusion = None if layer is None else partial(layer, **fusion_options)
     network = weave(branches, [f"backbone.{name}" for name in meets], fusion, share=shared, example=(1, 3, *size))
     if row.finished is not None:
@@ -119,6 +110,8 @@ def create_network(
     require_learning(network, freeze)
     notes = freeze_notes(stages, backbone, weights, row.alone and len(wanted) > 1)
     network.weights_report = "\n".join(filter(None, [body.weights_report, *notes]))
+    network.notes = body.notes
+    network.adapters = adapters
     return network
 
 
@@ -151,10 +144,21 @@ def _row(method: str) -> Method:
 
 def _require_trunk(trunk: int | None, body: Backbone, backbone: str) -> None:
     """Raise `InputError` for a trunk of no stage, or of all stages."""
+    if trunk is not None and not body.meets:
+        raise InputError(f"trunk={trunk}, but the stages of '{backbone}' are no layers to part after: leave it out")
     if trunk is not None and not 0 < trunk < len(body.stages):
         raise InputError(
             f"trunk={trunk}, but '{backbone}' has {len(body.stages)} stages: expected 1 to {len(body.stages) - 1}, "
             "or method hard to share all"
+        )
+
+
+def _require_layers(method: str, row: Method, body: Backbone) -> None:
+    """Raise `InputError` for a backbone in which branches cannot meet, though they should."""
+    if row.fusion is not None and not body.meets:
+        raise InputError(
+            f"method '{method}' cannot meet in backbone '{body.name}', whose stages are no layers of their own: use "
+            f"{listed(lambda row: row.fusion is None)}, or another backbone"
         )
 
 

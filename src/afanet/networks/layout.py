@@ -1,16 +1,15 @@
-"""The order of a layer's axes: recognised by evidence or by declaration, never guessed from a shape."""
+"""The order of a layer's axes: which of them are channels and pixels, and where the patches of tokens are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor
 
 from afanet.errors import InputError
-from afanet.networks.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,9 @@ class Layout:
     Args:
         order: "BCHW"; "BHWC", channels last as in Swin; or "BNC", tokens as in ViT.
         prefix: class and register tokens before the patches' ("BNC" only); they pass beside the fusion layer unchanged.
-        grid: (H, W) of the patches ("BNC" only).
+        grid: (H, W) of the patches for the example image ("BNC" only).
+        grid_of: the layer whose (B, C, H, W) has the patches' grid for images of every size, or the number of the item
+            with (H, W) in the point's own output ("BNC" only). Without it the grid keeps its proportion to the image.
 
     Raises:
         InputError: for another order, or tokens without their grid.
@@ -36,6 +37,7 @@ class Layout:
     order: str = "BCHW"
     prefix: int = 0
     grid: tuple[int, int] | None = None
+    grid_of: str | int | None = None
 
     def __post_init__(self) -> None:
         if self.order not in ("BCHW", "BHWC", "BNC"):
@@ -45,13 +47,14 @@ class Layout:
                 f"layout '{self.order}' got grid={self.grid}: tokens (BNC) need (height, width), others none"
             )
 
-    def enter(self, features: Tensor) -> Tensor:
-        """The features as (B, C, H, W); a view, nothing is copied."""
+    def enter(self, features: Tensor, grid: Sequence[int] | None = None) -> Tensor:
+        """The features as (B, C, H, W); a view, nothing is copied. Another `grid` than the layout's is that of now."""
         if self.order == "BHWC":
             return features.permute(0, 3, 1, 2)
         if self.order == "BNC":
             patches = features[:, self.prefix :] if self.prefix else features
-            return patches.transpose(1, 2).unflatten(2, self.grid)  # type: ignore[no-untyped-call, no-any-return]
+            now = self.grid if grid is None else grid
+            return patches.transpose(1, 2).unflatten(2, now)  # type: ignore[no-untyped-call, no-any-return]
         return features
 
     def leave(self, fused: Tensor, features: Tensor) -> Tensor:
@@ -72,79 +75,13 @@ class Point:
     layout: Layout | None = None
 
 
-def layouts_of(trace: Trace, node: fx.Node, declared: Layout | None) -> dict[Any, Layout]:
-    """The layout of every tensor in a layer's output: under None for a plain tensor, else under its index or key.
-
-    A declared layout wins. Four axes are recognised by which of them change for images of twice the size. If the
-    network takes no other size, and for tokens, attributes of the network decide (timm's `output_fmt`,
-    `num_prefix_tokens` and `patch_embed.grid_size`).
-
-    Raises:
-        InputError: where the layout can neither be recognised nor was declared, naming the layer.
-    """
-    value = trace.value(node)
-    if isinstance(value, Tensor):
-        return {None: declared or _recognise(trace, node, None)}
-    keys = list(value) if isinstance(value, dict) else list(range(len(value))) if type(value) in (list, tuple) else []
-    if not keys or not all(isinstance(value[key], Tensor) for key in keys):
-        raise InputError(
-            f"layer '{node.target}' of branch '{trace.task}' puts out {type(value).__name__}: branches can meet at a "
-            "tensor, or at a list, tuple or dict of tensors; name a layer inside it"
-        )
-    return {key: declared or _recognise(trace, node, key) for key in keys}
-
-
 def pick(value: Any, key: Any) -> Any:
-    """The tensor under a key of `layouts_of`."""
+    """The tensor under a key of a layer's output; the output itself under None."""
     return value if key is None else value[key]
 
 
-def _recognise(trace: Trace, node: fx.Node, key: Any) -> Layout:
-    shape = pick(trace.value(node), key).shape
-    layout = None
-    if len(shape) == 4:
-        layout = _by_evidence(trace, node, key, shape) or _by_declaration_of_network(trace, str(node.target))
-    elif len(shape) == 3:
-        layout = _tokens(trace, str(node.target), shape)
-    if layout is None:
-        item = "" if key is None else f"[{key!r}]"
-        raise InputError(
-            f"layer '{node.target}'{item} of branch '{trace.task}' puts out {tuple(shape)} and nothing says which of "
-            "these are channels and pixels: declare it as Point(name, Layout('BCHW' or 'BHWC')) or, for tokens, "
-            "Point(name, Layout('BNC', prefix=..., grid=(H, W)))"
-        )
-    return layout
-
-
-def _by_evidence(trace: Trace, node: fx.Node, key: Any, shape: Sequence[int]) -> Layout | None:
-    try:
-        larger = pick(trace.value(node, scale=2), key).shape
-    except InputError:
-        return None
-    changed = [i for i, (before, after) in enumerate(zip(shape, larger, strict=True)) if before != after]
-    if changed == [2, 3]:
-        return Layout("BCHW")
-    return Layout("BHWC") if changed == [1, 2] else None
-
-
-def _by_declaration_of_network(trace: Trace, name: str) -> Layout | None:
-    for owner in _ancestors(trace.branch, name):
-        declared = getattr(owner, "output_fmt", None)
-        order = {"NCHW": "BCHW", "NHWC": "BHWC"}.get(str(getattr(declared, "value", declared)))
-        if order:
-            return Layout(order)
-    return None
-
-
-def _tokens(trace: Trace, name: str, shape: Sequence[int]) -> Layout | None:
-    for owner in _ancestors(trace.branch, name):
-        prefix = getattr(owner, "num_prefix_tokens", None)
-        grid = getattr(getattr(owner, "patch_embed", None), "grid_size", None)
-        if prefix is not None and grid is not None and prefix + grid[0] * grid[1] == shape[1]:
-            return Layout("BNC", prefix, (grid[0], grid[1]))
-    return None
-
-
-def _ancestors(branch: nn.Module, name: str) -> list[nn.Module]:
-    path = name.split(".")
-    return [branch.get_submodule(".".join(path[:depth])) for depth in range(len(path) - 1, -1, -1)]
+def keys_of(value: Any) -> list[Any]:
+    """The keys or indices under which a layer's output holds its items; none for what is no list, tuple or dict."""
+    if isinstance(value, Mapping):
+        return list(value)
+    return list(range(len(value))) if isinstance(value, list | tuple) else []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -10,9 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from afanet.errors import InputError
-from afanet.networks.backbones import Backbone, _blocks
+from afanet.networks.backbones import Backbone
+from afanet.networks.backbones.layers import block_names
+from afanet.networks.backbones.padding import cut
 from afanet.networks.heads.head import Head, taken
-from afanet.networks.layout import Layout, layouts_of
+from afanet.networks.layout import Layout
+from afanet.networks.recognise import layouts_of
 from afanet.networks.trace import Trace, in_mode
 from afanet.networks.woven import Program, Woven
 
@@ -63,8 +68,8 @@ def attend(network: Woven, example: Sequence[int]) -> Woven:
     """MTAN from a network that shares its whole backbone: an :class:`Attention` for each task and stage.
 
     p is the output of a stage of the trunk and u that of its last block but one; in a stage of one block, or one that
-    is no chain of blocks, u is p. A task's head gets the attended features of the stages that it takes, where hard
-    sharing gives the trunk's own features to all.
+    is no chain of blocks, u is p, and so it is in a backbone that runs as a whole, such as a ViT. A task's head gets
+    the attended features of the stages that it takes, where hard sharing gives the trunk's own features to all.
 
     Args:
         network: of hard sharing, made by :func:`~afanet.networks.create_network`; its trunk and heads are reused.
@@ -91,32 +96,83 @@ def attend(network: Woven, example: Sequence[int]) -> Woven:
     owner = network.tasks[0]
     trunk = network.branches.get_submodule(f"{owner}.backbone")
     assert isinstance(trunk, Backbone)
-    stages = {stage: _inner_and_last(trunk, stage) for stage in trunk.stages}
-    layers = list(dict.fromkeys(layer for pair in stages.values() for layer in pair))
-    image = next(trunk.parameters()).new_empty(tuple(example))
-    traces = {}
-    for training in (False, True):
-        with in_mode(trunk, training):
-            traces[training] = Trace(owner, trunk, layers, image)
-    layouts = {layer: _layout(traces[False], layer) for layer in layers}
-    value = {layer: layouts[layer].enter(traces[False].value(traces[False].calls[layer])) for layer in layers}
-
+    begin = _whole(owner, trunk) if trunk.whole else _chain(owner, trunk, example)
     attentions: dict[str, nn.Module] = {}
     for task in network.tasks:
         below = 0
-        for stage, (inner, last) in stages.items():
-            attentions[f"{task}.{stage}"] = Attention(value[inner].shape[1], value[last].shape[1], below)
-            below = value[last].shape[1]
+        for stage, (inner, last) in begin.channels.items():
+            attentions[f"{task}.{stage}"] = Attention(inner, last, below)
+            below = last
     branches = {task: network.branches.get_submodule(task) for task in network.tasks}
-    takes = {task: cast(Head, branch.get_submodule("head")).takes for task, branch in branches.items()}
-    programs = {mode: Program(_graph(trace, layouts, stages, takes)) for mode, trace in traces.items()}
+    heads = {task: cast(Head, branch.get_submodule("head")) for task, branch in branches.items()}
+    programs = {mode: Program(_graph(trace, owner, trunk, heads)) for mode, trace in begin.trunks.items()}
     return Woven(branches, attentions, programs)
+
+
+Recorded = Any  # a proxy: calls on it are recorded in a graph, by code that is written for tensors
+Features = dict[str, tuple[Recorded, Recorded]]  # u and p by stage
+
+
+@dataclass(frozen=True)
+class Begin:
+    """A trunk: the channels of u and p by stage, and by mode what records it in a graph, given the padded image."""
+
+    channels: dict[str, tuple[int, int]]
+    trunks: dict[bool, Callable[[fx.Graph, Recorded], Features]]
+
+
+def _whole(owner: str, trunk: Backbone) -> Begin:
+    """A trunk that runs as a whole: what it gives of a stage is both u and p."""
+    trunk.takes = None
+    stages = trunk.stages if trunk.meets else [f"stage{i}" for i in range(len(trunk.given))]
+
+    def record(graph: fx.Graph, image: Recorded) -> Features:
+        features = image.tracer.create_proxy("call_module", f"branches.{owner}.backbone", (image,), {})
+        return {stage: (features[i], features[i]) for i, stage in enumerate(stages)}
+
+    channels = {stage: (given.channels, given.channels) for stage, given in zip(stages, trunk.given, strict=True)}
+    return Begin(channels, {False: record, True: record})
+
+
+def _chain(owner: str, trunk: Backbone, example: Sequence[int]) -> Begin:
+    """A trunk that is a chain of stages: the branches see into these."""
+    stages = {stage: _inner_and_last(trunk, stage) for stage in trunk.stages}
+    layers = list(dict.fromkeys(layer for pair in stages.values() for layer in pair))
+    image = next(trunk.parameters()).new_empty(tuple(example))
+    padding = trunk.padding()
+    traces = {}
+    for training in (False, True):
+        with in_mode(trunk, training):
+            traces[training] = Trace(owner, trunk, layers, image if padding is None else padding(image))
+    layouts = {layer: _layout(traces[False], layer) for layer in layers}
+    values = {layer: layouts[layer].enter(traces[False].value(traces[False].calls[layer])) for layer in layers}
+    channels = {stage: (values[inner].shape[1], values[last].shape[1]) for stage, (inner, last) in stages.items()}
+    return Begin(channels, {mode: partial(_record, trace, layouts, stages) for mode, trace in traces.items()})
+
+
+def _record(
+    trace: Trace,
+    layouts: Mapping[str, Layout],
+    stages: Mapping[str, tuple[str, str]],
+    graph: fx.Graph,
+    image: Recorded,
+) -> Features:
+    """The trunk up to its last stage."""
+    became = {trace.nodes[0]: image.node}
+    end = max(trace.nodes.index(node) for node in trace.calls.values())
+    for node in trace.nodes[1 : end + 1]:
+        became[node] = graph.node_copy(node, became.__getitem__)
+        if node.op in ("call_module", "get_attr"):
+            became[node].target = f"branches.{trace.task}.backbone.{node.target}"
+    outputs: dict[str, Recorded] = {layer: fx.Proxy(became[node], image.tracer) for layer, node in trace.calls.items()}
+    features = {layer: layout.enter(outputs[layer]) for layer, layout in layouts.items()}
+    return {stage: (features[inner], features[last]) for stage, (inner, last) in stages.items()}
 
 
 def _inner_and_last(trunk: Backbone, stage: str) -> tuple[str, str]:
     """The layers of a stage whose outputs are u and p."""
     layer = trunk.low if stage == trunk.stages[0] else stage
-    blocks = _blocks(trunk, layer)
+    blocks = block_names(trunk, layer)
     children = [name for name, _ in trunk.get_submodule(layer).named_children()]
     if len(blocks) == 1 or not blocks[-1].startswith(f"{layer}.{children[-1]}"):  # something follows the blocks
         return stage, stage
@@ -124,7 +180,7 @@ def _inner_and_last(trunk: Backbone, stage: str) -> tuple[str, str]:
 
 
 def _layout(trace: Trace, layer: str) -> Layout:
-    layouts = layouts_of(trace, trace.calls[layer], None)
+    layouts = layouts_of(trace, layer, None)
     if None not in layouts:
         raise InputError(
             f"layer '{layer}' of the backbone puts out several tensors, and mtan attends to one a stage: "
@@ -134,35 +190,27 @@ def _layout(trace: Trace, layer: str) -> Layout:
 
 
 def _graph(
-    trace: Trace,
-    layouts: Mapping[str, Layout],
-    stages: Mapping[str, tuple[str, str]],
-    takes: Mapping[str, Sequence[int] | None],
+    record: Callable[[fx.Graph, Recorded], Features], owner: str, trunk: Backbone, heads: Mapping[str, Head]
 ) -> fx.Graph:
-    """The trunk up to its last stage, then one task after the other: its attention stage by stage, and its head.
-
-    `takes` has by task the stages that its head takes.
-    """
+    """The trunk, then one task after the other: its attention stage by stage, and its head."""
     graph = fx.Graph()
     recorder = fx.proxy.GraphAppendingTracer(graph)
-    became = {trace.nodes[0]: graph.placeholder("image")}
-    end = max(trace.nodes.index(node) for node in trace.calls.values())
-    for node in trace.nodes[1 : end + 1]:
-        became[node] = graph.node_copy(node, became.__getitem__)
-        if node.op in ("call_module", "get_attr"):
-            became[node].target = f"branches.{trace.task}.backbone.{node.target}"
-    # layouts are written for tensors; calls on proxies are recorded instead
-    proxies: dict[fx.Node, Any] = {node: fx.Proxy(copy, recorder) for node, copy in became.items()}
-    features = {layer: layout.enter(proxies[trace.calls[layer]]) for layer, layout in layouts.items()}
-    size = proxies[trace.nodes[0]].shape[-2:]
-    outputs = {}
-    for task in takes:
-        attended: list[fx.Proxy] = []
-        for stage, (inner, last) in stages.items():
-            seen = (features[inner], features[last], *attended[-1:])
+    image: Recorded = fx.Proxy(graph.placeholder("image"), recorder)
+    whole = image
+    if trunk.padding() is not None:
+        whole = recorder.create_proxy("call_module", f"branches.{owner}.padding", (image,), {})
+    features = record(graph, whole)
+    size = whole.shape[-2:]
+    outputs: dict[str, Recorded] = {}
+    for task, head in heads.items():
+        attended: list[Recorded] = []
+        for stage, (inner, last) in features.items():
+            seen = (inner, last, *attended[-1:])
             attended.append(recorder.create_proxy("call_module", f"fusion.{task}.{stage}", seen, {}))
-        given = taken(attended, takes[task])
+        given = taken(attended, head.takes)
         outputs[task] = recorder.create_proxy("call_module", f"branches.{task}.head", (given, size), {})
+        if whole is not image and head.output == "dense":
+            outputs[task] = cut(outputs[task], image.shape[-2:])
     graph.output(recorder.create_arg(outputs))
     return graph
 

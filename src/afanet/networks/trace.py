@@ -14,6 +14,10 @@ from afanet.errors import InputError, raised_at
 from afanet.names import layer_fault
 
 
+class UntraceableError(InputError):
+    """A branch that no graph can be made of, though it may run."""
+
+
 class Trace:
     """The graph of one branch, and the values that its nodes have for an example image.
 
@@ -47,8 +51,8 @@ class Trace:
             layer = f"layer '{self._tracer.inside}'" if self._tracer.inside else "its own forward"
             line = raised_at(error)
             where = f"{layer}, {line}" if line else layer
-            raise InputError(
-                f"branch '{task}' cannot be traced in {where} ({_first_line(error)}): the Python there depends on the "
+            raise UntraceableError(
+                f"branch '{task}' cannot be traced in {where} ({first_line(error)}): the Python there depends on the "
                 "image's values; meet at a layer that encloses it, or move that code into a submodule of its own"
             ) from error
         self._require_words()
@@ -59,6 +63,20 @@ class Trace:
     def nodes(self) -> list[fx.Node]:
         """The graph's nodes as they run, the image first, the output last."""
         return list(self._tracer.graph.nodes)
+
+    def output(self, layer: str, scale: int = 1) -> Any:
+        """What a layer puts out for an image `scale` times as large as the example."""
+        return self.value(self.calls[layer], scale)
+
+    def position(self, layer: str) -> int:
+        """When a layer runs, counted in nodes."""
+        return self.nodes.index(self.calls[layer])
+
+    def shapes_before(self, layer: str, scale: int = 1) -> list[tuple[str, Sequence[int]]]:
+        """The layers that are calls of the graph before a layer is, in order, with the shapes of their outputs."""
+        nodes = [node for node in self.nodes[: self.position(layer)] if node.op == "call_module"]
+        values = [(str(node.target), self.value(node, scale)) for node in nodes]
+        return [(name, tuple(value.shape) if isinstance(value, Tensor) else ()) for name, value in values]
 
     def value(self, node: fx.Node, scale: int = 1) -> Any:
         """The node's value for an image `scale` times as large as the example: fake tensors in any structure."""
@@ -87,7 +105,7 @@ class Trace:
         except Exception as error:
             size = "x".join(map(str, image.shape[1:]))
             raise InputError(
-                f"branch '{self.task}' fails in '{node.target}' on images of {size} ({_first_line(error)}): "
+                f"branch '{self.task}' fails in '{node.target}' on images of {size} ({first_line(error)}): "
                 "pass images that it takes, or their shape, as `example`"
             ) from error
 
@@ -105,11 +123,16 @@ class Trace:
 
     def _the_call(self, layer: str) -> fx.Node:
         calls = [node for node in self.nodes if node.op == "call_module" and node.target == layer]
-        if len(calls) == 1:
-            return calls[0]
-        fault = f"calls layer '{layer}' {len(calls)} times" if calls else f"never calls layer '{layer}' in its forward"
+        require_one_call(self.task, layer, len(calls))
+        return calls[0]
+
+
+def require_one_call(task: str, layer: str, times: int) -> None:
+    """Raise `InputError` for a layer that its branch calls never or more than once."""
+    if times != 1:
+        fault = f"calls layer '{layer}' {times} times" if times else f"never calls layer '{layer}' in its forward"
         raise InputError(
-            f"branch '{self.task}' {fault}, and branches can only meet at a layer that is called once: "
+            f"branch '{task}' {fault}, and branches can only meet at a layer that is called once: "
             "name a layer around it, or put an nn.Identity where they should meet"
         )
 
@@ -196,5 +219,6 @@ def _filled(argument: Any, values: dict[fx.Node, Any]) -> Any:
     return argument
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says, in its first line."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

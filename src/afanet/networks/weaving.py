@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, fx, nn
@@ -10,9 +11,13 @@ from torch import Tensor, fx, nn
 from afanet.errors import InputError, shown
 from afanet.names import name_fault
 from afanet.networks.compose import Composer, Meeting, meetings_at
+from afanet.networks.coroutines import Coroutines
 from afanet.networks.layout import Point
 from afanet.networks.points import Points, points_by_task, require_layers
-from afanet.networks.trace import Trace, attribute, in_mode
+from afanet.networks.recognise import Observed
+from afanet.networks.record import Record
+from afanet.networks.stops import Stop
+from afanet.networks.trace import Trace, UntraceableError, attribute, in_mode
 from afanet.networks.woven import Program, Woven, plant
 
 ATTRIBUTES = frozenset(dir(nn.Module()))
@@ -79,23 +84,58 @@ def weave(
         require_layers(task, branches[task], named[task])
 
     image = _example(branches, example)
+    layer = partial(_layer, fusion, len(tasks), image)
+    try:
+        return _by_tracing(branches, named, points, share, image, layer)
+    except UntraceableError as error:
+        return _by_coroutines(branches, named, points, share, image, layer, error)
+
+
+def _by_tracing(
+    branches: Mapping[str, nn.Module],
+    named: Mapping[str, Sequence[str]],
+    points: Mapping[str, Sequence[Point]],
+    share: str | None,
+    image: Tensor,
+    layer: Callable[[Meeting], nn.Module],
+) -> Woven:
+    """The branches as one graph for each mode."""
     traces = {training: _traces(branches, named, image, training) for training in (False, True)}
     steps = _steps(traces[False], points, share)
     meetings = [meetings_at(traces[False], step) for step in steps]
-    layers = {meeting.name: _layer(fusion, meeting, len(tasks), image) for step in meetings for meeting in step}
+    layers = {meeting.name: layer(meeting) for step in meetings for meeting in step}
 
     programs = {}
-    used: dict[str, set[str]] = {task: set() for task in tasks}
+    used: dict[str, set[str]] = {task: set() for task in branches}
     for training in (False, True):
         composer = Composer(traces[training], share)
         for step, met in zip(steps, meetings, strict=True):
             composer.meet({task: point.name for task, point in step.items()}, met)
         programs[training] = Program(composer.finish())
-        used = {task: used[task] | composer.used[task] for task in tasks}
+        used = {task: used[task] | composer.used[task] for task in branches}
     kept = dict(branches)
     if share:
-        kept |= {task: _only(branches[task], used[task]) for task in tasks[1:]}
+        kept |= {task: _only(branches[task], used[task]) for task in list(branches)[1:]}
     return Woven(kept, layers, programs)
+
+
+def _by_coroutines(
+    branches: Mapping[str, nn.Module],
+    named: Mapping[str, Sequence[str]],
+    points: Mapping[str, Sequence[Point]],
+    share: str | None,
+    image: Tensor,
+    layer: Callable[[Meeting], nn.Module],
+    reason: UntraceableError,
+) -> Woven:
+    """The branches as they are, each of which runs by itself from point to point."""
+    if share is not None:
+        raise reason
+    records = {task: Record(task, branch, named[task], image) for task, branch in branches.items()}
+    steps = _steps(records, points, share)
+    stops = [Stop({task: point.name for task, point in step.items()}, meetings_at(records, step)) for step in steps]
+    layers = {meeting.name: layer(meeting) for stop in stops for meeting in stop.meetings}
+    return Woven(branches, layers, dict.fromkeys((False, True), Coroutines(list(branches), stops)))
 
 
 def require_task_names(tasks: Iterable[object]) -> None:
@@ -175,26 +215,22 @@ def _traces(
 
 
 def _steps(
-    traces: Mapping[str, Trace], points: Mapping[str, Sequence[Point]], share: str | None
+    seen: Mapping[str, Observed], points: Mapping[str, Sequence[Point]], share: str | None
 ) -> list[dict[str, Point]]:
     """One point a branch for every meeting, as executed."""
     ordered = {}
-    for task, trace in traces.items():
-        position = {node: i for i, node in enumerate(trace.nodes)}
-        ordered[task] = sorted(points[task], key=lambda point: position[trace.calls[point.name]])
-        early = [
-            point.name
-            for point in ordered[task]
-            if share and position[trace.calls[point.name]] < position[trace.calls[share]]
-        ]
+    for task, branch in seen.items():
+        position = {point.name: branch.position(point.name) for point in points[task]}
+        ordered[task] = sorted(points[task], key=lambda point: position[point.name])
+        early = [point.name for point in ordered[task] if share and position[point.name] < branch.position(share)]
         if early:
             raise InputError(
                 f"branches cannot meet at '{early[0]}', which lies in the trunk they share up to '{share}'"
             )
-    return [dict(zip(traces, step, strict=True)) for step in zip(*ordered.values(), strict=True)]
+    return [dict(zip(seen, step, strict=True)) for step in zip(*ordered.values(), strict=True)]
 
 
-def _layer(fusion: Callable[..., nn.Module] | None, meeting: Meeting, tasks: int, image: Tensor) -> nn.Module:
+def _layer(fusion: Callable[..., nn.Module] | None, tasks: int, image: Tensor, meeting: Meeting) -> nn.Module:
     assert fusion is not None
     layer = fusion(meeting.channels, tasks=tasks, size=meeting.size)
     if not isinstance(layer, nn.Module):

@@ -9,8 +9,11 @@ from typing import Any, cast
 
 from torch import Tensor, fx, nn
 
+from afanet.errors import InputError
+from afanet.networks.coroutines import Coroutines
 from afanet.networks.frozen import KeepsFrozen
 from afanet.networks.gate import require_plain_graph, require_plain_source
+from afanet.networks.lora.settings import Adapters
 
 
 class Woven(KeepsFrozen):
@@ -24,10 +27,15 @@ class Woven(KeepsFrozen):
         programs: the program for each mode: under True in training, under False in evaluation.
         weights_report: a line on the weights that were loaded, and on what is frozen; empty where nothing is.
         frozen: the paths of modules that stay in evaluation mode.
+        notes: one line for each wish that the backbone cannot fulfil.
+        adapters: what adapters its branches have, None for none, see :func:`~afanet.networks.create_network`.
     """
 
     def __init__(
-        self, branches: Mapping[str, nn.Module], fusion: Mapping[str, nn.Module], programs: Mapping[bool, Program]
+        self,
+        branches: Mapping[str, nn.Module],
+        fusion: Mapping[str, nn.Module],
+        programs: Mapping[bool, Program | Coroutines],
     ) -> None:
         super().__init__()
         self.branches = nn.Module()
@@ -38,6 +46,8 @@ class Woven(KeepsFrozen):
             plant(self.fusion, point, layer)
         self.programs = dict(programs)
         self.weights_report = ""
+        self.notes: list[str] = []
+        self.adapters: Adapters | None = None
 
     def forward(self, image: Tensor) -> dict[str, Any]:
         """Every task's output for a batch of images (B, 3, H, W)."""
@@ -50,8 +60,17 @@ class Woven(KeepsFrozen):
 
     @property
     def code(self) -> str:
-        """The Python that runs in the mode that the network is in."""
+        """What runs in the mode that the network is in: Python, or what its coroutines do in words."""
         return self.programs[self.training].source
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compile the network in place by `torch.compile`; raises `InputError` where its branches are coroutines."""
+        if any(isinstance(program, Coroutines) for program in self.programs.values()):
+            raise InputError(
+                "the network cannot be compiled, for its branches cannot be traced and run as coroutines: leave "
+                "`compile` out, or compile layers of its branches"
+            )
+        super().compile(*args, **kwargs)
 
 
 class Program:

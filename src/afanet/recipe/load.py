@@ -84,10 +84,10 @@ def _with(values: dict[str, Any], overrides: Mapping[str, Any], source: str | Pa
                 f"recipe {source}: key {shown(key)} has {len(sections)} sections, expected {DEEPEST} at most"
             )
         parent = values
-        for section in sections:
-            if parent.get(section) is None:
-                parent[section] = {}
-            parent = parent[section]
+        for depth, section in enumerate(sections, start=1):
+            if parent.get(section) is None and ".".join(sections[:depth]) in recipe_keys():
+                parent[section] = {}  # a section that may be null
+            parent = parent.setdefault(section, {})
             if not isinstance(parent, dict):
                 raise InputError(
                     f"recipe {source}: '{section}' is {shown(parent)}, expected a section with its own keys"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -92,6 +92,18 @@ class DataRecipe(Section):
         return self.crop or self.size
 
 
+class LoraRecipe(Section):
+    """Low-rank adapters on a frozen backbone; see `afanet.networks.Lora`."""
+
+    rank: Side = Field(16, description="lora: rank of the adapters")
+    by: Literal["task", "shared"] | None = Field(
+        None, description="lora: adapters of each task's own (task) or one set for all (shared), by the method if null"
+    )
+    where: Literal["attention", "all"] = Field(
+        "attention", description="lora: on the projections of attention, or on all linear layers and 1x1 convolutions"
+    )
+
+
 class NetworkRecipe(Section):
     """The network; see `afanet.create_network`."""
 
@@ -101,7 +113,7 @@ class NetworkRecipe(Section):
         description=f"{described()}; one of your own as FILE.py:CLASS; for all tasks or by task, as "
         "network.head.TASK; by the output and the backbone if not given",
     )
-    backbone: str = Field(description="a timm model with stages, such as resnet18")
+    backbone: str = Field(description="a timm model with stages or blocks, such as resnet18")
     weights: Annotated[str, AfterValidator(_weights)] = Field(
         "none", description="of the backbone: none, pretrained (timm downloads them) or a file"
     )
@@ -109,9 +121,15 @@ class NetworkRecipe(Section):
     multi_grid: tuple[Count, ...] | None = Field(
         None, description="factors on the dilation of the last stage's blocks, such as 1 2 4"
     )
+    taps: tuple[NonNegativeInt, ...] | None = Field(
+        None, description="blocks of a plain backbone (a ViT) whose features are used, from 0, such as 2 5 8 11"
+    )
     freeze_norm: bool = Field(False, description="keep the statistics and affine weights of the backbones' batch norms")
     freeze: Annotated[str, AfterValidator(_freeze)] | None = Field(
         None, description=f"what of the backbone does not learn: {FORMS}; nothing if not given"
+    )
+    lora: LoraRecipe | None = Field(
+        None, description="low-rank adapters on a frozen backbone, with rank, by and where; none if null"
     )
     compile: bool = Field(False, description="whether to compile the network, for a faster step after a slow first")
     meet: Literal["stages", "blocks", "last_blocks"] | None = Field(
@@ -217,18 +235,27 @@ class Recipe(Section):
 
 
 def recipe_fields(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str, Any]:
-    """Every dotted key of a recipe with its field.
+    """Every dotted key of a recipe with its field; a section that may be null is a key itself too.
 
     >>> recipe_fields()["optimizer.lr"].description
     'learning rate'
+    >>> [key for key in recipe_fields() if key.startswith("network.lora")]
+    ['network.lora', 'network.lora.rank', 'network.lora.by', 'network.lora.where']
     """
     fields: dict[str, Any] = {}
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            fields |= recipe_fields(field.annotation, f"{prefix}{name}.")
-        else:
+        section = _section(field.annotation)
+        if section is not field.annotation:
             fields[prefix + name] = field
+        if section is not None:
+            fields |= recipe_fields(section, f"{prefix}{name}.")
     return fields
+
+
+def _section(annotation: Any) -> type[Section] | None:
+    """The section that a field holds, or may hold."""
+    kinds = (annotation, *get_args(annotation))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
 
 
 def recipe_keys() -> dict[str, str]:

@@ -30,6 +30,8 @@ def unused(method: str) -> tuple[str, ...]:
 def for_method(recipe: Recipe, method: str) -> Recipe:
     """`recipe` with `method`, and the keys that this method does not use reset to their defaults.
 
+    So is `network.lora.by` where the method cannot have such adapters.
+
     Raises `InputError` for an unknown method.
 
     >>> from afanet.recipe.load import load_recipe
@@ -42,6 +44,9 @@ def for_method(recipe: Recipe, method: str) -> Recipe:
         section, _, name = key.rpartition(".")
         model, updated = (NetworkRecipe, network) if section else (Recipe, changes)
         updated[name] = model.model_fields[name].get_default()
+    lora = recipe.network.lora
+    if lora is not None and lora.by not in (None, *METHODS[method].adapters):
+        network["lora"] = lora.model_copy(update={"by": None})
     return recipe.model_copy(update={"network": recipe.network.model_copy(update=network), **changes})
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from afanet.distributed.device import answering, find_device
 from afanet.distributed.processes import create_fabric
 from afanet.errors import InputError
+from afanet.networks.lora.adapt import merged
 from afanet.networks.memory_format import channels_last
 from afanet.progress import say
 from afanet.runs.run import Run
@@ -46,6 +47,10 @@ class LoadedNetwork:
                     "with a lower optimizer.lr, or with optimizer.clip"
                 )
         return logits
+
+    def merged(self) -> nn.Module:
+        """A copy of the network in which adapters are merged into the layers that have them, see `merged`."""
+        return merged(self.network)
 
     def logits(self, images: Tensor) -> dict[str, Tensor]:
         """Logits as `answer` gives them, finite or not."""

@@ -86,6 +86,8 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
     options: dict[str, Any] = {} if recipe.network.guard is None else {"limit": recipe.network.guard}
     if recipe.network.per_task:
         options["per_task"] = True
+    if recipe.network.lora is not None:
+        options["lora"] = recipe.network.lora.model_dump()
     return create_network(
         recipe.network.method,
         {name: task.output for name, task in tasks.items()},
@@ -94,6 +96,7 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
         size=recipe.data.window,
         output_stride=recipe.network.output_stride,
         multi_grid=recipe.network.multi_grid,
+        taps=recipe.network.taps,
         meet=recipe.network.meet,
         trunk=recipe.network.trunk,
         head=recipe.network.head,

@@ -28,6 +28,11 @@ class Job:
     network: nn.Module
     weights_report: str
 
+    @property
+    def notes(self) -> list[str]:
+        """Lines on the data, and on wishes that the backbone cannot fulfil."""
+        return [*self.data.notes, *getattr(self.network, "notes", ())]
+
 
 def prepare(recipe: Recipe) -> Job:
     """Build what `recipe` names, with the weights that training begins with.

@@ -54,7 +54,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
             begun = _first_stage(recipe, folder, resume)
         job = prepare(begun)
         say(job.data.describe)
-        for note in job.data.notes:
+        for note in job.notes:
             say(note)
         for report in filter(None, job.weights_report.splitlines()):
             say(report)

@@ -1,0 +1,95 @@
+"""Which image sizes a network takes: found by trying, on the meta device, where nothing is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from afanet.errors import InputError
+
+Size = tuple[int, int]
+Features = Callable[[Tensor], Sequence[Tensor]]  # of an image, each as (B, C, H, W)
+
+ODD: Size = (107, 149)  # its halves, quarters and so on are odd and even
+SLACK = 2.5  # pixels of the features that a network may lose at the image's border
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked of a backbone, see :class:`~afanet.networks.backbones.Backbone`."""
+
+    name: str
+    output_stride: int = 32
+    size: Size = (224, 224)
+    in_chans: int = 3
+    taps: tuple[int, ...] | None = None
+
+    @property
+    def channels(self) -> dict[str, Any]:
+        """The option of timm for the channels of the image."""
+        return {} if self.in_chans == 3 else {"in_chans": self.in_chans}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The sizes that a network takes: multiples of `multiple`, or `one_size` alone."""
+
+    multiple: int
+    one_size: Size | None = None
+
+
+def size_options(wish: Wish, config: Any, sizes: Sequence[Size]) -> Iterator[dict[str, Any]]:
+    """Options of timm for image sizes, the best first; a network may refuse them.
+
+    `config` is what timm knows of the pretrained weights, `sizes` those to build the network for.
+    """
+    if not (config and config.fixed_input_size):
+        yield {}
+    for size in sizes:
+        yield {"img_size": size, "dynamic_img_size": True}
+        yield {"img_size": size}
+    side = max(sizes[-1])
+    yield {"img_size": (side, side)}
+    yield {}
+
+
+def fit(features: Features, wish: Wish, reductions: Sequence[int], only: Size) -> Fit | None:
+    """The sizes that a network on the meta device takes, among them the wish's, padded; None if there are none.
+
+    `reductions` are the strides of its features, `only` is the one size that it may be built for.
+    """
+    largest = max(reductions)
+    for multiple in sorted({1, *reductions, *(largest * factor for factor in (2, 4, 7, 8))}):
+        if all(_runs(features, wish, padded(size, multiple), reductions[-1]) for size in (wish.size, ODD)):
+            return Fit(multiple)
+    return Fit(1, only) if _runs(features, wish, only, reductions[-1]) else None
+
+
+def padded(size: Size, multiple: int) -> Size:
+    """The size, rounded up to a multiple.
+
+    >>> padded((30, 48), 16)
+    (32, 48)
+    """
+    return size[0] + -size[0] % multiple, size[1] + -size[1] % multiple
+
+
+def example(wish: Wish, size: Size) -> Tensor:
+    """An image on the meta device."""
+    return torch.empty(1, wish.in_chans, *size, device="meta")
+
+
+def _runs(features: Features, wish: Wish, size: Size, reduction: int) -> bool:
+    try:
+        with torch.no_grad():
+            last = features(example(wish, size))[-1]
+    except InputError:
+        raise
+    except Exception:  # whatever a network of timm's raises for a size that it does not take
+        return False
+    # a network that resizes images itself would stretch them
+    return all(abs(pixels - side / reduction) <= SLACK for pixels, side in zip(last.shape[-2:], size, strict=True))

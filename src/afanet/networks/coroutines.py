@@ -1,0 +1,171 @@
+"""Branches that no graph can be made of run side by side as coroutines, and stop where they meet."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from afanet.errors import InputError
+from afanet.install import missing_package
+from afanet.networks.record import call
+from afanet.networks.replay import replay
+from afanet.networks.stops import Stop
+
+
+class Coroutines:
+    """Runs every branch's own forward, each in a coroutine that stops after the layers where branches meet.
+
+    When all have come to a point, its fusion layers run, and each branch goes on with its fused features in place of
+    the layer's output. An error in one branch ends all. While a network is exported, its branches are replayed from
+    point to point instead.
+
+    Args:
+        tasks: the branches in their order.
+        stops: where they meet, in the order in which they run.
+
+    Raises:
+        InputError: where the package greenlet is missing.
+    """
+
+    def __init__(self, tasks: Sequence[str], stops: Sequence[Stop]) -> None:
+        _greenlet()
+        self.tasks = list(tasks)
+        self.stops = list(stops)
+
+    def __call__(self, network: nn.Module, image: Tensor) -> dict[str, Any]:
+        if torch.compiler.is_exporting():
+            return replay(network, self.tasks, self.stops, image)
+        with _Pass.of(network, self.tasks, self.stops, image) as running:
+            running.advance(dict.fromkeys(self.tasks))
+            for stop in self.stops:
+                running.require_at(stop)
+                running.advance(stop.meet(network, running.came, running.grids))
+            running.require_ended()
+            return running.came
+
+    @property
+    def source(self) -> str:
+        """What runs, in words."""
+        lines = ["# each branch runs its own forward, as a coroutine that stops where it meets the others"]
+        lines += [f"{task}: branches.{task}(image)" for task in self.tasks]
+        for stop in self.stops:
+            layers = ", ".join(f"branches.{task}.{layer}" for task, layer in stop.layers.items())
+            lines += [f"after {layers}: fusion.{meeting.name}" for meeting in stop.meetings]
+        return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """A branch is at a layer, with what the layer put out."""
+
+    layer: str
+    output: Any
+
+
+class _Pass:
+    """One forward pass: the coroutines, where each of them is, and what it has there or, at its end, its result."""
+
+    def __init__(self, branches: dict[str, nn.Module], image: Tensor) -> None:
+        greenlet = _greenlet()
+        self.hub = greenlet.getcurrent()
+        self.current = greenlet.getcurrent
+        self.coroutines = {task: greenlet.greenlet(partial(call, branch, image)) for task, branch in branches.items()}
+        for coroutine in self.coroutines.values():
+            coroutine.gr_context = contextvars.copy_context()
+        self.state = _state_of_torch()
+        self.grids: dict[str, dict[str, Sequence[int]]] = {task: {} for task in branches}
+        self.at: dict[str, str | None] = {}
+        self.came: dict[str, Any] = {}
+
+    @classmethod
+    @contextmanager
+    def of(cls, network: nn.Module, tasks: Sequence[str], stops: Sequence[Stop], image: Tensor) -> Iterator[_Pass]:
+        """A context with all branches about to start; after it none runs, and no layer has a hook."""
+        branches = {task: network.get_submodule(f"branches.{task}") for task in tasks}
+        running = cls(branches, image)
+        hooks = []
+        try:
+            for task, branch in branches.items():
+                for layer in {layer for stop in stops for layer in stop.maps[task]}:
+                    note = partial(running.note, task, layer)
+                    hooks.append(branch.get_submodule(layer).register_forward_hook(note))
+                for layer in (stop.layers[task] for stop in stops):
+                    wait = partial(running.wait, task, layer)
+                    hooks.append(branch.get_submodule(layer).register_forward_hook(wait))
+            yield running
+        finally:
+            for hook in hooks:
+                hook.remove()
+            for coroutine in running.coroutines.values():
+                if not coroutine.dead:
+                    coroutine.throw()  # ends it where it is
+
+    def advance(self, given: dict[str, Any]) -> None:
+        """Let every branch in turn go on, with its fused features, to its next point or its end."""
+        for task, coroutine in self.coroutines.items():
+            came = coroutine.switch(given[task]) if task in self.at else coroutine.switch()
+            is_there = isinstance(came, _Arrival) and not coroutine.dead
+            self.at[task], self.came[task] = (came.layer, came.output) if is_there else (None, came)
+
+    def note(self, task: str, layer: str, module: nn.Module, args: Any, output: Tensor) -> None:
+        """A hook: what the (H, W) of a map is in this pass."""
+        if self.current() is self.coroutines[task]:
+            self.grids[task][layer] = output.shape[2:]
+
+    def wait(self, task: str, layer: str, module: nn.Module, args: Any, output: Any) -> Any:
+        """A hook: hand a layer's output to the hub, and go on with what comes back. Other threads pass by."""
+        if self.current() is not self.coroutines[task]:
+            return None
+        if (state := _state_of_torch()) != self.state:
+            changed = ", ".join(what for what, before in self.state.items() if state[what] != before)
+            raise InputError(
+                f"branch '{task}' is inside a context that changes {changed} at layer '{layer}', and branches cannot "
+                "meet inside it: meet at another layer, or take the context out of the branch"
+            )
+        return self.hub.switch(_Arrival(layer, output))
+
+    def require_at(self, stop: Stop) -> None:
+        """Raise `InputError` where a branch is not at its layer, because its Python took another way."""
+        for task, layer in stop.layers.items():
+            if self.at[task] != layer:
+                came = f"came to '{self.at[task]}'" if self.at[task] else "ended"
+                raise InputError(
+                    f"branch '{task}' {came} instead of calling layer '{layer}' once, where it meets the others: meet "
+                    "at a layer that every image runs through, in training and in evaluation"
+                )
+
+    def require_ended(self) -> None:
+        """Raise `InputError` where a branch calls a layer again at which it has met the others."""
+        for task, layer in self.at.items():
+            if layer is not None:
+                raise InputError(
+                    f"branch '{task}' calls layer '{layer}' more than once, and branches can only meet at a layer that "
+                    "is called once: name a layer around it, or put an nn.Identity where they should meet"
+                )
+
+
+def _state_of_torch() -> dict[str, Any]:
+    """What all coroutines of a thread share and a branch may change for itself, by its name in a sentence."""
+    devices = [kind for kind in ("cpu", "cuda") if kind == "cpu" or torch.cuda.is_available()]
+    return {
+        "grad mode": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
+        "autocast": [(torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)) for kind in devices],
+        "what is saved for gradients (checkpointing)": torch._C._autograd._top_saved_tensors_default_hooks(True),
+    }
+
+
+def _greenlet() -> Any:
+    try:
+        import greenlet
+    except ModuleNotFoundError:
+        raise InputError(
+            f"a branch cannot be traced, and to weave it without tracing {missing_package('greenlet', 'weave')}"
+        ) from None
+    return greenlet

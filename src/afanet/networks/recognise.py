@@ -1,0 +1,158 @@
+"""Layouts are recognised by evidence or by what a network says of itself, and never guessed from a shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from afanet.errors import InputError
+from afanet.networks.layout import Layout, keys_of, pick
+
+
+class Observed(Protocol):
+    """What is known of a branch: what its layers put out for the example, and for images `scale` times as large."""
+
+    task: str
+    branch: nn.Module
+
+    def output(self, layer: str, scale: int = 1) -> Any: ...
+
+    def position(self, layer: str) -> int: ...
+
+    def shapes_before(self, layer: str, scale: int = 1) -> list[tuple[str, Sequence[int]]]: ...
+
+
+def layouts_of(seen: Observed, layer: str, declared: Layout | None) -> dict[Any, Layout]:
+    """The layout of every tensor in a layer's output: under None for a plain tensor, else under its index or key.
+
+    A declared layout wins. Four axes are recognised by which of them change for images of twice the size. If the
+    network takes no other size, attributes of the network decide (timm's `output_fmt`). Tokens are recognised by
+    timm's `num_prefix_tokens` and `patch_embed.grid_size`, by the (H, W) that is put out with them, or by the last
+    map before them that has as many pixels as there are patches.
+
+    Raises:
+        InputError: where the layout can neither be recognised nor was declared, naming the layer.
+    """
+    value = seen.output(layer)
+    if isinstance(value, Tensor):
+        return {None: declared or _recognise(seen, layer, None)}
+    keys = keys_of(value)
+    tensors = [key for key in keys if isinstance(value[key], Tensor)]
+    if not tensors or not all(key in tensors or _is_size(value[key]) for key in keys):
+        raise InputError(
+            f"layer '{layer}' of branch '{seen.task}' puts out {type(value).__name__}: branches can meet at a "
+            "tensor, or at a list, tuple or dict of tensors; name a layer inside it"
+        )
+    return {key: declared or _recognise(seen, layer, key) for key in tensors}
+
+
+def _is_size(value: Any) -> bool:
+    """Whether an item beside tensors is None, or the (H, W) of a grid."""
+    pair = isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(n, int) for n in value)
+    return value is None or pair
+
+
+def _recognise(seen: Observed, layer: str, key: Any) -> Layout:
+    shape = pick(seen.output(layer), key).shape
+    layout = None
+    if len(shape) == 4:
+        layout = _by_evidence(seen, layer, key, shape) or _by_declaration_of_network(seen, layer)
+    elif len(shape) == 3:
+        layout = _tokens(seen, layer, key, shape)
+    if layout is None:
+        item = "" if key is None else f"[{key!r}]"
+        raise InputError(
+            f"layer '{layer}'{item} of branch '{seen.task}' puts out {tuple(shape)} and nothing says which of "
+            "these are channels and pixels: declare it as Point(name, Layout('BCHW' or 'BHWC')) or, for tokens, "
+            "Point(name, Layout('BNC', prefix=..., grid=(H, W)))"
+        )
+    return layout
+
+
+def _by_evidence(seen: Observed, layer: str, key: Any, shape: Sequence[int]) -> Layout | None:
+    larger = _larger(seen, layer, key)
+    if larger is None:
+        return None
+    changed = [i for i, (before, after) in enumerate(zip(shape, larger, strict=True)) if before != after]
+    if changed == [2, 3]:
+        return Layout("BCHW")
+    return Layout("BHWC") if changed == [1, 2] else None
+
+
+def _larger(seen: Observed, layer: str, key: Any) -> Sequence[int] | None:
+    """The shape for images of twice the size; None where the network takes no other size."""
+    try:
+        shape: Sequence[int] = pick(seen.output(layer, scale=2), key).shape
+    except InputError:
+        return None
+    return shape
+
+
+def _by_declaration_of_network(seen: Observed, layer: str) -> Layout | None:
+    for owner in _ancestors(seen.branch, layer):
+        declared = getattr(owner, "output_fmt", None)
+        order = {"NCHW": "BCHW", "NHWC": "BHWC"}.get(str(getattr(declared, "value", declared)))
+        if order:
+            return Layout(order)
+    return None
+
+
+def _tokens(seen: Observed, layer: str, key: Any, shape: Sequence[int]) -> Layout | None:
+    return (
+        _by_item(seen, layer, shape) or _by_map(seen, layer, key, shape) or _by_patches_of_network(seen, layer, shape)
+    )
+
+
+def _by_patches_of_network(seen: Observed, layer: str, shape: Sequence[int]) -> Layout | None:
+    for owner in _ancestors(seen.branch, layer):
+        prefix = getattr(owner, "num_prefix_tokens", None)
+        grid = getattr(getattr(owner, "patch_embed", None), "grid_size", None)
+        if prefix is not None and grid is not None and prefix + math.prod(grid) == shape[1]:
+            return Layout("BNC", prefix, (grid[0], grid[1]))
+    return None
+
+
+def _by_item(seen: Observed, layer: str, shape: Sequence[int]) -> Layout | None:
+    """Tokens that are put out together with the (H, W) of their grid."""
+    value = seen.output(layer)
+    for key, item in enumerate(value) if isinstance(value, list | tuple) else ():
+        if isinstance(item, list | tuple) and 0 <= shape[1] - math.prod(item) <= 1:
+            return Layout("BNC", shape[1] - math.prod(item), (int(item[0]), int(item[1])), grid_of=key)
+    return None
+
+
+def _by_map(seen: Observed, layer: str, key: Any, shape: Sequence[int]) -> Layout | None:
+    """Tokens whose grid is that of the last map before them with as many pixels, for this image and a larger one.
+
+    As many tokens come before the patches as the network has parameters for.
+    """
+    larger = _larger(seen, layer, key)
+    beyond = {0, _prefix_parameters(seen.branch, shape[2])}
+    beyond |= {getattr(owner, "num_prefix_tokens", 0) for owner in _ancestors(seen.branch, layer)}
+    bigger = dict(seen.shapes_before(layer, scale=2)) if larger is not None else {}
+    for name, size in reversed(seen.shapes_before(layer)):
+        if len(size) != 4 or size[0] != shape[0]:
+            continue
+        prefix, again = shape[1] - size[2] * size[3], bigger.get(name)
+        if prefix in beyond and (larger is None or (again and larger[1] - again[2] * again[3] == prefix)):
+            return Layout("BNC", prefix, (size[2], size[3]), grid_of=name)
+    return None
+
+
+def _prefix_parameters(branch: nn.Module, channels: int) -> int:
+    """How many class and register tokens a network has parameters for."""
+    count = 0
+    for name, parameter in branch.named_parameters():
+        last = name.rpartition(".")[2]
+        if "mask" in last or not ("token" in last or last == "class_embedding") or parameter.shape[-1] != channels:
+            continue
+        count += parameter.numel() // channels
+    return count
+
+
+def _ancestors(branch: nn.Module, name: str) -> list[nn.Module]:
+    path = name.split(".")
+    return [branch.get_submodule(".".join(path[:depth])) for depth in range(len(path) - 1, -1, -1)]
