@@ -35,7 +35,7 @@ WELL_KNOWN = (
 class Backbone(nn.Module):
     """A timm network from its stem to its last stage, its layers under their own names.
 
-    Forward takes images (B, 3, H, W) and returns the features (B, C, H, W) of the stages in `takes`, counted from the
+    Forward takes images (B, C, H, W) and returns the features (B, C, H, W) of the stages in `takes`, counted from the
     first at a stride of 4: by default (low, high), those of the first and of the last. An identity follows the
     tap of the low-level features, so that branches that meet at this stage meet after the tap.
 
@@ -46,6 +46,7 @@ class Backbone(nn.Module):
         weights: "none", "pretrained" (timm's, downloaded) or the path of a local file.
         size: (H, W) of the images, for networks that are built for one size.
         takes: the stages whose features forward returns, see :class:`~afanet.networks.Head`; None for all.
+        in_chans: C, the channels of the images; timm fits pretrained weights for RGB to other numbers.
 
     Attributes:
         given: the channels and the stride of each stage.
@@ -75,9 +76,10 @@ class Backbone(nn.Module):
         weights: str = "none",
         size: Sequence[int] = (224, 224),
         takes: tuple[int, ...] | None = (0, -1),
+        in_chans: int = 3,
     ) -> None:
         super().__init__()
-        features = _timm_features(name, output_stride, weights == "pretrained", size)
+        features = _timm_features(name, output_stride, weights == "pretrained", size, in_chans)
         info = features.feature_info.get_dicts()
         layer_of = {int(index): layer for layer, index in features.return_layers.items()}
         first = next((i for i, stage in enumerate(info) if stage["reduction"] >= 4), len(info) - 1)
@@ -118,11 +120,13 @@ class Backbone(nn.Module):
         self._layers.append(layer)
 
 
-def _timm_features(name: str, output_stride: int, pretrained: bool, size: Sequence[int]) -> Any:
+def _timm_features(name: str, output_stride: int, pretrained: bool, size: Sequence[int], in_chans: int) -> Any:
     if not timm.is_model(name):
         raise unknown("backbone", name, timm.list_models(), WELL_KNOWN)
     options: dict[str, Any] = {} if output_stride == 32 else {"output_stride": output_stride}
-    config = _config(name)
+    if in_chans != 3:
+        options["in_chans"] = in_chans
+    config = pretrained_config(name)
     if config is not None and config.fixed_input_size:
         options["img_size"] = tuple(size)
     try:
@@ -156,7 +160,7 @@ def _timm_features(name: str, output_stride: int, pretrained: bool, size: Sequen
     return features
 
 
-def _config(name: str) -> Any:
+def pretrained_config(name: str) -> Any:
     """What timm knows of a network's pretrained weights; raises `InputError` for weights that it does not know."""
     try:
         return timm.get_pretrained_cfg(name)

@@ -27,7 +27,7 @@ class SingleTask(nn.Module):
         self.head = head
 
     def forward(self, image: Tensor) -> Tensor:
-        """The task's output for images (B, 3, H, W)."""
+        """The task's output for images (B, C, H, W)."""
         features = self.backbone(image)
         if self.backbone.takes != self.head.takes:  # then the backbone returns all
             features = taken(features, self.head.takes)
@@ -47,9 +47,10 @@ def create_network(
     meet: str | None = None,
     trunk: int | None = None,
     head: str | None = None,
+    in_chans: int = 3,
     **fusion_options: Any,
 ) -> Woven:
-    """A multi-task network by method and backbone: images (B, 3, H, W) in, ``{task: output}`` out.
+    """A multi-task network by method and backbone: images (B, C, H, W) in, ``{task: output}`` out.
 
     Args:
         method: a name in `METHODS`, which describes each in a line, such as "afa" or "single"; a registered one, see
@@ -67,6 +68,7 @@ def create_network(
         trunk: how many stages all tasks share before their branches part; each keeps at least one of its own.
         head: replaces the head of all tasks with its kind of output: a name in `HEADS`, a registered one, see
             :func:`~afanet.networks.register_head`, or ``FILE.py:Class``.
+        in_chans: C, the channels of the images, such as 1 for grey.
         **fusion_options: passed to the fusion layers, such as ``per_task=True`` or ``limit=2.0``.
 
     Returns:
@@ -93,7 +95,7 @@ def create_network(
     branches: dict[str, SingleTask] = {}
     for task, output in wanted.items():
         if not branches or trunk or not row.share:
-            body = Backbone(backbone, takes=takes, **options)
+            body = Backbone(backbone, takes=takes, in_chans=in_chans, **options)
         branches[task] = SingleTask(body, _head(heads[_kind(output)], body, output, stride))
     _require_trunk(trunk, body, backbone)
     shared = f"backbone.{body.stages[trunk - 1]}" if trunk else "backbone" if row.share else None
@@ -101,9 +103,9 @@ def create_network(
     if layer is not None:
         points = [f"backbone.{name}" for name in MEET[meet or layer.meet](body, trunk or 0)]
     fusion = None if layer is None else partial(layer, **fusion_options)
-    network = weave(branches, points, fusion, share=shared, example=(1, 3, *size))
+    network = weave(branches, points, fusion, share=shared, example=(1, in_chans, *size))
     if row.finished is not None:
-        network = row.finished(network, (1, 3, *size))
+        network = row.finished(network, (1, in_chans, *size))
     network.weights_report = body.weights_report
     return network
 

@@ -13,11 +13,12 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
+    ValidationInfo,
 )
 from pydantic_core import PydanticCustomError
 
 from afanet.framing import Resize
-from afanet.limits import MOST_COUNT, MOST_SIDE
+from afanet.limits import MOST_CHANNELS, MOST_COUNT, MOST_SIDE
 from afanet.names import name_fault
 from afanet.networks.heads import HEADS
 from afanet.networks.methods import listed
@@ -37,6 +38,17 @@ def _task_name(name: str) -> str:
     if fault := name_fault(name):
         raise PydanticCustomError("task_name", "which {fault}: no task can be called that", {"fault": fault})
     return name
+
+
+def _for_each_channel(values: tuple[float, ...] | None, info: ValidationInfo) -> tuple[float, ...] | None:
+    channels = info.data.get("in_chans")
+    if values is not None and channels is not None and len(values) != channels:
+        raise PydanticCustomError(
+            "channels",
+            "which has {given} values, expected {channels}, one for each of network.in_chans",
+            {"given": len(values), "channels": channels},
+        )
+    return values
 
 
 TaskName = Annotated[str, AfterValidator(_task_name)]
@@ -82,6 +94,13 @@ class NetworkRecipe(Section):
     backbone: str = Field(description="a timm model with stages, such as resnet18")
     weights: Annotated[str, AfterValidator(_weights)] = Field(
         "none", description="of the backbone: none, pretrained (timm downloads them) or a file"
+    )
+    in_chans: int = Field(3, gt=0, le=MOST_CHANNELS, description="channels of its images: 3 for RGB, 1 for grey")
+    mean: Annotated[tuple[float, ...] | None, AfterValidator(_for_each_channel)] = Field(
+        None, description="what is subtracted from each channel, of 0 to 1; of the backbone's weights if not given"
+    )
+    std: Annotated[tuple[PositiveFloat, ...] | None, AfterValidator(_for_each_channel)] = Field(
+        None, description="what divides each channel after that; of the backbone's weights if not given"
     )
     output_stride: Count = Field(16, description="input pixels per pixel of the last dense features")
     multi_grid: tuple[Count, ...] | None = Field(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from afanet.data import Batch
 from afanet.data.transforms import denormalise
 from afanet.fusion.inspect import fusion_layers, record_gates
+from afanet.normalisation import IMAGENET, Normalisation
 from afanet.tasks import DenseTask, Task
 
 
@@ -64,10 +65,10 @@ def gate_statistics(network: nn.Module, images: Tensor) -> dict[str, float]:
 
 
 def pictures(
-    batch: Batch, predictions: Mapping[str, Tensor], tasks: Mapping[str, Task]
+    batch: Batch, predictions: Mapping[str, Tensor], tasks: Mapping[str, Task], normalisation: Normalisation = IMAGENET
 ) -> dict[str, NDArray[np.uint8]]:
     """For each dense task one picture (H, 3 W, 3): the batch's first image, its truth, its prediction."""
-    photo = denormalise(batch["image"][0])
+    photo = denormalise(batch["image"][0], normalisation)
     return {
         f"prediction/{name}": np.concatenate(
             [photo, task.picture(batch["targets"][name][0]), task.picture(predictions[name][0])], axis=1

@@ -219,7 +219,8 @@ class Loop:
         network, tasks = self.learner.scored.eval(), self.learner.tasks
         with answering(self.fabric.device):
             logits = network(batch["image"])
-        return pictures(batch, {name: task.predict(logits[name]) for name, task in tasks.items()}, tasks)
+        predictions = {name: task.predict(logits[name]) for name, task in tasks.items()}
+        return pictures(batch, predictions, tasks, self.data.normalisation)
 
     def _guard_rates(self) -> dict[str, float]:
         """The share of the epoch's backward passes in which each guard kept a branch's own gradient."""
