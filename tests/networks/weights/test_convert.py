@@ -126,7 +126,6 @@ def test_damaged_files_of_a_known_layout_load_or_are_refused(case: str, tmp_path
         assert "damaged.pth" in said
 
 
-@pytest.mark.slow
 def test_each_layout_is_told_by_its_own_names() -> None:
     """No two rows take a network for theirs, so that their order does not matter."""
     for name, case in CASES.items():

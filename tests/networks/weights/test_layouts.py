@@ -76,11 +76,9 @@ def test_a_backbone_gives_the_features_of_a_network_of_transformers(name: str, t
 
 
 @torch.no_grad()
-def test_a_backbone_of_windows_gives_the_features_of_torchvision_at_its_size_and_takes_others(tmp_path: Path) -> None:
-    """Tables of positions in windows are resized where an image is smaller than the window of a stage."""
+def test_a_backbone_of_windows_gives_the_features_of_torchvision(tmp_path: Path) -> None:
     theirs: Any = randomised(pytest.importorskip("torchvision").models.swin_t())
     torch.save(theirs.state_dict(), tmp_path / "swin.pth")
     name, image = "swin_tiny_patch4_window7_224", torch.randn(1, 3, 224, 224)
     backbone = Backbone(name, weights=str(tmp_path / "swin.pth")).eval()
     assert_equal_but_for_rounding(backbone(image)[-1], theirs.features(image).permute(0, 3, 1, 2))
-    assert "missing: none" in Backbone(name, weights=str(tmp_path / "swin.pth"), size=(SIZE, SIZE)).weights_report
