@@ -47,7 +47,8 @@ def create_network(
         outputs: for each task ``Dense(channels)``, (B, channels, H, W) at the images' size, or ``Pooled(channels)``,
             (B, channels); ``("dense", channels)`` and ``("pooled", channels)`` work too, and one network may have both.
         backbone: any timm network that gives features of its stages or blocks.
-        weights: "none", "pretrained" (timm's, downloaded) or the path of a local file with backbone weights.
+        weights: "none", "pretrained" (timm's, downloaded), a local file with backbone weights, ``local-dir:FOLDER``, or
+            ``hf-hub:ORG/NAME``, which is downloaded.
         size: (H, W) of the images that the fusion layers are made for; the network takes other sizes too.
         output_stride: 8, 16 or 32; None means 16 where a task is dense, else 32. Where the backbone cannot have it, it
             keeps its own, and the attribute ``notes`` of the network says so.

@@ -105,6 +105,11 @@ def convnext(state: Tensors) -> object:
     return {"model": renamed}
 
 
+def sam(state: Tensors) -> object:
+    encoder = {name.replace("mlp.fc", "mlp.lin"): tensor for name, tensor in state.items()}
+    return with_prefix("image_encoder.", encoder) | {"mask_decoder.iou_token.weight": torch.ones(1, 8)}
+
+
 CASES: dict[str, tuple[str, dict[str, Any], Callable[[Tensors], object]]] = {
     "DINO": (*VIT, dino),
     "DINO, the teacher alone": (*VIT, lambda state: with_prefix("module.", state)),
@@ -123,6 +128,11 @@ CASES: dict[str, tuple[str, dict[str, Any], Callable[[Tensors], object]]] = {
         ),
     ),
     "DINOv3": ("vit_small_patch16_dinov3_qkvb", SMALL | {"num_classes": 0}, dinov3),
+    "SAM": (
+        "samvit_base_patch16",
+        SMALL | {"global_attn_indexes": (1,), "window_size": 2, "neck_chans": 16, "num_classes": 0},
+        sam,
+    ),
     "Swin": ("swin_tiny_patch4_window7_224", SWIN | {"num_classes": 0}, swin),
     "ConvNeXt": ("convnext_tiny", CONVNEXT | {"num_classes": 0}, convnext),
 }
@@ -164,6 +174,14 @@ def test_positions_are_resampled_to_the_size_of_the_backbone(tmp_path: Path) -> 
     tall, wide = ((torch.arange(n) + 0.5) / n * 4 - 0.5 for n in (8, 6))
     expected = 2 * (tall / 1.5 - 1)[:, None] + (wide / 1.5 - 1)
     torch.testing.assert_close(grid[2:-2, 2:-2], expected[2:-2, 2:-2], rtol=0, atol=0.1)
+
+
+def test_tables_of_positions_in_windows_are_resized(tmp_path: Path) -> None:
+    name, options = "swin_tiny_patch4_window7_224", SWIN | {"num_classes": 0}
+    torch.save(swin(randomised(built(name, options)).state_dict()), tmp_path / "released.pth")
+    smaller = built(name, options | {"window_size": 2})
+    assert fill(smaller, name, str(tmp_path / "released.pth")).missing == ()
+    assert smaller.get_parameter("layers.0.blocks.0.attn.relative_position_bias_table").shape == (9, 2)
 
 
 def test_two_equal_networks_in_a_file_are_refused(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class Backbone(nn.Module):
         name: of a timm model.
         output_stride: 8, 16 or 32; below 32 the last stages are dilated instead of strided, where this can be had.
         multi_grid: factors for the dilation of the last stage's blocks, such as (1, 2, 4).
-        weights: "none", "pretrained" (timm's, downloaded) or the path of a local file.
+        weights: "none", "pretrained" (timm's, downloaded), a local file, ``local-dir:FOLDER`` or ``hf-hub:ORG/NAME``.
         size: (H, W) of the images that it is built for.
         takes: the stages whose features forward returns, see :class:`~afanet.networks.Head`; None for all.
         taps: the numbers of the blocks whose features a plain network gives, counted from 0; None for four.

@@ -73,7 +73,12 @@ def converted(state: Mapping[str, Tensor], module: nn.Module, name: str, source:
     inner = {key.removeprefix(prefix): x for key, x in state.items() if key.startswith(prefix)}
     if layout is not None:
         inner = _in_order(inner, module) if layout.in_order else _renamed(inner, layout, source)
-    return rest | _by_timm(inner, module, name), notes
+    stripped = rest | _by_timm(inner, module, name)
+    if prefix and layout is None:  # timm's converter may know this very prefix, and rename more behind it
+        known = _by_timm(dict(state), module, name)
+        if len(own & known.keys()) > len(own & stripped.keys()):
+            return known, []
+    return stripped, notes
 
 
 def _recognised(state: Mapping[str, Tensor]) -> tuple[Layout | None, list[str]]:

@@ -65,7 +65,7 @@ TORCHVISION = (
     Layout(
         "torchvision's EfficientNet or MobileNet",
         r"features\.0\.0\.weight",
-        r"features\.1\.(?:\d+\.block\.\d|block\.\d|conv\.\d)\.",
+        r"features\.1\.(?:(?:\d+\.)?block\.\d\.\d|conv\.\d)\.",
         in_order=True,
     ),
 )
