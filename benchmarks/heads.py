@@ -3,8 +3,8 @@
     python benchmarks/heads.py [--rounds 10] [--device cpu] [--size 224 224] [--page docs/heads.md]
 
 One task with 13 values a pixel, batch 2, SGD with momentum, backbone and head. Variants take turns, step by step, so
-that a ratio holds where the machine's speed drifts; a ratio is the median over the rounds. Operations are multiplications
-and additions of one image's forward pass, of the head alone. With `--page` the table replaces the one on that page.
+that a ratio holds where the machine's speed drifts; a ratio is the median over the rounds. Operations are
+multiplications and additions of the head alone for one image. With `--page` the table replaces that on the page.
 """
 
 from __future__ import annotations

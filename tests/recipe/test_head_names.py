@@ -11,7 +11,8 @@ from afanet import InputError
 from afanet.cli import main
 from afanet.recipe.code import references
 from afanet.recipe.load import change_recipe, dump_recipe, load_recipe, older_values
-from afanet.recipe.schema import NetworkRecipe, recipe_keys
+from afanet.recipe.network import NetworkRecipe
+from afanet.recipe.schema import recipe_keys
 
 BY_TASK = {"depth": "dpt", "normals": "mine.py:Mine"}
 

@@ -191,7 +191,8 @@ def _train(given: Namespace) -> None:
 
     run = train(recipe, given.out, resume=given.resume)
     examples = predict_examples(run)
-    draw_predictions(run.folder.picture, examples.samples, run.tasks, {"prediction": examples.predictions})
+    drawn = {"prediction": examples.predictions}
+    draw_predictions(run.folder.picture, examples.samples, run.tasks, drawn, examples.normalisation)
     _print_table({short_name(recipe.network.method): run})
     print(f"{run.path}: recipe.yaml, metrics.json, log.csv, last.ckpt, predictions.png")
 

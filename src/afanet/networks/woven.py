@@ -53,7 +53,7 @@ class Woven(KeepsFrozen):
         self.adapters: Adapters | None = None
 
     def forward(self, image: Tensor) -> dict[str, Any]:
-        """Every task's output for a batch of images (B, 3, H, W)."""
+        """Every task's output for a batch of images (B, C, H, W)."""
         return self.programs[self.training](self, image)
 
     @property

@@ -14,11 +14,16 @@ from pydantic import ValidationError
 from afanet import outside
 from afanet.errors import InputError, shown, unknown
 from afanet.networks.weights.spelling import anchored
+from afanet.normalisation import IMAGENET
 from afanet.recipe.schema import Recipe, recipe_keys
 from afanet.yaml_file import DEEPEST, read_yaml
 
 RECIPES = resources.files("afanet.recipe") / "recipes"
-BEFORE = {"balancing.scale": "paper"}  # what versions did that did not have these keys yet, where it is no default
+BEFORE: dict[str, Any] = {  # what versions did that did not have these keys yet, where it is no default
+    "balancing.scale": "paper",
+    "network.mean": IMAGENET.mean,
+    "network.std": IMAGENET.std,
+}
 
 
 def recipe_names() -> list[str]:
