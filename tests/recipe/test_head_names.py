@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from afanet import InputError
 from afanet.cli import main
 from afanet.recipe.code import references
-from afanet.recipe.load import change_recipe, dump_recipe, load_recipe
+from afanet.recipe.load import change_recipe, dump_recipe, load_recipe, older_values
 from afanet.recipe.network import NetworkRecipe
 from afanet.recipe.schema import recipe_keys
 
@@ -31,6 +31,16 @@ def test_a_flag_for_one_task_needs_no_section() -> None:
     recipe = load_recipe("rooms")
     assert recipe.network.head is None
     assert change_recipe(recipe, {"network.head.depth": "mlp"}, "a flag").network.head == {"depth": "mlp"}
+
+
+@pytest.mark.parametrize(("head", "expected"), [("linear", None), ("deeplab", "deeplab"), (None, None)])
+def test_linear_of_an_older_run_is_pooled_alone(head: str | None, expected: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    text = dump_recipe(load_recipe("rooms", {"network.head": head}))
+    file.write_text(text)
+    assert load_recipe(file, older_values(file)).network.head == head
+    file.write_text("".join(line for line in text.splitlines(True) if line.strip() != "taps: null"))
+    assert load_recipe(file, older_values(file)).network.head == expected
 
 
 @pytest.mark.parametrize(

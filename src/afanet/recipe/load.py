@@ -61,12 +61,19 @@ def load_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) 
 
 
 def older_values(file: Path) -> dict[str, Any]:
-    """What the version that wrote a run's recipe did where its recipe has no key for it, by dotted key.
+    """What the version that wrote a run's recipe did where it differs from this one, by dotted key.
+
+    That is for keys that its recipe does not have. Before there was `network.taps`, the head `linear` was pooled alone,
+    and dense tasks had their default beside it.
 
     Raises `InputError` where the file is not a YAML mapping.
     """
     values = _read(file)
-    return {key: value for key, value in BEFORE.items() if not _has(values, key.split("."))}
+    older = {key: value for key, value in BEFORE.items() if not _has(values, key.split("."))}
+    network = values.get("network")
+    if isinstance(network, dict) and network.get("head") == "linear" and "taps" not in network:
+        older["network.head"] = None  # the default, which is the same
+    return older
 
 
 def _has(values: Any, keys: list[str]) -> bool:
