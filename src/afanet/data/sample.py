@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
 from afanet.limits import MOST_SIDE
+from afanet.normalisation import IMAGENET, Normalisation
 from afanet.tasks import Task
 
 Side = Annotated[int, Field(ge=1, le=MOST_SIDE)]
@@ -37,7 +38,7 @@ class Sample(TypedDict):
 
 
 class Batch(TypedDict):
-    """Samples stacked: image (B, 3, H, W), every task's target and kept features with a leading B."""
+    """Samples stacked: image (B, C, H, W), every task's target and kept features with a leading B."""
 
     image: Tensor
     targets: dict[str, Tensor]
@@ -48,7 +49,7 @@ class Batch(TypedDict):
 class Reader(ABC):
     """Reads the items of a data set, which can be anything: indices, rows, paths.
 
-    `reader(item)` is the sample as it is on disk: a uint8 image (3, H, W), class maps as `tv_tensors.Mask`, depth as
+    `reader(item)` is the sample as it is on disk: a uint8 image (C, H, W), class maps as `tv_tensors.Mask`, depth as
     `transforms.DepthMap`, normals as `transforms.NormalMap`, one value for the image as a plain tensor. It raises
     `InputError`, which names the file or the label, if either cannot be used.
     """
@@ -127,7 +128,7 @@ class Data:
     otherwise because of the data. `remedies` has, by task, what the user can declare if its labels look wrong, as the
     end of a sentence. With `shares`, the training samples
     are consecutive blocks, each a pair of its length and its share, and samples are drawn from the blocks with
-    replacement instead of once an epoch.
+    replacement instead of once an epoch. `normalisation` is what the transforms make of pixels.
     """
 
     train: Split
@@ -140,6 +141,7 @@ class Data:
     notes: Sequence[str] = ()
     shares: Sequence[tuple[int, float]] | None = None
     remedies: Mapping[str, str] = field(default_factory=dict)
+    normalisation: Normalisation = IMAGENET
 
     @property
     def splits(self) -> dict[str, Split]:

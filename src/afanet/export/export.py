@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from afanet.errors import InputError, unknown
-from afanet.export import aot_file, onnx_file, torch_file
+from afanet.export import adapters_file, aot_file, onnx_file, torch_file
 from afanet.export.card import model_card
 from afanet.export.check import Answer, largest_errors, random_inputs, require_same
 from afanet.export.facts import describe
@@ -69,7 +69,7 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     than 1e-4 of a task's largest value; nothing is left behind then.
     """
     if format not in FORMATS:
-        raise unknown("format", format, FORMATS)
+        raise unknown("format", format, [*FORMATS, adapters_file.NAME])
     kind = FORMATS[format]
     run = load_run(path)
     file = out or path / f"model{kind.suffix}"
@@ -86,19 +86,20 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     plain = run.recipe.model_copy(update={"device": "cpu", "precision": "float32"})
     loaded = LoadedNetwork(replace(run, recipe=plain), tasks)
     estimator = Estimator(loaded.merged().to(memory_format=torch.contiguous_format), tasks)
+    size, channels = run.recipe.data.size, run.recipe.network.in_chans
 
     def answer(images: Tensor) -> dict[str, Tensor]:
         logits = loaded.answer(images)
         return {name: task.estimate(logits[name]) for name, task in tasks.items()}
 
     for image in (
-        *random_inputs(run.recipe.data.size, batch=False, other_sizes=False),
+        *random_inputs(size, channels, batch=False, other_sizes=False),
         *(image[None] for image in images),
     ):
         answer(image)  # outputs that are not finite fail now, before a folder is made and minutes pass
-    traced = trace(estimator, run.recipe.data.size, free=kind.free)
+    traced = trace(estimator, size, channels, free=kind.free)
     facts = describe(run, tasks, traced)
-    inputs = random_inputs(run.recipe.data.size, batch=traced.batch, other_sizes=traced.size)
+    inputs = random_inputs(size, channels, batch=traced.batch, other_sizes=traced.size)
     inputs += [image[None] for image in images]
     with whole(card) as partial_card, whole(file) as partial:
         kind.write(traced, estimator, facts, partial)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from afanet.networks.heads.head import Head, Stage
     from afanet.networks.layout import Layout, Point
     from afanet.networks.lora.adapt import merged
+    from afanet.networks.lora.file import load_adapters, save_adapters
     from afanet.networks.lora.settings import Lora
     from afanet.networks.methods import METHODS, Method, register_method
     from afanet.networks.outputs import Dense, Output, Pooled
@@ -29,9 +30,11 @@ __all__ = [
     "Stage",
     "Woven",
     "create_network",
+    "load_adapters",
     "merged",
     "register_head",
     "register_method",
+    "save_adapters",
     "weave",
 ]
 
@@ -42,6 +45,7 @@ _FILES |= dict.fromkeys(("METHODS", "Method", "register_method"), "methods")
 _FILES |= dict.fromkeys(("HEADS", "register_head"), "heads") | dict.fromkeys(("Head", "Stage"), "heads.head")
 _FILES |= dict.fromkeys(("Dense", "Output", "Pooled"), "outputs")
 _FILES |= {"Lora": "lora.settings", "merged": "lora.adapt"}
+_FILES |= dict.fromkeys(("load_adapters", "save_adapters"), "lora.file")
 
 
 def __getattr__(name: str) -> Any:

@@ -55,7 +55,7 @@ class Woven(KeepsFrozen):
         self.adapters: Adapters | None = None
 
     def forward(self, image: Tensor) -> dict[str, Any]:
-        """Every task's output for a batch of images (B, 3, H, W)."""
+        """Every task's output for a batch of images (B, C, H, W)."""
         if self.trunk is not None and self.in_common:
             with self.trunk.once(self):
                 return self.programs[self.training](self, image)

@@ -44,7 +44,10 @@ def fit(job: Job, folder: RunFolder) -> None:
     if folder.checkpoint.exists():
         saved = check_training(folder.checkpoint, read_checkpoint(folder.checkpoint))
         torch.set_num_threads(saved["threads"])
-    cost = {"parameters": parameters(job.network), "flops": flops(job.network, recipe.data.size)}
+    cost = {
+        "parameters": parameters(job.network),
+        "flops": flops(job.network, recipe.data.size, recipe.network.in_chans),
+    }
     with deterministic():
         fabric = create_fabric(recipe, find_device(recipe.device))
         content = fingerprint(data, data_cache(recipe)) if fabric.is_global_zero else None

@@ -45,7 +45,7 @@ def prepare(recipe: Recipe) -> Job:
     check_combination(
         recipe.balancing.name,
         tasks=len(tasks),
-        shared=bool(shared_parameters(network, list(tasks), recipe.data.window)[0]),
+        shared=bool(shared_parameters(network, list(tasks), recipe.data.window, recipe.network.in_chans)[0]),
         guarded=recipe.network.guard is not None,
         accumulate=recipe.optimizer.accumulate,
         compile=recipe.network.compile,

@@ -45,8 +45,8 @@ class Learner:
         if fabric.world_size > 1:
             network = synchronise_norms(network, fabric.device)
         self.network = channels_last(network)
-        self.frozen = freeze_norms(network) if recipe.network.freeze_norm or recipe.network.lora else []
-        self.shared, own = shared_parameters(network, list(tasks), recipe.data.window)
+        self.frozen = freeze_norms(network) if recipe.network.freeze_norm else []
+        self.shared, own = shared_parameters(network, list(tasks), recipe.data.window, recipe.network.in_chans)
         self.own = list(own.values())
         rate = METHODS[recipe.network.method].fusion_rate
         optimizer = create_optimizer(network, recipe.optimizer, self.balancer.trainable(), rate)

@@ -40,6 +40,7 @@ class Backbone(nn.Module):
         in_chans: channels of the image.
 
     Attributes:
+        name, in_chans: as given.
         given: the channels and the stride of each stage.
         plain: whether all stages have one stride, as in a ViT.
         tapped: the layers that give the features of each stage.
@@ -81,7 +82,7 @@ class Backbone(nn.Module):
         super().__init__()
         height, width = size
         plan = plan_backbone(Wish(name, output_stride, (height, width), in_chans, None if taps is None else (*taps,)))
-        self.name = name
+        self.name, self.in_chans = name, in_chans
         self.takes = takes
         self.plain = plan.whole is not None and plan.whole.plain
         self.multiple, self.one_size = plan.fit.multiple, plan.fit.one_size
@@ -121,7 +122,7 @@ class Backbone(nn.Module):
         """Hold the layers of a chain of stages."""
         self.meets = True
         info = features.feature_info.get_dicts()
-        layer_of = {int(index): layer for layer, index in features.return_layers.items()}
+        layer_of = dict(enumerate(features.return_layers))
         first = next((i for i, stage in enumerate(info) if stage["reduction"] >= 4), len(info) - 1)
         self.output_fmt = str(features.output_fmt.value)
         self.low = layer_of[first]
