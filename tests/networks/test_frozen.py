@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from typing import Any
 
@@ -143,10 +143,58 @@ def test_attention_into_every_stage_has_no_trunk() -> None:
     assert make("hard", "norms").trunk is None
 
 
-def test_light_heads_on_a_frozen_backbone_learn_a_tenth_at_most() -> None:
-    network = make("single", "backbone", {"age": Pooled(8), "gender": Pooled(2)})
+@pytest.mark.parametrize(
+    ("backbone", "outputs"),
+    [
+        ("resnet10t", {"age": Pooled(8), "gender": Pooled(2)}),
+        ("vit_small_patch16_224", {"labels": Dense(13), "depth": Dense(1), "scene": Pooled(8)}),
+    ],
+)
+def test_light_heads_on_a_frozen_backbone_learn_a_tenth_at_most(backbone: str, outputs: Any) -> None:
+    network = create_network("single", outputs, backbone, size=SIZE, freeze="backbone", head="linear")
     learning = sum(p.numel() for p in network.parameters() if p.requires_grad)
     assert 0 < learning <= 0.1 * sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("method", "freeze", "once", "twice"),
+    [
+        ("afa", "backbone", [0, 3, 4], [5]),
+        ("single", "stages:2", [0, 1, 2], [3, 5]),
+        ("cross_stitch", "backbone", [0], [1, 5]),
+    ],
+)
+def test_branches_that_cannot_be_traced_compute_a_frozen_trunk_once_too(
+    method: str, freeze: str, once: list[int], twice: list[int]
+) -> None:
+    pytest.importorskip("greenlet")
+    outputs = {"labels": Dense(3), "depth": Dense(1)}
+    torch.manual_seed(0)
+    network = create_network(method, outputs, "test_vit", size=SIZE, freeze=freeze, head="linear").train()
+    assert network.in_common
+    ran: Counter[int] = Counter()
+    blocks = {f"branches.{task}.backbone.model.blocks.{i}.mlp": i for task in outputs for i in range(6)}
+    parts = dict.fromkeys(network.get_submodule(path) for path in blocks)
+    numbers = {network.get_submodule(path): i for path, i in blocks.items()}
+    handles = [part.register_forward_hook(lambda module, *_: ran.update([numbers[module]])) for part in parts]
+    image = torch.rand(2, 3, *SIZE)
+    for _ in range(2):
+        ran.clear()
+        answers = network(image)
+        assert {i: ran[i] for i in once + twice} == dict.fromkeys(once, 1) | dict.fromkeys(twice, 2)
+    total(answers).backward()
+    assert all((p.grad is not None) == p.requires_grad for p in network.parameters())
+    for handle in handles:
+        handle.remove()
+    copy = deepcopy(network).eval()
+    expected = network.eval()(image)
+    copy.trunk.once = lambda network: nullcontext()  # type: ignore[method-assign, union-attr]
+    for task, answer in copy(image).items():
+        torch.testing.assert_close(answer, expected[task])
+    assert network.trunk
+    with network.trunk.given(network, network.trunk.features(network, image)):
+        for task, answer in network(torch.zeros_like(image)).items():
+            torch.testing.assert_close(answer, expected[task], rtol=1e-5, atol=1e-6)
 
 
 def test_what_somebody_who_freezes_should_know() -> None:

@@ -121,7 +121,7 @@ def test_a_step_learns_from_features_what_it_learns_from_images(frozen: Frozen, 
     expected = gradients(images)
     with job.network.trunk.given(job.network, features):
         for name, gradient in gradients(torch.zeros_like(images)).items():
-            torch.testing.assert_close(gradient, expected[name], rtol=0, atol=0.01 * float(expected[name].abs().max()))
+            assert (gradient - expected[name]).norm() <= 0.01 * expected[name].norm()
     for sample, i in zip(batch, range(4), strict=True):
         original = job.data.train[i]
         assert sample["id"] == original["id"]

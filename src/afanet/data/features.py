@@ -113,7 +113,7 @@ class KeptFeatures(Reader):
         try:
             self.ids: list[str] = index["ids"]
             self.views = max(1, int(index["description"]["views"]))
-            self.size: tuple[int, int] = tuple(index["description"]["window"])
+            self.shape: tuple[int, int, int] = tuple(index["image"])
             self.images = len(self.ids) // self.views
             self.features = {name: self._rows(f"features.{name}") for name in index["features"]}
             self.targets = {task: self._rows(f"target.{task}") for task in index["targets"]}
@@ -145,17 +145,19 @@ class KeptFeatures(Reader):
         """The sample in one row: of the first view of each image, then of the second."""
         targets = {task: torch.from_numpy(array[row, ...]) for task, array in self.targets.items()}
         features = {name: torch.from_numpy(array[row, ...]) for name, array in self.features.items()}
-        image = tv_tensors.Image(torch.zeros(1, 1, 1).expand(3, *self.size))
+        image = tv_tensors.Image(torch.zeros(1, 1, 1).expand(self.shape))
         return {"image": image, "targets": targets, "id": self.ids[row], "features": features}
 
 
 def _write_rows(folder: Path, rows: int, batches: Iterable[Batch], advance: Callable[[int], None]) -> dict[str, Any]:
     ids: list[str] = []
+    shape: list[int] = []  # of an image
     arrays: dict[str, _Array] = {}
     with ExitStack() as files:
         for batch in batches:
             features = {f"features.{name}": _halved(x) for name, x in batch["features"].items()}
             tensors = features | {f"target.{task}": x for task, x in batch["targets"].items()}
+            shape = list(batch["image"].shape[1:])
             if not arrays:
                 _require_room(folder, rows * sum(x[0].nbytes for x in tensors.values()))
                 arrays = {name: files.enter_context(_Array(path_in(folder, f"{name}.npy"), rows)) for name in tensors}
@@ -167,7 +169,7 @@ def _write_rows(folder: Path, rows: int, batches: Iterable[Batch], advance: Call
     names = {
         kind: [name.partition(".")[2] for name in arrays if name.startswith(kind)] for kind in ("features", "target")
     }
-    return {"ids": ids, "features": names["features"], "targets": names["target"]}
+    return {"ids": ids, "image": shape, "features": names["features"], "targets": names["target"]}
 
 
 def _halved(x: Tensor) -> Tensor:

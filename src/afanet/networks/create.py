@@ -16,6 +16,7 @@ from afanet.networks.lora.adapt import adapted, freeze_adapted
 from afanet.networks.lora.settings import Lora, read_lora
 from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
+from afanet.networks.share import with_trunk
 from afanet.networks.trunk import find_trunk
 from afanet.networks.weaving import require_task_names, weave
 from afanet.networks.woven import Woven
@@ -104,11 +105,11 @@ def create_network(
     frozen = freeze_branches(branches.values(), freeze, stages) if adapters is None else freeze_adapted(branches)
     shared = "backbone" if one_trunk else shared_layer(body, stages, meets, trunk)
     fusion = None if layer is None else partial(layer, **fusion_options)
-    network = weave(branches, [f"backbone.{name}" for name in meets], fusion, share=shared, example=shape)
+    points = [f"backbone.{name}" for name in meets]
+    join = partial(weave, branches, points, fusion, example=shape)
+    network = with_trunk(join, shared, find_trunk(next(iter(branches)), body, stages, meets), must=trunk is not None)
     if row.finished is not None:
         network = row.finished(network, shape)
-    else:
-        network.trunk = find_trunk(next(iter(branches)), body, stages, meets)
     keep_frozen(network, frozen)
     require_learning(network, freeze)
     notes = freeze_notes(stages, backbone, weights, row.alone and len(wanted) > 1)

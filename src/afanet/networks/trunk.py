@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,9 @@ class Trunk:
         layers: their paths in the network, in the order in which they run.
         kept: those of them whose outputs the rest of the network takes; the last of `layers` is among them.
 
+    Attributes:
+        always: layers that compute in any case, because the size of a map inside of them is read.
+
     >>> from afanet import Pooled, create_network
     >>> outputs = {"scene": Pooled(5), "room": Pooled(2)}
     >>> network = create_network("hard", outputs, "resnet18", size=(64, 96), freeze="backbone").eval()
@@ -39,7 +42,9 @@ class Trunk:
     def __init__(self, layers: Sequence[str], kept: Sequence[str]) -> None:
         self.layers = tuple(layers)
         self.kept = tuple(kept)
-        self._shapes: dict[str, tuple[int, ...]] = {}  # of the outputs of layers that give one tensor, without B
+        self.always: tuple[str, ...] = ()
+        # Layers that have run before the trunk's end, and the shape of what they gave without B; None for no tensor.
+        self._ran: dict[str, tuple[int, ...] | None] = {}
 
     def features(self, network: nn.Module, images: Tensor) -> dict[str, Tensor]:
         """What the rest of the network takes for images (B, 3, H, W): tensors (B, ...), by number of the kept layer.
@@ -65,7 +70,7 @@ class Trunk:
                     network.forward(images)
             except _EnoughError:
                 pass
-        self._shapes = {layer: tuple(x.shape[1:]) for layer, x in outputs.items() if isinstance(x, Tensor)}
+        self._ran = {layer: tuple(x.shape[1:]) if isinstance(x, Tensor) else None for layer, x in outputs.items()}
         return {
             name: tensor
             for number, layer in enumerate(self.kept)
@@ -77,16 +82,33 @@ class Trunk:
         """A context in which the trunk computes nothing and the rest gets `features`, whatever the images show.
 
         `features` are as `features` gave them for a batch of this network, in any precision; the images decide the
-        size of the outputs alone.
+        size of the outputs alone. The trunk has run before, in `features`.
         """
-        modules = [network.get_submodule(layer) for layer in self.layers]
-        try:
-            for layer, module in zip(self.layers, modules, strict=True):
-                vars(module)["forward"] = self._answer(layer, features)
+        with _in_place_of_forward(
+            network, {layer: self._answer(layer, features) for layer in self._replaced() if layer in self._ran}
+        ):
             yield
-        finally:
-            for module in modules:
-                vars(module).pop("forward", None)
+
+    @contextmanager
+    def once(self, network: nn.Module) -> Iterator[None]:
+        """A context for one forward pass in which each layer computes once, and branches that share it get the same."""
+        if torch.compiler.is_compiling():
+            yield
+            return
+        outputs: dict[str, Any] = {}
+
+        def first(layer: str) -> Callable[..., Any]:
+            module = network.get_submodule(layer)
+
+            def forward(*inputs: Any, **options: Any) -> Any:
+                if layer not in outputs:
+                    outputs[layer] = type(module).forward(module, *inputs, **options)
+                return outputs[layer]
+
+            return forward
+
+        with _in_place_of_forward(network, {layer: first(layer) for layer in self._replaced()}):
+            yield
 
     def state(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Those of a network's tensors that decide its features, by name."""
@@ -97,6 +119,14 @@ class Trunk:
             if name.rpartition(".")[0] in around or any(name.startswith(f"{layer}.") for layer in self.layers)
         }
 
+    def let_compute(self, layers: Iterable[str]) -> bool:
+        """Let the trunk's layers around these compute always; False where one of them is kept, which cannot."""
+        self.always = tuple(own for own in self.layers if any(f"{layer}.".startswith(f"{own}.") for layer in layers))
+        return not set(self.always) & set(self.kept)
+
+    def _replaced(self) -> list[str]:
+        return [layer for layer in self.layers if layer not in self.always]
+
     def _answer(self, layer: str, features: Mapping[str, Tensor]) -> Callable[..., Any]:
         number = str(self.kept.index(layer)) if layer in self.kept else None
         answer: Any
@@ -104,16 +134,30 @@ class Trunk:
             answer = _full(features[number])
         elif number is not None:
             answer = tuple(_full(x) for name, x in features.items() if name.startswith(f"{number}."))
-        elif layer in self._shapes:
+        elif (shape := self._ran[layer]) is not None:  # nothing that depends on it is read
             like = next(iter(features.values()))
-            answer = like.new_zeros((), dtype=torch.float32).expand(len(like), *self._shapes[layer])
-        else:  # nothing reads what it gives
+            answer = like.new_zeros((), dtype=torch.float32).expand(len(like), *shape)
+        else:
             return lambda *inputs, **options: inputs[0]
         return lambda *inputs, **options: answer
 
 
 class _EnoughError(Exception):
     """The trunk has run, and the rest need not: no fault, and nobody sees it."""
+
+
+@contextmanager
+def _in_place_of_forward(network: nn.Module, answers: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
+    """A context in which layers call these functions, except those whose forward is replaced already."""
+    modules = {layer: network.get_submodule(layer) for layer in answers}
+    replaced = {layer: module for layer, module in modules.items() if "forward" not in vars(module)}
+    try:
+        for layer, module in replaced.items():
+            vars(module)["forward"] = answers[layer]
+        yield
+    finally:
+        for module in replaced.values():
+            vars(module).pop("forward", None)
 
 
 def find_trunk(first: str, body: Backbone, stages: int, meet: Sequence[str]) -> Trunk | None:

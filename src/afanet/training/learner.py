@@ -24,7 +24,7 @@ from afanet.recipe.schema import Recipe
 from afanet.tasks import Task
 from afanet.training.balancing.balancer import Balancer
 from afanet.training.balancing.shared import shared_parameters
-from afanet.training.diagnostics import gradient_cosines
+from afanet.training.diagnostics import gate_statistics, gradient_cosines
 from afanet.training.optimisation import create_optimizer, factor, set_rates
 
 
@@ -158,6 +158,11 @@ class Learner:
         with WithoutStatistics(self.network):
             losses = self.losses(batch, self.network.forward)  # once an epoch: not worth compiling
         return gradient_cosines(losses, list(self.tasks), self.shared, average)
+
+    def gates(self, batch: Batch) -> dict[str, float]:
+        """How much each task keeps of its own in each fusion layer on a batch, see `gate_statistics`."""
+        with self.given(batch):
+            return gate_statistics(self.network, batch["image"])
 
     def state(self) -> dict[str, Any]:
         """Everything that decides how training goes on, as tensors and plain values."""

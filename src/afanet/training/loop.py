@@ -22,7 +22,7 @@ from afanet.recipe.schema import Recipe
 from afanet.runs.checkpoint import save_checkpoint
 from afanet.runs.finite import find_nonfinite, list_metrics, what_to_do
 from afanet.runs.folder import RunFolder
-from afanet.training.diagnostics import gate_statistics, guard_rates, pictures
+from afanet.training.diagnostics import guard_rates, pictures
 from afanet.training.epoch_losses import EpochLosses
 from afanet.training.learner import Learner
 from afanet.training.loaders import Order, train_loader
@@ -163,9 +163,7 @@ class Loop:
         row |= {"lr": groups[0]["lr"]} | {f"lr/{group['name']}": group["lr"] for group in groups}
         row |= {f"loss/{name}": mean for name, mean in losses.items()}
         row["loss"] = sum(labelled.values()) if labelled else math.nan
-        row |= guard_rates(learner.guards, list(learner.tasks)) | learner.cosines(batch)
-        with learner.given(batch):
-            row |= gate_statistics(learner.network, batch["image"])
+        row |= guard_rates(learner.guards, list(learner.tasks)) | learner.cosines(batch) | learner.gates(batch)
         if self.recipe.skip_nonfinite:
             row["skipped"] = learner.skipped
         scored = self._validate()

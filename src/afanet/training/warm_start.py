@@ -33,7 +33,7 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
         path, weights = branches[task]
         branch = network.get_submodule(f"branches.{task}")
         expected = branch.state_dict()
-        shared = _shared(network.get_submodule(f"branches.{tasks[0]}"), expected)
+        shared = _shared(network.get_submodule(f"branches.{tasks[0]}"), expected, leads=task == tasks[0])
         if shared is None:
             raise InputError(
                 f"task '{task}' has no whole backbone of its own in this network to load a single-task network into: "
@@ -84,10 +84,13 @@ def _read_branches(tasks: Sequence[str], runs: Sequence[Path]) -> dict[str, tupl
     return branches
 
 
-def _shared(leader: nn.Module, own: Mapping[str, Tensor]) -> list[str] | None:
-    """The tensors of the frozen trunk that a branch takes from `leader`; None if they are not frozen."""
-    parts = _backbone(leader.state_dict())
-    shared = [name for name in parts if name not in own]
+def _shared(leader: nn.Module, own: Mapping[str, Tensor], leads: bool) -> list[str] | None:
+    """The tensors of the frozen trunk that a branch has from the first, `leader`; None if they are not frozen."""
+    theirs = leader.state_dict()
+    parts = _backbone(theirs)
+    if leads:
+        return [] if parts else None
+    shared = [name for name in parts if name not in own or own[name].data_ptr() == theirs[name].data_ptr()]
     learning = {name for name, parameter in leader.named_parameters() if parameter.requires_grad}
     return shared if parts and learning.isdisjoint(shared) else None
 
