@@ -46,7 +46,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def photo(run: Path) -> NDArray[np.uint8]:
-    return denormalise(load_run(run).data().test[0]["image"])
+    data = load_run(run).data()
+    return denormalise(data.test[0]["image"], data.normalisation)
 
 
 def test_its_maps_keep_their_digits(run: Path, photo: NDArray[np.uint8]) -> None:

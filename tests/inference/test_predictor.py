@@ -12,7 +12,7 @@ import torch
 from torchvision import tv_tensors
 
 from afanet.cli.main import main
-from afanet.data.transforms import as_input, evaluation
+from afanet.data.transforms import as_input
 from afanet.errors import InputError
 from afanet.inference import Predictor
 from afanet.runs.loaded import TaskPredictor
@@ -39,8 +39,9 @@ def test_a_run_says_what_it_was_scored_by(run: Path) -> None:
     finished = load_run(run)
     photo = np.random.default_rng(1).integers(0, 256, (32, 48, 3), dtype=np.uint8)
     sample = {"image": tv_tensors.Image(torch.from_numpy(photo).permute(2, 0, 1)), "targets": {}, "id": ""}
-    image = evaluation((32, 48))(sample)["image"].as_subclass(torch.Tensor)
-    expected = TaskPredictor(finished, open_tasks(finished.recipe)[1]).predict(image[None])
+    data, tasks = open_tasks(finished.recipe)
+    image = data.test.transform(sample)["image"].as_subclass(torch.Tensor)
+    expected = TaskPredictor(finished, tasks).predict(image[None])
     results = Predictor(run)(photo)
     assert list(results) == ["segmentation", "depth"]
     assert (results["segmentation"].labels == expected["segmentation"][0].numpy()).mean() > 0.999
@@ -50,7 +51,8 @@ def test_a_run_says_what_it_was_scored_by(run: Path) -> None:
 def test_a_run_prepares_photos_as_it_was_scored(run: Path) -> None:
     about = Predictor(run).model.about
     for size in ((7, 9), (16, 20), (32, 48)):
-        assert about.prepare(PHOTO, size).tobytes() == as_input(PHOTO, size).numpy().tobytes()
+        expected = as_input(PHOTO, size, normalisation=about.normalisation)
+        assert about.prepare(PHOTO, size).tobytes() == expected.numpy().tobytes()
 
 
 def test_a_run_of_before_meanings_says_so(run: Path, tmp_path: Path) -> None:

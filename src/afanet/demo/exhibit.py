@@ -21,6 +21,7 @@ from afanet.fusion import cut_connection
 from afanet.fusion.inspect import fusion_layers, lacking
 from afanet.inspection.connections import Gates, Readings, reading
 from afanet.outside import short_name
+from afanet.recipe.preprocessing import normalisation
 from afanet.report.inspect_page import overlay
 from afanet.report.pictures import as_url
 from afanet.runs.examples import spread_over
@@ -41,6 +42,7 @@ class Exhibit:
     def __init__(self, run: Run) -> None:
         self.data, tasks = _open(run)
         self.run = run
+        self.normalisation = normalisation(run.recipe.network)
         self.predictor = TaskPredictor(run, tasks)
         layers = fusion_layers(self.predictor.network)
         self.layers = list(layers)
@@ -72,7 +74,7 @@ class Exhibit:
         if self.data is None or not 0 <= number < self.samples:
             raise InputError(f"there is no sample {number}: there are {self.samples}, counted from 0")
         index, split = spread_over(len(self.data.test), SAMPLES)[number], self.data.test
-        picture, resize = denormalise(split[index]["image"]), self.run.recipe.data.resize
+        picture, resize = denormalise(split[index]["image"], self.normalisation), self.run.recipe.data.resize
         if resize == "letterbox":  # without what is around it, so that it is padded to the same bits again
             height, width = split.read(split.items[index])["image"].shape[-2:]
             picture = picture[framing((height, width), self.run.recipe.data.size, resize).filled.slices]
@@ -88,7 +90,7 @@ class Exhibit:
             raise InputError(f"{layers} layers were to be cut, and tasks meet at {len(self.layers)}")
         data = self.run.recipe.data
         frame = framing((photo.shape[0], photo.shape[1]), data.size, data.resize)
-        image = as_input(photo, data.size, data.resize)[None]
+        image = as_input(photo, data.size, data.resize, self.normalisation)[None]
         answer: dict[str, Any] = {"size": photo.shape[:2], "seen": _fractions(frame)}
         network = self.predictor.network
         with self._lock:
@@ -121,7 +123,7 @@ class Exhibit:
 
     def _connections(self, gates: Gates, readings: Readings, image: Tensor, frame: Framing) -> dict[str, Any]:
         names = list(self.predictor.tasks)
-        photo = denormalise(image)
+        photo = denormalise(image, self.normalisation)
 
         def draw(kept: Tensor) -> str:
             drawn = frame.on_photo(overlay(photo, 1 - kept.numpy()).transpose(2, 0, 1), absent=0)

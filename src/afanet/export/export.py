@@ -86,19 +86,20 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     plain = run.recipe.model_copy(update={"device": "cpu", "precision": "float32"})
     loaded = LoadedNetwork(replace(run, recipe=plain), tasks)
     estimator = Estimator(loaded.merged().to(memory_format=torch.contiguous_format), tasks)
+    size, channels = run.recipe.data.size, run.recipe.network.in_chans
 
     def answer(images: Tensor) -> dict[str, Tensor]:
         logits = loaded.answer(images)
         return {name: task.estimate(logits[name]) for name, task in tasks.items()}
 
     for image in (
-        *random_inputs(run.recipe.data.size, batch=False, other_sizes=False),
+        *random_inputs(size, channels, batch=False, other_sizes=False),
         *(image[None] for image in images),
     ):
         answer(image)  # outputs that are not finite fail now, before a folder is made and minutes pass
-    traced = trace(estimator, run.recipe.data.size, free=kind.free)
+    traced = trace(estimator, size, channels, free=kind.free)
     facts = describe(run, tasks, traced)
-    inputs = random_inputs(run.recipe.data.size, batch=traced.batch, other_sizes=traced.size)
+    inputs = random_inputs(size, channels, batch=traced.batch, other_sizes=traced.size)
     inputs += [image[None] for image in images]
     with whole(card) as partial_card, whole(file) as partial:
         kind.write(traced, estimator, facts, partial)

@@ -64,6 +64,6 @@ def build_branches(
             takes = body.takes
             body = deepcopy(body) if equal else build()
             body.takes = takes
-        stride = max(output_stride, body.given[-1].stride)
+        stride = max(output_stride, min(32, body.given[-1].stride))
         branches[task] = SingleTask(body, build_head(kinds[task], body.given, output, stride))
     return branches

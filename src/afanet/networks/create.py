@@ -16,6 +16,7 @@ from afanet.networks.lora.adapt import adapted, freeze_adapted
 from afanet.networks.lora.settings import Lora, read_lora
 from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
+from afanet.networks.trunk import find_trunk
 from afanet.networks.weaving import require_task_names, weave
 from afanet.networks.woven import Woven
 
@@ -35,9 +36,10 @@ def create_network(
     head: Named = None,
     freeze: str | None = None,
     lora: Lora | Mapping[str, Any] | None = None,
+    in_chans: int = 3,
     **fusion_options: Any,
 ) -> Woven:
-    """A multi-task network by method and backbone: images (B, 3, H, W) in, ``{task: output}`` out.
+    """A multi-task network by method and backbone: images (B, C, H, W) in, ``{task: output}`` out.
 
     Args:
         method: a name in `METHODS`, which describes each in a line, such as "afa" or "single"; a registered one, see
@@ -62,6 +64,7 @@ def create_network(
             "norms" for its batch norms. What is frozen and equal in all branches is one trunk, computed once.
         lora: low-rank adapters on a frozen backbone, such as ``{"rank": 16, "by": "task", "where": "attention"}``, see
             :class:`~afanet.networks.Lora`; the heads and fusion layers train as ever. It needs peft.
+        in_chans: C, the channels of the images, such as 1 for grey.
         **fusion_options: passed to the fusion layers, such as ``per_task=True`` or ``limit=2.0``.
 
     Returns:
@@ -77,18 +80,15 @@ def create_network(
     >>> {task: tuple(y.shape) for task, y in network(torch.rand(1, 3, 70, 90)).items()}
     {'depth': (1, 1, 70, 90), 'scene': (1, 5)}
     """
+    # Long: one parameter a line, and then one step a line.
     row = _row(method)
     wanted = _outputs(outputs)
     stride = output_stride or (16 if any(isinstance(output, Dense) for output in wanted.values()) else 32)
-    if stride not in (8, 16, 32):
-        raise InputError(f"output_stride={stride} is unknown: expected 8, 16 or 32")
+    _require_known(stride, freeze, lora)
     heads = named_heads(head, wanted)
-    if fault := freeze_fault(freeze):
-        raise InputError(f"freeze is {shown(freeze)}, {fault}")
-    if lora is not None and freeze is not None:
-        raise InputError(f"lora freezes the backbone but for its adapters: expected no freeze={freeze!r} beside it")
     _require_possible(method, row, meet, trunk, fusion_options)
-    options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "taps": taps}
+    shape = (1, in_chans, *size)
+    options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "taps": taps, "in_chans": in_chans}
     adapters = None if lora is None else read_lora(lora, backbone, method, row, trunk)
     one_trunk = row.share and not trunk and not (adapters and adapters.by == "task")
     build = partial(Backbone, backbone, weights=weights, size=size, **options)
@@ -103,9 +103,11 @@ def create_network(
     frozen = freeze_branches(branches.values(), freeze, stages) if adapters is None else freeze_adapted(branches)
     shared = "backbone" if one_trunk else shared_layer(body, stages, meets, trunk)
     fusion = None if layer is None else partial(layer, **fusion_options)
-    network = weave(branches, [f"backbone.{name}" for name in meets], fusion, share=shared, example=(1, 3, *size))
+    network = weave(branches, [f"backbone.{name}" for name in meets], fusion, share=shared, example=shape)
     if row.finished is not None:
-        network = row.finished(network, (1, 3, *size))
+        network = row.finished(network, shape)
+    else:
+        network.trunk = find_trunk(next(iter(branches)), body, stages, meets)
     keep_frozen(network, frozen)
     require_learning(network, freeze)
     notes = freeze_notes(stages, backbone, weights, row.alone and len(wanted) > 1)
@@ -113,6 +115,16 @@ def create_network(
     network.notes = body.notes
     network.adapters = adapters
     return network
+
+
+def _require_known(stride: int, freeze: str | None, lora: object) -> None:
+    """Raise `InputError` for an output stride or a way to freeze that no network has."""
+    if stride not in (8, 16, 32):
+        raise InputError(f"output_stride={stride} is unknown: expected 8, 16 or 32")
+    if fault := freeze_fault(freeze):
+        raise InputError(f"freeze is {shown(freeze)}, {fault}")
+    if lora is not None and freeze is not None:
+        raise InputError(f"lora freezes the backbone but for its adapters: expected no freeze={freeze!r} beside it")
 
 
 def _require_possible(

@@ -14,6 +14,7 @@ from afanet.networks.coroutines import Coroutines
 from afanet.networks.frozen import KeepsFrozen
 from afanet.networks.gate import require_plain_graph, require_plain_source
 from afanet.networks.lora.settings import Adapters
+from afanet.networks.trunk import Trunk
 
 
 class Woven(KeepsFrozen):
@@ -27,6 +28,7 @@ class Woven(KeepsFrozen):
         programs: the program for each mode: under True in training, under False in evaluation.
         weights_report: a line on the weights that were loaded, and on what is frozen; empty where nothing is.
         frozen: the paths of modules that stay in evaluation mode.
+        trunk: the frozen trunk that all tasks share, None where there is none.
         notes: one line for each wish that the backbone cannot fulfil.
         adapters: what adapters its branches have, None for none, see :func:`~afanet.networks.create_network`.
     """
@@ -46,11 +48,12 @@ class Woven(KeepsFrozen):
             plant(self.fusion, point, layer)
         self.programs = dict(programs)
         self.weights_report = ""
+        self.trunk: Trunk | None = None
         self.notes: list[str] = []
         self.adapters: Adapters | None = None
 
     def forward(self, image: Tensor) -> dict[str, Any]:
-        """Every task's output for a batch of images (B, 3, H, W)."""
+        """Every task's output for a batch of images (B, C, H, W)."""
         return self.programs[self.training](self, image)
 
     @property

@@ -13,11 +13,17 @@ from pydantic import ValidationError
 
 from afanet import outside
 from afanet.errors import InputError, shown, unknown
-from afanet.recipe.schema import WEIGHTS, Recipe, recipe_keys
+from afanet.networks.weights.spelling import anchored
+from afanet.normalisation import IMAGENET
+from afanet.recipe.schema import Recipe, recipe_keys
 from afanet.yaml_file import DEEPEST, read_yaml
 
 RECIPES = resources.files("afanet.recipe") / "recipes"
-BEFORE = {"balancing.scale": "paper"}  # what versions did that did not have these keys yet, where it is no default
+BEFORE: dict[str, Any] = {  # what versions did that did not have these keys yet, where it is no default
+    "balancing.scale": "paper",
+    "network.mean": IMAGENET.mean,
+    "network.std": IMAGENET.std,
+}
 
 
 def recipe_names() -> list[str]:
@@ -133,8 +139,8 @@ def _anchor(values: dict[str, Any], folder: Path) -> None:
             key: _anchored(value, folder) if key in ("method", "head") else value for key, value in network.items()
         }
         weights = network.get("weights")
-        if isinstance(weights, str) and weights not in WEIGHTS:
-            network["weights"] = str(folder / weights)
+        if isinstance(weights, str):
+            network["weights"] = anchored(weights, folder)
 
 
 def _with_paths_in(folder: Path, value: Any) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from afanet.networks.methods import METHODS
-from afanet.recipe.schema import NetworkRecipe, Recipe
+from afanet.recipe.network import NetworkRecipe
+from afanet.recipe.schema import Recipe
 
 
 def unused(method: str) -> tuple[str, ...]:
@@ -51,15 +52,19 @@ def for_method(recipe: Recipe, method: str) -> Recipe:
 
 
 def as_begun(recipe: Recipe, begun: Recipe) -> Recipe:
-    """`recipe` to resume a run that was `begun`: a factor for the fusion layers that it leaves open is the run's.
+    """`recipe` to resume a run that was `begun`: what it leaves open, and a run resolves, is the run's.
 
-    Older versions wrote 1 there.
+    That is the factor for the fusion layers, where older versions wrote 1, and how images are normalised.
 
     >>> from afanet.recipe.load import load_recipe
     >>> as_begun(load_recipe("rooms"), load_recipe("rooms", {"optimizer.fusion": 1})).optimizer.fusion
     1.0
     """
-    if recipe.optimizer.fusion is not None:
-        return recipe
-    optimizer = recipe.optimizer.model_copy(update={"fusion": begun.optimizer.fusion})
-    return recipe.model_copy(update={"optimizer": optimizer})
+    optimizer, network = (
+        ours.model_copy(update={key: getattr(theirs, key) for key in keys if getattr(ours, key) is None})
+        for ours, theirs, keys in (
+            (recipe.optimizer, begun.optimizer, ("fusion",)),
+            (recipe.network, begun.network, ("mean", "std")),
+        )
+    )
+    return recipe.model_copy(update={"optimizer": optimizer, "network": network})

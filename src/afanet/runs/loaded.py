@@ -38,7 +38,7 @@ class LoadedNetwork:
         self.network: nn.Module = self.fabric.to_device(channels_last(network)).eval()
 
     def answer(self, images: Tensor) -> dict[str, Tensor]:
-        """Logits by task for normalised images (B, 3, H, W); raises `InputError` for any that are not finite."""
+        """Logits by task for normalised images (B, C, H, W); raises `InputError` for any that are not finite."""
         logits = self.logits(images)
         for name, values in logits.items():
             if not values.isfinite().all():
@@ -69,6 +69,6 @@ class TaskPredictor(LoadedNetwork):
         self.tasks = dict(tasks)
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
-        """Predictions by task for normalised images (B, 3, H, W), on the CPU."""
+        """Predictions by task for normalised images (B, C, H, W), on the CPU."""
         logits = self.answer(images)
         return {name: task.predict(logits[name]).cpu() for name, task in self.tasks.items()}

@@ -90,7 +90,7 @@ class Run:
     def network(self) -> nn.Module:
         """The trained network with the weights that were scored, on the CPU, in float32 and in eval mode.
 
-        It takes normalised images (B, 3, H, W) and returns logits by task. Each call builds a new one. Raises
+        It takes normalised images (B, C, H, W) and returns logits by task. Each call builds a new one. Raises
         `InputError` for a checkpoint that is damaged, not finite or of another network.
         """
         return load_network(self.recipe, self.described or self.tasks, self.folder.weights(self.recipe)).eval()
@@ -125,7 +125,7 @@ def load_run(path: str | Path) -> Run:
 
         run = afanet.load_run("runs/rooms-afa-seed0")
         run.scores["depth"]             # {"abs": 0.21, ...}
-        network = run.network()         # a torch.nn.Module: images (B, 3, H, W) to logits by task
+        network = run.network()         # a torch.nn.Module: images (B, C, H, W) to logits by task
 
     >>> load_run("runs/nowhere")
     Traceback (most recent call last):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from typing import Any
 
@@ -45,7 +46,7 @@ class Learner:
             network = synchronise_norms(network, fabric.device)
         self.network = channels_last(network)
         self.frozen = freeze_norms(network) if recipe.network.freeze_norm else []
-        self.shared, own = shared_parameters(network, list(tasks), recipe.data.window)
+        self.shared, own = shared_parameters(network, list(tasks), recipe.data.window, recipe.network.in_chans)
         self.own = list(own.values())
         rate = METHODS[recipe.network.method].fusion_rate
         optimizer = create_optimizer(network, recipe.optimizer, self.balancer.trainable(), rate)
@@ -88,10 +89,17 @@ class Learner:
 
     def losses(self, batch: Batch, network: Callable[[Tensor], dict[str, Tensor]] | None = None) -> list[Tensor]:
         """The loss of each task on a batch, over what all processes have labelled."""
-        images = batch["image"].contiguous(memory_format=torch.channels_last)
-        with self.fabric.autocast():
+        images = batch["image"]
+        if "features" not in batch:
+            images = images.contiguous(memory_format=torch.channels_last)
+        with self.fabric.autocast(), self.given(batch):
             logits = (network or self.network)(images)
         return [task.loss(logits[name], batch["targets"][name], self.across) for name, task in self.tasks.items()]
+
+    def given(self, batch: Batch) -> AbstractContextManager[None]:
+        """A context in which the frozen trunk gives the kept features of a batch, if it has any."""
+        trunk = getattr(self.network, "trunk", None)
+        return trunk.given(self.network, batch["features"]) if trunk and "features" in batch else nullcontext()
 
     def has_labels(self, batch: Batch) -> Tensor:
         """Whether any process has a label in this batch, for each task: 1 or 0, (N,)."""

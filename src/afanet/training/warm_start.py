@@ -33,12 +33,19 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
         path, weights = branches[task]
         branch = network.get_submodule(f"branches.{task}")
         expected = branch.state_dict()
-        own = _backbone(expected)
-        if not own or own != _backbone(network.get_submodule(f"branches.{tasks[0]}").state_dict()):
+        shared = _shared(network.get_submodule(f"branches.{tasks[0]}"), expected)
+        if shared is None:
             raise InputError(
                 f"task '{task}' has no whole backbone of its own in this network to load a single-task network into: "
                 f"warm start a method that shares no trunk: {listed(lambda row: row.fusion is not None)}"
             )
+        first_path, first = branches[tasks[0]]
+        for name in shared:
+            if name not in weights or name not in first or not torch.equal(weights[name], first[name]):
+                raise InputError(
+                    f"all tasks share one frozen trunk, and its '{name}' in {path} (task '{task}') is not that in "
+                    f"{first_path} (task '{tasks[0]}'): begin with runs of one frozen backbone, or freeze less"
+                )
         wanted = {name: tensor for name, tensor in expected.items() if heads or name.startswith("backbone.")}
         for name, tensor in wanted.items():
             if name not in weights or weights[name].shape != tensor.shape:
@@ -75,17 +82,26 @@ def _read_branches(tasks: Sequence[str], runs: Sequence[Path]) -> dict[str, tupl
                 "single-task networks"
             )
         weights = read_checkpoint(run.folder.weights(run.recipe))["state_dict"]
+        trunk: dict[str, Tensor] = {}  # of the run's first task, where a frozen one computes for all
         for task in dict.fromkeys(name.split(".")[2] for name in weights if name.startswith(f"{PREFIX}branches.")):
             if fault := name_fault(task):
                 raise InputError(f"{path} has weights of a task {task!r:.80}, which {fault}: train it anew")
             if task in branches and task in tasks:
                 raise InputError(f"task '{task}' is in {branches[task][0]} and in {path}: give one of them")
             start = f"{PREFIX}branches.{task}."
-            branches[task] = (
-                path,
-                {name.removeprefix(start): w for name, w in weights.items() if name.startswith(start)},
-            )
+            own = {name.removeprefix(start): w for name, w in weights.items() if name.startswith(start)}
+            if run.recipe.network.freeze and not trunk:
+                trunk = {name: own[name] for name in _backbone(own)}
+            branches[task] = path, trunk | own
     return branches
+
+
+def _shared(leader: nn.Module, own: Mapping[str, Tensor]) -> list[str] | None:
+    """The tensors of the frozen trunk that a branch takes from `leader`; None if they are not frozen."""
+    parts = _backbone(leader.state_dict())
+    shared = [name for name in parts if name not in own]
+    learning = {name for name, parameter in leader.named_parameters() if parameter.requires_grad}
+    return shared if parts and learning.isdisjoint(shared) else None
 
 
 def _backbone(weights: Mapping[str, Tensor]) -> list[str]:

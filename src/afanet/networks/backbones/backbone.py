@@ -43,6 +43,7 @@ class Backbone(nn.Module):
         name, in_chans: as given.
         given: the channels and the stride of each stage.
         plain: whether all stages have one stride, as in a ViT.
+        tapped: the layers that give the features of each stage.
         stages: the last layer of each stage, from that of the low-level features on.
         blocks: for each of these stages the last layers of its blocks; the last of them is the stage's own.
         meets: whether the stages are layers that branches can meet after; else `model` is the only one in `stages`.
@@ -121,13 +122,14 @@ class Backbone(nn.Module):
         """Hold the layers of a chain of stages."""
         self.meets = True
         info = features.feature_info.get_dicts()
-        layer_of = {int(index): layer for layer, index in features.return_layers.items()}
+        layer_of = dict(enumerate(features.return_layers))
         first = next((i for i, stage in enumerate(info) if stage["reduction"] >= 4), len(info) - 1)
         self.output_fmt = str(features.output_fmt.value)
         self.low = layer_of[first]
         inner = range(first + 1, len(info) - 1)
         self.given = [Stage(info[i]["num_chs"], info[i]["reduction"]) for i in (first, *inner, -1)]
         self._taps = [layer_of[i] for i in (first, *inner)]  # and the final features
+        self.tapped = [*self._taps, layer_of[len(info) - 1]]
         self._layers: list[str] = []
         for layer, module in features.items():
             self._append(layer, module)
@@ -148,7 +150,7 @@ class Backbone(nn.Module):
         self.model = model
         self.given = list(whole.given)
         self.meets = bool(whole.stages)
-        self.stages = [f"model.{name}" for name in whole.stages] or ["model"]
+        self.stages = self.tapped = [f"model.{name}" for name in whole.stages] or ["model"]
         self.blocks = [[f"model.{name}" for name in names] for names in whole.blocks] or [["model"]]
 
 

@@ -64,7 +64,11 @@ def fit(features: Features, wish: Wish, reductions: Sequence[int], only: Size) -
     """
     largest = max(reductions)
     for multiple in sorted({1, *reductions, *(largest * factor for factor in (2, 4, 7, 8))}):
-        if all(_runs(features, wish, padded(size, multiple), reductions[-1]) for size in (wish.size, ODD)):
+        height, width = padded(ODD, multiple)
+        sizes = [padded(wish.size, multiple), (height, width)]
+        if multiple > 1:  # the two may be one
+            sizes.append((height + multiple, width + 2 * multiple))
+        if all(_runs(features, wish, size, reductions[-1]) for size in sizes):
             return Fit(multiple)
     return Fit(1, only) if _runs(features, wish, only, reductions[-1]) else None
 

@@ -1,0 +1,148 @@
+"""The frozen trunk that all tasks share: what it gives for images can be kept, and given to the rest later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from afanet.errors import InputError
+from afanet.networks.frozen import frozen_end, layers_up_to
+
+if TYPE_CHECKING:
+    from afanet.networks.backbones import Backbone
+
+
+class Trunk:
+    """The frozen layers from the image on that all tasks share, so that what they give depends on the image alone.
+
+    Args:
+        layers: their paths in the network, in the order in which they run.
+        kept: those of them whose outputs the rest of the network takes; the last of `layers` is among them.
+
+    >>> from afanet import Pooled, create_network
+    >>> outputs = {"scene": Pooled(5), "room": Pooled(2)}
+    >>> network = create_network("hard", outputs, "resnet18", size=(64, 96), freeze="backbone").eval()
+    >>> images = torch.rand(2, 3, 64, 96)
+    >>> features = network.trunk.features(network, images)
+    >>> {name: tuple(x.shape) for name, x in features.items()}
+    {'0.0': (2, 64, 16, 24), '0.1': (2, 512, 2, 3)}
+    >>> with network.trunk.given(network, features):
+    ...     scene = network(torch.zeros_like(images))["scene"]
+    >>> bool((scene == network(images)["scene"]).all())
+    True
+    """
+
+    def __init__(self, layers: Sequence[str], kept: Sequence[str]) -> None:
+        self.layers = tuple(layers)
+        self.kept = tuple(kept)
+        self._shapes: dict[str, tuple[int, ...]] = {}  # of the outputs of layers that give one tensor, without B
+
+    def features(self, network: nn.Module, images: Tensor) -> dict[str, Tensor]:
+        """What the rest of the network takes for images (B, 3, H, W): tensors (B, ...), by number of the kept layer.
+
+        Nothing after the trunk is computed. The network is left in the mode that it is in.
+        """
+        outputs: dict[str, Any] = {}
+
+        def keep(layer: str) -> Callable[..., None]:
+            def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+                outputs[layer] = output
+                if layer == self.layers[-1]:
+                    raise _EnoughError
+
+            return hook
+
+        with ExitStack() as hooks:
+            for layer in self.layers:
+                handle = network.get_submodule(layer).register_forward_hook(keep(layer))
+                hooks.callback(handle.remove)
+            try:
+                with torch.no_grad():
+                    network.forward(images)
+            except _EnoughError:
+                pass
+        self._shapes = {layer: tuple(x.shape[1:]) for layer, x in outputs.items() if isinstance(x, Tensor)}
+        return {
+            name: tensor
+            for number, layer in enumerate(self.kept)
+            for name, tensor in _named(layer, str(number), outputs[layer]).items()
+        }
+
+    @contextmanager
+    def given(self, network: nn.Module, features: Mapping[str, Tensor]) -> Iterator[None]:
+        """A context in which the trunk computes nothing and the rest gets `features`, whatever the images show.
+
+        `features` are as `features` gave them for a batch of this network, in any precision; the images decide the
+        size of the outputs alone.
+        """
+        modules = [network.get_submodule(layer) for layer in self.layers]
+        try:
+            for layer, module in zip(self.layers, modules, strict=True):
+                vars(module)["forward"] = self._answer(layer, features)
+            yield
+        finally:
+            for module in modules:
+                vars(module).pop("forward", None)
+
+    def state(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Those of a network's tensors that decide its features, by name."""
+        around = {layer.rpartition(".")[0] for layer in self.layers if ".backbone." in layer}
+        return {
+            name: tensor
+            for name, tensor in tensors.items()
+            if name.rpartition(".")[0] in around or any(name.startswith(f"{layer}.") for layer in self.layers)
+        }
+
+    def _answer(self, layer: str, features: Mapping[str, Tensor]) -> Callable[..., Any]:
+        number = str(self.kept.index(layer)) if layer in self.kept else None
+        answer: Any
+        if number is not None and number in features:
+            answer = _full(features[number])
+        elif number is not None:
+            answer = tuple(_full(x) for name, x in features.items() if name.startswith(f"{number}."))
+        elif layer in self._shapes:
+            like = next(iter(features.values()))
+            answer = like.new_zeros((), dtype=torch.float32).expand(len(like), *self._shapes[layer])
+        else:  # nothing reads what it gives
+            return lambda *inputs, **options: inputs[0]
+        return lambda *inputs, **options: answer
+
+
+class _EnoughError(Exception):
+    """The trunk has run, and the rest need not: no fault, and nobody sees it."""
+
+
+def find_trunk(first: str, body: Backbone, stages: int, meet: Sequence[str]) -> Trunk | None:
+    """The trunk of a network whose first task is `first`, if the first `stages` of its backbone are frozen."""
+    end = frozen_end(body, stages, meet)
+    if end is None:
+        return None
+    start = f"branches.{first}.backbone"
+    if not end:
+        return Trunk([start], [start])
+    # An identity after the tap of the first stage gives what the tap gives.
+    end = dict(zip(body.stages, body.tapped, strict=False)).get(end, end)
+    layers = layers_up_to(body, end)[0]
+    takes = range(len(body.tapped)) if body.takes is None else body.takes
+    taken = {body.tapped[number] for number in takes}
+    kept = [layer for layer in layers if layer in taken or layer == end]
+    return Trunk([f"{start}.{layer}" for layer in layers], [f"{start}.{layer}" for layer in kept])
+
+
+def _named(layer: str, number: str, output: Any) -> dict[str, Tensor]:
+    if isinstance(output, Tensor):
+        return {number: output}
+    if isinstance(output, tuple) and all(isinstance(x, Tensor) for x in output):
+        return {f"{number}.{i}": x for i, x in enumerate(output)}
+    raise InputError(
+        f"layer '{layer}' gives a {type(output).__name__}, of which no features can be kept: freeze the whole backbone"
+    )
+
+
+def _full(x: Tensor) -> Tensor:
+    x = x.float()
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
