@@ -57,6 +57,9 @@ class Learner:
         if recipe.optimizer.ema is not None:
             blend = get_ema_multi_avg_fn(recipe.optimizer.ema)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(network, multi_avg_fn=blend, use_buffers=True)
+            for averaged, parameter in zip(self.average.module.parameters(), network.parameters(), strict=True):
+                if not parameter.requires_grad:
+                    averaged.data = parameter.data  # the average of what is frozen: held once
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.guards = {name: module for name, module in network.named_modules() if isinstance(module, GradientGuard)}
         self.reducing = [norm for layer in network.modules() if isinstance(layer, NDDR) for norm in layer.norms]
