@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
+from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 from afanet.errors import InputError
@@ -21,7 +22,8 @@ def load_weights(module: nn.Module, name: str, path: str) -> str:
     """Copy the tensors of a file into a module by name; returns one line on loaded, missing and unused tensors.
 
     Tensors of the file that the module does not have (such as a classifier's) are ignored; the others must have the
-    module's shapes. The line does not count the batch norms' `num_batches_tracked`.
+    module's shapes. A first convolution over RGB is fitted to the module's channels, as timm does it. The line does not
+    count the batch norms' `num_batches_tracked`.
 
     Raises:
         InputError: for a file that is missing or unreadable, holds none of the module's tensors, or other shapes.
@@ -34,7 +36,7 @@ def load_weights(module: nn.Module, name: str, path: str) -> str:
         raise InputError(
             f"{path} holds none of the tensors of '{name}' (its first is '{first_key}'): expected its weights"
         )
-    loaded = {own_key: state[key] for own_key, key in keys.items()}
+    loaded = {own_key: _for_channels(state[key], own[own_key].shape) for own_key, key in keys.items()}
     for own_key, tensor in loaded.items():
         if tensor.shape != own[own_key].shape:
             raise InputError(
@@ -48,6 +50,16 @@ def load_weights(module: nn.Module, name: str, path: str) -> str:
         f"{name}: {sum(key in loaded for key in counted)} of {len(counted)} tensors loaded from {Path(path).name}, "
         f"missing: {_listed(missing)}, unused: {_listed(unused)}"
     )
+
+
+def _for_channels(weight: Tensor, shape: torch.Size) -> Tensor:
+    """A first convolution over RGB as timm fits it to other channels, where just those differ from `shape`."""
+    if weight.shape == shape or weight.ndim != 4 or weight.shape[1] != 3:
+        return weight
+    if (weight.shape[0], *weight.shape[2:]) != (shape[0], *shape[2:]):
+        return weight
+    fitted: Tensor = adapt_input_conv(shape[1], weight)
+    return fitted
 
 
 def _unused_layers(keys: Iterable[str], used: Collection[str]) -> list[str]:

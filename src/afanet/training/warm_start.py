@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from afanet.errors import InputError
 from afanet.names import name_fault
 from afanet.networks.methods import listed
+from afanet.recipe.preprocessing import normalisation
+from afanet.recipe.schema import Recipe
 from afanet.runs.checkpoint import PREFIX, read_checkpoint
 from afanet.runs.run import load_begun
 
@@ -49,6 +51,18 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
         branch.load_state_dict({name: weights[name] for name in wanted}, strict=False)
         loaded.append(f"{task} from {path} ({len(wanted)} of {len(expected)} tensors)")
     return f"warm start: {'; '.join(loaded)}"
+
+
+def require_same_images(recipe: Recipe) -> None:
+    """Raise `InputError` where a run of the warm start learnt from images that were normalised otherwise."""
+    ours = normalisation(recipe.network)
+    for path in recipe.warm_start or ():
+        theirs = normalisation(load_begun(path).recipe.network)
+        if theirs != ours:
+            raise InputError(
+                f"{path} takes images less {list(theirs.mean)} and divided by {list(theirs.std)}, and this network "
+                f"{list(ours.mean)} and {list(ours.std)}: give network.mean and network.std of that run"
+            )
 
 
 def _read_branches(tasks: Sequence[str], runs: Sequence[Path]) -> dict[str, tuple[Path, dict[str, Tensor]]]:
