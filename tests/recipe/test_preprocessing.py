@@ -49,8 +49,11 @@ def test_the_recipe_decides() -> None:
     [
         ({"in_chans": 4}, "network.mean is not given, and network.in_chans is 4: .*give 4 values"),
         ({"in_chans": 4, "mean": [0, 0, 0, 0]}, "network.std is not given"),
-        ({"mean": [0.5]}, "'network.mean' is .*, which has 1 values, expected 3, one for each of network.in_chans"),
-        ({"in_chans": 1, "std": [1, 1, 1]}, "'network.std' is .*, which has 3 values, expected 1"),
+        (
+            {"mean": [0.5]},
+            "'network.mean' is .*, which has length 1, expected 3: one value for each of network.in_chans",
+        ),
+        ({"in_chans": 1, "std": [1, 1, 1]}, "'network.std' is .*, which has length 3, expected 1"),
         ({"std": [1, 0, 1]}, "'network.std.1' is 0"),
         ({"std": [1, 1, float("inf")]}, "'network.std.2' is inf"),
         ({"mean": [1, 1, float("nan")]}, "'network.mean.2' is nan"),

@@ -45,7 +45,7 @@ def _for_each_channel(values: tuple[float, ...] | None, info: ValidationInfo) ->
     if values is not None and channels is not None and len(values) != channels:
         raise PydanticCustomError(
             "channels",
-            "which has {given} values, expected {channels}, one for each of network.in_chans",
+            "which has length {given}, expected {channels}: one value for each of network.in_chans",
             {"given": len(values), "channels": channels},
         )
     return values

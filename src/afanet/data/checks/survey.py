@@ -76,8 +76,8 @@ def survey_for_training(
     """What `survey` finds about `tasks` in data that were opened without a problem, before training on them.
 
     Samples from files are all read; of those that are generated, up to 64 a split are made. Nothing is read again that
-    `afanet data prepare` has read. Raises `InputError` for the first sample that cannot be used, or has an image of other
-    channels than `data.normalisation`.
+    `afanet data prepare` has read. Raises `InputError` for the first sample that cannot be used, or whose image has
+    other channels than `data.normalisation`.
     """
     if kept := read_kept(data):
         return _with_findings(data, *kept, tasks)
