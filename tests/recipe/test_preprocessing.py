@@ -51,7 +51,7 @@ def test_the_recipe_decides() -> None:
         ({"in_chans": 4, "mean": [0, 0, 0, 0]}, "network.std is not given"),
         (
             {"mean": [0.5]},
-            "'network.mean' is .*, which has length 1, expected 3: one value for each of network.in_chans",
+            "'network.mean' is .*, which has length 1, expected 3: one value for each",
         ),
         ({"in_chans": 1, "std": [1, 1, 1]}, "'network.std' is .*, which has length 3, expected 1"),
         ({"std": [1, 0, 1]}, "'network.std.1' is 0"),
