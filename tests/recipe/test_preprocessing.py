@@ -57,6 +57,7 @@ def test_the_recipe_decides() -> None:
         ({"std": [1, 0, 1]}, "'network.std.1' is 0"),
         ({"std": [1, 1, float("inf")]}, "'network.std.2' is inf"),
         ({"mean": [1, 1, float("nan")]}, "'network.mean.2' is nan"),
+        ({"std": [1, 1e-7, 1]}, "'network.std.1' is 1e-07, which should be greater than or equal to 0.000001"),
         ({"in_chans": 0}, "'network.in_chans' is 0"),
         ({"in_chans": 257}, "'network.in_chans' is 257"),
     ],

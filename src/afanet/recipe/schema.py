@@ -22,6 +22,7 @@ from afanet.limits import MOST_CHANNELS, MOST_COUNT, MOST_SIDE
 from afanet.names import name_fault
 from afanet.networks.heads import HEADS
 from afanet.networks.methods import listed
+from afanet.normalisation import LEAST, MOST
 
 WEIGHTS = ("none", "pretrained")  # anything else is a file
 
@@ -31,6 +32,8 @@ def _weights(value: str) -> str:
 
 
 Count = Annotated[int, Field(gt=0, le=MOST_COUNT)]
+Mean = Annotated[float, Field(ge=-MOST, le=MOST)]
+Deviation = Annotated[float, Field(ge=LEAST, le=MOST)]
 Side = Annotated[int, Field(gt=0, le=MOST_SIDE)]  # pixels
 
 
@@ -96,10 +99,10 @@ class NetworkRecipe(Section):
         "none", description="of the backbone: none, pretrained (timm downloads them) or a file"
     )
     in_chans: int = Field(3, gt=0, le=MOST_CHANNELS, description="channels of its images: 3 for RGB, 1 for grey")
-    mean: Annotated[tuple[float, ...] | None, AfterValidator(_for_each_channel)] = Field(
+    mean: Annotated[tuple[Mean, ...] | None, AfterValidator(_for_each_channel)] = Field(
         None, description="what is subtracted from each channel, of 0 to 1; of the backbone's weights if not given"
     )
-    std: Annotated[tuple[PositiveFloat, ...] | None, AfterValidator(_for_each_channel)] = Field(
+    std: Annotated[tuple[Deviation, ...] | None, AfterValidator(_for_each_channel)] = Field(
         None, description="what divides each channel after that; of the backbone's weights if not given"
     )
     output_stride: Count = Field(16, description="input pixels per pixel of the last dense features")
