@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from afanet.limits import MOST_CHANNELS, MOST_PIXELS
 from afanet.photo import Pixels, read_photo, to_pixels
 
 SUFFIX = ".npy"
+MAGIC = b"\x93NUMPY"  # with which such a file begins
 
 
 def read_image(path: str | Path) -> Pixels:
@@ -25,6 +27,15 @@ def read_image(path: str | Path) -> Pixels:
     if Path(path).suffix.lower() != SUFFIX:
         return read_photo(path)
     return _with_channels(read_array(Path(path), "image"), str(path))
+
+
+def decode_array(file: BinaryIO, name: str, most_pixels: int = MOST_PIXELS) -> Pixels:
+    """As `read_image`, for the open file of an array, which messages call `name`."""
+    try:
+        array = np.load(file, allow_pickle=False)
+    except Exception as error:  # NumPy raises as many kinds as there are ways for a file to be broken
+        raise InputError(f"{name} cannot be read as an array ({error!s:.80}): copy it again") from error
+    return _with_channels(np.asarray(array), name, most_pixels)
 
 
 def to_image(image: str | Path | Image.Image | NDArray[np.uint8], channels: int = 3) -> Pixels:
@@ -45,13 +56,13 @@ def to_image(image: str | Path | Image.Image | NDArray[np.uint8], channels: int 
     return to_pixels(image)
 
 
-def _with_channels(array: NDArray[np.generic], name: str) -> Pixels:
+def _with_channels(array: NDArray[Any], name: str, most_pixels: int = MOST_PIXELS) -> Pixels:
     shape = array.shape if array.ndim != 2 else (*array.shape, 1)
     if array.dtype != np.uint8 or len(shape) != 3 or not 1 <= shape[2] <= MOST_CHANNELS or not array.size:
         raise InputError(
             f"{name} is an array {array.shape} of {array.dtype}, expected an image (H, W, C) of uint8 with up to "
             f"{MOST_CHANNELS} channels: scale other values to 0 to 255"
         )
-    if shape[0] * shape[1] > MOST_PIXELS:
-        raise InputError(f"{name} has {shape[0]}x{shape[1]} pixels, expected at most {MOST_PIXELS:,}: resize it")
+    if shape[0] * shape[1] > most_pixels:
+        raise InputError(f"{name} has {shape[0]}x{shape[1]} pixels, expected at most {most_pixels:,}: resize it")
     return np.ascontiguousarray(array).reshape(shape)

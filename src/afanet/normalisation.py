@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from afanet.errors import InputError
 
+LEAST, MOST = 1e-6, 1e6  # of a standard deviation; no mean is further from 0
 LUMINANCE = (19595, 38470, 7471)  # of red, green and blue, in 65536ths: 0.299, 0.587 and 0.114, as Pillow's mode L
 
 

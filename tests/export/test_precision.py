@@ -16,6 +16,7 @@ from afanet.data.transforms import denormalise
 from afanet.demo import Exhibit
 from afanet.export import export_run
 from afanet.inference.predictor import open_model
+from afanet.normalisation import IMAGENET
 from afanet.recipe.load import load_recipe
 from afanet.runs.run import load_run
 from afanet.tasks.depth.result import DepthMap
@@ -27,6 +28,8 @@ KEYS = {
     "network.method": "hard",
     "steps": 2,
     "network.backbone": "test_resnet",
+    "network.mean": IMAGENET.mean,
+    "network.std": IMAGENET.std,
     "data.size": list(SIZE),
     "data.options.train_scenes": 8,
     "data.options.test_scenes": 2,

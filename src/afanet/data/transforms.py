@@ -227,13 +227,18 @@ def as_input(
 
 
 def denormalise(image: Tensor, normalisation: Normalisation = IMAGENET) -> NDArray[np.uint8]:
-    """The picture (H, W, 3) of a normalised image (C, H, W), every value rounded to the nearest; see `as_picture`.
+    """The picture (H, W, 3) of a normalised image (C, H, W), see `as_picture` and `to_pixels`."""
+    return as_picture(to_pixels(image, normalisation))
+
+
+def to_pixels(image: Tensor, normalisation: Normalisation = IMAGENET) -> NDArray[np.uint8]:
+    """The pixels (H, W, C) of a normalised image (C, H, W), every value rounded to the nearest.
 
     >>> photo = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    >>> bool((denormalise(as_input(photo, (2, 2))) == photo).all())
+    >>> bool((to_pixels(as_input(photo, (2, 2))) == photo).all())
     True
     """
     mean, std = torch.tensor(normalisation.mean), torch.tensor(normalisation.std)
     values = image.as_subclass(Tensor).detach().float().cpu().permute(1, 2, 0) * std + mean
     pixels: NDArray[np.uint8] = (values * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-    return as_picture(pixels)
+    return pixels

@@ -17,12 +17,12 @@ from afanet.install import missing_package
 from afanet.json_text import parse_json
 from afanet.limits import MOST_CHANNELS, MOST_SIDE, MOST_TASKS
 from afanet.names import name_fault
+from afanet.normalisation import LEAST, MOST
 from afanet.tasks.kinds import KINDS, meaning_fault
 from afanet.tasks.meaning import is_number, is_whole
 
 FORMAT = 1
 MOST_BYTES = 2**24  # of a description: thousands of times the size of ours
-LEAST = 1e-6  # standard deviation of a colour
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -129,8 +129,8 @@ def _fault(description: Mapping[str, Any]) -> str | None:
     fits: dict[str, Callable[[Any], bool]] = {
         "tasks": lambda tasks: isinstance(tasks, dict) and 0 < len(tasks) <= MOST_TASKS,
         "size": lambda size: _are(2, size, lambda side: is_whole(side, 1, MOST_SIDE)),
-        "mean": lambda mean: _are(channels, mean, lambda value: is_number(value) and abs(value) <= 1 / LEAST),
-        "std": lambda std: _are(channels, std, lambda value: is_number(value) and LEAST <= value <= 1 / LEAST),
+        "mean": lambda mean: _are(channels, mean, lambda value: is_number(value) and abs(value) <= MOST),
+        "std": lambda std: _are(channels, std, lambda value: is_number(value) and LEAST <= value <= MOST),
         "dynamic": lambda dynamic: (
             isinstance(dynamic, dict) and all(isinstance(dynamic.get(key), bool) for key in ("batch", "size"))
         ),

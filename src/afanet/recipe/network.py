@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeFloat, PositiveFloat, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeFloat, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from afanet.limits import MOST_CHANNELS, MOST_COUNT
@@ -14,6 +14,7 @@ from afanet.networks.freeze import FORMS, freeze_fault
 from afanet.networks.heads import described
 from afanet.networks.methods import listed
 from afanet.networks.weights.spelling import FOLDER, HUB, anchored
+from afanet.normalisation import LEAST, MOST
 from afanet.recipe.section import Count, Section, Side
 
 
@@ -42,12 +43,14 @@ def _for_each_channel(values: tuple[float, ...] | None, info: ValidationInfo) ->
     if values is not None and channels is not None and len(values) != channels:
         raise PydanticCustomError(
             "channels",
-            "which has {given} values, expected {channels}, one for each of network.in_chans",
+            "which has length {given}, expected {channels}: one value for each of network.in_chans",
             {"given": len(values), "channels": channels},
         )
     return values
 
 
+Mean = Annotated[float, Field(ge=-MOST, le=MOST)]
+Deviation = Annotated[float, Field(ge=LEAST, le=MOST)]
 HeadNames = Annotated[str | dict[str, str] | None, BeforeValidator(_head_names)]
 
 
@@ -79,10 +82,10 @@ class NetworkRecipe(Section):
         f"{FOLDER}FOLDER or {HUB}ORG/NAME (downloaded)",
     )
     in_chans: int = Field(3, gt=0, le=MOST_CHANNELS, description="channels of its images: 3 for RGB, 1 for grey")
-    mean: Annotated[tuple[float, ...] | None, AfterValidator(_for_each_channel)] = Field(
+    mean: Annotated[tuple[Mean, ...] | None, AfterValidator(_for_each_channel)] = Field(
         None, description="what is subtracted from each channel, of 0 to 1; of the backbone's weights if not given"
     )
-    std: Annotated[tuple[PositiveFloat, ...] | None, AfterValidator(_for_each_channel)] = Field(
+    std: Annotated[tuple[Deviation, ...] | None, AfterValidator(_for_each_channel)] = Field(
         None, description="what divides each channel after that; of the backbone's weights if not given"
     )
     output_stride: Count = Field(16, description="input pixels per pixel of the last dense features")

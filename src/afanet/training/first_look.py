@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from afanet.data import Data, Split
-from afanet.data.channels import Channels
+from afanet.data import Data
 from afanet.data.checks.kept import read_kept
 from afanet.data.checks.survey import survey_for_training, to_read
 from afanet.data.prepared import prepare_hint
@@ -23,9 +22,6 @@ def look_first(data: Data, tasks: Collection[str], recipe: Recipe) -> None:
     Raises `InputError` for a sample that cannot be used, for images of other channels than the network takes, and for a
     task that has no label to train on. Samples in a cache were read when it was written, and are not read again.
     """
-    for split in data.splits.values():
-        if len(split):
-            _require_channels(split, recipe.network.in_chans)
     count = 0 if read_kept(data) else sum(len(to_read(split)) for split in data.splits.values())
     if any(split.read.files(split.items[0]) for split in data.splits.values() if count and len(split)):
         hint = prepare_hint(data, data_cache(recipe), recipe.data.size)
@@ -39,12 +35,3 @@ def look_first(data: Data, tasks: Collection[str], recipe: Recipe) -> None:
         say(f"warning: {warning}")
     if len(found.warnings) > SAID:
         say(f"warning: {len(found.warnings) - SAID} more warnings: `afanet data check` lists them")
-
-
-def _require_channels(split: Split, channels: int) -> None:
-    """Raise `InputError` where the first image of a split has other channels than the network takes."""
-    sample = split.read(split.items[0])
-    try:
-        Channels(channels)(sample["image"])
-    except InputError as error:
-        raise InputError(f"{sample['id']}: {error}") from None

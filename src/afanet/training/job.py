@@ -15,7 +15,7 @@ from afanet.tasks import Task
 from afanet.training.balancing.checks import check_combination, check_weights
 from afanet.training.balancing.shared import shared_parameters
 from afanet.training.records.loggers import check_loggers
-from afanet.training.warm_start import warm_start
+from afanet.training.warm_start import require_same_images, warm_start
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ def prepare(recipe: Recipe) -> Job:
     if recipe.warm_start:
         reports = [] if recipe.network.weights == "none" else reports  # it would be about weights that are replaced
         reports.append(warm_start(network, list(tasks), recipe.warm_start, recipe.warm_heads))
+        require_same_images(recipe)
     check_loggers(recipe.loggers)
     if recipe.select == "validation" and data.validation is None:
         raise InputError(

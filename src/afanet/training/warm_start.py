@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from afanet.errors import InputError
 from afanet.names import name_fault
 from afanet.networks.methods import listed
+from afanet.recipe.preprocessing import normalisation
+from afanet.recipe.schema import Recipe
 from afanet.runs.checkpoint import PREFIX, read_checkpoint
 from afanet.runs.run import load_begun
 
@@ -68,6 +70,18 @@ def _require_kept(state: Mapping[str, Tensor], path: Path, weights: Mapping[str,
             raise InputError(
                 f"{path} has other values at '{name}' than another run given, and "
                 "tasks share them here: begin with one run of all tasks, whose frozen backbone is one"
+            )
+
+
+def require_same_images(recipe: Recipe) -> None:
+    """Raise `InputError` where a run of the warm start learnt from images that were normalised otherwise."""
+    ours = normalisation(recipe.network)
+    for path in recipe.warm_start or ():
+        theirs = normalisation(load_begun(path).recipe.network)
+        if theirs != ours:
+            raise InputError(
+                f"{path} takes images less {list(theirs.mean)} and divided by {list(theirs.std)}, and this network "
+                f"{list(ours.mean)} and {list(ours.std)}: give network.mean and network.std of that run"
             )
 
 

@@ -139,3 +139,17 @@ def test_a_line_names_few_layers(tmp_path: Path, module: nn.Module) -> None:
     )
     line = load_weights(module, "net", str(tmp_path / "w.pth"))
     assert "a8.* (1), a9.* (1), 89 more layers;" in line
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_first_convolution_is_fitted_to_other_channels(channels: int, tmp_path: Path) -> None:
+    state = timm.create_model("test_resnet").state_dict()
+    torch.save(state, tmp_path / "rgb.pth")
+    fitted = Backbone("test_resnet", in_chans=channels, weights=str(tmp_path / "rgb.pth")).eval()
+    colour = Backbone("test_resnet", weights=str(tmp_path / "rgb.pth")).eval()
+    grey = torch.rand(1, 1, 32, 32)
+    # Of a grey image both compute the same, but for the channel that comes twice among four: 3/4 of R, G, B and R.
+    same = grey.expand(1, 3, 32, 32) if channels == 1 else torch.cat([1.5 * grey, 0.75 * grey, 0.75 * grey], 1)
+    with torch.no_grad():
+        for ours, theirs in zip(fitted(grey.expand(1, channels, 32, 32)), colour(same), strict=True):
+            assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-5)
