@@ -3,9 +3,9 @@
     python benchmarks/adapting.py --data FOLDER --weights FILE [--seeds 3] [--epochs 4] [--out runs/adapting]
 
 Each row is hard sharing of segmentation and depth on one backbone that starts from the weights, trained by
-`afanet train nyuv2` in a process of its own, one after the other. Scores are of the last epoch on the test split, mean and
-standard deviation over the seeds; time and the most memory are those of the whole process, scoring included. A run whose
-folder holds its scores already is not trained again.
+`afanet train nyuv2` in a process of its own, one after the other. Scores are of the last epoch on the test split, mean
+and standard deviation over the seeds; time and the most memory are those of the whole process, scoring included. A run
+whose folder holds its scores already is not trained again.
 """
 
 from __future__ import annotations
