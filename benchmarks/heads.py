@@ -4,7 +4,8 @@
 
 One task with 13 values a pixel, batch 2, SGD with momentum, backbone and head. Variants take turns, step by step, so
 that a ratio holds where the machine's speed drifts; a ratio is the median over the rounds. Operations are
-multiplications and additions of the head alone for one image. With `--page` the table replaces that on the page.
+multiplications and additions of the head alone for one image; `--rounds 0 --device meta` only counts. With `--page` the
+table replaces that on the page.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def made(backbone: str, head: str, size: tuple[int, int]) -> nn.Module:
 
 def operations(network: nn.Module, size: tuple[int, int]) -> int:
     """The head's multiplications and additions for an image."""
-    with FlopCounterMode(network, display=False, depth=8) as counter, torch.no_grad():
+    with FlopCounterMode(display=False, depth=8) as counter, torch.no_grad():
         network.eval()(torch.zeros(1, 3, *size, device=next(network.parameters()).device))
     counts = counter.get_flop_counts()
     (head,) = (name for name in counts if name.endswith("branches.task.head"))
@@ -72,7 +73,7 @@ def rows(label: str, size: tuple[int, int], rounds: int, device: str) -> list[st
     counts = {name: operations(network, size) for name, network in networks.items()}
     steps = {name: training_step(network, size, device) for name, network in networks.items()}
     times: dict[str, list[float]] = {name: [] for name in NAMES}
-    for number in range(rounds + 1):
+    for number in range(rounds + 1 if rounds else 0):
         for name, step in steps.items():
             taken = seconds(step, device)
             if number:  # the first round warms up
@@ -80,8 +81,9 @@ def rows(label: str, size: tuple[int, int], rounds: int, device: str) -> list[st
     lines = []
     for name, network in networks.items():
         parameters = sum(p.numel() for p in network.get_submodule("branches.task.head").parameters())
-        ratio = statistics.median(a / b for a, b in zip(times[name], times[BASE], strict=True))
-        lines.append(f"| {label} | `{name}` | {parameters / 1e6:.2f} | {counts[name] / 1e9:.1f} | {ratio:.2f} |\n")
+        ratios = [a / b for a, b in zip(times[name], times[BASE], strict=True)]
+        ratio = f"{statistics.median(ratios):.2f}" if ratios else "not measured"
+        lines.append(f"| {label} | `{name}` | {parameters / 1e6:.2f} | {counts[name] / 1e9:.1f} | {ratio} |\n")
     return lines
 
 

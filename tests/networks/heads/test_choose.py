@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from afanet import Dense, InputError, Pooled, create_network
-from afanet.networks.backbones import Backbone
 from afanet.networks.heads.choose import Named, default_head, named_heads
 from afanet.networks.heads.deeplabv3plus import DeepLabV3Plus
 from afanet.networks.heads.dpt import DPT
@@ -55,9 +54,8 @@ def test_a_plain_backbone_gets_a_head_that_makes_a_pyramid(plain: bool, dense: t
     assert default_head(Pooled(1), plain) is PooledLinear
 
 
-def test_the_default_is_by_the_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Backbone, "plain", True)
-    network = small("single", head={"normals": "mlp"})
+def test_the_default_is_by_the_backbone() -> None:
+    network = small("single", backbone="test_vit", head={"normals": "mlp"})
     assert [type(network.get_submodule(f"branches.{task}.head")) for task in OUTPUTS] == [DPT, MLP, PooledLinear]
 
 
