@@ -193,9 +193,9 @@ def test_features_that_are_not_what_they_say_are_refused(frozen: Frozen) -> None
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"network.freeze": None}, "nothing of the backbone is frozen: give --freeze backbone"),
-        ({"network.freeze": "norms"}, "nothing of the backbone is frozen"),
-        ({"network.method": "mtan"}, "'mtan' looks into every stage"),
+        ({"network.freeze": None}, "no stage of the backbone is frozen: give --freeze backbone"),
+        ({"network.freeze": "norms"}, "no stage of the backbone is frozen"),
+        ({"network.method": "mtan"}, "'mtan' reads more of this backbone"),
         ({"data.crop": [16, 16]}, "data.crop cuts a random part"),
     ],
 )

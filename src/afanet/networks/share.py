@@ -39,8 +39,13 @@ def with_trunk(join: Callable[..., Woven], share: str | None, trunk: Trunk | Non
         path = layer.removeprefix(f"branches.{first}.")
         parent, _, name = path.rpartition(".")
         for task in others:
-            branch: nn.Module = network.branches.get_submodule(task)
-            setattr(branch.get_submodule(parent), name, network.get_submodule(layer))
+            around: nn.Module = network.branches.get_submodule(task).get_submodule(parent)
+            setattr(around, name, network.get_submodule(layer))
+            for own, parameter in (
+                network.branches.get_submodule(first).get_submodule(parent).named_parameters("", False)
+            ):
+                if not parameter.requires_grad:  # such as embeddings of positions
+                    setattr(around, own, parameter)
     network.in_common = trunk.let_compute(network.maps(first))
     network.trunk = trunk if network.in_common else None
     return network

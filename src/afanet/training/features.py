@@ -58,7 +58,7 @@ def prepare_features(job: Job, views: int, workers: int, advance: Callable[[int]
     Raises:
         InputError: for a network without a frozen trunk that all tasks share, and as `write_features` does.
     """
-    recipe, trunk = job.recipe, require_trunk(job.network, job.recipe.network.method)
+    recipe, trunk = job.recipe, require_trunk(job)
     if recipe.data.crop and not views:
         raise InputError(
             "data.crop cuts a random part of each image, of which one would be kept for good: give --views, or leave "
@@ -111,6 +111,8 @@ def find_features(job: Job, saved: Mapping[str, Any]) -> Split | None:
     if trunk is None or begun == "":
         return None
     stored = list(stored_features(folder))
+    if not stored and not begun:
+        return None
     tensors = saved["learner"]["network"] if saved else job.network.state_dict()
     facts, content = _trunk_facts(job, trunk, tensors), fingerprint(job.data, folder)
     faults = {kept: _fault(job, facts, content, kept) for kept in stored}
@@ -133,15 +135,14 @@ def find_features(job: Job, saved: Mapping[str, Any]) -> Split | None:
     return read.split()
 
 
-def require_trunk(network: nn.Module, method: str) -> Trunk:
-    """The frozen trunk that all tasks of a network share; raises `InputError` where it has none."""
-    trunk: Trunk | None = getattr(network, "trunk", None)
+def require_trunk(job: Job) -> Trunk:
+    """The frozen trunk that all tasks of a job share; raises `InputError` where it has none to keep features of."""
+    trunk: Trunk | None = getattr(job.network, "trunk", None)
     if trunk is None:
-        reason = (
-            "method 'mtan' looks into every stage of its trunk"
-            if method == "mtan"
-            else "nothing of the backbone is frozen"
-        )
+        network = job.recipe.network
+        reason = "no stage of the backbone is frozen"
+        if network.freeze not in (None, "norms"):
+            reason = f"method '{network.method}' reads more of this backbone than a frozen trunk gives at its end"
         raise InputError(
             f"there are no features to keep, since {reason}: give --freeze backbone or --freeze stages:N, with a "
             "method such as hard"
