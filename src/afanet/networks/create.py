@@ -115,9 +115,7 @@ def create_network(
             body = deepcopy(equal[0]) if equal else Backbone(backbone, **options)
             heads = {name: heads.get(name) or default_head(wanted[name], body.plain) for name in wanted}
             body.takes = common({kind.takes for kind in heads.values()})
-        branches[task] = SingleTask(
-            body, build_head(heads[task], body.given, output, max(stride, body.given[-1].stride))
-        )
+        branches[task] = SingleTask(body, build_head(heads[task], body.given, output, _reached(body, stride)))
     _require_trunk(trunk, body, backbone)
     layer = row.layer
     _require_layers(method, row, body)
@@ -162,6 +160,11 @@ def _row(method: str) -> Method:
             "it a name"
         )
     return METHODS[method]
+
+
+def _reached(body: Backbone, stride: int) -> int:
+    """The output stride that heads are built for: what was asked for, or what the backbone has instead."""
+    return min(max(stride, body.given[-1].stride), 32)
 
 
 def _require_trunk(trunk: int | None, body: Backbone, backbone: str) -> None:
