@@ -93,7 +93,7 @@ def page(results: Results) -> str:
         f"Made by `python benchmarks/backbone_table.py` with timm {timm.__version__} and torch {torch.__version__}:",
         f"the smallest network of each family of timm, built for images of {BUILT[0]}x{BUILT[1]}, takes a training",
         f"step on images of {SEEN[0]}x{SEEN[1]} with a dense and a pooled task. Shapes and gradients are checked on",
-        "the meta device, which has no numbers. ● works, dense and pooled; ◐ in one of the two; ○ is refused, see below.",
+        "the meta device, which has no numbers. ● works, dense and pooled; ◐ in one of the two; ○ refused, see below.",
         "Strides are those of the features with `output_stride=16`; sizes are those to which images are padded",
         "(32 n: multiples of 32). [Backbones](backbones.md) explains the kinds.",
         "",

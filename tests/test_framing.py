@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afanet.data.transforms import IMAGENET_MEAN, as_input, denormalise
+from afanet.data.transforms import as_input, denormalise
 from afanet.framing import RESIZES, framing
+from afanet.normalisation import IMAGENET
 
 sides = st.integers(1, 300)
 sizes = st.tuples(sides, sides)
@@ -69,4 +70,4 @@ def test_padding_is_the_mean_of_imagenet() -> None:
     assert (image[:, :, :2] == 0).all()
     assert (image[:, :, 4:] == 0).all()
     assert (image[:, :, 2:4] > 1).all()
-    assert denormalise(image)[0, 0].tolist() == [round(255 * mean) for mean in IMAGENET_MEAN]
+    assert denormalise(image)[0, 0].tolist() == [round(255 * mean) for mean in IMAGENET.mean]

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from afanet.data import open_data
 from afanet.data.steps import with_resize
-from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD, as_input
+from afanet.data.transforms import as_input
 from afanet.demo.upload import read_upload
 from afanet.framing import RESIZES, Resize
 from afanet.inference import About, Predictor
 from afanet.inference.model import Estimates
 from afanet.inference.run_model import AboutRun
 from afanet.inspection.connections import read_photos
+from afanet.normalisation import IMAGENET
 from afanet.photo import photo_size, read_photo
 from afanet.tasks import Classification
 
@@ -87,7 +88,7 @@ class Seen:
 
     def __init__(self, about: type[About], size: tuple[int, int], resize: Resize):
         meanings = {"kind": Classification("kind", ["hall", "attic"]).meaning}
-        self.about = about(meanings, size, IMAGENET_MEAN, IMAGENET_STD, resize)
+        self.about = about(meanings, size, IMAGENET.mean, IMAGENET.std, resize)
         self.images = np.zeros(0, np.float32)
 
     def estimate(self, images: NDArray[np.float32]) -> Estimates:
@@ -129,7 +130,7 @@ def test_training_and_predicting_see_one_tensor(
     assert trained.tobytes() == read_photos([file], size, resize)[0].numpy().tobytes()  # inspect
     assert trained.tobytes() == as_input(read_upload(file.read_bytes()), size, resize).numpy().tobytes()  # demo
     without_torch = predicted_on(file, size, About, resize)
-    levels = np.abs(without_torch - trained) * np.array(IMAGENET_STD)[:, None, None] * 255
+    levels = np.abs(without_torch - trained) * np.array(IMAGENET.std)[:, None, None] * 255
     assert levels.max() < (1e-9 if same else 1.01)
     assert (without_torch == 0).all(0).sum() >= (trained == 0).all(0).sum()  # padding is 0 in both
 

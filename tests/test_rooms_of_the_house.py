@@ -36,26 +36,56 @@ BELOW = {
     "picture_format": set(),
     "photo": {"errors", "files", "limits", "picture_format"},
     "framing": set(),
+    "normalisation": {"errors"},
     "label_files": {"errors", "files", "photo", "picture_format"},
+    "images": {"errors", "limits", "label_files", "photo"},
     "declared": {"errors"},
     "yaml_file": {"errors", "files"},
     "fusion": {"errors"},
-    "networks": PLAIN | {"fusion", "install"},
+    "networks": PLAIN | {"fusion", "install", "normalisation"},
     "reference": PLAIN | {"fusion", "networks"},
     "tasks": PLAIN | {"framing", "networks", "declared", "label_files"},
-    "data": PLAIN | {"photo", "framing", "declared", "label_files", "networks", "tasks"},
-    "recipe": PLAIN | {"framing", "networks", "yaml_file"},
+    "data": PLAIN | {"photo", "framing", "normalisation", "images", "declared", "label_files", "networks", "tasks"},
+    "recipe": PLAIN | {"framing", "normalisation", "networks", "yaml_file"},
     "distributed": PLAIN | {"streams", "recipe", "tasks"},
     "progress": {"streams", "terminal", "distributed"},
-    "runs": PLAIN | {"networks", "tasks", "data", "recipe", "distributed", "progress"},
-    "training": PLAIN | {"fusion", "networks", "tasks", "data", "recipe", "distributed", "progress", "runs"},
+    "runs": PLAIN | {"normalisation", "networks", "tasks", "data", "recipe", "distributed", "progress"},
+    "training": PLAIN
+    | {"normalisation", "fusion", "networks", "tasks", "data", "recipe", "distributed", "progress", "runs"},
     "comparison": PLAIN
     | {"plain_text", "yaml_file", "tasks", "data", "recipe", "distributed", "progress", "runs", "training"},
-    "inspection": PLAIN | {"photo", "framing", "fusion", "tasks", "data", "progress", "runs", "comparison"},
-    "report": PLAIN | {"fusion", "tasks", "data", "recipe", "progress", "runs", "training", "comparison", "inspection"},
-    "export": PLAIN | {"install", "plain_text", "framing", "tasks", "data", "runs"},
-    "inference": PLAIN | {"install", "photo", "framing", "tasks"},
-    "demo": PLAIN | {"photo", "framing", "inference", "fusion", "tasks", "data", "runs", "inspection", "report"},
+    "inspection": PLAIN
+    | {"framing", "normalisation", "images", "fusion", "tasks", "data", "progress", "runs", "comparison"},
+    "report": PLAIN
+    | {
+        "normalisation",
+        "fusion",
+        "tasks",
+        "data",
+        "recipe",
+        "progress",
+        "runs",
+        "training",
+        "comparison",
+        "inspection",
+    },
+    "export": PLAIN | {"install", "plain_text", "framing", "tasks", "data", "recipe", "runs"},
+    "inference": PLAIN | {"install", "photo", "framing", "normalisation", "images", "tasks"},
+    "demo": PLAIN
+    | {
+        "photo",
+        "framing",
+        "normalisation",
+        "images",
+        "recipe",
+        "inference",
+        "fusion",
+        "tasks",
+        "data",
+        "runs",
+        "inspection",
+        "report",
+    },
     "testing": PLAIN | {"declared", "fusion", "networks", "tasks"},
     "cli": PLAIN
     | {
@@ -65,6 +95,8 @@ BELOW = {
         "distributed",
         "progress",
         "photo",
+        "normalisation",
+        "images",
         "tasks",
         "yaml_file",
         "networks",
@@ -83,7 +115,7 @@ BELOW = {
 }
 # Imports inside a function, which nothing runs before it is asked to.
 LAZY = {
-    "inference/run_model.py": {"data", "runs"},  # the one file of its room that needs torch
+    "inference/run_model.py": {"data", "recipe", "runs"},  # the one file of its room that needs torch
     "inference/predictor.py": {"runs"},  # reads a run, where the predictor is asked for that of a run
     "runs/run.py": {"inference"},  # `run.predictor()` gives the predictor of the room above
 }

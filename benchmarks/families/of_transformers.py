@@ -122,7 +122,9 @@ FAMILIES = {
         numbered("regnet.encoder.stages.{}", 4),
     ),
     "EfficientNet": Family(
-        lambda: classifier("EfficientNet", width_coefficient=0.25, depth_coefficient=0.25, hidden_dim=320),
+        lambda: classifier(
+            "EfficientNet", width_coefficient=0.25, depth_coefficient=0.25, hidden_dim=320, initializer_range=0.3
+        ),
         "efficientnet.encoder.blocks.6",
         numbered("efficientnet.encoder.blocks.{}", 6),
     ),

@@ -6,6 +6,7 @@ import os
 
 MOST_PIXELS = 64_000_000  # of a picture, 8000x8000: larger is more likely to be a trap than a photo
 MOST_SIDE = 4096  # pixels of an image that a network sees
+MOST_CHANNELS = 256  # of an image that a network sees
 MOST_SAMPLES = 1_000_000  # of a split that a program makes
 MOST_COUNT = 10**9  # of anything in a recipe
 MOST_TASKS = 1000  # of a network

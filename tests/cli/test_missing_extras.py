@@ -51,6 +51,7 @@ def requested(done: subprocess.CompletedProcess[str]) -> str:
         (["train", "rooms", "--help"], "train"),
         (["recipes"], "train"),
         (["balancing"], "train"),
+        (["weights", "resnet18", "w.pth"], "train"),
         (["evaluate", "runs/x"], "train"),
         (["compare", "rooms"], "train"),
         (["report", "runs/x"], "train"),

@@ -36,7 +36,7 @@ def run(words: str, folder: Path) -> tuple[int, str, list[str]]:
 @pytest.mark.parametrize(
     "words",
     ["--help", "--version", "recipes", "balancing", "balancing --names", "train --help", "compare --help",
-     "data check --help", "train rooms --print-config"],
+     "data check --help", "weights --help", "train rooms --print-config"],
 )  # fmt: skip
 def test_help_and_lists_import_nothing_heavy(words: str, tmp_path: Path) -> None:
     assert run(words, tmp_path) == (0, "", [])

@@ -76,7 +76,8 @@ def smaller(command: str, data: Path) -> list[str]:
     words = shlex.split(command.replace("--weights PATH", "--weights weights.pt").replace("PATH", str(data)))
     given = words[words.index("afanet") + 1 :] if "afanet" in words else []
     if given[1:2] == ["prepare"]:
-        added = SIZE
+        of_features = {"--backbone": SMALLER["--backbone"], "--method": "hard"}  # as training is here
+        added = SIZE | of_features if "--features" in words else SIZE
     elif given[:1] == ["train"]:
         # Where a command names no method: what weaving takes is tested elsewhere, but `inspect` needs something woven.
         added = SMALLER | {"--method": "afa" if given[1] == "rooms" else "hard"}

@@ -9,8 +9,6 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from afanet.data.transforms import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
     DepthMap,
     Zoom,
     as_input,
@@ -18,6 +16,7 @@ from afanet.data.transforms import (
     evaluation,
     training,
 )
+from afanet.normalisation import IMAGENET
 
 sides = st.integers(12, 60)
 
@@ -114,7 +113,7 @@ def test_holes_and_void_stay_what_they_are():
 def test_evaluation_shows_the_whole_image_normalised():
     sample = encoded(24, 32)
     seen = evaluation((24, 32))(sample)
-    pixels = seen["image"] * torch.tensor(IMAGENET_STD)[:, None, None] + torch.tensor(IMAGENET_MEAN)[:, None, None]
+    pixels = seen["image"] * torch.tensor(IMAGENET.std)[:, None, None] + torch.tensor(IMAGENET.mean)[:, None, None]
     assert torch.allclose(pixels * 255, sample["image"].float(), atol=1e-3)
     assert torch.equal(seen["label"], sample["label"])
     assert torch.equal(seen["depth"], sample["depth"])
@@ -130,7 +129,7 @@ def test_denormalising_gives_back_every_value_of_every_channel():
 
 @given(levels=st.lists(st.floats(-20, 275, width=32), min_size=3, max_size=3))
 def test_denormalising_rounds_to_the_nearest_value_in_range(levels):
-    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+    mean, std = torch.tensor(IMAGENET.mean), torch.tensor(IMAGENET.std)
     image = ((torch.tensor(levels) / 255 - mean) / std)[:, None, None]
     pixels = denormalise(tv_tensors.Image(image))
     assert (pixels.shape, pixels.dtype) == ((1, 1, 3), np.uint8)

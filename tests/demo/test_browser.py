@@ -27,7 +27,7 @@ def predicted(exhibit: Exhibit, photo: np.ndarray, x: float, y: float) -> str:
     """What the page should read out at a place of the picture, 0 to 1 across and down."""
     run, legends = exhibit.run.recipe.data.size, exhibit.about()["tasks"]
     row, column = int(y * run[0]), int(x * run[1])
-    found = exhibit.predictor.predict(as_input(photo, run)[None])
+    found = exhibit.predictor.predict(as_input(photo, run, normalisation=exhibit.normalisation)[None])
     name = legends[0]["legend"]["names"][found["segmentation"][0, row, column]]
     return f"segmentation: {name} · depth: {found['depth'][0, 0, row, column]:.2f} m"
 

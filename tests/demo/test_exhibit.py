@@ -13,7 +13,7 @@ from PIL import Image
 
 from afanet.data import open_data
 from afanet.data.padding import Framed
-from afanet.data.transforms import evaluation
+from afanet.data.transforms import evaluation, normalised
 from afanet.demo import Exhibit
 from afanet.errors import InputError
 from afanet.framing import framing
@@ -26,7 +26,9 @@ def values(task: dict) -> np.ndarray:
 
 
 def predicted(exhibit: Exhibit, photo: np.ndarray) -> dict[str, np.ndarray]:
-    found = exhibit.predictor.predict(as_input(photo, exhibit.run.recipe.data.size)[None])
+    found = exhibit.predictor.predict(
+        as_input(photo, exhibit.run.recipe.data.size, normalisation=exhibit.normalisation)[None]
+    )
     return {"segmentation": found["segmentation"][0].numpy(), "depth": (found["depth"][0, 0] * 100).round().numpy()}
 
 
@@ -38,7 +40,9 @@ def test_values_under_the_cursor_are_the_predictions(exhibit: Exhibit, photo: np
 
 
 def test_pictures_are_those_of_the_predictions_to_the_pixel(exhibit: Exhibit, photo: np.ndarray) -> None:
-    found = exhibit.predictor.predict(as_input(photo, exhibit.run.recipe.data.size)[None])
+    found = exhibit.predictor.predict(
+        as_input(photo, exhibit.run.recipe.data.size, normalisation=exhibit.normalisation)[None]
+    )
     for task in exhibit.answer(photo)["tasks"]:
         file = io.BytesIO(base64.b64decode(task["picture"].removeprefix("data:image/png;base64,")))
         drawn = exhibit.predictor.tasks[task["name"]].picture(found[task["name"]][0])
@@ -95,7 +99,7 @@ def test_what_is_drawn_lies_on_the_photo(exhibit: Exhibit, resize: str, shape: t
     fitted = Exhibit(replace(exhibit.run, recipe=recipe.model_copy(update={"data": data})))
     photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     frame = framing(shape, data.size, resize)
-    found = fitted.predictor.predict(as_input(photo, data.size, resize)[None])
+    found = fitted.predictor.predict(as_input(photo, data.size, resize, fitted.normalisation)[None])
     answer = fitted.answer(photo)
     top, left, height, width = answer["seen"]
     for task in answer["tasks"]:
@@ -121,10 +125,12 @@ def test_a_letterboxed_sample_is_padded_to_the_same_bits_again(exhibit: Exhibit)
     data = recipe.data.model_copy(update={"resize": "letterbox"})
     fitted = Exhibit(replace(exhibit.run, recipe=recipe.model_copy(update={"data": data})))
     fitted.data = open_data("rooms", size=(48, 48), train_scenes=1, test_scenes=6)
-    fitted.data.test.transform = Framed(evaluation(size, "letterbox"), fitted.data.tasks)
+    steps = normalised(evaluation(size, "letterbox").transforms, fitted.normalisation)
+    fitted.data.test.transform = Framed(steps, fitted.data.tasks)
     photo = np.asarray(Image.open(io.BytesIO(fitted.sample(0))))
     assert photo.shape == (32, 32, 3)
-    assert torch.equal(as_input(photo, size, "letterbox"), fitted.data.test[0]["image"].as_subclass(torch.Tensor))
+    image = as_input(photo, size, "letterbox", fitted.normalisation)
+    assert torch.equal(image, fitted.data.test[0]["image"].as_subclass(torch.Tensor))
 
 
 def test_what_there_is_not_is_refused(exhibit: Exhibit, photo: np.ndarray) -> None:

@@ -16,6 +16,7 @@ from afanet.data.transforms import denormalise
 from afanet.demo import Exhibit
 from afanet.export import export_run
 from afanet.inference.predictor import open_model
+from afanet.normalisation import IMAGENET
 from afanet.recipe.load import load_recipe
 from afanet.runs.run import load_run
 from afanet.tasks.depth.result import DepthMap
@@ -27,6 +28,8 @@ KEYS = {
     "network.method": "hard",
     "steps": 2,
     "network.backbone": "test_resnet",
+    "network.mean": IMAGENET.mean,
+    "network.std": IMAGENET.std,
     "data.size": list(SIZE),
     "data.options.train_scenes": 8,
     "data.options.test_scenes": 2,
@@ -46,7 +49,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def photo(run: Path) -> NDArray[np.uint8]:
-    return denormalise(load_run(run).data().test[0]["image"])
+    data = load_run(run).data()
+    return denormalise(data.test[0]["image"], data.normalisation)
 
 
 def test_its_maps_keep_their_digits(run: Path, photo: NDArray[np.uint8]) -> None:

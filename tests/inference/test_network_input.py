@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision import tv_tensors
 
-from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD, evaluation
+from afanet.data.transforms import evaluation
 from afanet.inference import prepare
+from afanet.normalisation import IMAGENET
 
 
 @settings(max_examples=40, deadline=None)
@@ -18,12 +19,12 @@ def test_a_photo_is_prepared_as_networks_were_scored(actual: tuple[int, int], si
     pixels = np.random.default_rng(seed).integers(0, 256, (*actual, 3), dtype=np.uint8)
     sample = {"image": tv_tensors.Image(torch.from_numpy(pixels).permute(2, 0, 1)), "targets": {}, "id": ""}
     expected = evaluation(size)(sample)["image"].numpy()
-    levels = np.abs(prepare(pixels, size, IMAGENET_MEAN, IMAGENET_STD) - expected) * 255
-    assert (levels * np.array(IMAGENET_STD)[:, None, None]).max() < 1.01  # one of 255 grey levels
+    levels = np.abs(prepare(pixels, size, IMAGENET.mean, IMAGENET.std) - expected) * 255
+    assert (levels * np.array(IMAGENET.std)[:, None, None]).max() < 1.01  # one of 255 grey levels
 
 
 def test_a_photo_of_the_networks_size_is_prepared_to_the_same_bits() -> None:
     pixels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, 2)
     sample = {"image": tv_tensors.Image(torch.from_numpy(pixels).permute(2, 0, 1)), "targets": {}, "id": ""}
     expected = evaluation((16, 16))(sample)["image"].numpy()
-    assert prepare(pixels, (16, 16), IMAGENET_MEAN, IMAGENET_STD).tobytes() == expected.tobytes()
+    assert prepare(pixels, (16, 16), IMAGENET.mean, IMAGENET.std).tobytes() == expected.tobytes()

@@ -12,7 +12,7 @@ import torch
 from torchvision import tv_tensors
 
 from afanet.cli.main import main
-from afanet.data.transforms import as_input, evaluation
+from afanet.data.transforms import as_input
 from afanet.errors import InputError
 from afanet.inference import Predictor
 from afanet.runs.loaded import TaskPredictor
@@ -39,8 +39,9 @@ def test_a_run_says_what_it_was_scored_by(run: Path) -> None:
     finished = load_run(run)
     photo = np.random.default_rng(1).integers(0, 256, (32, 48, 3), dtype=np.uint8)
     sample = {"image": tv_tensors.Image(torch.from_numpy(photo).permute(2, 0, 1)), "targets": {}, "id": ""}
-    image = evaluation((32, 48))(sample)["image"].as_subclass(torch.Tensor)
-    expected = TaskPredictor(finished, open_tasks(finished.recipe)[1]).predict(image[None])
+    data, tasks = open_tasks(finished.recipe)
+    image = data.test.transform(sample)["image"].as_subclass(torch.Tensor)
+    expected = TaskPredictor(finished, tasks).predict(image[None])
     results = Predictor(run)(photo)
     assert list(results) == ["segmentation", "depth"]
     assert (results["segmentation"].labels == expected["segmentation"][0].numpy()).mean() > 0.999
@@ -50,7 +51,8 @@ def test_a_run_says_what_it_was_scored_by(run: Path) -> None:
 def test_a_run_prepares_photos_as_it_was_scored(run: Path) -> None:
     about = Predictor(run).model.about
     for size in ((7, 9), (16, 20), (32, 48)):
-        assert about.prepare(PHOTO, size).tobytes() == as_input(PHOTO, size).numpy().tobytes()
+        expected = as_input(PHOTO, size, normalisation=about.normalisation)
+        assert about.prepare(PHOTO, size).tobytes() == expected.numpy().tobytes()
 
 
 def test_a_run_of_before_meanings_says_so(run: Path, tmp_path: Path) -> None:
@@ -103,6 +105,8 @@ def test_a_fixed_batch_is_asked_one_by_one_and_a_fixed_size_refuses_scales(tmp_p
         ({"afanet": "[" * 100_000}, "export the run again"),
         ({"afanet": json.dumps(told(size=[24, 10**9]))}, "'size' is .24, 1000000000.*export the run again"),
         ({"afanet": json.dumps(told(std=[0, 1, 1]))}, "'std' is .0, 1, 1.*export the run again"),
+        ({"afanet": json.dumps(told(mean=[0] * 4))}, "'std' is .0.229, 0.224, 0.225.*export the run again"),
+        ({"afanet": json.dumps(told(mean=[0] * 4, std=[1] * 4))}, "'mean' is of 4 channels, and its images have 3"),
         ({"afanet": json.dumps(told(mean=[float("nan"), 1, 1]))}, "'mean' is .None.*export the run again"),
         ({"afanet": json.dumps(told(tasks={"a" * 65: {}}))}, "is no word of letters.*export the run again"),
         ({"afanet": json.dumps(told(tasks={"kind": {"kind": "x"}}))}, "of task 'kind' 'kind' is 'x', expected one of"),

@@ -221,3 +221,12 @@ def test_options_go_to_the_fusion_layers_and_kinds_may_be_named() -> None:
 def test_what_cannot_be_created_is_refused(arguments, options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         small(*arguments, **options) if len(arguments) == 2 else create_network(*arguments, **options)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_takes_other_channels(method: str, channels: int) -> None:
+    network = create_network(method, OUTPUTS["pooled"], "test_resnet", size=(32, 48), in_chans=channels).eval()
+    with torch.no_grad():
+        outputs = network(torch.rand(1, channels, 32, 48))
+    assert {task: output.shape for task, output in outputs.items()} == {"gender": (1, 2), "age": (1, 8)}

@@ -111,8 +111,13 @@ def test_a_path_in_a_file_begins_at_the_file_and_one_on_the_command_line_here(
     assert recipe.data.options["parts"] == [{"name": "x", "root": str(tmp_path / "here/there")}]
     assert given["data.options.parts"] == [{"name": "x", "root": "there"}]
 
+    values["network"]["weights"] = "local-dir:vit"
+    file.write_text(yaml.safe_dump(values))
+    for given, parent in ({}, folder), ({"network.weights": "local-dir:vit"}, tmp_path / "here"):
+        assert load_recipe(file, given).network.weights == f"local-dir:{parent / 'vit'}"
+
     again = tmp_path / "recipe.yaml"
     again.write_text(dump_recipe(recipe))
     assert load_recipe(again) == recipe
-    for weights in ("none", "pretrained"):
+    for weights in ("none", "pretrained", "hf-hub:timm/resnet18.a1_in1k"):
         assert load_recipe(file, {"network.weights": weights}).network.weights == weights

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afanet.cli.flags import OPTION, add_recipe_flags, add_trust_flag, overrides, path_flag
+from afanet.cli.prepare import add_prepare_command
 from afanet.cli.present import require_present_data
 from afanet.errors import InputError
 from afanet.files import write_whole
@@ -45,19 +46,10 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
     check.add_argument("--html", type=path_flag, metavar="FILE", help="write a page with pictures")
 
-    prepare = commands.add_parser(
-        "prepare",
-        help="decode everything once into a cache that training uses",
-        description="Decode every sample once into a cache, which training by the same recipe uses.",
-        allow_abbrev=False,
-    )
-    prepare.set_defaults(command=_prepare, parser=prepare)
-    prepare.add_argument("recipe", metavar="RECIPE", help="a recipe's name or a YAML file")
-    for command in (check, prepare):
-        add_trust_flag(command)
+    add_trust_flag(check)
+    add_prepare_command(commands, words)
     if words[:1] == ["data"]:
         add_recipe_flags(check, words, "data.")
-        add_recipe_flags(prepare, words, "data.")
 
 
 def _init(given: Namespace) -> None:
@@ -121,24 +113,6 @@ def _check_folds(given: Namespace) -> None:
         _print_findings(errors, warnings)
     if errors:
         raise _errors(given.source, errors)
-
-
-def _prepare(given: Namespace) -> None:
-    from afanet.recipe.load import load_recipe
-
-    recipe = load_recipe(given.recipe, overrides(given))
-    from afanet.data.prepare import abandoned, prepare
-    from afanet.progress import Bar
-    from afanet.runs.setup import data_cache, open_whole
-
-    data = open_whole(recipe)
-    total = _samples(data)
-    with Bar(total, "decoding", line=f"decoding {total} samples, unless they are in the cache") as bar:
-        cache, new = prepare(data, data_cache(recipe), workers=_workers(), advance=bar.advance)
-    size = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
-    print(f"{cache}: {size / 1e6:.0f} MB, {'written' if new else 'there already'}; training by this recipe reads it")
-    for left in abandoned(cache.parent):
-        print(f"{left} is not needed, unless another `data prepare` writes it now: remove it")
 
 
 def _open(given: Namespace) -> tuple[Data, tuple[str, ...]]:

@@ -21,19 +21,23 @@ def add_export_command(commands: Any) -> None:
     export.set_defaults(command=_export, parser=export)
     add_trust_flag(export)
     export.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run")
-    export.add_argument("--format", default="onnx", help="onnx, torch or aot; onnx by default")
+    export.add_argument("--format", default="onnx", help="onnx, torch, aot, or adapters alone; onnx by default")
     export.add_argument(
         "--out",
         type=path_flag,
         metavar="FILE",
-        help="the file; model.onnx, model.pt2 or model.aot.pt2 in RUN by default",
+        help="the file; model.onnx, model.pt2 or model.aot.pt2 in RUN by default, adapters.safetensors for adapters",
     )
 
 
 def _export(given: Namespace) -> None:
     require_present_run(given.run)
-    from afanet.export import export_run
+    from afanet.export import export_adapters, export_run
 
+    if given.format == "adapters":
+        file = export_adapters(given.run, given.out)
+        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB, without the frozen backbone")
+        return
     done = export_run(given.run, given.format, given.out)
     print(f"checked against the run on {done.checked}")
     for name, error in done.errors.items():

@@ -68,8 +68,8 @@ def references_given(values: dict[str, Any]) -> list[str]:
     return references_in(nested)
 
 
-def add_recipe_flags(parser: ArgumentParser, words: Sequence[str], prefix: str = "") -> None:
-    """A flag for each key of a recipe that begins with `prefix`, and for each option of a data set among `words`."""
+def add_recipe_flags(parser: ArgumentParser, words: Sequence[str], prefix: str | tuple[str, ...] = "") -> None:
+    """A flag for each key of a recipe with this prefix, or one of several, and for each data option among `words`."""
     from afanet.recipe.schema import recipe_fields, recipe_keys
 
     fields = recipe_fields()

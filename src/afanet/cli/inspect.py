@@ -45,6 +45,7 @@ def _inspect(given: Namespace) -> None:
     require_present_run(given.run)
     from afanet.inspection.connections import read_photos
     from afanet.inspection.inspect_run import inspect_run
+    from afanet.recipe.preprocessing import normalisation
     from afanet.report.connections import connections, flow_table
     from afanet.report.inspect_page import inspect_page
     from afanet.runs.run import load_run
@@ -52,7 +53,8 @@ def _inspect(given: Namespace) -> None:
 
     run = load_run(given.run)
     data = run.recipe.data
-    images = read_photos(given.images, data.size, data.resize) if given.images else None
+    taken = normalisation(run.recipe.network)
+    images = read_photos(given.images, data.size, data.resize, taken) if given.images else None
     inspection = inspect_run(run, images, given.limit)
     names = list(inspection.tasks)
     ids = [str(file) for file in given.images]
@@ -66,7 +68,7 @@ def _inspect(given: Namespace) -> None:
     }
     content = {"note": inspection.note, "tasks": names, "connections": rows, "photos": photos}
     folder = given.out or run.path
-    page = inspect_page(str(given.run), ids, images, inspection)
+    page = inspect_page(str(given.run), ids, images, inspection, taken)
     write_whole(folder / "inspect.html", page)
     write_whole(folder / "inspect.json", to_json(content, indent=2) + "\n")
     if rows:

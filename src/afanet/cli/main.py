@@ -20,6 +20,7 @@ from afanet.cli.interrupted import how_to_go_on
 from afanet.cli.predict import add_predict_command
 from afanet.cli.present import require_present_run
 from afanet.cli.refusal import printable, reason, refuse
+from afanet.cli.weights import add_weights_command
 from afanet.distributed.started import is_main_process, require_ranks
 from afanet.errors import InputError, unknown
 from afanet.install import missing_package
@@ -121,6 +122,7 @@ def parse(words: Sequence[str]) -> Namespace:
     add_export_command(commands)
     add_predict_command(commands)
     add_demo_command(commands)
+    add_weights_command(commands)
 
     data = commands.add_parser("data", help="check and prepare data", description="Check and prepare data.")
     add_data_commands(data, words)
@@ -189,7 +191,8 @@ def _train(given: Namespace) -> None:
 
     run = train(recipe, given.out, resume=given.resume)
     examples = predict_examples(run)
-    draw_predictions(run.folder.picture, examples.samples, run.tasks, {"prediction": examples.predictions})
+    drawn = {"prediction": examples.predictions}
+    draw_predictions(run.folder.picture, examples.samples, run.tasks, drawn, examples.normalisation)
     _print_table({short_name(recipe.network.method): run})
     print(f"{run.path}: recipe.yaml, metrics.json, log.csv, last.ckpt, predictions.png")
 

@@ -66,7 +66,8 @@ def _predict(given: Namespace) -> None:
     doing = f"predicting on {len(files)} file{'s' if len(files) > 1 else ''}"
     try:
         with Bar(len(files), "predicting", line=doing) as bar:
-            photos = _read(list(zip(files, unique_names(files), strict=True)), faults, bar.advance)
+            named = list(zip(files, unique_names(files), strict=True))
+            photos = _read(named, predictor.model.about.normalisation.channels, faults, bar.advance)
             while batch := list(islice(photos, given.batch_size)):
                 for photo, results in _answer(predictor, batch, broken):
                     faults += filter(None, [predictions.add(photo, results)])
@@ -95,12 +96,15 @@ def _unusable(faults: Sequence[str]) -> InputError:
     return InputError("\n  ".join([f"{len(lines)} of the inputs cannot be used:", *lines]))
 
 
-def _read(named: Sequence[tuple[Path, str]], faults: list[str], advance: Callable[[], None]) -> Iterator[Named]:
+def _read(
+    named: Sequence[tuple[Path, str]], channels: int, faults: list[str], advance: Callable[[], None]
+) -> Iterator[Named]:
     """Every readable photo and frame; each unreadable file adds a sentence to `faults`."""
+    from afanet.images import read_image
     from afanet.inference.find import VIDEOS
     from afanet.inference.output_names import FRAME, name_fault
     from afanet.inference.video import read_frames
-    from afanet.photo import read_photo
+    from afanet.normalisation import as_channels
 
     for path, name in named:
         try:
@@ -108,9 +112,9 @@ def _read(named: Sequence[tuple[Path, str]], faults: list[str], advance: Callabl
                 raise InputError(fault)
             if path.suffix.lower() in VIDEOS:
                 for number, frame in enumerate(read_frames(path), 1):
-                    yield path, FRAME.format(name, number), frame
+                    yield path, FRAME.format(name, number), as_channels(frame, channels, str(path))
             else:
-                yield path, name, read_photo(path)
+                yield path, name, as_channels(read_image(path), channels, str(path))
         except InputError as error:
             faults.append(str(error))
         advance()

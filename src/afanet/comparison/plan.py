@@ -12,6 +12,7 @@ from afanet.files import path_in
 from afanet.limits import MOST_SEEDS
 from afanet.outside import anchored, is_reference, short_names
 from afanet.progress import say
+from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import for_method
 from afanet.runs.folder import RunFolder
@@ -90,6 +91,21 @@ def _require_scale(run: Planned) -> None:
         )
 
 
+def _require_normalisation(run: Planned) -> None:
+    """Raise `InputError` where a run takes images otherwise than a new one of this comparison would."""
+    then, now = (normalisation(r.network) for r in (run.folder.continued(run.recipe), run.recipe))
+    if then != now:
+        raise InputError(
+            f"{run.folder.path} takes images less {list(then.mean)} and divided by {list(then.std)}, and a new run of "
+            f"this comparison {list(now.mean)} and {list(now.std)}: give --network.mean {_flag(then.mean)} "
+            f"--network.std {_flag(then.std)}, or compare in another folder with --out"
+        )
+
+
+def _flag(values: Sequence[float]) -> str:
+    return " ".join(map(str, values))
+
+
 def complete(planned: Sequence[Planned]) -> None:
     """Train every run that is not finished, from its last checkpoint if it has one.
 
@@ -99,6 +115,7 @@ def complete(planned: Sequence[Planned]) -> None:
     for run in planned:
         RunFolder.usable(run.folder.path, run.recipe, resume=True)
         _require_scale(run)
+        _require_normalisation(run)
         if not run.finished:
             continue
         results = run.folder.read_results()

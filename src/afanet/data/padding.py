@@ -18,8 +18,8 @@ INSIDE = ""  # the name of a map that no task can have
 class Framed:
     """Steps in which a `Zoom` letterboxes: around the image a sample is 0, and unlabelled for each of its tasks.
 
-    A map of what is inside goes through the steps with the sample, so that it does not matter what they do. 0 is
-    ImageNet's mean, normalised.
+    A map of what is inside goes through the steps with the sample, so that it does not matter what they do. 0 is the
+    mean, normalised.
 
     >>> from torchvision.transforms import v2
     >>> from afanet.data.transforms import Zoom

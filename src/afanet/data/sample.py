@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
 from afanet.limits import MOST_SIDE
+from afanet.normalisation import IMAGENET, Normalisation
 from afanet.tasks import Task
 
 Side = Annotated[int, Field(ge=1, le=MOST_SIDE)]
@@ -25,27 +26,30 @@ class Sample(TypedDict):
     """One image with its targets by task name; `id` identifies the source file and index.
 
     A task that is not labelled for this image has no entry in `targets`. A sample of joined data sets
-    carries its `origin` to the transform, see `Reader.origin`.
+    carries its `origin` to the transform, see `Reader.origin`. A sample whose `features` are kept has no pixels in its
+    image, which then only gives the size.
     """
 
     image: tv_tensors.Image
     targets: dict[str, Tensor]
     id: str
     origin: NotRequired[tuple[int, ...]]
+    features: NotRequired[dict[str, Tensor]]
 
 
 class Batch(TypedDict):
-    """Samples stacked: image (B, 3, H, W), every task's target with a leading B."""
+    """Samples stacked: image (B, C, H, W), every task's target and kept features with a leading B."""
 
     image: Tensor
     targets: dict[str, Tensor]
     id: list[str]
+    features: NotRequired[dict[str, Tensor]]
 
 
 class Reader(ABC):
     """Reads the items of a data set, which can be anything: indices, rows, paths.
 
-    `reader(item)` is the sample as it is on disk: a uint8 image (3, H, W), class maps as `tv_tensors.Mask`, depth as
+    `reader(item)` is the sample as it is on disk: a uint8 image (C, H, W), class maps as `tv_tensors.Mask`, depth as
     `transforms.DepthMap`, normals as `transforms.NormalMap`, one value for the image as a plain tensor. It raises
     `InputError`, which names the file or the label, if either cannot be used.
     """
@@ -124,7 +128,7 @@ class Data:
     otherwise because of the data. `remedies` has, by task, what the user can declare if its labels look wrong, as the
     end of a sentence. With `shares`, the training samples
     are consecutive blocks, each a pair of its length and its share, and samples are drawn from the blocks with
-    replacement instead of once an epoch.
+    replacement instead of once an epoch. `normalisation` is what the transforms make of pixels.
     """
 
     train: Split
@@ -137,6 +141,7 @@ class Data:
     notes: Sequence[str] = ()
     shares: Sequence[tuple[int, float]] | None = None
     remedies: Mapping[str, str] = field(default_factory=dict)
+    normalisation: Normalisation = IMAGENET
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -163,7 +168,11 @@ class Collate:
         self.tasks = tasks
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
-        images = torch.stack([sample["image"].as_subclass(Tensor) for sample in samples])
+        features = [sample["features"] for sample in samples if "features" in sample]
+        if features:  # then the images have no pixels to stack
+            images = samples[0]["image"].as_subclass(Tensor).expand(len(samples), -1, -1, -1)
+        else:
+            images = torch.stack([sample["image"].as_subclass(Tensor) for sample in samples])
         height, width = images.shape[-2:]
         targets = {}
         for name, task in self.tasks.items():
@@ -171,4 +180,7 @@ class Collate:
             absent = task.unlabelled((height, width)) if any(target is None for target in labels) else None
             filled = [absent if target is None else target.as_subclass(Tensor) for target in labels]
             targets[name] = torch.stack([target for target in filled if target is not None])
-        return {"image": images, "targets": targets, "id": [sample["id"] for sample in samples]}
+        batch: Batch = {"image": images, "targets": targets, "id": [sample["id"] for sample in samples]}
+        if features:
+            batch["features"] = {name: torch.stack([of_sample[name] for of_sample in features]) for name in features[0]}
+        return batch

@@ -9,9 +9,10 @@ from torchvision.transforms import v2
 
 from afanet.data.padding import Framed
 from afanet.data.sample import Data, Split, Transform
-from afanet.data.transforms import Flip, Zoom
+from afanet.data.transforms import Flip, Zoom, normalised
 from afanet.errors import InputError, unknown
 from afanet.framing import RESIZES, Resize
+from afanet.normalisation import Normalisation
 
 
 def with_sides(data: Data) -> Data:
@@ -79,21 +80,55 @@ def with_resize(data: Data, resize: Resize) -> Data:
     return replace(data, **splits)
 
 
+def with_normalisation(data: Data, normalisation: Normalisation) -> Data:
+    """The data with images of the channels and the normalisation that a network takes, in every split.
+
+    Raises `InputError` for a data set that does not normalise its images by torchvision's `v2.Normalize`.
+
+    >>> from afanet.data import open_data
+    >>> from afanet.normalisation import IMAGENET
+    >>> data = open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1)
+    >>> with_normalisation(data, IMAGENET.of_grey()).test[0]["image"].shape
+    torch.Size([1, 24, 32])
+    """
+    if normalisation == data.normalisation:
+        return data
+
+    def change(transform: Any) -> Any:
+        if isinstance(transform, Framed):
+            return Framed(change(transform.steps), transform.tasks)
+        parts = _parts(transform)
+        if parts is not None:
+            return type(transform)([change(part) for part in parts])
+        if not any(isinstance(step, v2.Normalize) for step in every_step(transform)):
+            raise InputError(
+                f"the network takes images less {list(normalisation.mean)} and divided by {list(normalisation.std)}, "
+                "and the data set does not normalise its images by torchvision's v2.Normalize: add this step to its "
+                "transforms"
+            )
+        return normalised(every_step(transform), normalisation)
+
+    splits: dict[str, Any] = {
+        name: Split(split.read, split.items, change(split.transform)) for name, split in data.splits.items()
+    }
+    return replace(data, **splits, normalisation=normalisation)
+
+
 def zooms(transform: Any) -> list[Zoom]:
     """The steps that resize, of every part of joined data."""
-    return [step for step in _every_step(transform) if isinstance(step, Zoom)]
+    return [step for step in every_step(transform) if isinstance(step, Zoom)]
 
 
 def mirrors(transform: Any) -> bool:
     """Whether a step mirrors images, in any part of joined data."""
-    return any(isinstance(step, v2.RandomHorizontalFlip) for step in _every_step(transform))
+    return any(isinstance(step, v2.RandomHorizontalFlip) for step in every_step(transform))
 
 
-def _every_step(transform: Any) -> list[Any]:
+def every_step(transform: Any) -> list[Any]:
     parts = _parts(transform)
     if parts is None:
         return list(getattr(transform, "transforms", [transform]))
-    return [step for part in parts for step in _every_step(part)]
+    return [step for part in parts for step in every_step(part)]
 
 
 def _parts(transform: Any) -> list[Any] | None:
@@ -103,4 +138,6 @@ def _parts(transform: Any) -> list[Any] | None:
 
 
 def _resizing(step: Any, resize: Resize) -> Any:
-    return Zoom(step.size, step.most, anywhere=step.anywhere, resize=resize) if isinstance(step, Zoom) else step
+    if not isinstance(step, Zoom):
+        return step
+    return Zoom(step.size, step.most, anywhere=step.anywhere, resize=resize, mean=step.mean)

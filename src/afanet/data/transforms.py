@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,15 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from afanet.data.augment import COLOUR, Augment
+from afanet.data.channels import Channels
 from afanet.data.padding import Framed
 from afanet.data.sample import Sample
 from afanet.framing import Box, Resize, framing
+from afanet.normalisation import IMAGENET, Normalisation, as_picture
 from afanet.tasks import Task
 from afanet.tasks.depth.target import DepthMap as DepthMap
 from afanet.tasks.maps import Map
 from afanet.tasks.normals.target import NormalMap as NormalMap
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Flip(v2.RandomHorizontalFlip):
@@ -69,9 +69,9 @@ class Zoom(v2.Transform):
     pixel, so no value is interpolated across an edge or a hole; the image is bilinear, antialiased.
     With `most=1` it is a plain resize of the whole image.
 
-    `resize` says how images of other proportions fit, see `framing`. A letterboxed image has ImageNet's mean around it,
-    and maps have 0 there, which `Framed` makes unlabelled; with `pad=False` there is nothing around, and the size is
-    that of the image alone.
+    `resize` says how images of other proportions fit, see `framing`. A letterboxed image has the network's `mean`
+    around it, and maps have 0 there, which `Framed` makes unlabelled; with `pad=False` there is nothing around, and the
+    size is that of the image alone.
 
     >>> depth = DepthMap(torch.full((1, 8, 8), 3.0))
     >>> near = Zoom((4, 4), most=2.0)(depth)
@@ -89,6 +89,7 @@ class Zoom(v2.Transform):
         anywhere: bool = True,
         resize: Resize = "stretch",
         pad: bool = True,
+        mean: tuple[float, ...] = IMAGENET.mean,
     ):
         super().__init__()
         self.size = size
@@ -96,6 +97,7 @@ class Zoom(v2.Transform):
         self.anywhere = anywhere
         self.resize: Resize = resize
         self.pad = pad
+        self.mean = mean
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         height, width = F.get_size(next(x for x in flat_inputs if isinstance(x, tv_tensors.TVTensor)))
@@ -132,7 +134,7 @@ class Zoom(v2.Transform):
                 inpt = F.resized_crop(
                     inpt, window.top, window.left, window.height, window.width, list(size), antialias=True
                 )
-            mean = torch.tensor(IMAGENET_MEAN)[:, None, None]
+            mean = torch.tensor(self.mean)[:, None, None]
             return self._padded(inpt, filled, mean if inpt.is_floating_point() else (255 * mean).round())
         return inpt
 
@@ -151,11 +153,13 @@ def _centres(start: int, length: int, count: int) -> Tensor:
 
 def _normalise() -> list[v2.Transform]:
     dtypes = {tv_tensors.Image: torch.float32, tv_tensors.Mask: torch.int64, "others": None}
-    return [v2.ToDtype(dtypes, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
+    return [v2.ToDtype(dtypes, scale=True), v2.Normalize(IMAGENET.mean, IMAGENET.std)]
 
 
 def training(size: tuple[int, int], *, zoom: float, augment: bool | Augment = True) -> v2.Compose:
     """Scale up to `zoom` and crop to `size`, flip, mild changes of light and colour, ImageNet normalisation.
+
+    A run puts the channels and the normalisation of its own network instead, see `with_normalisation`.
 
     `augment` switches each of these, see `Augment`. All random numbers are from torch's generator. Without `augment` it
     is `evaluation(size)`.
@@ -166,6 +170,7 @@ def training(size: tuple[int, int], *, zoom: float, augment: bool | Augment = Tr
     colour = COLOUR if switches.colour is None else switches.colour
     return v2.Compose(
         [
+            Channels(),
             Zoom(size, zoom if switches.zoom is None else switches.zoom, anywhere=switches.crop),
             *([Flip()] if switches.mirror else []),
             *([v2.ColorJitter(brightness=colour, contrast=colour, saturation=colour)] if colour else []),
@@ -181,30 +186,59 @@ def evaluation(size: tuple[int, int], resize: Resize = "stretch") -> v2.Compose:
     >>> evaluation((4, 6))(image).shape
     torch.Size([3, 4, 6])
     """
-    return v2.Compose([Zoom(size, resize=resize), *_normalise()])
+    return v2.Compose([Channels(), Zoom(size, resize=resize), *_normalise()])
 
 
-def as_input(photo: NDArray[np.uint8], size: tuple[int, int], resize: Resize = "stretch") -> Tensor:
-    """A photo (H, W, 3) of any size as a network's input in evaluation: resized and normalised, float32 (3, *size).
+def normalised(steps: Sequence[Any], normalisation: Normalisation) -> v2.Compose:
+    """The steps of a transform with the channels, the padding and the normalisation of a network.
+
+    A jitter of colours is left out for images that are neither RGB nor grey.
+    """
+    changed: list[Any] = [Channels(normalisation.channels)]
+    for step in steps:
+        if isinstance(step, Zoom):
+            step = copy(step)
+            step.mean = normalisation.mean
+        elif isinstance(step, v2.Normalize):
+            step = v2.Normalize(normalisation.mean, normalisation.std)
+        colourless = isinstance(step, v2.ColorJitter) and normalisation.channels not in (1, 3)
+        changed += [] if isinstance(step, Channels) or colourless else [step]
+    return v2.Compose(changed)
+
+
+def as_input(
+    photo: NDArray[np.uint8],
+    size: tuple[int, int],
+    resize: Resize = "stretch",
+    normalisation: Normalisation = IMAGENET,
+) -> Tensor:
+    """An image (H, W, C) of any size as a network's input in evaluation, float32 (channels, *size).
+
+    Raises `InputError` as `as_channels` does.
 
     >>> as_input(np.zeros((8, 12, 3), np.uint8), (4, 6)).shape
     torch.Size([3, 4, 6])
     """
     pixels = torch.from_numpy(np.require(photo, requirements="W")).permute(2, 0, 1)
     sample: Sample = {"image": tv_tensors.Image(pixels), "targets": {}, "id": ""}
-    steps = evaluation(size, resize)
+    steps = normalised(evaluation(size, resize).transforms, normalisation)
     image: Tensor = (Framed(steps, {}) if resize == "letterbox" else steps)(sample)["image"].as_subclass(Tensor)
     return image
 
 
-def denormalise(image: Tensor) -> NDArray[np.uint8]:
-    """The picture (H, W, 3) of a normalised image (3, H, W), every value rounded to the nearest.
+def denormalise(image: Tensor, normalisation: Normalisation = IMAGENET) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) of a normalised image (C, H, W), see `as_picture` and `to_pixels`."""
+    return as_picture(to_pixels(image, normalisation))
+
+
+def to_pixels(image: Tensor, normalisation: Normalisation = IMAGENET) -> NDArray[np.uint8]:
+    """The pixels (H, W, C) of a normalised image (C, H, W), every value rounded to the nearest.
 
     >>> photo = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    >>> bool((denormalise(as_input(photo, (2, 2))) == photo).all())
+    >>> bool((to_pixels(as_input(photo, (2, 2))) == photo).all())
     True
     """
-    mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+    mean, std = torch.tensor(normalisation.mean), torch.tensor(normalisation.std)
     values = image.as_subclass(Tensor).detach().float().cpu().permute(1, 2, 0) * std + mean
     pixels: NDArray[np.uint8] = (values * 255).round().clamp(0, 255).to(torch.uint8).numpy()
     return pixels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Mapping
 from contextlib import ExitStack
 from threading import Lock
@@ -14,13 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from afanet.data import Data
-from afanet.data.transforms import as_input, denormalise
+from afanet.data.transforms import as_input, denormalise, to_pixels
 from afanet.errors import InputError
 from afanet.framing import Framing, framing
 from afanet.fusion import cut_connection
 from afanet.fusion.inspect import fusion_layers, lacking
 from afanet.inspection.connections import Gates, Readings, reading
+from afanet.normalisation import as_picture
 from afanet.outside import short_name
+from afanet.recipe.preprocessing import normalisation
 from afanet.report.inspect_page import overlay
 from afanet.report.pictures import as_url
 from afanet.runs.examples import spread_over
@@ -41,6 +44,7 @@ class Exhibit:
     def __init__(self, run: Run) -> None:
         self.data, tasks = _open(run)
         self.run = run
+        self.normalisation = normalisation(run.recipe.network)
         self.predictor = TaskPredictor(run, tasks)
         layers = fusion_layers(self.predictor.network)
         self.layers = list(layers)
@@ -65,21 +69,31 @@ class Exhibit:
             "cuttable": self.cuttable,
             "samples": self.samples,
             "size": self.run.recipe.data.size,
+            "channels": self.normalisation.channels,
         }
 
     def sample(self, number: int) -> bytes:
         """A test image as a PNG, at the size the network sees; raises `InputError` for a number beyond the last."""
+        return png(np.ascontiguousarray(as_picture(self._pixels(number))))
+
+    def array(self, number: int) -> bytes:
+        """As `sample`, with all of its channels, as a `.npy` file."""
+        file = io.BytesIO()
+        np.save(file, self._pixels(number))
+        return file.getvalue()
+
+    def _pixels(self, number: int) -> NDArray[np.uint8]:
         if self.data is None or not 0 <= number < self.samples:
             raise InputError(f"there is no sample {number}: there are {self.samples}, counted from 0")
         index, split = spread_over(len(self.data.test), SAMPLES)[number], self.data.test
-        picture, resize = denormalise(split[index]["image"]), self.run.recipe.data.resize
+        pixels, resize = to_pixels(split[index]["image"], self.normalisation), self.run.recipe.data.resize
         if resize == "letterbox":  # without what is around it, so that it is padded to the same bits again
             height, width = split.read(split.items[index])["image"].shape[-2:]
-            picture = picture[framing((height, width), self.run.recipe.data.size, resize).filled.slices]
-        return png(np.ascontiguousarray(picture))
+            pixels = pixels[framing((height, width), self.run.recipe.data.size, resize).filled.slices]
+        return pixels
 
     def answer(self, photo: NDArray[np.uint8], to: int = 0, source: int = 0, layers: int = 0) -> dict[str, Any]:
-        """Each task's prediction for a photo (H, W, 3), and what each takes from the others at layers where tasks meet.
+        """Each task's prediction for an image (H, W, C), and what each takes from the others where tasks meet.
 
         With `layers` above 0, task `to` gets nothing of task `source` at the last `layers` layers, and each task also
         says what that changed. Raises `InputError` for an unknown connection or number of layers.
@@ -88,8 +102,10 @@ class Exhibit:
             raise InputError(f"{layers} layers were to be cut, and tasks meet at {len(self.layers)}")
         data = self.run.recipe.data
         frame = framing((photo.shape[0], photo.shape[1]), data.size, data.resize)
-        image = as_input(photo, data.size, data.resize)[None]
+        image = as_input(photo, data.size, data.resize, self.normalisation)[None]
         answer: dict[str, Any] = {"size": photo.shape[:2], "seen": _fractions(frame)}
+        if self.normalisation.channels not in (1, 3):  # which the browser cannot draw
+            answer["photo"] = as_url(as_picture(photo), "JPEG", 1024)
         network = self.predictor.network
         with self._lock:
             if not self.layers:
@@ -121,7 +137,7 @@ class Exhibit:
 
     def _connections(self, gates: Gates, readings: Readings, image: Tensor, frame: Framing) -> dict[str, Any]:
         names = list(self.predictor.tasks)
-        photo = denormalise(image)
+        photo = denormalise(image, self.normalisation)
 
         def draw(kept: Tensor) -> str:
             drawn = frame.on_photo(overlay(photo, 1 - kept.numpy()).transpose(2, 0, 1), absent=0)

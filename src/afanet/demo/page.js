@@ -46,7 +46,8 @@ async function start() {
 }
 
 async function sample(number) {
-  try { choose(await (await get(`sample/${number}`)).blob()); } catch (error) { say(error.message, true); }
+  const form = [1, 3].includes(about.channels) ? "sample" : "array"; // a picture has no other channels
+  try { choose(await (await get(`${form}/${number}`)).blob()); } catch (error) { say(error.message, true); }
 }
 
 function take(files) {
@@ -74,7 +75,7 @@ async function ask() {
 }
 
 function draw() {
-  const source = URL.createObjectURL(photo), [height, width] = shown.size;
+  const source = shown.photo ?? URL.createObjectURL(photo), [height, width] = shown.size;
   const picture = element("img", {src: source, alt: "the photo", onload: () => URL.revokeObjectURL(source)});
   views.style.setProperty("--ratio", Math.min(4, Math.max(1 / 3, width / height)));
   views.replaceChildren(element("figure", {}, element("h2", {textContent: "photo"}), view("photo", picture)));

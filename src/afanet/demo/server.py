@@ -43,13 +43,15 @@ def create_app(exhibit: Exhibit, names: Collection[str] = ()) -> Starlette:
         here = is_loopback(host_name(request.headers["host"]))
         return JSONResponse(exhibit.about() | {"here": here})
 
-    async def sample(request: Request) -> Response:
-        try:
-            number = _number("the sample", request.path_params["number"])
-            content = await run_in_threadpool(exhibit.sample, number)
-        except InputError as error:
-            return refused(str(error), 404)
-        return Response(content, media_type="image/png")
+    def sample(make: Callable[[int], bytes], media_type: str) -> Callable[[Request], Any]:
+        async def send(request: Request) -> Response:
+            try:
+                content = await run_in_threadpool(make, _number("the sample", request.path_params["number"]))
+            except InputError as error:
+                return refused(str(error), 404)
+            return Response(content, media_type=media_type)
+
+        return send
 
     def look(content: bytes, **asked: int) -> dict[str, Any]:
         return exhibit.answer(read_upload(content), **asked)  # in one thread, which then keeps no photo
@@ -68,7 +70,8 @@ def create_app(exhibit: Exhibit, names: Collection[str] = ()) -> Starlette:
             return refused("the photo did not arrive, or too slowly: send it again", 408, Connection="close")
 
     routes = [Route(path, _static(*file)) for path, file in STATIC.items()]
-    routes += [Route("/about", about), Route("/sample/{number}", sample)]
+    routes += [Route("/about", about), Route("/sample/{number}", sample(exhibit.sample, "image/png"))]
+    routes += [Route("/array/{number}", sample(exhibit.array, "application/octet-stream"))]
     routes += [Route("/answer", answer, methods=["POST"])]
     return Starlette(routes=routes, middleware=[Middleware(Guard, names=names)])
 

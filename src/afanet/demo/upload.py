@@ -1,4 +1,4 @@
-"""An uploaded photo: checked before it is unpacked, never kept."""
+"""An uploaded photo, or an array with other channels: checked before it is unpacked, never kept."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afanet.errors import InputError
+from afanet.images import MAGIC, decode_array
 from afanet.photo import FORMATS, decode_photo
 
 MOST_BYTES = 20 * 2**20
@@ -15,9 +16,10 @@ MOST_PIXELS = 32_000_000  # more than most cameras have; unpacking a WebP takes 
 
 
 def read_upload(content: bytes) -> NDArray[np.uint8]:
-    """The photo in `content`, upright, as (H, W, 3) RGB.
+    """The photo in `content`, upright, as (H, W, 3) RGB, or the array of a `.npy` file, (H, W, C).
 
-    Raises `InputError` for a file that is no photo in a format of `afanet.photo`, too large or incomplete.
+    Raises `InputError` for a file that is neither a photo in a format of `afanet.photo` nor such an array, too large or
+    incomplete.
 
     >>> read_upload(b"MZ")
     Traceback (most recent call last):
@@ -28,4 +30,6 @@ def read_upload(content: bytes) -> NDArray[np.uint8]:
         raise InputError(f"the file is empty: choose a picture, one of: {', '.join(FORMATS)}")
     if len(content) > MOST_BYTES:
         raise InputError(f"the file has more than {MOST_BYTES // 2**20} MiB: make the picture smaller")
+    if content.startswith(MAGIC):
+        return decode_array(io.BytesIO(content), "the file", MOST_PIXELS)
     return decode_photo(io.BytesIO(content), "the file", MOST_PIXELS)

@@ -83,10 +83,14 @@ def _outputs(tasks: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str,
 
 
 def _input(facts: Mapping[str, Any]) -> str:
+    channels = len(facts["mean"])
+    grey = "grey (0.299 R + 0.587 G + 0.114 B)"
+    kind = {1: grey, 3: "RGB"}.get(channels, f"the {channels} channels of the data")
     batch = "any number of images at once" if facts["dynamic"]["batch"] else "one image at a time"
     size = "any size from some 33 pixels on" if facts["dynamic"]["size"] else "this size alone"
     return (
-        f"`image`: float32 (B, 3, H, W), RGB of 0 to 1 less {facts['mean']} and divided by {facts['std']}; {batch}. "
+        f"`image`: float32 (B, {channels}, H, W), {kind} of 0 to 1 less {facts['mean']} and divided by {facts['std']}; "
+        f"{batch}. "
         f"It was scored at {_size(facts['size'])}; the graph takes {size}. {FITS[facts['resize']]}"
     )
 

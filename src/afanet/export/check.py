@@ -12,10 +12,10 @@ from torch import Tensor
 from afanet.errors import InputError
 
 LIMIT = 1e-4
-Answer = Callable[[Tensor], Mapping[str, Tensor]]  # normalised images (B, 3, H, W) to estimates by task
+Answer = Callable[[Tensor], Mapping[str, Tensor]]  # normalised images (B, C, H, W) to estimates by task
 
 
-def random_inputs(size: tuple[int, int], *, batch: bool, other_sizes: bool) -> list[Tensor]:
+def random_inputs(size: tuple[int, int], channels: int = 3, *, batch: bool, other_sizes: bool) -> list[Tensor]:
     """Normal noise, the same every time: batches of one, two and three, at `size` and at two other sizes.
 
     >>> [tuple(images.shape) for images in random_inputs((96, 128), batch=True, other_sizes=True)]
@@ -28,7 +28,7 @@ def random_inputs(size: tuple[int, int], *, batch: bool, other_sizes: bool) -> l
     if other_sizes:
         shapes += [(1, _odd(height * 3 // 4), _odd(width * 5 // 4)), (2, _odd(height + 34), _odd(width * 3 // 4))]
     generator = torch.Generator().manual_seed(0)
-    return [torch.randn(count, 3, *shape, generator=generator) for count, *shape in shapes]
+    return [torch.randn(count, channels, *shape, generator=generator) for count, *shape in shapes]
 
 
 def largest_errors(file: Answer, run: Answer, inputs: Sequence[Tensor]) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from afanet.errors import InputError, unknown
-from afanet.export import aot_file, onnx_file, torch_file
+from afanet.export import adapters_file, aot_file, onnx_file, torch_file
 from afanet.export.card import model_card
 from afanet.export.check import Answer, largest_errors, random_inputs, require_same
 from afanet.export.facts import describe
@@ -63,14 +62,14 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     By default `out` is `model.onnx`, `model.pt2` or `model.aot.pt2` in the run's folder. A package of format aot is
     compiled for this kind of processor and for one image of the size at which the run was scored.
 
-    The network is written as it computes in float32 on the CPU. The file is read back and compared with the run before
-    it moves to `out`, and a model card is written next to it, with `.md` after its name. Raises `InputError` for a
-    run that has not finished or does not know its tasks, a network whose weights or outputs are not finite, one that
-    cannot be written as one graph, and a file that differs from the run by more than 1e-4 of a task's largest
-    value; nothing is left behind then.
+    The network is written as it computes in float32 on the CPU, with adapters merged into its layers. The file is read
+    back and compared with the run before it moves to `out`, and a model card is written next to it, with `.md` after
+    its name. Raises `InputError` for a run that has not finished or does not know its tasks, a network whose weights
+    or outputs are not finite, one that cannot be written as one graph, and a file that differs from the run by more
+    than 1e-4 of a task's largest value; nothing is left behind then.
     """
     if format not in FORMATS:
-        raise unknown("format", format, FORMATS)
+        raise unknown("format", format, [*FORMATS, adapters_file.NAME])
     kind = FORMATS[format]
     run = load_run(path)
     file = out or path / f"model{kind.suffix}"
@@ -86,20 +85,21 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     tasks = run.tasks
     plain = run.recipe.model_copy(update={"device": "cpu", "precision": "float32"})
     loaded = LoadedNetwork(replace(run, recipe=plain), tasks)
-    estimator = Estimator(deepcopy(loaded.network).to(memory_format=torch.contiguous_format), tasks)
+    estimator = Estimator(loaded.merged().to(memory_format=torch.contiguous_format), tasks)
+    size, channels = run.recipe.data.size, run.recipe.network.in_chans
 
     def answer(images: Tensor) -> dict[str, Tensor]:
         logits = loaded.answer(images)
         return {name: task.estimate(logits[name]) for name, task in tasks.items()}
 
     for image in (
-        *random_inputs(run.recipe.data.size, batch=False, other_sizes=False),
+        *random_inputs(size, channels, batch=False, other_sizes=False),
         *(image[None] for image in images),
     ):
         answer(image)  # outputs that are not finite fail now, before a folder is made and minutes pass
-    traced = trace(estimator, run.recipe.data.size, free=kind.free)
+    traced = trace(estimator, size, channels, free=kind.free)
     facts = describe(run, tasks, traced)
-    inputs = random_inputs(run.recipe.data.size, batch=traced.batch, other_sizes=traced.size)
+    inputs = random_inputs(size, channels, batch=traced.batch, other_sizes=traced.size)
     inputs += [image[None] for image in images]
     with whole(card) as partial_card, whole(file) as partial:
         kind.write(traced, estimator, facts, partial)

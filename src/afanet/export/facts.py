@@ -7,9 +7,9 @@ from typing import Any
 
 from afanet import __version__
 from afanet.data.licences import licence
-from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from afanet.export.trace import Traced
 from afanet.outside import short_name
+from afanet.recipe.preprocessing import normalisation
 from afanet.runs.run import Run
 from afanet.tasks import Task
 
@@ -21,10 +21,10 @@ def describe(run: Run, tasks: Mapping[str, Task], traced: Traced) -> dict[str, A
 
     `tasks` holds each task's meaning in the order of the outputs, `size` the (H, W) at which the run was scored,
     `resize` how photos of other proportions fit it (stretch, letterbox or crop, see `afanet.framing`), `mean` and `std`
-    normalise an image of values 0 to 1, `dynamic` says whether the file takes other numbers and sizes of
-    images, `metrics` are the scores on the test split.
+    normalise each channel of an image of values 0 to 1, `dynamic` says whether the file takes other numbers and sizes
+    of images, `metrics` are the scores on the test split.
     """
-    data = run.recipe.data
+    data, taken = run.recipe.data, normalisation(run.recipe.network)
     return {
         "format": FORMAT,
         "afanet": __version__,
@@ -33,8 +33,8 @@ def describe(run: Run, tasks: Mapping[str, Task], traced: Traced) -> dict[str, A
         "tasks": {name: task.meaning | task.sides for name, task in tasks.items()},
         "size": list(data.size),
         "resize": data.resize,
-        "mean": list(IMAGENET_MEAN),
-        "std": list(IMAGENET_STD),
+        "mean": list(taken.mean),
+        "std": list(taken.std),
         "dynamic": {"batch": traced.batch, "size": traced.size},
         "data": {
             "name": data.name,

@@ -37,7 +37,7 @@ class Estimator(nn.Module):
         self.tasks = dict(tasks)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Estimates by task, in the tasks' order, of normalised images (B, 3, H, W)."""
+        """Estimates by task, in the tasks' order, of normalised images (B, C, H, W)."""
         logits = self.network(image)
         return {name: task.estimate(logits[name]) for name, task in self.tasks.items()}
 
@@ -51,33 +51,33 @@ class Traced:
     size: bool
 
 
-def trace(estimator: Estimator, size: tuple[int, int], *, free: bool = True) -> Traced:
-    """The graph of `estimator` in evaluation, for images of `size` = (H, W).
+def trace(estimator: Estimator, size: tuple[int, int], channels: int = 3, *, free: bool = True) -> Traced:
+    """The graph of `estimator` in evaluation, for images of so many `channels` and of `size` = (H, W).
 
     It takes any number of images of any size; if that fails, any number of this size; if that fails too, or without
     `free`, one image of this size. A graph must also run for another shape than the example's. Raises `InputError`
     that names the innermost module for which no graph can be made.
     """
-    height, width = size
+    shape = (channels, *size)
     for batch, sizes in ((True, True), (True, False)) if free else ():
         try:
-            program = _follow(estimator, size, batch, sizes)
-            shape = (3, 3, height + 33, width + 17) if sizes else (3, 3, height, width)
+            program = _follow(estimator, shape, batch, sizes)
+            other = (size[0] + 33, size[1] + 17) if sizes else size
             with quiet(), torch.no_grad():
-                program.module()(torch.zeros(shape))
+                program.module()(torch.zeros(3, channels, *other))
         except Exception:  # the graph's own guards raise if it is tied to the example
             continue
         return Traced(program, batch, sizes)
-    return Traced(_follow(estimator, size, False, False), False, False)
+    return Traced(_follow(estimator, shape, False, False), False, False)
 
 
-def _follow(estimator: Estimator, size: tuple[int, int], batch: bool, sizes: bool) -> ExportedProgram:
+def _follow(estimator: Estimator, shape: tuple[int, int, int], batch: bool, sizes: bool) -> ExportedProgram:
     free = dict.fromkeys([0] * batch + [2, 3] * sizes, Dim.AUTO)
     with _entered(estimator.eval()) as inside, torch.no_grad(), quiet():
         try:
             with PoolingSpelledOut():
                 program = torch.export.export(
-                    estimator, (torch.zeros(1 + batch, 3, *size),), dynamic_shapes=(free,), strict=False
+                    estimator, (torch.zeros(1 + batch, *shape),), dynamic_shapes=(free,), strict=False
                 )
         except Exception as error:  # the network's own code and torch can raise any kind
             raise InputError(cannot(inside[-1] if inside else "", estimator, error)) from error

@@ -1,5 +1,6 @@
 """Finished networks on anybody's photos, from a run or from an ONNX file; torch is needed for runs alone."""
 
+from afanet.images import read_image, to_image
 from afanet.inference.find import find_photos
 from afanet.inference.model import About, Model
 from afanet.inference.network_input import prepare
@@ -30,7 +31,9 @@ __all__ = [
     "open_model",
     "prepare",
     "read_estimate",
+    "read_image",
     "read_photo",
     "side_by_side",
+    "to_image",
     "to_pixels",
 ]

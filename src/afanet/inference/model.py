@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from afanet.framing import Resize
 from afanet.inference.network_input import prepare
+from afanet.normalisation import Normalisation
 from afanet.photo import Pixels
 
 Estimates = dict[str, NDArray[np.float32]]
@@ -19,7 +20,8 @@ Estimates = dict[str, NDArray[np.float32]]
 class About:
     """The meaning of each task's estimates (see `Task.meaning`), and what images must be like.
 
-    `size` is (H, W), and `resize` how photos of other proportions fit it, see `framing`.
+    `size` is (H, W), `mean` and `std` normalise each channel, and `resize` says how photos of other proportions fit,
+    see `framing`.
     """
 
     tasks: dict[str, dict[str, Any]]
@@ -28,8 +30,13 @@ class About:
     std: tuple[float, ...]
     resize: Resize = "stretch"
 
+    @property
+    def normalisation(self) -> Normalisation:
+        """The mean and the standard deviation of each channel."""
+        return Normalisation(self.mean, self.std)
+
     def prepare(self, photo: Pixels, size: tuple[int, int]) -> NDArray[np.float32]:
-        """A photo (H, W, 3) as the network takes it at `size`, (3, *size); by Pillow unless a subclass has torch."""
+        """An image (H, W, C) as the network takes it at `size`, (channels, *size); by Pillow unless torch does it."""
         return prepare(photo, size, self.mean, self.std, self.resize)
 
 
@@ -39,5 +46,5 @@ class Model(Protocol):
     about: About
 
     def estimate(self, images: NDArray[np.float32]) -> Estimates:
-        """`Task.estimate` by task, (B, ...) float32, for normalised images (B, 3, H, W)."""
+        """`Task.estimate` by task, (B, ...) float32, for normalised images (B, C, H, W)."""
         ...

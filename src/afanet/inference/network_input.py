@@ -9,29 +9,33 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from afanet.framing import Resize, framing
+from afanet.normalisation import as_channels
 from afanet.photo import Pixels
 
 
 def prepare(
     pixels: Pixels, size: tuple[int, int], mean: Sequence[float], std: Sequence[float], resize: Resize = "stretch"
 ) -> NDArray[np.float32]:
-    """A photo (H, W, 3) as a network takes it, (3, *size) float32: resized, see `framing`, and normalised.
+    """An image (H, W, C) as a network takes it, (channels, *size) float32: resized, see `framing`, and normalised.
 
-    Bilinear, antialiased where it shrinks; each channel is (value / 255 - mean) / std, and 0 in padding. A photo that
-    needs no resizing becomes bit for bit what training and evaluation make of it, any other matches within one of 255
-    grey levels.
+    Bilinear, antialiased where it shrinks; each channel is (value / 255 - mean) / std, and 0 in padding. The network
+    takes as many channels as there are means: of RGB one is the luminance, see `as_channels`, which raises `InputError`
+    for other numbers. An image that needs no resizing becomes bit for bit what training and evaluation make of it, any
+    other matches within one of 255 grey levels.
 
     >>> prepare(np.full((4, 4, 3), 255, np.uint8), (2, 3), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))[:, 0, 0].tolist()
     [2.0, 2.0, 2.0]
     """
+    pixels = as_channels(pixels, len(mean))
     frame = framing((pixels.shape[0], pixels.shape[1]), size, resize)
     seen = pixels[frame.seen.slices]
     height, width = frame.filled.height, frame.filled.width
     if seen.shape[:2] != (height, width):
-        image = Image.fromarray(np.ascontiguousarray(seen))
-        seen = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+        channels = [Image.fromarray(np.ascontiguousarray(channel)) for channel in seen.transpose(2, 0, 1)]
+        resized = [np.asarray(channel.resize((width, height), Image.Resampling.BILINEAR)) for channel in channels]
+        seen = np.stack(resized, axis=-1)
     scaled = seen.astype(np.float32) * np.float32(1 / 255)  # not / 255: torchvision multiplies
     values = (scaled - np.array(mean, np.float32)) / np.array(std, np.float32)
-    prepared = np.zeros((3, *size), np.float32)
+    prepared = np.zeros((len(mean), *size), np.float32)
     prepared[:, *frame.filled.slices] = values.transpose(2, 0, 1)
     return prepared

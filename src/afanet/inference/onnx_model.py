@@ -15,14 +15,14 @@ from afanet.framing import RESIZES
 from afanet.inference.model import About, Estimates
 from afanet.install import missing_package
 from afanet.json_text import parse_json
-from afanet.limits import MOST_SIDE, MOST_TASKS
+from afanet.limits import MOST_CHANNELS, MOST_SIDE, MOST_TASKS
 from afanet.names import name_fault
+from afanet.normalisation import LEAST, MOST
 from afanet.tasks.kinds import KINDS, meaning_fault
 from afanet.tasks.meaning import is_number, is_whole
 
 FORMAT = 1
 MOST_BYTES = 2**24  # of a description: thousands of times the size of ours
-LEAST = 1e-6  # standard deviation of a colour
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -61,6 +61,10 @@ class OnnxModel:
             description.get("resize", "stretch"),  # which files by older versions do not have
         )
         self.any_batch, self.any_size = description["dynamic"]["batch"], description["dynamic"]["size"]
+        described = self.about.normalisation.channels
+        for taken in (put.shape[1] for put in self.session.get_inputs() if len(put.shape) == 4):
+            if isinstance(taken, int) and taken != described:
+                raise _not_ours(path, f"'mean' is of {described} channels, and its images have {taken}")
         outputs = {output.name for output in self.session.get_outputs()}
         if missing := [name for name in self.about.tasks if name not in outputs]:
             raise InputError(f"{path} has no output '{missing[0]}', which its description names: export the run again")
@@ -120,11 +124,13 @@ def _description(path: Path, text: str | None) -> dict[str, Any]:
 
 def _fault(description: Mapping[str, Any]) -> str | None:
     """What is invalid in the file's description, in words; None if nothing."""
+    mean = description.get("mean")
+    channels = len(mean) if isinstance(mean, list) and 0 < len(mean) <= MOST_CHANNELS else 3
     fits: dict[str, Callable[[Any], bool]] = {
         "tasks": lambda tasks: isinstance(tasks, dict) and 0 < len(tasks) <= MOST_TASKS,
         "size": lambda size: _are(2, size, lambda side: is_whole(side, 1, MOST_SIDE)),
-        "mean": lambda mean: _are(3, mean, lambda value: is_number(value) and abs(value) <= 1 / LEAST),
-        "std": lambda std: _are(3, std, lambda value: is_number(value) and LEAST <= value <= 1 / LEAST),
+        "mean": lambda mean: _are(channels, mean, lambda value: is_number(value) and abs(value) <= MOST),
+        "std": lambda std: _are(channels, std, lambda value: is_number(value) and LEAST <= value <= MOST),
         "dynamic": lambda dynamic: (
             isinstance(dynamic, dict) and all(isinstance(dynamic.get(key), bool) for key in ("batch", "size"))
         ),

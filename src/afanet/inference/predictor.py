@@ -12,10 +12,12 @@ from PIL import Image
 
 from afanet.errors import InputError, shown
 from afanet.framing import framing
+from afanet.images import to_image
 from afanet.inference.model import Model
 from afanet.inference.views import average, scaled
 from afanet.limits import MOST_PHOTOS, MOST_PIXELS, MOST_SCALES
-from afanet.photo import Pixels, to_pixels
+from afanet.normalisation import as_channels
+from afanet.photo import Pixels
 from afanet.tasks.kinds import read_estimate
 from afanet.tasks.result import Result
 
@@ -69,7 +71,7 @@ class Predictor:
         self.flip, self.scales, self.batch_size = flip, tuple(scales), batch_size
 
     def __call__(self, image: Photo) -> dict[str, Result]:
-        """Results by task for a path, a PIL image or an array (H, W, 3) uint8; raises as `to_pixels` does."""
+        """Results by task for a path, a PIL image or an array (H, W, C) uint8; raises as `to_image` does."""
         [results] = self.predict([image])
         return results
 
@@ -85,9 +87,9 @@ class Predictor:
 
     def attempt(self, images: Iterable[Photo]) -> Iterator[dict[str, Result] | InputError]:
         """As `predict`, but where an image's outputs are not finite, it gives the error and goes on."""
-        remaining = iter(images)
+        remaining, channels = iter(images), self.model.about.normalisation.channels
         while batch := list(islice(remaining, self.batch_size)):
-            photos = [to_pixels(image) for image in batch]
+            photos = [as_channels(to_image(image, channels), channels) for image in batch]
             batch_estimates = average(self.model, photos, self.flip, self.scales)
             for index, photo in enumerate(photos):
                 estimates = {name: values[index] for name, values in batch_estimates.items()}

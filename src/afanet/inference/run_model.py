@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD, as_input
+from afanet.data.transforms import as_input
 from afanet.errors import InputError
 from afanet.inference.model import About, Estimates
 from afanet.photo import Pixels
+from afanet.recipe.preprocessing import normalisation
 from afanet.runs.loaded import LoadedNetwork
 from afanet.runs.run import Run
 from afanet.tasks import Task
@@ -23,7 +24,7 @@ class AboutRun(About):
 
     def prepare(self, photo: Pixels, size: tuple[int, int]) -> NDArray[np.float32]:
         """See `About`; by the steps that the network was scored with, to the same bits."""
-        prepared: NDArray[np.float32] = as_input(photo, size, self.resize).numpy()
+        prepared: NDArray[np.float32] = as_input(photo, size, self.resize, self.normalisation).numpy()
         return prepared
 
 
@@ -40,7 +41,8 @@ class RunModel:
         self.loaded = LoadedNetwork(run, self.tasks)
         meanings = {name: task.meaning | task.sides for name, task in self.tasks.items()}
         data = run.recipe.data
-        self.about: About = AboutRun(meanings, data.size, IMAGENET_MEAN, IMAGENET_STD, data.resize)
+        taken = normalisation(run.recipe.network)
+        self.about: About = AboutRun(meanings, data.size, taken.mean, taken.std, data.resize)
 
     def estimate(self, images: NDArray[np.float32]) -> Estimates:
         """See `Model`; raises `InputError` for a size that the network cannot take.

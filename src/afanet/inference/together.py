@@ -7,6 +7,7 @@ from math import ceil, sqrt
 
 import numpy as np
 
+from afanet.normalisation import as_picture
 from afanet.tasks.drawing.draw import Pixels, fit, stack, title
 from afanet.tasks.result import PooledResult, Result
 
@@ -16,9 +17,9 @@ GAP = 12
 
 
 def side_by_side(photo: Pixels, results: Mapping[str, Result]) -> Pixels:
-    """The photo (H, W, 3), the dense results with their legends, and the others in words, in rows."""
+    """The image (H, W, C), see `as_picture`, the dense results with their legends, and the others in words, in rows."""
     wide = max(LEAST, min(MOST, photo.shape[1]))
-    cells = [stack([title("photo", wide), fit(photo, wide)])]
+    cells = [stack([title("photo", wide), fit(as_picture(photo), wide)])]
     cells += [
         stack([title(task, wide), result.figure(wide)])
         for task, result in results.items()

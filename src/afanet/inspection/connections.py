@@ -19,7 +19,8 @@ from afanet.errors import InputError
 from afanet.framing import Resize
 from afanet.fusion import Fusion, cut_connection, record_flow, record_gates
 from afanet.fusion.inspect import fusion_layers, lacking
-from afanet.photo import read_photo
+from afanet.images import read_image
+from afanet.normalisation import IMAGENET, Normalisation, as_channels
 from afanet.progress import Bar
 from afanet.runs.examples import read_test_samples, spread_over
 from afanet.runs.loaded import LoadedNetwork, TaskPredictor
@@ -69,9 +70,22 @@ class Connections:
     lacking: str = ""
 
 
-def read_photos(files: Sequence[Path], size: tuple[int, int], resize: Resize = "stretch") -> Tensor:
-    """Images of any size as the network takes them, (B, 3, H, W); raises `InputError` for an unreadable one."""
-    return torch.stack([as_input(read_photo(file), size, resize) for file in files])
+def read_photos(
+    files: Sequence[Path],
+    size: tuple[int, int],
+    resize: Resize = "stretch",
+    normalisation: Normalisation = IMAGENET,
+) -> Tensor:
+    """Images of any size as the network takes them, (B, C, H, W).
+
+    Raises `InputError` for one that cannot be read, or has other channels.
+    """
+    return torch.stack(
+        [
+            as_input(as_channels(read_image(file), normalisation.channels, str(file)), size, resize, normalisation)
+            for file in files
+        ]
+    )
 
 
 @contextmanager

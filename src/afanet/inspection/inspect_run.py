@@ -35,7 +35,7 @@ class Inspection:
 
 
 def inspect_run(run: Run, photos: Tensor | None, limit: int) -> Inspection:
-    """Inspect normalised `photos` (B, 3, H, W), if any, and up to `limit` test images; a limit of 0 opens no data.
+    """Inspect normalised `photos` (B, C, H, W), if any, and up to `limit` test images; a limit of 0 opens no data.
 
     If the data cannot be read, only the photos are inspected, and the note says so. Raises `InputError` for a network
     without a fusion layer, if there are neither photos nor test images, and for a run that kept no description of its

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from afanet.networks.heads import HEADS, register_head
     from afanet.networks.heads.head import Head, Stage
     from afanet.networks.layout import Layout, Point
+    from afanet.networks.lora.adapt import merged
+    from afanet.networks.lora.file import load_adapters, save_adapters
+    from afanet.networks.lora.settings import Lora
     from afanet.networks.methods import METHODS, Method, register_method
     from afanet.networks.outputs import Dense, Output, Pooled
     from afanet.networks.weaving import weave
@@ -19,6 +22,7 @@ __all__ = [
     "Dense",
     "Head",
     "Layout",
+    "Lora",
     "Method",
     "Output",
     "Point",
@@ -26,8 +30,11 @@ __all__ = [
     "Stage",
     "Woven",
     "create_network",
+    "load_adapters",
+    "merged",
     "register_head",
     "register_method",
+    "save_adapters",
     "weave",
 ]
 
@@ -37,6 +44,8 @@ _FILES |= dict.fromkeys(("Layout", "Point"), "layout")
 _FILES |= dict.fromkeys(("METHODS", "Method", "register_method"), "methods")
 _FILES |= dict.fromkeys(("HEADS", "register_head"), "heads") | dict.fromkeys(("Head", "Stage"), "heads.head")
 _FILES |= dict.fromkeys(("Dense", "Output", "Pooled"), "outputs")
+_FILES |= {"Lora": "lora.settings", "merged": "lora.adapt"}
+_FILES |= dict.fromkeys(("load_adapters", "save_adapters"), "lora.file")
 
 
 def __getattr__(name: str) -> Any:

@@ -16,6 +16,8 @@ from afanet.networks.layout import Layout, Point, keys_of, pick
 from afanet.networks.recognise import Observed, layouts_of
 from afanet.networks.trace import Trace
 
+Shape = tuple[int, ...]  # (channels, height, width)
+
 
 @dataclass(frozen=True)
 class Meeting:
@@ -24,12 +26,13 @@ class Meeting:
     name: str  # of the fusion layer: the first branch's layer, and the key if it outputs several tensors
     key: Any  # the tensor's key in the layer's output; None if the output is this tensor
     layouts: Mapping[str, Layout]  # by task
-    channels: int
-    size: tuple[int, int]
+    shapes: Mapping[str, Shape]  # by task
 
 
-def meetings_at(seen: Mapping[str, Observed], points: Mapping[str, Point]) -> list[Meeting]:
+def meetings_at(seen: Mapping[str, Observed], points: Mapping[str, Point], adapt: bool) -> list[Meeting]:
     """The meetings at one point of every branch, with the shapes that the example image gives them.
+
+    With `adapt` the shapes may differ, but not how many tensors a layer puts out.
 
     Raises:
         InputError: where the branches have different features there.
@@ -44,11 +47,12 @@ def meetings_at(seen: Mapping[str, Observed], points: Mapping[str, Point]) -> li
         }
         for task, branch in seen.items()
     }
-    if any(shapes[task] != shapes[leader] for task in seen):
+    alike = list if adapt else dict  # the same tensors, or tensors of the same shapes too
+    if any(alike(shapes[task]) != alike(shapes[leader]) for task in seen):
         have = "; ".join(f"'{task}' has {list(shapes[task].values())} at '{points[task].name}'" for task in seen)
         raise InputError(
             f"the branches disagree at layer '{points[leader].name}' in (channels, height, width): {have}: "
-            "meet at layers with equal features"
+            "meet at layers with equal features" + ("" if adapt else ", or pass adapt=True to adapt their shapes")
         )
     for key, (channels, *_) in shapes[leader].items():
         if channels < 1:
@@ -66,10 +70,9 @@ def meetings_at(seen: Mapping[str, Observed], points: Mapping[str, Point]) -> li
             name=points[leader].name if key is None else f"{points[leader].name}.{key}",
             key=key,
             layouts={task: layouts[task][key] for task in seen},
-            channels=channels,
-            size=(height, width),
+            shapes={task: shapes[task][key] for task in seen},
         )
-        for key, (channels, height, width) in shapes[leader].items()
+        for key in shapes[leader]
     ]
 
 

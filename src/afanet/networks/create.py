@@ -3,44 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from functools import partial
 from typing import Any
 
-from torch import Tensor
-
 from afanet.errors import InputError, shown, unknown
 from afanet.networks.backbones import Backbone
-from afanet.networks.backbones.padding import cut
+from afanet.networks.branches import build_branches
 from afanet.networks.freeze import freeze_fault, freeze_notes, frozen_stages
-from afanet.networks.frozen import KeepsFrozen, freeze_branches, keep_frozen, require_learning, shared_layer
-from afanet.networks.heads.choose import Named, build_head, common, default_head, named_heads
-from afanet.networks.heads.head import Head, taken
+from afanet.networks.frozen import freeze_branches, keep_frozen, require_learning, shared_layer
+from afanet.networks.heads.choose import Named, named_heads
+from afanet.networks.lora.adapt import adapted, freeze_adapted
+from afanet.networks.lora.settings import Lora, read_lora
 from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
+from afanet.networks.share import with_trunk
+from afanet.networks.trunk import find_trunk
 from afanet.networks.weaving import require_task_names, weave
 from afanet.networks.woven import Woven
-
-
-class SingleTask(KeepsFrozen):
-    """A branch: one task's backbone and head."""
-
-    def __init__(self, backbone: Backbone, head: Head) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.head = head
-        self.padding = backbone.padding()
-
-    def forward(self, image: Tensor) -> Tensor:
-        """The task's output for images (B, C, H, W)."""
-        whole = image if self.padding is None else self.padding(image)
-        features = self.backbone(whole)
-        if self.backbone.takes != self.head.takes:  # then the backbone returns all
-            features = taken(features, self.head.takes)
-        logits: Tensor = self.head(features, whole.shape[-2:])
-        if self.padding is not None and self.head.output == "dense":
-            logits = cut(logits, image.shape[-2:])
-        return logits
 
 
 def create_network(
@@ -57,9 +36,11 @@ def create_network(
     taps: Sequence[int] | None = None,
     head: Named = None,
     freeze: str | None = None,
+    lora: Lora | Mapping[str, Any] | None = None,
+    in_chans: int = 3,
     **fusion_options: Any,
 ) -> Woven:
-    """A multi-task network by method and backbone: images (B, 3, H, W) in, ``{task: output}`` out.
+    """A multi-task network by method and backbone: images (B, C, H, W) in, ``{task: output}`` out.
 
     Args:
         method: a name in `METHODS`, which describes each in a line, such as "afa" or "single"; a registered one, see
@@ -67,7 +48,8 @@ def create_network(
         outputs: for each task ``Dense(channels)``, (B, channels, H, W) at the images' size, or ``Pooled(channels)``,
             (B, channels); ``("dense", channels)`` and ``("pooled", channels)`` work too, and one network may have both.
         backbone: any timm network that gives features of its stages or blocks.
-        weights: "none", "pretrained" (timm's, downloaded) or the path of a local file with backbone weights.
+        weights: "none", "pretrained" (timm's, downloaded), a local file with backbone weights, ``local-dir:FOLDER``, or
+            ``hf-hub:ORG/NAME``, which is downloaded.
         size: (H, W) of the images that the fusion layers are made for; the network takes other sizes too.
         output_stride: 8, 16 or 32; None means 16 where a task is dense, else 32. Where the backbone cannot have it, it
             keeps its own, and the attribute ``notes`` of the network says so.
@@ -82,6 +64,9 @@ def create_network(
             plain backbone "dpt", if they are dense, and "linear" if they are pooled.
         freeze: what does not learn, and stays in evaluation mode: "backbone", "stages:N" for its first N stages, or
             "norms" for its batch norms. What is frozen and equal in all branches is one trunk, computed once.
+        lora: low-rank adapters on a frozen backbone, such as ``{"rank": 16, "by": "task", "where": "attention"}``, see
+            :class:`~afanet.networks.Lora`; the heads and fusion layers train as ever. It needs peft.
+        in_chans: C, the channels of the images, such as 1 for grey.
         **fusion_options: passed to the fusion layers, such as ``per_task=True`` or ``limit=2.0``.
 
     Returns:
@@ -97,42 +82,51 @@ def create_network(
     >>> {task: tuple(y.shape) for task, y in network(torch.rand(1, 3, 70, 90)).items()}
     {'depth': (1, 1, 70, 90), 'scene': (1, 5)}
     """
+    # Long: one parameter a line, and then one step a line.
     row = _row(method)
     wanted = _outputs(outputs)
     stride = output_stride or (16 if any(isinstance(output, Dense) for output in wanted.values()) else 32)
-    if stride not in (8, 16, 32):
-        raise InputError(f"output_stride={stride} is unknown: expected 8, 16 or 32")
+    _require_known(stride, freeze, lora)
     heads = named_heads(head, wanted)
-    if fault := freeze_fault(freeze):
-        raise InputError(f"freeze is {shown(freeze)}, {fault}")
     _require_possible(method, row, meet, trunk, fusion_options)
-    options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "taps": taps}
-    options |= {"weights": weights, "size": size}
-    branches: dict[str, SingleTask] = {}
-    for task, output in wanted.items():
-        if not branches or trunk or not row.share:
-            equal = [branch.backbone for branch in branches.values() if freeze == "backbone"]
-            body = deepcopy(equal[0]) if equal else Backbone(backbone, **options)
-            heads = {name: heads.get(name) or default_head(wanted[name], body.plain) for name in wanted}
-            body.takes = common({kind.takes for kind in heads.values()})
-        branches[task] = SingleTask(body, build_head(heads[task], body.given, output, _reached(body, stride)))
+    shape = (1, in_chans, *size)
+    options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "taps": taps, "in_chans": in_chans}
+    adapters = None if lora is None else read_lora(lora, backbone, method, row, trunk)
+    one_trunk = row.share and not trunk and not (adapters and adapters.by == "task")
+    build = partial(Backbone, backbone, weights=weights, size=size, **options)
+    make = build if adapters is None else adapted(build(), adapters, size)
+    branches = build_branches(wanted, heads, make, stride, one=one_trunk, equal=freeze == "backbone")
+    body = branches[next(iter(wanted))].backbone
     _require_trunk(trunk, body, backbone)
     layer = row.layer
     _require_layers(method, row, body)
     meets = [] if layer is None else MEET[meet or layer.meet](body, trunk or 0)
     stages = frozen_stages(freeze, backbone, len(body.stages))
-    frozen = freeze_branches(branches.values(), freeze, stages)
-    shared = "backbone" if row.share and not trunk else shared_layer(body, stages, meets, trunk)
+    frozen = freeze_branches(branches.values(), freeze, stages) if adapters is None else freeze_adapted(branches)
+    shared = "backbone" if one_trunk else shared_layer(body, stages, meets, trunk)
     fusion = None if layer is None else partial(layer, **fusion_options)
-    network = weave(branches, [f"backbone.{name}" for name in meets], fusion, share=shared, example=(1, 3, *size))
+    points = [f"backbone.{name}" for name in meets]
+    join = partial(weave, branches, points, fusion, example=shape)
+    network = with_trunk(join, shared, find_trunk(next(iter(branches)), body, stages, meets), must=trunk is not None)
     if row.finished is not None:
-        network = row.finished(network, (1, 3, *size))
+        network = row.finished(network, shape)
     keep_frozen(network, frozen)
     require_learning(network, freeze)
     notes = freeze_notes(stages, backbone, weights, row.alone and len(wanted) > 1)
     network.weights_report = "\n".join(filter(None, [body.weights_report, *notes]))
     network.notes = body.notes
+    network.adapters = adapters
     return network
+
+
+def _require_known(stride: int, freeze: str | None, lora: object) -> None:
+    """Raise `InputError` for an output stride or a way to freeze that no network has."""
+    if stride not in (8, 16, 32):
+        raise InputError(f"output_stride={stride} is unknown: expected 8, 16 or 32")
+    if fault := freeze_fault(freeze):
+        raise InputError(f"freeze is {shown(freeze)}, {fault}")
+    if lora is not None and freeze is not None:
+        raise InputError(f"lora freezes the backbone but for its adapters: expected no freeze={freeze!r} beside it")
 
 
 def _require_possible(
@@ -160,11 +154,6 @@ def _row(method: str) -> Method:
             "it a name"
         )
     return METHODS[method]
-
-
-def _reached(body: Backbone, stride: int) -> int:
-    """The output stride that heads are built for: what was asked for, or what the backbone has instead."""
-    return min(max(stride, body.given[-1].stride), 32)
 
 
 def _require_trunk(trunk: int | None, body: Backbone, backbone: str) -> None:

@@ -1,14 +1,47 @@
-"""Branches whose features differ in shape meet in the shape of the first: through adapters, and back."""
+"""The fusion layers where branches meet, between adapters if their features differ in shape."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Shape = tuple[int, int, int]
+from afanet.errors import InputError
+from afanet.networks.compose import Meeting, Shape
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Makes the fusion layer of each meeting.
+
+    Args:
+        fusion: called as ``fusion(channels, tasks=N, size=(H, W))``.
+        image: a tensor like the images, of which type and device count.
+        adapt: whether branches may meet with features of different shapes.
+
+    Raises:
+        InputError: where `fusion` gives no module.
+    """
+
+    fusion: Callable[..., nn.Module] | None
+    image: Tensor
+    adapt: bool
+
+    def __call__(self, meeting: Meeting) -> nn.Module:
+        """A fusion layer for these features, between adapters where their shapes differ."""
+        assert self.fusion is not None
+        channels, *size = next(iter(meeting.shapes.values()))
+        layer = self.fusion(channels, tasks=len(meeting.shapes), size=tuple(size))
+        if not isinstance(layer, nn.Module):
+            raise InputError(
+                f"the fusion called for '{meeting.name}' gave a {type(layer).__name__}: expected a torch.nn.Module"
+            )
+        differ = len(set(meeting.shapes.values())) > 1
+        made = Fitting(layer, meeting.shapes) if differ else layer
+        return made.to(self.image.device, self.image.dtype)
 
 
 class Adapter(nn.Module):

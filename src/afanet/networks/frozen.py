@@ -107,27 +107,48 @@ def layers_up_to(body: Backbone, end: str) -> tuple[list[str], list[str]]:
     return [*layers, end], ["", *around]
 
 
-def shared_layer(body: Backbone, stages: int, meet: Sequence[str], trunk: int | None) -> str | None:
-    """The layer of a branch up to which all tasks share one trunk, because it is frozen or asked for; None if none is.
+def frozen_end(body: Backbone, stages: int, meet: Sequence[str]) -> str | None:
+    """The layer of a backbone up to which its features are frozen and, in branches that meet, equal.
 
     Args:
         body: the backbone.
         stages: how many of its stages are frozen.
-        meet: the layers where branches meet, in their order: up to the first, frozen features are equal.
-        trunk: the stages that they share whether frozen or not.
+        meet: the layers where branches meet, in their order.
+
+    Returns:
+        The layer; "" for the whole backbone, and None where nothing is frozen.
+
+    >>> from afanet.networks.backbones import Backbone
+    >>> body = Backbone("resnet18")
+    >>> frozen_end(body, 2, ["layer4.0", "layer4.1"]), frozen_end(body, 4, ["layer4.0", "layer4.1"])
+    ('layer2', 'layer4.0')
     """
+    if not stages:
+        return None
     if stages == len(body.stages) and not meet:
+        return ""
+    ends: list[str] = [body.stages[stages - 1], *meet]
+    return min(ends, key=_order(body).__getitem__)
+
+
+def shared_layer(body: Backbone, stages: int, meet: Sequence[str], trunk: int | None) -> str | None:
+    """The layer of a branch up to which all tasks share one trunk: what is frozen, and `trunk` stages.
+
+    The other arguments are those of `frozen_end`; None if they share nothing.
+    """
+    end = frozen_end(body, stages, meet)
+    if end == "":
         return "backbone"
-    order = {layer: number for number, layer in enumerate(_in_order(body))}
-    ends = [body.stages[trunk - 1]] if trunk else []
-    if stages:
-        ends.append(min([body.stages[stages - 1], *meet], key=order.__getitem__))
-    return f"backbone.{max(ends, key=order.__getitem__)}" if ends else None
+    ends = [end] if end else []
+    if trunk:
+        ends.append(body.stages[trunk - 1])
+    return f"backbone.{max(ends, key=_order(body).__getitem__)}" if ends else None
 
 
-def _in_order(body: Backbone) -> list[str]:
-    """Blocks and stages as they end; a stage ends with its last block."""
-    return [layer for blocks, stage in zip(body.blocks, body.stages, strict=True) for layer in (*blocks, stage)]
+def _order(body: Backbone) -> dict[str, int]:
+    """Blocks and stages numbered as they end; a stage ends with its last block."""
+    names = [layer for blocks, stage in zip(body.blocks, body.stages, strict=True) for layer in (*blocks, stage)]
+    return {layer: number for number, layer in enumerate(names)}
 
 
 def _freeze(modules: Iterable[nn.Module]) -> None:

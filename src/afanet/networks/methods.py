@@ -53,6 +53,13 @@ class Method:
         return not self.share and self.fusion is None
 
     @property
+    def adapters(self) -> tuple[str, ...]:
+        """How its tasks may have adapters, by default the first: each its own ("task"), or all the same ("shared")."""
+        if not self.share:
+            return ("task",) if self.alone else ("task", "shared")
+        return ("shared",) if self.finish else ("shared", "task")
+
+    @property
     def layer(self) -> type[Fusion] | None:
         """The class of the layer in which branches meet."""
         layer: type[Fusion] | None = imported(self.fusion)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor, fx, nn
 
 from afanet.errors import InputError, shown
 from afanet.names import name_fault
-from afanet.networks.compose import Composer, Meeting, meetings_at
+from afanet.networks.compose import Composer, meetings_at
 from afanet.networks.coroutines import Coroutines
+from afanet.networks.fitting import Layers
 from afanet.networks.layout import Point
 from afanet.networks.points import Points, points_by_task, require_layers
 from afanet.networks.recognise import Observed
@@ -30,6 +30,7 @@ def weave(
     *,
     share: str | None = None,
     example: Tensor | Sequence[int] | None = None,
+    adapt: bool = False,
 ) -> Woven:
     """Weave single-task networks into one multi-task network that takes an image and returns ``{task: output}``.
 
@@ -51,6 +52,8 @@ def weave(
             trunks are dropped, so the network keeps only the later layers of those branches. They may meet at its end.
         example: an image batch, or its shape, from which the features' shapes follow without computing anything;
             (1, 3, 224, 224) if None.
+        adapt: where branches meet with features of different shapes, fuse them in the first branch's channels, height
+            and width, through adapters (:class:`~afanet.networks.fitting.Fitting`).
 
     Returns:
         A module whose forward takes (B, 3, H, W) and returns a dict in the order of `branches`. ``code`` shows what it
@@ -84,11 +87,11 @@ def weave(
         require_layers(task, branches[task], named[task])
 
     image = _example(branches, example)
-    layer = partial(_layer, fusion, len(tasks), image)
+    layers = Layers(fusion, image, adapt)
     try:
-        return _by_tracing(branches, named, points, share, image, layer)
+        return _by_tracing(branches, named, points, share, image, layers)
     except UntraceableError as error:
-        return _by_coroutines(branches, named, points, share, image, layer, error)
+        return _by_coroutines(branches, named, points, share, image, layers, error)
 
 
 def _by_tracing(
@@ -97,13 +100,13 @@ def _by_tracing(
     points: Mapping[str, Sequence[Point]],
     share: str | None,
     image: Tensor,
-    layer: Callable[[Meeting], nn.Module],
+    make: Layers,
 ) -> Woven:
     """The branches as one graph for each mode."""
     traces = {training: _traces(branches, named, image, training) for training in (False, True)}
     steps = _steps(traces[False], points, share)
-    meetings = [meetings_at(traces[False], step) for step in steps]
-    layers = {meeting.name: layer(meeting) for step in meetings for meeting in step}
+    meetings = [meetings_at(traces[False], step, make.adapt) for step in steps]
+    layers = {meeting.name: make(meeting) for step in meetings for meeting in step}
 
     programs = {}
     used: dict[str, set[str]] = {task: set() for task in branches}
@@ -125,7 +128,7 @@ def _by_coroutines(
     points: Mapping[str, Sequence[Point]],
     share: str | None,
     image: Tensor,
-    layer: Callable[[Meeting], nn.Module],
+    make: Layers,
     reason: UntraceableError,
 ) -> Woven:
     """The branches as they are, each of which runs by itself from point to point."""
@@ -133,8 +136,11 @@ def _by_coroutines(
         raise reason
     records = {task: Record(task, branch, named[task], image) for task, branch in branches.items()}
     steps = _steps(records, points, share)
-    stops = [Stop({task: point.name for task, point in step.items()}, meetings_at(records, step)) for step in steps]
-    layers = {meeting.name: layer(meeting) for stop in stops for meeting in stop.meetings}
+    meetings = [meetings_at(records, step, make.adapt) for step in steps]
+    stops = [
+        Stop({task: point.name for task, point in step.items()}, met) for step, met in zip(steps, meetings, strict=True)
+    ]
+    layers = {meeting.name: make(meeting) for stop in stops for meeting in stop.meetings}
     return Woven(branches, layers, dict.fromkeys((False, True), Coroutines(list(branches), stops)))
 
 
@@ -228,16 +234,6 @@ def _steps(
                 f"branches cannot meet at '{early[0]}', which lies in the trunk they share up to '{share}'"
             )
     return [dict(zip(seen, step, strict=True)) for step in zip(*ordered.values(), strict=True)]
-
-
-def _layer(fusion: Callable[..., nn.Module] | None, tasks: int, image: Tensor, meeting: Meeting) -> nn.Module:
-    assert fusion is not None
-    layer = fusion(meeting.channels, tasks=tasks, size=meeting.size)
-    if not isinstance(layer, nn.Module):
-        raise InputError(
-            f"the fusion called for '{meeting.name}' gave a {type(layer).__name__}: expected a torch.nn.Module"
-        )
-    return layer.to(image.device, image.dtype)
 
 
 def _only(branch: nn.Module, paths: set[str]) -> nn.Module:

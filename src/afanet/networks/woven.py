@@ -13,6 +13,8 @@ from afanet.errors import InputError
 from afanet.networks.coroutines import Coroutines
 from afanet.networks.frozen import KeepsFrozen
 from afanet.networks.gate import require_plain_graph, require_plain_source
+from afanet.networks.lora.settings import Adapters
+from afanet.networks.trunk import Trunk
 
 
 class Woven(KeepsFrozen):
@@ -26,7 +28,10 @@ class Woven(KeepsFrozen):
         programs: the program for each mode: under True in training, under False in evaluation.
         weights_report: a line on the weights that were loaded, and on what is frozen; empty where nothing is.
         frozen: the paths of modules that stay in evaluation mode.
+        trunk: the frozen trunk that all tasks share, None where there is none.
+        in_common: whether each branch calls the trunk's layers itself, which then compute once a pass.
         notes: one line for each wish that the backbone cannot fulfil.
+        adapters: what adapters its branches have, None for none, see :func:`~afanet.networks.create_network`.
     """
 
     def __init__(
@@ -44,16 +49,29 @@ class Woven(KeepsFrozen):
             plant(self.fusion, point, layer)
         self.programs = dict(programs)
         self.weights_report = ""
+        self.trunk: Trunk | None = None
+        self.in_common = False
         self.notes: list[str] = []
+        self.adapters: Adapters | None = None
 
     def forward(self, image: Tensor) -> dict[str, Any]:
-        """Every task's output for a batch of images (B, 3, H, W)."""
+        """Every task's output for a batch of images (B, C, H, W)."""
+        if self.trunk is not None and self.in_common:
+            with self.trunk.once(self):
+                return self.programs[self.training](self, image)
         return self.programs[self.training](self, image)
 
     @property
     def tasks(self) -> list[str]:
         """The tasks' names, in the order of the outputs."""
         return [name for name, _ in self.branches.named_children()]
+
+    def maps(self, task: str) -> set[str]:
+        """The layers of a branch that runs as a coroutine whose height and width are read, by their paths."""
+        stops = [
+            stop for program in self.programs.values() if isinstance(program, Coroutines) for stop in program.stops
+        ]
+        return {f"branches.{task}.{layer}" for stop in stops for layer in stop.maps[task]}
 
     @property
     def code(self) -> str:

@@ -13,11 +13,17 @@ from pydantic import ValidationError
 
 from afanet import outside
 from afanet.errors import InputError, shown, unknown
-from afanet.recipe.schema import WEIGHTS, Recipe, recipe_keys
+from afanet.networks.weights.spelling import anchored
+from afanet.normalisation import IMAGENET
+from afanet.recipe.schema import Recipe, recipe_keys
 from afanet.yaml_file import DEEPEST, read_yaml
 
 RECIPES = resources.files("afanet.recipe") / "recipes"
-BEFORE = {"balancing.scale": "paper"}  # what versions did that did not have these keys yet, where it is no default
+BEFORE: dict[str, Any] = {  # what versions did that did not have these keys yet, where it is no default
+    "balancing.scale": "paper",
+    "network.mean": IMAGENET.mean,
+    "network.std": IMAGENET.std,
+}
 
 
 def recipe_names() -> list[str]:
@@ -55,12 +61,19 @@ def load_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) 
 
 
 def older_values(file: Path) -> dict[str, Any]:
-    """What the version that wrote a run's recipe did where its recipe has no key for it, by dotted key.
+    """What the version that wrote a run's recipe did where it differs from this one, by dotted key.
+
+    That is for keys that its recipe does not have. Before there was `network.taps`, the head `linear` was pooled alone,
+    and dense tasks had their default beside it.
 
     Raises `InputError` where the file is not a YAML mapping.
     """
     values = _read(file)
-    return {key: value for key, value in BEFORE.items() if not _has(values, key.split("."))}
+    older = {key: value for key, value in BEFORE.items() if not _has(values, key.split("."))}
+    network = values.get("network")
+    if isinstance(network, dict) and network.get("head") == "linear" and "taps" not in network:
+        older["network.head"] = None  # the default, which is the same
+    return older
 
 
 def _has(values: Any, keys: list[str]) -> bool:
@@ -84,10 +97,10 @@ def _with(values: dict[str, Any], overrides: Mapping[str, Any], source: str | Pa
                 f"recipe {source}: key {shown(key)} has {len(sections)} sections, expected {DEEPEST} at most"
             )
         parent = values
-        for section in sections:
-            if parent.get(section) is None:
-                parent[section] = {}
-            parent = parent[section]
+        for depth, section in enumerate(sections, start=1):
+            if parent.get(section) is None and ".".join(sections[:depth]) in recipe_keys():
+                parent[section] = {}  # a section that may be null
+            parent = parent.setdefault(section, {})
             if not isinstance(parent, dict):
                 raise InputError(
                     f"recipe {source}: '{section}' is {shown(parent)}, expected a section with its own keys"
@@ -133,8 +146,8 @@ def _anchor(values: dict[str, Any], folder: Path) -> None:
             key: _anchored(value, folder) if key in ("method", "head") else value for key, value in network.items()
         }
         weights = network.get("weights")
-        if isinstance(weights, str) and weights not in WEIGHTS:
-            network["weights"] = str(folder / weights)
+        if isinstance(weights, str):
+            network["weights"] = anchored(weights, folder)
 
 
 def _with_paths_in(folder: Path, value: Any) -> Any:

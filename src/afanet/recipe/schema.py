@@ -2,74 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
 )
-from pydantic_core import PydanticCustomError
 
 from afanet.framing import Resize
-from afanet.limits import MOST_COUNT, MOST_SIDE
-from afanet.names import name_fault
-from afanet.networks.freeze import FORMS, freeze_fault
-from afanet.networks.heads import described
+from afanet.limits import MOST_COUNT
 from afanet.networks.methods import listed
-
-WEIGHTS = ("none", "pretrained")  # anything else is a file
-
-
-def _weights(value: str) -> str:
-    return value if value in WEIGHTS else str(Path(value).absolute())
-
-
-def _freeze(value: str) -> str:
-    if fault := freeze_fault(value):
-        raise PydanticCustomError("freeze", "{fault}", {"fault": fault})
-    return value
-
-
-Count = Annotated[int, Field(gt=0, le=MOST_COUNT)]
-Side = Annotated[int, Field(gt=0, le=MOST_SIDE)]  # pixels
-
-
-def _task_name(name: str) -> str:
-    if fault := name_fault(name):
-        raise PydanticCustomError("task_name", "which {fault}: no task can be called that", {"fault": fault})
-    return name
-
-
-def _head_names(value: Any) -> Any:
-    if value is None or isinstance(value, str) or _are_names(value):
-        return value
-    raise PydanticCustomError("head_names", "which should be a name for all tasks, or a name for each task by its own")
-
-
-def _are_names(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(part, str) for pair in value.items() for part in pair)
-
-
-TaskName = Annotated[str, AfterValidator(_task_name)]
-HeadNames = Annotated[str | dict[str, str] | None, BeforeValidator(_head_names)]
-AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
-
-
-class Section(BaseModel):
-    """A section of a recipe; unknown keys and infinite numbers are refused.
-
-    Paths become absolute, so that a run can be repeated from another folder.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+from afanet.recipe.network import NetworkRecipe
+from afanet.recipe.section import AbsolutePath, Count, Section, Side, TaskName
 
 
 class DataRecipe(Section):
@@ -90,43 +37,6 @@ class DataRecipe(Section):
     def window(self) -> tuple[int, int]:
         """Height and width of the network's input in training."""
         return self.crop or self.size
-
-
-class NetworkRecipe(Section):
-    """The network; see `afanet.create_network`."""
-
-    method: str = Field(description=f"{listed()}; one of your own as FILE.py:CLASS")
-    head: HeadNames = Field(
-        None,
-        description=f"{described()}; one of your own as FILE.py:CLASS; for all tasks or by task, as "
-        "network.head.TASK; by the output and the backbone if not given",
-    )
-    backbone: str = Field(description="a timm model with stages or blocks, such as resnet18")
-    weights: Annotated[str, AfterValidator(_weights)] = Field(
-        "none", description="of the backbone: none, pretrained (timm downloads them) or a file"
-    )
-    output_stride: Count = Field(16, description="input pixels per pixel of the last dense features")
-    multi_grid: tuple[Count, ...] | None = Field(
-        None, description="factors on the dilation of the last stage's blocks, such as 1 2 4"
-    )
-    taps: tuple[NonNegativeInt, ...] | None = Field(
-        None, description="blocks of a plain backbone (a ViT) whose features are used, from 0, such as 2 5 8 11"
-    )
-    freeze_norm: bool = Field(False, description="keep the statistics and affine weights of the backbones' batch norms")
-    freeze: Annotated[str, AfterValidator(_freeze)] | None = Field(
-        None, description=f"what of the backbone does not learn: {FORMS}; nothing if not given"
-    )
-    compile: bool = Field(False, description="whether to compile the network, for a faster step after a slow first")
-    meet: Literal["stages", "blocks", "last_blocks"] | None = Field(
-        None, description="where branches meet: after stages, blocks or last_blocks, as the method does if not given"
-    )
-    trunk: Count | None = Field(
-        None, description="stages that all tasks share before their branches part, as the method does if not given"
-    )
-    per_task: bool = Field(False, description="whether each task has gates of its own, in afa and its halves")
-    guard: NonNegativeFloat | None = Field(
-        None, description="limit of the gradient guard at the fusion layers, none if not given"
-    )
 
 
 class OptimizerRecipe(Section):
@@ -220,18 +130,27 @@ class Recipe(Section):
 
 
 def recipe_fields(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str, Any]:
-    """Every dotted key of a recipe with its field.
+    """Every dotted key of a recipe with its field; a section that may be null is a key itself too.
 
     >>> recipe_fields()["optimizer.lr"].description
     'learning rate'
+    >>> [key for key in recipe_fields() if key.startswith("network.lora")]
+    ['network.lora', 'network.lora.rank', 'network.lora.by', 'network.lora.where']
     """
     fields: dict[str, Any] = {}
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            fields |= recipe_fields(field.annotation, f"{prefix}{name}.")
-        else:
+        section = _section(field.annotation)
+        if section is not field.annotation:
             fields[prefix + name] = field
+        if section is not None:
+            fields |= recipe_fields(section, f"{prefix}{name}.")
     return fields
+
+
+def _section(annotation: Any) -> type[Section] | None:
+    """The section that a field holds, or may hold."""
+    kinds = (annotation, *get_args(annotation))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
 
 
 def recipe_keys() -> dict[str, str]:

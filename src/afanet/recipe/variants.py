@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from afanet.networks.methods import METHODS
-from afanet.recipe.schema import NetworkRecipe, Recipe
+from afanet.recipe.network import NetworkRecipe
+from afanet.recipe.schema import Recipe
 
 
 def unused(method: str) -> tuple[str, ...]:
@@ -30,6 +31,8 @@ def unused(method: str) -> tuple[str, ...]:
 def for_method(recipe: Recipe, method: str) -> Recipe:
     """`recipe` with `method`, and the keys that this method does not use reset to their defaults.
 
+    So is `network.lora.by` where the method cannot have such adapters.
+
     Raises `InputError` for an unknown method.
 
     >>> from afanet.recipe.load import load_recipe
@@ -42,19 +45,26 @@ def for_method(recipe: Recipe, method: str) -> Recipe:
         section, _, name = key.rpartition(".")
         model, updated = (NetworkRecipe, network) if section else (Recipe, changes)
         updated[name] = model.model_fields[name].get_default()
+    lora = recipe.network.lora
+    if lora is not None and lora.by not in (None, *METHODS[method].adapters):
+        network["lora"] = lora.model_copy(update={"by": None})
     return recipe.model_copy(update={"network": recipe.network.model_copy(update=network), **changes})
 
 
 def as_begun(recipe: Recipe, begun: Recipe) -> Recipe:
-    """`recipe` to resume a run that was `begun`: a factor for the fusion layers that it leaves open is the run's.
+    """`recipe` to resume a run that was `begun`: what it leaves open, and a run resolves, is the run's.
 
-    Older versions wrote 1 there.
+    That is the factor for the fusion layers, where older versions wrote 1, and how images are normalised.
 
     >>> from afanet.recipe.load import load_recipe
     >>> as_begun(load_recipe("rooms"), load_recipe("rooms", {"optimizer.fusion": 1})).optimizer.fusion
     1.0
     """
-    if recipe.optimizer.fusion is not None:
-        return recipe
-    optimizer = recipe.optimizer.model_copy(update={"fusion": begun.optimizer.fusion})
-    return recipe.model_copy(update={"optimizer": optimizer})
+    optimizer, network = (
+        ours.model_copy(update={key: getattr(theirs, key) for key in keys if getattr(ours, key) is None})
+        for ours, theirs, keys in (
+            (recipe.optimizer, begun.optimizer, ("fusion",)),
+            (recipe.network, begun.network, ("mean", "std")),
+        )
+    )
+    return recipe.model_copy(update={"optimizer": optimizer, "network": network})

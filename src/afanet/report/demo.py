@@ -38,5 +38,7 @@ def run_demo(folder: Path) -> dict[str, Run]:
             raise InputError(f"{error} (remove {folder} to begin the demo anew)") from None
     examples = {method: predict_examples(run) for method, run in runs.items()}
     predictions = {method: of_method.predictions for method, of_method in examples.items()}
-    draw_predictions(folder / PICTURE, examples["afa"].samples, runs["afa"].tasks, predictions)
+    draw_predictions(
+        folder / PICTURE, examples["afa"].samples, runs["afa"].tasks, predictions, examples["afa"].normalisation
+    )
     return runs

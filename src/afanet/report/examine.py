@@ -15,6 +15,7 @@ from afanet.inspection.connections import Connections, inspect_connections
 from afanet.report.gains import choose, image_gains, image_scores
 from afanet.runs.examples import read_test_samples
 from afanet.runs.loaded import TaskPredictor
+from afanet.runs.setup import as_taken
 from afanet.tasks import Task
 
 SHOWN, LEAST = 24, 8  # images shown for all methods together, and for each at least
@@ -54,6 +55,7 @@ def examine(groups: Sequence[Group], data: Data, tasks: dict[str, Task]) -> Exam
     if len(others) == len(groups):
         return Examination(data, tasks, {group.title: _examine(group, data, tasks, shown) for group in others})
     base = TaskPredictor(groups[0].runs[0], tasks)
+    data = as_taken(data, base.run.recipe)
     seen = look(base, data)
     scores = image_scores(seen.scores, tasks)
     predictions: Predictions = {} if others else _predict(base, data, choose({}, len(data.test), shown))
@@ -72,6 +74,7 @@ def _examine(
     base: Mapping[str, Sequence[float]] | None = None,
 ) -> Examined:
     predictor = TaskPredictor(group.runs[0], tasks)
+    data = as_taken(data, predictor.run.recipe)
     seen = look(predictor, data)
     gains = image_gains(image_scores(seen.scores, tasks), base, tasks) if base else {}
     chosen = choose(gains, len(data.test), shown)

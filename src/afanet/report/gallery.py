@@ -30,7 +30,7 @@ def gallery(examination: Examination) -> list[dict[str, Any]]:
         predictions = {
             title: examined.predictions[index] for title, examined in methods.items() if index in examined.predictions
         }
-        photo = denormalise(sample["image"][0])
+        photo = denormalise(sample["image"][0], examination.data.normalisation)
         shown.append(
             {
                 "id": sample["id"][0],

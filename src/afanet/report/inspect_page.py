@@ -13,19 +13,30 @@ from torch import Tensor
 
 from afanet.data.transforms import denormalise
 from afanet.inspection.inspect_run import Inspection
+from afanet.normalisation import IMAGENET, Normalisation
 from afanet.report.connections import section
 from afanet.report.flows import flow_drawing, together
 from afanet.report.pictures import as_url
 from afanet.report.template import render
 
 
-def inspect_page(title: str, ids: Sequence[str], images: Tensor | None, inspection: Inspection) -> str:
+def inspect_page(
+    title: str,
+    ids: Sequence[str],
+    images: Tensor | None,
+    inspection: Inspection,
+    normalisation: Normalisation = IMAGENET,
+) -> str:
     """One HTML file: flows, profiles and cuts of an inspection, and for each photo maps of what was taken where.
 
-    Photos are `images` (B, 3, H, W), normalised, with their `ids`, in the order of the inspection; None for no photos.
+    Photos are `images` (B, C, H, W), normalised by `normalisation`, with their `ids`, in the order of the inspection;
+    None for no photos.
     """
     pairs = zip(ids, images, strict=True) if images is not None else ()
-    photos = [_photo(index, image, inspection) | {"id": name} for index, (name, image) in enumerate(pairs)]
+    photos = [
+        _photo(index, denormalise(image, normalisation), inspection) | {"id": name}
+        for index, (name, image) in enumerate(pairs)
+    ]
     return render(
         "inspect_page.html",
         title=title,
@@ -35,9 +46,8 @@ def inspect_page(title: str, ids: Sequence[str], images: Tensor | None, inspecti
     )
 
 
-def _photo(index: int, image: Tensor, inspection: Inspection) -> dict[str, Any]:
+def _photo(index: int, photo: NDArray[np.uint8], inspection: Inspection) -> dict[str, Any]:
     """A photo, a map for each layer and task (one if all tasks share it), and its flows unless they equal the mean."""
-    photo = denormalise(image)
     names = list(inspection.tasks)
     maps = []
     for layer, kinds in inspection.gates.items():

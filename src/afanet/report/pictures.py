@@ -19,6 +19,7 @@ from torch import Tensor
 from afanet.data import Batch
 from afanet.data.transforms import denormalise
 from afanet.files import write_whole
+from afanet.normalisation import IMAGENET, Normalisation
 from afanet.tasks import ColourBar, DenseTask, Legend, PooledTask, Swatches, Task
 
 CELL = 2.3  # width of one picture, inches
@@ -26,12 +27,17 @@ TALLEST = 4  # height of a picture's cell at most, in widths
 
 
 def draw_predictions(
-    file: Path, examples: Batch, tasks: Mapping[str, Task], runs: Mapping[str, Mapping[str, Tensor]]
+    file: Path,
+    examples: Batch,
+    tasks: Mapping[str, Task],
+    runs: Mapping[str, Mapping[str, Tensor]],
+    normalisation: Normalisation = IMAGENET,
 ) -> None:
     """Write a PNG with a row for each sample: the image, then for each task the truth and what each run predicts.
 
     `runs` maps a title, such as the method, to the predictions by task, `(B, ...)` each. Tasks for whole images
-    are written in words under the image; without any other task, the samples are in one row.
+    are written in words under the image; without any other task, the samples are in one row. The images are normalised
+    by `normalisation`.
     """
     dense = [task for task in tasks.values() if isinstance(task, DenseTask)]
     pooled = [task for task in tasks.values() if isinstance(task, PooledTask)]
@@ -47,7 +53,7 @@ def draw_predictions(
 
     for sample in range(samples):
         axes = figure.add_subplot(grid[(sample, 0) if dense else (0, sample)])
-        axes.imshow(denormalise(examples["image"][sample]))
+        axes.imshow(denormalise(examples["image"][sample], normalisation))
         axes.set_title("image" if dense and sample == 0 else "", fontsize=9)
         axes.set_xlabel(_words(pooled, examples["targets"], runs, sample), fontsize=8)
         _bare(axes)

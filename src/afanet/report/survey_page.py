@@ -10,6 +10,7 @@ from afanet.data import Data, Sample, Split
 from afanet.data.checks.grouped import grouped
 from afanet.data.checks.survey import Survey
 from afanet.errors import InputError
+from afanet.normalisation import as_picture
 from afanet.report.pictures import as_url
 from afanet.report.template import render
 from afanet.runs.examples import spread_over
@@ -40,7 +41,7 @@ def _samples(split: Split, tasks: dict[str, Task]) -> list[dict[str, Any]]:
 
 def _sample(sample: Sample, tasks: dict[str, Task]) -> dict[str, Any]:
     image = sample["image"].as_subclass(Tensor).permute(1, 2, 0).numpy()
-    pictures, captions = {"image": as_url(image, "JPEG", LONGEST)}, []
+    pictures, captions = {"image": as_url(as_picture(image), "JPEG", LONGEST)}, []
     for name, target in sample["targets"].items():
         task = tasks[name]
         if task.fault(target):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from afanet.data import Batch, Collate, Data
+from afanet.normalisation import Normalisation
 from afanet.runs.run import Run
 from afanet.tasks import Task
 
@@ -17,10 +18,11 @@ EXAMPLES = 4
 
 @dataclass(frozen=True)
 class Examples:
-    """Test samples, and their predictions by task, (B, ...) each."""
+    """Test samples, their predictions by task, (B, ...) each, and how the images were normalised."""
 
     samples: Batch
     predictions: dict[str, Tensor]
+    normalisation: Normalisation
 
 
 def predict_examples(run: Run) -> Examples:
@@ -32,7 +34,8 @@ def predict_examples(run: Run) -> Examples:
     samples = read_test_samples(data, data.tasks, spread_over(len(data.test), EXAMPLES))
     with torch.inference_mode():
         logits = run.network()(samples["image"])
-    return Examples(samples, {name: task.predict(logits[name]) for name, task in run.tasks.items()})
+    predictions = {name: task.predict(logits[name]) for name, task in run.tasks.items()}
+    return Examples(samples, predictions, data.normalisation)
 
 
 def read_test_samples(data: Data, tasks: Mapping[str, Task], indices: Sequence[int]) -> Batch:

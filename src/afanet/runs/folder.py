@@ -13,7 +13,7 @@ from afanet.json_text import to_json
 from afanet.outside import require_unchanged, short_name
 from afanet.paths import require_run
 from afanet.recipe.load import change_recipe, load_recipe, older_values
-from afanet.recipe.schema import Recipe
+from afanet.recipe.schema import Recipe, recipe_fields
 from afanet.recipe.variants import as_begun
 from afanet.runs.checkpoint import PREFIX, read_checkpoint
 from afanet.runs.kept import check_results, read_kept
@@ -153,10 +153,15 @@ class RunFolder:
         return load_recipe(self.recipe, older_values(self.recipe))
 
     def continued(self, recipe: Recipe) -> Recipe:
-        """`recipe` as the run in this folder goes on by it: keys that its version did not have are as it was then."""
+        """`recipe` as the run in this folder goes on by it: keys that its version did not have are as it was then.
+
+        Values that the recipe gives for them are left, and a run refuses to go on by these.
+        """
         if not (self.recipe.is_file() and self.is_run):
             return recipe
-        older = older_values(self.recipe)
+        defaults = {key: field.default for key, field in recipe_fields().items()}
+        values = leaves(recipe.model_dump())
+        older = {key: value for key, value in older_values(self.recipe).items() if values[key] == defaults[key]}
         return as_begun(change_recipe(recipe, older, self.recipe) if older else recipe, self.read_recipe())
 
     def write(self, file: Path, results: dict[str, Any]) -> None:

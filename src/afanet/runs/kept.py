@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from afanet.errors import InputError, shown
 from afanet.json_text import read_json
-from afanet.recipe.schema import TaskName
+from afanet.recipe.section import TaskName
 from afanet.tasks.kinds import meaning_fault
 from afanet.tasks.meaning import MOST
 

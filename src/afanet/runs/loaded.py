@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from afanet.distributed.device import answering, find_device
 from afanet.distributed.processes import create_fabric
 from afanet.errors import InputError
+from afanet.networks.lora.adapt import merged
 from afanet.networks.memory_format import channels_last
 from afanet.progress import say
 from afanet.runs.run import Run
@@ -37,7 +38,7 @@ class LoadedNetwork:
         self.network: nn.Module = self.fabric.to_device(channels_last(network)).eval()
 
     def answer(self, images: Tensor) -> dict[str, Tensor]:
-        """Logits by task for normalised images (B, 3, H, W); raises `InputError` for any that are not finite."""
+        """Logits by task for normalised images (B, C, H, W); raises `InputError` for any that are not finite."""
         logits = self.logits(images)
         for name, values in logits.items():
             if not values.isfinite().all():
@@ -46,6 +47,10 @@ class LoadedNetwork:
                     "with a lower optimizer.lr, or with optimizer.clip"
                 )
         return logits
+
+    def merged(self) -> nn.Module:
+        """A copy of the network in which adapters are merged into the layers that have them, see `merged`."""
+        return merged(self.network)
 
     def logits(self, images: Tensor) -> dict[str, Tensor]:
         """Logits as `answer` gives them, finite or not."""
@@ -64,6 +69,6 @@ class TaskPredictor(LoadedNetwork):
         self.tasks = dict(tasks)
 
     def predict(self, images: Tensor) -> dict[str, Tensor]:
-        """Predictions by task for normalised images (B, 3, H, W), on the CPU."""
+        """Predictions by task for normalised images (B, C, H, W), on the CPU."""
         logits = self.answer(images)
         return {name: task.predict(logits[name]).cpu() for name, task in self.tasks.items()}

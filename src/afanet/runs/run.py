@@ -11,6 +11,7 @@ from torch import nn
 
 from afanet.data import Data
 from afanet.errors import InputError
+from afanet.networks import Woven
 from afanet.recipe.code import require_code
 from afanet.recipe.schema import Recipe
 from afanet.runs.folder import RunFolder
@@ -89,10 +90,21 @@ class Run:
     def network(self) -> nn.Module:
         """The trained network with the weights that were scored, on the CPU, in float32 and in eval mode.
 
-        It takes normalised images (B, 3, H, W) and returns logits by task. Each call builds a new one. Raises
+        It takes normalised images (B, C, H, W) and returns logits by task. Each call builds a new one. Raises
         `InputError` for a checkpoint that is damaged, not finite or of another network.
         """
         return load_network(self.recipe, self.described or self.tasks, self.folder.weights(self.recipe)).eval()
+
+    def save_adapters(self, file: str | Path) -> None:
+        """Write the adapters of a run with `network.lora`, with its heads and fusion layers, as a safetensors file.
+
+        `afanet.networks.load_adapters` reads it. Raises `InputError` for a run without adapters.
+        """
+        from afanet.networks.lora.file import save_adapters
+
+        network = self.network()
+        assert isinstance(network, Woven)
+        save_adapters(network, file)
 
     def predictor(self, **options: Any) -> Predictor:
         """An `afanet.Predictor` for photos of any size, with its options, such as `flip=True` or `device="cuda"`."""
@@ -113,7 +125,7 @@ def load_run(path: str | Path) -> Run:
 
         run = afanet.load_run("runs/rooms-afa-seed0")
         run.scores["depth"]             # {"abs": 0.21, ...}
-        network = run.network()         # a torch.nn.Module: images (B, 3, H, W) to logits by task
+        network = run.network()         # a torch.nn.Module: images (B, C, H, W) to logits by task
 
     >>> load_run("runs/nowhere")
     Traceback (most recent call last):

@@ -15,12 +15,13 @@ from afanet.data import Data, open_data
 from afanet.data.cache import config_folder, use_cache
 from afanet.data.checks.grouped import grouped
 from afanet.data.checks.leaks import leaks
-from afanet.data.steps import with_resize
+from afanet.data.steps import with_normalisation, with_resize
 from afanet.errors import InputError, unknown
 from afanet.limits import MOST_TASKS
 from afanet.networks import create_network
 from afanet.progress import say
 from afanet.recipe.code import require_code
+from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
 from afanet.runs.checkpoint import load_checkpoint
 from afanet.tasks import Described, Task
@@ -36,7 +37,7 @@ def open_whole(recipe: Recipe) -> Data:
     """
     require_code(recipe)
     data = open_data(recipe.data.name, recipe.data.root, recipe.data.size, **recipe.data.options)
-    data = with_resize(data, recipe.data.resize)
+    data = as_taken(with_resize(data, recipe.data.resize), recipe)
     problems = [*data.problems, *leaks(data)]
     if problems:
         if len(problems) == 1:
@@ -47,6 +48,11 @@ def open_whole(recipe: Recipe) -> Data:
         if not len(data.splits[name]):
             raise InputError(f"data set '{recipe.data.name}' has no sample in its split {name}: training needs both")
     return data
+
+
+def as_taken(data: Data, recipe: Recipe) -> Data:
+    """The data with images as the recipe's network takes them; raises `InputError` as `with_normalisation` does."""
+    return with_normalisation(data, normalisation(recipe.network))
 
 
 def open_tasks(recipe: Recipe) -> tuple[Data, dict[str, Task]]:
@@ -86,6 +92,8 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
     options: dict[str, Any] = {} if recipe.network.guard is None else {"limit": recipe.network.guard}
     if recipe.network.per_task:
         options["per_task"] = True
+    if recipe.network.lora is not None:
+        options["lora"] = recipe.network.lora.model_dump()
     return create_network(
         recipe.network.method,
         {name: task.output for name, task in tasks.items()},
@@ -99,6 +107,7 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
         trunk=recipe.network.trunk,
         head=recipe.network.head,
         freeze=recipe.network.freeze,
+        in_chans=recipe.network.in_chans,
         **options,
     )
 

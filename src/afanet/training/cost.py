@@ -16,8 +16,8 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
-def flops(network: nn.Module, size: tuple[int, int]) -> int:
-    """Floating-point operations of the convolutions and products in one forward pass of one 3xHxW image.
+def flops(network: nn.Module, size: tuple[int, int], channels: int = 3) -> int:
+    """Floating-point operations of the convolutions and products in one forward pass of one image (channels, H, W).
 
     A multiply-add counts as two, as in `torch.utils.flop_counter`.
 
@@ -26,6 +26,6 @@ def flops(network: nn.Module, size: tuple[int, int]) -> int:
     """
     training = network.training
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network.eval()(torch.zeros(1, 3, *size))
+        network.eval()(torch.zeros(1, channels, *size))
     network.train(training)
     return int(counter.get_total_flops())

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from afanet.data import Batch
 from afanet.data.transforms import denormalise
+from afanet.fusion.guard import GradientGuard
 from afanet.fusion.inspect import fusion_layers, record_gates
+from afanet.normalisation import IMAGENET, Normalisation
 from afanet.tasks import DenseTask, Task
 
 
@@ -64,10 +66,10 @@ def gate_statistics(network: nn.Module, images: Tensor) -> dict[str, float]:
 
 
 def pictures(
-    batch: Batch, predictions: Mapping[str, Tensor], tasks: Mapping[str, Task]
+    batch: Batch, predictions: Mapping[str, Tensor], tasks: Mapping[str, Task], normalisation: Normalisation = IMAGENET
 ) -> dict[str, NDArray[np.uint8]]:
     """For each dense task one picture (H, 3 W, 3): the batch's first image, its truth, its prediction."""
-    photo = denormalise(batch["image"][0])
+    photo = denormalise(batch["image"][0], normalisation)
     return {
         f"prediction/{name}": np.concatenate(
             [photo, task.picture(batch["targets"][name][0]), task.picture(predictions[name][0])], axis=1
@@ -75,3 +77,15 @@ def pictures(
         for name, task in tasks.items()
         if isinstance(task, DenseTask)
     }
+
+
+def guard_rates(guards: Mapping[str, GradientGuard], tasks: Sequence[str]) -> dict[str, float]:
+    """The share of the backward passes since the last call in which each guard kept a branch's own gradient."""
+    rates: dict[str, float] = {}
+    for name, guard in guards.items():
+        shares = (guard.acted / guard.passes.clamp(min=1)).tolist()
+        layer = name.removeprefix("fusion.").removesuffix(".guard")
+        rates |= {f"guard/{layer}/{task}": share for task, share in zip(tasks, shares, strict=True)}
+        guard.acted.zero_()
+        guard.passes.zero_()
+    return rates

@@ -19,8 +19,8 @@ SAID = 10  # warnings that are printed one by one
 def look_first(data: Data, tasks: Collection[str], recipe: Recipe) -> None:
     """Read everything once, so that a bad file fails now and not after hours, and print all warnings about `tasks`.
 
-    Raises `InputError` for a sample that cannot be used, and for a task that has no label to train on. Samples in a
-    cache were read when it was written, and are not read again.
+    Raises `InputError` for a sample that cannot be used, for images of other channels than the network takes, and for a
+    task that has no label to train on. Samples in a cache were read when it was written, and are not read again.
     """
     count = 0 if read_kept(data) else sum(len(to_read(split)) for split in data.splits.values())
     if any(split.read.files(split.items[0]) for split in data.splits.values() if count and len(split)):

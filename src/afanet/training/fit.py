@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -23,6 +24,7 @@ from afanet.runs.folder import RunFolder
 from afanet.runs.setup import data_cache, deterministic
 from afanet.tasks import Description
 from afanet.training.cost import flops, parameters
+from afanet.training.features import find_features
 from afanet.training.job import Job
 from afanet.training.learner import Learner
 from afanet.training.loaders import train_loader
@@ -42,13 +44,18 @@ def fit(job: Job, folder: RunFolder) -> None:
     if folder.checkpoint.exists():
         saved = check_training(folder.checkpoint, read_checkpoint(folder.checkpoint))
         torch.set_num_threads(saved["threads"])
-    cost = {"parameters": parameters(job.network), "flops": flops(job.network, recipe.data.size)}
+    cost = {
+        "parameters": parameters(job.network),
+        "flops": flops(job.network, recipe.data.size, recipe.network.in_chans),
+    }
     with deterministic():
         fabric = create_fabric(recipe, find_device(recipe.device))
         content = fingerprint(data, data_cache(recipe)) if fabric.is_global_zero else None
         batches = len(train_loader(data, recipe))
+        features = find_features(job, saved)
+        seen = data if features is None else replace(data, train=features)
         learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe))
-        loop = Loop(learner, data, folder, saved)
+        loop = Loop(learner, seen, folder, saved)
         if saved:
             say(f"going on after step {learner.step} of {learner.steps}")
         with loop.log or nullcontext():
@@ -102,6 +109,7 @@ def _results(
         "data": job.data.describe,
         "described": {name: Description.of(task).as_json() for name, task in job.tasks.items()},
         "fingerprint": content,
+        "features": loop.features or None,
         "weights": job.weights_report,
         "epochs": -(-learner.step // loop.per_epoch),
         "steps": learner.step,

@@ -15,7 +15,7 @@ from afanet.tasks import Task
 from afanet.training.balancing.checks import check_combination, check_weights
 from afanet.training.balancing.shared import shared_parameters
 from afanet.training.records.loggers import check_loggers
-from afanet.training.warm_start import warm_start
+from afanet.training.warm_start import require_same_images, warm_start
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def prepare(recipe: Recipe) -> Job:
     check_combination(
         recipe.balancing.name,
         tasks=len(tasks),
-        shared=bool(shared_parameters(network, list(tasks), recipe.data.window)[0]),
+        shared=bool(shared_parameters(network, list(tasks), recipe.data.window, recipe.network.in_chans)[0]),
         guarded=recipe.network.guard is not None,
         accumulate=recipe.optimizer.accumulate,
         compile=recipe.network.compile,
@@ -54,7 +54,9 @@ def prepare(recipe: Recipe) -> Job:
     check_weights(recipe.balancing.name, list(tasks), recipe.balancing.weights)
     reports = [str(network.weights_report)]
     if recipe.warm_start:
+        reports = [] if recipe.network.weights == "none" else reports  # it would be about weights that are replaced
         reports.append(warm_start(network, list(tasks), recipe.warm_start, recipe.warm_heads))
+        require_same_images(recipe)
     check_loggers(recipe.loggers)
     if recipe.select == "validation" and data.validation is None:
         raise InputError(

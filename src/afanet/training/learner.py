@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from typing import Any
 
@@ -23,7 +24,7 @@ from afanet.recipe.schema import Recipe
 from afanet.tasks import Task
 from afanet.training.balancing.balancer import Balancer
 from afanet.training.balancing.shared import shared_parameters
-from afanet.training.diagnostics import gradient_cosines
+from afanet.training.diagnostics import gate_statistics, gradient_cosines
 from afanet.training.optimisation import create_optimizer, factor, set_rates
 
 
@@ -45,7 +46,7 @@ class Learner:
             network = synchronise_norms(network, fabric.device)
         self.network = channels_last(network)
         self.frozen = freeze_norms(network) if recipe.network.freeze_norm else []
-        self.shared, own = shared_parameters(network, list(tasks), recipe.data.window)
+        self.shared, own = shared_parameters(network, list(tasks), recipe.data.window, recipe.network.in_chans)
         self.own = list(own.values())
         rate = METHODS[recipe.network.method].fusion_rate
         optimizer = create_optimizer(network, recipe.optimizer, self.balancer.trainable(), rate)
@@ -56,6 +57,9 @@ class Learner:
         if recipe.optimizer.ema is not None:
             blend = get_ema_multi_avg_fn(recipe.optimizer.ema)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(network, multi_avg_fn=blend, use_buffers=True)
+            for averaged, parameter in zip(self.average.module.parameters(), network.parameters(), strict=True):
+                if not parameter.requires_grad:
+                    averaged.data = parameter.data  # the average of what is frozen: held once
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.guards = {name: module for name, module in network.named_modules() if isinstance(module, GradientGuard)}
         self.reducing = [norm for layer in network.modules() if isinstance(layer, NDDR) for norm in layer.norms]
@@ -85,10 +89,17 @@ class Learner:
 
     def losses(self, batch: Batch, network: Callable[[Tensor], dict[str, Tensor]] | None = None) -> list[Tensor]:
         """The loss of each task on a batch, over what all processes have labelled."""
-        images = batch["image"].contiguous(memory_format=torch.channels_last)
-        with self.fabric.autocast():
+        images = batch["image"]
+        if "features" not in batch:
+            images = images.contiguous(memory_format=torch.channels_last)
+        with self.fabric.autocast(), self.given(batch):
             logits = (network or self.network)(images)
         return [task.loss(logits[name], batch["targets"][name], self.across) for name, task in self.tasks.items()]
+
+    def given(self, batch: Batch) -> AbstractContextManager[None]:
+        """A context in which the frozen trunk gives the kept features of a batch, if it has any."""
+        trunk = getattr(self.network, "trunk", None)
+        return trunk.given(self.network, batch["features"]) if trunk and "features" in batch else nullcontext()
 
     def has_labels(self, batch: Batch) -> Tensor:
         """Whether any process has a label in this batch, for each task: 1 or 0, (N,)."""
@@ -150,6 +161,11 @@ class Learner:
         with WithoutStatistics(self.network):
             losses = self.losses(batch, self.network.forward)  # once an epoch: not worth compiling
         return gradient_cosines(losses, list(self.tasks), self.shared, average)
+
+    def gates(self, batch: Batch) -> dict[str, float]:
+        """How much each task keeps of its own in each fusion layer on a batch, see `gate_statistics`."""
+        with self.given(batch):
+            return gate_statistics(self.network, batch["image"])
 
     def state(self) -> dict[str, Any]:
         """Everything that decides how training goes on, as tensors and plain values."""

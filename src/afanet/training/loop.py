@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from afanet.data import Batch, Collate, Data
+from afanet.data.features import KeptFeatures
 from afanet.distributed.device import answering
 from afanet.errors import InputError
 from afanet.progress import Bar, say
@@ -21,7 +22,7 @@ from afanet.recipe.schema import Recipe
 from afanet.runs.checkpoint import save_checkpoint
 from afanet.runs.finite import find_nonfinite, list_metrics, what_to_do
 from afanet.runs.folder import RunFolder
-from afanet.training.diagnostics import gate_statistics, pictures
+from afanet.training.diagnostics import guard_rates, pictures
 from afanet.training.epoch_losses import EpochLosses
 from afanet.training.learner import Learner
 from afanet.training.loaders import Order, train_loader
@@ -46,6 +47,8 @@ class Loop:
         self.order = cast(Order, self.loader.batch_sampler)
         self.per_epoch = steps_per_epoch(len(self.order), recipe)
         self.losses = EpochLosses(len(learner.tasks), fabric.device)
+        read = data.train.read
+        self.features = read.folder.name if isinstance(read, KeptFeatures) else ""  # that are read, by their folder
         self.seconds = 0.0
         self.selection = Selection(learner.tasks)
         self.fault: str | None = None  # of the last scores on the validation split
@@ -118,6 +121,7 @@ class Loop:
             "learner": self.learner.state(),
             "sums": self.losses.state(),
             "seconds": self.seconds,
+            "features": self.features,
             "selection": self.selection.state(),
             "threads": torch.get_num_threads(),
             "loggers": logger_runs(self.log.loggers) if self.log else {},
@@ -147,7 +151,7 @@ class Loop:
             self.log.scalars(values, self.learner.step)
 
     def _end_epoch(self, bar: Bar, batch: Batch) -> None:
-        learner, fabric = self.learner, self.fabric
+        learner = self.learner
         learner.balancer.end_epoch()
         epoch = -(-learner.step // self.per_epoch)
         steps, means = self.losses.finish()
@@ -159,17 +163,12 @@ class Loop:
         row |= {"lr": groups[0]["lr"]} | {f"lr/{group['name']}": group["lr"] for group in groups}
         row |= {f"loss/{name}": mean for name, mean in losses.items()}
         row["loss"] = sum(labelled.values()) if labelled else math.nan
-        row |= self._guard_rates() | learner.cosines(batch) | gate_statistics(learner.network, batch["image"])
+        row |= guard_rates(learner.guards, list(learner.tasks)) | learner.cosines(batch) | learner.gates(batch)
         if self.recipe.skip_nonfinite:
             row["skipped"] = learner.skipped
-        scored = None
-        if self.data.validation is not None:
-            split = self.data.validation
-            with Bar(len(split), "scoring") as scoring:
-                scored = score(fabric, learner.scored, learner.tasks, self.data, split, self.recipe, scoring.advance)
-            row |= {
-                f"validation/{task}/{key}": v for task, of_task in scored.scores.items() for key, v in of_task.items()
-            }
+        scored = self._validate()
+        for task, of_task in scored.scores.items() if scored is not None else ():
+            row |= {f"validation/{task}/{key}": value for key, value in of_task.items()}
         if self.log:
             self.log.epoch(row)
         self.require_finite()
@@ -185,6 +184,14 @@ class Loop:
             say(f"epoch {epoch} had no label of task '{name}', which has no loss there")
         bar.epoch(epoch, self.recipe.epochs, labelled, self.seconds, learner.step / learner.steps)
         self.save()
+
+    def _validate(self) -> Scored | None:
+        """The scores on the validation split, None without one."""
+        split, learner = self.data.validation, self.learner
+        if split is None:
+            return None
+        with Bar(len(split), "scoring") as bar:
+            return score(self.fabric, learner.scored, learner.tasks, self.data, split, self.recipe, bar.advance)
 
     def _require_steps(self) -> None:
         """Raise `InputError` where the last `MOST_SKIPPED` steps were all skipped."""
@@ -219,18 +226,8 @@ class Loop:
         network, tasks = self.learner.scored.eval(), self.learner.tasks
         with answering(self.fabric.device):
             logits = network(batch["image"])
-        return pictures(batch, {name: task.predict(logits[name]) for name, task in tasks.items()}, tasks)
-
-    def _guard_rates(self) -> dict[str, float]:
-        """The share of the epoch's backward passes in which each guard kept a branch's own gradient."""
-        rates: dict[str, float] = {}
-        for name, guard in self.learner.guards.items():
-            shares = (guard.acted / guard.passes.clamp(min=1)).tolist()
-            layer = name.removeprefix("fusion.").removesuffix(".guard")
-            rates |= {f"guard/{layer}/{task}": share for task, share in zip(self.learner.tasks, shares, strict=True)}
-            guard.acted.zero_()
-            guard.passes.zero_()
-        return rates
+        predictions = {name: task.predict(logits[name]) for name, task in tasks.items()}
+        return pictures(batch, predictions, tasks, self.data.normalisation)
 
 
 def steps_per_epoch(batches: int, recipe: Recipe) -> int:

@@ -16,6 +16,7 @@ from afanet.distributed.started import is_main_process, started
 from afanet.json_text import strict
 from afanet.progress import say
 from afanet.recipe.code import with_code
+from afanet.recipe.preprocessing import normalisation, with_normalisation_of_backbone
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import for_method
 from afanet.runs.folder import RunFolder, default_folder
@@ -44,6 +45,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
     folder = RunFolder(path)
     if resume:
         recipe = _continued(folder, recipe)
+    recipe = with_normalisation_of_backbone(recipe)
     if is_main_process():
         require_free(folder)
         RunFolder.usable(path, recipe, resume)
@@ -97,11 +99,17 @@ def evaluate(path: Path, device: str | None = None) -> Run:
 
 
 def _continued(folder: RunFolder, recipe: Recipe) -> Recipe:
-    """The recipe as the run in the folder goes on by it; a line says if it balances at another scale."""
+    """The recipe as the run in the folder goes on by it; a line says what a new run would do otherwise."""
     continued = folder.continued(recipe)
     then, now = continued.balancing.scale, recipe.balancing.scale
     if then != now and find_balancing(recipe.balancing.name).kind == "gradient":
         say(f"{folder.path} is of a version without balancing.scale: it goes on with '{then}', not '{now}'")
+    kept, fresh = normalisation(continued.network), normalisation(recipe.network)
+    if kept != fresh:
+        say(
+            f"{folder.path} goes on with images less {list(kept.mean)} and divided by {list(kept.std)}, as it began; a "
+            f"new run would take {list(fresh.mean)} and {list(fresh.std)}, as the weights of its backbone"
+        )
     return continued
 
 

@@ -62,6 +62,7 @@ class _Training(_State):
     selection: _Selection
     threads: Annotated[int, Field(ge=1, le=THREADS)]
     loggers: dict[str, str] = Field({})
+    features: str = ""
 
 
 def check_training(file: Path, saved: Mapping[str, Any]) -> dict[str, Any]:

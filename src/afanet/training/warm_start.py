@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from afanet.errors import InputError
 from afanet.names import name_fault
 from afanet.networks.methods import listed
+from afanet.recipe.preprocessing import normalisation
+from afanet.recipe.schema import Recipe
 from afanet.runs.checkpoint import PREFIX, read_checkpoint
 from afanet.runs.run import load_begun
 
@@ -32,12 +35,19 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
         path, weights = branches[task]
         branch = network.get_submodule(f"branches.{task}")
         expected = branch.state_dict()
-        own = _backbone(expected)
-        if not own or own != _backbone(network.get_submodule(f"branches.{tasks[0]}").state_dict()):
+        shared = _shared(network.get_submodule(f"branches.{tasks[0]}"), expected, leads=task == tasks[0])
+        if shared is None:
             raise InputError(
                 f"task '{task}' has no whole backbone of its own in this network to load a single-task network into: "
                 f"warm start a method that shares no trunk: {listed(lambda row: row.fusion is not None)}"
             )
+        first_path, first = branches[tasks[0]]
+        for name in shared:
+            if name not in weights or name not in first or not torch.equal(weights[name], first[name]):
+                raise InputError(
+                    f"all tasks share one frozen trunk, and its '{name}' in {path} (task '{task}') is not that in "
+                    f"{first_path} (task '{tasks[0]}'): begin with runs of one frozen backbone, or freeze less"
+                )
         wanted = {name: tensor for name, tensor in expected.items() if heads or name.startswith("backbone.")}
         for name, tensor in wanted.items():
             if name not in weights or weights[name].shape != tensor.shape:
@@ -48,7 +58,31 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
                 )
         branch.load_state_dict({name: weights[name] for name in wanted}, strict=False)
         loaded.append(f"{task} from {path} ({len(wanted)} of {len(expected)} tensors)")
+    for task in tasks:
+        _require_kept(network.get_submodule(f"branches.{task}").state_dict(), *branches[task], heads)
     return f"warm start: {'; '.join(loaded)}"
+
+
+def _require_kept(state: Mapping[str, Tensor], path: Path, weights: Mapping[str, Tensor], heads: bool) -> None:
+    """Raise `InputError` where what was loaded for a later task has replaced what this task shares with it."""
+    for name, tensor in state.items():
+        if (heads or name.startswith("backbone.")) and not torch.equal(tensor, weights[name]):
+            raise InputError(
+                f"{path} has other values at '{name}' than another run given, and "
+                "tasks share them here: begin with one run of all tasks, whose frozen backbone is one"
+            )
+
+
+def require_same_images(recipe: Recipe) -> None:
+    """Raise `InputError` where a run of the warm start learnt from images that were normalised otherwise."""
+    ours = normalisation(recipe.network)
+    for path in recipe.warm_start or ():
+        theirs = normalisation(load_begun(path).recipe.network)
+        if theirs != ours:
+            raise InputError(
+                f"{path} takes images less {list(theirs.mean)} and divided by {list(theirs.std)}, and this network "
+                f"{list(ours.mean)} and {list(ours.std)}: give network.mean and network.std of that run"
+            )
 
 
 def _read_branches(tasks: Sequence[str], runs: Sequence[Path]) -> dict[str, tuple[Path, dict[str, Tensor]]]:
@@ -62,17 +96,29 @@ def _read_branches(tasks: Sequence[str], runs: Sequence[Path]) -> dict[str, tupl
                 "single-task networks"
             )
         weights = read_checkpoint(run.folder.weights(run.recipe))["state_dict"]
+        trunk: dict[str, Tensor] = {}  # of the run's first task, where a frozen one computes for all
         for task in dict.fromkeys(name.split(".")[2] for name in weights if name.startswith(f"{PREFIX}branches.")):
             if fault := name_fault(task):
                 raise InputError(f"{path} has weights of a task {task!r:.80}, which {fault}: train it anew")
             if task in branches and task in tasks:
                 raise InputError(f"task '{task}' is in {branches[task][0]} and in {path}: give one of them")
             start = f"{PREFIX}branches.{task}."
-            branches[task] = (
-                path,
-                {name.removeprefix(start): w for name, w in weights.items() if name.startswith(start)},
-            )
+            own = {name.removeprefix(start): w for name, w in weights.items() if name.startswith(start)}
+            if run.recipe.network.freeze and not trunk:
+                trunk = {name: own[name] for name in _backbone(own)}
+            branches[task] = path, trunk | own
     return branches
+
+
+def _shared(leader: nn.Module, own: Mapping[str, Tensor], leads: bool) -> list[str] | None:
+    """The tensors of the frozen trunk that a branch has from the first, `leader`; None if they are not frozen."""
+    theirs = leader.state_dict()
+    parts = _backbone(theirs)
+    if leads:
+        return [] if parts else None
+    shared = [name for name in parts if name not in own or own[name].data_ptr() == theirs[name].data_ptr()]
+    learning = {name for name, parameter in leader.named_parameters() if parameter.requires_grad}
+    return shared if parts and learning.isdisjoint(shared) else None
 
 
 def _backbone(weights: Mapping[str, Tensor]) -> list[str]:

@@ -14,8 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from afanet.data.channels import Channels
 from afanet.data.checks.faults import target_faults
 from afanet.data.sample import Sample, Split
+from afanet.errors import InputError
 from afanet.tasks import DenseTask, PooledTask, Task
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
@@ -33,15 +35,22 @@ class Seen:
 
 
 class Look:
-    """Reads one item of a split and summarises it."""
+    """Reads one item of a split and summarises it; images must fit the `channels` of a network, if these are given."""
 
-    def __init__(self, split: Split, tasks: Mapping[str, Task]):
+    def __init__(self, split: Split, tasks: Mapping[str, Task], channels: int | None = None):
         self.reader = split.read
         self.tasks = tasks
+        self.channels = Channels(channels) if channels else None
         self.values = max(1, KEPT_VALUES // max(1, len(split)))  # of a sample
 
     def __call__(self, item: Any) -> Seen:
-        return self.see(self.reader(item))
+        sample = self.reader(item)
+        if self.channels:
+            try:
+                self.channels(sample["image"])
+            except InputError as error:
+                raise InputError(f"{sample['id']}: {error}") from None
+        return self.see(sample)
 
     def see(self, sample: Sample) -> Seen:
         """The summary of a sample that has been read."""

@@ -76,7 +76,8 @@ def survey_for_training(
     """What `survey` finds about `tasks` in data that were opened without a problem, before training on them.
 
     Samples from files are all read; of those that are generated, up to 64 a split are made. Nothing is read again that
-    `afanet data prepare` has read. Raises `InputError` for the first sample that cannot be used.
+    `afanet data prepare` has read. Raises `InputError` for the first sample that cannot be used, or whose image has
+    other channels than `data.normalisation`.
     """
     if kept := read_kept(data):
         return _with_findings(data, *kept, tasks)
@@ -106,7 +107,7 @@ def to_read(split: Split) -> Sequence[int]:
 
 def _read(split: Split, data: Data, indices: Sequence[int], workers: int) -> Iterator[Seen]:
     items = split.items if len(indices) == len(split) else [split.items[index] for index in indices]
-    for seen in in_order(Look(split, data.tasks), items, workers):
+    for seen in in_order(Look(split, data.tasks, data.normalisation.channels), items, workers):
         if isinstance(seen, InputError):
             raise seen
         require_sound(seen.faults)

@@ -33,15 +33,17 @@ class Backbone(nn.Module):
         name: of a timm model.
         output_stride: 8, 16 or 32; below 32 the last stages are dilated instead of strided, where this can be had.
         multi_grid: factors for the dilation of the last stage's blocks, such as (1, 2, 4).
-        weights: "none", "pretrained" (timm's, downloaded) or the path of a local file.
+        weights: "none", "pretrained" (timm's, downloaded), a local file, ``local-dir:FOLDER`` or ``hf-hub:ORG/NAME``.
         size: (H, W) of the images that it is built for.
         takes: the stages whose features forward returns, see :class:`~afanet.networks.Head`; None for all.
         taps: the numbers of the blocks whose features a plain network gives, counted from 0; None for four.
         in_chans: channels of the image.
 
     Attributes:
+        name, in_chans: as given.
         given: the channels and the stride of each stage.
         plain: whether all stages have one stride, as in a ViT.
+        tapped: the layers that give the features of each stage.
         stages: the last layer of each stage, from that of the low-level features on.
         blocks: for each of these stages the last layers of its blocks; the last of them is the stage's own.
         meets: whether the stages are layers that branches can meet after; else `model` is the only one in `stages`.
@@ -80,7 +82,7 @@ class Backbone(nn.Module):
         super().__init__()
         height, width = size
         plan = plan_backbone(Wish(name, output_stride, (height, width), in_chans, None if taps is None else (*taps,)))
-        self.name = name
+        self.name, self.in_chans = name, in_chans
         self.takes = takes
         self.plain = plan.whole is not None and plan.whole.plain
         self.multiple, self.one_size = plan.fit.multiple, plan.fit.one_size
@@ -129,6 +131,7 @@ class Backbone(nn.Module):
         inner = range(first + 1, len(info) - 1)
         self.given = [Stage(info[i]["num_chs"], info[i]["reduction"]) for i in (first, *inner, -1)]
         self._taps = [layer_of[i] for i in (first, *inner)]  # and the final features
+        self.tapped = [*self._taps, layer_of[len(info) - 1]]
         self._layers: list[str] = []
         for layer, module in features.items():
             self._append(layer, module)
@@ -149,7 +152,7 @@ class Backbone(nn.Module):
         self.model = model
         self.given = list(whole.given)
         self.meets = bool(whole.stages)
-        self.stages = [f"model.{name}" for name in whole.stages] or ["model"]
+        self.stages = self.tapped = [f"model.{name}" for name in whole.stages] or ["model"]
         self.blocks = [[f"model.{name}" for name in names] for names in whole.blocks] or [["model"]]
 
 

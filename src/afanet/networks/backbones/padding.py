@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from afanet.errors import InputError
 
@@ -51,5 +53,11 @@ def one_size_only(name: str, one_size: tuple[int, int], size: tuple[int, int]) -
 
 def cut(logits: Tensor, size: Sequence[int]) -> Tensor:
     """The part of (B, C, H', W') that lies in an image of this (H, W), without what was padded."""
+    if has_torch_function_unary(logits):  # while a branch is traced: one operation, which then asks as below
+        whole: Tensor = handle_torch_function(cut, (logits,), logits, size)
+        return whole
     height, width = size
+    if torch.compiler.is_exporting():  # the strides of a slice would tie the graph to sizes that need no padding
+        rows, columns = (torch.arange(length, device=logits.device) for length in (height, width))
+        return logits.index_select(-2, rows).index_select(-1, columns)
     return logits[..., :height, :width]

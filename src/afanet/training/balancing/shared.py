@@ -13,7 +13,7 @@ from afanet.networks.trace import in_mode
 
 
 def shared_parameters(
-    network: nn.Module, tasks: Sequence[str], size: tuple[int, int]
+    network: nn.Module, tasks: Sequence[str], size: tuple[int, int], channels: int = 3
 ) -> tuple[list[nn.Parameter], dict[str, list[nn.Parameter]]]:
     """The trainable parameters that several of the tasks reach, and for each task the ones that it alone reaches.
 
@@ -22,9 +22,10 @@ def shared_parameters(
     list; it has no gradient in an ordinary backward pass either. Both keep the order of `network.parameters()`.
 
     Args:
-        network: called with images (B, 3, H, W) it returns `{task: output}`.
+        network: called with images (B, C, H, W) it returns `{task: output}`.
         tasks: names of outputs.
         size: (H, W) of its images.
+        channels: C of its images.
 
     Raises:
         InputError: for a task that the network has no output for.
@@ -44,7 +45,7 @@ def shared_parameters(
     device = next((parameter.device for parameter in parameters), torch.device("cpu"))
     forked = [device] if device.type == "cuda" else []
     with in_mode(network, False), torch.random.fork_rng(forked), torch.enable_grad():
-        outputs: dict[str, Tensor] = network(torch.zeros(1, 3, *size, device=device))
+        outputs: dict[str, Tensor] = network(torch.zeros(1, channels, *size, device=device))
     reached: dict[str, set[nn.Parameter]] = {}
     for task in tasks:
         if task not in outputs:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from afanet.data.sets.adience.adience import hold_out, open_adience
-from afanet.data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from afanet.errors import InputError
+from afanet.normalisation import IMAGENET
 
 SIZE = (8, 10)
 
@@ -33,7 +33,7 @@ def test_each_label_is_missing_by_itself_and_stays_with_its_photo(adience: Path)
     for fold, labels in expected.items():
         sample = open_adience(adience, SIZE, fold=fold).test[1]
         assert (sample["targets"]["gender"], sample["targets"]["age"]) == labels
-        pixel = [255 * (float(sample["image"][c, 0, 0]) * IMAGENET_STD[c] + IMAGENET_MEAN[c]) for c in range(3)]
+        pixel = [255 * (float(sample["image"][c, 0, 0]) * IMAGENET.std[c] + IMAGENET.mean[c]) for c in range(3)]
         assert pixel == pytest.approx([40 * fold, 100, 7], abs=0.01)
 
 

@@ -17,7 +17,7 @@ from afanet.data.sample import Reader, Sample
 from afanet.data.sets.manifest.rows import Labels, Rows
 from afanet.data.sets.manifest.table import Table
 from afanet.errors import InputError
-from afanet.photo import read_photo
+from afanet.images import read_image
 from afanet.tasks.column import FileColumn, ValueColumn
 
 
@@ -53,7 +53,7 @@ class ManifestReader(Reader):
         """The sample of a row; its id is the manifest's name, the line or row, and the path of the image."""
         image = self.rows.images[int(row)].as_py()
         try:
-            pixels = read_photo(self.root / image)
+            pixels = read_image(self.root / image)
             targets = {name: self._target(labels, int(row)) for name, labels in self._labels(row).items()}
             for name, target in targets.items():
                 if target.ndim >= 2:

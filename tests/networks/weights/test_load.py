@@ -16,7 +16,7 @@ from afanet import InputError, Pooled, create_network
 from afanet.networks.backbones import Backbone
 from afanet.networks.weights import load_weights, read_state_dict
 
-REAL = Path(__file__).parents[3] / "shared" / "data" / "weights" / "resnet18_imagenet_conv1_to_layer3.pth"
+REAL = Path(__file__).parents[4] / "shared" / "data" / "weights" / "resnet18_imagenet_conv1_to_layer3.pth"
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_tensors_are_copied_and_counted(module: nn.Module, tmp_path: Path, write
     line = load_weights(module, "net", str(path))
     assert line == (
         f"net: 2 of 8 tensors loaded from {path.name}, missing: stem.* (1), stages_0.* (3), head.* (2), "
-        "unused: classifier.* (1)"
+        "unused: classifier.* (1); the file has fewer than half of them, the others begin at random"
     )
     assert torch.equal(module["stem"].weight, state["stem.weight"])
     assert torch.equal(module["stages_0"].bias, state["stages.0.bias"])
@@ -138,4 +138,18 @@ def test_a_line_names_few_layers(tmp_path: Path, module: nn.Module) -> None:
         {"stem.weight": torch.rand(4, 3, 1, 1)} | {f"a{i}.x": torch.ones(1) for i in range(99)}, tmp_path / "w.pth"
     )
     line = load_weights(module, "net", str(tmp_path / "w.pth"))
-    assert line.endswith("a8.* (1), a9.* (1), 89 more layers")
+    assert "a8.* (1), a9.* (1), 89 more layers;" in line
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_first_convolution_is_fitted_to_other_channels(channels: int, tmp_path: Path) -> None:
+    state = timm.create_model("test_resnet").state_dict()
+    torch.save(state, tmp_path / "rgb.pth")
+    fitted = Backbone("test_resnet", in_chans=channels, weights=str(tmp_path / "rgb.pth")).eval()
+    colour = Backbone("test_resnet", weights=str(tmp_path / "rgb.pth")).eval()
+    grey = torch.rand(1, 1, 32, 32)
+    # Of a grey image both compute the same, but for the channel that comes twice among four: 3/4 of R, G, B and R.
+    same = grey.expand(1, 3, 32, 32) if channels == 1 else torch.cat([1.5 * grey, 0.75 * grey, 0.75 * grey], 1)
+    with torch.no_grad():
+        for ours, theirs in zip(fitted(grey.expand(1, channels, 32, 32)), colour(same), strict=True):
+            assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,90 @@
+"""The command `data prepare`: the cache of samples, and the features that a frozen trunk gives for them."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides
+from afanet.errors import InputError
+from afanet.limits import cores
+
+if TYPE_CHECKING:
+    from afanet.recipe.schema import Recipe
+
+OF_FEATURES = ("network.", "seed")  # keys of a recipe that decide a trunk, and not the samples
+MOST_VIEWS = 1000
+
+
+def add_prepare_command(commands: Any, words: Sequence[str]) -> None:
+    """Add `prepare` to the commands under `afanet data`."""
+    prepare: ArgumentParser = commands.add_parser(
+        "prepare",
+        help="decode everything once into a cache that training uses",
+        description="Decode every sample once into a cache, which training by the same recipe uses.",
+        allow_abbrev=False,
+    )
+    prepare.set_defaults(command=_prepare, parser=prepare)
+    prepare.add_argument("recipe", metavar="RECIPE", help="a recipe's name or a YAML file")
+    prepare.add_argument(
+        "--features", action="store_true", help="keep what the frozen trunk gives for each training image too"
+    )
+    prepare.add_argument("--views", type=int, metavar="K", help="features of so many augmented views of each image")
+    add_trust_flag(prepare)
+    if words[:1] == ["data"]:
+        add_recipe_flags(prepare, words, ("data.", *OF_FEATURES))
+
+
+def _prepare(given: Namespace) -> None:
+    from afanet.recipe.load import load_recipe
+
+    flags = overrides(given)
+    _require_features(given, flags)
+    recipe = load_recipe(given.recipe, flags)
+    from afanet.data.prepare import abandoned, prepare
+    from afanet.progress import Bar
+    from afanet.runs.setup import data_cache, open_whole
+
+    data = open_whole(recipe)
+    total = sum(len(split) for split in data.splits.values())
+    with Bar(total, "decoding", line=f"decoding {total} samples, unless they are in the cache") as bar:
+        cache, new = prepare(data, data_cache(recipe), workers=min(8, cores()), advance=bar.advance)
+    print(f"{cache}: {_size(cache)}, {'written' if new else 'there already'}; training by this recipe reads it")
+    if given.features:
+        _prepare_features(recipe, given.views or 0)
+    for left in abandoned(cache.parent):
+        print(f"{left} is not needed, unless another `data prepare` writes it now: remove it")
+
+
+def _prepare_features(recipe: Recipe, views: int) -> None:
+    from afanet.progress import Bar
+    from afanet.recipe.code import with_code
+    from afanet.training.features import prepare_features, rows_to_keep
+    from afanet.training.job import prepare
+    from afanet.training.run import resolve
+
+    job = prepare(with_code(resolve(recipe)))
+    for report in filter(None, job.weights_report.splitlines()):
+        print(report)
+    total = rows_to_keep(job, views)
+    with Bar(total, "features", line=f"computing features of {total} images, unless they are kept already") as bar:
+        path, new = prepare_features(job, views, min(8, cores()), bar.advance)
+    of = f"{views} augmented views of each image" if views else "each image once, without augmentation"
+    print(f"{path}: {_size(path)}, {'written' if new else 'there already'}; features of {of}, which training reads")
+
+
+def _require_features(given: Namespace, flags: dict[str, Any]) -> None:
+    """Raise `InputError` for flags of features without `--features`, and for a number of views that is none."""
+    if not given.features:
+        if given.views is not None:
+            raise InputError("--views is of kept features: give --features too")
+        if of_features := [key for key in flags if key.startswith(OF_FEATURES)]:
+            raise InputError(f"--{of_features[0]} decides no sample in the cache: leave it out, or give --features")
+    if given.views is not None and not 0 < given.views <= MOST_VIEWS:
+        raise InputError(f"--views is {given.views}, expected 1 to {MOST_VIEWS}")
+
+
+def _size(folder: Path) -> str:
+    return f"{sum(file.stat().st_size for file in folder.rglob('*') if file.is_file()) / 1e6:.0f} MB"

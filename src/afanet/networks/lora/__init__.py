@@ -1,0 +1,1 @@
+"""Low-rank adapters on frozen backbones: which layers get them, the network without them, and a file of them alone."""

@@ -1,0 +1,129 @@
+"""A file of what an adapted network has learnt: adapters, heads and fusion layers, without the frozen backbone."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from afanet.errors import InputError, shown
+from afanet.files import require_regular, whole
+from afanet.json_text import parse_json, to_json
+from afanet.networks.woven import Woven
+
+FORMAT = 1
+KEY = "afanet"  # of the file's metadata
+OF_ADAPTERS = ("lora_A", "lora_B")  # the part of a parameter's name that says so
+SAYS = {"backbone": "backbone", "rank": "lora rank", "by": "lora by", "where": "lora where"}
+
+
+def save_adapters(network: Woven, file: str | Path) -> None:
+    """Write what a network with adapters has learnt as a safetensors file.
+
+    Its metadata name the backbone, the adapters' settings, and the frozen weights by their SHA-256.
+
+    Raises:
+        InputError: for a network without adapters, and where the file cannot be written.
+    """
+    metadata = {KEY: to_json(_description(network))}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _learnt(network).items()}
+    with whole(Path(file)) as partial:
+        save_file(tensors, partial, metadata)
+
+
+def load_adapters(network: Woven, file: str | Path) -> None:
+    """Load what `save_adapters` wrote into a network that was made alike.
+
+    Args:
+        network: of the same method, tasks and heads, with the same adapters on a backbone of the same weights.
+        file: the safetensors file.
+
+    Raises:
+        InputError: for a file that is no such file, or that is for another backbone, other weights, other adapters,
+            or another network; nothing has changed then.
+    """
+    file, expected = Path(file), _description(network)
+    tensors, described = _read(file)
+    if described.get("format") != FORMAT:
+        raise InputError(
+            f"{file} has adapters in format {shown(described.get('format'))}, expected {FORMAT}: a newer version of "
+            "afanet wrote it"
+        )
+    for key, name in SAYS.items():
+        if described.get(key) != expected[key]:
+            raise InputError(
+                f"{file} has adapters for {name} {shown(described.get(key))}, but the network has {expected[key]!r}: "
+                "make the network as it was when they were trained"
+            )
+    if described.get("weights") != expected["weights"]:
+        raise InputError(
+            f"{file} has adapters for other weights of '{expected['backbone']}' than those of the network: load the "
+            "weights on which they were trained"
+        )
+    learnt = _learnt(network)
+    if odd := sorted(tensors.keys() ^ learnt.keys()):
+        where = "the file alone" if odd[0] in tensors else "the network alone"
+        raise InputError(f"{file} is of another method, or of other tasks or heads: '{odd[0]:.120}' is in {where}")
+    for name, tensor in tensors.items():
+        if tensor.shape != learnt[name].shape:
+            raise InputError(
+                f"{file} has {tuple(tensor.shape)} at '{name:.120}', expected {tuple(learnt[name].shape)}: make the "
+                "network as it was when they were trained"
+            )
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise InputError(f"{file} has values that are not finite at '{name:.120}': train them again")
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            learnt[name].copy_(tensor)
+
+
+def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    wrong = f"{file} is no file of adapters, expected one that save_adapters wrote"
+    try:
+        with safe_open(require_regular(file), "pt") as reader:
+            metadata = reader.metadata() or {}
+            tensors = {name: reader.get_tensor(name) for name in reader.keys()}  # noqa: SIM118, it is no dict
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror or error}") from None
+    except SafetensorError as error:
+        raise InputError(f"{wrong} ({error})") from None
+    described = parse_json(metadata[KEY], f"the metadata of {file}") if KEY in metadata else None
+    if not isinstance(described, dict):
+        raise InputError(wrong)
+    return tensors, described
+
+
+def _description(network: Woven) -> dict[str, Any]:
+    adapters = network.adapters
+    if adapters is None:
+        raise InputError("the network has no adapters: make it with create_network(..., lora=...)")
+    settings = {key: getattr(adapters, key) for key in SAYS}
+    return {"format": FORMAT, **settings, "weights": _hash_of_frozen(network)}
+
+
+def _learnt(network: Woven) -> dict[str, Tensor]:
+    """Every tensor outside the backbones, and the adapters in them; what tasks share once."""
+    kept = network.state_dict().keys()
+    tensors = chain(network.named_parameters(), network.named_buffers())
+    return {name: tensor for name, tensor in tensors if name in kept and not _is_frozen(name)}
+
+
+def _is_frozen(name: str) -> bool:
+    parts = name.split(".")
+    return parts[0] == "branches" and parts[2] == "backbone" and not set(OF_ADAPTERS) & set(parts)
+
+
+def _hash_of_frozen(network: Woven) -> str:
+    """The SHA-256 of the frozen tensors of the first task's backbone, which is whole, with names and shapes."""
+    digest = sha256()
+    for name, tensor in network.branches.get_submodule(f"{network.tasks[0]}.backbone").state_dict().items():
+        if not set(OF_ADAPTERS) & set(name.split(".")):
+            digest.update(f"{name.replace('.base_layer.', '.')} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,155 @@
+"""Which layers of a backbone get adapters, read from one pass without data: nothing goes by the names of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from timm.layers.conv2d_same import Conv2dSame
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.overrides import TorchFunctionMode
+
+from afanet.errors import InputError
+from afanet.networks.trace import in_mode
+
+WEIGHINGS = {"scaled_dot_product_attention", "softmax"}
+PRODUCTS = {"matmul", "__matmul__", "bmm", "baddbmm", "einsum"}  # an attention if neither factor is a parameter
+
+
+@dataclass(frozen=True)
+class Adaptable:
+    """The names of layers that can have adapters: those that are `called`, and those whose weight alone is `read`."""
+
+    called: list[str]
+    read: list[str]
+
+    @property
+    def all(self) -> list[str]:
+        """Both."""
+        return [*self.called, *self.read]
+
+
+def adaptable(backbone: nn.Module, name: str, where: str, shape: Sequence[int]) -> Adaptable:
+    """The linear layers and 1x1 convolutions that a backbone uses; with `where` "attention" those of its attentions.
+
+    An attention is the innermost module that computes one: a softmax, `scaled_dot_product_attention`, or a product of
+    two values of which neither is a parameter. Its layers are those that see the image: a position bias does not.
+    Layers whose forward is another than that of `nn.Linear` and `nn.Conv2d`, such as those with standardised weights,
+    and grouped convolutions are left out.
+
+    Args:
+        backbone: called with one image batch, frozen.
+        name: of the backbone, for messages.
+        where: "attention" or "all".
+        shape: of an image batch.
+
+    Raises:
+        InputError: where there is no such layer, and for a backbone that does not take images of this shape.
+    """
+    try:
+        watch = _watched(backbone, shape)
+    except Exception as error:  # a network may raise anything
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise InputError(
+            f"backbone '{name}' fails on images of {shape[-2]}x{shape[-1]} ({reason}): expected a size that it takes"
+        ) from error
+    layers = {path: module for path, module in backbone.named_modules() if _is_plain(module)}
+    called = [path for path, module in layers.items() if module in watch.called]
+    read = [
+        path
+        for path, module in layers.items()
+        if module not in watch.called and isinstance(module, nn.Linear) and id(module.weight) in watch.parameters
+    ]
+    if not called and not read:
+        raise InputError(
+            f"backbone '{name}' has no linear layer and no 1x1 convolution of plain weights, so LoRA has nothing to "
+            "adapt: choose another backbone, or leave network.lora out"
+        )
+    if where == "attention":
+        inside = {id(part) for owner in _attentions(watch, layers) for part in owner.modules()}
+        called = [path for path in called if id(layers[path]) in inside and layers[path] in watch.seeing]
+        read = [path for path in read if id(layers[path]) in inside]
+        if not called and not read:
+            raise InputError(
+                f"backbone '{name}' has no attention with linear layers, so LoRA has no projections to adapt there: "
+                "expected network.lora.where all, or a backbone with attention"
+            )
+    return Adaptable(called, read)
+
+
+def _is_plain(module: nn.Module) -> bool:
+    if isinstance(module, nn.Conv2d):
+        return type(module) in (nn.Conv2d, Conv2dSame) and module.kernel_size == (1, 1) and module.groups == 1
+    return type(module) is nn.Linear
+
+
+class _Watch(TorchFunctionMode):
+    """What runs in a pass: the modules that are called, the parameters that are used, and where attention weighs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.called: set[nn.Module] = set()
+        self.seeing: set[nn.Module] = set()  # those that are called with something that depends on the image
+        self.parameters: set[int] = set()
+        self.inside: list[nn.Module] = []
+        self.weighings: list[tuple[nn.Module, ...]] = []  # the modules around each, the outermost first
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = list(_tensors((args, kwargs or {})))
+        parameters = [tensor for tensor in given if isinstance(tensor, nn.Parameter)]
+        self.parameters |= {id(parameter) for parameter in parameters}
+        name = getattr(func, "__name__", "")
+        if name in WEIGHINGS or (name in PRODUCTS and not parameters):
+            self.weighings.append(tuple(self.inside))
+        return func(*args, **(kwargs or {}))
+
+    def enter(self, module: nn.Module, given: Any) -> None:
+        """A hook for before a module runs."""
+        self.called.add(module)
+        if any(tensor.requires_grad for tensor in _tensors(given)):
+            self.seeing.add(module)
+        self.inside.append(module)
+
+    def leave(self, module: nn.Module, given: Any, made: Any) -> None:
+        """A hook for after a module ran."""
+        self.inside.pop()
+
+
+def _watched(backbone: nn.Module, shape: Sequence[int]) -> _Watch:
+    """One pass of images of this shape, on fake tensors and in evaluation: nothing is computed or counted."""
+    watch = _Watch()
+    hooks = []
+    for module in backbone.modules():
+        hooks += [module.register_forward_pre_hook(watch.enter), module.register_forward_hook(watch.leave)]
+    like = next(backbone.parameters())
+    try:
+        with in_mode(backbone, False), FakeTensorMode(allow_non_fake_inputs=True), torch.enable_grad():
+            image = like.new_empty(tuple(shape)).requires_grad_().clone()  # not a leaf, which nothing may overwrite
+            with watch:
+                backbone(image)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return watch
+
+
+def _attentions(watch: _Watch, layers: dict[str, nn.Module]) -> Iterator[nn.Module]:
+    """The modules that compute attention: around each weighing the innermost that has layers to adapt."""
+    candidates = set(layers.values())
+    for outer, *around in watch.weighings:
+        owner = next((module for module in reversed(around) if not candidates.isdisjoint(module.modules())), outer)
+        if owner is not outer:  # the whole backbone, which would make every layer one of attention
+            yield owner
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(part)

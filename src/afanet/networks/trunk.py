@@ -1,0 +1,192 @@
+"""The frozen trunk that all tasks share: what it gives for images can be kept, and given to the rest later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from afanet.errors import InputError
+from afanet.networks.frozen import frozen_end, layers_up_to
+
+if TYPE_CHECKING:
+    from afanet.networks.backbones import Backbone
+
+
+class Trunk:
+    """The frozen layers from the image on that all tasks share, so that what they give depends on the image alone.
+
+    Args:
+        layers: their paths in the network, in the order in which they run.
+        kept: those of them whose outputs the rest of the network takes; the last of `layers` is among them.
+
+    Attributes:
+        always: layers that compute in any case, because the size of a map inside of them is read.
+
+    >>> from afanet import Pooled, create_network
+    >>> outputs = {"scene": Pooled(5), "room": Pooled(2)}
+    >>> network = create_network("hard", outputs, "resnet18", size=(64, 96), freeze="backbone").eval()
+    >>> images = torch.rand(2, 3, 64, 96)
+    >>> features = network.trunk.features(network, images)
+    >>> {name: tuple(x.shape) for name, x in features.items()}
+    {'0.0': (2, 64, 16, 24), '0.1': (2, 512, 2, 3)}
+    >>> with network.trunk.given(network, features):
+    ...     scene = network(torch.zeros_like(images))["scene"]
+    >>> bool((scene == network(images)["scene"]).all())
+    True
+    """
+
+    def __init__(self, layers: Sequence[str], kept: Sequence[str]) -> None:
+        self.layers = tuple(layers)
+        self.kept = tuple(kept)
+        self.always: tuple[str, ...] = ()
+        # Layers that have run before the trunk's end, and the shape of what they gave without B; None for no tensor.
+        self._ran: dict[str, tuple[int, ...] | None] = {}
+
+    def features(self, network: nn.Module, images: Tensor) -> dict[str, Tensor]:
+        """What the rest of the network takes for images (B, 3, H, W): tensors (B, ...), by number of the kept layer.
+
+        Nothing after the trunk is computed. The network is left in the mode that it is in.
+        """
+        outputs: dict[str, Any] = {}
+
+        def keep(layer: str) -> Callable[..., None]:
+            def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+                outputs[layer] = output
+                if layer == self.layers[-1]:
+                    raise _EnoughError
+
+            return hook
+
+        with ExitStack() as hooks:
+            for layer in self.layers:
+                handle = network.get_submodule(layer).register_forward_hook(keep(layer))
+                hooks.callback(handle.remove)
+            try:
+                with torch.no_grad():
+                    network.forward(images)
+            except _EnoughError:
+                pass
+        self._ran = {layer: tuple(x.shape[1:]) if isinstance(x, Tensor) else None for layer, x in outputs.items()}
+        return {
+            name: tensor
+            for number, layer in enumerate(self.kept)
+            for name, tensor in _named(layer, str(number), outputs[layer]).items()
+        }
+
+    @contextmanager
+    def given(self, network: nn.Module, features: Mapping[str, Tensor]) -> Iterator[None]:
+        """A context in which the trunk computes nothing and the rest gets `features`, whatever the images show.
+
+        `features` are as `features` gave them for a batch of this network, in any precision; the images decide the
+        size of the outputs alone. The trunk has run before, in `features`.
+        """
+        with _in_place_of_forward(
+            network, {layer: self._answer(layer, features) for layer in self._replaced() if layer in self._ran}
+        ):
+            yield
+
+    @contextmanager
+    def once(self, network: nn.Module) -> Iterator[None]:
+        """A context for one forward pass in which each layer computes once, and branches that share it get the same."""
+        if torch.compiler.is_compiling():
+            yield
+            return
+        outputs: dict[str, Any] = {}
+
+        def first(layer: str) -> Callable[..., Any]:
+            module = network.get_submodule(layer)
+
+            def forward(*inputs: Any, **options: Any) -> Any:
+                if layer not in outputs:
+                    outputs[layer] = type(module).forward(module, *inputs, **options)
+                return outputs[layer]
+
+            return forward
+
+        with _in_place_of_forward(network, {layer: first(layer) for layer in self._replaced()}):
+            yield
+
+    def state(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Those of a network's tensors that decide its features, by name."""
+        around = {layer.rpartition(".")[0] for layer in self.layers if ".backbone." in layer}
+        return {
+            name: tensor
+            for name, tensor in tensors.items()
+            if name.rpartition(".")[0] in around or any(name.startswith(f"{layer}.") for layer in self.layers)
+        }
+
+    def let_compute(self, layers: Iterable[str]) -> bool:
+        """Let the trunk's layers around these compute always; False where one of them is kept, which cannot."""
+        self.always = tuple(own for own in self.layers if any(f"{layer}.".startswith(f"{own}.") for layer in layers))
+        return not set(self.always) & set(self.kept)
+
+    def _replaced(self) -> list[str]:
+        return [layer for layer in self.layers if layer not in self.always]
+
+    def _answer(self, layer: str, features: Mapping[str, Tensor]) -> Callable[..., Any]:
+        number = str(self.kept.index(layer)) if layer in self.kept else None
+        answer: Any
+        if number is not None and number in features:
+            answer = _full(features[number])
+        elif number is not None:
+            answer = tuple(_full(x) for name, x in features.items() if name.startswith(f"{number}."))
+        elif (shape := self._ran[layer]) is not None:  # nothing that depends on it is read
+            like = next(iter(features.values()))
+            answer = like.new_zeros((), dtype=torch.float32).expand(len(like), *shape)
+        else:
+            return lambda *inputs, **options: inputs[0]
+        return lambda *inputs, **options: answer
+
+
+class _EnoughError(Exception):
+    """The trunk has run, and the rest need not: no fault, and nobody sees it."""
+
+
+@contextmanager
+def _in_place_of_forward(network: nn.Module, answers: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
+    """A context in which layers call these functions, except those whose forward is replaced already."""
+    modules = {layer: network.get_submodule(layer) for layer in answers}
+    replaced = {layer: module for layer, module in modules.items() if "forward" not in vars(module)}
+    try:
+        for layer, module in replaced.items():
+            vars(module)["forward"] = answers[layer]
+        yield
+    finally:
+        for module in replaced.values():
+            vars(module).pop("forward", None)
+
+
+def find_trunk(first: str, body: Backbone, stages: int, meet: Sequence[str]) -> Trunk | None:
+    """The trunk of a network whose first task is `first`, if the first `stages` of its backbone are frozen."""
+    end = frozen_end(body, stages, meet)
+    if end is None:
+        return None
+    start = f"branches.{first}.backbone"
+    if not end:
+        return Trunk([start], [start])
+    # An identity after the tap of the first stage gives what the tap gives.
+    end = dict(zip(body.stages, body.tapped, strict=False)).get(end, end)
+    layers = layers_up_to(body, end)[0]
+    takes = range(len(body.tapped)) if body.takes is None else body.takes
+    taken = {body.tapped[number] for number in takes}
+    kept = [layer for layer in layers if layer in taken or layer == end]
+    return Trunk([f"{start}.{layer}" for layer in layers], [f"{start}.{layer}" for layer in kept])
+
+
+def _named(layer: str, number: str, output: Any) -> dict[str, Tensor]:
+    if isinstance(output, Tensor):
+        return {number: output}
+    if isinstance(output, tuple) and all(isinstance(x, Tensor) for x in output):
+        return {f"{number}.{i}": x for i, x in enumerate(output)}
+    raise InputError(
+        f"layer '{layer}' gives a {type(output).__name__}, of which no features can be kept: freeze the whole backbone"
+    )
+
+
+def _full(x: Tensor) -> Tensor:
+    x = x.float()
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x

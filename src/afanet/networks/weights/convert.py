@@ -1,0 +1,155 @@
+"""From the names of a file to those of timm: the layout is recognised, and timm's own converters do the rest."""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+
+import timm
+from torch import Tensor, nn
+
+from afanet.errors import InputError, shown
+from afanet.networks.weights.layout import Layout, Tensors
+from afanet.networks.weights.layouts import LAYOUTS
+
+CONVERTERS = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained")  # as timm's modules call them
+BETTER = re.compile(r"teacher|ema")  # in what is before the names of an average over training
+WHOLE = "model."  # before the names of a backbone that is a whole network of timm
+
+
+class TimmView:
+    """A backbone under the names of timm's files, as timm's converters look at it."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+    def get_submodule(self, name: str) -> nn.Module:
+        """A layer by the name that it has in timm's files."""
+        flat = name.replace(".", "_", 1)
+        return self._module.get_submodule(flat if hasattr(self._module, flat.partition(".")[0]) else name)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The tensors by all names that they may have in timm's files."""
+        return {name: x for own, x in self._module.state_dict().items() for name in spellings(own)}
+
+
+def spellings(own: str) -> list[str]:
+    """The names that a backbone's tensor may have in a file of timm.
+
+    timm names the layers of a flattened stage ``stages_0.x`` where its files say ``stages.0.x``.
+
+    >>> spellings("stages_0.blocks.1.gamma"), spellings("model.cls_token")
+    (['stages_0.blocks.1.gamma', 'stages.0.blocks.1.gamma'], ['model.cls_token', 'cls_token'])
+    """
+    return list(dict.fromkeys([own, own.removeprefix(WHOLE), re.sub(r"^([a-z]+)_(\d+)\.", r"\1.\2.", own)]))
+
+
+def converted(state: Mapping[str, Tensor], module: nn.Module, name: str, source: str) -> tuple[Tensors, list[str]]:
+    """The tensors of a file under timm's names, at the sizes of `module` where timm can resize them, and notes.
+
+    Args:
+        state: tensors by name; `Traced` ones remember what they were.
+        module: the backbone.
+        name: of the timm model, or anything else for a module of another kind.
+        source: of the tensors, for messages.
+
+    Raises:
+        InputError: where the file holds several such networks.
+    """
+    layout, prefixes = _recognised(state)
+    own = {spelling for key in module.state_dict() for spelling in spellings(key)}
+    prefix = _best(state, prefixes, source) if layout else _prefix(state, own, source)
+    notes = [layout.name] if layout else []
+    notes += [f"under '{prefix}'"] if prefix else []
+    rest = {key: x for key, x in state.items() if not key.startswith(prefix)}
+    inner = {key.removeprefix(prefix): x for key, x in state.items() if key.startswith(prefix)}
+    if layout is not None:
+        inner = _in_order(inner, module) if layout.in_order else _renamed(inner, layout, source)
+    stripped = rest | _by_timm(inner, module, name)
+    if prefix and layout is None:  # timm's converter may know this very prefix, and rename more behind it
+        known = _by_timm(dict(state), module, name)
+        if len(own & known.keys()) > len(own & stripped.keys()):
+            return known, []
+    return stripped, notes
+
+
+def _recognised(state: Mapping[str, Tensor]) -> tuple[Layout | None, list[str]]:
+    for layout in LAYOUTS:
+        if prefixes := layout.prefixes(state):
+            return layout, prefixes
+    return None, []
+
+
+def _renamed(state: Tensors, layout: Layout, source: str) -> Tensors:
+    try:
+        return layout.rename(state)
+    except (RuntimeError, KeyError, IndexError) as error:
+        raise InputError(
+            f"{source} has names as {layout.name} has, but tensors that do not fit together: expected a whole file"
+        ) from error
+
+
+def _prefix(state: Mapping[str, Tensor], own: Iterable[str], source: str) -> str:
+    """What is before the names of timm in a file, as ``backbone.``."""
+    own = set(own)
+    candidates = {""}
+    for key in own:
+        candidates |= {before for name in state if name.endswith(f".{key}") and (before := name.removesuffix(key))}
+    scores = {before: sum(f"{before}{key}" in state for key in own) for before in sorted(candidates)}
+    most = max(scores.values())
+    best = [before for before, score in scores.items() if score == most]
+    return (
+        ""
+        if "" in best
+        else _best(state, [x for x in best if x == x.removesuffix(WHOLE) or x.removesuffix(WHOLE) not in best], source)
+    )
+
+
+def _best(state: Mapping[str, Tensor], prefixes: list[str], source: str) -> str:
+    """The prefix of several under which there is an average over training; raises `InputError` where they are equal."""
+    better = [prefix for prefix in prefixes if BETTER.search(prefix)] or prefixes
+    if len(better) > 1:
+        raise InputError(
+            f"{source} holds {len(better)} networks, under {shown(', '.join(better))}: save the tensors of one of them"
+        )
+    return better[0]
+
+
+def _in_order(state: Tensors, module: nn.Module) -> Tensors:
+    """The tensors of torchvision's ``features`` under the names of the modules at the same positions."""
+    theirs = sorted({key.rpartition(".")[0] for key in state if key.startswith("features.")}, key=_natural)
+    ours = list(dict.fromkeys(key.rpartition(".")[0] for key in module.state_dict()))
+    names = dict(zip(theirs, ours, strict=False))
+    parts = {key: key.rpartition(".") for key in state}
+    return {f"{names[parts[key][0]]}.{parts[key][2]}" if parts[key][0] in names else key: x for key, x in state.items()}
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key by which 2 comes before 10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in name.split(".")]
+
+
+def _by_timm(state: Tensors, module: nn.Module, name: str) -> Tensors:
+    """The tensors as timm's converter of this family gives them: as they are where it has none, or cannot read them."""
+    if not timm.is_model(name):
+        return state
+    family = vars(sys.modules[timm.models.model_entrypoint(name).__module__])
+    converter = next((family[each] for each in CONVERTERS if each in family), None)
+    whole = getattr(module, WHOLE.rstrip("."), None)
+    view = TimmView(whole if isinstance(whole, nn.Module) else module)
+    with redirect_stdout(StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for arguments in ((dict(state), view), (dict(state),)):
+            try:
+                return state if converter is None else dict(converter(*arguments))
+            except (TypeError, AttributeError, KeyError, ValueError, IndexError, RuntimeError, AssertionError):
+                continue
+    return state

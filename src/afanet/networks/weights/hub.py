@@ -1,0 +1,54 @@
+"""Downloads a network's weights from the Hugging Face hub, once they are asked for by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError
+
+from afanet.errors import InputError
+from afanet.networks.download import downloading, is_reachable, server
+from afanet.networks.weights.spelling import HUB
+
+NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", re.ASCII)
+
+
+def download(name: str, files: Sequence[str], config: str) -> tuple[Path, Path | None]:
+    """The first of `files` that the network ``ORG/NAME`` of the hub has, and its config, as local files.
+
+    ``ORG/NAME@REVISION`` takes a revision. What was downloaded before is not downloaded again.
+
+    Raises:
+        InputError: where there is no network of this name, no network connection, or none of the files.
+    """
+    if not NAME.fullmatch(name):
+        raise InputError(f"{HUB}{name:.80} is no network of the hub: expected {HUB}ORG/NAME or {HUB}ORG/NAME@REVISION")
+    try:
+        with downloading():
+            weights = [path for file in files if (path := _downloaded(name, file))][:1]
+            settings = _downloaded(name, config) if weights else None
+    except Exception as error:  # the client has errors of its own, of its transport and of the file system
+        reason = type(error).__name__
+        raise _refused(name, reason) from error
+    if not weights:
+        raise _refused(name, f"it has no {' or '.join(files)}")
+    return weights[0], settings
+
+
+def _downloaded(name: str, file: str) -> Path | None:
+    """A file of the network, or None where it has none, or without a network none was downloaded before."""
+    repository, _, revision = name.partition("@")
+    try:
+        return Path(hf_hub_download(repository, file, revision=revision or None))
+    except EntryNotFoundError:
+        return None
+
+
+def _refused(name: str, reason: str) -> InputError:
+    reason = reason if is_reachable() else f"no network: {server()} is not known here"
+    return InputError(
+        f"the weights '{HUB}{name}' could not be loaded ({reason}): give a local file as weights, or none"
+    )

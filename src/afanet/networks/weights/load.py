@@ -1,0 +1,96 @@
+"""Backbone weights from a file, folder or hub: copied by name into a module, and reported."""
+
+from __future__ import annotations
+
+import timm
+from timm.models import adapt_input_conv
+from torch import Tensor, nn
+
+from afanet.errors import InputError
+from afanet.networks.weights.convert import converted, spellings
+from afanet.networks.weights.report import Report, reported
+from afanet.networks.weights.source import Opened, open_weights
+from afanet.networks.weights.traced import Traced, traced
+
+
+def load_weights(module: nn.Module, name: str, source: str) -> str:
+    """Copy weights into a backbone as `fill` does; returns the report in one line."""
+    return fill(module, name, source).line()
+
+
+def fill(module: nn.Module, name: str, source: str) -> Report:
+    """Copy the tensors of a file, folder or network of the hub into a backbone.
+
+    The names may be those of timm, torchvision, transformers, or the first authors of a network that timm knows.
+    Position embeddings are resampled to the backbone's size, and the first convolution is adapted to its channels.
+    Tensors that the backbone does not have (such as a classifier's) are ignored; the others must have its shapes.
+
+    Args:
+        module: the backbone.
+        name: of the timm model that it is.
+        source: a file, ``local-dir:FOLDER`` or ``hf-hub:ORG/NAME``, which is downloaded.
+
+    Raises:
+        InputError: for a source that is missing or unreadable, holds none of the backbone's tensors, or other shapes.
+    """
+    opened, own = open_weights(source), module.state_dict()
+    shown = source
+    state, notes = converted(traced(opened.state), module, name, shown)
+    names = {spelling: key for key in own for spelling in spellings(key)}
+    loaded = {names[key]: tensor for key, tensor in state.items() if key in names}
+    told = _told(opened, name)
+    if not loaded:
+        first = next(iter(opened.state), None)
+        raise InputError(
+            f"{shown} holds none of the tensors of '{name}' (its first is {first!r:.120}){told}: expected its weights"
+        )
+    for key, tensor in loaded.items():
+        loaded[key], note = _fitted(tensor, own[key], key in _first_layers(name))
+        notes += [note] if note else []
+        if loaded[key].shape != own[key].shape:
+            raise InputError(
+                f"{shown} has {tuple(tensor.shape)} at '{key}' where '{name}' has {tuple(own[key].shape)}{told}"
+            )
+    module.load_state_dict(loaded, strict=False)
+    used = {key for tensor in loaded.values() for key in _sources(tensor)}
+    notes += [f"its {opened.wrapper}"] if opened.wrapper else []
+    notes += [told.removeprefix(", ")] if told else []
+    return reported(name, opened.shown, notes, own, loaded.keys(), {key: key in used for key in opened.state})
+
+
+def _told(opened: Opened, name: str) -> str:
+    """That a config.json beside the weights names another network, if it does."""
+    other = opened.architecture and opened.architecture.partition(".")[0] != name.partition(".")[0]
+    return f", whose config.json names {opened.architecture[:80]}" if other else ""
+
+
+def _first_layers(name: str) -> set[str]:
+    """The names of the weights that see the image, as timm knows them, in all spellings of a backbone."""
+    config = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+    first = config.first_conv if config else None
+    layers = (first,) if isinstance(first, str) else first or ()
+    return {name for layer in layers for name in (f"{layer}.weight", f"model.{layer}.weight", f"{_flat(layer)}.weight")}
+
+
+def _flat(layer: str) -> str:
+    return layer.replace(".", "_", 1)
+
+
+def _fitted(tensor: Tensor, own: Tensor, first: bool) -> tuple[Tensor, str]:
+    """A tensor of a file in the shape of the backbone's, where it only lacks dimensions of one or input channels."""
+    if first and tensor.dim() == own.dim() == 4 and tensor.shape[1] != own.shape[1]:
+        channels, others = own.shape[1], tensor.shape[1]
+        if (tensor.shape[0], *tensor.shape[2:]) == (own.shape[0], *own.shape[2:]):
+            note = f"first layer adapted from {others} to {channels} channels"
+            return adapt_input_conv(channels, tensor, base_chans=others), note
+    if tensor.shape != own.shape and _without_ones(tensor) == _without_ones(own):
+        return tensor.reshape(own.shape), ""
+    return tensor, ""
+
+
+def _without_ones(tensor: Tensor) -> list[int]:
+    return [length for length in tensor.shape if length != 1]
+
+
+def _sources(tensor: Tensor) -> frozenset[str]:
+    return tensor.sources if isinstance(tensor, Traced) else frozenset()

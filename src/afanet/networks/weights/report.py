@@ -1,0 +1,109 @@
+"""What was loaded from a file into a backbone, in a line and by module."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+
+# Files may have or lack these alike: a batch norm's number of batches, and tables of what is where in a window.
+UNCOUNTED = ("num_batches_tracked", "relative_position_index", "relative_coords_table", "attn_mask")
+MOST_LAYERS = 10  # that are named in a line
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was loaded from a file into a backbone; those in `UNCOUNTED` are not counted.
+
+    Attributes:
+        name: of the backbone.
+        source: the file, as a line calls it.
+        notes: how the file differs from what the backbone expects.
+        loaded: names of the backbone's tensors that the file gave.
+        missing: those that it did not give.
+        used: names of the file's tensors that the backbone took.
+        unused: those that it did not take.
+    """
+
+    name: str
+    source: str
+    notes: tuple[str, ...]
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...]
+    used: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    def line(self) -> str:
+        """The report in one line."""
+        total = len(self.loaded) + len(self.missing)
+        notes = f" ({', '.join(self.notes)})" if self.notes else ""
+        missing = Counter(f"{key.removeprefix('model.').split('.')[0]}.*" for key in self.missing)
+        unused = Counter(_unused_layers(self.unused, self.used))
+        few = "; the file has fewer than half of them, the others begin at random"
+        return (
+            f"{self.name}: {len(self.loaded)} of {total} tensors loaded from {self.source}{notes}, "
+            f"missing: {_listed(missing)}, unused: {_listed(unused)}{few if 2 * len(self.loaded) < total else ''}"
+        )
+
+    def by_module(self) -> dict[str, tuple[int, int, int]]:
+        """By module the numbers of tensors that were loaded, are missing, and are in the file but were not used.
+
+        Modules are those of the backbone; what was not used is under the file's own names.
+        """
+        counts = [Counter(map(module_of, names)) for names in (self.loaded, self.missing, self.unused)]
+        modules = dict.fromkeys(module_of(key) for key in (*self.loaded, *self.missing))
+        ordered = [*modules, *(name for name in counts[2] if name not in modules)]
+        return {module: (counts[0][module], counts[1][module], counts[2][module]) for module in ordered}
+
+
+def reported(
+    name: str, source: str, notes: Iterable[str], own: Iterable[str], loaded: Collection[str], file: Mapping[str, bool]
+) -> Report:
+    """The report on a backbone with the tensors `own`, of which `loaded` are from a file; `file` says which it used."""
+    counted = [key for key in own if not key.endswith(UNCOUNTED)]
+    theirs = {key: used for key, used in file.items() if not key.endswith(UNCOUNTED)}
+    return Report(
+        name,
+        source,
+        tuple(notes),
+        tuple(key for key in counted if key in loaded),
+        tuple(key for key in counted if key not in loaded),
+        tuple(key for key, used in theirs.items() if used),
+        tuple(key for key, used in theirs.items() if not used),
+    )
+
+
+def module_of(key: str) -> str:
+    """The module around a tensor, down to the first number in its name.
+
+    >>> [module_of(key) for key in ("model.blocks.3.norm1.bias", "layer1.0.conv1.weight", "stages_0.blocks.1.gamma")]
+    ['blocks.3', 'layer1', 'stages_0']
+    >>> module_of("pos_embed"), module_of("patch_embed.proj.bias")
+    ('pos_embed', 'patch_embed')
+    """
+    parts = key.removeprefix("model.").split(".")
+    numbered = next((i for i, part in enumerate(parts[:-1]) if re.search(r"\d", part)), 0)
+    return ".".join(parts[: numbered + 1])
+
+
+def _unused_layers(keys: Iterable[str], used: Collection[str]) -> list[str]:
+    """For each of `keys`, none of which is in `used`, the outermost layer that has no tensor in `used`.
+
+    >>> _unused_layers(["layer1.1.conv.weight", "fc.bias"], {"layer1.0.weight"})
+    ['layer1.1.*', 'fc.*']
+    """
+    touched = {layer for key in used for layer in _layers(key)}
+    return [next((f"{layer}.*" for layer in _layers(key) if layer not in touched), key) for key in keys]
+
+
+def _layers(key: str) -> list[str]:
+    """The layers around a tensor from the outermost in: `a` and `a.b` of `a.b.weight`."""
+    return list(accumulate(key.split(".")[:-1], "{}.{}".format))
+
+
+def _listed(layers: Mapping[str, int]) -> str:
+    parts = [f"{layer} ({count})" for layer, count in layers.items()]
+    more = [f"{len(parts) - MOST_LAYERS} more layers"] if len(parts) > MOST_LAYERS else []
+    return ", ".join(parts[:MOST_LAYERS] + more) or "none"

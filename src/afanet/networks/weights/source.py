@@ -1,0 +1,89 @@
+"""From how weights are spelled to their tensors: a file, a folder of timm or transformers, or a network of the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from afanet.errors import InputError, shown
+from afanet.json_text import read_json
+from afanet.networks.weights.read import read_file, tensors_by_name, wrapper_of
+from afanet.networks.weights.spelling import FOLDER, HUB
+
+CONFIG = "config.json"
+# The names that timm and transformers give their files, in the order in which timm looks for them.
+USUAL = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Tensors by name, with where they are from.
+
+    Attributes:
+        state: the tensors.
+        shown: what a line calls the source.
+        wrapper: the names under which the file holds them, unless these are usual.
+        architecture: the network that a config.json beside them names, if there is one.
+    """
+
+    state: Mapping[str, Tensor]
+    shown: str
+    wrapper: str = ""
+    architecture: str = ""
+
+
+def open_weights(source: str) -> Opened:
+    """The tensors of a file, of ``local-dir:FOLDER``, or of ``hf-hub:ORG/NAME``, which are downloaded.
+
+    Raises:
+        InputError: where there are none, or they cannot be read without running code.
+    """
+    if source.startswith(HUB):
+        from afanet.networks.weights.hub import download  # what else needs no YAML, which the hub's client reads
+
+        file, config = download(source.removeprefix(HUB), USUAL[:2], CONFIG)
+        title = source
+    elif source.startswith(FOLDER):
+        folder = Path(source.removeprefix(FOLDER))
+        file, config = _file_in(folder), folder / CONFIG
+        title = f"{folder.name}/{file.name}"
+    else:
+        file, config, title = Path(source), None, Path(source).name
+    content = read_file(file)
+    wrapper = wrapper_of(content)
+    return Opened(
+        tensors_by_name(content, str(file)),
+        title,
+        "" if wrapper in ("state_dict", "model") else wrapper,
+        _architecture(config) if config and config.is_file() else "",
+    )
+
+
+def _file_in(folder: Path) -> Path:
+    """The file with the weights in a folder; raises `InputError` for no or for several of them."""
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder: expected one with {USUAL[0]} after {FOLDER}")
+    names = sorted(file.name for file in folder.iterdir() if file.suffix in SUFFIXES and file.is_file())
+    usual = [name for name in USUAL if name in names]
+    if not names or ((folder / f"{USUAL[0]}.index.json").is_file() and not usual):
+        kind = "only parts of weights" if names else "no weights"
+        raise InputError(f"{folder} has {kind}: expected a file such as {USUAL[0]}")
+    if not usual and len(names) > 1:
+        raise InputError(f"{folder} has several files of weights ({shown(', '.join(names))}): give one of them instead")
+    return folder / (usual or names)[0]
+
+
+def _architecture(config: Path) -> str:
+    """The network that a config.json of timm or transformers names, empty where it names none."""
+    content = read_json(config)
+    if not isinstance(content, dict):
+        raise InputError(f"{config} holds {shown(content, 40)}, expected keys such as 'architecture'")
+    several = content.get("architectures")
+    named = content.get("architecture") or (several[0] if isinstance(several, list) and several else "")
+    if not isinstance(named, str):
+        raise InputError(f"{config} has the architecture {shown(named, 40)}, expected a name such as 'resnet50'")
+    return named

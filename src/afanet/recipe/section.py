@@ -1,0 +1,33 @@
+"""What every section of a recipe is, and the kinds of value that several have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from afanet.limits import MOST_COUNT, MOST_SIDE
+from afanet.names import name_fault
+
+
+def _task_name(name: str) -> str:
+    if fault := name_fault(name):
+        raise PydanticCustomError("task_name", "which {fault}: no task can be called that", {"fault": fault})
+    return name
+
+
+Count = Annotated[int, Field(gt=0, le=MOST_COUNT)]
+Side = Annotated[int, Field(gt=0, le=MOST_SIDE)]  # pixels
+TaskName = Annotated[str, AfterValidator(_task_name)]
+AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
+
+
+class Section(BaseModel):
+    """A section of a recipe; unknown keys and infinite numbers are refused.
+
+    Paths become absolute, so that a run can be repeated from another folder.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -1,0 +1,238 @@
+"""Features of a frozen trunk that `afanet data prepare --features` keeps: computed once, then read in training."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from afanet.data import Batch, Collate, Split
+from afanet.data.cache import fingerprint
+from afanet.data.features import (
+    Description,
+    KeptFeatures,
+    Stored,
+    features_folder,
+    stored_features,
+    write_features,
+)
+from afanet.data.steps import every_step
+from afanet.errors import InputError
+from afanet.networks.trunk import Trunk
+from afanet.progress import say
+from afanet.runs.setup import data_cache
+from afanet.training.job import Job
+from afanet.training.loaders import Seeded
+
+FORMAT = 1  # of the files, and of how features are computed
+BATCH = 8  # images that the trunk sees together
+ROUNDING = 0.01  # of a tensor's largest value: the most by which the same features differ between two machines
+# What a description says, in words for a sentence about features that do not fit.
+WHAT = {
+    "backbone": "another backbone",
+    "layers": "other frozen stages",
+    "weights": "other weights",
+    "architecture": "a backbone of other options",
+    "images": "images prepared in another way",
+    "window": "images of another size",
+    "timm": "another version of timm",
+}
+
+
+def prepare_features(job: Job, views: int, workers: int, advance: Callable[[int], None]) -> tuple[Path, bool]:
+    """Keep what the frozen trunk of a job's network gives for each training image; returns the folder and if it is new.
+
+    Args:
+        job: a prepared job.
+        views: how many augmented views of each image; 0 for the image as evaluation sees it.
+        workers: processes that read images.
+        advance: called after each batch with its number of rows.
+
+    Raises:
+        InputError: for a network without a frozen trunk that all tasks share, and as `write_features` does.
+    """
+    recipe, trunk = job.recipe, require_trunk(job.network, job.recipe.network.method)
+    if recipe.data.crop and not views:
+        raise InputError(
+            "data.crop cuts a random part of each image, of which one would be kept for good: give --views, or leave "
+            "data.crop out"
+        )
+    seed = recipe.seed if views else 0
+    description = _trunk_facts(job, trunk, job.network.state_dict()) | _image_facts(job, views, seed)
+    folder = data_cache(recipe)
+    path = features_folder(folder, fingerprint(job.data, folder), description)
+    rows = rows_to_keep(job, views)
+
+    def batches() -> Iterator[Batch]:
+        job.network.eval()
+        loader = DataLoader(
+            _images(job, views, seed),
+            sampler=_draws(job, views),
+            batch_size=BATCH,
+            num_workers=workers,
+            collate_fn=Collate(job.data.tasks),
+        )
+        for number, batch in enumerate(loader):
+            batch["features"] = trunk.features(job.network, batch["image"])
+            if number == 0:
+                _require_same(job.network, trunk, batch)
+            yield batch
+
+    return path, write_features(path, description, rows, batches(), advance)
+
+
+def rows_to_keep(job: Job, views: int) -> int:
+    """How many rows `prepare_features` writes: one for each view of each training image."""
+    return len(job.data.train) * max(views, 1)
+
+
+def find_features(job: Job, saved: Mapping[str, Any]) -> Split | None:
+    """The training split as kept features, where there are some of this trunk, these images and this content.
+
+    A line says which are read, or why none of those that exist are. Of several, those with the most views are read.
+
+    Args:
+        job: a prepared job.
+        saved: the state from which training resumes, empty at its beginning.
+
+    Raises:
+        InputError: for features that are damaged, or differ from what the trunk gives.
+    """
+    trunk: Trunk | None = getattr(job.network, "trunk", None)
+    folder = data_cache(job.recipe)
+    begun = saved.get("features", "") if saved else None
+    if trunk is None or begun == "":
+        return None
+    stored = list(stored_features(folder))
+    tensors = saved["learner"]["network"] if saved else job.network.state_dict()
+    facts, content = _trunk_facts(job, trunk, tensors), fingerprint(job.data, folder)
+    faults = {kept: _fault(job, facts, content, kept) for kept in stored}
+    fitting = [kept for kept in stored if faults[kept] is None and begun in (None, kept.path.name)]
+    if begun and not fitting:
+        raise InputError(
+            f"the run began with the kept features in {folder / begun}, which are not there now: run `afanet data "
+            "prepare` with --features again, or train anew"
+        )
+    if not fitting:
+        for kept in stored[-1:]:
+            say(f"the kept features in {kept.path} are not read ({faults[kept]}): each step computes the frozen trunk")
+        return None
+    kept = max(fitting, key=lambda kept: kept.views)
+    read = KeptFeatures(kept.path)
+    with torch.random.fork_rng(devices=[]):
+        _check(job, trunk, kept, read, weights=not saved)
+    seen = f"{kept.views} augmented views of each image" if kept.views else "each image once, without augmentation"
+    say(f"reading features of the frozen trunk from {kept.path}: {seen}")
+    return read.split()
+
+
+def require_trunk(network: nn.Module, method: str) -> Trunk:
+    """The frozen trunk that all tasks of a network share; raises `InputError` where it has none."""
+    trunk: Trunk | None = getattr(network, "trunk", None)
+    if trunk is None:
+        reason = (
+            "method 'mtan' looks into every stage of its trunk"
+            if method == "mtan"
+            else "nothing of the backbone is frozen"
+        )
+        raise InputError(
+            f"there are no features to keep, since {reason}: give --freeze backbone or --freeze stages:N, with a "
+            "method such as hard"
+        )
+    return trunk
+
+
+def _trunk_facts(job: Job, trunk: Trunk, tensors: Mapping[str, Tensor]) -> Description:
+    """What decides the features of a trunk with these weights: plain values."""
+    weights = blake2b(digest_size=16)
+    for name, tensor in trunk.state(tensors).items():
+        weights.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        weights.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    layers = [repr(job.network.get_submodule(layer)) for layer in trunk.layers]
+    return {
+        "format": FORMAT,
+        "backbone": job.recipe.network.backbone,
+        "layers": [*trunk.layers, *(f"kept: {layer}" for layer in trunk.kept)],
+        "architecture": blake2b("\n".join(layers).encode(), digest_size=16).hexdigest(),
+        "weights": weights.hexdigest(),
+        "timm": version("timm"),
+    }
+
+
+def _image_facts(job: Job, views: int, seed: int) -> Description:
+    """What decides the images that a trunk sees: plain values."""
+    transform = job.data.train.transform if views else job.data.test.transform
+    return {
+        "images": [re.sub(r" at 0x[0-9a-f]+", "", repr(step)) for step in every_step(transform)],
+        "window": list(job.recipe.data.window),
+        "views": views,
+        "seed": seed,
+    }
+
+
+def _fault(job: Job, facts: Description, content: str, kept: Stored) -> str | None:
+    """Why a run cannot read kept features, in words; None if it can."""
+    if job.recipe.network.compile:
+        return "network.compile computes the trunk"
+    wanted = facts | _image_facts(job, kept.views, kept.description["seed"])
+    for key, words in WHAT.items():
+        if wanted[key] != kept.description.get(key):
+            return f"they are of {words}"
+    return None if kept.content == content else "they are of these data before a file changed"
+
+
+def _images(job: Job, views: int, seed: int) -> Any:
+    """The training images by draw, as `Seeded` takes them, with `views`; else by number, as evaluation sees them."""
+    train = job.data.train
+    if views:
+        return Seeded(train, seed, job.recipe.data.crop)
+    return Split(train.read, train.items, job.data.test.transform)
+
+
+def _draws(job: Job, views: int) -> list[Any]:
+    count = len(job.data.train)
+    return [(view * count + i, i) for view in range(views) for i in range(count)] if views else list(range(count))
+
+
+def _require_same(network: nn.Module, trunk: Trunk, batch: Batch) -> None:
+    """Raise `InputError` where the network answers otherwise from features than from the images themselves."""
+    with torch.no_grad():
+        expected = network(batch["image"])
+        with trunk.given(network, batch["features"]):
+            answers = network(torch.zeros_like(batch["image"]))
+    for task, values in expected.items():
+        if not torch.allclose(answers[task], values, atol=ROUNDING * float(values.abs().max())):
+            raise InputError(
+                f"the outputs of task '{task}' from kept features are not those from the images: freeze the whole "
+                "backbone, or train without kept features"
+            )
+
+
+def _check(job: Job, trunk: Trunk, kept: Stored, read: KeptFeatures, weights: bool) -> None:
+    """Compute the features of the first and the last row again; raise `InputError` where the kept ones differ.
+
+    Without `weights`, as where a checkpoint is still to be loaded, only shapes are compared.
+    """
+    draws, images = _draws(job, kept.views), _images(job, kept.views, kept.description["seed"])
+    job.network.eval()
+    for row in (0, len(draws) - 1):
+        image = Collate(job.data.tasks)([images[draws[row]]])["image"]
+        ours = read.row(row).get("features", {})
+        for name, x in trunk.features(job.network, image).items():
+            same = name in ours and ours[name].shape == x.shape[1:]
+            if not same or (weights and _far(ours[name].float(), x[0])):
+                raise InputError(
+                    f"{kept.path} has other features of {read.ids[row]} than this backbone with these weights gives: "
+                    "remove the folder, and run `afanet data prepare` with --features again"
+                )
+
+
+def _far(kept: Tensor, computed: Tensor) -> bool:
+    return float((kept - computed).abs().max()) > ROUNDING * float(computed.abs().max())

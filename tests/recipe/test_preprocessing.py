@@ -1,0 +1,74 @@
+"""How a recipe's network takes images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import timm
+
+from afanet.errors import InputError
+from afanet.normalisation import IMAGENET, Normalisation
+from afanet.recipe.load import dump_recipe, load_recipe
+from afanet.recipe.preprocessing import normalisation, with_normalisation_of_backbone
+
+HALF = Normalisation((0.5,) * 3, (0.5,) * 3)
+
+
+def taken(**keys: Any) -> Normalisation:
+    return normalisation(load_recipe("rooms", {f"network.{key}": value for key, value in keys.items()}).network)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "expected"),
+    [
+        ("resnet18", IMAGENET),
+        ("tf_efficientnet_lite0", HALF),
+        ("vit_small_patch16_224.augreg_in1k", HALF),
+        ("vit_base_patch16_clip_224.openai", None),
+        ("no_network_of_timm", IMAGENET),  # which the building of the network refuses
+    ],
+)
+def test_it_is_that_of_the_weights(backbone: str, expected: Normalisation | None) -> None:
+    if expected is None:
+        config = timm.get_pretrained_cfg(backbone)
+        expected = Normalisation(config.mean, config.std)
+        assert expected not in (IMAGENET, HALF)
+    assert taken(backbone=backbone) == expected
+
+
+def test_the_recipe_decides() -> None:
+    assert taken(mean=[0, 0.1, 0.2], std=[1, 2, 3]) == Normalisation((0, 0.1, 0.2), (1, 2, 3))
+    assert taken(mean=[0, 0.1, 0.2]) == Normalisation((0, 0.1, 0.2), IMAGENET.std)
+    assert taken(in_chans=1) == IMAGENET.of_grey()
+    assert taken(in_chans=2, mean=[0, 1], std=[1, 1]).channels == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"in_chans": 4}, "network.mean is not given, and network.in_chans is 4: .*give 4 values"),
+        ({"in_chans": 4, "mean": [0, 0, 0, 0]}, "network.std is not given"),
+        (
+            {"mean": [0.5]},
+            "'network.mean' is .*, which has length 1, expected 3: one value for each",
+        ),
+        ({"in_chans": 1, "std": [1, 1, 1]}, "'network.std' is .*, which has length 3, expected 1"),
+        ({"std": [1, 0, 1]}, "'network.std.1' is 0"),
+        ({"std": [1, 1, float("inf")]}, "'network.std.2' is inf"),
+        ({"mean": [1, 1, float("nan")]}, "'network.mean.2' is nan"),
+        ({"std": [1, 1e-7, 1]}, "'network.std.1' is 1e-07, which should be greater than or equal to 0.000001"),
+        ({"in_chans": 0}, "'network.in_chans' is 0"),
+        ({"in_chans": 257}, "'network.in_chans' is 257"),
+    ],
+)
+def test_what_cannot_be_is_refused(keys: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        taken(**keys)
+
+
+def test_a_run_keeps_it_whatever_timm_says_later(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = with_normalisation_of_backbone(load_recipe("rooms", {"network.backbone": "tf_efficientnet_lite0"}))
+    (tmp_path / "recipe.yaml").write_text(dump_recipe(recipe))
+    monkeypatch.setattr(timm, "get_pretrained_cfg", lambda name: pytest.fail("timm was asked"))
+    assert normalisation(load_recipe(tmp_path / "recipe.yaml").network) == HALF

@@ -1,0 +1,90 @@
+"""Training with a frozen backbone: what the optimiser holds, averages, balancing and warm starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.fabric import Fabric
+
+from afanet.errors import InputError
+from afanet.recipe.load import load_recipe
+from afanet.recipe.schema import Recipe
+from afanet.runs.checkpoint import read_checkpoint
+from afanet.training.job import prepare
+from afanet.training.learner import Learner
+from afanet.training.loaders import train_loader
+from afanet.training.run import evaluate, train
+
+FROZEN = {
+    "network.backbone": "resnet10t",
+    "network.freeze": "backbone",
+    "data.size": [24, 32],
+    "data.options.train_scenes": 4,
+    "data.options.test_scenes": 2,
+    "epochs": 1,
+}
+
+
+@pytest.mark.parametrize("method", ["single", "afa"])
+def test_a_step_moves_and_remembers_nothing_frozen(small: Callable[..., Recipe], method: str) -> None:
+    job = prepare(small(**FROZEN, **{"network.method": method, "optimizer.ema": 0.5, "skip_nonfinite": True}))
+    before = {name: x.clone() for name, x in job.network.state_dict().items()}
+    learner = Learner(Fabric(accelerator="cpu"), job.network, job.tasks, job.recipe, 2)
+    learner.train()
+    for batch in train_loader(job.data, job.recipe):
+        learner.learn([batch], measure=True)
+    assert learner.average is not None
+    learning = sum(p.requires_grad for p in job.network.parameters())
+    assert len(learner.optimizer.state_dict()["state"]) == learning == len(learner.parameters)
+    for network in (learner.network, learner.average.module):
+        after = network.state_dict()
+        frozen = [name for name in after if name.startswith("branches.") and ".backbone." in name]
+        assert frozen
+        assert all(torch.equal(after[name], before[name]) for name in frozen)
+        assert any(not torch.equal(x, before[name]) for name, x in after.items())
+
+
+def test_gradients_need_something_shared_that_learns(small: Callable[..., Recipe]) -> None:
+    shared = {"network.method": "hard", "balancing.name": "pcgrad"}
+    with pytest.raises(InputError, match=r"the tasks share none that learn .* what is frozen has no gradient"):
+        prepare(small(**FROZEN, **shared))
+    prepare(small(**FROZEN | shared | {"network.freeze": "stages:2"}))
+
+
+@pytest.mark.parametrize("freeze", ["all", "stages:0", "stages:", "everything"])
+def test_a_recipe_names_what_can_be_frozen(freeze: str) -> None:
+    with pytest.raises(InputError, match=r"recipe rooms: 'network.freeze' is '.*', expected backbone, stages:N"):
+        load_recipe("rooms", {"network.freeze": freeze})
+
+
+def test_a_run_scores_alike_again_and_a_warm_start_takes_its_trunk(
+    small: Callable[..., Recipe], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    single = train(small(**FROZEN, **{"network.method": "single"}), tmp_path / "single")
+    assert "one frozen trunk computes for all tasks, which learn alone" in capsys.readouterr().err
+    assert evaluate(single.path).scores == single.scores
+
+    def warm(**options: Any) -> dict[str, torch.Tensor]:
+        job = prepare(small(**FROZEN | options, warm_start=[single.path], seed=1))
+        assert "random" not in job.weights_report
+        return dict(job.network.state_dict())
+
+    saved = read_checkpoint(single.folder.checkpoint)["state_dict"]
+    for options in ({}, {"network.freeze": None}, {"network.method": "hard"}):
+        state = warm(**options)
+        for name, x in state.items():
+            _, _, layer = name.split(".", 2)
+            if name.startswith("branches."):
+                trunk = f"network.branches.segmentation.{layer}"
+                assert torch.equal(x, saved[trunk if layer.startswith("backbone.") else f"network.{name}"])
+
+    others = [
+        train(small(**FROZEN, **{"network.method": "single", "tasks": [task]}, seed=seed), tmp_path / task).path
+        for seed, task in enumerate(("segmentation", "depth"))
+    ]
+    with pytest.raises(InputError, match=r"all tasks share one frozen trunk, and its .* is not that in"):
+        prepare(small(**FROZEN, warm_start=others))
