@@ -93,6 +93,8 @@ class Backbone(nn.Module):
             self._take_apart(build_stages(name, pretrained, **plan.options))
         else:
             self._keep(build(name, pretrained, **plan.options), plan.whole)
+        if multi_grid is not None and self.whole:
+            raise InputError(f"backbone '{name}' cannot have a multi-grid: it is no chain of convolutional stages")
         if multi_grid is not None:
             _set_multi_grid(self, name, multi_grid, base=32 // output_stride)
         self.weights_report = f"{name}: timm's pretrained weights" if pretrained else ""

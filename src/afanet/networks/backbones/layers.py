@@ -17,6 +17,23 @@ def block_names(network: nn.Module, stage: str) -> list[str]:
     return [stage]
 
 
+def layer_named(network: nn.Module, name: str) -> str:
+    """The layer that gives a feature which timm calls `name`: it calls some stages block.N that are stages or lists.
+
+    >>> network = nn.Module()
+    >>> network.blocks = nn.ModuleList(nn.Sequential(nn.Identity(), nn.Identity()) for _ in range(2))
+    >>> layer_named(network, "block.1"), layer_named(network, "stem")
+    ('blocks.1.1', 'stem')
+    """
+    known = dict(network.named_modules())
+    start, _, number = name.rpartition(".")
+    if name in known or start != "block":
+        return name
+    stage = f"stages.{number}" if f"stages.{number}" in known else f"blocks.{number}"
+    inner = known.get(stage, network)
+    return f"{stage}.{len(list(inner.children())) - 1}" if stage.startswith("blocks") else stage
+
+
 def names_between(network: nn.Module, before: str | None, layer: str) -> list[str]:
     """The blocks after the layer `before` up to `layer`, which is one block of a list, or a stage.
 
@@ -26,9 +43,7 @@ def names_between(network: nn.Module, before: str | None, layer: str) -> list[st
     ['blocks.3', 'blocks.4', 'blocks.5']
     """
     parent, _, number = layer.rpartition(".")
-    if parent.rpartition(".")[2] not in ("blocks", "layers") or not isinstance(
-        network.get_submodule(parent), nn.Module
-    ):
+    first, _, before_number = (before or f"{parent}.-1").rpartition(".")
+    if parent.rpartition(".")[2] != "blocks" or first != parent:
         return block_names(network, layer)
-    first = 0 if before is None else int(before.rpartition(".")[2]) + 1
-    return [f"{parent}.{i}" for i in range(first, int(number) + 1)]
+    return [f"{parent}.{i}" for i in range(int(before_number) + 1, int(number) + 1)]

@@ -99,7 +99,11 @@ def _plan_chain(wish: Wish, config: Any) -> tuple[dict[str, Any], Fit, int] | No
 
 def _features(network: FeatureListNet) -> Any:
     def features(image: Tensor) -> Sequence[Tensor]:
-        maps: Sequence[Tensor] = network(image)
+        x, maps = image, []
+        for layer, module in network.items():
+            x = module(x)
+            if layer in network.return_layers:
+                maps.append(x)  # some are lists, which only a whole network can read
         return [x.permute(0, 3, 1, 2) for x in maps] if network.output_fmt.value == "NHWC" else maps
 
     return features

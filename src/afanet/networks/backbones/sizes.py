@@ -90,10 +90,12 @@ def example(wish: Wish, size: Size) -> Tensor:
 def _runs(features: Features, wish: Wish, size: Size, reduction: int) -> bool:
     try:
         with torch.no_grad():
-            last = features(example(wish, size))[-1]
+            maps = features(example(wish, size))
     except InputError:
         raise
     except Exception:  # whatever a network of timm's raises for a size that it does not take
         return False
     # a network that resizes images itself would stretch them
-    return all(abs(pixels - side / reduction) <= SLACK for pixels, side in zip(last.shape[-2:], size, strict=True))
+    return all(isinstance(x, Tensor) and x.ndim == 4 for x in maps) and all(
+        abs(pixels - side / reduction) <= SLACK for pixels, side in zip(maps[-1].shape[2:], size, strict=True)
+    )

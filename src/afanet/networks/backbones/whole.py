@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from afanet.errors import InputError
-from afanet.networks.backbones.layers import names_between
+from afanet.networks.backbones.layers import layer_named, names_between
 from afanet.networks.backbones.sizes import Fit, Wish, example, fit, padded, size_options
 from afanet.networks.backbones.timm_network import REFUSALS, build
 from afanet.networks.heads.head import Stage
@@ -133,6 +133,7 @@ def _layers(
     There are layers where every feature has one of its own, which is called once.
     """
     known = dict(network.named_modules())
+    modules = [layer_named(network, name) for name in modules]
     own = len(set(modules)) == len(modules) and all(name in known for name in modules)
     pairs = zip([None, *modules], modules, strict=False) if own else ()
     blocks = [names_between(network, before, name) for before, name in pairs]

@@ -9,6 +9,7 @@ from torch import nn
 
 from afanet import InputError
 from afanet.networks.backbones import Backbone
+from afanet.networks.backbones.plan import plan_backbone
 
 
 @pytest.mark.parametrize(
@@ -79,8 +80,6 @@ def test_the_last_stages_blocks(name: str, blocks: list[str]) -> None:
     ("name", "options", "message"),
     [
         ("resnet81", {}, "unknown backbone 'resnet81', did you mean 'resnet1"),
-        ("vit_tiny_patch16_224", {}, "has no chain of stages"),
-        ("swin_tiny_patch4_window7_224", {"output_stride": 16}, "cannot be built with output stride 16"),
         ("resnet18", {"multi_grid": (1, 2, 4)}, "has 3 factors, but the last stage of 'resnet18' has 2 blocks"),
         ("resnet18", {"multi_grid": (1, 2)}, "cannot have a multi-grid: its last stage is strided"),
     ],
@@ -88,6 +87,40 @@ def test_the_last_stages_blocks(name: str, blocks: list[str]) -> None:
 def test_what_a_backbone_cannot_do_is_refused(name: str, options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Backbone(name, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "stride"), [("test_vit", 16), ("swin_tiny_patch4_window7_224", 32), ("densenet121", 32)]
+)
+def test_an_output_stride_that_cannot_be_had_is_noted(name: str, stride: int) -> None:
+    backbone = Backbone(name, output_stride=8, size=(64, 64))
+    assert backbone.given[-1].stride == stride
+    assert backbone.notes == [
+        f"{name}: an output stride of 8 cannot be had, the last features have a stride of {stride}"
+    ]
+
+
+def test_an_output_stride_that_can_be_had_is_not_noted() -> None:
+    assert Backbone("resnet18", output_stride=8).notes == Backbone("test_vit", output_stride=16).notes == []
+
+
+def test_planning_draws_no_random_numbers() -> None:
+    plan_backbone.cache_clear()
+    weights = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        weights.append(Backbone("resnet18").conv1.weight)
+    assert torch.equal(*weights)
+
+
+@pytest.mark.parametrize("name", ["dla46x_c", "csatv2", "selecsls42"])
+def test_networks_that_break_on_odd_sizes_have_a_multiple(name: str) -> None:
+    backbone = Backbone(name, size=(50, 75), takes=None).eval()
+    padding = backbone.padding()
+    assert padding is not None
+    with torch.no_grad():
+        features = backbone(padding(torch.rand(1, 3, 50, 75)))
+    assert [x.shape[1] for x in features] == [stage.channels for stage in backbone.given]
 
 
 def test_weights_that_cannot_be_had_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
