@@ -171,7 +171,7 @@ def test_branches_that_cannot_be_traced_compute_a_frozen_trunk_once_too(
     outputs = {"labels": Dense(3), "depth": Dense(1)}
     torch.manual_seed(0)
     network = create_network(method, outputs, "test_vit", size=SIZE, freeze=freeze, head="linear").train()
-    assert network.in_common
+    assert network.trunk is not None
     ran: Counter[int] = Counter()
     blocks = {f"branches.{task}.backbone.model.blocks.{i}.mlp": i for task in outputs for i in range(6)}
     parts = dict.fromkeys(network.get_submodule(path) for path in blocks)

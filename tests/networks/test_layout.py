@@ -34,6 +34,7 @@ def test_class_tokens_pass_beside_the_fusion() -> None:
     layout, features = Layout("BNC", 2, (2, 3)), torch.rand(1, 8, 4)
     fused = layout.leave(layout.enter(features) + 1, features)
     assert torch.equal(fused[:, :2], features[:, :2])
+    assert torch.equal(layout.leave(layout.enter(features), features, layout.enter_prefix(features)), features)
     assert torch.equal(fused[:, 2:], features[:, 2:] + 1)
 
 
@@ -88,12 +89,22 @@ def test_tokens_are_recognised_by_the_map_that_they_come_from() -> None:
     assert woven(torch.rand(2, 3, 24, 10))["a"].shape == (2,)  # the grid follows the image
 
 
+class Unfold(nn.Module):
+    """Patches of 2x2 pixels as tokens, cut out without a map on the way."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return nn.functional.unfold(image, 2, stride=2).transpose(1, 2)
+
+
 def test_tokens_that_nothing_tells_the_grid_of_are_taken_as_declared_and_never_guessed() -> None:
-    branches = {task: nn.Sequential(Net("BNC").conv, Turn("BNC"), nn.Flatten(1)) for task in ("a", "b")}
-    branches = {task: nn.Sequential(nn.Sequential(*branch[:2]), branch[2]) for task, branch in branches.items()}
-    with pytest.raises(InputError, match=r"layer '0' of branch 'a' puts out \(2, 64, 8\) and nothing says"):
+    branches = {task: nn.Sequential(Unfold(), nn.Flatten(1)) for task in ("a", "b")}
+    with pytest.raises(InputError, match=r"layer '0' of branch 'a' puts out \(2, 64, 12\) and nothing says"):
         weave(branches, ["0"], AFA, example=(1, 3, 16, 16))
     woven = weave(branches, [Point("0", Layout("BNC", grid=(8, 8)))], AFA, example=(1, 3, 16, 16))
-    assert woven.get_submodule("fusion.0").channels == 8
+    assert woven.get_submodule("fusion.0").channels == 12
     assert woven.get_submodule("fusion.0").size == (8, 8)
-    assert woven(torch.rand(2, 3, 16, 16))["a"].shape == (2, 512)
+    assert woven(torch.rand(2, 3, 16, 16))["a"].shape == (2, 768)
+    with pytest.raises(
+        InputError, match="layer '0' of branch 'a' puts out 96 patches, which do not fill a grid of 8x8"
+    ):
+        woven(torch.rand(2, 3, 16, 24))

@@ -114,7 +114,7 @@ def test_branches_and_fusions_that_are_none(classifier) -> None:
             ["last"],
             AFA,
             (1, 5, 16, 16),
-            "fails in 'stem' on images of 5x16x16",
+            r"fails in 'stem\.0' on images of 5x16x16",
         ),
         ({"a": one}, ["stem"], AFA, SHAPE, "at least 2 tasks"),
     ]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -116,8 +116,8 @@ CASES = {
 class Same(nn.Module):
     """Fuses nothing."""
 
-    def forward(self, xs: list[Tensor]) -> list[Tensor]:
-        return xs
+    def forward(self, xs: list[Tensor], prefix: Sequence[Tensor] = ()) -> list[Tensor]:
+        return [*xs, *prefix]
 
 
 def branches_of(case: Case) -> dict[str, nn.Module]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Unpack, cast
+from typing import Unpack
 
 import torch
 from torch import Tensor
@@ -57,14 +57,23 @@ class AFA(Fusion):
         self.composed = not per_task and self.cam.guard is None
 
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        return self.fuse_tokens(xs, ())
+
+    def fuse_prefix(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
+        """Class and register tokens mixed by CAM's gates, which the patches make; they have no pixels for SAM."""
+        return self.fuse_tokens(xs, prefix)[self.tasks :]
+
+    def fuse_tokens(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
         if not self.composed:
-            return cast(list[Tensor], self.sam(self.cam(xs)))
+            mixed = self.cam(xs, prefix)
+            return [*self.sam(mixed[: self.tasks]), *mixed[self.tasks :]]
         x = xs[0]
         with in_full_precision(x):
             channel = self.cam.excess(xs)
             spatial = self.sam.excess(_describe_mixed(xs, channel))
             a = product(channel.unsqueeze(2).to(x.dtype), spatial.flatten(2).to(x.dtype), like=x)
-            return mix(xs, a.view_as(x))
+            fused = mix(xs, a.view_as(x))
+            return [*fused, *mix(prefix, channel[..., None, None])] if prefix else fused
 
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
         """CAM's and SAM's gates for these features: (B, to, from, C, 1, 1) and (B, to, from, 1, H, W)."""

@@ -27,7 +27,9 @@ class Fusion(nn.Module, ABC):
     r"""A layer at which the branches of several tasks exchange features.
 
     Called with a list of N tensors :math:`x_1 \dots x_N`, one a task, of one shape (B, C, H, W), it returns a list of
-    N tensors of the same shape. A subclass says how in :meth:`fuse`, and that is enough. One that also defines
+    N tensors of the same shape. A subclass says how in :meth:`fuse`, and that is enough. Where the features are
+    tokens, the patches come as (B, C, H, W); one that defines :meth:`fuse_prefix` also mixes the class and register
+    tokens before them, which pass unchanged otherwise. One that also defines
     :meth:`gates` and :meth:`cut` can be looked into: ``afanet inspect`` and the report show what they say.
 
     A subclass with parameters makes them in a constructor of this form:
@@ -85,8 +87,12 @@ class Fusion(nn.Module, ABC):
         self.size = None if size is None else (int(size[0]), int(size[1]))
         self.guard = None if limit == math.inf else GradientGuard(tasks, limit, protect)
 
-    def forward(self, xs: Sequence[Tensor]) -> list[Tensor]:
-        """Fuse N tensors of shape (B, C, H, W); returns N of the same shape."""
+    def forward(self, xs: Sequence[Tensor], prefix: Sequence[Tensor] = ()) -> list[Tensor]:
+        """Fuse N tensors of shape (B, C, H, W); returns N of the same shape.
+
+        With `prefix`, N tensors (B, C, P, 1) with the P class and register tokens of each, it returns 2 N: the fused
+        prefixes last.
+        """
         shape = xs[0].shape if len(xs) == self.tasks else ()
         if len(shape) != 4 or shape[1] != self.channels or any(x.shape != shape for x in xs):
             raise InputError(
@@ -94,14 +100,29 @@ class Fusion(nn.Module, ABC):
                 f"height, width) and got {', '.join(str(tuple(x.shape)) for x in xs) or 'none'}"
             )
         dtype = reduce(torch.promote_types, [x.dtype for x in xs])  # autocast may leave some branches in float32
-        xs = [x.to(dtype) for x in xs]
+        xs, prefix = [x.to(dtype) for x in xs], [x.to(dtype) for x in prefix]
         if self.guard is None:
-            return self.fuse(xs)
-        return cast(list[Tensor], self.guard(self.fuse, xs))
+            return self.fuse_tokens(xs, prefix) if prefix else self.fuse(xs)
+        fused = cast(list[Tensor], self.guard(self.fuse, xs))
+        if prefix:  # what they do to the gates must not go around the guard, into the patches
+            gating = [x.detach() for x in xs]
+            fused = [*fused, *self.guard(lambda prefix: self.fuse_prefix(gating, prefix), prefix)]
+        return fused
 
     @abstractmethod
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
         """What the layer computes, without the guard."""
+
+    def fuse_prefix(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
+        """The class and register tokens, N tensors (B, C, P, 1), mixed as the patches xs say; here they pass unchanged.
+
+        What a task gets should be linear in `prefix`. A layer need not define it.
+        """
+        return list(prefix)
+
+    def fuse_tokens(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
+        """Patches and prefixes together, 2 N tensors; a layer overrides it only to compute its gates once for both."""
+        return [*self.fuse(xs), *self.fuse_prefix(xs, prefix)]
 
     @property
     def offers_gates(self) -> bool:

@@ -58,9 +58,21 @@ class ChannelAggregation(Fusion):
         self.P = gate_matrices(tasks, channels, r, per_task)
 
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
-        if self.per_task:
-            return weighted_sums(xs, self.weights(xs)[..., None, None].movedim(0, 2))
-        return mix(xs, self.excess(xs)[..., None, None])
+        return self._mixed(xs, self._gating(xs))
+
+    def fuse_prefix(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
+        """Class and register tokens mixed by the gates of the patches."""
+        return self._mixed(prefix, self._gating(xs))
+
+    def fuse_tokens(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
+        gating = self._gating(xs)
+        return [*self._mixed(xs, gating), *self._mixed(prefix, gating)]
+
+    def _gating(self, xs: Sequence[Tensor]) -> Tensor:
+        return self.weights(xs)[..., None, None].movedim(0, 2) if self.per_task else self.excess(xs)[..., None, None]
+
+    def _mixed(self, xs: Sequence[Tensor], gating: Tensor) -> list[Tensor]:
+        return weighted_sums(xs, gating) if self.per_task else mix(xs, gating)
 
     def excess(self, xs: Sequence[Tensor]) -> Tensor:
         """a = w_self - w_other / (N - 1), (B, C): the coefficient of a task's own features beyond the average's."""

@@ -42,6 +42,10 @@ class CrossStitch(Fusion):
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
         return weighted_sums(xs, self.alpha)
 
+    def fuse_prefix(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
+        """Class and register tokens under the weights of the patches."""
+        return weighted_sums(prefix, self.alpha)
+
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
         """The absolute weights as shares, the same for every image: ``{"channel": (B, to, from, C, 1, 1)}``."""
         return {"channel": shares(self.alpha.abs().expand(len(xs[0]), *self.alpha.shape))}

@@ -188,13 +188,19 @@ def cut_connection(network: nn.Module, layer: str, to: int, source: int) -> Iter
         raise InputError(f"{type(fusion).__name__} at {layer} defines no cut, so none of its connections can be cut")
     inside = False
 
-    def replace(layer: Fusion, inputs: tuple[Sequence[Tensor]], output: Any) -> Any:
+    def replace(layer: Fusion, inputs: tuple[Sequence[Tensor], ...], output: Any) -> Any:
         nonlocal inside
         if inside:
             return output
         inside = True
         try:
-            return layer.cut(inputs[0], to, source)
+            xs, *prefixes = inputs
+            changed = layer.cut(xs, to, source)
+            for prefix in prefixes:  # linear, so `to` gets its own in place of those of `source`
+                tokens = list(output[layer.tasks :])
+                tokens[to] = layer.fuse_prefix(xs, [prefix[to] if i == source else x for i, x in enumerate(prefix)])[to]
+                changed = [*changed, *tokens]
+            return changed
         finally:
             inside = False
 

@@ -53,6 +53,11 @@ class NDDR(Fusion):
         x = torch.cat(list(xs), 1)
         return [F.relu(norm(conv(x))) for conv, norm in zip(self.convs, self.norms, strict=True)]
 
+    def fuse_prefix(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
+        """Class and register tokens under the kernels of the patches, without the norm, whose statistics are theirs."""
+        x = torch.cat(list(prefix), 1)
+        return [conv(x) for conv in self.convs]
+
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
         """Each source's share of a kernel row's absolute sum, for every image: ``{"channel": (B, to, from, C, 1, 1)}``.
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from itertools import zip_longest
 from typing import Any, cast
 
-from torch import fx
+from torch import fx, nn
 
 from afanet.errors import InputError
 from afanet.names import layer_fault
-from afanet.networks.layout import Layout, Point, keys_of, pick
+from afanet.networks.layout import Layout, Point, keys_of, pick, where_of
 from afanet.networks.recognise import Observed, layouts_of
-from afanet.networks.trace import Trace
+from afanet.networks.trace import Trace, UntraceableError
 
 Shape = tuple[int, ...]  # (channels, height, width)
 
@@ -27,6 +28,11 @@ class Meeting:
     key: Any  # the tensor's key in the layer's output; None if the output is this tensor
     layouts: Mapping[str, Layout]  # by task
     shapes: Mapping[str, Shape]  # by task
+
+    def takes_prefix(self, layer: nn.Module) -> bool:
+        """Whether the layer gets class and register tokens too: each branch has as many, and it has an argument."""
+        counts = {layout.prefix for layout in self.layouts.values()}
+        return counts != {0} and len(counts) == 1 and "prefix" in signature(layer.forward).parameters
 
 
 def meetings_at(seen: Mapping[str, Observed], points: Mapping[str, Point], adapt: bool) -> list[Meeting]:
@@ -101,8 +107,8 @@ class Composer:
         if share is not None:
             self._share(share)
 
-    def meet(self, layers: Mapping[str, str], meetings: Sequence[Meeting]) -> None:
-        """Run every branch up to its layer, then fuse their features there."""
+    def meet(self, layers: Mapping[str, str], meetings: Sequence[Meeting], fusion: Mapping[str, nn.Module]) -> None:
+        """Run every branch up to its layer, then fuse their features there in the fusion layers of the meetings."""
         outputs = {
             task: self._proxy(self._advance(task, self._traces[task].calls[layer])) for task, layer in layers.items()
         }
@@ -110,10 +116,17 @@ class Composer:
         for meeting in meetings:
             features = {task: pick(output, meeting.key) for task, output in outputs.items()}
             grids = {task: self._grid(task, layout, outputs[task]) for task, layout in meeting.layouts.items()}
-            entered = [_node(meeting.layouts[task].enter(x, grids[task])) for task, x in features.items()]
-            together = self._proxy(self._graph.call_module(f"fusion.{meeting.name}", (entered,)))
+            entered = [
+                _node(meeting.layouts[task].enter(x, grids[task], where_of(task, layers[task])))
+                for task, x in features.items()
+            ]
+            given: list[Any] = [entered]
+            if meeting.takes_prefix(fusion[meeting.name]):
+                given.append([_node(meeting.layouts[task].enter_prefix(x)) for task, x in features.items()])
+            together = self._proxy(self._graph.call_module(f"fusion.{meeting.name}", tuple(given)))
             for i, (task, x) in enumerate(features.items()):
-                fused[task][meeting.key] = _node(meeting.layouts[task].leave(together[i], x))
+                prefix = together[len(features) + i] if len(given) == 2 else None
+                fused[task][meeting.key] = _node(meeting.layouts[task].leave(together[i], x, prefix))
         for task, layer in layers.items():
             point = self._traces[task].calls[layer]
             value = self._traces[task].value(point)
@@ -135,7 +148,12 @@ class Composer:
     def _grid(self, task: str, layout: Layout, output: Any) -> Any:
         """The (H, W) of the patches in the graph, where a layer has it; else None, and the layout's own is meant."""
         if isinstance(layout.grid_of, str):
-            layer = next(node for node in self._traces[task].nodes if node.target == layout.grid_of)
+            layer = next((node for node in self._traces[task].nodes if node.target == layout.grid_of), None)
+            if layer is None:
+                raise UntraceableError(
+                    f"the grid of patches in branch '{task}' follows from '{layout.grid_of}', which the graph holds no "
+                    "call of"
+                )
             return self._proxy(self._became[task][layer]).shape[2:]
         return None if layout.grid_of is None else output[layout.grid_of]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextvars
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from afanet.errors import InputError
 from afanet.install import missing_package
 from afanet.networks.record import call
 from afanet.networks.replay import replay
+from afanet.networks.sharing import SharedTrunk
 from afanet.networks.stops import Stop
 
 
@@ -29,20 +31,22 @@ class Coroutines:
     Args:
         tasks: the branches in their order.
         stops: where they meet, in the order in which they run.
+        trunk: the layers that all share.
 
     Raises:
         InputError: where the package greenlet is missing.
     """
 
-    def __init__(self, tasks: Sequence[str], stops: Sequence[Stop]) -> None:
+    def __init__(self, tasks: Sequence[str], stops: Sequence[Stop], trunk: SharedTrunk | None = None) -> None:
         _greenlet()
         self.tasks = list(tasks)
         self.stops = list(stops)
+        self.trunk = trunk
 
     def __call__(self, network: nn.Module, image: Tensor) -> dict[str, Any]:
         if torch.compiler.is_exporting():
-            return replay(network, self.tasks, self.stops, image)
-        with _Pass.of(network, self.tasks, self.stops, image) as running:
+            return replay(network, self.tasks, self.stops, self.trunk, image)
+        with _Pass.of(network, self.tasks, self.stops, self.trunk, image) as running:
             running.advance(dict.fromkeys(self.tasks))
             for stop in self.stops:
                 running.require_at(stop)
@@ -55,6 +59,8 @@ class Coroutines:
         """What runs, in words."""
         lines = ["# each branch runs its own forward, as a coroutine that stops where it meets the others"]
         lines += [f"{task}: branches.{task}(image)" for task in self.tasks]
+        if self.trunk is not None:
+            lines.append(f"once for all: branches.{self.trunk.task} up to {self.trunk.layer}")
         for stop in self.stops:
             layers = ", ".join(f"branches.{task}.{layer}" for task, layer in stop.layers.items())
             lines += [f"after {layers}: fusion.{meeting.name}" for meeting in stop.meetings]
@@ -80,13 +86,16 @@ class _Pass:
         for coroutine in self.coroutines.values():
             coroutine.gr_context = contextvars.copy_context()
         self.state = _state_of_torch()
+        self.calls: dict[str, Counter[str]] = {task: Counter() for task in branches}
         self.grids: dict[str, dict[str, Sequence[int]]] = {task: {} for task in branches}
         self.at: dict[str, str | None] = {}
         self.came: dict[str, Any] = {}
 
     @classmethod
     @contextmanager
-    def of(cls, network: nn.Module, tasks: Sequence[str], stops: Sequence[Stop], image: Tensor) -> Iterator[_Pass]:
+    def of(
+        cls, network: nn.Module, tasks: Sequence[str], stops: Sequence[Stop], trunk: SharedTrunk | None, image: Tensor
+    ) -> Iterator[_Pass]:
         """A context with all branches about to start; after it none runs, and no layer has a hook."""
         branches = {task: network.get_submodule(f"branches.{task}") for task in tasks}
         running = cls(branches, image)
@@ -99,7 +108,8 @@ class _Pass:
                 for layer in (stop.layers[task] for stop in stops):
                     wait = partial(running.wait, task, layer)
                     hooks.append(branch.get_submodule(layer).register_forward_hook(wait))
-            yield running
+            with trunk.computed_once(network, running.counted) if trunk else nullcontext():
+                yield running
         finally:
             for hook in hooks:
                 hook.remove()
@@ -113,6 +123,11 @@ class _Pass:
             came = coroutine.switch(given[task]) if task in self.at else coroutine.switch()
             is_there = isinstance(came, _Arrival) and not coroutine.dead
             self.at[task], self.came[task] = (came.layer, came.output) if is_there else (None, came)
+
+    def counted(self) -> Counter[str] | None:
+        """The calls of the trunk's layers so far in the branch that runs now; None in another thread."""
+        current = self.current()
+        return next((self.calls[task] for task, run in self.coroutines.items() if run is current), None)
 
     def note(self, task: str, layer: str, module: nn.Module, args: Any, output: Tensor) -> None:
         """A hook: what the (H, W) of a map is in this pass."""

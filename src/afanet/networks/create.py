@@ -16,7 +16,6 @@ from afanet.networks.lora.adapt import adapted, freeze_adapted
 from afanet.networks.lora.settings import Lora, read_lora
 from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
-from afanet.networks.share import with_trunk
 from afanet.networks.trunk import find_trunk
 from afanet.networks.weaving import require_task_names, weave
 from afanet.networks.woven import Woven
@@ -106,8 +105,8 @@ def create_network(
     shared = "backbone" if one_trunk else shared_layer(body, stages, meets, trunk)
     fusion = None if layer is None else partial(layer, **fusion_options)
     points = [f"backbone.{name}" for name in meets]
-    join = partial(weave, branches, points, fusion, example=shape)
-    network = with_trunk(join, shared, find_trunk(next(iter(branches)), body, stages, meets), must=trunk is not None)
+    network = weave(branches, points, fusion, share=shared, example=shape)
+    network.trunk = find_trunk(network, body, stages, meets)
     if row.finished is not None:
         network = row.finished(network, shape)
     keep_frozen(network, frozen)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 from afanet.errors import InputError
 
@@ -18,7 +18,7 @@ class Layout:
 
     Args:
         order: "BCHW"; "BHWC", channels last as in Swin; or "BNC", tokens as in ViT.
-        prefix: class and register tokens before the patches' ("BNC" only); they pass beside the fusion layer unchanged.
+        prefix: class and register tokens before the patches' ("BNC" only).
         grid: (H, W) of the patches for the example image ("BNC" only).
         grid_of: the layer whose (B, C, H, W) has the patches' grid for images of every size, or the number of the item
             with (H, W) in the point's own output ("BNC" only). Without it the grid keeps its proportion to the image.
@@ -47,23 +47,40 @@ class Layout:
                 f"layout '{self.order}' got grid={self.grid}: tokens (BNC) need (height, width), others none"
             )
 
-    def enter(self, features: Tensor, grid: Sequence[int] | None = None) -> Tensor:
-        """The features as (B, C, H, W); a view, nothing is copied. Another `grid` than the layout's is that of now."""
+    def enter(self, features: Tensor, grid: Sequence[int] | None = None, where: str = "the layer") -> Tensor:
+        """The features as (B, C, H, W); a view, nothing is copied.
+
+        Args:
+            features: what the layer puts out.
+            grid: that of the patches now, if it is not the example's.
+            where: the layer, for messages.
+        """
         if self.order == "BHWC":
             return features.permute(0, 3, 1, 2)
         if self.order == "BNC":
-            patches = features[:, self.prefix :] if self.prefix else features
+            patches: Any = features[:, self.prefix :] if self.prefix else features
             now = self.grid if grid is None else grid
-            return patches.transpose(1, 2).unflatten(2, now)  # type: ignore[no-untyped-call, no-any-return]
+            if isinstance(patches, fx.Proxy):  # a call to be recorded
+                recorded: Any = patches.tracer.create_proxy("call_function", as_map, (patches, now, where), {})
+                return cast(Tensor, recorded)
+            assert now is not None
+            return as_map(patches, now, where)
         return features
 
-    def leave(self, fused: Tensor, features: Tensor) -> Tensor:
-        """Fused (B, C, H, W) laid out as the features were; tokens before the patches' are those of `features`."""
+    def enter_prefix(self, features: Tensor) -> Tensor:
+        """The class and register tokens as (B, C, P, 1); a view."""
+        return features[:, : self.prefix].transpose(1, 2).unsqueeze(3)
+
+    def leave(self, fused: Tensor, features: Tensor, prefix: Tensor | None = None) -> Tensor:
+        """Fused (B, C, H, W) laid out as the features were, after `prefix` (B, C, P, 1) or their own tokens."""
         if self.order == "BHWC":
             return fused.permute(0, 2, 3, 1)
         if self.order == "BNC":
             patches = fused.flatten(2).transpose(1, 2)
-            return torch.cat([features[:, : self.prefix], patches], 1) if self.prefix else patches
+            if not self.prefix:
+                return patches
+            before = features[:, : self.prefix] if prefix is None else prefix.squeeze(3).transpose(1, 2)
+            return torch.cat([before, patches], 1)
         return fused
 
 
@@ -80,8 +97,25 @@ def pick(value: Any, key: Any) -> Any:
     return value if key is None else value[key]
 
 
+def as_map(patches: Tensor, grid: Sequence[int], where: str) -> Tensor:
+    """Tokens (B, N, C) of patches as (B, C, H, W); raises `InputError` where they are not those of the grid."""
+    height, width = grid
+    if patches.shape[1] != height * width:
+        raise InputError(
+            f"{where} puts out {patches.shape[1]} patches, which do not fill a grid of {height}x{width}: use images of "
+            "the example's size, or name the layer that has their grid as Layout('BNC', prefix=..., grid=..., "
+            "grid_of=LAYER)"
+        )
+    return patches.transpose(1, 2).unflatten(2, (height, width))  # type: ignore[no-untyped-call, no-any-return]
+
+
 def keys_of(value: Any) -> list[Any]:
     """The keys or indices under which a layer's output holds its items; none for what is no list, tuple or dict."""
     if isinstance(value, Mapping):
         return list(value)
     return list(range(len(value))) if isinstance(value, list | tuple) else []
+
+
+def where_of(task: str, layer: str) -> str:
+    """A layer, for messages."""
+    return f"layer '{layer}' of branch '{task}'"

@@ -38,7 +38,7 @@ def layouts_of(seen: Observed, layer: str, declared: Layout | None) -> dict[Any,
     """
     value = seen.output(layer)
     if isinstance(value, Tensor):
-        return {None: declared or _recognise(seen, layer, None)}
+        return {None: _declared(seen, layer, None, declared) or _recognise(seen, layer, None)}
     keys = keys_of(value)
     tensors = [key for key in keys if isinstance(value[key], Tensor)]
     if not tensors or not all(key in tensors or _is_size(value[key]) for key in keys):
@@ -46,7 +46,17 @@ def layouts_of(seen: Observed, layer: str, declared: Layout | None) -> dict[Any,
             f"layer '{layer}' of branch '{seen.task}' puts out {type(value).__name__}: branches can meet at a "
             "tensor, or at a list, tuple or dict of tensors; name a layer inside it"
         )
-    return {key: declared or _recognise(seen, layer, key) for key in tensors}
+    return {key: _declared(seen, layer, key, declared) or _recognise(seen, layer, key) for key in tensors}
+
+
+def _declared(seen: Observed, layer: str, key: Any, declared: Layout | None) -> Layout | None:
+    """A declared layout; of tokens with the layer that has their grid for every image, where evidence names one."""
+    if declared is None or declared.grid is None or declared.grid_of is not None:
+        return declared
+    shape = pick(seen.output(layer), key).shape
+    evident = _by_map(seen, layer, key, shape) if len(shape) == 3 else None
+    agrees = evident is not None and (evident.prefix, evident.grid) == (declared.prefix, declared.grid)
+    return evident if agrees else declared
 
 
 def _is_size(value: Any) -> bool:
@@ -138,7 +148,7 @@ def _by_map(seen: Observed, layer: str, key: Any, shape: Sequence[int]) -> Layou
             continue
         prefix, again = shape[1] - size[2] * size[3], bigger.get(name)
         if prefix in beyond and (larger is None or (again and larger[1] - again[2] * again[3] == prefix)):
-            return Layout("BNC", prefix, (size[2], size[3]), grid_of=name)
+            return Layout("BNC", prefix, (size[2], size[3]), grid_of=None if larger is None else name)
     return None
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -39,17 +39,20 @@ class Record:
         branch: the network, called with one image batch.
         layers: names of the layers whose outputs matter.
         example: a tensor like the images, of which only shape, type and device count.
+        fake: the mode in which it runs; several records may have one.
 
     Raises:
         InputError: where the branch fails on such images, or calls one of the layers twice or never.
     """
 
-    def __init__(self, task: str, branch: nn.Module, layers: Sequence[str], example: Tensor) -> None:
+    def __init__(
+        self, task: str, branch: nn.Module, layers: Sequence[str], example: Tensor, fake: FakeTensorMode | None
+    ) -> None:
         self.task = task
         self.branch = branch
         self.example = example
         self.layers = list(layers)
-        self.fake: FakeTensorMode | None = FakeTensorMode(allow_non_fake_inputs=True)
+        self.fake = fake
         self._runs: dict[int, Run] = {}
         try:
             run = self.run()
@@ -60,14 +63,16 @@ class Record:
             require_one_call(task, layer, len(run.outputs.get(layer, [])))
 
     def run(self, scale: int = 1) -> Run:
-        """The forward pass for an image `scale` times as large as the example."""
+        """The forward pass for an image `scale` times as large as the example; a larger one ends after the layers."""
         if scale not in self._runs:
             self._runs[scale] = self._run(scale)
         return self._runs[scale]
 
     def output(self, layer: str, scale: int = 1) -> Any:
         """What a layer puts out for an image `scale` times as large as the example."""
-        return self.run(scale).outputs[layer][0]
+        outputs = self.run(scale).outputs.get(layer, [])
+        require_one_call(self.task, layer, len(outputs))
+        return outputs[0]
 
     def position(self, layer: str) -> int:
         """When a layer ends, counted in calls."""
@@ -85,12 +90,13 @@ class Record:
 
     def _run(self, scale: int) -> Run:
         run = Run()
-        hooks = [
-            module.register_forward_hook(partial(self._note, run, name)) for name, module in self.branch.named_modules()
-        ]
+        note = partial(self._note, run, scale)
+        hooks = [layer.register_forward_hook(partial(note, name)) for name, layer in self.branch.named_modules()]
         try:
-            with undisturbed(self.branch), self.fake or nullcontext(), torch.no_grad():
+            with undisturbed(self.branch, quick=scale > 1), self.fake or nullcontext(), torch.no_grad():
                 run.result = call(self.branch, self.image(scale))
+        except _EnoughError:
+            pass
         except InputError:
             raise
         except Exception as error:
@@ -108,10 +114,16 @@ class Record:
                 hook.remove()
         return run
 
-    def _note(self, run: Run, name: str, module: nn.Module, args: Any, output: Any) -> None:
+    def _note(self, run: Run, scale: int, name: str, module: nn.Module, args: Any, output: Any) -> None:
         run.shapes.append((name, tuple(output.shape) if isinstance(output, Tensor) else ()))
         if name in self.layers:
             run.outputs.setdefault(name, []).append(output)
+            if scale > 1 and len(run.outputs) == len(self.layers):
+                raise _EnoughError
+
+
+class _EnoughError(Exception):
+    """All that is asked of a larger image is known."""
 
 
 def call(branch: nn.Module, image: Tensor) -> Any:
@@ -124,15 +136,51 @@ def takes_by_name(branch: nn.Module) -> bool:
     return IMAGE in signature(branch.forward).parameters
 
 
+def parts_of(output: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Everything in an output, with the way to it: tensors and other values, and the types of what holds them."""
+    items: Iterable[tuple[Any, Any]] = ()
+    if isinstance(output, Mapping):
+        items = output.items()
+    elif isinstance(output, list | tuple):
+        items = enumerate(output)
+    elif is_dataclass(output):
+        items = vars(output).items()
+    else:
+        yield path, output
+        return
+    yield path, type(output)
+    for key, item in items:
+        yield from parts_of(item, f"{path}[{key!r}]")
+
+
+def leaves_of(output: Any) -> set[int]:
+    """The identities of all tensors that an output depends on and that were made by no operation."""
+    tensors = [part for _, part in parts_of(output) if isinstance(part, Tensor)]
+    waiting = [tensor.grad_fn for tensor in tensors if tensor.grad_fn is not None]
+    seen, leaves = set(waiting), set()
+    while waiting:
+        node = waiting.pop()
+        if hasattr(node, "variable"):
+            leaves.add(id(node.variable))
+        new = {following for following, _ in node.next_functions if following is not None} - seen
+        seen |= new
+        waiting += new
+    return leaves
+
+
 @contextmanager
-def undisturbed(branch: nn.Module) -> Iterator[None]:
+def undisturbed(branch: nn.Module, quick: bool = False) -> Iterator[None]:
     """A context with a branch in evaluation, after which every module has the attributes that it had before.
 
-    Some networks keep what they computed for one size of images, and must not keep fake tensors.
+    Some networks keep what they computed for one size of images, and must not keep fake tensors. If `quick`, batch
+    norms pass their inputs on, which changes no shape: on fake tensors they take most of the time.
     """
     before = [(module, dict(vars(module)), dict(module._buffers)) for module in branch.modules()]
     try:
         with in_mode(branch, False):
+            for module in branch.modules() if quick else ():
+                if type(module) is nn.BatchNorm2d:
+                    vars(module)["forward"] = _same
             yield
     finally:
         for module, attributes, buffers in before:
@@ -140,6 +188,10 @@ def undisturbed(branch: nn.Module) -> Iterator[None]:
             vars(module).update(attributes)
             module._buffers.clear()
             module._buffers.update(buffers)
+
+
+def _same(x: Tensor) -> Tensor:
+    return x
 
 
 def _where(branch: nn.Module, error: BaseException) -> str:

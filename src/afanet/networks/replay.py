@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -10,10 +12,13 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError
 from afanet.networks.record import call
+from afanet.networks.sharing import SharedTrunk
 from afanet.networks.stops import Stop
 
 
-def replay(network: nn.Module, tasks: Sequence[str], stops: Sequence[Stop], image: Tensor) -> dict[str, Any]:
+def replay(
+    network: nn.Module, tasks: Sequence[str], stops: Sequence[Stop], trunk: SharedTrunk | None, image: Tensor
+) -> dict[str, Any]:
     """Every task's output, computed in pieces that a tracer can follow, for it can follow no coroutine.
 
     For each point every branch runs from its start, with what is fused already put in place of its layers' outputs,
@@ -24,22 +29,36 @@ def replay(network: nn.Module, tasks: Sequence[str], stops: Sequence[Stop], imag
     """
     if network.training:
         raise InputError("a network of branches that cannot be traced is exported in evaluation: call eval() before")
+    calls: Counter[str] = Counter()
+    with trunk.computed_once(network, lambda: calls) if trunk else nullcontext():
+        return _replay(network, tasks, stops, calls, image)
+
+
+def _replay(
+    network: nn.Module, tasks: Sequence[str], stops: Sequence[Stop], calls: Counter[str], image: Tensor
+) -> dict[str, Any]:
     known: dict[str, dict[str, Any]] = {task: {} for task in tasks}
+    grids: dict[str, dict[str, Sequence[int]]] = {task: {} for task in tasks}
+
+    def run(task: str) -> _Run:
+        calls.clear()  # each run counts the calls of the trunk anew
+        return _run(network, task, stops, known[task], grids[task], image)
+
     for stop in stops:
-        runs = {task: _run(network, task, stops, known[task], image) for task in tasks}
-        outputs = {task: run.outputs[stop.layers[task]] for task, run in runs.items()}
-        fused = stop.meet(network, outputs, {task: run.grids for task, run in runs.items()})
+        runs = {task: run(task) for task in tasks}
+        outputs = {task: done.outputs[stop.layers[task]] for task, done in runs.items()}
+        fused = stop.meet(network, outputs, grids)
         for task, layer in stop.layers.items():
             known[task][layer] = fused[task]
-    return {task: _run(network, task, stops, known[task], image).result for task in tasks}
+    return {task: run(task).result for task in tasks}
 
 
 class _Run:
-    """One run of a branch: the outputs of its points, the (H, W) of its maps, and its result."""
+    """One run of a branch: the outputs of its points, and its result."""
 
-    def __init__(self) -> None:
+    def __init__(self, grids: dict[str, Sequence[int]]) -> None:
         self.outputs: dict[str, Any] = {}
-        self.grids: dict[str, Sequence[int]] = {}
+        self.grids = grids  # the (H, W) of maps, also of earlier runs
         self.result: Any = None
 
     def keep(self, layer: str, known: Mapping[str, Any], module: nn.Module, args: Any, output: Any) -> Any:
@@ -50,8 +69,15 @@ class _Run:
         self.grids[layer] = output.shape[2:]
 
 
-def _run(network: nn.Module, task: str, stops: Sequence[Stop], known: Mapping[str, Any], image: Tensor) -> _Run:
-    branch, run = network.get_submodule(f"branches.{task}"), _Run()
+def _run(
+    network: nn.Module,
+    task: str,
+    stops: Sequence[Stop],
+    known: Mapping[str, Any],
+    grids: dict[str, Sequence[int]],
+    image: Tensor,
+) -> _Run:
+    branch, run = network.get_submodule(f"branches.{task}"), _Run(grids)
     hooks = []
     try:
         for layer in {layer for stop in stops for layer in stop.maps[task]}:

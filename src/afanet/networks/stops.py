@@ -9,9 +9,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from afanet.errors import InputError
 from afanet.networks.compose import Meeting
-from afanet.networks.layout import Layout, keys_of, pick
+from afanet.networks.layout import Layout, keys_of, pick, where_of
 
 Grids = Mapping[str, Sequence[int]]  # the (H, W) of maps of one branch, by layer
 
@@ -30,12 +29,16 @@ class Stop:
             features = {task: pick(output, meeting.key) for task, output in outputs.items()}
             entered = []
             for task, layout in meeting.layouts.items():
-                now = _grid(layout, outputs[task], grids[task])
-                require_whole(task, self.layers[task], layout, features[task], now)
-                entered.append(layout.enter(features[task], now))
-            together = network.get_submodule(f"fusion.{meeting.name}")(entered)
+                now = _grid(layout, outputs[task], {**grids[next(iter(grids))], **grids[task]})  # a trunk runs once
+                entered.append(layout.enter(features[task], now, where_of(task, self.layers[task])))
+            layer = network.get_submodule(f"fusion.{meeting.name}")
+            given = [entered]
+            if meeting.takes_prefix(layer):
+                given.append([layout.enter_prefix(features[task]) for task, layout in meeting.layouts.items()])
+            together = layer(*given)
             for i, (task, layout) in enumerate(meeting.layouts.items()):
-                fused[task][meeting.key] = layout.leave(together[i], features[task])
+                prefix = together[len(entered) + i] if len(given) == 2 else None
+                fused[task][meeting.key] = layout.leave(together[i], features[task], prefix)
         return {task: _replaced(output, fused[task]) for task, output in outputs.items()}
 
     @property
@@ -53,19 +56,8 @@ class Stop:
 
 def _grid(layout: Layout, output: Any, grids: Grids) -> Sequence[int] | None:
     if isinstance(layout.grid_of, str):
-        return grids[layout.grid_of]
+        return grids.get(layout.grid_of)
     return None if layout.grid_of is None else output[layout.grid_of]
-
-
-def require_whole(task: str, layer: str, layout: Layout, features: Tensor, now: Sequence[int] | None) -> None:
-    """Raise `InputError` where tokens are not those of the grid that they should have."""
-    grid = now or layout.grid
-    if grid is not None and features.shape[1] - layout.prefix != grid[0] * grid[1]:
-        raise InputError(
-            f"layer '{layer}' of branch '{task}' puts out {features.shape[1]} tokens, of which {layout.prefix} come "
-            f"before the patches, but its patches are {grid[0]}x{grid[1]}: use images of the example's size, or "
-            "declare which layer has their grid as Point(name, Layout('BNC', prefix=..., grid=..., grid_of=LAYER))"
-        )
 
 
 def _replaced(output: Any, fused: Mapping[Any, Tensor]) -> Any:

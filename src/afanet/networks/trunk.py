@@ -14,6 +14,7 @@ from afanet.networks.frozen import frozen_end, layers_up_to
 
 if TYPE_CHECKING:
     from afanet.networks.backbones import Backbone
+    from afanet.networks.woven import Woven
 
 
 class Trunk:
@@ -89,27 +90,6 @@ class Trunk:
         ):
             yield
 
-    @contextmanager
-    def once(self, network: nn.Module) -> Iterator[None]:
-        """A context for one forward pass in which each layer computes once, and branches that share it get the same."""
-        if torch.compiler.is_compiling():
-            yield
-            return
-        outputs: dict[str, Any] = {}
-
-        def first(layer: str) -> Callable[..., Any]:
-            module = network.get_submodule(layer)
-
-            def forward(*inputs: Any, **options: Any) -> Any:
-                if layer not in outputs:
-                    outputs[layer] = type(module).forward(module, *inputs, **options)
-                return outputs[layer]
-
-            return forward
-
-        with _in_place_of_forward(network, {layer: first(layer) for layer in self._replaced()}):
-            yield
-
     def state(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Those of a network's tensors that decide its features, by name."""
         around = {layer.rpartition(".")[0] for layer in self.layers if ".backbone." in layer}
@@ -160,11 +140,15 @@ def _in_place_of_forward(network: nn.Module, answers: Mapping[str, Callable[...,
             vars(module).pop("forward", None)
 
 
-def find_trunk(first: str, body: Backbone, stages: int, meet: Sequence[str]) -> Trunk | None:
-    """The trunk of a network whose first task is `first`, if the first `stages` of its backbone are frozen."""
+def find_trunk(network: Woven, body: Backbone, stages: int, meet: Sequence[str]) -> Trunk | None:
+    """The trunk of a network if the first `stages` of its backbones are frozen.
+
+    There is none where the network reads the size of a map inside of it that would have to be kept.
+    """
     end = frozen_end(body, stages, meet)
     if end is None:
         return None
+    first = network.tasks[0]
     start = f"branches.{first}.backbone"
     if not end:
         return Trunk([start], [start])
@@ -174,7 +158,8 @@ def find_trunk(first: str, body: Backbone, stages: int, meet: Sequence[str]) -> 
     takes = range(len(body.tapped)) if body.takes is None else body.takes
     taken = {body.tapped[number] for number in takes}
     kept = [layer for layer in layers if layer in taken or layer == end]
-    return Trunk([f"{start}.{layer}" for layer in layers], [f"{start}.{layer}" for layer in kept])
+    trunk = Trunk([f"{start}.{layer}" for layer in layers], [f"{start}.{layer}" for layer in kept])
+    return trunk if trunk.let_compute(network.maps(first)) else None
 
 
 def _named(layer: str, number: str, output: Any) -> dict[str, Tensor]:

@@ -9,16 +9,12 @@ from torch import Tensor, fx, nn
 
 from afanet.errors import InputError, shown
 from afanet.names import name_fault
-from afanet.networks.compose import Composer, meetings_at
-from afanet.networks.coroutines import Coroutines
-from afanet.networks.fitting import Layers
-from afanet.networks.layout import Point
+from afanet.networks.joining import Joining
 from afanet.networks.points import Points, points_by_task, require_layers
-from afanet.networks.recognise import Observed
-from afanet.networks.record import Record
-from afanet.networks.stops import Stop
-from afanet.networks.trace import Trace, UntraceableError, attribute, in_mode
-from afanet.networks.woven import Program, Woven, plant
+from afanet.networks.record import IMAGE, takes_by_name
+from afanet.networks.trace import UntraceableError
+from afanet.networks.verify import require_sound
+from afanet.networks.woven import Program, Woven
 
 ATTRIBUTES = frozenset(dir(nn.Module()))
 
@@ -82,66 +78,18 @@ def weave(
     named = {task: [point.name for point in points[task]] for task in tasks}
     named = {task: [*names, *([share] if share and share not in names else [])] for task, names in named.items()}
     if not any(named.values()):
-        return Woven(branches, {}, dict.fromkeys((False, True), _side_by_side(tasks)))
+        return Woven(branches, {}, dict.fromkeys((False, True), _side_by_side(branches)))
     for task in tasks:
         require_layers(task, branches[task], named[task])
 
-    image = _example(branches, example)
-    layers = Layers(fusion, image, adapt)
+    joining = Joining(branches, points, fusion, share, _example(branches, example), adapt)
     try:
-        return _by_tracing(branches, named, points, share, image, layers)
-    except UntraceableError as error:
-        return _by_coroutines(branches, named, points, share, image, layers, error)
-
-
-def _by_tracing(
-    branches: Mapping[str, nn.Module],
-    named: Mapping[str, Sequence[str]],
-    points: Mapping[str, Sequence[Point]],
-    share: str | None,
-    image: Tensor,
-    make: Layers,
-) -> Woven:
-    """The branches as one graph for each mode."""
-    traces = {training: _traces(branches, named, image, training) for training in (False, True)}
-    steps = _steps(traces[False], points, share)
-    meetings = [meetings_at(traces[False], step, make.adapt) for step in steps]
-    layers = {meeting.name: make(meeting) for step in meetings for meeting in step}
-
-    programs = {}
-    used: dict[str, set[str]] = {task: set() for task in branches}
-    for training in (False, True):
-        composer = Composer(traces[training], share)
-        for step, met in zip(steps, meetings, strict=True):
-            composer.meet({task: point.name for task, point in step.items()}, met)
-        programs[training] = Program(composer.finish())
-        used = {task: used[task] | composer.used[task] for task in branches}
-    kept = dict(branches)
-    if share:
-        kept |= {task: _only(branches[task], used[task]) for task in list(branches)[1:]}
-    return Woven(kept, layers, programs)
-
-
-def _by_coroutines(
-    branches: Mapping[str, nn.Module],
-    named: Mapping[str, Sequence[str]],
-    points: Mapping[str, Sequence[Point]],
-    share: str | None,
-    image: Tensor,
-    make: Layers,
-    reason: UntraceableError,
-) -> Woven:
-    """The branches as they are, each of which runs by itself from point to point."""
-    if share is not None:
-        raise reason
-    records = {task: Record(task, branch, named[task], image) for task, branch in branches.items()}
-    steps = _steps(records, points, share)
-    meetings = [meetings_at(records, step, make.adapt) for step in steps]
-    stops = [
-        Stop({task: point.name for task, point in step.items()}, met) for step, met in zip(steps, meetings, strict=True)
-    ]
-    layers = {meeting.name: make(meeting) for stop in stops for meeting in stop.meetings}
-    return Woven(branches, layers, dict.fromkeys((False, True), Coroutines(list(branches), stops)))
+        woven = joining.by_tracing()
+        require_sound(woven, joining.records, joining.stops)
+    except UntraceableError:
+        woven = joining.by_coroutines()
+        require_sound(woven, joining.records, joining.stops)
+    return woven
 
 
 def require_task_names(tasks: Iterable[object]) -> None:
@@ -187,10 +135,14 @@ def _require_fusion(fusion: object, needed: bool) -> None:
         )
 
 
-def _side_by_side(tasks: Sequence[str]) -> Program:
+def _side_by_side(branches: Mapping[str, nn.Module]) -> Program:
     graph = fx.Graph()
     image = graph.placeholder("image")
-    graph.output({task: graph.call_module(f"branches.{task}", (image,)) for task in tasks})
+    calls = {
+        task: graph.call_module(f"branches.{task}", *(((), {IMAGE: image}) if takes_by_name(branch) else ((image,),)))
+        for task, branch in branches.items()
+    }
+    graph.output(calls)
     return Program(graph)
 
 
@@ -208,37 +160,3 @@ def _example(branches: Mapping[str, nn.Module], example: Tensor | Sequence[int] 
 def _floating_parameters(branches: Mapping[str, nn.Module]) -> Iterator[Tensor]:
     for branch in branches.values():
         yield from (parameter for parameter in branch.parameters() if parameter.is_floating_point())
-
-
-def _traces(
-    branches: Mapping[str, nn.Module], named: Mapping[str, Sequence[str]], image: Tensor, training: bool
-) -> dict[str, Trace]:
-    traces = {}
-    for task, branch in branches.items():
-        with in_mode(branch, training):
-            traces[task] = Trace(task, branch, named[task], image)
-    return traces
-
-
-def _steps(
-    seen: Mapping[str, Observed], points: Mapping[str, Sequence[Point]], share: str | None
-) -> list[dict[str, Point]]:
-    """One point a branch for every meeting, as executed."""
-    ordered = {}
-    for task, branch in seen.items():
-        position = {point.name: branch.position(point.name) for point in points[task]}
-        ordered[task] = sorted(points[task], key=lambda point: position[point.name])
-        early = [point.name for point in ordered[task] if share and position[point.name] < branch.position(share)]
-        if early:
-            raise InputError(
-                f"branches cannot meet at '{early[0]}', which lies in the trunk they share up to '{share}'"
-            )
-    return [dict(zip(seen, step, strict=True)) for step in zip(*ordered.values(), strict=True)]
-
-
-def _only(branch: nn.Module, paths: set[str]) -> nn.Module:
-    """A branch without its trunk: the modules and parameters at these paths, under their names."""
-    rest = nn.Module()
-    for path in sorted(paths):
-        plant(rest, path, attribute(branch, path))
-    return rest

@@ -29,7 +29,6 @@ class Woven(KeepsFrozen):
         weights_report: a line on the weights that were loaded, and on what is frozen; empty where nothing is.
         frozen: the paths of modules that stay in evaluation mode.
         trunk: the frozen trunk that all tasks share, None where there is none.
-        in_common: whether each branch calls the trunk's layers itself, which then compute once a pass.
         notes: one line for each wish that the backbone cannot fulfil.
         adapters: what adapters its branches have, None for none, see :func:`~afanet.networks.create_network`.
     """
@@ -50,15 +49,11 @@ class Woven(KeepsFrozen):
         self.programs = dict(programs)
         self.weights_report = ""
         self.trunk: Trunk | None = None
-        self.in_common = False
         self.notes: list[str] = []
         self.adapters: Adapters | None = None
 
     def forward(self, image: Tensor) -> dict[str, Any]:
         """Every task's output for a batch of images (B, C, H, W)."""
-        if self.trunk is not None and self.in_common:
-            with self.trunk.once(self):
-                return self.programs[self.training](self, image)
         return self.programs[self.training](self, image)
 
     @property

@@ -1,0 +1,139 @@
+"""A trunk that coroutines share: the first branch computes it once a pass, and the others take its answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from itertools import zip_longest
+from threading import RLock
+from typing import Any
+
+import torch
+from torch import nn
+
+from afanet.errors import InputError
+from afanet.networks.record import Record, call, leaves_of, undisturbed
+
+# While a pass replaces what layers compute, no other thread may run them.
+_ALONE = RLock()
+
+
+class SharedTrunk:
+    """The layers that run up to `layer` in the branch of `task`, each with the number of its calls."""
+
+    def __init__(self, task: str, layer: str, calls: Mapping[str, int]) -> None:
+        self.task = task
+        self.layer = layer
+        self.calls = dict(calls)
+
+    @contextmanager
+    def computed_once(self, network: nn.Module, counted: Callable[[], Counter[str] | None]) -> Iterator[None]:
+        """A context in which a call of the trunk's layers returns what the call of this number returned before.
+
+        `counted` gives the calls of the branch that is running so far, by layer; None outside this pass.
+        """
+        answers: dict[tuple[str, int], Any] = {}
+        layers = {name: network.get_submodule(f"branches.{self.task}.{name}") for name in self.calls}
+        with _ALONE:
+            before = {name: dict(vars(layer)) for name, layer in layers.items()}
+            try:
+                for name, layer in layers.items():
+                    vars(layer)["forward"] = self._remembering(name, layer.forward, answers, counted)
+                yield
+            finally:
+                for name, layer in layers.items():
+                    del layer.forward
+                    vars(layer).update({key: value for key, value in before[name].items() if key == "forward"})
+
+    def _remembering(
+        self, name: str, forward: Callable[..., Any], answers: dict[tuple[str, int], Any], counted: Any
+    ) -> Callable[..., Any]:
+        def remembered(*args: Any, **kwargs: Any) -> Any:
+            calls = counted()
+            if calls is None:
+                return forward(*args, **kwargs)
+            key = name, calls[name]
+            calls[name] += 1
+            if key not in answers:
+                answers[key] = forward(*args, **kwargs)
+            return answers[key]
+
+        return remembered
+
+
+def share_trunk(records: Mapping[str, Record], layer: str) -> SharedTrunk:
+    """Put the first branch's trunk up to `layer` in place of the others', layers and parameters.
+
+    Raises:
+        InputError: where the branches are not alike up to there, or a layer of the trunk runs after it too.
+    """
+    leader, *others = records
+    trunk = _trunk(records[leader], layer)
+    for task in others:
+        for ours, theirs in zip_longest(_signatures(records[leader], layer), _signatures(records[task], layer)):
+            if ours != theirs:
+                raise InputError(
+                    f"branches '{leader}' and '{task}' cannot share one trunk up to '{layer}': '{ours and ours[0]}' of "
+                    f"'{leader}' and '{theirs and theirs[0]}' of '{task}' are not alike; share up to an earlier layer"
+                )
+    branch = records[leader].branch
+    own = _parameters_before(records[leader], layer)
+    for task in others:
+        for name in trunk.calls:
+            records[task].branch.set_submodule(name, branch.get_submodule(name))
+        for name in own:
+            owner, _, last = name.rpartition(".")
+            records[task].branch.get_submodule(owner).register_parameter(last, branch.get_parameter(name))
+    return trunk
+
+
+def _trunk(record: Record, layer: str) -> SharedTrunk:
+    names = [name for name, _ in record.run().shapes]
+    end = names.index(layer) + 1
+    ended = set(names[:end])
+    calls = Counter(name for name in names[:end] if not _enclosed(name, ended))
+    for name in calls:
+        if name in names[end:] and any(True for _ in record.branch.get_submodule(name).parameters()):
+            raise InputError(
+                f"layer '{name}' of branch '{record.task}' runs in the trunk up to '{layer}' and after it: share up to "
+                "another layer"
+            )
+    return SharedTrunk(record.task, layer, calls)
+
+
+def _enclosed(name: str, ended: set[str]) -> bool:
+    parts = name.split(".")
+    return any(".".join(parts[:depth]) in ended for depth in range(1, len(parts)))
+
+
+def _signatures(record: Record, layer: str) -> list[tuple[str, Any]]:
+    """What must be equal in two trunks: the calls of layers in their order, and the shapes of their tensors."""
+    trunk = _trunk(record, layer)
+    names = [name for name, _ in record.run().shapes]
+    ran = [name for name in names[: names.index(layer) + 1] if name in trunk.calls]
+    shapes = {name: record.branch.get_submodule(name).state_dict() for name in trunk.calls}
+    return [(name, {key: tensor.shape for key, tensor in shapes[name].items()}) for name in ran]
+
+
+def _parameters_before(record: Record, layer: str) -> list[str]:
+    """The parameters, outside the trunk's layers, on which the layer's output depends, such as positions and tokens."""
+    trunk = tuple(f"{name}." for name in _trunk(record, layer).calls)
+    outside = {name: parameter for name, parameter in record.branch.named_parameters() if not name.startswith(trunk)}
+    frozen = [p for p in outside.values() if p.is_floating_point() and not p.requires_grad]
+    depends: set[int] = set()
+
+    def look(module: nn.Module, given: Any, output: Any) -> None:
+        depends.update(leaves_of(output))
+
+    hook = record.branch.get_submodule(layer).register_forward_hook(look)
+    try:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+        with undisturbed(record.branch), record.fake or nullcontext(), torch.enable_grad():
+            call(record.branch, record.image())
+    finally:
+        hook.remove()
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+    return [name for name, parameter in outside.items() if id(parameter) in depends]

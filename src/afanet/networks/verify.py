@@ -1,0 +1,100 @@
+"""A woven network is run once before anybody gets it, so that nothing fails later inside other people's code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
+from itertools import zip_longest
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from afanet.errors import InputError, raised_at, shown
+from afanet.networks.record import Record, leaves_of, parts_of, undisturbed
+from afanet.networks.stops import Stop
+from afanet.networks.trace import UntraceableError, first_line
+from afanet.networks.woven import Woven
+
+Leaves = dict[str, list[Tensor]]  # by fusion layer, what was added to each task's fused features
+
+
+def require_sound(network: Woven, records: Mapping[str, Record], stops: Sequence[Stop]) -> None:
+    """Run a woven network once, on fake tensors if it can, and compare it with its branches.
+
+    Raises:
+        UntraceableError: where it fails, or its outputs have other structure, shapes or types than the branches' own.
+        InputError: where a fusion layer returns something else than one tensor a task, or a task's output does not
+            depend on its fused features.
+    """
+    leader = next(iter(records.values()))
+    names = [meeting.name for stop in stops for meeting in stop.meetings]
+    run = partial(_run, network, leader, names)
+    try:
+        outputs, leaves = run(leader.fake or nullcontext())
+    except InputError:
+        raise
+    except Exception:  # what depends on values fails on fake tensors; on real ones it says what is wrong
+        try:
+            outputs, leaves = run(nullcontext())
+        except InputError:
+            raise
+        except Exception as error:
+            raise UntraceableError(
+                f"the woven network fails on images of {'x'.join(map(str, leader.example.shape[1:]))} "
+                f"({first_line(error)}; {raised_at(error) or type(error).__name__}), though its branches do not: meet "
+                "at other layers"
+            ) from error
+    for number, (task, record) in enumerate(records.items()):
+        _require_alike(task, outputs[task], record.run().result)
+        reached = leaves_of(outputs[task])
+        for name in names:
+            if id(leaves[name][number]) not in reached:
+                raise InputError(
+                    f"the output of '{task}' does not depend on its fused features of '{name}': the branch "
+                    "does not use that tensor of the layer's output, so meet at a layer whose output it uses"
+                )
+
+
+def _run(network: Woven, leader: Record, names: Sequence[str], context: Any) -> tuple[dict[str, Any], Leaves]:
+    """The network's outputs, and a zero that was added to every task's fused features, by fusion layer."""
+    leaves: Leaves = {}
+    layers = {name: network.get_submodule(f"fusion.{name}") for name in names}
+    hooks = [layer.register_forward_hook(partial(_mark, leaves, name)) for name, layer in layers.items()]
+    try:
+        with undisturbed(network, quick=isinstance(context, FakeTensorMode)), context, torch.enable_grad():
+            return network(leader.image()), leaves
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _mark(leaves: Leaves, name: str, layer: nn.Module, given: tuple[Sequence[Tensor], ...], fused: Any) -> list[Tensor]:
+    """A hook: add to every fused tensor a zero, which the outputs then depend on."""
+    count = sum(map(len, given))
+    if not isinstance(fused, list | tuple) or len(fused) != count or not all(isinstance(x, Tensor) for x in fused):
+        raise InputError(
+            f"the fusion layer '{name}' ({type(layer).__name__}) returns {shown(fused)}, expected a list of one tensor "
+            f"a task, {count}"
+        )
+    leaves[name] = [torch.zeros_like(x, requires_grad=True) for x in fused]
+    return [x + leaf for x, leaf in zip(fused, leaves[name], strict=True)]
+
+
+def _require_alike(task: str, output: Any, own: Any) -> None:
+    """Raise `UntraceableError` where a task's output differs from its branch's own in structure, shape or type."""
+    parts, own_parts = ([f"{path} {_kind(part)}".strip() for path, part in parts_of(x)] for x in (output, own))
+    for part, own_part in zip_longest(parts, own_parts, fillvalue="nothing more"):
+        if part != own_part:
+            raise UntraceableError(
+                f"the woven network gives '{task}' {part}, and its branch alone gives {own_part}: meet at other layers"
+            )
+
+
+def _kind(value: Any) -> str:
+    """What must be equal in two outputs: the shape and type of a tensor, and the types of all else."""
+    if isinstance(value, Tensor):
+        return f"{value.dtype} {tuple(value.shape)}"
+    return value.__name__ if isinstance(value, type) else type(value).__name__
