@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from afanet.errors import InputError, raised_at
-from afanet.networks.trace import first_line, in_mode, require_one_call
+from afanet.networks.trace import first_line, in_mode, require_one_call, unlogged
 
 IMAGE = "pixel_values"  # what others call the argument that takes the images
 
@@ -89,7 +89,7 @@ class Record:
             module.register_forward_hook(partial(self._note, run, name)) for name, module in self.branch.named_modules()
         ]
         try:
-            with undisturbed(self.branch), self.fake or nullcontext(), torch.no_grad():
+            with undisturbed(self.branch), unlogged(), self.fake or nullcontext(), torch.no_grad():
                 run.result = call(self.branch, self.image(scale))
         except InputError:
             raise
