@@ -114,10 +114,18 @@ def trial(package: str, results: dict[str, str]) -> Iterator[None]:
             row = f"{name}, {where}"
             if row not in results:
                 torch.manual_seed(0)
-                branches = {task: family.make().eval() for task in ("a", "b")}
+                branches = {task: awake(family.make()).eval() for task in ("a", "b")}
                 results[row] = result_of(branches, layers, family.size)
                 print(f"{package:28} {row:40} {results[row]}", flush=True)
                 yield
+
+
+def awake(network: nn.Module) -> nn.Module:
+    """A network without weights that start at zero: of a head of zeros, all outputs are equal and nothing learns."""
+    for parameter in network.parameters():
+        if parameter.dim() > 1 and not parameter.any():
+            nn.init.normal_(parameter, std=0.1)
+    return network
 
 
 def page(results: Results, before: Results) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ SLOW = (
 )
 
 
+# Packages of others that a page shows and nobody must have: what imports them is left out where they are missing.
+OTHERS = ("transformers", "segmentation_models_pytorch")
+
+
 @dataclass(frozen=True)
 class Block:
     """A fenced block: its language, its text, and the page above it."""
@@ -58,7 +63,14 @@ def commands(block: Block) -> Iterator[tuple[str, list[str]]]:
 
 
 def left_out(text: str) -> bool:
-    return any(text.startswith(start) for start in LEFT_OUT)
+    missing = [
+        name for name in OTHERS if re.search(rf"^(from|import) {name}", text, re.MULTILINE) and not installed(name)
+    ]
+    return bool(missing) or any(text.startswith(start) for start in LEFT_OUT)
+
+
+def installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def steps(page: Path) -> list[str]:

@@ -159,3 +159,27 @@ def test_it_exports_with_free_sizes() -> None:
     for size in ((2, 3, 64, 64), (3, 3, 96, 128)):
         other = torch.rand(size)
         torch.testing.assert_close(program(other), network(other), rtol=1e-3, atol=1e-4)
+
+
+class ByValue(nn.Module):
+    """A network that no graph can be made of."""
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, channels, 3, stride, 1)
+        self.head = nn.Linear(channels, 2)
+
+    def forward(self, image: Tensor) -> Tensor:
+        features = self.conv(image)
+        return self.head(features.mean((2, 3)) if image.shape[2] % 2 == 0 else features.amax((2, 3)))
+
+
+def test_branches_that_run_as_coroutines_adapt_too() -> None:
+    pytest.importorskip("greenlet")
+    pair, image = {"a": ByValue(6, 2), "b": ByValue(9, 4)}, torch.rand(2, 3, 16, 16)
+    expected = {task: branch(image) for task, branch in pair.items()}
+    network = weave(copy.deepcopy(pair), ["conv"], Through, example=image, adapt=True)
+    assert all(torch.equal(output, expected[task]) for task, output in network(image).items())
+    network = weave(pair, ["conv"], Mean, example=image, adapt=True)
+    sum(output.square().sum() for output in network(torch.rand(2, 3, 19, 24)).values()).backward()
+    assert all(p.grad is not None and p.grad.any() for p in network.fusion.parameters())

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError
 from afanet.networks.layout import Layout, keys_of, pick
+from afanet.networks.trace import UntraceableError
 
 
 class Observed(Protocol):
@@ -34,7 +35,8 @@ def layouts_of(seen: Observed, layer: str, declared: Layout | None) -> dict[Any,
     map before them that has as many pixels as there are patches.
 
     Raises:
-        InputError: where the layout can neither be recognised nor was declared, naming the layer.
+        UntraceableError: where the layout can neither be recognised nor was declared, naming the layer. A record of all
+            layers may know more than a graph, in which most layers are one call.
     """
     value = seen.output(layer)
     if isinstance(value, Tensor):
@@ -74,7 +76,7 @@ def _recognise(seen: Observed, layer: str, key: Any) -> Layout:
         layout = _tokens(seen, layer, key, shape)
     if layout is None:
         item = "" if key is None else f"[{key!r}]"
-        raise InputError(
+        raise UntraceableError(
             f"layer '{layer}'{item} of branch '{seen.task}' puts out {tuple(shape)} and nothing says which of "
             "these are channels and pixels: declare it as Point(name, Layout('BCHW' or 'BHWC')) or, for tokens, "
             "Point(name, Layout('BNC', prefix=..., grid=(H, W)))"

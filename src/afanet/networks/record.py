@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from afanet.errors import InputError, raised_at
-from afanet.networks.trace import first_line, in_mode, require_one_call
+from afanet.networks.trace import first_line, in_mode, require_one_call, unlogged
 
 IMAGE = "pixel_values"  # what others call the argument that takes the images
 
@@ -93,7 +93,7 @@ class Record:
         note = partial(self._note, run, scale)
         hooks = [layer.register_forward_hook(partial(note, name)) for name, layer in self.branch.named_modules()]
         try:
-            with undisturbed(self.branch, quick=scale > 1), self.fake or nullcontext(), torch.no_grad():
+            with undisturbed(self.branch, quick=scale > 1), unlogged(), self.fake or nullcontext(), torch.no_grad():
                 run.result = call(self.branch, self.image(scale))
         except _EnoughError:
             pass

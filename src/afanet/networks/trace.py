@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +16,7 @@ from afanet.names import layer_fault
 
 
 class UntraceableError(InputError):
-    """A branch that no graph can be made of, though it may run."""
+    """A branch that no graph can be made of, or of which a graph shows too little, though it may run."""
 
 
 class Trace:
@@ -83,7 +84,7 @@ class Trace:
         values = self._values.setdefault(scale, {})
         if node not in values:
             batch, channels, height, width = self.example.shape
-            with in_mode(self.branch, False), self._fake, torch.no_grad(), self._tracer.paused():
+            with in_mode(self.branch, False), unlogged(), self._fake, torch.no_grad(), self._tracer.paused():
                 image = self.example.new_empty(batch, channels, scale * height, scale * width)
                 for earlier in self.nodes[: self.nodes.index(node) + 1]:
                     if earlier not in values:
@@ -197,6 +198,17 @@ def in_mode(branch: nn.Module, training: bool) -> Iterator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """A context in which fake tensors do not log operations that fail: a sentence says so, or another size is tried."""
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def attribute(module: nn.Module, path: str) -> Any:

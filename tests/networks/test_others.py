@@ -1,0 +1,94 @@
+"""Networks of other packages weave: some of those that `benchmarks/others.py` tries, by its own check."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from afanet import AFA, weave
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+# a family, and whether its branches meet after the last block or after each stage
+CASES = [
+    ("transformers", "ViT", "each stage"),
+    ("transformers", "DINOv2 with registers", "each stage"),
+    ("transformers", "SigLIP vision", "each stage"),
+    ("transformers", "GLPN", "last block"),
+    ("segmentation_models_pytorch", "FPN", "each stage"),
+    ("segmentation_models_pytorch", "DeepLabV3Plus", "last block"),
+    ("torchvision", "DeepLabv3, MobileNetV3", "each stage"),
+]
+
+
+@pytest.fixture
+def others(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script."""
+    pytest.importorskip("greenlet")
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("others")
+
+
+def pair(package: str, family: str) -> tuple[object, dict[str, nn.Module]]:
+    """A family of a package that is installed, and two networks of it."""
+    pytest.importorskip(package)
+    chosen = importlib.import_module(f"families.of_{package}").FAMILIES[family]
+    return chosen, {task: chosen.make().eval() for task in ("a", "b")}
+
+
+@pytest.mark.parametrize(("package", "family", "where"), CASES)
+def test_it_weaves(others: ModuleType, package: str, family: str, where: str) -> None:
+    chosen, branches = pair(package, family)
+    layers = [chosen.block] if where == "last block" else chosen.stages
+    if family == "ViT":
+        layers = layers[:1]  # its head reads the class token alone, which passes beside the last fusion layer
+    assert others.result_of(branches, layers, chosen.size) == others.WEAVES
+
+
+def test_outputs_keep_their_class_and_train(others: ModuleType) -> None:
+    _, branches = pair("transformers", "GLPN")
+    network = weave(branches, ["glpn.encoder.block.2.0"], AFA, example=(1, 3, 64, 64)).train()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
+    image = torch.rand(2, 3, 64, 64)
+    losses = []
+    for _ in range(3):
+        outputs = network(image)
+        assert [type(output).__name__ for output in outputs.values()] == ["DepthEstimatorOutput"] * 2
+        loss = sum((output.predicted_depth - 2).square().mean() for output in outputs.values())
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert losses[-1] < losses[0]
+
+
+class Aside(nn.Module):
+    """A layer that is called for nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aside = nn.Conv2d(3, 4, 3)
+        self.main = nn.Conv2d(3, 4, 3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        self.aside(image)
+        return self.main(image).mean((2, 3))
+
+
+def test_the_check_says_where_a_fusion_layer_learns_nothing_and_what_is_refused(others: ModuleType) -> None:
+    branches = {"a": Aside(), "b": Aside()}
+    result = others.result_of(branches, ["main", "aside"], 16)
+    assert "NO GRADIENT" in result or "aside" in result
+    assert "unknown layer" in others.result_of(branches, ["mian"], 16)
+
+
+def test_the_page_counts_what_weaves(others: ModuleType) -> None:
+    results = {"timm": {"A, last block": "weaves", "A, each stage": "no | way", "B, last block": "weaves"}}
+    results["timm"]["B, each stage"] = "weaves"
+    page = others.page(results, {"timm": {"A, last block": "weaves"}})
+    assert "| 4 | 3 | 1 |" in page
+    assert "| A | weaves | no \\| way |" in page
