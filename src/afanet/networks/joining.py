@@ -44,10 +44,9 @@ class Joining:
     ) -> None:
         self.branches, self.points, self.share, self.image = branches, points, share, image
         self.make = Layers(fusion, image, adapt)
-        self.named = {
-            task: list(dict.fromkeys([point.name for point in points[task]] + [share] * bool(share)))
-            for task in branches
-        }
+        self.named = {task: [point.name for point in points[task]] for task in branches}
+        for names in self.named.values():
+            names += [share] if share and share not in names else []
 
         self.fake = FakeTensorMode(allow_non_fake_inputs=True)
 

@@ -66,7 +66,7 @@ def share_trunk(records: Mapping[str, Record], layer: str) -> SharedTrunk:
     """Put the first branch's trunk up to `layer` in place of the others', layers and parameters.
 
     Raises:
-        InputError: where the branches are not alike up to there, or a layer of the trunk runs after it too.
+        InputError: where the branches are not alike up to there.
     """
     leader, *others = records
     trunk = _trunk(records[leader], layer)
@@ -92,13 +92,9 @@ def _trunk(record: Record, layer: str) -> SharedTrunk:
     names = [name for name, _ in record.run().shapes]
     end = names.index(layer) + 1
     ended = set(names[:end])
-    calls = Counter(name for name in names[:end] if not _enclosed(name, ended))
-    for name in calls:
-        if name in names[end:] and any(True for _ in record.branch.get_submodule(name).parameters()):
-            raise InputError(
-                f"layer '{name}' of branch '{record.task}' runs in the trunk up to '{layer}' and after it: share up to "
-                "another layer"
-            )
+    # A layer that runs after the trunk too, such as a ViT's last norm, stays each branch's own.
+    own = set(names[end:])
+    calls = Counter(name for name in names[:end] if name not in own and not _enclosed(name, ended))
     return SharedTrunk(record.task, layer, calls)
 
 
