@@ -17,6 +17,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -161,7 +162,7 @@ def count(rows: Mapping[str, str]) -> int:
 
 def cell(result: str) -> str:
     """A result for a table: long ones are cut."""
-    plain = result.replace("|", "\\|").replace("<", "&lt;")
+    plain = re.sub(r"\S*/site-packages/", "", result).replace("|", "\\|").replace("<", "&lt;")
     return plain if len(plain) <= 300 else plain[:299].rsplit(" ", 1)[0] + " …"
 
 
@@ -171,7 +172,9 @@ INTRODUCTION = """\
 `benchmarks/others.py` wrote this page. It builds the smallest sensible member of each family with random weights and
 [weaves](weaving.md) two of them with AFA: after the last block, and after each stage (or after each block, if there are
 no stages). "weaves" means that the woven network equals its branches to the bit when the fusion layers pass features
-through, and that a backward pass reaches every fusion layer. Where it does not, the table holds what `weave` says."""
+through, and that a backward pass reaches every fusion layer. Otherwise the table holds what `weave` says, or what is
+wrong: NO GRADIENT where the network does not use the features that meet (a head that reads the class token alone),
+BREAKS where its forward fails, VOID where random weights give zeros, so that nothing can be compared."""
 
 
 def main() -> None:

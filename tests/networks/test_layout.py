@@ -74,6 +74,13 @@ class Turn(nn.Module):
         return {"BCHW": x, "BHWC": x.permute(0, 2, 3, 1), "BNC": x.flatten(2).transpose(1, 2)}[self.order]
 
 
+class Patches(nn.Module):
+    """Tokens straight from the image: no map has their grid."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return nn.functional.unfold(image, 2, stride=2).transpose(1, 2)
+
+
 @pytest.mark.parametrize("order", ["BCHW", "BHWC"])
 def test_the_order_is_recognised_by_what_a_larger_image_changes(order: str) -> None:
     trace = Trace("a", Net(order), ["turn"], torch.empty(2, 3, 16, 16))
@@ -89,15 +96,15 @@ def test_tokens_are_recognised_by_the_map_that_they_come_from() -> None:
     assert woven(torch.rand(2, 3, 24, 10))["a"].shape == (2,)  # the grid follows the image
 
 
-class Unfold(nn.Module):
-    """Patches of 2x2 pixels as tokens, cut out without a map on the way."""
-
-    def forward(self, image: Tensor) -> Tensor:
-        return nn.functional.unfold(image, 2, stride=2).transpose(1, 2)
+def test_a_layer_that_makes_tokens_itself_is_recognised_by_the_map_inside_it() -> None:
+    branches = {task: nn.Sequential(nn.Sequential(nn.Conv2d(3, 8, 2, 2), Turn("BNC")), nn.Flatten(1)) for task in "ab"}
+    woven = weave(branches, ["0"], AFA, example=(1, 3, 16, 16))
+    assert woven.get_submodule("fusion.0").size == (8, 8)
+    assert woven(torch.rand(2, 3, 24, 10))["a"].shape == (2, 12 * 5 * 8)
 
 
 def test_tokens_that_nothing_tells_the_grid_of_are_taken_as_declared_and_never_guessed() -> None:
-    branches = {task: nn.Sequential(Unfold(), nn.Flatten(1)) for task in ("a", "b")}
+    branches = {task: nn.Sequential(Patches(), nn.Flatten(1)) for task in ("a", "b")}
     with pytest.raises(InputError, match=r"layer '0' of branch 'a' puts out \(2, 64, 12\) and nothing says"):
         weave(branches, ["0"], AFA, example=(1, 3, 16, 16))
     woven = weave(branches, [Point("0", Layout("BNC", grid=(8, 8)))], AFA, example=(1, 3, 16, 16))
