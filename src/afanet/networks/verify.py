@@ -50,7 +50,7 @@ def require_sound(network: Woven, records: Mapping[str, Record], stops: Sequence
     for number, (task, record) in enumerate(records.items()):
         _require_alike(task, outputs[task], record.run().result)
         reached = leaves_of(outputs[task])
-        for name in names:
+        for name in names if _can_learn(network) else ():
             if id(leaves[name][number]) not in reached:
                 raise InputError(
                     f"the output of '{task}' does not depend on its fused features of '{name}': the branch "
@@ -64,11 +64,21 @@ def _run(network: Woven, leader: Record, names: Sequence[str], context: Any) -> 
     layers = {name: network.get_submodule(f"fusion.{name}") for name in names}
     hooks = [layer.register_forward_hook(partial(_mark, leaves, name)) for name, layer in layers.items()]
     try:
-        with undisturbed(network, quick=isinstance(context, FakeTensorMode)), context, torch.enable_grad():
+        with (
+            undisturbed(network, quick=isinstance(context, FakeTensorMode)),
+            context,
+            torch.inference_mode(not _can_learn(network)),
+            torch.set_grad_enabled(_can_learn(network)),
+        ):
             return network(leader.image()), leaves
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _can_learn(network: nn.Module) -> bool:
+    """False for a network that was built in inference mode, whose outputs know nothing of what they depend on."""
+    return not any(parameter.is_inference() for parameter in network.parameters())
 
 
 def _mark(leaves: Leaves, name: str, layer: nn.Module, given: tuple[Sequence[Tensor], ...], fused: Any) -> list[Tensor]:
