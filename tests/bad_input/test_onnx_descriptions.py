@@ -33,6 +33,9 @@ class Session:
     def get_modelmeta(self) -> Any:
         return SimpleNamespace(custom_metadata_map={"afanet": self.description})
 
+    def get_inputs(self) -> Any:
+        return [SimpleNamespace(name="image", shape=["batch", 3, "height", "width"])]
+
     def get_outputs(self) -> Any:
         return [SimpleNamespace(name=name) for name in MEANINGS]
 

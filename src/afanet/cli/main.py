@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import sys
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,8 @@ from afanet.streams import Lenient, standard_streams
 if TYPE_CHECKING:
     from afanet.runs.run import Run
 
+LONG_WORD = re.compile(r"\S{120,}")  # that argparse repeats whole
+
 
 # The extra of a command that needs more than `train`, which it includes.
 EXTRAS = {"demo": "demo", "export": "export"}
@@ -46,6 +49,7 @@ class Parser(ArgumentParser):
             raise unknown(str(action.metavar or action.dest).lower(), str(value), map(str, action.choices))
 
     def error(self, message: str) -> NoReturn:
+        message = LONG_WORD.sub(lambda word: f"{word[0][:100]}...", message)
         raise InputError(f"{message} (see {self.prog} --help)")
 
 
