@@ -19,6 +19,9 @@ CASES = [
     ("transformers", "DINOv2 with registers", "each stage"),
     ("transformers", "SigLIP vision", "each stage"),
     ("transformers", "GLPN", "last block"),
+    ("transformers", "DPT", "each stage"),
+    ("transformers", "UperNet", "each stage"),
+    ("transformers", "SegFormer", "each stage"),
     ("segmentation_models_pytorch", "FPN", "each stage"),
     ("segmentation_models_pytorch", "DeepLabV3Plus", "last block"),
     ("torchvision", "DeepLabv3, MobileNetV3", "each stage"),
@@ -64,6 +67,25 @@ def test_outputs_keep_their_class_and_train(others: ModuleType) -> None:
         loss.backward()
         optimizer.step()
     assert losses[-1] < losses[0]
+
+
+class Same(nn.Module):
+    """A fusion layer that passes features through."""
+
+    def __init__(self, channels: int, tasks: int, size: tuple[int, int]) -> None:
+        super().__init__()
+
+    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+        return list(xs)
+
+
+def test_a_branch_that_never_ran_before_collects_its_features_once(others: ModuleType) -> None:
+    chosen, branches = pair("transformers", "DPT")  # adds hooks that collect features in its first pass
+    network = weave(branches, list(chosen.stages), Same, example=(1, 3, 32, 32)).eval()
+    image = torch.rand(2, 3, 32, 32)
+    together = network(image)
+    for task, branch in branches.items():
+        assert torch.equal(together[task].predicted_depth, branch(image).predicted_depth)
 
 
 class Aside(nn.Module):

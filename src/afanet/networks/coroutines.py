@@ -107,7 +107,8 @@ class _Pass:
                     hooks.append(branch.get_submodule(layer).register_forward_hook(note))
                 for layer in (stop.layers[task] for stop in stops):
                     wait = partial(running.wait, task, layer)
-                    hooks.append(branch.get_submodule(layer).register_forward_hook(wait))
+                    # before hooks that the branch collects features by: they see what is fused
+                    hooks.append(branch.get_submodule(layer).register_forward_hook(wait, prepend=True))
             with trunk.computed_once(network, running.counted) if trunk else nullcontext():
                 yield running
         finally:

@@ -172,10 +172,14 @@ def leaves_of(output: Any) -> set[int]:
 def undisturbed(branch: nn.Module, quick: bool = False) -> Iterator[None]:
     """A context with a branch in evaluation, after which every module has the attributes that it had before.
 
-    Some networks keep what they computed for one size of images, and must not keep fake tensors. If `quick`, batch
-    norms pass their inputs on, which changes no shape: on fake tensors they take most of the time.
+    Some networks keep what they computed for one size of images, and must not keep fake tensors. Others add hooks in
+    their first pass; these go with the attribute that says that they are there. If `quick`, batch norms pass their
+    inputs on, which changes no shape: on fake tensors they take most of the time.
     """
-    before = [(module, dict(vars(module)), dict(module._buffers)) for module in branch.modules()]
+    before = [
+        (module, dict(vars(module)), [(kept, dict(kept)) for kept in (module._buffers, *_hooks_of(module))])
+        for module in branch.modules()
+    ]
     try:
         with in_mode(branch, False):
             for module in branch.modules() if quick else ():
@@ -183,11 +187,19 @@ def undisturbed(branch: nn.Module, quick: bool = False) -> Iterator[None]:
                     vars(module)["forward"] = _same
             yield
     finally:
-        for module, attributes, buffers in before:
+        for module, attributes, mappings in before:
             vars(module).clear()
             vars(module).update(attributes)
-            module._buffers.clear()
-            module._buffers.update(buffers)
+            for mapping, items in mappings:
+                mapping.clear()
+                mapping.update(items)
+
+
+def _hooks_of(module: nn.Module) -> list[dict[Any, Any]]:
+    """Where a module keeps what is called around its forward."""
+    kinds = ("_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called")
+    before = ("_forward_pre_hooks", "_forward_pre_hooks_with_kwargs")
+    return [getattr(module, kind) for kind in (*kinds, *before)]
 
 
 def _same(x: Tensor) -> Tensor:

@@ -83,7 +83,8 @@ def _run(
         for layer in {layer for stop in stops for layer in stop.maps[task]}:
             hooks.append(branch.get_submodule(layer).register_forward_hook(partial(run.note, layer)))
         for layer in (stop.layers[task] for stop in stops):
-            hooks.append(branch.get_submodule(layer).register_forward_hook(partial(run.keep, layer, known)))
+            keep = partial(run.keep, layer, known)
+            hooks.append(branch.get_submodule(layer).register_forward_hook(keep, prepend=True))
         run.result = call(branch, image)
     finally:
         for hook in hooks:
