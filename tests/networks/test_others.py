@@ -22,6 +22,9 @@ CASES = [
     ("transformers", "DPT", "each stage"),
     ("transformers", "UperNet", "each stage"),
     ("transformers", "SegFormer", "each stage"),
+    ("transformers", "Swin", "each stage"),
+    ("transformers", "Swinv2", "last block"),
+    ("torchvision", "MaxViT", "last block"),
     ("segmentation_models_pytorch", "FPN", "each stage"),
     ("segmentation_models_pytorch", "DeepLabV3Plus", "last block"),
     ("torchvision", "DeepLabv3, MobileNetV3", "each stage"),
@@ -47,9 +50,9 @@ def pair(package: str, family: str) -> tuple[object, dict[str, nn.Module]]:
 def test_it_weaves(others: ModuleType, package: str, family: str, where: str) -> None:
     chosen, branches = pair(package, family)
     layers = [chosen.block] if where == "last block" else chosen.stages
-    if family == "ViT":
-        layers = layers[:1]  # its head reads the class token alone, which passes beside the last fusion layer
-    assert others.result_of(branches, layers, chosen.size) == others.WEAVES
+    # the head of a ViT reads the class token alone, which the channel gates mix
+    weaves = others.CLASS_TOKEN if family == "ViT" else others.WEAVES
+    assert others.result_of(branches, layers, chosen.size) == weaves
 
 
 def test_outputs_keep_their_class_and_train(others: ModuleType) -> None:
