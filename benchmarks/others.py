@@ -4,9 +4,9 @@
 
 Two branches of each family of `families/` meet after their last block, and after each stage. A family weaves there if
 the network with fusion layers that pass features through equals its branches to the bit, and if with AFA a backward
-pass reaches every fusion layer. `--save` keeps the results as JSON as they come, and a second call goes on where the
-first ended; `--before` takes those of another version for the page. Networks have random weights and nothing is
-downloaded. A package that is not installed is left out by name.
+pass reaches every fusion layer, through patches or the class token. `--save` keeps the results as JSON as they come,
+and a second call goes on where the first ended; `--before` takes those of another version for the page. Networks have
+random weights and nothing is downloaded. A package that is not installed is left out by name.
 """
 
 from __future__ import annotations
@@ -177,9 +177,11 @@ INTRODUCTION = """\
 `benchmarks/others.py` wrote this page. It builds the smallest sensible member of each family with random weights and
 [weaves](weaving.md) two of them with AFA: after the last block, and after each stage (or after each block, if there are
 no stages). "weaves" means that the woven network equals its branches to the bit when the fusion layers pass features
-through, and that a backward pass reaches every fusion layer. Otherwise the table holds what `weave` says, or what is
-wrong: NO GRADIENT where the network does not use the features that meet (a head that reads the class token alone),
-BREAKS where its forward fails, VOID where random weights give zeros, so that nothing can be compared."""
+through, and that a backward pass reaches every fusion layer. "weaves, by the class token" means that the same holds,
+but that the channel gates alone learn in at least one fusion layer: what follows it reads the class token and no
+patches, so the spatial gates there change nothing and get no gradient. It is counted as weaving. Otherwise the table
+holds what `weave` says, or what is wrong: NO GRADIENT where the network does not use the features that meet, BREAKS
+where its forward fails, VOID where random weights give zeros, so that nothing can be compared."""
 
 
 def main() -> None:

@@ -23,7 +23,6 @@ CASES = [
     ("transformers", "UperNet", "each stage"),
     ("transformers", "SegFormer", "each stage"),
     ("transformers", "Swin", "each stage"),
-    ("transformers", "Swinv2", "last block"),
     ("torchvision", "MaxViT", "last block"),
     ("segmentation_models_pytorch", "FPN", "each stage"),
     ("segmentation_models_pytorch", "DeepLabV3Plus", "last block"),
