@@ -4,9 +4,9 @@
 
 Two branches of each family of `families/` meet after their last block, and after each stage. A family weaves there if
 the network with fusion layers that pass features through equals its branches to the bit, and if with AFA a backward
-pass reaches every fusion layer. `--save` keeps the results as JSON as they come, and a second call goes on where the
-first ended; `--before` takes those of another version for the page. Networks have random weights and nothing is
-downloaded. A package that is not installed is left out by name.
+pass reaches every fusion layer, through patches or the class token. `--save` keeps the results as JSON as they come,
+and a second call goes on where the first ended; `--before` takes those of another version for the page. Networks have
+random weights and nothing is downloaded. A package that is not installed is left out by name.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from families import Family
 
 PACKAGES = ["transformers", "segmentation_models_pytorch", "torchvision", "timm"]
 WEAVES = "weaves"
+CLASS_TOKEN = "weaves, by the class token"
 Results = dict[str, dict[str, str]]  # "weaves" or why not, by package and by "family, where"
 
 
@@ -42,8 +43,8 @@ class Switched(nn.Module):
         self.afa = AFA(channels, tasks, size)
         self.on = False
 
-    def forward(self, xs: list[Tensor]) -> list[Tensor]:
-        return self.afa(xs) if self.on else list(xs)
+    def forward(self, xs: list[Tensor], prefix: Sequence[Tensor] = ()) -> list[Tensor]:
+        return self.afa(xs, prefix) if self.on else [*xs, *prefix]
 
 
 def tensors(output: Any) -> Iterator[Tensor]:
@@ -80,8 +81,10 @@ def faults(branches: Mapping[str, nn.Module], layers: Sequence[str], size: int) 
             return f"DIFFERS: '{task}' puts out {len(together[task])} tensors instead of {len(alone[task])}"
         if not all(torch.equal(*pair) for pair in zip(alone[task], together[task], strict=True)):
             return f"DIFFERS from its branch '{task}'"
-    still = without_gradient(network.train(), image)
-    return f"NO GRADIENT reaches the fusion layers {', '.join(still)}" if still else ""
+    still, in_part = without_gradient(network.train(), image)
+    if still:
+        return f"NO GRADIENT reaches the fusion layers {', '.join(still)}"
+    return CLASS_TOKEN if in_part else ""
 
 
 def outputs(run: Callable[[], Mapping[str, Any]]) -> dict[str, list[Tensor]]:
@@ -91,8 +94,8 @@ def outputs(run: Callable[[], Mapping[str, Any]]) -> dict[str, list[Tensor]]:
         return {task: list(tensors(output)) for task, output in run().items()}
 
 
-def without_gradient(network: nn.Module, image: Tensor) -> list[str]:
-    """The fusion layers that learn nothing."""
+def without_gradient(network: nn.Module, image: Tensor) -> tuple[list[str], list[str]]:
+    """The fusion layers that learn nothing, and those of which the channel gates learn and the spatial ones do not."""
     layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, Switched)}
     for layer in layers.values():
         layer.on = True
@@ -100,11 +103,13 @@ def without_gradient(network: nn.Module, image: Tensor) -> list[str]:
         sum(x.square().mean() for x in tensors(network(image))).backward()
         for layer in layers.values():
             layer.afa.sam.conv.weight.data.neg_()  # of a map and its negative, one at least passes the ReLU
-    return [name for name, layer in layers.items() if not any(grad is not None and grad.any() for grad in grads(layer))]
+    still = [name for name, layer in layers.items() if not learns(layer)]
+    return still, [name for name, layer in layers.items() if name not in still and not learns(layer.afa.sam)]
 
 
-def grads(layer: nn.Module) -> list[Tensor | None]:
-    return [parameter.grad for parameter in layer.parameters()]
+def learns(layer: nn.Module) -> bool:
+    """Whether any parameter of a layer has a gradient that is not zero."""
+    return any(parameter.grad is not None and bool(parameter.grad.any()) for parameter in layer.parameters())
 
 
 def trial(package: str, results: dict[str, str]) -> Iterator[None]:
@@ -157,7 +162,7 @@ def page(results: Results, before: Results) -> str:
 
 def count(rows: Mapping[str, str]) -> int:
     """How many weave."""
-    return sum(result == WEAVES for result in rows.values())
+    return sum(result in (WEAVES, CLASS_TOKEN) for result in rows.values())
 
 
 def cell(result: str) -> str:
@@ -172,9 +177,11 @@ INTRODUCTION = """\
 `benchmarks/others.py` wrote this page. It builds the smallest sensible member of each family with random weights and
 [weaves](weaving.md) two of them with AFA: after the last block, and after each stage (or after each block, if there are
 no stages). "weaves" means that the woven network equals its branches to the bit when the fusion layers pass features
-through, and that a backward pass reaches every fusion layer. Otherwise the table holds what `weave` says, or what is
-wrong: NO GRADIENT where the network does not use the features that meet (a head that reads the class token alone),
-BREAKS where its forward fails, VOID where random weights give zeros, so that nothing can be compared."""
+through, and that a backward pass reaches every fusion layer. "weaves, by the class token" means that the same holds,
+but that the channel gates alone learn in at least one fusion layer: what follows it reads the class token and no
+patches, so the spatial gates there change nothing and get no gradient. It is counted as weaving. Otherwise the table
+holds what `weave` says, or what is wrong: NO GRADIENT where the network does not use the features that meet, BREAKS
+where its forward fails, VOID where random weights give zeros, so that nothing can be compared."""
 
 
 def main() -> None:

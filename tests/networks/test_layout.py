@@ -115,3 +115,86 @@ def test_tokens_that_nothing_tells_the_grid_of_are_taken_as_declared_and_never_g
         InputError, match="layer '0' of branch 'a' puts out 96 patches, which do not fill a grid of 8x8"
     ):
         woven(torch.rand(2, 3, 16, 24))
+
+
+class Telling(nn.Module):
+    """Tokens of patches, whose next layers are told their (H, W): what Swin of transformers does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = Patches()
+        self.first = Told()
+        self.second = Told()
+
+    def forward(self, image: Tensor) -> Tensor:
+        size = (image.shape[2] // 2, image.shape[3] // 2)
+        x = self.first(self.patches(image), size)
+        return self.second(x, size).mean((1, 2))
+
+
+class Told(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(12, 12)
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        assert x.shape[1] == size[0] * size[1]
+        return self.linear(x)
+
+
+def test_tokens_are_recognised_by_the_size_that_their_layer_is_given_for_images_of_every_size() -> None:
+    pytest.importorskip("greenlet")
+    woven = weave({"a": Telling(), "b": Telling()}, ["second"], AFA, example=(1, 3, 16, 12))
+    assert woven.fusion.second.size == (8, 6)
+    assert woven(torch.rand(2, 3, 24, 10))["a"].shape == (2,)
+
+
+def test_tokens_that_only_the_next_layer_is_given_the_size_of_keep_the_size_of_the_example() -> None:
+    pytest.importorskip("greenlet")
+    woven = weave({"a": Telling(), "b": Telling()}, ["patches"], AFA, example=(1, 3, 16, 12))
+    assert woven.fusion.patches.size == (8, 6)
+    with pytest.raises(InputError, match="do not fill a grid of 8x6"):
+        woven(torch.rand(2, 3, 24, 10))
+
+
+class Pair(nn.Module):
+    """Two maps, of which the second is for nobody."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        return self.conv(image), image
+
+
+class First(nn.Module):
+    def forward(self, pair: tuple[Tensor, Tensor]) -> Tensor:
+        return pair[0].mean((2, 3))
+
+
+def test_of_several_tensors_those_meet_that_a_branch_uses() -> None:
+    branches = {task: nn.Sequential(Pair(), First()) for task in ("a", "b")}
+    woven = weave(branches, ["0"], AFA, example=(1, 3, 16, 16))
+    assert [name for name, layer in woven.fusion.named_modules() if isinstance(layer, AFA)] == ["0.0"]
+
+
+class Fixed(nn.Module):
+    """Takes images of one size, and says nothing of its axes."""
+
+    def __init__(self, last: nn.Module) -> None:
+        super().__init__()
+        self.embed = nn.Conv2d(3, 8, 2, 2)
+        self.middle = nn.Sequential(nn.Identity(), nn.GELU())
+        self.last = last
+
+    def forward(self, image: Tensor) -> Tensor:
+        assert image.shape[-1] == 16
+        return self.last(self.middle(self.embed(image))).flatten(1)
+
+
+def test_a_map_of_one_size_is_recognised_by_the_layer_that_takes_it_and_never_guessed() -> None:
+    taken = {task: Fixed(nn.AdaptiveAvgPool2d(1)) for task in ("a", "b")}
+    assert weave(taken, ["middle"], AFA, example=(1, 3, 16, 16)).fusion.middle.channels == 8
+    with pytest.raises(InputError, match="nothing says"):
+        weave({task: Fixed(nn.Tanh()) for task in ("a", "b")}, ["middle"], AFA, example=(1, 3, 16, 16))

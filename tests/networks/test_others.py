@@ -19,6 +19,11 @@ CASES = [
     ("transformers", "DINOv2 with registers", "each stage"),
     ("transformers", "SigLIP vision", "each stage"),
     ("transformers", "GLPN", "last block"),
+    ("transformers", "DPT", "each stage"),
+    ("transformers", "UperNet", "each stage"),
+    ("transformers", "SegFormer", "each stage"),
+    ("transformers", "Swin", "each stage"),
+    ("torchvision", "MaxViT", "last block"),
     ("segmentation_models_pytorch", "FPN", "each stage"),
     ("segmentation_models_pytorch", "DeepLabV3Plus", "last block"),
     ("torchvision", "DeepLabv3, MobileNetV3", "each stage"),
@@ -44,9 +49,9 @@ def pair(package: str, family: str) -> tuple[object, dict[str, nn.Module]]:
 def test_it_weaves(others: ModuleType, package: str, family: str, where: str) -> None:
     chosen, branches = pair(package, family)
     layers = [chosen.block] if where == "last block" else chosen.stages
-    if family == "ViT":
-        layers = layers[:1]  # its head reads the class token alone, which passes beside the last fusion layer
-    assert others.result_of(branches, layers, chosen.size) == others.WEAVES
+    # the head of a ViT reads the class token alone, which the channel gates mix
+    weaves = others.CLASS_TOKEN if family == "ViT" else others.WEAVES
+    assert others.result_of(branches, layers, chosen.size) == weaves
 
 
 def test_outputs_keep_their_class_and_train(others: ModuleType) -> None:
@@ -64,6 +69,25 @@ def test_outputs_keep_their_class_and_train(others: ModuleType) -> None:
         loss.backward()
         optimizer.step()
     assert losses[-1] < losses[0]
+
+
+class Same(nn.Module):
+    """A fusion layer that passes features through."""
+
+    def __init__(self, channels: int, tasks: int, size: tuple[int, int]) -> None:
+        super().__init__()
+
+    def forward(self, xs: list[Tensor]) -> list[Tensor]:
+        return list(xs)
+
+
+def test_a_branch_that_never_ran_before_collects_its_features_once(others: ModuleType) -> None:
+    chosen, branches = pair("transformers", "DPT")  # adds hooks that collect features in its first pass
+    network = weave(branches, list(chosen.stages), Same, example=(1, 3, 32, 32)).eval()
+    image = torch.rand(2, 3, 32, 32)
+    together = network(image)
+    for task, branch in branches.items():
+        assert torch.equal(together[task].predicted_depth, branch(image).predicted_depth)
 
 
 class Aside(nn.Module):

@@ -13,8 +13,10 @@ from torch import fx, nn
 
 from afanet.errors import InputError
 from afanet.names import layer_fault
-from afanet.networks.layout import Layout, Point, keys_of, pick, where_of
-from afanet.networks.recognise import Observed, layouts_of
+from afanet.networks.contents import keys_of, pick
+from afanet.networks.layout import Layout, Point, where_of
+from afanet.networks.recognise import layouts_of
+from afanet.networks.record import Record
 from afanet.networks.trace import Trace, UntraceableError
 
 Shape = tuple[int, ...]  # (channels, height, width)
@@ -35,17 +37,19 @@ class Meeting:
         return counts != {0} and len(counts) == 1 and "prefix" in signature(layer.forward).parameters
 
 
-def meetings_at(seen: Mapping[str, Observed], points: Mapping[str, Point], adapt: bool) -> list[Meeting]:
+def meetings_at(seen: Mapping[str, Record], points: Mapping[str, Point], adapt: bool) -> list[Meeting]:
     """The meetings at one point of every branch, with the shapes that the example image gives them.
 
-    With `adapt` the shapes may differ, but not how many tensors a layer puts out.
+    With `adapt` the shapes may differ, but not how many tensors a layer puts out. Of several tensors those meet that a
+    branch uses; where none uses any, all do.
 
     Raises:
         InputError: where the branches have different features there.
     """
     leader = next(iter(seen))
     layers = {task: point.name for task, point in points.items()}
-    layouts = {task: layouts_of(branch, layers[task], points[task].layout) for task, branch in seen.items()}
+    used = set().union(*(record.used(layers[task]) for task, record in seen.items()))
+    layouts = {task: layouts_of(record, layers[task], points[task].layout, used) for task, record in seen.items()}
     shapes = {
         task: {
             key: tuple(layout.enter(pick(branch.output(layers[task]), key)).shape[1:])
@@ -154,6 +158,9 @@ class Composer:
                     f"the grid of patches in branch '{task}' follows from '{layout.grid_of}', which the graph holds no "
                     "call of"
                 )
+            shape = getattr(self._traces[task].value(layer), "shape", ())
+            if len(shape) != 4:
+                raise UntraceableError(f"the grid of patches in branch '{task}' is given to '{layout.grid_of}'")
             return self._proxy(self._became[task][layer]).shape[2:]
         return None if layout.grid_of is None else output[layout.grid_of]
 

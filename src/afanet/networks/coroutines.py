@@ -18,7 +18,7 @@ from afanet.install import missing_package
 from afanet.networks.record import call
 from afanet.networks.replay import replay
 from afanet.networks.sharing import SharedTrunk
-from afanet.networks.stops import Stop
+from afanet.networks.stops import Stop, grid_at
 
 
 class Coroutines:
@@ -102,12 +102,13 @@ class _Pass:
         hooks = []
         try:
             for task, branch in branches.items():
-                for layer in {layer for stop in stops for layer in stop.maps[task]}:
-                    note = partial(running.note, task, layer)
-                    hooks.append(branch.get_submodule(layer).register_forward_hook(note))
                 for layer in (stop.layers[task] for stop in stops):
                     wait = partial(running.wait, task, layer)
-                    hooks.append(branch.get_submodule(layer).register_forward_hook(wait))
+                    # before hooks that the branch collects features by: they see what is fused
+                    hooks.append(branch.get_submodule(layer).register_forward_hook(wait, prepend=True))
+                for layer in {layer for stop in stops for layer in stop.maps[task]}:
+                    note, module = partial(running.note, task, layer), branch.get_submodule(layer)
+                    hooks.append(module.register_forward_hook(note, prepend=True, with_kwargs=True))
             with trunk.computed_once(network, running.counted) if trunk else nullcontext():
                 yield running
         finally:
@@ -129,10 +130,10 @@ class _Pass:
         current = self.current()
         return next((self.calls[task] for task, run in self.coroutines.items() if run is current), None)
 
-    def note(self, task: str, layer: str, module: nn.Module, args: Any, output: Tensor) -> None:
+    def note(self, task: str, layer: str, module: nn.Module, args: Any, keywords: Any, output: Any) -> None:
         """A hook: what the (H, W) of a map is in this pass."""
         if self.current() is self.coroutines[task]:
-            self.grids[task][layer] = output.shape[2:]
+            self.grids[task][layer] = grid_at(args, keywords, output)
 
     def wait(self, task: str, layer: str, module: nn.Module, args: Any, output: Any) -> Any:
         """A hook: hand a layer's output to the hub, and go on with what comes back. Other threads pass by."""

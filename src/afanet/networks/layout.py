@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,8 +20,9 @@ class Layout:
         order: "BCHW"; "BHWC", channels last as in Swin; or "BNC", tokens as in ViT.
         prefix: class and register tokens before the patches' ("BNC" only).
         grid: (H, W) of the patches for the example image ("BNC" only).
-        grid_of: the layer whose (B, C, H, W) has the patches' grid for images of every size, or the number of the item
-            with (H, W) in the point's own output ("BNC" only). Without it the grid keeps its proportion to the image.
+        grid_of: the layer whose (B, C, H, W) has the patches' grid for images of every size, or to which (H, W) is
+            given; or the number of the item in the point's own output that is such a map, or has (H, W) ("BNC" only).
+            Without it, images have the example's size.
 
     Raises:
         InputError: for another order, or tokens without their grid.
@@ -47,12 +48,13 @@ class Layout:
                 f"layout '{self.order}' got grid={self.grid}: tokens (BNC) need (height, width), others none"
             )
 
-    def enter(self, features: Tensor, grid: Sequence[int] | None = None, where: str = "the layer") -> Tensor:
+    def enter(self, features: Tensor, grid: Sequence[int] | Tensor | None = None, where: str = "the layer") -> Tensor:
         """The features as (B, C, H, W); a view, nothing is copied.
 
         Args:
             features: what the layer puts out.
-            grid: that of the patches now, if it is not the example's.
+            grid: that of the patches now, if it is not the example's: a map, or (H, W), or several of these one after
+                the other, of which the one that the patches fill counts.
             where: the layer, for messages.
         """
         if self.order == "BHWC":
@@ -92,14 +94,11 @@ class Point:
     layout: Layout | None = None
 
 
-def pick(value: Any, key: Any) -> Any:
-    """The tensor under a key of a layer's output; the output itself under None."""
-    return value if key is None else value[key]
-
-
-def as_map(patches: Tensor, grid: Sequence[int], where: str) -> Tensor:
+def as_map(patches: Tensor, grid: Sequence[int] | Tensor, where: str) -> Tensor:
     """Tokens (B, N, C) of patches as (B, C, H, W); raises `InputError` where they are not those of the grid."""
-    height, width = grid
+    sizes = grid.shape[2:] if isinstance(grid, Tensor) else grid
+    pairs = [(sizes[i], sizes[i + 1]) for i in range(0, len(sizes), 2)]
+    height, width = next((pair for pair in pairs if patches.shape[1] == pair[0] * pair[1]), pairs[0])
     if patches.shape[1] != height * width:
         raise InputError(
             f"{where} puts out {patches.shape[1]} patches, which do not fill a grid of {height}x{width}: use images of "
@@ -107,13 +106,6 @@ def as_map(patches: Tensor, grid: Sequence[int], where: str) -> Tensor:
             "grid_of=LAYER)"
         )
     return patches.transpose(1, 2).unflatten(2, (height, width))  # type: ignore[no-untyped-call, no-any-return]
-
-
-def keys_of(value: Any) -> list[Any]:
-    """The keys or indices under which a layer's output holds its items; none for what is no list, tuple or dict."""
-    if isinstance(value, Mapping):
-        return list(value)
-    return list(range(len(value))) if isinstance(value, list | tuple) else []
 
 
 def where_of(task: str, layer: str) -> str:

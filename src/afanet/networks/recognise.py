@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from afanet.errors import InputError
-from afanet.networks.layout import Layout, keys_of, pick
+from afanet.networks.contents import keys_of, pick, sizes_in
+from afanet.networks.layout import Layout
 from afanet.networks.trace import UntraceableError
 
 
@@ -25,14 +26,22 @@ class Observed(Protocol):
 
     def shapes_before(self, layer: str, scale: int = 1) -> list[tuple[str, Sequence[int]]]: ...
 
+    def sizes_given(self, layer: str, scale: int = 1) -> list[tuple[int, int]]: ...
 
-def layouts_of(seen: Observed, layer: str, declared: Layout | None) -> dict[Any, Layout]:
+    def sizes_with(self, value: Tensor) -> list[tuple[int, int]]: ...
+
+    def is_map(self, value: Tensor) -> bool: ...
+
+
+def layouts_of(seen: Observed, layer: str, declared: Layout | None, used: Collection[Any] = ()) -> dict[Any, Layout]:
     """The layout of every tensor in a layer's output: under None for a plain tensor, else under its index or key.
 
-    A declared layout wins. Four axes are recognised by which of them change for images of twice the size. If the
-    network takes no other size, attributes of the network decide (timm's `output_fmt`). Tokens are recognised by
-    timm's `num_prefix_tokens` and `patch_embed.grid_size`, by the (H, W) that is put out with them, or by the last
-    map before them that has as many pixels as there are patches.
+    Of several tensors those count whose keys are in `used`, if there are such. A declared layout wins. Four axes are
+    recognised by which of them change for images of twice the size. If the network takes no other size, attributes of
+    the network decide (timm's `output_fmt`), or that a convolution or a 2D norm makes or takes the tensor, or a
+    pooling layer takes it. Tokens are recognised by timm's `num_prefix_tokens` and `patch_embed.grid_size`, by the
+    (H, W) or the map that is put out with them, by the last map before them that has as many pixels as there are
+    patches, or by the (H, W) that is given to the layer, or to another layer with them.
 
     Raises:
         UntraceableError: where the layout can neither be recognised nor was declared, naming the layer. A record of all
@@ -43,11 +52,12 @@ def layouts_of(seen: Observed, layer: str, declared: Layout | None) -> dict[Any,
         return {None: _declared(seen, layer, None, declared) or _recognise(seen, layer, None)}
     keys = keys_of(value)
     tensors = [key for key in keys if isinstance(value[key], Tensor)]
-    if not tensors or not all(key in tensors or _is_size(value[key]) for key in keys):
+    if not tensors or not all(key in tensors or value[key] is None or sizes_in([value[key]]) for key in keys):
         raise InputError(
             f"layer '{layer}' of branch '{seen.task}' puts out {type(value).__name__}: branches can meet at a "
             "tensor, or at a list, tuple or dict of tensors; name a layer inside it"
         )
+    tensors = [key for key in tensors if key in used] or tensors
     return {key: _declared(seen, layer, key, declared) or _recognise(seen, layer, key) for key in tensors}
 
 
@@ -61,17 +71,13 @@ def _declared(seen: Observed, layer: str, key: Any, declared: Layout | None) -> 
     return evident if agrees else declared
 
 
-def _is_size(value: Any) -> bool:
-    """Whether an item beside tensors is None, or the (H, W) of a grid."""
-    pair = isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(n, int) for n in value)
-    return value is None or pair
-
-
 def _recognise(seen: Observed, layer: str, key: Any) -> Layout:
     shape = pick(seen.output(layer), key).shape
     layout = None
     if len(shape) == 4:
         layout = _by_evidence(seen, layer, key, shape) or _by_declaration_of_network(seen, layer)
+        if layout is None and seen.is_map(pick(seen.output(layer), key)):
+            layout = Layout("BCHW")
     elif len(shape) == 3:
         layout = _tokens(seen, layer, key, shape)
     if layout is None:
@@ -114,7 +120,11 @@ def _by_declaration_of_network(seen: Observed, layer: str) -> Layout | None:
 
 def _tokens(seen: Observed, layer: str, key: Any, shape: Sequence[int]) -> Layout | None:
     return (
-        _by_item(seen, layer, shape) or _by_map(seen, layer, key, shape) or _by_patches_of_network(seen, layer, shape)
+        _by_item(seen, layer, shape)
+        or _by_map(seen, layer, key, shape)
+        or _by_patches_of_network(seen, layer, shape)
+        or _by_size_given(seen, layer, key, shape)
+        or _by_size_of_next(seen, layer, key, shape)
     )
 
 
@@ -128,12 +138,39 @@ def _by_patches_of_network(seen: Observed, layer: str, shape: Sequence[int]) -> 
 
 
 def _by_item(seen: Observed, layer: str, shape: Sequence[int]) -> Layout | None:
-    """Tokens that are put out together with the (H, W) of their grid."""
+    """Tokens that are put out together with the (H, W) of their grid, or with a map of as many pixels."""
     value = seen.output(layer)
-    for key, item in enumerate(value) if isinstance(value, list | tuple) else ():
-        if isinstance(item, list | tuple) and 0 <= shape[1] - math.prod(item) <= 1:
-            return Layout("BNC", shape[1] - math.prod(item), (int(item[0]), int(item[1])), grid_of=key)
+    items = list(enumerate(value)) if isinstance(value, list | tuple) else []
+    for prefix in (0, 1):
+        for key, item in items:
+            if (size := _filled(sizes_in([item]), shape[1] - prefix)) is not None:
+                return Layout("BNC", prefix, size, grid_of=key)
+    for key, item in items:
+        fits = isinstance(item, Tensor) and item.dim() == 4 and item.shape[2] * item.shape[3] == shape[1]
+        if fits and _by_evidence(seen, layer, key, item.shape) == Layout("BCHW"):
+            return Layout("BNC", grid=(item.shape[2], item.shape[3]), grid_of=key)
     return None
+
+
+def _by_size_given(seen: Observed, layer: str, key: Any, shape: Sequence[int]) -> Layout | None:
+    """Tokens of which the layer is told their (H, W), for this image and a larger one."""
+    larger = _larger(seen, layer, key)
+    size = _filled(seen.sizes_given(layer), shape[1])
+    if size is None or larger is None or _filled(seen.sizes_given(layer, scale=2), larger[1]) is None:
+        return None
+    return Layout("BNC", grid=size, grid_of=layer)
+
+
+def _by_size_of_next(seen: Observed, layer: str, key: Any, shape: Sequence[int]) -> Layout | None:
+    """Tokens that go with their (H, W) to another layer, of which nothing tells them at this layer for other images."""
+    size = _filled(seen.sizes_with(pick(seen.output(layer), key)), shape[1])
+    return None if size is None else Layout("BNC", grid=size)
+
+
+def _filled(sizes: Sequence[tuple[int, int]], patches: int) -> tuple[int, int] | None:
+    """The only (H, W) that so many patches fill; None where several or none do."""
+    fitting = {size for size in sizes if math.prod(size) == patches}
+    return fitting.pop() if len(fitting) == 1 else None
 
 
 def _by_map(seen: Observed, layer: str, key: Any, shape: Sequence[int]) -> Layout | None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from inspect import signature
 from typing import Any
 
 import torch
+from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from afanet.errors import InputError, raised_at
+from afanet.networks.contents import keys_of, leaves_of, replaced, sizes_in
 from afanet.networks.trace import first_line, in_mode, require_one_call, unlogged
 
 IMAGE = "pixel_values"  # what others call the argument that takes the images
+
+# layers that take (B, C, H, W) alone, and those that make it too, with channels of their own
+POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
+MAPPING = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, LayerNorm2d)
 
 
 @dataclass
@@ -26,6 +32,9 @@ class Run:
     result: Any = None
     outputs: dict[str, list[Any]] = field(default_factory=dict)
     shapes: list[tuple[str, Any]] = field(default_factory=list)  # by layer, in order; () for what is no tensor
+    given: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # each (H, W) that a named layer is given
+    told: list[tuple[Tensor, list[tuple[int, int]]]] = field(default_factory=list)  # given together to any layer
+    maps: list[Tensor] = field(default_factory=list)  # what layers take, and some make, that know no other order
 
 
 class Record:
@@ -83,6 +92,38 @@ class Record:
         shapes = self.run(scale).shapes
         return shapes[: [name for name, _ in shapes].index(layer)]
 
+    def sizes_given(self, layer: str, scale: int = 1) -> list[tuple[int, int]]:
+        """Every (H, W) that is given to a layer as numbers."""
+        return self.run(scale).given[layer]
+
+    def sizes_with(self, value: Tensor) -> list[tuple[int, int]]:
+        """Every (H, W) that is given to a layer together with a tensor."""
+        return [size for known, sizes in self.run().told for size in sizes if value is known]
+
+    def is_map(self, value: Tensor) -> bool:
+        """Whether a tensor is known to be (B, C, H, W) by what makes or takes it."""
+        return any(value is known for known in self.run().maps)
+
+    def used(self, layer: str) -> set[Any]:
+        """Under which keys a layer puts out tensors that the branch's result depends on; none for a plain tensor."""
+        keys = keys_of(self.output(layer))
+        if not keys:
+            return set()
+        marks: dict[Any, Tensor] = {}
+
+        def mark(module: nn.Module, args: Any, output: Any) -> Any:
+            floats = {key for key in keys if isinstance(output[key], Tensor) and output[key].is_floating_point()}
+            marks.update({key: torch.zeros_like(output[key], requires_grad=True) for key in floats})
+            return replaced(output, {key: output[key] + marks[key] for key in floats})
+
+        hook = self.branch.get_submodule(layer).register_forward_hook(mark, prepend=True)
+        try:
+            with undisturbed(self.branch, quick=True), unlogged(), self.fake or nullcontext(), torch.enable_grad():
+                reached = leaves_of(call(self.branch, self.image()))
+        finally:
+            hook.remove()
+        return {key for key, leaf in marks.items() if id(leaf) in reached}
+
     def image(self, scale: int = 1) -> Tensor:
         """A grey image, fake where the record is; call it where the record's fake tensors are made."""
         batch, channels, height, width = self.example.shape
@@ -91,7 +132,8 @@ class Record:
     def _run(self, scale: int) -> Run:
         run = Run()
         note = partial(self._note, run, scale)
-        hooks = [layer.register_forward_hook(partial(note, name)) for name, layer in self.branch.named_modules()]
+        layers = self.branch.named_modules()
+        hooks = [layer.register_forward_hook(partial(note, name), with_kwargs=True) for name, layer in layers]
         try:
             with undisturbed(self.branch, quick=scale > 1), unlogged(), self.fake or nullcontext(), torch.no_grad():
                 run.result = call(self.branch, self.image(scale))
@@ -114,10 +156,18 @@ class Record:
                 hook.remove()
         return run
 
-    def _note(self, run: Run, scale: int, name: str, module: nn.Module, args: Any, output: Any) -> None:
+    def _note(
+        self, run: Run, scale: int, name: str, module: nn.Module, args: Any, keywords: Mapping[str, Any], output: Any
+    ) -> None:
+        if isinstance(module, (*POOLS, *MAPPING)) and scale == 1:
+            known = (*args, output) if isinstance(module, MAPPING) else args
+            run.maps += [x for x in known if isinstance(x, Tensor) and x.dim() == 4]
+        sizes = sizes_in([*args, *keywords.values()])
+        run.told += [(x, sizes) for x in (*args, *keywords.values()) if sizes and isinstance(x, Tensor)]
         run.shapes.append((name, tuple(output.shape) if isinstance(output, Tensor) else ()))
         if name in self.layers:
             run.outputs.setdefault(name, []).append(output)
+            run.given[name] = sizes
             if scale > 1 and len(run.outputs) == len(self.layers):
                 raise _EnoughError
 
@@ -136,46 +186,18 @@ def takes_by_name(branch: nn.Module) -> bool:
     return IMAGE in signature(branch.forward).parameters
 
 
-def parts_of(output: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Everything in an output, with the way to it: tensors and other values, and the types of what holds them."""
-    items: Iterable[tuple[Any, Any]] = ()
-    if isinstance(output, Mapping):
-        items = output.items()
-    elif isinstance(output, list | tuple):
-        items = enumerate(output)
-    elif is_dataclass(output):
-        items = vars(output).items()
-    else:
-        yield path, output
-        return
-    yield path, type(output)
-    for key, item in items:
-        yield from parts_of(item, f"{path}[{key!r}]")
-
-
-def leaves_of(output: Any) -> set[int]:
-    """The identities of all tensors that an output depends on and that were made by no operation."""
-    tensors = [part for _, part in parts_of(output) if isinstance(part, Tensor)]
-    waiting = [tensor.grad_fn for tensor in tensors if tensor.grad_fn is not None]
-    seen, leaves = set(waiting), set()
-    while waiting:
-        node = waiting.pop()
-        if hasattr(node, "variable"):
-            leaves.add(id(node.variable))
-        new = {following for following, _ in node.next_functions if following is not None} - seen
-        seen |= new
-        waiting += new
-    return leaves
-
-
 @contextmanager
 def undisturbed(branch: nn.Module, quick: bool = False) -> Iterator[None]:
     """A context with a branch in evaluation, after which every module has the attributes that it had before.
 
-    Some networks keep what they computed for one size of images, and must not keep fake tensors. If `quick`, batch
-    norms pass their inputs on, which changes no shape: on fake tensors they take most of the time.
+    Some networks keep what they computed for one size of images, and must not keep fake tensors. Others add hooks in
+    their first pass; these go with the attribute that says that they are there. If `quick`, batch norms pass their
+    inputs on, which changes no shape: on fake tensors they take most of the time.
     """
-    before = [(module, dict(vars(module)), dict(module._buffers)) for module in branch.modules()]
+    before = [
+        (module, dict(vars(module)), [(kept, dict(kept)) for kept in (module._buffers, *_hooks_of(module))])
+        for module in branch.modules()
+    ]
     try:
         with in_mode(branch, False):
             for module in branch.modules() if quick else ():
@@ -183,11 +205,19 @@ def undisturbed(branch: nn.Module, quick: bool = False) -> Iterator[None]:
                     vars(module)["forward"] = _same
             yield
     finally:
-        for module, attributes, buffers in before:
+        for module, attributes, mappings in before:
             vars(module).clear()
             vars(module).update(attributes)
-            module._buffers.clear()
-            module._buffers.update(buffers)
+            for mapping, items in mappings:
+                mapping.clear()
+                mapping.update(items)
+
+
+def _hooks_of(module: nn.Module) -> list[dict[Any, Any]]:
+    """Where a module keeps what is called around its forward."""
+    kinds = ("_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called")
+    before = ("_forward_pre_hooks", "_forward_pre_hooks_with_kwargs")
+    return [getattr(module, kind) for kind in (*kinds, *before)]
 
 
 def _same(x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from afanet.errors import InputError
 from afanet.networks.record import call
 from afanet.networks.sharing import SharedTrunk
-from afanet.networks.stops import Stop
+from afanet.networks.stops import Stop, grid_at
 
 
 def replay(
@@ -65,8 +65,8 @@ class _Run:
         self.outputs[layer] = output
         return known.get(layer)
 
-    def note(self, layer: str, module: nn.Module, args: Any, output: Tensor) -> None:
-        self.grids[layer] = output.shape[2:]
+    def note(self, layer: str, module: nn.Module, args: Any, keywords: Any, output: Any) -> None:
+        self.grids[layer] = grid_at(args, keywords, output)
 
 
 def _run(
@@ -80,10 +80,12 @@ def _run(
     branch, run = network.get_submodule(f"branches.{task}"), _Run(grids)
     hooks = []
     try:
-        for layer in {layer for stop in stops for layer in stop.maps[task]}:
-            hooks.append(branch.get_submodule(layer).register_forward_hook(partial(run.note, layer)))
         for layer in (stop.layers[task] for stop in stops):
-            hooks.append(branch.get_submodule(layer).register_forward_hook(partial(run.keep, layer, known)))
+            keep = partial(run.keep, layer, known)
+            hooks.append(branch.get_submodule(layer).register_forward_hook(keep, prepend=True))
+        for layer in {layer for stop in stops for layer in stop.maps[task]}:
+            note = partial(run.note, layer)
+            hooks.append(branch.get_submodule(layer).register_forward_hook(note, prepend=True, with_kwargs=True))
         run.result = call(branch, image)
     finally:
         for hook in hooks:

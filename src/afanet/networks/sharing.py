@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from afanet.errors import InputError
-from afanet.networks.record import Record, call, leaves_of, undisturbed
+from afanet.networks.contents import leaves_of
+from afanet.networks.record import Record, call, undisturbed
 
 # While a pass replaces what layers compute, no other thread may run them.
 _ALONE = RLock()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from afanet.networks.compose import Meeting
-from afanet.networks.layout import Layout, keys_of, pick, where_of
+from afanet.networks.contents import pick, replaced, sizes_in
+from afanet.networks.layout import Layout, where_of
 
 Grids = Mapping[str, Sequence[int]]  # the (H, W) of maps of one branch, by layer
 
@@ -39,7 +39,7 @@ class Stop:
             for i, (task, layout) in enumerate(meeting.layouts.items()):
                 prefix = together[len(entered) + i] if len(given) == 2 else None
                 fused[task][meeting.key] = layout.leave(together[i], features[task], prefix)
-        return {task: _replaced(output, fused[task]) for task, output in outputs.items()}
+        return {task: replaced(output, fused[task]) for task, output in outputs.items()}
 
     @property
     def maps(self) -> dict[str, set[str]]:
@@ -54,20 +54,14 @@ class Stop:
         }
 
 
-def _grid(layout: Layout, output: Any, grids: Grids) -> Sequence[int] | None:
+def grid_at(args: Sequence[Any], keywords: Mapping[str, Any], output: Any) -> Sequence[int]:
+    """The (H, W) of a layer's map; where it puts out none, each (H, W) that was given to it, in one row."""
+    if isinstance(output, Tensor) and output.dim() == 4:
+        return output.shape[2:]
+    return [number for size in sizes_in([*args, *keywords.values()]) for number in size]
+
+
+def _grid(layout: Layout, output: Any, grids: Grids) -> Any:
     if isinstance(layout.grid_of, str):
         return grids.get(layout.grid_of)
     return None if layout.grid_of is None else output[layout.grid_of]
-
-
-def _replaced(output: Any, fused: Mapping[Any, Tensor]) -> Any:
-    """A layer's output with fused features in place of its own; what it holds beside them passes unchanged."""
-    if None in fused:
-        return fused[None]
-    if isinstance(output, Mapping):
-        whole: Any = copy.copy(output)
-        for key, features in fused.items():
-            whole[key] = features
-        return whole
-    items = [fused.get(key, output[key]) for key in keys_of(output)]
-    return type(output)(*items) if hasattr(output, "_fields") else type(output)(items)

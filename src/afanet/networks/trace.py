@@ -79,6 +79,18 @@ class Trace:
         values = [(str(node.target), self.value(node, scale)) for node in nodes]
         return [(name, tuple(value.shape) if isinstance(value, Tensor) else ()) for name, value in values]
 
+    def sizes_given(self, layer: str, scale: int = 1) -> list[tuple[int, int]]:
+        """Every (H, W) that is given to a layer as numbers."""
+        return []  # in a graph they may be calls
+
+    def sizes_with(self, value: Tensor) -> list[tuple[int, int]]:
+        """Every (H, W) that is given to a layer together with a tensor."""
+        return []
+
+    def is_map(self, value: Tensor) -> bool:
+        """Whether a tensor is known to be (B, C, H, W) by what makes or takes it."""
+        return False  # a graph does not look into its layers
+
     def value(self, node: fx.Node, scale: int = 1) -> Any:
         """The node's value for an image `scale` times as large as the example: fake tensors in any structure."""
         values = self._values.setdefault(scale, {})
