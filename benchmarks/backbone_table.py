@@ -1,6 +1,6 @@
 """Which families of timm's networks work in which method, dense and pooled, as a page.
 
-    python benchmarks/backbone_table.py [--families eva ...] [--device cpu] [--save FILE] [--page FILE]
+    python benchmarks/backbone_table.py [--families eva ...] [--methods afa ...] [--save FILE] [--page FILE]
 
 Of each family of timm (a module there) the member with the fewest parameters is built by every method for a dense and a
 pooled task, for images of 64x96; then it takes a training step on images of 61x90, which it must pad. It works if the
@@ -73,9 +73,10 @@ def _step(name: str, method: str, outputs: dict[str, Dense | Pooled], device: st
 def described(name: str) -> dict[str, str]:
     """What a backbone is, for the table."""
     try:
-        backbone = Backbone(name, size=BUILT, output_stride=16)
-    except InputError as error:
-        return {"kind": "", "sizes": "", "strides": str(error)}
+        with torch.device("meta"):
+            backbone = Backbone(name, size=BUILT, output_stride=16)
+    except Exception:  # the steps say why
+        return {"kind": "", "sizes": "", "strides": ""}
     kind = "plain" if backbone.plain else "whole" if backbone.whole else "chain"
     taken = f"{backbone.one_size[0]}x{backbone.one_size[1]} only" if backbone.one_size else f"{backbone.multiple} n"
     return {
@@ -87,44 +88,62 @@ def described(name: str) -> dict[str, str]:
 
 def page(results: Results) -> str:
     """The table as Markdown, and below it the sentence of each family that does not work somewhere."""
+    untried = [f"`{family}`" for family, row in sorted(results.items()) if not _tried(row)]
+    results = {family: row for family, row in results.items() if _tried(row)}
     lines = [
         "# Which backbones work",
         "",
         f"Made by `python benchmarks/backbone_table.py` with timm {timm.__version__} and torch {torch.__version__}:",
         f"the smallest network of each family of timm, built for images of {BUILT[0]}x{BUILT[1]}, takes a training",
         f"step on images of {SEEN[0]}x{SEEN[1]} with a dense and a pooled task. Shapes and gradients are checked on",
-        "the meta device, which has no numbers. ● works, dense and pooled; ◐ in one of the two; ○ refused, see below.",
+        "the meta device, which has no numbers: outputs must have the size of the images, and every fusion layer must",
+        "get a gradient. ● works, dense and pooled; ◐ in one of the two; ○ in neither, see below; · not tried.",
         "Strides are those of the features with `output_stride=16`; sizes are those to which images are padded",
         "(32 n: multiples of 32). [Backbones](backbones.md) explains the kinds.",
         "",
         f"| family | network | kind | strides | sizes | {' | '.join(METHODS)} |",
         f"| --- | --- | --- | --- | --- | {' | '.join('---' for _ in METHODS)} |",
     ]
-    reasons = []
     for family, row in sorted(results.items()):
-        marks = []
-        for method in METHODS:
-            said = {output: row.get(f"{method}, {output}", "") for output in OUTPUTS}
-            works = [text == WORKS for text in said.values()]
-            marks.append("●" if all(works) else "◐" if any(works) else "○")
-            reasons += [
-                f"- {family}, {method}, {output}: {text}" for output, text in said.items() if text not in (WORKS, "")
-            ]
         facts = [row.get(key, "") for key in ("kind", "strides", "sizes")]
+        marks = [_mark(row, method) for method in METHODS]
         lines.append(f"| {family} | `{row['network']}` | {' | '.join(facts)} | {' | '.join(marks)} |")
-    counts = {
-        method: sum(all(row.get(f"{method}, {output}") == WORKS for output in OUTPUTS) for row in results.values())
-        for method in METHODS
-    }
-    total = ", ".join(f"{method} {count}" for method, count in counts.items())
-    lines += ["", f"Of {len(results)} families work, dense and pooled: {total}.", "", "## Why not", "", *reasons, ""]
-    return "\n".join(lines)
+    every = [[_mark(row, method) for row in results.values()] for method in METHODS]
+    tried = [str(sum(mark != "·" for mark in marks)) for marks in every]
+    work = [str(marks.count("●")) for marks in every]
+    lines += [f"| **work** | | | | | {' | '.join(work)} |", f"| **tried** | | | | | {' | '.join(tried)} |"]
+    left = ["", f"Families that have not been tried yet: {', '.join(untried)}."] if untried else []
+    return "\n".join([*lines, *left, "", "## Why not", "", *_reasons(results), ""])
+
+
+def _tried(row: dict[str, str]) -> bool:
+    return any(_mark(row, method) != "·" for method in METHODS)
+
+
+def _mark(row: dict[str, str], method: str) -> str:
+    """How a method does with a family, in a character."""
+    said = [row[key] for output in OUTPUTS if (key := f"{method}, {output}") in row]
+    works = [text == WORKS for text in said]
+    return "·" if not said else "●" if all(works) else "◐" if any(works) else "○"
+
+
+def _reasons(results: Results) -> list[str]:
+    """A line for each family and sentence, with the methods and outputs that say it."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for family, row in sorted(results.items()):
+        for method in METHODS:
+            for output in OUTPUTS:
+                text = row.get(f"{method}, {output}", WORKS).replace(f"method '{method}'", "the method")
+                if text != WORKS:
+                    reasons.setdefault((family, text), []).append(f"{method} {output}")
+    return [f"- {family} ({', '.join(where)}): {text}" for (family, text), where in reasons.items()]
 
 
 def main() -> None:
     """Try every family that is asked for, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--families", nargs="*", help="modules of timm, all if not given")
+    parser.add_argument("--methods", nargs="*", choices=METHODS, default=METHODS, help="all if not given")
     parser.add_argument("--device", choices=["meta", "cpu"], default="meta", help="where the step is taken")
     parser.add_argument("--save", type=Path, help="file for the results")
     parser.add_argument("--page", type=Path, help="Markdown file to write")
@@ -137,7 +156,7 @@ def main() -> None:
             row["network"] = smallest(family)
         if "kind" not in row:
             row |= described(row["network"])
-        for method in METHODS:
+        for method in options.methods:
             if any(f"{method}, {output}" not in row for output in OUTPUTS):
                 said = results_of(row["network"], method, options.device)
                 row |= {f"{method}, {output}": text for output, text in said.items()}
