@@ -17,8 +17,8 @@ NAME = re.compile(r"[\w.-]+/[\w.-]+(@\w[\w.-]*(/\w[\w.-]*)*)?", re.ASCII)
 OFFLINE = "HF_HUB_OFFLINE is set, and it was not downloaded before"
 
 
-def download(name: str, files: Sequence[str], config: str) -> tuple[Path, Path | None]:
-    """The first of `files` that the network ``ORG/NAME`` of the hub has, and its config, as local files.
+def download(name: str, files: Sequence[str], configs: Sequence[str]) -> tuple[Path, list[Path]]:
+    """The first of `files` that the network ``ORG/NAME`` of the hub has, and those of `configs`, as local files.
 
     ``ORG/NAME@REVISION`` takes a revision. What was downloaded before is not downloaded again.
 
@@ -30,7 +30,7 @@ def download(name: str, files: Sequence[str], config: str) -> tuple[Path, Path |
     try:
         with downloading():
             weights = next((path for file in files if (path := _downloaded(name, file))), None)
-            settings = _downloaded(name, config) if weights else None
+            settings = [path for file in configs if weights and (path := _downloaded(name, file))]
     except LocalEntryNotFoundError as error:
         raise _refused(name, f"{server()} could not be reached, or had an error") from error
     except Exception as error:  # the client has errors of its own, of its transport and of the file system
