@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from afanet.json_text import read_json
 from afanet.networks.weights.convert import recognised
@@ -43,7 +43,7 @@ def _numbers(file: str, content: Mapping[str, Any]) -> Normalisation | None:
     return numbers if min(numbers.std) >= LEAST else None
 
 
-def _is_for_rgb(values: object) -> bool:
+def _is_for_rgb(values: object) -> TypeGuard[list[float]]:
     return (
         isinstance(values, list)
         and len(values) == 3
