@@ -22,6 +22,7 @@ from afanet.demo.upload import read_upload
 from afanet.errors import InputError
 from afanet.inference import Predictor
 from afanet.inspection.connections import read_photos
+from afanet.networks.backbones import Backbone
 from afanet.normalisation import IMAGENET, Normalisation
 from afanet.recipe.load import load_recipe
 from afanet.runs.run import load_run
@@ -236,3 +237,17 @@ def test_a_warm_start_from_other_images_is_refused(run: Callable[[str], Path]) -
     require_same_images(load_recipe("rooms", begun))
     with pytest.raises(InputError, match=r"takes images less \[0.5.* give network.mean and network.std of that run"):
         require_same_images(load_recipe("rooms", begun | {"network.mean": IMAGENET.mean}))
+
+
+def test_training_takes_the_numbers_of_its_weights_and_says_whose_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (weights := tmp_path / "weights").mkdir()
+    torch.save(Backbone("test_resnet").state_dict(), weights / "pytorch_model.bin")
+    stated = {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}
+    (weights / "preprocessor_config.json").write_text(json.dumps(stated))
+    begun = keys(tmp_path, "half") | {"network.weights": f"local-dir:{weights}"}
+    taken = train(load_recipe("rooms", begun), tmp_path / "run").recipe.network
+    assert (taken.mean, taken.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    line = "images: less [0.1, 0.2, 0.3] and divided by [0.4, 0.5, 0.6], as preprocessor_config.json beside the weights"
+    assert line in capsys.readouterr().err

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import timm
+import torch
+from safetensors.torch import save_file
 
 from afanet.errors import InputError
 from afanet.normalisation import IMAGENET, Normalisation
 from afanet.recipe.load import dump_recipe, load_recipe
-from afanet.recipe.preprocessing import normalisation, with_normalisation_of_backbone
+from afanet.recipe.preprocessing import normalisation, said_of_images, with_normalisation_of_backbone
 
 HALF = Normalisation((0.5,) * 3, (0.5,) * 3)
 
@@ -72,3 +76,52 @@ def test_a_run_keeps_it_whatever_timm_says_later(tmp_path: Any, monkeypatch: pyt
     (tmp_path / "recipe.yaml").write_text(dump_recipe(recipe))
     monkeypatch.setattr(timm, "get_pretrained_cfg", lambda name: pytest.fail("timm was asked"))
     assert normalisation(load_recipe(tmp_path / "recipe.yaml").network) == HALF
+
+
+VIT = "vit_base_patch16_224"  # timm's weights of it take 0.5, those of torchvision and DINO take ImageNet's
+OWN = Normalisation((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+OF_TORCHVISION = {"conv_proj.weight": torch.ones(1), "encoder.layers.encoder_layer_0.ln_1.bias": torch.ones(1)}
+OF_TIMM = {"patch_embed.proj.weight": torch.ones(1)}
+
+
+def folder(path: Path, state: dict[str, torch.Tensor], **configs: Any) -> str:
+    save_file(state, path / "model.safetensors")
+    for name, content in configs.items():
+        (path / f"{name}.json").write_text(json.dumps(content))
+    return f"local-dir:{path}"
+
+
+@pytest.mark.parametrize(
+    ("state", "configs", "expected", "author"),
+    [
+        (OF_TIMM, {}, HALF, f"as timm's {VIT}: give network.mean and network.std if"),
+        (OF_TORCHVISION, {}, IMAGENET, "as weights of torchvision's ViT were trained"),
+        (
+            OF_TIMM,
+            {"config": {"architecture": "x", "pretrained_cfg": {"mean": OWN.mean, "std": OWN.std}}},
+            OWN,
+            "as config.json beside the weights says",
+        ),
+        (
+            OF_TORCHVISION,
+            {"config": {"architectures": []}, "preprocessor_config": {"image_mean": OWN.mean, "image_std": OWN.std}},
+            OWN,
+            "as preprocessor_config.json beside the weights says",
+        ),
+        (OF_TIMM, {"preprocessor_config": {"image_mean": [0.1], "image_std": [0.2]}}, HALF, "as timm's"),
+        (OF_TIMM, {"preprocessor_config": {"image_mean": [0, 0, 0], "image_std": [1, 0, 1]}}, HALF, "as timm's"),
+    ],
+)
+def test_weights_from_elsewhere_say_it_or_timm_does(
+    state: dict[str, torch.Tensor], configs: dict[str, Any], expected: Normalisation, author: str, tmp_path: Path
+) -> None:
+    weights = folder(tmp_path, state, **configs)
+    recipe = load_recipe("rooms", {"network.backbone": VIT, "network.weights": weights})
+    assert normalisation(recipe.network) == expected
+    line = f"images: less {list(expected.mean)} and divided by {list(expected.std)}, {author}"
+    assert said_of_images(recipe.network).startswith(line)
+    kept = with_normalisation_of_backbone(recipe).network
+    assert said_of_images(kept) == ""
+    (tmp_path / "model.safetensors").unlink()
+    assert normalisation(kept) == expected, "a run keeps the numbers, without its weights"
+    assert taken(backbone=VIT, weights=weights, mean=[0, 0, 0], std=[1, 1, 1]).std == (1, 1, 1)

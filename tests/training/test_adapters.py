@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
 from afanet import InputError, create_network
@@ -117,6 +119,10 @@ def test_an_exported_file_has_the_adapters_merged(run: Run, monkeypatch: pytest.
 def test_adapters_leave_alone_and_go_onto_the_same_backbone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     main(["export", str(run.path), "--format", "adapters"])
     file = run.path / "adapters.safetensors"
+    with safe_open(file, "pt") as reader:
+        described = json.loads(reader.metadata()["afanet"])
+    assert described["mean"] == list(run.recipe.network.mean or ())
+    assert described["std"] == list(run.recipe.network.std or ())
     assert capsys.readouterr().out == f"{file}: {file.stat().st_size / 1e6:.1f} MB, without the frozen backbone\n"
     torch.manual_seed(run.recipe.seed)  # the backbone's weights here are those of the seed
     fresh = create_network(

@@ -1,10 +1,13 @@
-"""How images were normalised when timm's weights were trained."""
+"""How images were normalised when weights were trained: timm's, or those of a file."""
 
 from __future__ import annotations
 
 import timm
 
 from afanet.networks.backbones.timm_network import config_of
+from afanet.networks.weights.images import stated
+from afanet.networks.weights.source import locate
+from afanet.networks.weights.spelling import WORDS
 from afanet.normalisation import IMAGENET, Normalisation
 
 
@@ -21,3 +24,22 @@ def pretrained_normalisation(backbone: str) -> Normalisation:
     if config is None:
         return IMAGENET
     return Normalisation(tuple(map(float, config.mean)), tuple(map(float, config.std)))
+
+
+def normalisation_of_weights(backbone: str, weights: str) -> tuple[Normalisation, str]:
+    """The mean and the standard deviation of each channel that weights were trained with, and who says so.
+
+    Where the weights do not say it, timm does for the backbone.
+
+    Args:
+        backbone: a timm model.
+        weights: none, pretrained, a file, ``local-dir:FOLDER`` or ``hf-hub:ORG/NAME``.
+
+    Raises:
+        InputError: for weights that are missing or cannot be read.
+    """
+    of_timm = pretrained_normalisation(backbone)
+    known = None if weights in WORDS else stated(locate(weights), of_timm)
+    if known:
+        return known
+    return of_timm, f"timm's {backbone}: give network.mean and network.std if these weights were trained with others"

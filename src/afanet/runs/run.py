@@ -13,6 +13,7 @@ from afanet.data import Data
 from afanet.errors import InputError
 from afanet.networks import Woven
 from afanet.recipe.code import require_code
+from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
 from afanet.runs.folder import RunFolder
 from afanet.runs.setup import load_network, open_tasks
@@ -104,7 +105,7 @@ class Run:
 
         network = self.network()
         assert isinstance(network, Woven)
-        save_adapters(network, file)
+        save_adapters(network, file, normalisation(self.recipe.network))
 
     def predictor(self, **options: Any) -> Predictor:
         """An `afanet.Predictor` for photos of any size, with its options, such as `flip=True` or `device="cuda"`."""

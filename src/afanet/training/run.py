@@ -16,7 +16,7 @@ from afanet.distributed.started import is_main_process, started
 from afanet.json_text import strict
 from afanet.progress import say
 from afanet.recipe.code import with_code
-from afanet.recipe.preprocessing import normalisation, with_normalisation_of_backbone
+from afanet.recipe.preprocessing import normalisation, said_of_images, with_normalisation_of_backbone
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import for_method
 from afanet.runs.folder import RunFolder, default_folder
@@ -45,6 +45,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
     folder = RunFolder(path)
     if resume:
         recipe = _continued(folder, recipe)
+    images = said_of_images(recipe.network)
     recipe = with_normalisation_of_backbone(recipe)
     if is_main_process():
         require_free(folder)
@@ -58,7 +59,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
         say(job.data.describe)
         for note in job.notes:
             say(note)
-        for report in filter(None, job.weights_report.splitlines()):
+        for report in filter(None, (*job.weights_report.splitlines(), images)):
             say(report)
         train_loader(job.data, recipe, world=count or started().world)
         if is_main_process():

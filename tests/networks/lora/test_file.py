@@ -16,6 +16,7 @@ from afanet import Dense, InputError, Pooled, create_network
 from afanet.networks import load_adapters, save_adapters
 from afanet.networks.lora.file import KEY
 from afanet.networks.woven import Woven
+from afanet.normalisation import Normalisation
 
 OUTPUTS = {"depth": Dense(1), "scene": Pooled(5)}
 
@@ -89,6 +90,13 @@ def whole(file: Path) -> dict[str, Any]:
     with safe_open(file, "pt") as reader:
         described: dict[str, Any] = json.loads(reader.metadata()[KEY])
     return described
+
+
+def test_it_says_how_images_are_normalised_if_it_is_given(file: Path, tmp_path: Path) -> None:
+    save_adapters(make(learnt=1), tmp_path / "adapters.safetensors", Normalisation((0.1, 0.2, 0.3), (1.0, 2.0, 3.0)))
+    described = whole(tmp_path / "adapters.safetensors")
+    assert described == whole(file) | {"mean": [0.1, 0.2, 0.3], "std": [1, 2, 3]}
+    load_adapters(make(), tmp_path / "adapters.safetensors")
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import pickle
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from huggingface_hub import constants
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from safetensors.torch import save_file
 from torch import nn
 
@@ -63,8 +65,9 @@ def saved(folder: Path, file: str, config: object = None) -> Path:
     [
         (None, ""),
         ({"architecture": "small"}, ""),
-        ({"architecture": "large", "pretrained_cfg": {"tag": "a1"}}, " (whose config.json names large)"),
-        ({"architectures": ["ViTModel"], "model_type": "vit"}, " (whose config.json names ViTModel)"),
+        ({"architecture": "large", "pretrained_cfg": {"tag": "a1"}}, " (whose config.json names 'large')"),
+        ({"architectures": ["ViTModel"], "model_type": "vit"}, " (whose config.json names 'ViTModel')"),
+        ({"architecture": "a\n\x1b[2Kb"}, " (whose config.json names 'a\\n\\x1b[2Kb')"),
         ({"architectures": None}, ""),
     ],
 )
@@ -86,7 +89,7 @@ def test_of_several_files_that_of_timm_and_transformers_is_read(tmp_path: Path) 
 def test_a_network_of_the_hub_that_was_downloaded_before_needs_no_network(module: nn.Module, hub: Path) -> None:
     saved(hub, "pytorch_model.bin", {"architecture": "large"})
     line = load_weights(module, "small", "hf-hub:timm/small.a1")
-    assert line.startswith("small: 2 of 2 tensors loaded from hf-hub:timm/small.a1 (whose config.json names large),")
+    assert line.startswith("small: 2 of 2 tensors loaded from hf-hub:timm/small.a1 (whose config.json names 'large'),")
 
 
 @pytest.mark.usefixtures("hub")
@@ -102,7 +105,25 @@ def test_without_network_what_was_not_downloaded_is_refused_at_once(
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("name", ["", "small", "/small", "a/b/c", "../../etc", "a b/c", "a/b@", "https://a/b", "ä/b"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "small",
+        "/small",
+        "a/b/c",
+        "../../etc",
+        "a b/c",
+        "a/b@",
+        "https://a/b",
+        "ä/b",
+        "a/b@../../../x",
+        "a/b@.",
+        "a/b@x/../y",
+        "../b",
+        "a/b@/x",
+    ],
+)
 def test_what_is_no_name_of_the_hub_is_refused(module: nn.Module, name: str) -> None:
     with pytest.raises(InputError, match=r"is no network of the hub: expected hf-hub:ORG/NAME"):
         load_weights(module, "small", f"hf-hub:{name}")
@@ -176,3 +197,52 @@ def test_an_average_over_training_is_taken_and_said(module: nn.Module, tmp_path:
     report = fill(module, "small", str(tmp_path / "last.pth.tar"))
     assert report.notes == ("its state_dict_ema",)
     assert torch.equal(module["stem"].bias, average["stem.bias"])  # type: ignore[index]
+
+
+@pytest.fixture
+def online(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Exception]], list[str]]:
+    """Sets up a hub that is reachable and raises these errors for files, has the others; returns what it is asked."""
+
+    def set_up(errors: dict[str, Exception]) -> list[str]:
+        asked = []
+
+        def answer(repository: str, file: str, revision: str | None) -> str:
+            asked.append(file)
+            if file in errors:
+                raise errors[file]
+            if file.endswith(".json"):
+                (tmp_path / file).write_text("{}")
+                return str(tmp_path / file)
+            return str(saved(tmp_path, file) / file)
+
+        monkeypatch.setattr("afanet.networks.download.is_reachable", lambda: True)
+        monkeypatch.setattr("afanet.networks.weights.hub.is_reachable", lambda: True)
+        monkeypatch.setattr("afanet.networks.weights.hub.hf_hub_download", answer)
+        return asked
+
+    return set_up
+
+
+def test_of_the_hub_the_first_file_that_is_there_is_downloaded_alone(
+    online: Callable[[dict[str, Exception]], list[str]],
+) -> None:
+    asked = online({})
+    assert open_weights("hf-hub:timm/small").state.keys() == STATE.keys()
+    assert asked[0] == "model.safetensors"
+    assert "pytorch_model.bin" not in asked
+    asked = online({"model.safetensors": EntryNotFoundError("404"), "config.json": EntryNotFoundError("404")})
+    assert open_weights("hf-hub:timm/small").architecture == ""
+    assert asked[:2] == ["model.safetensors", "pytorch_model.bin"]
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json"])
+def test_a_hub_without_an_answer_is_not_taken_for_one_without_the_file(
+    file: str, online: Callable[[dict[str, Exception]], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    online({file: LocalEntryNotFoundError("502")})
+    with pytest.raises(InputError, match=r"could not be loaded \(\S+ could not be reached, or had an error\): give a"):
+        open_weights("hf-hub:timm/small")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    online(dict.fromkeys(("model.safetensors", "pytorch_model.bin"), LocalEntryNotFoundError("offline")))
+    with pytest.raises(InputError, match=r"\(HF_HUB_OFFLINE is set, and it was not downloaded before\)"):
+        open_weights("hf-hub:timm/small")

@@ -16,6 +16,7 @@ from afanet.errors import InputError, shown
 from afanet.files import require_regular, whole
 from afanet.json_text import parse_json, to_json
 from afanet.networks.woven import Woven
+from afanet.normalisation import Normalisation
 
 FORMAT = 1
 KEY = "afanet"  # of the file's metadata
@@ -23,15 +24,21 @@ OF_ADAPTERS = ("lora_A", "lora_B")  # the part of a parameter's name that says s
 SAYS = {"backbone": "backbone", "rank": "lora rank", "by": "lora by", "where": "lora where"}
 
 
-def save_adapters(network: Woven, file: str | Path) -> None:
+def save_adapters(network: Woven, file: str | Path, normalisation: Normalisation | None = None) -> None:
     """Write what a network with adapters has learnt as a safetensors file.
 
     Its metadata name the backbone, the adapters' settings, and the frozen weights by their SHA-256.
 
+    Args:
+        network: that has adapters.
+        file: the safetensors file.
+        normalisation: how its images are normalised; the metadata have it as `mean` and `std` if it is given.
+
     Raises:
         InputError: for a network without adapters, and where the file cannot be written.
     """
-    metadata = {KEY: to_json(_description(network))}
+    images = {} if normalisation is None else {"mean": normalisation.mean, "std": normalisation.std}
+    metadata = {KEY: to_json(_description(network) | images)}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _learnt(network).items()}
     with whole(Path(file)) as partial:
         save_file(tensors, partial, metadata)

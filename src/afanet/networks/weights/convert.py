@@ -64,7 +64,7 @@ def converted(state: Mapping[str, Tensor], module: nn.Module, name: str, source:
     Raises:
         InputError: where the file holds several such networks.
     """
-    layout, prefixes = _recognised(state)
+    layout, prefixes = recognised(state)
     own = {spelling for key in module.state_dict() for spelling in spellings(key)}
     prefix = _best(state, prefixes, source) if layout else _prefix(state, own, source)
     notes = [layout.name] if layout else []
@@ -81,7 +81,8 @@ def converted(state: Mapping[str, Tensor], module: nn.Module, name: str, source:
     return stripped, notes
 
 
-def _recognised(state: Mapping[str, Tensor]) -> tuple[Layout | None, list[str]]:
+def recognised(state: Mapping[str, Tensor]) -> tuple[Layout | None, list[str]]:
+    """The layout of a file's tensors, with what is before the names of each network; None for timm's own."""
     for layout in LAYOUTS:
         if prefixes := layout.prefixes(state):
             return layout, prefixes

@@ -6,43 +6,53 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub import constants, hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from afanet.errors import InputError
 from afanet.networks.download import downloading, is_reachable, server
 from afanet.networks.weights.spelling import HUB
 
-NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", re.ASCII)
+NAME = re.compile(r"[\w.-]+/[\w.-]+(@\w[\w.-]*(/\w[\w.-]*)*)?", re.ASCII)
+OFFLINE = "HF_HUB_OFFLINE is set, and it was not downloaded before"
 
 
-def download(name: str, files: Sequence[str], config: str) -> tuple[Path, Path | None]:
-    """The first of `files` that the network ``ORG/NAME`` of the hub has, and its config, as local files.
+def download(name: str, files: Sequence[str], configs: Sequence[str]) -> tuple[Path, list[Path]]:
+    """The first of `files` that the network ``ORG/NAME`` of the hub has, and those of `configs`, as local files.
 
     ``ORG/NAME@REVISION`` takes a revision. What was downloaded before is not downloaded again.
 
     Raises:
         InputError: where there is no network of this name, no network connection, or none of the files.
     """
-    if not NAME.fullmatch(name):
+    if not NAME.fullmatch(name) or ".." in name:
         raise InputError(f"{HUB}{name:.80} is no network of the hub: expected {HUB}ORG/NAME or {HUB}ORG/NAME@REVISION")
     try:
         with downloading():
-            weights = [path for file in files if (path := _downloaded(name, file))][:1]
-            settings = _downloaded(name, config) if weights else None
+            weights = next((path for file in files if (path := _downloaded(name, file))), None)
+            settings = [path for file in configs if weights and (path := _downloaded(name, file))]
+    except LocalEntryNotFoundError as error:
+        raise _refused(name, f"{server()} could not be reached, or had an error") from error
     except Exception as error:  # the client has errors of its own, of its transport and of the file system
         reason = type(error).__name__
         raise _refused(name, reason) from error
-    if not weights:
-        raise _refused(name, f"it has no {' or '.join(files)}")
-    return weights[0], settings
+    if weights is None:
+        raise _refused(name, OFFLINE if constants.HF_HUB_OFFLINE else f"it has no {' or '.join(files)}")
+    return weights, settings
 
 
 def _downloaded(name: str, file: str) -> Path | None:
-    """A file of the network, or None where it has none, or without a network none was downloaded before."""
+    """A file of the network, or None where it has none, or offline none was downloaded before.
+
+    Raises `LocalEntryNotFoundError` where the server gives no answer: it may have the file.
+    """
     repository, _, revision = name.partition("@")
     try:
         return Path(hf_hub_download(repository, file, revision=revision or None))
+    except LocalEntryNotFoundError:  # of the others below, in all versions of the hub's client
+        if constants.HF_HUB_OFFLINE:
+            return None
+        raise
     except EntryNotFoundError:
         return None
 

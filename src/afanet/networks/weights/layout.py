@@ -29,6 +29,7 @@ class Layout:
         rules: patterns and what replaces them, applied to each name in order.
         finish: what is done to the renamed tensors.
         in_order: whether modules correspond by their order instead, so that rules need not name them.
+        of_imagenet: whether all of the authors' weights were trained on images normalised by ImageNet's numbers.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Layout:
     rules: tuple[tuple[str, str], ...] = ()
     finish: Callable[[Tensors], Tensors] = _same
     in_order: bool = False
+    of_imagenet: bool = False
 
     def prefixes(self, names: Mapping[str, object]) -> list[str]:
         """What is before the names of each network of this layout, empty where `names` have none."""

@@ -17,5 +17,6 @@ LAYOUTS = (
         r"patch_embed\.proj\.weight",
         r"\bblocks\.\d+\.\d+\.attn\.qkv\.weight$",
         ((r"^blocks\.\d+\.(\d+)\.", r"blocks.\1."),),
+        of_imagenet=True,
     ),
 )

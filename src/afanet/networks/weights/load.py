@@ -6,7 +6,7 @@ import timm
 from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
-from afanet.errors import InputError
+from afanet.errors import InputError, shown
 from afanet.networks.weights.convert import converted, spellings
 from afanet.networks.weights.report import Report, reported
 from afanet.networks.weights.source import Opened, open_weights
@@ -34,34 +34,37 @@ def fill(module: nn.Module, name: str, source: str) -> Report:
         InputError: for a source that is missing or unreadable, holds none of the backbone's tensors, or other shapes.
     """
     opened, own = open_weights(source), module.state_dict()
-    shown = source
-    state, notes = converted(traced(opened.state), module, name, shown)
+    state, notes = converted(traced(opened.state), module, name, source)
     names = {spelling: key for key in own for spelling in spellings(key)}
     loaded = {names[key]: tensor for key, tensor in state.items() if key in names}
-    told = _told(opened, name)
+    other = _other_network(opened, name)
     if not loaded:
         first = next(iter(opened.state), None)
         raise InputError(
-            f"{shown} holds none of the tensors of '{name}' (its first is {first!r:.120}){told}: expected its weights"
+            f"{source} holds none of the tensors of '{name}' (its first is {first!r:.120}){other}: expected its weights"
         )
     for key, tensor in loaded.items():
         loaded[key], note = _fitted(tensor, own[key], key in _first_layers(name))
         notes += [note] if note else []
         if loaded[key].shape != own[key].shape:
             raise InputError(
-                f"{shown} has {tuple(tensor.shape)} at '{key}' where '{name}' has {tuple(own[key].shape)}{told}"
+                f"{source} has {tuple(tensor.shape)} at '{key}' where '{name}' has {tuple(own[key].shape)}{other}"
             )
     module.load_state_dict(loaded, strict=False)
     used = {key for tensor in loaded.values() for key in _sources(tensor)}
     notes += [f"its {opened.wrapper}"] if opened.wrapper else []
-    notes += [told.removeprefix(", ")] if told else []
+    notes += [other.removeprefix(", ")] if other else []
     return reported(name, opened.shown, notes, own, loaded.keys(), {key: key in used for key in opened.state})
 
 
-def _told(opened: Opened, name: str) -> str:
+def _other_network(opened: Opened, name: str) -> str:
     """That a config.json beside the weights names another network, if it does."""
-    other = opened.architecture and opened.architecture.partition(".")[0] != name.partition(".")[0]
-    return f", whose config.json names {opened.architecture[:80]}" if other else ""
+    named = opened.architecture
+    return f", whose config.json names {shown(named)}" if named and _family(named) != _family(name) else ""
+
+
+def _family(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _first_layers(name: str) -> set[str]:

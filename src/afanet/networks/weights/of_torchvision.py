@@ -30,6 +30,7 @@ TORCHVISION = (
             (r"^encoder\.ln\.", "norm."),
             (r"^heads\.head\.", "head."),
         ),
+        of_imagenet=True,
     ),
     Layout(
         "torchvision's Swin",
@@ -44,6 +45,7 @@ TORCHVISION = (
             (r"\.mlp\.3\.", ".mlp.fc2."),
             (r"^head\.", "head.fc."),
         ),
+        of_imagenet=True,
     ),
     Layout(
         "torchvision's ConvNeXt",
@@ -61,8 +63,9 @@ TORCHVISION = (
             (r"^classifier\.0\.", "head.norm."),
             (r"^classifier\.2\.", "head.fc."),
         ),
+        of_imagenet=True,
     ),
-    Layout(
+    Layout(  # not of ImageNet's numbers alone: EfficientNetV2-L takes 0.5
         "torchvision's EfficientNet or MobileNet",
         r"features\.0\.0\.weight",
         r"features\.1\.(?:(?:\d+\.)?block\.\d\.\d|conv\.\d)\.",

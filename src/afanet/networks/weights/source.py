@@ -14,6 +14,7 @@ from afanet.networks.weights.read import read_file, tensors_by_name, wrapper_of
 from afanet.networks.weights.spelling import FOLDER, HUB
 
 CONFIG = "config.json"
+PREPROCESSOR = "preprocessor_config.json"  # of transformers
 # The names that timm and transformers give their files, in the order in which timm looks for them.
 USUAL = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
@@ -36,30 +37,48 @@ class Opened:
     architecture: str = ""
 
 
+@dataclass(frozen=True)
+class Located:
+    """The `file` with the weights, those of its `configs` that are there, and the `title` that a line gives it."""
+
+    file: Path
+    configs: tuple[Path, ...]
+    title: str
+
+
+def locate(source: str) -> Located:
+    """The local files of weights, which are downloaded where the source is ``hf-hub:ORG/NAME``.
+
+    Raises:
+        InputError: where a folder or the hub has none.
+    """
+    if source.startswith(HUB):
+        from afanet.networks.weights.hub import download  # what else needs no YAML, which the hub's client reads
+
+        file, configs = download(source.removeprefix(HUB), USUAL[:2], (CONFIG, PREPROCESSOR))
+        return Located(file, tuple(configs), source)
+    if source.startswith(FOLDER):
+        folder = Path(source.removeprefix(FOLDER))
+        file = _file_in(folder)
+        beside = (folder / CONFIG, folder / PREPROCESSOR)
+        return Located(file, tuple(config for config in beside if config.is_file()), f"{folder.name}/{file.name}")
+    return Located(Path(source), (), Path(source).name)
+
+
 def open_weights(source: str) -> Opened:
     """The tensors of a file, of ``local-dir:FOLDER``, or of ``hf-hub:ORG/NAME``, which are downloaded.
 
     Raises:
         InputError: where there are none, or they cannot be read without running code.
     """
-    if source.startswith(HUB):
-        from afanet.networks.weights.hub import download  # what else needs no YAML, which the hub's client reads
-
-        file, config = download(source.removeprefix(HUB), USUAL[:2], CONFIG)
-        title = source
-    elif source.startswith(FOLDER):
-        folder = Path(source.removeprefix(FOLDER))
-        file, config = _file_in(folder), folder / CONFIG
-        title = f"{folder.name}/{file.name}"
-    else:
-        file, config, title = Path(source), None, Path(source).name
-    content = read_file(file)
+    located = locate(source)
+    content = read_file(located.file)
     wrapper = wrapper_of(content)
     return Opened(
-        tensors_by_name(content, str(file)),
-        title,
+        tensors_by_name(content, str(located.file)),
+        located.title,
         "" if wrapper in ("state_dict", "model") else wrapper,
-        _architecture(config) if config and config.is_file() else "",
+        next((_architecture(config) for config in located.configs if config.name == CONFIG), ""),
     )
 
 

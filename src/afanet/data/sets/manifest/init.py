@@ -45,7 +45,7 @@ data:
 
 network:
   method: {method} # {methods}
-  backbone: resnet18 # any timm model with stages
+  backbone: resnet18 # any timm model with stages or blocks
   weights: none # better: pretrained (timm downloads them), or a file of ImageNet weights
   output_stride: {stride}
 
