@@ -149,9 +149,10 @@ def test_what_is_around_a_letterboxed_image_is_zero(run: Callable[[str], Path]) 
 
 
 def test_the_commands_take_arrays_and_draw_three_channels(run: Callable[[str], Path], tmp_path: Path) -> None:
-    pixels, file = image(4, (48, 16)), tmp_path / "a.npy"
+    pixels, file = image(4, (48, 16)), tmp_path / "scans/a.npy"
+    file.parent.mkdir()
     np.save(file, pixels)
-    assert main(["predict", str(run("four")), str(file), "--out", str(tmp_path / "out")]) == 0
+    assert main(["predict", str(run("four")), str(file.parent), "--out", str(tmp_path / "out")]) == 0
     [line] = (tmp_path / "out/predictions.jsonl").read_text().splitlines()
     assert json.loads(line)["size"] == [48, 16]
     assert np.asarray(Image.open(tmp_path / "out/side-by-side/a.png")).shape[2] == 3

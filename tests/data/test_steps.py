@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from torchvision.transforms import v2
 
 from afanet.data import Data, Sample, open_data
 from afanet.data.sets.manifest.kinds import declare_tasks
-from afanet.data.steps import mirrors, with_resize
+from afanet.data.steps import mirrors, with_normalisation, with_resize
 from afanet.data.transforms import DepthMap, Flip, NormalMap, Zoom, evaluation
 from afanet.errors import InputError
 from afanet.framing import framing
+from afanet.normalisation import IMAGENET, Normalisation
 from afanet.tasks import Task
 
 PARTS = ["arm_l", "arm_r", "body", "leg_l", "leg_r"]
@@ -255,3 +257,49 @@ def test_parts_of_mixed_data_are_letterboxed_too(tmp_path: Path) -> None:
         assert (split[index]["image"][:, :, :4] == 0).all()
         assert (split[index]["image"][:, :, 4] != 0).any()
     assert (data.train[10]["targets"]["segmentation"] != 255).all()  # rendered at the size itself
+
+
+HALF = Normalisation((0.5,) * 3, (0.5,) * 3)
+
+
+def normalising(by: Normalisation | None, stated: Normalisation = IMAGENET) -> Data:
+    """Data of one sample that has a step for `by`, and says that it does what is `stated`."""
+    data = all_of(TASKS, labelled(0))
+    step = v2.Identity() if by is None else v2.Normalize(by.mean, by.std)
+    splits: dict[str, Any] = {
+        name: type(split)(split.read, split.items, v2.Compose([*split.transform.transforms[:-1], step]))
+        for name, split in data.splits.items()
+    }
+    return replace(data, **splits, normalisation=stated)
+
+
+@pytest.mark.parametrize("taken", [IMAGENET, HALF])
+@pytest.mark.parametrize(("by", "stated"), [(IMAGENET, IMAGENET), (HALF, HALF)])
+def test_images_are_as_the_network_takes_them(by: Normalisation, stated: Normalisation, taken: Normalisation) -> None:
+    given = normalising(by, stated)
+    data = with_normalisation(given, taken)
+    assert (data is given) == (taken == stated)
+    assert torch.equal(data.test[0]["image"], normalising(taken).test[0]["image"])
+    assert data.normalisation == taken
+    assert not data.notes
+
+
+def test_data_that_normalise_otherwise_than_they_say_are_refused() -> None:
+    with pytest.raises(InputError, match=r"makes its images less \[0.5.*the network takes them less \[0.485"):
+        with_normalisation(normalising(HALF), IMAGENET)
+    assert with_normalisation(normalising(HALF), HALF).normalisation == HALF
+
+
+def test_data_without_the_step_are_refused_or_noted() -> None:
+    with pytest.raises(InputError, match=r"takes images less \[0.5.*add this step"):
+        with_normalisation(normalising(None), HALF)
+    [note] = with_normalisation(normalising(None), IMAGENET).notes
+    assert note.startswith("the data set has no step v2.Normalize: its images must be less [0.485, 0.456, 0.406]")
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_note_says_that_colours_are_not_changed(channels: int) -> None:
+    data = with_normalisation(normalising(IMAGENET), Normalisation((0.5,) * channels, (0.5,) * channels))
+    changed = [step for step in data.train.transform.transforms if isinstance(step, v2.ColorJitter)]
+    assert (len(changed), len(data.notes)) == ((1, 0) if channels == 1 else (0, 1))
+    assert all("images of 4 channels are neither RGB nor grey" in note for note in data.notes)

@@ -48,3 +48,14 @@ def test_folders_that_contain_themselves_are_walked_once(tmp_path: Path) -> None
         assert find_photos([str(tmp_path / "**" / "*.png")])[0] != []
         [fault] = find_photos([inner / "ring.png"])[1]
         assert "ring.png does not exist" in fault
+
+
+def test_arrays_in_folders_are_found_where_they_are_wanted(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").touch()
+    assert find_photos([tmp_path], arrays=True) == ([tmp_path / "a.npy"], [])
+    assert find_photos([tmp_path / "a.npy"]) == ([tmp_path / "a.npy"], [])
+    none, [fault] = find_photos([tmp_path])
+    assert (none, "has no picture or video in it" in fault, ".npy" in fault) == ([], True, False)
+    [fault] = find_photos([tmp_path / "none*"], arrays=True)[1]
+    assert "has no picture, video or array in it" in fault
+    assert ".npy" in fault

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from afanet.errors import InputError
-from afanet.recipe.load import load_recipe
+from afanet.recipe.load import dump_recipe, load_recipe
 from afanet.runs.folder import RunFolder
 from afanet.runs.hold import held
 
@@ -70,3 +70,33 @@ def test_metrics_of_another_kind_are_refused(text: str, tmp_path: Path) -> None:
     folder.metrics.write_text(text)
     with pytest.raises(InputError, match="is not what train wrote"):
         folder.read_results()
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> RunFolder:
+    """A run of a version in which the head `linear` was pooled alone, and normalisation was no key."""
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    folder.mark.touch()
+    begun = load_recipe("rooms", {"network.head": "linear"})
+    lines = dump_recipe(begun).splitlines(True)
+    folder.recipe.write_text("".join(line for line in lines if line.split(":")[0].strip() not in NEW))
+    return folder
+
+
+NEW = ("scale", "taps", "mean", "std")
+
+
+def test_an_older_run_is_resumed_by_the_command_that_began_it(older: RunFolder) -> None:
+    for head in ("linear", None):
+        given = load_recipe("rooms", {"network.head": head})
+        assert RunFolder.resumable(older.path, given).path == older.path
+        assert older.continued(given) == older.read_recipe()
+
+
+@pytest.mark.parametrize("head", [{"segmentation": "linear"}, "dpt"])
+def test_an_older_run_is_not_resumed_with_other_heads(head: object, older: RunFolder) -> None:
+    given = load_recipe("rooms", {"network.head": head})
+    assert older.continued(given).network.head == head
+    with pytest.raises(InputError, match=r"recipe.yaml has network.head.* None, and now it is .*: to resume, give"):
+        RunFolder.resumable(older.path, given)

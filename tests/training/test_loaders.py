@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 from afanet.errors import InputError
+from afanet.normalisation import Normalisation
 from afanet.recipe.schema import Recipe
 from afanet.runs.setup import open_tasks
 from afanet.training.loaders import scoring_loader, train_loader
@@ -125,3 +127,13 @@ def test_a_batch_that_no_memory_holds_is_refused(small: Small) -> None:
     data, _ = open_tasks(recipe)
     with pytest.raises(InputError, match=r"batches of 1000000 images of 4096x4096 are .* GiB, .*lower batch_size"):
         train_loader(data, recipe)
+
+
+def test_the_memory_of_a_batch_counts_every_channel(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = small(**{"batch_size": 2})
+    data, _ = open_tasks(recipe)
+    height, width = recipe.data.size
+    monkeypatch.setattr("afanet.limits.memory", lambda: 2 * 3 * height * width * 4)
+    train_loader(data, recipe)
+    with pytest.raises(InputError, match="lower batch_size"):
+        train_loader(replace(data, normalisation=Normalisation((0.0,) * 4, (1.0,) * 4)), recipe)

@@ -74,11 +74,11 @@ def _add_smallest_flag(parser: ArgumentParser) -> None:
 
 
 def _compare(given: Namespace) -> None:
-    from afanet.recipe.load import load_recipe
+    from afanet.runs.repeat import recipe_to_train
 
     if hasattr(given, "network.method"):
         raise InputError("compare takes --methods with commas between them, not --method")
-    recipe = load_recipe(given.recipe, overrides(given))
+    recipe = recipe_to_train(given.recipe, overrides(given))
     from afanet.comparison.groups import group_runs
     from afanet.comparison.plan import by_methods, complete, part, plan
     from afanet.comparison.variants import read_variants

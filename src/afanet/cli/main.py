@@ -183,9 +183,10 @@ def _extra(words: Sequence[str]) -> str:
 
 
 def _train(given: Namespace) -> None:
-    from afanet.recipe.load import dump_recipe, load_recipe
+    from afanet.recipe.load import dump_recipe
+    from afanet.runs.repeat import recipe_to_train
 
-    recipe = load_recipe(given.recipe, overrides(given))
+    recipe = recipe_to_train(given.recipe, overrides(given))
     if given.print_config:
         print(dump_recipe(recipe), end="")
         return

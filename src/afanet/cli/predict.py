@@ -51,7 +51,7 @@ def _predict(given: Namespace) -> None:
     from afanet.inference.find import find_photos
 
     out: Path = given.out
-    files, faults = find_photos(given.inputs, leave_out=out)
+    files, faults = find_photos(given.inputs, leave_out=out, arrays=True)
     if not files:
         raise _unusable(faults)
     from afanet.inference.output_names import unique_names
@@ -61,13 +61,18 @@ def _predict(given: Namespace) -> None:
     predictor = Predictor(
         given.model, flip=given.flip, scales=given.scales, batch_size=given.batch_size, device=given.device
     )
+    channels = predictor.model.about.normalisation.channels
+    if channels == 3:  # in folders, arrays are labels or other values
+        files, faults = find_photos(given.inputs, leave_out=out)
+        if not files:
+            raise _unusable(faults)
     predictions = Predictions(out)
     broken: list[str] = []
     doing = f"predicting on {len(files)} file{'s' if len(files) > 1 else ''}"
     try:
         with Bar(len(files), "predicting", line=doing) as bar:
             named = list(zip(files, unique_names(files), strict=True))
-            photos = _read(named, predictor.model.about.normalisation.channels, faults, bar.advance)
+            photos = _read(named, channels, faults, bar.advance)
             while batch := list(islice(photos, given.batch_size)):
                 for photo, results in _answer(predictor, batch, broken):
                     faults += filter(None, [predictions.add(photo, results)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from torchvision.transforms import v2
 
 from afanet.data.padding import Framed
 from afanet.data.sample import Data, Split, Transform
-from afanet.data.transforms import Flip, Zoom, normalised
+from afanet.data.transforms import Flip, Zoom, has_colours, normalised
 from afanet.errors import InputError, unknown
 from afanet.framing import RESIZES, Resize
 from afanet.normalisation import Normalisation
@@ -83,7 +84,10 @@ def with_resize(data: Data, resize: Resize) -> Data:
 def with_normalisation(data: Data, normalisation: Normalisation) -> Data:
     """The data with images of the channels and the normalisation that a network takes, in every split.
 
-    Raises `InputError` for a data set that does not normalise its images by torchvision's `v2.Normalize`.
+    A note says so where images are in the end normalised by no `v2.Normalize`, and where colours cannot be jittered.
+
+    Raises `InputError` for a `v2.Normalize` that does neither what the network takes nor what `data.normalisation`
+    says, and, where these two differ, for a data set without that step.
 
     >>> from afanet.data import open_data
     >>> from afanet.normalisation import IMAGENET
@@ -91,8 +95,14 @@ def with_normalisation(data: Data, normalisation: Normalisation) -> Data:
     >>> with_normalisation(data, IMAGENET.of_grey()).test[0]["image"].shape
     torch.Size([1, 24, 32])
     """
+    by_part = [steps for split in data.splits.values() for steps in _steps_by_part(split.transform)]
+    for steps in by_part:
+        _require_known(steps, data.normalisation, normalisation)
     if normalisation == data.normalisation:
-        return data
+        if all(any(isinstance(step, v2.Normalize) for step in steps) for steps in by_part):
+            return data
+        note = f"the data set has no step v2.Normalize: its images must be {_spelt(normalisation)} already"
+        return replace(data, notes=[*data.notes, note])
 
     def change(transform: Any) -> Any:
         if isinstance(transform, Framed):
@@ -102,16 +112,21 @@ def with_normalisation(data: Data, normalisation: Normalisation) -> Data:
             return type(transform)([change(part) for part in parts])
         if not any(isinstance(step, v2.Normalize) for step in every_step(transform)):
             raise InputError(
-                f"the network takes images less {list(normalisation.mean)} and divided by {list(normalisation.std)}, "
-                "and the data set does not normalise its images by torchvision's v2.Normalize: add this step to its "
-                "transforms"
+                f"the network takes images {_spelt(normalisation)}, and the data set does not normalise its images by "
+                "torchvision's v2.Normalize: add this step to its transforms"
             )
         return normalised(every_step(transform), normalisation)
 
     splits: dict[str, Any] = {
         name: Split(split.read, split.items, change(split.transform)) for name, split in data.splits.items()
     }
-    return replace(data, **splits, normalisation=normalisation)
+    notes = list(data.notes)
+    if not has_colours(normalisation) and any(isinstance(step, v2.ColorJitter) for steps in by_part for step in steps):
+        notes.append(
+            f"colours are not changed in training (augment.colour): images of {normalisation.channels} channels are "
+            "neither RGB nor grey"
+        )
+    return replace(data, **splits, notes=notes, normalisation=normalisation)
 
 
 def zooms(transform: Any) -> list[Zoom]:
@@ -129,6 +144,28 @@ def every_step(transform: Any) -> list[Any]:
     if parts is None:
         return list(getattr(transform, "transforms", [transform]))
     return [step for part in parts for step in every_step(part)]
+
+
+def _steps_by_part(transform: Any) -> list[list[Any]]:
+    """The steps of each part of joined data, or of a data set alone."""
+    parts = _parts(transform)
+    return [every_step(transform)] if parts is None else [steps for part in parts for steps in _steps_by_part(part)]
+
+
+def _require_known(steps: Sequence[Any], stated: Normalisation, taken: Normalisation) -> None:
+    """Raise `InputError` for a `v2.Normalize` that does neither what the data state nor what the network takes."""
+    for step in steps:
+        if isinstance(step, v2.Normalize):
+            done = Normalisation(tuple(map(float, step.mean)), tuple(map(float, step.std)))
+            if done not in (stated, taken):
+                raise InputError(
+                    f"the data set makes its images {_spelt(done)} (v2.Normalize), and the network takes them "
+                    f"{_spelt(taken)}: give network.mean and network.std as the data set has them, or change its step"
+                )
+
+
+def _spelt(normalisation: Normalisation) -> str:
+    return f"less {list(normalisation.mean)} and divided by {list(normalisation.std)}"
 
 
 def _parts(transform: Any) -> list[Any] | None:

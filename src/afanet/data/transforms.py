@@ -201,9 +201,14 @@ def normalised(steps: Sequence[Any], normalisation: Normalisation) -> v2.Compose
             step.mean = normalisation.mean
         elif isinstance(step, v2.Normalize):
             step = v2.Normalize(normalisation.mean, normalisation.std)
-        colourless = isinstance(step, v2.ColorJitter) and normalisation.channels not in (1, 3)
+        colourless = isinstance(step, v2.ColorJitter) and not has_colours(normalisation)
         changed += [] if isinstance(step, Channels) or colourless else [step]
     return v2.Compose(changed)
+
+
+def has_colours(normalisation: Normalisation) -> bool:
+    """Whether a network's images are RGB or grey, which alone a jitter of colours can change."""
+    return normalisation.channels in (1, 3)
 
 
 def as_input(

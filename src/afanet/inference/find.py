@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
+from afanet.images import SUFFIX as ARRAY
 from afanet.photo import SUFFIXES
 
 VIDEOS = frozenset([".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"])
 
 
-def find_photos(inputs: Sequence[str | Path], leave_out: Path | None = None) -> tuple[list[Path], list[str]]:
+def find_photos(
+    inputs: Sequence[str | Path], leave_out: Path | None = None, *, arrays: bool = False
+) -> tuple[list[Path], list[str]]:
     """The files that `inputs` name, each once and in order, and a sentence for every input that names none.
 
     A folder names all pictures and videos in it and below, in alphabetical order, except hidden ones and those in
-    `leave_out`. A pattern with `*`, `?` or `[]` names what matches it.
+    `leave_out`; with `arrays`, the arrays in `.npy` files too. A pattern with `*`, `?` or `[]` names what matches it.
 
     >>> find_photos(["no/such.png"])
     ([], ['no/such.png does not exist, expected a picture, a video, a folder or a pattern'])
     """
+    suffixes = SUFFIXES | VIDEOS | ({ARRAY} if arrays else set())
     paths: dict[Path, None] = {}
     faults = []
     for given in map(Path, inputs):
@@ -36,20 +40,23 @@ def find_photos(inputs: Sequence[str | Path], leave_out: Path | None = None) -> 
         if matches is None:
             faults.append(f"{given} does not exist, expected a picture, a video, a folder or a pattern")
             continue
-        files = [file for match in matches for file in (_below(match, leave_out) if match.is_dir() else [match])]
+        files = [
+            file for match in matches for file in (_below(match, suffixes, leave_out) if match.is_dir() else [match])
+        ]
         if not files:
-            faults.append(f"{given} has no picture or video in it, expected {', '.join(sorted(SUFFIXES | VIDEOS))}")
+            kinds = "picture, video or array" if arrays else "picture or video"
+            faults.append(f"{given} has no {kinds} in it, expected {', '.join(sorted(suffixes))}")
         paths |= dict.fromkeys(files)
     return list(paths), faults
 
 
-def _below(folder: Path, leave_out: Path | None) -> list[Path]:
+def _below(folder: Path, suffixes: Set[str], leave_out: Path | None) -> list[Path]:
     # Not by `resolve`, which raises for a link that leads to itself.
     left_out_folders = [Path(os.path.realpath(leave_out))] if leave_out else []
     return sorted(
         file
         for file in folder.rglob("*")
-        if file.suffix.lower() in SUFFIXES | VIDEOS and file.is_file()
+        if file.suffix.lower() in suffixes and file.is_file()
         if not any(part.startswith(".") for part in file.relative_to(folder).parts)
         if not any(file.resolve().is_relative_to(left_out) for left_out in left_out_folders)
     )

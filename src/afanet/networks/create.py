@@ -16,6 +16,7 @@ from afanet.networks.lora.adapt import adapted, freeze_adapted
 from afanet.networks.lora.settings import Lora, read_lora
 from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
+from afanet.networks.recognise import UnknownLayoutError
 from afanet.networks.trunk import find_trunk
 from afanet.networks.weaving import require_task_names, weave
 from afanet.networks.woven import Woven
@@ -105,7 +106,10 @@ def create_network(
     shared = "backbone" if one_trunk else shared_layer(body, stages, meets, trunk)
     fusion = None if layer is None else partial(layer, **fusion_options)
     points = [f"backbone.{name}" for name in meets]
-    network = weave(branches, points, fusion, share=shared, example=shape)
+    try:
+        network = weave(branches, points, fusion, share=shared, example=shape)
+    except UnknownLayoutError as error:
+        raise _cannot_meet(method, body, "in whose layers nothing says which dimensions are pixels") from error
     network.trunk = find_trunk(network, body, stages, meets)
     if row.finished is not None:
         network = row.finished(network, shape)
@@ -169,10 +173,14 @@ def _require_trunk(trunk: int | None, body: Backbone, backbone: str) -> None:
 def _require_layers(method: str, row: Method, body: Backbone) -> None:
     """Raise `InputError` for a backbone in which branches cannot meet, though they should."""
     if row.fusion is not None and not body.meets:
-        raise InputError(
-            f"method '{method}' cannot meet in backbone '{body.name}', whose stages are no layers of their own: use "
-            f"{listed(lambda row: row.fusion is None)}, or another backbone"
-        )
+        raise _cannot_meet(method, body, "whose stages are no layers of their own")
+
+
+def _cannot_meet(method: str, body: Backbone, why: str) -> InputError:
+    others = listed(lambda row: row.fusion is None)
+    return InputError(
+        f"method '{method}' cannot meet in backbone '{body.name}', {why}: use {others}, or another backbone"
+    )
 
 
 def _outputs(outputs: Mapping[str, Output | tuple[str, int]]) -> dict[str, Output]:

@@ -14,6 +14,10 @@ from afanet.networks.layout import Layout
 from afanet.networks.trace import UntraceableError
 
 
+class UnknownLayoutError(UntraceableError):
+    """A layer to meet at, of whose output nothing says which dimensions are channels and pixels."""
+
+
 class Observed(Protocol):
     """What is known of a branch: what its layers put out for the example, and for images `scale` times as large."""
 
@@ -44,8 +48,8 @@ def layouts_of(seen: Observed, layer: str, declared: Layout | None, used: Collec
     patches, or by the (H, W) that is given to the layer, or to another layer with them.
 
     Raises:
-        UntraceableError: where the layout can neither be recognised nor was declared, naming the layer. A record of all
-            layers may know more than a graph, in which most layers are one call.
+        UnknownLayoutError: where the layout can neither be recognised nor was declared, naming the layer. A record of
+            all layers may know more than a graph, in which most layers are one call.
     """
     value = seen.output(layer)
     if isinstance(value, Tensor):
@@ -82,7 +86,7 @@ def _recognise(seen: Observed, layer: str, key: Any) -> Layout:
         layout = _tokens(seen, layer, key, shape)
     if layout is None:
         item = "" if key is None else f"[{key!r}]"
-        raise UntraceableError(
+        raise UnknownLayoutError(
             f"layer '{layer}'{item} of branch '{seen.task}' puts out {tuple(shape)} and nothing says which of "
             "these are channels and pixels: declare it as Point(name, Layout('BCHW' or 'BHWC')) or, for tokens, "
             "Point(name, Layout('BNC', prefix=..., grid=(H, W)))"

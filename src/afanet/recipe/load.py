@@ -15,7 +15,7 @@ from afanet import outside
 from afanet.errors import InputError, shown, unknown
 from afanet.networks.weights.spelling import anchored
 from afanet.normalisation import IMAGENET
-from afanet.recipe.schema import Recipe, recipe_keys
+from afanet.recipe.schema import Recipe, recipe_fields, recipe_keys
 from afanet.yaml_file import DEEPEST, read_yaml
 
 RECIPES = resources.files("afanet.recipe") / "recipes"
@@ -76,8 +76,29 @@ def older_values(file: Path) -> dict[str, Any]:
     return older
 
 
+def with_older_values(recipe: Recipe, file: Path) -> Recipe:
+    """`recipe` with the `older_values` of a run's recipe, for keys that it leaves open or gives as that recipe does.
+
+    Raises as `older_values` does.
+    """
+    written, given, defaults = _read(file), recipe.model_dump(), recipe_fields()
+
+    def leaves_open(key: str) -> bool:
+        value = _value(given, key.split("."))
+        return value == defaults[key].default or value == _value(written, key.split("."))
+
+    older = {key: value for key, value in older_values(file).items() if leaves_open(key)}
+    return change_recipe(recipe, older, file) if older else recipe
+
+
 def _has(values: Any, keys: list[str]) -> bool:
     return not keys or (isinstance(values, dict) and keys[0] in values and _has(values[keys[0]], keys[1:]))
+
+
+def _value(values: Any, keys: list[str]) -> Any:
+    for key in keys:
+        values = values.get(key) if isinstance(values, dict) else None
+    return values
 
 
 def change_recipe(recipe: Recipe, overrides: Mapping[str, Any], source: str | Path) -> Recipe:

@@ -12,8 +12,8 @@ from afanet.files import path_in, write_whole
 from afanet.json_text import to_json
 from afanet.outside import require_unchanged, short_name
 from afanet.paths import require_run
-from afanet.recipe.load import change_recipe, load_recipe, older_values
-from afanet.recipe.schema import Recipe, recipe_fields
+from afanet.recipe.load import load_recipe, older_values, with_older_values
+from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import as_begun
 from afanet.runs.checkpoint import PREFIX, read_checkpoint
 from afanet.runs.kept import check_results, read_kept
@@ -159,10 +159,7 @@ class RunFolder:
         """
         if not (self.recipe.is_file() and self.is_run):
             return recipe
-        defaults = {key: field.default for key, field in recipe_fields().items()}
-        values = leaves(recipe.model_dump())
-        older = {key: value for key, value in older_values(self.recipe).items() if values[key] == defaults[key]}
-        return as_begun(change_recipe(recipe, older, self.recipe) if older else recipe, self.read_recipe())
+        return as_begun(with_older_values(recipe, self.recipe), self.read_recipe())
 
     def write(self, file: Path, results: dict[str, Any]) -> None:
         """Write results as JSON, with null for a score that could not be computed."""

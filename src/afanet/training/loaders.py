@@ -85,7 +85,7 @@ def train_loader(data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> D
             f"batches of {min(images, recipe.batch_size)} images cannot be shared out among {world} processes: "
             f"set batch_size to a multiple of {world}"
         )
-    held = min(images, recipe.batch_size) * 3 * height * width * 4
+    held = min(images, recipe.batch_size) * data.normalisation.channels * height * width * 4
     if held > limits.memory():
         raise InputError(
             f"batches of {min(images, recipe.batch_size)} images of {height}x{width} are {held / 2**30:.0f} GiB, and "

@@ -95,3 +95,11 @@ def test_stages_that_are_no_layers_are_no_meeting_points() -> None:
         create_network("afa", outputs, "hrnet_w18_small", size=(64, 64))
     with pytest.raises(InputError, match="trunk=1, but the stages of 'hrnet_w18_small' are no layers to part after"):
         create_network("hard", outputs, "hrnet_w18_small", size=(64, 64), trunk=1)
+
+
+def test_layers_that_tell_nothing_of_their_pixels_are_no_meeting_points() -> None:
+    with pytest.raises(
+        InputError, match=r"'afa' cannot meet in backbone 'levit_128s', .*: use single, hard or"
+    ) as info:
+        create_network("afa", {"a": Pooled(2), "b": Pooled(3)}, "levit_128s", size=(64, 64))
+    assert "Point(" not in str(info.value)
