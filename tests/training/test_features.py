@@ -227,3 +227,40 @@ def test_an_index_holds_plain_values(frozen: Frozen) -> None:
     index = json.loads((keep(frozen()) / "index.json").read_text())
     assert index["description"]["backbone"] == "resnet10t"
     assert len(index["ids"]) == 8
+
+
+def test_heads_and_taps_decide_the_features(frozen: Frozen, capsys: pytest.CaptureFixture[str]) -> None:
+    vit = {"network.backbone": "test_vit", "data.size": [160, 160], "network.output_stride": 32}
+    vit |= {"network.method": "hard", "network.head": "linear", "network.taps": [0, 1, 2, 5]}
+    keep(frozen(**vit))
+    for key, value, reason in (
+        ("network.head", "deeplabv3plus", "other stages than these heads take"),
+        ("network.taps", [0, 1, 3, 5], "other taps of the backbone"),
+    ):
+        capsys.readouterr()
+        assert find_features(prepare(frozen(**vit | {key: value})), {}) is None
+        assert f"they are of {reason}" in capsys.readouterr().err
+    assert find_features(prepare(frozen(**vit)), {}) is not None
+
+
+def test_which_tasks_learn_decides_no_features(frozen: Frozen) -> None:
+    keep(frozen(**{"network.method": "hard"}))
+    for tasks in (["depth"], ["segmentation"], ["depth", "segmentation"]):
+        assert find_features(prepare(frozen(tasks=tasks, **{"network.method": "hard"})), {}) is not None
+
+
+@pytest.mark.parametrize("broken", ["{", '{"description": {"format": 2, "views": 0}}', '{"description": 3}'])
+def test_a_damaged_folder_of_another_trunk_stops_no_run(
+    frozen: Frozen, broken: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = keep(frozen(seed=1))
+    (other / "index.json").write_text(broken)
+    job = prepare(frozen())
+    capsys.readouterr()
+    assert find_features(job, {}) is None
+    assert f"the kept features in {other} are not read (the folder is damaged: remove it)" in capsys.readouterr().err
+    ours = keep(job.recipe)
+    assert find_features(job, {}) is not None
+    (ours / "index.json").write_text(broken)
+    with pytest.raises(InputError, match=f"{ours} is no whole folder of features"):
+        find_features(job, {})

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides
 from afanet.errors import InputError
-from afanet.limits import cores
+from afanet.limits import MOST_VIEWS, cores
 
 if TYPE_CHECKING:
     from afanet.recipe.schema import Recipe
 
 OF_FEATURES = ("network.", "seed")  # keys of a recipe that decide a trunk, and not the samples
-MOST_VIEWS = 1000
 
 
 def add_prepare_command(commands: Any, words: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,19 +25,26 @@ from afanet.data.features import (
 )
 from afanet.data.steps import every_step
 from afanet.errors import InputError
+from afanet.limits import MOST_VIEWS
 from afanet.networks.trunk import Trunk
 from afanet.progress import say
 from afanet.runs.setup import data_cache
 from afanet.training.job import Job
 from afanet.training.loaders import Seeded
 
-FORMAT = 1  # of the files, and of how features are computed
+if TYPE_CHECKING:
+    from afanet.networks.backbones import Backbone
+
+FORMAT = 2  # of the files, and of how features are computed
 BATCH = 8  # images that the trunk sees together
 ROUNDING = 0.01  # of a tensor's largest value: the most by which the same features differ between two machines
 # What a description says, in words for a sentence about features that do not fit.
 WHAT = {
+    "format": "another version of afanet",
     "backbone": "another backbone",
     "layers": "other frozen stages",
+    "takes": "other stages than these heads take",
+    "taps": "other taps of the backbone",
     "weights": "other weights",
     "architecture": "a backbone of other options",
     "images": "images prepared in another way",
@@ -103,7 +110,7 @@ def find_features(job: Job, saved: Mapping[str, Any]) -> Split | None:
         saved: the state from which training resumes, empty at its beginning.
 
     Raises:
-        InputError: for features that are damaged, or differ from what the trunk gives.
+        InputError: for features that would be read and are damaged, or differ from what the trunk gives.
     """
     trunk: Trunk | None = getattr(job.network, "trunk", None)
     folder = data_cache(job.recipe)
@@ -115,6 +122,9 @@ def find_features(job: Job, saved: Mapping[str, Any]) -> Split | None:
         return None
     tensors = saved["learner"]["network"] if saved else job.network.state_dict()
     facts, content = _trunk_facts(job, trunk, tensors), fingerprint(job.data, folder)
+    for kept in stored:
+        if kept.damage and kept.path in (folder / (begun or ""), *_paths(job, folder, content, facts)):
+            raise InputError(kept.damage)
     faults = {kept: _fault(job, facts, content, kept) for kept in stored}
     fitting = [kept for kept in stored if faults[kept] is None and begun in (None, kept.path.name)]
     if begun and not fitting:
@@ -152,15 +162,20 @@ def require_trunk(job: Job) -> Trunk:
 
 def _trunk_facts(job: Job, trunk: Trunk, tensors: Mapping[str, Tensor]) -> Description:
     """What decides the features of a trunk with these weights: plain values."""
+    branch = f"branches.{job.network.tasks[0]}."  # which task comes first decides no feature
+    body = cast("Backbone", job.network.get_submodule(f"{branch}backbone"))
     weights = blake2b(digest_size=16)
     for name, tensor in trunk.state(tensors).items():
-        weights.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        weights.update(f"{name.removeprefix(branch)} {tuple(tensor.shape)} {tensor.dtype}".encode())
         weights.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     layers = [repr(job.network.get_submodule(layer)) for layer in trunk.layers]
     return {
         "format": FORMAT,
         "backbone": job.recipe.network.backbone,
-        "layers": [*trunk.layers, *(f"kept: {layer}" for layer in trunk.kept)],
+        "layers": [layer.removeprefix(branch) for layer in trunk.layers]
+        + [f"kept: {layer.removeprefix(branch)}" for layer in trunk.kept],
+        "takes": None if body.takes is None else list(body.takes),
+        "taps": [*body.tapped, *body.indices],
         "architecture": blake2b("\n".join(layers).encode(), digest_size=16).hexdigest(),
         "weights": weights.hexdigest(),
         "timm": version("timm"),
@@ -178,8 +193,18 @@ def _image_facts(job: Job, views: int, seed: int) -> Description:
     }
 
 
+def _paths(job: Job, folder: Path, content: str, facts: Description) -> Iterator[Path]:
+    """Where the features of this trunk are, with any number of views that were drawn by the run's seed."""
+    for augmented in (False, True):
+        description = facts | _image_facts(job, augmented, job.recipe.seed if augmented else 0)
+        for views in range(1, MOST_VIEWS + 1) if augmented else [0]:
+            yield features_folder(folder, content, description | {"views": views})
+
+
 def _fault(job: Job, facts: Description, content: str, kept: Stored) -> str | None:
     """Why a run cannot read kept features, in words; None if it can."""
+    if kept.damage:
+        return "the folder is damaged: remove it"
     if job.recipe.network.compile:
         return "network.compile computes the trunk"
     wanted = facts | _image_facts(job, kept.views, kept.description["seed"])
