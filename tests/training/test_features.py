@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from afanet.errors import InputError
 from afanet.networks.backbones import Backbone
 from afanet.recipe.schema import Recipe
 from afanet.runs.setup import data_cache
-from afanet.training.features import find_features, prepare_features
+from afanet.training.features import find_features, lacks_augmentation, prepare_features
 from afanet.training.job import Job, prepare
 from afanet.training.run import train
 
@@ -92,6 +93,7 @@ def test_training_from_features_is_as_from_images(both: Trained, tmp_path: Path)
     )
     assert both.cached.results["features"] == both.folder.name
     assert both.uncached.results["features"] is None
+    assert not both.cached.results["without_augmentation"]  # the recipe has none
     # The kept weights have the trunk, so that everything that reads the run computes.
     weights = both.cached.network().state_dict()
     assert all(torch.equal(x, weights[k]) for k, x in both.uncached.network().state_dict().items() if ".backbone." in k)
@@ -264,3 +266,21 @@ def test_a_damaged_folder_of_another_trunk_stops_no_run(
     (ours / "index.json").write_text(broken)
     with pytest.raises(InputError, match=f"{ours} is no whole folder of features"):
         find_features(job, {})
+
+
+def test_a_run_says_what_it_lacks_and_can_do_without_kept_features(frozen: Frozen) -> None:
+    recipe = frozen(**{"data.options.augment": True})
+    keep(recipe)
+
+    def lacks(recipe: Recipe) -> bool:
+        job = prepare(recipe)
+        features = find_features(job, {})
+        return lacks_augmentation(job, job.data if features is None else replace(job.data, train=features))
+
+    assert lacks(recipe)
+    opted_out = frozen(**{"data.options.augment": True, "data.features": "none"})
+    assert find_features(prepare(opted_out), {}) is None
+    assert data_cache(opted_out) == data_cache(recipe)
+    assert not lacks(opted_out)
+    keep(recipe, views=1)
+    assert not lacks(recipe)

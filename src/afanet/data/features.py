@@ -121,7 +121,8 @@ class KeptFeatures(Reader):
         index = _index(self.folder)
         try:
             self.ids: list[str] = index["ids"]
-            self.views = max(1, int(index["description"]["views"]))
+            views = int(index["description"]["views"])
+            self.views, self.augmented = max(1, views), views > 0
             self.shape: tuple[int, int, int] = tuple(index["image"])
             self.images = len(self.ids) // self.views
             self.features = {name: self._rows(f"features.{name}") for name in index["features"]}

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from afanet.data import Batch, Collate, Split
+from afanet.data import Batch, Collate, Data, Split
 from afanet.data.cache import fingerprint
 from afanet.data.features import (
     Description,
@@ -24,6 +24,7 @@ from afanet.data.features import (
     write_features,
 )
 from afanet.data.steps import every_step
+from afanet.distributed.device import answering, find_device
 from afanet.errors import InputError
 from afanet.limits import MOST_VIEWS
 from afanet.networks.trunk import Trunk
@@ -65,12 +66,7 @@ def prepare_features(job: Job, views: int, workers: int, advance: Callable[[int]
     Raises:
         InputError: for a network without a frozen trunk that all tasks share, and as `write_features` does.
     """
-    recipe, trunk = job.recipe, require_trunk(job)
-    if recipe.data.crop and not views:
-        raise InputError(
-            "data.crop cuts a random part of each image, of which one would be kept for good: give --views, or leave "
-            "data.crop out"
-        )
+    recipe, trunk, device = job.recipe, require_trunk(job, views), find_device(job.recipe.device)
     seed = recipe.seed if views else 0
     description = _trunk_facts(job, trunk, job.network.state_dict()) | _image_facts(job, views, seed)
     folder = data_cache(recipe)
@@ -78,7 +74,7 @@ def prepare_features(job: Job, views: int, workers: int, advance: Callable[[int]
     rows = rows_to_keep(job, views)
 
     def batches() -> Iterator[Batch]:
-        job.network.eval()
+        job.network.to(device).eval()
         loader = DataLoader(
             _images(job, views, seed),
             sampler=_draws(job, views),
@@ -87,12 +83,15 @@ def prepare_features(job: Job, views: int, workers: int, advance: Callable[[int]
             collate_fn=Collate(job.data.tasks),
         )
         for number, batch in enumerate(loader):
-            batch["features"] = trunk.features(job.network, batch["image"])
+            images = batch["image"].to(device)
+            features = trunk.features(job.network, images)
             if number == 0:
-                _require_same(job.network, trunk, batch)
+                _require_same(job.network, trunk, images, features)
+            batch["features"] = {name: x.cpu() for name, x in features.items()}
             yield batch
 
-    return path, write_features(path, description, rows, batches(), advance)
+    with answering(device):
+        return path, write_features(path, description, rows, batches(), advance)
 
 
 def rows_to_keep(job: Job, views: int) -> int:
@@ -115,7 +114,7 @@ def find_features(job: Job, saved: Mapping[str, Any]) -> Split | None:
     trunk: Trunk | None = getattr(job.network, "trunk", None)
     folder = data_cache(job.recipe)
     begun = saved.get("features", "") if saved else None
-    if trunk is None or begun == "":
+    if trunk is None or begun == "" or job.recipe.data.features == "none":
         return None
     stored = list(stored_features(folder))
     if not stored and not begun:
@@ -145,8 +144,19 @@ def find_features(job: Job, saved: Mapping[str, Any]) -> Split | None:
     return read.split()
 
 
-def require_trunk(job: Job) -> Trunk:
-    """The frozen trunk that all tasks of a job share; raises `InputError` where it has none to keep features of."""
+def lacks_augmentation(job: Job, seen: Data) -> bool:
+    """Whether a run that trains on `seen` reads features of images without the augmentation that its recipe has."""
+    read = seen.train.read
+    if not isinstance(read, KeptFeatures) or read.augmented:
+        return False
+    return bool(job.recipe.data.crop) or _image_facts(job, 1, 0)["images"] != _image_facts(job, 0, 0)["images"]
+
+
+def require_trunk(job: Job, views: int) -> Trunk:
+    """The frozen trunk that all tasks of a job share.
+
+    Raises `InputError` where it has none to keep features of, and for a random part of each image without `views`.
+    """
     trunk: Trunk | None = getattr(job.network, "trunk", None)
     if trunk is None:
         network = job.recipe.network
@@ -156,6 +166,13 @@ def require_trunk(job: Job) -> Trunk:
         raise InputError(
             f"there are no features to keep, since {reason}: give --freeze backbone or --freeze stages:N, with a "
             "method such as hard"
+        )
+    if job.recipe.data.features == "none":
+        raise InputError("data.features is none, so that training would read no features: leave it out")
+    if job.recipe.data.crop and not views:
+        raise InputError(
+            "data.crop cuts a random part of each image, of which one would be kept for good: give --views, or leave "
+            "data.crop out"
         )
     return trunk
 
@@ -227,12 +244,12 @@ def _draws(job: Job, views: int) -> list[Any]:
     return [(view * count + i, i) for view in range(views) for i in range(count)] if views else list(range(count))
 
 
-def _require_same(network: nn.Module, trunk: Trunk, batch: Batch) -> None:
+def _require_same(network: nn.Module, trunk: Trunk, images: Tensor, features: Mapping[str, Tensor]) -> None:
     """Raise `InputError` where the network answers otherwise from features than from the images themselves."""
     with torch.no_grad():
-        expected = network(batch["image"])
-        with trunk.given(network, batch["features"]):
-            answers = network(torch.zeros_like(batch["image"]))
+        expected = network(images)
+        with trunk.given(network, features):
+            answers = network(torch.zeros_like(images))
     for task, values in expected.items():
         if not torch.allclose(answers[task], values, atol=ROUNDING * float(values.abs().max())):
             raise InputError(
