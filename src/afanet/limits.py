@@ -12,6 +12,7 @@ MOST_COUNT = 10**9  # of anything in a recipe
 MOST_TASKS = 1000  # of a network
 MOST_SEEDS = 1000  # of a comparison
 MOST_PHOTOS = 1024  # that are held at once
+MOST_VIEWS = 1000  # of an image whose features are kept
 MOST_SCALES = 16  # at which a photo is looked at
 
 

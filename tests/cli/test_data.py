@@ -170,3 +170,23 @@ def test_bad_input_gets_one_sentence(
     error = capsys.readouterr().err
     assert message in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_features_are_refused_before_anything_is_decoded_and_notes_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AFANET_CACHE", str(tmp_path / "cache"))
+    words = ["data", "prepare", "rooms", *ROOMS, "--features", "--backbone", "test_resnet", "--method", "hard"]
+    for more, sentence in (
+        ([], "no stage of the backbone is frozen"),
+        (["--freeze", "backbone", "--data.crop", "16", "16"], "data.crop cuts a random part"),
+        (["--freeze", "backbone", "--device", "cuda:77"], "device 'cuda:77' is not there"),
+        (["--freeze", "backbone", "--data.features", "none"], "data.features is none"),
+    ):
+        assert main([*words, *more]) == 2
+        assert sentence in capsys.readouterr().err
+        assert not (tmp_path / "cache").exists()
+    monkeypatch.setattr("afanet.training.job.Job.notes", ["a wish that cannot be had"])
+    assert main([*words, "--freeze", "backbone", "--tasks", "depth", "--device", "cpu"]) == 0
+    assert "a wish that cannot be had\n" in capsys.readouterr().out
+    assert len(list((tmp_path / "cache").glob("*/*-features-*"))) == 1

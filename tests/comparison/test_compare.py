@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -96,6 +97,18 @@ def test_runs_of_different_protocols_are_refused(
     runs = [finished("single", 0, made_up()), finished("afa", 0, made_up(), content, keys)]
     with pytest.raises(InputError, match=f"cannot be compared: .*{said}"):
         group_runs(runs)
+
+
+def test_features_without_augmentation_are_not_compared_with_augmented_images(finished: Make) -> None:
+    images, kept = finished("single", 0, made_up()), finished("hard", 0, made_up())
+    kept = replace(kept, results=kept.results | {"features": "a", "without_augmentation": True})
+    for runs in ([images, kept], [kept, images]):
+        with pytest.raises(
+            InputError, match=f"^{kept.path} and {images.path} cannot be compared: .*data.features none"
+        ):
+            group_runs(runs)
+    both = replace(images, results=images.results | {"without_augmentation": True})
+    assert len(group_runs([both, kept])) == 2
 
 
 def test_single_task_comes_first_whatever_the_order(finished: Make) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from afanet.errors import InputError
 from afanet.networks.backbones import Backbone
 from afanet.recipe.schema import Recipe
 from afanet.runs.setup import data_cache
-from afanet.training.features import find_features, prepare_features
+from afanet.training.features import find_features, lacks_augmentation, prepare_features
 from afanet.training.job import Job, prepare
 from afanet.training.run import train
 
@@ -92,6 +93,7 @@ def test_training_from_features_is_as_from_images(both: Trained, tmp_path: Path)
     )
     assert both.cached.results["features"] == both.folder.name
     assert both.uncached.results["features"] is None
+    assert not both.cached.results["without_augmentation"]  # the recipe has none
     # The kept weights have the trunk, so that everything that reads the run computes.
     weights = both.cached.network().state_dict()
     assert all(torch.equal(x, weights[k]) for k, x in both.uncached.network().state_dict().items() if ".backbone." in k)
@@ -227,3 +229,58 @@ def test_an_index_holds_plain_values(frozen: Frozen) -> None:
     index = json.loads((keep(frozen()) / "index.json").read_text())
     assert index["description"]["backbone"] == "resnet10t"
     assert len(index["ids"]) == 8
+
+
+def test_heads_and_taps_decide_the_features(frozen: Frozen, capsys: pytest.CaptureFixture[str]) -> None:
+    vit = {"network.backbone": "test_vit", "data.size": [160, 160], "network.output_stride": 32}
+    vit |= {"network.method": "hard", "network.head": "linear", "network.taps": [0, 1, 2, 5]}
+    keep(frozen(**vit))
+    for key, value, reason in (
+        ("network.head", "deeplabv3plus", "other stages than these heads take"),
+        ("network.taps", [0, 1, 3, 5], "other taps of the backbone"),
+    ):
+        capsys.readouterr()
+        assert find_features(prepare(frozen(**vit | {key: value})), {}) is None
+        assert f"they are of {reason}" in capsys.readouterr().err
+    assert find_features(prepare(frozen(**vit)), {}) is not None
+
+
+def test_which_tasks_learn_decides_no_features(frozen: Frozen) -> None:
+    keep(frozen(**{"network.method": "hard"}))
+    for tasks in (["depth"], ["segmentation"], ["depth", "segmentation"]):
+        assert find_features(prepare(frozen(tasks=tasks, **{"network.method": "hard"})), {}) is not None
+
+
+@pytest.mark.parametrize("broken", ["{", '{"description": {"format": 2, "views": 0}}', '{"description": 3}'])
+def test_a_damaged_folder_of_another_trunk_stops_no_run(
+    frozen: Frozen, broken: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = keep(frozen(seed=1))
+    (other / "index.json").write_text(broken)
+    job = prepare(frozen())
+    capsys.readouterr()
+    assert find_features(job, {}) is None
+    assert f"the kept features in {other} are not read (the folder is damaged: remove it)" in capsys.readouterr().err
+    ours = keep(job.recipe)
+    assert find_features(job, {}) is not None
+    (ours / "index.json").write_text(broken)
+    with pytest.raises(InputError, match=f"{ours} is no whole folder of features"):
+        find_features(job, {})
+
+
+def test_a_run_says_what_it_lacks_and_can_do_without_kept_features(frozen: Frozen) -> None:
+    recipe = frozen(**{"data.options.augment": True})
+    keep(recipe)
+
+    def lacks(recipe: Recipe) -> bool:
+        job = prepare(recipe)
+        features = find_features(job, {})
+        return lacks_augmentation(job, job.data if features is None else replace(job.data, train=features))
+
+    assert lacks(recipe)
+    opted_out = frozen(**{"data.options.augment": True, "data.features": "none"})
+    assert find_features(prepare(opted_out), {}) is None
+    assert data_cache(opted_out) == data_cache(recipe)
+    assert not lacks(opted_out)
+    keep(recipe, views=1)
+    assert not lacks(recipe)

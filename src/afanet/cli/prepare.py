@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides
 from afanet.errors import InputError
-from afanet.limits import cores
+from afanet.limits import MOST_VIEWS, cores
 
 if TYPE_CHECKING:
     from afanet.recipe.schema import Recipe
+    from afanet.training.job import Job
 
-OF_FEATURES = ("network.", "seed")  # keys of a recipe that decide a trunk, and not the samples
-MOST_VIEWS = 1000
+OF_FEATURES = ("network.", "tasks", "seed", "device")  # keys of a recipe that decide no sample in the cache
 
 
 def add_prepare_command(commands: Any, words: Sequence[str]) -> None:
@@ -43,31 +44,41 @@ def _prepare(given: Namespace) -> None:
     flags = overrides(given)
     _require_features(given, flags)
     recipe = load_recipe(given.recipe, flags)
+    from afanet.data.cache import use_cache
     from afanet.data.prepare import abandoned, prepare
     from afanet.progress import Bar
     from afanet.runs.setup import data_cache, open_whole
 
+    job = _job(recipe, given.views or 0) if given.features else None
     data = open_whole(recipe)
     total = sum(len(split) for split in data.splits.values())
     with Bar(total, "decoding", line=f"decoding {total} samples, unless they are in the cache") as bar:
         cache, new = prepare(data, data_cache(recipe), workers=min(8, cores()), advance=bar.advance)
     print(f"{cache}: {_size(cache)}, {'written' if new else 'there already'}; training by this recipe reads it")
-    if given.features:
-        _prepare_features(recipe, given.views or 0)
+    if job:
+        _prepare_features(replace(job, data=use_cache(data, cache.parent)[0]), given.views or 0)
     for left in abandoned(cache.parent):
         print(f"{left} is not needed, unless another `data prepare` writes it now: remove it")
 
 
-def _prepare_features(recipe: Recipe, views: int) -> None:
-    from afanet.progress import Bar
+def _job(recipe: Recipe, views: int) -> Job:
+    """The recipe's job; raises `InputError` where its network has no features to keep, before anything is decoded."""
     from afanet.recipe.code import with_code
-    from afanet.training.features import prepare_features, rows_to_keep
+    from afanet.training.features import require_trunk
     from afanet.training.job import prepare
     from afanet.training.run import resolve
 
     job = prepare(with_code(resolve(recipe)))
-    for report in filter(None, job.weights_report.splitlines()):
-        print(report)
+    require_trunk(job, views)
+    for line in [*job.notes, *filter(None, job.weights_report.splitlines())]:
+        print(line)
+    return job
+
+
+def _prepare_features(job: Job, views: int) -> None:
+    from afanet.progress import Bar
+    from afanet.training.features import prepare_features, rows_to_keep
+
     total = rows_to_keep(job, views)
     with Bar(total, "features", line=f"computing features of {total} images, unless they are kept already") as bar:
         path, new = prepare_features(job, views, min(8, cores()), bar.advance)

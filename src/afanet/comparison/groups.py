@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,7 +14,7 @@ from afanet.recipe.code import identified, require_code
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import unused
 from afanet.runs.folder import leaves
-from afanet.runs.run import Run
+from afanet.runs.run import Run, lacks_augmentation
 from afanet.runs.siblings import NOT_METHOD
 
 BASE = "single"  # the method that every other one is compared with
@@ -43,7 +43,7 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
     """The runs by method and whatever else differs, single task first, then in the order of `runs`.
 
     Raises `InputError` for two runs that cannot be compared, since they differ in data set, split, resolution,
-    selection, tasks or content of the files, and for a seed that is there twice.
+    selection, tasks, content of the files or augmentation, and for a seed that is there twice.
     """
     for run in runs:
         require_code(run.recipe)
@@ -67,6 +67,7 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
 def require_comparable(run: Run, other: Run) -> None:
     """Raise `InputError` if the scores of two runs do not measure the same."""
     a, b = (leaves(identified(each.recipe)) for each in (run, other))
+    require_same_augmentation({str(each.path): each.results for each in (run, other)})
     keys = [key for key in a | b if key in PROTOCOL or key.startswith("data.options.")]
     differ: list[tuple[str, Any, Any]] = [(key, a.get(key), b.get(key)) for key in keys if a.get(key) != b.get(key)]
     contents = [each.results.get("fingerprint") for each in (run, other)]
@@ -75,6 +76,21 @@ def require_comparable(run: Run, other: Run) -> None:
     for key, ours, theirs in differ:
         raise InputError(
             f"{run.path} and {other.path} cannot be compared: {key} is {ours} in the former and {theirs} in the latter"
+        )
+
+
+def require_same_augmentation(results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise `InputError` where some runs read features kept without augmentation, and others saw augmented images.
+
+    Args:
+        results: of each run, by its folder.
+    """
+    kept = {lacks_augmentation(of_run): path for path, of_run in results.items()}
+    if len(kept) > 1:
+        raise InputError(
+            f"{kept[True]} and {kept[False]} cannot be compared: the former read kept features without augmentation, "
+            "and the latter trained on augmented images; train all with data.features none, or keep features with "
+            "--views"
         )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from afanet.comparison.groups import require_same_augmentation
 from afanet.data.cache import fingerprint
 from afanet.errors import InputError, shown
 from afanet.files import path_in
@@ -109,16 +111,18 @@ def _flag(values: Sequence[float]) -> str:
 def complete(planned: Sequence[Planned]) -> None:
     """Train every run that is not finished, from its last checkpoint if it has one.
 
-    Raises `InputError` before any training for a folder that holds a run of another recipe or on other data.
+    Raises `InputError` before any training for a folder that holds a run of another recipe or on other data, and as
+    soon as one run read features kept without augmentation and another saw augmented images.
     """
-    content = None
+    content: str | None = None
+    finished: dict[str, dict[str, Any]] = {}
     for run in planned:
         RunFolder.usable(run.folder.path, run.recipe, resume=True)
         _require_scale(run)
         _require_normalisation(run)
         if not run.finished:
             continue
-        results = run.folder.read_results()
+        results = finished[str(run.folder.path)] = run.folder.read_results()
         then = run.folder.read_recipe()
         if then.precision != run.recipe.precision:
             raise InputError(
@@ -131,8 +135,10 @@ def complete(planned: Sequence[Planned]) -> None:
                 f"{run.folder.path} was trained on other data than {run.recipe.data.root or run.recipe.data.name}: "
                 "compare in another folder with --out, or remove that one"
             )
+    require_same_augmentation(finished)
     for number, run in enumerate(planned, start=1):
         name = f"{run.folder.path.name} ({number} of {len(planned)})"
         say(f"{name}: there already" if run.finished else f"\n{name}")
         if not run.finished:
-            train(run.recipe, run.folder.path, resume=True)
+            finished[str(run.folder.path)] = train(run.recipe, run.folder.path, resume=True).results
+            require_same_augmentation(finished)

@@ -133,8 +133,8 @@ class Cached(Reader):
         folder = self.folder
         try:
             self.index = read_json(folder / "index.json", MOST_BYTES)
-            self.images = _array(folder / "image.npy")
-            self.targets = {task: _array(path_in(folder, f"target.{task}.npy")) for task in self.index["kinds"]}
+            self.images = map_array(folder / "image.npy")
+            self.targets = {task: map_array(path_in(folder, f"target.{task}.npy")) for task in self.index["kinds"]}
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{folder} is no whole cache ({error}): remove {folder.parent}") from None
 
@@ -201,7 +201,8 @@ def _uncached(split: Split) -> Split:
     return Split(split.read.original, cast(Numbered, split.items).items, split.transform)
 
 
-def _array(file: Path) -> np.memmap[Any, Any]:
+def map_array(file: Path) -> np.memmap[Any, Any]:
+    """The array in a `.npy` file, mapped into memory."""
     # "c": private and writable, as torch wants arrays to be, yet nothing is copied unless somebody writes
     array: np.memmap[Any, Any] = np.load(require_regular(file), mmap_mode="c", allow_pickle=False)
     return array

@@ -23,8 +23,8 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from afanet.data.cache import MOST_BYTES, _array
-from afanet.data.prepare import _Array
+from afanet.data.cache import MOST_BYTES, map_array
+from afanet.data.prepare import ArrayFile
 from afanet.data.sample import Batch, Reader, Sample, Split
 from afanet.errors import InputError
 from afanet.files import path_in
@@ -37,11 +37,12 @@ LARGEST = torch.finfo(torch.float16).max
 
 @dataclass(frozen=True)
 class Stored:
-    """A folder of features: what the data and the trunk were that it was made of."""
+    """A folder of features: what the data and the trunk were that it was made of, or a sentence on its `damage`."""
 
     path: Path
     content: str
     description: Description = field(compare=False)
+    damage: str = ""
 
     @property
     def views(self) -> int:
@@ -58,17 +59,25 @@ def features_folder(folder: Path, content: str, description: Description) -> Pat
 def stored_features(folder: Path) -> Iterator[Stored]:
     """Every folder of features under `folder`.
 
-    Raises `InputError` for one whose index is damaged, or describes another trunk than its name.
+    One whose index is damaged, or describes another trunk than its name, has no description, but a sentence on it.
     """
     for path in sorted(folder.glob(f"*{PART}*")):
-        description = _index(path)["description"]
         content = path.name.partition(PART)[0]
-        if features_folder(folder, content, description) != path:
-            raise InputError(
-                f"{path} has features of another backbone, of other weights or of other images than its name says: "
-                "remove it, and run `afanet data prepare` with --features again"
-            )
-        yield Stored(path, content, description)
+        try:
+            yield Stored(path, content, _description(path, content))
+        except InputError as error:
+            yield Stored(path, content, {}, str(error))
+
+
+def _description(path: Path, content: str) -> Description:
+    """What a folder of features says of itself; raises `InputError` where it is damaged."""
+    description: Description = _index(path)["description"]
+    if features_folder(path.parent, content, description) != path:
+        raise InputError(
+            f"{path} has features of another backbone, of other weights or of other images than its name says: "
+            "remove it, and run `afanet data prepare` with --features again"
+        )
+    return description
 
 
 def write_features(
@@ -112,7 +121,8 @@ class KeptFeatures(Reader):
         index = _index(self.folder)
         try:
             self.ids: list[str] = index["ids"]
-            self.views = max(1, int(index["description"]["views"]))
+            views = int(index["description"]["views"])
+            self.views, self.augmented = max(1, views), views > 0
             self.shape: tuple[int, int, int] = tuple(index["image"])
             self.images = len(self.ids) // self.views
             self.features = {name: self._rows(f"features.{name}") for name in index["features"]}
@@ -121,7 +131,7 @@ class KeptFeatures(Reader):
             raise _damaged(self.folder, error) from None
 
     def _rows(self, name: str) -> Any:
-        array = _array(path_in(self.folder, f"{name}.npy"))
+        array = map_array(path_in(self.folder, f"{name}.npy"))
         if len(array) != len(self.ids):
             raise ValueError(f"{name} has {len(array)} rows for {len(self.ids)} samples")
         return array
@@ -152,7 +162,7 @@ class KeptFeatures(Reader):
 def _write_rows(folder: Path, rows: int, batches: Iterable[Batch], advance: Callable[[int], None]) -> dict[str, Any]:
     ids: list[str] = []
     shape: list[int] = []  # of an image
-    arrays: dict[str, _Array] = {}
+    arrays: dict[str, ArrayFile] = {}
     with ExitStack() as files:
         for batch in batches:
             features = {f"features.{name}": _halved(x) for name, x in batch["features"].items()}
@@ -160,7 +170,9 @@ def _write_rows(folder: Path, rows: int, batches: Iterable[Batch], advance: Call
             shape = list(batch["image"].shape[1:])
             if not arrays:
                 _require_room(folder, rows * sum(x[0].nbytes for x in tensors.values()))
-                arrays = {name: files.enter_context(_Array(path_in(folder, f"{name}.npy"), rows)) for name in tensors}
+                arrays = {
+                    name: files.enter_context(ArrayFile(path_in(folder, f"{name}.npy"), rows)) for name in tensors
+                }
             for number, sample in enumerate(batch["id"]):
                 for name, x in tensors.items():
                     arrays[name].put(len(ids), x[number].contiguous().numpy())
@@ -198,6 +210,9 @@ def _index(folder: Path) -> dict[str, Any]:
         index = read_json(folder / "index.json", MOST_BYTES)
         if not isinstance(index["description"], dict):
             raise TypeError("its description is no mapping")
+        for key in ("views", "seed"):
+            if not isinstance(index["description"][key], int):
+                raise TypeError(f"its {key} is no number")
         return dict(index)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(folder, error) from None

@@ -104,12 +104,12 @@ def _write_samples(stored: _Stored, folder: Path, workers: int, advance: Callabl
     extents: list[list[int]] = []
     kinds: dict[str, str] = {}
     labelled: dict[str, list[bool]] = {}
-    arrays: dict[str, _Array] = {}
+    arrays: dict[str, ArrayFile] = {}
     with ExitStack() as files:
 
         def put(name: str, value: Tensor) -> None:
             if name not in arrays:
-                arrays[name] = files.enter_context(_Array(path_in(folder, f"{name}.npy"), len(split)))
+                arrays[name] = files.enter_context(ArrayFile(path_in(folder, f"{name}.npy"), len(split)))
             arrays[name].put(len(ids), value.numpy())
 
         for read in in_order(stored, split.items, workers):
@@ -161,7 +161,7 @@ class _Stored:
         return pad(values, (0, self.size[1] - values.shape[-1], 0, self.size[0] - values.shape[-2]))
 
 
-class _Array:
+class ArrayFile:
     """A `.npy` file of `rows` rows, written in order; rows that are left out are zeros.
 
     It is written sequentially, since a disk that fills under a memory map kills the process.
@@ -192,7 +192,7 @@ class _Array:
             self.file.write(self.empty)
         self.written = max(self.written, index)
 
-    def __enter__(self) -> _Array:
+    def __enter__(self) -> ArrayFile:
         return self
 
     def __exit__(self, *error: object) -> None:

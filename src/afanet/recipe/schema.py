@@ -31,6 +31,9 @@ class DataRecipe(Section):
     crop: tuple[Side, Side] | None = Field(
         None, description="height and width of the part of each that training sees, all if not given"
     )
+    features: Literal["auto", "none"] = Field(
+        "auto", description="kept features of a frozen trunk: auto, read where there are some, or none"
+    )
     options: dict[str, Any] = Field({}, description="further options of this data set, such as fold")
 
     @property

@@ -66,6 +66,7 @@ class _Results(Kept):
     data: str = ""
     weights: str = ""
     fingerprint: str | None = None
+    without_augmentation: bool = False  # features were kept of images without that of the recipe
     steps: Count = 0
     parameters: Count = 0
     flops: Count = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
     from afanet.inference import Predictor
 
 Scores = dict[str, dict[str, float | None]]  # by task and metric
+
+
+def lacks_augmentation(results: Mapping[str, Any]) -> bool:
+    """Whether a run with these results read kept features of images without the augmentation of its recipe.
+
+    >>> lacks_augmentation({}), lacks_augmentation({"without_augmentation": True})
+    (False, True)
+    """
+    return bool(results.get("without_augmentation"))
 
 
 @dataclass(frozen=True)

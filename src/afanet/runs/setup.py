@@ -81,7 +81,7 @@ def choose_tasks(recipe: Recipe, data: Data) -> dict[str, Task]:
 
 def data_cache(recipe: Recipe) -> Path:
     """The folder of the caches of the recipe's data."""
-    return config_folder(recipe.data.name, recipe.data.model_dump(mode="json", exclude={"name", "crop"}))
+    return config_folder(recipe.data.name, recipe.data.model_dump(mode="json", exclude={"name", "crop", "features"}))
 
 
 def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) -> nn.Module:

@@ -7,7 +7,7 @@ from typing import Any
 from afanet.errors import InputError
 from afanet.recipe.code import identified
 from afanet.runs.folder import MAY_DIFFER, leaves
-from afanet.runs.run import Run, load_run
+from afanet.runs.run import Run, lacks_augmentation, load_run
 
 NOT_METHOD = (*MAY_DIFFER, "seed", "name", "data.root", "loggers", "devices")  # keys that do not make another method
 
@@ -28,6 +28,7 @@ def siblings(run: Run) -> list[Run]:
     return [by_seed[seed] for seed in sorted(by_seed)]
 
 
-def _recipe_and_data(run: Run) -> tuple[dict[str, Any], Any]:
+def _recipe_and_data(run: Run) -> tuple[dict[str, Any], Any, bool]:
     values = leaves(identified(run.recipe))
-    return {key: value for key, value in values.items() if key not in NOT_METHOD}, run.results.get("fingerprint")
+    kept = {key: value for key, value in values.items() if key not in NOT_METHOD}
+    return kept, run.results.get("fingerprint"), lacks_augmentation(run.results)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from afanet.data import Batch, Collate, Split
+from afanet.data import Batch, Collate, Data, Split
 from afanet.data.cache import fingerprint
 from afanet.data.features import (
     Description,
@@ -24,20 +24,28 @@ from afanet.data.features import (
     write_features,
 )
 from afanet.data.steps import every_step
+from afanet.distributed.device import answering, find_device
 from afanet.errors import InputError
+from afanet.limits import MOST_VIEWS
 from afanet.networks.trunk import Trunk
 from afanet.progress import say
 from afanet.runs.setup import data_cache
 from afanet.training.job import Job
 from afanet.training.loaders import Seeded
 
-FORMAT = 1  # of the files, and of how features are computed
+if TYPE_CHECKING:
+    from afanet.networks.backbones import Backbone
+
+FORMAT = 2  # of the files, and of how features are computed
 BATCH = 8  # images that the trunk sees together
 ROUNDING = 0.01  # of a tensor's largest value: the most by which the same features differ between two machines
 # What a description says, in words for a sentence about features that do not fit.
 WHAT = {
+    "format": "another version of afanet",
     "backbone": "another backbone",
     "layers": "other frozen stages",
+    "takes": "other stages than these heads take",
+    "taps": "other taps of the backbone",
     "weights": "other weights",
     "architecture": "a backbone of other options",
     "images": "images prepared in another way",
@@ -58,12 +66,7 @@ def prepare_features(job: Job, views: int, workers: int, advance: Callable[[int]
     Raises:
         InputError: for a network without a frozen trunk that all tasks share, and as `write_features` does.
     """
-    recipe, trunk = job.recipe, require_trunk(job)
-    if recipe.data.crop and not views:
-        raise InputError(
-            "data.crop cuts a random part of each image, of which one would be kept for good: give --views, or leave "
-            "data.crop out"
-        )
+    recipe, trunk, device = job.recipe, require_trunk(job, views), find_device(job.recipe.device)
     seed = recipe.seed if views else 0
     description = _trunk_facts(job, trunk, job.network.state_dict()) | _image_facts(job, views, seed)
     folder = data_cache(recipe)
@@ -71,7 +74,7 @@ def prepare_features(job: Job, views: int, workers: int, advance: Callable[[int]
     rows = rows_to_keep(job, views)
 
     def batches() -> Iterator[Batch]:
-        job.network.eval()
+        job.network.to(device).eval()
         loader = DataLoader(
             _images(job, views, seed),
             sampler=_draws(job, views),
@@ -80,12 +83,15 @@ def prepare_features(job: Job, views: int, workers: int, advance: Callable[[int]
             collate_fn=Collate(job.data.tasks),
         )
         for number, batch in enumerate(loader):
-            batch["features"] = trunk.features(job.network, batch["image"])
+            images = batch["image"].to(device)
+            features = trunk.features(job.network, images)
             if number == 0:
-                _require_same(job.network, trunk, batch)
+                _require_same(job.network, trunk, images, features)
+            batch["features"] = {name: x.cpu() for name, x in features.items()}
             yield batch
 
-    return path, write_features(path, description, rows, batches(), advance)
+    with answering(device):
+        return path, write_features(path, description, rows, batches(), advance)
 
 
 def rows_to_keep(job: Job, views: int) -> int:
@@ -103,18 +109,21 @@ def find_features(job: Job, saved: Mapping[str, Any]) -> Split | None:
         saved: the state from which training resumes, empty at its beginning.
 
     Raises:
-        InputError: for features that are damaged, or differ from what the trunk gives.
+        InputError: for features that would be read and are damaged, or differ from what the trunk gives.
     """
     trunk: Trunk | None = getattr(job.network, "trunk", None)
     folder = data_cache(job.recipe)
     begun = saved.get("features", "") if saved else None
-    if trunk is None or begun == "":
+    if trunk is None or begun == "" or job.recipe.data.features == "none":
         return None
     stored = list(stored_features(folder))
     if not stored and not begun:
         return None
     tensors = saved["learner"]["network"] if saved else job.network.state_dict()
     facts, content = _trunk_facts(job, trunk, tensors), fingerprint(job.data, folder)
+    for kept in stored:
+        if kept.damage and kept.path in (folder / (begun or ""), *_paths(job, folder, content, facts)):
+            raise InputError(kept.damage)
     faults = {kept: _fault(job, facts, content, kept) for kept in stored}
     fitting = [kept for kept in stored if faults[kept] is None and begun in (None, kept.path.name)]
     if begun and not fitting:
@@ -135,8 +144,19 @@ def find_features(job: Job, saved: Mapping[str, Any]) -> Split | None:
     return read.split()
 
 
-def require_trunk(job: Job) -> Trunk:
-    """The frozen trunk that all tasks of a job share; raises `InputError` where it has none to keep features of."""
+def lacks_augmentation(job: Job, seen: Data) -> bool:
+    """Whether a run that trains on `seen` reads features of images without the augmentation that its recipe has."""
+    read = seen.train.read
+    if not isinstance(read, KeptFeatures) or read.augmented:
+        return False
+    return bool(job.recipe.data.crop) or _image_facts(job, 1, 0)["images"] != _image_facts(job, 0, 0)["images"]
+
+
+def require_trunk(job: Job, views: int) -> Trunk:
+    """The frozen trunk that all tasks of a job share.
+
+    Raises `InputError` where it has none to keep features of, and for a random part of each image without `views`.
+    """
     trunk: Trunk | None = getattr(job.network, "trunk", None)
     if trunk is None:
         network = job.recipe.network
@@ -147,20 +167,32 @@ def require_trunk(job: Job) -> Trunk:
             f"there are no features to keep, since {reason}: give --freeze backbone or --freeze stages:N, with a "
             "method such as hard"
         )
+    if job.recipe.data.features == "none":
+        raise InputError("data.features is none, so that training would read no features: leave it out")
+    if job.recipe.data.crop and not views:
+        raise InputError(
+            "data.crop cuts a random part of each image, of which one would be kept for good: give --views, or leave "
+            "data.crop out"
+        )
     return trunk
 
 
 def _trunk_facts(job: Job, trunk: Trunk, tensors: Mapping[str, Tensor]) -> Description:
     """What decides the features of a trunk with these weights: plain values."""
+    branch = f"branches.{job.network.tasks[0]}."  # which task comes first decides no feature
+    body = cast("Backbone", job.network.get_submodule(f"{branch}backbone"))
     weights = blake2b(digest_size=16)
     for name, tensor in trunk.state(tensors).items():
-        weights.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        weights.update(f"{name.removeprefix(branch)} {tuple(tensor.shape)} {tensor.dtype}".encode())
         weights.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     layers = [repr(job.network.get_submodule(layer)) for layer in trunk.layers]
     return {
         "format": FORMAT,
         "backbone": job.recipe.network.backbone,
-        "layers": [*trunk.layers, *(f"kept: {layer}" for layer in trunk.kept)],
+        "layers": [layer.removeprefix(branch) for layer in trunk.layers]
+        + [f"kept: {layer.removeprefix(branch)}" for layer in trunk.kept],
+        "takes": None if body.takes is None else list(body.takes),
+        "taps": [*body.tapped, *body.indices],
         "architecture": blake2b("\n".join(layers).encode(), digest_size=16).hexdigest(),
         "weights": weights.hexdigest(),
         "timm": version("timm"),
@@ -178,8 +210,18 @@ def _image_facts(job: Job, views: int, seed: int) -> Description:
     }
 
 
+def _paths(job: Job, folder: Path, content: str, facts: Description) -> Iterator[Path]:
+    """Where the features of this trunk are, with any number of views that were drawn by the run's seed."""
+    for augmented in (False, True):
+        description = facts | _image_facts(job, augmented, job.recipe.seed if augmented else 0)
+        for views in range(1, MOST_VIEWS + 1) if augmented else [0]:
+            yield features_folder(folder, content, description | {"views": views})
+
+
 def _fault(job: Job, facts: Description, content: str, kept: Stored) -> str | None:
     """Why a run cannot read kept features, in words; None if it can."""
+    if kept.damage:
+        return "the folder is damaged: remove it"
     if job.recipe.network.compile:
         return "network.compile computes the trunk"
     wanted = facts | _image_facts(job, kept.views, kept.description["seed"])
@@ -202,12 +244,12 @@ def _draws(job: Job, views: int) -> list[Any]:
     return [(view * count + i, i) for view in range(views) for i in range(count)] if views else list(range(count))
 
 
-def _require_same(network: nn.Module, trunk: Trunk, batch: Batch) -> None:
+def _require_same(network: nn.Module, trunk: Trunk, images: Tensor, features: Mapping[str, Tensor]) -> None:
     """Raise `InputError` where the network answers otherwise from features than from the images themselves."""
     with torch.no_grad():
-        expected = network(batch["image"])
-        with trunk.given(network, batch["features"]):
-            answers = network(torch.zeros_like(batch["image"]))
+        expected = network(images)
+        with trunk.given(network, features):
+            answers = network(torch.zeros_like(images))
     for task, values in expected.items():
         if not torch.allclose(answers[task], values, atol=ROUNDING * float(values.abs().max())):
             raise InputError(

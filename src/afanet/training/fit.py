@@ -24,7 +24,7 @@ from afanet.runs.folder import RunFolder
 from afanet.runs.setup import data_cache, deterministic
 from afanet.tasks import Description
 from afanet.training.cost import flops, parameters
-from afanet.training.features import find_features
+from afanet.training.features import find_features, lacks_augmentation
 from afanet.training.job import Job
 from afanet.training.learner import Learner
 from afanet.training.loaders import train_loader
@@ -110,6 +110,7 @@ def _results(
         "described": {name: Description.of(task).as_json() for name, task in job.tasks.items()},
         "fingerprint": content,
         "features": loop.features or None,
+        "without_augmentation": lacks_augmentation(job, loop.data),
         "weights": job.weights_report,
         "epochs": -(-learner.step // loop.per_epoch),
         "steps": learner.step,

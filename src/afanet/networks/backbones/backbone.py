@@ -44,6 +44,7 @@ class Backbone(nn.Module):
         given: the channels and the stride of each stage.
         plain: whether all stages have one stride, as in a ViT.
         tapped: the layers that give the features of each stage.
+        indices: the numbers of the intermediate features that a network kept whole gives; none for a chain.
         stages: the last layer of each stage, from that of the low-level features on.
         blocks: for each of these stages the last layers of its blocks; the last of them is the stage's own.
         meets: whether the stages are layers that branches can meet after; else `model` is the only one in `stages`.
@@ -88,6 +89,7 @@ class Backbone(nn.Module):
         self.multiple, self.one_size = plan.fit.multiple, plan.fit.one_size
         self.notes = list(plan.notes)
         self.whole = plan.whole is not None
+        self.indices: tuple[int, ...] = ()
         pretrained = weights == "pretrained"
         if plan.whole is None:
             self._take_apart(build_stages(name, pretrained, **plan.options))
@@ -103,7 +105,7 @@ class Backbone(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         if self.whole:
-            return taken(intermediates(self.model, self._indices, self._norm, image), self.takes)
+            return taken(intermediates(self.model, self.indices, self._norm, image), self.takes)
         x, stages = image, []
         for layer in self._layers:
             x = self.get_submodule(layer)(x)
@@ -148,7 +150,7 @@ class Backbone(nn.Module):
 
     def _keep(self, model: Any, whole: Whole) -> None:
         """Hold a network as a whole."""
-        self._indices, self._norm = pruned(model, whole.indices, whole.norm), whole.norm
+        self.indices, self._norm = (*pruned(model, whole.indices, whole.norm),), whole.norm
         self.model = model
         self.given = list(whole.given)
         self.meets = bool(whole.stages)
