@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field, is_dataclass
 from functools import partial
-from inspect import signature
 from typing import Any
 
 import torch
@@ -14,9 +13,8 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from afanet.errors import InputError, raised_at
-from afanet.networks.trace import first_line, in_mode, require_one_call, unlogged
-
-IMAGE = "pixel_values"  # what others call the argument that takes the images
+from afanet.networks.trace import call, first_line, require_one_call
+from afanet.networks.undisturbed import undisturbed
 
 
 @dataclass
@@ -93,7 +91,7 @@ class Record:
         note = partial(self._note, run, scale)
         hooks = [layer.register_forward_hook(partial(note, name)) for name, layer in self.branch.named_modules()]
         try:
-            with undisturbed(self.branch, quick=scale > 1), unlogged(), self.fake or nullcontext(), torch.no_grad():
+            with undisturbed(self.branch, quick=scale > 1), self.fake or nullcontext(), torch.no_grad():
                 run.result = call(self.branch, self.image(scale))
         except _EnoughError:
             pass
@@ -126,16 +124,6 @@ class _EnoughError(Exception):
     """All that is asked of a larger image is known."""
 
 
-def call(branch: nn.Module, image: Tensor) -> Any:
-    """A branch's own answer; the image goes under the name `pixel_values` where the branch has such an argument."""
-    return branch(**{IMAGE: image}) if takes_by_name(branch) else branch(image)
-
-
-def takes_by_name(branch: nn.Module) -> bool:
-    """Whether a branch calls its images `pixel_values`, as networks of transformers do."""
-    return IMAGE in signature(branch.forward).parameters
-
-
 def parts_of(output: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Everything in an output, with the way to it: tensors and other values, and the types of what holds them."""
     items: Iterable[tuple[Any, Any]] = ()
@@ -166,32 +154,6 @@ def leaves_of(output: Any) -> set[int]:
         seen |= new
         waiting += new
     return leaves
-
-
-@contextmanager
-def undisturbed(branch: nn.Module, quick: bool = False) -> Iterator[None]:
-    """A context with a branch in evaluation, after which every module has the attributes that it had before.
-
-    Some networks keep what they computed for one size of images, and must not keep fake tensors. If `quick`, batch
-    norms pass their inputs on, which changes no shape: on fake tensors they take most of the time.
-    """
-    before = [(module, dict(vars(module)), dict(module._buffers)) for module in branch.modules()]
-    try:
-        with in_mode(branch, False):
-            for module in branch.modules() if quick else ():
-                if type(module) is nn.BatchNorm2d:
-                    vars(module)["forward"] = _same
-            yield
-    finally:
-        for module, attributes, buffers in before:
-            vars(module).clear()
-            vars(module).update(attributes)
-            module._buffers.clear()
-            module._buffers.update(buffers)
-
-
-def _same(x: Tensor) -> Tensor:
-    return x
 
 
 def _where(branch: nn.Module, error: BaseException) -> str:

@@ -13,7 +13,9 @@ import torch
 from torch import nn
 
 from afanet.errors import InputError
-from afanet.networks.record import Record, call, leaves_of, undisturbed
+from afanet.networks.record import Record, leaves_of
+from afanet.networks.trace import call
+from afanet.networks.undisturbed import undisturbed
 
 # While a pass replaces what layers compute, no other thread may run them.
 _ALONE = RLock()

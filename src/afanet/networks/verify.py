@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from afanet.errors import InputError, raised_at, shown
-from afanet.networks.record import Record, leaves_of, parts_of, undisturbed
+from afanet.networks.record import Record, leaves_of, parts_of
 from afanet.networks.stops import Stop
 from afanet.networks.trace import UntraceableError, first_line
+from afanet.networks.undisturbed import undisturbed
 from afanet.networks.woven import Woven
 
 Leaves = dict[str, list[Tensor]]  # by fusion layer, what was added to each task's fused features

@@ -11,8 +11,7 @@ from afanet.errors import InputError, shown
 from afanet.names import name_fault
 from afanet.networks.joining import Joining
 from afanet.networks.points import Points, points_by_task, require_layers
-from afanet.networks.record import IMAGE, takes_by_name
-from afanet.networks.trace import UntraceableError
+from afanet.networks.trace import IMAGE, UntraceableError, takes_by_name
 from afanet.networks.verify import require_sound
 from afanet.networks.woven import Program, Woven
 
