@@ -70,7 +70,7 @@ def _unlogged() -> Iterator[None]:
 
 
 def _same(x: Tensor) -> Tensor:
-    return x
+    return x.clone()  # what follows may change it in place
 
 
 def _contents(before: Iterable[tuple[nn.Module, dict[str, Any]]]) -> list[tuple[Any, Any]]:

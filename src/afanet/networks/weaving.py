@@ -84,10 +84,10 @@ def weave(
     joining = Joining(branches, points, fusion, share, _example(branches, example), adapt)
     try:
         woven = joining.by_tracing()
-        require_sound(woven, joining.records, joining.stops)
+        require_sound(woven, joining.records, joining.stops, share)
     except UntraceableError:
         woven = joining.by_coroutines()
-        require_sound(woven, joining.records, joining.stops)
+        require_sound(woven, joining.records, joining.stops, share)
     return woven
 
 
