@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from afanet import InputError
-from afanet.networks.trace import Trace, in_mode
+from afanet.networks.trace import Trace
+from afanet.networks.undisturbed import in_mode
 
 
 @pytest.fixture

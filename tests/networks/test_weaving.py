@@ -168,3 +168,23 @@ def test_what_an_opened_module_holds_moves_and_casts_with_it() -> None:
     assert not any("constant" in key for key in keys)
     assert woven.double()(torch.rand(2, *SHAPE[1:]).double())["age"].dtype == torch.float64
     assert woven.to("meta")(torch.rand(2, *SHAPE[1:], dtype=torch.float64, device="meta"))["age"].is_meta
+
+
+class Named(nn.Module):
+    """Takes its images under a name, after another argument, as networks of transformers may."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+        self.last = nn.Conv2d(4, outputs, 1)
+
+    def forward(self, mask: Tensor | None = None, pixel_values: Tensor | None = None) -> Tensor:
+        return self.last(self.conv(pixel_values))
+
+
+def test_images_go_under_the_name_pixel_values_wherever_the_argument_is() -> None:
+    branches = {"age": Named(8), "gender": Named(2)}
+    woven = weave(branches, ["conv"], AFA, example=(1, 3, 16, 16))
+    image = torch.rand(1, 3, 16, 16)
+    features = [branches[task].conv(image) for task in branches]
+    assert torch.equal(woven(image)["gender"], branches["gender"].last(woven.fusion.conv(features)[1]))

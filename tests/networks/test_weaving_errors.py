@@ -178,3 +178,27 @@ def test_the_line_is_named_in_a_layer_that_is_opened_too() -> None:
     network[0][1].deep = nn.Identity()
     with pytest.raises(InputError, match=r"traced in layer '0\.1', .*line \d+, `for _ in range\(int\(x.sum\(\)\)\):`"):
         Trace("a", network, ["0.1.deep"], torch.empty(SHAPE))
+
+
+class AsksForSize(nn.Sequential):
+    """Cannot be traced."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return super().forward(image) if image.shape[-1] > 1 else image
+
+
+@pytest.mark.parametrize("kind", [nn.Sequential, AsksForSize])
+def test_a_layer_that_changes_the_shared_trunks_output_in_place_is_named(kind: type[nn.Sequential]) -> None:
+    def branches(inplace: bool) -> dict[str, nn.Module]:
+        return {task: kind(nn.Conv2d(3, 4, 1), nn.SiLU(inplace), nn.Conv2d(4, 2, 1)) for task in ("x", "y")}
+
+    with pytest.raises(InputError, match=r"trunk up to '0', whose output is changed in place when 'branches\.x\.1'"):
+        weave(branches(inplace=True), [], None, share="0", example=SHAPE)
+    weave(branches(inplace=True), [], None, share="1", example=SHAPE)
+    weave(branches(inplace=False), [], None, share="0", example=SHAPE)
+
+
+@pytest.mark.parametrize("kind", [nn.Sequential, AsksForSize])
+def test_a_layer_that_changes_a_norms_output_in_place_changes_no_trunk(kind: type[nn.Sequential]) -> None:
+    branches = {task: kind(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(inplace=True)) for task in ("x", "y")}
+    weave(branches, [], None, share="0", example=SHAPE)

@@ -133,10 +133,12 @@ class Composer:
                 fused[task][meeting.key] = _node(meeting.layouts[task].leave(together[i], x, prefix))
         for task, layer in layers.items():
             point = self._traces[task].calls[layer]
+            if None in fused[task]:
+                self._became[task][point] = fused[task][None]
+                continue
             value = self._traces[task].value(point)
-            beside = () if None in fused[task] else keys_of(value)
-            whole = {key: fused[task].get(key) or _node(outputs[task][key]) for key in beside} or fused[task]
-            self._became[task][point] = _together(whole, type(value))
+            whole = {key: fused[task].get(key) or _node(outputs[task][key]) for key in keys_of(value)}
+            self._became[task][point] = whole if isinstance(value, dict) else type(value)(whole.values())
 
     def finish(self) -> fx.Graph:
         """Run every branch to its end; returns the graph, whose output is ``{task: output}``."""
@@ -223,9 +225,3 @@ def _signature(trace: Trace, node: fx.Node) -> tuple[Any, ...]:
         tensors = trace.branch.get_submodule(str(node.target)).state_dict()
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
     return node.op, node.target, shapes
-
-
-def _together(fused: dict[Any, fx.Node], container: type[Any]) -> Any:
-    if None in fused:
-        return fused[None]
-    return fused if issubclass(container, dict) else container(fused.values())

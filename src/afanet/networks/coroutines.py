@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError
 from afanet.install import missing_package
-from afanet.networks.record import call
 from afanet.networks.replay import replay
 from afanet.networks.sharing import SharedTrunk
 from afanet.networks.stops import Stop, grid_at
+from afanet.networks.trace import call
 
 
 class Coroutines:

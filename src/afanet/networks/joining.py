@@ -17,7 +17,8 @@ from afanet.networks.recognise import Observed
 from afanet.networks.record import Record
 from afanet.networks.sharing import share_trunk
 from afanet.networks.stops import Stop
-from afanet.networks.trace import Trace, attribute, in_mode
+from afanet.networks.trace import Trace, attribute
+from afanet.networks.undisturbed import in_mode
 from afanet.networks.woven import Program, Woven, plant
 
 

@@ -18,7 +18,8 @@ from afanet.networks.backbones.padding import cut
 from afanet.networks.heads.head import Head, taken
 from afanet.networks.layout import Layout
 from afanet.networks.recognise import layouts_of
-from afanet.networks.trace import Trace, in_mode
+from afanet.networks.trace import Trace
+from afanet.networks.undisturbed import in_mode
 from afanet.networks.woven import Program, Woven
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from inspect import signature
 from typing import Any
 
 import torch
@@ -16,9 +15,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from afanet.errors import InputError, raised_at
 from afanet.networks.contents import keys_of, leaves_of, replaced, sizes_in
-from afanet.networks.trace import first_line, in_mode, require_one_call, unlogged
-
-IMAGE = "pixel_values"  # what others call the argument that takes the images
+from afanet.networks.trace import call, first_line, require_one_call
+from afanet.networks.undisturbed import undisturbed
 
 # layers that take (B, C, H, W) alone, and those that make it too, with channels of their own
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
@@ -118,7 +116,7 @@ class Record:
 
         hook = self.branch.get_submodule(layer).register_forward_hook(mark, prepend=True)
         try:
-            with undisturbed(self.branch, quick=True), unlogged(), self.fake or nullcontext(), torch.enable_grad():
+            with undisturbed(self.branch, quick=True), self.fake or nullcontext(), torch.enable_grad():
                 reached = leaves_of(call(self.branch, self.image()))
         finally:
             hook.remove()
@@ -135,7 +133,7 @@ class Record:
         layers = self.branch.named_modules()
         hooks = [layer.register_forward_hook(partial(note, name), with_kwargs=True) for name, layer in layers]
         try:
-            with undisturbed(self.branch, quick=scale > 1), unlogged(), self.fake or nullcontext(), torch.no_grad():
+            with undisturbed(self.branch, quick=scale > 1), self.fake or nullcontext(), torch.no_grad():
                 run.result = call(self.branch, self.image(scale))
         except _EnoughError:
             pass
@@ -174,54 +172,6 @@ class Record:
 
 class _EnoughError(Exception):
     """All that is asked of a larger image is known."""
-
-
-def call(branch: nn.Module, image: Tensor) -> Any:
-    """A branch's own answer; the image goes under the name `pixel_values` where the branch has such an argument."""
-    return branch(**{IMAGE: image}) if takes_by_name(branch) else branch(image)
-
-
-def takes_by_name(branch: nn.Module) -> bool:
-    """Whether a branch calls its images `pixel_values`, as networks of transformers do."""
-    return IMAGE in signature(branch.forward).parameters
-
-
-@contextmanager
-def undisturbed(branch: nn.Module, quick: bool = False) -> Iterator[None]:
-    """A context with a branch in evaluation, after which every module has the attributes that it had before.
-
-    Some networks keep what they computed for one size of images, and must not keep fake tensors. Others add hooks in
-    their first pass; these go with the attribute that says that they are there. If `quick`, batch norms pass their
-    inputs on, which changes no shape: on fake tensors they take most of the time.
-    """
-    before = [
-        (module, dict(vars(module)), [(kept, dict(kept)) for kept in (module._buffers, *_hooks_of(module))])
-        for module in branch.modules()
-    ]
-    try:
-        with in_mode(branch, False):
-            for module in branch.modules() if quick else ():
-                if type(module) is nn.BatchNorm2d:
-                    vars(module)["forward"] = _same
-            yield
-    finally:
-        for module, attributes, mappings in before:
-            vars(module).clear()
-            vars(module).update(attributes)
-            for mapping, items in mappings:
-                mapping.clear()
-                mapping.update(items)
-
-
-def _hooks_of(module: nn.Module) -> list[dict[Any, Any]]:
-    """Where a module keeps what is called around its forward."""
-    kinds = ("_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called")
-    before = ("_forward_pre_hooks", "_forward_pre_hooks_with_kwargs")
-    return [getattr(module, kind) for kind in (*kinds, *before)]
-
-
-def _same(x: Tensor) -> Tensor:
-    return x
 
 
 def _where(branch: nn.Module, error: BaseException) -> str:

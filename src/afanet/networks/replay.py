@@ -11,9 +11,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from afanet.errors import InputError
-from afanet.networks.record import call
 from afanet.networks.sharing import SharedTrunk
 from afanet.networks.stops import Stop, grid_at
+from afanet.networks.trace import call
 
 
 def replay(

@@ -14,7 +14,9 @@ from torch import nn
 
 from afanet.errors import InputError
 from afanet.networks.contents import leaves_of
-from afanet.networks.record import Record, call, undisturbed
+from afanet.networks.record import Record
+from afanet.networks.trace import call
+from afanet.networks.undisturbed import undisturbed
 
 # While a pass replaces what layers compute, no other thread may run them.
 _ALONE = RLock()

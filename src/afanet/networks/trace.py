@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import torch
@@ -13,6 +13,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from afanet.errors import InputError, raised_at
 from afanet.names import layer_fault
+from afanet.networks.undisturbed import undisturbed
+
+IMAGE = "pixel_values"  # what others call the argument that takes the images
 
 
 class UntraceableError(InputError):
@@ -96,7 +99,7 @@ class Trace:
         values = self._values.setdefault(scale, {})
         if node not in values:
             batch, channels, height, width = self.example.shape
-            with in_mode(self.branch, False), unlogged(), self._fake, torch.no_grad(), self._tracer.paused():
+            with undisturbed(self.branch), self._fake, torch.no_grad(), self._tracer.paused():
                 image = self.example.new_empty(batch, channels, scale * height, scale * width)
                 for earlier in self.nodes[: self.nodes.index(node) + 1]:
                     if earlier not in values:
@@ -117,7 +120,7 @@ class Trace:
             return node.target(*args, **kwargs)
         except Exception as error:
             size = "x".join(map(str, image.shape[1:]))
-            raise InputError(
+            raise UntraceableError(  # its own forward may do with the image what the graph does not
                 f"branch '{self.task}' fails in '{node.target}' on images of {size} ({first_line(error)}): "
                 "pass images that it takes, or their shape, as `example`"
             ) from error
@@ -174,7 +177,10 @@ class _Tracer(fx.Tracer):
         self, root_fn: Any, is_module: bool, concrete_args: Any = None
     ) -> tuple[Callable[..., Any], list[Any]]:
         # a branch takes one image; its other arguments keep their defaults, as plain constants
-        return root_fn, [self.root, self.create_proxy("placeholder", "image", (), {})]
+        image = self.create_proxy("placeholder", "image", (), {})
+        if takes_by_name(self.root):
+            return lambda root, image: root_fn(root, **{IMAGE: image}), [self.root, image]
+        return root_fn, [self.root, image]
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return module_qualified_name not in self.opened
@@ -200,27 +206,14 @@ class _Tracer(fx.Tracer):
         return iter([obj[i] for i in range(len(value))])
 
 
-@contextmanager
-def in_mode(branch: nn.Module, training: bool) -> Iterator[None]:
-    """A context with a branch in training (True) or evaluation (False); afterwards every module is as before."""
-    modes = {module: module.training for module in branch.modules()}
-    branch.train(training)
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+def call(branch: nn.Module, image: Tensor) -> Any:
+    """A branch's own answer; the image goes under the name `pixel_values` where the branch has such an argument."""
+    return branch(**{IMAGE: image}) if takes_by_name(branch) else branch(image)
 
 
-@contextmanager
-def unlogged() -> Iterator[None]:
-    """A context in which fake tensors do not log operations that fail: a sentence says so, or another size is tried."""
-    log = logging.getLogger("torch._subclasses.fake_tensor")
-    before, log.disabled = log.disabled, True
-    try:
-        yield
-    finally:
-        log.disabled = before
+def takes_by_name(branch: nn.Module) -> bool:
+    """Whether a branch calls its images `pixel_values`, as networks of transformers do."""
+    return IMAGE in signature(branch.forward).parameters
 
 
 def attribute(module: nn.Module, path: str) -> Any:

@@ -14,25 +14,28 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from afanet.errors import InputError, raised_at, shown
 from afanet.networks.contents import leaves_of, parts_of
-from afanet.networks.record import Record, undisturbed
+from afanet.networks.record import Record
 from afanet.networks.stops import Stop
 from afanet.networks.trace import UntraceableError, first_line
+from afanet.networks.undisturbed import undisturbed
 from afanet.networks.woven import Woven
 
 Leaves = dict[str, list[Tensor]]  # by fusion layer, what was added to each task's fused features
 
 
-def require_sound(network: Woven, records: Mapping[str, Record], stops: Sequence[Stop]) -> None:
+def require_sound(
+    network: Woven, records: Mapping[str, Record], stops: Sequence[Stop], share: str | None = None
+) -> None:
     """Run a woven network once, on fake tensors if it can, and compare it with its branches.
 
     Raises:
         UntraceableError: where it fails, or its outputs have other structure, shapes or types than the branches' own.
-        InputError: where a fusion layer returns something else than one tensor a task, or a task's output does not
-            depend on its fused features.
+        InputError: where a fusion layer returns something else than one tensor a task, a task's output does not
+            depend on its fused features, or a layer changes the output of the trunk up to `share` in place.
     """
     leader = next(iter(records.values()))
     names = [meeting.name for stop in stops for meeting in stop.meetings]
-    run = partial(_run, network, leader, names)
+    run = partial(_run, network, leader, names, share if len(records) > 1 else None)
     try:
         outputs, leaves = run(leader.fake or nullcontext())
     except InputError:
@@ -59,11 +62,16 @@ def require_sound(network: Woven, records: Mapping[str, Record], stops: Sequence
                 )
 
 
-def _run(network: Woven, leader: Record, names: Sequence[str], context: Any) -> tuple[dict[str, Any], Leaves]:
+def _run(
+    network: Woven, leader: Record, names: Sequence[str], share: str | None, context: Any
+) -> tuple[dict[str, Any], Leaves]:
     """The network's outputs, and a zero that was added to every task's fused features, by fusion layer."""
     leaves: Leaves = {}
     layers = {name: network.get_submodule(f"fusion.{name}") for name in names}
     hooks = [layer.register_forward_hook(partial(_mark, leaves, name)) for name, layer in layers.items()]
+    if share is not None and _can_learn(network):
+        watch = partial(_require_kept, [], share, f"branches.{leader.task}.{share}")
+        hooks += [module.register_forward_hook(partial(watch, name)) for name, module in network.named_modules()]
     try:
         with (
             undisturbed(network, quick=isinstance(context, FakeTensorMode)),
@@ -92,6 +100,19 @@ def _mark(leaves: Leaves, name: str, layer: nn.Module, given: tuple[Sequence[Ten
         )
     leaves[name] = [torch.zeros_like(x, requires_grad=True) for x in fused]
     return [x + leaf for x, leaf in zip(fused, leaves[name], strict=True)]
+
+
+def _require_kept(
+    kept: list[tuple[Tensor, int]], share: str, trunk: str, name: str, module: nn.Module, given: Any, output: Any
+) -> None:
+    """A hook of every layer: raise `InputError` once what the shared trunk put out was changed in place."""
+    if any(tensor._version != version for tensor, version in kept):
+        raise InputError(
+            f"the branches share one trunk up to '{share}', whose output is changed in place when '{name}' runs, so "
+            "that the other branches would get it changed: pass inplace=False to that layer, or share up to it"
+        )
+    if name == trunk and not kept:
+        kept += [(part, part._version) for _, part in parts_of(output) if isinstance(part, Tensor)]
 
 
 def _require_alike(task: str, output: Any, own: Any) -> None:

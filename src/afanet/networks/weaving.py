@@ -11,8 +11,7 @@ from afanet.errors import InputError, shown
 from afanet.names import name_fault
 from afanet.networks.joining import Joining
 from afanet.networks.points import Points, points_by_task, require_layers
-from afanet.networks.record import IMAGE, takes_by_name
-from afanet.networks.trace import UntraceableError
+from afanet.networks.trace import IMAGE, UntraceableError, takes_by_name
 from afanet.networks.verify import require_sound
 from afanet.networks.woven import Program, Woven
 
@@ -85,10 +84,10 @@ def weave(
     joining = Joining(branches, points, fusion, share, _example(branches, example), adapt)
     try:
         woven = joining.by_tracing()
-        require_sound(woven, joining.records, joining.stops)
+        require_sound(woven, joining.records, joining.stops, share)
     except UntraceableError:
         woven = joining.by_coroutines()
-        require_sound(woven, joining.records, joining.stops)
+        require_sound(woven, joining.records, joining.stops, share)
     return woven
 
 

@@ -85,7 +85,7 @@ def with_older_values(recipe: Recipe, file: Path) -> Recipe:
 
     def leaves_open(key: str) -> bool:
         value = _value(given, key.split("."))
-        return value == defaults[key].default or value == _value(written, key.split("."))
+        return bool(value == defaults[key].default or value == _value(written, key.split(".")))
 
     older = {key: value for key, value in older_values(file).items() if leaves_open(key)}
     return change_recipe(recipe, older, file) if older else recipe

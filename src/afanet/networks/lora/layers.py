@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 
 from afanet.errors import InputError
-from afanet.networks.trace import in_mode
+from afanet.networks.undisturbed import undisturbed
 
 WEIGHINGS = {"scaled_dot_product_attention", "softmax"}
 PRODUCTS = {"matmul", "__matmul__", "bmm", "baddbmm", "einsum"}  # an attention if neither factor is a parameter
@@ -128,7 +128,7 @@ def _watched(backbone: nn.Module, shape: Sequence[int]) -> _Watch:
         hooks += [module.register_forward_pre_hook(watch.enter), module.register_forward_hook(watch.leave)]
     like = next(backbone.parameters())
     try:
-        with in_mode(backbone, False), FakeTensorMode(allow_non_fake_inputs=True), torch.enable_grad():
+        with undisturbed(backbone), FakeTensorMode(allow_non_fake_inputs=True), torch.enable_grad():
             image = like.new_empty(tuple(shape)).requires_grad_().clone()  # not a leaf, which nothing may overwrite
             with watch:
                 backbone(image)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from afanet.errors import unknown
-from afanet.networks.trace import in_mode
+from afanet.networks.undisturbed import in_mode
 
 
 def shared_parameters(
