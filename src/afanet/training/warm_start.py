@@ -58,19 +58,7 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
                 )
         branch.load_state_dict({name: weights[name] for name in wanted}, strict=False)
         loaded.append(f"{task} from {path} ({len(wanted)} of {len(expected)} tensors)")
-    for task in tasks:
-        _require_kept(network.get_submodule(f"branches.{task}").state_dict(), *branches[task], heads)
     return f"warm start: {'; '.join(loaded)}"
-
-
-def _require_kept(state: Mapping[str, Tensor], path: Path, weights: Mapping[str, Tensor], heads: bool) -> None:
-    """Raise `InputError` where what was loaded for a later task has replaced what this task shares with it."""
-    for name, tensor in state.items():
-        if (heads or name.startswith("backbone.")) and not torch.equal(tensor, weights[name]):
-            raise InputError(
-                f"{path} has other values at '{name}' than another run given, and "
-                "tasks share them here: begin with one run of all tasks, whose frozen backbone is one"
-            )
 
 
 def require_same_images(recipe: Recipe) -> None:
