@@ -21,7 +21,7 @@ class Layout:
         prefix: class and register tokens before the patches' ("BNC" only).
         grid: (H, W) of the patches for the example image ("BNC" only).
         grid_of: the layer whose (B, C, H, W) has the patches' grid for images of every size, or the number of the item
-            with (H, W) in the point's own output ("BNC" only). Without it the grid keeps its proportion to the image.
+            with (H, W) in the point's own output ("BNC" only). Without it images have the example's size.
 
     Raises:
         InputError: for another order, or tokens without their grid.
