@@ -111,10 +111,9 @@ def test_tokens_that_nothing_tells_the_grid_of_are_taken_as_declared_and_never_g
     assert woven.get_submodule("fusion.0").channels == 12
     assert woven.get_submodule("fusion.0").size == (8, 8)
     assert woven(torch.rand(2, 3, 16, 16))["a"].shape == (2, 768)
-    with pytest.raises(
-        InputError, match="layer '0' of branch 'a' puts out 96 patches, which do not fill a grid of 8x8"
-    ):
+    with pytest.raises(InputError, match="16x24 has another grid of tokens than 8x8, which was declared for 16x16"):
         woven(torch.rand(2, 3, 16, 24))
+    assert woven(torch.rand(2, 3, 17, 16))["a"].shape == (2, 768)  # the same grid
 
 
 class Telling(nn.Module):
@@ -198,3 +197,11 @@ def test_a_map_of_one_size_is_recognised_by_the_layer_that_takes_it_and_never_gu
     assert weave(taken, ["middle"], AFA, example=(1, 3, 16, 16)).fusion.middle.channels == 8
     with pytest.raises(InputError, match="nothing says"):
         weave({task: Fixed(nn.Tanh()) for task in ("a", "b")}, ["middle"], AFA, example=(1, 3, 16, 16))
+
+
+def test_a_declared_grid_is_not_taken_for_another_of_as_many_patches() -> None:
+    branches = {task: nn.Sequential(Patches(), nn.Flatten(1)) for task in ("a", "b")}
+    woven = weave(branches, [Point("0", Layout("BNC", grid=(4, 6)))], AFA, example=(1, 3, 8, 12))
+    assert woven(torch.rand(2, 3, 8, 12))["a"].shape == (2, 288)
+    with pytest.raises(InputError, match="12x8 has another grid of tokens than 4x6, which was declared for 8x12"):
+        woven(torch.rand(2, 3, 12, 8))

@@ -67,6 +67,14 @@ class Joining:
             stops.append(Stop({task: point.name for task, point in step.items()}, meetings))
         return stops
 
+    @property
+    def declared(self) -> tuple[int, int, int, int] | None:
+        """(H, W) of a grid that a point declares and no layer has, and (H, W) of its images; None without one."""
+        declares = any(point.layout for points in self.points.values() for point in points)
+        layouts = [layout for stop in self.stops for meeting in stop.meetings for layout in meeting.layouts.values()]
+        grids = [layout.grid for layout in layouts if declares and layout.grid and layout.grid_of is None]
+        return (*grids[0], *self.image.shape[2:]) if grids else None
+
     @cached_property
     def layers(self) -> dict[str, nn.Module]:
         """The fusion layers, by meeting."""

@@ -20,7 +20,7 @@ class Layout:
         order: "BCHW"; "BHWC", channels last as in Swin; or "BNC", tokens as in ViT.
         prefix: class and register tokens before the patches' ("BNC" only).
         grid: (H, W) of the patches for the example image ("BNC" only).
-        grid_of: the layer whose (B, C, H, W) has the patches' grid for images of every size, or to which (H, W) is
+            grid_of: the layer whose (B, C, H, W) has the patches' grid for images of every size, or to which (H, W) is
             given; or the number of the item in the point's own output that is such a map, or has (H, W) ("BNC" only).
             Without it, images have the example's size.
 

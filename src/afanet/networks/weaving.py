@@ -88,6 +88,7 @@ def weave(
     except UntraceableError:
         woven = joining.by_coroutines()
         require_sound(woven, joining.records, joining.stops, share)
+    woven.declared = joining.declared
     return woven
 
 

@@ -31,6 +31,7 @@ class Woven(KeepsFrozen):
         trunk: the frozen trunk that all tasks share, None where there is none.
         notes: one line for each wish that the backbone cannot fulfil.
         adapters: what adapters its branches have, None for none, see :func:`~afanet.networks.create_network`.
+        declared: where a grid of tokens is known from its declaration alone: (H, W) of that grid and of its images.
     """
 
     def __init__(
@@ -51,9 +52,12 @@ class Woven(KeepsFrozen):
         self.trunk: Trunk | None = None
         self.notes: list[str] = []
         self.adapters: Adapters | None = None
+        self.declared: tuple[int, int, int, int] | None = None
 
     def forward(self, image: Tensor) -> dict[str, Any]:
         """Every task's output for a batch of images (B, C, H, W)."""
+        if (declared := getattr(self, "declared", None)) is not None:
+            _require_grid(declared, image)
         return self.programs[self.training](self, image)
 
     @property
@@ -117,6 +121,18 @@ class Program:
         self.source = state["source"]
         self.names = state["others"] | {name: import_module(module) for name, module in state["modules"].items()}
         self._function = self._compile()
+
+
+def _require_grid(declared: tuple[int, int, int, int], image: Tensor) -> None:
+    """Raise `InputError` for images of which the declared grid of tokens cannot be, by their height and width."""
+    *grid, height, width = declared
+    now = image.shape[-2:]
+    if any(abs(n * cells - size * cells) >= size for n, cells, size in zip(now, grid, (height, width), strict=True)):
+        raise InputError(
+            f"an image of {now[0]}x{now[1]} has another grid of tokens than {grid[0]}x{grid[1]}, which was declared "
+            f"for {height}x{width}: use images of the example's size, or name the layer that has their grid as "
+            "Layout('BNC', prefix=..., grid=..., grid_of=LAYER)"
+        )
 
 
 def plant(root: nn.Module, path: str, item: nn.Module | Tensor | None) -> None:
