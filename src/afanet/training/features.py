@@ -35,6 +35,7 @@ from afanet.training.loaders import Seeded
 
 if TYPE_CHECKING:
     from afanet.networks.backbones import Backbone
+    from afanet.networks.woven import Woven
 
 FORMAT = 2  # of the files, and of how features are computed
 BATCH = 8  # images that the trunk sees together
@@ -179,7 +180,7 @@ def require_trunk(job: Job, views: int) -> Trunk:
 
 def _trunk_facts(job: Job, trunk: Trunk, tensors: Mapping[str, Tensor]) -> Description:
     """What decides the features of a trunk with these weights: plain values."""
-    branch = f"branches.{job.network.tasks[0]}."  # which task comes first decides no feature
+    branch = f"branches.{cast('Woven', job.network).tasks[0]}."  # which task comes first decides no feature
     body = cast("Backbone", job.network.get_submodule(f"{branch}backbone"))
     weights = blake2b(digest_size=16)
     for name, tensor in trunk.state(tensors).items():
