@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,12 @@ from scipy.io import savemat
 
 from afanet.data import Data, open_data
 from afanet.data.cache import Cached, cache_root, config_folder, fingerprint, read_seen, use_cache
+from afanet.data.checks.survey import survey_for_training
 from afanet.data.prepare import abandoned, prepare
 from afanet.data.steps import with_resize
 from afanet.errors import InputError
 from afanet.framing import Resize
+from afanet.normalisation import Normalisation
 
 SCENES = {"train_scenes": 5, "test_scenes": 3}
 
@@ -181,6 +184,38 @@ def test_a_sample_that_cannot_be_read_leaves_nothing(folders: Path, tmp_path: Pa
         with pytest.raises(InputError, match=r"0003.png cannot be read as an image"):
             prepare(open_data("nyuv2", folders, (6, 8)), tmp_path / "c", workers=workers)
         assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["files.json", "lock"]
+
+
+def channels(folder: Path, *counts: int) -> Data:
+    """Training images with so many channels each, and a test image with those of the first."""
+    folder.mkdir()
+    rows = ["image,split,kind"]
+    for number, count in enumerate((*counts, counts[0])):
+        np.save(folder / f"{number}.npy", np.full((8, 8 + number, count), number, np.uint8))
+        rows.append(f"{number}.npy,{'train' if number < len(counts) else 'test'},{'ab'[number % 2]}")
+    (folder / "manifest.csv").write_text("\n".join(rows) + "\n")
+    return open_data("manifest", folder, (8, 8), tasks={"kind": {"kind": "classification", "classes": ["a", "b"]}})
+
+
+def test_images_of_several_channels_are_refused_by_name(tmp_path: Path) -> None:
+    data = channels(tmp_path / "data", 3, 3, 1)
+    with pytest.raises(InputError, match=r"2\.npy: the image has 1 channels?, and that of .*0\.npy has 3"):
+        prepare(data, tmp_path / "c", workers=0)
+    assert [path.name for path in (tmp_path / "c").iterdir() if path.is_dir()] == []
+
+
+def test_channels_in_a_cache_are_compared_with_the_network_before_training(tmp_path: Path) -> None:
+    data = channels(tmp_path / "data", 4, 4)
+    prepare(data, tmp_path / "c", workers=0)
+    cached = use_cache(data, tmp_path / "c")[0]
+    messages = []
+    for each in (data, cached):
+        with pytest.raises(InputError, match=r"0\.npy: the image has 4 channels, and the network takes 3") as caught:
+            survey_for_training(each, data.tasks, workers=0)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+    four = replace(cached, normalisation=Normalisation((0.5,) * 4, (0.5,) * 4))
+    assert survey_for_training(four, data.tasks, workers=0).splits["train"]["images"] == 2
 
 
 def test_a_cache_with_a_part_missing_is_refused(tmp_path: Path) -> None:

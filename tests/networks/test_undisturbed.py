@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from afanet import AFA, InputError, weave
-from afanet.networks.record import parts_of
+from afanet.networks.contents import parts_of
 from afanet.networks.undisturbed import undisturbed
 
 MADE: dict[int, Tensor] = {}

@@ -116,6 +116,8 @@ def _write_samples(stored: _Stored, folder: Path, workers: int, advance: Callabl
             if isinstance(read, InputError):
                 raise read
             sample, seen = read
+            if ids and sample["image"].shape[0] != arrays["image"].shape[-1]:
+                raise _other_channels(sample, ids[0], arrays["image"].shape[-1])
             sums.add(len(ids), seen)
             extents.append(list(sample["image"].shape[-2:]))
             put("image", stored.filled_up(sample["image"].as_subclass(Tensor)).permute(1, 2, 0))
@@ -132,6 +134,13 @@ def _write_samples(stored: _Stored, folder: Path, workers: int, advance: Callabl
         index["extents"] = extents  # of letterboxed images, each at the upper left of its row
     (folder / "index.json").write_text(to_json(index), encoding="utf-8")
     return sums
+
+
+def _other_channels(sample: Sample, first: str, channels: int) -> InputError:
+    return InputError(
+        f"{sample['id']}: the image has {sample['image'].shape[0]} channels, and that of {first} has {channels}: a "
+        "cache needs the same number in all images of a split, so convert them, or train without a cache"
+    )
 
 
 class _Stored:
@@ -170,14 +179,14 @@ class ArrayFile:
     def __init__(self, file: Path, rows: int):
         self.file = file.open("wb")
         self.rows = rows
-        self.shape: tuple[int, ...] | None = None
+        self.shape: tuple[int, ...] = ()
         self.dtype: np.dtype[Any] | None = None
         self.empty = b""
         self.written = 0
 
     def put(self, index: int, value: NDArray[Any]) -> None:
         """Write row `index`, which must be above all rows written so far."""
-        if self.shape is None:
+        if self.dtype is None:
             self.shape, self.dtype, self.empty = value.shape, value.dtype, bytes(value.nbytes)
             header = {"descr": value.dtype.str, "fortran_order": False, "shape": (self.rows, *value.shape)}
             np.lib.format.write_array_header_1_0(self.file, header)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from hashlib import blake2b
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,42 +13,23 @@ from torch.utils.data import DataLoader
 from afanet.data import Batch, Collate, Data, Split
 from afanet.data.cache import fingerprint
 from afanet.data.features import (
-    Description,
     KeptFeatures,
     Stored,
     features_folder,
     stored_features,
     write_features,
 )
-from afanet.data.steps import every_step
 from afanet.distributed.device import answering, find_device
 from afanet.errors import InputError
-from afanet.limits import MOST_VIEWS
 from afanet.networks.trunk import Trunk
 from afanet.progress import say
 from afanet.runs.setup import data_cache
+from afanet.training.feature_facts import fault, image_facts, paths, trunk_facts
 from afanet.training.job import Job
 from afanet.training.loaders import Seeded
 
-if TYPE_CHECKING:
-    from afanet.networks.backbones import Backbone
-
-FORMAT = 2  # of the files, and of how features are computed
 BATCH = 8  # images that the trunk sees together
 ROUNDING = 0.01  # of a tensor's largest value: the most by which the same features differ between two machines
-# What a description says, in words for a sentence about features that do not fit.
-WHAT = {
-    "format": "another version of afanet",
-    "backbone": "another backbone",
-    "layers": "other frozen stages",
-    "takes": "other stages than these heads take",
-    "taps": "other taps of the backbone",
-    "weights": "other weights",
-    "architecture": "a backbone of other options",
-    "images": "images prepared in another way",
-    "window": "images of another size",
-    "timm": "another version of timm",
-}
 
 
 def prepare_features(job: Job, views: int, workers: int, advance: Callable[[int], None]) -> tuple[Path, bool]:
@@ -68,7 +46,7 @@ def prepare_features(job: Job, views: int, workers: int, advance: Callable[[int]
     """
     recipe, trunk, device = job.recipe, require_trunk(job, views), find_device(job.recipe.device)
     seed = recipe.seed if views else 0
-    description = _trunk_facts(job, trunk, job.network.state_dict()) | _image_facts(job, views, seed)
+    description = trunk_facts(job, trunk, job.network.state_dict()) | image_facts(job, views, seed)
     folder = data_cache(recipe)
     path = features_folder(folder, fingerprint(job.data, folder), description)
     rows = rows_to_keep(job, views)
@@ -120,11 +98,11 @@ def find_features(job: Job, saved: Mapping[str, Any]) -> Split | None:
     if not stored and not begun:
         return None
     tensors = saved["learner"]["network"] if saved else job.network.state_dict()
-    facts, content = _trunk_facts(job, trunk, tensors), fingerprint(job.data, folder)
+    facts, content = trunk_facts(job, trunk, tensors), fingerprint(job.data, folder)
     for kept in stored:
-        if kept.damage and kept.path in (folder / (begun or ""), *_paths(job, folder, content, facts)):
+        if kept.damage and kept.path in (folder / (begun or ""), *paths(job, folder, content, facts)):
             raise InputError(kept.damage)
-    faults = {kept: _fault(job, facts, content, kept) for kept in stored}
+    faults = {kept: fault(job, facts, content, kept) for kept in stored}
     fitting = [kept for kept in stored if faults[kept] is None and begun in (None, kept.path.name)]
     if begun and not fitting:
         raise InputError(
@@ -149,7 +127,7 @@ def lacks_augmentation(job: Job, seen: Data) -> bool:
     read = seen.train.read
     if not isinstance(read, KeptFeatures) or read.augmented:
         return False
-    return bool(job.recipe.data.crop) or _image_facts(job, 1, 0)["images"] != _image_facts(job, 0, 0)["images"]
+    return bool(job.recipe.data.crop) or image_facts(job, 1, 0)["images"] != image_facts(job, 0, 0)["images"]
 
 
 def require_trunk(job: Job, views: int) -> Trunk:
@@ -175,60 +153,6 @@ def require_trunk(job: Job, views: int) -> Trunk:
             "data.crop out"
         )
     return trunk
-
-
-def _trunk_facts(job: Job, trunk: Trunk, tensors: Mapping[str, Tensor]) -> Description:
-    """What decides the features of a trunk with these weights: plain values."""
-    branch = f"branches.{next(iter(job.tasks))}."  # which task comes first decides no feature
-    body = cast("Backbone", job.network.get_submodule(f"{branch}backbone"))
-    weights = blake2b(digest_size=16)
-    for name, tensor in trunk.state(tensors).items():
-        weights.update(f"{name.removeprefix(branch)} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        weights.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    layers = [repr(job.network.get_submodule(layer)) for layer in trunk.layers]
-    return {
-        "format": FORMAT,
-        "backbone": job.recipe.network.backbone,
-        "layers": [layer.removeprefix(branch) for layer in trunk.layers]
-        + [f"kept: {layer.removeprefix(branch)}" for layer in trunk.kept],
-        "takes": None if body.takes is None else list(body.takes),
-        "taps": [*body.tapped, *body.indices],
-        "architecture": blake2b("\n".join(layers).encode(), digest_size=16).hexdigest(),
-        "weights": weights.hexdigest(),
-        "timm": version("timm"),
-    }
-
-
-def _image_facts(job: Job, views: int, seed: int) -> Description:
-    """What decides the images that a trunk sees: plain values."""
-    transform = job.data.train.transform if views else job.data.test.transform
-    return {
-        "images": [re.sub(r" at 0x[0-9a-f]+", "", repr(step)) for step in every_step(transform)],
-        "window": list(job.recipe.data.window),
-        "views": views,
-        "seed": seed,
-    }
-
-
-def _paths(job: Job, folder: Path, content: str, facts: Description) -> Iterator[Path]:
-    """Where the features of this trunk are, with any number of views that were drawn by the run's seed."""
-    for augmented in (False, True):
-        description = facts | _image_facts(job, augmented, job.recipe.seed if augmented else 0)
-        for views in range(1, MOST_VIEWS + 1) if augmented else [0]:
-            yield features_folder(folder, content, description | {"views": views})
-
-
-def _fault(job: Job, facts: Description, content: str, kept: Stored) -> str | None:
-    """Why a run cannot read kept features, in words; None if it can."""
-    if kept.damage:
-        return "the folder is damaged: remove it"
-    if job.recipe.network.compile:
-        return "network.compile computes the trunk"
-    wanted = facts | _image_facts(job, kept.views, kept.description["seed"])
-    for key, words in WHAT.items():
-        if wanted[key] != kept.description.get(key):
-            return f"they are of {words}"
-    return None if kept.content == content else "they are of these data before a file changed"
 
 
 def _images(job: Job, views: int, seed: int) -> Any:

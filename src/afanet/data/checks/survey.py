@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from afanet.data.cache import Cached
 from afanet.data.checks.faults import require_sound
 from afanet.data.checks.findings import label_findings
 from afanet.data.checks.kept import read_kept
@@ -17,6 +18,7 @@ from afanet.data.checks.twins import twins
 from afanet.data.parallel import in_order
 from afanet.data.sample import Data, Reader, Split
 from afanet.errors import InputError
+from afanet.normalisation import as_channels
 
 GENERATED = 64  # samples that are made for a look at a split before training, if they are read from no file
 
@@ -80,6 +82,7 @@ def survey_for_training(
     other channels than `data.normalisation`.
     """
     if kept := read_kept(data):
+        _require_channels(data)
         return _with_findings(data, *kept, tasks)
     sums = {name: SplitSums(split, data.tasks) for name, split in data.splits.items()}
     for name, split in data.splits.items():
@@ -88,6 +91,14 @@ def survey_for_training(
             sums[name].add(index, seen)
             advance()
     return _judge(data, sums, tasks)
+
+
+def _require_channels(data: Data) -> None:
+    """Raise `InputError` where images in a cache do not fit a network; all of a split have the same channels."""
+    for split in data.splits.values():
+        if isinstance(split.read, Cached) and len(split):
+            pixel = split.read.images[:1, :1, :1].reshape(1, 1, -1)
+            as_channels(pixel, data.normalisation.channels, f"{split.read.index['ids'][0]}: the image")
 
 
 def to_read(split: Split) -> Sequence[int]:
