@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from afanet.errors import InputError
 from afanet.networks import Dense, Head, Pooled, Woven, create_network, register_head
 from afanet.networks.backbones import Backbone
-from afanet.networks.frozen import layers_up_to
+from afanet.networks.frozen import KeepsFrozen, freeze_branches, layers_up_to
 
 SIZE = (32, 48)
 OUTPUTS = {"depth": Dense(1), "labels": Dense(3), "scene": Pooled(4)}
@@ -186,11 +186,15 @@ def test_branches_that_cannot_be_traced_compute_a_frozen_trunk_once_too(
     assert all((p.grad is not None) == p.requires_grad for p in network.parameters())
     for handle in handles:
         handle.remove()
-    copy = deepcopy(network).eval()
     expected = network.eval()(image)
-    copy.trunk.once = lambda network: nullcontext()  # type: ignore[method-assign, union-attr]
-    for task, answer in copy(image).items():
-        torch.testing.assert_close(answer, expected[task])
+    free = create_network(method, outputs, "test_vit", size=SIZE, head="linear").eval()
+    weights = network.state_dict()
+    for name in free.state_dict():
+        if name not in weights:
+            weights[name] = weights["branches.labels." + name.split(".", 2)[2]]
+    free.load_state_dict(weights)
+    for task, answer in free(image).items():
+        torch.testing.assert_close(answer, expected[task], rtol=1e-5, atol=1e-6)
     assert network.trunk
     with network.trunk.given(network, network.trunk.features(network, image)):
         for task, answer in network(torch.zeros_like(image)).items():
@@ -213,6 +217,36 @@ def test_layers_before_a_stage_in_the_order_of_a_forward_pass() -> None:
         body.get_submodule(name).register_forward_hook(lambda *given, name=name: ran.append(name))
     body.eval()(torch.rand(1, 3, *SIZE))
     assert ran == layers
+
+
+@pytest.mark.parametrize("backbone", ["resnet10t", "test_vit", pytest.param("twins_svt_small", marks=pytest.mark.slow)])
+def test_the_frozen_parameters_are_those_that_the_frozen_stage_depends_on(backbone: str) -> None:
+    branch = KeepsFrozen()
+    with torch.device("meta"):
+        branch.backbone = body = Backbone(backbone, size=(64, 64))
+    kept: list[Tensor] = []
+    handle = body.get_submodule(body.stages[1]).register_forward_hook(lambda module, inputs, y: kept.append(y))
+    body(torch.empty(1, 3, *body.size, device="meta"))
+    kept[0].sum().backward()
+    handle.remove()
+    needed = {name for name, parameter in body.named_parameters() if parameter.grad is not None}
+    freeze_branches([branch], "stages:2", 2)
+    assert {name for name, parameter in body.named_parameters() if not parameter.requires_grad} == needed
+    assert all(
+        not module.training for name, module in body.named_modules() if name in layers_up_to(body, body.stages[1])[0]
+    )
+
+
+@pytest.mark.slow
+def test_features_of_layers_in_another_order_than_that_of_their_definition() -> None:
+    network = create_network("hard", {"scene": Pooled(3)}, "twins_svt_small", size=(64, 64), freeze="stages:2").eval()
+    images = torch.rand(1, 3, 64, 64)
+    assert network.trunk
+    expected, features = network(images)["scene"], network.trunk.features(network, images)
+    with network.trunk.given(network, features):
+        torch.testing.assert_close(network(torch.zeros_like(images))["scene"], expected, rtol=1e-5, atol=1e-6)
+        with pytest.raises(RuntimeError, match="is replaced already"), network.trunk.given(network, features):
+            pass
 
 
 @pytest.mark.parametrize(

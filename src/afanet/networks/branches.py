@@ -42,7 +42,7 @@ def build_branches(
     build: Callable[[], Backbone],
     output_stride: int,
     *,
-    one: bool,
+    shared: bool,
     equal: bool,
 ) -> dict[str, SingleTask]:
     """A branch for each task.
@@ -52,7 +52,7 @@ def build_branches(
         heads: the class of the head for those tasks that do not have the default.
         build: makes a backbone.
         output_stride: that the backbones were asked for.
-        one: whether one backbone serves all branches.
+        shared: whether one backbone serves all branches.
         equal: whether each backbone is a copy of the first.
     """
     branches: dict[str, SingleTask] = {}
@@ -60,7 +60,7 @@ def build_branches(
     kinds = {task: heads.get(task) or default_head(output, body.plain) for task, output in wanted.items()}
     body.takes = common({kind.takes for kind in kinds.values()})
     for task, output in wanted.items():
-        if branches and not one:
+        if branches and not shared:
             takes = body.takes
             body = deepcopy(body) if equal else build()
             body.takes = takes

@@ -95,7 +95,7 @@ def create_network(
     one_trunk = row.share and not trunk and not (adapters and adapters.by == "task")
     build = partial(Backbone, backbone, weights=weights, size=size, **options)
     make = build if adapters is None else adapted(build(), adapters, size)
-    branches = build_branches(wanted, heads, make, stride, one=one_trunk, equal=freeze == "backbone")
+    branches = build_branches(wanted, heads, make, stride, shared=one_trunk, equal=freeze == "backbone")
     body = branches[next(iter(wanted))].backbone
     _require_trunk(trunk, body, backbone)
     layer = row.layer

@@ -7,8 +7,11 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Self, cast
 
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from afanet.errors import InputError
+from afanet.networks.record import Record
+from afanet.networks.sharing import layers_before, parameters_before
 
 if TYPE_CHECKING:
     from afanet.networks.backbones import Backbone
@@ -61,10 +64,9 @@ def freeze_branches(branches: Iterable[KeepsFrozen], freeze: str | None, stages:
 def _first_stages(body: Backbone, stages: int) -> list[nn.Module]:
     if stages == len(body.stages):
         return [body]
-    layers, around = layers_up_to(body, body.stages[stages - 1])
-    for module in map(body.get_submodule, around):
-        for parameter in module.parameters(recurse=False):  # such as embeddings of positions
-            parameter.requires_grad_(False)
+    layers, own = layers_up_to(body, body.stages[stages - 1])
+    for name in own:
+        body.get_parameter(name).requires_grad_(False)
     return [body.get_submodule(layer) for layer in layers]
 
 
@@ -89,12 +91,20 @@ def require_learning(network: nn.Module, freeze: str | None) -> None:
 
 
 def layers_up_to(body: Backbone, end: str) -> tuple[list[str], list[str]]:
-    """The layers of a backbone that run up to `end`, a stage or a block, in their order; and the modules around them.
+    """What of a backbone runs up to `end`, a stage or a block.
+
+    Returns:
+        The layers, in the order in which they run, and the names of the parameters outside of them on which the output
+        of `end` depends, such as embeddings of positions.
 
     >>> from afanet.networks.backbones import Backbone
     >>> layers_up_to(Backbone("resnet18"), "layer2.0")
-    (['conv1', 'bn1', 'act1', 'maxpool', 'layer1', 'after_layer1', 'layer2.0'], ['', 'layer2'])
+    (['conv1', 'bn1', 'act1', 'maxpool', 'layer1', 'after_layer1', 'layer2.0'], [])
     """
+    if body.whole:  # it runs in an order of its own, which need not be that of its definition
+        image = next(body.parameters()).new_empty(()).expand(2, body.in_chans, *body.size)
+        record = Record("backbone", body, [end], image, FakeTensorMode(allow_non_fake_inputs=True))
+        return layers_before(record, end), parameters_before(record, end)
     *around, _ = accumulate(end.split("."), "{}.{}".format)
     layers = []
     for outer in ("", *around):
@@ -104,7 +114,8 @@ def layers_up_to(body: Backbone, end: str) -> tuple[list[str], list[str]]:
             if layer == end or end.startswith(f"{layer}."):
                 break
             layers.append(layer)
-    return [*layers, end], ["", *around]
+    own = {outer: body.get_submodule(outer).named_parameters(recurse=False) for outer in ("", *around)}
+    return [*layers, end], [f"{outer}.{name}".lstrip(".") for outer, named in own.items() for name, _ in named]
 
 
 def frozen_end(body: Backbone, stages: int, meet: Sequence[str]) -> str | None:

@@ -135,7 +135,7 @@ class Record:
         try:
             with undisturbed(self.branch, quick=scale > 1), self.fake or nullcontext(), torch.no_grad():
                 run.result = call(self.branch, self.image(scale))
-        except _EnoughError:
+        except EnoughError:
             pass
         except InputError:
             raise
@@ -167,11 +167,11 @@ class Record:
             run.outputs.setdefault(name, []).append(output)
             run.given[name] = sizes
             if scale > 1 and len(run.outputs) == len(self.layers):
-                raise _EnoughError
+                raise EnoughError
 
 
-class _EnoughError(Exception):
-    """All that is asked of a larger image is known."""
+class EnoughError(Exception):
+    """All that is asked of a pass is known, and the rest need not run: no fault, and nobody sees it."""
 
 
 def _where(branch: nn.Module, error: BaseException) -> str:

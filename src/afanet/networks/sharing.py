@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import zip_longest
 from threading import RLock
@@ -23,12 +23,12 @@ _ALONE = RLock()
 
 
 class SharedTrunk:
-    """The layers that run up to `layer` in the branch of `task`, each with the number of its calls."""
+    """The layers that run up to `layer` in the branch of `task`."""
 
-    def __init__(self, task: str, layer: str, calls: Mapping[str, int]) -> None:
+    def __init__(self, task: str, layer: str, layers: Sequence[str]) -> None:
         self.task = task
         self.layer = layer
-        self.calls = dict(calls)
+        self.layers = list(layers)
 
     @contextmanager
     def computed_once(self, network: nn.Module, counted: Callable[[], Counter[str] | None]) -> Iterator[None]:
@@ -37,7 +37,7 @@ class SharedTrunk:
         `counted` gives the calls of the branch that is running so far, by layer; None outside this pass.
         """
         answers: dict[tuple[str, int], Any] = {}
-        layers = {name: network.get_submodule(f"branches.{self.task}.{name}") for name in self.calls}
+        layers = {name: network.get_submodule(f"branches.{self.task}.{name}") for name in self.layers}
         with _ALONE:
             before = {name: dict(vars(layer)) for name, layer in layers.items()}
             try:
@@ -72,7 +72,7 @@ def share_trunk(records: Mapping[str, Record], layer: str) -> SharedTrunk:
         InputError: where the branches are not alike up to there.
     """
     leader, *others = records
-    trunk = _trunk(records[leader], layer)
+    trunk = SharedTrunk(leader, layer, layers_before(records[leader], layer))
     for task in others:
         for ours, theirs in zip_longest(_signatures(records[leader], layer), _signatures(records[task], layer)):
             if ours != theirs:
@@ -81,9 +81,9 @@ def share_trunk(records: Mapping[str, Record], layer: str) -> SharedTrunk:
                     f"'{leader}' and '{theirs and theirs[0]}' of '{task}' are not alike; share up to an earlier layer"
                 )
     branch = records[leader].branch
-    own = _parameters_before(records[leader], layer)
+    own = parameters_before(records[leader], layer)
     for task in others:
-        for name in trunk.calls:
+        for name in trunk.layers:
             records[task].branch.set_submodule(name, branch.get_submodule(name))
         for name in own:
             owner, _, last = name.rpartition(".")
@@ -91,14 +91,14 @@ def share_trunk(records: Mapping[str, Record], layer: str) -> SharedTrunk:
     return trunk
 
 
-def _trunk(record: Record, layer: str) -> SharedTrunk:
+def layers_before(record: Record, layer: str) -> list[str]:
+    """The outermost layers that run up to `layer`, in the order in which they run, and not after it too."""
     names = [name for name, _ in record.run().shapes]
     end = names.index(layer) + 1
     ended = set(names[:end])
     # A layer that runs after the trunk too, such as a ViT's last norm, stays each branch's own.
     own = set(names[end:])
-    calls = Counter(name for name in names[:end] if name not in own and not _enclosed(name, ended))
-    return SharedTrunk(record.task, layer, calls)
+    return list(dict.fromkeys(name for name in names[:end] if name not in own and not _enclosed(name, ended)))
 
 
 def _enclosed(name: str, ended: set[str]) -> bool:
@@ -108,16 +108,16 @@ def _enclosed(name: str, ended: set[str]) -> bool:
 
 def _signatures(record: Record, layer: str) -> list[tuple[str, Any]]:
     """What must be equal in two trunks: the calls of layers in their order, and the shapes of their tensors."""
-    trunk = _trunk(record, layer)
+    trunk = set(layers_before(record, layer))
     names = [name for name, _ in record.run().shapes]
-    ran = [name for name in names[: names.index(layer) + 1] if name in trunk.calls]
-    shapes = {name: record.branch.get_submodule(name).state_dict() for name in trunk.calls}
+    ran = [name for name in names[: names.index(layer) + 1] if name in trunk]
+    shapes = {name: record.branch.get_submodule(name).state_dict() for name in trunk}
     return [(name, {key: tensor.shape for key, tensor in shapes[name].items()}) for name in ran]
 
 
-def _parameters_before(record: Record, layer: str) -> list[str]:
+def parameters_before(record: Record, layer: str) -> list[str]:
     """The parameters, outside the trunk's layers, on which the layer's output depends, such as positions and tokens."""
-    trunk = tuple(f"{name}." for name in _trunk(record, layer).calls)
+    trunk = tuple(f"{name}." for name in layers_before(record, layer))
     outside = {name: parameter for name, parameter in record.branch.named_parameters() if not name.startswith(trunk)}
     frozen = [p for p in outside.values() if p.is_floating_point() and not p.requires_grad]
     depends: set[int] = set()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from afanet.errors import InputError
 from afanet.networks.frozen import frozen_end, layers_up_to
+from afanet.networks.record import EnoughError
 
 if TYPE_CHECKING:
     from afanet.networks.backbones import Backbone
@@ -23,6 +26,7 @@ class Trunk:
     Args:
         layers: their paths in the network, in the order in which they run.
         kept: those of them whose outputs the rest of the network takes; the last of `layers` is among them.
+        own: names of the frozen parameters outside of these layers on which their outputs depend.
 
     Attributes:
         always: layers that compute in any case, because the size of a map inside of them is read.
@@ -40,12 +44,13 @@ class Trunk:
     True
     """
 
-    def __init__(self, layers: Sequence[str], kept: Sequence[str]) -> None:
+    def __init__(self, layers: Sequence[str], kept: Sequence[str], own: Sequence[str] = ()) -> None:
         self.layers = tuple(layers)
         self.kept = tuple(kept)
+        self.own = frozenset(own)
         self.always: tuple[str, ...] = ()
-        # Layers that have run before the trunk's end, and the shape of what they gave without B; None for no tensor.
-        self._ran: dict[str, tuple[int, ...] | None] = {}
+        # What the layers gave that ran before the trunk's end, with the shape without B in place of each tensor.
+        self._ran: dict[str, Any] = {}
 
     def features(self, network: nn.Module, images: Tensor) -> dict[str, Tensor]:
         """What the rest of the network takes for images (B, 3, H, W): tensors (B, ...), by number of the kept layer.
@@ -58,7 +63,7 @@ class Trunk:
             def hook(module: nn.Module, inputs: Any, output: Any) -> None:
                 outputs[layer] = output
                 if layer == self.layers[-1]:
-                    raise _EnoughError
+                    raise EnoughError
 
             return hook
 
@@ -69,9 +74,9 @@ class Trunk:
             try:
                 with torch.no_grad():
                     network.forward(images)
-            except _EnoughError:
+            except EnoughError:
                 pass
-        self._ran = {layer: tuple(x.shape[1:]) if isinstance(x, Tensor) else None for layer, x in outputs.items()}
+        self._ran = {layer: tree_map(_shape, output) for layer, output in outputs.items()}
         return {
             name: tensor
             for number, layer in enumerate(self.kept)
@@ -92,11 +97,10 @@ class Trunk:
 
     def state(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Those of a network's tensors that decide its features, by name."""
-        around = {layer.rpartition(".")[0] for layer in self.layers if ".backbone." in layer}
         return {
             name: tensor
             for name, tensor in tensors.items()
-            if name.rpartition(".")[0] in around or any(name.startswith(f"{layer}.") for layer in self.layers)
+            if name in self.own or any(name.startswith(f"{layer}.") for layer in self.layers)
         }
 
     def let_compute(self, layers: Iterable[str]) -> bool:
@@ -114,29 +118,28 @@ class Trunk:
             answer = _full(features[number])
         elif number is not None:
             answer = tuple(_full(x) for name, x in features.items() if name.startswith(f"{number}."))
-        elif (shape := self._ran[layer]) is not None:  # nothing that depends on it is read
+        else:  # nothing that depends on it is read
             like = next(iter(features.values()))
-            answer = like.new_zeros((), dtype=torch.float32).expand(len(like), *shape)
-        else:
-            return lambda *inputs, **options: inputs[0]
+            zero = like.new_zeros((), dtype=torch.float32)
+            answer = tree_map(
+                lambda x: zero.expand(len(like), *x.shape) if isinstance(x, _Shape) else x, self._ran[layer]
+            )
         return lambda *inputs, **options: answer
-
-
-class _EnoughError(Exception):
-    """The trunk has run, and the rest need not: no fault, and nobody sees it."""
 
 
 @contextmanager
 def _in_place_of_forward(network: nn.Module, answers: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
-    """A context in which layers call these functions, except those whose forward is replaced already."""
+    """A context in which layers call these functions; raises `RuntimeError` where a layer's forward is replaced."""
     modules = {layer: network.get_submodule(layer) for layer in answers}
-    replaced = {layer: module for layer, module in modules.items() if "forward" not in vars(module)}
+    for layer, module in modules.items():
+        if "forward" in vars(module):
+            raise RuntimeError(f"the forward of layer '{layer}' is replaced already, so no features can be given to it")
     try:
-        for layer, module in replaced.items():
+        for layer, module in modules.items():
             vars(module)["forward"] = answers[layer]
         yield
     finally:
-        for module in replaced.values():
+        for module in modules.values():
             vars(module).pop("forward", None)
 
 
@@ -154,11 +157,11 @@ def find_trunk(network: Woven, body: Backbone, stages: int, meet: Sequence[str])
         return Trunk([start], [start])
     # An identity after the tap of the first stage gives what the tap gives.
     end = dict(zip(body.stages, body.tapped, strict=False)).get(end, end)
-    layers = layers_up_to(body, end)[0]
+    layers, own = layers_up_to(body, end)
     takes = range(len(body.tapped)) if body.takes is None else body.takes
     taken = {body.tapped[number] for number in takes}
     kept = [layer for layer in layers if layer in taken or layer == end]
-    trunk = Trunk([f"{start}.{layer}" for layer in layers], [f"{start}.{layer}" for layer in kept])
+    trunk = Trunk(*([f"{start}.{name}" for name in names] for names in (layers, kept, own)))
     return trunk if trunk.let_compute(network.maps(first)) else None
 
 
@@ -170,6 +173,17 @@ def _named(layer: str, number: str, output: Any) -> dict[str, Tensor]:
     raise InputError(
         f"layer '{layer}' gives a {type(output).__name__}, of which no features can be kept: freeze the whole backbone"
     )
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The shape of a tensor without B."""
+
+    shape: tuple[int, ...]
+
+
+def _shape(x: Any) -> Any:
+    return _Shape(tuple(x.shape[1:])) if isinstance(x, Tensor) else x
 
 
 def _full(x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from afanet.errors import InputError
 from afanet.networks.backbones.layers import block_names
 from afanet.networks.backbones.padding import Padding
 from afanet.networks.backbones.plan import plan_backbone
-from afanet.networks.backbones.sizes import Wish
+from afanet.networks.backbones.sizes import Wish, padded
 from afanet.networks.backbones.timm_network import build, build_stages
 from afanet.networks.backbones.whole import Whole, intermediates, pruned
 from afanet.networks.heads.head import Stage, taken
@@ -41,6 +41,7 @@ class Backbone(nn.Module):
 
     Attributes:
         name, in_chans: as given.
+        size: (H, W) of the images that it is built for, after padding.
         given: the channels and the stride of each stage.
         plain: whether all stages have one stride, as in a ViT.
         tapped: the layers that give the features of each stage.
@@ -87,6 +88,7 @@ class Backbone(nn.Module):
         self.takes = takes
         self.plain = plan.whole is not None and plan.whole.plain
         self.multiple, self.one_size = plan.fit.multiple, plan.fit.one_size
+        self.size = self.one_size or padded((height, width), self.multiple)
         self.notes = list(plan.notes)
         self.whole = plan.whole is not None
         self.indices: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""Which image sizes a network takes: found by trying, on the meta device, where nothing is computed."""
+"""Which image sizes a network takes: learnt by trying, on the meta device, where nothing is computed."""
 
 from __future__ import annotations
 

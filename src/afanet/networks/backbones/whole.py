@@ -16,9 +16,7 @@ from afanet.errors import InputError
 from afanet.networks.backbones.layers import layer_named, names_between
 from afanet.networks.backbones.sizes import Fit, Wish, example, fit, padded, size_options
 from afanet.networks.backbones.timm_network import REFUSALS, build
-from afanet.networks.heads.head import Stage
-
-TAPS = 4  # of a plain network
+from afanet.networks.heads.head import TAPS, Stage
 
 
 @dataclass(frozen=True)

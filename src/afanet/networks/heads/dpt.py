@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from afanet.errors import InputError
-from afanet.networks.heads.head import Features, Head, Stage
+from afanet.networks.heads.head import TAPS, Features, Head, Stage
 from afanet.networks.heads.layers import conv_norm, logits_at, resize
-
-TAPS = 4
 
 
 class DPT(Head):

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 Features = tuple[Tensor, ...]
 Item = TypeVar("Item")
 
+TAPS = 4  # of a plain network: what it gives if nobody says otherwise, and what the head dpt takes
+
 
 @dataclass(frozen=True)
 class Stage:

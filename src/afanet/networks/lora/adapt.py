@@ -15,7 +15,7 @@ from afanet.install import missing_package
 from afanet.networks.backbones import Backbone
 from afanet.networks.frozen import KeepsFrozen, batch_norms, keep_frozen
 from afanet.networks.lora.layers import adaptable
-from afanet.networks.lora.settings import Adapters
+from afanet.networks.lora.settings import WHERE, Adapters
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -50,9 +50,6 @@ def adapted(backbone: Backbone, adapters: Adapters, size: Sequence[int]) -> Call
     return own
 
 
-WHERE = {"attention": "those of its attentions", "all": "its linear layers and 1x1 convolutions"}
-
-
 def _twin(module: Network) -> Network:
     """A copy with the same modules, and the very tensors of `module` as its parameters and buffers."""
     memo: dict[int, Any] = {id(tensor): tensor for tensor in chain(module.parameters(), module.buffers())}
@@ -73,7 +70,7 @@ def has_adapters(network: nn.Module) -> bool:
 
 
 def is_adapted(module: nn.Module) -> bool:
-    """Whether a layer is one of peft's, told without importing it."""
+    """Whether a layer is one of peft's; peft is not imported."""
     return hasattr(module, "get_delta_weight") and hasattr(module, "base_layer")
 
 

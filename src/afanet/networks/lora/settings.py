@@ -11,7 +11,7 @@ from afanet.limits import MOST_SIDE
 from afanet.networks.methods import Method, listed
 
 BY = ("task", "shared")
-WHERE = ("attention", "all")
+WHERE = {"attention": "those of its attentions", "all": "its linear layers and 1x1 convolutions"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Lora:
     def __post_init__(self) -> None:
         if not isinstance(self.rank, int) or isinstance(self.rank, bool) or not 0 < self.rank <= MOST_SIDE:
             raise InputError(f"lora rank is {shown(self.rank)}, expected a whole number from 1 to {MOST_SIDE:,}")
-        for key, value, known in (("by", self.by, BY), ("where", self.where, WHERE)):
+        for key, value, known in (("by", self.by, BY), ("where", self.where, tuple(WHERE))):
             if value not in known and not (key == "by" and value is None):
                 raise unknown(f"lora {key}", str(value), known)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from afanet.errors import unknown
+from afanet.networks.contents import leaves_of
 from afanet.networks.undisturbed import in_mode
 
 
@@ -46,28 +46,11 @@ def shared_parameters(
     forked = [device] if device.type == "cuda" else []
     with in_mode(network, False), torch.random.fork_rng(forked), torch.enable_grad():
         outputs: dict[str, Tensor] = network(torch.zeros(1, channels, *size, device=device))
-    reached: dict[str, set[nn.Parameter]] = {}
+    reached: dict[str, set[int]] = {}
     for task in tasks:
         if task not in outputs:
             raise unknown("output of the network", task, outputs)
-        reached[task] = _leaves(outputs[task])
-    tasks_of = {parameter: [task for task in tasks if parameter in reached[task]] for parameter in parameters}
+        reached[task] = leaves_of(outputs[task])
+    tasks_of = {parameter: [task for task in tasks if id(parameter) in reached[task]] for parameter in parameters}
     shared = [parameter for parameter in parameters if len(tasks_of[parameter]) > 1]
     return shared, {task: [parameter for parameter in parameters if tasks_of[parameter] == [task]] for task in tasks}
-
-
-def _leaves(output: Tensor) -> set[nn.Parameter]:
-    """The parameters at the ends of an output's graph."""
-    waiting: list[Any] = [output.grad_fn]
-    seen = set(waiting)
-    leaves = set()
-    while waiting:
-        node = waiting.pop()
-        if node is None:
-            continue
-        if hasattr(node, "variable"):
-            leaves.add(node.variable)
-        following = {next_node for next_node, _ in node.next_functions} - seen
-        seen |= following
-        waiting.extend(following)
-    return leaves
