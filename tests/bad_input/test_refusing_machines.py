@@ -148,7 +148,7 @@ def test_errors_of_the_machine_become_sentences(
     def fail(*arguments: Any, **options: Any) -> None:
         raise error
 
-    monkeypatch.setattr("afanet.recipe.load.load_recipe", fail)
+    monkeypatch.setattr("afanet.runs.repeat.load_recipe", fail)
     status, said = answer(["train", "rooms", "--print-config"])
     assert (status, said.count("\n")) == (2, 1)
     assert message in said
@@ -158,7 +158,7 @@ def test_an_error_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -
     def fail(*arguments: Any, **options: Any) -> None:
         raise KeyError("ours")
 
-    monkeypatch.setattr("afanet.recipe.load.load_recipe", fail)
+    monkeypatch.setattr("afanet.runs.repeat.load_recipe", fail)
     with pytest.raises(KeyError):
         main(["train", "rooms", "--print-config"])
 

@@ -164,7 +164,7 @@ def _anchor(values: dict[str, Any], folder: Path) -> None:
     network = values.get("network")
     if isinstance(network, dict):
         values["network"] = network = {
-            key: _anchored(value, folder) if key in ("method", "head") else value for key, value in network.items()
+            key: _anchored(value, folder, key) if key in ("method", "head") else value for key, value in network.items()
         }
         weights = network.get("weights")
         if isinstance(weights, str):
@@ -184,14 +184,19 @@ def _path_in(folder: Path, key: object, value: Any) -> Any:
     if key == "root" and isinstance(value, str | Path):
         return str(folder / value)
     if key in ("name", "kind") and isinstance(value, str):
-        return _anchored(value, folder)
+        return _anchored(value, folder, key)
     return _with_paths_in(folder, value)
 
 
-def _anchored(name: Any, folder: Path) -> Any:
+def _anchored(name: Any, folder: Path, key: object) -> Any:
     if isinstance(name, dict):  # by task
-        return {task: _anchored(inner, folder) for task, inner in name.items()}
-    return outside.anchored(name, folder) if isinstance(name, str) and outside.is_reference(name) else name
+        return {task: _anchored(inner, folder, key) for task, inner in name.items()}
+    if not isinstance(name, str) or not outside.is_reference(name):
+        return name
+    try:
+        return outside.anchored(name, folder)
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from None
 
 
 def _explain(error: ValidationError, source: str | Path) -> InputError:
