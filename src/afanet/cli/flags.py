@@ -45,12 +45,17 @@ def add_trust_flag(parser: ArgumentParser) -> None:
 def trust(given: Namespace) -> None:
     """Trust all outside code with `--trust-code`, else the code that the command line names."""
     named = [name for name in (getattr(given, "methods", None) or "").split(",") if is_reference(name)]
-    if any("." in key for key in vars(given)):
-        named += references_given(overrides(given))
+    values = overrides(given) if any("." in key for key in vars(given)) else {}
+    named += references_given(values)
     if getattr(given, "trust_code", False):
         trust_code()
-    elif named:
-        trust_code(*named)
+        return
+    for name in named:
+        try:
+            trust_code(name)
+        except InputError as error:
+            flag = next((f"--{key}: " for key, value in values.items() if value == name), "")
+            raise InputError(f"{flag}{error}") from None
 
 
 def references_given(values: dict[str, Any]) -> list[str]:
