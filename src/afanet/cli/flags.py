@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from afanet.errors import InputError
 from afanet.outside import is_reference, trust_code
 
 OPTION = "data.options."
