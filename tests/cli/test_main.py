@@ -198,7 +198,7 @@ def test_too_little_memory_is_one_sentence(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("afanet.recipe.load.load_recipe", fail)
+    monkeypatch.setattr("afanet.runs.repeat.load_recipe", fail)
     assert main(["train", "rooms"]) == 2
     assert capsys.readouterr().err == (
         "afanet: error: this takes more memory than there is: give smaller images, a smaller batch or fewer at a time\n"
