@@ -18,7 +18,7 @@ from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
 from afanet.networks.recognise import UnknownLayoutError
 from afanet.networks.trunk import find_trunk
-from afanet.networks.weaving import require_task_names, weave
+from afanet.networks.weaving import require_task_names, woven_of
 from afanet.networks.woven import Woven
 
 
@@ -107,7 +107,8 @@ def create_network(
     fusion = None if layer is None else partial(layer, **fusion_options)
     points = [f"backbone.{name}" for name in meets]
     try:
-        network = weave(branches, points, fusion, share=shared, example=shape)
+        # a head may take earlier stages than those where the last branches meet
+        network = woven_of(branches, points, fusion, share=shared, example=shape, unused=True)
     except UnknownLayoutError as error:
         raise _cannot_meet(method, body, "in whose layers nothing says which dimensions are pixels") from error
     network.trunk = find_trunk(network, body, stages, meets)

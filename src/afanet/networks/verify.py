@@ -24,9 +24,11 @@ Leaves = dict[str, list[Tensor]]  # by fusion layer, what was added to each task
 
 
 def require_sound(
-    network: Woven, records: Mapping[str, Record], stops: Sequence[Stop], share: str | None = None
+    network: Woven, records: Mapping[str, Record], stops: Sequence[Stop], share: str | None, unused: bool
 ) -> None:
     """Run a woven network once, on fake tensors if it can, and compare it with its branches.
+
+    With `unused`, a task's output need not depend on its fused features.
 
     Raises:
         UntraceableError: where it fails, or its outputs have other structure, shapes or types than the branches' own.
@@ -54,7 +56,7 @@ def require_sound(
     for number, (task, record) in enumerate(records.items()):
         _require_alike(task, outputs[task], record.run().result)
         reached = leaves_of(outputs[task])
-        for name in names if _can_learn(network) else ():
+        for name in names if _can_learn(network) and not unused else ():
             if id(leaves[name][number]) not in reached:
                 raise InputError(
                     f"the output of '{task}' does not depend on its fused features of '{name}': the branch "

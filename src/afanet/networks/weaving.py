@@ -71,6 +71,20 @@ def weave(
     >>> [name for name, _ in network.named_parameters()][-2:]
     ['fusion.1.sam.Q', 'fusion.1.sam.conv.weight']
     """
+    return woven_of(branches, at, fusion, share=share, example=example, adapt=adapt)
+
+
+def woven_of(
+    branches: Mapping[str, nn.Module],
+    at: Points | Sequence[Points] | Mapping[str, Points],
+    fusion: Callable[..., nn.Module] | None,
+    *,
+    share: str | None = None,
+    example: Tensor | Sequence[int] | None = None,
+    adapt: bool = False,
+    unused: bool = False,
+) -> Woven:
+    """What `weave` makes; with `unused`, branches may meet at layers whose features their outputs do not use."""
     tasks = _checked_tasks(branches)
     points = points_by_task(tasks, at)
     _require_fusion(fusion, needed=bool(points[tasks[0]]))
@@ -84,10 +98,10 @@ def weave(
     joining = Joining(branches, points, fusion, share, _example(branches, example), adapt)
     try:
         woven = joining.by_tracing()
-        require_sound(woven, joining.records, joining.stops, share)
+        require_sound(woven, joining.records, joining.stops, share, unused)
     except UntraceableError:
         woven = joining.by_coroutines()
-        require_sound(woven, joining.records, joining.stops, share)
+        require_sound(woven, joining.records, joining.stops, share, unused)
     woven.declared = joining.declared
     return woven
 
