@@ -213,7 +213,7 @@ def test_options_go_to_the_fusion_layers_and_kinds_may_be_named() -> None:
         (("hard", OUTPUTS["pooled"]), {"per_task": True}, "method 'hard' has no fusion layers to give per_task to"),
         (("mtan", OUTPUTS["pooled"]), {"limit": 2.0}, "method 'mtan' has no fusion layers to give limit to"),
         (("mtan", {"age": Pooled(8), "b.c": Pooled(2)}), {}, "'b.c' cannot name a task"),
-        (("mtan", OUTPUTS["pooled"], "vit_tiny_patch16_224"), {}, "has no chain of stages"),
+        (("mtan", OUTPUTS["pooled"], "vit_tiny_patch16_224"), {"taps": [12]}, "has 12 blocks"),
         (("afa", OUTPUTS["pooled"]), {"output_stride": 12}, "output_stride=12 is unknown"),
         (("afa", OUTPUTS["pooled"]), {"weights": "none.pth"}, "none.pth is not a file"),
     ],

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from afanet import Dense, InputError, Pooled, create_network
+from afanet import Dense, Pooled, create_network
 from afanet.networks import Woven
 from afanet.networks.mtan import Attention
 from afanet.training.cost import flops, parameters
@@ -253,6 +253,7 @@ def test_forty_tasks_train_a_step() -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 
 
-def test_a_stage_of_several_tensors_is_refused() -> None:
-    with pytest.raises(InputError, match="'after_features_1' of the backbone puts out several tensors"):
-        mtan({"a": Pooled(2), "b": Pooled(3)}, "selecsls42")
+def test_a_network_whose_stages_put_out_several_tensors_runs_whole() -> None:
+    network = mtan({"a": Pooled(2), "b": Pooled(3)}, "selecsls42", size=(64, 64)).eval()
+    with torch.no_grad():
+        assert {task: y.shape for task, y in network(torch.rand(1, 3, 64, 64)).items()} == {"a": (1, 2), "b": (1, 3)}

@@ -120,12 +120,7 @@ def _small_convnext(models: Any) -> nn.Module:
 
 CASES = {
     "torchvision, ResNet": torchvision(lambda models: models.resnet18(num_classes=LABELS), "resnet18"),
-    "torchvision, DenseNet": torchvision(
-        lambda models: models.DenseNet(8, (1, 2, 1, 1), 64, num_classes=LABELS),
-        "densenet121",
-        growth_rate=8,
-        block_config=(1, 2, 1, 1),
-    ),
+    "torchvision, DenseNet": torchvision(lambda models: models.densenet121(num_classes=LABELS), "densenet121"),
     "torchvision, RegNet": torchvision(lambda models: models.regnet_y_400mf(num_classes=LABELS), "regnety_004"),
     "torchvision, ViT": torchvision(
         lambda models: models.VisionTransformer(SIZE, 16, 2, 2, 32, 128, num_classes=LABELS),
