@@ -48,7 +48,7 @@ def weave(
         example: an image batch, or its shape, from which the features' shapes follow without computing anything;
             (1, 3, 224, 224) if None.
         adapt: where branches meet with features of different shapes, fuse them in the first branch's channels, height
-            and width, through adapters (:class:`~afanet.networks.fitting.Fitting`).
+            and width, through adapters (`afanet.networks.fitting.Fitting`).
 
     Returns:
         A module whose forward takes (B, 3, H, W) and returns a dict in the order of `branches`. ``code`` shows what it
