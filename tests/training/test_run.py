@@ -15,6 +15,7 @@ import torch
 from afanet.data import Data, Sample, Split, open_data
 from afanet.errors import InputError
 from afanet.recipe.load import load_recipe
+from afanet.recipe.preprocessing import with_normalisation_of_backbone
 from afanet.recipe.schema import Recipe
 from afanet.runs.examples import predict_examples
 from afanet.runs.folder import LOCK, MARK
@@ -31,7 +32,7 @@ def test_a_run_keeps_everything_in_its_folder(recipe: Recipe, tmp_path: Path) ->
     run = train(recipe, tmp_path / "run")
     names = {file.name for file in (tmp_path / "run").iterdir()}
     assert names == {MARK, LOCK, "recipe.yaml", "metrics.json", "log.csv", "last.ckpt", "tensorboard"}
-    assert load_recipe(run.folder.recipe) == recipe
+    assert load_recipe(run.folder.recipe) == with_normalisation_of_backbone(recipe)
     results = read(run.folder.metrics)
     assert results["tasks"] == run.results["tasks"]
     assert {name: set(scores) for name, scores in results["tasks"].items()} == {
