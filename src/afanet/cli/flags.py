@@ -47,7 +47,7 @@ def trust(given: Namespace) -> None:
     """Trust all outside code with `--trust-code`, else the code that the command line names."""
     named = [name for name in (getattr(given, "methods", None) or "").split(",") if is_reference(name)]
     values = overrides(given) if any("." in key for key in vars(given)) else {}
-    named += references_given(values)
+    named += references_given(values) if values else []
     if getattr(given, "trust_code", False):
         trust_code()
         return
