@@ -52,7 +52,14 @@ def run(trained: Callable[[str], Path]) -> Path:
 
 @pytest.fixture(scope="session")
 def exhibits(trained: Callable[[str], Path]) -> Callable[[str], Exhibit]:
-    return cache(lambda name: Exhibit(load_run(trained(name))))
+    def show(name: str) -> Exhibit:
+        exhibit = Exhibit(load_run(trained(name)))
+        for key, weight in exhibit.predictor.network.named_parameters():
+            if key.endswith("head.logits.weight"):
+                weight.data *= 30  # two steps teach nothing: let what a pixel sees change more than a rounding
+        return exhibit
+
+    return cache(show)
 
 
 @pytest.fixture(scope="session")
