@@ -33,6 +33,7 @@ from afanet.training.job import Job, prepare
 from afanet.training.learner import Learner
 from afanet.training.loaders import train_loader
 from afanet.training.run import train
+from timing import Work, in_turns
 
 
 def batches(data: Data, recipe: Recipe) -> Iterator[Batch]:
@@ -41,12 +42,14 @@ def batches(data: Data, recipe: Recipe) -> Iterator[Batch]:
     return chain.from_iterable(repeat(loader))
 
 
-def steps_a_second(learner: Learner, stream: Iterator[Batch], steps: int) -> float:
-    """Of `steps` steps, the waits for their samples included."""
-    start = perf_counter()
-    for _ in range(steps):
-        learner.learn([next(stream)])
-    return steps / (perf_counter() - start)
+def steps_of(learner: Learner, stream: Iterator[Batch], steps: int) -> Work:
+    """A function that takes so many steps, and waits for their samples."""
+
+    def work() -> None:
+        for _ in range(steps):
+            learner.learn([next(stream)])
+
+    return work
 
 
 def learner_of(job: Job) -> Learner:
@@ -67,11 +70,9 @@ def measure(recipe: Recipe, rounds: int, steps: int) -> tuple[float, float, floa
     assert features is not None
     learner = learner_of(job)
     images, kept = batches(job.data, recipe), batches(replace(job.data, train=features), recipe)
-    for stream in (images, kept):
-        steps_a_second(learner, stream, 2)  # workers start, and memory is allocated
-    speeds = []
-    for _ in range(rounds):
-        speeds.append((steps_a_second(learner, images, steps), steps_a_second(learner, kept, 5 * steps)))
+    work = {"images": steps_of(learner, images, steps), "features": steps_of(learner, kept, 5 * steps)}
+    times = in_turns(work, rounds, "cpu").seconds
+    speeds = [(steps / a, 5 * steps / b) for a, b in zip(times["images"], times["features"], strict=True)]
     from_images, from_features = (median(speed) for speed in zip(*speeds, strict=True))
     return from_images, from_features, median(b / a for a, b in speeds)
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -23,11 +21,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from afanet import Dense, create_network
 from afanet.networks import HEADS
 from afanet.networks.heads import RENAMED
+from timing import in_turns, put_on, ratios, training_step
 
 BACKBONES = {"ViT-S": "vit_small_patch16_224", "ResNet-50": "resnet50"}
 NAMES = [name for name in HEADS.own if "dense" in HEADS[name] and name not in RENAMED]
 BASE = "deeplabv3plus"
-START, END = "<!-- costs -->\n", "<!-- end of costs -->"
 
 
 def made(backbone: str, head: str, size: tuple[int, int]) -> nn.Module:
@@ -45,44 +43,20 @@ def operations(network: nn.Module, size: tuple[int, int]) -> int:
     return sum(counts[head].values())
 
 
-def training_step(network: nn.Module, size: tuple[int, int], device: str) -> Callable[[], None]:
-    """A function that trains one step."""
-    images = torch.randn(2, 3, *size, device=device)
-    optimizer = torch.optim.SGD(network.train().parameters(), lr=1e-3, momentum=0.9)
-
-    def step() -> None:
-        network(images)["task"].square().mean().backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-    return step
-
-
-def seconds(step: Callable[[], None], device: str) -> float:
-    """How long a step takes, the device's work included."""
-    start = time.perf_counter()
-    step()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
 def rows(label: str, size: tuple[int, int], rounds: int, device: str) -> list[str]:
     """The rows of a backbone's heads."""
     networks = {name: made(BACKBONES[label], name, size).to(device) for name in NAMES}
     counts = {name: operations(network, size) for name, network in networks.items()}
-    steps = {name: training_step(network, size, device) for name, network in networks.items()}
-    times: dict[str, list[float]] = {name: [] for name in NAMES}
-    for number in range(rounds + 1 if rounds else 0):
-        for name, step in steps.items():
-            taken = seconds(step, device)
-            if number:  # the first round warms up
-                times[name].append(taken)
+    times = {}
+    if rounds:
+        images = torch.randn(2, 3, *size, device=device)
+        times = in_turns(
+            {name: training_step(network, images) for name, network in networks.items()}, rounds, device
+        ).seconds
     lines = []
     for name, network in networks.items():
         parameters = sum(p.numel() for p in network.get_submodule("branches.task.head").parameters())
-        ratios = [a / b for a, b in zip(times[name], times[BASE], strict=True)]
-        ratio = f"{statistics.median(ratios):.2f}" if ratios else "not measured"
+        ratio = f"{statistics.median(ratios(times, name, BASE)):.2f}" if times else "not measured"
         lines.append(f"| {label} | `{name}` | {parameters / 1e6:.2f} | {counts[name] / 1e9:.1f} | {ratio} |\n")
     return lines
 
@@ -100,9 +74,7 @@ def main() -> None:
         lines += rows(label, tuple(given.size), given.rounds, given.device)
     print("".join(lines))
     if given.page:
-        page = given.page.read_text(encoding="utf-8")
-        before, after = page.partition(START)[0], page.partition(END)[2]
-        given.page.write_text(f"{before}{START}{''.join(lines)}{END}{after}", encoding="utf-8")
+        put_on(given.page, lines)
 
 
 if __name__ == "__main__":

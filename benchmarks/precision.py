@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from afanet import Dense, create_network
 from afanet.distributed.device import answering
 from afanet.networks.heads import layers
 from afanet.networks.memory_format import channels_last
+from timing import about, in_turns, ratios, spread
 
 
 @dataclass(frozen=True)
@@ -73,15 +73,6 @@ def variants(case: Case, device: str) -> dict[str, Callable[[], None]]:
     }
 
 
-def seconds(work: Callable[[], None], device: str) -> float:
-    """How long it takes, the device's work included."""
-    start = time.perf_counter()
-    work()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
 def main() -> None:
     """Time all variants in turn and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -91,21 +82,13 @@ def main() -> None:
     options = parser.parse_args()
     for name in [options.case] if options.case else list(CASES):
         case = CASES[name]
-        print(f"{name}: {case.backbone}, batch {case.batch}, {case.size[0]}x{case.size[1]}, {options.device}, "
-              f"{torch.get_num_threads()} threads, torch {torch.__version__}")  # fmt: skip
-        work = variants(case, options.device)
-        times: dict[str, list[float]] = {variant: [] for variant in work}
-        for turn in range(options.rounds + 2):
-            for variant, run in work.items():
-                took = seconds(run, options.device)
-                if turn >= 2:  # the first two warm up
-                    times[variant].append(took)
+        shape = f"{case.size[0]}x{case.size[1]}"
+        print(f"{name}: {case.backbone}, batch {case.batch}, {shape}, {about(options.device)}")
+        times = in_turns(variants(case, options.device), options.rounds, options.device).seconds
         for variant, taken in times.items():
             print(f"  {variant:36} {statistics.median(taken):7.3f} s")
         for variant, baseline in RATIOS:
-            ratios = [a / b for a, b in zip(times[variant], times[baseline], strict=True)]
-            print(f"  {variant} / {baseline}: {statistics.median(ratios):.3f} "
-                  f"(from {min(ratios):.3f} to {max(ratios):.3f})", flush=True)  # fmt: skip
+            print(f"  {variant} / {baseline}: {spread(ratios(times, variant, baseline))}", flush=True)
 
 
 if __name__ == "__main__":

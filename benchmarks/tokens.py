@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
-from collections.abc import Callable
 
 import timm
 import torch
 from torch import nn
 
 from afanet import AFA, weave
+from timing import Times, Work, about, in_turns, ratios, spread, training_step
 
 SIZE, BATCH = 224, 4
 SCORES = {"age": 8, "gender": 2}
@@ -29,29 +28,18 @@ CASES = {
 }
 
 
-def training_step(name: str, at: list[str], device: str) -> Callable[[], None]:
+def step_of(name: str, at: list[str], device: str) -> Work:
     """A function that trains one step of two branches that meet `at` these layers."""
     torch.manual_seed(0)
     branches: dict[str, nn.Module] = {task: timm.create_model(name, num_classes=n) for task, n in SCORES.items()}
-    network = weave(branches, at, AFA, example=(1, 3, SIZE, SIZE)).to(device).train()
-    images = torch.randn(BATCH, 3, SIZE, SIZE, device=device)
-    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9, fused=True)
-
-    def step() -> None:
-        sum(output.square().mean() for output in network(images).values()).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    return step
+    network = weave(branches, at, AFA, example=(1, 3, SIZE, SIZE)).to(device)
+    return training_step(network, torch.randn(BATCH, 3, SIZE, SIZE, device=device))
 
 
-def summary(times: dict[str, list[float]]) -> str:
+def summary(times: Times) -> str:
     """The medians, and the median and the spread of the rounds' ratios."""
     medians = "  ".join(f"{variant} {statistics.median(taken):.3f}" for variant, taken in times.items())
-    ratios = [fused / unfused for fused, unfused in zip(times["AFA"], times["unfused"], strict=True)]
-    return f"{medians}  ratio {statistics.median(ratios):.3f} (from {min(ratios):.3f} to {max(ratios):.3f})"
+    return f"{medians}  ratio {spread(ratios(times, 'AFA', 'unfused'))}"
 
 
 def main() -> None:
@@ -60,22 +48,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15, help="steps of each that count")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     options = parser.parse_args()
-    print(
-        f"batch {BATCH}, {SIZE}x{SIZE}, {options.device}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    )
+    print(f"batch {BATCH}, {SIZE}x{SIZE}, {about(options.device)}")
     for name, at in CASES.items():
-        steps = {"unfused": training_step(name, [], options.device), "AFA": training_step(name, at, options.device)}
-        clocks = {"seconds": time.perf_counter, "processor's seconds": time.process_time}
-        times = {clock: {variant: list[float]() for variant in steps} for clock in clocks}
-        for turn in range(options.rounds + 2):
-            for variant, step in steps.items():
-                start = {clock: read() for clock, read in clocks.items()}
-                step()
-                if turn >= 2:  # the first two warm up
-                    for clock, read in clocks.items():
-                        times[clock][variant].append(read() - start[clock])
-        for clock in clocks if options.device == "cpu" else ["seconds"]:
-            print(f"{name}, {clock}: {summary(times[clock])}", flush=True)
+        steps = {"unfused": step_of(name, [], options.device), "AFA": step_of(name, at, options.device)}
+        turns = in_turns(steps, options.rounds, options.device)
+        print(f"{name}, seconds: {summary(turns.seconds)}", flush=True)
+        if options.device == "cpu":
+            print(f"{name}, processor's seconds: {summary(turns.processor)}", flush=True)
 
 
 if __name__ == "__main__":

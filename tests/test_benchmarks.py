@@ -1,0 +1,67 @@
+"""What the benchmarks share: variants take turns, and a table takes its place on a page."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def timing(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """What the benchmarks share."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("timing")
+
+
+def test_variants_take_turns_and_the_first_rounds_do_not_count(
+    timing: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, order = iter(range(1000)), list[str]()
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: float(next(clock)))
+    turns = timing.in_turns({name: lambda name=name: order.append(name) for name in "ab"}, 3, "cpu")
+    assert order == list("ab" * (timing.WARM_UP + 3))
+    assert turns.seconds == {"a": [1.0] * 3, "b": [1.0] * 3}
+    assert {name: len(taken) for name, taken in turns.processor.items()} == {"a": 3, "b": 3}
+
+
+def test_ratios_are_of_the_same_round(timing: ModuleType) -> None:
+    times = {"a": [2.0, 8.0, 3.0], "b": [1.0, 2.0, 1.0]}
+    assert timing.ratios(times, "a", "b") == [2.0, 4.0, 3.0]
+    assert timing.spread(timing.ratios(times, "a", "b"), 2) == "3.00 (2.00 to 4.00)"
+
+
+def test_a_step_is_one_of_sgd_with_momentum(timing: ModuleType) -> None:
+    class Two(nn.Linear):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"a": super().forward(x), "b": 2 * super().forward(x)}
+
+    x = torch.ones(1, 1)
+    network, weight = Two(1, 1, bias=False), 3.0
+    nn.init.constant_(network.weight, weight)
+    step, momentum = timing.training_step(network, x), 0.0
+    for _ in range(2):
+        step()
+        momentum = 0.9 * momentum + 10 * weight  # d/dw of w^2 + (2 w)^2
+        weight -= 1e-3 * momentum
+        assert network.weight.item() == pytest.approx(weight)
+
+
+def _lines(count: int) -> Iterator[str]:
+    return (f"| {number} |\n" for number in range(count))
+
+
+def test_a_table_replaces_the_one_on_the_page(timing: ModuleType, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n")
+    timing.put_on(page, _lines(1))
+    page.write_text(page.read_text() + "\nafter\n")
+    timing.put_on(page, _lines(2))
+    assert page.read_text() == f"before\n{timing.START}| 0 |\n| 1 |\n{timing.END}\nafter\n"
