@@ -21,6 +21,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def readers() -> int:
+    """How many processes read samples where nobody says how many: one a core, and at most 8."""
+    return min(8, cores())
+
+
 def most_processes() -> int:
     """How many processes at most are started here for one purpose: four a core, and 16 on a small machine."""
     return max(16, 4 * cores())

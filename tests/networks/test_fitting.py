@@ -68,7 +68,7 @@ def test_a_branch_of_no_more_channels_starts_as_if_it_had_the_firsts_shape(chann
     # with E orthonormal by columns, x + E'(f - E x) = E' f: the branch goes on with all that the layer gives it
     adapter = Adapter(channels, common).double()
     x, fused = torch.randn(2, channels, 3, 3).double(), torch.randn(2, common, 3, 3).double()
-    entered = adapter.enter(x, fused)
+    entered = adapter(x, fused)
     expected = torch.einsum("kc,bkhw->bchw", adapter.into.weight[:, :, 0, 0], fused)
     torch.testing.assert_close(adapter.leave(x, fused - entered), expected, rtol=0, atol=1e-5)
     torch.testing.assert_close(entered.square().sum(), x.square().sum(), rtol=1e-5, atol=0)
@@ -79,7 +79,7 @@ def test_of_a_wider_branch_what_does_not_enter_stays_as_it_is() -> None:
     E = adapter.into.weight[:, :, 0, 0]
     rest = torch.eye(9).double() - E.T @ E  # projects on what the adapter does not carry
     x, fused = torch.randn(1, 9, 2, 2).double(), torch.randn(1, 6, 2, 2).double()
-    y = adapter.leave(x, fused - adapter.enter(x, fused))
+    y = adapter.leave(x, fused - adapter(x, fused))
     outside = [torch.einsum("dc,bchw->bdhw", rest, features) for features in (x, y)]
     torch.testing.assert_close(*outside, rtol=0, atol=1e-5)
     torch.testing.assert_close(torch.einsum("kc,bchw->bkhw", E, y), fused, rtol=0, atol=1e-5)

@@ -13,7 +13,7 @@ from afanet.cli.present import require_present_data
 from afanet.errors import InputError
 from afanet.files import write_whole
 from afanet.json_text import to_json
-from afanet.limits import cores
+from afanet.limits import readers
 from afanet.paths import IMAGE_FOLDER, require_folder
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _check(given: Namespace) -> None:
         import afanet.report.survey_page  # noqa: F401
     total = _samples(data)
     with Bar(total, "reading", line=f"reading {total} samples") as bar:
-        result = survey(data, tasks, workers=_workers(), advance=bar.advance)
+        result = survey(data, tasks, workers=readers(), advance=bar.advance)
     if given.html:
         _write_page(given.html, result, data)
     if given.json:
@@ -182,10 +182,6 @@ def _write_page(file: Path, result: Survey, data: Data | None = None) -> None:
     from afanet.report.survey_page import survey_page
 
     write_whole(file, survey_page(result, data))
-
-
-def _workers() -> int:
-    return min(8, cores())
 
 
 def _samples(data: Data) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides
 from afanet.errors import InputError
-from afanet.limits import MOST_VIEWS, cores
+from afanet.limits import MOST_VIEWS, readers
 
 if TYPE_CHECKING:
     from afanet.recipe.schema import Recipe
@@ -53,7 +53,7 @@ def _prepare(given: Namespace) -> None:
     data = open_whole(recipe)
     total = sum(len(split) for split in data.splits.values())
     with Bar(total, "decoding", line=f"decoding {total} samples, unless they are in the cache") as bar:
-        cache, new = prepare(data, data_cache(recipe), workers=min(8, cores()), advance=bar.advance)
+        cache, new = prepare(data, data_cache(recipe), workers=readers(), advance=bar.advance)
     print(f"{cache}: {_size(cache)}, {'written' if new else 'there already'}; training by this recipe reads it")
     if job:
         _prepare_features(replace(job, data=use_cache(data, cache.parent)[0]), given.views or 0)
@@ -81,7 +81,7 @@ def _prepare_features(job: Job, views: int) -> None:
 
     total = rows_to_keep(job, views)
     with Bar(total, "features", line=f"computing features of {total} images, unless they are kept already") as bar:
-        path, new = prepare_features(job, views, min(8, cores()), bar.advance)
+        path, new = prepare_features(job, views, readers(), bar.advance)
     of = f"{views} augmented views of each image" if views else "each image once, without augmentation"
     print(f"{path}: {_size(path)}, {'written' if new else 'there already'}; features of {of}, which training reads")
 

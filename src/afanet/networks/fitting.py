@@ -60,7 +60,7 @@ class Adapter(nn.Module):
     >>> import torch
     >>> adapter = Adapter(channels=8, common=16)
     >>> x = torch.rand(2, 8, 6, 6)
-    >>> adapter.enter(x, like=torch.rand(2, 16, 3, 3)).shape
+    >>> adapter(x, like=torch.rand(2, 16, 3, 3)).shape
     torch.Size([2, 16, 3, 3])
     >>> torch.allclose(adapter.back(adapter.into(x)), x, atol=1e-5)
     True
@@ -73,17 +73,13 @@ class Adapter(nn.Module):
         nn.init.orthogonal_(self.into.weight)
         self.back.weight.data.copy_(self.into.weight.data.transpose(0, 1))
 
-    def enter(self, x: Tensor, like: Tensor) -> Tensor:
+    def forward(self, x: Tensor, like: Tensor) -> Tensor:
         """The branch's features (B, C, H, W) in the shape of the first branch's."""
         return _resized(self.into(x), like)
 
     def leave(self, x: Tensor, change: Tensor) -> Tensor:
         """The branch's features plus a change that is in the shape of the first branch's."""
         return x + _resized(self.back(change).to(x.dtype), x)
-
-    def forward(self, x: Tensor, like: Tensor) -> Tensor:
-        """The same as `enter`."""
-        return self.enter(x, like)
 
 
 class Fitting(nn.Module):
