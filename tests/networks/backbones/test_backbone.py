@@ -123,6 +123,11 @@ def test_networks_that_break_on_odd_sizes_have_a_multiple(name: str) -> None:
     assert [x.shape[1] for x in features] == [stage.channels for stage in backbone.given]
 
 
+def test_pretrained_weights_that_timm_does_not_have_are_one_sentence() -> None:
+    with pytest.raises(InputError, match=r"^timm has no pretrained weights of 'vit_small_patch16_36x1_224': give a"):
+        Backbone("vit_small_patch16_36x1_224", weights="pretrained")
+
+
 def test_weights_that_cannot_be_had_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*_: object, **__: object) -> None:
         raise ConnectionError("no route to host")

@@ -42,6 +42,7 @@ def test_tensors_are_copied_and_counted(module: nn.Module, tmp_path: Path, write
     assert torch.equal(module["stages_0"].bias, state["stages.0.bias"])
 
 
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor")
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -50,7 +51,15 @@ def test_tensors_are_copied_and_counted(module: nn.Module, tmp_path: Path, write
             r"has \(4, 3, 3, 3\) at 'stem.weight' where 'net' has",
         ),
         ({"other.weight": torch.rand(1)}, r"holds none of the tensors of 'net' \(its first is 'other.weight'\)"),
-        ({}, "holds none of the tensors"),
+        ({}, r"holds none of the tensors of 'net' \(it is empty\)"),
+        ({"stem.weight": torch.ones(4, 3, 1, 1).int()}, "has int32 at 'stem.weight': expected finite numbers"),
+        ({"stem.weight": torch.ones(4, 3, 1, 1) + 1j}, "has complex64 at 'stem.weight'"),
+        ({"stem.weight": torch.full((4, 3, 1, 1), torch.nan)}, "has values that are not finite at 'stem.weight'"),
+        (
+            {"stem.weight": torch.ones(4, 3).to_sparse()},
+            "holds a sparse, quantised or empty tensor under 'stem.weight'",
+        ),
+        ({"stem.weight": torch.ones(4, 3, 1, 1, device="meta")}, "holds a sparse, quantised or empty tensor"),
         ([torch.rand(1)], "holds list: expected tensors by name"),
         ({"epoch": 3}, "holds int under 'epoch'"),
     ],

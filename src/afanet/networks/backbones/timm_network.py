@@ -51,8 +51,11 @@ def build(name: str, pretrained: bool = False, **options: Any) -> Any:
     """The network with these options of timm, one of `REFUSALS` if it does not have them.
 
     Raises:
-        InputError: for weights that cannot be downloaded.
+        InputError: for weights that timm does not have, or that cannot be downloaded.
     """
+    config = timm.get_pretrained_cfg(name) if pretrained else None
+    if pretrained and not (config and config.has_weights):
+        raise InputError(f"timm has no pretrained weights of '{name}': give a local file as weights, or none")
     try:
         with downloading() if pretrained else nullcontext():
             return timm.create_model(name, pretrained=pretrained, **options)

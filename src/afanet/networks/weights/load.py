@@ -31,7 +31,8 @@ def fill(module: nn.Module, name: str, source: str) -> Report:
         source: a file, ``local-dir:FOLDER`` or ``hf-hub:ORG/NAME``, which is downloaded.
 
     Raises:
-        InputError: for a source that is missing or unreadable, holds none of the backbone's tensors, or other shapes.
+        InputError: for a source that is missing or unreadable, holds none of the backbone's tensors, or ones of other
+            shapes or types, or not finite.
     """
     opened, own = open_weights(source), module.state_dict()
     state, notes = converted(traced(opened.state), module, name, source)
@@ -39,10 +40,8 @@ def fill(module: nn.Module, name: str, source: str) -> Report:
     loaded = {names[key]: tensor for key, tensor in state.items() if key in names}
     other = _other_network(opened, name)
     if not loaded:
-        first = next(iter(opened.state), None)
-        raise InputError(
-            f"{source} holds none of the tensors of '{name}' (its first is {first!r:.120}){other}: expected its weights"
-        )
+        has = f"its first is {next(iter(opened.state))!r:.120}" if opened.state else "it is empty"
+        raise InputError(f"{source} holds none of the tensors of '{name}' ({has}){other}: expected its weights")
     for key, tensor in loaded.items():
         loaded[key], note = _fitted(tensor, own[key], key in _first_layers(name))
         notes += [note] if note else []
@@ -50,6 +49,8 @@ def fill(module: nn.Module, name: str, source: str) -> Report:
             raise InputError(
                 f"{source} has {tuple(tensor.shape)} at '{key}' where '{name}' has {tuple(own[key].shape)}{other}"
             )
+        if own[key].is_floating_point() and (fault := _fault(tensor)):
+            raise InputError(f"{source} has {fault} at '{key}': expected finite numbers of a floating type")
     module.load_state_dict(loaded, strict=False)
     used = {key for tensor in loaded.values() for key in _sources(tensor)}
     notes += [f"its {opened.wrapper}"] if opened.wrapper else []
@@ -89,6 +90,13 @@ def _fitted(tensor: Tensor, own: Tensor, first: bool) -> tuple[Tensor, str]:
     if tensor.shape != own.shape and _without_ones(tensor) == _without_ones(own):
         return tensor.reshape(own.shape), ""
     return tensor, ""
+
+
+def _fault(tensor: Tensor) -> str:
+    """What is wrong with weights from a file; empty if nothing is."""
+    if not tensor.is_floating_point():
+        return str(tensor.dtype).removeprefix("torch.")
+    return "" if bool(tensor.float().isfinite().all()) else "values that are not finite"
 
 
 def _without_ones(tensor: Tensor) -> list[int]:

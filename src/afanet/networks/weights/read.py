@@ -68,6 +68,8 @@ def tensors_by_name(state: object, source: str) -> Mapping[str, Tensor]:
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             raise InputError(f"{source} holds {type(tensor).__name__} under {name!r:.120}: expected tensors by name")
+        if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta:
+            raise InputError(f"{source} holds a sparse, quantised or empty tensor under {name!r:.120}: expected values")
     return clean_state_dict(dict(state))
 
 
