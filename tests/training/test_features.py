@@ -187,6 +187,15 @@ def test_features_that_are_not_what_they_say_are_refused(frozen: Frozen) -> None
         find_features(job, {})
     shutil.rmtree(folder)
     keep(recipe)
+    index = json.loads((folder / "index.json").read_text())
+    for key, value in {"targets": index["targets"][:1], "image": [3, 9, 9]}.items():
+        (folder / "index.json").write_text(json.dumps(index | {key: value}))
+        with pytest.raises(InputError, match=r"has images or labels of other shapes than .* has: remove the folder"):
+            find_features(job, {})
+    (folder / "index.json").write_text(json.dumps(index | {"image": [3, 2]}))
+    with pytest.raises(InputError, match="is no whole folder of features"):
+        find_features(job, {})
+    (folder / "index.json").write_text(json.dumps(index))
     np.save(folder / "features.0.0.npy", np.zeros((3, 2)))
     with pytest.raises(InputError, match=r"features\.0\.0 has 3 rows for 8 samples"):
         find_features(job, {})

@@ -123,7 +123,8 @@ class KeptFeatures(Reader):
             self.ids: list[str] = index["ids"]
             views = int(index["description"]["views"])
             self.views, self.augmented = max(1, views), views > 0
-            self.shape: tuple[int, int, int] = tuple(index["image"])
+            channels, height, width = map(int, index["image"])
+            self.shape = channels, height, width
             self.images = len(self.ids) // self.views
             self.features = {name: self._rows(f"features.{name}") for name in index["features"]}
             self.targets = {task: self._rows(f"target.{task}") for task in index["targets"]}

@@ -185,13 +185,20 @@ def _require_same(network: nn.Module, trunk: Trunk, images: Tensor, features: Ma
 def _check(job: Job, trunk: Trunk, kept: Stored, read: KeptFeatures, weights: bool) -> None:
     """Compute the features of the first and the last row again; raise `InputError` where the kept ones differ.
 
-    Without `weights`, as where a checkpoint is still to be loaded, only shapes are compared.
+    Without `weights`, as where a checkpoint is still to be loaded, only shapes are compared, as those of labels are.
     """
     draws, images = _draws(job, kept.views), _images(job, kept.views, kept.description["seed"])
     job.network.eval()
     for row in (0, len(draws) - 1):
-        image = Collate(job.data.tasks)([images[draws[row]]])["image"]
-        ours = read.row(row).get("features", {})
+        batch, sample = Collate(job.data.tasks)([images[draws[row]]]), read.row(row)
+        image, ours = batch["image"], sample.get("features", {})
+        labels = {task: (x.shape[1:], x.dtype) for task, x in batch["targets"].items()}
+        kept_labels = {task: (x.shape, x.dtype) for task, x in sample["targets"].items()}
+        if image.shape[1:] != read.shape or labels != kept_labels:
+            raise InputError(
+                f"{kept.path} has images or labels of other shapes than {read.ids[row]} has: remove the folder, and "
+                "run `afanet data prepare` with --features again"
+            )
         for name, x in trunk.features(job.network, image).items():
             same = name in ours and ours[name].shape == x.shape[1:]
             if not same or (weights and _far(ours[name].float(), x[0])):
