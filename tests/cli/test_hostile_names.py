@@ -229,7 +229,7 @@ def test_no_layer_of_a_branch_is_executed(evil: str, mark: Path) -> None:
 def test_what_slips_through_the_doors_is_stopped_at_the_gate(
     evil: str, mark: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["afanet.networks.weaving"], "name_fault", lambda *_: None)
+    monkeypatch.setattr(sys.modules["afanet.networks.given"], "name_fault", lambda *_: None)
     for at in ([], ["0"]):
         with pytest.raises(InputError, match="the network cannot be written as code, because"):
             weave({evil: branch(), "b": branch()}, at, AFA, example=(1, 3, 16, 16))

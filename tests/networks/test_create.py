@@ -10,7 +10,7 @@ import torch
 
 from afanet import AFA, NDDR, CrossStitch, Dense, InputError, Pooled, create_network
 from afanet.fusion import Fusion
-from afanet.networks import METHODS, create
+from afanet.networks import METHODS, Woven, create
 from afanet.networks.backbones import Backbone
 
 OUTPUTS = {
@@ -215,6 +215,7 @@ def test_options_go_to_the_fusion_layers_and_kinds_may_be_named() -> None:
         (("mtan", {"age": Pooled(8), "b.c": Pooled(2)}), {}, "'b.c' cannot name a task"),
         (("mtan", OUTPUTS["pooled"], "vit_tiny_patch16_224"), {"taps": [12]}, "has 12 blocks"),
         (("afa", OUTPUTS["pooled"]), {"output_stride": 12}, "output_stride=12 is unknown"),
+        (("afa", OUTPUTS["pooled"]), {"output_stride": 0}, "output_stride=0 is unknown"),
         (("afa", OUTPUTS["pooled"]), {"weights": "none.pth"}, "none.pth is not a file"),
     ],
 )
@@ -230,3 +231,25 @@ def test_every_method_takes_other_channels(method: str, channels: int) -> None:
     with torch.no_grad():
         outputs = network(torch.rand(1, channels, 32, 48))
     assert {task: output.shape for task, output in outputs.items()} == {"gender": (1, 2), "age": (1, 8)}
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [("hard", {"lora": {"rank": 2}}), ("single", {"freeze": "stages:2"}), ("afa", {"freeze": "stages:2"})],
+)
+def test_it_is_the_same_network_in_inference_mode(method: str, options: dict[str, Any]) -> None:
+    """What is learnt about a backbone by gradients is known there too."""
+    pytest.importorskip("peft" if "lora" in options else "greenlet")
+
+    def made() -> Woven:
+        outputs = {"a": Pooled(2), "b": Pooled(3)}
+        return create_network(method, outputs, "test_vit", size=(32, 48), **options)
+
+    def held(network: Woven) -> tuple[list[str], list[bool]]:
+        return list(network.state_dict()), [parameter.requires_grad for parameter in network.parameters()]
+
+    with torch.inference_mode():
+        network = made()
+        network(torch.rand(1, 3, 32, 48))
+    assert held(network) == held(made())
+    assert not any(parameter.is_inference() for parameter in network.parameters())

@@ -188,3 +188,29 @@ def test_images_go_under_the_name_pixel_values_wherever_the_argument_is() -> Non
     image = torch.rand(1, 3, 16, 16)
     features = [branches[task].conv(image) for task in branches]
     assert torch.equal(woven(image)["gender"], branches["gender"].last(woven.fusion.conv(features)[1]))
+
+
+class Both(nn.Module):
+    """Features, and others that nobody uses."""
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {"features": x, "others": x[:, :2]}
+
+
+class Half(nn.Module):
+    """A branch that uses one of the tensors of a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.both = nn.Conv2d(3, 4, 3), Both()
+
+    def forward(self, image: Tensor) -> Tensor:
+        features: Tensor = self.both(self.conv(image))["features"]
+        return features.mean((2, 3))
+
+
+def test_in_inference_mode_the_same_tensors_meet() -> None:
+    branches = {"a": Half(), "b": Half()}
+    with torch.inference_mode():
+        woven = weave(branches, ["both"], AFA, example=(1, 3, 16, 16))
+    assert [name for name, _ in woven.fusion.both.named_children()] == ["features"]

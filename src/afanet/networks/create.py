@@ -6,22 +6,26 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import torch
+
 from afanet.errors import InputError, shown, unknown
 from afanet.networks.backbones import Backbone
 from afanet.networks.branches import build_branches
 from afanet.networks.freeze import freeze_fault, freeze_notes, frozen_stages
 from afanet.networks.frozen import freeze_branches, keep_frozen, require_learning, shared_layer
+from afanet.networks.given import require_task_names
 from afanet.networks.heads.choose import Named, named_heads
+from afanet.networks.joining import Joining
 from afanet.networks.lora.adapt import adapted, freeze_adapted
 from afanet.networks.lora.settings import Lora, read_lora
 from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
 from afanet.networks.recognise import UnknownLayoutError
 from afanet.networks.trunk import find_trunk
-from afanet.networks.weaving import require_task_names, woven_of
 from afanet.networks.woven import Woven
 
 
+@torch.inference_mode(False)  # gradients tell what depends on what, also where the caller wants none
 def create_network(
     method: str,
     outputs: Mapping[str, Output | tuple[str, int]],
@@ -85,7 +89,8 @@ def create_network(
     # Long: one parameter a line, and then one step a line.
     row = _row(method)
     wanted = _outputs(outputs)
-    stride = output_stride or (16 if any(isinstance(output, Dense) for output in wanted.values()) else 32)
+    default = 16 if any(isinstance(output, Dense) for output in wanted.values()) else 32
+    stride = default if output_stride is None else output_stride
     _require_known(stride, freeze, lora)
     heads = named_heads(head, wanted)
     _require_possible(method, row, meet, trunk, fusion_options)
@@ -108,7 +113,7 @@ def create_network(
     points = [f"backbone.{name}" for name in meets]
     try:
         # a head may take earlier stages than those where the last branches meet
-        network = woven_of(branches, points, fusion, share=shared, example=shape, unused=True)
+        network = Joining(branches, points, fusion, share=shared, example=shape).woven(unused=True)
     except UnknownLayoutError as error:
         raise _cannot_meet(method, body, "in whose layers nothing says which dimensions are pixels") from error
     network.trunk = find_trunk(network, body, stages, meets)

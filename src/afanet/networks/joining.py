@@ -5,51 +5,67 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from afanet.errors import InputError
 from afanet.networks.compose import Composer, meetings_at
 from afanet.networks.coroutines import Coroutines
 from afanet.networks.fitting import Layers
+from afanet.networks.given import checked_tasks, example_for, require_fusion
 from afanet.networks.layout import Point
+from afanet.networks.points import Points, points_by_task, require_layers
 from afanet.networks.recognise import Observed
 from afanet.networks.record import Record
 from afanet.networks.sharing import share_trunk
 from afanet.networks.stops import Stop
-from afanet.networks.trace import Trace, attribute
+from afanet.networks.trace import IMAGE, Trace, UntraceableError, attribute, takes_by_name
 from afanet.networks.undisturbed import in_mode
+from afanet.networks.verify import can_learn, require_sound
 from afanet.networks.woven import Program, Woven, plant
 
 
 class Joining:
-    """What `weave` was given, checked, and the two ways to a network.
+    """What :func:`~afanet.networks.weaving.weave` is given, checked, and the two ways to a network.
 
-    Args:
-        branches: by task.
-        points: by task, equally many.
-        fusion: makes the layer for each meeting.
-        share: the last layer of a common trunk.
-        image: an example, of which only shape, type and device count.
-        adapt: whether features of different shapes may meet.
+    Arguments and errors are those of `weave`.
     """
 
     def __init__(
         self,
         branches: Mapping[str, nn.Module],
-        points: Mapping[str, Sequence[Point]],
+        at: Points | Sequence[Points] | Mapping[str, Points],
         fusion: Callable[..., nn.Module] | None,
+        *,
         share: str | None,
-        image: Tensor,
-        adapt: bool,
+        example: Tensor | Sequence[int] | None,
+        adapt: bool = False,
     ) -> None:
-        self.branches, self.points, self.share, self.image = branches, points, share, image
-        self.make = Layers(fusion, image, adapt)
-        self.named = {task: [point.name for point in points[task]] for task in branches}
-        for names in self.named.values():
+        tasks = checked_tasks(branches)
+        self.branches, self.share, self.points = branches, share, points_by_task(tasks, at)
+        require_fusion(fusion, needed=bool(self.points[tasks[0]]))
+        self.named = {task: [point.name for point in points] for task, points in self.points.items()}
+        for task, names in self.named.items():
             names += [share] if share and share not in names else []
-
+            require_layers(task, branches[task], names)
+        self.image = example_for(branches, example)
+        self.make = Layers(fusion, self.image, adapt)
         self.fake = FakeTensorMode(allow_non_fake_inputs=True)
+
+    def woven(self, *, unused: bool = False) -> Woven:
+        """The network, which has run once; with `unused`, an output need not depend on its fused features."""
+        if not any(self.named.values()):
+            return Woven(self.branches, {}, dict.fromkeys((False, True), _side_by_side(self.branches)))
+        with torch.inference_mode(not all(map(can_learn, self.branches.values()))):  # gradients tell what is used
+            try:
+                woven = self.by_tracing()
+                require_sound(woven, self.records, self.stops, self.share, unused)
+            except UntraceableError:
+                woven = self.by_coroutines()
+                require_sound(woven, self.records, self.stops, self.share, unused)
+        woven.declared = self.declared
+        return woven
 
     @cached_property
     def records(self) -> dict[str, Record]:
@@ -107,6 +123,17 @@ class Joining:
             with in_mode(branch, training):
                 traces[task] = Trace(task, branch, self.named[task], self.image)
         return traces
+
+
+def _side_by_side(branches: Mapping[str, nn.Module]) -> Program:
+    graph = fx.Graph()
+    image = graph.placeholder("image")
+    calls = {
+        task: graph.call_module(f"branches.{task}", *(((), {IMAGE: image}) if takes_by_name(branch) else ((image,),)))
+        for task, branch in branches.items()
+    }
+    graph.output(calls)
+    return Program(graph)
 
 
 def _steps(

@@ -56,7 +56,7 @@ def require_sound(
     for number, (task, record) in enumerate(records.items()):
         _require_alike(task, outputs[task], record.run().result)
         reached = leaves_of(outputs[task])
-        for name in names if _can_learn(network) and not unused else ():
+        for name in names if can_learn(network) and not unused else ():
             if id(leaves[name][number]) not in reached:
                 raise InputError(
                     f"the output of '{task}' does not depend on its fused features of '{name}': the branch "
@@ -71,15 +71,15 @@ def _run(
     leaves: Leaves = {}
     layers = {name: network.get_submodule(f"fusion.{name}") for name in names}
     hooks = [layer.register_forward_hook(partial(_mark, leaves, name)) for name, layer in layers.items()]
-    if share is not None and _can_learn(network):
+    if share is not None and can_learn(network):
         watch = partial(_require_kept, [], share, f"branches.{leader.task}.{share}")
         hooks += [module.register_forward_hook(partial(watch, name)) for name, module in network.named_modules()]
     try:
         with (
             undisturbed(network, quick=isinstance(context, FakeTensorMode)),
             context,
-            torch.inference_mode(not _can_learn(network)),
-            torch.set_grad_enabled(_can_learn(network)),
+            torch.inference_mode(not can_learn(network)),
+            torch.set_grad_enabled(can_learn(network)),
         ):
             return network(leader.image()), leaves
     finally:
@@ -87,7 +87,7 @@ def _run(
             hook.remove()
 
 
-def _can_learn(network: nn.Module) -> bool:
+def can_learn(network: nn.Module) -> bool:
     """False for a network that was built in inference mode, whose outputs know nothing of what they depend on."""
     return not any(parameter.is_inference() for parameter in network.parameters())
 
