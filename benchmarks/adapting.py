@@ -4,8 +4,8 @@
 
 Each row is hard sharing of segmentation and depth on one backbone that starts from the weights, trained by
 `afanet train nyuv2` in a process of its own, one after the other. Scores are of the last epoch on the test split, mean
-and standard deviation over the seeds; time and the most memory are those of the whole process, scoring included. A run
-whose folder holds its scores already is not trained again.
+and standard deviation over the seeds; the processor time and the most memory are those of the whole process, scoring
+included. A run whose folder holds its scores already is not trained again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +40,12 @@ def train(name: str, seed: int, given: argparse.Namespace) -> dict[str, float]:
         command = [sys.executable, "-m", "afanet", "train", "nyuv2", "--data", str(given.data), "--out", str(out)]
         command += ["--method", "hard", "--backbone", given.backbone, "--weights", weights, "--network.head", "mlp"]
         command += ["--size", *size, "--epochs", epochs, "--workers", "0", "--seed", str(seed), *WAYS[name]]
-        began = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         _, status, used = os.wait4(process.pid, 0)
         if status:
             raise SystemExit(f"{' '.join(command)} failed")
-        costs = {"seconds": time.perf_counter() - began, "MiB": used.ru_maxrss / 1024, "trained": trained(out)}
+        seconds = used.ru_utime + used.ru_stime
+        costs = {"processor s": seconds, "MiB": used.ru_maxrss / 1024, "trained": trained(out)}
         kept.write_text(json.dumps(costs))
     metrics: dict[str, Any] = json.loads((out / "metrics.json").read_text())["tasks"]
     values = {label: scale * metrics[task][key] for label, (task, key, scale) in SCORES.items()}
@@ -73,7 +72,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/adapting"))
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    columns = [*SCORES, "trained", "seconds", "MiB"]
+    columns = [*SCORES, "trained", "processor s", "MiB"]
     print(f"| | {' | '.join(columns)} |\n|{' --- |' * (len(columns) + 1)}", flush=True)
     for name in given.ways:
         runs = [train(name, seed, given) for seed in range(given.seeds)]
@@ -83,7 +82,7 @@ def main() -> None:
             spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
             cells.append(f"{statistics.mean(values):.3f}{spread}")
         cells += [f"{runs[0]['trained'] / 1e6:.2f} M"]
-        cells += [f"{statistics.median(run[label] for run in runs):.0f}" for label in ("seconds", "MiB")]
+        cells += [f"{statistics.median(run[label] for run in runs):.0f}" for label in ("processor s", "MiB")]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 

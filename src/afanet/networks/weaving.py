@@ -34,8 +34,7 @@ def weave(
         at: names of the layers after which they meet, in any order: one list for all branches, or one per branch (by
             task name, or in the branches' order), where the k-th layer of each, as executed, meet. A :class:`Point`
             declares a layer's layout. Layers may put out (B, C, H, W), (B, H, W, C), tokens, or a list, tuple or dict
-            of these; of tokens, the patches meet as (B, C, H, W), and class and register tokens as
-            :meth:`~afanet.fusion.Fusion.fuse_prefix` of the layer says.
+            of these. Class and register tokens have no pixels: of AFA the channel gates alone mix them.
         fusion: called at each point as ``fusion(channels, tasks=N, size=(H, W))``, such as :class:`~afanet.fusion.AFA`
             or ``functools.partial(AFA, per_task=True)``; the module it returns takes and returns a list of N tensors.
             None where `at` is empty.
