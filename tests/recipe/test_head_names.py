@@ -49,7 +49,7 @@ def test_linear_of_an_older_run_is_pooled_alone(head: str | None, expected: str 
         ({"network.head": 3}, "'network.head' is 3, which should be a name for all tasks, or a name for each task"),
         ({"network.head": ["dpt"]}, r"'network.head' is \['dpt'\], which should be a name for all tasks"),
         ({"network.head.depth": 3}, r"'network.head' is \{'depth': 3\}, which should be a name for all tasks"),
-        ({"network.head": "dpt", "network.head.depth": "mlp"}, "'head' is 'dpt', expected a section with its own keys"),
+        ({"network.head": "dpt", "network.head.depth": "mlp"}, "'network.head' is 'dpt', expected a section with"),
     ],
 )
 def test_what_is_no_head_is_refused_in_one_sentence(overrides: dict[str, object], message: str) -> None:

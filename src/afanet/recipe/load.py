@@ -119,13 +119,12 @@ def _with(values: dict[str, Any], overrides: Mapping[str, Any], source: str | Pa
             )
         parent = values
         for depth, section in enumerate(sections, start=1):
-            if parent.get(section) is None and ".".join(sections[:depth]) in recipe_keys():
+            path = ".".join(sections[:depth])
+            if parent.get(section) is None and path in recipe_keys():
                 parent[section] = {}  # a section that may be null
             parent = parent.setdefault(section, {})
             if not isinstance(parent, dict):
-                raise InputError(
-                    f"recipe {source}: '{section}' is {shown(parent)}, expected a section with its own keys"
-                )
+                raise InputError(f"recipe {source}: '{path}' is {shown(parent)}, expected a section with its own keys")
         parent[last] = value
     _anchor(values, Path.cwd())
     try:
