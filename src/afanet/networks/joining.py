@@ -59,12 +59,16 @@ class Joining:
             return Woven(self.branches, {}, dict.fromkeys((False, True), _side_by_side(self.branches)))
         with torch.inference_mode(not all(map(can_learn, self.branches.values()))):  # gradients tell what is used
             try:
-                woven = self.by_tracing()
-                require_sound(woven, self.records, self.stops, self.share, unused)
+                woven = self._sound(self.by_tracing(), unused)
             except UntraceableError:
-                woven = self.by_coroutines()
-                require_sound(woven, self.records, self.stops, self.share, unused)
+                woven = self._sound(self.by_coroutines(), unused)
         woven.declared = self.declared
+        return woven
+
+    def _sound(self, woven: Woven, unused: bool) -> Woven:
+        """The network, once it has run as it should."""
+        own = self.records if self.stops or not unused else {}  # where nothing meets, heads on one trunk are by design
+        require_sound(woven, self.image, own, self.stops, self.share, unused)
         return woven
 
     @cached_property
@@ -76,6 +80,8 @@ class Joining:
     @cached_property
     def stops(self) -> list[Stop]:
         """Where the branches meet, as executed."""
+        if not any(self.points.values()):
+            return []
         steps = _steps(self.records, self.points, self.share)
         stops = []
         for step in steps:

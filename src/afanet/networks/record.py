@@ -117,15 +117,10 @@ class Record:
         hook = self.branch.get_submodule(layer).register_forward_hook(mark, prepend=True)
         try:
             with undisturbed(self.branch, quick=True), self.fake or nullcontext(), torch.enable_grad():
-                reached = leaves_of(call(self.branch, self.image()))
+                reached = leaves_of(call(self.branch, grey(self.example)))
         finally:
             hook.remove()
         return {key for key, leaf in marks.items() if id(leaf) in reached}
-
-    def image(self, scale: int = 1) -> Tensor:
-        """A grey image, fake where the record is; call it where the record's fake tensors are made."""
-        batch, channels, height, width = self.example.shape
-        return self.example.new_full((batch, channels, scale * height, scale * width), 0.5)
 
     def _run(self, scale: int) -> Run:
         run = Run()
@@ -134,7 +129,7 @@ class Record:
         hooks = [layer.register_forward_hook(partial(note, name), with_kwargs=True) for name, layer in layers]
         try:
             with undisturbed(self.branch, quick=scale > 1), self.fake or nullcontext(), torch.no_grad():
-                run.result = call(self.branch, self.image(scale))
+                run.result = call(self.branch, grey(self.example, scale))
         except EnoughError:
             pass
         except InputError:
@@ -168,6 +163,12 @@ class Record:
             run.given[name] = sizes
             if scale > 1 and len(run.outputs) == len(self.layers):
                 raise EnoughError
+
+
+def grey(like: Tensor, scale: int = 1) -> Tensor:
+    """A grey image, `scale` times as large as the images that a tensor is like; fake where a mode makes it so."""
+    batch, channels, height, width = like.shape
+    return like.new_full((batch, channels, scale * height, scale * width), 0.5)
 
 
 class EnoughError(Exception):

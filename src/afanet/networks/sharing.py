@@ -14,7 +14,7 @@ from torch import nn
 
 from afanet.errors import InputError
 from afanet.networks.contents import leaves_of
-from afanet.networks.record import Record
+from afanet.networks.record import Record, grey
 from afanet.networks.trace import call
 from afanet.networks.undisturbed import undisturbed
 
@@ -130,7 +130,7 @@ def parameters_before(record: Record, layer: str) -> list[str]:
         for parameter in frozen:
             parameter.requires_grad_(True)
         with undisturbed(record.branch), record.fake or nullcontext(), torch.enable_grad():
-            call(record.branch, record.image())
+            call(record.branch, grey(record.example))
     finally:
         hook.remove()
         for parameter in frozen:

@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from afanet.errors import InputError, raised_at, shown
 from afanet.networks.contents import leaves_of, parts_of
-from afanet.networks.record import Record
+from afanet.networks.record import Record, grey
 from afanet.networks.stops import Stop
 from afanet.networks.trace import UntraceableError, first_line
 from afanet.networks.undisturbed import undisturbed
@@ -24,36 +24,43 @@ Leaves = dict[str, list[Tensor]]  # by fusion layer, what was added to each task
 
 
 def require_sound(
-    network: Woven, records: Mapping[str, Record], stops: Sequence[Stop], share: str | None, unused: bool
+    network: Woven, like: Tensor, own: Mapping[str, Record], stops: Sequence[Stop], share: str | None, unused: bool
 ) -> None:
-    """Run a woven network once, on fake tensors if it can, and compare it with its branches.
+    """Run a woven network once, on fake tensors if it can, and compare it with what its branches do by themselves.
 
-    With `unused`, a task's output need not depend on its fused features.
+    Args:
+        network: the woven network.
+        like: a tensor like the images, of which only shape, type and device count.
+        own: the record of each branch; without any, outputs are not compared.
+        stops: where the branches meet.
+        share: the last layer of their common trunk.
+        unused: whether a task's output need not depend on its fused features.
 
     Raises:
         UntraceableError: where it fails, or its outputs have other structure, shapes or types than the branches' own.
         InputError: where a fusion layer returns something else than one tensor a task, a task's output does not
             depend on its fused features, or a layer changes the output of the trunk up to `share` in place.
     """
-    leader = next(iter(records.values()))
     names = [meeting.name for stop in stops for meeting in stop.meetings]
-    run = partial(_run, network, leader, names, share if len(records) > 1 else None)
+    trunk = f"branches.{network.tasks[0]}.{share}" if share and len(network.tasks) > 1 else None
+    run = partial(_run, network, like, names, trunk)
+    leader = next(iter(own.values()), None)
     try:
-        outputs, leaves = run(leader.fake or nullcontext())
+        outputs, leaves = run(leader.fake if leader else FakeTensorMode(allow_non_fake_inputs=True))
     except InputError:
         raise
     except Exception:  # what depends on values fails on fake tensors; on real ones it says what is wrong
         try:
-            outputs, leaves = run(nullcontext())
+            outputs, leaves = run(None)
         except InputError:
             raise
         except Exception as error:
             raise UntraceableError(
-                f"the woven network fails on images of {'x'.join(map(str, leader.example.shape[1:]))} "
+                f"the woven network fails on images of {'x'.join(map(str, like.shape[1:]))} "
                 f"({first_line(error)}; {raised_at(error) or type(error).__name__}), though its branches do not: meet "
                 "at other layers"
             ) from error
-    for number, (task, record) in enumerate(records.items()):
+    for number, (task, record) in enumerate(own.items()):
         _require_alike(task, outputs[task], record.run().result)
         reached = leaves_of(outputs[task])
         for name in names if can_learn(network) and not unused else ():
@@ -65,23 +72,23 @@ def require_sound(
 
 
 def _run(
-    network: Woven, leader: Record, names: Sequence[str], share: str | None, context: Any
+    network: Woven, like: Tensor, names: Sequence[str], trunk: str | None, fake: FakeTensorMode | None
 ) -> tuple[dict[str, Any], Leaves]:
     """The network's outputs, and a zero that was added to every task's fused features, by fusion layer."""
     leaves: Leaves = {}
     layers = {name: network.get_submodule(f"fusion.{name}") for name in names}
     hooks = [layer.register_forward_hook(partial(_mark, leaves, name)) for name, layer in layers.items()]
-    if share is not None and can_learn(network):
-        watch = partial(_require_kept, [], share, f"branches.{leader.task}.{share}")
+    if trunk is not None and can_learn(network):
+        watch = partial(_require_kept, [], trunk)
         hooks += [module.register_forward_hook(partial(watch, name)) for name, module in network.named_modules()]
     try:
         with (
-            undisturbed(network, quick=isinstance(context, FakeTensorMode)),
-            context,
+            undisturbed(network, quick=fake is not None),
+            fake or nullcontext(),
             torch.inference_mode(not can_learn(network)),
             torch.set_grad_enabled(can_learn(network)),
         ):
-            return network(leader.image()), leaves
+            return network(grey(like)), leaves
     finally:
         for hook in hooks:
             hook.remove()
@@ -105,10 +112,11 @@ def _mark(leaves: Leaves, name: str, layer: nn.Module, given: tuple[Sequence[Ten
 
 
 def _require_kept(
-    kept: list[tuple[Tensor, int]], share: str, trunk: str, name: str, module: nn.Module, given: Any, output: Any
+    kept: list[tuple[Tensor, int]], trunk: str, name: str, module: nn.Module, given: Any, output: Any
 ) -> None:
     """A hook of every layer: raise `InputError` once what the shared trunk put out was changed in place."""
     if any(tensor._version != version for tensor, version in kept):
+        share = trunk.removeprefix("branches.").partition(".")[2]
         raise InputError(
             f"the branches share one trunk up to '{share}', whose output is changed in place when '{name}' runs, so "
             "that the other branches would get it changed: pass inplace=False to that layer, or share up to it"

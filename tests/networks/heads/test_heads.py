@@ -17,7 +17,7 @@ from afanet.networks import HEADS, METHODS, Stage
 from afanet.networks.backbones import Backbone
 
 OUTPUTS = {"depth": Dense(1), "normals": Dense(3), "scene": Pooled(5)}
-small = partial(create_network, backbone="resnet18", size=(64, 96))
+small = partial(create_network, backbone="test_resnet", size=(64, 96))
 CODE = """
 from torch import nn
 from afanet import Head
@@ -73,7 +73,7 @@ def test_every_method_gives_a_head_the_stages_that_it_takes(method: str, head: t
     network = small(method, OUTPUTS, head="mine")
     made = network.get_submodule("branches.depth.head")
     assert isinstance(made, head)
-    whole = [Stage(64, 4), Stage(128, 8), Stage(256, 16), Stage(512, 16)]
+    whole = [Stage(32, 4), Stage(48, 8), Stage(192, 16), Stage(96, 16)]
     assert list(made.stages) == (whole if head is Pyramid else whole[1:3])
     outputs = network(torch.rand(2, 3, 64, 96))
     assert {task: tuple(y.shape) for task, y in outputs.items()} == {
