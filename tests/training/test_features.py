@@ -196,6 +196,9 @@ def test_features_that_are_not_what_they_say_are_refused(frozen: Frozen) -> None
     with pytest.raises(InputError, match="is no whole folder of features"):
         find_features(job, {})
     (folder / "index.json").write_text(json.dumps(index))
+    np.save(folder / "features.0.0.npy", np.full_like(np.load(folder / "features.0.0.npy"), np.nan))
+    with pytest.raises(InputError, match=r"has other features of .* than this backbone"):
+        find_features(job, {})
     np.save(folder / "features.0.0.npy", np.zeros((3, 2)))
     with pytest.raises(InputError, match=r"features\.0\.0 has 3 rows for 8 samples"):
         find_features(job, {})
