@@ -1,11 +1,14 @@
-"""A small network for the tests to weave, and the same start for all of them."""
+"""Small networks for the tests to weave and to freeze, and the same start for all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
+from timm.models import register_model
+from timm.models.twins import Twins, _create_twins
 from torch import Tensor, nn
 
 
@@ -21,6 +24,13 @@ class Classifier(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.head(self.last(self.middle(self.stem(image))).mean((2, 3)))
+
+
+@register_model
+def small_twins(pretrained: bool = False, **options: Any) -> Twins:
+    """Layers in another order than that of their definition."""
+    shape = {"embed_dims": (8,) * 4, "num_heads": (1,) * 4, "depths": (1, 2, 1, 1), "wss": (7,) * 4}
+    return _create_twins("small_twins", pretrained, **shape | {"mlp_ratios": (1,) * 4} | options)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from afanet import AFA, NDDR, CrossStitch, InputError, weave
-from afanet.networks.fitting import Adapter, Fitting
+from afanet.networks.fitting import Fitting, ShapeAdapter
 
 SHAPES = {"first": (6, 4, 5), "alike": (6, 4, 5), "wide": (9, 2, 3), "narrow": (4, 8, 10), "larger": (6, 8, 10)}
 
@@ -66,7 +66,7 @@ def test_the_layer_gets_all_in_the_first_ones_shape_and_equal_shapes_untouched()
 @pytest.mark.parametrize(("channels", "common"), [(4, 6), (6, 6)])
 def test_a_branch_of_no_more_channels_starts_as_if_it_had_the_firsts_shape(channels: int, common: int) -> None:
     # with E orthonormal by columns, x + E'(f - E x) = E' f: the branch goes on with all that the layer gives it
-    adapter = Adapter(channels, common).double()
+    adapter = ShapeAdapter(channels, common).double()
     x, fused = torch.randn(2, channels, 3, 3).double(), torch.randn(2, common, 3, 3).double()
     entered = adapter(x, fused)
     expected = torch.einsum("kc,bkhw->bchw", adapter.into.weight[:, :, 0, 0], fused)
@@ -75,7 +75,7 @@ def test_a_branch_of_no_more_channels_starts_as_if_it_had_the_firsts_shape(chann
 
 
 def test_of_a_wider_branch_what_does_not_enter_stays_as_it_is() -> None:
-    adapter = Adapter(9, 6).double()
+    adapter = ShapeAdapter(9, 6).double()
     E = adapter.into.weight[:, :, 0, 0]
     rest = torch.eye(9).double() - E.T @ E  # projects on what the adapter does not carry
     x, fused = torch.randn(1, 9, 2, 2).double(), torch.randn(1, 6, 2, 2).double()

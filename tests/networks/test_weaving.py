@@ -100,6 +100,30 @@ def test_branches_that_are_not_alike_share_no_trunk(classifier) -> None:
         weave({"age": classifier(8), "gender": wider}, [], None, share="middle", example=SHAPE)
 
 
+class Less(nn.Module):
+    """A classifier of images less a tensor that its forward makes."""
+
+    def __init__(self, classifier: nn.Module, mean: float) -> None:
+        super().__init__()
+        self.classifier, self.mean = classifier, mean
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.classifier(image - torch.full((1, 3, 1, 1), self.mean))
+
+
+def test_branches_whose_forward_makes_a_tensor_share_a_trunk_where_it_is_the_same(classifier) -> None:
+    def woven(*means: float) -> nn.Module:
+        branches = {f"task{i}": Less(classifier(2), mean) for i, mean in enumerate(means)}
+        return weave(branches, [], None, share="classifier.stem", example=(1, 3, 16, 16))
+
+    network, image = woven(0.25, 0.25).eval(), torch.rand(2, 3, 16, 16)
+    first, second = (network.branches.get_submodule(f"{task}.classifier") for task in ("task0", "task1"))
+    expected = second.head(second.last(second.middle(first.stem(image - 0.25))).mean((2, 3)))
+    torch.testing.assert_close(network(image)["task1"], expected)
+    with pytest.raises(InputError, match=r"'task0' and 'task1' cannot share one trunk up to 'classifier.stem'"):
+        woven(0.25, 0.5)
+
+
 def test_branches_do_not_meet_inside_their_trunk(classifier) -> None:
     with pytest.raises(InputError, match="'stem', which lies in the trunk they share up to 'middle'"):
         weave({"age": classifier(8), "gender": classifier(2)}, ["stem"], AFA, share="middle", example=SHAPE)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.fabric import Fabric
+from torch import nn
 
 from afanet.errors import InputError
 from afanet.recipe.load import load_recipe
@@ -46,6 +47,54 @@ def test_a_step_moves_and_remembers_nothing_frozen(small: Callable[..., Recipe],
         assert frozen
         assert all(torch.equal(after[name], before[name]) for name in frozen)
         assert any(not torch.equal(x, before[name]) for name, x in after.items())
+
+
+NORMS: dict[str, Any] = {"network.freeze": "norms"}
+OLDER: dict[str, Any] = {"network.freeze": None, "network.freeze_norm": True}
+
+
+def test_frozen_norms_keep_statistics_and_weights_as_older_recipes_call_them_too(small: Callable[..., Recipe]) -> None:
+    learners = []
+    for options in (NORMS, OLDER):
+        job = prepare(small(**FROZEN | options, **{"network.method": "afa"}))
+        before = {name: x.clone() for name, x in job.network.state_dict().items()}
+        learner = Learner(Fabric(accelerator="cpu"), job.network, job.tasks, job.recipe, 2)
+        learner.train()
+        for batch in train_loader(job.data, job.recipe):
+            learner.learn([batch])
+        after = learner.network.state_dict()
+        norms = [name for name in before if name.endswith("running_mean") and ".backbone." in name]
+        assert norms
+        for norm in (name.rpartition(".")[0] for name in norms):
+            assert all(torch.equal(x, before[name]) for name, x in after.items() if name.startswith(f"{norm}."))
+        assert not torch.equal(after[kernel := "branches.depth.backbone.conv1.0.weight"], before[kernel])
+        learners.append(learner)
+    new, older = learners
+    assert new.network.frozen == older.network.frozen
+    for name, x in new.network.state_dict().items():
+        assert torch.equal(x, older.network.state_dict()[name])
+
+
+@pytest.mark.parametrize("options", [NORMS, OLDER])
+def test_parameters_are_counted_without_frozen_norms(
+    options: dict[str, Any], small: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    run = train(small(**FROZEN | options, **{"network.method": "hard"}), tmp_path / "run")
+    network = prepare(small(**FROZEN | {"network.freeze": None}, **{"network.method": "hard"})).network
+    norms = [m for name, m in network.named_modules() if ".backbone." in name and isinstance(m, nn.BatchNorm2d)]
+    frozen = sum(p.numel() for norm in norms for p in norm.parameters())
+    assert frozen
+    assert run.results["parameters"] == sum(p.numel() for p in network.parameters()) - frozen
+
+
+def test_an_older_recipe_may_freeze_norms_of_a_backbone_without(small: Callable[..., Recipe]) -> None:
+    job = prepare(small(**FROZEN | OLDER | {"network.backbone": "convnext_atto"}))
+    assert all(parameter.requires_grad for parameter in job.network.parameters())
+    both = prepare(small(**FROZEN | OLDER | {"network.freeze": "stages:2", "network.method": "hard"})).network
+    norms = [name for name, m in both.named_modules() if ".backbone." in name and isinstance(m, nn.BatchNorm2d)]
+    assert norms
+    assert not any(p.requires_grad for name in norms for p in both.get_submodule(name).parameters())
+    assert both.get_parameter("branches.segmentation.backbone.layer3.0.conv1.weight").requires_grad
 
 
 def test_gradients_need_something_shared_that_learns(small: Callable[..., Recipe]) -> None:

@@ -109,16 +109,6 @@ def test_a_task_without_labels_leaves_the_others_to_learn(make: Make) -> None:
     assert (actual["branches.age.head.weight"] != 0).any()
 
 
-def test_frozen_norms_keep_statistics_and_weights(make: Make) -> None:
-    learner = make(**{"network.freeze_norm": True})
-    norm = learner.network.get_submodule("branches.age.backbone.1")
-    before = {key: value.clone() for key, value in norm.state_dict().items()}
-    kernel = learner.network.get_parameter("branches.age.backbone.0.weight").detach().clone()
-    learner.learn([batch()])
-    assert all(torch.equal(value, before[key]) for key, value in norm.state_dict().items())
-    assert not torch.equal(learner.network.get_parameter("branches.age.backbone.0.weight"), kernel)
-
-
 def test_a_step_that_is_skipped_leaves_everything_as_it_was(make: Make) -> None:
     learner = make(skip_nonfinite=True)
     before = {key: value.clone() for key, value in learner.network.state_dict().items()}

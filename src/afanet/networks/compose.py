@@ -17,7 +17,7 @@ from afanet.networks.contents import keys_of, pick
 from afanet.networks.layout import Layout, Point, where_of
 from afanet.networks.recognise import layouts_of
 from afanet.networks.record import Record
-from afanet.networks.trace import Trace, UntraceableError
+from afanet.networks.trace import Trace, UntraceableError, attribute
 
 Shape = tuple[int, ...]  # (channels, height, width)
 
@@ -221,6 +221,9 @@ def _up_to(trace: Trace, layer: str) -> list[fx.Node]:
 def _signature(trace: Trace, node: fx.Node) -> tuple[Any, ...]:
     """What must be equal in two branches to share a node: the call, and the shapes of its tensors."""
     shapes = {}
+    if node in trace.constants:  # each trace numbers them anew
+        constant = attribute(trace.branch, str(node.target))
+        return node.op, constant.dtype, constant.shape, None if constant.is_meta else constant.tolist()
     if node.op == "call_module":
         tensors = trace.branch.get_submodule(str(node.target)).state_dict()
         shapes = {name: tensor.shape for name, tensor in tensors.items()}

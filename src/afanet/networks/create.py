@@ -12,11 +12,11 @@ from afanet.errors import InputError, shown, unknown
 from afanet.networks.backbones import Backbone
 from afanet.networks.branches import build_branches
 from afanet.networks.freeze import freeze_fault, freeze_notes, frozen_stages
-from afanet.networks.frozen import freeze_branches, keep_frozen, require_learning, shared_layer
+from afanet.networks.frozen import freeze_norms, freeze_stages, keep_frozen, require_effect, shared_layer
 from afanet.networks.given import require_task_names
 from afanet.networks.heads.choose import Named, named_heads
 from afanet.networks.joining import Joining
-from afanet.networks.lora.adapt import adapted, freeze_adapted
+from afanet.networks.lora.adapt import adapted
 from afanet.networks.lora.settings import Lora, read_lora
 from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
@@ -107,7 +107,7 @@ def create_network(
     _require_layers(method, row, body)
     meets = [] if layer is None else MEET[meet or layer.meet](body, trunk or 0)
     stages = frozen_stages(freeze, backbone, len(body.stages))
-    frozen = freeze_branches(branches.values(), freeze, stages) if adapters is None else freeze_adapted(branches)
+    frozen = freeze_stages(branches.values(), stages)
     shared = "backbone" if one_trunk else shared_layer(body, stages, meets, trunk)
     fusion = None if layer is None else partial(layer, **fusion_options)
     points = [f"backbone.{name}" for name in meets]
@@ -120,7 +120,9 @@ def create_network(
     if row.finished is not None:
         network = row.finished(network, shape)
     keep_frozen(network, frozen)
-    require_learning(network, freeze)
+    if freeze == "norms" or adapters is not None:
+        freeze_norms(network)
+    require_effect(network, freeze)
     notes = freeze_notes(stages, backbone, weights, row.alone and len(wanted) > 1)
     network.weights_report = "\n".join(filter(None, [body.weights_report, *notes]))
     network.notes = body.notes

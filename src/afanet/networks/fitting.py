@@ -44,7 +44,7 @@ class Layers:
         return made.to(self.image.device, self.image.dtype)
 
 
-class Adapter(nn.Module):
+class ShapeAdapter(nn.Module):
     """A branch's way into the shape of the first branch, and its way back.
 
     The way in is a 1x1 convolution to the first branch's channels, then bilinear resizing to its height and width. The
@@ -58,7 +58,7 @@ class Adapter(nn.Module):
         common: of the first branch's.
 
     >>> import torch
-    >>> adapter = Adapter(channels=8, common=16)
+    >>> adapter = ShapeAdapter(channels=8, common=16)
     >>> x = torch.rand(2, 8, 6, 6)
     >>> adapter(x, like=torch.rand(2, 16, 3, 3)).shape
     torch.Size([2, 16, 3, 3])
@@ -85,7 +85,7 @@ class Adapter(nn.Module):
 class Fitting(nn.Module):
     """A fusion layer for features of different shapes: they meet in the shape of the first branch's.
 
-    Branches that have the first one's shape go into the layer as they are, the others through an :class:`Adapter`.
+    Branches that have the first one's shape go into the layer as they are, the others through an :class:`ShapeAdapter`.
     Such a branch goes on with its own features plus what the layer changed, x + back(fused - entered). So a layer that
     passes features through leaves every branch unchanged to the bit, and what an adapter cannot carry is not lost.
     Gradient reaches all parameters from the first step, since neither convolution of an adapter starts at zero.
@@ -106,7 +106,7 @@ class Fitting(nn.Module):
         first, *_ = shapes.values()
         self.layer = layer
         self.adapters = nn.ModuleDict(
-            {task: Adapter(shape[0], first[0]) for task, shape in shapes.items() if shape != first}
+            {task: ShapeAdapter(shape[0], first[0]) for task, shape in shapes.items() if shape != first}
         )
         self.tasks = list(shapes)
 
@@ -120,8 +120,8 @@ class Fitting(nn.Module):
             for adapter, x, e, y in zip(adapters, xs, entered, fused, strict=True)
         ]
 
-    def _adapter(self, task: str) -> Adapter | None:
-        return cast(Adapter, self.adapters[task]) if task in self.adapters else None
+    def _adapter(self, task: str) -> ShapeAdapter | None:
+        return cast(ShapeAdapter, self.adapters[task]) if task in self.adapters else None
 
 
 def _resized(x: Tensor, like: Tensor) -> Tensor:

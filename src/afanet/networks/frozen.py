@@ -36,53 +36,49 @@ def batch_norms(module: nn.Module) -> list[nn.Module]:
 
 
 def freeze_norms(network: nn.Module) -> list[nn.Module]:
-    """Freeze the batch norms of a network's backbones; returns them, which must be kept in evaluation mode."""
-    inside = [module for name, module in network.named_modules() if name.endswith(".backbone")]
-    norms = list(dict.fromkeys(norm for module in inside for norm in batch_norms(module)))
+    """Freeze the batch norms of a network's backbones, which it then keeps in evaluation mode; returns them."""
+    bodies = [module for name, module in network.named_modules() if name.endswith(".backbone")]
+    norms = list(dict.fromkeys(norm for body in bodies for norm in batch_norms(body)))
     _freeze(norms)
+    keep_frozen(network, norms)
     return norms
 
 
-def freeze_branches(branches: Iterable[KeepsFrozen], freeze: str | None, stages: int) -> list[nn.Module]:
-    """Freeze the first `stages` of the backbone of each branch, or its batch norms; returns what is frozen.
-
-    Raises `InputError` for backbones that have no batch norms to freeze.
-    """
+def freeze_stages(branches: Iterable[KeepsFrozen], stages: int) -> list[nn.Module]:
+    """Freeze the first `stages` of the backbones of branches, which are all alike; returns what is frozen."""
     frozen: list[nn.Module] = []
-    if freeze is None:
+    if not stages:
         return frozen
-    for branch in branches:
-        body = cast("Backbone", branch.get_submodule("backbone"))
-        frozen += batch_norms(body) if freeze == "norms" else _first_stages(body, stages)
-        keep_frozen(branch, frozen)
-    if not frozen:
-        raise InputError("freeze is 'norms', but the backbone has no batch norm: leave it out, or freeze stages")
+    bodies = [cast("Backbone", branch.get_submodule("backbone")) for branch in branches]
+    whole = stages == len(bodies[0].stages)
+    layers, own = ([""], []) if whole else layers_up_to(bodies[0], bodies[0].stages[stages - 1])
+    for body in bodies:
+        frozen += [body.get_submodule(layer) for layer in layers]
+        for name in own:
+            body.get_parameter(name).requires_grad_(False)
     _freeze(frozen)
+    for branch in branches:
+        keep_frozen(branch, frozen)
     return frozen
 
 
-def _first_stages(body: Backbone, stages: int) -> list[nn.Module]:
-    if stages == len(body.stages):
-        return [body]
-    layers, own = layers_up_to(body, body.stages[stages - 1])
-    for name in own:
-        body.get_parameter(name).requires_grad_(False)
-    return [body.get_submodule(layer) for layer in layers]
-
-
-def keep_frozen(network: KeepsFrozen, frozen: Collection[nn.Module]) -> None:
-    """Let a network keep those of its modules in evaluation mode that are among `frozen`."""
+def keep_frozen(network: nn.Module, frozen: Collection[nn.Module]) -> None:
+    """Let a network, and each part that can, keep in evaluation mode what it has of `frozen` too."""
     kept = {inner for module in frozen for inner in module.modules()}  # weaving may take a module apart
-    names: list[str] = []
-    for name, module in network.named_modules():
-        if module in kept and not (names and name.startswith(f"{names[-1]}.")):
-            names.append(name)
-    network.frozen = tuple(names)
+    for part in network.modules():
+        if isinstance(part, KeepsFrozen):
+            names = list(part.frozen)
+            for name, module in part.named_modules():
+                if module in kept and not any(f"{name}.".startswith(f"{outer}.") for outer in names):
+                    names.append(name)
+            part.frozen = tuple(names)
     network.train(network.training)
 
 
-def require_learning(network: nn.Module, freeze: str | None) -> None:
-    """Raise `InputError` where `freeze` leaves nothing to learn."""
+def require_effect(network: KeepsFrozen, freeze: str | None) -> None:
+    """Raise `InputError` where `freeze` freezes nothing, or leaves nothing to learn."""
+    if freeze and not network.frozen:
+        raise InputError(f"freeze is {freeze!r}, but the backbone has no batch norm: leave it out, or freeze stages")
     if freeze and not any(parameter.requires_grad for parameter in network.parameters()):
         raise InputError(
             f"freeze is {freeze!r}, which leaves nothing to learn, because the heads have no parameters: freeze less, "

@@ -14,7 +14,7 @@ from torch import nn
 
 from afanet.errors import InputError
 from afanet.networks.contents import leaves_of
-from afanet.networks.record import Record, grey
+from afanet.networks.record import EnoughError, Record, grey
 from afanet.networks.trace import call
 from afanet.networks.undisturbed import undisturbed
 
@@ -124,6 +124,7 @@ def parameters_before(record: Record, layer: str) -> list[str]:
 
     def look(module: nn.Module, given: Any, output: Any) -> None:
         depends.update(leaves_of(output))
+        raise EnoughError
 
     hook = record.branch.get_submodule(layer).register_forward_hook(look)
     try:
@@ -131,6 +132,8 @@ def parameters_before(record: Record, layer: str) -> list[str]:
             parameter.requires_grad_(True)
         with undisturbed(record.branch), record.fake or nullcontext(), torch.enable_grad():
             call(record.branch, grey(record.example))
+    except EnoughError:
+        pass
     finally:
         hook.remove()
         for parameter in frozen:

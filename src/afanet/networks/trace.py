@@ -60,7 +60,7 @@ class Trace:
                 "image's values; meet at a layer that encloses it, or move that code into a submodule of its own"
             ) from error
         self._require_words()
-        self._own_constants()
+        self.constants = self._own_constants()
         self.calls = {layer: self._the_call(layer) for layer in layers}
 
     @property
@@ -130,12 +130,16 @@ class Trace:
             if node.op in ("call_module", "get_attr") and (fault := layer_fault(str(node.target))):
                 raise InputError(f"layer {str(node.target)!r:.120} of branch '{self.task}' {fault}: rename it")
 
-    def _own_constants(self) -> None:
+    def _own_constants(self) -> set[fx.Node]:
         # tensors that an opened layer makes anew in each forward become buffers, so that they move with the branch
+        constants = set()
         for node in self.nodes:
             name = str(node.target)
-            if node.op == "get_attr" and name.startswith("_tensor_constant") and name in vars(self.branch):
-                self.branch.register_buffer(name, vars(self.branch).pop(name), persistent=False)
+            if node.op == "get_attr" and name.startswith("_tensor_constant"):
+                constants.add(node)
+                if name in vars(self.branch):
+                    self.branch.register_buffer(name, vars(self.branch).pop(name), persistent=False)
+        return constants
 
     def _the_call(self, layer: str) -> fx.Node:
         calls = [node for node in self.nodes if node.op == "call_module" and node.target == layer]

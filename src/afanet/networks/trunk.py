@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from afanet.errors import InputError
 from afanet.networks.frozen import frozen_end, layers_up_to
@@ -18,6 +19,8 @@ from afanet.networks.record import EnoughError
 if TYPE_CHECKING:
     from afanet.networks.backbones import Backbone
     from afanet.networks.woven import Woven
+
+PLAIN = (Tensor, int, float, str, torch.Size, type(None))  # what may lie beside the tensors in a kept layer's output
 
 
 class Trunk:
@@ -49,38 +52,33 @@ class Trunk:
         self.kept = tuple(kept)
         self.own = frozenset(own)
         self.always: tuple[str, ...] = ()
-        # What the layers gave that ran before the trunk's end, with the shape without B in place of each tensor.
+        # What the layers gave that ran before the trunk's end, with a shape in place of each tensor.
         self._ran: dict[str, Any] = {}
 
     def features(self, network: nn.Module, images: Tensor) -> dict[str, Tensor]:
         """What the rest of the network takes for images (B, 3, H, W): tensors (B, ...), by number of the kept layer.
 
-        Nothing after the trunk is computed. The network is left in the mode that it is in.
+        Nothing after the trunk is computed. The network is left in the mode that it is in. Raises `InputError` for a
+        layer whose output cannot be kept by image.
         """
         outputs: dict[str, Any] = {}
 
-        def keep(layer: str) -> Callable[..., None]:
-            def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-                outputs[layer] = output
-                if layer == self.layers[-1]:
-                    raise EnoughError
-
-            return hook
+        def keep(layer: str, module: nn.Module, inputs: Any, output: Any) -> None:
+            outputs[layer] = output
+            if layer == self.layers[-1]:
+                raise EnoughError
 
         with ExitStack() as hooks:
             for layer in self.layers:
-                handle = network.get_submodule(layer).register_forward_hook(keep(layer))
-                hooks.callback(handle.remove)
-            try:
-                with torch.no_grad():
-                    network.forward(images)
-            except EnoughError:
-                pass
-        self._ran = {layer: tree_map(_shape, output) for layer, output in outputs.items()}
+                hooks.callback(network.get_submodule(layer).register_forward_hook(partial(keep, layer)).remove)
+            hooks.enter_context(suppress(EnoughError))
+            with torch.no_grad():
+                network.forward(images)
+        self._ran = {layer: tree_map(partial(_Shape.of, len(images)), output) for layer, output in outputs.items()}
         return {
             name: tensor
             for number, layer in enumerate(self.kept)
-            for name, tensor in _named(layer, str(number), outputs[layer]).items()
+            for name, tensor in _by_image(layer, number, outputs[layer], len(images)).items()
         }
 
     @contextmanager
@@ -112,18 +110,19 @@ class Trunk:
         return [layer for layer in self.layers if layer not in self.always]
 
     def _answer(self, layer: str, features: Mapping[str, Tensor]) -> Callable[..., Any]:
-        number = str(self.kept.index(layer)) if layer in self.kept else None
-        answer: Any
-        if number is not None and number in features:
-            answer = _full(features[number])
-        elif number is not None:
-            answer = tuple(_full(x) for name, x in features.items() if name.startswith(f"{number}."))
-        else:  # nothing that depends on it is read
-            like = next(iter(features.values()))
-            zero = like.new_zeros((), dtype=torch.float32)
-            answer = tree_map(
-                lambda x: zero.expand(len(like), *x.shape) if isinstance(x, _Shape) else x, self._ran[layer]
-            )
+        """What a layer gives: its features where it is kept; else zeros, on which nothing depends that is read."""
+        like = next(iter(features.values()))
+        zero = like.new_zeros((), dtype=torch.float32)
+        names = _names(self.kept.index(layer), self._ran[layer]) if layer in self.kept else []
+        given = (features[name] for name in names)
+
+        def tensor(x: Any) -> Any:
+            if not isinstance(x, _Shape):
+                return x
+            shape = x.with_images(len(like))
+            return _full(next(given), shape) if names else zero.expand(shape)
+
+        answer = tree_map(tensor, self._ran[layer])
         return lambda *inputs, **options: answer
 
 
@@ -165,27 +164,41 @@ def find_trunk(network: Woven, body: Backbone, stages: int, meet: Sequence[str])
     return trunk if trunk.let_compute(network.maps(first)) else None
 
 
-def _named(layer: str, number: str, output: Any) -> dict[str, Tensor]:
-    if isinstance(output, Tensor):
-        return {number: output}
-    if isinstance(output, tuple) and all(isinstance(x, Tensor) for x in output):
-        return {f"{number}.{i}": x for i, x in enumerate(output)}
-    raise InputError(
-        f"layer '{layer}' gives a {type(output).__name__}, of which no features can be kept: freeze the whole backbone"
-    )
-
-
 @dataclass(frozen=True)
 class _Shape:
-    """The shape of a tensor without B."""
+    """The shape of a tensor for `images`, of which each has as many rows if they can be dealt out evenly."""
 
     shape: tuple[int, ...]
+    images: int
+
+    @classmethod
+    def of(cls, images: int, x: Any) -> Any:
+        return cls(tuple(x.shape), images) if isinstance(x, Tensor) else x
+
+    def with_images(self, images: int) -> tuple[int, ...]:
+        if not self.shape or self.shape[0] % self.images:
+            return self.shape
+        return self.shape[0] // self.images * images, *self.shape[1:]
 
 
-def _shape(x: Any) -> Any:
-    return _Shape(tuple(x.shape[1:])) if isinstance(x, Tensor) else x
+def _names(number: int, output: Any) -> list[str]:
+    """The names of the features of a kept layer, a name for each tensor that it gives."""
+    count = sum(isinstance(x, Tensor | _Shape) for x in tree_leaves(output))
+    return [str(number)] if isinstance(output, Tensor | _Shape) else [f"{number}.{i}" for i in range(count)]
 
 
-def _full(x: Tensor) -> Tensor:
-    x = x.float()
+def _by_image(layer: str, number: int, output: Any, images: int) -> dict[str, Tensor]:
+    leaves = tree_leaves(output)
+    tensors = [x for x in leaves if isinstance(x, Tensor)]
+    if any(not x.dim() or x.shape[0] % images for x in tensors) or not all(isinstance(x, PLAIN) for x in leaves):
+        raise InputError(
+            f"layer '{layer}' gives a {type(output).__name__}, of which no features can be kept: freeze the whole "
+            "backbone"
+        )
+    rows = [x if len(x) == images else x.unflatten(0, (images, -1)) for x in tensors]
+    return dict(zip(_names(number, output), rows, strict=True))
+
+
+def _full(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    x = x.float().reshape(shape)
     return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x

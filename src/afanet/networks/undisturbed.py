@@ -16,7 +16,10 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 
 CONTAINERS = (dict, OrderedDict, defaultdict, Counter, list, set, deque)
+HOLDERS = (*CONTAINERS, tuple)
+LINK = "_lru_list_elem"  # Python's own type of what `lru_cache` keeps under a key
 CACHED = type(functools.lru_cache(int))
+NAMED = (type, FunctionType, ModuleType, CACHED)  # what has the name of a Python module
 REGISTRY = 100  # a dict of more entries is no cache of tensors: timm's names of networks are many thousands
 APART = {*sys.stdlib_module_names, "torch", "numpy", "afanet"} - {"__main__"}  # packages that keep no tensors
 
@@ -30,21 +33,23 @@ def undisturbed(branch: nn.Module, quick: bool = False) -> Iterator[None]:
     `quick`, batch norms pass their inputs on, which changes no shape: on fake tensors they take most of the time.
     Failures of fake tensors are not logged: a sentence says so, or another size is tried.
     """
-    before = [(module, dict(vars(module))) for module in branch.modules()]
-    contents = _contents(before)
+    before = [(container, container.copy()) for container in _containers(vars(module) for module in branch.modules())]
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    logs, log.disabled = log.disabled, True
     try:
-        with in_mode(branch, False), _unlogged():
+        with in_mode(branch, False):
             for module in branch.modules() if quick else ():
                 if type(module) is nn.BatchNorm2d:
-                    vars(module)["forward"] = _same
+                    vars(module)["forward"] = Tensor.clone  # what follows may change it in place
             yield
     finally:
-        for module, attributes in before:
-            vars(module).clear()
-            vars(module).update(attributes)
-        for container, content in contents:
-            _refill(container, content)
-        _forget_fakes(branch)
+        log.disabled = logs
+        for container, content in before:
+            if container or content:
+                container.clear()
+                (container.update if isinstance(container, dict | set) else container.extend)(content)
+        for cache in _caches(branch):
+            _forget_fakes(cache)
 
 
 @contextmanager
@@ -59,107 +64,53 @@ def in_mode(branch: nn.Module, training: bool) -> Iterator[None]:
             module.training = mode
 
 
-@contextmanager
-def _unlogged() -> Iterator[None]:
-    log = logging.getLogger("torch._subclasses.fake_tensor")
-    before, log.disabled = log.disabled, True
-    try:
-        yield
-    finally:
-        log.disabled = before
-
-
-def _same(x: Tensor) -> Tensor:
-    return x.clone()  # what follows may change it in place
-
-
-def _contents(before: Iterable[tuple[nn.Module, dict[str, Any]]]) -> list[tuple[Any, Any]]:
-    """Every dict, list and set in the modules' attributes, also one inside another, with a copy of it."""
-    waiting = [value for _, attributes in before for value in attributes.values() if type(value) in CONTAINERS]
-    seen = {id(container) for container in waiting}
-    contents = []
+def _containers(values: Iterable[Any]) -> Iterator[Any]:
+    """The dicts, lists and sets among values, and those inside them."""
+    waiting, seen = list(values), set()
     while waiting:
-        container: Any = waiting.pop()
-        contents.append((container, container.copy()))
-        for item in container.values() if isinstance(container, dict) else container:
-            if type(item) in CONTAINERS and id(item) not in seen:
-                seen.add(id(item))
-                waiting.append(item)
-    return contents
+        value = waiting.pop()
+        if type(value) in CONTAINERS and id(value) not in seen:
+            seen.add(id(value))
+            yield value
+            waiting += value.values() if isinstance(value, dict) else value
 
 
-def _refill(container: Any, content: Any) -> None:
-    if not container and not content:
-        return
-    container.clear()
-    (container.update if isinstance(container, dict | set) else container.extend)(content)
-
-
-def _forget_fakes(branch: nn.Module) -> None:
-    """Take fake tensors out of the caches in the Python of a branch's classes and in what that Python imports."""
-    for cache in _caches(branch):
-        if isinstance(cache, dict):
-            if len(cache) <= REGISTRY:
-                _drop_fakes(cache)
-        elif cache.cache_info().currsize and _holds_fake(gc.get_referents(cache)):
+def _forget_fakes(cache: Any) -> None:
+    """Empty a function's cache if it holds fake tensors, or take such entries out of a dict and the dicts in it."""
+    if not isinstance(cache, dict):
+        if cache.cache_info().currsize and _holds_fake(gc.get_referents(cache)):
             cache.cache_clear()
-
-
-def _drop_fakes(cache: dict[Any, Any], depth: int = 1) -> None:
-    for key, value in list(cache.items()):
-        if type(value) is dict and depth:
-            _drop_fakes(value, depth - 1)
-        elif _holds_fake((key, value), depth=1):
-            del cache[key]
+    elif len(cache) <= REGISTRY:
+        for key, value in list(cache.items()):
+            if type(value) is dict:
+                _forget_fakes(value)
+            elif _holds_fake((key, value), depth=1):
+                del cache[key]
 
 
 def _holds_fake(values: Iterable[Any], depth: int = 3) -> bool:
     for value in values:
-        if isinstance(value, FakeTensor):
-            return True
-        inside = type(value) in (*CONTAINERS, tuple) or type(value).__name__ == "_lru_list_elem"
-        if inside and depth and _holds_fake(gc.get_referents(value), depth - 1):
+        holds = type(value) in HOLDERS or type(value).__name__ == LINK
+        if isinstance(value, FakeTensor) or (holds and depth and _holds_fake(gc.get_referents(value), depth - 1)):
             return True
     return False
 
 
 def _caches(branch: nn.Module) -> Iterator[Any]:
-    """The dicts and functions with `lru_cache` among the globals and in the classes of those Python modules."""
-    own = {cls.__module__ for module in branch.modules() for cls in type(module).__mro__ if _may_keep(cls.__module__)}
-    names = own | {home for value in _globals(own) if (home := _home(value)) and _may_keep(home)}
-    for value in _globals(names):
-        yield from _caches_in(value)
-        for inside in list(vars(value).values()) if isinstance(value, type) and value.__module__ in names else ():
-            yield from _caches_in(inside)
+    """The dicts and the functions with a cache in the Python of a branch's classes, and in what that Python imports."""
+    own = _homes(cls for module in branch.modules() for cls in type(module).__mro__)
+    homes = own | _homes(value for name in own for value in vars(sys.modules[name]).values())
+    for value in [value for name in homes for key, value in vars(sys.modules[name]).items() if key[:2] != "__"]:
+        inside = vars(value).values() if isinstance(value, type) and value.__module__ in homes else ()
+        for item in (value, *inside):
+            if isinstance(item, staticmethod | classmethod | property):
+                item = item.fget if isinstance(item, property) else item.__func__
+            # A decorator's function may keep the cache for itself.
+            kept = gc.get_referents(*(item.__closure__ or ())) if isinstance(item, FunctionType) else [item]
+            yield from (x for x in kept if isinstance(x, dict | CACHED))
 
 
-def _globals(names: Iterable[str]) -> Iterator[Any]:
-    for name in names:
-        for key, value in list(vars(sys.modules[name]).items()):
-            if not key.startswith("__"):
-                yield value
-
-
-def _home(value: Any) -> str | None:
-    """The name of the Python module that a global is, or that defines it."""
-    if isinstance(value, ModuleType):
-        return value.__name__
-    return value.__module__ if isinstance(value, type | FunctionType | CACHED) else None
-
-
-def _may_keep(name: str) -> bool:
-    return name in sys.modules and name.partition(".")[0] not in APART
-
-
-def _caches_in(value: Any) -> Iterator[Any]:
-    if isinstance(value, staticmethod | classmethod | property):
-        value = value.fget if isinstance(value, property) else value.__func__
-    if isinstance(value, dict | CACHED):
-        yield value
-    elif isinstance(value, FunctionType):  # a decorator's function may keep the cache for itself
-        for cell in value.__closure__ or ():
-            try:
-                if isinstance(cell.cell_contents, CACHED):
-                    yield cell.cell_contents
-            except ValueError:  # an empty cell
-                pass
+def _homes(values: Iterable[Any]) -> set[str]:
+    """The Python modules that are among values or define some of them, by name, but those that keep no tensors."""
+    names = {x.__name__ if isinstance(x, ModuleType) else x.__module__ for x in values if isinstance(x, NAMED)}
+    return {name for name in names if name in sys.modules and name.partition(".")[0] not in APART}

@@ -19,6 +19,7 @@ from afanet.data.steps import with_normalisation, with_resize
 from afanet.errors import InputError, unknown
 from afanet.limits import MOST_TASKS
 from afanet.networks import create_network
+from afanet.networks.frozen import freeze_norms
 from afanet.progress import say
 from afanet.recipe.code import require_code
 from afanet.recipe.preprocessing import normalisation
@@ -94,7 +95,7 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
         options["per_task"] = True
     if recipe.network.lora is not None:
         options["lora"] = recipe.network.lora.model_dump()
-    return create_network(
+    network = create_network(
         recipe.network.method,
         {name: task.output for name, task in tasks.items()},
         recipe.network.backbone,
@@ -110,6 +111,9 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
         in_chans=recipe.network.in_chans,
         **options,
     )
+    if recipe.network.freeze_norm:
+        freeze_norms(network)
+    return network
 
 
 def load_network(recipe: Recipe, tasks: Mapping[str, Described], weights: Path) -> nn.Module:

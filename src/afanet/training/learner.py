@@ -17,7 +17,6 @@ from afanet.distributed.norms import synchronise_norms
 from afanet.distributed.sums import across, average
 from afanet.fusion.guard import GradientGuard
 from afanet.fusion.nddr import MOMENTUM, NDDR
-from afanet.networks.frozen import freeze_norms
 from afanet.networks.memory_format import channels_last
 from afanet.networks.methods import METHODS
 from afanet.recipe.schema import Recipe
@@ -45,7 +44,6 @@ class Learner:
         if fabric.world_size > 1:
             network = synchronise_norms(network, fabric.device)
         self.network = channels_last(network)
-        self.frozen = freeze_norms(network) if recipe.network.freeze_norm else []
         self.shared, own = shared_parameters(network, list(tasks), recipe.data.window, recipe.network.in_chans)
         self.own = list(own.values())
         rate = METHODS[recipe.network.method].fusion_rate
@@ -82,10 +80,8 @@ class Learner:
         return {name: tensor for name, tensor in state.items() if tensor.is_floating_point()}
 
     def train(self) -> None:
-        """Put the network in training mode, except frozen norms."""
+        """Put the network in training mode, except what is frozen."""
         self.network.train()
-        for norm in self.frozen:
-            norm.eval()
 
     def losses(self, batch: Batch, network: Callable[[Tensor], dict[str, Tensor]] | None = None) -> list[Tensor]:
         """The loss of each task on a batch, over what all processes have labelled."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from itertools import chain
 from typing import Any, TypeVar
@@ -13,7 +13,6 @@ from torch import nn
 from afanet.errors import InputError
 from afanet.install import missing_package
 from afanet.networks.backbones import Backbone
-from afanet.networks.frozen import KeepsFrozen, batch_norms, keep_frozen
 from afanet.networks.lora.layers import adaptable
 from afanet.networks.lora.settings import WHERE, Adapters
 
@@ -54,14 +53,6 @@ def _twin(module: Network) -> Network:
     """A copy with the same modules, and the very tensors of `module` as its parameters and buffers."""
     memo: dict[int, Any] = {id(tensor): tensor for tensor in chain(module.parameters(), module.buffers())}
     return deepcopy(module, memo)
-
-
-def freeze_adapted(branches: Mapping[str, KeepsFrozen]) -> list[nn.Module]:
-    """Keep the batch norms of adapted backbones in evaluation mode; returns them."""
-    norms = [norm for branch in branches.values() for norm in batch_norms(branch.get_submodule("backbone"))]
-    for branch in branches.values():
-        keep_frozen(branch, norms)
-    return norms
 
 
 def has_adapters(network: nn.Module) -> bool:

@@ -14,7 +14,7 @@ import timm
 from torch import Tensor, nn
 
 from afanet.errors import InputError, shown
-from afanet.networks.weights.layout import Layout, Tensors
+from afanet.networks.weights.layout import KeyLayout, Tensors
 from afanet.networks.weights.layouts import LAYOUTS
 
 CONVERTERS = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained")  # as timm's modules call them
@@ -81,7 +81,7 @@ def converted(state: Mapping[str, Tensor], module: nn.Module, name: str, source:
     return stripped, notes
 
 
-def recognised(state: Mapping[str, Tensor]) -> tuple[Layout | None, list[str]]:
+def recognised(state: Mapping[str, Tensor]) -> tuple[KeyLayout | None, list[str]]:
     """The layout of a file's tensors, with what is before the names of each network; None for timm's own."""
     for layout in LAYOUTS:
         if prefixes := layout.prefixes(state):
@@ -89,7 +89,7 @@ def recognised(state: Mapping[str, Tensor]) -> tuple[Layout | None, list[str]]:
     return None, []
 
 
-def _renamed(state: Tensors, layout: Layout, source: str) -> Tensors:
+def _renamed(state: Tensors, layout: KeyLayout, source: str) -> Tensors:
     try:
         return layout.rename(state)
     except (RuntimeError, KeyError, IndexError) as error:

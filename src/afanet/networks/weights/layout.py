@@ -19,7 +19,7 @@ def _same(state: Tensors) -> Tensors:
 
 
 @dataclass(frozen=True)
-class Layout:
+class KeyLayout:
     """How the tensors of a family of networks are named.
 
     Attributes:

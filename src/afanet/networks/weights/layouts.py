@@ -5,14 +5,14 @@ Files of timm, and those releases that timm's converters read, need no row.
 
 from __future__ import annotations
 
-from afanet.networks.weights.layout import Layout
+from afanet.networks.weights.layout import KeyLayout
 from afanet.networks.weights.of_torchvision import TORCHVISION
 from afanet.networks.weights.of_transformers import TRANSFORMERS
 
 LAYOUTS = (
     *TORCHVISION,
     *TRANSFORMERS,
-    Layout(
+    KeyLayout(
         "DINOv2's chunks of blocks",
         r"patch_embed\.proj\.weight",
         r"\bblocks\.\d+\.\d+\.attn\.qkv\.weight$",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from afanet.networks.weights.layout import Layout
+from afanet.networks.weights.layout import KeyLayout
 
 
 def _counted(kind: str, first: int, to: str, step: int = 0) -> tuple[tuple[str, str], ...]:
@@ -13,7 +13,7 @@ def _counted(kind: str, first: int, to: str, step: int = 0) -> tuple[tuple[str, 
 
 
 TORCHVISION = (
-    Layout(
+    KeyLayout(
         "torchvision's ViT",
         r"conv_proj\.weight",
         r"encoder\.layers\.encoder_layer_0\.",
@@ -32,7 +32,7 @@ TORCHVISION = (
         ),
         of_imagenet=True,
     ),
-    Layout(
+    KeyLayout(
         "torchvision's Swin",
         r"features\.0\.0\.weight",
         r"features\.1\.0\.attn\.relative_position_bias_table$",
@@ -47,7 +47,7 @@ TORCHVISION = (
         ),
         of_imagenet=True,
     ),
-    Layout(
+    KeyLayout(
         "torchvision's ConvNeXt",
         r"features\.0\.0\.weight",
         r"features\.1\.0\.layer_scale$",
@@ -65,7 +65,7 @@ TORCHVISION = (
         ),
         of_imagenet=True,
     ),
-    Layout(  # not of ImageNet's numbers alone: EfficientNetV2-L takes 0.5
+    KeyLayout(  # not of ImageNet's numbers alone: EfficientNetV2-L takes 0.5
         "torchvision's EfficientNet or MobileNet",
         r"features\.0\.0\.weight",
         r"features\.1\.(?:(?:\d+\.)?block\.\d\.\d|conv\.\d)\.",

@@ -6,7 +6,7 @@ import re
 
 import torch
 
-from afanet.networks.weights.layout import Layout, Tensors
+from afanet.networks.weights.layout import KeyLayout, Tensors
 
 # Blocks of transformers' ViTs, in files of before and since its version 5.
 _BLOCKS = (
@@ -83,7 +83,7 @@ def _dinov3(state: Tensors) -> Tensors:
 
 
 TRANSFORMERS = (
-    Layout(
+    KeyLayout(
         "transformers' Swin",
         r"embeddings\.patch_embeddings\.projection\.weight",
         r"encoder\.layers\.0\.blocks\.0\.attention\.",
@@ -97,7 +97,7 @@ TRANSFORMERS = (
         ),
         fused,
     ),
-    Layout(
+    KeyLayout(
         "transformers' ConvNeXt",
         r"embeddings\.patch_embeddings\.weight",
         r"encoder\.stages\.0\.layers\.0\.dwconv\.",
@@ -113,7 +113,7 @@ TRANSFORMERS = (
             (r"^layernorm\.", "norm."),
         ),
     ),
-    Layout(
+    KeyLayout(
         "transformers' ResNet",
         r"embedder\.embedder\.convolution\.weight",
         r"encoder\.stages\.0\.layers\.0\.layer\.0\.convolution\.",
@@ -127,7 +127,7 @@ TRANSFORMERS = (
             (r"\.shortcut\.normalization\.", ".downsample.1."),
         ),
     ),
-    Layout(
+    KeyLayout(
         "transformers' DINOv3",
         r"embeddings\.patch_embeddings\.weight",
         r"\blayer\.0\.attention\.q_proj\.",
@@ -139,7 +139,7 @@ TRANSFORMERS = (
         ),
         _dinov3,
     ),
-    Layout(
+    KeyLayout(
         "transformers' ViT",
         r"embeddings\.patch_embedding(?:s\.projection)?\.weight",
         r"\blayers?\.0\.(?:attention|self_attn)\.(?:attention\.query|q_proj)\.weight$",

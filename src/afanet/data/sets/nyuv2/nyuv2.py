@@ -36,7 +36,7 @@ EXPECTED = (
 )
 
 
-class Layout(NamedTuple):
+class _Layout(NamedTuple):
     """A reader, its source in words, the items of its two splits, and their problems."""
 
     frames: Frames
@@ -102,25 +102,25 @@ def open_nyuv2(
     )
 
 
-def _open_layout(root: Path, classes: Literal[13, 40], depth: Literal["filled", "raw"], normals: bool) -> Layout:
+def _open_layout(root: Path, classes: Literal[13, 40], depth: Literal["filled", "raw"], normals: bool) -> _Layout:
     if root.is_file() or (root / MAT_NAME).is_file():
         path, folder = (root, root.parent) if root.is_file() else (root / MAT_NAME, root)
         array = "rawDepths" if depth == "raw" else "depths"
         file = MatFile(path, label_table("classes894", classes), normals, array)
-        return Layout(file, path.name, *read_splits(folder / "splits.mat", file.indices))
+        return _Layout(file, path.name, *read_splits(folder / "splits.mat", file.indices))
     if depth == "raw":
         raise InputError(f"{root} has no raw depth, which {MAT_NAME} alone holds: leave the option 'depth' out")
     if any((root / folder).is_dir() for folder in FOLDERS):
         folders = Folders(root, label_table("classes40", classes), normals)
-        return Layout(folders, "folders", *read_splits(root / "splits.mat", folders.indices))
+        return _Layout(folders, "folders", *read_splits(root / "splits.mat", folders.indices))
     if any((root / folder).is_dir() for folder in ("gt_sets", "segmentation")):
         nyud_mt = NyudMt(root, label_table("classes40", classes), normals)
-        return Layout(nyud_mt, "NYUD_MT's folders (tested on val)", nyud_mt.train, nyud_mt.val)
+        return _Layout(nyud_mt, "NYUD_MT's folders (tested on val)", nyud_mt.train, nyud_mt.val)
     if _is_mtan(root):
         if classes != 13:
             raise InputError(f"{root} is MTAN's layout, whose labels are of 13 classes: set the option 'classes' to 13")
         mtan = Mtan(root, label_table("classes13", classes), normals)
-        return Layout(mtan, "MTAN's folders (tested on val)", mtan.train, mtan.val)
+        return _Layout(mtan, "MTAN's folders (tested on val)", mtan.train, mtan.val)
     raise other_layout(root, "nyuv2", EXPECTED)
 
 
