@@ -12,6 +12,7 @@ from afanet.networks.branches import build_branches
 from afanet.networks.freeze import freeze_fault, freeze_notes, frozen_stages
 from afanet.networks.frozen import freeze_branches, keep_frozen, require_learning, shared_layer
 from afanet.networks.heads.choose import Named, named_heads
+from afanet.networks.layout import Point
 from afanet.networks.lora.adapt import adapted, freeze_adapted
 from afanet.networks.lora.settings import Lora, read_lora
 from afanet.networks.methods import MEET, METHODS, Method, listed
@@ -105,12 +106,14 @@ def create_network(
     frozen = freeze_branches(branches.values(), freeze, stages) if adapters is None else freeze_adapted(branches)
     shared = "backbone" if one_trunk else shared_layer(body, stages, meets, trunk)
     fusion = None if layer is None else partial(layer, **fusion_options)
-    points = [f"backbone.{name}" for name in meets]
+    points = [Point(f"backbone.{name}", body.layouts.get(name)) for name in meets]
     try:
         # a head may take earlier stages than those where the last branches meet
         network = woven_of(branches, points, fusion, share=shared, example=shape, unused=True)
     except UnknownLayoutError as error:
         raise _cannot_meet(method, body, "in whose layers nothing says which dimensions are pixels") from error
+    if network.declared is not None:  # of padded images; where all have one size, so has the grid
+        network.declared = None if body.one_size else (*network.declared[:2], *body.size)
     network.trunk = find_trunk(network, body, stages, meets)
     if row.finished is not None:
         network = row.finished(network, shape)
