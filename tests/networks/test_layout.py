@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from afanet import AFA, InputError, Layout, Point, weave
-from afanet.networks.backbones.layouts import _windows
+from afanet.networks.layout import windows_of
 from afanet.networks.recognise import layouts_of
 from afanet.networks.trace import Trace
 
@@ -50,7 +50,7 @@ def test_tokens_in_windows_are_told_apart_and_put_back(axes: list[int], sizes: l
     sizes = sizes[: len(axes)]
     count = math.prod(sizes)
     of_pixels = torch.arange(count).view(sizes).permute(axes).flatten()  # the number of each pixel's token
-    windows = _windows(of_pixels)
+    windows = windows_of(of_pixels)
     assert windows is not None
     layout = Layout("BNC", 0 if apart else 1, (1, count), windows=windows)
     shape = (2, sizes[0], count // sizes[0], 4) if apart else (2, 1 + count, 4)
@@ -62,9 +62,9 @@ def test_tokens_in_windows_are_told_apart_and_put_back(axes: list[int], sizes: l
 
 
 def test_an_order_that_no_axes_make_has_no_windows() -> None:
-    assert _windows(torch.tensor([1, 0, 2, 3])) is None
-    assert _windows(torch.tensor([0, 2, 1])) is None
-    assert _windows(torch.tensor([0, 0, 1, 1])) is None
+    assert windows_of(torch.tensor([1, 0, 2, 3])) is None
+    assert windows_of(torch.tensor([0, 2, 1])) is None
+    assert windows_of(torch.tensor([0, 0, 1, 1])) is None
 
 
 @pytest.mark.parametrize(
@@ -209,13 +209,20 @@ def test_of_several_tensors_those_meet_that_a_branch_uses() -> None:
     assert [name for name, layer in woven.fusion.named_modules() if isinstance(layer, AFA)] == ["0.0"]
 
 
+class Sums(nn.Module):
+    """Sums that have values of many places in them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.cumsum(2)
+
+
 class Fixed(nn.Module):
     """Takes images of one size, and says nothing of its axes."""
 
     def __init__(self, last: nn.Module) -> None:
         super().__init__()
         self.embed = nn.Conv2d(3, 8, 2, 2)
-        self.middle = nn.Sequential(nn.Identity(), nn.GELU())
+        self.middle = nn.Sequential(nn.Identity(), Sums())
         self.last = last
 
     def forward(self, image: Tensor) -> Tensor:

@@ -147,6 +147,33 @@ def as_windows(fused: Tensor, patches: Tensor, windows: Windows) -> Tensor:
     return tokens
 
 
+def windows_of(tokens: Tensor) -> Windows | None:
+    """The axes that tokens fall apart into, by the number of each pixel's token; None where no axes make the order.
+
+    >>> windows_of(torch.tensor([0, 1, 4, 5, 2, 3, 6, 7]))
+    ((2, 2, 2), (1, 0, 2))
+    """
+    count = len(tokens)
+    if not torch.equal(tokens.sort().values, torch.arange(count, device="cpu")):
+        return None
+    pixels = tokens.argsort().tolist()  # the number of each token's pixel
+    sizes: list[int] = []
+    steps: list[int] = []
+    done = 1
+    while done < count:
+        step, size = pixels[done], 2
+        while (size + 1) * done <= count and pixels[size * done] == size * step:
+            size += 1
+        size = next(fitting for fitting in range(size, 0, -1) if count % (done * fitting) == 0)
+        if size == 1:
+            return None
+        sizes, steps, done = [size, *sizes], [step, *steps], done * size
+    axes = sorted(range(len(sizes)), key=lambda axis: -steps[axis])
+    if torch.arange(count, device="cpu").view(sizes).permute(axes).flatten().tolist() != tokens.tolist():
+        return None
+    return (tuple(sizes), tuple(axes)) if sizes else ((1,), (0,))
+
+
 def _called(function: Callable[..., Tensor], x: Any, *args: Any) -> Tensor:
     """What a function gives for a tensor; for what is traced, its call is recorded."""
     if isinstance(x, fx.Proxy):

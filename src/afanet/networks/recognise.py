@@ -36,6 +36,8 @@ class Observed(Protocol):
 
     def is_map(self, value: Tensor) -> bool: ...
 
+    def layout_by_places(self, layer: str, key: Any) -> Layout | None: ...
+
 
 def layouts_of(
     seen: Observed, layer: str, declared: Layout | Mapping[Any, Layout] | None, used: Collection[Any] = ()
@@ -48,7 +50,8 @@ def layouts_of(
     the network decide (timm's `output_fmt`), or that a convolution or a 2D norm makes or takes the tensor, or a
     pooling layer takes it. Tokens are recognised by timm's `num_prefix_tokens` and `patch_embed.grid_size`, by the
     (H, W) or the map that is put out with them, by the last map before them that has as many pixels as there are
-    patches, or by the (H, W) that is given to the layer, or to another layer with them.
+    patches, or by the (H, W) that is given to the layer, or to another layer with them. What all this leaves open, and
+    whether patches lie in rows, is seen by following values of the last map before the layer.
 
     Raises:
         UnknownLayoutError: where the layout can neither be recognised nor was declared, naming the layer. A record of
@@ -104,6 +107,8 @@ def _recognise(seen: Observed, layer: str, key: Any) -> Layout:
             layout = Layout("BCHW")
     elif len(shape) == 3:
         layout = _tokens(seen, layer, key, shape)
+    if layout is None or layout.order == "BNC":
+        layout = _by_places(seen, layer, key, layout)
     if layout is None:
         item = "" if key is None else f"[{key!r}]"
         raise UnknownLayoutError(
@@ -112,6 +117,17 @@ def _recognise(seen: Observed, layer: str, key: Any) -> Layout:
             "Point(name, Layout('BNC', prefix=..., grid=(H, W)))"
         )
     return layout
+
+
+def _by_places(seen: Observed, layer: str, key: Any, known: Layout | None) -> Layout | None:
+    """The layout by where values lie in the picture, if `known` is none or has not seen that patches lie in windows.
+
+    A grid that is only known for the example is none for a network that takes other images.
+    """
+    layout = seen.layout_by_places(layer, key)
+    if layout is None or layout.windows is not None:
+        return layout or known
+    return layout if known is None and (layout.grid is None or _larger(seen, layer, key) is None) else known
 
 
 def _by_evidence(seen: Observed, layer: str, key: Any, shape: Sequence[int]) -> Layout | None:

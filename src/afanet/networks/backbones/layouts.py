@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from afanet.networks.contents import keys_of, pick, replaced
-from afanet.networks.layout import Layout, Windows
+from afanet.networks.layout import Layout, windows_of
 from afanet.networks.undisturbed import undisturbed
 
 Layouts = Mapping[Any, Layout]  # by item of what a layer puts out, see `Point`
@@ -95,35 +95,8 @@ def _layout(came: Tensor, shape: Sequence[int]) -> Layout | None:
     grid = (height, width)
     if in_rows and len(shape) == 3:
         return Layout("BNC", prefix, grid)
-    windows = _windows(tokens - prefix)
+    windows = windows_of(tokens - prefix)
     return None if windows is None else Layout("BNC", prefix, grid, windows=windows)
-
-
-def _windows(tokens: Tensor) -> Windows | None:
-    """The axes that tokens fall apart into, by the number of each pixel's token; None where no axes make the order.
-
-    >>> _windows(torch.tensor([0, 1, 4, 5, 2, 3, 6, 7]))
-    ((2, 2, 2), (1, 0, 2))
-    """
-    count = len(tokens)
-    if not torch.equal(tokens.sort().values, torch.arange(count, device="cpu")):
-        return None
-    pixels = tokens.argsort().tolist()  # the number of each token's pixel
-    sizes: list[int] = []
-    steps: list[int] = []
-    done = 1
-    while done < count:
-        step, size = pixels[done], 2
-        while (size + 1) * done <= count and pixels[size * done] == size * step:
-            size += 1
-        size = next(fitting for fitting in range(size, 0, -1) if count % (done * fitting) == 0)
-        if size == 1:
-            return None
-        sizes, steps, done = [size, *sizes], [step, *steps], done * size
-    axes = sorted(range(len(sizes)), key=lambda axis: -steps[axis])
-    if torch.arange(count, device="cpu").view(sizes).permute(axes).flatten().tolist() != tokens.tolist():
-        return None
-    return (tuple(sizes), tuple(axes)) if sizes else ((1,), (0,))
 
 
 def _by_shape(output: Any, features: Sequence[int]) -> Layouts:
