@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from afanet import AFA, InputError, Layout, Point, weave
+from afanet.networks.layout import windows_of
 from afanet.networks.recognise import layouts_of
 from afanet.networks.trace import Trace
 
@@ -38,12 +41,40 @@ def test_class_tokens_pass_beside_the_fusion() -> None:
     assert torch.equal(fused[:, 2:], features[:, 2:] + 1)
 
 
+@given(
+    axes=st.integers(1, 5).flatmap(lambda n: st.permutations(range(n))),
+    sizes=st.lists(st.integers(1, 3), min_size=5, max_size=5),
+    apart=st.booleans(),
+)
+def test_tokens_in_windows_are_told_apart_and_put_back(axes: list[int], sizes: list[int], apart: bool) -> None:
+    sizes = sizes[: len(axes)]
+    count = math.prod(sizes)
+    of_pixels = torch.arange(count).view(sizes).permute(axes).flatten()  # the number of each pixel's token
+    windows = windows_of(of_pixels)
+    assert windows is not None
+    layout = Layout("BNC", 0 if apart else 1, (1, count), windows=windows)
+    shape = (2, sizes[0], count // sizes[0], 4) if apart else (2, 1 + count, 4)
+    tokens = torch.rand(shape)
+    patches = tokens.flatten(1, -2)[:, layout.prefix :]
+    entered = layout.enter(tokens)
+    assert torch.equal(entered, patches[:, of_pixels].transpose(1, 2).unsqueeze(2))
+    assert torch.equal(layout.leave(entered, tokens), tokens)
+
+
+def test_an_order_that_no_axes_make_has_no_windows() -> None:
+    assert windows_of(torch.tensor([1, 0, 2, 3])) is None
+    assert windows_of(torch.tensor([0, 2, 1])) is None
+    assert windows_of(torch.tensor([0, 0, 1, 1])) is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("CBHW",), "layout 'CBHW' is unknown: expected 'BCHW', 'BHWC' or 'BNC'"),
         (("BNC",), "layout 'BNC' got grid=None"),
         (("BCHW", 0, (2, 2)), r"layout 'BCHW' got grid=\(2, 2\)"),
+        (("BNC", 0, (2, 2), None, ((2, 3), (1, 0))), r"got windows=\(\(2, 3\), \(1, 0\)\) and grid=\(2, 2\): expected"),
+        (("BNC", 0, (2, 2), None, ((2, 2), (1, 1))), "the number of each axis once"),
     ],
 )
 def test_layouts_that_make_no_sense_are_refused(arguments: tuple[object, ...], message: str) -> None:
@@ -178,13 +209,20 @@ def test_of_several_tensors_those_meet_that_a_branch_uses() -> None:
     assert [name for name, layer in woven.fusion.named_modules() if isinstance(layer, AFA)] == ["0.0"]
 
 
+class Sums(nn.Module):
+    """Sums that have values of many places in them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.cumsum(2)
+
+
 class Fixed(nn.Module):
     """Takes images of one size, and says nothing of its axes."""
 
     def __init__(self, last: nn.Module) -> None:
         super().__init__()
         self.embed = nn.Conv2d(3, 8, 2, 2)
-        self.middle = nn.Sequential(nn.Identity(), nn.GELU())
+        self.middle = nn.Sequential(nn.Identity(), Sums())
         self.last = last
 
     def forward(self, image: Tensor) -> Tensor:

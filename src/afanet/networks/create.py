@@ -16,6 +16,7 @@ from afanet.networks.frozen import freeze_norms, freeze_stages, keep_frozen, req
 from afanet.networks.given import require_task_names
 from afanet.networks.heads.choose import Named, named_heads
 from afanet.networks.joining import Joining
+from afanet.networks.layout import Point
 from afanet.networks.lora.adapt import adapted
 from afanet.networks.lora.settings import Lora, read_lora
 from afanet.networks.methods import MEET, METHODS, Method, listed
@@ -110,12 +111,14 @@ def create_network(
     frozen = freeze_stages(branches.values(), stages)
     shared = "backbone" if one_trunk else shared_layer(body, stages, meets, trunk)
     fusion = None if layer is None else partial(layer, **fusion_options)
-    points = [f"backbone.{name}" for name in meets]
+    points = [Point(f"backbone.{name}", body.layouts.get(name)) for name in meets]
     try:
         # a head may take earlier stages than those where the last branches meet
         network = Joining(branches, points, fusion, share=shared, example=shape).woven(unused=True)
     except UnknownLayoutError as error:
         raise _cannot_meet(method, body, "in whose layers nothing says which dimensions are pixels") from error
+    if network.declared is not None:  # of padded images; where all have one size, so has the grid
+        network.declared = None if body.one_size else (*network.declared[:2], *body.size)
     network.trunk = find_trunk(network, body, stages, meets)
     if row.finished is not None:
         network = row.finished(network, shape)

@@ -91,10 +91,11 @@ class Joining:
 
     @property
     def declared(self) -> tuple[int, int, int, int] | None:
-        """(H, W) of a grid that a point declares and no layer has, and (H, W) of its images; None without one."""
+        """(H, W) of a grid that no layer has, of a point that declares it or in windows, and (H, W) of its images."""
         declares = any(point.layout for points in self.points.values() for point in points)
         layouts = [layout for stop in self.stops for meeting in stop.meetings for layout in meeting.layouts.values()]
-        grids = [layout.grid for layout in layouts if declares and layout.grid and layout.grid_of is None]
+        alone = [layout for layout in layouts if (declares or layout.windows) and layout.grid_of is None]
+        grids = [layout.grid for layout in alone if layout.grid]
         return (*grids[0], *self.image.shape[2:]) if grids else None
 
     @cached_property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor, fx
 
 from afanet.errors import InputError
+
+Windows = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -20,12 +23,15 @@ class Layout:
         order: "BCHW"; "BHWC", channels last as in Swin; or "BNC", tokens as in ViT.
         prefix: class and register tokens before the patches' ("BNC" only).
         grid: (H, W) of the patches for the example image ("BNC" only).
-            grid_of: the layer whose (B, C, H, W) has the patches' grid for images of every size, or to which (H, W) is
+        grid_of: the layer whose (B, C, H, W) has the patches' grid for images of every size, or to which (H, W) is
             given; or the number of the item in the point's own output that is such a map, or has (H, W) ("BNC" only).
             Without it, images have the example's size.
+        windows: of patches that do not lie row by row, the sizes of the axes that they fall apart into, and these axes
+            in the order that makes rows of the picture, counted from 0. The features may have such axes themselves, as
+            in (B, windows, patches, C) ("BNC" only).
 
     Raises:
-        InputError: for another order, or tokens without their grid.
+        InputError: for another order, tokens without their grid, or windows that do not fill it.
 
     >>> tokens = Layout("BNC", prefix=1, grid=(2, 3))
     >>> x = torch.rand(4, 1 + 2 * 3, 8)
@@ -33,12 +39,17 @@ class Layout:
     torch.Size([4, 8, 2, 3])
     >>> bool((tokens.leave(tokens.enter(x), x) == x).all())
     True
+    >>> four = torch.tensor([0, 1, 4, 5, 2, 3, 6, 7]).view(1, 8, 1)  # two windows of 2x2, side by side
+    >>> Layout("BNC", grid=(2, 4), windows=((2, 2, 2), (1, 0, 2))).enter(four).squeeze()
+    tensor([[0, 1, 2, 3],
+            [4, 5, 6, 7]])
     """
 
     order: str = "BCHW"
     prefix: int = 0
     grid: tuple[int, int] | None = None
     grid_of: str | int | None = None
+    windows: Windows | None = None
 
     def __post_init__(self) -> None:
         if self.order not in ("BCHW", "BHWC", "BNC"):
@@ -47,6 +58,13 @@ class Layout:
             raise InputError(
                 f"layout '{self.order}' got grid={self.grid}: tokens (BNC) need (height, width), others none"
             )
+        if self.windows is not None:
+            sizes, axes = self.windows
+            if self.grid is None or math.prod(sizes) != math.prod(self.grid) or sorted(axes) != [*range(len(sizes))]:
+                raise InputError(
+                    f"layout '{self.order}' got windows={self.windows} and grid={self.grid}: expected tokens, "
+                    "sizes of axes that fill the grid, and the number of each axis once"
+                )
 
     def enter(self, features: Tensor, grid: Sequence[int] | Tensor | None = None, where: str = "the layer") -> Tensor:
         """The features as (B, C, H, W); a view, nothing is copied.
@@ -62,11 +80,7 @@ class Layout:
         if self.order == "BNC":
             patches: Any = features[:, self.prefix :] if self.prefix else features
             now = self.grid if grid is None else grid
-            if isinstance(patches, fx.Proxy):  # a call to be recorded
-                recorded: Any = patches.tracer.create_proxy("call_function", as_map, (patches, now, where), {})
-                return cast(Tensor, recorded)
-            assert now is not None
-            return as_map(patches, now, where)
+            return _called(as_map, patches, now, where, *([self.windows] if self.windows else []))
         return features
 
     def enter_prefix(self, features: Tensor) -> Tensor:
@@ -78,7 +92,11 @@ class Layout:
         if self.order == "BHWC":
             return fused.permute(0, 2, 3, 1)
         if self.order == "BNC":
-            patches = fused.flatten(2).transpose(1, 2)
+            if self.windows:
+                own = features[:, self.prefix :] if self.prefix else features
+                patches = _called(as_windows, fused, own, self.windows)
+            else:
+                patches = fused.flatten(2).transpose(1, 2)
             if not self.prefix:
                 return patches
             before = features[:, : self.prefix] if prefix is None else prefix.squeeze(3).transpose(1, 2)
@@ -88,14 +106,22 @@ class Layout:
 
 @dataclass(frozen=True)
 class Point:
-    """A layer to meet at, with its layout if that must be declared: ``Point("blocks.3", Layout("BHWC"))``."""
+    """A layer to meet at, with its layout if that must be declared: ``Point("blocks.3", Layout("BHWC"))``.
+
+    Of a layer that puts out several tensors, ``{0: Layout("BHWC")}`` names those that meet, by index or key.
+    """
 
     name: str
-    layout: Layout | None = None
+    layout: Layout | Mapping[Any, Layout] | None = None
 
 
-def as_map(patches: Tensor, grid: Sequence[int] | Tensor, where: str) -> Tensor:
-    """Tokens (B, N, C) of patches as (B, C, H, W); raises `InputError` where they are not those of the grid."""
+def as_map(patches: Tensor, grid: Sequence[int] | Tensor, where: str, windows: Windows | None = None) -> Tensor:
+    """Tokens (B, N, C) of patches as (B, C, H, W); raises `InputError` where they are not those of the grid.
+
+    With `windows`, see `Layout`, they may have several axes in place of N.
+    """
+    if windows is not None:
+        patches = patches.flatten(1, -2)
     sizes = grid.shape[2:] if isinstance(grid, Tensor) else grid
     pairs = [(sizes[i], sizes[i + 1]) for i in range(0, len(sizes), 2)]
     height, width = next((pair for pair in pairs if patches.shape[1] == pair[0] * pair[1]), pairs[0])
@@ -105,7 +131,54 @@ def as_map(patches: Tensor, grid: Sequence[int] | Tensor, where: str) -> Tensor:
             "the example's size, or name the layer that has their grid as Layout('BNC', prefix=..., grid=..., "
             "grid_of=LAYER)"
         )
+    if windows is not None:
+        sizes, axes = windows
+        apart = patches.unflatten(1, sizes)  # type: ignore[no-untyped-call]
+        patches = apart.permute(0, *(axis + 1 for axis in axes), -1).flatten(1, -2)
     return patches.transpose(1, 2).unflatten(2, (height, width))  # type: ignore[no-untyped-call, no-any-return]
+
+
+def as_windows(fused: Tensor, patches: Tensor, windows: Windows) -> Tensor:
+    """A map (B, C, H, W) as tokens in windows, in the shape of `patches`: the inverse of `as_map`."""
+    sizes, axes = windows
+    apart = fused.flatten(2).unflatten(2, [sizes[axis] for axis in axes])  # type: ignore[no-untyped-call]
+    back = [axes.index(axis) + 2 for axis in range(len(axes))]
+    tokens: Tensor = apart.permute(0, *back, 1).reshape(patches.shape)
+    return tokens
+
+
+def windows_of(tokens: Tensor) -> Windows | None:
+    """The axes that tokens fall apart into, by the number of each pixel's token; None where no axes make the order.
+
+    >>> windows_of(torch.tensor([0, 1, 4, 5, 2, 3, 6, 7]))
+    ((2, 2, 2), (1, 0, 2))
+    """
+    count = len(tokens)
+    if not torch.equal(tokens.sort().values, torch.arange(count, device="cpu")):
+        return None
+    pixels = tokens.argsort().tolist()  # the number of each token's pixel
+    sizes: list[int] = []
+    steps: list[int] = []
+    done = 1
+    while done < count:
+        step, size = pixels[done], 2
+        while (size + 1) * done <= count and pixels[size * done] == size * step:
+            size += 1
+        size = next(fitting for fitting in range(size, 0, -1) if count % (done * fitting) == 0)
+        if size == 1:
+            return None
+        sizes, steps, done = [size, *sizes], [step, *steps], done * size
+    axes = sorted(range(len(sizes)), key=lambda axis: -steps[axis])
+    if torch.arange(count, device="cpu").view(sizes).permute(axes).flatten().tolist() != tokens.tolist():
+        return None
+    return (tuple(sizes), tuple(axes)) if sizes else ((1,), (0,))
+
+
+def _called(function: Callable[..., Tensor], x: Any, *args: Any) -> Tensor:
+    """What a function gives for a tensor; for what is traced, its call is recorded."""
+    if isinstance(x, fx.Proxy):
+        return cast(Tensor, x.tracer.create_proxy("call_function", function, (x, *args), {}))
+    return function(x, *args)
 
 
 def where_of(task: str, layer: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -36,22 +36,32 @@ class Observed(Protocol):
 
     def is_map(self, value: Tensor) -> bool: ...
 
+    def layout_by_places(self, layer: str, key: Any) -> Layout | None: ...
 
-def layouts_of(seen: Observed, layer: str, declared: Layout | None, used: Collection[Any] = ()) -> dict[Any, Layout]:
+
+def layouts_of(
+    seen: Observed, layer: str, declared: Layout | Mapping[Any, Layout] | None, used: Collection[Any] = ()
+) -> dict[Any, Layout]:
     """The layout of every tensor in a layer's output: under None for a plain tensor, else under its index or key.
 
-    Of several tensors those count whose keys are in `used`, if there are such. A declared layout wins. Four axes are
+    Of several tensors those count whose keys are in `used`, if there are such. A declared layout wins, and of layouts
+    declared by key all others do not count. Four axes are
     recognised by which of them change for images of twice the size. If the network takes no other size, attributes of
     the network decide (timm's `output_fmt`), or that a convolution or a 2D norm makes or takes the tensor, or a
     pooling layer takes it. Tokens are recognised by timm's `num_prefix_tokens` and `patch_embed.grid_size`, by the
     (H, W) or the map that is put out with them, by the last map before them that has as many pixels as there are
-    patches, or by the (H, W) that is given to the layer, or to another layer with them.
+    patches, or by the (H, W) that is given to the layer, or to another layer with them. What all this leaves open, and
+    whether patches lie in rows, is seen by following values of the last map before the layer.
 
     Raises:
         UnknownLayoutError: where the layout can neither be recognised nor was declared, naming the layer. A record of
             all layers may know more than a graph, in which most layers are one call.
     """
     value = seen.output(layer)
+    if isinstance(declared, Mapping):
+        return {
+            key: _declared(seen, layer, key, declared[key]) or declared[key] for key in _among(seen, layer, declared)
+        }
     if isinstance(value, Tensor):
         return {None: _declared(seen, layer, None, declared) or _recognise(seen, layer, None)}
     keys = keys_of(value)
@@ -65,12 +75,25 @@ def layouts_of(seen: Observed, layer: str, declared: Layout | None, used: Collec
     return {key: _declared(seen, layer, key, declared) or _recognise(seen, layer, key) for key in tensors}
 
 
+def _among(seen: Observed, layer: str, declared: Mapping[Any, Layout]) -> Mapping[Any, Layout]:
+    """The layouts declared by key; raises `InputError` for one under which the layer puts out no tensor."""
+    value = seen.output(layer)
+    known = [key for key in keys_of(value) or [None] if isinstance(pick(value, key), Tensor)]
+    for key in declared:
+        if key not in known:
+            raise InputError(
+                f"layer '{layer}' of branch '{seen.task}' has no tensor under {key!r}, which its point declares: "
+                f"expected one of {', '.join(map(repr, known))}"
+            )
+    return declared
+
+
 def _declared(seen: Observed, layer: str, key: Any, declared: Layout | None) -> Layout | None:
     """A declared layout; of tokens with the layer that has their grid for every image, where evidence names one."""
-    if declared is None or declared.grid is None or declared.grid_of is not None:
+    if declared is None or declared.grid is None or declared.grid_of is not None or declared.windows is not None:
         return declared
     shape = pick(seen.output(layer), key).shape
-    evident = _by_map(seen, layer, key, shape) if len(shape) == 3 else None
+    evident = _tokens(seen, layer, key, shape) if len(shape) == 3 else None
     agrees = evident is not None and (evident.prefix, evident.grid) == (declared.prefix, declared.grid)
     return evident if agrees else declared
 
@@ -84,6 +107,8 @@ def _recognise(seen: Observed, layer: str, key: Any) -> Layout:
             layout = Layout("BCHW")
     elif len(shape) == 3:
         layout = _tokens(seen, layer, key, shape)
+    if layout is None or layout.order == "BNC":
+        layout = _by_places(seen, layer, key, layout)
     if layout is None:
         item = "" if key is None else f"[{key!r}]"
         raise UnknownLayoutError(
@@ -92,6 +117,17 @@ def _recognise(seen: Observed, layer: str, key: Any) -> Layout:
             "Point(name, Layout('BNC', prefix=..., grid=(H, W)))"
         )
     return layout
+
+
+def _by_places(seen: Observed, layer: str, key: Any, known: Layout | None) -> Layout | None:
+    """The layout by where values lie in the picture, if `known` is none or has not seen that patches lie in windows.
+
+    A grid that is only known for the example is none for a network that takes other images.
+    """
+    layout = seen.layout_by_places(layer, key)
+    if layout is None or layout.windows is not None:
+        return layout or known
+    return layout if known is None and (layout.grid is None or _larger(seen, layer, key) is None) else known
 
 
 def _by_evidence(seen: Observed, layer: str, key: Any, shape: Sequence[int]) -> Layout | None:

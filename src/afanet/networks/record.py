@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from afanet.errors import InputError, raised_at
-from afanet.networks.contents import keys_of, leaves_of, replaced, sizes_in
+from afanet.networks.contents import keys_of, leaves_of, pick, replaced, sizes_in
+from afanet.networks.following import STARTS, Following, layout_by_places, start
+from afanet.networks.layout import Layout
 from afanet.networks.trace import call, first_line, require_one_call
 from afanet.networks.undisturbed import undisturbed
 
@@ -61,6 +63,7 @@ class Record:
         self.layers = list(layers)
         self.fake = fake
         self._runs: dict[int, Run] = {}
+        self._layouts: dict[tuple[str, Any], Layout | None] | None = None
         try:
             run = self.run()
         except InputError:
@@ -101,6 +104,43 @@ class Record:
     def is_map(self, value: Tensor) -> bool:
         """Whether a tensor is known to be (B, C, H, W) by what makes or takes it."""
         return any(value is known for known in self.run().maps)
+
+    def layout_by_places(self, layer: str, key: Any) -> Layout | None:
+        """The layout of a tensor that a layer puts out, where its values can be followed from a map before it."""
+        if self.fake is None:
+            return None
+        if self._layouts is None:
+            self._layouts = self._follow()
+        return self._layouts.get((layer, key))
+
+    def _follow(self) -> dict[tuple[str, Any], Layout | None]:
+        """The layouts of all tensors that the layers put out, by layer and key."""
+        layouts: dict[tuple[str, Any], Layout | None] = {}
+
+        def begin(module: nn.Module, args: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and output.dim() == 4 and len(output) == len(self.example):
+                start(output)
+
+        def end(name: str, module: nn.Module, args: Any, output: Any) -> None:
+            for key in keys_of(output) or [None]:
+                if isinstance(x := pick(output, key), Tensor):
+                    layouts[name, key] = layout_by_places(x)
+            if {name for name, _ in layouts} == set(self.layers):
+                raise EnoughError
+
+        maps = [module for module in self.branch.modules() if isinstance(module, STARTS)]
+        hooks = [module.register_forward_hook(begin) for module in maps]
+        hooks += [self.branch.get_submodule(name).register_forward_hook(partial(end, name)) for name in self.layers]
+        try:
+            following = Following()  # type: ignore[no-untyped-call]
+            with undisturbed(self.branch, quick=True), self.fake or nullcontext(), following, torch.no_grad():
+                call(self.branch, grey(self.example))
+        except Exception:  # enough is known, or nothing of the layers that did not run, and other evidence counts
+            pass
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return layouts
 
     def used(self, layer: str) -> set[Any]:
         """Under which keys a layer puts out tensors that the branch's result depends on; none for a plain tensor."""

@@ -13,6 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from afanet.errors import InputError, raised_at
 from afanet.names import layer_fault
+from afanet.networks.layout import Layout
 from afanet.networks.undisturbed import undisturbed
 
 IMAGE = "pixel_values"  # what others call the argument that takes the images
@@ -93,6 +94,10 @@ class Trace:
     def is_map(self, value: Tensor) -> bool:
         """Whether a tensor is known to be (B, C, H, W) by what makes or takes it."""
         return False  # a graph does not look into its layers
+
+    def layout_by_places(self, layer: str, key: Any) -> Layout | None:
+        """The layout of a tensor that a layer puts out, where its values can be followed from a map before it."""
+        return None
 
     def value(self, node: fx.Node, scale: int = 1) -> Any:
         """The node's value for an image `scale` times as large as the example: fake tensors in any structure."""

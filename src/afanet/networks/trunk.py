@@ -195,7 +195,7 @@ def _by_image(layer: str, number: int, output: Any, images: int) -> dict[str, Te
             f"layer '{layer}' gives a {type(output).__name__}, of which no features can be kept: freeze the whole "
             "backbone"
         )
-    rows = [x if len(x) == images else x.unflatten(0, (images, -1)) for x in tensors]
+    rows = [x if len(x) == images else x.reshape(images, -1, *x.shape[1:]) for x in tensors]
     return dict(zip(_names(number, output), rows, strict=True))
 
 

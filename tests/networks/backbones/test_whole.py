@@ -7,7 +7,8 @@ import timm
 import torch
 
 from afanet import Dense, InputError, Pooled, create_network
-from afanet.networks.backbones import Backbone
+from afanet.networks.backbones import Backbone, whole
+from afanet.networks.backbones.plan import plan_backbone
 
 
 @pytest.mark.parametrize(
@@ -97,9 +98,18 @@ def test_stages_that_are_no_layers_are_no_meeting_points() -> None:
         create_network("hard", outputs, "hrnet_w18_small", size=(64, 64), trunk=1)
 
 
-def test_layers_that_tell_nothing_of_their_pixels_are_no_meeting_points() -> None:
+def test_layers_that_tell_nothing_of_their_pixels_are_no_meeting_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole, "layouts_of_stages", lambda *_: {})
+    plan_backbone.cache_clear()
     with pytest.raises(
         InputError, match=r"'afa' cannot meet in backbone 'levit_128s', .*: use single, hard or"
     ) as info:
         create_network("afa", {"a": Pooled(2), "b": Pooled(3)}, "levit_128s", size=(64, 64))
+    plan_backbone.cache_clear()
     assert "Point(" not in str(info.value)
+
+
+def test_tokens_that_do_not_fill_their_grid_are_no_features() -> None:
+    # the convolutions before the patches round up, and the size of their grid is rounded down
+    with torch.device("meta"):
+        assert Backbone("vit_tiny_r_s16_p8_224", size=(64, 96)).multiple == 32

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError
 from afanet.networks.backbones.layers import block_names
+from afanet.networks.backbones.layouts import Layouts
 from afanet.networks.backbones.padding import Padding
 from afanet.networks.backbones.plan import plan_backbone
 from afanet.networks.backbones.sizes import Wish, padded
@@ -48,6 +49,7 @@ class Backbone(nn.Module):
         indices: the numbers of the intermediate features that a network kept whole gives; none for a chain.
         stages: the last layer of each stage, from that of the low-level features on.
         blocks: for each of these stages the last layers of its blocks; the last of them is the stage's own.
+        layouts: how layers lay out the picture, by name and item, as far as this is known of a network kept whole.
         meets: whether the stages are layers that branches can meet after; else `model` is the only one in `stages`.
         multiple: the height and width of images must be multiples of it, see :class:`Padding`; 1 for any size.
         one_size: (H, W) if it takes images of this size alone.
@@ -92,6 +94,7 @@ class Backbone(nn.Module):
         self.notes = list(plan.notes)
         self.whole = plan.whole is not None
         self.indices: tuple[int, ...] = ()
+        self.layouts: dict[str, Layouts] = {}
         pretrained = weights == "pretrained"
         if plan.whole is None:
             self._take_apart(build_stages(name, pretrained, **plan.options))
@@ -155,6 +158,7 @@ class Backbone(nn.Module):
         self.indices, self._norm = (*pruned(model, whole.indices, whole.norm),), whole.norm
         self.model = model
         self.given = list(whole.given)
+        self.layouts = {f"model.{name}": known for name, known in whole.layouts.items()}
         self.meets = bool(whole.stages)
         self.stages = self.tapped = [f"model.{name}" for name in whole.stages] or ["model"]
         self.blocks = [[f"model.{name}" for name in names] for names in whole.blocks] or [["model"]]

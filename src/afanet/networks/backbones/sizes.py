@@ -68,9 +68,12 @@ def fit(features: Features, wish: Wish, reductions: Sequence[int], only: Size) -
         sizes = [padded(wish.size, multiple), (height, width)]
         if multiple > 1:  # the two may be one
             sizes.append((height + multiple, width + 2 * multiple))
-        if all(_runs(features, wish, size, reductions[-1]) for size in sizes):
+        elif min(reductions) == largest:  # patches may be cut off, or not, in one part of the network alone
+            sizes.append((3 * largest - 3, 4 * largest - 1))
+        channels = [_channels(features, wish, size, reductions[-1]) for size in sizes]
+        if all(channels) and len(set(channels)) == 1:  # tokens that do not fill their grid make other channels
             return Fit(multiple)
-    return Fit(1, only) if _runs(features, wish, only, reductions[-1]) else None
+    return Fit(1, only) if _channels(features, wish, only, reductions[-1]) else None
 
 
 def padded(size: Size, multiple: int) -> Size:
@@ -87,15 +90,17 @@ def example(wish: Wish, size: Size) -> Tensor:
     return torch.empty(1, wish.in_chans, *size, device="meta")
 
 
-def _runs(features: Features, wish: Wish, size: Size, reduction: int) -> bool:
+def _channels(features: Features, wish: Wish, size: Size, reduction: int) -> tuple[int, ...]:
+    """The channels of the features of an image of this size; none if the network does not take it."""
     try:
         with torch.no_grad():
             maps = features(example(wish, size))
     except InputError:
         raise
     except Exception:  # whatever a network of timm's raises for a size that it does not take
-        return False
+        return ()
     # a network that resizes images itself would stretch them
-    return all(isinstance(x, Tensor) and x.ndim == 4 for x in maps) and all(
+    fits = all(isinstance(x, Tensor) and x.ndim == 4 for x in maps) and all(
         abs(pixels - side / reduction) <= SLACK for pixels, side in zip(maps[-1].shape[2:], size, strict=True)
     )
+    return tuple(x.shape[1] for x in maps) if fits else ()

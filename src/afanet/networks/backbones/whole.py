@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError
 from afanet.networks.backbones.layers import layer_named, names_between
+from afanet.networks.backbones.layouts import Layouts, layouts_of_stages
 from afanet.networks.backbones.sizes import Fit, Wish, example, fit, padded, size_options
 from afanet.networks.backbones.timm_network import REFUSALS, build
 from afanet.networks.heads.head import TAPS, Stage
@@ -29,6 +30,7 @@ class Whole:
         norm: whether the network's last norm follows every tap.
         given: the channels and the stride of each of these features.
         stages: the layers that give them, and `blocks` those from one to the next; empty where no layer gives one.
+        layouts: how these layers lay out the picture, by name, as far as it can be followed to the features.
     """
 
     plain: bool
@@ -37,6 +39,7 @@ class Whole:
     given: tuple[Stage, ...]
     stages: tuple[str, ...]
     blocks: tuple[tuple[str, ...], ...]
+    layouts: Mapping[str, Layouts]
 
 
 def plan_whole(wish: Wish, config: Any) -> tuple[dict[str, Any], Fit, Whole]:
@@ -56,14 +59,17 @@ def plan_whole(wish: Wish, config: Any) -> tuple[dict[str, Any], Fit, Whole]:
         for norm in (True, False) if plain else (False,):
             try:
                 network = build(wish.name, **options).eval()
-                run = partial(intermediates, network, pruned(network, indices, norm), norm)
+                kept = pruned(network, indices, norm)
+                run = partial(intermediates, network, kept, norm)
             except REFUSALS:
                 continue
             if sizes := fit(run, wish, taken, only):
                 image = example(wish, sizes.one_size or padded(wish.size, sizes.multiple))
                 given, stages, blocks = _layers(network, run, image, [str(info[i].get("module")) for i in indices])
                 described = tuple(Stage(channels, stride) for channels, stride in zip(given, taken, strict=True))
-                return options, sizes, Whole(plain, indices, norm, described, stages, blocks)
+                features = partial(_features_alone, network, kept, image)
+                layouts = layouts_of_stages(network, features, stages, blocks)
+                return options, sizes, Whole(plain, indices, norm, described, stages, blocks, layouts)
     raise InputError(
         f"backbone '{wish.name}' runs on no size near {wish.size[0]}x{wish.size[1]}: use images of the size that it "
         "was made for, or another backbone"
@@ -83,6 +89,13 @@ def intermediates(network: Any, indices: Sequence[int], norm: bool, image: Tenso
         image, indices=list(indices), norm=norm, output_fmt="NCHW", intermediates_only=True
     )
     return list(features)
+
+
+def _features_alone(network: Any, indices: Sequence[int], image: Tensor, number: int) -> Tensor:
+    """The features of one of these indices before any norm; what follows them is not computed."""
+    options = {"output_fmt": "NCHW", "intermediates_only": True, "stop_early": True}
+    features: Tensor = network.forward_intermediates(image, indices=[indices[number]], **options)[0]
+    return features
 
 
 def _feature_info(wish: Wish) -> list[Mapping[str, Any]]:
