@@ -88,9 +88,8 @@ class Trunk:
         `features` are as `features` gave them for a batch of this network, in any precision; the images decide the
         size of the outputs alone. The trunk has run before, in `features`.
         """
-        with _in_place_of_forward(
-            network, {layer: self._answer(layer, features) for layer in self._replaced() if layer in self._ran}
-        ):
+        answers = {layer: self._answer(layer, features) for layer in self._ran if layer not in self.always}
+        with _in_place_of_forward(network, answers):
             yield
 
     def state(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -105,9 +104,6 @@ class Trunk:
         """Let the trunk's layers around these compute always; False where one of them is kept, which cannot."""
         self.always = tuple(own for own in self.layers if any(f"{layer}.".startswith(f"{own}.") for layer in layers))
         return not set(self.always) & set(self.kept)
-
-    def _replaced(self) -> list[str]:
-        return [layer for layer in self.layers if layer not in self.always]
 
     def _answer(self, layer: str, features: Mapping[str, Tensor]) -> Callable[..., Any]:
         """What a layer gives: its features where it is kept; else zeros, on which nothing depends that is read."""
