@@ -59,7 +59,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "optimizer.name": "sgd", "optimizer.ema": 0.9, "optimizer.accumulate": 2, "batch_size": 2
     },
     "workers": {"workers": 1},
-    "clipped, dwa": {"optimizer.clip": 0.1, "balancing.name": "dwa", "epochs": 4},
+    "sgd without momentum, clipped, dwa": {
+        "optimizer.name": "sgd", "optimizer.momentum": 0, "optimizer.clip": 0.1, "balancing.name": "dwa", "epochs": 4
+    },
     "random weights": {"balancing.name": "random-loss"},
     "famo": {"balancing.name": "famo"},
     "uw": {"balancing.name": "uw"},

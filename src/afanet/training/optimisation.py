@@ -16,7 +16,18 @@ if TYPE_CHECKING:  # balancing needs no pydantic, and imports from here
     from afanet.recipe.schema import OptimizerRecipe, ScheduleRecipe
 
 ADAM = ("exp_avg", "exp_avg_sq", "step")  # what Adam learns about a parameter
-SLOTS = {"adam": ADAM, "adamw": ADAM, "sgd": ("momentum_buffer",)}
+
+
+def slots(recipe: OptimizerRecipe) -> tuple[str, ...]:
+    """The names of what the recipe's optimiser learns about each parameter: nothing by SGD without momentum.
+
+    >>> from afanet.recipe.schema import OptimizerRecipe
+    >>> slots(OptimizerRecipe(name="sgd")), slots(OptimizerRecipe(name="sgd", momentum=0))
+    (('momentum_buffer',), ())
+    """
+    if recipe.name == "sgd":
+        return ("momentum_buffer",) if recipe.momentum else ()
+    return ADAM
 
 
 def part_of(name: str) -> str:

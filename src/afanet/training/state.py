@@ -15,7 +15,7 @@ from afanet.runs.finite import find_nonfinite
 from afanet.runs.kept import THREADS, Count, Kept, check_kept, not_ours
 from afanet.training.epoch_losses import EpochLosses
 from afanet.training.learner import Learner
-from afanet.training.optimisation import SLOTS, slots_fault
+from afanet.training.optimisation import slots, slots_fault
 
 
 class _State(Kept):
@@ -108,10 +108,10 @@ def _fault(saved: Mapping[str, Any], learner: Learner, losses: EpochLosses) -> s
             return f"its {part} has values that are not finite: {fault}"
     if fault := tensors_fault({"sums": saved["sums"]}, {"sums": losses.like(saved["sums"])}):
         return fault
-    slots = state["optimizer"]["state"]
-    if not slots and state["step"] > state["skipped"]:
+    learnt, expected_slots = state["optimizer"]["state"], slots(learner.recipe.optimizer)
+    if expected_slots and not learnt and state["step"] > state["skipped"]:
         return "its optimiser has learnt nothing"
-    if fault := slots_fault(slots, learner.parameters, SLOTS[learner.recipe.optimizer.name]):
+    if fault := slots_fault(learnt, learner.parameters, expected_slots):
         return f"its optimiser is of another network: {fault}"
     return None
 
