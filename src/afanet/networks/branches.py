@@ -64,6 +64,7 @@ def build_branches(
             takes = body.takes
             body = deepcopy(body) if equal else build()
             body.takes = takes
-        stride = max(output_stride, min(32, body.given[-1].stride))
+        stride = min(32, body.given[-1].stride)
+        stride = stride if body.whole else max(output_stride, stride)
         branches[task] = SingleTask(body, build_head(kinds[task], body.given, output, stride))
     return branches

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from afanet import Dense, create_network
 from afanet.networks.heads.deeplabv3plus import ASPP, DeepLabV3Plus
 
 
@@ -26,6 +27,13 @@ def test_the_pyramid_spans_the_same_part_of_the_image_at_every_stride(stride: in
     head = DeepLabV3Plus((6, 10), outputs=5, output_stride=stride)
     assert [conv[0].dilation[0] for conv in head.aspp.convs] == [1, *dilations]
     assert [conv[0].kernel_size[0] for conv in head.aspp.convs] == [1, 3, 3, 3]
+
+
+def test_the_pyramid_goes_by_the_size_of_patches() -> None:
+    with torch.device("meta"):
+        network = create_network("single", {"depth": Dense(1)}, "vit_small_patch8_224", head="deeplabv3plus")
+    convs = network.get_submodule("branches.depth.head.aspp.convs").children()
+    assert [conv.get_submodule("0").dilation[0] for conv in convs] == [1, 12, 24, 36]
 
 
 def test_the_pyramid_keeps_the_features_size_and_pools_the_whole_image() -> None:
