@@ -4,8 +4,9 @@
 
 Method `hard`, two dense tasks (13 and 1 values a pixel) with `mlp` heads, batch 2, SGD with momentum, random weights.
 Backbones take turns, step by step, so that a ratio holds where the machine's speed drifts; it is the median over the
-rounds. Memory is the most that the network and two steps hold beyond the loaded program, in a process of its own for
-each backbone (on a GPU: what torch allocated). With `--page` the table replaces that on the page.
+rounds, on a CPU of the processor's time. Memory is the most that the network and two steps hold beyond the loaded
+program, in a process of its own for each backbone (on a GPU: what torch allocated). With `--page` the table replaces
+that on the page.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def main() -> None:
     memory = peak_memories({name: partial(new_step, name, size, device) for name in BACKBONES}, device)
     networks = {name: made(name, size, device) for name in BACKBONES}
     steps = {name: step_of(network, size, device) for name, network in networks.items()}
-    times = in_turns(steps, options.rounds, device).seconds
+    times = in_turns(steps, options.rounds, device).steadier(device)
     print(f"batch {BATCH}, {size[0]}x{size[1]}, {about(device)}")
     lines = [f"| backbone | parameters, M | step over that of `{BASE}` | peak memory, MiB | over `{BASE}` |\n"]
     lines += ["| --- | --- | --- | --- | --- |\n"]

@@ -3,9 +3,9 @@
     python benchmarks/heads.py [--rounds 10] [--device cpu] [--size 224 224] [--page docs/heads.md]
 
 One task with 13 values a pixel, batch 2, SGD with momentum, backbone and head. Variants take turns, step by step, so
-that a ratio holds where the machine's speed drifts; a ratio is the median over the rounds. Operations are
-multiplications and additions of the head alone for one image; `--rounds 0 --device meta` only counts. With `--page` the
-table replaces that on the page.
+that a ratio holds where the machine's speed drifts; a ratio is the median over the rounds, on a CPU of the processor's
+time. Operations are multiplications and additions of the head alone for one image; `--rounds 0 --device meta` only
+counts. With `--page` the table replaces that on the page.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def rows(label: str, size: tuple[int, int], rounds: int, device: str) -> list[st
         images = torch.randn(2, 3, *size, device=device)
         times = in_turns(
             {name: training_step(network, images) for name, network in networks.items()}, rounds, device
-        ).seconds
+        ).steadier(device)
     lines = []
     for name, network in networks.items():
         parameters = sum(p.numel() for p in network.get_submodule("branches.task.head").parameters())

@@ -27,6 +27,10 @@ class Turns(NamedTuple):
     seconds: Times
     processor: Times
 
+    def steadier(self, device: str) -> Times:
+        """Those of the processor on a CPU, where other work changes them less; else those of the clock."""
+        return self.processor if device == "cpu" else self.seconds
+
 
 def training_step(network: nn.Module, images: Tensor, half: bool = False) -> Work:
     """A function that trains one step by SGD with momentum on the mean squares of all outputs; in bf16 if `half`."""

@@ -30,6 +30,8 @@ def test_variants_take_turns_and_the_first_rounds_do_not_count(
     assert order == list("ab" * (timing.WARM_UP + 3))
     assert turns.seconds == {"a": [1.0] * 3, "b": [1.0] * 3}
     assert {name: len(taken) for name, taken in turns.processor.items()} == {"a": 3, "b": 3}
+    assert turns.steadier("cpu") is turns.processor
+    assert turns.steadier("cuda") is turns.seconds
 
 
 def test_ratios_are_of_the_same_round(timing: ModuleType) -> None:
