@@ -82,6 +82,17 @@ def test_what_else_differs_stands_in_the_title(finished: Make) -> None:
     assert [group.title for group in group_runs(runs)] == ["single", "afa", "hard", "afa, guard=2.0"]
 
 
+@pytest.mark.parametrize("usual", ["none", "lora"])
+def test_a_title_says_of_a_section_and_a_backbone_what_is_special_alone(finished: Make, usual: str) -> None:
+    lora = {"network.lora.rank": 4}
+    vit = {"network.backbone": "test_vit", "network.mean": [0.5] * 3, "network.std": [0.5] * 3}
+    keys = [{}, {}, lora, vit] if usual == "none" else [lora, lora, {}, lora | vit]
+    runs = [finished("afa", seed, made_up(), keys=own) for seed, own in zip((0, 1, 0, 0), keys, strict=True)]
+    apart = "lora.rank=4, lora.where='attention'" if usual == "none" else "lora=None"
+    titles = [group.title for group in group_runs(runs)]
+    assert titles == ["afa", f"afa, {apart}", "afa, backbone='test_vit'"]
+
+
 @pytest.mark.parametrize(
     ("keys", "content", "said"),
     [

@@ -18,6 +18,7 @@ from afanet.runs.run import Run, lacks_augmentation
 from afanet.runs.siblings import NOT_METHOD
 
 BASE = "single"  # the method that every other one is compared with
+OF_BACKBONE = ("network.mean", "network.std")
 PROTOCOL = ("data.name", "data.size", "data.resize", "tasks", "select")  # and all of data.options
 
 
@@ -108,10 +109,29 @@ def _titles(keys: Sequence[dict[str, str]], methods: Sequence[str]) -> list[str]
     titles = []
     for method, key in zip(methods, keys, strict=True):
         apart = [
-            f"{name.rpartition('.')[2]}={key.get(name, 'default')}"
+            f"{_short(name)}={key.get(name, 'default')}"
             for name in names
-            if name != "network.method" and key.get(name) != usual[name]
-            if not name.startswith(unused(method))
+            if name != "network.method" and not name.startswith(unused(method)) and _differs(name, key, usual)
         ]
         titles.append(", ".join([short[method], *apart]))
     return titles
+
+
+def _differs(name: str, key: Mapping[str, str], usual: Mapping[str, str | None]) -> bool:
+    """Whether a value says more than the others that differ: no part of a section that is left out does.
+
+    Nor do a section that is not, since its parts are named, and the mean and standard deviation of another backbone.
+    """
+    if name in OF_BACKBONE and key.get("network.backbone") != usual.get("network.backbone"):
+        return False
+    section = name.rpartition(".")[0]
+    if (name not in key and any(part.startswith(f"{name}.") for part in key)) or key.get(section) == str(None):
+        return False
+    if {key.get(name), usual[name]} <= {None, str(None)}:  # then it differs where the others have that section
+        return any(part.startswith(f"{name}.") and value is not None for part, value in usual.items())
+    return key.get(name) != usual[name]
+
+
+def _short(name: str) -> str:
+    """A key without its section, or with it where the section lies in another: `lr`, `lora.rank`."""
+    return name.partition(".")[2] or name

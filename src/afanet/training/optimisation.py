@@ -22,8 +22,8 @@ def slots(recipe: OptimizerRecipe) -> tuple[str, ...]:
     """The names of what the recipe's optimiser learns about each parameter: nothing by SGD without momentum.
 
     >>> from afanet.recipe.schema import OptimizerRecipe
-    >>> slots(OptimizerRecipe(name="sgd")), slots(OptimizerRecipe(name="sgd", momentum=0))
-    (('momentum_buffer',), ())
+    >>> [slots(OptimizerRecipe(name="sgd", lr=1, weight_decay=0, momentum=m)) for m in (0.9, 0)]
+    [('momentum_buffer',), ()]
     """
     if recipe.name == "sgd":
         return ("momentum_buffer",) if recipe.momentum else ()
