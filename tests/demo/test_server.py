@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from threading import Event
@@ -226,10 +227,9 @@ def test_a_page_from_elsewhere_that_points_here_gets_nothing(port: int) -> None:
 def test_the_command_serves_until_it_is_interrupted_whoever_stalls_or_breaks_off(run: Path) -> None:
     upload = b"POST /answer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nX"
     command = [sys.executable, "-m", "afanet", "demo", str(run), "--port", "0"]
-    with (
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
-        ExitStack() as until_the_end,
-    ):
+    listens = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what a shell starts behind it may ignore this one
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, preexec_fn=listens, **pipes) as process, ExitStack() as until_the_end:
         until_the_end.callback(process.kill)
         assert process.stdout is not None
         told = re.fullmatch(
