@@ -114,7 +114,7 @@ def create_network(
     points = [Point(f"backbone.{name}", body.layouts.get(name)) for name in meets]
     try:
         # a head may take earlier stages than those where the last branches meet
-        network = Joining(branches, points, fusion, share=shared, example=shape).woven(unused=True)
+        network = Joining(branches, points, fusion, share=shared, example=shape, alike=True).woven()
     except UnknownLayoutError as error:
         raise _cannot_meet(method, body, "in whose layers nothing says which dimensions are pixels") from error
     if network.declared is not None:  # of padded images; where all have one size, so has the grid

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 
 import torch
 from torch import Tensor, fx, nn
@@ -29,7 +29,8 @@ from afanet.networks.woven import Program, Woven, plant
 class Joining:
     """What :func:`~afanet.networks.weaving.weave` is given, checked, and the two ways to a network.
 
-    Arguments and errors are those of `weave`.
+    Arguments and errors are those of `weave`. With `alike`, the branches are equal up to their last point: one of them
+    tells where all meet, and a task's output need not depend on its fused features.
     """
 
     def __init__(
@@ -41,9 +42,10 @@ class Joining:
         share: str | None,
         example: Tensor | Sequence[int] | None,
         adapt: bool = False,
+        alike: bool = False,
     ) -> None:
         tasks = checked_tasks(branches)
-        self.branches, self.share, self.points = branches, share, points_by_task(tasks, at)
+        self.branches, self.share, self.points, self.alike = branches, share, points_by_task(tasks, at), alike
         require_fusion(fusion, needed=bool(self.points[tasks[0]]))
         self.named = {task: [point.name for point in points] for task, points in self.points.items()}
         for task, names in self.named.items():
@@ -53,39 +55,48 @@ class Joining:
         self.make = Layers(fusion, self.image, adapt)
         self.fake = FakeTensorMode(allow_non_fake_inputs=True)
 
-    def woven(self, *, unused: bool = False) -> Woven:
-        """The network, which has run once; with `unused`, an output need not depend on its fused features."""
+    def woven(self) -> Woven:
+        """The network, which has run once."""
         if not any(self.named.values()):
             return Woven(self.branches, {}, dict.fromkeys((False, True), _side_by_side(self.branches)))
         with torch.inference_mode(not all(map(can_learn, self.branches.values()))):  # gradients tell what is used
             try:
-                woven = self._sound(self.by_tracing(), unused)
+                woven = self._sound(self.by_tracing())
             except UntraceableError:
-                woven = self._sound(self.by_coroutines(), unused)
+                woven = self._sound(self.by_coroutines())
         woven.declared = self.declared
         return woven
 
-    def _sound(self, woven: Woven, unused: bool) -> Woven:
+    def _sound(self, woven: Woven) -> Woven:
         """The network, once it has run as it should."""
-        own = self.records if self.stops or not unused else {}  # where nothing meets, heads on one trunk are by design
-        require_sound(woven, self.image, own, self.stops, self.share, unused)
+        require_sound(woven, self.image, {} if self.alike else self.records, self.stops, self.share)
         return woven
 
     @cached_property
     def records(self) -> dict[str, Record]:
         """What each branch does by itself."""
-        record = partial(Record, example=self.image, fake=self.fake)
-        return {task: record(task, branch, self.named[task]) for task, branch in self.branches.items()}
+        return {
+            task: self.first if branch is self.first.branch else self._record(task)
+            for task, branch in self.branches.items()
+        }
+
+    @cached_property
+    def first(self) -> Record:
+        """What the first branch does by itself."""
+        return self._record(next(iter(self.branches)))
+
+    def _record(self, task: str) -> Record:
+        return Record(task, self.branches[task], self.named[task], example=self.image, fake=self.fake)
 
     @cached_property
     def stops(self) -> list[Stop]:
         """Where the branches meet, as executed."""
         if not any(self.points.values()):
             return []
-        steps = _steps(self.records, self.points, self.share)
+        seen = dict.fromkeys(self.branches, self.first) if self.alike else self.records
         stops = []
-        for step in steps:
-            meetings = meetings_at(self.records, step, self.make.adapt)
+        for step in _steps(seen, self.points, self.share):
+            meetings = meetings_at(seen, step, self.make.adapt)
             stops.append(Stop({task: point.name for task, point in step.items()}, meetings))
         return stops
 

@@ -24,17 +24,16 @@ Leaves = dict[str, list[Tensor]]  # by fusion layer, what was added to each task
 
 
 def require_sound(
-    network: Woven, like: Tensor, own: Mapping[str, Record], stops: Sequence[Stop], share: str | None, unused: bool
+    network: Woven, like: Tensor, own: Mapping[str, Record], stops: Sequence[Stop], share: str | None
 ) -> None:
     """Run a woven network once, on fake tensors if it can, and compare it with what its branches do by themselves.
 
     Args:
         network: the woven network.
         like: a tensor like the images, of which only shape, type and device count.
-        own: the record of each branch; without any, outputs are not compared.
+        own: the record of each branch; without any, outputs are not compared, and need not depend on fused features.
         stops: where the branches meet.
         share: the last layer of their common trunk.
-        unused: whether a task's output need not depend on its fused features.
 
     Raises:
         UntraceableError: where it fails, or its outputs have other structure, shapes or types than the branches' own.
@@ -63,7 +62,7 @@ def require_sound(
     for number, (task, record) in enumerate(own.items()):
         _require_alike(task, outputs[task], record.run().result)
         reached = leaves_of(outputs[task])
-        for name in names if can_learn(network) and not unused else ():
+        for name in names if can_learn(network) else ():
             if id(leaves[name][number]) not in reached:
                 raise InputError(
                     f"the output of '{task}' does not depend on its fused features of '{name}': the branch "
