@@ -18,11 +18,10 @@ pytest.importorskip("onnxruntime")
 TASKS: dict[str, Task] = {"depth": Depth(), "age": Classification("age", ["young", "old"])}
 
 
-@pytest.mark.parametrize("method", ["single", "hard"])
-def test_a_vit_with_dpt_heads_in_onnx_agrees_at_other_sizes(method: str, tmp_path: Path) -> None:
+def test_a_vit_with_dpt_heads_in_onnx_agrees_at_other_sizes(tmp_path: Path) -> None:
     torch.manual_seed(0)
     outputs = {"depth": Dense(1), "age": Pooled(2)}
-    network = create_network(method, outputs, "test_vit", size=(64, 96))
+    network = create_network("hard", outputs, "test_vit", size=(64, 96))
     assert isinstance(network.get_submodule("branches.depth.head"), DPT)
     estimator = Estimator(network, TASKS).eval()
     traced = trace(estimator, (64, 96))
