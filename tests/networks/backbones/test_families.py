@@ -48,6 +48,7 @@ WHOLE = [
     "efficientformer_l1",
     "efficientvim_m1",
     "hrnet_w18_small",
+    "legacy_xception",
     "levit_128s",
     "pit_ti_224",
     "selecsls42",

@@ -42,11 +42,14 @@ def layouts_of_stages(
         with _hooked(network, {name: partial(_keep, outputs, name) for name in {stage, *names}}):
             shape = features(number).shape
         last = names[-1]
-        for name in dict.fromkeys((stage, last)):
-            layouts[name] = _followed(network, partial(features, number), name, outputs[name])
-        for name in names[:-1]:
-            alike = _form(outputs[name]) == _form(outputs[last])
-            layouts[name] = layouts[last] if alike else _by_shape(outputs[name], shape)
+        ran = [name for name in (*names, stage) if name in outputs]  # some run after the stage's features are taken
+        for name in ran:
+            if name in (stage, last):
+                layouts[name] = _followed(network, partial(features, number), name, outputs[name])
+        for name in ran:
+            if name not in layouts:
+                alike = last in outputs and _form(outputs[name]) == _form(outputs[last])
+                layouts[name] = layouts[last] if alike else _by_shape(outputs[name], shape)
     return {name: known for name, known in layouts.items() if known}
 
 
