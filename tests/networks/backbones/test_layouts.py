@@ -123,7 +123,10 @@ def test_it_exports(hiera: Woven) -> None:
         torch.testing.assert_close(exported(image)["depth"], hiera(image)["depth"])
 
 
-@pytest.mark.parametrize(("name", "method"), [("hiera_tiny_224", "afa"), ("levit_128s", "nddr"), ("pit_ti_224", "afa")])
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [("hiera_tiny_224", "afa"), ("levit_128s", "nddr"), ("pit_ti_224", "afa"), ("efficientvim_m1", "cross_stitch")],
+)
 def test_every_fusion_layer_learns(name: str, method: str) -> None:
     with torch.device("meta"):
         network = create_network(method, OUTPUTS, name, size=SIZE, output_stride=32).train()

@@ -54,8 +54,13 @@ def layouts_of_stages(
 
 
 def _followed(network: nn.Module, features: Callable[[], Tensor], layer: str, output: Any) -> Layouts:
-    """The layout of the tensor that a layer's features are made of; none where they are not its values moved."""
+    """The layout of the tensor that a layer's features are made of; none where they are not its values moved.
+
+    None either where a layer puts out several maps: weaving sees which of them a branch goes on with.
+    """
     keys = [key for key in keys_of(output) or [None] if isinstance(pick(output, key), Tensor)]
+    if sum(pick(output, key).dim() == 4 for key in keys) > 1:
+        return {}
     numbered, start = {}, 0
     for key in keys:
         shape = pick(output, key).shape
