@@ -14,6 +14,7 @@ from torchvision.transforms import v2
 
 from afanet import limits
 from afanet.data import Collate, Data, Sample, Split
+from afanet.data.features import KeptFeatures
 from afanet.errors import InputError
 from afanet.progress import say
 from afanet.recipe.schema import Recipe
@@ -91,12 +92,15 @@ def train_loader(data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> D
             f"batches of {min(images, recipe.batch_size)} images of {height}x{width} are {held / 2**30:.0f} GiB, and "
             f"this machine has {limits.memory() / 2**30:.0f}: lower batch_size or data.size"
         )
+    # reading kept features is so little work that processes for it would take cores from a network on the CPU
+    at_once = isinstance(data.train.read, KeptFeatures) and not torch.cuda.is_available()
+    workers = 0 if at_once else recipe.workers
     return DataLoader(
         Seeded(data.train, recipe.seed, recipe.data.crop),
         batch_sampler=Order(data, recipe, rank, world),
         collate_fn=Collate(data.tasks),
-        num_workers=recipe.workers,
-        persistent_workers=recipe.workers > 0,
+        num_workers=workers,
+        persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
     )
 
