@@ -24,6 +24,7 @@ from afanet.recipe.schema import Recipe
 from afanet.runs.setup import data_cache
 from afanet.training.features import find_features, lacks_augmentation, prepare_features
 from afanet.training.job import Job, prepare
+from afanet.training.loaders import train_loader
 from afanet.training.run import train
 
 FROZEN = {
@@ -296,3 +297,17 @@ def test_a_run_says_what_it_lacks_and_can_do_without_kept_features(frozen: Froze
     assert not lacks(opted_out)
     keep(recipe, views=1)
     assert not lacks(recipe)
+
+
+@pytest.mark.parametrize(("cuda", "workers"), [(False, 0), (True, 2)])
+def test_on_a_cpu_the_process_that_trains_reads_them(
+    frozen: Frozen, cuda: bool, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = frozen(workers=2)
+    keep(recipe)
+    job = prepare(recipe)
+    features = find_features(job, {})
+    assert features is not None
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    assert train_loader(replace(job.data, train=features), recipe).num_workers == workers
+    assert train_loader(job.data, recipe).num_workers == 2

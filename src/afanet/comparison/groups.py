@@ -118,9 +118,10 @@ def _titles(keys: Sequence[dict[str, str]], methods: Sequence[str]) -> list[str]
 
 
 def _differs(name: str, key: Mapping[str, str], usual: Mapping[str, str | None]) -> bool:
-    """Whether a value says more than the others that differ: no part of a section that is left out does.
+    """Whether a key is special to these runs and is to be named in their title.
 
-    Nor do a section that is not, since its parts are named, and the mean and standard deviation of another backbone.
+    A section that may be null is named where it is null alone, else its parts are. A part without a value is not named,
+    and neither are the mean and the standard deviation that come with another backbone.
     """
     if name in OF_BACKBONE and key.get("network.backbone") != usual.get("network.backbone"):
         return False

@@ -44,14 +44,14 @@ def layouts_of(
 ) -> dict[Any, Layout]:
     """The layout of every tensor in a layer's output: under None for a plain tensor, else under its index or key.
 
-    Of several tensors those count whose keys are in `used`, if there are such. A declared layout wins, and of layouts
-    declared by key all others do not count. Four axes are
-    recognised by which of them change for images of twice the size. If the network takes no other size, attributes of
-    the network decide (timm's `output_fmt`), or that a convolution or a 2D norm makes or takes the tensor, or a
-    pooling layer takes it. Tokens are recognised by timm's `num_prefix_tokens` and `patch_embed.grid_size`, by the
-    (H, W) or the map that is put out with them, by the last map before them that has as many pixels as there are
-    patches, or by the (H, W) that is given to the layer, or to another layer with them. What all this leaves open, and
-    whether patches lie in rows, is seen by following values of the last map before the layer.
+    Of several tensors those count whose keys are in `used`, if there are such. A declared layout wins; where layouts
+    are declared by key, those tensors alone count. Four axes are recognised by which of them change for images of
+    twice the size. If the network takes no other size, attributes of the network decide (timm's `output_fmt`), or that
+    a convolution or a 2D norm makes or takes the tensor, or a pooling layer takes it. Tokens are recognised by timm's
+    `num_prefix_tokens` and `patch_embed.grid_size`, by the (H, W) or the map that is put out with them, by the last map
+    before them that has as many pixels as there are patches, or by the (H, W) that is given to the layer, or to another
+    layer with them. What all this leaves open, and whether patches lie in rows, is seen by following values of the last
+    map before the layer.
 
     Raises:
         UnknownLayoutError: where the layout can neither be recognised nor was declared, naming the layer. A record of

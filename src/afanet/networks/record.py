@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -63,7 +63,6 @@ class Record:
         self.layers = list(layers)
         self.fake = fake
         self._runs: dict[int, Run] = {}
-        self._layouts: dict[tuple[str, Any], Layout | None] | None = None
         try:
             run = self.run()
         except InputError:
@@ -107,14 +106,13 @@ class Record:
 
     def layout_by_places(self, layer: str, key: Any) -> Layout | None:
         """The layout of a tensor that a layer puts out, where its values can be followed from a map before it."""
-        if self.fake is None:
-            return None
-        if self._layouts is None:
-            self._layouts = self._follow()
-        return self._layouts.get((layer, key))
+        return self._followed.get((layer, key))
 
-    def _follow(self) -> dict[tuple[str, Any], Layout | None]:
-        """The layouts of all tensors that the layers put out, by layer and key."""
+    @cached_property
+    def _followed(self) -> dict[tuple[str, Any], Layout | None]:
+        """The layouts of all tensors that the layers put out, by layer and key; none where a branch runs on values."""
+        if self.fake is None:
+            return {}
         layouts: dict[tuple[str, Any], Layout | None] = {}
 
         def begin(module: nn.Module, args: Any, output: Any) -> None:
@@ -133,7 +131,7 @@ class Record:
         hooks += [self.branch.get_submodule(name).register_forward_hook(partial(end, name)) for name in self.layers]
         try:
             following = Following()  # type: ignore[no-untyped-call]
-            with undisturbed(self.branch, quick=True), self.fake or nullcontext(), following, torch.no_grad():
+            with undisturbed(self.branch, quick=True), self.fake, following, torch.no_grad():
                 call(self.branch, grey(self.example))
         except Exception:  # enough is known, or nothing of the layers that did not run, and other evidence counts
             pass
