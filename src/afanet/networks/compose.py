@@ -28,8 +28,9 @@ class Meeting:
 
     name: str  # of the fusion layer: the first branch's layer, and the key if it outputs several tensors
     key: Any  # the tensor's key in the layer's output; None if the output is this tensor
-    layouts: Mapping[str, Layout]  # by task
+    layouts: Mapping[str, Layout]  # of the tasks that take part
     shapes: Mapping[str, Shape]  # by task
+    readers: tuple[str, ...]  # the tasks that get fused features; the others give theirs, and keep them
 
     def takes_prefix(self, layer: nn.Module) -> bool:
         """Whether the layer gets class and register tokens too: each branch has as many, and it has an argument."""
@@ -81,6 +82,7 @@ def meetings_at(seen: Mapping[str, Record], points: Mapping[str, Point], adapt: 
             key=key,
             layouts={task: layouts[task][key] for task in seen},
             shapes={task: shapes[task][key] for task in seen},
+            readers=tuple(seen),
         )
         for key in shapes[leader]
     ]
