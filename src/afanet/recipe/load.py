@@ -200,7 +200,7 @@ def _anchored(name: Any, folder: Path, key: object) -> Any:
 
 def _explain(error: ValidationError, source: str | Path) -> InputError:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("["))
     if first["type"] == "extra_forbidden":
         sections = dict.fromkeys(known.rpartition(".")[0] for known in recipe_keys() if "." in known)
         return InputError(f"recipe {source}: {unknown('recipe key', key, [*recipe_keys(), *sections])}")

@@ -22,6 +22,7 @@ from afanet.networks import create_network
 from afanet.networks.frozen import freeze_norms
 from afanet.progress import say
 from afanet.recipe.code import require_code
+from afanet.recipe.freezing import added_groups, frozen_in_form
 from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
 from afanet.runs.checkpoint import load_checkpoint
@@ -72,12 +73,16 @@ def open_tasks(recipe: Recipe) -> tuple[Data, dict[str, Task]]:
 
 
 def choose_tasks(recipe: Recipe, data: Data) -> dict[str, Task]:
-    """The tasks of the data that the recipe trains; raises `InputError` for one that they do not have."""
+    """The tasks of the data that the recipe trains, first those of the run that it starts from, in their order there.
+
+    Raises `InputError` for one that the data do not have.
+    """
     wanted = recipe.tasks or tuple(data.tasks)
     for name in wanted:
         if name not in data.tasks:
             raise unknown(f"task of data set {recipe.data.name}", name, data.tasks)
-    return {name: data.tasks[name] for name in wanted}
+    old = [name for name in recipe.old_tasks if name in wanted]
+    return {name: data.tasks[name] for name in dict.fromkeys([*old, *wanted])}
 
 
 def data_cache(recipe: Recipe) -> Path:
@@ -107,7 +112,8 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
         meet=recipe.network.meet,
         trunk=recipe.network.trunk,
         head=recipe.network.head,
-        freeze=recipe.network.freeze,
+        freeze=frozen_in_form(recipe),
+        added=added_groups(recipe, tasks),
         in_chans=recipe.network.in_chans,
         **options,
     )
