@@ -49,6 +49,11 @@ class Freezing:
             raise InputError(f"with {', '.join(plan)} frozen, nothing of the network learns: freeze less")
 
     @property
+    def frozen(self) -> list[str]:
+        """The names of what is frozen now."""
+        return list(self._now or ())
+
+    @property
     def last(self) -> int:
         """The epoch from which on nothing changes, counted from 0."""
         return max((epochs for epochs in self.until.values() if epochs), default=0)

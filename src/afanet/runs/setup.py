@@ -18,7 +18,7 @@ from afanet.data.checks.leaks import leaks
 from afanet.data.steps import with_normalisation, with_resize
 from afanet.errors import InputError, unknown
 from afanet.limits import MOST_TASKS
-from afanet.networks import create_network
+from afanet.networks import Woven, create_network
 from afanet.networks.frozen import freeze_norms
 from afanet.progress import say
 from afanet.recipe.code import require_code
@@ -90,7 +90,7 @@ def data_cache(recipe: Recipe) -> Path:
     return config_folder(recipe.data.name, recipe.data.model_dump(mode="json", exclude={"name", "crop", "features"}))
 
 
-def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) -> nn.Module:
+def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) -> Woven:
     """The recipe's network for these tasks, its backbones with `weights`; raises `InputError` for too many tasks."""
     if len(tasks) > MOST_TASKS:
         raise InputError(f"there are {len(tasks):,} tasks, expected at most {MOST_TASKS:,}: choose some with tasks")
