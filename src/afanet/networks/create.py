@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -34,6 +34,7 @@ def create_network(
     backbone: str = "resnet50",
     *,
     weights: str = "none",
+    partial: bool = False,
     size: Sequence[int] = (224, 224),
     output_stride: int | None = None,
     multi_grid: Sequence[int] | None = None,
@@ -57,6 +58,7 @@ def create_network(
         backbone: any timm network that gives features of its stages or blocks.
         weights: "none", "pretrained" (timm's, downloaded), a local file with backbone weights, ``local-dir:FOLDER``, or
             ``hf-hub:ORG/NAME``, which is downloaded.
+        partial: whether `weights` may have fewer than half of the backbone's tensors; the others begin at random.
         size: (H, W) of the images that the fusion layers are made for; the network takes other sizes too.
         output_stride: 8, 16 or 32; None means 16 where a task is dense, else 32. Where the backbone cannot have it, it
             keeps its own, and the attribute ``notes`` of the network says so.
@@ -106,7 +108,7 @@ def create_network(
     options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "taps": taps, "in_chans": in_chans}
     adapters = None if lora is None else read_lora(lora, backbone, method, row, trunk)
     one_trunk = row.share and not trunk and not (adapters and adapters.by == "task")
-    build = partial(Backbone, backbone, weights=weights, size=size, **options)
+    build = functools.partial(Backbone, backbone, weights=weights, partial=partial, size=size, **options)
     make = build if adapters is None else adapted(build(), adapters, size)
     branches = build_branches(wanted, heads, make, stride, shared=one_trunk, equal="backbone" in plan)
     body = branches[next(iter(wanted))].backbone
@@ -117,7 +119,7 @@ def create_network(
     stages = frozen_stages(plan, backbone, len(body.stages))
     frozen = freeze_stages(branches.values(), stages)
     shared = "backbone" if one_trunk else shared_layer(body, stages, meets, trunk)
-    fusion = None if layer is None else partial(layer, **fusion_options)
+    fusion = None if layer is None else functools.partial(layer, **fusion_options)
     points = [Point(f"backbone.{name}", body.layouts.get(name)) for name in meets]
     try:
         # a head may take earlier stages than those where the last branches meet

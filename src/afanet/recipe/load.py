@@ -21,6 +21,7 @@ from afanet.yaml_file import DEEPEST, read_yaml
 RECIPES = resources.files("afanet.recipe") / "recipes"
 BEFORE: dict[str, Any] = {  # what versions did that did not have these keys yet, where it is no default
     "balancing.scale": "paper",
+    "network.partial": True,
     "network.mean": IMAGENET.mean,
     "network.std": IMAGENET.std,
 }

@@ -97,6 +97,7 @@ class NetworkRecipe(Section):
         description="of the backbone: none, pretrained (timm downloads them), a file, "
         f"{FOLDER}FOLDER or {HUB}ORG/NAME (downloaded)",
     )
+    partial: bool = Field(False, description="whether weights may have fewer than half of the backbone's tensors")
     in_chans: int = Field(3, gt=0, le=MOST_CHANNELS, description="channels of its images: 3 for RGB, 1 for grey")
     mean: Annotated[tuple[Mean, ...] | None, AfterValidator(_for_each_channel)] = Field(
         None, description="what is subtracted from each channel, of 0 to 1; of the backbone's weights if not given"

@@ -105,6 +105,7 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
         {name: task.output for name, task in tasks.items()},
         recipe.network.backbone,
         weights=weights,
+        partial=recipe.network.partial,
         size=recipe.data.window,
         output_stride=recipe.network.output_stride,
         multi_grid=recipe.network.multi_grid,
