@@ -164,8 +164,8 @@ def test_connections_without_gates_are_cut_and_their_shares_unknown() -> None:
     layers: dict[str, Fusion] = {"gated": CrossStitch(4), "plain": CutOnly(4)}
     readings = {"gated": Reading(torch.tensor([[[0.9, 0.1], [0.4, 0.6]]]), None)}
     expected = [("gated", 0, 1), ("gated", 1, 0), ("plain", 0, 1), ("plain", 1, 0)]
-    assert to_cut(layers, readings, 9) == expected
-    assert to_cut(layers, readings, 3) == expected[:3]
+    assert to_cut(nn.ModuleDict(layers), readings, 9) == expected
+    assert to_cut(nn.ModuleDict(layers), readings, 3) == expected[:3]
     cuts = [Cut("plain", "b", "a", {})]
     assert [row["share"] for row in connections(readings, cuts, ["a", "b"])] == [
         pytest.approx(0.1),

@@ -26,7 +26,7 @@ class AFA(Fusion):
     runs. With a guard or with ``per_task`` gates, CAM and SAM run one after the other, each with a guard of its own.
 
     Args:
-        channels, tasks, limit, protect: see :class:`~afanet.fusion.Fusion`.
+        channels, tasks, limit, protect, readers: see :class:`~afanet.fusion.Fusion`.
         size: (H, W) of the features, required by SAM.
         per_task: gates of its own for every task over all N sources, at a cost of N squared.
 
@@ -51,7 +51,7 @@ class AFA(Fusion):
         per_task: bool = False,
         **guard: Unpack[Guarded],
     ) -> None:
-        super().__init__(channels, tasks, size)
+        super().__init__(channels, tasks, size, readers=guard.pop("readers", None))
         self.cam = ChannelAggregation(channels, tasks, size, per_task=per_task, **guard)
         self.sam = SpatialAggregation(channels, tasks, size, per_task=per_task, **guard)
         self.composed = not per_task and self.cam.guard is None

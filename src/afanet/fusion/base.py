@@ -21,6 +21,7 @@ class Guarded(TypedDict, total=False):
 
     limit: float
     protect: Collection[int] | None
+    readers: Collection[int] | None
 
 
 class Fusion(nn.Module, ABC):
@@ -46,11 +47,15 @@ class Fusion(nn.Module, ABC):
         size: (H, W) of the features; only layers whose parameters depend on it need it.
         limit: the gradient guard's limit, see :class:`~afanet.fusion.GradientGuard`; infinity means no guard.
         protect: the branches to guard, counted from 0; None means all of them.
+        readers: the branches that take from the others, counted from 0; None means all of them. Of a branch that does
+            not read, the output is its input, bit for bit: it gives and takes nothing.
 
     Raises:
-        InputError: for fewer than two tasks, fewer than one channel, or a guard for a branch that does not exist.
+        InputError: for fewer than two tasks, fewer than one channel, or a guard or a reader that does not exist.
 
     Attributes:
+        readers: as given, in order; a layer that has parameters for each output needs those of these alone. What
+            :meth:`gates` and :meth:`carried` say of a branch that does not read means nothing.
         meet: of the class, where branches meet in it by default: after all "stages" or "blocks" of a
             backbone, or after the "last_blocks", those of its last stage.
 
@@ -73,6 +78,7 @@ class Fusion(nn.Module, ABC):
         *,
         limit: float = math.inf,
         protect: Collection[int] | None = None,
+        readers: Collection[int] | None = None,
     ) -> None:
         super().__init__()
         layer = type(self).__name__
@@ -82,6 +88,11 @@ class Fusion(nn.Module, ABC):
             raise InputError(f"{layer} got channels={channels}: the features need at least 1 channel")
         if size is not None and (len(size) != 2 or min(size) < 1):
             raise InputError(f"{layer} got size={tuple(size)}: expected the features' (height, width), each at least 1")
+        self.readers = tuple(range(tasks)) if readers is None else tuple(sorted(set(readers)))
+        if not self.readers or not set(self.readers) <= set(range(tasks)):
+            raise InputError(
+                f"{layer} got readers={list(self.readers)}: expected some of the branches 0 to {tasks - 1}"
+            )
         self.channels = channels
         self.tasks = tasks
         self.size = None if size is None else (int(size[0]), int(size[1]))
@@ -99,8 +110,16 @@ class Fusion(nn.Module, ABC):
                 f"{type(self).__name__} was built for {self.tasks} tensors of one shape (batch, {self.channels}, "
                 f"height, width) and got {', '.join(str(tuple(x.shape)) for x in xs) or 'none'}"
             )
+        given = [*xs, *prefix]
         dtype = reduce(torch.promote_types, [x.dtype for x in xs])  # autocast may leave some branches in float32
         xs, prefix = [x.to(dtype) for x in xs], [x.to(dtype) for x in prefix]
+        fused = self._fused(xs, prefix)
+        if len(self.readers) < self.tasks:
+            fused = [y if i % self.tasks in self.readers else given[i] for i, y in enumerate(fused)]
+        return fused
+
+    def _fused(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
+        """What the layer computes, within the guard if it has one."""
         if self.guard is None:
             return self.fuse_tokens(xs, prefix) if prefix else self.fuse(xs)
         fused = cast(list[Tensor], self.guard(self.fuse, xs))
@@ -172,7 +191,8 @@ class Fusion(nn.Module, ABC):
 
     def extra_repr(self) -> str:
         size = "" if self.size is None else f", size={self.size}"
-        return f"channels={self.channels}, tasks={self.tasks}{size}"
+        readers = "" if len(self.readers) == self.tasks else f", readers={list(self.readers)}"
+        return f"channels={self.channels}, tasks={self.tasks}{size}{readers}"
 
 
 def in_full_precision(x: Tensor) -> AbstractContextManager[Any]:

@@ -26,7 +26,7 @@ class ChannelAggregation(Fusion):
     ``per_task`` every task has a softmax of its own over all N sources instead: P is (N, N, C, r), the cost N squared.
 
     Args:
-        channels, tasks, size, limit, protect: see :class:`~afanet.fusion.Fusion`; size is not needed here.
+        channels, tasks, size, limit, protect, readers: see :class:`~afanet.fusion.Fusion`; size is not needed here.
         per_task: gates of its own for every task.
 
     >>> import torch

@@ -20,7 +20,7 @@ class CrossStitch(Fusion):
     0.1 / (N - 1) for those of each other.
 
     Args:
-        channels, tasks, size, limit, protect: see :class:`~afanet.fusion.Fusion`; size is not needed here.
+        channels, tasks, size, limit, protect, readers: see :class:`~afanet.fusion.Fusion`; size is not needed here.
 
     >>> import torch
     >>> stitch = CrossStitch(channels=4, tasks=2)

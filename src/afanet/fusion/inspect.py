@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -13,6 +14,7 @@ from afanet.errors import InputError, unknown
 from afanet.fusion.base import Fusion
 
 Read = TypeVar("Read")
+Pair = tuple[int, int]  # to and from; tasks counted from 0 in the network's order
 
 
 def fusion_layers(network: nn.Module) -> dict[str, Fusion]:
@@ -29,6 +31,31 @@ def fusion_layers(network: nn.Module) -> dict[str, Fusion]:
             layers[name.removeprefix("fusion.")] = module
             inside = (*inside, f"{name}.")
     return layers
+
+
+def connections(network: nn.Module) -> dict[str, list[Pair]]:
+    """By fusion layer, who may take from whom there: (to, from), tasks counted from 0 in the network's order.
+
+    >>> from afanet import AFA
+    >>> connections(nn.ModuleDict({"stem": AFA(4, 3, (3, 3), readers=[2])}))
+    {'stem': [(2, 0), (2, 1)]}
+    """
+    return {
+        name: [
+            (to, source)
+            for reader in layer.readers
+            for to in [_members(network, name, layer)[reader]]
+            for source in _members(network, name, layer)
+            if source != to
+        ]
+        for name, layer in fusion_layers(network).items()
+    }
+
+
+def _members(network: nn.Module, name: str, layer: Fusion) -> tuple[int, ...]:
+    """The tasks that meet in a layer, counted from 0 in the network's order."""
+    members: tuple[int, ...] = getattr(network, "members", {}).get(name, tuple(range(layer.tasks)))
+    return members
 
 
 def lacking(network: nn.Module) -> str:
@@ -57,10 +84,10 @@ def record_gates(network: nn.Module) -> Iterator[dict[str, dict[str, Tensor]]]:
     """Inside this context every forward pass leaves its gates in the yielded dict, by layer and kind.
 
     Channel gates are (B, to, from, C, 1, 1), spatial ones (B, to, from, 1, H, W), tasks in the network's order; over
-    the sources they sum to one. For AFA they are the gates themselves; for cross-stitch and NDDR, which weigh every
-    image alike, the shares of the absolute weights. A later pass replaces what an earlier one left. The dict
-    keeps its contents after the context. A layer that defines no gates is left out. In a compiled network call
-    ``network.forward``.
+    the sources they sum to one. A task that takes nothing at a layer has 1 from itself. For AFA they are the gates
+    themselves; for cross-stitch and NDDR, which weigh every image alike, the shares of the absolute weights. A later
+    pass replaces what an earlier one left. The dict keeps its contents after the context. A layer that defines no gates
+    is left out. In a compiled network call ``network.forward``.
 
     Raises:
         InputError: for a network in which nothing meets, or none of whose layers defines gates.
@@ -103,28 +130,46 @@ def record_flow(network: nn.Module) -> Iterator[dict[str, Tensor]]:
         yield recorded
 
 
-def _gates(layer: Fusion, xs: Sequence[Tensor]) -> dict[str, Tensor]:
-    return {kind: values.float() for kind, values in layer.gates(xs).items()}
+def _gates(layer: Fusion, xs: Sequence[Tensor], place: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+    return {kind: place(values.float()) for kind, values in layer.gates(xs).items()}
 
 
-def _carried(layer: Fusion, xs: Sequence[Tensor]) -> Tensor:
-    return layer.carried(xs)
+def _carried(layer: Fusion, xs: Sequence[Tensor], place: Callable[[Tensor], Tensor]) -> Tensor:
+    return place(layer.carried(xs))
+
+
+def _among_all(values: Tensor, layer: Fusion, members: Sequence[int], tasks: int) -> Tensor:
+    """Values (B, to, from, ...) of a layer among all tasks: who does not meet or does not read has 1 from itself."""
+    if len(layer.readers) == tasks:
+        return values
+    every = torch.eye(tasks, dtype=values.dtype, device=values.device)
+    every = every.reshape(1, tasks, tasks, *[1] * (values.dim() - 3)).repeat(len(values), 1, 1, *values.shape[3:])
+    for reader in layer.readers:
+        every[:, members[reader]] = 0
+        every[:, members[reader], list(members)] = values[:, reader]
+    return every
 
 
 @contextmanager
 def _recorded(
-    network: nn.Module, reading: Callable[[Fusion, Sequence[Tensor]], Read], offers: Callable[[Fusion], bool]
+    network: nn.Module,
+    reading: Callable[[Fusion, Sequence[Tensor], Callable[[Tensor], Tensor]], Read],
+    offers: Callable[[Fusion], bool],
 ) -> Iterator[dict[str, Read]]:
     layers = _require_layers(network)
     if not any(map(offers, layers.values())):
         kinds = ", ".join(_kinds(layers.values()))
         raise InputError(f"{kinds} defines no gates, so what each task takes from the others is not known: define them")
     recorded: dict[str, Read] = {}
+    members = {name: _members(network, name, layer) for name, layer in layers.items()}
+    tasks = len(set().union(*members.values()))
 
     def recorder(name: str) -> Callable[[Fusion, Any, Any], None]:
         def record(layer: Fusion, inputs: tuple[Sequence[Tensor]], output: Any) -> None:
             with torch.no_grad():
-                recorded[name] = reading(layer, inputs[0])
+                recorded[name] = reading(
+                    layer, inputs[0], partial(_among_all, layer=layer, members=members[name], tasks=tasks)
+                )
 
         return record
 
@@ -179,11 +224,13 @@ def cut_connection(network: nn.Module, layer: str, to: int, source: int) -> Iter
     if layer not in layers:
         raise unknown("fusion layer", layer, layers)
     fusion = layers[layer]
-    if to == source or not {to, source} <= set(range(fusion.tasks)):
+    if (to, source) not in connections(network)[layer]:
+        readers = ", ".join(str(_members(network, layer, fusion)[reader]) for reader in fusion.readers)
         raise InputError(
             f"at {layer} {fusion.tasks} tasks meet, and cut_connection got to={to} and source={source}: "
-            f"expected two of 0 to {fusion.tasks - 1}"
+            f"expected two of {', '.join(map(str, _members(network, layer, fusion)))}, of which {readers} take"
         )
+    to, source = (_members(network, layer, fusion).index(task) for task in (to, source))
     if not fusion.offers_cut:
         raise InputError(f"{type(fusion).__name__} at {layer} defines no cut, so none of its connections can be cut")
     inside = False

@@ -24,7 +24,7 @@ class NDDR(Fusion):
     other task. The batch norms' running statistics have a momentum of 0.05, as the authors' have.
 
     Args:
-        channels, tasks, size, limit, protect: see :class:`~afanet.fusion.Fusion`; size is not needed here.
+        channels, tasks, size, limit, protect, readers: see :class:`~afanet.fusion.Fusion`; size is not needed here.
 
     >>> import torch
     >>> nddr = NDDR(channels=4, tasks=2).eval()
@@ -42,21 +42,21 @@ class NDDR(Fusion):
         self, channels: int, tasks: int = 2, size: Sequence[int] | None = None, **guard: Unpack[Guarded]
     ) -> None:
         super().__init__(channels, tasks, size, **guard)
-        self.convs = nn.ModuleList(nn.Conv2d(tasks * channels, channels, 1, bias=False) for _ in range(tasks))
-        self.norms = nn.ModuleList(nn.BatchNorm2d(channels, momentum=MOMENTUM) for _ in range(tasks))
+        self.convs = nn.ModuleList(nn.Conv2d(tasks * channels, channels, 1, bias=False) for _ in self.readers)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(channels, momentum=MOMENTUM) for _ in self.readers)
         with torch.no_grad():
-            for conv, weights in zip(self.convs, start_weights(tasks), strict=True):
+            for conv, weights in zip(self.convs, start_weights(tasks)[list(self.readers)], strict=True):
                 kernel = torch.cat([torch.diag(w.expand(channels)) for w in weights], 1)
                 conv.get_parameter("weight").copy_(kernel[..., None, None])
 
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
         x = torch.cat(list(xs), 1)
-        return [F.relu(norm(conv(x))) for conv, norm in zip(self.convs, self.norms, strict=True)]
+        return self._in_place(xs, [F.relu(norm(conv(x))) for conv, norm in zip(self.convs, self.norms, strict=True)])
 
     def fuse_prefix(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
         """Class and register tokens under the kernels of the patches, without the norm, whose statistics are theirs."""
         x = torch.cat(list(prefix), 1)
-        return [conv(x) for conv in self.convs]
+        return self._in_place(prefix, [conv(x) for conv in self.convs])
 
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
         """Each source's share of a kernel row's absolute sum, for every image: ``{"channel": (B, to, from, C, 1, 1)}``.
@@ -76,7 +76,14 @@ class NDDR(Fusion):
         changed[to] = self([xs[to] if task == source else x for task, x in enumerate(xs)])[to]
         return changed
 
+    def _in_place(self, xs: Sequence[Tensor], read: Sequence[Tensor]) -> list[Tensor]:
+        """The tensors xs with what the readers get in place of theirs."""
+        ys = dict(zip(self.readers, read, strict=True))
+        return [ys.get(i, x) for i, x in enumerate(xs)]
+
     def _kernels(self) -> Tensor:
-        """Absolute weights, (to, C out, from, C in)."""
-        kernels = torch.stack([conv.get_parameter("weight")[..., 0, 0] for conv in self.convs]).abs()
+        """Absolute weights, (to, C out, from, C in); a task that does not read keeps its own."""
+        own = torch.eye(self.tasks * self.channels, device=self.convs[0].get_parameter("weight").device)
+        read = [conv.get_parameter("weight")[..., 0, 0].abs() for conv in self.convs]
+        kernels = torch.stack(self._in_place(own.chunk(self.tasks), read))
         return kernels.reshape(self.tasks, self.channels, self.tasks, self.channels)

@@ -31,7 +31,7 @@ class SpatialAggregation(Fusion):
     at most 20.
 
     Args:
-        channels, tasks, limit, protect: see :class:`~afanet.fusion.Fusion`.
+        channels, tasks, limit, protect, readers: see :class:`~afanet.fusion.Fusion`.
         size: (H, W) of the features, required.
         per_task: gates of its own for every task over all N sources; Q is (N, N, HW, HW) and the cost N squared.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import permutations
@@ -17,8 +17,8 @@ from afanet.data import Batch, Data
 from afanet.data.transforms import as_input
 from afanet.errors import InputError
 from afanet.framing import Resize
-from afanet.fusion import Fusion, cut_connection, record_flow, record_gates
-from afanet.fusion.inspect import fusion_layers, lacking
+from afanet.fusion import cut_connection, record_flow, record_gates
+from afanet.fusion.inspect import Pair, connections, fusion_layers, lacking
 from afanet.images import read_image
 from afanet.normalisation import IMAGENET, Normalisation, as_channels
 from afanet.progress import Bar
@@ -36,11 +36,13 @@ class Reading:
     """What one layer did with images: `flow` (images, to, from), and `kept` (images, tasks, channels).
 
     The flow is in shares of magnitudes, as `record_flow` reads it. `kept` is the share of its own that a task keeps in
-    each channel, by the gates; None for a layer without channel gates.
+    each channel, by the gates; None for a layer without channel gates. `pairs` are the connections (to, from) that
+    there are; None for all.
     """
 
     flow: Tensor
     kept: Tensor | None
+    pairs: Sequence[Pair] | None = None
 
 
 Readings = dict[str, Reading]  # by layer
@@ -95,7 +97,7 @@ def reading(network: nn.Module) -> Iterator[Callable[[], tuple[Gates, Readings]]
     Layers that define no gates are left out. Raises `InputError` for a network without a fusion layer, and the function
     for a layer whose gates or shares are not finite.
     """
-    layers = list(fusion_layers(network).values())
+    layers, pairs = list(fusion_layers(network).values()), connections(network)
     with ExitStack() as recording:
         recorded: Gates = {}
         flows: dict[str, Tensor] = {}
@@ -106,7 +108,9 @@ def reading(network: nn.Module) -> Iterator[Callable[[], tuple[Gates, Readings]]
 
         def read() -> tuple[Gates, Readings]:
             gates = {layer: {kind: values.cpu() for kind, values in kinds.items()} for layer, kinds in recorded.items()}
-            readings = {layer: Reading(flow.cpu(), _kept(gates.get(layer, {}))) for layer, flow in flows.items()}
+            readings = {
+                layer: Reading(flow.cpu(), _kept(gates.get(layer, {})), pairs[layer]) for layer, flow in flows.items()
+            }
             for layer in {**gates, **readings}:
                 _require_finite(layer, [*gates.get(layer, {}).values(), *(r.flow for r in [readings.get(layer)] if r)])
             return gates, readings
@@ -142,19 +146,21 @@ def strongest(readings: Readings, most: int) -> list[Connection]:
     shares: dict[Connection, float] = {}
     for layer, reading in readings.items():
         mean = reading.flow.mean(0)
-        shares |= {(layer, to, source): mean[to, source].item() for to, source in permutations(range(len(mean)), 2)}
+        pairs = permutations(range(len(mean)), 2) if reading.pairs is None else reading.pairs
+        shares |= {(layer, to, source): mean[to, source].item() for to, source in pairs}
     kept = set(sorted(shares, key=lambda connection: -shares[connection])[:most])
     return [connection for connection in shares if connection in kept]
 
 
-def to_cut(layers: Mapping[str, Fusion], readings: Readings, most: int) -> list[Connection]:
+def to_cut(network: nn.Module, readings: Readings, most: int) -> list[Connection]:
     """The connections to cut, up to `most`: those that carry most, then those at layers that define no gates."""
+    layers, pairs = fusion_layers(network), connections(network)
     known = strongest({layer: reading for layer, reading in readings.items() if layers[layer].offers_cut}, most)
     unknown = [
         (layer, to, source)
         for layer, fusion in layers.items()
         if fusion.offers_cut and layer not in readings
-        for to, source in permutations(range(fusion.tasks), 2)
+        for to, source in pairs[layer]
     ]
     return [*known, *unknown][:most]
 
@@ -169,9 +175,9 @@ def inspect_connections(predictor: TaskPredictor, data: Data, limit: int) -> Con
     chosen = spread_over(total, limit)
     whole = _no_scores(predictor)
     readings = _read_layers_and_score(predictor, data, chosen, whole)
-    connections = to_cut(fusion_layers(predictor.network), readings, max(1, EFFECTS // len(names)))
-    cut_scores = {connection: _no_scores(predictor) for connection in connections}
-    line = f"cutting {len(connections)} connections, one at a time" if connections else ""
+    cut = to_cut(predictor.network, readings, max(1, EFFECTS // len(names)))
+    cut_scores = {connection: _no_scores(predictor) for connection in cut}
+    line = f"cutting {len(cut)} connections, one at a time" if cut else ""
     with Bar(len(chosen), "cutting connections", line=line) as bar:
         for batch in _batches(predictor, data, chosen):
             for connection, scores in cut_scores.items():
@@ -213,7 +219,9 @@ def _join(parts: Sequence[Readings]) -> Readings:
     for layer in parts[0]:
         kept = [reading.kept for part in parts if (reading := part[layer]).kept is not None]
         joined[layer] = Reading(
-            torch.cat([part[layer].flow for part in parts]), torch.cat(kept) if len(kept) == len(parts) else None
+            torch.cat([part[layer].flow for part in parts]),
+            torch.cat(kept) if len(kept) == len(parts) else None,
+            parts[0][layer].pairs,
         )
     return joined
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from itertools import zip_longest
@@ -31,6 +31,11 @@ class Meeting:
     layouts: Mapping[str, Layout]  # of the tasks that take part
     shapes: Mapping[str, Shape]  # by task
     readers: tuple[str, ...]  # the tasks that get fused features; the others give theirs, and keep them
+
+    def part(self, name: str, tasks: Sequence[str], readers: Sequence[str]) -> Meeting:
+        """The meeting of some of its tasks, of which `readers` get fused features."""
+        layouts = {task: self.layouts[task] for task in tasks}
+        return Meeting(name, self.key, layouts, {task: self.shapes[task] for task in tasks}, tuple(readers))
 
     def takes_prefix(self, layer: nn.Module) -> bool:
         """Whether the layer gets class and register tokens too: each branch has as many, and it has an argument."""
@@ -88,6 +93,20 @@ def meetings_at(seen: Mapping[str, Record], points: Mapping[str, Point], adapt: 
     ]
 
 
+def one_way(meeting: Meeting, added: Sequence[Sequence[str]]) -> Iterator[Meeting]:
+    """A meeting of all tasks in parts: that of the first tasks, then one for each group of tasks that was `added`.
+
+    A group takes from its own tasks and from all before it, which neither see it nor change. Its part is named after
+    its first task.
+    """
+    ours = [task for task in meeting.layouts if not any(task in group for group in added)]
+    if len(ours) > 1:
+        yield meeting.part(meeting.name, ours, ours)
+    for group in added:
+        ours = [*ours, *group]
+        yield meeting.part(f"{group[0]}.{meeting.name}", ours, group)
+
+
 class Composer:
     """Copies the traces' nodes into one graph, the branches in turn from point to point.
 
@@ -120,7 +139,7 @@ class Composer:
         }
         fused: dict[str, dict[Any, fx.Node]] = {task: {} for task in layers}
         for meeting in meetings:
-            features = {task: pick(output, meeting.key) for task, output in outputs.items()}
+            features = {task: pick(outputs[task], meeting.key) for task in meeting.layouts}
             grids = {task: self._grid(task, layout, outputs[task]) for task, layout in meeting.layouts.items()}
             entered = [
                 _node(meeting.layouts[task].enter(x, grids[task], where_of(task, layers[task])))
@@ -131,10 +150,11 @@ class Composer:
                 given.append([_node(meeting.layouts[task].enter_prefix(x)) for task, x in features.items()])
             together = self._proxy(self._graph.call_module(f"fusion.{meeting.name}", tuple(given)))
             for i, (task, x) in enumerate(features.items()):
-                prefix = together[len(features) + i] if len(given) == 2 else None
-                fused[task][meeting.key] = _node(meeting.layouts[task].leave(together[i], x, prefix))
-        for task, layer in layers.items():
-            point = self._traces[task].calls[layer]
+                if task in meeting.readers:
+                    prefix = together[len(features) + i] if len(given) == 2 else None
+                    fused[task][meeting.key] = _node(meeting.layouts[task].leave(together[i], x, prefix))
+        for task in [task for task in layers if fused[task]]:
+            point = self._traces[task].calls[layers[task]]
             if None in fused[task]:
                 self._became[task][point] = fused[task][None]
                 continue

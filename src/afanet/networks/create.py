@@ -13,7 +13,7 @@ from afanet.networks.backbones import Backbone
 from afanet.networks.branches import build_branches
 from afanet.networks.freeze import freeze_fault, freeze_notes, frozen_stages
 from afanet.networks.frozen import freeze_norms, freeze_stages, keep_frozen, require_effect, shared_layer
-from afanet.networks.given import require_task_names
+from afanet.networks.given import checked_added, require_task_names
 from afanet.networks.heads.choose import Named, named_heads
 from afanet.networks.joining import Joining
 from afanet.networks.layout import Point
@@ -43,6 +43,7 @@ def create_network(
     freeze: str | None = None,
     lora: Lora | Mapping[str, Any] | None = None,
     in_chans: int = 3,
+    added: Sequence[Sequence[str]] | None = None,
     **fusion_options: Any,
 ) -> Woven:
     """A multi-task network by method and backbone: images (B, C, H, W) in, ``{task: output}`` out.
@@ -72,6 +73,8 @@ def create_network(
         lora: low-rank adapters on a frozen backbone, such as ``{"rank": 16, "by": "task", "where": "attention"}``, see
             :class:`~afanet.networks.Lora`; the heads and fusion layers train as ever. It needs peft.
         in_chans: C, the channels of the images, such as 1 for grey.
+        added: groups of tasks, the last ones, that joined the others one after the other: in the fusion layers each
+            group takes from all before it and gives nothing back, so that those before are as they were without it.
         **fusion_options: passed to the fusion layers, such as ``per_task=True`` or ``limit=2.0``.
 
     Returns:
@@ -90,6 +93,7 @@ def create_network(
     # Long: one parameter a line, and then one step a line.
     row = _row(method)
     wanted = _outputs(outputs)
+    groups = checked_added(added, list(wanted))
     default = 16 if any(isinstance(output, Dense) for output in wanted.values()) else 32
     stride = default if output_stride is None else output_stride
     _require_known(stride, freeze, lora)
@@ -114,7 +118,8 @@ def create_network(
     points = [Point(f"backbone.{name}", body.layouts.get(name)) for name in meets]
     try:
         # a head may take earlier stages than those where the last branches meet
-        network = Joining(branches, points, fusion, share=shared, example=shape, alike=True).woven()
+        joining = Joining(branches, points, fusion, share=shared, example=shape, alike=True, added=groups)
+        network = joining.woven()
     except UnknownLayoutError as error:
         raise _cannot_meet(method, body, "in whose layers nothing says which dimensions are pixels") from error
     if network.declared is not None:  # of padded images; where all have one size, so has the grid

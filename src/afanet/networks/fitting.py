@@ -18,7 +18,7 @@ class Layers:
     """Makes the fusion layer of each meeting.
 
     Args:
-        fusion: called as ``fusion(channels, tasks=N, size=(H, W))``.
+        fusion: called as ``fusion(channels, tasks=N, size=(H, W))``, and with ``readers`` where some tasks only give.
         image: a tensor like the images, of which type and device count.
         adapt: whether branches may meet with features of different shapes.
 
@@ -34,7 +34,10 @@ class Layers:
         """A fusion layer for these features, between adapters where their shapes differ."""
         assert self.fusion is not None
         channels, *size = next(iter(meeting.shapes.values()))
-        layer = self.fusion(channels, tasks=len(meeting.shapes), size=tuple(size))
+        some: dict[str, list[int]] = {}
+        if len(meeting.readers) < len(meeting.layouts):
+            some["readers"] = [number for number, task in enumerate(meeting.layouts) if task in meeting.readers]
+        layer = self.fusion(channels, tasks=len(meeting.shapes), size=tuple(size), **some)
         if not isinstance(layer, nn.Module):
             raise InputError(
                 f"the fusion called for '{meeting.name}' gave a {type(layer).__name__}: expected a torch.nn.Module"

@@ -41,6 +41,18 @@ def checked_tasks(branches: Mapping[str, nn.Module]) -> list[str]:
     return list(branches)
 
 
+def checked_added(added: Sequence[Sequence[str]] | None, tasks: Sequence[str]) -> list[list[str]]:
+    """The groups of tasks that joined the others; raises `InputError` unless they are the last tasks, in this order."""
+    groups = [] if added is None else [[group] if isinstance(group, str) else list(group) for group in added]
+    names = [task for group in groups for task in group]
+    if not all(groups) or len(names) >= len(tasks) or names != list(tasks)[len(tasks) - len(names) :]:
+        raise InputError(
+            f"added is {shown(groups)}, and the tasks are {', '.join(tasks)}: expected groups of the last tasks, such as "
+            f"[[{tasks[-1]!r}]], and at least one task before these"
+        )
+    return groups
+
+
 def require_fusion(fusion: object, needed: bool) -> None:
     """Raise `InputError` for what cannot make a fusion layer for each meeting."""
     if fusion is None and needed:

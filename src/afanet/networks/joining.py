@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from afanet.errors import InputError
-from afanet.networks.compose import Composer, meetings_at
+from afanet.networks.compose import Composer, meetings_at, one_way
 from afanet.networks.coroutines import Coroutines
 from afanet.networks.fitting import Layers
 from afanet.networks.given import checked_tasks, example_for, require_fusion
@@ -30,7 +30,8 @@ class Joining:
     """What :func:`~afanet.networks.weaving.weave` is given, checked, and the two ways to a network.
 
     Arguments and errors are those of `weave`. With `alike`, the branches are equal up to their last point: one of them
-    tells where all meet, and a task's output need not depend on its fused features.
+    tells where all meet, and a task's output need not depend on its fused features. Groups of tasks in `added` meet
+    those before them one way, see `one_way`.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class Joining:
         example: Tensor | Sequence[int] | None,
         adapt: bool = False,
         alike: bool = False,
+        added: Sequence[Sequence[str]] = (),
     ) -> None:
         tasks = checked_tasks(branches)
+        self.added = added
         self.branches, self.share, self.points, self.alike = branches, share, points_by_task(tasks, at), alike
         require_fusion(fusion, needed=bool(self.points[tasks[0]]))
         self.named = {task: [point.name for point in points] for task, points in self.points.items()}
@@ -65,6 +68,7 @@ class Joining:
             except UntraceableError:
                 woven = self._sound(self.by_coroutines())
         woven.declared = self.declared
+        woven.members = {m.name: tuple(map(woven.tasks.index, m.layouts)) for stop in self.stops for m in stop.meetings}
         return woven
 
     def _sound(self, woven: Woven) -> Woven:
@@ -97,6 +101,8 @@ class Joining:
         stops = []
         for step in _steps(seen, self.points, self.share):
             meetings = meetings_at(seen, step, self.make.adapt)
+            if self.added:
+                meetings = [part for meeting in meetings for part in one_way(meeting, self.added)]
             stops.append(Stop({task: point.name for task, point in step.items()}, meetings))
         return stops
 

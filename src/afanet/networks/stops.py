@@ -26,7 +26,7 @@ class Stop:
         """The outputs of the layers, by task, with fused features; `grids` has what each branch's maps are now."""
         fused: dict[str, dict[Any, Tensor]] = {task: {} for task in outputs}
         for meeting in self.meetings:
-            features = {task: pick(output, meeting.key) for task, output in outputs.items()}
+            features = {task: pick(outputs[task], meeting.key) for task in meeting.layouts}
             entered = []
             for task, layout in meeting.layouts.items():
                 now = _grid(layout, outputs[task], {**grids[next(iter(grids))], **grids[task]})  # a trunk runs once
@@ -37,9 +37,10 @@ class Stop:
                 given.append([layout.enter_prefix(features[task]) for task, layout in meeting.layouts.items()])
             together = layer(*given)
             for i, (task, layout) in enumerate(meeting.layouts.items()):
-                prefix = together[len(entered) + i] if len(given) == 2 else None
-                fused[task][meeting.key] = layout.leave(together[i], features[task], prefix)
-        return {task: replaced(output, fused[task]) for task, output in outputs.items()}
+                if task in meeting.readers:
+                    prefix = together[len(entered) + i] if len(given) == 2 else None
+                    fused[task][meeting.key] = layout.leave(together[i], features[task], prefix)
+        return {task: replaced(output, fused[task]) if fused[task] else output for task, output in outputs.items()}
 
     @property
     def maps(self) -> dict[str, set[str]]:
@@ -47,7 +48,7 @@ class Stop:
         return {
             task: {
                 layout.grid_of
-                for layout in (meeting.layouts[task] for meeting in self.meetings)
+                for layout in (meeting.layouts[task] for meeting in self.meetings if task in meeting.layouts)
                 if isinstance(layout.grid_of, str)
             }
             for task in self.layers

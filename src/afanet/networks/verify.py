@@ -40,7 +40,8 @@ def require_sound(
         InputError: where a fusion layer returns something else than one tensor a task, a task's output does not
             depend on its fused features, or a layer changes the output of the trunk up to `share` in place.
     """
-    names = [meeting.name for stop in stops for meeting in stop.meetings]
+    meetings = [meeting for stop in stops for meeting in stop.meetings]
+    names = [meeting.name for meeting in meetings]
     trunk = f"branches.{network.tasks[0]}.{share}" if share and len(network.tasks) > 1 else None
     run = partial(_run, network, like, names, trunk)
     leader = next(iter(own.values()), None)
@@ -59,13 +60,14 @@ def require_sound(
                 f"({first_line(error)}; {raised_at(error) or type(error).__name__}), though its branches do not: meet "
                 "at other layers"
             ) from error
-    for number, (task, record) in enumerate(own.items()):
+    for task, record in own.items():
         _require_alike(task, outputs[task], record.run().result)
         reached = leaves_of(outputs[task])
-        for name in names if can_learn(network) else ():
-            if id(leaves[name][number]) not in reached:
+        for meeting in meetings if can_learn(network) else ():
+            number = list(meeting.layouts).index(task)
+            if id(leaves[meeting.name][number]) not in reached:
                 raise InputError(
-                    f"the output of '{task}' does not depend on its fused features of '{name}': the branch "
+                    f"the output of '{task}' does not depend on its fused features of '{meeting.name}': the branch "
                     "does not use that tensor of the layer's output, so meet at a layer whose output it uses"
                 )
 

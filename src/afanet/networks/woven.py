@@ -31,6 +31,7 @@ class Woven(KeepsFrozen):
         trunk: the frozen trunk that all tasks share, None where there is none.
         notes: one line for each wish that the backbone cannot fulfil.
         adapters: what adapters its branches have, None for none, see :func:`~afanet.networks.create_network`.
+        members: by fusion layer, the tasks that meet in it, counted from 0.
         declared: where a grid of tokens is known from its declaration alone: (H, W) of that grid and of its images.
     """
 
@@ -52,6 +53,7 @@ class Woven(KeepsFrozen):
         self.trunk: Trunk | None = None
         self.notes: list[str] = []
         self.adapters: Adapters | None = None
+        self.members: dict[str, tuple[int, ...]] = {}
         self.declared: tuple[int, int, int, int] | None = None
 
     def forward(self, image: Tensor) -> dict[str, Any]:

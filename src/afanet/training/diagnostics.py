@@ -79,13 +79,20 @@ def pictures(
     }
 
 
-def guard_rates(guards: Mapping[str, GradientGuard], tasks: Sequence[str]) -> dict[str, float]:
-    """The share of the backward passes since the last call in which each guard kept a branch's own gradient."""
+def guard_rates(
+    guards: Mapping[str, GradientGuard], tasks: Sequence[str], members: Mapping[str, Sequence[int]] | None = None
+) -> dict[str, float]:
+    """The share of the backward passes since the last call in which each guard kept a branch's own gradient.
+
+    `members` says by fusion layer which tasks meet in it, counted from 0: all, unless it is there.
+    """
     rates: dict[str, float] = {}
     for name, guard in guards.items():
         shares = (guard.acted / guard.passes.clamp(min=1)).tolist()
         layer = name.removeprefix("fusion.").removesuffix(".guard")
-        rates |= {f"guard/{layer}/{task}": share for task, share in zip(tasks, shares, strict=True)}
+        some = (numbers for outer, numbers in (members or {}).items() if f"{layer}.".startswith(f"{outer}."))
+        met = [tasks[number] for number in next(some, range(len(tasks)))]
+        rates |= {f"guard/{layer}/{task}": share for task, share in zip(met, shares, strict=True)}
         guard.acted.zero_()
         guard.passes.zero_()
     return rates
