@@ -118,7 +118,7 @@ def _with(values: dict[str, Any], overrides: Mapping[str, Any], source: str | Pa
             f"recipe {source}: 'select' is 'last' and 'select.by' is {shown(overrides['select.by'])}, which selects by "
             "the validation split: give one of them"
         )
-    for key, value in sorted(overrides.items(), key=lambda item: item[0].count(".")):
+    for key, value in sorted(overrides.items(), key=lambda item: item[0] not in WORDS):
         *sections, last = key.split(".")
         if len(sections) > DEEPEST:
             raise InputError(
