@@ -71,6 +71,8 @@ BELOW = {
     },
     "export": PLAIN | {"install", "plain_text", "framing", "tasks", "data", "recipe", "runs"},
     "inference": PLAIN | {"install", "photo", "framing", "normalisation", "images", "tasks"},
+    "evaluation": PLAIN
+    | {"framing", "networks", "tasks", "data", "recipe", "progress", "runs", "training", "inference"},
     "demo": PLAIN
     | {
         "photo",
@@ -109,6 +111,7 @@ BELOW = {
         "report",
         "export",
         "inference",
+        "evaluation",
         "demo",
     },
     "__main__": {"cli"},

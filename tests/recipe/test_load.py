@@ -43,6 +43,19 @@ def test_a_run_from_before_the_limit_on_weights_goes_on_with_what_it_had(tmp_pat
     assert with_older_values(recipe, file).network.partial
 
 
+@pytest.mark.parametrize("word", ["last", "validation"])
+def test_a_score_to_select_by_replaces_the_word_in_a_file(word: str, tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(dump_recipe(load_recipe("rooms", {"select": word})))
+    assert f"\nselect: {word}\n" in file.read_text()
+    recipe = load_recipe(file, {"select.by": "depth.rmse"})
+    assert recipe.selects
+    assert recipe.select_by == "depth.rmse"
+    file.write_text(dump_recipe(recipe))
+    assert load_recipe(file) == recipe
+    assert load_recipe(file, {"select": word}) == load_recipe("rooms", {"select": word})
+
+
 @pytest.mark.parametrize(
     ("source", "overrides", "message"),
     [
@@ -57,6 +70,16 @@ def test_a_run_from_before_the_limit_on_weights_goes_on_with_what_it_had(tmp_pat
         ("rooms", {"optimizer.name": "adan"}, "'optimizer.name' is 'adan', which should be 'adamw', 'adam' or 'sgd'"),
         ("rooms", {"epochs.more": 3}, "'epochs' is 3, expected a section"),
         ("rooms", {"data.size": ["96"]}, "'data.size.1' is missing"),
+        ("rooms", {"select": "best"}, "'select' is 'best', which should be last, validation, or a section with by:"),
+        ("rooms", {"select": {"on": "depth"}}, "'select' is {'on': 'depth'}, which should be last, validation, or"),
+        (
+            "rooms",
+            {"select.on": "depth"},
+            "which should be last, validation, or a section with by: TASK or",
+        ),
+        ("rooms", {"select.by": "depth", "select": "last"}, "'select' is 'last' and 'select.by' is 'depth', which"),
+        ("rooms", {"stop.patience": 0}, "'stop.patience' is 0, which should be greater than 0"),
+        ("rooms", {"stop.patient": 3}, "unknown recipe key 'stop.patient', did you mean 'stop.patience'"),
     ],
 )
 def test_bad_recipes_are_refused_in_one_sentence(source: str, overrides: dict[str, object], message: str) -> None:

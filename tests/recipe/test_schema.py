@@ -24,8 +24,8 @@ def test_keys_are_those_of_the_values() -> None:
             keys |= leaves(value, f"{prefix}{key}.") if inner else {prefix + key}  # type: ignore[arg-type]
         return keys
 
-    adapters = {"network.lora.rank": 8}  # a section that may be null is a key too
-    assert leaves(load_recipe("rooms", adapters).model_dump()) | {"network.lora"} == set(recipe_keys())
+    sections = {"network.lora.rank": 8, "select.by": "depth"}  # which may be null, or a word, are keys too
+    assert leaves(load_recipe("rooms", sections).model_dump()) | {"network.lora", "select"} == set(recipe_keys())
 
 
 def test_paths_become_absolute_and_words_for_weights_stay() -> None:

@@ -6,30 +6,28 @@ import errno
 import re
 import sys
 from argparse import Action, ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from afanet import __version__
 from afanet.cli.balancing import add_balancing_command
 from afanet.cli.compare import add_compare_commands
 from afanet.cli.data import add_data_commands
 from afanet.cli.demo import add_demo_command
+from afanet.cli.evaluate import add_evaluate_command
 from afanet.cli.export import add_export_command
 from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides, path_flag, trust
 from afanet.cli.inspect import add_inspect_command
 from afanet.cli.interrupted import how_to_go_on
 from afanet.cli.predict import add_predict_command
-from afanet.cli.present import require_present_run
 from afanet.cli.refusal import printable, reason, refuse
+from afanet.cli.scores import print_scores
 from afanet.cli.weights import add_weights_command
 from afanet.distributed.started import is_main_process, require_ranks
 from afanet.errors import InputError, unknown
 from afanet.install import missing_package
 from afanet.outside import short_name
 from afanet.streams import Lenient, standard_streams
-
-if TYPE_CHECKING:
-    from afanet.runs.run import Run
 
 LONG_WORD = re.compile(r"\S{120,}")  # that argparse repeats whole
 
@@ -120,7 +118,7 @@ def parse(words: Sequence[str]) -> Namespace:
     recipes.set_defaults(command=_recipes, parser=recipes)
 
     add_balancing_command(commands)
-    _add_evaluate_command(commands)
+    add_evaluate_command(commands)
     add_compare_commands(commands, words)
     add_inspect_command(commands)
     add_export_command(commands)
@@ -158,19 +156,6 @@ def _add_train_command(commands: Any, words: Sequence[str]) -> None:
         add_recipe_flags(train, words)
 
 
-def _add_evaluate_command(commands: Any) -> None:
-    evaluate = commands.add_parser(
-        "evaluate",
-        help="score a finished run again",
-        description="Score a finished run on its test split, and compare with the scores from the end of training.",
-        allow_abbrev=False,
-    )
-    evaluate.set_defaults(command=_evaluate, parser=evaluate)
-    evaluate.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run")
-    evaluate.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's by default")
-    add_trust_flag(evaluate)
-
-
 def _extra(words: Sequence[str]) -> str:
     """The extra that the command needs; a prediction by an ONNX file needs no torch.
 
@@ -198,7 +183,7 @@ def _train(given: Namespace) -> None:
     examples = predict_examples(run)
     drawn = {"prediction": examples.predictions}
     draw_predictions(run.folder.picture, examples.samples, run.tasks, drawn, examples.normalisation)
-    _print_table({short_name(recipe.network.method): run})
+    print_scores({short_name(recipe.network.method): run})
     print(f"{run.path}: recipe.yaml, metrics.json, log.csv, last.ckpt, predictions.png")
 
 
@@ -212,29 +197,3 @@ def _recipes(given: Namespace) -> None:
     for name in recipe_names():
         table.add_row(name, describe_recipe(name))
     show(table)
-
-
-def _evaluate(given: Namespace) -> None:
-    require_present_run(given.run)
-    from afanet.training.run import evaluate
-
-    run = evaluate(given.run, given.device)
-    _print_table({short_name(run.results["method"]): run})
-    if run.folder.finished:
-        same = "identical" if run.scores == run.folder.read_results()["tasks"] else "NOT identical"
-        print(f"{same} to {run.folder.metrics}, from the end of training")
-
-
-def _print_table(runs: Mapping[str, Run]) -> None:
-    from afanet.report.table import metrics_table
-    from afanet.terminal import show
-
-    tasks = next(iter(runs.values())).tasks
-    columns, unscored = {}, {}
-    for title, run in runs.items():
-        columns[title], unscored[title] = run.scores, run.unscored
-        if "validation" in run.results:
-            column = f"{title}, validation"
-            columns[column] = run.results["validation"]
-            unscored[column] = run.results.get("unscored", {}).get("validation", {})
-    show(metrics_table(columns, tasks, unscored), keys=2)

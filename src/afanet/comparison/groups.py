@@ -19,7 +19,7 @@ from afanet.runs.siblings import NOT_METHOD
 
 BASE = "single"  # the method that every other one is compared with
 OF_BACKBONE = ("network.mean", "network.std")
-PROTOCOL = ("data.name", "data.size", "data.resize", "tasks", "select")  # and all of data.options
+PROTOCOL = ("data.name", "data.size", "data.resize", "tasks", "select", "select.by")  # and all of data.options
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,8 @@ def _data(run: Run, facts: Mapping[str, Any]) -> list[str]:
 def _protocol(run: Run) -> list[str]:
     recipe, results = run.recipe, run.results
     network = recipe.network
-    kept = "the last epoch" if recipe.select == "last" else "the epoch that did best on the validation split"
+    kept = "the epoch that did best on the validation split" if recipe.selects else "the last epoch"
+    kept += f" by {in_markdown(recipe.select_by)}" if recipe.select_by else ""
     return [
         f"method `{short_name(network.method)}` on `{network.backbone}`, output stride {network.output_stride}",
         f"{results.get('steps', '?')} steps of {recipe.batch_size} images, {recipe.optimizer.name} at "

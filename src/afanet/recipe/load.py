@@ -16,9 +16,11 @@ from afanet.errors import InputError, shown, unknown
 from afanet.networks.weights.spelling import anchored
 from afanet.normalisation import IMAGENET
 from afanet.recipe.schema import Recipe, recipe_fields, recipe_keys
+from afanet.recipe.stopping import SPLITS
 from afanet.yaml_file import DEEPEST, read_yaml
 
 RECIPES = resources.files("afanet.recipe") / "recipes"
+WORDS = {"select": SPLITS}  # that a section may be, which a key of the section then replaces
 BEFORE: dict[str, Any] = {  # what versions did that did not have these keys yet, where it is no default
     "balancing.scale": "paper",
     "network.partial": True,
@@ -112,7 +114,12 @@ def change_recipe(recipe: Recipe, overrides: Mapping[str, Any], source: str | Pa
 
 
 def _with(values: dict[str, Any], overrides: Mapping[str, Any], source: str | Path) -> Recipe:
-    for key, value in overrides.items():
+    if overrides.get("select") == "last" and "select.by" in overrides:
+        raise InputError(
+            f"recipe {source}: 'select' is 'last' and 'select.by' is {shown(overrides['select.by'])}, which selects by "
+            "the validation split: give one of them"
+        )
+    for key, value in sorted(overrides.items(), key=lambda item: item[0] not in WORDS):
         *sections, last = key.split(".")
         if len(sections) > DEEPEST:
             raise InputError(
@@ -121,8 +128,8 @@ def _with(values: dict[str, Any], overrides: Mapping[str, Any], source: str | Pa
         parent = values
         for depth, section in enumerate(sections, start=1):
             path = ".".join(sections[:depth])
-            if parent.get(section) is None and path in recipe_keys():
-                parent[section] = {}  # a section that may be null
+            if parent.get(section) in (None, *WORDS.get(path, ())) and path in recipe_keys():
+                parent[section] = {}  # a section that may be null, or a word
             parent = parent.setdefault(section, {})
             if not isinstance(parent, dict):
                 raise InputError(f"recipe {source}: '{path}' is {shown(parent)}, expected a section with its own keys")

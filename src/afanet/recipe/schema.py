@@ -22,6 +22,7 @@ from afanet.networks.freeze import TASK
 from afanet.networks.methods import listed
 from afanet.recipe.network import NetworkRecipe
 from afanet.recipe.section import AbsolutePath, Count, Section, Side, TaskName
+from afanet.recipe.stopping import Select, SelectRecipe, StopRecipe
 
 PARTS = ("backbone", "head", "fusion")  # of a network, which may learn at rates of their own
 HUB = "hub:"  # begins the name of a network on the hub
@@ -142,9 +143,10 @@ class Recipe(Section):
     epochs: Count = Field(description="passes over the training split")
     steps: Count | None = Field(None, description="stop after so many optimiser steps, if sooner")
     batch_size: Count = Field(description="images per batch, of all processes together")
-    select: Literal["last", "validation"] = Field(
-        "last", description="the epoch that is kept: the last, or the best on the validation split"
+    select: Select = Field(
+        "last", description="the epoch that is kept: last, or validation, the best on the validation split"
     )
+    stop: StopRecipe = StopRecipe()
     seed: NonNegativeInt = Field(0, lt=2**32, description="of weights, order and augmentation")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps")
     devices: Count = Field(1, description="processes that train together, one a device")
@@ -162,6 +164,16 @@ class Recipe(Section):
     loggers: tuple[Literal["wandb", "mlflow"], ...] = Field(
         (), description="loggers beside the table and TensorBoard, wandb or mlflow, if these are installed"
     )
+
+    @property
+    def selects(self) -> bool:
+        """Whether the best epoch on the validation split is kept, not the last."""
+        return self.select != "last"
+
+    @property
+    def select_by(self) -> str | None:
+        """The TASK or TASK.METRIC by which epochs are compared; None for the mean change over all tasks."""
+        return self.select.by if isinstance(self.select, SelectRecipe) else None
 
 
 def recipe_fields(model: type[BaseModel] = Recipe, prefix: str = "") -> dict[str, Any]:

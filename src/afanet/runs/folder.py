@@ -128,7 +128,7 @@ class RunFolder:
 
     def weights(self, recipe: Recipe) -> Path:
         """The checkpoint whose weights are scored: the last, or that of the best epoch where the recipe selects."""
-        return self.best if recipe.select == "validation" else self.checkpoint
+        return self.best if recipe.selects else self.checkpoint
 
     def read_results(self) -> dict[str, Any]:
         """The results that training wrote at its end.

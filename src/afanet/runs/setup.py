@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,11 @@ from afanet.tasks import Described, Task
 LINES = 12  # of errors in the data, at most
 
 
-def open_whole(recipe: Recipe) -> Data:
+def open_whole(recipe: Recipe, needed: Sequence[str] = ("train", "test")) -> Data:
     """The recipe's whole data set, checked.
 
     Raises `InputError` for data that cannot be used, for problems in their labels, for a person or scene in two splits,
-    for a split without a sample, and for outside code as `require_code` does.
+    for a split of those `needed` without a sample, and for outside code as `require_code` does.
     """
     require_code(recipe)
     data = open_data(recipe.data.name, recipe.data.root, recipe.data.size, **recipe.data.options)
@@ -46,7 +46,7 @@ def open_whole(recipe: Recipe) -> Data:
             raise InputError(problems[0])
         lines = "".join(f"\n  {line}" for line in grouped(problems)[:LINES])
         raise InputError(f"the data have {len(problems)} errors, and `afanet data check` lists all:{lines}")
-    for name in ("train", "test"):
+    for name in needed:
         if not len(data.splits[name]):
             raise InputError(f"data set '{recipe.data.name}' has no sample in its split {name}: training needs both")
     return data

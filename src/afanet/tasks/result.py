@@ -74,6 +74,16 @@ class Result(ABC):
         """This result of the part `seen` of a photo of (H, W) as one of the photo: absent where the rest of it is."""
         return self
 
+    def as_target(self) -> NDArray[Any]:
+        """The result in the form of its task's target for one image, by which it is scored at the photo's own size.
+
+        Raises `InputError` for a kind that does not say.
+        """
+        raise InputError(
+            f"task '{self.task}' cannot be scored by its results: {type(self).__name__} has no method 'as_target'; "
+            "leave --at and --window out"
+        )
+
     @abstractmethod
     def picture(self) -> Pixels:
         """The result drawn, (H, W, 3) uint8 RGB: dense ones at the photo's size, without a legend."""

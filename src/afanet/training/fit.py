@@ -28,9 +28,10 @@ from afanet.training.features import find_features, lacks_augmentation
 from afanet.training.job import Job
 from afanet.training.learner import Learner
 from afanet.training.loaders import train_loader
-from afanet.training.loop import Loop, steps_per_epoch, total_steps
+from afanet.training.loop import Loop
 from afanet.training.scoring import score, scored_splits
 from afanet.training.state import check_training
+from afanet.training.steps import steps_per_epoch, total_steps
 from afanet.training.versions import git_state, versions
 
 
@@ -116,7 +117,8 @@ def _results(
         "weights": job.weights_report,
         "epochs": -(-learner.step // loop.per_epoch),
         "steps": learner.step,
-        "selected_epoch": loop.selection.epoch if recipe.select == "validation" else None,
+        "selected_epoch": loop.selection.epoch if recipe.selects else None,
+        "stopped_epoch": loop.epochs if loop.stopped else None,
         "skipped": learner.skipped,
         "seconds": seconds,
         **cost,

@@ -19,6 +19,7 @@ from afanet.tasks import Task
 from afanet.training.balancing.checks import check_combination, check_weights
 from afanet.training.balancing.shared import learning_tasks, shared_parameters
 from afanet.training.records.loggers import check_loggers
+from afanet.training.selection import read_by, why_validation
 from afanet.training.starting.source import covers_backbones, read_source
 from afanet.training.starting.start import start
 from afanet.training.warm_start import require_same_images, warm_start
@@ -47,6 +48,7 @@ def prepare(recipe: Recipe) -> Job:
     """
     torch.manual_seed(recipe.seed)
     data, tasks = open_tasks(recipe)
+    read_by(recipe.select_by, tasks)
     source = None if recipe.start_from is None else read_source(recipe.start_from)
     begun = source is not None and covers_backbones(source, recipe, tasks)
     network = build_network(recipe, tasks, "none" if begun else recipe.network.weights)
@@ -70,10 +72,10 @@ def prepare(recipe: Recipe) -> Job:
         reports.append(warm_start(network, list(tasks), recipe.warm_start, recipe.warm_heads))
         require_same_images(recipe)
     check_loggers(recipe.loggers)
-    if recipe.select == "validation" and data.validation is None:
+    if (why := why_validation(recipe)) and data.validation is None:
         raise InputError(
-            f"select is 'validation', and data set '{recipe.data.name}' has no validation split here: ask for one by "
-            "the data set's options, or select 'last'"
+            f"{why.key}, and data set '{recipe.data.name}' has no validation split here: ask for one by "
+            f"the data set's options, or {why.otherwise}"
         )
     return Job(recipe, data, tasks, network, "\n".join(reports))
 

@@ -18,7 +18,6 @@ from afanet.data.features import KeptFeatures
 from afanet.distributed.device import answering
 from afanet.errors import InputError
 from afanet.progress import Bar, say
-from afanet.recipe.schema import Recipe
 from afanet.runs.checkpoint import save_checkpoint
 from afanet.runs.finite import find_nonfinite, list_metrics, what_to_do
 from afanet.runs.folder import RunFolder
@@ -30,8 +29,9 @@ from afanet.training.records.log import Log
 from afanet.training.records.loggers import logger_runs, open_loggers
 from afanet.training.records.nonfinite import LossCheck
 from afanet.training.scoring import Scored, score
-from afanet.training.selection import Selection
+from afanet.training.selection import Selection, why_validation
 from afanet.training.state import load_training
+from afanet.training.steps import steps_per_epoch
 
 MEASURED_EVERY = 50  # steps between measurements of the gradient's norm
 MOST_SKIPPED = 5  # in a row: a bad batch or two happen, more mean that the weights are of no use
@@ -50,7 +50,7 @@ class Loop:
         read = data.train.read
         self.features = read.folder.name if isinstance(read, KeptFeatures) else ""  # that are read, by their folder
         self.seconds = 0.0
-        self.selection = Selection(learner.tasks)
+        self.selection = Selection(learner.tasks, recipe)
         self.fault: str | None = None  # of the last scores on the validation split
         if saved:
             load_training(folder.checkpoint, saved, learner, self.losses)
@@ -65,7 +65,7 @@ class Loop:
         learner = self.learner
         started = perf_counter() - self.seconds
         with Bar(learner.steps, "training", learner.step) as bar:
-            while learner.step < learner.steps:
+            while learner.step < learner.steps and not self.stopped:
                 for thawed in learner.begin(learner.step // self.per_epoch):
                     say(f"{thawed} learns from epoch {learner.step // self.per_epoch + 1} on")
                 learner.train()
@@ -81,6 +81,20 @@ class Loop:
                     if every and learner.step % every == 0 and learner.step % self.per_epoch:
                         self.save()
                 self._end_epoch(bar, batches[-1])
+        if self.stopped:
+            say(self.selection.why_stopped(self.epochs))
+
+    @property
+    def epochs(self) -> int:
+        """The epochs that are complete."""
+        return self.learner.step // self.per_epoch
+
+    @property
+    def stopped(self) -> bool:
+        """Whether training ends early: the last epochs, as many as stop.patience says, brought no better scores."""
+        patience = self.recipe.stop.patience
+        early = self.learner.step < self.learner.steps
+        return early and patience is not None and self.epochs - self.selection.epoch >= patience
 
     def save(self) -> None:
         """Write the checkpoint in the main process; the others wait.
@@ -104,7 +118,7 @@ class Loop:
 
     def require_selected(self) -> None:
         """Raise `InputError` where the recipe selects by the validation split, and no epoch has scores there."""
-        if self.recipe.select == "validation" and not self.selection.epoch:
+        if self.recipe.selects and not self.selection.epoch:
             raise InputError(
                 f"no epoch could be selected: on the validation split, {self.fault or 'no scores are finite'}: "
                 f"{what_to_do(self.folder, self.last_saved)}"
@@ -177,11 +191,10 @@ class Loop:
             self.log.epoch(row)
         self.require_finite()
         self._require_learnt(epoch, steps)
-        if scored is not None and self.recipe.select == "validation":
+        if scored is not None:
             self._select(scored, epoch)
-        elif scored is not None and scored.fault:
-            say(f"warning: after epoch {epoch}, on the validation split, {scored.fault}")
-        if self.log and (epoch % self.recipe.pictures_every == 0 or learner.step >= learner.steps):
+        last = learner.step >= learner.steps or self.stopped
+        if self.log and (epoch % self.recipe.pictures_every == 0 or last):
             for name, picture in self._pictures().items():
                 self.log.picture(name, picture, learner.step)
         for name in losses.keys() - labelled.keys():
@@ -216,12 +229,19 @@ class Loop:
         return InputError(f"{what} {self.loss_check.why_left_out(what_to_do(self.folder, self.last_saved))}")
 
     def _select(self, scored: Scored, epoch: int) -> None:
-        """Keep the weights of the best epoch by the validation split; one with a faulty score is never best."""
+        """Compare the epoch with the best one by the validation split, and keep its weights if the recipe selects.
+
+        An epoch with a faulty score is never best.
+        """
         self.fault = scored.fault
-        if scored.fault:
+        if scored.fault and self.recipe.selects:
             say(f"epoch {epoch} is not selected: on the validation split, {scored.fault}")
-        elif self.selection.add(scored.scores, epoch) and self.fabric.is_global_zero:
-            save_checkpoint(self.folder.best, self.learner.scored, {})
+        elif scored.fault:
+            say(f"warning: after epoch {epoch}, on the validation split, {scored.fault}")
+        else:
+            better = why_validation(self.recipe) is not None and self.selection.add(scored.scores, epoch)
+            if better and self.recipe.selects and self.fabric.is_global_zero:
+                save_checkpoint(self.folder.best, self.learner.scored, {})
 
     def _pictures(self) -> dict[str, NDArray[np.uint8]]:
         """A held-out image with its truths and predictions, of the validation split if there is one."""
@@ -232,14 +252,3 @@ class Loop:
             logits = network(batch["image"])
         predictions = {name: task.predict(logits[name]) for name, task in tasks.items()}
         return pictures(batch, predictions, tasks, self.data.normalisation)
-
-
-def steps_per_epoch(batches: int, recipe: Recipe) -> int:
-    """The optimiser's steps in an epoch of so many batches; batches beyond a whole step are left out."""
-    return max(1, batches // recipe.optimizer.accumulate)
-
-
-def total_steps(batches: int, recipe: Recipe) -> int:
-    """The optimiser's steps in the whole run."""
-    steps = steps_per_epoch(batches, recipe) * recipe.epochs
-    return min(steps, recipe.steps) if recipe.steps else steps

@@ -56,15 +56,20 @@ def score(
             for name, task in tasks.items():
                 metrics[name].update(task.predict(logits[name]), batch["targets"][name], logits[name])
             advance(len(batch["id"]) * fabric.world_size)
-        scores, faults, unscored = {}, [], {}
-        for name, task in tasks.items():
-            values, evidence = metrics[name].read()  # once at the end, so that no batch waits for the device
-            of_task = {key: float(value) for key, value in values.items()}
-            if reason := evidence.unscorable(task, "test" if split is data.test else "validation"):
-                unscored[name] = reason
-            faults.append(_find_fault(name, task, of_task, evidence.fault(task), name not in unscored))
-            scores[name] = dict.fromkeys(of_task, math.nan) if name in unscored else of_task
-        return Scored(scores, next(filter(None, faults), None), unscored)
+        return read_scores(metrics, tasks, next(name for name, each in data.splits.items() if each is split))
+
+
+def read_scores(metrics: Mapping[str, TaskScores], tasks: Mapping[str, Task], split: str) -> Scored:
+    """The scores that were counted over a split of this name, read once at the end, so that no batch waits for them."""
+    scores, faults, unscored = {}, [], {}
+    for name, task in tasks.items():
+        values, evidence = metrics[name].read()
+        of_task = {key: float(value) for key, value in values.items()}
+        if reason := evidence.unscorable(task, split):
+            unscored[name] = reason
+        faults.append(_find_fault(name, task, of_task, evidence.fault(task), name not in unscored))
+        scores[name] = dict.fromkeys(of_task, math.nan) if name in unscored else of_task
+    return Scored(scores, next(filter(None, faults), None), unscored)
 
 
 def _find_fault(name: str, task: Task, scores: Mapping[str, float], broken: str | None, scorable: bool) -> str | None:

@@ -41,6 +41,10 @@ class Choice(PooledResult):
         """The number of the most probable class."""
         return int(probabilities.argmax())
 
+    def as_target(self) -> NDArray[np.int64]:
+        """The number of the class, ()."""
+        return np.array(self.index)
+
     @property
     def probability(self) -> float:
         """That of the class, 0 to 1."""

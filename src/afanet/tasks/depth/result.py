@@ -56,6 +56,10 @@ class DepthMap(DenseResult):
         """See `DenseResult`."""
         return {"metres": 0}
 
+    def as_target(self) -> NDArray[np.float32]:
+        """Metres (1, H, W)."""
+        return self.metres[None]
+
     @property
     def unit(self) -> str:
         """m."""

@@ -35,6 +35,10 @@ class Labels(PooledResult):
         probabilities = dict(zip(meaning["labels"], map(float, estimate), strict=True))
         return cls(task, tuple(name for name, p in probabilities.items() if p > 0.5), probabilities)
 
+    def as_target(self) -> NDArray[np.int64]:
+        """1 for each label that it has, (labels,)."""
+        return np.array([int(name in self.names) for name in self.probabilities])
+
     @property
     def likely(self) -> list[tuple[str, float]]:
         """The labels with their probabilities, the most probable first."""

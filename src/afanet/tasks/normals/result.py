@@ -64,6 +64,10 @@ class NormalMap(DenseResult):
         """See `DenseResult`."""
         return {"vectors": 0}
 
+    def as_target(self) -> NDArray[np.float32]:
+        """Vectors (3, H, W)."""
+        return np.ascontiguousarray(self.vectors.transpose(2, 0, 1))
+
     def picture(self) -> Pixels:
         """x, y and z from -1 to 1 as 0 to 255 of red, green and blue."""
         return ((self.vectors.clip(-1, 1) + 1) / 2 * 255).round().astype(np.uint8)

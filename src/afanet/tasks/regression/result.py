@@ -48,6 +48,10 @@ class Number(PooledResult):
             raise InputError(f"task '{task}' has {shown(decimals)} decimals, expected 0 to {DECIMALS}")
         return cls(task, float(estimate), meaning["unit"], decimals)
 
+    def as_target(self) -> NDArray[np.float32]:
+        """The number, ()."""
+        return np.array(self.value, np.float32)
+
     def __str__(self) -> str:
         return f"{self.value:.{self.decimals}f} {self.unit}".strip()
 

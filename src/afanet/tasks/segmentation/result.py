@@ -66,6 +66,10 @@ class LabelMap(DenseResult):
         """See `DenseResult`."""
         return {"labels": 255 if len(self.classes) <= 255 else 65_535, "probability": 0}
 
+    def as_target(self) -> NDArray[np.int64]:
+        """Class numbers (H, W)."""
+        return self.labels.astype(np.int64)
+
     @property
     def shares(self) -> dict[str, float]:
         """The share of the photo's pixels of each class that occurs, in the classes' order."""

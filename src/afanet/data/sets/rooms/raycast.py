@@ -102,9 +102,7 @@ def render(scene: Scene, size: tuple[int, int]) -> View:
     return View(image.transpose(1, 2, 0).astype(np.uint8), np.array(labels, np.uint8)[thing], depth, normals)
 
 
-def _normals(
-    scene: Scene, rays: Floats, points: Floats, axis: NDArray[np.int8], on_lamp: NDArray[np.bool_]
-) -> Floats:
+def _normals(scene: Scene, rays: Floats, points: Floats, axis: NDArray[np.int8], on_lamp: NDArray[np.bool_]) -> Floats:
     """Flat surfaces face against the rays, along their axis; the lamp's face away from its centre."""
     against = -np.sign(np.take_along_axis(rays, axis[None].astype(np.intp), 0))
     world = np.where(np.arange(3)[:, None, None] == axis, against, 0)

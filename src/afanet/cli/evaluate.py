@@ -1,0 +1,84 @@
+"""`afanet evaluate`: the scores of a finished run, again or by another protocol."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from afanet.cli.flags import add_trust_flag, path_flag
+from afanet.cli.present import require_present_run
+from afanet.cli.scores import print_scores
+from afanet.outside import short_name
+
+
+def add_evaluate_command(commands: Any) -> None:
+    """Add the command."""
+    evaluate: ArgumentParser = commands.add_parser(
+        "evaluate",
+        help="score a finished run again, or otherwise",
+        description="Score a finished run on its test split, and compare with the scores from the end of training. "
+        "With --data, --split, --at, --window or --tasks the scores are of something else, and are kept under a name "
+        "of their own.",
+        allow_abbrev=False,
+    )
+    evaluate.set_defaults(command=_evaluate, parser=evaluate)
+    evaluate.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run")
+    evaluate.add_argument(
+        "--data",
+        type=path_flag,
+        metavar="OTHER",
+        help="the data where they are now, other data with the same tasks, or a recipe that names some",
+    )
+    evaluate.add_argument(
+        "--split", choices=("test", "validation", "train"), default="test", help="the images to score, test by default"
+    )
+    evaluate.add_argument(
+        "--at",
+        choices=("scored", "truth"),
+        default="scored",
+        help="the size to score at: data.size (scored, by default), or that of the labels in their files (truth)",
+    )
+    evaluate.add_argument(
+        "--window",
+        type=int,
+        nargs=2,
+        metavar=("H", "W"),
+        help="see each image, at data.size, through windows of this size that overlap by half, and average",
+    )
+    evaluate.add_argument("--tasks", nargs="+", metavar="TASK", help="compute and score these alone")
+    evaluate.add_argument("--out", type=path_flag, metavar="FILE", help="file for the scores, in RUN by default")
+    evaluate.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's by default")
+    add_trust_flag(evaluate)
+
+
+def _evaluate(given: Namespace) -> None:
+    require_present_run(given.run)
+    from afanet.evaluation.protocol import Protocol
+
+    window = (given.window[0], given.window[1]) if given.window else None
+    protocol = Protocol(given.data, given.split, given.at, window, tuple(given.tasks) if given.tasks else None)
+    if protocol.own and given.out is None:
+        _evaluate_again(given)
+        return
+    from afanet.evaluation.evaluate import evaluate_by
+    from afanet.report.table import metrics_table
+    from afanet.terminal import show
+
+    done = evaluate_by(given.run, protocol, given.device, given.out)
+    title = short_name(done.method)
+    show(metrics_table({title: done.scored.scores}, done.tasks, {title: done.scored.unscored}), keys=2)
+    print(f"{title} on {done.images} images of {protocol}")
+    if done.file is None:
+        print(f"the scores are not kept, since {given.run} is read-only: give --out FILE to keep them")
+    else:
+        print(f"written: {done.file}")
+
+
+def _evaluate_again(given: Namespace) -> None:
+    from afanet.training.run import evaluate
+
+    run = evaluate(given.run, given.device)
+    print_scores({short_name(run.results["method"]): run})
+    if run.folder.finished:
+        same = "identical" if run.scores == run.folder.read_results()["tasks"] else "NOT identical"
+        print(f"{same} to {run.folder.metrics}, from the end of training")
