@@ -69,7 +69,7 @@ def keep_frozen(network: nn.Module, frozen: Collection[nn.Module]) -> None:
         if isinstance(part, KeepsFrozen):
             names = list(part.frozen)
             for name, module in part.named_modules():
-                if module in kept and not any(f"{name}.".startswith(f"{outer}.") for outer in names):
+                if name and module in kept and not any(f"{name}.".startswith(f"{outer}.") for outer in names):
                     names.append(name)
             part.frozen = tuple(names)
     network.train(network.training)

@@ -122,13 +122,14 @@ class Learner:
         """Put the network in training mode, except what is frozen."""
         self.network.train()
 
-    def losses(self, batch: Batch, network: Callable[[Tensor], dict[str, Tensor]] | None = None) -> list[Tensor]:
+    def losses(self, batch: Batch, network: Callable[..., dict[str, Tensor]] | None = None) -> list[Tensor]:
         """The loss of each learning task on a batch, over what all processes have labelled."""
         images = batch["image"]
         if "features" not in batch:
             images = images.contiguous(memory_format=torch.channels_last)
         with self.fabric.autocast(), self.given(batch):
-            logits = (network or self.network)(images)
+            some = {"tasks": list(self.learning)} if len(self.learning) < len(self.tasks) else {}
+            logits = (network or self.network)(images, **some)
         return [task.loss(logits[name], batch["targets"][name], self.across) for name, task in self.learning.items()]
 
     def given(self, batch: Batch) -> AbstractContextManager[None]:
