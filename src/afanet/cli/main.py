@@ -21,7 +21,7 @@ from afanet.cli.inspect import add_inspect_command
 from afanet.cli.interrupted import how_to_go_on
 from afanet.cli.predict import add_predict_command
 from afanet.cli.refusal import printable, reason, refuse
-from afanet.cli.scores import print_scores
+from afanet.cli.scores import print_scores, print_since
 from afanet.cli.weights import add_weights_command
 from afanet.distributed.started import is_main_process, require_ranks
 from afanet.errors import InputError, unknown
@@ -184,6 +184,8 @@ def _train(given: Namespace) -> None:
     drawn = {"prediction": examples.predictions}
     draw_predictions(run.folder.picture, examples.samples, run.tasks, drawn, examples.normalisation)
     print_scores({short_name(recipe.network.method): run})
+    if run.recipe.start_from is not None:
+        print_since(run, run.recipe.start_from)
     print(f"{run.path}: recipe.yaml, metrics.json, log.csv, last.ckpt, predictions.png")
 
 

@@ -23,3 +23,16 @@ def print_scores(runs: Mapping[str, Run]) -> None:
             columns[column] = run.results["validation"]
             unscored[column] = run.results.get("unscored", {}).get("validation", {})
     show(metrics_table(columns, tasks, unscored), keys=2)
+
+
+def print_since(run: Run, source: str) -> None:
+    """Print what became of the tasks of the run that a run started from, and keep it in the run's folder."""
+    from afanet.comparison.since import since
+    from afanet.json_text import strict
+    from afanet.runs.run import load_run
+    from afanet.terminal import show
+
+    changed = since(run, load_run(source))
+    if changed is not None:
+        show(changed.table(run.tasks), keys=2)
+        run.folder.write(run.folder.since, strict(changed.as_json()))

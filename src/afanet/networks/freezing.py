@@ -64,7 +64,10 @@ class Freezing:
         if names == self._now:
             return False
         self._now = names
-        frozen = self._frozen(names)
+        self._set(self._frozen(names))
+        return True
+
+    def _set(self, frozen: Part) -> None:
         for parameter in self._learning:
             parameter.requires_grad_(True)
         for part, before in self._before.items():
@@ -72,7 +75,11 @@ class Freezing:
         for parameter in frozen.parameters():
             parameter.requires_grad_(False)
         keep_frozen(self.network, frozen.layers)
-        return True
+
+    def release(self) -> None:
+        """Leave the network as it was before anything of the plan was frozen."""
+        self._set(Part())
+        self._now = None
 
     def _names(self, epoch: int) -> list[str]:
         return [what for what, epochs in self.until.items() if epochs is None or epoch < epochs]

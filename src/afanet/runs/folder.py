@@ -44,6 +44,7 @@ class RunFolder:
         self.metrics = path / "metrics.json"
         self.evaluation = path / "evaluation.json"
         self.costs = path / "costs.json"
+        self.since = path / "since.json"
         self.picture = path / "predictions.png"
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from afanet.data import Batch
 from afanet.data.transforms import denormalise
 from afanet.fusion.guard import GradientGuard
-from afanet.fusion.inspect import fusion_layers, record_gates
+from afanet.fusion.inspect import connections, fusion_layers, record_gates
 from afanet.normalisation import IMAGENET, Normalisation
 from afanet.tasks import DenseTask, Task
 
@@ -58,9 +58,11 @@ def gate_statistics(network: nn.Module, images: Tensor) -> dict[str, float]:
     network.eval()
     with record_gates(network) as recorded, torch.no_grad():
         network.forward(images)  # uncompiled, where the hooks are called
+    pairs = connections(network)
     for layer, kinds in recorded.items():
+        readers = sorted({to for to, _ in pairs[layer]})
         for kind, gates in kinds.items():
-            own = gates.diagonal(dim1=1, dim2=2)
+            own = gates.diagonal(dim1=1, dim2=2)[..., readers]
             statistics |= {f"gate/{layer}/{kind}": own.mean().item(), f"gate/{layer}/{kind}/spread": own.std().item()}
     return statistics
 

@@ -92,4 +92,5 @@ def _learnt(recipe: Recipe, network: Woven, tasks: Sequence[str]) -> tuple[list[
     shared = bool(shared_parameters(network, learning, *images)[0])
     if freezing.apply(0) and shared:
         shared = bool(shared_parameters(network, learning, *images)[0])
+    freezing.release()
     return learning, shared
