@@ -199,7 +199,7 @@ def _train(given: Namespace) -> None:
     drawn = {"prediction": examples.predictions}
     draw_predictions(run.folder.picture, examples.samples, run.tasks, drawn, examples.normalisation)
     _print_table({short_name(recipe.network.method): run})
-    print(f"{run.path}: recipe.yaml, metrics.json, log.csv, last.ckpt, predictions.png")
+    print(f"{run.path}: recipe.yaml, metrics.json, log.csv, weights.safetensors, last.ckpt, predictions.png")
 
 
 def _recipes(given: Namespace) -> None:
