@@ -7,7 +7,17 @@ from pathlib import Path
 from afanet.errors import InputError
 
 RUN_FILES = ("recipe.yaml", "last.ckpt")  # the files of every run folder
+HUB = "hub:"  # before the name of a network on the Hugging Face hub
 IMAGE_FOLDER = "a folder with images, or with images/"
+
+
+def is_on_hub(source: str | Path) -> bool:
+    """Whether `source` names a network on the Hugging Face hub, `hub:owner/name`, and no folder.
+
+    >>> is_on_hub(Path("hub:ada/rooms-afa")), is_on_hub("runs/rooms-afa-seed0")
+    (True, False)
+    """
+    return str(source).startswith(HUB)
 
 
 def require_run(path: Path) -> None:

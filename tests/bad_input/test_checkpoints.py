@@ -36,7 +36,8 @@ CHANGES: list[Callable[[Tensor], Tensor]] = [
 def stopped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Learner]:
     """The folder of a run of two steps, and a learner that could go on from it."""
     name, balancing = request.param
-    recipe = make_small(**{"optimizer.name": name, "balancing.name": balancing, "optimizer.ema": 0.9, "epochs": 1})
+    keys = {"optimizer.name": name, "balancing.name": balancing, "optimizer.ema": 0.9, "epochs": 1}
+    recipe = make_small(**keys, keep_optimizer=True)
     kept: list[Learner] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("afanet.runs.setup.create_network", lambda method, outputs, *a, **o: TinyNetwork(outputs))
@@ -71,6 +72,14 @@ def saved_by(stopped: tuple[Path, Learner]) -> dict[str, Any]:
 
 def test_what_the_run_wrote_is_taken(stopped: tuple[Path, Learner], resume: Resume) -> None:
     assert resume(saved_by(stopped) | {"of a later version": 1}) is None
+
+
+def test_after_the_last_step_nobody_needs_what_the_optimiser_learnt(
+    stopped: tuple[Path, Learner], resume: Resume
+) -> None:
+    saved = saved_by(stopped)
+    saved["training"]["learner"]["optimizer"]["state"] = {}
+    assert resume(saved) is None
 
 
 def test_a_change_anywhere_is_refused_or_bears_no_harm(stopped: tuple[Path, Learner], resume: Resume) -> None:
@@ -109,7 +118,7 @@ def at(saved: dict[str, Any], path: tuple[Any, ...]) -> Any:
         (lambda training: training.update(learner="x"), "'learner' is 'x'"),
         (lambda training: training["learner"].update(step=10**6), "it is of step 1000000 of 2"),
         (lambda training: training["learner"].pop("optimizer"), "'learner.optimizer' is missing"),
-        (lambda training: training["learner"]["optimizer"].update(state={}), "its optimiser has learnt nothing"),
+        (lambda training: training["learner"].update(step=1, optimizer={"state": {}}), "optimiser has learnt nothing"),
         (lambda training: training["learner"]["optimizer"]["state"].update({99: {}}), "it has parameter 99, expected"),
         (lambda training: training["learner"]["balancing"].update(methods=[([5], [])]), "the tasks [5], expected some"),
         (lambda training: training["learner"]["network"].popitem(), "its network is of another network: 1 tensors"),
@@ -128,6 +137,7 @@ def test_the_fault_is_named(
 def test_a_refused_run_is_left_as_it_was(small: Callable[..., Recipe], tmp_path: Path) -> None:
     recipe, folder = small(epochs=1), tmp_path / "run"
     train(recipe, folder)
+    (folder / "metrics.json").unlink()  # else there would be nothing to train
     saved = read_checkpoint(folder / "last.ckpt")
     torch.save({"state_dict": saved["state_dict"], "training": {}}, folder / "best.ckpt")
     shutil.copy(folder / "best.ckpt", folder / "last.ckpt")

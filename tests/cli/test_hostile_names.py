@@ -27,6 +27,8 @@ from afanet.runs.loaded import LoadedNetwork
 from afanet.runs.run import Run
 from afanet.tasks import Description
 
+from ..weights import change_weights
+
 TINY = [
     *("rooms", "--method", "afa", "--size", "24", "32", "--backbone", "test_resnet", "--steps", "1"),
     *("--data.options.train_scenes", "4", "--data.options.test_scenes", "3", "--batch-size", "4", "--workers", "0"),
@@ -78,12 +80,13 @@ def renamed(values: dict[str, Any], evil: str) -> dict[str, Any]:
 
 @pytest.fixture
 def run(trained: Path, tmp_path: Path, evil: str) -> Path:
-    """A run whose task `depth` is called otherwise, in its figures, its description and its checkpoint."""
+    """A run whose task `depth` is called otherwise, in its figures, its description, its weights and its checkpoint."""
     run = Path(shutil.copytree(trained, tmp_path / "run"))
     change(run / "metrics.json", lambda kept: kept | {k: renamed(kept[k], evil) for k in ("tasks", "described")})
     saved = torch.load(run / "last.ckpt", weights_only=True)
     weights = {key.replace(".depth.", f".{evil}."): tensor for key, tensor in saved["state_dict"].items()}
     torch.save(saved | {"state_dict": weights}, run / "last.ckpt")
+    change_weights(run, lambda weights: {key.replace(".depth.", f".{evil}."): x for key, x in weights.items()})
     return run
 
 

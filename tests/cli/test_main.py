@@ -48,8 +48,8 @@ def test_every_method_trains_and_evaluates_to_the_same_figures(
     assert main(["train", "rooms", "--method", method, *SMALL]) == 0
     folder = Path("runs") / f"rooms-{method}-seed0"
     names = {file.name for file in folder.iterdir()}
-    told = {"recipe.yaml", "metrics.json", "log.csv", "last.ckpt", "tensorboard", "predictions.png"}
-    assert names == told | {"afanet-run.txt", ".afanet-lock"}
+    told = {"recipe.yaml", "metrics.json", "log.csv", "weights.safetensors", "last.ckpt", "predictions.png"}
+    assert names == told | {"afanet-run.txt", ".afanet-lock", "tensorboard"}
     out = capsys.readouterr().out
     results = json.loads((folder / "metrics.json").read_text())
     assert results["steps"] == 2

@@ -20,6 +20,8 @@ from afanet.demo.server import create_app
 from afanet.errors import InputError
 from afanet.runs.run import load_run
 
+from ..weights import change_weights, weights_of
+
 FLAGS = "--size 32 48 --backbone test_resnet --method nddr --steps 1 --batch-size 4 --workers 0 --device cpu"
 FEW = "--data.options.train_scenes 4 --data.options.test_scenes 2 --precision float32"
 DRAWN = 4  # tensors
@@ -42,16 +44,13 @@ def photo(tmp_path: Path) -> Path:
 def spoil(good: Path, folder: Path, name: str, value: float) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(good, folder)
-    saved = torch.load(folder / "last.ckpt", weights_only=True)
-    saved["state_dict"][name].fill_(value)
-    torch.save(saved, folder / "last.ckpt")
+    change_weights(folder, lambda weights: weights | {name: torch.full_like(weights[name], value)})
     return folder
 
 
 def tensors(good: Path) -> list[str]:
     """Some drawn at random, and those of the layers where tasks meet."""
-    saved = torch.load(good / "last.ckpt", weights_only=True)["state_dict"]
-    names = [name for name, tensor in saved.items() if tensor.is_floating_point()]
+    names = [name for name, tensor in weights_of(good).items() if tensor.is_floating_point()]
     meeting = [name for name in names if ".fusion." in name and "convs" in name]
     return [*meeting[:1], *random.Random(0).sample(names, DRAWN)]
 

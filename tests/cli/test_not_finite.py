@@ -21,6 +21,8 @@ from afanet.runs.loaded import TaskPredictor
 from afanet.runs.run import load_run
 from afanet.runs.setup import open_tasks
 
+from ..weights import change_weights, weights_of
+
 FLAGS = "--size 32 48 --backbone test_resnet --method cross_stitch --steps 1 --batch-size 4 --workers 0 --device cpu"
 FEW = "--data.options.train_scenes 4 --data.options.test_scenes 2 --precision float32"
 
@@ -39,10 +41,8 @@ def spoilt(good: Path, tmp_path: Path) -> Callable[[float], Path]:
     def copy(value: float) -> Path:
         folder = tmp_path / "run"
         shutil.copytree(good, folder)
-        saved = torch.load(folder / "last.ckpt", weights_only=True)
-        [*_, last] = [name for name in saved["state_dict"] if ".depth.head." in name and name.endswith("weight")]
-        saved["state_dict"][last].fill_(value)
-        torch.save(saved, folder / "last.ckpt")
+        [*_, last] = [name for name in weights_of(folder) if ".depth.head." in name and name.endswith("weight")]
+        change_weights(folder, lambda weights: weights | {last: torch.full_like(weights[last], value)})
         return folder
 
     return copy
@@ -84,7 +84,7 @@ def test_weights_that_are_not_finite_are_refused(
     names = {"RUN": str(run), "PHOTO": str(photo)}
     given = [names.get(word, word.replace("OUT", str(tmp_path / "out"))) for word in words.split()]
     assert main(given) == 2
-    assert "last.ckpt holds weights that are not finite ('branches.depth.head." in capsys.readouterr().err
+    assert "weights.safetensors holds weights that are not finite ('branches.depth.head." in capsys.readouterr().err
     assert files(tmp_path) == before
 
 

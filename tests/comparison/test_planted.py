@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import binom
 from sklearn.datasets import load_digits
-from torch import Tensor
 
 from afanet.cli.main import main
 from afanet.fusion.inspect import fusion_layers
@@ -29,6 +28,8 @@ from afanet.runs.examples import read_test_samples
 from afanet.runs.loaded import TaskPredictor
 from afanet.runs.run import load_run
 from afanet.runs.setup import open_tasks
+
+from ..weights import Weights, change_weights, weights_of
 
 SEED, SEEDS = 0, 3
 CLASSES, TRAINING, TESTING = 10, range(240), range(1437, 1737)
@@ -75,25 +76,23 @@ def do(command: str, tasks: str, out: str, *words: str) -> None:
     assert main([command, "recipe.yaml", "--tasks", *tasks.split(), "--out", out, *words]) == 0
 
 
-def weights_of(folder: str) -> dict[str, Tensor]:
-    return torch.load(Path(folder, "last.ckpt"), weights_only=True)["state_dict"]
-
-
 def begin(tasks: str, out: str) -> None:
     """Single-task networks after a step: `blind` with a backbone of zeros, `twin` a copy of `digit`."""
     do("train", tasks, out, "--method", "single", "--steps", "1")
-    weights = weights_of(out)
-    for name, tensor in weights.items():
-        if name.startswith("network.branches.blind.backbone."):
-            tensor.zero_()
-        elif name.startswith("network.branches.twin."):
-            tensor.copy_(weights[name.replace("twin", "digit")])
-    torch.save({"state_dict": weights}, Path(out, "last.ckpt"))
+
+    def planted(weights: Weights) -> None:
+        for name, tensor in weights.items():
+            if name.startswith("branches.blind.backbone."):
+                tensor.zero_()
+            elif name.startswith("branches.twin."):
+                tensor.copy_(weights[name.replace("twin", "digit")])
+
+    change_weights(Path(out), planted)
 
 
 def sees_nothing(folder: str) -> bool:
     """Whether the blind branch is what it began as, but for its head and a count."""
-    moved = [name for name, one in weights_of(folder).items() if ".blind.backbone." in name and one.any()]
+    moved = [name for name, one in weights_of(Path(folder)).items() if ".blind.backbone." in name and one.any()]
     return bool(moved) and all(name.endswith("num_batches_tracked") for name in moved)
 
 

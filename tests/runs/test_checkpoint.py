@@ -12,13 +12,14 @@ import torch
 from torch import nn
 
 from afanet.errors import InputError
-from afanet.runs.checkpoint import load_checkpoint, read_checkpoint, save_checkpoint
+from afanet.runs.checkpoint import read_checkpoint, save_checkpoint
+from afanet.runs.weights import load_weights
 
 
 def test_every_tensor_is_loaded(tmp_path: Path) -> None:
     saved, other = nn.Linear(3, 2), nn.Linear(3, 2)
     torch.save({"state_dict": saved.state_dict()}, tmp_path / "last.ckpt")
-    load_checkpoint(other, tmp_path / "last.ckpt")
+    load_weights(other, tmp_path / "last.ckpt")
     assert torch.equal(other.weight, saved.weight)
     assert torch.equal(other.bias, saved.bias)
 
@@ -37,7 +38,7 @@ def test_another_network_is_named_by_its_first_difference(other: nn.Module, mess
     network = nn.Linear(3, 2)
     before = network.weight.clone()
     with pytest.raises(InputError, match=message):
-        load_checkpoint(network, tmp_path / "last.ckpt")
+        load_weights(network, tmp_path / "last.ckpt")
     assert torch.equal(network.weight, before)
 
 
@@ -45,14 +46,14 @@ def test_another_network_is_named_by_its_first_difference(other: nn.Module, mess
 def test_a_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "last.ckpt").write_bytes(content)
     with pytest.raises(InputError, match="no checkpoint of a training run, or is damaged"):
-        load_checkpoint(nn.Linear(3, 2), tmp_path / "last.ckpt")
+        load_weights(nn.Linear(3, 2), tmp_path / "last.ckpt")
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"weights": {}}, {"state_dict": Path("code")}])
 def test_a_file_of_other_things_is_refused(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "last.ckpt")
     with pytest.raises(InputError, match="no checkpoint of a training run"):
-        load_checkpoint(nn.Linear(3, 2), tmp_path / "last.ckpt")
+        load_weights(nn.Linear(3, 2), tmp_path / "last.ckpt")
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ from afanet.tasks import Depth
 from afanet.training.learner import Learner
 from afanet.training.run import evaluate, train
 
+from ..weights import change_weights
+
 pytestmark = pytest.mark.usefixtures("tiny")
 Small = Callable[..., Recipe]
 Break = Callable[..., None]
@@ -329,6 +331,8 @@ class TestSelection:
         run = train(small(select="validation", epochs=3, skip_nonfinite=True), tmp_path / "run")
         assert run.results["selected_epoch"] > 1
         assert finite(tmp_path / "run" / "best.ckpt")
+        best = read_checkpoint(run.folder.best)["state_dict"]
+        assert all(torch.equal(best[f"network.{name}"], tensor) for name, tensor in run.weights().items())
         assert all(math.isfinite(v) for scores in run.results["validation"].values() for v in scores.values())
         message = capsys.readouterr().err
         assert "epoch 1 is not selected: on the validation split, task 'depth' has no abs" in message
@@ -367,10 +371,8 @@ class TestSelection:
 def test_a_checkpoint_with_weights_that_are_none_is_refused(small: Small, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     train(small(), folder)
-    saved = torch.load(folder / "last.ckpt", weights_only=True)
-    saved["state_dict"]["network.branches.depth.head.bias"].fill_(math.nan)
-    torch.save(saved, folder / "last.ckpt")
-    message = r"last\.ckpt holds weights that are not finite \('branches\.depth\.head\.bias'\)"
+    change_weights(folder, lambda weights: weights["branches.depth.head.bias"].fill_(math.nan) and None)
+    message = r"weights\.safetensors holds weights that are not finite \('branches\.depth\.head\.bias'\)"
     with pytest.raises(InputError, match=message):
         evaluate(folder)
     assert not (folder / "evaluation.json").exists()

@@ -144,8 +144,10 @@ def test_a_recipe_in_a_run_folder_is_written_once(small: Callable[..., Recipe], 
     train(small(), tmp_path / "run")
     file = tmp_path / "run" / "recipe.yaml"
     file.write_text(text := f"# mine\n{file.read_text()}")
+    (tmp_path / "run" / "metrics.json").unlink()  # else the run would have finished
     train(small(), tmp_path / "run", resume=True)
     assert file.read_text() == text
+    (tmp_path / "run" / "metrics.json").unlink()
     train(small(workers=1), tmp_path / "run", resume=True)
     assert "workers: 1" in file.read_text()
 

@@ -31,7 +31,8 @@ def read(file: Path) -> Any:
 def test_a_run_keeps_everything_in_its_folder(recipe: Recipe, tmp_path: Path) -> None:
     run = train(recipe, tmp_path / "run")
     names = {file.name for file in (tmp_path / "run").iterdir()}
-    assert names == {MARK, LOCK, "recipe.yaml", "metrics.json", "log.csv", "last.ckpt", "tensorboard"}
+    kept = {"recipe.yaml", "metrics.json", "log.csv", "last.ckpt", "weights.safetensors", "tensorboard"}
+    assert names == {MARK, LOCK, *kept}
     assert load_recipe(run.folder.recipe) == with_normalisation_of_backbone(recipe)
     results = read(run.folder.metrics)
     assert results["tasks"] == run.results["tasks"]

@@ -186,7 +186,7 @@ def _train(given: Namespace) -> None:
     print_scores({short_name(recipe.network.method): run})
     if run.recipe.start_from is not None:
         print_since(run, run.recipe.start_from)
-    print(f"{run.path}: recipe.yaml, metrics.json, log.csv, last.ckpt, predictions.png")
+    print(f"{run.path}: recipe.yaml, metrics.json, log.csv, weights.safetensors, last.ckpt, predictions.png")
 
 
 def _recipes(given: Namespace) -> None:

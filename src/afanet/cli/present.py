@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from afanet.paths import require_data, require_run
+from afanet.paths import is_on_hub, require_data, require_run
 
 
 def require_present_run(*runs: Path) -> None:
-    """Raise the `InputError` of reading a run if one of the `runs` does not exist."""
+    """Raise the `InputError` of reading a run if one of the `runs` does not exist; the hub is not asked."""
     for run in runs:
-        if not run.exists():
+        if not is_on_hub(run) and not run.exists():
             require_run(run)
 
 

@@ -17,6 +17,7 @@ from afanet.inference.model import Model
 from afanet.inference.views import average, scaled
 from afanet.limits import MOST_PHOTOS, MOST_PIXELS, MOST_SCALES
 from afanet.normalisation import as_channels
+from afanet.paths import is_on_hub
 from afanet.photo import Pixels
 from afanet.tasks.kinds import read_estimate
 from afanet.tasks.result import Result
@@ -117,7 +118,7 @@ class Predictor:
 def open_model(source: str | Path, device: str | None = None) -> Model:
     """The model in a run's folder or an ONNX file; raises `InputError` for what is neither."""
     path = Path(source)
-    if path.suffix.lower() == ".onnx":
+    if path.suffix.lower() == ".onnx" and not is_on_hub(source):
         from afanet.inference.onnx_model import OnnxModel
 
         return OnnxModel(path, device)
@@ -126,4 +127,4 @@ def open_model(source: str | Path, device: str | None = None) -> Model:
     from afanet.inference.run_model import RunModel
     from afanet.runs.run import load_run
 
-    return RunModel(load_run(path), device)
+    return RunModel(load_run(source), device)

@@ -71,7 +71,18 @@ def older_values(file: Path) -> dict[str, Any]:
 
     Raises `InputError` where the file is not a YAML mapping.
     """
-    values = _read(file)
+    return _older(_read(file))
+
+
+def recipe_of_values(values: dict[str, Any], source: str | Path) -> Recipe:
+    """The recipe with these nested values, which are from `source`, with what an older version did where it wrote them.
+
+    Raises `InputError` for a key that does not exist or does not take its value.
+    """
+    return _with(values, _older(values), source)
+
+
+def _older(values: Mapping[str, Any]) -> dict[str, Any]:
     older = {key: value for key, value in BEFORE.items() if not _has(values, key.split("."))}
     network = values.get("network")
     if isinstance(network, dict) and network.get("head") == "linear" and "taps" not in network:

@@ -159,6 +159,9 @@ class Recipe(Section):
         2, le=MOST_COUNT, description="processes that prepare samples, for each that trains"
     )
     checkpoint_every: Count | None = Field(None, description="steps between checkpoints beside one an epoch")
+    keep_optimizer: bool = Field(
+        False, description="keep the optimiser's state in last.ckpt when the run has finished, twice the weights' size"
+    )
     skip_nonfinite: bool = Field(False, description="leave out and count steps whose loss is no finite number")
     pictures_every: Count = Field(10, description="epochs between pictures of predictions in TensorBoard")
     loggers: tuple[Literal["wandb", "mlflow"], ...] = Field(

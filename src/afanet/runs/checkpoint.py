@@ -24,36 +24,39 @@ def save_checkpoint(file: Path, network: nn.Module, training: Mapping[str, Any])
     Raises `InputError` where it cannot be written, such as on a full disk; the checkpoint before it is kept then.
     """
     weights = {PREFIX + name: tensor for name, tensor in network.state_dict().items()}
+    last = "the one before it is whole: make room and go on with --resume" if file.exists() else "make room"
+    _write(file, {"state_dict": weights, "training": dict(training)}, last)
+
+
+def _write(file: Path, content: Mapping[str, Any], advice: str) -> None:
+    """Write a checkpoint, whole or not at all; raises `InputError`, which ends in `advice`, where it cannot."""
     try:
         with whole(file) as partial, partial.open("wb") as writer:
-            torch.save({"state_dict": weights, "training": dict(training)}, writer)
+            torch.save(dict(content), writer)
             writer.flush()
             os.fsync(writer.fileno())
     except (InputError, RuntimeError) as error:  # torch's writer raises the latter
         if isinstance(error.__context__, KeyboardInterrupt):  # which torch's writer takes for a fault of the file
             raise error.__context__ from None
         reason = getattr(error.__cause__, "strerror", None) or "the writer stopped, as on a full disk"
-        last = "the one before it is whole: make room and go on with --resume" if file.exists() else "make room"
-        raise InputError(f"checkpoint {file} cannot be written ({reason}); {last}") from None
+        raise InputError(f"checkpoint {file} cannot be written ({reason}); {advice}") from None
 
 
-def load_checkpoint(network: nn.Module, file: Path) -> dict[str, Any]:
-    """Load exactly the weights in `file`; returns the state from which training resumes.
+def drop_optimizer(file: Path) -> None:
+    """Write a finished run's checkpoint again without what its optimiser has learnt.
 
-    Only tensors and plain values are read from the file, never code. Raises `InputError` for a file that is no
-    checkpoint, a checkpoint of another network, and weights that are not finite.
+    Raises `InputError` where it cannot be written; the whole one is kept then.
     """
     saved = read_checkpoint(file)
-    state = {name.removeprefix(PREFIX): tensor for name, tensor in saved["state_dict"].items()}
-    expected = network.state_dict()
-    if fault := tensors_fault(state, expected):
-        raise InputError(f"{file} is of another network than the recipe.yaml beside it: {fault}")
-    network.load_state_dict(state)
-    return dict(saved.get("training", {}))
+    saved["training"]["learner"]["optimizer"]["state"] = {}
+    _write(file, saved, "the one before it is whole, and larger: make room")
 
 
 def read_checkpoint(file: Path) -> dict[str, Any]:
-    """The contents of a checkpoint, on the CPU; raises `InputError` for no checkpoint and for non-finite weights."""
+    """The contents of a checkpoint, on the CPU; raises `InputError` for no checkpoint and for non-finite weights.
+
+    Only tensors and plain values are read from the file, never code.
+    """
     damaged = f"{file} is no checkpoint of a training run, or is damaged"
     try:
         with warnings.catch_warnings():

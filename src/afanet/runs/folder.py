@@ -22,11 +22,12 @@ MARK = "afanet-run.txt"
 MARK_TEXT = "A run of afanet: `afanet train` made this folder, and goes on in it with --resume.\n"
 LOCK, HOLDER = ".afanet-lock", ".afanet-holder.json"
 LABELS = (MARK, LOCK, HOLDER)  # they mark a folder as a run's, and hold none of its results
-MAY_DIFFER = ("workers", "checkpoint_every", "pictures_every", "device", "precision")  # between a run and its resuming
+# The keys that may differ between a run and its resuming.
+MAY_DIFFER = ("workers", "checkpoint_every", "pictures_every", "device", "precision", "keep_optimizer")
 
 
 class RunFolder:
-    """The paths of a run's files: its recipe, losses by epoch, last checkpoint, metrics and picture.
+    """The paths of a run's files: its recipe, losses by epoch, last checkpoint, weights, metrics and picture.
 
     >>> RunFolder(Path("runs/rooms-afa-seed0")).checkpoint.as_posix()
     'runs/rooms-afa-seed0/last.ckpt'
@@ -40,6 +41,7 @@ class RunFolder:
         self.tensorboard = path / "tensorboard"
         self.checkpoint = path / "last.ckpt"
         self.best = path / "best.ckpt"
+        self.scored = path / "weights.safetensors"
         self.single = path / "single"
         self.metrics = path / "metrics.json"
         self.evaluation = path / "evaluation.json"
@@ -127,9 +129,13 @@ class RunFolder:
         require_run(path)
         return cls(path)
 
-    def weights(self, recipe: Recipe) -> Path:
+    def selected(self, recipe: Recipe) -> Path:
         """The checkpoint whose weights are scored: the last, or that of the best epoch where the recipe selects."""
         return self.best if recipe.selects else self.checkpoint
+
+    def weights(self, recipe: Recipe) -> Path:
+        """The file of the weights that are scored: a finished run's own, else the checkpoint, as in older runs."""
+        return self.scored if self.finished and self.scored.is_file() else self.selected(recipe)
 
     def read_results(self) -> dict[str, Any]:
         """The results that training wrote at its end.
@@ -137,6 +143,11 @@ class RunFolder:
         Raises `InputError` where the file holds something else, or a newer version wrote it.
         """
         results = read_kept(self.metrics)
+        self.require_known_version(results)
+        return check_results(self.metrics, results)
+
+    def require_known_version(self, results: dict[str, Any]) -> None:
+        """Raise `InputError` for results that a newer version wrote."""
         try:
             made = str(results.get("versions", {}).get("afanet", __version__))
             newer = _minor(made) > _minor(__version__)
@@ -147,7 +158,6 @@ class RunFolder:
                 f"{self.path} was made by afanet {made}, which this version, {__version__}, does not know how to read: "
                 "install that one or a later one"
             )
-        return check_results(self.metrics, results)
 
     def read_recipe(self) -> Recipe:
         """The recipe that the run was made by, with what its version did where it had no key for it."""

@@ -22,6 +22,8 @@ from afanet.tasks.kinds import meaning_fault
 from afanet.tasks.meaning import MOST
 
 THREADS = 65_536  # at most
+CONFIG = "config.json"  # of a saved folder
+FAULTS = {"missing": "is missing", "extra_forbidden": "is no key of it"}
 
 
 def _meaning(meaning: Any) -> Any:
@@ -34,6 +36,7 @@ Score = FiniteFloat | None  # null where it could not be computed
 Scores = dict[TaskName, dict[str, Score]]
 Reason = Annotated[str, Field(max_length=200)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
+Threads = Annotated[int, Field(ge=1, le=THREADS)]
 Output = Annotated[
     dict[Literal["dense", "pooled"], Annotated[int, Field(ge=1, le=MOST)]], Field(min_length=1, max_length=1)
 ]
@@ -45,7 +48,7 @@ class Kept(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
-class _Task(Kept):
+class Described(Kept):
     """See `Description.as_json`; older runs have no `meaning`."""
 
     output: Output
@@ -60,7 +63,7 @@ class _Results(Kept):
     tasks: Scores
     validation: Scores = {}
     unscored: dict[Literal["tasks", "validation"], dict[TaskName, Reason]] = {}
-    described: dict[TaskName, _Task] = {}
+    described: dict[TaskName, Described] = {}
     recipe: str = ""
     method: str = ""
     data: str = ""
@@ -70,7 +73,7 @@ class _Results(Kept):
     steps: Count = 0
     parameters: Count = 0
     flops: Count = 0
-    threads: Annotated[int, Field(ge=1, le=THREADS)] | None = None
+    threads: Threads | None = None
     versions: dict[str, str] = {}
 
 
@@ -82,7 +85,7 @@ class _Load(Kept):
 
 
 class _Measured(Kept):
-    threads: Annotated[int, Field(ge=1, le=THREADS)] | None = None
+    threads: Threads | None = None
     load: _Load | None = None
 
 
@@ -106,9 +109,9 @@ def read_kept(file: Path) -> dict[str, Any]:
     try:
         kept = read_json(file)
     except InputError as error:
-        raise InputError(f"{file} is not what train wrote: {error}; restore it, or remove it") from None
+        raise not_ours(file, str(error)) from None
     if not isinstance(kept, dict):
-        raise InputError(f"{file} is not what train wrote: restore it, or remove it")
+        raise not_ours(file, "it holds no keys")
     return kept
 
 
@@ -155,13 +158,15 @@ def check_kept(model: type[Kept], file: Path, kept: dict[str, Any]) -> None:
         key = ".".join([*where, last])
         if last == "[key]":
             fault = f"'{'.'.join(where[:-1])}' has {where[-1]!r:.80}, {expectation}"
-        elif problem["type"] == "missing":
-            fault = f"{key!r:.120} is missing"
+        elif problem["type"] in FAULTS:
+            fault = f"{key!r:.120} {FAULTS[problem['type']]}"
         else:
             fault = f"{key!r:.120} is {shown(problem['input'])}, {expectation}"
         raise not_ours(file, fault) from None
 
 
 def not_ours(file: Path, fault: str) -> InputError:
-    """An `InputError` for a file of a run that holds what `train` never writes."""
+    """An `InputError` for a file of a run, or of a saved folder, that holds what afanet never writes there."""
+    if file.name == CONFIG:
+        return InputError(f"{file} is not what `afanet save` wrote: {fault}; restore it, or save the run again")
     return InputError(f"{file} is not what train wrote: {fault}; restore it, or remove it")

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from afanet.data import Data
 from afanet.errors import InputError
@@ -17,7 +17,9 @@ from afanet.recipe.code import require_code
 from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
 from afanet.runs.folder import RunFolder
+from afanet.runs.saved import open_folder
 from afanet.runs.setup import load_network, open_tasks
+from afanet.runs.weights import read_weights
 from afanet.tasks import Description, Task, read_task
 
 if TYPE_CHECKING:
@@ -98,11 +100,18 @@ class Run:
                 f"{self.path} is an older run, without the meaning of its tasks, and its data cannot be read: {error}"
             ) from None
 
+    def weights(self) -> dict[str, Tensor]:
+        """The weights that were scored, on the CPU, by the names of its network's `state_dict`.
+
+        Raises `InputError` for a file that is damaged, or with weights that are not finite.
+        """
+        return read_weights(self.folder.weights(self.recipe))
+
     def network(self) -> nn.Module:
         """The trained network with the weights that were scored, on the CPU, in float32 and in eval mode.
 
         It takes normalised images (B, C, H, W) and returns logits by task. Each call builds a new one. Raises
-        `InputError` for a checkpoint that is damaged, not finite or of another network.
+        `InputError` for weights that are damaged, not finite or of another network.
         """
         return load_network(self.recipe, self.described or self.tasks, self.folder.weights(self.recipe)).eval()
 
@@ -128,11 +137,12 @@ class Run:
         return open_tasks(self.recipe)[0] if self.opened is None else self.opened
 
 
-def load_run(path: str | Path) -> Run:
-    """The finished run in the folder `path`.
+def load_run(source: str | Path) -> Run:
+    """The finished run in a run folder, in a folder that `afanet save` wrote, or of `hub:owner/name`.
 
-    Only tensors, numbers and text are read from the folder, never code. Raises `InputError` for a folder without a run,
-    a run that has not finished, and a run by a newer version.
+    Only tensors, numbers and text are read from the folder, never code. A name on the hub is downloaded, unless it was
+    before. Raises `InputError` for a folder without a run, a run that has not finished, a run by a newer version, and
+    a name that cannot be downloaded.
 
         run = afanet.load_run("runs/rooms-afa-seed0")
         run.scores["depth"]             # {"abs": 0.21, ...}
@@ -143,9 +153,9 @@ def load_run(path: str | Path) -> Run:
         ...
     afanet.errors.InputError: runs/nowhere is no folder of a run: it has no recipe.yaml, expected what train writes
     """
-    folder = RunFolder.existing(Path(path))
+    folder = open_folder(source)
     if not folder.finished:
-        raise InputError(f"{path} has not finished: go on with the command that began it and --resume")
+        raise InputError(f"{source} has not finished: go on with the command that began it and --resume")
     results = folder.read_results()
     if missing := [key for key in ("parameters", "flops") if key not in results]:
         raise InputError(
@@ -154,11 +164,11 @@ def load_run(path: str | Path) -> Run:
     return Run(folder, folder.read_recipe(), results)
 
 
-def load_begun(path: Path) -> Run:
-    """The run in the folder `path` with its last checkpoint; before its end it has no scores.
+def load_begun(source: str | Path) -> Run:
+    """The same as `load_run`, also for a run that has not finished: it has its last checkpoint, and no scores.
 
-    Raises `InputError` for a folder in which no run has saved a checkpoint, and for a run by a newer version.
+    Raises `InputError` for a folder in which no run has saved a checkpoint, and otherwise as `load_run` does.
     """
-    folder = RunFolder.existing(path)
+    folder = open_folder(source)
     results = folder.read_results() if folder.finished else {"tasks": {}}
     return Run(folder, folder.read_recipe(), results)

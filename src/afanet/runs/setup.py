@@ -25,7 +25,7 @@ from afanet.recipe.code import require_code
 from afanet.recipe.freezing import added_groups, frozen_in_form
 from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
-from afanet.runs.checkpoint import load_checkpoint
+from afanet.runs.weights import load_weights
 from afanet.tasks import Described, Task
 
 LINES = 12  # of errors in the data, at most
@@ -124,9 +124,9 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
 
 
 def load_network(recipe: Recipe, tasks: Mapping[str, Described], weights: Path) -> nn.Module:
-    """The recipe's network for these tasks with the weights of a checkpoint; raises as `load_checkpoint` does."""
+    """The recipe's network for these tasks with the weights in a file of a run; raises as `load_weights` does."""
     network = build_network(recipe, tasks, weights="none")
-    load_checkpoint(network, weights)
+    load_weights(network, weights)
     return network
 
 

@@ -18,10 +18,11 @@ from afanet.distributed.processes import create_fabric
 from afanet.errors import InputError
 from afanet.networks.memory_format import channels_last
 from afanet.progress import Bar, say
-from afanet.runs.checkpoint import load_checkpoint, read_checkpoint
+from afanet.runs.checkpoint import drop_optimizer, read_checkpoint
 from afanet.runs.finite import what_to_do
 from afanet.runs.folder import RunFolder
 from afanet.runs.setup import data_cache, deterministic
+from afanet.runs.weights import load_weights, save_weights
 from afanet.tasks import Description
 from afanet.training.cost import flops, parameters
 from afanet.training.features import find_features, lacks_augmentation
@@ -65,14 +66,17 @@ def fit(job: Job, folder: RunFolder) -> None:
             loop.run()
             loop.require_selected()
             trained = perf_counter()
-            load_checkpoint(learner.scored, folder.weights(recipe))
+            load_weights(learner.scored, folder.selected(recipe))
             scores = score_splits(job, fabric, learner.scored, what_to_do(folder, learner.step))
             loop.close(scores["tasks"])
     if recipe.skip_nonfinite:
         say(f"{learner.skipped} of {learner.step} steps were left out because a loss was not finite")
     if fabric.is_global_zero:
         seconds = {"training": loop.seconds, "evaluation": perf_counter() - trained}
+        save_weights(folder.scored, learner.scored.state_dict())
         folder.write(folder.metrics, _results(job, loop, scores, content, seconds, cost))
+        if not recipe.keep_optimizer:
+            drop_optimizer(folder.checkpoint)
     fabric.barrier()
 
 

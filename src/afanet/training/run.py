@@ -52,6 +52,9 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
     if is_main_process():
         require_free(folder)
         RunFolder.usable(path, recipe, resume)
+    if resume and folder.finished:
+        say(f"{path} has finished: nothing is left to train")
+        return load_run(path)
     with plain_errors(), ExitStack() as open_folder:
         begun = recipe
         if recipe.two_stage:

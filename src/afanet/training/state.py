@@ -109,7 +109,7 @@ def _fault(saved: Mapping[str, Any], learner: Learner, losses: EpochLosses) -> s
     if fault := tensors_fault({"sums": saved["sums"]}, {"sums": losses.like(saved["sums"])}):
         return fault
     learnt, expected_slots = state["optimizer"]["state"], slots(learner.recipe.optimizer)
-    if expected_slots and not learnt and state["step"] > state["skipped"]:
+    if expected_slots and not learnt and state["skipped"] < state["step"] < learner.steps:
         return "its optimiser has learnt nothing"
     if fault := slots_fault(learnt, learner.parameters, expected_slots):
         return f"its optimiser is of another network: {fault}"

@@ -13,7 +13,6 @@ from afanet.names import name_fault
 from afanet.networks.methods import listed
 from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
-from afanet.runs.checkpoint import PREFIX, read_checkpoint
 from afanet.runs.run import load_begun
 
 
@@ -83,14 +82,14 @@ def _read_branches(tasks: Sequence[str], runs: Sequence[Path]) -> dict[str, tupl
                 f"{path} is a run of method '{run.recipe.network.method}', expected 'single': a warm start begins with "
                 "single-task networks"
             )
-        weights = read_checkpoint(run.folder.weights(run.recipe))["state_dict"]
+        weights = run.weights()
         trunk: dict[str, Tensor] = {}  # of the run's first task, where a frozen one computes for all
-        for task in dict.fromkeys(name.split(".")[2] for name in weights if name.startswith(f"{PREFIX}branches.")):
+        for task in dict.fromkeys(name.split(".")[1] for name in weights if name.startswith("branches.")):
             if fault := name_fault(task):
                 raise InputError(f"{path} has weights of a task {task!r:.80}, which {fault}: train it anew")
             if task in branches and task in tasks:
                 raise InputError(f"task '{task}' is in {branches[task][0]} and in {path}: give one of them")
-            start = f"{PREFIX}branches.{task}."
+            start = f"branches.{task}."
             own = {name.removeprefix(start): w for name, w in weights.items() if name.startswith(start)}
             if run.recipe.network.freeze and not trunk:
                 trunk = {name: own[name] for name in _backbone(own)}

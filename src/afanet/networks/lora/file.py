@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from afanet.errors import InputError, shown
-from afanet.files import require_regular, whole
 from afanet.json_text import parse_json, to_json
+from afanet.networks.tensors_file import read_tensors, write_tensors
 from afanet.networks.woven import Woven
 from afanet.normalisation import Normalisation
 
@@ -38,10 +36,7 @@ def save_adapters(network: Woven, file: str | Path, normalisation: Normalisation
         InputError: for a network without adapters, and where the file cannot be written.
     """
     images = {} if normalisation is None else {"mean": normalisation.mean, "std": normalisation.std}
-    metadata = {KEY: to_json(_description(network) | images)}
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _learnt(network).items()}
-    with whole(Path(file)) as partial:
-        save_file(tensors, partial, metadata)
+    write_tensors(Path(file), _learnt(network), {KEY: to_json(_description(network) | images)})
 
 
 def load_adapters(network: Woven, file: str | Path) -> None:
@@ -91,18 +86,11 @@ def load_adapters(network: Woven, file: str | Path) -> None:
 
 
 def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    wrong = f"{file} is no file of adapters, expected one that save_adapters wrote"
-    try:
-        with safe_open(require_regular(file), "pt") as reader:
-            metadata = reader.metadata() or {}
-            tensors = {name: reader.get_tensor(name) for name in reader.keys()}  # noqa: SIM118, it is no dict
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror or error}") from None
-    except SafetensorError as error:
-        raise InputError(f"{wrong} ({error})") from None
+    kind, expected = "file of adapters", "one that save_adapters wrote"
+    tensors, metadata = read_tensors(file, kind, expected)
     described = parse_json(metadata[KEY], f"the metadata of {file}") if KEY in metadata else None
     if not isinstance(described, dict):
-        raise InputError(wrong)
+        raise InputError(f"{file} is no {kind}, expected {expected}")
     return tensors, described
 
 

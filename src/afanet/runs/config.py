@@ -1,0 +1,150 @@
+"""The `config.json` of a saved folder: all of a run but its weights, without paths of a machine and without code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from afanet.errors import InputError, shown, unknown
+from afanet.networks.weights.spelling import FOLDER, HUB, WORDS
+from afanet.outside import is_reference
+from afanet.recipe.code import references_in
+from afanet.recipe.load import recipe_of_values
+from afanet.recipe.preprocessing import with_normalisation_of_backbone
+from afanet.recipe.schema import Recipe
+from afanet.recipe.section import TaskName
+from afanet.runs.kept import Count, Described, Kept, Reason, Scores, Threads, check_kept, check_results, read_kept
+
+if TYPE_CHECKING:
+    from afanet.runs.run import Run
+
+FORMAT = 1
+OF_MACHINE = ("device", "devices", "workers", "loggers")  # keys of a recipe that another machine decides for itself
+NAMES = {"tasks": "described", "scores": "tasks"}  # keys whose content has another name in a run's results
+AS_IN_RESULTS = (
+    *("validation", "unscored", "data", "weights", "fingerprint", "without_augmentation"),
+    *("steps", "selected_epoch", "parameters", "flops", "threads", "versions"),
+)
+FOLDERS = re.compile(r"""(?<![^\s'"(])/[^;()\n]*/""")  # of an absolute path in a sentence
+Unscored = dict[Literal["tasks", "validation"], dict[str, Reason]]
+
+
+class _Task(Described):
+    """A task's description, without any other key."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class _Config(Kept):
+    """Every key of the file."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    format: Literal[1]
+    recipe: dict[str, Any]
+    tasks: Annotated[dict[TaskName, _Task], Field(min_length=1)]
+    scores: Scores
+    validation: Scores = Field({})
+    unscored: Unscored = Field({})
+    data: str = ""
+    weights: str = ""
+    fingerprint: str | None = None
+    without_augmentation: bool = False
+    steps: Count = 0
+    selected_epoch: Count | None = None
+    parameters: Count
+    flops: Count
+    threads: Threads | None = None
+    versions: dict[str, str]
+
+
+def config_of(run: Run) -> dict[str, Any]:
+    """What `config.json` holds of a finished run.
+
+    Raises `InputError` for a run with code from outside, which a saved folder never holds.
+    """
+    recipe = with_normalisation_of_backbone(run.recipe)
+    values = recipe.model_dump(mode="json", exclude={"code"})
+    described = {name: description.as_json() for name, description in run.described.items()}
+    if code := _code(values, described):
+        raise InputError(
+            f"{run.path} uses code from outside afanet ({code}), and a saved folder holds no code: give others the "
+            "folder of the run and the file, and they add --trust-code"
+        )
+    kept = ("device",) if recipe.device == "cpu" else ()
+    values = {key: value for key, value in values.items() if key not in OF_MACHINE or key in kept}
+    results = {key: run.results[key] for key in AS_IN_RESULTS if key in run.results}
+    texts: dict[str, Any] = {key: FOLDERS.sub("", results[key]) for key in ("data", "weights") if key in results}
+    return {
+        "format": FORMAT,
+        "recipe": _without_paths(values),
+        "tasks": described,
+        "scores": run.scores,
+        **results,
+        **texts,
+    }
+
+
+def read_config(file: Path) -> tuple[Recipe, dict[str, Any]]:
+    """The recipe and the results, as a run has them, in a `config.json`.
+
+    Raises `InputError` that names the first key that does not exist or has an invalid value, and for a recipe or task
+    with paths or code.
+    """
+    config = read_kept(file)
+    if odd := next((key for key in config if key not in _Config.model_fields), None):
+        raise InputError(f"{file}: {unknown('key', odd, _Config.model_fields)}; remove it, or save the run again")
+    if (format := config.get("format")) != FORMAT and type(format) is int:
+        raise InputError(f"{file} is in format {shown(format)}, expected {FORMAT}: install a newer version of afanet")
+    check_kept(_Config, file, config)
+    values = config["recipe"]
+    if code := _code(values, config["tasks"]):
+        raise InputError(f"{file} names code from outside afanet, {code}, which a saved folder never does: remove it")
+    if path := next(_paths(values), None):
+        raise InputError(f"{file}: 'recipe.{path[0]}' is {shown(path[1])}, and a saved folder has no paths: remove it")
+    recipe = recipe_of_values(values, file)
+    for key in ("mean", "std"):
+        if getattr(recipe.network, key) is None:
+            raise InputError(f"{file}: 'recipe.network.{key}' is missing, expected a value for each channel")
+    results = {NAMES.get(key, key): value for key, value in config.items() if key not in ("format", "recipe")}
+    names = {"recipe": recipe.name, "method": recipe.network.method}
+    return recipe, names | check_results(file, results)
+
+
+def _code(values: Mapping[str, Any], tasks: Mapping[str, Mapping[str, Any]]) -> str:
+    """The first reference to outside code in a recipe's values and the tasks' meanings; empty if there is none."""
+    kinds = [str(task["meaning"].get("kind")) for task in tasks.values()]
+    code = [*references_in(values), *(values.get("code") or ()), *filter(is_reference, kinds)]
+    return str(code[0]) if code else ""
+
+
+def _without_paths(value: Any) -> Any:
+    """A recipe's nested values without the paths among them, whose keys have defaults."""
+    if isinstance(value, dict):
+        kept = {key: _without_paths(inner) for key, inner in value.items() if not _is_path(key, inner)}
+        return {key: inner for key, inner in kept.items() if inner or not value[key]}
+    if isinstance(value, list):
+        return [_without_paths(inner) for inner in value if not _is_path("", inner)]
+    return value
+
+
+def _paths(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The paths among a recipe's nested values, with their dotted keys."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in pairs:
+        if _is_path(key, inner):
+            yield f"{prefix}{key}", inner
+        yield from _paths(inner, f"{prefix}{key}.")
+
+
+def _is_path(key: object, value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    if key == "weights":  # of the backbone, where a relative name is a path too
+        return value not in WORDS and not value.startswith(HUB)
+    absolute = PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()
+    return key == "root" or absolute or value.startswith(FOLDER)

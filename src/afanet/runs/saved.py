@@ -1,0 +1,57 @@
+"""A saved folder, which `afanet save` writes: it is read as a finished run, wherever it lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from afanet.errors import InputError
+from afanet.paths import is_on_hub
+from afanet.recipe.schema import Recipe
+from afanet.runs.config import read_config
+from afanet.runs.folder import RunFolder
+from afanet.runs.kept import CONFIG
+from afanet.runs.weights import MODEL
+
+
+class SavedFolder(RunFolder):
+    """The paths of a saved folder's files, as those of a run that has finished.
+
+    Args:
+        path: what `load_run` takes: the folder, or `hub:owner/name`.
+        files: the folder with the files, where it is another.
+    """
+
+    def __init__(self, path: Path, files: Path | None = None) -> None:
+        super().__init__(path if files is None else files)
+        self.metrics, self.scored = self.path / CONFIG, self.path / MODEL
+        self.path = path
+        for file in (self.metrics, self.scored):
+            if not file.is_file():
+                raise InputError(f"{path} has no {file.name}, expected what `afanet save` writes: {CONFIG} and {MODEL}")
+
+    def read_results(self) -> dict[str, Any]:
+        """The results in its config.json; raises `InputError` as `read_config` and `RunFolder.read_results` do."""
+        results = read_config(self.metrics)[1]
+        self.require_known_version(results)
+        return results
+
+    def read_recipe(self) -> Recipe:
+        """The recipe in its config.json; raises `InputError` as `read_config` does."""
+        return read_config(self.metrics)[0]
+
+
+def open_folder(source: str | Path) -> RunFolder:
+    """The folder of a run, a saved folder, or that of `hub:owner/name`, which is downloaded where it is not here yet.
+
+    Raises `InputError` for anything else, and where a download fails.
+    """
+    if is_on_hub(source):
+        from afanet.runs.hub import download
+
+        return SavedFolder(Path(source), download(str(source)))
+    path = Path(source)
+    folder = RunFolder(path)
+    if not folder.recipe.is_file() and any((path / name).is_file() for name in (CONFIG, MODEL)):
+        return SavedFolder(path)
+    return RunFolder.existing(path)
