@@ -24,7 +24,7 @@ BELOW = {
     "errors": {"suggest"},
     "moved": set(),
     "limits": set(),
-    "names": set(),
+    "names": {"errors"},
     "plain_text": set(),
     "streams": set(),
     "terminal": {"streams"},

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from keyword import iskeyword
+
+from afanet.errors import InputError, shown, unknown
 
 LONGEST = 64
 
@@ -40,3 +42,24 @@ def layer_fault(path: str) -> str | None:
         if iskeyword(part):
             return f"has '{part}' in its name, which is a word of Python's own"
     return None
+
+
+def chosen_tasks(tasks: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The tasks that somebody chose among those known, in the order of the known.
+
+    Raises:
+        InputError: for a task that is unknown or named twice, or for none.
+
+    >>> chosen_tasks(["normals", "depth"], ["segmentation", "depth", "normals"])
+    ['depth', 'normals']
+    """
+    if isinstance(tasks, str) or not all(isinstance(task, str) for task in tasks):
+        raise InputError(f"tasks is {shown(tasks)}, expected a list of their names, such as {[*known][:1]}")
+    for task in tasks:
+        if task not in known:
+            raise unknown("task", task, known)
+        if list(tasks).count(task) > 1:
+            raise InputError(f"task '{task}' is named twice: name each task once")
+    if not tasks:
+        raise InputError(f"no task was chosen: expected at least one of {', '.join(known)}")
+    return [task for task in known if task in tasks]

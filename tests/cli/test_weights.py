@@ -28,6 +28,21 @@ def test_it_lists_modules_and_says_the_line_that_training_says(file: str, capsys
     assert f"missing: layer4.* ({rows['layer4'][0]}), unused: fc.* ({rows['fc'][0]})" in line
 
 
+def test_it_lists_a_file_that_training_would_refuse_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = timm.create_model("test_resnet").state_dict()
+    few = {name: x for name, x in state.items() if name.startswith("layer1")}
+    torch.save(few | {"[red]a\x1b[2K.x": torch.ones(1)}, tmp_path / "few.pth")
+    assert main(["weights", "test_resnet", str(tmp_path / "few.pth")]) == 0
+    *table, line, last = capsys.readouterr().out.strip().splitlines()
+    rows = [row.split() for row in table]
+    assert ["layer1", "10"] in rows
+    assert [r"[red]a\x1b[2K", "1"] in rows
+    assert line.startswith("test_resnet: 10 of 75 tensors loaded from few.pth")
+    assert last == "training refuses it unless network.partial is set"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

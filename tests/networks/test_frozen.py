@@ -141,7 +141,10 @@ def test_norms_are_frozen_beside_stages() -> None:
 @pytest.mark.parametrize(
     ("freeze", "sentence"),
     [
-        ("all", "freeze is 'all', expected backbone, stages:N .*: heads always learn"),
+        ("all", "freeze is 'all', expected backbone, stages:N .* heads, task:NAME, or old"),
+        ("old", "freeze is 'old', which only a run that starts from another has"),
+        (["heads", "task:c"], "unknown task to freeze 'c'"),
+        (["heads", "backbone"], "nothing of the network learns: freeze less"),
         ("stages:0", "freeze is 'stages:0', expected"),
         (2, "freeze is 2, expected"),
         ("stages:4", "'resnet10t' has 4 stages: expected stages:1 to stages:3, or backbone"),

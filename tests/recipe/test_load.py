@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from afanet.errors import InputError
-from afanet.recipe.load import dump_recipe, load_recipe, recipe_names
+from afanet.recipe.load import dump_recipe, load_recipe, older_values, recipe_names, with_older_values
 
 
 @pytest.mark.parametrize("name", ["rooms", "digits", "nyuv2", "adience"])
@@ -31,6 +31,16 @@ def test_overrides_replace_single_values_and_make_sections() -> None:
     assert recipe.optimizer.lr == 0.01
     assert recipe.optimizer.weight_decay == load_recipe("rooms").optimizer.weight_decay
     assert recipe.data.options["seed"] == 3
+
+
+def test_a_run_from_before_the_limit_on_weights_goes_on_with_what_it_had(tmp_path: Path) -> None:
+    recipe = load_recipe("rooms")
+    file = tmp_path / "recipe.yaml"
+    file.write_text(dump_recipe(recipe))
+    assert with_older_values(recipe, file) == recipe
+    file.write_text("".join(line for line in dump_recipe(recipe).splitlines(True) if line.strip() != "partial: false"))
+    assert older_values(file) == {"network.partial": True}
+    assert with_older_values(recipe, file).network.partial
 
 
 @pytest.mark.parametrize("word", ["last", "validation"])

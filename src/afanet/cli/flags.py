@@ -11,9 +11,17 @@ from afanet.errors import InputError
 from afanet.outside import is_reference, trust_code
 
 OPTION = "data.options."
-OPTIONS = ("data.options", "balancing.options", "balancing.weights")
+OPTIONS = ("data.options", "balancing.options", "balancing.weights", "optimizer.rates", "old_tasks")
 # The values of these are checked where they are used.
-FREE = (OPTION, "balancing.options.", "balancing.weights.", "losses.", "network.head.")
+FREE = (
+    OPTION,
+    "balancing.options.",
+    "balancing.weights.",
+    "losses.",
+    "network.head.",
+    "network.freeze.",
+    "optimizer.rates.",
+)
 SHORT = {
     "data.root": "--data",
     "data.size": "--size",

@@ -24,19 +24,23 @@ def add_weights_command(commands: Any) -> None:
 
 
 def _weights(given: Namespace) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from afanet.errors import InputError
     from afanet.networks.backbones import Backbone
     from afanet.networks.weights import fill
+    from afanet.networks.weights.report import plain
     from afanet.networks.weights.spelling import WORDS, anchored
     from afanet.terminal import show
 
     if given.weights in WORDS:
         raise InputError(f"WEIGHTS is '{given.weights}': expected a file, local-dir:FOLDER or hf-hub:ORG/NAME")
-    report = fill(Backbone(given.backbone), given.backbone, anchored(given.weights, Path.cwd()))
+    report = fill(Backbone(given.backbone), given.backbone, anchored(given.weights, Path.cwd()), partial=True)
     table = Table("module", "loaded", "missing", "not used", box=None, pad_edge=False)
     for module, counts in report.by_module().items():
-        table.add_row(module, *(str(count or "") for count in counts))
+        table.add_row(escape(plain(module)), *(str(count or "") for count in counts))
     show(table)
     print(report.line())
+    if report.few:
+        print("training refuses it unless network.partial is set")

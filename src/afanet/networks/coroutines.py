@@ -33,6 +33,10 @@ class Coroutines:
         stops: where they meet, in the order in which they run.
         trunk: the layers that all share.
 
+    Attributes:
+        wanted: the tasks whose outputs are returned; branches of others end where they meet these last.
+        parts: what runs for some tasks, where it was asked for, by their names.
+
     Raises:
         InputError: where the package greenlet is missing.
     """
@@ -42,23 +46,41 @@ class Coroutines:
         self.tasks = list(tasks)
         self.stops = list(stops)
         self.trunk = trunk
+        self.wanted = self.tasks
+        self.parts: dict[str, Coroutines] = {}
 
     def __call__(self, network: nn.Module, image: Tensor) -> dict[str, Any]:
         if torch.compiler.is_exporting():
-            return replay(network, self.tasks, self.stops, self.trunk, image)
+            return replay(network, self.wanted, self.stops, self.trunk, image)
         with _Pass.of(network, self.tasks, self.stops, self.trunk, image) as running:
             running.advance(dict.fromkeys(self.tasks))
-            for stop in self.stops:
+            go_on = [*(stop.layers for stop in self.stops[1:]), self.wanted]
+            for stop, tasks in zip(self.stops, go_on, strict=False):
                 running.require_at(stop)
-                running.advance(stop.meet(network, running.came, running.grids))
+                fused = stop.meet(network, running.came, running.grids)
+                running.advance({task: fused[task] for task in tasks})
             running.require_ended()
             return running.came
+
+    def only(self, network: nn.Module, tasks: Sequence[str]) -> Coroutines:
+        """What runs for some tasks: the branches that they need, as far as they need them."""
+        needed, stops = list(tasks), list[Stop]()
+        for stop in reversed(self.stops):
+            meetings = [meeting for meeting in stop.meetings if not set(needed).isdisjoint(meeting.readers)]
+            sources = set(needed).union(*(meeting.layouts for meeting in meetings))
+            needed = [task for task in self.tasks if task in sources]
+            stops.insert(0, Stop({task: stop.layers[task] for task in needed}, meetings))
+        part = Coroutines(needed, stops, self.trunk)
+        part.wanted = list(tasks)
+        return part
 
     @property
     def source(self) -> str:
         """What runs, in words."""
         lines = ["# each branch runs its own forward, as a coroutine that stops where it meets the others"]
-        lines += [f"{task}: branches.{task}(image)" for task in self.tasks]
+        for task in self.tasks:
+            last = next((stop.layers[task] for stop in reversed(self.stops) if task in stop.layers), "")
+            lines.append(f"{task}: branches.{task}(image)" + ("" if task in self.wanted else f" up to {last}"))
         if self.trunk is not None:
             lines.append(f"once for all: branches.{self.trunk.task} up to {self.trunk.layer}")
         for stop in self.stops:
@@ -102,11 +124,11 @@ class _Pass:
         hooks = []
         try:
             for task, branch in branches.items():
-                for layer in (stop.layers[task] for stop in stops):
+                for layer in (stop.layers[task] for stop in stops if task in stop.layers):
                     wait = partial(running.wait, task, layer)
                     # before hooks that the branch collects features by: they see what is fused
                     hooks.append(branch.get_submodule(layer).register_forward_hook(wait, prepend=True))
-                for layer in {layer for stop in stops for layer in stop.maps[task]}:
+                for layer in {layer for stop in stops for layer in stop.maps.get(task, ())}:
                     note, module = partial(running.note, task, layer), branch.get_submodule(layer)
                     hooks.append(module.register_forward_hook(note, prepend=True, with_kwargs=True))
             with trunk.computed_once(network, running.counted) if trunk else nullcontext():
@@ -119,8 +141,16 @@ class _Pass:
                     coroutine.throw()  # ends it where it is
 
     def advance(self, given: dict[str, Any]) -> None:
-        """Let every branch in turn go on, with its fused features, to its next point or its end."""
+        """Let every branch in turn go on, with its fused features, to its next point or its end.
+
+        A branch that gets none ends where it is.
+        """
         for task, coroutine in self.coroutines.items():
+            if task not in given:
+                if not coroutine.dead:
+                    coroutine.throw()
+                    del self.at[task], self.came[task]
+                continue
             came = coroutine.switch(given[task]) if task in self.at else coroutine.switch()
             is_there = isinstance(came, _Arrival) and not coroutine.dead
             self.at[task], self.came[task] = (came.layer, came.output) if is_there else (None, came)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +11,8 @@ import torch
 from afanet.errors import InputError, shown, unknown
 from afanet.networks.backbones import Backbone
 from afanet.networks.branches import build_branches
-from afanet.networks.freeze import freeze_fault, freeze_notes, frozen_stages
+from afanet.networks.freeze import SEVERAL, freeze_notes, freeze_plan, frozen_stages, of_trunk
+from afanet.networks.freezing import Freezing
 from afanet.networks.frozen import freeze_norms, freeze_stages, keep_frozen, require_effect, shared_layer
 from afanet.networks.given import checked_added, require_task_names
 from afanet.networks.heads.choose import Named, named_heads
@@ -33,6 +34,7 @@ def create_network(
     backbone: str = "resnet50",
     *,
     weights: str = "none",
+    partial: bool = False,
     size: Sequence[int] = (224, 224),
     output_stride: int | None = None,
     multi_grid: Sequence[int] | None = None,
@@ -40,7 +42,7 @@ def create_network(
     trunk: int | None = None,
     taps: Sequence[int] | None = None,
     head: Named = None,
-    freeze: str | None = None,
+    freeze: str | Sequence[str] | None = None,
     lora: Lora | Mapping[str, Any] | None = None,
     in_chans: int = 3,
     added: Sequence[Sequence[str]] | None = None,
@@ -56,6 +58,7 @@ def create_network(
         backbone: any timm network that gives features of its stages or blocks.
         weights: "none", "pretrained" (timm's, downloaded), a local file with backbone weights, ``local-dir:FOLDER``, or
             ``hf-hub:ORG/NAME``, which is downloaded.
+        partial: whether `weights` may have fewer than half of the backbone's tensors; the others begin at random.
         size: (H, W) of the images that the fusion layers are made for; the network takes other sizes too.
         output_stride: 8, 16 or 32; None means 16 where a task is dense, else 32. Where the backbone cannot have it, it
             keeps its own, and the attribute ``notes`` of the network says so.
@@ -68,8 +71,9 @@ def create_network(
         head: a name in `HEADS`, a registered one, see :func:`~afanet.networks.register_head`, or ``FILE.py:Class``, for
             all tasks whose kind of output it can give; or such names by task. Other tasks get "deeplabv3plus", on a
             plain backbone "dpt", if they are dense, and "linear" if they are pooled.
-        freeze: what does not learn, and stays in evaluation mode: "backbone", "stages:N" for its first N stages, or
-            "norms" for its batch norms. What is frozen and equal in all branches is one trunk, computed once.
+        freeze: what does not learn, and stays in evaluation mode, one name or several: "backbone", "stages:N" for its
+            first N stages, "norms" for its batch norms, "heads", or "task:NAME" for what a task has for itself. What of
+            the backbone is frozen and equal in all branches is one trunk, computed once.
         lora: low-rank adapters on a frozen backbone, such as ``{"rank": 16, "by": "task", "where": "attention"}``, see
             :class:`~afanet.networks.Lora`; the heads and fusion layers train as ever. It needs peft.
         in_chans: C, the channels of the images, such as 1 for grey.
@@ -96,25 +100,26 @@ def create_network(
     groups = checked_added(added, list(wanted))
     default = 16 if any(isinstance(output, Dense) for output in wanted.values()) else 32
     stride = default if output_stride is None else output_stride
-    _require_known(stride, freeze, lora)
+    plan = _frozen(freeze, lora)
+    _require_known(stride)
     heads = named_heads(head, wanted)
     _require_possible(method, row, meet, trunk, fusion_options)
     shape = (1, in_chans, *size)
     options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "taps": taps, "in_chans": in_chans}
     adapters = None if lora is None else read_lora(lora, backbone, method, row, trunk)
     one_trunk = row.share and not trunk and not (adapters and adapters.by == "task")
-    build = partial(Backbone, backbone, weights=weights, size=size, **options)
+    build = functools.partial(Backbone, backbone, weights=weights, partial=partial, size=size, **options)
     make = build if adapters is None else adapted(build(), adapters, size)
-    branches = build_branches(wanted, heads, make, stride, shared=one_trunk, equal=freeze == "backbone")
+    branches = build_branches(wanted, heads, make, stride, shared=one_trunk, equal="backbone" in plan)
     body = branches[next(iter(wanted))].backbone
     _require_trunk(trunk, body, backbone)
     layer = row.layer
     _require_layers(method, row, body)
     meets = [] if layer is None else MEET[meet or layer.meet](body, trunk or 0)
-    stages = frozen_stages(freeze, backbone, len(body.stages))
+    stages = frozen_stages(plan, backbone, len(body.stages))
     frozen = freeze_stages(branches.values(), stages)
     shared = "backbone" if one_trunk else shared_layer(body, stages, meets, trunk)
-    fusion = None if layer is None else partial(layer, **fusion_options)
+    fusion = None if layer is None else functools.partial(layer, **fusion_options)
     points = [Point(f"backbone.{name}", body.layouts.get(name)) for name in meets]
     try:
         # a head may take earlier stages than those where the last branches meet
@@ -128,9 +133,10 @@ def create_network(
     if row.finished is not None:
         network = row.finished(network, shape)
     keep_frozen(network, frozen)
-    if freeze == "norms" or adapters is not None:
+    if "norms" in plan or adapters is not None:
         freeze_norms(network)
-    require_effect(network, freeze)
+    Freezing(network, dict.fromkeys(what for what in plan if what not in (*of_trunk(plan), "norms"))).apply(0)
+    require_effect(network, plan)
     notes = freeze_notes(stages, backbone, weights, row.alone and len(wanted) > 1)
     network.weights_report = "\n".join(filter(None, [body.weights_report, *notes]))
     network.notes = body.notes
@@ -138,14 +144,20 @@ def create_network(
     return network
 
 
-def _require_known(stride: int, freeze: str | None, lora: object) -> None:
-    """Raise `InputError` for an output stride or a way to freeze that no network has."""
+def _require_known(stride: int) -> None:
+    """Raise `InputError` for an output stride that no network has."""
     if stride not in (8, 16, 32):
         raise InputError(f"output_stride={stride} is unknown: expected 8, 16 or 32")
-    if fault := freeze_fault(freeze):
-        raise InputError(f"freeze is {shown(freeze)}, {fault}")
-    if lora is not None and freeze is not None:
-        raise InputError(f"lora freezes the backbone but for its adapters: expected no freeze={freeze!r} beside it")
+
+
+def _frozen(freeze: str | Sequence[str] | None, lora: object) -> list[str]:
+    """The names of what is frozen; raises `InputError` for those that a network alone cannot freeze."""
+    plan = list(freeze_plan(freeze))
+    if SEVERAL in plan:
+        raise InputError("freeze is 'old', which only a run that starts from another has: name tasks as task:NAME")
+    if lora is not None and (body := [*of_trunk(plan), *(what for what in plan if what == "norms")]):
+        raise InputError(f"lora freezes the backbone but for its adapters: expected no freeze={body[0]!r} beside it")
+    return plan
 
 
 def _require_possible(

@@ -69,20 +69,20 @@ def keep_frozen(network: nn.Module, frozen: Collection[nn.Module]) -> None:
         if isinstance(part, KeepsFrozen):
             names = list(part.frozen)
             for name, module in part.named_modules():
-                if module in kept and not any(f"{name}.".startswith(f"{outer}.") for outer in names):
+                if name and module in kept and not any(f"{name}.".startswith(f"{outer}.") for outer in names):
                     names.append(name)
             part.frozen = tuple(names)
     network.train(network.training)
 
 
-def require_effect(network: KeepsFrozen, freeze: str | None) -> None:
-    """Raise `InputError` where `freeze` freezes nothing, or leaves nothing to learn."""
+def require_effect(network: KeepsFrozen, freeze: Sequence[str]) -> None:
+    """Raise `InputError` where what is frozen by `freeze` is nothing, or leaves nothing to learn."""
     if freeze and not network.frozen:
-        raise InputError(f"freeze is {freeze!r}, but the backbone has no batch norm: leave it out, or freeze stages")
+        raise InputError("freeze is 'norms', but the backbone has no batch norm: leave it out, or freeze stages")
     if freeze and not any(parameter.requires_grad for parameter in network.parameters()):
         raise InputError(
-            f"freeze is {freeze!r}, which leaves nothing to learn, because the heads have no parameters: freeze less, "
-            "or choose another head"
+            f"freeze is '{', '.join(freeze)}', which leaves nothing to learn, because the heads have no parameters: "
+            "freeze less, or choose another head"
         )
 
 

@@ -47,8 +47,8 @@ def checked_added(added: Sequence[Sequence[str]] | None, tasks: Sequence[str]) -
     names = [task for group in groups for task in group]
     if not all(groups) or len(names) >= len(tasks) or names != list(tasks)[len(tasks) - len(names) :]:
         raise InputError(
-            f"added is {shown(groups)}, and the tasks are {', '.join(tasks)}: expected groups of the last tasks, such as "
-            f"[[{tasks[-1]!r}]], and at least one task before these"
+            f"added is {shown(groups)}, and the tasks are {', '.join(tasks)}: expected groups of the last tasks, such "
+            f"as [[{tasks[-1]!r}]], and at least one task before these"
         )
     return groups
 

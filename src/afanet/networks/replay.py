@@ -19,10 +19,10 @@ from afanet.networks.trace import call
 def replay(
     network: nn.Module, tasks: Sequence[str], stops: Sequence[Stop], trunk: SharedTrunk | None, image: Tensor
 ) -> dict[str, Any]:
-    """Every task's output, computed in pieces that a tracer can follow, for it can follow no coroutine.
+    """The outputs of tasks, computed in pieces that a tracer can follow, for it can follow no coroutine.
 
-    For each point every branch runs from its start, with what is fused already put in place of its layers' outputs,
-    and only its output at the point is kept. What nothing depends on falls out of the graph.
+    For each point every branch that stops there runs from its start, with what is fused already put in place of its
+    layers' outputs, and only its output at the point is kept. What nothing depends on falls out of the graph.
 
     Raises:
         InputError: in training, where a branch that runs twice would drop out and count twice.
@@ -37,15 +37,16 @@ def replay(
 def _replay(
     network: nn.Module, tasks: Sequence[str], stops: Sequence[Stop], calls: Counter[str], image: Tensor
 ) -> dict[str, Any]:
-    known: dict[str, dict[str, Any]] = {task: {} for task in tasks}
-    grids: dict[str, dict[str, Sequence[int]]] = {task: {} for task in tasks}
+    begun = stops[0].layers if stops else tasks
+    known: dict[str, dict[str, Any]] = {task: {} for task in begun}
+    grids: dict[str, dict[str, Sequence[int]]] = {task: {} for task in begun}
 
     def run(task: str) -> _Run:
         calls.clear()  # each run counts the calls of the trunk anew
         return _run(network, task, stops, known[task], grids[task], image)
 
     for stop in stops:
-        runs = {task: run(task) for task in tasks}
+        runs = {task: run(task) for task in stop.layers}
         outputs = {task: done.outputs[stop.layers[task]] for task, done in runs.items()}
         fused = stop.meet(network, outputs, grids)
         for task, layer in stop.layers.items():
@@ -80,10 +81,10 @@ def _run(
     branch, run = network.get_submodule(f"branches.{task}"), _Run(grids)
     hooks = []
     try:
-        for layer in (stop.layers[task] for stop in stops):
+        for layer in (stop.layers[task] for stop in stops if task in stop.layers):
             keep = partial(run.keep, layer, known)
             hooks.append(branch.get_submodule(layer).register_forward_hook(keep, prepend=True))
-        for layer in {layer for stop in stops for layer in stop.maps[task]}:
+        for layer in {layer for stop in stops for layer in stop.maps.get(task, ())}:
             note = partial(run.note, layer)
             hooks.append(branch.get_submodule(layer).register_forward_hook(note, prepend=True, with_kwargs=True))
         run.result = call(branch, image)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import Any, cast
 
+import torch
 from torch import Tensor, fx, nn
 
 from afanet.errors import InputError
+from afanet.names import chosen_tasks
 from afanet.networks.coroutines import Coroutines
 from afanet.networks.frozen import KeepsFrozen
 from afanet.networks.gate import require_plain_graph, require_plain_source
 from afanet.networks.lora.settings import Adapters
+from afanet.networks.only import source_for
 from afanet.networks.trunk import Trunk
 
 
@@ -56,11 +59,45 @@ class Woven(KeepsFrozen):
         self.members: dict[str, tuple[int, ...]] = {}
         self.declared: tuple[int, int, int, int] | None = None
 
-    def forward(self, image: Tensor) -> dict[str, Any]:
-        """Every task's output for a batch of images (B, C, H, W)."""
+    def forward(self, image: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Any]:
+        """Every task's output for a batch of images (B, C, H, W); with `tasks` only theirs.
+
+        Of these, only what their outputs depend on is computed. In evaluation each output equals, bit for bit, that of
+        a pass for all tasks. The outputs come in the order of the attribute `tasks`.
+
+        Raises:
+            InputError: for a task that the network does not have or that is named twice, or for no task.
+        """
         if (declared := getattr(self, "declared", None)) is not None:
             _require_grid(declared, image)
-        return self.programs[self.training](self, image)
+        program = self.programs[self.training]
+        return program(self, image) if tasks is None else self._program_for(tasks)(self, image)
+
+    def code_for(self, tasks: Sequence[str]) -> str:
+        """What runs for some tasks in the mode that the network is in; errors are those of `forward`.
+
+        >>> from afanet import Pooled, create_network
+        >>> network = create_network("single", {"age": Pooled(8), "mood": Pooled(7)}, "resnet18", size=(32, 32))
+        >>> print(network.code_for(["mood"]).strip())
+        def forward(self, image):
+            branches_mood = self.branches.mood(image);  image = None
+            return {'mood': branches_mood}
+        """
+        return self._program_for(tasks).source
+
+    def _program_for(self, tasks: Sequence[str]) -> Program | Coroutines:
+        """The program for some tasks, made once for each mode."""
+        name: str = self._prepared(tasks)
+        return self.programs[self.training].parts[name]
+
+    # What a compiled network runs is made while it compiles.
+    @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+    def _prepared(self, tasks: Sequence[str]) -> str:
+        program, chosen = self.programs[self.training], chosen_tasks(tasks, self.tasks)
+        name, parts = " ".join(chosen), cast(dict[str, Any], program.parts)
+        if name not in parts:
+            parts[name] = program if chosen == self.tasks else program.only(self, chosen)
+        return name
 
     @property
     def tasks(self) -> list[str]:
@@ -101,12 +138,22 @@ class Program:
     def __init__(self, graph: fx.Graph) -> None:
         require_plain_graph(graph)
         code = graph.python_code("self")
-        self.source = code.src.strip() + "\n"
-        self.names: dict[str, Any] = code.globals
-        self._function = self._compile()
+        self._begin(code.src.strip() + "\n", code.globals)
 
     def __call__(self, module: nn.Module, image: Tensor) -> dict[str, Any]:
         return self._function(module, image)
+
+    def only(self, network: nn.Module, tasks: Sequence[str]) -> Program:
+        """A program for some tasks: the steps on which their outputs depend."""
+        part = Program.__new__(Program)
+        source = source_for(require_plain_source(self.source, self.names), tasks, network)
+        part._begin(source, self.names)
+        return part
+
+    def _begin(self, source: str, names: dict[str, Any]) -> None:
+        self.source, self.names = source, names
+        self._function = self._compile()
+        self.parts: dict[str, Program] = {}
 
     def _compile(self) -> Callable[[nn.Module, Tensor], dict[str, Any]]:
         scope = dict(self.names)
@@ -120,9 +167,8 @@ class Program:
         return {"source": self.source, "modules": modules, "others": plain}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.source = state["source"]
-        self.names = state["others"] | {name: import_module(module) for name, module in state["modules"].items()}
-        self._function = self._compile()
+        modules = {name: import_module(module) for name, module in state["modules"].items()}
+        self._begin(state["source"], state["others"] | modules)
 
 
 def _require_grid(declared: tuple[int, int, int, int], image: Tensor) -> None:

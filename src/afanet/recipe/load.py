@@ -23,6 +23,7 @@ RECIPES = resources.files("afanet.recipe") / "recipes"
 WORDS = {"select": SPLITS}  # that a section may be, which a key of the section then replaces
 BEFORE: dict[str, Any] = {  # what versions did that did not have these keys yet, where it is no default
     "balancing.scale": "paper",
+    "network.partial": True,
     "network.mean": IMAGENET.mean,
     "network.std": IMAGENET.std,
 }
@@ -207,7 +208,7 @@ def _anchored(name: Any, folder: Path, key: object) -> Any:
 
 def _explain(error: ValidationError, source: str | Path) -> InputError:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("["))
     if first["type"] == "extra_forbidden":
         sections = dict.fromkeys(known.rpartition(".")[0] for known in recipe_keys() if "." in known)
         return InputError(f"recipe {source}: {unknown('recipe key', key, [*recipe_keys(), *sections])}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeFloat, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, NonNegativeFloat, Tag, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from afanet.limits import MOST_CHANNELS, MOST_COUNT
@@ -15,17 +15,26 @@ from afanet.networks.heads import described
 from afanet.networks.methods import listed
 from afanet.networks.weights.spelling import FOLDER, HUB, anchored
 from afanet.normalisation import LEAST, MOST
-from afanet.recipe.section import Count, Section, Side
+from afanet.recipe.section import Count, Section, Side, TaskName
 
 
 def _weights(value: str) -> str:
     return anchored(value, Path.cwd())
 
 
-def _freeze(value: str) -> str:
+def _freeze_name(value: str) -> str:
     if fault := freeze_fault(value):
         raise PydanticCustomError("freeze", "{fault}", {"fault": fault})
     return value
+
+
+def _form(value: Any) -> str:
+    """In which form something to freeze is given; the error's key leaves this out."""
+    return "[until]" if isinstance(value, Mapping) else "[several]" if isinstance(value, list | tuple) else "[name]"
+
+
+def _plain(value: Any) -> Any:
+    return value[0] if isinstance(value, tuple) and len(value) == 1 else value
 
 
 def _head_names(value: Any) -> Any:
@@ -51,6 +60,13 @@ def _for_each_channel(values: tuple[float, ...] | None, info: ValidationInfo) ->
 
 Mean = Annotated[float, Field(ge=-MOST, le=MOST)]
 Deviation = Annotated[float, Field(ge=LEAST, le=MOST)]
+FreezeName = Annotated[str, AfterValidator(_freeze_name)]
+Frozen = Annotated[
+    Annotated[FreezeName, Tag("[name]")]
+    | Annotated[tuple[FreezeName, ...], Tag("[several]"), Field(min_length=1)]
+    | Annotated[dict[FreezeName, Count | None], Tag("[until]"), Field(min_length=1)],
+    Discriminator(_form),
+]
 HeadNames = Annotated[str | dict[str, str] | None, BeforeValidator(_head_names)]
 
 
@@ -81,6 +97,7 @@ class NetworkRecipe(Section):
         description="of the backbone: none, pretrained (timm downloads them), a file, "
         f"{FOLDER}FOLDER or {HUB}ORG/NAME (downloaded)",
     )
+    partial: bool = Field(False, description="whether weights may have fewer than half of the backbone's tensors")
     in_chans: int = Field(3, gt=0, le=MOST_CHANNELS, description="channels of its images: 3 for RGB, 1 for grey")
     mean: Annotated[tuple[Mean, ...] | None, AfterValidator(_for_each_channel)] = Field(
         None, description="what is subtracted from each channel, of 0 to 1; of the backbone's weights if not given"
@@ -96,8 +113,17 @@ class NetworkRecipe(Section):
         None, description="blocks of a plain backbone (a ViT) whose features are used, from 0, such as 2 5 8 11"
     )
     freeze_norm: bool = Field(False, description="keep the statistics and affine weights of the backbones' batch norms")
-    freeze: Annotated[str, AfterValidator(_freeze)] | None = Field(
-        None, description=f"what of the backbone does not learn: {FORMS}; nothing if not given"
+    freeze: Annotated[Frozen, AfterValidator(_plain)] | None = Field(
+        None,
+        description=f"what does not learn: {FORMS}; several, or each with the epochs after which it learns, as "
+        "network.freeze.backbone 5; nothing if not given",
+    )
+    share_frozen: bool = Field(
+        True, description="whether frozen stages that the tasks could have each for itself are one trunk of them all"
+    )
+    added: tuple[tuple[TaskName, ...], ...] | None = Field(
+        None,
+        description="groups of tasks that joined the others, and take from these in fusion layers without giving",
     )
     lora: LoraRecipe | None = Field(
         None, description="low-rank adapters on a frozen backbone, with rank, by and where; none if null"

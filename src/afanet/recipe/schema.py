@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
 )
+from pydantic_core import PydanticCustomError
 
 from afanet.framing import Resize
 from afanet.limits import MOST_COUNT
+from afanet.names import name_fault
+from afanet.networks.freeze import TASK
 from afanet.networks.methods import listed
 from afanet.recipe.network import NetworkRecipe
 from afanet.recipe.section import AbsolutePath, Count, Section, Side, TaskName
 from afanet.recipe.stopping import Select, SelectRecipe, StopRecipe
+
+PARTS = ("backbone", "head", "fusion")  # of a network, which may learn at rates of their own
+HUB = "hub:"  # begins the name of a network on the hub
+
+
+def _start(source: str) -> str:
+    return source if source.startswith(HUB) else str(Path(source).absolute())
+
+
+def _rated(what: str) -> str:
+    if what in PARTS or (what.startswith(TASK) and not name_fault(what.removeprefix(TASK))):
+        return what
+    raise PydanticCustomError("rates", "which should be {parts} or task:NAME", {"parts": ", ".join(PARTS)})
 
 
 class DataRecipe(Section):
@@ -53,6 +71,9 @@ class OptimizerRecipe(Section):
     momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd, beta1 of adam and adamw")
     backbone: PositiveFloat = Field(1.0, description="factor on lr for the backbones")
     head: PositiveFloat = Field(1.0, description="factor on lr for the heads")
+    rates: dict[Annotated[str, AfterValidator(_rated)], PositiveFloat] = Field(
+        {}, description="factors on lr by part (backbone, head, fusion), instead of these here, and by task (task:NAME)"
+    )
     fusion: PositiveFloat | None = Field(
         None,
         description="factor on lr for the fusion layers; if not given 100 for "
@@ -102,6 +123,17 @@ class Recipe(Section):
     network: NetworkRecipe
     warm_start: tuple[AbsolutePath, ...] | None = Field(
         None, min_length=1, description="run folders of single-task networks to begin with"
+    )
+    start_from: Annotated[str, AfterValidator(_start)] | None = Field(
+        None, description="a finished run to begin with, of any method: its folder, a saved one, or hub:OWNER/NAME"
+    )
+    fresh: tuple[str, ...] = Field(
+        (),
+        description="what is not taken from the run that start_from names: backbone, heads, fusion, task:NAME, "
+        "backbone.TASK or head.TASK",
+    )
+    old_tasks: tuple[TaskName, ...] = Field(
+        (), description="tasks of the run that start_from names, kept when a run begins"
     )
     warm_heads: bool = Field(True, description="whether a warm start takes the heads too")
     two_stage: bool = Field(False, description="train single-task networks first and begin with them")

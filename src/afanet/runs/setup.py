@@ -18,10 +18,11 @@ from afanet.data.checks.leaks import leaks
 from afanet.data.steps import with_normalisation, with_resize
 from afanet.errors import InputError, unknown
 from afanet.limits import MOST_TASKS
-from afanet.networks import create_network
+from afanet.networks import Woven, create_network
 from afanet.networks.frozen import freeze_norms
 from afanet.progress import say
 from afanet.recipe.code import require_code
+from afanet.recipe.freezing import added_groups, frozen_in_form
 from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
 from afanet.runs.checkpoint import load_checkpoint
@@ -72,12 +73,16 @@ def open_tasks(recipe: Recipe) -> tuple[Data, dict[str, Task]]:
 
 
 def choose_tasks(recipe: Recipe, data: Data) -> dict[str, Task]:
-    """The tasks of the data that the recipe trains; raises `InputError` for one that they do not have."""
+    """The tasks of the data that the recipe trains, first those of the run that it starts from, in their order there.
+
+    Raises `InputError` for one that the data do not have.
+    """
     wanted = recipe.tasks or tuple(data.tasks)
     for name in wanted:
         if name not in data.tasks:
             raise unknown(f"task of data set {recipe.data.name}", name, data.tasks)
-    return {name: data.tasks[name] for name in wanted}
+    old = [name for name in recipe.old_tasks if name in wanted]
+    return {name: data.tasks[name] for name in dict.fromkeys([*old, *wanted])}
 
 
 def data_cache(recipe: Recipe) -> Path:
@@ -85,7 +90,7 @@ def data_cache(recipe: Recipe) -> Path:
     return config_folder(recipe.data.name, recipe.data.model_dump(mode="json", exclude={"name", "crop", "features"}))
 
 
-def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) -> nn.Module:
+def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) -> Woven:
     """The recipe's network for these tasks, its backbones with `weights`; raises `InputError` for too many tasks."""
     if len(tasks) > MOST_TASKS:
         raise InputError(f"there are {len(tasks):,} tasks, expected at most {MOST_TASKS:,}: choose some with tasks")
@@ -100,6 +105,7 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
         {name: task.output for name, task in tasks.items()},
         recipe.network.backbone,
         weights=weights,
+        partial=recipe.network.partial,
         size=recipe.data.window,
         output_stride=recipe.network.output_stride,
         multi_grid=recipe.network.multi_grid,
@@ -107,7 +113,8 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
         meet=recipe.network.meet,
         trunk=recipe.network.trunk,
         head=recipe.network.head,
-        freeze=recipe.network.freeze,
+        freeze=frozen_in_form(recipe),
+        added=added_groups(recipe, tasks),
         in_chans=recipe.network.in_chans,
         **options,
     )

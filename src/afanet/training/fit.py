@@ -31,7 +31,7 @@ from afanet.training.loaders import train_loader
 from afanet.training.loop import Loop
 from afanet.training.scoring import score, scored_splits
 from afanet.training.state import check_training
-from afanet.training.steps import total_steps
+from afanet.training.steps import steps_per_epoch, total_steps
 from afanet.training.versions import git_state, versions
 
 
@@ -53,9 +53,11 @@ def fit(job: Job, folder: RunFolder) -> None:
         fabric = create_fabric(recipe, find_device(recipe.device))
         content = fingerprint(data, data_cache(recipe)) if fabric.is_global_zero else None
         batches = len(train_loader(data, recipe))
+        steps = saved["learner"]["step"] if saved else 0
+        epoch = max(0, -(-steps // steps_per_epoch(batches, recipe)) - 1)  # of the last step
         features = find_features(job, saved)
         seen = data if features is None else replace(data, train=features)
-        learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe))
+        learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe), epoch)
         loop = Loop(learner, seen, folder, saved)
         if saved:
             say(f"going on after step {learner.step} of {learner.steps}")

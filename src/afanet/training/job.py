@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,13 +10,18 @@ from torch import nn
 
 from afanet.data import Data
 from afanet.errors import InputError
+from afanet.networks import Woven
+from afanet.networks.freezing import Freezing
+from afanet.recipe.freezing import frozen_in_training
 from afanet.recipe.schema import Recipe
 from afanet.runs.setup import build_network, open_tasks
 from afanet.tasks import Task
 from afanet.training.balancing.checks import check_combination, check_weights
-from afanet.training.balancing.shared import shared_parameters
+from afanet.training.balancing.shared import learning_tasks, shared_parameters
 from afanet.training.records.loggers import check_loggers
 from afanet.training.selection import read_by, why_validation
+from afanet.training.starting.source import covers_backbones, read_source
+from afanet.training.starting.start import start
 from afanet.training.warm_start import require_same_images, warm_start
 
 
@@ -43,18 +49,24 @@ def prepare(recipe: Recipe) -> Job:
     torch.manual_seed(recipe.seed)
     data, tasks = open_tasks(recipe)
     read_by(recipe.select_by, tasks)
-    network = build_network(recipe, tasks, recipe.network.weights)
+    source = None if recipe.start_from is None else read_source(recipe.start_from)
+    begun = source is not None and covers_backbones(source, recipe, tasks)
+    network = build_network(recipe, tasks, "none" if begun else recipe.network.weights)
+    learning, shared = _learnt(recipe, network, list(tasks))
     check_combination(
         recipe.balancing.name,
-        tasks=len(tasks),
-        shared=bool(shared_parameters(network, list(tasks), recipe.data.window, recipe.network.in_chans)[0]),
+        tasks=len(learning),
+        shared=shared,
         guarded=recipe.network.guard is not None,
         accumulate=recipe.optimizer.accumulate,
         compile=recipe.network.compile,
         precision=recipe.precision,
     )
-    check_weights(recipe.balancing.name, list(tasks), recipe.balancing.weights)
+    check_weights(recipe.balancing.name, learning, recipe.balancing.weights)
     reports = [str(network.weights_report)]
+    if source is not None:
+        reports = [] if begun or recipe.network.weights == "none" else reports
+        reports += start(network, source, tasks, recipe.fresh)
     if recipe.warm_start:
         reports = [] if recipe.network.weights == "none" else reports  # it would be about weights that are replaced
         reports.append(warm_start(network, list(tasks), recipe.warm_start, recipe.warm_heads))
@@ -66,3 +78,18 @@ def prepare(recipe: Recipe) -> Job:
             f"the data set's options, or {why.otherwise}"
         )
     return Job(recipe, data, tasks, network, "\n".join(reports))
+
+
+def _learnt(recipe: Recipe, network: Woven, tasks: Sequence[str]) -> tuple[list[str], bool]:
+    """The tasks of which something learns, now or later, and whether they always share parameters that learn.
+
+    Raises `InputError` for parts to freeze that are not there, and where nothing learns.
+    """
+    freezing = Freezing(network, frozen_in_training(recipe), recipe.old_tasks)
+    images = recipe.data.window, recipe.network.in_chans
+    freezing.apply(freezing.last)
+    learning = learning_tasks(network, tasks, *images)
+    shared = bool(shared_parameters(network, learning, *images)[0])
+    if freezing.apply(0) and shared:
+        shared = bool(shared_parameters(network, learning, *images)[0])
+    return learning, shared

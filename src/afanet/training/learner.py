@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.fabric import Fabric
@@ -17,40 +17,51 @@ from afanet.distributed.norms import synchronise_norms
 from afanet.distributed.sums import across, average
 from afanet.fusion.guard import GradientGuard
 from afanet.fusion.nddr import MOMENTUM, NDDR
+from afanet.networks import Woven
+from afanet.networks.freezing import Freezing
 from afanet.networks.memory_format import channels_last
 from afanet.networks.methods import METHODS
+from afanet.recipe.freezing import frozen_in_training
 from afanet.recipe.schema import Recipe
 from afanet.tasks import Task
 from afanet.training.balancing.balancer import Balancer
-from afanet.training.balancing.shared import shared_parameters
+from afanet.training.balancing.shared import learning_tasks, shared_parameters
 from afanet.training.diagnostics import gate_statistics, gradient_cosines
-from afanet.training.optimisation import create_optimizer, factor, set_rates
+from afanet.training.optimisation import create_optimizer, factor, parameter_groups, set_rates
 
 
 class Learner:
     """Learns several tasks from batches of images, `steps` times.
 
     `network(images)` gives `{task: logits}` for the tasks in `tasks`. Every step draws its random numbers (dropout,
-    random weights) from the recipe's seed and the step's number alone, so that earlier draws do not matter.
+    random weights) from the recipe's seed and the step's number alone, so that earlier draws do not matter. What the
+    recipe freezes for some epochs thaws at the `begin` of one; `epoch`, counted from 0, is the first that it learns in.
+
+    Attributes:
+        learning: those of the tasks of which something learns, now or later.
+        rates: the names of all groups of parameters that learn, now or later.
     """
 
+    optimizer: Any
+
     def __init__(
-        self, fabric: Fabric, network: nn.Module, tasks: Mapping[str, Task], recipe: Recipe, steps: int
+        self, fabric: Fabric, network: nn.Module, tasks: Mapping[str, Task], recipe: Recipe, steps: int, epoch: int = 0
     ) -> None:
         self.fabric, self.tasks, self.recipe, self.steps = fabric, tasks, recipe, steps
         self.across = across(fabric)
-        how = recipe.balancing
-        self.balancer = Balancer(how.name, list(tasks), how.options, how.scale, how.weights).to(fabric.device)
         if fabric.world_size > 1:
             network = synchronise_norms(network, fabric.device)
         self.network = channels_last(network)
-        self.shared, own = shared_parameters(network, list(tasks), recipe.data.window, recipe.network.in_chans)
-        self.own = list(own.values())
-        rate = METHODS[recipe.network.method].fusion_rate
-        optimizer = create_optimizer(network, recipe.optimizer, self.balancer.trainable(), rate)
+        self.freezing = Freezing(cast(Woven, network), frozen_in_training(recipe), recipe.old_tasks)
+        self.freezing.apply(self.freezing.last)
+        self.learning = {name: tasks[name] for name in learning_tasks(network, list(tasks), *self._images)}
+        self.rates = [group["name"] for group in parameter_groups(network, recipe.optimizer)]
+        how = recipe.balancing
+        self.balancer = Balancer(how.name, list(self.learning), how.options, how.scale, how.weights).to(fabric.device)
         if recipe.network.compile:
             network.compile()
-        self.together, self.optimizer = fabric.setup(network, optimizer)
+        self.freezing.apply(epoch)
+        self._set_up()
         self.average = None
         if recipe.optimizer.ema is not None:
             blend = get_ema_multi_avg_fn(recipe.optimizer.ema)  # type: ignore[no-untyped-call]
@@ -58,13 +69,41 @@ class Learner:
             for averaged, parameter in zip(self.average.module.parameters(), network.parameters(), strict=True):
                 if not parameter.requires_grad:
                     averaged.data = parameter.data  # the average of what is frozen: held once
-        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.guards = {name: module for name, module in network.named_modules() if isinstance(module, GradientGuard)}
         self.reducing = [norm for layer in network.modules() if isinstance(layer, NDDR) for norm in layer.norms]
         self.step = 0
         self.skipped = 0
         self.skipped_in_a_row = 0
-        self.labelled = torch.zeros(len(tasks), device=fabric.device)  # batches of the last step, by task
+        self.labelled = torch.zeros(len(self.learning), device=fabric.device)  # batches of the last step, by task
+
+    @property
+    def _images(self) -> tuple[tuple[int, int], int]:
+        return self.recipe.data.window, self.recipe.network.in_chans
+
+    def _set_up(self) -> None:
+        """An optimiser of what learns now; what it had learnt of these parameters before is kept."""
+        network = self.network
+        self.shared, own = shared_parameters(network, list(self.learning), *self._images)
+        self.own = list(own.values())
+        rate = METHODS[self.recipe.network.method].fusion_rate
+        optimizer = create_optimizer(network, self.recipe.optimizer, self.balancer.trainable(), rate)
+        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        if hasattr(self, "optimizer"):
+            before = self.optimizer.optimizer.state
+            optimizer.state.update({p: before[p] for p in self.parameters if p in before})
+        self.together, self.optimizer = self.fabric.setup(network, optimizer)
+
+    def begin(self, epoch: int) -> list[str]:
+        """Thaw what is not frozen from this epoch on, counted from 0; returns the names of what thaws."""
+        before = self.freezing.frozen
+        if not self.freezing.apply(epoch):
+            return []
+        if self.average is not None:
+            for averaged, parameter in zip(self.average.module.parameters(), self.network.parameters(), strict=True):
+                if parameter.requires_grad and averaged.data_ptr() == parameter.data_ptr():
+                    averaged.data = parameter.data.clone()
+        self._set_up()
+        return [what for what in before if what not in self.freezing.frozen]
 
     @property
     def scored(self) -> nn.Module:
@@ -83,14 +122,15 @@ class Learner:
         """Put the network in training mode, except what is frozen."""
         self.network.train()
 
-    def losses(self, batch: Batch, network: Callable[[Tensor], dict[str, Tensor]] | None = None) -> list[Tensor]:
-        """The loss of each task on a batch, over what all processes have labelled."""
+    def losses(self, batch: Batch, network: Callable[..., dict[str, Tensor]] | None = None) -> list[Tensor]:
+        """The loss of each learning task on a batch, over what all processes have labelled."""
         images = batch["image"]
         if "features" not in batch:
             images = images.contiguous(memory_format=torch.channels_last)
         with self.fabric.autocast(), self.given(batch):
-            logits = (network or self.network)(images)
-        return [task.loss(logits[name], batch["targets"][name], self.across) for name, task in self.tasks.items()]
+            some = {"tasks": list(self.learning)} if len(self.learning) < len(self.tasks) else {}
+            logits = (network or self.network)(images, **some)
+        return [task.loss(logits[name], batch["targets"][name], self.across) for name, task in self.learning.items()]
 
     def given(self, batch: Batch) -> AbstractContextManager[None]:
         """A context in which the frozen trunk gives the kept features of a batch, if it has any."""
@@ -99,7 +139,7 @@ class Learner:
 
     def has_labels(self, batch: Batch) -> Tensor:
         """Whether any process has a label in this batch, for each task: 1 or 0, (N,)."""
-        some = [task.labelled(batch["targets"][name]).any() for name, task in self.tasks.items()]
+        some = [task.labelled(batch["targets"][name]).any() for name, task in self.learning.items()]
         return self.across.max(torch.stack(some).float())
 
     def learn(self, batches: Sequence[Batch], measure: bool = False) -> tuple[Tensor, Tensor | None]:
@@ -110,7 +150,7 @@ class Learner:
         self._seed()
         set_rates(self.optimizer, factor(self.recipe.schedule, self.step, self.steps, self.recipe.epochs))
         kept = [b.clone() for b in self.network.buffers()] if self.recipe.skip_nonfinite else []
-        total = torch.zeros(len(self.tasks), device=self.fabric.device)
+        total = torch.zeros(len(self.learning), device=self.fabric.device)
         self.labelled = torch.stack([self.has_labels(batch) for batch in batches]).sum(0)
         for number, batch in enumerate(batches, start=1):
             if self.balancer.kind == "gradient":
@@ -156,7 +196,7 @@ class Learner:
         self._seed()
         with WithoutStatistics(self.network):
             losses = self.losses(batch, self.network.forward)  # once an epoch: not worth compiling
-        return gradient_cosines(losses, list(self.tasks), self.shared, average)
+        return gradient_cosines(losses, list(self.learning), self.shared, average)
 
     def gates(self, batch: Batch) -> dict[str, float]:
         """How much each task keeps of its own in each fusion layer on a batch, see `gate_statistics`."""

@@ -46,7 +46,7 @@ class Loop:
         self.loader = train_loader(data, recipe, fabric.global_rank, fabric.world_size)
         self.order = cast(Order, self.loader.batch_sampler)
         self.per_epoch = steps_per_epoch(len(self.order), recipe)
-        self.losses = EpochLosses(len(learner.tasks), fabric.device)
+        self.losses = EpochLosses(len(learner.learning), fabric.device)
         read = data.train.read
         self.features = read.folder.name if isinstance(read, KeptFeatures) else ""  # that are read, by their folder
         self.seconds = 0.0
@@ -57,7 +57,7 @@ class Loop:
             self.seconds = saved["seconds"]
             self.selection.load_state(saved["selection"])
         self.log = self._open_log(saved.get("loggers", {})) if fabric.is_global_zero else None
-        self.loss_check = LossCheck(list(learner.tasks), folder.path, fabric.device, stop=not recipe.skip_nonfinite)
+        self.loss_check = LossCheck(list(learner.learning), folder.path, fabric.device, stop=not recipe.skip_nonfinite)
         self.last_saved = learner.step if saved else None
 
     def run(self) -> None:
@@ -66,6 +66,8 @@ class Loop:
         started = perf_counter() - self.seconds
         with Bar(learner.steps, "training", learner.step) as bar:
             while learner.step < learner.steps and not self.stopped:
+                for thawed in learner.begin(learner.step // self.per_epoch):
+                    say(f"{thawed} learns from epoch {learner.step // self.per_epoch + 1} on")
                 learner.train()
                 for batches in self._batches():
                     measure = learner.step % MEASURED_EVERY == 0
@@ -161,7 +163,7 @@ class Loop:
         if norm is not None and self.log:
             values = {"gradient_norm": float(norm)}
             if (weights := self.learner.balancer.weights()) is not None:
-                values |= {f"weight/{t}": w for t, w in zip(self.learner.tasks, weights.tolist(), strict=True)}
+                values |= {f"weight/{t}": w for t, w in zip(self.learner.learning, weights.tolist(), strict=True)}
             self.log.scalars(values, self.learner.step)
 
     def _end_epoch(self, bar: Bar, batch: Batch) -> None:
@@ -169,15 +171,17 @@ class Loop:
         learner.balancer.end_epoch()
         epoch = -(-learner.step // self.per_epoch)
         steps, means = self.losses.finish()
-        losses = dict(zip(learner.tasks, means, strict=True))
+        losses = dict(zip(learner.learning, means, strict=True))
         labelled = {name: mean for name, mean in losses.items() if not math.isnan(mean)}
         row: dict[str, float] = {"epoch": epoch, "step": learner.step, "seconds": round(self.seconds, 1)}
         # The rates of the epoch's last step.
         groups = learner.optimizer.param_groups
-        row |= {"lr": groups[0]["lr"]} | {f"lr/{group['name']}": group["lr"] for group in groups}
+        row |= {"lr": groups[0]["lr"]} | {f"lr/{name}": 0.0 for name in learner.rates}
+        row |= {f"lr/{group['name']}": group["lr"] for group in groups}
         row |= {f"loss/{name}": mean for name, mean in losses.items()}
         row["loss"] = sum(labelled.values()) if labelled else math.nan
-        row |= guard_rates(learner.guards, list(learner.tasks)) | learner.cosines(batch) | learner.gates(batch)
+        row |= guard_rates(learner.guards, list(learner.tasks), getattr(learner.network, "members", None))
+        row |= learner.cosines(batch) | learner.gates(batch)
         if self.recipe.skip_nonfinite:
             row["skipped"] = learner.skipped
         scored = self._validate()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from afanet.errors import shown
+from afanet.networks.freeze import TASK
+from afanet.networks.parts import find_part
+from afanet.networks.woven import Woven
 
 if TYPE_CHECKING:  # balancing needs no pydantic, and imports from here
     from afanet.recipe.schema import OptimizerRecipe, ScheduleRecipe
@@ -49,25 +52,29 @@ def parameter_groups(
     """Every trainable parameter in exactly one group, by part and by whether it decays.
 
     Where the recipe has no factor for the fusion layers, it is the method's `fusion_rate`, else that of the heads.
-    Norms and biases do not decay, unless `decay_all` says so. Raises `ValueError` for a parameter of no part, because
-    the optimiser must have every trainable one.
+    Norms and biases do not decay, unless `decay_all` says so. What a task has for itself is in groups of its own where
+    the recipe has a rate for it. Raises `ValueError` for a parameter of no part, because the optimiser must have every
+    trainable one, and `InputError` for the rate of a task that is not there.
     """
-    groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
+    groups: dict[tuple[str, str, bool], list[nn.Parameter]] = {}
+    by_task = [what for what in recipe.rates if what.startswith(TASK)]
+    owner = {parameter: what for what in by_task for parameter in find_part(cast(Woven, network), what).parameters()}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault((part_of(name), recipe.decay_all or parameter.ndim > 1), []).append(parameter)
+            key = part_of(name), owner.get(parameter, ""), recipe.decay_all or parameter.ndim > 1
+            groups.setdefault(key, []).append(parameter)
     grouped = {id(parameter) for group in groups.values() for parameter in group}
     assert grouped == {id(parameter) for parameter in network.parameters() if parameter.requires_grad}
     fusion = next(rate for rate in (recipe.fusion, fusion_rate, recipe.head) if rate is not None)
-    factors = {"backbone": recipe.backbone, "head": recipe.head, "fusion": fusion}
+    factors = {"backbone": recipe.backbone, "head": recipe.head, "fusion": fusion, "": 1.0, **recipe.rates}
     return [
         {
-            "name": part,
+            "name": f"{part} {task.removeprefix(TASK)}".strip(),
             "params": parameters,
-            "lr": recipe.lr * factors[part],
+            "lr": recipe.lr * factors[part] * factors[task],
             "weight_decay": recipe.weight_decay if decays else 0.0,
         }
-        for (part, decays), parameters in groups.items()
+        for (part, task, decays), parameters in groups.items()
     ]
 
 

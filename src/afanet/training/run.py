@@ -29,6 +29,7 @@ from afanet.training.first_look import look_first
 from afanet.training.fit import fit, score_splits
 from afanet.training.job import Job, prepare
 from afanet.training.loaders import train_loader
+from afanet.training.starting.source import taken_over
 
 
 def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> Run:
@@ -45,7 +46,8 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
     folder = RunFolder(path)
     if resume:
         recipe = _continued(folder, recipe)
-    images = said_of_images(recipe.network)
+    recipe = taken_over(recipe)
+    images = "" if recipe.start_from else said_of_images(recipe.network)
     recipe = with_normalisation_of_backbone(recipe)
     if is_main_process():
         require_free(folder)

@@ -10,7 +10,7 @@ import timm
 import torch
 from torch import nn
 
-from afanet import InputError
+from afanet import Dense, InputError, Pooled, create_network
 from afanet.networks.backbones import Backbone
 from afanet.networks.weights import fill
 from afanet.networks.weights.layouts import LAYOUTS
@@ -29,7 +29,9 @@ def resnet(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.module.", "backbone.", "net.encoder.trunk.", "model."])
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.module.", "backbone.", "net.encoder.trunk.", "model.", "module.model."]
+)
 def test_what_is_before_all_names_is_taken_away(tmp_path: Path, prefix: str) -> None:
     expected = randomised(timm.create_model(NAME, **OPTIONS)).state_dict()
     torch.save({prefix + name: tensor for name, tensor in expected.items()}, tmp_path / "prefixed.pth")
@@ -39,6 +41,18 @@ def test_what_is_before_all_names_is_taken_away(tmp_path: Path, prefix: str) -> 
     shown = prefix.removeprefix("_orig_mod.").removeprefix("module.")
     assert report.notes == ((f"under '{shown}'",) if shown else ())
     assert all(torch.equal(tensor, expected[name]) for name, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize("prefix", ["model.", "module.model.", "encoder.model."])
+def test_tables_under_a_prefix_are_resampled_to_the_size_of_the_backbone(tmp_path: Path, prefix: str) -> None:
+    state = randomised(timm.create_model("test_vit")).state_dict()  # for images of another size than 64
+    torch.save(state, tmp_path / "plain.pth")
+    torch.save({prefix + name: tensor for name, tensor in state.items()}, tmp_path / "prefixed.pth")
+    plain, prefixed = Backbone("test_vit", size=(64, 64)), Backbone("test_vit", size=(64, 64))
+    fill(plain, "test_vit", str(tmp_path / "plain.pth"))
+    report = fill(prefixed, "test_vit", str(tmp_path / "prefixed.pth"))
+    assert report.missing == ()
+    assert all(torch.equal(x, plain.state_dict()[name]) for name, x in prefixed.state_dict().items())
 
 
 @pytest.mark.parametrize("name", ["resnet18", NAME])
@@ -88,12 +102,55 @@ def test_the_report_counts_every_tensor_by_module(resnet: str, tmp_path: Path) -
     assert len(report.used) + len(report.unused) == len([x for x in kept if "num_batches" not in x]) + 1
 
 
-def test_half_of_the_tensors_is_enough_to_say_no_more(tmp_path: Path) -> None:
+def test_fewer_than_half_of_the_tensors_are_refused_unless_told(tmp_path: Path) -> None:
     module = nn.ModuleDict({"a": nn.Linear(1, 1), "b": nn.Linear(1, 1)})
+    file = tmp_path / "few.pth"
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    torch.save({"a.weight": torch.ones(1, 1), "c.x": torch.ones(1)}, file)
+    said = (
+        r"few.pth has 1 of 4 tensors of 'net', fewer than half \(missing: a.\* \(1 of 2\), b.\* \(2\), "
+        r"unused: c.\* \(1\)\): give weights of this network, or set network.partial"
+    )
+    with pytest.raises(InputError, match=said):
+        fill(module, "net", str(file))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
     few = "the file has fewer than half of them, the others begin at random"
-    for names, said in ((["a.weight"], True), (["a.weight", "b.bias"], False)):
-        torch.save({name: module.state_dict()[name] for name in names}, tmp_path / "few.pth")
-        assert fill(module, "net", str(tmp_path / "few.pth")).line().endswith(few) == said
+    assert fill(module, "net", str(file), partial=True).line().endswith(few)
+    assert torch.equal(module.get_parameter("a.weight"), torch.ones(1, 1))
+    torch.save({name: before[name] for name in ("a.weight", "b.bias")}, file)
+    assert fill(module, "net", str(file)).line().endswith("missing: a.* (1 of 2), b.* (1 of 2), unused: none")
+
+
+def test_a_network_takes_a_part_where_it_is_told(tmp_path: Path) -> None:
+    state = timm.create_model("test_resnet").state_dict()
+    torch.save({name: x for name, x in state.items() if name.startswith("layer1")}, tmp_path / "part.pth")
+    options = {"backbone": "test_resnet", "weights": str(tmp_path / "part.pth"), "size": (32, 32)}
+    with pytest.raises(InputError, match="has 10 of 75 tensors of 'test_resnet', fewer than half"):
+        create_network("hard", {"depth": Dense(1)}, **options)
+    network = create_network("hard", {"depth": Dense(1)}, **options, partial=True)
+    own = network.state_dict()["branches.depth.backbone.layer1.0.conv1.weight"]
+    assert torch.equal(own, state["layer1.0.conv1.weight"])
+
+
+@pytest.mark.parametrize(("method", "tasks"), [("afa", 2), ("hard", 2), ("single", 1)])
+@pytest.mark.parametrize("before", ["", "network."])
+def test_of_a_run_the_only_backbone_is_taken_and_several_are_refused(
+    tmp_path: Path, method: str, tasks: int, before: str
+) -> None:
+    outputs = {f"task{i}": Pooled(2) for i in range(tasks)}
+    run = create_network(method, outputs, "test_vit", size=(32, 32)).state_dict()
+    torch.save({"state_dict": {before + name: x for name, x in run.items()}}, tmp_path / "last.ckpt")
+    backbone = Backbone("test_vit", size=(32, 32))
+    if method == "afa":
+        said = (
+            "holds the backbones of 2 tasks, 'task0, task1'; it is of a run: begin with the whole run by --start-from"
+        )
+        with pytest.raises(InputError, match=said):
+            fill(backbone, "test_vit", str(tmp_path / "last.ckpt"))
+        return
+    assert fill(backbone, "test_vit", str(tmp_path / "last.ckpt")).missing == ()
+    own = {f"branches.task0.backbone.{name}": x for name, x in backbone.state_dict().items()}
+    assert all(torch.equal(x, run[name]) for name, x in own.items())
 
 
 @pytest.mark.parametrize("case", ["torchvision, Swin", "torchvision, ViT", "transformers, DINOv2 with gates"])

@@ -35,6 +35,7 @@ class Backbone(nn.Module):
         output_stride: 8, 16 or 32; below 32 the last stages are dilated instead of strided, where this can be had.
         multi_grid: factors for the dilation of the last stage's blocks, such as (1, 2, 4).
         weights: "none", "pretrained" (timm's, downloaded), a local file, ``local-dir:FOLDER`` or ``hf-hub:ORG/NAME``.
+        partial: whether `weights` may have fewer than half of the network's tensors.
         size: (H, W) of the images that it is built for.
         takes: the stages whose features forward returns, see :class:`~afanet.networks.Head`; None for all.
         taps: the numbers of the blocks whose features a plain network gives, counted from 0; None for four.
@@ -78,6 +79,7 @@ class Backbone(nn.Module):
         output_stride: int = 32,
         multi_grid: Sequence[int] | None = None,
         weights: str = "none",
+        partial: bool = False,
         size: Sequence[int] = (224, 224),
         takes: tuple[int, ...] | None = (0, -1),
         taps: Sequence[int] | None = None,
@@ -106,7 +108,7 @@ class Backbone(nn.Module):
             _set_multi_grid(self, name, multi_grid, base=32 // output_stride)
         self.weights_report = f"{name}: timm's pretrained weights" if pretrained else ""
         if weights not in ("none", "pretrained"):
-            self.weights_report = load_weights(self.model if self.whole else self, name, weights)
+            self.weights_report = load_weights(self.model if self.whole else self, name, weights, partial=partial)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         if self.whole:

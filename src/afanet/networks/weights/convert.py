@@ -20,6 +20,7 @@ from afanet.networks.weights.layouts import LAYOUTS
 CONVERTERS = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained")  # as timm's modules call them
 BETTER = re.compile(r"teacher|ema")  # in what is before the names of an average over training
 WHOLE = "model."  # before the names of a backbone that is a whole network of timm
+OURS = re.compile(r"(?:network\.)?branches\.([^.]+)\.(backbone|head)\.")  # before the names in a run of this package
 
 
 class TimmView:
@@ -64,11 +65,12 @@ def converted(state: Mapping[str, Tensor], module: nn.Module, name: str, source:
     Raises:
         InputError: where the file holds several such networks.
     """
+    _require_no_run(state, source)
     layout, prefixes = recognised(state)
     own = {spelling for key in module.state_dict() for spelling in spellings(key)}
-    prefix = _best(state, prefixes, source) if layout else _prefix(state, own, source)
+    prefix = _best(prefixes, source) if layout else _prefix(state, {key.removeprefix(WHOLE) for key in own}, source)
     notes = [layout.name] if layout else []
-    notes += [f"under '{prefix}'"] if prefix else []
+    notes += [f"under {shown(prefix)}"] if prefix else []
     rest = {key: x for key, x in state.items() if not key.startswith(prefix)}
     inner = {key.removeprefix(prefix): x for key, x in state.items() if key.startswith(prefix)}
     if layout is not None:
@@ -98,23 +100,33 @@ def _renamed(state: Tensors, layout: KeyLayout, source: str) -> Tensors:
         ) from error
 
 
-def _prefix(state: Mapping[str, Tensor], own: Iterable[str], source: str) -> str:
+def of_run(names: Iterable[str]) -> str:
+    """That these tensors are of a run of this package, and what to do with a run; empty where they are not."""
+    ours = any(OURS.match(name) for name in names)
+    return "; it is of a run: begin with the whole run by --start-from RUN" if ours else ""
+
+
+def _require_no_run(state: Mapping[str, Tensor], source: str) -> None:
+    """Raise `InputError` for the tensors of a run with more than one backbone."""
+    tasks = dict.fromkeys(match[1] for name in state if (match := OURS.match(name)) and match[2] == "backbone")
+    if len(tasks) > 1:
+        raise InputError(
+            f"{source} holds the backbones of {len(tasks)} tasks, {shown(', '.join(tasks))}{of_run(state)}"
+        )
+
+
+def _prefix(state: Mapping[str, Tensor], own: set[str], source: str) -> str:
     """What is before the names of timm in a file, as ``backbone.``."""
-    own = set(own)
     candidates = {""}
     for key in own:
         candidates |= {before for name in state if name.endswith(f".{key}") and (before := name.removesuffix(key))}
     scores = {before: sum(f"{before}{key}" in state for key in own) for before in sorted(candidates)}
     most = max(scores.values())
     best = [before for before, score in scores.items() if score == most]
-    return (
-        ""
-        if "" in best
-        else _best(state, [x for x in best if x == x.removesuffix(WHOLE) or x.removesuffix(WHOLE) not in best], source)
-    )
+    return "" if "" in best else _best(best, source)
 
 
-def _best(state: Mapping[str, Tensor], prefixes: list[str], source: str) -> str:
+def _best(prefixes: list[str], source: str) -> str:
     """The prefix of several under which there is an average over training; raises `InputError` where they are equal."""
     better = [prefix for prefix in prefixes if BETTER.search(prefix)] or prefixes
     if len(better) > 1:

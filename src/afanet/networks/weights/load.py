@@ -7,18 +7,18 @@ from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 from afanet.errors import InputError, shown
-from afanet.networks.weights.convert import converted, spellings
-from afanet.networks.weights.report import Report, reported
+from afanet.networks.weights.convert import converted, of_run, spellings
+from afanet.networks.weights.report import Report, plain, reported
 from afanet.networks.weights.source import Opened, open_weights
 from afanet.networks.weights.traced import Traced, traced
 
 
-def load_weights(module: nn.Module, name: str, source: str) -> str:
+def load_weights(module: nn.Module, name: str, source: str, *, partial: bool = False) -> str:
     """Copy weights into a backbone as `fill` does; returns the report in one line."""
-    return fill(module, name, source).line()
+    return fill(module, name, source, partial=partial).line()
 
 
-def fill(module: nn.Module, name: str, source: str) -> Report:
+def fill(module: nn.Module, name: str, source: str, *, partial: bool = False) -> Report:
     """Copy the tensors of a file, folder or network of the hub into a backbone.
 
     The names may be those of timm, torchvision, transformers, or the first authors of a network that timm knows.
@@ -29,10 +29,11 @@ def fill(module: nn.Module, name: str, source: str) -> Report:
         module: the backbone.
         name: of the timm model that it is.
         source: a file, ``local-dir:FOLDER`` or ``hf-hub:ORG/NAME``, which is downloaded.
+        partial: whether the source may have fewer than half of the backbone's tensors.
 
     Raises:
-        InputError: for a source that is missing or unreadable, holds none of the backbone's tensors, or ones of other
-            shapes or types, or not finite.
+        InputError: for a source that is missing or unreadable, holds none of the backbone's tensors, too few, or ones
+            of other shapes or types, or not finite. The backbone is as it was then.
     """
     opened, own = open_weights(source), module.state_dict()
     state, notes = converted(traced(opened.state), module, name, source)
@@ -40,8 +41,11 @@ def fill(module: nn.Module, name: str, source: str) -> Report:
     loaded = {names[key]: tensor for key, tensor in state.items() if key in names}
     other = _other_network(opened, name)
     if not loaded:
-        has = f"its first is {next(iter(opened.state))!r:.120}" if opened.state else "it is empty"
-        raise InputError(f"{source} holds none of the tensors of '{name}' ({has}){other}: expected its weights")
+        empty = f"its {shown(opened.wrapper)} is empty" if opened.wrapper else "it is empty"
+        has = f"its first is {next(iter(opened.state))!r:.120}" if opened.state else empty
+        raise InputError(
+            f"{source} holds none of the tensors of '{name}' ({has}){other}: expected its weights{of_run(opened.state)}"
+        )
     for key, tensor in loaded.items():
         loaded[key], note = _fitted(tensor, own[key], key in _first_layers(name))
         notes += [note] if note else []
@@ -51,11 +55,18 @@ def fill(module: nn.Module, name: str, source: str) -> Report:
             )
         if own[key].is_floating_point() and (fault := _fault(tensor)):
             raise InputError(f"{source} has {fault} at '{key}': expected finite numbers of a floating type")
-    module.load_state_dict(loaded, strict=False)
     used = {key for tensor in loaded.values() for key in _sources(tensor)}
-    notes += [f"its {opened.wrapper}"] if opened.wrapper else []
+    notes += [f"its {plain(opened.wrapper)}"] if opened.wrapper else []
     notes += [other.removeprefix(", ")] if other else []
-    return reported(name, opened.shown, notes, own, loaded.keys(), {key: key in used for key in opened.state})
+    report = reported(name, opened.shown, notes, own, loaded.keys(), {key: key in used for key in opened.state})
+    if report.few and not partial:
+        raise InputError(
+            f"{source} has {report.counts()} of '{name}', fewer than half ({report.rest()}){other}: give weights of "
+            "this network, or set network.partial (partial=True in Python), and the others begin at random"
+            f"{of_run(opened.state)}"
+        )
+    module.load_state_dict(loaded, strict=False)
+    return report
 
 
 def _other_network(opened: Opened, name: str) -> str:

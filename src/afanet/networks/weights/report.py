@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
+from afanet.errors import shown
+
 # Files may have or lack these alike: a batch norm's number of batches, and tables of what is where in a window.
 UNCOUNTED = ("num_batches_tracked", "relative_position_index", "relative_coords_table", "attn_mask")
 MOST_LAYERS = 10  # that are named in a line
@@ -35,17 +37,27 @@ class Report:
     used: tuple[str, ...]
     unused: tuple[str, ...]
 
+    @property
+    def few(self) -> bool:
+        """Whether fewer than half of the backbone's tensors were loaded."""
+        return len(self.loaded) < len(self.missing)
+
     def line(self) -> str:
         """The report in one line."""
-        total = len(self.loaded) + len(self.missing)
         notes = f" ({', '.join(self.notes)})" if self.notes else ""
-        missing = Counter(f"{key.removeprefix('model.').split('.')[0]}.*" for key in self.missing)
+        few = "; the file has fewer than half of them, the others begin at random" if self.few else ""
+        return f"{self.name}: {self.counts()} loaded from {self.source}{notes}, {self.rest()}{few}"
+
+    def counts(self) -> str:
+        """How many of the backbone's tensors were loaded, of how many."""
+        return f"{len(self.loaded)} of {len(self.loaded) + len(self.missing)} tensors"
+
+    def rest(self) -> str:
+        """What is missing and what was not used, by layer; of a layer that has some of its tensors, of how many."""
+        missing = Counter(map(_outermost, self.missing))
+        total = missing + Counter(layer for layer in map(_outermost, self.loaded) if layer in missing)
         unused = Counter(_unused_layers(self.unused, self.used))
-        few = "; the file has fewer than half of them, the others begin at random"
-        return (
-            f"{self.name}: {len(self.loaded)} of {total} tensors loaded from {self.source}{notes}, "
-            f"missing: {_listed(missing)}, unused: {_listed(unused)}{few if 2 * len(self.loaded) < total else ''}"
-        )
+        return f"missing: {_listed(missing, total)}, unused: {_listed(unused, unused)}"
 
     def by_module(self) -> dict[str, tuple[int, int, int]]:
         """By module the numbers of tensors that were loaded, are missing, and are in the file but were not used.
@@ -88,6 +100,19 @@ def module_of(key: str) -> str:
     return ".".join(parts[: numbered + 1])
 
 
+def plain(name: str) -> str:
+    """A name from a file as a line shows it: nothing in it breaks the line or the terminal.
+
+    >>> plain("layer1.conv"), plain("a\\x1b[2Kb")
+    ('layer1.conv', 'a\\\\x1b[2Kb')
+    """
+    return shown(name, 120)[1:-1]
+
+
+def _outermost(key: str) -> str:
+    return f"{key.removeprefix('model.').split('.')[0]}.*"
+
+
 def _unused_layers(keys: Iterable[str], used: Collection[str]) -> list[str]:
     """For each of `keys`, none of which is in `used`, the outermost layer that has no tensor in `used`.
 
@@ -103,7 +128,11 @@ def _layers(key: str) -> list[str]:
     return list(accumulate(key.split(".")[:-1], "{}.{}".format))
 
 
-def _listed(layers: Mapping[str, int]) -> str:
-    parts = [f"{layer} ({count})" for layer, count in layers.items()]
+def _listed(layers: Mapping[str, int], totals: Mapping[str, int]) -> str:
+    """Layers with how many of their tensors there are, of how many where these are not all."""
+    parts = [
+        f"{plain(layer)} ({count if count == totals[layer] else f'{count} of {totals[layer]}'})"
+        for layer, count in layers.items()
+    ]
     more = [f"{len(parts) - MOST_LAYERS} more layers"] if len(parts) > MOST_LAYERS else []
     return ", ".join(parts[:MOST_LAYERS] + more) or "none"

@@ -27,7 +27,7 @@ class Opened:
     Attributes:
         state: the tensors.
         shown: what a line calls the source.
-        wrapper: the names under which the file holds them, unless these are usual.
+        wrapper: the names under which the file holds them, empty where it has nothing else.
         architecture: the network that a config.json beside them names, if there is one.
     """
 
@@ -73,11 +73,10 @@ def open_weights(source: str) -> Opened:
     """
     located = locate(source)
     content = read_file(located.file)
-    wrapper = wrapper_of(content)
     return Opened(
         tensors_by_name(content, str(located.file)),
         located.title,
-        "" if wrapper in ("state_dict", "model") else wrapper,
+        wrapper_of(content, str(located.file)),
         next((_architecture(config) for config in located.configs if config.name == CONFIG), ""),
     )
 

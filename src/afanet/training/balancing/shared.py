@@ -41,6 +41,24 @@ def shared_parameters(
     >>> [tuple(p.shape) for p in shared], {task: len(parameters) for task, parameters in own.items()}
     ([(1, 3, 1, 1), (1,)], {'a': 2, 'b': 1})
     """
+    parameters, reached = _reached(network, tasks, size, channels)
+    tasks_of = {parameter: [task for task in tasks if id(parameter) in reached[task]] for parameter in parameters}
+    shared = [parameter for parameter in parameters if len(tasks_of[parameter]) > 1]
+    return shared, {task: [parameter for parameter in parameters if tasks_of[parameter] == [task]] for task in tasks}
+
+
+def learning_tasks(network: nn.Module, tasks: Sequence[str], size: tuple[int, int], channels: int = 3) -> list[str]:
+    """The tasks that reach any trainable parameter; the arguments and errors are those of `shared_parameters`."""
+    if all(parameter.requires_grad for parameter in network.parameters()):
+        return list(tasks)
+    parameters, reached = _reached(network, tasks, size, channels)
+    return [task for task in tasks if any(id(parameter) in reached[task] for parameter in parameters)]
+
+
+def _reached(
+    network: nn.Module, tasks: Sequence[str], size: tuple[int, int], channels: int
+) -> tuple[list[nn.Parameter], dict[str, set[int]]]:
+    """The trainable parameters, and by task the numbers of those that it reaches."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     device = next((parameter.device for parameter in parameters), torch.device("cpu"))
     forked = [device] if device.type == "cuda" else []
@@ -51,6 +69,4 @@ def shared_parameters(
         if task not in outputs:
             raise unknown("output of the network", task, outputs)
         reached[task] = leaves_of(outputs[task])
-    tasks_of = {parameter: [task for task in tasks if id(parameter) in reached[task]] for parameter in parameters}
-    shared = [parameter for parameter in parameters if len(tasks_of[parameter]) > 1]
-    return shared, {task: [parameter for parameter in parameters if tasks_of[parameter] == [task]] for task in tasks}
+    return parameters, reached

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from afanet.data.normals import Pinhole, normals_from_depth
 from afanet.data.sets.rooms.furniture import CLASSES
+from afanet.data.sets.rooms.raycast import FOCAL
 from afanet.data.sets.rooms.rooms import Rooms, open_rooms
 from afanet.errors import InputError
 
@@ -74,3 +76,18 @@ def test_open_rooms_gives_the_splits_asked_for():
 def test_a_data_path_is_refused():
     with pytest.raises(InputError, match="leave --data out"):
         open_rooms(Path("somewhere"))
+
+
+def test_normals_are_those_of_the_depth():
+    """Where a plane can be fitted to the depth around a pixel, it has the pixel's normal."""
+    reader, (height, width) = Rooms(0, "train", (96, 128), normals=True), (96, 128)
+    camera = Pinhole(FOCAL * width, FOCAL * width, width / 2, height / 2)
+    for index in range(3):
+        targets = reader(index)["targets"]
+        fitted = normals_from_depth(targets["depth"][0], camera, radius=1)
+        flat = fitted.norm(dim=0) > 0
+        cosine = (fitted * targets["normals"]).sum(0)[flat]
+        assert targets["normals"].norm(dim=0).sub(1).abs().max() < 1e-3  # on the lamp, a small ball
+        assert (cosine > 0.999).float().mean() > 0.9  # all but edges, where two surfaces meet at one depth
+    assert list(open_rooms(normals=True).tasks) == ["segmentation", "depth", "normals"]
+    assert "normals" not in Rooms(0, "train", (24, 32))(0)["targets"]

@@ -64,11 +64,15 @@ class Scene(NamedTuple):
 
 
 class View(NamedTuple):
-    """What the camera sees: image uint8 (H, W, 3), labels uint8 (H, W), depth float32 (H, W) in metres."""
+    """What the camera sees: image uint8 (H, W, 3), labels uint8 (H, W), depth float32 (H, W) in metres.
+
+    `normals` are float32 (3, H, W) in the camera's axes: x to the right, y up, z towards the camera.
+    """
 
     image: NDArray[np.uint8]
     labels: NDArray[np.uint8]
     depth: Floats
+    normals: Floats
 
 
 def render(scene: Scene, size: tuple[int, int]) -> View:
@@ -80,6 +84,8 @@ def render(scene: Scene, size: tuple[int, int]) -> View:
     >>> view = render(Scene((4.0, 2.5, 6.0), ((0, grey), (1, grey), (2, grey)), [], lamp, camera), (9, 9))
     >>> float(view.depth[4, 4]), int(view.labels[4, 4])  # the far wall is 6 - 1 metres away
     (5.0, 2)
+    >>> view.normals[:, 4, 4].tolist() == [0, 0, 1]  # and faces the camera
+    True
     """
     rays = _rays(scene.camera, size)
     depth, axis, thing = _first_hits(scene, rays)
@@ -92,7 +98,17 @@ def render(scene: Scene, size: tuple[int, int]) -> View:
     arriving = light(scene.lamp.centre, [(box.low, box.high) for box in scene.boxes], rays, points, axis)
     colour = albedo(points, axis, thing, materials, origins) * np.maximum(arriving, glow)
     image = np.sqrt(np.minimum(colour, 1)) * 255  # gamma 2
-    return View(image.transpose(1, 2, 0).astype(np.uint8), np.array(labels, np.uint8)[thing], depth)
+    normals = _normals(scene, rays, points, axis, on_lamp=thing == len(materials) - 1)
+    return View(image.transpose(1, 2, 0).astype(np.uint8), np.array(labels, np.uint8)[thing], depth, normals)
+
+
+def _normals(scene: Scene, rays: Floats, points: Floats, axis: NDArray[np.int8], on_lamp: NDArray[np.bool_]) -> Floats:
+    """Flat surfaces face against the rays, along their axis; the lamp's face away from its centre."""
+    against = -np.sign(np.take_along_axis(rays, axis[None].astype(np.intp), 0))
+    world = np.where(np.arange(3)[:, None, None] == axis, against, 0)
+    world[:, on_lamp] = ((points - _column(scene.lamp.centre)) / scene.lamp.radius)[:, on_lamp]
+    seen: Floats = np.tensordot(scene.camera.axes().astype(np.float32), world, 1) * _column([1, -1, -1])
+    return seen
 
 
 def _column(vector: Any) -> Floats:

@@ -1,0 +1,141 @@
+"""The parts of a network that can be frozen: their layers, and the parameters that lie beside these."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from afanet.errors import unknown
+from afanet.networks.backbones import Backbone
+from afanet.networks.freeze import STAGES, TASK, frozen_stages
+from afanet.networks.frozen import batch_norms, layers_up_to
+from afanet.networks.woven import Woven
+
+
+@dataclass(frozen=True)
+class Part:
+    """Layers of a network, and parameters of layers that are not among them as a whole."""
+
+    layers: list[nn.Module] = field(default_factory=list)
+    own: list[nn.Parameter] = field(default_factory=list)
+
+    def __add__(self, other: Part) -> Part:
+        return Part([*self.layers, *other.layers], [*self.own, *other.own])
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """All parameters in it."""
+        for layer in self.layers:
+            yield from layer.parameters()
+        yield from self.own
+
+
+def find_part(network: Woven, what: str, old: Collection[str] = ()) -> Part:
+    """The part of a network by `create_network` that `what` names, see `freeze_fault`; of "old" that of these tasks.
+
+    A task's part is what it has for itself: its head, its own stages, and the fusion layers or attention in which it
+    alone reads. Of `old` tasks it is also their common trunk, and the layers in which they read.
+
+    Raises:
+        InputError: for a task that is not there, and for parts of which the network has none.
+
+    >>> from afanet import Pooled, create_network
+    >>> network = create_network("hard", {"age": Pooled(8), "gender": Pooled(2)}, "resnet18", size=(64, 64))
+    >>> [type(layer).__name__ for layer in find_part(network, "task:age").layers]
+    ['PooledLinear']
+    """
+    branches = dict(network.branches.named_children())
+    if what == "heads":
+        return Part([branch.get_submodule("head") for branch in branches.values()])
+    if what == "backbone":
+        return Part([body for branch in branches.values() for body in _bodies(branch)])
+    if what == "norms":
+        return Part([norm for branch in branches.values() for body in _bodies(branch) for norm in batch_norms(body)])
+    if STAGES.fullmatch(what):
+        return _stages(network, what)
+    tasks = list(old)
+    if what.startswith(TASK):
+        tasks = [what.removeprefix(TASK)]
+        if tasks[0] not in branches:
+            raise unknown("task to freeze", tasks[0], branches)
+    trunk = _trunk(network)
+    part = Part(_reading(network, tasks))
+    for task in tasks:
+        part += _without(branches[task], trunk)
+    if not what.startswith(TASK):
+        leader = branches[network.tasks[0]]
+        common = Part([], [parameter for parameter in leader.parameters() if parameter in trunk])
+        part += Part(list(_whole(leader, trunk)), common.own)
+    return part
+
+
+def _bodies(branch: nn.Module) -> list[nn.Module]:
+    """The backbone of a branch, or what it has of one; none where it has the trunk of another."""
+    return [child for name, child in branch.named_children() if name == "backbone"]
+
+
+def _stages(network: Woven, what: str) -> Part:
+    body = network.get_submodule(f"branches.{network.tasks[0]}.backbone")
+    assert isinstance(body, Backbone)
+    count = frozen_stages([what], body.name, len(body.stages))
+    layers, own = layers_up_to(body, body.stages[count - 1])
+    part = Part()
+    for _, branch in network.branches.named_children():
+        for mine in _bodies(branch):
+            modules, parameters = dict(mine.named_modules()), dict(mine.named_parameters())
+            part += Part(
+                [modules[name] for name in layers if name in modules],
+                [parameters[name] for name in own if name in parameters],
+            )
+    return part
+
+
+def _trunk(network: Woven) -> set[nn.Parameter]:
+    """The parameters of the first branch's backbone that other branches have not for themselves."""
+    leader, *others = [branch for _, branch in network.branches.named_children()]
+    if not others:
+        return set()
+    first = {f"backbone.{name}": p for body in _bodies(leader) for name, p in body.named_parameters()}
+    shared = set()
+    for name, parameter in first.items():
+        theirs = [dict(branch.named_parameters()).get(name) for branch in others]
+        if any(other is None or other is parameter for other in theirs):
+            shared.add(parameter)
+    return shared
+
+
+def _reading(network: Woven, tasks: Collection[str]) -> list[nn.Module]:
+    """The layers in which none but these tasks reads: attention of their own, and fusion layers."""
+    layers = []
+    fusion = network.fusion
+    for name in network.members:
+        layer = fusion.get_submodule(name)
+        members = [network.tasks[number] for number in network.members[name]]
+        readers = [members[number] for number in getattr(layer, "readers", range(len(members)))]
+        if set(readers) <= set(tasks):
+            layers.append(layer)
+    if not network.members:
+        layers += [layer for name, layer in fusion.named_children() if name in tasks]
+    return layers
+
+
+def _without(module: nn.Module, trunk: Collection[nn.Parameter]) -> Part:
+    """The outermost layers without a parameter of the trunk, and the other parameters beside them."""
+    mine = list(module.parameters())
+    if mine and not any(parameter in trunk for parameter in mine):
+        return Part([module])
+    part = Part([], [parameter for parameter in module.parameters(recurse=False) if parameter not in trunk])
+    for child in module.children():
+        part += _without(child, trunk)
+    return part
+
+
+def _whole(module: nn.Module, trunk: Collection[nn.Parameter]) -> Iterator[nn.Module]:
+    """The outermost layers all of whose parameters are the trunk's."""
+    mine = list(module.parameters())
+    if mine and all(parameter in trunk for parameter in mine):
+        yield module
+        return
+    for child in module.children():
+        yield from _whole(child, trunk)

@@ -1,0 +1,1 @@
+"""Beginning with the network of a finished run: what of it fits is taken, the rest starts fresh."""

@@ -1,0 +1,157 @@
+"""The run that another begins with, and what the new run's recipe takes over from it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from afanet.errors import InputError, unknown
+from afanet.networks.freeze import SEVERAL, freeze_plan, of_trunk
+from afanet.networks.methods import METHODS
+from afanet.recipe.freezing import added_groups
+from afanet.recipe.preprocessing import normalisation
+from afanet.recipe.schema import Recipe
+from afanet.runs.checkpoint import PREFIX, read_checkpoint
+from afanet.runs.run import Run, load_run
+from afanet.tasks import Description
+
+
+@dataclass(frozen=True)
+class Source:
+    """A finished run that another begins with: `name` as it was given, its recipe, tasks in their order and weights."""
+
+    name: str
+    run: Run
+    weights: Mapping[str, Tensor]
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the run."""
+        return self.run.recipe
+
+    @property
+    def tasks(self) -> dict[str, Description]:
+        """Its tasks."""
+        return self.run.described or {name: Description.of(task) for name, task in self.run.tasks.items()}
+
+    @property
+    def first_tasks(self) -> list[str]:
+        """Its tasks but for those that joined the others."""
+        joined = [task for group in added_groups(self.recipe, self.tasks) for task in group]
+        return [task for task in self.tasks if task not in joined]
+
+    @property
+    def shares_trunk(self) -> bool:
+        """Whether its tasks have one backbone, or one frozen trunk."""
+        return any(f"branches.{task}.backbone" not in self._bodies for task in list(self.tasks)[1:])
+
+    @property
+    def _bodies(self) -> set[str]:
+        return {name[: name.index(".backbone.") + 9] for name in self.weights if ".backbone." in name}
+
+
+def read_source(start: str) -> Source:
+    """The finished run that `start` names; raises `InputError` as `load_run` does, and for a damaged checkpoint."""
+    run = load_run(Path(start))
+    saved = read_checkpoint(run.folder.weights(run.recipe))["state_dict"]
+    return Source(start, run, {name.removeprefix(PREFIX): tensor for name, tensor in saved.items()})
+
+
+def taken_over(recipe: Recipe) -> Recipe:
+    """The recipe of a run that begins with another, with what it takes over: groups of tasks, and normalisation.
+
+    Without `start_from` it is returned as it is. Raises `InputError` for keys that cannot go together, and for a run
+    with another backbone or other channels.
+    """
+    if recipe.start_from is None:
+        _require_no_start(recipe)
+        return recipe
+    if recipe.warm_start or recipe.two_stage:
+        other = "warm_start" if recipe.warm_start else "two_stage"
+        raise InputError(f"start_from and {other} both say with which weights to begin: give one of them")
+    source = read_source(recipe.start_from)
+    ours, theirs = recipe.network, source.recipe.network
+    for key in ("backbone", "in_chans"):
+        if getattr(ours, key) != getattr(theirs, key):
+            raise InputError(
+                f"{source.name} has network.{key} {getattr(theirs, key)}, and this recipe {getattr(ours, key)}: give "
+                f"--network.{key} {getattr(theirs, key)}, or start from another run"
+            )
+    taken = normalisation(theirs)
+    kept = normalisation(ours) if ours.mean is not None and ours.std is not None else taken
+    if kept != taken:
+        raise InputError(
+            f"{source.name} takes images less {list(taken.mean)} and divided by {list(taken.std)}, and this recipe "
+            f"{list(kept.mean)} and {list(kept.std)}: leave network.mean and network.std out, for those of the run"
+        )
+    changes: dict[str, Any] = {"mean": taken.mean, "std": taken.std, "added": _groups(recipe, source)}
+    frozen = of_trunk(freeze_plan(ours.freeze))
+    if frozen and not METHODS[ours.method].share:
+        changes["share_frozen"] = source.shares_trunk
+    return recipe.model_copy(update={"network": ours.model_copy(update=changes), "old_tasks": tuple(source.tasks)})
+
+
+def _groups(recipe: Recipe, source: Source) -> tuple[tuple[str, ...], ...] | None:
+    """The groups of tasks that joined the others in the run before, where the method is the same."""
+    network = recipe.network
+    if network.added is not None or network.method != source.recipe.network.method:
+        return network.added
+    wanted: Collection[str] = recipe.tasks or source.tasks
+    groups = added_groups(source.recipe, source.tasks)
+    kept = tuple(tuple(task for task in group if task in wanted) for group in groups)
+    return tuple(group for group in kept if group) or None
+
+
+def _require_no_start(recipe: Recipe) -> None:
+    if recipe.fresh:
+        raise InputError(
+            f"fresh is {', '.join(recipe.fresh)}, and no run is given to start from: give --start-from RUN"
+        )
+    if SEVERAL in freeze_plan(recipe.network.freeze):
+        raise InputError("freeze is 'old', which means the tasks of the run to start from: give --start-from RUN")
+
+
+def require_same_tasks(source: Source, tasks: Mapping[str, Description], fresh: Collection[str]) -> None:
+    """Raise `InputError` for a task of another kind or number of classes under the same name, unless it is fresh."""
+    for name, task in tasks.items():
+        if name not in source.tasks or fresh_head(name, fresh):
+            continue
+        old = source.tasks[name]
+        for what, then, now in (
+            ("kind", old.meaning.get("kind"), task.meaning.get("kind")),
+            ("output", old.output, task.output),
+        ):
+            if then is not None and then != now:
+                raise InputError(
+                    f"{source.name} has task '{name}' with {what} {then}, and here its {what} is {now}: call it "
+                    f"otherwise, or let its head start anew by --fresh head.{name}"
+                )
+
+
+def fresh_head(task: str, fresh: Collection[str]) -> bool:
+    """Whether the head of a task starts anew.
+
+    >>> fresh_head("depth", ["head.depth"]), fresh_head("depth", ["heads"]), fresh_head("depth", ["fusion"])
+    (True, True, False)
+    """
+    return bool({"heads", f"head.{task}", f"task:{task}"} & set(fresh))
+
+
+def covers_backbones(source: Source, recipe: Recipe, tasks: Collection[str]) -> bool:
+    """Whether every backbone of a network for these tasks begins with one of the run."""
+    fresh = {part.rpartition(".")[2].rpartition(":")[2] for part in recipe.fresh if not part.startswith("head")}
+    one = METHODS[recipe.network.method].share and not recipe.network.trunk
+    return "backbone" not in fresh and (one or all(task in source.tasks and task not in fresh for task in tasks))
+
+
+def require_fresh(fresh: Collection[str], tasks: Collection[str]) -> None:
+    """Raise `InputError` for a name in `fresh` of no part of the network."""
+    known = ["backbone", "heads", "fusion"]
+    known += [name for task in tasks for name in (f"head.{task}", f"backbone.{task}", f"task:{task}")]
+    for name in fresh:
+        if name not in known:
+            raise unknown("part to start fresh", name, known)
