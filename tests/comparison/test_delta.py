@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afanet.comparison.delta import MOST, Delta, Pair, Scores, delta_m, delta_notes, relative_gain, total_gain
+from afanet.comparison.resampling import Draw
 from afanet.tasks import Classification, Depth, Task
 
 TASKS: dict[str, Task] = {"depth": Depth(), "age": Classification("age", ["young", "old"])}
@@ -25,7 +26,8 @@ def scores(values: list[float]) -> Scores:
 
 def pairs(ours: np.ndarray, theirs: np.ndarray) -> list[Pair]:
     return [
-        Pair(seed, scores(a), scores(b)) for seed, (a, b) in enumerate(zip(ours.tolist(), theirs.tolist(), strict=True))
+        Pair(Draw(None, seed), scores(a), scores(b))
+        for seed, (a, b) in enumerate(zip(ours.tolist(), theirs.tolist(), strict=True))
     ]
 
 

@@ -16,6 +16,7 @@ from afanet.files import path_in, write_whole
 from afanet.networks.methods import compared
 
 if TYPE_CHECKING:
+    from afanet.comparison.plan import Planned
     from afanet.recipe.schema import Recipe
     from afanet.runs.run import Run
 
@@ -27,7 +28,7 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
     compare: ArgumentParser = commands.add_parser(
         "compare",
         help="train several methods with several seeds and compare them",
-        description="Train the missing runs of several methods and seeds, all by one recipe, and compare them.",
+        description="Train the missing runs of several methods, seeds and folds, all by one recipe, and compare them.",
         allow_abbrev=False,
     )
     compare.set_defaults(command=_compare, parser=compare, words=words)
@@ -41,7 +42,12 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
         metavar="FILE",
         help="variants by name instead of methods: 'ablations', or a YAML file with the keys of the recipe that differ",
     )
-    compare.add_argument("--seeds", type=int, default=3, help="seeds of each method, from --seed on; 3 by default")
+    compare.add_argument(
+        "--seeds", type=int, help="seeds of each method, from --seed on; 3 by default, 1 for each fold with --folds"
+    )
+    compare.add_argument(
+        "--folds", metavar="F,F,...", help="folds of the data to test on, such as 0,1,2,3,4 of adience; means over them"
+    )
     compare.add_argument("--out", type=path_flag, metavar="DIR", help="folder of runs, runs/compare-RECIPE by default")
     compare.add_argument("--only", metavar="I/N", help="train every N-th run from the I-th on, on this machine")
     compare.add_argument(
@@ -52,6 +58,10 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
     if words[:1] == ["compare"]:
         add_recipe_flags(compare, words)
 
+    _add_report_command(commands)
+
+
+def _add_report_command(commands: Any) -> None:
     report: ArgumentParser = commands.add_parser(
         "report",
         help="compare finished runs in one HTML page",
@@ -78,22 +88,17 @@ def _compare(given: Namespace) -> None:
 
     if hasattr(given, "network.method"):
         raise InputError("compare takes --methods with commas between them, not --method")
+    if given.folds is not None and hasattr(given, "data.options.fold"):
+        raise InputError("--folds and --fold were given: compare takes one of them")
     recipe = recipe_to_train(given.recipe, overrides(given))
     from afanet.comparison.groups import group_runs
-    from afanet.comparison.plan import by_methods, complete, part, plan
-    from afanet.comparison.variants import read_variants
+    from afanet.comparison.plan import complete, part
     from afanet.runs.run import load_run
     from afanet.training.run import resolve
 
     recipe = resolve(recipe)
     out = given.out or path_in(Path("runs"), f"compare-{recipe.name}")
-    if given.variants and given.methods:
-        raise InputError("--methods and --variants were given: compare takes one of them")
-    if given.variants:
-        variants = read_variants(recipe, given.variants)
-    else:
-        variants = by_methods(recipe, given.methods.split(",") if given.methods else compared())
-    planned = plan(variants, given.seeds, out)
+    planned = _plan(given, recipe, out)
     if given.jobs:
         words = [word for word in given.words if word != "--jobs"]
         for number in range(1, len(planned) + 1):
@@ -111,6 +116,22 @@ def _compare(given: Namespace) -> None:
     runs = [load_run(run.folder.path) for run in planned]
     measure_costs(group_runs(runs))
     show_runs(runs, out / PAGE, out, given.smallest)
+
+
+def _plan(given: Namespace, recipe: Recipe, out: Path) -> list[Planned]:
+    """All runs of the comparison, in the order in which they are trained."""
+    from afanet.comparison.plan import by_methods, plan, read_folds
+    from afanet.comparison.variants import read_variants
+
+    if given.variants and given.methods:
+        raise InputError("--methods and --variants were given: compare takes one of them")
+    if given.variants:
+        variants = read_variants(recipe, given.variants)
+    else:
+        variants = by_methods(recipe, given.methods.split(",") if given.methods else compared())
+    folds = read_folds(given.folds)
+    seeds = given.seeds if given.seeds is not None else 3 if given.folds is None else 1
+    return plan(variants, seeds, out, folds)
 
 
 def _require_effects(smallest: str, recipe: Recipe) -> None:

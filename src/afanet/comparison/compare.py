@@ -11,8 +11,9 @@ from afanet.comparison.delta import NONE, Delta, Pair, delta_notes, total_gain
 from afanet.comparison.gaps import gap_notes, image_notes, require_scores
 from afanet.comparison.groups import BASE, Group, group_runs
 from afanet.comparison.images import ImageScores
+from afanet.comparison.resampling import name_draws, several_folds
 from afanet.comparison.smallest import Smallest
-from afanet.comparison.statistics import Change, Spread, bootstrap_changes, paired_change, spread
+from afanet.comparison.statistics import Change, Spread, bootstrap_changes, change_over, spread
 from afanet.runs.kept import Load, read_costs, read_load
 from afanet.runs.run import Run
 from afanet.tasks import Described
@@ -58,15 +59,15 @@ class Comparison:
     smallest: Smallest = field(default_factory=Smallest)
 
     def verdict(self, row: Row, task: str, metric: str) -> str:
-        """`better` or `worse` than single task if the interval over seeds excludes zero, else `same`.
+        """`better` or `worse` than single task if the interval over seeds or folds excludes zero, else `same`.
 
-        `same`, too, if the change is smaller than what is worth a colour; `one seed` without an interval over seeds;
-        empty without a change.
+        `same`, too, if the change is smaller than what is worth a colour; `one seed` without an interval over seeds or
+        folds; empty without a change.
         """
         change = row.changes.get(task, {}).get(metric)
         if change is None or math.isnan(change.mean):
             return ""
-        if change.over != "seeds" or math.isnan(change.low):
+        if change.over == "images" or math.isnan(change.low):
             return ONE_SEED
         base = next(row.scores[task][metric] for row in self.rows if row.title == BASE)
         known = [score for score in base.values if not math.isnan(score)]
@@ -95,8 +96,9 @@ def compare_runs(
 ) -> Comparison:
     """Compare finished runs.
 
-    Intervals are over seeds (Student's, paired) if a method and single task have at least two in common. With fewer,
-    they are over the images in `looked`, the scores of the first run of each title. The notes of the comparison begin
+    Intervals are over folds (Student's, paired) if a method and single task have at least two in common, else over
+    seeds if they have at least two. With fewer, they are over the images in `looked`, the scores of the first run of
+    each title, all of the same fold. The notes of the comparison begin
     with `notes`. A task whose test labels are of one class has no scores.
     Raises `InputError` for runs that cannot be compared, and for a run without a score that the others have.
     """
@@ -110,13 +112,14 @@ def compare_runs(
     notes = list(notes)
     if base is None:
         notes.append("no run uses the method single, so nothing is compared with single task")
-    counts = {len(group.runs) for group in groups}
-    if min(counts) < 3:
-        notes.append("fewer than three seeds: these scores do not rank the methods")
+    folded = any(several_folds(group.draws) for group in groups)
+    if min(len({draw.fold if folded else draw.seed for draw in group.draws}) for group in groups) < 3:
+        notes.append(f"fewer than three {'folds' if folded else 'seeds'}: these scores do not rank the methods")
     for group in groups:
-        if base and group.seeds != base.seeds:
+        if base and group.draws != base.draws:
             notes.append(
-                f"{group.title} has seeds {group.seeds}, {BASE} has {base.seeds}: pairs are of those in common"
+                f"{group.title} has {name_draws(group.draws)}, {BASE} has {name_draws(base.draws)}: pairs are of those "
+                "in common"
             )
     notes += image_notes(looked) + gap_notes(groups, tasks, unscored)
     notes += delta_notes({row.title: row.delta for row in rows})
@@ -150,12 +153,13 @@ def _row(
     changes: dict[str, dict[str, Change]] = {}
     delta = NONE
     if base is not None and group is not base:
-        theirs = {run.recipe.seed: _scores(run) for run in base.runs}
+        theirs = dict(zip(base.draws, map(_scores, base.runs), strict=True))
         pairs = [
-            Pair(seed, ours, theirs[seed])
-            for seed, ours in zip(group.seeds, scores_by_run, strict=True)
-            if seed in theirs
+            Pair(draw, ours, theirs[draw])
+            for draw, ours in zip(group.draws, scores_by_run, strict=True)
+            if draw in theirs
         ]
+        draws = [pair.draw for pair in pairs]
         for task in tasks:
             if task in unscored:
                 continue
@@ -163,7 +167,7 @@ def _row(
                 changes[task] = bootstrap_changes(looked[group.title][task], looked[base.title][task])
             elif pairs:
                 changes[task] = {
-                    metric: paired_change([pair.ours[task][metric] - pair.theirs[task][metric] for pair in pairs])
+                    metric: change_over(draws, [pair.ours[task][metric] - pair.theirs[task][metric] for pair in pairs])
                     for metric in scores[task]
                 }
         delta = total_gain(pairs, tasks)

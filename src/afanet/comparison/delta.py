@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from afanet.comparison.resampling import Draw, name_draws
 from afanet.comparison.smallest import UNIT
-from afanet.comparison.statistics import Change, paired_change, spread
+from afanet.comparison.statistics import Change, change_over, spread
 from afanet.tasks import Described
 
 MOST = 100.0  # per cent, of one metric for one seed
@@ -16,18 +17,18 @@ Scores = Mapping[str, Mapping[str, float]]  # by task and metric
 
 @dataclass(frozen=True)
 class Pair:
-    """The scores of a method and of single task, of the same seed."""
+    """The scores of a method and of single task, of the same fold and seed."""
 
-    seed: int
+    draw: Draw
     ours: Scores
     theirs: Scores
 
 
 @dataclass(frozen=True)
 class Delta:
-    """delta_m over seeds, in per cent, positive for the better; `changes` are `by_task` and `by_metric`.
+    """delta_m over seeds or folds, in per cent, positive for the better; `changes` are `by_task` and `by_metric`.
 
-    `left_out` says by `TASK METRIC` why it is no part of it, and `limited` names those that were limited in a seed.
+    `left_out` says by `TASK METRIC` why it is no part of it, and `limited` names those that were limited in a run.
     `whole` is False where it rests on too little for a verdict: no task entirely, or a metric beyond its limit.
     """
 
@@ -78,27 +79,24 @@ def total_gain(pairs: Sequence[Pair], tasks: Mapping[str, Described]) -> Delta:
                 left_out[f"{name} {metric}"] = reason
                 continue
             kept.append(name)
-            if beyond := [pair.seed for pair, gain in zip(pairs, each, strict=True) if abs(gain) > MOST]:
-                limited[f"{name} {metric}"] = _seeds(beyond)
+            if beyond := [pair.draw for pair, gain in zip(pairs, each, strict=True) if abs(gain) > MOST]:
+                limited[f"{name} {metric}"] = name_draws(beyond)
             for pair_gains, gain in zip(gains, each, strict=True):
                 pair_gains[name][metric] = gain
     totals = [delta_m(of_pair) for of_pair in gains]
-    changes = {key: _within(paired_change([total[key] for total in totals])) for key in totals[0]}
+    draws = [pair.draw for pair in pairs]
+    changes = {key: _within(change_over(draws, [total[key] for total in totals])) for key in totals[0]}
     return Delta(changes, left_out, limited, whole=set(kept) == set(tasks) and not limited)
 
 
 def _why_out(pairs: Sequence[Pair], gains: Sequence[float], task: str, metric: str) -> str | None:
     """Why a metric has no relative change in every pair, in words; None if it has."""
-    scores = [(pair.seed, pair.ours[task][metric], pair.theirs[task][metric]) for pair in pairs]
-    if without := [seed for seed, ours, theirs in scores if math.isnan(ours) or math.isnan(theirs)]:
-        return f"no number in {_seeds(without)}"
-    if bare := [seed for (seed, *_), gain in zip(scores, gains, strict=True) if math.isnan(gain)]:
-        return f"single task has less than {UNIT:g} in {_seeds(bare)}"
+    scores = [(pair.draw, pair.ours[task][metric], pair.theirs[task][metric]) for pair in pairs]
+    if without := [draw for draw, ours, theirs in scores if math.isnan(ours) or math.isnan(theirs)]:
+        return f"no number in {name_draws(without)}"
+    if bare := [draw for (draw, *_), gain in zip(scores, gains, strict=True) if math.isnan(gain)]:
+        return f"single task has less than {UNIT:g} in {name_draws(bare)}"
     return None
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"seed{'s'[: len(seeds) > 1]} {', '.join(map(str, seeds))}"
 
 
 def _within(change: Change) -> Change:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 from afanet.comparison.groups import Group
 from afanet.comparison.images import ImageScores
+from afanet.comparison.resampling import Draw, name_draws, several_folds
 from afanet.errors import InputError
 from afanet.runs.run import Run
 from afanet.tasks import Described
@@ -14,14 +16,16 @@ FEW = 30  # test images, below which a comparison says how few there are
 
 
 def require_scores(runs: Sequence[Run], tasks: Mapping[str, Described]) -> None:
-    """Raise `InputError` for a run without the main metric of a task that another run has on the same test split.
+    """Raise `InputError` for a run without the main metric of a task that another run has on the same test images.
 
     The labels are the same for all runs, so the outputs of that run were not finite.
     """
-    for name, task in tasks.items():
-        scores = [run.score(name, task.main_metric) for run in runs]
-        if None in scores and (known := [run for run, score in zip(runs, scores, strict=True) if score is not None]):
-            bad, good = runs[scores.index(None)].path, known[0].path
+    folds = {Draw.of(run.recipe).fold for run in runs}
+    for (name, task), fold in product(tasks.items(), folds):
+        of_fold = [run for run in runs if Draw.of(run.recipe).fold == fold]
+        scores = [run.score(name, task.main_metric) for run in of_fold]
+        if None in scores and (known := [run for run, score in zip(of_fold, scores, strict=True) if score is not None]):
+            bad, good = of_fold[scores.index(None)].path, known[0].path
             raise InputError(
                 f"{bad} has no {task.main_metric} of task '{name}', and {good} has one on the same images, so the "
                 "outputs of the former were not finite: train it again with a lower optimizer.lr, or leave it out"
@@ -35,19 +39,20 @@ def gap_notes(groups: Sequence[Group], tasks: Mapping[str, Described], unscored:
     """
     notes = []
     runs = [(group, run) for group in groups for run in group.runs]
+    over = "runs" if any(several_folds(group.draws) for group in groups) else "seeds"
     for name, task in tasks.items():
         if all(run.score(name, task.main_metric) is None for _, run in runs):
             reason = unscored.get(name, "the test split has no label of it, or no outputs were finite")
             notes.append(f"{name} has no score in any run (-): {reason}")
             continue
         for metric in task.higher_is_better:
-            bare = [(group.title, run.recipe.seed) for group, run in runs if run.score(name, metric) is None]
+            bare = [(group.title, Draw.of(run.recipe)) for group, run in runs if run.score(name, metric) is None]
             if len(bare) == len(runs):
                 notes.append(f"{name} {metric} is no number in any run (-): the labels of the test split leave it open")
             elif bare:
-                where = ", ".join(f"{title} seed {seed}" for title, seed in bare)
+                where = ", ".join(f"{title} {name_draws([draw])}" for title, draw in bare)
                 notes.append(
-                    f"{name} {metric} is no number in {where}, so it has no mean (-); changes are over the other seeds"
+                    f"{name} {metric} is no number in {where}, so it has no mean (-); changes are over the other {over}"
                 )
     return notes
 

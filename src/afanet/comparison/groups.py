@@ -1,4 +1,4 @@
-"""Finished runs, grouped by everything but the seed."""
+"""Finished runs, grouped by everything but the seed and the fold."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from afanet.comparison.resampling import FOLD, Draw, in_order
 from afanet.errors import InputError
 from afanet.outside import short_names
 from afanet.recipe.code import identified, require_code
@@ -24,60 +25,96 @@ PROTOCOL = ("data.name", "data.size", "data.resize", "tasks", "select", "select.
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ only in their seed, in the order of the seeds, and a title that says what is special to them."""
+    """Runs that differ in their seed and fold alone, by fold and seed, and a title that says what is special to them.
+
+    The first run is of a fold that all groups of a comparison have.
+    """
 
     title: str
     runs: tuple[Run, ...]
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe of the first seed."""
+        """The recipe of the first run."""
         return self.runs[0].recipe
 
     @property
     def seeds(self) -> list[int]:
         """The seeds of its runs."""
-        return [run.recipe.seed for run in self.runs]
+        return [draw.seed for draw in self.draws]
+
+    @property
+    def draws(self) -> list[Draw]:
+        """The fold and the seed of each of its runs."""
+        return [Draw.of(run.recipe) for run in self.runs]
 
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:
     """The runs by method and whatever else differs, single task first, then in the order of `runs`.
 
     Raises `InputError` for two runs that cannot be compared, since they differ in data set, split, resolution,
-    selection, tasks, content of the files or augmentation, and for a seed that is there twice.
+    selection, tasks, content of the files or augmentation, for a seed that is there twice on one fold, and for methods
+    without a common fold.
     """
     for run in runs:
         require_code(run.recipe)
         require_comparable(runs[0], run)
+    _require_one_content_a_fold(runs)
     by_values: dict[tuple[tuple[str, str], ...], list[Run]] = {}
     for run in runs:
         values = leaves(identified(run.recipe))
-        key = tuple((name, repr(value)) for name, value in values.items() if name not in NOT_METHOD)
+        key = tuple((name, repr(value)) for name, value in values.items() if name not in (*NOT_METHOD, FOLD))
         by_values.setdefault(key, []).append(run)
     groups = []
+    common = _common_folds(list(by_values.values()))
     methods = [same[0].recipe.network.method for same in by_values.values()]
     for title, same in zip(_titles([dict(key) for key in by_values], methods), by_values.values(), strict=True):
-        same.sort(key=lambda run: run.recipe.seed)
+        same = in_order(same, common)
         for run, following in pairwise(same):
-            if run.recipe.seed == following.recipe.seed:
+            if Draw.of(run.recipe) == Draw.of(following.recipe):
                 raise InputError(f"{run.path} and {following.path} are the same run: give one of them")
         groups.append(Group(title, tuple(same)))
     return sorted(groups, key=lambda group: group.title != BASE)
 
 
 def require_comparable(run: Run, other: Run) -> None:
-    """Raise `InputError` if the scores of two runs do not measure the same."""
+    """Raise `InputError` if the scores of two runs do not measure the same; their folds may differ."""
     a, b = (leaves(identified(each.recipe)) for each in (run, other))
     require_same_augmentation({str(each.path): each.results for each in (run, other)})
-    keys = [key for key in a | b if key in PROTOCOL or key.startswith("data.options.")]
+    keys = [key for key in a | b if key in PROTOCOL or (key.startswith("data.options.") and key != FOLD)]
     differ: list[tuple[str, Any, Any]] = [(key, a.get(key), b.get(key)) for key in keys if a.get(key) != b.get(key)]
     contents = [each.results.get("fingerprint") for each in (run, other)]
-    if not differ and contents[0] != contents[1]:
+    if not differ and a.get(FOLD) == b.get(FOLD) and contents[0] != contents[1]:
         differ = [("the content of the data", contents[0], contents[1])]
     for key, ours, theirs in differ:
         raise InputError(
             f"{run.path} and {other.path} cannot be compared: {key} is {ours} in the former and {theirs} in the latter"
         )
+
+
+def _require_one_content_a_fold(runs: Sequence[Run]) -> None:
+    """Raise `InputError` where the data of one fold differ between runs, or two folds are the same data."""
+    contents: dict[int | None, Run] = {}
+    for run in runs:
+        require_comparable(contents.setdefault(Draw.of(run.recipe).fold, run), run)
+    folds: dict[str, Run] = {}
+    for run in contents.values():
+        content = run.results.get("fingerprint")
+        if content is not None and (other := folds.setdefault(content, run)) is not run:
+            raise InputError(
+                f"{other.path} and {run.path} cannot be compared as two folds: the content of their data is the same"
+            )
+
+
+def _common_folds(groups: Sequence[Sequence[Run]]) -> set[int | None]:
+    """The folds on which every group has a run; raises `InputError` for none."""
+    each = [{Draw.of(run.recipe).fold for run in runs} for runs in groups]
+    if groups and not (common := set.intersection(*each)):
+        apart = next(index for index, folds in enumerate(each) if not folds & each[0])
+        raise InputError(
+            f"{groups[0][0].path} and {groups[apart][0].path} cannot be compared: their methods have no fold in common"
+        )
+    return common if groups else set()
 
 
 def require_same_augmentation(results: Mapping[str, Mapping[str, Any]]) -> None:

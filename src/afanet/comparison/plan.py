@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from afanet.comparison.groups import require_same_augmentation
+from afanet.comparison.resampling import Draw
 from afanet.data.cache import fingerprint
 from afanet.errors import InputError, shown
 from afanet.files import path_in
@@ -25,7 +27,7 @@ from afanet.training.run import train
 
 @dataclass(frozen=True)
 class Planned:
-    """One run of a comparison: its resolved recipe and its folder, `OUT/NAME-seedSEED`."""
+    """One run of a comparison: its resolved recipe and its folder, `OUT/NAME-seedSEED` or `OUT/NAME-foldF-seedSEED`."""
 
     recipe: Recipe
     folder: RunFolder
@@ -49,8 +51,10 @@ def by_methods(recipe: Recipe, methods: Sequence[str]) -> dict[str, Recipe]:
     return {short: for_method(recipe, method) for method, short in names.items()}
 
 
-def plan(variants: Mapping[str, Recipe], seeds: int, out: Path) -> list[Planned]:
+def plan(variants: Mapping[str, Recipe], seeds: int, out: Path, folds: Sequence[int | None] = (None,)) -> list[Planned]:
     """Every variant with `seeds` seeds, beginning with its own: all variants of one seed, then of the next.
+
+    With `folds` of the data it is all variants of one fold and seed, then of the next seed, then of the next fold.
 
     Raises `InputError` for fewer than one seed or more than `MOST_SEEDS`, and for a seed beyond the largest.
     """
@@ -59,11 +63,33 @@ def plan(variants: Mapping[str, Recipe], seeds: int, out: Path) -> list[Planned]
     if (least := max((recipe.seed for recipe in variants.values()), default=0)) + seeds > 2**32:
         raise InputError(f"there are no {seeds} seeds from {least} on, since the largest is {2**32 - 1}: lower --seed")
     return [
-        Planned(seeded, RunFolder(path_in(out, f"{name}-seed{seeded.seed}")))
-        for number in range(seeds)
+        Planned(drawn, RunFolder(path_in(out, f"{name}{'' if fold is None else f'-fold{fold}'}-seed{drawn.seed}")))
+        for fold, number in product(folds, range(seeds))
         for name, recipe in variants.items()
-        for seeded in [recipe.model_copy(update={"seed": recipe.seed + number})]
+        for drawn in [on_fold(recipe, fold).model_copy(update={"seed": recipe.seed + number})]
     ]
+
+
+def on_fold(recipe: Recipe, fold: int | None) -> Recipe:
+    """The recipe with a fold of its data to test on; itself for None."""
+    if fold is None:
+        return recipe
+    options = recipe.data.options | {"fold": fold}
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"options": options})})
+
+
+def read_folds(text: str | None) -> tuple[int | None, ...]:
+    """The folds that a flag names, with commas between them; no fold in particular for None.
+
+    >>> read_folds("0,2,4"), read_folds(None)
+    ((0, 2, 4), (None,))
+    """
+    if text is None:
+        return (None,)
+    words = [word.strip() for word in text.split(",")]
+    if not all(map(_is_count, words)) or len(set(map(int, words))) < len(words):
+        raise InputError(f"--folds is {shown(text)}, expected different folds with commas between them, such as 0,1,2")
+    return tuple(map(int, words))
 
 
 def part(planned: Sequence[Planned], which: str) -> list[Planned]:
@@ -114,7 +140,11 @@ def complete(planned: Sequence[Planned]) -> None:
     Raises `InputError` before any training for a folder that holds a run of another recipe or on other data, and as
     soon as one run read features kept without augmentation and another saw augmented images.
     """
-    content: str | None = None
+    contents: dict[int | None, str] = {}
+    folds = {Draw.of(run.recipe).fold: run.recipe for run in planned}
+    if len(folds) > 1:
+        for recipe in folds.values():
+            open_whole(recipe)  # a fold that is not there is refused before hours of training
     finished: dict[str, dict[str, Any]] = {}
     for run in planned:
         RunFolder.usable(run.folder.path, run.recipe, resume=True)
@@ -129,8 +159,10 @@ def complete(planned: Sequence[Planned]) -> None:
                 f"{run.folder.recipe} has precision {then.precision}, and this comparison has {run.recipe.precision}: "
                 f"give --precision {then.precision}, or compare in another folder with --out"
             )
-        content = content or fingerprint(open_whole(run.recipe), data_cache(run.recipe))
-        if results.get("fingerprint") != content:
+        fold = Draw.of(run.recipe).fold
+        if fold not in contents:
+            contents[fold] = fingerprint(open_whole(run.recipe), data_cache(run.recipe))
+        if results.get("fingerprint") != contents[fold]:
             raise InputError(
                 f"{run.folder.path} was trained on other data than {run.recipe.data.root or run.recipe.data.name}: "
                 "compare in another folder with --out, or remove that one"

@@ -10,13 +10,14 @@ import torch
 from scipy import stats
 
 from afanet.comparison.images import ImageScores
+from afanet.comparison.resampling import Draw, by_fold, several_folds
 
 LEVEL = 0.95
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Scores of several seeds: their mean and standard deviation (n - 1), which is no number for a single seed."""
+    """Scores of several runs: their mean and standard deviation (n - 1), which is no number for a single run."""
 
     mean: float
     deviation: float
@@ -25,10 +26,10 @@ class Spread:
 
 @dataclass(frozen=True)
 class Change:
-    """A difference with its 95 % interval, and what the interval is over: `count` `seeds` or `images`.
+    """A difference with its 95 % interval, and what the interval is over: `count` `seeds`, `folds` or `images`.
 
-    There is no interval (no numbers) for one seed without scores of single images. `dropped` are the seeds without a
-    difference, since a score of theirs is no number.
+    There is no interval (no numbers) for one seed without scores of single images. `dropped` are the seeds or folds
+    without a difference, since a score of theirs is no number.
     """
 
     mean: float
@@ -69,8 +70,18 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(mean, each.std().item() if len(each) > 1 else math.nan, tuple(values))
 
 
-def paired_change(differences: Sequence[float]) -> Change:
-    """The mean of differences, one for each seed, with Student's interval: mean ± t(0.975, n - 1) s / sqrt n.
+def change_over(draws: Sequence[Draw], differences: Sequence[float]) -> Change:
+    """The change from a difference for each draw: over folds where there are several, else over seeds.
+
+    >>> change = change_over([Draw(0, 0), Draw(0, 1), Draw(1, 0), Draw(1, 1)], [1.0, 3.0, 3.0, 5.0])
+    >>> change.over, change.count, change.mean
+    ('folds', 2, 3.0)
+    """
+    return paired_change(by_fold(draws, differences), "folds" if several_folds(draws) else "seeds")
+
+
+def paired_change(differences: Sequence[float], over: str = "seeds") -> Change:
+    """The mean of differences, one for each seed or fold, with Student's interval: mean ± t(0.975, n - 1) s / sqrt n.
 
     Differences that are no numbers are dropped, and counted: n is the number of the others.
 
@@ -82,9 +93,9 @@ def paired_change(differences: Sequence[float]) -> Change:
     count, dropped = len(known), len(differences) - len(known)
     differed = spread(known)
     if count < 2:
-        return Change(differed.mean, math.nan, math.nan, "seeds", count, dropped)
+        return Change(differed.mean, math.nan, math.nan, over, count, dropped)
     half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) * differed.deviation / math.sqrt(count)
-    return Change(differed.mean, differed.mean - half, differed.mean + half, "seeds", count, dropped)
+    return Change(differed.mean, differed.mean - half, differed.mean + half, over, count, dropped)
 
 
 def bootstrap_changes(run: ImageScores, base: ImageScores) -> dict[str, Change]:

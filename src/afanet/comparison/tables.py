@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -14,9 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from afanet.comparison.compare import ONE_SEED, Comparison, Row
-from afanet.comparison.groups import BASE
-from afanet.comparison.load import is_overloaded
+from afanet.comparison.footnotes import footnotes as footnotes
+from afanet.comparison.footnotes import repeated
 from afanet.comparison.quantities import COUNT, MEBIBYTES, SECONDS, Units, in_unit
+from afanet.comparison.resampling import several_folds
 from afanet.comparison.statistics import Change, Spread
 from afanet.json_text import to_json
 from afanet.outside import short_name
@@ -32,8 +33,6 @@ COSTS: dict[str, tuple[str, Units, int]] = {
     "memory_mib": ("peak memory", MEBIBYTES, 3),
 }
 DELTAS = {"by_task": "delta_m by task, % ↑", "by_metric": "delta_m by metric, % ↑"}
-LEGEND = "▲ better, ▼ worse than single task beyond the 95 % interval; ≈ no clear difference, or a small one"
-ALONE = "○ one seed: no verdict, since another seed may turn the sign"
 
 
 def terminal_table(comparison: Comparison, width: int) -> Table:
@@ -79,7 +78,7 @@ def lines(comparison: Comparison) -> Iterator[tuple[str, str, list[tuple[str, st
 
 
 def show_spread(spread: Spread) -> str:
-    """`0.4127 ± 0.0021`; only the mean for one seed, a dash for no score."""
+    """`0.4127 ± 0.0021`; only the mean for one run, a dash for no score."""
     if math.isnan(spread.mean):
         return "-"
     return f"{spread.mean:.4f}" + ("" if math.isnan(spread.deviation) else f" ± {spread.deviation:.4f}")
@@ -98,41 +97,6 @@ def show_delta(change: Change | None) -> str:
     if change is None or math.isnan(change.mean):
         return "-"
     return f"{change.mean:+.2f}" + ("" if math.isnan(change.low) else f" [{change.low:+.2f}, {change.high:+.2f}]")
-
-
-def footnotes(comparison: Comparison) -> list[str]:
-    """What a reader of the table must know."""
-    changes = [change for row in comparison.rows for task in row.changes.values() for change in task.values()]
-    known = [change for change in changes if not math.isnan(change.mean)]
-    over = {change.over: change.count for change in known if not math.isnan(change.low)}
-    images = over.get("images", 0)
-    sentences = {
-        "seeds": "intervals: Student's t over seeds, paired with single task of the same seed",
-        "images": f"intervals: bootstrap over the {images} test images, paired; the spread of seeds is not in them",
-    }
-    seeds = ", ".join(f"{row.title} {len(row.group.runs)}" for row in comparison.rows)
-    bases = ", ".join(str(run.folder.path) for row in comparison.rows if row.title == BASE for run in row.group.runs)
-    notes = [f"seeds: {seeds}", *(sentences[kind] for kind in sorted(over))]
-    if "seeds" in over:
-        notes += [LEGEND, comparison.smallest.sentence()]
-    if any(change.over != "seeds" or math.isnan(change.low) for change in known):
-        notes.append(ALONE)
-    if known:
-        notes.append(f"single task is {bases}")
-    return notes + _load_notes(comparison.rows) + comparison.notes
-
-
-def _load_notes(rows: Sequence[Row]) -> list[str]:
-    """A sentence if costs were measured beside other work."""
-    busy = {row.title: row.load for row in rows if is_overloaded(row.load)}
-    worst = max(busy.values(), key=lambda load: load.busy / load.cores if load else 0, default=None)
-    if worst is None:
-        return []
-    files = "remove the costs.json of the runs, and compare again on an idle machine"
-    return [
-        f"costs of {', '.join(busy)} were measured while other work kept up to {worst.busy:.1f} of {worst.cores} cores "
-        f"busy, so times are too long: {files}"
-    ]
 
 
 def markdown(comparison: Comparison) -> str:
@@ -176,7 +140,9 @@ VERDICTS = {
 def rows_csv(comparison: Comparison) -> str:
     """A line for each method, task and metric."""
     stream = io.StringIO()
-    names = ["method", "task", "metric", "seeds", "mean", "sd", "change", "low", "high", "over", "verdict"]
+    folded = repeated(comparison) != "seeds"
+    counted = ["folds", "seeds"] if folded else ["seeds"]
+    names = ["method", "task", "metric", *counted, "mean", "sd", "change", "low", "high", "over", "verdict"]
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(names)
     for row in comparison.rows:
@@ -184,7 +150,9 @@ def rows_csv(comparison: Comparison) -> str:
             for metric, spread in metrics.items():
                 change = row.changes.get(task, {}).get(metric)
                 moved = [change.mean, change.low, change.high, change.over] if change else [math.nan] * 3 + [""]
-                values = [len(spread.values), spread.mean, spread.deviation, *moved]
+                folds, seeds = (len(set(each)) for each in zip(*row.group.draws, strict=True))
+                counts = [folds, seeds] if folded else [len(spread.values)]
+                values = [*counts, spread.mean, spread.deviation, *moved]
                 shown = [_cell(value) for value in values]
                 writer.writerow([row.title, task, metric, *shown, comparison.verdict(row, task, metric)])
     return stream.getvalue()
@@ -208,6 +176,7 @@ def _row(row: Row) -> dict[str, Any]:
         "title": row.title,
         "method": short_name(row.group.recipe.network.method),
         "seeds": row.group.seeds,
+        **({"folds": [draw.fold for draw in row.group.draws]} if several_folds(row.group.draws) else {}),
         "runs": [str(run.folder.path) for run in row.group.runs],
         "scores": {
             task: {name: asdict(spread) for name, spread in metrics.items()} for task, metrics in row.scores.items()
