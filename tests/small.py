@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -32,6 +32,7 @@ class TinyNetwork(nn.Module):
     """Branches side by side, with something to learn between them that they do not use."""
 
     weights_report = ""
+    members: ClassVar[dict[str, tuple[int, ...]]] = {}
 
     def __init__(self, outputs: dict[str, Output]) -> None:
         super().__init__()

@@ -137,3 +137,28 @@ def test_a_run_scores_alike_again_and_a_warm_start_takes_its_trunk(
     ]
     with pytest.raises(InputError, match=r"all tasks share one frozen trunk, and its .* is not that in"):
         prepare(small(**FROZEN, warm_start=others))
+
+
+def test_what_thaws_learns_from_its_epoch_on_and_the_optimiser_remembers_the_rest(
+    small: Callable[..., Recipe],
+) -> None:
+    thawing = {"network.method": "afa", "network.freeze": {"backbone": 1, "task:depth": 2}}
+    job = prepare(small(**FROZEN | thawing))
+    learner = Learner(Fabric(accelerator="cpu"), job.network, job.tasks, job.recipe, 6)
+    [batch] = train_loader(job.data, job.recipe)
+    history = []
+    for epoch in range(3):
+        thawed = learner.begin(epoch)
+        before = {name: tensor.clone() for name, tensor in learner.network.state_dict().items()}
+        learner.train()
+        learner.learn([batch])
+        moved = {name for name, tensor in learner.network.state_dict().items() if not torch.equal(tensor, before[name])}
+        history.append((thawed, {name.split(".")[2] for name in moved if name.startswith("branches.depth.")}, moved))
+        learnt = {int(state["step"]) for state in learner.optimizer.state_dict()["state"].values()}
+        assert max(learnt) == epoch + 1
+    assert [thawed for thawed, *_ in history] == [[], ["backbone"], ["task:depth"]]
+    assert [parts for _, parts, _ in history] == [set(), set(), {"backbone", "head"}]
+    assert not any(name.startswith("branches.") and ".backbone." in name for name in history[0][2])
+    assert any(name.startswith("branches.segmentation.backbone.") for name in history[1][2])
+    assert list(learner.learning) == ["segmentation", "depth"]
+    assert learner.rates == ["backbone", "head", "fusion"]

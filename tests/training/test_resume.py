@@ -63,6 +63,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "optimizer.name": "sgd", "optimizer.momentum": 0, "optimizer.clip": 0.1, "balancing.name": "dwa", "epochs": 4
     },
     "random weights": {"balancing.name": "random-loss"},
+    "thawing": {
+        "network.freeze": {"backbone": 1, "task:depth": 2}, "optimizer.rates": {"task:depth": 0.5, "fusion": 3},
+        "optimizer.ema": 0.9, "epochs": 3,
+    },
     "famo": {"balancing.name": "famo"},
     "uw": {"balancing.name": "uw"},
     "nash": {"balancing.name": "nash-mtl"},

@@ -64,7 +64,7 @@ def find_part(network: Woven, what: str, old: Collection[str] = ()) -> Part:
     for task in tasks:
         part += _without(branches[task], trunk)
     if not what.startswith(TASK):
-        leader = branches[network.tasks[0]]
+        leader = next(iter(branches.values()))
         common = Part([], [parameter for parameter in leader.parameters() if parameter in trunk])
         part += Part(list(_whole(leader, trunk)), common.own)
     return part
@@ -76,7 +76,8 @@ def _bodies(branch: nn.Module) -> list[nn.Module]:
 
 
 def _stages(network: Woven, what: str) -> Part:
-    body = network.get_submodule(f"branches.{network.tasks[0]}.backbone")
+    leader, *_ = [branch for _, branch in network.branches.named_children()]
+    body = leader.get_submodule("backbone")
     assert isinstance(body, Backbone)
     count = frozen_stages([what], body.name, len(body.stages))
     layers, own = layers_up_to(body, body.stages[count - 1])
@@ -107,16 +108,14 @@ def _trunk(network: Woven) -> set[nn.Parameter]:
 
 def _reading(network: Woven, tasks: Collection[str]) -> list[nn.Module]:
     """The layers in which none but these tasks reads: attention of their own, and fusion layers."""
+    if not network.members:
+        return [layer for name, layer in network.fusion.named_children() if name in tasks]
     layers = []
-    fusion = network.fusion
-    for name in network.members:
-        layer = fusion.get_submodule(name)
-        members = [network.tasks[number] for number in network.members[name]]
+    for name, numbers in network.members.items():
+        layer, members = network.fusion.get_submodule(name), [network.tasks[number] for number in numbers]
         readers = [members[number] for number in getattr(layer, "readers", range(len(members)))]
         if set(readers) <= set(tasks):
             layers.append(layer)
-    if not network.members:
-        layers += [layer for name, layer in fusion.named_children() if name in tasks]
     return layers
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -15,7 +14,6 @@ from afanet.networks.methods import METHODS
 from afanet.recipe.freezing import added_groups
 from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
-from afanet.runs.checkpoint import PREFIX, read_checkpoint
 from afanet.runs.run import Run, load_run
 from afanet.tasks import Description
 
@@ -56,9 +54,8 @@ class Source:
 
 def read_source(start: str) -> Source:
     """The finished run that `start` names; raises `InputError` as `load_run` does, and for a damaged checkpoint."""
-    run = load_run(Path(start))
-    saved = read_checkpoint(run.folder.weights(run.recipe))["state_dict"]
-    return Source(start, run, {name.removeprefix(PREFIX): tensor for name, tensor in saved.items()})
+    run = load_run(start)
+    return Source(start, run, run.weights())
 
 
 def taken_over(recipe: Recipe) -> Recipe:

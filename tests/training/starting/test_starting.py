@@ -1,0 +1,230 @@
+"""A run begins with any finished run: what fits goes on, what is new starts fresh, and old tasks can stay."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.small import make_small
+
+from afanet.comparison.since import since
+from afanet.errors import InputError
+from afanet.networks.methods import compared
+from afanet.networks.outputs import Dense
+from afanet.recipe.schema import Recipe
+from afanet.runs.run import Run, load_run
+from afanet.tasks import Description, Segmentation
+from afanet.training.job import Job, prepare
+from afanet.training.run import train
+from afanet.training.starting.source import read_source, require_same_tasks, taken_over
+
+OLD = ["segmentation", "depth"]
+SMALL = {
+    "network.backbone": "test_resnet",
+    "data.size": [32, 48],
+    "data.options.train_scenes": 8,
+    "data.options.test_scenes": 4,
+    "data.options.normals": True,
+    "epochs": 1,
+    "steps": 2,
+}
+
+
+def recipe_for(method: str, tasks: list[str], **keys: Any) -> Recipe:
+    return make_small(**{**SMALL, "network.method": method, "tasks": tasks, **keys})
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """The run by a method of the old tasks, trained once."""
+    runs: dict[str, Run] = {}
+
+    def trained(method: str) -> Run:
+        if method not in runs:
+            runs[method] = train(recipe_for(method, OLD), tmp_path_factory.mktemp("before") / method)
+        return runs[method]
+
+    return trained
+
+
+def begin(run: Run | Path, method: str, tasks: list[str], **keys: Any) -> Job:
+    """The job of a new run that starts from `run`, as its training begins."""
+    start = run.path if isinstance(run, Run) else run
+    return prepare(taken_over(recipe_for(method, tasks, start_from=str(start), **keys)))
+
+
+def report(job: Job) -> dict[str, str]:
+    """With what each part begins, by the lines that are printed."""
+    lines = [line.strip().split("  ", 1) for line in job.weights_report.splitlines() if line.startswith("  ")]
+    return {part: begins.strip() for part, begins in (line for line in lines if len(line) == 2)}
+
+
+@pytest.mark.parametrize("method", compared())
+def test_a_task_that_is_added_leaves_the_old_ones_as_they_were_bit_for_bit(
+    method: str, before: Callable[[str], Run], tmp_path: Path
+) -> None:
+    old = before(method)
+    recipe = recipe_for(method, ["normals", *OLD], start_from=str(old.path), **{"network.freeze": "old"})
+    new = train(recipe, tmp_path / "new")
+    images = torch.rand(2, 3, 32, 48)
+    with torch.no_grad():
+        expected, outputs = old.network()(images), new.network()(images)
+    assert list(outputs) == [*OLD, "normals"]
+    assert all(torch.equal(outputs[task], expected[task]) for task in OLD)
+    assert {task: new.scores[task] for task in OLD} == old.scores
+    row = next(iter(csv.DictReader((new.path / "log.csv").open())))
+    assert [key for key in row if key.startswith("loss/")] == ["loss/normals"]
+    tuned = begin(new, method, ["normals", *OLD])
+    assert not {begins for begins in report(tuned).values() if begins == "fresh"}
+    with torch.no_grad():
+        again = tuned.network.eval()(images)
+    assert all(torch.equal(again[task], outputs[task]) for task in outputs)
+    assert all(parameter.requires_grad for parameter in tuned.network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("source", "method", "tasks", "fresh"),
+    [
+        ("afa", "afa", OLD, set()),
+        ("single", "afa", OLD, {"fusion"}),
+        ("single", "hard", OLD, set()),
+        ("hard", "afa", OLD, {"fusion"}),
+        ("hard", "mtan", OLD, {"fusion of segmentation", "fusion of depth"}),
+        ("afa", "single", ["depth"], set()),
+        ("mtan", "hard", ["depth"], set()),
+        ("hard", "hard", ["normals", "depth"], {"head of normals"}),
+        ("afa", "single", [*OLD, "normals"], {"head of normals", "backbone of normals"}),
+    ],
+)
+def test_what_fits_by_name_goes_on_and_what_is_new_starts_fresh(
+    source: str, method: str, tasks: list[str], fresh: set[str], before: Callable[[str], Run]
+) -> None:
+    run = before(source)
+    job = begin(run, method, tasks)
+    said = report(job)
+    assert {part for part, begins in said.items() if begins == "fresh"} == fresh
+    theirs, ours = run.weights(), job.network.state_dict()
+    for task in set(tasks) & set(OLD):
+        for name, tensor in ours.items():
+            if name.startswith(f"branches.{task}.head."):
+                assert torch.equal(tensor, theirs[name])
+            elif name.startswith(f"branches.{task}.backbone."):
+                other = name if name in theirs else name.replace(f".{task}.", f".{OLD[0]}.")
+                assert torch.equal(tensor, theirs[other])
+
+
+def test_fusion_layers_of_other_tasks_are_refused_until_they_start_fresh(before: Callable[[str], Run]) -> None:
+    with pytest.raises(InputError, match=r"join the tasks segmentation, depth, .* --fresh fusion, or add tasks by"):
+        begin(before("afa"), "afa", [*OLD, "normals"])
+    job = begin(before("afa"), "afa", [*OLD, "normals"], fresh=["fusion"])
+    assert report(job)["fusion"] == "fresh"
+
+
+@pytest.mark.parametrize(
+    ("fresh", "part"),
+    [("head.depth", "head of depth"), ("heads", "head of depth"), ("task:depth", "backbone of depth")],
+)
+def test_what_is_asked_to_be_fresh_is_not_taken(fresh: str, part: str, before: Callable[[str], Run]) -> None:
+    said = report(begin(before("afa"), "afa", OLD, fresh=[fresh]))
+    assert said[part] == "fresh"
+    assert said["backbone of segmentation"].startswith("90 tensors of")
+
+
+def test_a_tensor_of_another_shape_is_refused_with_what_would_help(before: Callable[[str], Run]) -> None:
+    source = read_source(str(before("single").path))
+    task = Segmentation(["a", "b"], "segmentation")
+    with pytest.raises(InputError, match=r"task 'segmentation' with output Dense\(channels=8\), .* --fresh head.segm"):
+        require_same_tasks(source, {"segmentation": Description.of(task)}, [])
+    require_same_tasks(source, {"segmentation": Description.of(task)}, ["head.segmentation"])
+    depth = replace(Description.of(task), name="depth", output=Dense(1))
+    with pytest.raises(InputError, match="task 'depth' with kind depth, and here its kind is segmentation: call it"):
+        require_same_tasks(source, {"depth": depth}, [])
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"fresh": ["heads"], "start_from": None}, "fresh is heads, and no run is given to start from"),
+        ({"network.freeze": "old", "start_from": None}, "freeze is 'old', which means the tasks of the run to start"),
+        ({"network.backbone": "resnet18"}, "has network.backbone test_resnet, and this recipe resnet18: give"),
+        ({"network.mean": [0, 0, 0], "network.std": [1, 1, 1]}, "leave network.mean and network.std out"),
+        ({"fresh": ["head.dept"]}, "unknown part to start fresh 'head.dept', did you mean 'head.depth'"),
+        ({"warm_start": ["runs/x"]}, "start_from and warm_start both say with which weights to begin"),
+        ({"network.freeze": "old"}, "with old frozen, nothing of the network learns"),
+        (
+            {"tasks": ["normals"], "network.method": "single"},
+            r"nothing of .* \(method afa, tasks segmentation, depth\) fits this network",
+        ),
+        ({"network.head": "fpn"}, "has another head of segmentation than this network, without"),
+        ({"start_from": "runs/nowhere"}, "runs/nowhere is no folder of a run"),
+    ],
+)
+def test_what_cannot_begin_is_said_and_leaves_nothing(
+    keys: dict[str, Any], sentence: str, before: Callable[[str], Run], tmp_path: Path
+) -> None:
+    recipe = recipe_for("afa", **{"tasks": OLD, "start_from": str(before("afa").path), **keys})
+    with pytest.raises(InputError, match=sentence):
+        train(recipe, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_unfinished_run_is_no_beginning(before: Callable[[str], Run], tmp_path: Path) -> None:
+    folder = tmp_path / "unfinished"
+    folder.mkdir()
+    for name in ("recipe.yaml", "last.ckpt", "afanet-run.txt"):
+        (folder / name).write_bytes((before("afa").path / name).read_bytes())
+    with pytest.raises(InputError, match="has not finished: go on with the command that began it and --resume"):
+        begin(folder, "afa", OLD)
+
+
+def test_a_frozen_trunk_that_the_run_shared_is_shared_again_and_branches_that_differ_are_not(
+    before: Callable[[str], Run], tmp_path: Path
+) -> None:
+    frozen = {"network.freeze": "backbone"}
+    shared = train(recipe_for("single", OLD, **frozen), tmp_path / "shared")
+    job = begin(shared, "single", [*OLD, "normals"], **frozen)
+    assert job.network.trunk is not None
+    assert report(job)["trunk"].startswith("90 tensors of")
+    own = begin(before("single"), "single", OLD, **frozen)
+    assert own.network.trunk is None
+    assert not own.recipe.network.share_frozen
+    a, b = (own.network.get_parameter(f"branches.{task}.backbone.conv1.0.weight") for task in OLD)
+    assert not torch.equal(a, b)
+
+
+def test_the_change_of_old_tasks_is_said_with_intervals(before: Callable[[str], Run], tmp_path: Path) -> None:
+    old = before("hard")
+    recipe = recipe_for("hard", OLD, start_from=str(old.path), **{"network.freeze": ["backbone", "task:depth"]})
+    changed = since(train(recipe, tmp_path / "new"), old)
+    assert changed is not None
+    assert changed.identical == ["depth"]
+    kept = changed.as_json()["tasks"]
+    assert kept["depth"]["abs"]["interval"] == [0, 0]
+    miou = kept["segmentation"]["miou"]
+    assert miou["now"] - miou["before"] == pytest.approx(miou["change"])
+    assert miou["interval"][0] <= miou["interval"][1]
+    assert miou["images"] == 4
+    cells = list(changed.table(old.tasks).columns[-1].cells)
+    assert cells[1] == "identical"
+
+
+def test_a_run_that_started_from_another_can_start_a_third_and_evaluates_alone(
+    before: Callable[[str], Run], tmp_path: Path
+) -> None:
+    second = train(
+        recipe_for(
+            "cross_stitch", [*OLD, "normals"], start_from=str(before("cross_stitch").path), **{"network.freeze": "old"}
+        ),
+        tmp_path / "second",
+    )
+    moved = second.path.rename(tmp_path / "moved")
+    again = load_run(moved)
+    with torch.no_grad():
+        assert set(again.network()(torch.rand(1, 3, 32, 48))) == {*OLD, "normals"}
+    third = begin(moved, "cross_stitch", [*OLD, "normals"])
+    assert third.recipe.network.added == (("normals",),)
