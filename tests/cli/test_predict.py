@@ -45,6 +45,24 @@ def test_a_mirror_image_of_left_and_right_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_some_tasks_alone_are_predicted(
+    run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", str(run), str(photos / "a"), "--out"]
+    for out, tasks in (("some", ["--tasks", "right"]), ("both", ["--tasks", "right", "left"]), ("all", [])):
+        assert main([*words, str(tmp_path / out), *tasks]) == 0
+    some, both, every = (
+        json.loads((tmp_path / out / "predictions.jsonl").read_text())["predictions"] for out in ("some", "both", "all")
+    )
+    assert list(some) == ["right"]
+    assert some["right"] == every["right"]
+    assert both == every
+    capsys.readouterr()
+    assert main([*words, str(tmp_path / "none"), "--tasks", "left,rigt"]) == 2
+    assert capsys.readouterr().err.endswith("unknown task 'rigt', did you mean 'right'? (known: left, right)\n")
+    assert not (tmp_path / "none").exists()
+
+
 def test_what_can_be_read_is_done_and_the_rest_is_listed(
     run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

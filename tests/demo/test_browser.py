@@ -32,6 +32,21 @@ def predicted(exhibit: Exhibit, photo: np.ndarray, x: float, y: float) -> str:
     return f"segmentation: {name} · depth: {found['depth'][0, 0, row, column]:.2f} m"
 
 
+def test_a_task_that_is_switched_off_is_not_asked_for(page: Any, picture: Path) -> None:
+    page.open()
+    page.choose(picture)
+    segmentation, depth = page.browser.all("#tasks input")
+    segmentation.click()
+    page.browser.wait(lambda: [one.text for one in page.browser.all("#views h2")] == ["photo", "depth"])
+    assert "tasks=depth" in page.browser.asked_for()[-1]
+    assert depth.get_attribute("disabled")  # one task stays
+    page.browser.one(".view").send_keys(Keys.ARROW_RIGHT)
+    assert re.fullmatch(r"depth: \d+\.\d\d m", page.text("cursor"))
+    segmentation.send_keys(Keys.SPACE)
+    page.browser.wait(lambda: len(page.browser.all("#views h2")) == 3)
+    assert not depth.get_attribute("disabled")
+
+
 @pytest.mark.parametrize("width", [1200, 390])
 def test_a_photo_is_chosen_and_everything_answers(width: int, page: Any, picture: Path) -> None:
     page.open(width=width)

@@ -75,6 +75,25 @@ def test_a_cut_is_a_cut_at_the_last_layers_and_leaves_nothing_behind(exhibit: Ex
     assert exhibit.answer(photo) == whole
 
 
+@pytest.mark.parametrize("layers", [0, 1])
+def test_only_chosen_tasks_are_computed_and_answer_alike(exhibit: Exhibit, photo: np.ndarray, layers: int) -> None:
+    every = exhibit.answer(photo, to=1, source=0, layers=layers)
+    ran: list[str] = []
+    hooks = [
+        exhibit.predictor.network.get_submodule(f"branches.{name}.head").register_forward_hook(
+            lambda *_, name=name: ran.append(name)
+        )
+        for name in ("segmentation", "depth")
+    ]
+    some = exhibit.answer(photo, to=1, source=0, layers=layers, tasks=["depth"])
+    for hook in hooks:
+        hook.remove()
+    assert set(ran) == {"depth"}
+    assert some["tasks"] == [task for task in every["tasks"] if task["name"] == "depth"]
+    assert some["taken"] == [taken for taken in every["taken"] if taken["to"] == "depth"]
+    assert some["shares"] == every["shares"]
+
+
 def test_a_run_whose_data_are_gone_answers_alike(
     exhibit: Exhibit, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,7 +130,9 @@ PATHS = st.one_of(
     ODD.map(lambda text: "/" + quote(text)),
     ODD.map(lambda text: "/sample/" + quote(text)),
     st.from_regex(r"/(answer|about|sample/0|page)?[!-~]{0,30}", fullmatch=True),
-    st.dictionaries(st.sampled_from(["to", "source", "layers"]), ODD).map(lambda asked: f"/answer?{urlencode(asked)}"),
+    st.dictionaries(st.sampled_from(["to", "source", "layers", "tasks"]), ODD).map(
+        lambda asked: f"/answer?{urlencode(asked)}"
+    ),
 )
 
 
@@ -150,6 +152,8 @@ def test_bad_input_gets_a_sentence(port: int, photo: np.ndarray, as_file: Callab
         ("/answer", bytes(21 * 2**20), "more than 20 MiB"),
         ("/answer?layers=-1", as_file(photo), "layers is '-1', expected a number"),
         ("/answer?layers=1&to=0&source=0", as_file(photo), "expected two of 0 to 1"),
+        ("/answer?tasks=dept", as_file(photo), "unknown task 'dept', did you mean 'depth'?"),
+        ("/answer?tasks=depth,depth", as_file(photo), "task 'depth' is named twice"),
     ):
         reply, content = ask(port, path, body)
         assert reply.status == 422

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,6 +24,7 @@ from afanet.runs.loaded import LoadedNetwork
 from afanet.runs.run import load_run
 from afanet.tasks import Depth
 
+onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 METHODS = compared()
@@ -98,6 +100,48 @@ def test_torchs_file_holds_the_same(trained: Trained, tmp_path: Path) -> None:
     assert "of one seed" in card
     assert "free of any terms" in card
     assert "Faces" not in card
+
+
+@pytest.mark.usefixtures("any_size")
+@pytest.mark.parametrize("format", ["onnx", "torch"])
+def test_a_file_for_some_tasks_is_smaller_and_gives_what_the_whole_run_gives(
+    format: str, trained: Trained, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(trained("hard"), tmp_path / "run")
+    done = export_run(folder, format, tasks=["depth"])
+    assert done.file == folder / f"model-depth{FORMATS[format].suffix}"
+    assert list(done.errors) == list(done.facts["tasks"]) == list(done.facts["metrics"]) == ["depth"]
+    assert done.errors["depth"] < TOLERANCE
+    images = torch.randn(2, 3, 40, 71, generator=torch.Generator().manual_seed(1))
+    truth = expected(folder, images)["depth"]
+    estimates = FORMATS[format].open(done.file)(images)
+    assert list(estimates) == ["depth"]
+    assert np.abs(estimates["depth"].numpy(force=True) - truth).max() < TOLERANCE * np.abs(truth).max()
+    network = load_run(folder).network()
+    head = sum(parameter.numel() for parameter in network.get_submodule("branches.segmentation.head").parameters())
+    assert done.facts["parameters"] == sum(parameter.numel() for parameter in network.parameters()) - head
+    if format == "onnx":
+        held = sum(math.prod(weight.dims) for weight in onnx.load(done.file).graph.initializer)
+    else:
+        held = sum(weight.numel() for weight in torch.export.load(done.file).state_dict.values())
+    assert abs(held - done.facts["parameters"]) < head / 2  # norms are buffers too, or part of the convolutions
+    card = done.card.read_text()
+    assert card.startswith(f"# {done.file.name}: depth by `hard`\n")
+    assert [line for line in card.splitlines() if "segmentation" in line] == [
+        "The run was trained on segmentation too. The file computes only what the outputs above need."
+    ]
+    assert f"- {done.facts['parameters'] / 1e6:.2f} million parameters\n" in card
+
+
+@pytest.mark.parametrize("tasks", [["dept"], [], ["depth", "depth"]])
+def test_tasks_that_the_run_does_not_have_are_refused_before_anything_is_read(
+    tasks: list[str], trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("afanet.export.export.LoadedNetwork", None)
+    before = sorted(trained("hard").iterdir())
+    with pytest.raises(InputError, match=r"did you mean 'depth'|no task was chosen|task 'depth' is named twice"):
+        export_run(trained("hard"), "onnx", tasks=tasks)
+    assert sorted(trained("hard").iterdir()) == before
 
 
 @pytest.mark.slow

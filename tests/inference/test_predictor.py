@@ -21,7 +21,7 @@ from afanet.runs.setup import open_tasks
 from afanet.tasks.kinds import read_estimate
 
 from ..bounds import bounded
-from .conftest import MEAN, SIZE, STD, Formula, told, write_model
+from .conftest import MEAN, MEANINGS, SIZE, STD, Formula, told, write_model
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
 FLAGS = "--size 32 48 --backbone test_resnet --steps 2 --batch-size 2 --workers 0 --device cpu"
@@ -46,6 +46,44 @@ def test_a_run_says_what_it_was_scored_by(run: Path) -> None:
     assert list(results) == ["segmentation", "depth"]
     assert (results["segmentation"].labels == expected["segmentation"][0].numpy()).mean() > 0.999
     assert np.allclose(results["depth"].metres, expected["depth"][0, 0], rtol=1e-3)
+
+
+def test_results_of_some_tasks_are_those_of_all(run: Path, tiny_onnx: Path) -> None:
+    for source, task in ((run, "depth"), (tiny_onnx, "depth"), (Formula(["depth", "age"], lambda x: {}), "age")):
+        part = Predictor(source, tasks=[task])
+        assert list(part.model.about.tasks) == [task]
+        if isinstance(source, Path):
+            results, every = part(PHOTO), Predictor(source)(PHOTO)
+            assert list(results) == [task]
+            assert results[task].metres.tobytes() == every[task].metres.tobytes()
+
+
+def test_a_run_computes_only_what_its_chosen_tasks_need(run: Path) -> None:
+    part = Predictor(run, tasks=["depth"])
+    ran: list[str] = []
+    for task in ("segmentation", "depth"):
+        head = part.model.loaded.network.get_submodule(f"branches.{task}.head")
+        head.register_forward_hook(lambda *_, task=task: ran.append(task))
+    part(PHOTO)
+    assert ran == ["depth"]
+
+
+def test_a_task_that_is_not_chosen_allows_its_mirror_image() -> None:
+    model = Formula(["age"], lambda images: {"age": np.zeros((len(images), 3), np.float32)})
+    model.about.tasks["depth"] = MEANINGS["depth"] | {"mirror": False}
+    with pytest.raises(InputError, match="task 'depth' depends on the side"):
+        Predictor(model, flip=True)
+    assert list(Predictor(model, flip=True, tasks=["age"])(PHOTO)) == ["age"]
+
+
+@pytest.mark.parametrize("tasks", [["dept"], [], ["depth", "depth"]])
+def test_tasks_that_are_not_there_are_refused_before_a_network_is_read(
+    tasks: list[str], run: Path, tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("afanet.inference.run_model.LoadedNetwork", None)
+    for source in (run, tiny_onnx, Formula(["depth"], lambda x: {})):
+        with pytest.raises(InputError, match=r"did you mean 'depth'|no task was chosen|task 'depth' is named twice"):
+            Predictor(source, tasks=tasks)
 
 
 def test_a_run_prepares_photos_as_it_was_scored(run: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from afanet.cli.flags import add_trust_flag, path_flag
+from afanet.cli.flags import add_tasks_flag, add_trust_flag, given_tasks, path_flag
 from afanet.cli.present import require_present_run
+from afanet.errors import InputError
 
 
 def add_export_command(commands: Any) -> None:
@@ -22,6 +23,7 @@ def add_export_command(commands: Any) -> None:
     add_trust_flag(export)
     export.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run")
     export.add_argument("--format", default="onnx", help="onnx, torch, aot, or adapters alone; onnx by default")
+    add_tasks_flag(export, "write what these tasks need alone, as model-TASK.onnx by default; all tasks by default")
     export.add_argument(
         "--out",
         type=path_flag,
@@ -34,11 +36,14 @@ def _export(given: Namespace) -> None:
     require_present_run(given.run)
     from afanet.export import export_adapters, export_run
 
+    tasks = given_tasks(given)
     if given.format == "adapters":
+        if tasks is not None:
+            raise InputError("--tasks is for whole networks, and format adapters has those of all tasks: leave it out")
         file = export_adapters(given.run, given.out)
         print(f"{file}: {file.stat().st_size / 1e6:.1f} MB, without the frozen backbone")
         return
-    done = export_run(given.run, given.format, given.out)
+    done = export_run(given.run, given.format, given.out, tasks)
     print(f"checked against the run on {done.checked}")
     for name, error in done.errors.items():
         print(f"{name}: differs by {error:.1e} of its largest value at most")

@@ -51,6 +51,16 @@ def add_trust_flag(parser: ArgumentParser) -> None:
     )
 
 
+def add_tasks_flag(parser: ArgumentParser, help: str) -> None:
+    """`--tasks`, for every command that can do with some of a network's tasks; `given_tasks` reads it."""
+    parser.add_argument("--tasks", nargs="+", metavar="TASK", help=help)
+
+
+def given_tasks(given: Namespace) -> list[str] | None:
+    """The tasks of `--tasks`, with commas or blanks between them; None for all."""
+    return None if given.tasks is None else [name for text in given.tasks for name in text.split(",")]
+
+
 def trust(given: Namespace) -> None:
     """Trust all outside code with `--trust-code`, else the code that the command line names."""
     named = [name for name in (getattr(given, "methods", None) or "").split(",") if is_reference(name)]

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afanet.cli.flags import add_trust_flag, path_flag
+from afanet.cli.flags import add_tasks_flag, add_trust_flag, given_tasks, path_flag
 from afanet.cli.predictions import Named, Predictions
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
@@ -32,6 +32,7 @@ def add_predict_command(commands: Any) -> None:
     predict.add_argument("model", type=path_flag, metavar="RUN", help="folder of a finished run, or an .onnx file")
     predict.add_argument("inputs", nargs="+", metavar="INPUT", help="pictures, videos, folders of them, or patterns")
     predict.add_argument("--out", type=path_flag, metavar="DIR", required=True, help="folder for the predictions")
+    add_tasks_flag(predict, "predict these tasks alone, and compute only what they need; all by default")
     predict.add_argument("--flip", action="store_true", help="average with the mirror image")
     predict.add_argument(
         "--scales",
@@ -59,7 +60,12 @@ def _predict(given: Namespace) -> None:
     from afanet.progress import Bar
 
     predictor = Predictor(
-        given.model, flip=given.flip, scales=given.scales, batch_size=given.batch_size, device=given.device
+        given.model,
+        flip=given.flip,
+        scales=given.scales,
+        batch_size=given.batch_size,
+        device=given.device,
+        tasks=given_tasks(given),
     )
     channels = predictor.model.about.normalisation.channels
     if channels == 3:  # in folders, arrays are labels or other values

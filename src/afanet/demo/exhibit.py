@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from threading import Lock
 from typing import Any
@@ -21,6 +21,7 @@ from afanet.framing import Framing, framing
 from afanet.fusion import cut_connection
 from afanet.fusion.inspect import fusion_layers, lacking
 from afanet.inspection.connections import Gates, Readings, reading
+from afanet.names import chosen_tasks
 from afanet.normalisation import as_picture
 from afanet.outside import short_name
 from afanet.recipe.preprocessing import normalisation
@@ -92,12 +93,21 @@ class Exhibit:
             pixels = pixels[framing((height, width), self.run.recipe.data.size, resize).filled.slices]
         return pixels
 
-    def answer(self, photo: NDArray[np.uint8], to: int = 0, source: int = 0, layers: int = 0) -> dict[str, Any]:
-        """Each task's prediction for an image (H, W, C), and what each takes from the others where tasks meet.
+    def answer(
+        self,
+        photo: NDArray[np.uint8],
+        to: int = 0,
+        source: int = 0,
+        layers: int = 0,
+        tasks: Sequence[str] | None = None,
+    ) -> dict[str, Any]:
+        """The prediction of `tasks`, or of all, for an image (H, W, C), and what each takes from the others.
 
-        With `layers` above 0, task `to` gets nothing of task `source` at the last `layers` layers, and each task also
-        says what that changed. Raises `InputError` for an unknown connection or number of layers.
+        Only what these tasks need is computed. With `layers` above 0, task `to` gets nothing of task `source` at the
+        last `layers` layers, and each task also says what that changed. Raises `InputError` for an unknown connection,
+        task or number of layers.
         """
+        chosen = chosen_tasks(list(self.predictor.tasks) if tasks is None else tasks, list(self.predictor.tasks))
         if not 0 <= layers <= len(self.layers):
             raise InputError(f"{layers} layers were to be cut, and tasks meet at {len(self.layers)}")
         data = self.run.recipe.data
@@ -109,21 +119,25 @@ class Exhibit:
         network = self.predictor.network
         with self._lock:
             if not self.layers:
-                return answer | {"tasks": self._show(frame, self._logits(image, frame)), "taken": [], "shares": []}
+                return answer | {
+                    "tasks": self._show(frame, self._logits(image, frame, chosen)),
+                    "taken": [],
+                    "shares": [],
+                }
             with reading(network) as read:
-                whole = self._logits(image, frame)
-            answer |= self._connections(*read(), image[0], frame)
+                whole = self._logits(image, frame, chosen)
+            answer |= self._connections(*read(), image[0], frame, chosen)
             if not layers:
                 return answer | {"tasks": self._show(frame, whole)}
             with ExitStack() as cuts:
                 for layer in self.layers[-layers:]:
                     cuts.enter_context(cut_connection(network, layer, to, source))
-                cut = self._logits(image, frame)
+                cut = self._logits(image, frame, chosen)
         return answer | {"tasks": self._show(frame, cut, whole)}
 
-    def _logits(self, image: Tensor, frame: Framing) -> dict[str, Tensor]:
+    def _logits(self, image: Tensor, frame: Framing, chosen: Sequence[str]) -> dict[str, Tensor]:
         """What the network says of an image, without the padding around it."""
-        logits = {name: logits.float().cpu() for name, logits in self.predictor.answer(image).items()}
+        logits = {name: logits.float().cpu() for name, logits in self.predictor.answer(image, chosen).items()}
         dense = {name for name, task in self.predictor.tasks.items() if isinstance(task, DenseTask)}
         return {name: values[..., *frame.filled.slices] if name in dense else values for name, values in logits.items()}
 
@@ -131,11 +145,14 @@ class Exhibit:
         self, frame: Framing, logits: Mapping[str, Tensor], whole: Mapping[str, Tensor] | None = None
     ) -> list[dict[str, Any]]:
         return [
-            _shown(task, logits[name], frame) | ({"changed": task.change(whole[name], logits[name])} if whole else {})
-            for name, task in self.predictor.tasks.items()
+            _shown(self.predictor.tasks[name], values, frame)
+            | ({"changed": self.predictor.tasks[name].change(whole[name], values)} if whole else {})
+            for name, values in logits.items()
         ]
 
-    def _connections(self, gates: Gates, readings: Readings, image: Tensor, frame: Framing) -> dict[str, Any]:
+    def _connections(
+        self, gates: Gates, readings: Readings, image: Tensor, frame: Framing, chosen: Sequence[str]
+    ) -> dict[str, Any]:
         names = list(self.predictor.tasks)
         photo = denormalise(image, self.normalisation)
 
@@ -148,6 +165,7 @@ class Exhibit:
             for layer, kinds in gates.items()
             if "spatial" in kinds
             for number, name in enumerate(names)
+            if name in chosen
         ]
         shares = [{"layer": layer, "shares": of_layer.flow[0].tolist()} for layer, of_layer in readings.items()]
         return {"taken": taken, "shares": shares}

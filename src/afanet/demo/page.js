@@ -36,6 +36,11 @@ async function start() {
     const picture = element("img", {src: `sample/${number}`, alt: `sample ${number + 1}`});
     byId("samples").append(element("button", {type: "button", onclick: () => sample(number)}, picture));
   }
+  byId("tasks").hidden = names.length < 2;
+  for (const name of names) {
+    const box = element("input", {type: "checkbox", value: name, checked: true, onchange: switchTasks});
+    byId("tasks").append(element("label", {}, box, ` ${name}`));
+  }
   for (const name of about.layers) layer.add(new Option(name));
   layer.selectedIndex = about.layers.length - 1;
   names.forEach((to, i) => names.forEach((source, j) => {
@@ -50,6 +55,14 @@ async function sample(number) {
   try { choose(await (await get(`${form}/${number}`)).blob()); } catch (error) { say(error.message, true); }
 }
 
+const boxes = () => [...byId("tasks").querySelectorAll("input")];
+const chosen = () => boxes().filter(box => box.checked);
+
+function switchTasks() {
+  for (const box of boxes()) box.disabled = chosen().length === 1 && box.checked; // one task stays
+  if (photo) ask();
+}
+
 function take(files) {
   if (files.length === 1) choose(files[0]);
   else say(files.length ? `Those are ${files.length} files: one at a time.` : "That is no file: save it first.", true);
@@ -59,7 +72,8 @@ function choose(file) { photo = file; cut.value = 0; at = null; ask(); }
 
 async function ask() {
   const number = ++asked, [to, source] = (connection.value || "0 0").split(" ");
-  const path = `answer?to=${to}&source=${source}&layers=${cut.value}`;
+  const path = `answer?to=${to}&source=${source}&layers=${cut.value}`
+    + `&tasks=${encodeURIComponent(chosen().map(box => box.value).join())}`;
   say("Looking…");
   let reply;
   try {
@@ -79,7 +93,7 @@ function draw() {
   const picture = element("img", {src: source, alt: "the photo", onload: () => URL.revokeObjectURL(source)});
   views.style.setProperty("--ratio", Math.min(4, Math.max(1 / 3, width / height)));
   views.replaceChildren(element("figure", {}, element("h2", {textContent: "photo"}), view("photo", picture)));
-  shown.tasks.forEach((task, number) => views.append(figure(task, about.tasks[number])));
+  for (const task of shown.tasks) views.append(figure(task, described(task)));
   cursor.hidden = !readable();
   cursor.textContent = HINT;
   byId("switch").hidden = !shown.taken.length;
@@ -89,6 +103,7 @@ function draw() {
   point();
 }
 
+const described = task => about.tasks.find(({name}) => name === task.name);
 const readable = () => shown.tasks.some(task => task.values);
 
 function figure(task, {name, legend}) {
@@ -155,7 +170,8 @@ function showConnections() {
   }
   for (const flow of shown.shares) if (flow.layer === layer.value) flow.shares.forEach((shares, to) => {
     const parts = shares.map((share, source) => `${percent(share)} ${about.tasks[source].name}`);
-    figures[about.tasks[to].name].querySelector(".shares").textContent = `At ${flow.layer}: ${parts.join(", ")}.`;
+    const target = figures[about.tasks[to].name]; // none for a task that was not computed
+    if (target) target.querySelector(".shares").textContent = `At ${flow.layer}: ${parts.join(", ")}.`;
   });
   const layers = about.layers.slice(about.layers.length - cut.value);
   byId("cuts").textContent = +cut.value ? `cut at ${layers.join(", ")}` : "not cut";
@@ -179,7 +195,7 @@ function point() {
     target.append(mark);
   }
   const [top, left, height, width] = shown.seen, [x, y] = [at[0] - left, at[1] - top];
-  const words = shown.tasks.flatMap((task, number) => task.values ? [read(task, about.tasks[number])] : []);
+  const words = shown.tasks.flatMap(task => task.values ? [read(task, described(task))] : []);
   const inside = x >= 0 && x < width && y >= 0 && y < height;
   cursor.textContent = inside ? words.join(" · ") : "The network does not see this part of the photo.";
 }

@@ -53,13 +53,15 @@ def create_app(exhibit: Exhibit, names: Collection[str] = ()) -> Starlette:
 
         return send
 
-    def look(content: bytes, **asked: int) -> dict[str, Any]:
+    def look(content: bytes, **asked: Any) -> dict[str, Any]:
         return exhibit.answer(read_upload(content), **asked)  # in one thread, which then keeps no photo
 
     async def answer(request: Request) -> Response:
         arrived = asyncio.get_running_loop().time()
         try:
-            asked = {key: _number(key, request.query_params.get(key, "0")) for key in ("to", "source", "layers")}
+            query = request.query_params
+            asked: dict[str, Any] = {key: _number(key, query.get(key, "0")) for key in ("to", "source", "layers")}
+            asked["tasks"] = query["tasks"].split(",") if "tasks" in query else None
             async with slots:
                 content = await read_body(request, MOST_BYTES, arrived)
                 async with turn:

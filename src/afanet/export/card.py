@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -47,21 +47,21 @@ def model_card(
     checked: str,
 ) -> str:
     """The card in Markdown, of `run` as written to `file`, with the spread of its scores over `group`'s seeds."""
-    recipe, results = run.recipe, run.results
+    recipe, cost = run.recipe, {**run.results, **facts}
     parts = [
         f"# {in_markdown(file.name)}: {', '.join(facts['tasks'])} by `{facts['method']}`",
         f"Written by afanet {facts['afanet']} from a run of the recipe {in_markdown(recipe.name)}, seed {recipe.seed}. "
         "The fields below are what the run kept; whoever passes the file on should add what it is meant for.",
-        "## What it gives\n\n" + _table(("output", "what", "read as"), _outputs(facts["tasks"])),
+        "## What it gives\n\n" + _table(("output", "what", "read as"), _outputs(facts["tasks"])) + _left_out(facts),
         "## What it takes\n\n" + _input(facts),
         "## Data\n\n" + _list(_data(run, facts)),
         "## Protocol\n\n" + _list(_protocol(run)),
-        "## Scores\n\n" + _scores(group),
+        "## Scores\n\n" + _scores(group, list(facts["tasks"])),
         "## Size\n\n"
         + _list(
             [
-                f"{results['parameters'] / 1e6:.2f} million parameters",
-                f"{results['flops'] / 1e9:.2f} GFLOPs for an image of {_size(facts['size'])} (a multiply-add is two)",
+                f"{cost['parameters'] / 1e6:.2f} million parameters",
+                f"{cost['flops'] / 1e9:.2f} GFLOPs for an image of {_size(facts['size'])} (a multiply-add is two)",
             ]
         ),
         "## Checked\n\n"
@@ -80,6 +80,13 @@ def _outputs(tasks: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str,
         names = meaning.get("classes") or meaning.get("labels") or []
         what = f"{len(names)}: {', '.join(names)}" if names else meaning.get("unit", "")
         yield name, f"{meaning['kind']} {what}".strip(), KINDS[meaning["kind"]].result_class.reads
+
+
+def _left_out(facts: Mapping[str, Any]) -> str:
+    names = ", ".join(facts.get("left_out", []))
+    return (
+        f"\n\nThe run was trained on {names} too. The file computes only what the outputs above need." if names else ""
+    )
 
 
 def _input(facts: Mapping[str, Any]) -> str:
@@ -117,7 +124,7 @@ def _protocol(run: Run) -> list[str]:
     ]
 
 
-def _scores(group: Sequence[Run]) -> str:
+def _scores(group: Sequence[Run], tasks: Collection[str]) -> str:
     seeds = [run.recipe.seed for run in group]
     several = len(group) > 1
     introduction = (
@@ -128,7 +135,7 @@ def _scores(group: Sequence[Run]) -> str:
     )
     rows = []
     for task, metrics in group[0].scores.items():
-        for metric in metrics:
+        for metric in metrics if task in tasks else ():
             scores = [run.scores[task][metric] for run in group]
             values = [value for value in scores if value is not None]
             if len(values) < len(scores):

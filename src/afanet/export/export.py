@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from afanet.errors import InputError, unknown
 from afanet.export import adapters_file, aot_file, onnx_file, torch_file
 from afanet.export.card import model_card
 from afanet.export.check import Answer, largest_errors, random_inputs, require_same
-from afanet.export.facts import describe
+from afanet.export.facts import costs, describe
 from afanet.export.trace import Estimator, Traced, trace
 from afanet.files import require_writable, whole
+from afanet.names import chosen_tasks
 from afanet.runs.examples import read_test_samples, spread_over
 from afanet.runs.loaded import LoadedNetwork
 from afanet.runs.run import Run, load_run
@@ -56,10 +57,11 @@ class Exported:
     checked: str
 
 
-def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
-    """Export the run in folder `path` as `format`, onnx, torch or aot, to `out`.
+def export_run(path: Path, format: str, out: Path | None = None, tasks: Sequence[str] | None = None) -> Exported:
+    """Export the run in folder `path` as `format`, onnx, torch or aot, to `out`; with `tasks` what these need alone.
 
-    By default `out` is `model.onnx`, `model.pt2` or `model.aot.pt2` in the run's folder. A package of format aot is
+    By default `out` is `model.onnx`, `model.pt2` or `model.aot.pt2` in the run's folder, and for some of the tasks
+    `model-TASK.onnx`. A package of format aot is
     compiled for this kind of processor and for one image of the size at which the run was scored.
 
     The network is written as it computes in float32 on the CPU, with adapters merged into its layers. The file is read
@@ -72,7 +74,9 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
         raise unknown("format", format, [*FORMATS, adapters_file.NAME])
     kind = FORMATS[format]
     run = load_run(path)
-    file = out or path / f"model{kind.suffix}"
+    chosen = chosen_tasks(list(run.tasks) if tasks is None else tasks, list(run.tasks))
+    some = len(chosen) < len(run.tasks)
+    file = out or path / f"{'-'.join(['model', *(chosen if some else [])])}{kind.suffix}"
     if not file.name.endswith(kind.suffix):
         raise InputError(f"--out is {file}, expected a name that ends in {kind.suffix} for format {format}")
     card = file.with_name(f"{file.name}.md")
@@ -82,15 +86,17 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
         require_writable(target)
     kind.require()
     images, checked = _real_images(run)
-    tasks = run.tasks
+    wanted = {name: run.tasks[name] for name in chosen}
     plain = run.recipe.model_copy(update={"device": "cpu", "precision": "float32"})
-    loaded = LoadedNetwork(replace(run, recipe=plain), tasks)
-    estimator = Estimator(loaded.merged().to(memory_format=torch.contiguous_format), tasks)
+    loaded = LoadedNetwork(replace(run, recipe=plain), run.tasks, chosen)
+    estimator = Estimator(loaded.merged().to(memory_format=torch.contiguous_format), wanted, some=some)
     size, channels = run.recipe.data.size, run.recipe.network.in_chans
 
     def answer(images: Tensor) -> dict[str, Tensor]:
-        logits = loaded.answer(images)
-        return {name: task.estimate(logits[name]) for name, task in tasks.items()}
+        every = loaded.logits(images, list(run.tasks))  # the check compares with what the whole network says
+        logits = {name: every[name] for name in chosen}
+        loaded.require_finite(logits)
+        return {name: task.estimate(logits[name]) for name, task in wanted.items()}
 
     for image in (
         *random_inputs(size, channels, batch=False, other_sizes=False),
@@ -98,7 +104,9 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
     ):
         answer(image)  # outputs that are not finite fail now, before a folder is made and minutes pass
     traced = trace(estimator, size, channels, free=kind.free)
-    facts = describe(run, tasks, traced)
+    facts = describe(run, wanted, traced)
+    if some:
+        facts |= {"left_out": [name for name in run.tasks if name not in wanted]} | costs(traced, size, channels)
     inputs = random_inputs(size, channels, batch=traced.batch, other_sizes=traced.size)
     inputs += [image[None] for image in images]
     with whole(card) as partial_card, whole(file) as partial:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
 from afanet import __version__
 from afanet.data.licences import licence
 from afanet.export.trace import Traced
@@ -41,5 +44,13 @@ def describe(run: Run, tasks: Mapping[str, Task], traced: Traced) -> dict[str, A
             "description": run.results.get("data", ""),
             "licence": licence(data.name, data.options),
         },
-        "metrics": run.scores,
+        "metrics": {name: scores for name, scores in run.scores.items() if name in tasks},
     }
+
+
+def costs(traced: Traced, size: tuple[int, int], channels: int) -> dict[str, int]:
+    """The parameters in a graph, and the operations for one image; a multiply-add is two, as in the run's own count."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        traced.program.module()(torch.zeros(1 + traced.batch, channels, *size))
+    parameters = sum(parameter.numel() for parameter in traced.program.parameters())
+    return {"parameters": parameters, "flops": counter.get_total_flops() // (1 + traced.batch)}

@@ -23,6 +23,8 @@ from afanet.tasks import Task
 class Estimator(nn.Module):
     """A network that returns its tasks' estimates instead of logits: this is what an exported file computes.
 
+    With `some`, the network has more tasks, and computes only what these need.
+
     >>> from afanet.tasks import Classification
     >>> class Net(nn.Module):
     ...     def forward(self, image: Tensor) -> dict[str, Tensor]:
@@ -31,14 +33,15 @@ class Estimator(nn.Module):
     tensor([1., 1.])
     """
 
-    def __init__(self, network: nn.Module, tasks: Mapping[str, Task]) -> None:
+    def __init__(self, network: nn.Module, tasks: Mapping[str, Task], *, some: bool = False) -> None:
         super().__init__()
+        self.options = {"tasks": list(tasks)} if some else {}
         self.network = network
         self.tasks = dict(tasks)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Estimates by task, in the tasks' order, of normalised images (B, C, H, W)."""
-        logits = self.network(image)
+        logits = self.network(image, **self.options)
         return {name: task.estimate(logits[name]) for name, task in self.tasks.items()}
 
 
@@ -82,6 +85,8 @@ def _follow(estimator: Estimator, shape: tuple[int, int, int], batch: bool, size
         except Exception as error:  # the network's own code and torch can raise any kind
             raise InputError(cannot(inside[-1] if inside else "", estimator, error)) from error
     _divide_whole(program.graph)
+    if estimator.options:
+        _drop_unused(program)
     return program
 
 
@@ -96,6 +101,17 @@ def cannot(path: str, estimator: nn.Module, error: BaseException) -> str:
         f"{f' ({where})' if where else ''}; write that part without choices that depend on values, and of torch's own "
         "operations"
     )
+
+
+def _drop_unused(program: ExportedProgram) -> None:
+    """Take parameters and buffers out of a graph that nothing in it reads, so that no file holds them."""
+    unused = {node.name: node for node in program.graph.nodes if node.op == "placeholder" and not node.users}
+    specs = program.graph_signature.input_specs
+    for spec in [spec for spec in specs if spec.arg.name in unused and spec.target in program.state_dict]:
+        specs.remove(spec)
+        del program.state_dict[spec.target]
+        program.graph.erase_node(unused[spec.arg.name])
+    program.graph_module.recompile()
 
 
 def _divide_whole(graph: fx.Graph) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afanet.framing import Resize
 from afanet.inference.network_input import prepare
+from afanet.names import chosen_tasks
 from afanet.normalisation import Normalisation
 from afanet.photo import Pixels
 
@@ -30,6 +32,10 @@ class About:
     std: tuple[float, ...]
     resize: Resize = "stretch"
 
+    def only(self, tasks: Sequence[str]) -> Self:
+        """The same for some tasks alone, in their order here; raises `InputError` for unknown ones."""
+        return replace(self, tasks={name: self.tasks[name] for name in chosen_tasks(tasks, list(self.tasks))})
+
     @property
     def normalisation(self) -> Normalisation:
         """The mean and the standard deviation of each channel."""
@@ -48,3 +54,11 @@ class Model(Protocol):
     def estimate(self, images: NDArray[np.float32]) -> Estimates:
         """`Task.estimate` by task, (B, ...) float32, for normalised images (B, C, H, W)."""
         ...
+
+
+class SomeTasks:
+    """A model of which some tasks alone are read; raises `InputError` for tasks that it does not have."""
+
+    def __init__(self, model: Model, tasks: Sequence[str]) -> None:
+        self.about = model.about.only(tasks)
+        self.estimate = model.estimate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,12 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 class OnnxModel:
     """The network of an ONNX file, with the description in that file.
 
-    `device` is `auto` (`cuda` where ONNX Runtime has it), `cpu` or `cuda`. Raises `InputError` without ONNX Runtime,
-    for a device that it does not have, and for a file that is not one of `afanet export`.
+    `device` is `auto` (`cuda` where ONNX Runtime has it), `cpu` or `cuda`; `tasks` are those whose outputs are read,
+    None for all. Raises `InputError` without ONNX Runtime, for a device that it does not have, for a file that is not
+    one of `afanet export`, and for tasks that the file does not have.
     """
 
-    def __init__(self, path: Path, device: str | None = None) -> None:
+    def __init__(self, path: Path, device: str | None = None, tasks: Sequence[str] | None = None) -> None:
         try:
             import onnxruntime
         except ModuleNotFoundError:
@@ -71,6 +72,8 @@ class OnnxModel:
         for name, meaning in self.about.tasks.items():
             if fault := meaning_fault(meaning, referred=True):
                 raise _not_ours(path, f"of task '{name}' {fault}")
+        if tasks is not None:
+            self.about = self.about.only(tasks)
 
     def estimate(self, images: NDArray[np.float32]) -> Estimates:
         """See `Model`; raises `InputError` for another size than the file's where that is fixed."""

@@ -13,7 +13,7 @@ from PIL import Image
 from afanet.errors import InputError, shown
 from afanet.framing import framing
 from afanet.images import to_image
-from afanet.inference.model import Model
+from afanet.inference.model import Model, SomeTasks
 from afanet.inference.views import average, scaled
 from afanet.limits import MOST_PHOTOS, MOST_PIXELS, MOST_SCALES
 from afanet.normalisation import as_channels
@@ -30,10 +30,12 @@ class Predictor:
 
     `source` is the folder of a finished run, which needs torch but not the run's data, or an ONNX file of
     `afanet export`, which needs ONNX Runtime alone; or a `Model` of your own. With `flip` it averages over the photo
-    and its mirror image, with several `scales` over the network's own size times each.
+    and its mirror image, with several `scales` over the network's own size times each. With `tasks` it gives results
+    for these alone, and of a run's network computes only what they need.
 
-    Raises `InputError` for a source that cannot be used, for `flip` where a task has `mirror: false`, for scales that
-    are not from 0.1 to 10 or make images of more than 64 million pixels, and for a batch of more than 1024 photos.
+    Raises `InputError` for a source that cannot be used, for tasks that it does not have, for `flip` where a task has
+    `mirror: false`, for scales that are not from 0.1 to 10 or make images of more than 64 million pixels, and for a
+    batch of more than 1024 photos.
 
         predictor = afanet.Predictor("runs/rooms-afa-seed0")
         results = predictor("photo.jpg")
@@ -49,6 +51,7 @@ class Predictor:
         scales: Sequence[float] = (1.0,),
         batch_size: int = 8,
         device: str | None = None,
+        tasks: Sequence[str] | None = None,
     ) -> None:
         if not scales or not all(0.1 <= scale <= 10 for scale in scales):
             raise InputError(f"scales are {list(scales)}, expected at least one, and each from 0.1 to 10")
@@ -56,7 +59,10 @@ class Predictor:
             raise InputError(f"there are {len(scales)} scales, expected at most {MOST_SCALES}")
         if not 1 <= batch_size <= MOST_PHOTOS:
             raise InputError(f"batch_size is {shown(batch_size)}, expected 1 to {MOST_PHOTOS}")
-        self.model = open_model(source, device) if isinstance(source, str | Path) else source
+        if isinstance(source, str | Path):
+            self.model = open_model(source, device, tasks)
+        else:
+            self.model = source if tasks is None else SomeTasks(source, tasks)
         self.name = str(source) if isinstance(source, str | Path) else "the model"
         height, width = scaled(self.model.about.size, max(scales))
         if height * width > MOST_PIXELS:
@@ -115,16 +121,16 @@ class Predictor:
         )
 
 
-def open_model(source: str | Path, device: str | None = None) -> Model:
-    """The model in a run's folder or an ONNX file; raises `InputError` for what is neither."""
+def open_model(source: str | Path, device: str | None = None, tasks: Sequence[str] | None = None) -> Model:
+    """The model in a run's folder or an ONNX file, for all tasks or some; raises `InputError` for what is neither."""
     path = Path(source)
     if path.suffix.lower() == ".onnx" and not is_on_hub(source):
         from afanet.inference.onnx_model import OnnxModel
 
-        return OnnxModel(path, device)
+        return OnnxModel(path, device, tasks)
     if path.is_file():
         raise InputError(f"{path} is a file, expected the folder of a run or an .onnx file of `afanet export`")
     from afanet.inference.run_model import RunModel
     from afanet.runs.run import load_run
 
-    return RunModel(load_run(source), device)
+    return RunModel(load_run(source), device, tasks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from afanet.data.transforms import as_input
 from afanet.errors import InputError
 from afanet.inference.model import About, Estimates
+from afanet.names import chosen_tasks
 from afanet.photo import Pixels
 from afanet.recipe.preprocessing import normalisation
 from afanet.runs.loaded import LoadedNetwork
@@ -31,14 +33,15 @@ class AboutRun(About):
 class RunModel:
     """A run's network with its checkpoint, as it was scored; it needs the data only if the run kept no description.
 
-    `device` is the recipe's if not given.
+    `device` is the recipe's if not given. Only what `tasks` need is computed; None means all tasks.
     """
 
-    def __init__(self, run: Run, device: str | None = None) -> None:
+    def __init__(self, run: Run, device: str | None = None, tasks: Sequence[str] | None = None) -> None:
         if device:
             run = replace(run, recipe=run.recipe.model_copy(update={"device": device}))
-        self.tasks = run.tasks
-        self.loaded = LoadedNetwork(run, self.tasks)
+        chosen = list(run.tasks) if tasks is None else chosen_tasks(tasks, list(run.tasks))
+        self.tasks = {name: run.tasks[name] for name in chosen}
+        self.loaded = LoadedNetwork(run, run.tasks, chosen)
         meanings = {name: task.meaning | task.sides for name, task in self.tasks.items()}
         data = run.recipe.data
         taken = normalisation(run.recipe.network)

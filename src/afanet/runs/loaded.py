@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from lightning.fabric import Fabric
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from afanet.distributed.device import answering, find_device
 from afanet.distributed.processes import create_fabric
 from afanet.errors import InputError
+from afanet.names import chosen_tasks
 from afanet.networks.lora.adapt import merged
 from afanet.networks.memory_format import channels_last
 from afanet.progress import say
@@ -23,11 +24,19 @@ class LoadedNetwork:
     """The network of a run with the weights that were scored; it needs no data.
 
     A line on the standard error names each task without a score.
+
+    Args:
+        run: the run.
+        tasks: all of its tasks.
+        chosen: those that it answers for, all of them by default; only what they need is computed.
     """
 
-    def __init__(self, run: Run, tasks: Mapping[str, Described]) -> None:
+    def __init__(self, run: Run, tasks: Mapping[str, Described], chosen: Sequence[str] | None = None) -> None:
         self.run = run
+        self.chosen = list(tasks) if chosen is None else chosen_tasks(chosen, list(tasks))
         for name, task in tasks.items():
+            if name not in self.chosen:
+                continue
             if run.score(name, task.main_metric) is None:
                 reason = run.unscored.get(name, "its test split has no label of it, or its outputs were not finite")
                 say(f"{run.path} has no {task.main_metric} of task '{name}': {reason}")
@@ -37,26 +46,31 @@ class LoadedNetwork:
         )
         self.network: nn.Module = self.fabric.to_device(channels_last(network)).eval()
 
-    def answer(self, images: Tensor) -> dict[str, Tensor]:
-        """Logits by task for normalised images (B, C, H, W); raises `InputError` for any that are not finite."""
-        logits = self.logits(images)
+    def answer(self, images: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Tensor]:
+        """Logits as `logits` gives them; raises `InputError` for any that are not finite."""
+        logits = self.logits(images, tasks)
+        self.require_finite(logits)
+        return logits
+
+    def require_finite(self, logits: Mapping[str, Tensor]) -> None:
+        """Raise `InputError` for logits that are not finite, with their task."""
         for name, values in logits.items():
             if not values.isfinite().all():
                 raise InputError(
                     f"in run {self.run.path} task '{name}' has outputs that are not finite: train it again "
                     "with a lower optimizer.lr, or with optimizer.clip"
                 )
-        return logits
 
     def merged(self) -> nn.Module:
         """A copy of the network in which adapters are merged into the layers that have them, see `merged`."""
         return merged(self.network)
 
-    def logits(self, images: Tensor) -> dict[str, Tensor]:
-        """Logits as `answer` gives them, finite or not."""
+    def logits(self, images: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Tensor]:
+        """Logits by task for normalised images (B, C, H, W), finite or not; of `tasks` instead of those chosen."""
         with answering(self.fabric.device), deterministic():
             logits: dict[str, Tensor] = self.network(
-                self.fabric.to_device(images).contiguous(memory_format=torch.channels_last)
+                self.fabric.to_device(images).contiguous(memory_format=torch.channels_last),
+                tasks=self.chosen if tasks is None else tasks,
             )
         return logits
 

@@ -55,7 +55,7 @@ class Learner:
         self.freezing = Freezing(cast(Woven, network), frozen_in_training(recipe), recipe.old_tasks)
         self.freezing.apply(self.freezing.last)
         self.learning = {name: tasks[name] for name in learning_tasks(network, list(tasks), *self._images)}
-        self.rates = [group["name"] for group in parameter_groups(network, recipe.optimizer)]
+        self.rates = list(dict.fromkeys(group["name"] for group in parameter_groups(network, recipe.optimizer)))
         how = recipe.balancing
         self.balancer = Balancer(how.name, list(self.learning), how.options, how.scale, how.weights).to(fabric.device)
         if recipe.network.compile:
