@@ -83,8 +83,14 @@ def smaller(command: str, data: Path) -> list[str]:
     elif given[:1] == ["train"]:
         # Where a command names no method: what weaving takes is tested elsewhere, but `inspect` needs something woven.
         added = SMALLER | {"--method": "afa" if given[1] == "rooms" else "hard"}
+    elif given[:1] == ["evaluate"]:
+        added = {}
+        if "--window" in words:  # which is no larger than the images
+            words[words.index("--window") + 1 :] = SIZE["--size"].split()
     elif given[:1] == ["compare"]:
         added = SMALLER | {"--seeds": "1"}
+        if "--folds" in words:
+            words[words.index("--folds") + 1] = "0,1"
         if "--seeds" in words:
             words[words.index("--seeds") + 1] = "1"
     else:
