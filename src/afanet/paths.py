@@ -7,6 +7,7 @@ from pathlib import Path
 from afanet.errors import InputError
 
 RUN_FILES = ("recipe.yaml", "last.ckpt")  # the files of every run folder
+WEIGHTS = "weights.safetensors"  # of a finished run, which needs no checkpoint then
 HUB = "hub:"  # before the name of a network on the Hugging Face hub
 IMAGE_FOLDER = "a folder with images, or with images/"
 
@@ -28,7 +29,8 @@ def require_run(path: Path) -> None:
         ...
     afanet.errors.InputError: runs/nowhere is no folder of a run: it has no recipe.yaml, expected what train writes
     """
-    for name in RUN_FILES:
+    finished = (path / WEIGHTS).is_file()
+    for name in RUN_FILES[:1] if finished else RUN_FILES:
         if not (path / name).is_file():
             raise InputError(f"{path} is no folder of a run: it has no {name}, expected what train writes")
 

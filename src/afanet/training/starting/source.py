@@ -89,7 +89,9 @@ def taken_over(recipe: Recipe) -> Recipe:
     frozen = of_trunk(freeze_plan(ours.freeze))
     if frozen and not METHODS[ours.method].share:
         changes["share_frozen"] = source.shares_trunk
-    return recipe.model_copy(update={"network": ours.model_copy(update=changes), "old_tasks": tuple(source.tasks)})
+    return recipe.model_copy(
+        update={"network": ours.model_copy(update=changes), "old_tasks": recipe.old_tasks or tuple(source.tasks)}
+    )
 
 
 def _groups(recipe: Recipe, source: Source) -> tuple[tuple[str, ...], ...] | None:
