@@ -160,12 +160,11 @@ def show_runs(runs: Sequence[Run], page: Path, files: Path | None = None, smalle
     from afanet.comparison.smallest import read_smallest
     from afanet.report.examine import examine
     from afanet.report.page import report_page
-    from afanet.runs.setup import open_tasks
     from afanet.terminal import console, show
 
     groups = group_runs(runs)
     try:
-        data, tasks = open_tasks(groups[0].recipe)
+        data, tasks = groups[0].runs[0].open()
     except InputError as error:
         if not (described := groups[0].runs[0].described):
             raise

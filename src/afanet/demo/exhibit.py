@@ -30,7 +30,6 @@ from afanet.report.pictures import as_url
 from afanet.runs.examples import spread_over
 from afanet.runs.loaded import TaskPredictor
 from afanet.runs.run import Run
-from afanet.runs.setup import open_tasks
 from afanet.tasks import DenseTask, Legend, PooledTask, Swatches, Task
 from afanet.tasks.drawing.png import png
 
@@ -174,7 +173,7 @@ class Exhibit:
 def _open(run: Run) -> tuple[Data | None, dict[str, Task]]:
     """The run's data and tasks; where the data cannot be read, no data, and the tasks as the run describes them."""
     try:
-        return open_tasks(run.recipe)
+        return run.open()
     except InputError:
         return None, run.tasks
 

@@ -21,7 +21,6 @@ from afanet.names import chosen_tasks
 from afanet.runs.examples import read_test_samples, spread_over
 from afanet.runs.loaded import LoadedNetwork
 from afanet.runs.run import Run, load_run
-from afanet.runs.setup import open_tasks
 from afanet.runs.siblings import siblings
 
 REAL = 4  # test images that the file is checked on
@@ -120,7 +119,7 @@ def export_run(path: Path, format: str, out: Path | None = None, tasks: Sequence
 def _real_images(run: Run) -> tuple[Tensor, str]:
     """A few images from all over the test split, and a line that says which images the file is checked on."""
     try:
-        data, tasks = open_tasks(run.recipe)
+        data, tasks = run.open()
     except InputError as error:
         return torch.empty(0), f"random images alone, for the run's data cannot be read: {error}"
     chosen = spread_over(len(data.test), REAL)

@@ -13,7 +13,6 @@ from afanet.fusion.inspect import lacking
 from afanet.inspection.connections import Cut, Gates, Readings, inspect_connections, read_layers
 from afanet.runs.loaded import LoadedNetwork, TaskPredictor
 from afanet.runs.run import Run
-from afanet.runs.setup import open_tasks
 from afanet.tasks import Described
 
 PHOTOS_ALONE = "Shares are of the images below alone, and no connection was cut."
@@ -46,7 +45,7 @@ def inspect_run(run: Run, photos: Tensor | None, limit: int) -> Inspection:
     described, note = run.described, PHOTOS_ALONE
     if limit or not described:
         try:
-            data, tasks = open_tasks(run.recipe)
+            data, tasks = run.open()
         except InputError as error:
             if photos is None:
                 raise InputError(f"there is no photo, and the test images cannot be read: {error}") from None

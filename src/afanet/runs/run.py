@@ -134,7 +134,11 @@ class Run:
 
     def data(self) -> Data:
         """The data set that the recipe names, with its splits; raises `InputError` where it cannot be read."""
-        return open_tasks(self.recipe)[0] if self.opened is None else self.opened
+        return self.open()[0] if self.opened is None else self.opened
+
+    def open(self) -> tuple[Data, dict[str, Task]]:
+        """Its data, and its tasks as these define them; raises `InputError` where the data cannot be read."""
+        return open_tasks(self.recipe, self.described)
 
 
 def load_run(source: str | Path) -> Run:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from afanet.data.steps import with_normalisation, with_resize
 from afanet.errors import InputError, unknown
 from afanet.limits import MOST_TASKS
 from afanet.networks import Woven, create_network
+from afanet.networks.freeze import SEVERAL, freeze_plan
 from afanet.networks.frozen import freeze_norms
 from afanet.progress import say
 from afanet.recipe.code import require_code
@@ -26,7 +28,7 @@ from afanet.recipe.freezing import added_groups, frozen_in_form
 from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
 from afanet.runs.weights import load_weights
-from afanet.tasks import Described, Task
+from afanet.tasks import Described, Description, Task, read_task
 
 LINES = 12  # of errors in the data, at most
 
@@ -57,12 +59,15 @@ def as_taken(data: Data, recipe: Recipe) -> Data:
     return with_normalisation(data, normalisation(recipe.network))
 
 
-def open_tasks(recipe: Recipe) -> tuple[Data, dict[str, Task]]:
-    """The recipe's data, from their cache if there is one, and the tasks that the recipe trains.
+def open_tasks(recipe: Recipe, described: Mapping[str, Description] | None = None) -> tuple[Data, dict[str, Task]]:
+    """The recipe's data, from their cache if there is one, and the tasks of its network.
 
-    Raises `InputError` for data that cannot be used and for a task that they do not have.
+    A task that the recipe keeps frozen from the run that it starts from need not be in the data: then it is unlabelled
+    there, and is as `described`, or else as that run describes it. Raises `InputError` for data that cannot be used and
+    for any other task that they do not have.
     """
     data, cache = use_cache(open_whole(recipe), data_cache(recipe))
+    data = _with_old_tasks(data, recipe, described)
     if cache:
         say(f"reading samples from the cache {cache}")
     tasks = choose_tasks(recipe, data)
@@ -78,11 +83,26 @@ def choose_tasks(recipe: Recipe, data: Data) -> dict[str, Task]:
     Raises `InputError` for one that the data do not have.
     """
     wanted = recipe.tasks or tuple(data.tasks)
+    if SEVERAL in freeze_plan(recipe.network.freeze):
+        wanted = (*recipe.old_tasks, *wanted)
     for name in wanted:
         if name not in data.tasks:
             raise unknown(f"task of data set {recipe.data.name}", name, data.tasks)
     old = [name for name in recipe.old_tasks if name in wanted]
     return {name: data.tasks[name] for name in dict.fromkeys([*old, *wanted])}
+
+
+def _with_old_tasks(data: Data, recipe: Recipe, described: Mapping[str, Description] | None) -> Data:
+    """The data with tasks that are frozen and that they have no labels of."""
+    absent = [name for name in recipe.old_tasks if name not in data.tasks]
+    if not absent or SEVERAL not in freeze_plan(recipe.network.freeze):
+        return data
+    if not described:
+        from afanet.runs.run import load_run  # which imports this module
+
+        described = load_run(str(recipe.start_from)).described
+    kept = {name: read_task(described[name]) for name in absent if name in described}
+    return replace(data, tasks=data.tasks | kept)
 
 
 def data_cache(recipe: Recipe) -> Path:

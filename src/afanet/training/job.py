@@ -27,13 +27,17 @@ from afanet.training.warm_start import require_same_images, warm_start
 
 @dataclass(frozen=True)
 class Job:
-    """A recipe with its data, tasks and network; `weights_report` says what weights the network begins with."""
+    """A recipe with its data, tasks and network, and the tasks of which something learns.
+
+    `weights_report` says what weights the network begins with.
+    """
 
     recipe: Recipe
     data: Data
     tasks: dict[str, Task]
     network: nn.Module
     weights_report: str
+    learning: Sequence[str] = ()
 
     @property
     def notes(self) -> list[str]:
@@ -47,9 +51,9 @@ def prepare(recipe: Recipe) -> Job:
     Raises `InputError` for anything in the recipe that cannot be used, alone or together.
     """
     torch.manual_seed(recipe.seed)
-    data, tasks = open_tasks(recipe)
-    read_by(recipe.select_by, tasks)
     source = None if recipe.start_from is None else read_source(recipe.start_from)
+    data, tasks = open_tasks(recipe, None if source is None else source.tasks)
+    read_by(recipe.select_by, tasks)
     begun = source is not None and covers_backbones(source, recipe, tasks)
     network = build_network(recipe, tasks, "none" if begun else recipe.network.weights)
     learning, shared = _learnt(recipe, network, list(tasks))
@@ -77,7 +81,7 @@ def prepare(recipe: Recipe) -> Job:
             f"{why.key}, and data set '{recipe.data.name}' has no validation split here: ask for one by "
             f"the data set's options, or {why.otherwise}"
         )
-    return Job(recipe, data, tasks, network, "\n".join(reports))
+    return Job(recipe, data, tasks, network, "\n".join(reports), learning)
 
 
 def _learnt(recipe: Recipe, network: Woven, tasks: Sequence[str]) -> tuple[list[str], bool]:

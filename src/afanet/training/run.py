@@ -22,7 +22,7 @@ from afanet.recipe.variants import for_method
 from afanet.runs.folder import RunFolder, default_folder
 from afanet.runs.hold import held, require_free
 from afanet.runs.run import Run, load_begun, load_run
-from afanet.runs.setup import deterministic, load_network, open_tasks, plain_errors
+from afanet.runs.setup import deterministic, load_network, plain_errors
 from afanet.tasks import Description
 from afanet.training.balancing.methods import find_balancing
 from afanet.training.first_look import look_first
@@ -68,7 +68,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
             say(report)
         train_loader(job.data, recipe, world=count or started().world)
         if is_main_process():
-            look_first(job.data, job.tasks, recipe)
+            look_first(job.data, job.learning, recipe)
         if not recipe.two_stage:
             _hold(open_folder, folder, recipe, resume)
         if count:
@@ -91,7 +91,7 @@ def evaluate(path: Path, device: str | None = None) -> Run:
         torch.set_num_threads(threads)
     recipe, folder = run.recipe, run.folder
     computing_on = find_device(device or recipe.device)
-    data, tasks = open_tasks(recipe)
+    data, tasks = run.open()
     network = load_network(recipe, tasks, folder.weights(recipe))
     job = Job(recipe, data, tasks, network, "")
     advice = "train the run again with a lower optimizer.lr"

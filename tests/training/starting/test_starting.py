@@ -20,7 +20,7 @@ from afanet.recipe.schema import Recipe
 from afanet.runs.run import Run, load_run
 from afanet.tasks import Description, Segmentation
 from afanet.training.job import Job, prepare
-from afanet.training.run import train
+from afanet.training.run import evaluate, train
 from afanet.training.starting.source import read_source, require_same_tasks, taken_over
 
 OLD = ["segmentation", "depth"]
@@ -35,7 +35,7 @@ SMALL = {
 }
 
 
-def recipe_for(method: str, tasks: list[str], **keys: Any) -> Recipe:
+def recipe_for(method: str, tasks: list[str] | None, **keys: Any) -> Recipe:
     return make_small(**{**SMALL, "network.method": method, "tasks": tasks, **keys})
 
 
@@ -195,6 +195,24 @@ def test_a_frozen_trunk_that_the_run_shared_is_shared_again_and_branches_that_di
     assert not own.recipe.network.share_frozen
     a, b = (own.network.get_parameter(f"branches.{task}.backbone.conv1.0.weight") for task in OLD)
     assert not torch.equal(a, b)
+
+
+def test_old_tasks_that_the_new_data_do_not_have_stay_in_the_network(
+    before: Callable[[str], Run], tmp_path: Path
+) -> None:
+    rooms = {"name": "rooms", "options": {"train_scenes": 8, "test_scenes": 4, "normals": True}, "tasks": ["normals"]}
+    keys = {"data.name": "mixed", "data.options": {"parts": [rooms]}, "network.freeze": "old"}
+    old = before("hard")
+    new = train(recipe_for("hard", None, start_from=str(old.path), **keys), tmp_path / "new")
+    images = torch.rand(2, 3, 32, 48)
+    with torch.no_grad():
+        expected, outputs = old.network()(images), new.network()(images)
+    assert list(outputs) == [*OLD, "normals"]
+    assert all(torch.equal(outputs[task], expected[task]) for task in OLD)
+    assert new.score("depth", "abs") is None
+    assert "no label" in new.unscored["depth"]
+    assert evaluate(new.path).scores == new.scores
+    assert since(new, old) is None or since(new, old).identical == OLD
 
 
 def test_the_change_of_old_tasks_is_said_with_intervals(before: Callable[[str], Run], tmp_path: Path) -> None:
