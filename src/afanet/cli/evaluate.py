@@ -22,7 +22,7 @@ def add_evaluate_command(commands: Any) -> None:
         allow_abbrev=False,
     )
     evaluate.set_defaults(command=_evaluate, parser=evaluate)
-    evaluate.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run")
+    evaluate.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run, a saved folder or hub:NAME")
     evaluate.add_argument(
         "--data",
         type=path_flag,
@@ -57,7 +57,7 @@ def _evaluate(given: Namespace) -> None:
 
     window = (given.window[0], given.window[1]) if given.window else None
     protocol = Protocol(given.data, given.split, given.at, window, tuple(given.tasks) if given.tasks else None)
-    if protocol.own and given.out is None:
+    if protocol.own and given.out is None and (given.run / "recipe.yaml").is_file():
         _evaluate_again(given)
         return
     from afanet.evaluation.evaluate import evaluate_by
@@ -69,7 +69,7 @@ def _evaluate(given: Namespace) -> None:
     show(metrics_table({title: done.scored.scores}, done.tasks, {title: done.scored.unscored}), keys=2)
     print(f"{title} on {done.images} images of {protocol}")
     if done.file is None:
-        print(f"the scores are not kept, since {given.run} is read-only: give --out FILE to keep them")
+        print(f"the scores are not kept ({given.run} is read-only or a saved folder): give --out FILE to keep them")
     else:
         print(f"written: {done.file}")
 

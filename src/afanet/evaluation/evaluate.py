@@ -55,11 +55,11 @@ class Evaluation:
 def evaluate_by(
     source: str | Path, protocol: Protocol, device: str | None = None, out: Path | None = None
 ) -> Evaluation:
-    """Score the finished run `source` by `protocol`, and keep the scores in `out`.
+    """Score the finished run `source`, as `load_run` takes it, by `protocol`, and keep the scores in `out`.
 
-    By default they are kept in the folder of the run under the name of the protocol, unless it is read-only; neither
-    `metrics.json` nor `evaluation.json` changes. With the protocol of its training a run has its own scores, bit for
-    bit.
+    By default they are kept in the folder of the run under the name of the protocol, unless it is read-only or a saved
+    folder; neither `metrics.json` nor `evaluation.json` changes. With the protocol of its training a run has its own
+    scores, bit for bit.
 
     - at `truth`, each prediction is the answer for the photo at its own size, and is compared with the labels as they
       are in their files. What `data.resize: crop` does not see of a photo is not scored.
@@ -69,7 +69,8 @@ def evaluate_by(
     computed, and for outputs that are not finite.
     """
     run = load_run(source)
-    file = out or (run.path / protocol.file_name if os.access(run.path, os.W_OK) else None)
+    kept_in_run = run.folder.recipe.is_file() and os.access(run.path, os.W_OK)  # a saved folder has no such file
+    file = out or (run.path / protocol.file_name if kept_in_run else None)
     if file is not None:
         require_writable(file)
     if threads := run.results.get("threads"):
@@ -110,8 +111,8 @@ class _Only(nn.Module):
         self.tasks = tasks
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        logits: dict[str, Tensor] = self.network(images)
-        return {name: logits[name] for name in self.tasks}
+        logits: dict[str, Tensor] = self.network(images, tasks=self.tasks)
+        return logits
 
 
 def _score_at_truth(

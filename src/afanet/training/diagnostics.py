@@ -7,11 +7,13 @@ from itertools import combinations
 
 import numpy as np
 import torch
+from lightning.fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from afanet.data import Batch
+from afanet.data import Batch, Collate, Data
 from afanet.data.transforms import denormalise
+from afanet.distributed.device import answering
 from afanet.fusion.guard import GradientGuard
 from afanet.fusion.inspect import connections, fusion_layers, record_gates
 from afanet.normalisation import IMAGENET, Normalisation
@@ -79,6 +81,19 @@ def pictures(
         for name, task in tasks.items()
         if isinstance(task, DenseTask)
     }
+
+
+def held_out_pictures(
+    fabric: Fabric, network: nn.Module, tasks: Mapping[str, Task], data: Data
+) -> dict[str, NDArray[np.uint8]]:
+    """`pictures` of a held-out image, of the validation split if there is one; `network` is left in eval mode."""
+    split = data.validation or data.test
+    batch = fabric.to_device(Collate(data.tasks)([split[0]]))
+    network.eval()
+    with answering(fabric.device):
+        logits = network(batch["image"])
+    predictions = {name: task.predict(logits[name]) for name, task in tasks.items()}
+    return pictures(batch, predictions, tasks, data.normalisation)
 
 
 def guard_rates(

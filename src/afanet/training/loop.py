@@ -8,20 +8,17 @@ from itertools import islice
 from time import perf_counter
 from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from afanet.data import Batch, Collate, Data
+from afanet.data import Batch, Data
 from afanet.data.features import KeptFeatures
-from afanet.distributed.device import answering
 from afanet.errors import InputError
 from afanet.progress import Bar, say
 from afanet.runs.checkpoint import save_checkpoint
 from afanet.runs.finite import find_nonfinite, list_metrics, what_to_do
 from afanet.runs.folder import RunFolder
-from afanet.training.diagnostics import guard_rates, pictures
+from afanet.training.diagnostics import guard_rates, held_out_pictures
 from afanet.training.epoch_losses import EpochLosses
 from afanet.training.learner import Learner
 from afanet.training.loaders import Order, train_loader
@@ -195,7 +192,8 @@ class Loop:
             self._select(scored, epoch)
         last = learner.step >= learner.steps or self.stopped
         if self.log and (epoch % self.recipe.pictures_every == 0 or last):
-            for name, picture in self._pictures().items():
+            shown = held_out_pictures(self.fabric, learner.scored, learner.tasks, self.data)
+            for name, picture in shown.items():
                 self.log.picture(name, picture, learner.step)
         for name in losses.keys() - labelled.keys():
             say(f"epoch {epoch} had no label of task '{name}', which has no loss there")
@@ -242,13 +240,3 @@ class Loop:
             better = why_validation(self.recipe) is not None and self.selection.add(scored.scores, epoch)
             if better and self.recipe.selects and self.fabric.is_global_zero:
                 save_checkpoint(self.folder.best, self.learner.scored, {})
-
-    def _pictures(self) -> dict[str, NDArray[np.uint8]]:
-        """A held-out image with its truths and predictions, of the validation split if there is one."""
-        split = self.data.validation or self.data.test
-        batch = self.fabric.to_device(Collate(self.data.tasks)([split[0]]))
-        network, tasks = self.learner.scored.eval(), self.learner.tasks
-        with answering(self.fabric.device):
-            logits = network(batch["image"])
-        predictions = {name: task.predict(logits[name]) for name, task in tasks.items()}
-        return pictures(batch, predictions, tasks, self.data.normalisation)
