@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 SIZE = {"--size": "32 48"}  # of the cache too, or training would not find it
 SMALLER = SIZE | {
     "--backbone": "test_resnet",
+    "--network.head": "linear",
     "--steps": "2",
     "--batch-size": "2",
     "--workers": "0",
@@ -78,7 +79,8 @@ def smaller(command: str, data: Path) -> list[str]:
         words = ["test_vit" if word == "vit_tiny_patch16_224" else word for word in words]
     given = words[words.index("afanet") + 1 :] if "afanet" in words else []
     if given[1:2] == ["prepare"]:
-        of_features = {"--backbone": SMALLER["--backbone"], "--method": "hard"}  # as training is here
+        same = ("--backbone", "--network.head")  # as training is here
+        of_features = {flag: SMALLER[flag] for flag in same} | {"--method": "hard"}
         added = SIZE | of_features if "--features" in words else SIZE
     elif given[:1] == ["train"]:
         # Where a command names no method: what weaving takes is tested elsewhere, but `inspect` needs something woven.
@@ -164,6 +166,8 @@ def do(command: str, shown: list[str], page: Path, data: Path, capsys: pytest.Ca
     goes_on = "--warm-start" in command or "--resume" in command
     if "afanet evaluate" not in page.read_text(encoding="utf-8") and "afanet train" in command and not goes_on:
         shutil.rmtree("runs", ignore_errors=True)  # of a command that the next can stand for
+    if page.name == "README.md":
+        command = command.replace("--devices 2", "--devices 1")  # processes.md starts two by the same flag
     program, *words = smaller(command, data)
     if program == "afanet":
         status = main(words)

@@ -1,4 +1,4 @@
-"""Run by one process or two: three steps on the joint batch, each process with its share."""
+"""Run by one process or two: three steps on the joint batch for each case, each process with its share."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def without_labels(batch: dict) -> dict:
     return {**batch, "targets": targets}
 
 
-def main(case: str, out: Path) -> None:
+def learn(case: str, out: Path) -> None:
+    """Take the steps of a case and keep what was learnt as `CASE-WORLD-RANK.pt`."""
     balancing, options = CASES.get(case, (case, {}))
     sgd = {"optimizer.name": "sgd", "optimizer.momentum": 0, "optimizer.weight_decay": 0, "optimizer.lr": 0.1}
     plain = {"schedule.name": "constant", "schedule.warmup": 0, "device": "cpu", "precision": "float32"}
@@ -92,8 +93,9 @@ def main(case: str, out: Path) -> None:
         labelled.append(learner.labelled)
     state = {name: value.clone() for name, value in learner.scored.state_dict().items()}
     kept = {"losses": torch.stack(actual), "labelled": torch.stack(labelled), "state": state}
-    torch.save(kept, out / f"{fabric.world_size}-{fabric.global_rank}.pt")
+    torch.save(kept, out / f"{case}-{fabric.world_size}-{fabric.global_rank}.pt")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    for case in sys.argv[2:]:
+        learn(case, Path(sys.argv[1]))
