@@ -21,6 +21,16 @@ def is_on_hub(source: str | Path) -> bool:
     return str(source).startswith(HUB)
 
 
+def near(path: str | Path) -> str:
+    """A path as somebody in the working folder would write it: relative to it, if it is below.
+
+    >>> near(Path.cwd() / "runs" / "rooms-afa-seed0"), near("hub:ada/rooms-afa")
+    ('runs/rooms-afa-seed0', 'hub:ada/rooms-afa')
+    """
+    below = Path(path).is_relative_to(Path.cwd())
+    return str(Path(path).relative_to(Path.cwd())) if below else str(path)
+
+
 def require_run(path: Path) -> None:
     """Raises `InputError` unless `path` is the folder of a run that has saved a checkpoint.
 
