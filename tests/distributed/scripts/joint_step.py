@@ -26,6 +26,7 @@ CASES = {  # what stands in the recipe beside the name of the balancing
     "accumulated": ("equal", {"optimizer.accumulate": 2}),
     "averaged": ("equal", {"optimizer.ema": 0.5}),
     "clipped": ("equal", {"optimizer.clip": 0.01}),
+    "thawing": ("equal", {"network.freeze": {"backbone": 2}, "optimizer.momentum": 0.9}),
     "skipped": ("equal", {"skip_nonfinite": True}),
     "unlabelled": ("equal", {}),
     "unlabelled-pcgrad": ("pcgrad", {}),
@@ -39,6 +40,7 @@ class Branches(nn.Module):
         super().__init__()
         self.backbone = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU())
         self.head = nn.ModuleDict({name: nn.Conv2d(6, task.output.channels, 1) for name, task in TASKS.items()})
+        self.branches = nn.ModuleDict({"all": nn.ModuleDict({"backbone": self.backbone, "head": self.head})})
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         x = self.backbone(images)
@@ -82,6 +84,7 @@ def learn(case: str, out: Path) -> None:
     learner.train()
     actual, labelled = [], []
     for step in range(3):
+        learner.begin(step)
         joint = joint_batch()
         if case.startswith("unlabelled"):
             joint = without_labels(joint)

@@ -21,7 +21,7 @@ from afanet.tasks import Description
 
 @dataclass(frozen=True)
 class Source:
-    """A finished run that another begins with: `name` as somebody would write it, its recipe, tasks in their order and weights."""
+    """A finished run that another begins with: its `name` as somebody would write it, tasks in order, and weights."""
 
     name: str
     run: Run
