@@ -72,7 +72,7 @@ def export_run(path: Path, format: str, out: Path | None = None) -> Exported:
         raise unknown("format", format, [*FORMATS, adapters_file.NAME])
     kind = FORMATS[format]
     run = load_run(path)
-    file = out or path / f"model{kind.suffix}"
+    file = out or run.folder.output(f"model{kind.suffix}")
     if not file.name.endswith(kind.suffix):
         raise InputError(f"--out is {file}, expected a name that ends in {kind.suffix} for format {format}")
     card = file.with_name(f"{file.name}.md")

@@ -1,7 +1,8 @@
-"""The network of a finished run, in torch: the one file of this room that needs it."""
+"""The network of a finished run, in torch."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -39,10 +40,7 @@ class RunModel:
             run = replace(run, recipe=run.recipe.model_copy(update={"device": device}))
         self.tasks = run.tasks
         self.loaded = LoadedNetwork(run, self.tasks)
-        meanings = {name: task.meaning | task.sides for name, task in self.tasks.items()}
-        data = run.recipe.data
-        taken = normalisation(run.recipe.network)
-        self.about: About = AboutRun(meanings, data.size, taken.mean, taken.std, data.resize)
+        self.about = about_run(run)
 
     def estimate(self, images: NDArray[np.float32]) -> Estimates:
         """See `Model`; raises `InputError` for a size that the network cannot take.
@@ -59,7 +57,19 @@ class RunModel:
                 f"the network cannot take images of {images.shape[-2]}x{images.shape[-1]} pixels ({error}): leave "
                 f"--scales out, for {height}x{width}"
             ) from error
-        return {name: _estimate(task, logits[name]) for name, task in self.tasks.items()}
+        return estimates(self.tasks, logits)
+
+
+def about_run(run: Run) -> About:
+    """What each task of a run means, and what its network's images must be like."""
+    meanings = {name: task.meaning | task.sides for name, task in run.tasks.items()}
+    data, taken = run.recipe.data, normalisation(run.recipe.network)
+    return AboutRun(meanings, data.size, taken.mean, taken.std, data.resize)
+
+
+def estimates(tasks: Mapping[str, Task], logits: Mapping[str, Tensor]) -> Estimates:
+    """`Task.estimate` by task, (B, ...) float32, of a network's logits; where an image's are not finite, it is NaN."""
+    return {name: _estimate(task, logits[name]) for name, task in tasks.items()}
 
 
 def _estimate(task: Task, logits: Tensor) -> NDArray[np.float32]:
