@@ -72,7 +72,7 @@ BELOW = {
     "export": PLAIN | {"install", "plain_text", "framing", "tasks", "data", "recipe", "runs"},
     "inference": PLAIN | {"install", "photo", "framing", "normalisation", "images", "tasks"},
     "evaluation": PLAIN
-    | {"framing", "networks", "tasks", "data", "recipe", "progress", "runs", "training", "inference"},
+    | {"framing", "networks", "tasks", "data", "recipe", "distributed", "progress", "runs", "training", "inference"},
     "demo": PLAIN
     | {
         "photo",
@@ -118,7 +118,8 @@ BELOW = {
 }
 # Imports inside a function, which nothing runs before it is asked to.
 LAZY = {
-    "inference/run_model.py": {"data", "recipe", "runs"},  # the one file of its room that needs torch
+    "inference/run_model.py": {"data", "recipe", "runs"},  # with load.py, the files of their room that need torch
+    "inference/load.py": {"distributed", "networks", "runs"},
     "inference/predictor.py": {"runs"},  # reads a run, where the predictor is asked for that of a run
     "runs/run.py": {"inference"},  # `run.predictor()` gives the predictor of the room above
 }

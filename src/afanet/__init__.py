@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         record_gates,
     )
     from afanet.inference import Predictor
+    from afanet.inference.load import load
     from afanet.networks import (
         Dense,
         Head,
@@ -63,6 +64,7 @@ __all__ = [
     "create_network",
     "cut_connection",
     "flow",
+    "load",
     "load_reference_layer",
     "load_reference_network",
     "load_run",
@@ -87,6 +89,7 @@ _ROOMS |= dict.fromkeys(
 )
 _ROOMS |= dict.fromkeys(("Run", "load_run"), "runs.run")
 _ROOMS |= dict.fromkeys(("load_reference_layer", "load_reference_network"), "reference")
+_ROOMS["load"] = "inference.load"
 _ROOMS |= {"Balancer": "training.balancing.balancer", "shared_parameters": "training.balancing.shared"}
 
 

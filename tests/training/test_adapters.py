@@ -52,7 +52,7 @@ def is_frozen(name: str) -> bool:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     from ..small import make_small
 
-    return train(make_small(**KEYS), tmp_path_factory.mktemp("adapters") / "run")
+    return train(make_small(**KEYS, keep_optimizer=True), tmp_path_factory.mktemp("adapters") / "run")
 
 
 def test_the_frozen_backbone_is_what_it_was_and_the_rest_has_learnt(run: Run) -> None:

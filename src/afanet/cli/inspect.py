@@ -52,6 +52,7 @@ def _inspect(given: Namespace) -> None:
     from afanet.terminal import console, show
 
     run = load_run(given.run)
+    folder = given.out or run.folder.output("inspect.html").parent
     data = run.recipe.data
     taken = normalisation(run.recipe.network)
     images = read_photos(given.images, data.size, data.resize, taken) if given.images else None
@@ -67,7 +68,6 @@ def _inspect(given: Namespace) -> None:
         for index, name in enumerate(ids)
     }
     content = {"note": inspection.note, "tasks": names, "connections": rows, "photos": photos}
-    folder = given.out or run.path
     page = inspect_page(str(given.run), ids, images, inspection, taken)
     write_whole(folder / "inspect.html", page)
     write_whole(folder / "inspect.json", to_json(content, indent=2) + "\n")

@@ -22,6 +22,7 @@ from afanet.cli.interrupted import how_to_go_on
 from afanet.cli.predict import add_predict_command
 from afanet.cli.refusal import printable, reason, refuse
 from afanet.cli.scores import print_scores, print_since
+from afanet.cli.share import add_share_commands
 from afanet.cli.tasks import add_tasks_command
 from afanet.cli.weights import add_weights_command
 from afanet.distributed.started import is_main_process, require_ranks
@@ -34,7 +35,7 @@ LONG_WORD = re.compile(r"\S{120,}")  # that argparse repeats whole
 
 
 # The extra of a command that needs more than `train`, which it includes.
-EXTRAS = {"demo": "demo", "export": "export"}
+EXTRAS = {"demo": "demo", "export": "export", "push": "hub"}
 KILLED = "DataLoader worker"  # begins a message of torch
 UNREAD = 141  # the status that a shell gives a program whose reader has left, such as `head`
 NO_MEMORY = ("allocate memory", "out of memory")  # in messages of torch
@@ -125,6 +126,7 @@ def parse(words: Sequence[str]) -> Namespace:
     add_export_command(commands)
     add_predict_command(commands)
     add_demo_command(commands)
+    add_share_commands(commands)
     add_tasks_command(commands)
     add_weights_command(commands)
 

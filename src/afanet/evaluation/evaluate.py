@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from afanet.data import Data, Sample, Split
+from afanet.distributed.processes import create_fabric
 from afanet.errors import InputError
 from afanet.evaluation.data import open_split, recipe_for
 from afanet.evaluation.own_size import at_own_size
@@ -92,7 +93,8 @@ def evaluate_by(
             scored = _score_estimates(model, tasks, data, split, protocol.split, recipe, bar)
         else:
             only = _Only(network.loaded.network, list(tasks))
-            scored = score(network.loaded.fabric, only, tasks, data, split, recipe, bar.advance)
+            fabric = create_fabric(recipe.model_copy(update={"devices": 1}), network.loaded.device)
+            scored = score(fabric, only, tasks, data, split, recipe, bar.advance)
     if scored.fault:
         raise InputError(f"on {protocol}, {scored.fault}: train the run again with a lower optimizer.lr")
     kept = strict({"tasks": scored.scores, "unscored": scored.unscored, "images": len(split)})

@@ -1,6 +1,8 @@
-"""A finished run as one file for production: ONNX or `torch.export`, checked against the run, with a model card."""
+"""A finished run as one file for production, or as a folder to share: checked against the run, with a model card."""
 
 from afanet.export.adapters_file import export_adapters
 from afanet.export.export import Exported, export_run
+from afanet.export.push import Pushed, push
+from afanet.export.save import Saved, save_run
 
-__all__ = ["Exported", "export_adapters", "export_run"]
+__all__ = ["Exported", "Pushed", "Saved", "export_adapters", "export_run", "push", "save_run"]

@@ -19,7 +19,7 @@ def export_adapters(path: Path, out: Path | None = None) -> Path:
     run that has not finished or has no adapters, and where the file cannot be written.
     """
     run = load_run(path)
-    file = out or path / f"{NAME}{SUFFIX}"
+    file = out or run.folder.output(f"{NAME}{SUFFIX}")
     if not file.name.endswith(SUFFIX):
         raise InputError(f"--out is {file}, expected a name that ends in {SUFFIX} for format {NAME}")
     if file.is_dir():

@@ -1,4 +1,4 @@
-"""The model card of an export: what the network is, its training data, its scores, and what it is not for."""
+"""The model card of a network: what it is, its training data, its scores, and what it is not for."""
 
 from __future__ import annotations
 
@@ -47,32 +47,43 @@ def model_card(
     checked: str,
 ) -> str:
     """The card in Markdown, of `run` as written to `file`, with the spread of its scores over `group`'s seeds."""
-    recipe, cost = run.recipe, {**run.results, **facts}
     parts = [
         f"# {in_markdown(file.name)}: {', '.join(facts['tasks'])} by `{facts['method']}`",
-        f"Written by afanet {facts['afanet']} from a run of the recipe {in_markdown(recipe.name)}, seed {recipe.seed}. "
-        "The fields below are what the run kept; whoever passes the file on should add what it is meant for.",
-        "## What it gives\n\n" + _table(("output", "what", "read as"), _outputs(facts["tasks"])) + _left_out(facts),
-        "## What it takes\n\n" + _input(facts),
-        "## Data\n\n" + _list(_data(run, facts)),
-        "## Protocol\n\n" + _list(_protocol(run)),
-        "## Scores\n\n" + _scores(group, list(facts["tasks"])),
-        "## Size\n\n"
-        + _list(
-            [
-                f"{cost['parameters'] / 1e6:.2f} million parameters",
-                f"{cost['flops'] / 1e9:.2f} GFLOPs for an image of {_size(facts['size'])} (a multiply-add is two)",
-            ]
-        ),
+        f"Written by afanet {facts['afanet']} from a run of the recipe {in_markdown(run.recipe.name)}, seed "
+        f"{run.recipe.seed}. The fields below are what the run kept; whoever passes the file on should add what it is "
+        "meant for.",
+        *about_network(group, run, facts, _input(facts)),
         "## Checked\n\n"
         f"Against the run in float32 on the CPU, on {in_markdown(checked)}. Largest difference, of the largest "
         f"value of the output (the file is not written above {LIMIT:.0e}):\n\n"
         + _table(("output", "relative error"), [(name, f"{error:.1e}") for name, error in errors.items()]),
-        "## Limits\n\n" + _list(_limits(run, facts)),
+        *limits(run, facts),
     ]
-    if shows_people(recipe.data.name, recipe.data.options) or OF_PERSONS & set(facts["tasks"]):
-        parts.append(FACE_RISKS.strip())
     return "\n\n".join(parts) + "\n"
+
+
+def about_network(group: Sequence[Run], run: Run, facts: Mapping[str, Any], takes: str) -> list[str]:
+    """The sections from what the network gives to its size; `takes` says what it takes."""
+    cost = {**run.results, **facts}
+    size = [
+        f"{cost['parameters'] / 1e6:.2f} million parameters",
+        f"{cost['flops'] / 1e9:.2f} GFLOPs for an image of {_size(facts['size'])} (a multiply-add is two)",
+    ]
+    return [
+        "## What it gives\n\n" + _table(("output", "what", "read as"), _outputs(facts["tasks"])) + _left_out(facts),
+        f"## What it takes\n\n{takes}",
+        "## Data\n\n" + _list(_data(run, facts)),
+        "## Protocol\n\n" + _list(_protocol(run)),
+        "## Scores\n\n" + _scores(group, list(facts["tasks"])),
+        "## Size\n\n" + _list(size),
+    ]
+
+
+def limits(run: Run, facts: Mapping[str, Any]) -> list[str]:
+    """The sections on what the network is not for."""
+    data = run.recipe.data
+    faces = shows_people(data.name, data.options) or OF_PERSONS & set(facts["tasks"])
+    return ["## Limits\n\n" + _list(_limits(run, facts)), *([FACE_RISKS.strip()] if faces else [])]
 
 
 def _outputs(tasks: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
@@ -90,16 +101,22 @@ def _left_out(facts: Mapping[str, Any]) -> str:
 
 
 def _input(facts: Mapping[str, Any]) -> str:
+    batch = "any number of images at once" if facts["dynamic"]["batch"] else "one image at a time"
+    size = "any size from some 33 pixels on" if facts["dynamic"]["size"] else "this size alone"
+    return f"`image`: {images(facts)}; {batch}. {scored_at(facts)}; the graph takes {size}. {FITS[facts['resize']]}"
+
+
+def images(facts: Mapping[str, Any]) -> str:
+    """The type, the shape and the values of a network's images, in words."""
     channels = len(facts["mean"])
     grey = "grey (0.299 R + 0.587 G + 0.114 B)"
     kind = {1: grey, 3: "RGB"}.get(channels, f"the {channels} channels of the data")
-    batch = "any number of images at once" if facts["dynamic"]["batch"] else "one image at a time"
-    size = "any size from some 33 pixels on" if facts["dynamic"]["size"] else "this size alone"
-    return (
-        f"`image`: float32 (B, {channels}, H, W), {kind} of 0 to 1 less {facts['mean']} and divided by {facts['std']}; "
-        f"{batch}. "
-        f"It was scored at {_size(facts['size'])}; the graph takes {size}. {FITS[facts['resize']]}"
-    )
+    return f"float32 (B, {channels}, H, W), {kind} of 0 to 1 less {facts['mean']} and divided by {facts['std']}"
+
+
+def scored_at(facts: Mapping[str, Any]) -> str:
+    """The size at which a network was scored, in words."""
+    return f"It was scored at {_size(facts['size'])}"
 
 
 def _data(run: Run, facts: Mapping[str, Any]) -> list[str]:
@@ -148,16 +165,16 @@ def _scores(group: Sequence[Run], tasks: Collection[str]) -> str:
 
 def _limits(run: Run, facts: Mapping[str, Any]) -> list[str]:
     name = in_markdown(facts["data"]["name"])
-    limits = [
+    lines = [
         f"It knows what {name} shows. On other cameras, places, light or people it was not measured and will be worse.",
         "It always answers: probabilities are not calibrated, and nothing says that an image is of another kind.",
     ]
-    if not facts["dynamic"]["size"] or not facts["dynamic"]["batch"]:
-        limits.append("Its graph is tied to the shape named above.")
+    if not all(facts.get("dynamic", {}).values()):
+        lines.append("Its graph is tied to the shape named above.")
     if name == "rooms":
-        limits.append("It has only seen generated rooms: it shows that the program works, and is of no use on photos.")
+        lines.append("It has only seen generated rooms: it shows that the program works, and is of no use on photos.")
     kinds = dict.fromkeys(meaning["kind"] for meaning in facts["tasks"].values())
-    return [*limits, *(limit for kind in kinds for limit in KINDS[kind].result_class.limits)]
+    return [*lines, *(limit for kind in kinds for limit in KINDS[kind].result_class.limits)]
 
 
 def _size(size: Sequence[int]) -> str:

@@ -75,7 +75,7 @@ def export_run(path: Path, format: str, out: Path | None = None, tasks: Sequence
     run = load_run(path)
     chosen = chosen_tasks(list(run.tasks) if tasks is None else tasks, list(run.tasks))
     some = len(chosen) < len(run.tasks)
-    file = out or path / f"{'-'.join(['model', *(chosen if some else [])])}{kind.suffix}"
+    file = out or run.folder.output(f"{'-'.join(['model', *(chosen if some else [])])}{kind.suffix}")
     if not file.name.endswith(kind.suffix):
         raise InputError(f"--out is {file}, expected a name that ends in {kind.suffix} for format {format}")
     card = file.with_name(f"{file.name}.md")

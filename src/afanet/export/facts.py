@@ -19,13 +19,13 @@ from afanet.tasks import Task
 FORMAT = 1
 
 
-def describe(run: Run, tasks: Mapping[str, Task], traced: Traced) -> dict[str, Any]:
-    """The facts that a program needs to use the file, and those that a person should know.
+def describe(run: Run, tasks: Mapping[str, Task], traced: Traced | None) -> dict[str, Any]:
+    """The facts that a program needs to use a file with the network, and those that a person should know.
 
     `tasks` holds each task's meaning in the order of the outputs, `size` the (H, W) at which the run was scored,
     `resize` how photos of other proportions fit it (stretch, letterbox or crop, see `afanet.framing`), `mean` and `std`
-    normalise each channel of an image of values 0 to 1, `dynamic` says whether the file takes other numbers and sizes
-    of images, `metrics` are the scores on the test split.
+    normalise each channel of an image of values 0 to 1, `dynamic` says whether a `traced` graph takes other numbers and
+    sizes of images, `metrics` are the scores on the test split.
     """
     data, taken = run.recipe.data, normalisation(run.recipe.network)
     return {
@@ -38,7 +38,7 @@ def describe(run: Run, tasks: Mapping[str, Task], traced: Traced) -> dict[str, A
         "resize": data.resize,
         "mean": list(taken.mean),
         "std": list(taken.std),
-        "dynamic": {"batch": traced.batch, "size": traced.size},
+        **({} if traced is None else {"dynamic": {"batch": traced.batch, "size": traced.size}}),
         "data": {
             "name": data.name,
             "description": run.results.get("data", ""),

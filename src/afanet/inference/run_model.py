@@ -1,8 +1,8 @@
-"""The network of a finished run, in torch: the one file of this room that needs it."""
+"""The network of a finished run, in torch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -42,10 +42,7 @@ class RunModel:
         chosen = list(run.tasks) if tasks is None else chosen_tasks(tasks, list(run.tasks))
         self.tasks = {name: run.tasks[name] for name in chosen}
         self.loaded = LoadedNetwork(run, run.tasks, chosen)
-        meanings = {name: task.meaning | task.sides for name, task in self.tasks.items()}
-        data = run.recipe.data
-        taken = normalisation(run.recipe.network)
-        self.about: About = AboutRun(meanings, data.size, taken.mean, taken.std, data.resize)
+        self.about = about_run(run, chosen)
 
     def estimate(self, images: NDArray[np.float32]) -> Estimates:
         """See `Model`; raises `InputError` for a size that the network cannot take.
@@ -62,7 +59,20 @@ class RunModel:
                 f"the network cannot take images of {images.shape[-2]}x{images.shape[-1]} pixels ({error}): leave "
                 f"--scales out, for {height}x{width}"
             ) from error
-        return {name: _estimate(task, logits[name]) for name, task in self.tasks.items()}
+        return estimates(self.tasks, logits)
+
+
+def about_run(run: Run, chosen: Sequence[str] | None = None) -> About:
+    """What each task of a run means, or of those chosen, and what its network's images must be like."""
+    names = list(run.tasks) if chosen is None else chosen
+    meanings = {name: run.tasks[name].meaning | run.tasks[name].sides for name in names}
+    data, taken = run.recipe.data, normalisation(run.recipe.network)
+    return AboutRun(meanings, data.size, taken.mean, taken.std, data.resize)
+
+
+def estimates(tasks: Mapping[str, Task], logits: Mapping[str, Tensor]) -> Estimates:
+    """`Task.estimate` by task, (B, ...) float32, of a network's logits; where an image's are not finite, it is NaN."""
+    return {name: _estimate(task, logits[name]) for name, task in tasks.items()}
 
 
 def _estimate(task: Task, logits: Tensor) -> NDArray[np.float32]:

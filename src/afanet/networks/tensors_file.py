@@ -19,7 +19,10 @@ def write_tensors(file: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     kept = {name: x.detach().cpu().clone(memory_format=torch.contiguous_format) for name, x in tensors.items()}
     try:
         with whole(file) as partial:
+            partial.touch()
+            mode = partial.stat().st_mode
             save_file(kept, partial, dict(metadata))
+            partial.chmod(mode)  # the writer lets nobody else read it
     except SafetensorError as error:  # the writer's own error, as on a full disk
         raise InputError(f"{file} cannot be written ({error}): make room") from None
 

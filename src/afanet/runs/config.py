@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,6 +18,7 @@ from afanet.recipe.preprocessing import with_normalisation_of_backbone
 from afanet.recipe.schema import Recipe
 from afanet.recipe.section import TaskName
 from afanet.runs.kept import Count, Described, Kept, Reason, Scores, Threads, check_kept, check_results, read_kept
+from afanet.tasks import Description
 
 if TYPE_CHECKING:
     from afanet.runs.run import Run
@@ -65,16 +66,18 @@ class _Config(Kept):
 def config_of(run: Run) -> dict[str, Any]:
     """What `config.json` holds of a finished run.
 
-    Raises `InputError` for a run with code from outside, which a saved folder never holds.
+    Raises `InputError` for a run with code from outside, which a saved folder never holds, and as `Run.tasks` does.
     """
     recipe = with_normalisation_of_backbone(run.recipe)
     values = recipe.model_dump(mode="json", exclude={"code"})
-    described = {name: description.as_json() for name, description in run.described.items()}
-    if code := _code(values, described):
+    described = run.described
+    if code := _code(values, [description.meaning for description in described.values()]):
         raise InputError(
             f"{run.path} uses code from outside afanet ({code}), and a saved folder holds no code: give others the "
             "folder of the run and the file, and they add --trust-code"
         )
+    if not described or not all(description.meaning for description in described.values()):  # of an older run
+        described = {name: Description.of(task) for name, task in run.tasks.items()}
     kept = ("device",) if recipe.device == "cpu" else ()
     values = {key: value for key, value in values.items() if key not in OF_MACHINE or key in kept}
     results = {key: run.results[key] for key in AS_IN_RESULTS if key in run.results}
@@ -82,7 +85,7 @@ def config_of(run: Run) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "recipe": _without_paths(values),
-        "tasks": described,
+        "tasks": {name: description.as_json() for name, description in described.items()},
         "scores": run.scores,
         **results,
         **texts,
@@ -102,7 +105,7 @@ def read_config(file: Path) -> tuple[Recipe, dict[str, Any]]:
         raise InputError(f"{file} is in format {shown(format)}, expected {FORMAT}: install a newer version of afanet")
     check_kept(_Config, file, config)
     values = config["recipe"]
-    if code := _code(values, config["tasks"]):
+    if code := _code(values, [task["meaning"] for task in config["tasks"].values()]):
         raise InputError(f"{file} names code from outside afanet, {code}, which a saved folder never does: remove it")
     if path := next(_paths(values), None):
         raise InputError(f"{file}: 'recipe.{path[0]}' is {shown(path[1])}, and a saved folder has no paths: remove it")
@@ -115,9 +118,9 @@ def read_config(file: Path) -> tuple[Recipe, dict[str, Any]]:
     return recipe, names | check_results(file, results)
 
 
-def _code(values: Mapping[str, Any], tasks: Mapping[str, Mapping[str, Any]]) -> str:
+def _code(values: Mapping[str, Any], meanings: Sequence[Mapping[str, Any]]) -> str:
     """The first reference to outside code in a recipe's values and the tasks' meanings; empty if there is none."""
-    kinds = [str(task["meaning"].get("kind")) for task in tasks.values()]
+    kinds = [str(meaning.get("kind")) for meaning in meanings]
     code = [*references_in(values), *(values.get("code") or ()), *filter(is_reference, kinds)]
     return str(code[0]) if code else ""
 

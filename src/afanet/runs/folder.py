@@ -172,6 +172,10 @@ class RunFolder:
             return recipe
         return as_begun(with_older_values(recipe, self.recipe), self.read_recipe())
 
+    def output(self, name: str) -> Path:
+        """The path of a file that a command writes here if it is told no other; raises `InputError` where it cannot."""
+        return self.path / name
+
     def write(self, file: Path, results: dict[str, Any]) -> None:
         """Write results as JSON, with null for a score that could not be computed."""
         write_whole(file, to_json(results, indent=2) + "\n")

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from afanet.distributed.device import answering, find_device
-from afanet.distributed.processes import create_fabric
 from afanet.errors import InputError
 from afanet.names import chosen_tasks
 from afanet.networks.lora.adapt import merged
@@ -40,11 +38,9 @@ class LoadedNetwork:
             if run.score(name, task.main_metric) is None:
                 reason = run.unscored.get(name, "its test split has no label of it, or its outputs were not finite")
                 say(f"{run.path} has no {task.main_metric} of task '{name}': {reason}")
+        self.device = find_device(run.recipe.device)
         network = load_network(run.recipe, tasks, run.folder.weights(run.recipe))
-        self.fabric: Fabric = create_fabric(
-            run.recipe.model_copy(update={"devices": 1}), find_device(run.recipe.device)
-        )
-        self.network: nn.Module = self.fabric.to_device(channels_last(network)).eval()
+        self.network: nn.Module = channels_last(network).to(self.device).eval()
 
     def answer(self, images: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Tensor]:
         """Logits as `logits` gives them; raises `InputError` for any that are not finite."""
@@ -67,9 +63,9 @@ class LoadedNetwork:
 
     def logits(self, images: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Tensor]:
         """Logits by task for normalised images (B, C, H, W), finite or not; of `tasks` instead of those chosen."""
-        with answering(self.fabric.device), deterministic():
+        with answering(self.device), deterministic():
             logits: dict[str, Tensor] = self.network(
-                self.fabric.to_device(images).contiguous(memory_format=torch.channels_last),
+                images.to(self.device).contiguous(memory_format=torch.channels_last),
                 tasks=self.chosen if tasks is None else tasks,
             )
         return logits

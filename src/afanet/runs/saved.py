@@ -24,11 +24,23 @@ class SavedFolder(RunFolder):
 
     def __init__(self, path: Path, files: Path | None = None) -> None:
         super().__init__(path if files is None else files)
+        self.elsewhere = files is not None
         self.metrics, self.scored = self.path / CONFIG, self.path / MODEL
         self.path = path
         for file in (self.metrics, self.scored):
             if not file.is_file():
                 raise InputError(f"{path} has no {file.name}, expected what `afanet save` writes: {CONFIG} and {MODEL}")
+
+    def output(self, name: str) -> Path:
+        """See `RunFolder.output`; a network of the hub has no folder to write to."""
+        if self.elsewhere:
+            raise InputError(f"{self.path} is on the hub: say with --out where to write {name}")
+        return super().output(name)
+
+    def write(self, file: Path, results: dict[str, Any]) -> None:
+        """See `RunFolder.write`; beside a network of the hub nothing is written."""
+        if not self.elsewhere:
+            super().write(file, results)
 
     def read_results(self) -> dict[str, Any]:
         """The results in its config.json; raises `InputError` as `read_config` and `RunFolder.read_results` do."""

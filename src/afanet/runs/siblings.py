@@ -18,6 +18,8 @@ def siblings(run: Run) -> list[Run]:
     Other folders, unfinished runs and unreadable folders are ignored.
     """
     by_seed = {run.recipe.seed: run}
+    if not run.path.is_dir():  # it is on the hub
+        return [run]
     for path in sorted(run.path.absolute().parent.iterdir()):
         try:
             candidate = load_run(path)

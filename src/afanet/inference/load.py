@@ -1,0 +1,111 @@
+"""A shared network in torch: from a run, a saved folder or the hub to a module that takes photos, without Lightning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from afanet.distributed.device import answering
+from afanet.images import to_image
+from afanet.inference.model import Estimates
+from afanet.inference.predictor import Photo, Predictor
+from afanet.inference.run_model import about_run, estimates
+from afanet.networks.memory_format import channels_last
+from afanet.normalisation import as_channels
+from afanet.runs.run import Run, load_run
+from afanet.runs.setup import deterministic
+from afanet.tasks import Task
+from afanet.tasks.result import Result
+
+
+def load(source: str | Path) -> Network:
+    """The trained network of a run, of a folder that `afanet save` wrote, or of `hub:owner/name`.
+
+    A name on the hub is downloaded, unless it was before. Only tensors, numbers and text are read, never code.
+
+    Args:
+        source: the folder of a finished run, a saved folder, or `hub:owner/name`.
+
+    Returns:
+        The network on the CPU, in float32 and in eval mode.
+
+    Raises:
+        InputError: for anything else, for files that are damaged, and for a name that cannot be downloaded.
+
+    >>> load("runs/nowhere")
+    Traceback (most recent call last):
+        ...
+    afanet.errors.InputError: runs/nowhere is no folder of a run: it has no recipe.yaml, expected what train writes
+    """
+    return Network(load_run(source))
+
+
+class Network(nn.Module):
+    """A trained network with its tasks, which takes images as it was scored, and photos.
+
+        network = afanet.load("hub:ada/rooms-afa")
+        network.predict("photo.jpg")["depth"].metres    # (H, W) float32, at the photo's own size
+        network(network.preprocess("photo.jpg"))        # logits by task: a torch.nn.Module like any other
+
+    `afanet.Predictor(network, flip=True)` predicts with other options.
+
+    Attributes:
+        tasks: its tasks by name, which say what logits mean: `network.tasks["depth"].predict(logits["depth"])`.
+        about: what each task's estimates mean, and what images must be like.
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.tasks: dict[str, Task] = run.tasks
+        self.about = about_run(run)
+        self.network = channels_last(run.network())
+        self.eval()
+
+    def forward(self, images: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Tensor]:
+        """Logits by task for normalised images (B, C, H, W), see `preprocess`; with `tasks` only theirs.
+
+        Of these only what they need is computed. Raises `InputError` for a task that the network does not have.
+        """
+        images = images.contiguous(memory_format=torch.channels_last)
+        logits: dict[str, Tensor] = self.network(images) if tasks is None else self.network(images, tasks)
+        return logits
+
+    def preprocess(self, photo: Photo) -> Tensor:
+        """A photo as the network takes it, (1, C, H, W) float32 at the size at which it was scored, on the CPU.
+
+        Args:
+            photo: a path, a PIL image or an array (H, W, C) uint8, of any size.
+
+        Raises:
+            InputError: for a file that is no photo, and for other channels than the network takes.
+        """
+        channels = self.about.normalisation.channels
+        pixels = as_channels(to_image(photo, channels), channels)
+        return torch.from_numpy(self.about.prepare(pixels, self.about.size))[None]
+
+    def predict(self, photo: Photo) -> dict[str, Result]:
+        """Results by task for a photo, in eval mode, on the device of the weights: what `Predictor` gives for the run.
+
+        Raises `InputError` as `preprocess` does, and for outputs that are not finite.
+        """
+        training = self.training
+        try:
+            return Predictor(self.eval())(photo)
+        finally:
+            self.train(training)
+
+    def estimate(self, images: NDArray[np.float32]) -> Estimates:
+        """`Task.estimate` by task, (B, ...) float32, for normalised images (B, C, H, W)."""
+        device = next(self.parameters()).device
+        with answering(device), deterministic():
+            logits = self(torch.from_numpy(images).to(device))
+        return estimates(self.tasks, logits)
+
+    def extra_repr(self) -> str:
+        """Its tasks."""
+        return f"tasks={list(self.tasks)}"
