@@ -39,9 +39,8 @@ def undisturbed(branch: nn.Module, quick: bool = False) -> Iterator[None]:
     logs, log.disabled = log.disabled, True
     try:
         with in_mode(branch, False):
-            for module in branch.modules() if quick else ():
-                if type(module) is nn.BatchNorm2d:
-                    vars(module)["forward"] = functools.partial(_passed_on, module)
+            if quick:
+                pass_on_norms(branch)
             yield
     finally:
         log.disabled = logs
@@ -51,6 +50,13 @@ def undisturbed(branch: nn.Module, quick: bool = False) -> Iterator[None]:
                 (container.update if isinstance(container, dict | set) else container.extend)(content)
         for cache in _caches(branch):
             _forget_fakes(cache)
+
+
+def pass_on_norms(network: nn.Module) -> None:
+    """Let batch norms pass on what they take, for a network of which shapes and types alone matter from now on."""
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            vars(module)["forward"] = functools.partial(_passed_on, module)
 
 
 def _passed_on(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:

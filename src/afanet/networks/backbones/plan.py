@@ -16,6 +16,7 @@ from afanet.networks.backbones.padding import one_size_only
 from afanet.networks.backbones.sizes import Fit, Size, Wish, fit, padded, size_options
 from afanet.networks.backbones.timm_network import REFUSALS, build_stages, config_of
 from afanet.networks.backbones.whole import Whole, plan_whole
+from afanet.networks.undisturbed import pass_on_norms
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def _plan_chain(wish: Wish, config: Any) -> tuple[dict[str, Any], Fit, int] | No
             if stride < min(32, reductions[-1]):  # some accept the option and ignore it
                 break
             only = options.get("img_size") or (tuple(config.input_size[1:]) if config else wish.size)
-            if sizes := fit(_features(network.eval()), wish, reductions, only):
+            pass_on_norms(network.eval())
+            if sizes := fit(_features(network), wish, reductions, only):
                 return options, sizes, reductions[-1]
     return None
 

@@ -18,6 +18,7 @@ from afanet.networks.backbones.layouts import Layouts, layouts_of_stages
 from afanet.networks.backbones.sizes import Fit, Wish, example, fit, padded, size_options
 from afanet.networks.backbones.timm_network import REFUSALS, build
 from afanet.networks.heads.head import TAPS, Stage
+from afanet.networks.undisturbed import pass_on_norms
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def plan_whole(wish: Wish, config: Any) -> tuple[dict[str, Any], Fit, Whole]:
             try:
                 network = build(wish.name, **options).eval()
                 kept = pruned(network, indices, norm)
+                pass_on_norms(network)
                 run = partial(intermediates, network, kept, norm)
             except REFUSALS:
                 continue
