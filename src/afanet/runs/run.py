@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from afanet.data import Data
 from afanet.errors import InputError
 from afanet.networks import Woven
+from afanet.networks.memory_format import channels_last
 from afanet.recipe.code import require_code
 from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
@@ -113,7 +114,8 @@ class Run:
         It takes normalised images (B, C, H, W) and returns logits by task. Each call builds a new one. Raises
         `InputError` for weights that are damaged, not finite or of another network.
         """
-        return load_network(self.recipe, self.described or self.tasks, self.folder.weights(self.recipe)).eval()
+        network = load_network(self.recipe, self.described or self.tasks, self.folder.weights(self.recipe))
+        return channels_last(network).eval()  # as it was scored, to the bit
 
     def save_adapters(self, file: str | Path) -> None:
         """Write the adapters of a run with `network.lora`, with its heads and fusion layers, as a safetensors file.

@@ -29,7 +29,8 @@ from afanet.training.warm_start import require_same_images, warm_start
 class Job:
     """A recipe with its data, tasks and network, and the tasks of which something learns.
 
-    `weights_report` says what weights the network begins with.
+    `weights_report` says what weights the network begins with, and `parts` from where each part of it has them, if it
+    starts from a run.
     """
 
     recipe: Recipe
@@ -38,6 +39,7 @@ class Job:
     network: nn.Module
     weights_report: str
     learning: Sequence[str] = ()
+    parts: Sequence[str] = ()
 
     @property
     def notes(self) -> list[str]:
@@ -67,10 +69,11 @@ def prepare(recipe: Recipe) -> Job:
         precision=recipe.precision,
     )
     check_weights(recipe.balancing.name, learning, recipe.balancing.weights)
-    reports = [str(network.weights_report)]
+    reports, parts = [str(network.weights_report)], list[str]()
     if source is not None:
         reports = [] if begun or recipe.network.weights == "none" else reports
-        reports += start(network, source, tasks, recipe.fresh)
+        reports.append(f"the network begins with that of {source.title}")
+        parts = start(network, source, tasks, recipe.fresh)
     if recipe.warm_start:
         reports = [] if recipe.network.weights == "none" else reports  # it would be about weights that are replaced
         reports.append(warm_start(network, list(tasks), recipe.warm_start, recipe.warm_heads))
@@ -81,7 +84,7 @@ def prepare(recipe: Recipe) -> Job:
             f"{why.key}, and data set '{recipe.data.name}' has no validation split here: ask for one by "
             f"the data set's options, or {why.otherwise}"
         )
-    return Job(recipe, data, tasks, network, "\n".join(reports), learning)
+    return Job(recipe, data, tasks, network, "\n".join(reports), learning, parts)
 
 
 def _learnt(recipe: Recipe, network: Woven, tasks: Sequence[str]) -> tuple[list[str], bool]:

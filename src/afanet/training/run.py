@@ -68,7 +68,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
         say(job.data.describe)
         for note in job.notes:
             say(note)
-        for report in filter(None, (*job.weights_report.splitlines(), images)):
+        for report in filter(None, (*job.weights_report.splitlines(), *job.parts, images)):
             say(report)
         train_loader(job.data, recipe, world=count or started().world)
         if is_main_process():

@@ -60,7 +60,7 @@ def begin(run: Run | Path, method: str, tasks: list[str], **keys: Any) -> Job:
 
 def report(job: Job) -> dict[str, str]:
     """With what each part begins, by the lines that are printed."""
-    lines = [line.strip().split("  ", 1) for line in job.weights_report.splitlines() if line.startswith("  ")]
+    lines = [line.strip().split("  ", 1) for line in job.parts]
     return {part: begins.strip() for part, begins in (line for line in lines if len(line) == 2)}
 
 

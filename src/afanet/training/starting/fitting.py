@@ -145,11 +145,9 @@ def _require_whole(fit: Fit, network: Woven, source: Source) -> None:
 
 def described(found: Collection[Fit], source: Source) -> list[str]:
     """A table in lines: with what each part begins, and what of the run is not used."""
-    recipe = source.recipe
     rows = {fit.part: f"{fit.taken} tensors of {source.name}" if fit.taken else "fresh" for fit in found}
     wide = max(map(len, rows))
-    lines = [f"starting from {source.name} (method {recipe.network.method}, tasks {', '.join(source.tasks)})"]
-    lines += [f"  {part:{wide}}  {begins}" for part, begins in rows.items()]
+    lines = [f"  {part:{wide}}  {begins}" for part, begins in rows.items()]
     used = {name for fit in found for name in fit.names.values()}
     left = dict.fromkeys(_heading(name) for name in source.weights if name not in used)
     return [*lines, f"  not used of it: {', '.join(left)}"] if left else lines

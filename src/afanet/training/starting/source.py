@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch import Tensor
 from afanet.errors import InputError, unknown
 from afanet.networks.freeze import SEVERAL, freeze_plan, of_trunk
 from afanet.networks.methods import METHODS
-from afanet.paths import near
+from afanet.paths import is_on_hub, near
 from afanet.recipe.freezing import added_groups
 from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
@@ -36,6 +37,12 @@ class Source:
     def tasks(self) -> dict[str, Description]:
         """Its tasks."""
         return self.run.described or {name: Description.of(task) for name, task in self.run.tasks.items()}
+
+    @property
+    def title(self) -> str:
+        """Its name without folders of this machine, its method and its tasks."""
+        name = self.name if is_on_hub(self.name) else Path(self.name).name
+        return f"{name} (method {self.recipe.network.method}, tasks {', '.join(self.tasks)})"
 
     @property
     def first_tasks(self) -> list[str]:
