@@ -14,6 +14,7 @@ from tests.small import make_small
 
 from afanet.comparison.since import since
 from afanet.errors import InputError
+from afanet.networks.memory_format import channels_last
 from afanet.networks.methods import compared
 from afanet.networks.outputs import Dense
 from afanet.recipe.schema import Recipe
@@ -82,7 +83,7 @@ def test_a_task_that_is_added_leaves_the_old_ones_as_they_were_bit_for_bit(
     tuned = begin(new, method, ["normals", *OLD])
     assert not {begins for begins in report(tuned).values() if begins == "fresh"}
     with torch.no_grad():
-        again = tuned.network.eval()(images)
+        again = channels_last(tuned.network).eval()(images)
     assert all(torch.equal(again[task], outputs[task]) for task in outputs)
     assert all(parameter.requires_grad for parameter in tuned.network.parameters())
 
