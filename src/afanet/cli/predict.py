@@ -59,14 +59,8 @@ def _predict(given: Namespace) -> None:
     from afanet.inference.predictor import Predictor
     from afanet.progress import Bar
 
-    predictor = Predictor(
-        given.model,
-        flip=given.flip,
-        scales=given.scales,
-        batch_size=given.batch_size,
-        device=given.device,
-        tasks=given_tasks(given),
-    )
+    options = {key: getattr(given, key) for key in ("flip", "scales", "batch_size", "device")}
+    predictor = Predictor(given.model, tasks=given_tasks(given), **options)
     channels = predictor.model.about.normalisation.channels
     if channels == 3:  # in folders, arrays are labels or other values
         files, faults = find_photos(given.inputs, leave_out=out)

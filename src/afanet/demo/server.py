@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -59,9 +59,7 @@ def create_app(exhibit: Exhibit, names: Collection[str] = ()) -> Starlette:
     async def answer(request: Request) -> Response:
         arrived = asyncio.get_running_loop().time()
         try:
-            query = request.query_params
-            asked: dict[str, Any] = {key: _number(key, query.get(key, "0")) for key in ("to", "source", "layers")}
-            asked["tasks"] = query["tasks"].split(",") if "tasks" in query else None
+            asked = _asked(request.query_params)
             async with slots:
                 content = await read_body(request, MOST_BYTES, arrived)
                 async with turn:
@@ -106,6 +104,12 @@ def _static(name: str, kind: str) -> Callable[[Request], Any]:
         return Response(content, media_type=kind)
 
     return send
+
+
+def _asked(query: Mapping[str, str]) -> dict[str, Any]:
+    """What is asked for a photo: a connection to cut, at how many layers, and the tasks to compute."""
+    numbers = {key: _number(key, query.get(key, "0")) for key in ("to", "source", "layers")}
+    return numbers | {"tasks": query["tasks"].split(",") if "tasks" in query else None}
 
 
 def _number(name: str, text: str) -> int:

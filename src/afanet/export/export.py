@@ -14,7 +14,7 @@ from afanet.errors import InputError, unknown
 from afanet.export import adapters_file, aot_file, onnx_file, torch_file
 from afanet.export.card import model_card
 from afanet.export.check import Answer, largest_errors, random_inputs, require_same
-from afanet.export.facts import costs, describe
+from afanet.export.facts import describe
 from afanet.export.trace import Estimator, Traced, trace
 from afanet.files import require_writable, whole
 from afanet.names import chosen_tasks
@@ -22,6 +22,7 @@ from afanet.runs.examples import read_test_samples, spread_over
 from afanet.runs.loaded import LoadedNetwork
 from afanet.runs.run import Run, load_run
 from afanet.runs.siblings import siblings
+from afanet.tasks import Task
 
 REAL = 4  # test images that the file is checked on
 
@@ -60,14 +61,14 @@ def export_run(path: Path, format: str, out: Path | None = None, tasks: Sequence
     """Export the run in folder `path` as `format`, onnx, torch or aot, to `out`; with `tasks` what these need alone.
 
     By default `out` is `model.onnx`, `model.pt2` or `model.aot.pt2` in the run's folder, and for some of the tasks
-    `model-TASK.onnx`. A package of format aot is
-    compiled for this kind of processor and for one image of the size at which the run was scored.
+    `model-TASK.onnx`. A package of format aot is compiled for this kind of processor and for one image of the size at
+    which the run was scored.
 
     The network is written as it computes in float32 on the CPU, with adapters merged into its layers. The file is read
     back and compared with the run before it moves to `out`, and a model card is written next to it, with `.md` after
     its name. Raises `InputError` for a run that has not finished or does not know its tasks, a network whose weights
-    or outputs are not finite, one that cannot be written as one graph, and a file that differs from the run by more
-    than 1e-4 of a task's largest value; nothing is left behind then.
+    or outputs are not finite, tasks that the run does not have, a network that cannot be written as one graph, and a
+    file that differs from the run by more than 1e-4 of a task's largest value; nothing is left behind then.
     """
     if format not in FORMATS:
         raise unknown("format", format, [*FORMATS, adapters_file.NAME])
@@ -76,13 +77,8 @@ def export_run(path: Path, format: str, out: Path | None = None, tasks: Sequence
     chosen = chosen_tasks(list(run.tasks) if tasks is None else tasks, list(run.tasks))
     some = len(chosen) < len(run.tasks)
     file = out or run.folder.output(f"{'-'.join(['model', *(chosen if some else [])])}{kind.suffix}")
-    if not file.name.endswith(kind.suffix):
-        raise InputError(f"--out is {file}, expected a name that ends in {kind.suffix} for format {format}")
     card = file.with_name(f"{file.name}.md")
-    for target in (file, card):
-        if target.is_dir():
-            raise InputError(f"{target} is a folder, expected a path for a file: give another one with --out")
-        require_writable(target)
+    _require_target(file, card, format)
     kind.require()
     images, checked = _real_images(run)
     wanted = {name: run.tasks[name] for name in chosen}
@@ -92,10 +88,7 @@ def export_run(path: Path, format: str, out: Path | None = None, tasks: Sequence
     size, channels = run.recipe.data.size, run.recipe.network.in_chans
 
     def answer(images: Tensor) -> dict[str, Tensor]:
-        every = loaded.logits(images, list(run.tasks))  # the check compares with what the whole network says
-        logits = {name: every[name] for name in chosen}
-        loaded.require_finite(logits)
-        return {name: task.estimate(logits[name]) for name, task in wanted.items()}
+        return _whole_answer(loaded, wanted, images)
 
     for image in (
         *random_inputs(size, channels, batch=False, other_sizes=False),
@@ -104,8 +97,6 @@ def export_run(path: Path, format: str, out: Path | None = None, tasks: Sequence
         answer(image)  # outputs that are not finite fail now, before a folder is made and minutes pass
     traced = trace(estimator, size, channels, free=kind.free)
     facts = describe(run, wanted, traced)
-    if some:
-        facts |= {"left_out": [name for name in run.tasks if name not in wanted]} | costs(traced, size, channels)
     inputs = random_inputs(size, channels, batch=traced.batch, other_sizes=traced.size)
     inputs += [image[None] for image in images]
     with whole(card) as partial_card, whole(file) as partial:
@@ -114,6 +105,25 @@ def export_run(path: Path, format: str, out: Path | None = None, tasks: Sequence
         require_same(errors, file)
         partial_card.write_text(model_card(siblings(run), run, facts, file, errors, checked), encoding="utf-8")
     return Exported(file, card, facts, errors, checked)
+
+
+def _require_target(file: Path, card: Path, format: str) -> None:
+    """Raise `InputError` where the file or its card cannot be written, or the file's name is of another format."""
+    suffix = FORMATS[format].suffix
+    if not file.name.endswith(suffix):
+        raise InputError(f"--out is {file}, expected a name that ends in {suffix} for format {format}")
+    for target in (file, card):
+        if target.is_dir():
+            raise InputError(f"{target} is a folder, expected a path for a file: give another one with --out")
+        require_writable(target)
+
+
+def _whole_answer(loaded: LoadedNetwork, wanted: Mapping[str, Task], images: Tensor) -> dict[str, Tensor]:
+    """What the network says of some tasks when it runs for all; raises `InputError` for what is not finite."""
+    logits = loaded.logits(images, list(loaded.run.tasks))
+    logits = {name: logits[name] for name in wanted}
+    loaded.require_finite(logits)
+    return {name: task.estimate(logits[name]) for name, task in wanted.items()}
 
 
 def _real_images(run: Run) -> tuple[Tensor, str]:

@@ -25,8 +25,11 @@ def describe(run: Run, tasks: Mapping[str, Task], traced: Traced | None) -> dict
     `tasks` holds each task's meaning in the order of the outputs, `size` the (H, W) at which the run was scored,
     `resize` how photos of other proportions fit it (stretch, letterbox or crop, see `afanet.framing`), `mean` and `std`
     normalise each channel of an image of values 0 to 1, `dynamic` says whether a `traced` graph takes other numbers and
-    sizes of images, `metrics` are the scores on the test split.
+    sizes of images, `metrics` are the scores on the test split. If the run has other tasks, `left_out` names them, and
+    `parameters` and `flops` are those of the file.
     """
+    left_out = [name for name in run.tasks if name not in tasks]
+    apart = {"left_out": left_out} | costs(traced, run) if left_out and traced is not None else {}
     data, taken = run.recipe.data, normalisation(run.recipe.network)
     return {
         "format": FORMAT,
@@ -45,12 +48,13 @@ def describe(run: Run, tasks: Mapping[str, Task], traced: Traced | None) -> dict
             "licence": licence(data.name, data.options),
         },
         "metrics": {name: scores for name, scores in run.scores.items() if name in tasks},
+        **apart,
     }
 
 
-def costs(traced: Traced, size: tuple[int, int], channels: int) -> dict[str, int]:
+def costs(traced: Traced, run: Run) -> dict[str, int]:
     """The parameters in a graph, and the operations for one image; a multiply-add is two, as in the run's own count."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        traced.program.module()(torch.zeros(1 + traced.batch, channels, *size))
+        traced.program.module()(torch.zeros(1 + traced.batch, run.recipe.network.in_chans, *run.recipe.data.size))
     parameters = sum(parameter.numel() for parameter in traced.program.parameters())
     return {"parameters": parameters, "flops": counter.get_total_flops() // (1 + traced.batch)}
