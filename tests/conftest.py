@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import shutil
@@ -15,6 +16,18 @@ from .small import recipe as recipe
 from .small import small as small
 from .small import tiny as tiny
 from .small import tiny_network as tiny_network
+
+
+def pytest_configure() -> None:
+    """Collect garbage rarely: what the tests import is millions of objects, and looking through them takes time."""
+    gc.set_threshold(20_000, 20, 50)
+
+
+def pytest_collection_finish() -> None:
+    """Look no more through what was imported until now, and through the tests themselves."""
+    gc.collect()
+    gc.freeze()
+
 
 QUIET = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
 --disable-component-update --disable-sync --disable-default-apps --disable-dev-shm-usage"""

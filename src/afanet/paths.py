@@ -7,6 +7,7 @@ from pathlib import Path
 from afanet.errors import InputError
 
 RUN_FILES = ("recipe.yaml", "last.ckpt")  # the files of every run folder
+WEIGHTS = "weights.safetensors"  # of a finished run, which needs no checkpoint then
 HUB = "hub:"  # before the name of a network on the Hugging Face hub
 IMAGE_FOLDER = "a folder with images, or with images/"
 
@@ -20,6 +21,16 @@ def is_on_hub(source: str | Path) -> bool:
     return str(source).startswith(HUB)
 
 
+def near(path: str | Path) -> str:
+    """A path as somebody in the working folder would write it: relative to it, if it is below.
+
+    >>> near(Path.cwd() / "runs" / "rooms-afa-seed0"), near("hub:ada/rooms-afa")
+    ('runs/rooms-afa-seed0', 'hub:ada/rooms-afa')
+    """
+    below = Path(path).is_relative_to(Path.cwd())
+    return str(Path(path).relative_to(Path.cwd())) if below else str(path)
+
+
 def require_run(path: Path) -> None:
     """Raises `InputError` unless `path` is the folder of a run that has saved a checkpoint.
 
@@ -28,7 +39,8 @@ def require_run(path: Path) -> None:
         ...
     afanet.errors.InputError: runs/nowhere is no folder of a run: it has no recipe.yaml, expected what train writes
     """
-    for name in RUN_FILES:
+    finished = (path / WEIGHTS).is_file()
+    for name in RUN_FILES[:1] if finished else RUN_FILES:
         if not (path / name).is_file():
             raise InputError(f"{path} is no folder of a run: it has no {name}, expected what train writes")
 

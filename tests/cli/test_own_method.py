@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from PIL import Image
 
 from afanet import outside
 from afanet.cli import main
+from afanet.comparison.costs import measure
 from afanet.networks.methods import METHODS
+from afanet.recipe.schema import Recipe
 
 CODE = """
 import pathlib
@@ -39,6 +42,10 @@ class MeanPull(Fusion):
 FLAGS = "--size 32 48 --backbone test_resnet --steps 2 --batch-size 2 --workers 0 --device cpu"
 SMALL = f"{FLAGS} --data.options.train_scenes 4 --data.options.test_scenes 3".split()
 RUN = "runs/rooms-MeanPull-seed0"
+MEASURED: dict[str, Any] = {
+    "costs": {"step_s": 1.0, "latency_s": 0.5, "memory_mib": 9.0},
+    "measured": {"device": "cpu", "threads": 1, "batch_size": 2, "precision": "float32", "rounds": 5, "load": None},
+}
 
 
 def forget() -> None:
@@ -110,7 +117,14 @@ def test_inspect_says_what_the_layer_does_not_define(
     assert told["connections"] == []
 
 
-def test_it_is_compared_under_the_name_of_its_class(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_compared_under_the_name_of_its_class(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(recipe: Recipe) -> dict[str, Any]:
+        """Only the method from outside is built in a new process, which has to trust it again."""
+        return MEASURED if recipe.network.method == "single" else measure(recipe)
+
+    monkeypatch.setattr("afanet.comparison.costs.measure", measured)
     words = ["compare", "rooms", "--methods", "single,mine.py:MeanPull", "--seeds", "1", *SMALL, "--out", "both"]
     assert main(words) == 0
     assert "│ MeanPull" in capsys.readouterr().out.replace("┃", "│")

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 SIZE = {"--size": "32 48"}  # of the cache too, or training would not find it
 SMALLER = SIZE | {
     "--backbone": "test_resnet",
+    "--network.head": "linear",
     "--steps": "2",
     "--batch-size": "2",
     "--workers": "0",
@@ -33,7 +34,7 @@ SMALLER = SIZE | {
 FEWER = {"rooms": ["--data.options.train_scenes", "4", "--data.options.test_scenes", "2"]}
 BENCHMARK = "--methods single --steps 1 --batch-size 2 --scenes 4 --rounds 1 --calibration 1 --images 2"
 # Pages that show what is counted in whole data sets, of which there are a few samples here.
-COUNTED = ("adience.md", "check.md", "index.md", "nyuv2.md")
+COUNTED = ("adience.md", "check.md", "going-on.md", "index.md", "nyuv2.md")
 # In the place of SLURM's: two tasks on this machine, with the variables that it sets and where they find each other.
 SRUN = """#!/bin/bash
 while [[ $1 == --* ]]; do shift; done
@@ -78,7 +79,8 @@ def smaller(command: str, data: Path) -> list[str]:
         words = ["test_vit" if word == "vit_tiny_patch16_224" else word for word in words]
     given = words[words.index("afanet") + 1 :] if "afanet" in words else []
     if given[1:2] == ["prepare"]:
-        of_features = {"--backbone": SMALLER["--backbone"], "--method": "hard"}  # as training is here
+        same = ("--backbone", "--network.head")  # as training is here
+        of_features = {flag: SMALLER[flag] for flag in same} | {"--method": "hard"}
         added = SIZE | of_features if "--features" in words else SIZE
     elif given[:1] == ["train"]:
         # Where a command names no method: what weaving takes is tested elsewhere, but `inspect` needs something woven.
@@ -161,9 +163,11 @@ def follow(
 
 def do(command: str, shown: list[str], page: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> str:
     """Run one command, see that it prints what is shown, and return what it printed."""
-    goes_on = "--warm-start" in command or "--resume" in command
+    goes_on = any(flag in command for flag in ("--warm-start", "--resume", "--start-from"))
     if "afanet evaluate" not in page.read_text(encoding="utf-8") and "afanet train" in command and not goes_on:
         shutil.rmtree("runs", ignore_errors=True)  # of a command that the next can stand for
+    if page.name == "README.md":
+        command = command.replace("--devices 2", "--devices 1")  # processes.md starts two by the same flag
     program, *words = smaller(command, data)
     if program == "afanet":
         status = main(words)

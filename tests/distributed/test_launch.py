@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from afanet.cli import main
 from afanet.runs.checkpoint import read_checkpoint
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -101,11 +102,11 @@ def train(folder: Path, *more: object) -> list[object]:
     return ["train", "rooms", *network, *sizes, "--precision", "float32", "--out", folder, *more]
 
 
-def test_a_real_kill_of_one_of_two_loses_nothing_but_time(tmp_path: Path) -> None:
+def test_a_real_kill_of_one_of_two_loses_nothing_but_time(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """`kill -9` of a process that trains: the command ends within a minute, and goes on to the end when told so."""
     folder = tmp_path / "run"
-    command = ["-m", "afanet", *train(folder, "--devices", 2, "--checkpoint-every", 1, "--epochs", 2)]
-    run = start(*command)
+    words = train(folder, "--devices", 2, "--checkpoint-every", 1, "--epochs", 2)
+    run = start("-m", "afanet", *words)
     until((folder / "last.ckpt").exists)
     os.kill(children(run.pid)[1], signal.SIGKILL)
     began = time.monotonic()
@@ -118,9 +119,8 @@ def test_a_real_kill_of_one_of_two_loses_nothing_but_time(tmp_path: Path) -> Non
     assert message[1:] == [f"afanet: error: process 2 of 2 was killed by signal 9, {RESUME}"]
     assert (folder / "last.ckpt").exists()
 
-    resumed = start(*command, "--resume")
-    out, err = resumed.communicate(timeout=300)
-    assert resumed.returncode == 0
+    assert main([*map(str, words), "--resume"]) == 0
+    out, err = capfd.readouterr()
     assert out.count("miou") == 1
     first, then, *epochs, last = [line for line in err.splitlines() if not line.startswith("warning: ")]
     assert first == message[0]

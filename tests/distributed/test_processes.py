@@ -16,19 +16,22 @@ from afanet.distributed.processes import to_launch
 from afanet.errors import InputError
 from afanet.recipe.schema import Recipe
 
+from .scripts.joint_step import learn
+
 SCRIPT = Path(__file__).parent / "scripts" / "joint_step.py"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def run(processes: int, case: str, out: Path) -> None:
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command = [sys.executable, *(launcher if processes > 1 else []), str(SCRIPT), case, str(out)]
-    subprocess.run(command, check=True, timeout=240, env=ENVIRONMENT)
+def run_two(out: Path, *cases: str) -> None:
+    """Two processes, started once, learn each case."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    subprocess.run([sys.executable, *launcher, str(SCRIPT), str(out), *cases], check=True, timeout=240, env=ENVIRONMENT)
 
 
-def assert_alike(out: Path) -> None:
-    """What two processes learnt in `out` is what one did, every number of it, and the same in both."""
-    one, first, second = (torch.load(out / name, weights_only=True) for name in ("1-0.pt", "2-0.pt", "2-1.pt"))
+def assert_alike(out: Path, case: str) -> None:
+    """What two processes learnt of a case is what one does, every number of it, and the same in both."""
+    learn(case, out)
+    one, first, second = (torch.load(out / f"{case}-{of}.pt", weights_only=True) for of in ("1-0", "2-0", "2-1"))
     torch.testing.assert_close(first["losses"], one["losses"], rtol=1e-5, atol=1e-6, equal_nan=True)
     assert torch.equal(first["labelled"], one["labelled"])
     for name, value in one["state"].items():
@@ -36,23 +39,30 @@ def assert_alike(out: Path) -> None:
         assert torch.equal(second["state"][name], first["state"][name]), name
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        "equal",
-        "pcgrad",
-        *(
-            pytest.param(case, marks=pytest.mark.slow)
-            for case in ("uw", "random-loss", "upgrad", "gradnorm", "famo", "unlabelled", "unlabelled-pcgrad")
-        ),
-        *(pytest.param(case, marks=pytest.mark.slow) for case in ("accumulated", "averaged", "clipped", "skipped")),
-    ],
-)
-def test_two_processes_learn_what_one_does_from_the_joint_batch(case: str, tmp_path: Path) -> None:
+FAST = ("equal", "pcgrad", "thawing")
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes learnt of the fast cases."""
+    out = tmp_path_factory.mktemp("two")
+    run_two(out, *FAST)
+    return out
+
+
+@pytest.mark.parametrize("case", FAST)
+def test_two_processes_learn_what_one_does_from_the_joint_batch(case: str, two: Path) -> None:
     """Losses over the labels of both, batch norms over the images of both, every weight to 1e-6 after three steps."""
-    for processes in (1, 2):
-        run(processes, case, tmp_path)
-    assert_alike(tmp_path)
+    assert_alike(two, case)
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does_of_every_kind(tmp_path: Path) -> None:
+    cases = ("uw", "random-loss", "upgrad", "gradnorm", "famo", "unlabelled", "unlabelled-pcgrad")
+    cases += ("accumulated", "averaged", "clipped", "skipped")
+    run_two(tmp_path, *cases)
+    for case in cases:
+        assert_alike(tmp_path, case)
 
 
 def free_port() -> str:
@@ -63,7 +73,7 @@ def free_port() -> str:
 
 def start_all(variables: list[dict[str, str]], out: Path) -> None:
     """Run the script once for each set of variables, all at once, as a launcher on so many machines would."""
-    command = [sys.executable, str(SCRIPT), "equal", str(out)]
+    command = [sys.executable, str(SCRIPT), str(out), "equal"]
     started = [subprocess.Popen(command, env=ENVIRONMENT | more) for more in variables]
     assert [process.wait(240) for process in started] == [0] * len(started)
 
@@ -81,8 +91,7 @@ def test_tasks_of_slurm_train_together(nodes: int, here: int, tmp_path: Path) ->
         ],
         tmp_path,
     )
-    run(1, "equal", tmp_path)
-    assert_alike(tmp_path)
+    assert_alike(tmp_path, "equal")
 
 
 @pytest.mark.slow
@@ -97,11 +106,10 @@ def test_torchrun_on_two_nodes(tmp_path: Path) -> None:
         "--rdzv-id=1",
         place,
     ]
-    command = [sys.executable, "-m", *launcher, "--local-addr=127.0.0.1", str(SCRIPT), "equal", str(tmp_path)]
+    command = [sys.executable, "-m", *launcher, "--local-addr=127.0.0.1", str(SCRIPT), str(tmp_path), "equal"]
     agents = [subprocess.Popen(command, env=ENVIRONMENT) for _ in range(2)]
     assert [agent.wait(240) for agent in agents] == [0, 0]
-    run(1, "equal", tmp_path)
-    assert_alike(tmp_path)
+    assert_alike(tmp_path, "equal")
 
 
 def test_how_many_processes_are_to_be_started(small: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch) -> None:

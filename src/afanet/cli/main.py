@@ -22,6 +22,7 @@ from afanet.cli.interrupted import how_to_go_on
 from afanet.cli.predict import add_predict_command
 from afanet.cli.refusal import printable, reason, refuse
 from afanet.cli.scores import print_scores, print_since
+from afanet.cli.tasks import add_tasks_command
 from afanet.cli.weights import add_weights_command
 from afanet.distributed.started import is_main_process, require_ranks
 from afanet.errors import InputError, unknown
@@ -124,6 +125,7 @@ def parse(words: Sequence[str]) -> Namespace:
     add_export_command(commands)
     add_predict_command(commands)
     add_demo_command(commands)
+    add_tasks_command(commands)
     add_weights_command(commands)
 
     data = commands.add_parser("data", help="check and prepare data", description="Check and prepare data.")

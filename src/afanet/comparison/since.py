@@ -12,6 +12,7 @@ from rich.table import Table
 
 from afanet.comparison.images import ImageScores
 from afanet.comparison.statistics import Change, bootstrap_changes
+from afanet.paths import near
 from afanet.progress import Bar
 from afanet.runs.loaded import TaskPredictor
 from afanet.runs.run import Run
@@ -87,7 +88,8 @@ def since(run: Run, before: Run) -> Since | None:
     same = dict.fromkeys(tasks, True)
     data = run.data()
     images = len(data.test)
-    with Bar(images, "comparing", line=f"comparing with {before.path} on {images} test images") as bar:
+    source = near(before.path)
+    with Bar(images, "comparing", line=f"comparing with {source} on {images} test images") as bar:
         for batch in scoring_loader(data, data.test, run.recipe):
             answers = [predictor.answer(batch["image"]) for predictor in (now, then)]
             for name, task in tasks.items():
@@ -97,7 +99,7 @@ def since(run: Run, before: Run) -> Since | None:
             bar.advance(len(batch["id"]))
     ours, theirs = scores
     return Since(
-        str(before.path),
+        source,
         {name: theirs[name].compute() for name in tasks},
         {name: ours[name].compute() for name in tasks},
         {name: bootstrap_changes(ours[name], theirs[name]) for name in tasks},

@@ -49,6 +49,17 @@ def freeze_plan(freeze: Freeze) -> Plan:
     return plan
 
 
+def freeze_of(plan: Mapping[str, int | None]) -> str | tuple[str, ...] | Plan | None:
+    """What a recipe has for a plan, in its shortest form.
+
+    >>> [freeze_of(freeze_plan(freeze)) for freeze in ("heads", ["heads", "norms"], {"heads": 3}, None)]
+    ['heads', ('heads', 'norms'), {'heads': 3}, None]
+    """
+    if any(plan.values()):
+        return dict(plan)
+    return tuple(plan) if len(plan) > 1 else next(iter(plan), None)
+
+
 def of_trunk(names: Iterable[str]) -> list[str]:
     """Those of the names that freeze stages of the backbone from the image on, which tasks then can share.
 

@@ -165,8 +165,9 @@ class Record:
         note = partial(self._note, run, scale)
         layers = self.branch.named_modules()
         hooks = [layer.register_forward_hook(partial(note, name), with_kwargs=True) for name, layer in layers]
+        quick = scale > 1 or self.fake is not None
         try:
-            with undisturbed(self.branch, quick=scale > 1), self.fake or nullcontext(), torch.no_grad():
+            with undisturbed(self.branch, quick=quick), self.fake or nullcontext(), torch.no_grad():
                 run.result = call(self.branch, grey(self.example, scale))
         except EnoughError:
             pass

@@ -104,7 +104,7 @@ class Trace:
         values = self._values.setdefault(scale, {})
         if node not in values:
             batch, channels, height, width = self.example.shape
-            with undisturbed(self.branch), self._fake, torch.no_grad(), self._tracer.paused():
+            with undisturbed(self.branch, quick=True), self._fake, torch.no_grad(), self._tracer.paused():
                 image = self.example.new_empty(batch, channels, scale * height, scale * width)
                 for earlier in self.nodes[: self.nodes.index(node) + 1]:
                     if earlier not in values:

@@ -30,7 +30,8 @@ def undisturbed(branch: nn.Module, quick: bool = False) -> Iterator[None]:
 
     Some networks keep what they computed for one size of images, and must not keep fake tensors: neither in attributes
     or in dicts, lists and sets that are attributes, nor in caches of their Python (`functools.lru_cache`, dicts). If
-    `quick`, batch norms pass their inputs on, which changes no shape: on fake tensors they take most of the time.
+    `quick`, batch norms pass on what they take, which changes no shape or type: on fake tensors they take most of the
+    time.
     Failures of fake tensors are not logged: a sentence says so, or another size is tried.
     """
     before = [(container, container.copy()) for container in _containers(vars(module) for module in branch.modules())]
@@ -40,7 +41,7 @@ def undisturbed(branch: nn.Module, quick: bool = False) -> Iterator[None]:
         with in_mode(branch, False):
             for module in branch.modules() if quick else ():
                 if type(module) is nn.BatchNorm2d:
-                    vars(module)["forward"] = Tensor.clone  # what follows may change it in place
+                    vars(module)["forward"] = functools.partial(_passed_on, module)
             yield
     finally:
         log.disabled = logs
@@ -50,6 +51,15 @@ def undisturbed(branch: nn.Module, quick: bool = False) -> Iterator[None]:
                 (container.update if isinstance(container, dict | set) else container.extend)(content)
         for cache in _caches(branch):
             _forget_fakes(cache)
+
+
+def _passed_on(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+    """A tensor like the norm's output in shape and type; what the norm refuses, it refuses here too."""
+    parts = [part for part in (norm.weight, norm.bias, norm.running_mean, norm.running_var) if part is not None]
+    alike = all((part.dtype, part.device) == (x.dtype, x.device) for part in parts)
+    if alike and norm.running_mean is not None and x.dim() == 4 and x.shape[1] == norm.num_features:
+        return x.clone()  # which may be changed in place
+    return nn.BatchNorm2d.forward(norm, x)
 
 
 @contextmanager

@@ -39,5 +39,6 @@ def added_groups(recipe: Recipe, tasks: Iterable[str]) -> list[list[str]]:
         return []
     groups = [[task for task in tasks if task in group] for group in recipe.network.added or ()]
     if SEVERAL in freeze_plan(recipe.network.freeze):
-        groups.append([task for task in tasks if task not in recipe.old_tasks])
+        known = {*recipe.old_tasks, *(task for group in groups for task in group)}
+        groups.append([task for task in tasks if task not in known])
     return [group for group in groups if group]

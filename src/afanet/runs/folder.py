@@ -11,7 +11,7 @@ from afanet.errors import InputError, shown
 from afanet.files import path_in, write_whole
 from afanet.json_text import to_json
 from afanet.outside import require_unchanged, short_name
-from afanet.paths import require_run
+from afanet.paths import WEIGHTS, require_run
 from afanet.recipe.load import load_recipe, older_values, with_older_values
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import as_begun
@@ -41,7 +41,7 @@ class RunFolder:
         self.tensorboard = path / "tensorboard"
         self.checkpoint = path / "last.ckpt"
         self.best = path / "best.ckpt"
-        self.scored = path / "weights.safetensors"
+        self.scored = path / WEIGHTS
         self.single = path / "single"
         self.metrics = path / "metrics.json"
         self.evaluation = path / "evaluation.json"

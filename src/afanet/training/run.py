@@ -29,6 +29,7 @@ from afanet.training.first_look import look_first
 from afanet.training.fit import fit, score_splits
 from afanet.training.job import Job, prepare
 from afanet.training.loaders import train_loader
+from afanet.training.starting.more import more_epochs
 from afanet.training.starting.source import taken_over
 
 
@@ -36,7 +37,8 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
     """Train by `recipe` and keep everything in the folder `out`, which must be new or empty.
 
     With `resume` the folder may be one in which a run by the same recipe was interrupted; it goes on from its last
-    checkpoint, on the CPU to the same result, bit for bit. The scores are those of the last epoch on the test split
+    checkpoint, on the CPU to the same result, bit for bit. If that run has finished and the recipe has more epochs, a
+    new run beside it starts from it. The scores are those of the last epoch on the test split
     (or of the epoch that did best on the validation split): no epoch is chosen by them. Raises `InputError` for
     anything in the recipe or the data that cannot be used; no new folder is left behind then.
     """
@@ -46,6 +48,8 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
     folder = RunFolder(path)
     if resume:
         recipe = _continued(folder, recipe)
+        if folder.finished and (more := more_epochs(folder, taken_over(recipe))):
+            return train(*more, resume=True)
     recipe = taken_over(recipe)
     images = "" if recipe.start_from else said_of_images(recipe.network)
     recipe = with_normalisation_of_backbone(recipe)

@@ -1,4 +1,4 @@
-"""Run by one process or two: three steps on the joint batch, each process with its share."""
+"""Run by one process or two: three steps on the joint batch for each case, each process with its share."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ CASES = {  # what stands in the recipe beside the name of the balancing
     "accumulated": ("equal", {"optimizer.accumulate": 2}),
     "averaged": ("equal", {"optimizer.ema": 0.5}),
     "clipped": ("equal", {"optimizer.clip": 0.01}),
+    "thawing": ("equal", {"network.freeze": {"backbone": 2}, "optimizer.momentum": 0.9}),
     "skipped": ("equal", {"skip_nonfinite": True}),
     "unlabelled": ("equal", {}),
     "unlabelled-pcgrad": ("pcgrad", {}),
@@ -39,6 +40,7 @@ class Branches(nn.Module):
         super().__init__()
         self.backbone = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU())
         self.head = nn.ModuleDict({name: nn.Conv2d(6, task.output.channels, 1) for name, task in TASKS.items()})
+        self.branches = nn.ModuleDict({"all": nn.ModuleDict({"backbone": self.backbone, "head": self.head})})
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         x = self.backbone(images)
@@ -70,7 +72,8 @@ def without_labels(batch: dict) -> dict:
     return {**batch, "targets": targets}
 
 
-def main(case: str, out: Path) -> None:
+def learn(case: str, out: Path) -> None:
+    """Take the steps of a case and keep what was learnt as `CASE-WORLD-RANK.pt`."""
     balancing, options = CASES.get(case, (case, {}))
     sgd = {"optimizer.name": "sgd", "optimizer.momentum": 0, "optimizer.weight_decay": 0, "optimizer.lr": 0.1}
     plain = {"schedule.name": "constant", "schedule.warmup": 0, "device": "cpu", "precision": "float32"}
@@ -81,6 +84,7 @@ def main(case: str, out: Path) -> None:
     learner.train()
     actual, labelled = [], []
     for step in range(3):
+        learner.begin(step)
         joint = joint_batch()
         if case.startswith("unlabelled"):
             joint = without_labels(joint)
@@ -92,8 +96,9 @@ def main(case: str, out: Path) -> None:
         labelled.append(learner.labelled)
     state = {name: value.clone() for name, value in learner.scored.state_dict().items()}
     kept = {"losses": torch.stack(actual), "labelled": torch.stack(labelled), "state": state}
-    torch.save(kept, out / f"{fabric.world_size}-{fabric.global_rank}.pt")
+    torch.save(kept, out / f"{case}-{fabric.world_size}-{fabric.global_rank}.pt")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    for case in sys.argv[2:]:
+        learn(case, Path(sys.argv[1]))

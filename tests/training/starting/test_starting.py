@@ -197,6 +197,26 @@ def test_a_frozen_trunk_that_the_run_shared_is_shared_again_and_branches_that_di
     assert not torch.equal(a, b)
 
 
+def test_more_epochs_than_a_finished_run_has_are_a_new_run_that_starts_from_it(
+    before: Callable[[str], Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = recipe_for("hard", OLD, **{"network.freeze": {"backbone": 2}, "steps": None})
+    first = train(recipe, tmp_path / "run")
+    longer = recipe.model_copy(update={"epochs": 3})
+    more = train(longer, tmp_path / "run", resume=True)
+    assert more.path == tmp_path / "run-3-epochs"
+    assert "run has finished its 1 epochs: 2 more as a new run in" in capsys.readouterr().err
+    assert (more.recipe.epochs, more.recipe.start_from) == (2, str(first.path))
+    assert more.recipe.network.freeze == {"backbone": 1}
+    assert train(longer, tmp_path / "run", resume=True).results == more.results
+    with pytest.raises(InputError, match=r"has optimizer.lr 0.001, and now it is 0.5"):
+        train(
+            longer.model_copy(update={"optimizer": recipe.optimizer.model_copy(update={"lr": 0.5})}),
+            first.path,
+            resume=True,
+        )
+
+
 def test_old_tasks_that_the_new_data_do_not_have_stay_in_the_network(
     before: Callable[[str], Run], tmp_path: Path
 ) -> None:

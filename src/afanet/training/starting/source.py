@@ -11,6 +11,7 @@ from torch import Tensor
 from afanet.errors import InputError, unknown
 from afanet.networks.freeze import SEVERAL, freeze_plan, of_trunk
 from afanet.networks.methods import METHODS
+from afanet.paths import near
 from afanet.recipe.freezing import added_groups
 from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
@@ -20,7 +21,7 @@ from afanet.tasks import Description
 
 @dataclass(frozen=True)
 class Source:
-    """A finished run that another begins with: `name` as it was given, its recipe, tasks in their order and weights."""
+    """A finished run that another begins with: its `name` as somebody would write it, tasks in order, and weights."""
 
     name: str
     run: Run
@@ -55,7 +56,7 @@ class Source:
 def read_source(start: str) -> Source:
     """The finished run that `start` names; raises `InputError` as `load_run` does, and for a damaged checkpoint."""
     run = load_run(start)
-    return Source(start, run, run.weights())
+    return Source(near(start), run, run.weights())
 
 
 def taken_over(recipe: Recipe) -> Recipe:
@@ -89,7 +90,9 @@ def taken_over(recipe: Recipe) -> Recipe:
     frozen = of_trunk(freeze_plan(ours.freeze))
     if frozen and not METHODS[ours.method].share:
         changes["share_frozen"] = source.shares_trunk
-    return recipe.model_copy(update={"network": ours.model_copy(update=changes), "old_tasks": tuple(source.tasks)})
+    return recipe.model_copy(
+        update={"network": ours.model_copy(update=changes), "old_tasks": recipe.old_tasks or tuple(source.tasks)}
+    )
 
 
 def _groups(recipe: Recipe, source: Source) -> tuple[tuple[str, ...], ...] | None:
