@@ -48,9 +48,9 @@ def survey(
 
     Errors: `data.problems` and `data.lacking`, samples that cannot be read, targets outside their task's range or of
     another size than their image, a person or scene in two splits, a task without a label to train on. Warnings:
-    `data.warnings`, an image that is in two splits (compared by its pixels), classes that a split has no label of, labels that a mirror
-    spoils, images that are stretched, and what is odd about the labels of a task. What lacks or is odd is reported of
-    `tasks`, all of the data's if not given.
+    `data.warnings`, an image that is in two splits (compared by its pixels), classes that a split has no label of,
+    labels that a mirror spoils, images that are stretched, and what is odd about the labels of a task. What lacks or is
+    odd is reported of `tasks`, all of the data's if not given.
 
     >>> from afanet.data import open_data
     >>> result = survey(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1), workers=0)
