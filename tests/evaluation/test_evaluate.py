@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from afanet.cli.main import main
 from afanet.errors import InputError
 from afanet.evaluation.evaluate import evaluate_by
-from afanet.evaluation.protocol import Protocol
+from afanet.evaluation.protocol import SIZES, At, Protocol
 from afanet.recipe.load import dump_recipe
 from afanet.recipe.schema import Recipe
 from afanet.runs.run import Run
 from afanet.training.run import evaluate, train
 
+from ..data.conftest import folders as folders
+from ..small import TinyNetwork
 from .conftest import DECLARED, write_folder
 
 RunOn = Callable[..., Run]
@@ -66,9 +69,9 @@ def test_data_that_moved_are_read_where_they_are(run: Run, tmp_path: Path) -> No
 
 
 def test_a_split_that_is_not_there_is_refused(run: Run, tmp_path: Path) -> None:
-    other = write_folder(tmp_path / "tested", ("train", "test", "test", "test", "test"), first=8)
+    other = write_folder(tmp_path / "tested", ("test",) * 4, first=9)
     assert evaluate_by(run.path, Protocol(data=other)).scored.scores == run.scores
-    with pytest.raises(InputError, match=r"tested has no sample in its split validation, expected one of: train, test"):
+    with pytest.raises(InputError, match=r"tested has no sample in its split validation, expected one of: test"):
         evaluate_by(run.path, Protocol(data=other, split="validation"))
 
 
@@ -108,10 +111,24 @@ def test_a_task_that_is_not_there_is_refused(run: Run, tmp_path: Path) -> None:
         evaluate_by(run.path, Protocol(data=file))
 
 
-def test_only_the_tasks_asked_for_are_scored(run: Run) -> None:
-    done = evaluate_by(run.path, Protocol(tasks=("depth",), at="truth"))
-    assert list(done.scored.scores) == ["depth"]
-    assert evaluate_by(run.path, Protocol(tasks=("depth",))).scored.scores == {"depth": run.scores["depth"]}
+@pytest.mark.parametrize("window", [None, (24, 32)])
+@pytest.mark.parametrize("at", ["scored", "truth"])
+def test_only_the_tasks_asked_for_are_computed_and_scored(
+    at: At, window: tuple[int, int] | None, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    forward = TinyNetwork.forward
+
+    def listening(network: TinyNetwork, images: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Tensor]:
+        asked.append(tasks)
+        return forward(network, images, tasks)
+
+    whole = evaluate_by(run.path, Protocol(at=at)).scored.scores
+    monkeypatch.setattr(TinyNetwork, "forward", listening)
+    done = evaluate_by(run.path, Protocol(tasks=("depth", "size"), at=at, window=window))
+    assert done.scored.scores == {name: whole[name] for name in ("depth", "size")}
+    assert asked
+    assert all(list(tasks or ()) == ["depth", "size"] for tasks in asked)
 
 
 def seen_part(shape: tuple[int, int], resize: str) -> tuple[slice, slice]:
@@ -170,6 +187,24 @@ def test_at_the_truths_own_size_the_scores_are_those_of_the_predictors_answers(
 
 
 @pytest.mark.usefixtures("tiny")
+def test_the_crop_of_eigen_is_that_of_the_whole_frame(
+    small: Callable[..., Recipe], folders: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Of frames of 12x16 pixels, whose centres are 40 official pixels apart, it is rows 1 to 11 and columns 1 to 14."""
+    keys = {"data.name": "nyuv2", "data.root": folders, "data.size": [8, 12], "data.options": {"mask": "eigen"}}
+    run = train(small(**keys, epochs=1, batch_size=3), tmp_path_factory.mktemp("eigen") / "run")
+    scores = evaluate_by(run.path, Protocol(at="truth")).scored.scores
+    results: dict[str, Any] = run.predictor()(folders / "rgb/0004.jpg")
+    part = slice(1, 12), slice(1, 15)
+    metres = np.asarray(Image.open(folders / "depth_mm/0004.png"))[part] / 1000
+    ids = np.asarray(Image.open(folders / "label40/0004.png"))[part].astype(int) - 1
+    errors = np.abs(results["depth"].metres[part].astype(np.float64) - metres)
+    right = (results["segmentation"].labels[part] == ids)[ids >= 0]
+    assert scores["depth"]["abs"] == pytest.approx(errors.mean(), rel=1e-6)
+    assert scores["segmentation"]["pixel_accuracy"] == pytest.approx(right.mean())
+
+
+@pytest.mark.usefixtures("tiny")
 def test_where_labels_have_the_size_of_the_images_both_sizes_give_the_same(recipe: Recipe, tmp_path: Path) -> None:
     run = train(recipe, tmp_path / "run")
     scores = evaluate_by(run.path, Protocol(at="truth")).scored.scores
@@ -197,9 +232,9 @@ def test_a_window_larger_than_the_images_is_refused(run: Run) -> None:
 
 def test_windows_at_both_sizes(run: Run) -> None:
     """TinyNetwork sees three pixels at a time, so that windows change the edges of windows alone."""
-    for at in ("scored", "truth"):
-        whole = evaluate_by(run.path, Protocol(at=at)).scored.scores  # type: ignore[arg-type]
-        seen = evaluate_by(run.path, Protocol(at=at, window=(16, 20))).scored.scores  # type: ignore[arg-type]
+    for at in SIZES:
+        whole = evaluate_by(run.path, Protocol(at=at)).scored.scores
+        seen = evaluate_by(run.path, Protocol(at=at, window=(16, 20))).scored.scores
         assert seen["depth"]["abs"] != whole["depth"]["abs"]
         assert seen["depth"]["abs"] == pytest.approx(whole["depth"]["abs"], rel=0.05)
         assert seen["seg"]["pixel_accuracy"] == pytest.approx(whole["seg"]["pixel_accuracy"], abs=0.05)
@@ -233,6 +268,7 @@ def test_the_command_says_where_the_scores_are(
         ("--at truths", "unknown at 'truths', did you mean 'truth'"),
         ("--window 12", "argument --window: expected 2 arguments"),
         ("--data nowhere", "nowhere' does not exist"),
+        ("--split validation --out .", ". is a folder, expected the name of a file for the scores"),
     ],
 )
 def test_what_the_command_cannot_use_is_one_sentence(

@@ -123,7 +123,8 @@ class Split(Dataset[Sample]):
 class Data:
     """A data set that is ready to train on; `describe` summarises it in one line.
 
-    `problems` has a sentence for each fault detected while opening it; any of them prevents training. `warnings` has a
+    `problems` has a sentence for each fault detected while opening it; any of them prevents training. So does one of
+    `lacking`, about splits without samples, of which an evaluation needs one alone. `warnings` has a
     sentence for everything the user should know that does not prevent training, and `notes` one for what training does
     otherwise because of the data. `remedies` has, by task, what the user can declare if its labels look wrong, as the
     end of a sentence. With `shares`, the training samples
@@ -137,6 +138,7 @@ class Data:
     describe: str
     validation: Split | None = None
     problems: Sequence[str] = ()
+    lacking: Sequence[str] = ()
     warnings: Sequence[str] = ()
     notes: Sequence[str] = ()
     shares: Sequence[tuple[int, float]] | None = None

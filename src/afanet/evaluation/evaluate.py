@@ -73,6 +73,8 @@ def evaluate_by(
     kept_in_run = run.folder.recipe.is_file() and os.access(run.path, os.W_OK)  # a saved folder has no such file
     file = out or (run.path / protocol.file_name if kept_in_run else None)
     if file is not None:
+        if file.is_dir():
+            raise InputError(f"{file} is a folder, expected the name of a file for the scores: give one with --out")
         require_writable(file)
     if threads := run.results.get("threads"):
         torch.set_num_threads(threads)  # the last bits of a sum depend on the number of threads
@@ -80,7 +82,7 @@ def evaluate_by(
     data, split, tasks = open_split(run, recipe, protocol)
     if protocol.at == "truth":
         split = at_own_size(split, str(protocol.data or recipe.data.name), recipe.data.size, recipe.data.resize)
-    network = RunModel(run, device)
+    network = RunModel(run, device, list(tasks))
     model: Model = Windowed(network, protocol.window) if protocol.window else network
     with (
         plain_errors(),
@@ -92,9 +94,9 @@ def evaluate_by(
         elif protocol.window:
             scored = _score_estimates(model, tasks, data, split, protocol.split, recipe, bar)
         else:
-            only = _Only(network.loaded.network, list(tasks))
+            some = _Some(network.loaded.network, list(tasks))
             fabric = create_fabric(recipe.model_copy(update={"devices": 1}), network.loaded.device)
-            scored = score(fabric, only, tasks, data, split, recipe, bar.advance)
+            scored = score(fabric, some, tasks, data, split, recipe, bar.advance)
     if scored.fault:
         raise InputError(f"on {protocol}, {scored.fault}: train the run again with a lower optimizer.lr")
     kept = strict({"tasks": scored.scores, "unscored": scored.unscored, "images": len(split)})
@@ -104,7 +106,7 @@ def evaluate_by(
     return Evaluation(scored, tasks, len(split), recipe.network.method, file)
 
 
-class _Only(nn.Module):
+class _Some(nn.Module):
     """A network of which only some tasks are computed."""
 
     def __init__(self, network: nn.Module, tasks: Sequence[str]) -> None:

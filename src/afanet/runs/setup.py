@@ -42,7 +42,7 @@ def open_whole(recipe: Recipe, needed: Sequence[str] = ("train", "test")) -> Dat
     require_code(recipe)
     data = open_data(recipe.data.name, recipe.data.root, recipe.data.size, **recipe.data.options)
     data = as_taken(with_resize(data, recipe.data.resize), recipe)
-    problems = [*data.problems, *leaks(data)]
+    problems = [*data.problems, *(data.lacking if needed else ()), *leaks(data)]
     if problems:
         if len(problems) == 1:
             raise InputError(problems[0])

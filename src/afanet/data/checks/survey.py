@@ -46,18 +46,18 @@ def survey(
 ) -> Survey:
     """Read every sample of every split once, in `workers` processes; `advance` is called after each.
 
-    Errors: `data.problems`, samples that cannot be read, targets outside their task's range or of another size than
-    their image, a person or scene in two splits, a task without a label to train on. Warnings: `data.warnings`, an
-    image that is in two splits (compared by its pixels), classes that a split has no label of, labels that a mirror
-    spoils, images that are stretched, and what is odd about the labels of a task. What lacks or is odd is reported of
-    `tasks`, all of the data's if not given.
+    Errors: `data.problems` and `data.lacking`, samples that cannot be read, targets outside their task's range or of
+    another size than their image, a person or scene in two splits, a task without a label to train on. Warnings:
+    `data.warnings`, an image that is in two splits (compared by its pixels), classes that a split has no label of,
+    labels that a mirror spoils, images that are stretched, and what is odd about the labels of a task. What lacks or is
+    odd is reported of `tasks`, all of the data's if not given.
 
     >>> from afanet.data import open_data
     >>> result = survey(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1), workers=0)
     >>> result.errors, result.splits["train"]["images"], result.splits["train"]["sizes"]
     ([], 2, {'24x32': 2})
     """
-    errors = [*data.problems, *leaks(data)]
+    errors = [*data.problems, *data.lacking, *leaks(data)]
     sums = {name: SplitSums(split, data.tasks) for name, split in data.splits.items()}
     for name, split in data.splits.items():
         for index, seen in enumerate(in_order(Look(split, data.tasks), split.items, workers)):

@@ -61,6 +61,7 @@ def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[
         describe="mixed: "
         + "; ".join(f"{data.describe} (share {part.share:g})" for part, data in zip(declared, opened, strict=True)),
         problems=_numbered(declared, [data.problems for data in opened]),
+        lacking=_numbered(declared, [data.lacking for data in opened]),
         warnings=_numbered(declared, [data.warnings for data in opened]),
         remedies={
             name: data.remedies.get(name, "") for data, names in zip(opened, tasks, strict=True) for name in names

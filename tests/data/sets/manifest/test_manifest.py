@@ -14,7 +14,10 @@ import torch
 from PIL import Image
 
 from afanet.data import Data, open_data
+from afanet.data.checks.survey import survey
 from afanet.errors import InputError
+from afanet.recipe.load import load_recipe
+from afanet.runs.setup import open_whole
 
 from ....bounds import bounded
 from ...pipes import everything, pipes_refused
@@ -144,6 +147,20 @@ def test_problems_without_end_are_counted(write_rows: Callable[..., Path]):
     assert problems[-1] == f"{path}: 500 more cells that cannot be used"
 
 
+@pytest.mark.parametrize(("split", "other"), [("train", "test"), ("test", "train"), ("val", "train")])
+def test_one_split_alone_can_be_opened_and_not_trained_on(own: Path, split: str, other: str) -> None:
+    (own / "manifest.csv").write_text(f"image,split,breed\na.png,{split},cat\nb.png,{split},dog\n")
+    data = open_breeds(own)
+    sentence = f"{own / 'manifest.csv'} has no row of split '{other}' with a label, expected some: add them"
+    assert data.lacking[0] == sentence
+    assert sum(map(len, data.splits.values())) == 2
+    assert sentence in survey(data).errors
+    options = {"tasks": {"breed": {"kind": "classification", "classes": ["cat", "dog"]}}}
+    keys = {"data.name": "manifest", "data.root": own, "data.options": options}
+    with pytest.raises(InputError, match="has no row of split"):
+        open_whole(load_recipe("rooms", keys))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -155,7 +172,6 @@ def test_problems_without_end_are_counted(write_rows: Callable[..., Path]):
         (b"image,split,bred\n", "unknown column 'breed', did you mean 'bred'?"),
         (b"image,split,breed,breed\n", "has the column 'breed' 2 times: keep one"),
         (b"image,split,breed\n", "has no row of split 'train' with a label"),
-        (b"image,split,breed\na.png,train,cat\n", "has no row of split 'test' with a label"),
         (
             b"image,split,breed\na.png,train,cat\nb.png,train\n",
             ", line 3, has 2 cells, expected 3 as in its first line",

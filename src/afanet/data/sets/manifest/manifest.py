@@ -41,9 +41,13 @@ def open_manifest(
     declared = declare_tasks(tasks or {})
     table = open_table(root / manifest)
     rows = read_rows(table, {name: column for name, (column, _) in declared.items()})
-    for split in ("train", "test"):
-        if not len(rows.splits[split]) and not rows.problems:
-            raise InputError(f"{table.path} has no row of split '{split}' with a label, expected some: add them")
+    lacking = [
+        f"{table.path} has no row of split '{split}' with a label, expected some: add them"
+        for split in ("train", "test")
+        if not len(rows.splits[split]) and not rows.problems
+    ]
+    if lacking and not any(map(len, rows.splits.values())):
+        raise InputError(lacking[0])
     read = ManifestReader(root, table, rows)
     held = rows.splits["validation"]
     return Data(
@@ -53,6 +57,7 @@ def open_manifest(
         tasks={name: _looked_at(task, root, rows.labels[name]) for name, (_, task) in declared.items()},
         describe=_describe(table, rows, size),
         problems=rows.problems,
+        lacking=lacking,
         warnings=_unread(table, rows),
         remedies={name: column.remedy for name, (column, _) in declared.items()},
     )
