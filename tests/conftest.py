@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from .finished import finished as finished
+from .hub import hub as hub
 from .small import recipe as recipe
 from .small import small as small
 from .small import tiny as tiny

@@ -69,7 +69,7 @@ BELOW = {
         "comparison",
         "inspection",
     },
-    "export": PLAIN | {"install", "plain_text", "framing", "tasks", "data", "recipe", "runs"},
+    "export": PLAIN | {"install", "plain_text", "framing", "networks", "tasks", "data", "recipe", "runs"},
     "inference": PLAIN | {"install", "photo", "framing", "normalisation", "images", "tasks"},
     "evaluation": PLAIN
     | {"framing", "networks", "tasks", "data", "recipe", "distributed", "progress", "runs", "training", "inference"},

@@ -27,7 +27,7 @@ def add_demo_command(commands: Any) -> None:
     )
     demo.set_defaults(command=_demo, parser=demo)
     add_trust_flag(demo)
-    demo.add_argument("run", nargs="?", type=path_flag, metavar="RUN", help="folder of a finished run")
+    demo.add_argument("run", nargs="?", type=path_flag, metavar="RUN", help="a run, a saved folder, or hub:OWNER/NAME")
     demo.add_argument("--host", help=f"address to serve at, {HOST} (this machine only) by default")
     demo.add_argument("--port", type=int, help=f"{PORT} by default; 0 for any free port")
     demo.add_argument(

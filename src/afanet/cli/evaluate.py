@@ -22,7 +22,7 @@ def add_evaluate_command(commands: Any) -> None:
         allow_abbrev=False,
     )
     evaluate.set_defaults(command=_evaluate, parser=evaluate)
-    evaluate.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run, a saved folder or hub:NAME")
+    evaluate.add_argument("run", type=path_flag, metavar="RUN", help="a run, a saved folder, or hub:OWNER/NAME")
     evaluate.add_argument(
         "--data",
         type=path_flag,

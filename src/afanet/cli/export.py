@@ -21,7 +21,7 @@ def add_export_command(commands: Any) -> None:
     )
     export.set_defaults(command=_export, parser=export)
     add_trust_flag(export)
-    export.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run")
+    export.add_argument("run", type=path_flag, metavar="RUN", help="a run, a saved folder, or hub:OWNER/NAME")
     export.add_argument("--format", default="onnx", help="onnx, torch, aot, or adapters alone; onnx by default")
     add_tasks_flag(export, "write what these tasks need alone, as model-TASK.onnx by default; all tasks by default")
     export.add_argument(

@@ -26,7 +26,7 @@ def add_inspect_command(commands: Any) -> None:
     )
     inspect.set_defaults(command=_inspect, parser=inspect)
     add_trust_flag(inspect)
-    inspect.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run")
+    inspect.add_argument("run", type=path_flag, metavar="RUN", help="a run, a saved folder, or hub:OWNER/NAME")
     inspect.add_argument("images", type=path_flag, nargs="*", metavar="IMAGE", help="photos of any size, if any")
     inspect.add_argument(
         "--out", type=path_flag, metavar="FOLDER", help="for inspect.html and inspect.json, RUN by default"
