@@ -23,7 +23,7 @@ from scipy.stats import binom
 from sklearn.datasets import load_digits
 
 from afanet.cli.main import main
-from afanet.fusion.inspect import fusion_layers
+from afanet.fusion.meetings import fusion_layers
 from afanet.runs.examples import read_test_samples
 from afanet.runs.loaded import TaskPredictor
 from afanet.runs.run import load_run

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from afanet import AFA, NDDR, ChannelAggregation, CrossStitch, InputError, Pooled, SpatialAggregation, create_network
 from afanet.fusion.base import Fusion
-from afanet.fusion.inspect import cut_connection, flow, fusion_layers, record_flow, record_gates
+from afanet.fusion.inspect import cut_connection, flow, record_flow, record_gates
+from afanet.fusion.meetings import fusion_layers
 
 KINDS = [AFA, ChannelAggregation, SpatialAggregation, CrossStitch, NDDR]
 C, SIZE, B = 5, (4, 3), 2

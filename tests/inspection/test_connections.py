@@ -13,7 +13,7 @@ from afanet.comparison.images import ImageScores
 from afanet.comparison.statistics import bootstrap_changes
 from afanet.data import Data
 from afanet.fusion import Fusion, cut_connection
-from afanet.fusion.inspect import fusion_layers
+from afanet.fusion.meetings import fusion_layers
 from afanet.inspection.connections import Cut, Reading, inspect_connections, read_layers, to_cut
 from afanet.recipe.load import load_recipe
 from afanet.report.connections import connections

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from afanet import Dense, InputError, Pooled, create_network, cut_connection, record_flow, record_gates
-from afanet.fusion.inspect import connections
+from afanet.fusion.meetings import connections
 from afanet.networks.freezing import Freezing
 from afanet.networks.methods import METHODS
 from afanet.networks.woven import Woven

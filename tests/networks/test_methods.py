@@ -14,7 +14,7 @@ from torch import Tensor
 
 from afanet import AFA, InputError, Pooled, create_network, record_gates, register_method
 from afanet.fusion import Fusion, cut_connection, record_flow
-from afanet.fusion.inspect import fusion_layers, lacking
+from afanet.fusion.meetings import fusion_layers, lacking
 from afanet.networks.methods import METHODS, Method, compared, listed
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from torch import nn
 
 from afanet.data import Batch
 from afanet.fusion import AFA
-from afanet.fusion.inspect import fusion_layers
+from afanet.fusion.meetings import fusion_layers
 from afanet.networks import create_network
 from afanet.networks.outputs import Dense, Pooled
 from afanet.tasks import Classification, Depth, Segmentation

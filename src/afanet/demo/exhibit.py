@@ -19,7 +19,7 @@ from afanet.data.transforms import as_input, denormalise, to_pixels
 from afanet.errors import InputError
 from afanet.framing import Framing, framing
 from afanet.fusion import cut_connection
-from afanet.fusion.inspect import fusion_layers, lacking
+from afanet.fusion.meetings import fusion_layers, lacking
 from afanet.inspection.connections import Gates, Readings, reading
 from afanet.names import chosen_tasks
 from afanet.normalisation import as_picture

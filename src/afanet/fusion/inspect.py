@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -12,71 +12,9 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError, unknown
 from afanet.fusion.base import Fusion
+from afanet.fusion.meetings import among_all, connections, fusion_layers, kinds, members_of
 
 Read = TypeVar("Read")
-Pair = tuple[int, int]  # to and from; tasks counted from 0 in the network's order
-
-
-def fusion_layers(network: nn.Module) -> dict[str, Fusion]:
-    """The layers at which tasks meet, by the name of the point that they follow; AFA's own halves do not count.
-
-    >>> from afanet import AFA
-    >>> list(fusion_layers(nn.ModuleDict({"fusion": nn.ModuleDict({"stem": AFA(4, 2, (3, 3))})})))
-    ['stem']
-    """
-    layers: dict[str, Fusion] = {}
-    inside: tuple[str, ...] = ()
-    for name, module in network.named_modules():
-        if isinstance(module, Fusion) and not name.startswith(inside):
-            layers[name.removeprefix("fusion.")] = module
-            inside = (*inside, f"{name}.")
-    return layers
-
-
-def connections(network: nn.Module) -> dict[str, list[Pair]]:
-    """By fusion layer, who may take from whom there: (to, from), tasks counted from 0 in the network's order.
-
-    >>> from afanet import AFA
-    >>> connections(nn.ModuleDict({"stem": AFA(4, 3, (3, 3), readers=[2])}))
-    {'stem': [(2, 0), (2, 1)]}
-    """
-    return {
-        name: [
-            (to, source)
-            for reader in layer.readers
-            for to in [_members(network, name, layer)[reader]]
-            for source in _members(network, name, layer)
-            if source != to
-        ]
-        for name, layer in fusion_layers(network).items()
-    }
-
-
-def _members(network: nn.Module, name: str, layer: Fusion) -> tuple[int, ...]:
-    """The tasks that meet in a layer, counted from 0 in the network's order."""
-    members: tuple[int, ...] = getattr(network, "members", {}).get(name, tuple(range(layer.tasks)))
-    return members
-
-
-def lacking(network: nn.Module) -> str:
-    """Sentences on what the network's fusion layers do not define and so cannot be shown; empty if they define all.
-
-    >>> from afanet import Fusion
-    >>> class Mean(Fusion):
-    ...     def fuse(self, xs):
-    ...         return [sum(xs) / len(xs)] * len(xs)
-    >>> print(lacking(nn.ModuleDict({"stem": Mean(4)})))
-    Mean defines no gates: what each task takes from the others is not known. Mean defines no cut: its connections ...
-    """
-    layers = fusion_layers(network).values()
-    flowless = _kinds(layer for layer in layers if not layer.offers_flow)
-    cutless = _kinds(layer for layer in layers if not layer.offers_cut)
-    sentences = [f"{kind} defines no gates: what each task takes from the others is not known." for kind in flowless]
-    return " ".join(sentences + [f"{kind} defines no cut: its connections cannot be cut." for kind in cutless])
-
-
-def _kinds(layers: Iterable[Fusion]) -> list[str]:
-    return list(dict.fromkeys(type(layer).__name__ for layer in layers))
 
 
 @contextmanager
@@ -138,18 +76,6 @@ def _carried(layer: Fusion, xs: Sequence[Tensor], place: Callable[[Tensor], Tens
     return place(layer.carried(xs))
 
 
-def _among_all(values: Tensor, layer: Fusion, members: Sequence[int], tasks: int) -> Tensor:
-    """Values (B, to, from, ...) of a layer among all tasks: who does not meet or does not read has 1 from itself."""
-    if len(layer.readers) == tasks:
-        return values
-    every = torch.eye(tasks, dtype=values.dtype, device=values.device)
-    every = every.reshape(1, tasks, tasks, *[1] * (values.dim() - 3)).repeat(len(values), 1, 1, *values.shape[3:])
-    for reader in layer.readers:
-        every[:, members[reader]] = 0
-        every[:, members[reader], list(members)] = values[:, reader]
-    return every
-
-
 @contextmanager
 def _recorded(
     network: nn.Module,
@@ -158,17 +84,17 @@ def _recorded(
 ) -> Iterator[dict[str, Read]]:
     layers = _require_layers(network)
     if not any(map(offers, layers.values())):
-        kinds = ", ".join(_kinds(layers.values()))
-        raise InputError(f"{kinds} defines no gates, so what each task takes from the others is not known: define them")
+        named = ", ".join(kinds(layers.values()))
+        raise InputError(f"{named} defines no gates, so what each task takes from the others is not known: define them")
     recorded: dict[str, Read] = {}
-    members = {name: _members(network, name, layer) for name, layer in layers.items()}
+    members = {name: members_of(network, name, layer) for name, layer in layers.items()}
     tasks = len(set().union(*members.values()))
 
     def recorder(name: str) -> Callable[[Fusion, Any, Any], None]:
         def record(layer: Fusion, inputs: tuple[Sequence[Tensor]], output: Any) -> None:
             with torch.no_grad():
                 recorded[name] = reading(
-                    layer, inputs[0], partial(_among_all, layer=layer, members=members[name], tasks=tasks)
+                    layer, inputs[0], partial(among_all, layer=layer, members=members[name], tasks=tasks)
                 )
 
         return record
@@ -225,12 +151,12 @@ def cut_connection(network: nn.Module, layer: str, to: int, source: int) -> Iter
         raise unknown("fusion layer", layer, layers)
     fusion = layers[layer]
     if (to, source) not in connections(network)[layer]:
-        readers = ", ".join(str(_members(network, layer, fusion)[reader]) for reader in fusion.readers)
+        readers = ", ".join(str(members_of(network, layer, fusion)[reader]) for reader in fusion.readers)
         raise InputError(
             f"at {layer} {fusion.tasks} tasks meet, and cut_connection got to={to} and source={source}: "
-            f"expected two of {', '.join(map(str, _members(network, layer, fusion)))}, of which {readers} take"
+            f"expected two of {', '.join(map(str, members_of(network, layer, fusion)))}, of which {readers} take"
         )
-    to, source = (_members(network, layer, fusion).index(task) for task in (to, source))
+    to, source = (members_of(network, layer, fusion).index(task) for task in (to, source))
     if not fusion.offers_cut:
         raise InputError(f"{type(fusion).__name__} at {layer} defines no cut, so none of its connections can be cut")
     inside = False

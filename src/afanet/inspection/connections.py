@@ -18,7 +18,7 @@ from afanet.data.transforms import as_input
 from afanet.errors import InputError
 from afanet.framing import Resize
 from afanet.fusion import cut_connection, record_flow, record_gates
-from afanet.fusion.inspect import Pair, connections, fusion_layers, lacking
+from afanet.fusion.meetings import Pair, connections, fusion_layers, lacking
 from afanet.images import read_image
 from afanet.normalisation import IMAGENET, Normalisation, as_channels
 from afanet.progress import Bar

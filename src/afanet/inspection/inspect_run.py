@@ -9,7 +9,7 @@ from torch import Tensor
 
 from afanet.comparison.gaps import FEW
 from afanet.errors import InputError
-from afanet.fusion.inspect import lacking
+from afanet.fusion.meetings import lacking
 from afanet.inspection.connections import Cut, Gates, Readings, inspect_connections, read_layers
 from afanet.runs.loaded import LoadedNetwork, TaskPredictor
 from afanet.runs.run import Run

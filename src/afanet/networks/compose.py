@@ -3,108 +3,17 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from inspect import signature
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, cast
 
 from torch import fx, nn
 
 from afanet.errors import InputError
-from afanet.names import layer_fault
 from afanet.networks.contents import keys_of, pick
-from afanet.networks.layout import Layout, Point, where_of
-from afanet.networks.recognise import layouts_of
-from afanet.networks.record import Record
+from afanet.networks.layout import Layout, where_of
+from afanet.networks.meetings import Meeting
 from afanet.networks.trace import Trace, UntraceableError, attribute
-
-Shape = tuple[int, ...]  # (channels, height, width)
-
-
-@dataclass(frozen=True)
-class Meeting:
-    """One tensor that every branch has at a point; each meeting gets a fusion layer."""
-
-    name: str  # of the fusion layer: the first branch's layer, and the key if it outputs several tensors
-    key: Any  # the tensor's key in the layer's output; None if the output is this tensor
-    layouts: Mapping[str, Layout]  # of the tasks that take part
-    shapes: Mapping[str, Shape]  # by task
-    readers: tuple[str, ...]  # the tasks that get fused features; the others give theirs, and keep them
-
-    def part(self, name: str, tasks: Sequence[str], readers: Sequence[str]) -> Meeting:
-        """The meeting of some of its tasks, of which `readers` get fused features."""
-        layouts = {task: self.layouts[task] for task in tasks}
-        return Meeting(name, self.key, layouts, {task: self.shapes[task] for task in tasks}, tuple(readers))
-
-    def takes_prefix(self, layer: nn.Module) -> bool:
-        """Whether the layer gets class and register tokens too: each branch has as many, and it has an argument."""
-        counts = {layout.prefix for layout in self.layouts.values()}
-        return counts != {0} and len(counts) == 1 and "prefix" in signature(layer.forward).parameters
-
-
-def meetings_at(seen: Mapping[str, Record], points: Mapping[str, Point], adapt: bool) -> list[Meeting]:
-    """The meetings at one point of every branch, with the shapes that the example image gives them.
-
-    With `adapt` the shapes may differ, but not how many tensors a layer puts out. Of several tensors those meet that a
-    branch uses; where none uses any, all do.
-
-    Raises:
-        InputError: where the branches have different features there.
-    """
-    leader = next(iter(seen))
-    layers = {task: point.name for task, point in points.items()}
-    used = set().union(*(record.used(layers[task]) for task, record in seen.items()))
-    layouts = {task: layouts_of(record, layers[task], points[task].layout, used) for task, record in seen.items()}
-    shapes = {
-        task: {
-            key: tuple(layout.enter(pick(branch.output(layers[task]), key)).shape[1:])
-            for key, layout in layouts[task].items()
-        }
-        for task, branch in seen.items()
-    }
-    alike = list if adapt else dict  # the same tensors, or tensors of the same shapes too
-    if any(alike(shapes[task]) != alike(shapes[leader]) for task in seen):
-        have = "; ".join(f"'{task}' has {list(shapes[task].values())} at '{points[task].name}'" for task in seen)
-        raise InputError(
-            f"the branches disagree at layer '{points[leader].name}' in (channels, height, width): {have}: "
-            "meet at layers with equal features" + ("" if adapt else ", or pass adapt=True to adapt their shapes")
-        )
-    for key, (channels, *_) in shapes[leader].items():
-        if channels < 1:
-            item = "" if key is None else f"[{key!r}]"
-            raise InputError(
-                f"layer '{points[leader].name}'{item} of branch '{leader}' puts out a tensor without channels: meet at "
-                "a layer inside it"
-            )
-        if key is not None and (fault := layer_fault(str(key))):
-            raise InputError(
-                f"layer '{points[leader].name}' of branch '{leader}' puts out a dict whose key {fault}: rename it"
-            )
-    return [
-        Meeting(
-            name=points[leader].name if key is None else f"{points[leader].name}.{key}",
-            key=key,
-            layouts={task: layouts[task][key] for task in seen},
-            shapes={task: shapes[task][key] for task in seen},
-            readers=tuple(seen),
-        )
-        for key in shapes[leader]
-    ]
-
-
-def one_way(meeting: Meeting, added: Sequence[Sequence[str]]) -> Iterator[Meeting]:
-    """A meeting of all tasks in parts: that of the first tasks, then one for each group of tasks that was `added`.
-
-    A group takes from its own tasks and from all before it, which neither see it nor change. Its part is named after
-    its first task.
-    """
-    ours = [task for task in meeting.layouts if not any(task in group for group in added)]
-    if len(ours) > 1:
-        yield meeting.part(meeting.name, ours, ours)
-    for group in added:
-        ours = [*ours, *group]
-        yield meeting.part(f"{group[0]}.{meeting.name}", ours, group)
 
 
 class Composer:

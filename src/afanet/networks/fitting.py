@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from afanet.errors import InputError
-from afanet.networks.compose import Meeting, Shape
+from afanet.networks.meetings import Meeting, Shape
 
 
 @dataclass(frozen=True)

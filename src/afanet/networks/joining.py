@@ -10,11 +10,12 @@ from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from afanet.errors import InputError
-from afanet.networks.compose import Composer, meetings_at, one_way
+from afanet.networks.compose import Composer
 from afanet.networks.coroutines import Coroutines
 from afanet.networks.fitting import Layers
 from afanet.networks.given import checked_tasks, example_for, require_fusion
 from afanet.networks.layout import Point
+from afanet.networks.meetings import meetings_at, one_way
 from afanet.networks.points import Points, points_by_task, require_layers
 from afanet.networks.recognise import Observed
 from afanet.networks.record import Record

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from afanet.networks.compose import Meeting
 from afanet.networks.contents import pick, replaced, sizes_in
 from afanet.networks.layout import Layout, where_of
+from afanet.networks.meetings import Meeting
 
 Grids = Mapping[str, Sequence[int]]  # the (H, W) of maps of one branch, by layer
 

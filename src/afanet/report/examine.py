@@ -10,7 +10,7 @@ from torch import Tensor
 from afanet.comparison.groups import BASE, Group
 from afanet.comparison.look import Look, look
 from afanet.data import Data
-from afanet.fusion.inspect import fusion_layers
+from afanet.fusion.meetings import fusion_layers
 from afanet.inspection.connections import Connections, inspect_connections
 from afanet.report.gains import choose, image_gains, image_scores
 from afanet.runs.examples import read_test_samples

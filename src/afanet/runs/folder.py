@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import as_begun
 from afanet.runs.checkpoint import PREFIX, read_checkpoint
 from afanet.runs.kept import check_results, read_kept
+from afanet.runs.outside_data import require_outside
 
 MARK = "afanet-run.txt"
 MARK_TEXT = "A run of afanet: `afanet train` made this folder, and goes on in it with --resume.\n"
@@ -201,32 +201,6 @@ def leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         flat |= leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat
-
-
-def require_outside(path: Path, recipe: Recipe) -> None:
-    """Raise `InputError` where a new run folder would lie in a folder of the recipe's data, or around one."""
-    out = path.resolve()
-    for root in _roots(recipe.data.model_dump()):
-        data = root.resolve()
-        inside = out.is_relative_to(data) and not data.is_file()
-        if inside or data.is_relative_to(out):
-            where = "inside" if inside and out != data else "around" if out != data else "at"
-            raise InputError(
-                f"run folder {path} would lie {where} the data folder {root}: give a folder elsewhere with --out"
-            )
-
-
-def _roots(values: Any) -> Iterator[Path]:
-    """Every `root` in a recipe's data section; some data sets are made of others."""
-    if isinstance(values, list | tuple):
-        for value in values:
-            yield from _roots(value)
-    elif isinstance(values, dict):
-        for key, value in values.items():
-            if key == "root" and isinstance(value, str | Path):
-                yield Path(value)
-            else:
-                yield from _roots(value)
 
 
 def _is_log(file: Path) -> bool:

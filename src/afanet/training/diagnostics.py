@@ -15,7 +15,8 @@ from afanet.data import Batch, Collate, Data
 from afanet.data.transforms import denormalise
 from afanet.distributed.device import answering
 from afanet.fusion.guard import GradientGuard
-from afanet.fusion.inspect import connections, fusion_layers, record_gates
+from afanet.fusion.inspect import record_gates
+from afanet.fusion.meetings import connections, fusion_layers
 from afanet.normalisation import IMAGENET, Normalisation
 from afanet.tasks import DenseTask, Task
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from hashlib import blake2b
 from typing import Any, cast
 
 import torch
@@ -28,6 +27,8 @@ from afanet.training.balancing.balancer import Balancer
 from afanet.training.balancing.shared import learning_tasks, shared_parameters
 from afanet.training.diagnostics import gate_statistics, gradient_cosines
 from afanet.training.optimisation import create_optimizer, factor, parameter_groups, set_rates
+from afanet.training.seeds import draw_seed
+from afanet.training.without_statistics import WithoutStatistics
 
 
 class Learner:
@@ -242,27 +243,3 @@ class Learner:
         if limit is None and not measure:
             return None
         return nn.utils.clip_grad_norm_(self.parameters, float("inf") if limit is None else limit)
-
-
-def draw_seed(*values: object) -> int:
-    """A 63-bit seed for torch, decided by these values.
-
-    >>> draw_seed(0, "step", 1) == draw_seed(0, "step", 1), draw_seed(0, "step", 1) == draw_seed(0, "step", 2)
-    (True, False)
-    """
-    return int.from_bytes(blake2b(repr(values).encode(), digest_size=8).digest(), "big") >> 1
-
-
-class WithoutStatistics:
-    """A context in which batch norms use their batches' statistics and do not update their running ones."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
-
-    def __enter__(self) -> None:
-        for norm in self.norms:
-            norm.track_running_stats = False
-
-    def __exit__(self, *error: object) -> None:
-        for norm in self.norms:
-            norm.track_running_stats = True

@@ -18,8 +18,8 @@ from afanet.data.features import KeptFeatures
 from afanet.errors import InputError
 from afanet.progress import say
 from afanet.recipe.schema import Recipe
-from afanet.training.learner import draw_seed
 from afanet.training.order import epoch_order
+from afanet.training.seeds import draw_seed
 
 Draw = tuple[int, int]  # which draw of the whole run, and the sample's index
 

@@ -1,0 +1,20 @@
+"""Passes in training mode that leave the running statistics of batch norms as they are."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+class WithoutStatistics:
+    """A context in which batch norms use their batches' statistics and do not update their running ones."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
+
+    def __enter__(self) -> None:
+        for norm in self.norms:
+            norm.track_running_stats = False
+
+    def __exit__(self, *error: object) -> None:
+        for norm in self.norms:
+            norm.track_running_stats = True
