@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from afanet import __version__
 from afanet.errors import InputError, shown
 from afanet.files import path_in, write_whole
 from afanet.json_text import to_json
@@ -15,7 +14,7 @@ from afanet.recipe.load import load_recipe, older_values, with_older_values
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import as_begun
 from afanet.runs.checkpoint import PREFIX, read_checkpoint
-from afanet.runs.kept import check_results, read_kept
+from afanet.runs.kept import check_results, read_kept, require_known_version
 from afanet.runs.outside_data import require_outside
 
 MARK = "afanet-run.txt"
@@ -143,21 +142,8 @@ class RunFolder:
         Raises `InputError` where the file holds something else, or a newer version wrote it.
         """
         results = read_kept(self.metrics)
-        self.require_known_version(results)
+        require_known_version(self.path, self.metrics, results)
         return check_results(self.metrics, results)
-
-    def require_known_version(self, results: dict[str, Any]) -> None:
-        """Raise `InputError` for results that a newer version wrote."""
-        try:
-            made = str(results.get("versions", {}).get("afanet", __version__))
-            newer = _minor(made) > _minor(__version__)
-        except (ValueError, AttributeError):
-            raise InputError(f"{self.metrics} is not what train wrote: restore it, or remove it") from None
-        if newer:
-            raise InputError(
-                f"{self.path} was made by afanet {made}, which this version, {__version__}, does not know how to read: "
-                "install that one or a later one"
-            )
 
     def read_recipe(self) -> Recipe:
         """The recipe that the run was made by, with what its version did where it had no key for it."""
@@ -179,16 +165,6 @@ class RunFolder:
     def write(self, file: Path, results: dict[str, Any]) -> None:
         """Write results as JSON, with null for a score that could not be computed."""
         write_whole(file, to_json(results, indent=2) + "\n")
-
-
-def _minor(version: str) -> tuple[int, ...]:
-    """The part of a version that may change how a run is kept; a patch never does.
-
-    >>> _minor("1.2.3") == _minor("1.2.4rc1") < _minor("1.10.0")
-    True
-    """
-    major, minor = version.split(".")[:2]
-    return int(major), int(minor)
 
 
 def leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

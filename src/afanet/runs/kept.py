@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from afanet import __version__
 from afanet.errors import InputError, shown
 from afanet.json_text import read_json
 from afanet.recipe.section import TaskName
@@ -170,3 +171,27 @@ def not_ours(file: Path, fault: str) -> InputError:
     if file.name == CONFIG:
         return InputError(f"{file} is not what `afanet save` wrote: {fault}; restore it, or save the run again")
     return InputError(f"{file} is not what train wrote: {fault}; restore it, or remove it")
+
+
+def require_known_version(path: Path, file: Path, results: dict[str, Any]) -> None:
+    """Raise `InputError` for results of the run in `path`, read from `file`, that a newer version wrote."""
+    try:
+        made = str(results.get("versions", {}).get("afanet", __version__))
+        newer = _minor(made) > _minor(__version__)
+    except (ValueError, AttributeError):
+        raise InputError(f"{file} is not what train wrote: restore it, or remove it") from None
+    if newer:
+        raise InputError(
+            f"{path} was made by afanet {made}, which this version, {__version__}, does not know how to read: "
+            "install that one or a later one"
+        )
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    """The part of a version that may change how a run is kept; a patch never does.
+
+    >>> _minor("1.2.3") == _minor("1.2.4rc1") < _minor("1.10.0")
+    True
+    """
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)

@@ -10,7 +10,7 @@ from afanet.paths import is_on_hub
 from afanet.recipe.schema import Recipe
 from afanet.runs.config import read_config
 from afanet.runs.folder import RunFolder
-from afanet.runs.kept import CONFIG
+from afanet.runs.kept import CONFIG, require_known_version
 from afanet.runs.weights import MODEL
 
 
@@ -43,9 +43,9 @@ class SavedFolder(RunFolder):
             super().write(file, results)
 
     def read_results(self) -> dict[str, Any]:
-        """The results in its config.json; raises `InputError` as `read_config` and `RunFolder.read_results` do."""
+        """The results in its config.json; raises `InputError` as `read_config` and `require_known_version` do."""
         results = read_config(self.metrics)[1]
-        self.require_known_version(results)
+        require_known_version(self.path, self.metrics, results)
         return results
 
     def read_recipe(self) -> Recipe:
