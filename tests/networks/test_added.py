@@ -8,7 +8,17 @@ import pytest
 import torch
 from torch import nn
 
-from afanet import Dense, InputError, Pooled, create_network, cut_connection, record_flow, record_gates
+from afanet import (
+    Dense,
+    Fusion,
+    InputError,
+    Pooled,
+    create_network,
+    cut_connection,
+    record_flow,
+    record_gates,
+    register_method,
+)
 from afanet.fusion.meetings import connections
 from afanet.networks.freezing import Freezing
 from afanet.networks.methods import METHODS
@@ -133,3 +143,18 @@ def test_a_connection_of_a_task_that_joined_can_be_cut_and_no_other() -> None:
 def test_groups_must_be_the_last_tasks(added: Any) -> None:
     with pytest.raises(InputError, match="expected groups of the last tasks"):
         make("afa", OLD | NEW, added)
+
+
+def test_a_layer_that_cannot_be_told_who_reads_is_refused() -> None:
+    class Deaf(Fusion):
+        """Takes no readers."""
+
+        def __init__(self, channels: int, tasks: int = 2, size: Any = None) -> None:
+            super().__init__(channels, tasks, size)
+
+        def fuse(self, xs: Any) -> list[torch.Tensor]:
+            return list(xs)
+
+    register_method("deaf", Deaf)
+    with pytest.raises(InputError, match="Deaf takes no readers, so normals cannot join the others one way: take"):
+        make("deaf", OLD | NEW, [["normals"], ["scene"]])

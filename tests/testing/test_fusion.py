@@ -84,6 +84,18 @@ class NoGuard(Mean):
         super().__init__(channels, tasks, size)
 
 
+class Deaf(Mean):
+    def __init__(
+        self, channels: int, tasks: int = 2, size: Sequence[int] | None = None, *, limit: float = 1, protect: Any = None
+    ) -> None:
+        super().__init__(channels, tasks, size, limit=limit, protect=protect)
+
+
+class GivesBack(Mean):
+    def forward(self, xs: Sequence[Tensor], prefix: Sequence[Tensor] = ()) -> list[Tensor]:
+        return self.fuse(xs) if self.guard is None else super().forward(xs)
+
+
 class Gated(Mean):
     kind, gate = "channel", 0.5
 
@@ -137,6 +149,8 @@ class CutsNothing(Mean):
         (Detached, "no gradient reaches input 1 of Detached"),
         (Idle, "parameter 'idle' of Idle takes no part"),
         (Random, "answers differently each time"),
+        (Deaf, r"cannot be built with readers=\[1\] .*: take \*\*guard in its constructor"),
+        (GivesBack, r"GivesBack with readers=\[1\] changes what others have"),
         (Batch, "what else is in the batch"),
         (Single, "in float64 makes torch.float32"),
         (Forgetful, "after a copy by its state dict"),

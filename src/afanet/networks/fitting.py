@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import Parameter, signature
 from typing import cast
 
 import torch.nn.functional as F
@@ -37,6 +38,7 @@ class Layers:
         some: dict[str, list[int]] = {}
         if len(meeting.readers) < len(meeting.layouts):
             some["readers"] = [number for number, task in enumerate(meeting.layouts) if task in meeting.readers]
+            _require_readers(self.fusion, meeting)
         layer = self.fusion(channels, tasks=len(meeting.shapes), size=tuple(size), **some)
         if not isinstance(layer, nn.Module):
             raise InputError(
@@ -45,6 +47,16 @@ class Layers:
         differ = len(set(meeting.shapes.values())) > 1
         made = Fitting(layer, meeting.shapes) if differ else layer
         return made.to(self.image.device, self.image.dtype)
+
+
+def _require_readers(fusion: Callable[..., nn.Module], meeting: Meeting) -> None:
+    """Raise `InputError` for a layer that cannot be told who reads."""
+    taken, layer = signature(fusion).parameters, getattr(fusion, "func", fusion)
+    if "readers" not in taken and not any(each.kind is Parameter.VAR_KEYWORD for each in taken.values()):
+        raise InputError(
+            f"{getattr(layer, '__name__', 'the fusion')} takes no readers, so {', '.join(meeting.readers)} cannot join "
+            "the others one way: take **guard in its constructor, and pass it to super().__init__"
+        )
 
 
 class ShapeAdapter(nn.Module):

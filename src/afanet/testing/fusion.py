@@ -40,7 +40,7 @@ def check_fusion(cls: Make) -> None:
             torch.manual_seed(tasks)
             layer = cls(CHANNELS, tasks=tasks, size=SIZE)
             assert isinstance(layer, Fusion), f"{type(layer).__name__} does not derive from afanet.Fusion"
-            for check in (_check_shapes, _check_inputs, _check_precision, _check_gradients, _check_guard):
+            for check in _WHOLE:
                 check(cls, tasks)
             for check_layer in (_check_answers, _check_copies, _check_gates, _check_flow, _check_cut):
                 check_layer(cls(CHANNELS, tasks=tasks, size=SIZE).eval())
@@ -120,6 +120,25 @@ def _check_guard(make: Make, tasks: int) -> None:
             "pass it to super().__init__(channels, tasks, size, **guard)"
         ) from error
     torch.autograd.backward(_total(layer([x.requires_grad_() for x in _features(tasks)])))
+
+
+def _check_readers(make: Make, tasks: int) -> None:
+    last, xs = tasks - 1, _features(tasks)
+    try:
+        layer = make(CHANNELS, tasks=tasks, size=SIZE, readers=[last])
+    except TypeError as error:
+        raise AssertionError(
+            f"the layer cannot be built with readers=[{last}] ({error}): take **guard in its constructor, and pass it "
+            "to super().__init__(channels, tasks, size, **guard)"
+        ) from error
+    name = type(layer).__name__
+    with torch.no_grad():
+        kept = layer.eval()(xs)[:last]
+    same = all(map(torch.equal, kept, xs))
+    assert same, f"{name} with readers=[{last}] changes what others have: override fuse, and leave forward to Fusion"
+
+
+_WHOLE = (_check_shapes, _check_inputs, _check_precision, _check_gradients, _check_guard, _check_readers)
 
 
 def _check_answers(layer: Fusion) -> None:
