@@ -78,7 +78,7 @@ def test_evaluate_says_when_the_figures_are_not_those_of_the_end(
     ("words", "said"),
     [
         ("", "arguments are required: COMMAND"),
-        ("trian rooms", "unknown command 'trian', did you mean 'train'? (known: train, recipes, "),
+        ("trian rooms", "unknown command 'trian', did you mean 'train'? (known: train, "),
         ("Data check", "unknown command 'Data', did you mean 'data'?"),
         ("data chek rooms", "unknown command 'chek', did you mean 'check'? (known: init, check, prepare)"),
         ("train rooms --lr 1", "unknown flag '--lr', did you mean '--optimizer.lr'"),

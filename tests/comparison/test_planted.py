@@ -157,7 +157,7 @@ def test_cut_from_who_sees_the_blind_guess_and_cut_from_the_blind_nobody_loses(p
 def test_equal_tasks_from_an_equal_start_stay_equal_and_no_cut_changes_anything(place: Path) -> None:
     begin("digit twin", "twins-start")
     do("train", "digit twin", "twins", "--warm-start", "twins-start")
-    weights = weights_of("twins")
+    weights = weights_of(Path("twins"))
     learnt = [name for name in weights if name.startswith("network.branches.digit.")]
     assert all(torch.equal(weights[name], weights[name.replace("digit", "twin")]) for name in learnt)
     scores = json.loads(Path("twins/metrics.json").read_text())["tasks"]
