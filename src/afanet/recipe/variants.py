@@ -54,7 +54,8 @@ def for_method(recipe: Recipe, method: str) -> Recipe:
 def as_begun(recipe: Recipe, begun: Recipe) -> Recipe:
     """`recipe` to resume a run that was `begun`: what it leaves open, and a run resolves, is the run's.
 
-    That is the factor for the fusion layers, where older versions wrote 1, and how images are normalised.
+    That is the factor for the fusion layers, where older versions wrote 1, how images are normalised, and what follows
+    from the run that it started from.
 
     >>> from afanet.recipe.load import load_recipe
     >>> as_begun(load_recipe("rooms"), load_recipe("rooms", {"optimizer.fusion": 1})).optimizer.fusion
@@ -67,4 +68,7 @@ def as_begun(recipe: Recipe, begun: Recipe) -> Recipe:
             (recipe.network, begun.network, ("mean", "std")),
         )
     )
+    if recipe.start_from == begun.start_from is not None:  # what that run decided
+        network = network.model_copy(update={"added": begun.network.added, "share_frozen": begun.network.share_frozen})
+        recipe = recipe.model_copy(update={"old_tasks": begun.old_tasks})
     return recipe.model_copy(update={"optimizer": optimizer, "network": network})

@@ -18,6 +18,7 @@ from afanet.networks.memory_format import channels_last
 from afanet.networks.methods import compared
 from afanet.networks.outputs import Dense
 from afanet.recipe.schema import Recipe
+from afanet.runs.folder import RunFolder
 from afanet.runs.run import Run, load_run
 from afanet.tasks import Description, Segmentation
 from afanet.training.job import Job, prepare
@@ -267,3 +268,18 @@ def test_a_run_that_started_from_another_can_start_a_third_and_evaluates_alone(
         assert set(again.network()(torch.rand(1, 3, 32, 48))) == {*OLD, "normals"}
     third = begin(moved, "cross_stitch", [*OLD, "normals"])
     assert third.recipe.network.added == (("normals",),)
+
+
+def test_a_comparison_of_runs_that_start_from_one_goes_on(before: Callable[[str], Run], tmp_path: Path) -> None:
+    recipe = recipe_for("cross_stitch", [*OLD, "normals"], start_from=str(before("cross_stitch").path))
+    recipe = recipe.model_copy(update={"network": recipe.network.model_copy(update={"freeze": "old"})})
+    run = train(recipe, tmp_path / "run")
+    assert RunFolder.resumable(run.path, recipe).finished
+    assert train(recipe, run.path, resume=True).results == run.results
+
+
+def test_a_frozen_backbone_of_one_task_serves_those_that_come(before: Callable[[str], Run], tmp_path: Path) -> None:
+    one = train(recipe_for("single", ["depth"]), tmp_path / "one")
+    job = begin(one, "single", ["depth", "normals"], **{"network.freeze": "backbone"})
+    assert job.network.trunk is not None
+    assert report(job)["trunk"].startswith("90 tensors of")

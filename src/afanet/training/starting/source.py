@@ -52,8 +52,9 @@ class Source:
 
     @property
     def shares_trunk(self) -> bool:
-        """Whether its tasks have one backbone, or one frozen trunk."""
-        return any(f"branches.{task}.backbone" not in self._bodies for task in list(self.tasks)[1:])
+        """Whether its tasks have one backbone, or one frozen trunk; so has one task alone."""
+        _, *others = self.tasks
+        return not others or any(f"branches.{task}.backbone" not in self._bodies for task in others)
 
     @property
     def _bodies(self) -> set[str]:
