@@ -19,6 +19,7 @@ from afanet.errors import InputError
 from afanet.framing import framing
 from afanet.fusion import cut_connection
 from afanet.inspection.connections import as_input
+from afanet.runs.run import Run
 
 
 def values(task: dict) -> np.ndarray:
@@ -97,10 +98,10 @@ def test_only_chosen_tasks_are_computed_and_answer_alike(exhibit: Exhibit, photo
 def test_a_run_whose_data_are_gone_answers_alike(
     exhibit: Exhibit, photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(recipe: object) -> None:
+    def gone(run: Run) -> None:
         raise InputError("gone")
 
-    monkeypatch.setattr("afanet.demo.exhibit.open_tasks", gone)
+    monkeypatch.setattr(Run, "open", gone)
     alone = Exhibit(exhibit.run)
     alone.predictor.network.load_state_dict(exhibit.predictor.network.state_dict())  # as loud as the fixture
     assert (alone.samples, exhibit.samples) == (0, 6)

@@ -150,13 +150,15 @@ def cut_connection(network: nn.Module, layer: str, to: int, source: int) -> Iter
     if layer not in layers:
         raise unknown("fusion layer", layer, layers)
     fusion = layers[layer]
+    members = members_of(network, layer, fusion)
     if (to, source) not in connections(network)[layer]:
-        readers = ", ".join(str(members_of(network, layer, fusion)[reader]) for reader in fusion.readers)
+        readers = ", ".join(str(members[reader]) for reader in fusion.readers)
+        take = "" if len(fusion.readers) == len(members) else f", of which {readers} take"
         raise InputError(
             f"at {layer} {fusion.tasks} tasks meet, and cut_connection got to={to} and source={source}: "
-            f"expected two of {', '.join(map(str, members_of(network, layer, fusion)))}, of which {readers} take"
+            f"expected two of {members[0]} to {members[-1]}{take}"
         )
-    to, source = (members_of(network, layer, fusion).index(task) for task in (to, source))
+    to, source = (members.index(task) for task in (to, source))
     if not fusion.offers_cut:
         raise InputError(f"{type(fusion).__name__} at {layer} defines no cut, so none of its connections can be cut")
     inside = False
