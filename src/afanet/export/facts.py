@@ -28,7 +28,7 @@ def describe(run: Run, tasks: Mapping[str, Task], traced: Traced | None) -> dict
     sizes of images, `metrics` are the scores on the test split. If the run has other tasks, `left_out` names them, and
     `parameters` and `flops` are those of the file.
     """
-    left_out = [name for name in run.tasks if name not in tasks]
+    left_out = [name for name in run.scores if name not in tasks]
     apart = {"left_out": left_out} | costs(traced, run) if left_out and traced is not None else {}
     data, taken = run.recipe.data, normalisation(run.recipe.network)
     return {
