@@ -76,8 +76,12 @@ def _require_same(run: Run, written: Path, folder: Path) -> None:
     with torch.inference_mode():
         ours, theirs = (network(images) for network in (load_run(written).network(), run.network()))
     for task, logits in theirs.items():
-        if not torch.equal(ours[task].contiguous().view(torch.uint8), logits.contiguous().view(torch.uint8)):
+        if not torch.equal(_bytes(ours[task]), _bytes(logits)):
             raise InputError(f"{folder} was not written: read back, its task '{task}' answers otherwise than the run")
+
+
+def _bytes(logits: torch.Tensor) -> torch.Tensor:
+    return logits.contiguous().view(torch.uint8)  # networks answer in channels-last memory, of which there is no view
 
 
 @contextmanager
