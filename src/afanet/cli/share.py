@@ -46,8 +46,8 @@ def _save(given: Namespace) -> None:
 
 def _push(given: Namespace) -> None:
     require_present_run(given.run)
-    from afanet.export.push import push
+    from afanet.export.push import push_run
 
-    pushed = push(given.run, given.name)
+    pushed = push_run(given.run, given.name)
     print(f"{pushed.address}: README.md, config.json, model.safetensors ({pushed.bytes / 1e6:.1f} MB)")
     print(f"afanet predict hub:{given.name} PHOTO --out predictions uses it")

@@ -26,7 +26,7 @@ class Pushed:
     bytes: int
 
 
-def push(source: Path, name: str) -> Pushed:
+def push_run(source: Path, name: str) -> Pushed:
     """Upload a finished run, or a folder that `afanet save` wrote, to `owner/name` on the hub, which is made if needed.
 
     A run is saved first, as `save_run` does; of a saved folder its three files are uploaded as they are. Earlier files
