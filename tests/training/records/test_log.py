@@ -99,6 +99,7 @@ def test_other_loggers_get_the_same_and_go_on_with_their_run(
     monkeypatch.setattr("afanet.training.job.check_loggers", lambda names: None)
     recipe = small(loggers=["mlflow"])
     train(recipe, tmp_path / "run")
+    (tmp_path / "run" / "metrics.json").unlink()  # as if it had been killed just before its end
     train(recipe, tmp_path / "run", resume=True)
     first, second = made
     assert first.values["optimizer"]["lr"] == recipe.optimizer.lr
