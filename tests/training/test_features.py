@@ -98,7 +98,9 @@ def test_training_from_features_is_as_from_images(both: Trained, tmp_path: Path)
     # The kept weights have the trunk, so that everything that reads the run computes.
     weights = both.cached.network().state_dict()
     assert all(torch.equal(x, weights[k]) for k, x in both.uncached.network().state_dict().items() if ".backbone." in k)
-    # A run goes on with what it began with.
+    # A run goes on with what it began with: here as if each had been killed just before its end.
+    both.uncached.folder.metrics.unlink()
+    both.cached.folder.metrics.unlink()
     train(both.recipe, tmp_path / "uncached", resume=True)
     shutil.rmtree(both.folder)
     with pytest.raises(InputError, match=f"began with the kept features in {both.folder}, which are not there now"):

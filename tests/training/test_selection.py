@@ -241,7 +241,7 @@ def test_a_run_that_stopped_stays_stopped_where_it_was_killed_before_its_scores(
     small: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     scripted(monkeypatch, ERRORS)
-    recipe = small(epochs=8, **{"stop.patience": 2})
+    recipe = small(epochs=8, keep_optimizer=True, **{"stop.patience": 2})
     whole = train(recipe, tmp_path / "run")
     whole.folder.metrics.unlink()
     monkeypatch.setattr(Learner, "learn", None)  # there is nothing left to learn
