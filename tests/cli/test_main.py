@@ -16,6 +16,7 @@ import torch
 
 from afanet import __version__
 from afanet.cli import main
+from afanet.cli.flags import overrides
 from afanet.cli.main import parse
 
 SMALL = [
@@ -136,6 +137,26 @@ def test_every_key_of_the_recipe_is_a_flag_with_either_kind_of_dash(tmp_path: Pa
 def _without_steps() -> list[str]:
     index = SMALL.index("--steps")
     return SMALL[:index] + SMALL[index + 2 :]
+
+
+def test_parts_to_freeze_and_to_start_fresh_may_be_given_one_at_a_time() -> None:
+    given = parse(
+        [
+            "train",
+            "rooms",
+            "--freeze",
+            "backbone",
+            "--freeze",
+            "heads",
+            "task:depth",
+            "--fresh",
+            "heads",
+            "--fresh",
+            "fusion",
+        ]
+    )
+    values = overrides(given)
+    assert (values["network.freeze"], values["fresh"]) == (["backbone", "heads", "task:depth"], ["heads", "fusion"])
 
 
 def test_version_and_help_need_no_lightning() -> None:

@@ -258,6 +258,8 @@ def test_the_command_says_where_the_scores_are(
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != run.path)
     assert main([*words, "--window", "12", "16"]) == 0
     assert "the scores are not kept (" in capsys.readouterr().out
+    assert main(["evaluate", str(run.path), "--tasks", "depth,sise"]) == 2  # commas, as predict and export take them
+    assert "'sise', did you mean 'size'" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in run.path.iterdir()} == before
 
 

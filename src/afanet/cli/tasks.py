@@ -20,7 +20,7 @@ def add_tasks_command(commands: Any) -> None:
     )
     tasks.set_defaults(command=_tasks, parser=tasks)
     add_trust_flag(tasks)
-    tasks.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run")
+    tasks.add_argument("run", type=path_flag, metavar="RUN", help="a run, a saved folder, or hub:OWNER/NAME")
     tasks.add_argument("--drop", nargs="+", action="extend", default=[], metavar="TASK", help="tasks to leave out")
     tasks.add_argument(
         "--rename",
