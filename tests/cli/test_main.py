@@ -140,23 +140,10 @@ def _without_steps() -> list[str]:
 
 
 def test_parts_to_freeze_and_to_start_fresh_may_be_given_one_at_a_time() -> None:
-    given = parse(
-        [
-            "train",
-            "rooms",
-            "--freeze",
-            "backbone",
-            "--freeze",
-            "heads",
-            "task:depth",
-            "--fresh",
-            "heads",
-            "--fresh",
-            "fusion",
-        ]
-    )
-    values = overrides(given)
-    assert (values["network.freeze"], values["fresh"]) == (["backbone", "heads", "task:depth"], ["heads", "fusion"])
+    freeze = ["--freeze", "backbone", "--freeze", "heads", "task:depth"]
+    values = overrides(parse(["train", "rooms", *freeze, "--fresh", "heads", "--fresh", "fusion"]))
+    assert values["network.freeze"] == ["backbone", "heads", "task:depth"]
+    assert values["fresh"] == ["heads", "fusion"]
 
 
 def test_version_and_help_need_no_lightning() -> None:

@@ -103,6 +103,8 @@ def test_tasks_that_mean_something_else_are_refused(
 def test_a_task_that_is_not_there_is_refused(run: Run, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"unknown task of .* 'dept', did you mean 'depth'"):
         evaluate_by(run.path, Protocol(tasks=("dept",)))
+    with pytest.raises(InputError, match="task 'depth' is named twice"):
+        evaluate_by(run.path, Protocol(tasks=("depth", "depth")))
     file = tmp_path / "other.yaml"
     options = {"tasks": {name: kind for name, kind in DECLARED.items() if name != "depth"}}
     data = run.recipe.data.model_copy(update={"options": options})

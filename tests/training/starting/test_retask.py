@@ -119,3 +119,9 @@ def test_the_command_lists_drops_and_renames(
     assert list(load_run(out).tasks) == ["rooms"]
     assert main(["tasks", run, "--rename", "depth", "--out", str(tmp_path / "other")]) == 2
     assert "'depth' is no OLD=NEW, such as age=years" in capsys.readouterr().err
+    for words in (["--rename", "depth=a", "depth=b"], ["--drop", "depth", "--rename", "depth=a"]):
+        assert main(["tasks", run, *words, "--out", str(tmp_path / "other")]) == 2
+        assert "task 'depth' is to be renamed and to be something else too" in capsys.readouterr().err
+    assert main(["tasks", run, "--out", str(tmp_path / "other")]) == 2
+    assert "--out is for a run with other tasks: give --drop or --rename" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
