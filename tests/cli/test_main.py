@@ -16,6 +16,7 @@ import torch
 
 from afanet import __version__
 from afanet.cli import main
+from afanet.cli.flags import overrides
 from afanet.cli.main import parse
 
 SMALL = [
@@ -136,6 +137,13 @@ def test_every_key_of_the_recipe_is_a_flag_with_either_kind_of_dash(tmp_path: Pa
 def _without_steps() -> list[str]:
     index = SMALL.index("--steps")
     return SMALL[:index] + SMALL[index + 2 :]
+
+
+def test_parts_to_freeze_and_to_start_fresh_may_be_given_one_at_a_time() -> None:
+    freeze = ["--freeze", "backbone", "--freeze", "heads", "task:depth"]
+    values = overrides(parse(["train", "rooms", *freeze, "--fresh", "heads", "--fresh", "fusion"]))
+    assert values["network.freeze"] == ["backbone", "heads", "task:depth"]
+    assert values["fresh"] == ["heads", "fusion"]
 
 
 def test_version_and_help_need_no_lightning() -> None:

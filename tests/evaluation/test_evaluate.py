@@ -103,6 +103,8 @@ def test_tasks_that_mean_something_else_are_refused(
 def test_a_task_that_is_not_there_is_refused(run: Run, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"unknown task of .* 'dept', did you mean 'depth'"):
         evaluate_by(run.path, Protocol(tasks=("dept",)))
+    with pytest.raises(InputError, match="task 'depth' is named twice"):
+        evaluate_by(run.path, Protocol(tasks=("depth", "depth")))
     file = tmp_path / "other.yaml"
     options = {"tasks": {name: kind for name, kind in DECLARED.items() if name != "depth"}}
     data = run.recipe.data.model_copy(update={"options": options})
@@ -258,6 +260,8 @@ def test_the_command_says_where_the_scores_are(
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != run.path)
     assert main([*words, "--window", "12", "16"]) == 0
     assert "the scores are not kept (" in capsys.readouterr().out
+    assert main(["evaluate", str(run.path), "--tasks", "depth,sise"]) == 2  # commas, as predict and export take them
+    assert "'sise', did you mean 'size'" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in run.path.iterdir()} == before
 
 

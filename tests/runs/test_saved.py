@@ -48,8 +48,9 @@ def test_it_is_the_run(trained: Run, saved: Path) -> None:
     run, images = load_run(saved), torch.rand(2, 3, 24, 32)
     assert (run.path, run.folder.finished, run.scores) == (saved, True, trained.scores)
     assert run.described == trained.described
-    of_machine = {"device", "devices", "workers", "loggers", "code"}
-    assert run.recipe.model_dump(exclude=of_machine) == trained.recipe.model_dump(exclude=of_machine)
+    assert run.recipe.tasks == tuple(trained.tasks)  # by name, in the order of the network
+    other = {"device", "devices", "workers", "loggers", "code", "tasks"}
+    assert run.recipe.model_dump(exclude=other) == trained.recipe.model_dump(exclude=other)
     ours, theirs = run.network()(images), trained.network()(images)
     assert all(torch.equal(ours[name], theirs[name]) for name in ("segmentation", "depth"))
     for key in ("method", "recipe", "data", "fingerprint", "parameters", "flops", "threads", "versions"):
@@ -110,6 +111,12 @@ def test_a_run_with_code_of_its_own_is_not_saved(trained: Run) -> None:
         (lambda c: c["recipe"]["data"].update(root="etc"), "'recipe.data.root' is 'etc', and a saved folder has"),
         (lambda c: c["recipe"].update(warm_start=["/x"]), "'recipe.warm_start.0' is '/x', and a saved folder has no"),
         (lambda c: c["recipe"]["network"].update(weights="a.pth"), "'recipe.network.weights' is 'a.pth', and a saved"),
+        (lambda c: c["recipe"].update(start_from="runs/x"), "'recipe.start_from' is 'runs/x', and a saved folder has"),
+        (lambda c: c["recipe"].update(tasks=["depth"]), "'recipe.tasks' is depth, and 'tasks' has segmentation, depth"),
+        (
+            lambda c: c.update(tasks=dict(sorted(c["tasks"].items()))),
+            "and 'tasks' has depth, segmentation: the network",
+        ),
         (lambda c: c["recipe"]["network"].update(mean=None), "'recipe.network.mean' is missing"),
         (lambda c: c["recipe"]["network"].update(in_chans="x"), "'network.in_chans' is 'x'"),
         (lambda c: c["scores"]["depth"].pop("abs"), "of 'abs' of task 'depth' it has the score or the direction alone"),
@@ -133,7 +140,7 @@ def test_a_config_that_is_no_json_is_refused(saved: Path) -> None:
 
 
 def test_weights_of_another_network_and_a_file_cut_short_are_refused(saved: Path) -> None:
-    edit(saved, lambda c: (c["tasks"].pop("depth"), c["scores"].pop("depth")))
+    edit(saved, lambda c: [c[key].pop("depth") for key in ("tasks", "scores")] + [c["recipe"]["tasks"].remove("depth")])
     with pytest.raises(InputError, match=r"model\.safetensors is of another network than the config\.json beside it"):
         load_run(saved).network()
     whole = (saved / "model.safetensors").read_bytes()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from afanet.cli.flags import add_trust_flag, path_flag
+from afanet.cli.flags import add_tasks_flag, add_trust_flag, given_tasks, path_flag
 from afanet.cli.present import require_present_run
 from afanet.cli.scores import print_scores
 from afanet.outside import short_name
@@ -45,7 +45,7 @@ def add_evaluate_command(commands: Any) -> None:
         metavar=("H", "W"),
         help="see each image, at data.size, through windows of this size that overlap by half, and average",
     )
-    evaluate.add_argument("--tasks", nargs="+", metavar="TASK", help="compute and score these alone")
+    add_tasks_flag(evaluate, "compute and score these alone")
     evaluate.add_argument("--out", type=path_flag, metavar="FILE", help="file for the scores, in RUN by default")
     evaluate.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's by default")
     add_trust_flag(evaluate)
@@ -56,7 +56,8 @@ def _evaluate(given: Namespace) -> None:
     from afanet.evaluation.protocol import Protocol
 
     window = (given.window[0], given.window[1]) if given.window else None
-    protocol = Protocol(given.data, given.split, given.at, window, tuple(given.tasks) if given.tasks else None)
+    tasks = given_tasks(given)
+    protocol = Protocol(given.data, given.split, given.at, window, None if tasks is None else tuple(tasks))
     if protocol.own and given.out is None and (given.run / "recipe.yaml").is_file():
         _evaluate_again(given)
         return

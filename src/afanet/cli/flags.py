@@ -34,6 +34,8 @@ SHORT = {
     "data.options.fold": "--fold",
 }
 
+GATHERED = ("network.freeze", "fresh")  # names of parts, which may be given one at a time
+
 
 def path_flag(text: str) -> Path:
     """The path that a flag or argument gives; an empty one would be the working folder, which nobody means."""
@@ -111,7 +113,7 @@ def add_recipe_flags(parser: ArgumentParser, words: Sequence[str], prefix: str |
         count: Any = 2 if key == "data.size" else "+" if several else "?" if kind == "<class 'bool'>" else None
         shown: Any = ("H", "W") if key in ("data.size", "data.crop") else key.rpartition(".")[2].upper()
         # A boolean key works as a bare flag, or with false where the recipe has true.
-        alone: Any = {"const": "true"} if count == "?" else {}
+        alone: Any = {"const": "true"} if count == "?" else {"action": "extend"} if key in GATHERED else {}
         group.add_argument(*flags, dest=key, nargs=count, metavar=shown, help=keys[key], default=SUPPRESS, **alone)
 
 

@@ -20,7 +20,7 @@ def add_share_commands(commands: Any) -> None:
         allow_abbrev=False,
     )
     save.set_defaults(command=_save, parser=save)
-    save.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run")
+    save.add_argument("run", type=path_flag, metavar="RUN", help="a run, or hub:OWNER/NAME")
     save.add_argument("folder", type=path_flag, metavar="FOLDER", help="a new or empty folder")
 
     push: ArgumentParser = commands.add_parser(

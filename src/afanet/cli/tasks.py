@@ -20,7 +20,7 @@ def add_tasks_command(commands: Any) -> None:
     )
     tasks.set_defaults(command=_tasks, parser=tasks)
     add_trust_flag(tasks)
-    tasks.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run")
+    tasks.add_argument("run", type=path_flag, metavar="RUN", help="a run, a saved folder, or hub:OWNER/NAME")
     tasks.add_argument("--drop", nargs="+", action="extend", default=[], metavar="TASK", help="tasks to leave out")
     tasks.add_argument(
         "--rename",
@@ -48,7 +48,13 @@ def _tasks(given: Namespace) -> None:
     from afanet.errors import InputError
     from afanet.runs.run import load_run
 
+    renamed = [old for old, _ in given.rename]
+    for task in renamed:
+        if task in given.drop or renamed.count(task) > 1:
+            raise InputError(f"task '{task}' is to be renamed and to be something else too: say one of the two")
     if not given.drop and not given.rename:
+        if given.out is not None:
+            raise InputError("--out is for a run with other tasks: give --drop or --rename, or leave it out")
         _list(load_run(given.run))
         return
     if given.out is None:

@@ -65,6 +65,8 @@ def _tasks(run: Run, recipe: Recipe, data: Data, protocol: Protocol) -> dict[str
     for name in protocol.tasks or ():
         if name not in learnt:
             raise unknown(f"task of {run.path}", name, learnt)
+        if (protocol.tasks or ()).count(name) > 1:
+            raise InputError(f"task '{name}' is named twice: name each task once")
     tasks = {name: task for name, task in learnt.items() if name in (protocol.tasks or learnt)}
     source = protocol.data or recipe.data.name
     for name, task in tasks.items():

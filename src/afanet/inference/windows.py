@@ -26,7 +26,7 @@ class Windowed:
         if not (1 <= rows <= height and 1 <= columns <= width):
             raise InputError(
                 f"the window is {rows}x{columns} pixels, expected at most data.size, {height}x{width}, over which it "
-                "slides: give a smaller one with --window"
+                "slides, and at least 1x1: give another one with --window"
             )
         self.model = model
         self.window = window

@@ -84,7 +84,7 @@ def config_of(run: Run) -> dict[str, Any]:
     texts: dict[str, Any] = {key: FOLDERS.sub("", results[key]) for key in ("data", "weights") if key in results}
     return {
         "format": FORMAT,
-        "recipe": _without_paths(values),
+        "recipe": _without_paths(values) | {"tasks": list(described)},
         "tasks": {name: description.as_json() for name, description in described.items()},
         "scores": run.scores,
         **results,
@@ -110,6 +110,11 @@ def read_config(file: Path) -> tuple[Recipe, dict[str, Any]]:
     if path := next(_paths(values), None):
         raise InputError(f"{file}: 'recipe.{path[0]}' is {shown(path[1])}, and a saved folder has no paths: remove it")
     recipe = recipe_of_values(values, file)
+    if recipe.tasks is not None and list(recipe.tasks) != list(config["tasks"]):
+        raise InputError(
+            f"{file}: 'recipe.tasks' is {', '.join(recipe.tasks)}, and 'tasks' has {', '.join(config['tasks'])}: the "
+            "network has the same in the same order; restore it, or save the run again"
+        )
     for key in ("mean", "std"):
         if getattr(recipe.network, key) is None:
             raise InputError(f"{file}: 'recipe.network.{key}' is missing, expected a value for each channel")
@@ -149,5 +154,7 @@ def _is_path(key: object, value: Any) -> bool:
         return False
     if key == "weights":  # of the backbone, where a relative name is a path too
         return value not in WORDS and not value.startswith(HUB)
+    if key == "start_from":
+        return not value.startswith(HUB)
     absolute = PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()
     return key == "root" or absolute or value.startswith(FOLDER)

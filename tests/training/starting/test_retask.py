@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from tests.training.starting.test_starting import OLD, recipe_for
 
 from afanet.cli import main
 from afanet.errors import InputError
+from afanet.recipe.load import dump_recipe
+from afanet.recipe.stopping import SelectRecipe
 from afanet.runs.run import Run, load_run
 from afanet.training.run import train
 from afanet.training.starting.retask import retask
@@ -89,6 +92,20 @@ def test_what_cannot_be_is_said_and_leaves_nothing(
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("drop", "rename", "by"),
+    [([], {"depth": "far"}, "far.rmse"), (["segmentation"], {}, "depth.rmse"), (["depth"], {}, None)],
+)
+def test_the_recipe_selects_by_a_task_that_is_there(
+    drop: list[str], rename: dict[str, str], by: str | None, runs: dict[str, Run], tmp_path: Path
+) -> None:
+    begun = shutil.copytree(runs["hard"].path, tmp_path / "run")
+    recipe = runs["hard"].recipe.model_copy(update={"select": SelectRecipe(by="depth.rmse")})
+    (begun / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
+    after = retask(begun, tmp_path / "after", drop, rename).recipe
+    assert (after.select_by, after.selects) == (by, True)
+
+
 def test_the_command_lists_drops_and_renames(
     runs: dict[str, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,3 +119,9 @@ def test_the_command_lists_drops_and_renames(
     assert list(load_run(out).tasks) == ["rooms"]
     assert main(["tasks", run, "--rename", "depth", "--out", str(tmp_path / "other")]) == 2
     assert "'depth' is no OLD=NEW, such as age=years" in capsys.readouterr().err
+    for words in (["--rename", "depth=a", "depth=b"], ["--drop", "depth", "--rename", "depth=a"]):
+        assert main(["tasks", run, *words, "--out", str(tmp_path / "other")]) == 2
+        assert "task 'depth' is to be renamed and to be something else too" in capsys.readouterr().err
+    assert main(["tasks", run, "--out", str(tmp_path / "other")]) == 2
+    assert "--out is for a run with other tasks: give --drop or --rename" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()

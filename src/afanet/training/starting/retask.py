@@ -16,6 +16,7 @@ from afanet.networks.methods import METHODS
 from afanet.recipe.freezing import added_groups
 from afanet.recipe.load import dump_recipe
 from afanet.recipe.schema import Recipe
+from afanet.recipe.stopping import SelectRecipe
 from afanet.recipe.variants import for_method
 from afanet.runs.folder import MARK_TEXT, RunFolder
 from afanet.runs.run import Run, load_run
@@ -105,6 +106,8 @@ def _without(recipe: Recipe, kept: list[str], run: Source) -> Recipe:
         ),
         **{"old_tasks": (), "start_from": None, "fresh": (), "warm_start": None, "two_stage": False},
     }
+    if recipe.select_by and recipe.select_by.partition(".")[0] not in kept:
+        changes["select"] = "validation"
     changed = recipe.model_copy(update=changes)
     alone = len(kept) == 1 and METHODS[network.method].fusion is not None
     return for_method(changed, "single") if alone else changed
@@ -116,8 +119,13 @@ def _with_names(recipe: Recipe, rename: Mapping[str, str]) -> Recipe:
     groups = network.added and tuple(tuple(rename.get(task, task) for task in group) for group in network.added)
     head = _by_task(network.head, list(network.head), rename) if isinstance(network.head, dict) else network.head
     weights = recipe.balancing.weights
+    select = recipe.select
+    if isinstance(select, SelectRecipe):
+        task, dot, metric = select.by.partition(".")
+        select = SelectRecipe(by=f"{rename.get(task, task)}{dot}{metric}")
     return recipe.model_copy(
         update={
+            "select": select,
             "tasks": tuple(rename.get(task, task) for task in recipe.tasks or ()),
             "network": network.model_copy(update={"added": groups, "head": head}),
             "losses": _by_task(recipe.losses, list(recipe.losses), rename),
