@@ -65,7 +65,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "random weights": {"balancing.name": "random-loss"},
     "thawing": {
         "network.freeze": {"backbone": 1, "task:depth": 2}, "optimizer.rates": {"task:depth": 0.5, "fusion": 3},
-        "optimizer.ema": 0.9, "epochs": 3,
+        "optimizer.ema": 0.9, "epochs": 3, "batch_size": 8,
     },
     "famo": {"balancing.name": "famo"},
     "uw": {"balancing.name": "uw"},
