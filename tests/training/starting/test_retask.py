@@ -17,6 +17,7 @@ from afanet.recipe.stopping import SelectRecipe
 from afanet.runs.run import Run, load_run
 from afanet.training.run import train
 from afanet.training.starting.retask import retask
+from afanet.training.starting.source import taken_over
 
 
 def outputs(run: Run) -> dict[str, torch.Tensor]:
@@ -90,6 +91,14 @@ def test_what_cannot_be_is_said_and_leaves_nothing(
     with pytest.raises(InputError, match=sentence):
         retask(runs["afa"].path, tmp_path / "new", drop, rename)
     assert not (tmp_path / "new").exists()
+
+
+def test_of_fewer_tasks_the_first_join_nobody(runs: dict[str, Run]) -> None:
+    def added(method: str, *tasks: str) -> object:
+        return taken_over(recipe_for(method, list(tasks), start_from=str(runs["joined"].path))).network.added
+
+    assert added("afa", "depth", "normals") == (("normals",),)
+    assert added("afa", "normals") is None  # whom they had joined is not there
 
 
 @pytest.mark.parametrize(

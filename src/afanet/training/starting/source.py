@@ -111,7 +111,11 @@ def _groups(recipe: Recipe, source: Source) -> tuple[tuple[str, ...], ...] | Non
     wanted: Collection[str] = recipe.tasks or source.tasks
     groups = added_groups(source.recipe, source.tasks)
     kept = tuple(tuple(task for task in group if task in wanted) for group in groups)
-    return tuple(group for group in kept if group) or None
+    present = [group for group in kept if group]
+    joined = [task for group in groups for task in group]
+    if all(task in joined for task in wanted):  # then the first of them joins nobody
+        present = present[1:]
+    return tuple(present) or None
 
 
 def _require_no_start(recipe: Recipe) -> None:
