@@ -23,7 +23,7 @@ from afanet.runs.run import Run, load_run
 from afanet.tasks import Description, Segmentation
 from afanet.training.job import Job, prepare
 from afanet.training.run import evaluate, train
-from afanet.training.starting.source import read_source, require_same_tasks, taken_over
+from afanet.training.starting.source import other_names, read_source, require_same_tasks, taken_over
 
 OLD = ["segmentation", "depth"]
 SMALL = {
@@ -173,6 +173,17 @@ def test_what_cannot_begin_is_said_and_leaves_nothing(
     with pytest.raises(InputError, match=sentence):
         train(recipe, tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_other_names_of_as_many_classes_are_said(before: Callable[[str], Run]) -> None:
+    source = read_source(str(before("single").path))
+    names = source.tasks["segmentation"].meaning["classes"]
+    for classes, lines in ((names, 0), (names[::-1], 1)):
+        described = {"segmentation": Description.of(Segmentation(classes))}
+        said = other_names(source, described, [])
+        assert len(said) == lines
+        assert not other_names(source, described, ["heads"])
+    assert "warning: the head of 'segmentation' learnt the classes ['floor'," in said[0]
 
 
 def test_an_unfinished_run_is_no_beginning(before: Callable[[str], Run], tmp_path: Path) -> None:

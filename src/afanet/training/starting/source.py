@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from afanet.errors import InputError, unknown
+from afanet.errors import InputError, shown, unknown
 from afanet.networks.freeze import SEVERAL, freeze_plan, of_trunk
 from afanet.networks.methods import METHODS
 from afanet.paths import is_on_hub, near
@@ -142,6 +142,20 @@ def require_same_tasks(source: Source, tasks: Mapping[str, Description], fresh: 
                     f"{source.name} has task '{name}' with {what} {then}, and here its {what} is {now}: call it "
                     f"otherwise, or let its head start anew by --fresh head.{name}"
                 )
+
+
+def other_names(source: Source, tasks: Mapping[str, Description], fresh: Collection[str]) -> list[str]:
+    """A line for each task whose head goes on though its classes or labels have other names or another order."""
+    lines = []
+    for name in [name for name in tasks if name in source.tasks and not fresh_head(name, fresh)]:
+        for key in ("classes", "labels"):
+            then, now = (described.meaning.get(key) for described in (source.tasks[name], tasks[name]))
+            if then is not None and then != now:
+                lines.append(
+                    f"warning: the head of '{name}' learnt the {key} {shown(then, 120)} and begins here with "
+                    f"{shown(now, 120)}: unless these mean the same, in this order, give --fresh head.{name}"
+                )
+    return lines
 
 
 def fresh_head(task: str, fresh: Collection[str]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from afanet.networks import Woven
 from afanet.tasks import Description, Task
 from afanet.training.starting.fitting import described, fits, load
-from afanet.training.starting.source import Source, require_fresh, require_same_tasks
+from afanet.training.starting.source import Source, other_names, require_fresh, require_same_tasks
 
 
 def start(network: Woven, source: Source, tasks: Mapping[str, Task], fresh: Collection[str]) -> list[str]:
@@ -17,7 +17,8 @@ def start(network: Woven, source: Source, tasks: Mapping[str, Task], fresh: Coll
     for a name in `fresh` of no part.
     """
     require_fresh(fresh, list(tasks))
-    require_same_tasks(source, {name: Description.of(task) for name, task in tasks.items()}, fresh)
+    ours = {name: Description.of(task) for name, task in tasks.items()}
+    require_same_tasks(source, ours, fresh)
     found = fits(network, source, fresh)
     load(network, source, found)
-    return described(found, source)
+    return [*described(found, source), *other_names(source, ours, fresh)]
