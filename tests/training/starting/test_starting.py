@@ -267,3 +267,12 @@ def test_a_run_that_started_from_another_can_start_a_third_and_evaluates_alone(
         assert set(again.network()(torch.rand(1, 3, 32, 48))) == {*OLD, "normals"}
     third = begin(moved, "cross_stitch", [*OLD, "normals"])
     assert third.recipe.network.added == (("normals",),)
+
+
+@pytest.mark.parametrize(("method", "fresh"), [("cross_stitch", []), ("afa", ["fusion"]), ("afa", ["head.depth"])])
+def test_with_old_frozen_nothing_of_the_old_tasks_starts_fresh(
+    method: str, fresh: list[str], before: Callable[[str], Run]
+) -> None:
+    keys: dict[str, Any] = {"fresh": fresh, "network.freeze": "old"}
+    with pytest.raises(InputError, match=r"would start fresh, so that the tasks of .* would not answer as before"):
+        begin(before("afa"), method, ["normals"], **keys)
