@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from afanet.errors import InputError
+from afanet.networks import create_network
 from afanet.networks.outputs import Dense, Pooled
 from afanet.recipe.schema import OptimizerRecipe, ScheduleRecipe
 from afanet.training.optimisation import create_optimizer, factor, parameter_groups, set_rates
@@ -118,3 +120,10 @@ def test_steps_fall_by_gamma_every_so_many_epochs() -> None:
 def test_a_fall_over_some_epochs_then_stays_at_the_floor() -> None:
     recipe = ScheduleRecipe(name="poly", power=1, over=2, floor=0.25)
     assert [factor(recipe, step, 8, epochs=4) for step in range(8)] == [1, 0.75, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25]
+
+
+def test_the_rate_of_a_task_that_is_not_there_is_refused() -> None:
+    network = create_network("hard", {"age": Pooled(2), "room": Pooled(3)}, "test_resnet", size=(32, 48))
+    recipe = OptimizerRecipe(name="sgd", lr=1, weight_decay=0, rates={"task:aeg": 2})
+    with pytest.raises(InputError, match=r"unknown task of optimizer\.rates 'aeg', did you mean 'age'"):
+        parameter_groups(network, recipe)

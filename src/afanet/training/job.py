@@ -11,6 +11,7 @@ from torch import nn
 from afanet.data import Data
 from afanet.errors import InputError
 from afanet.networks import Woven
+from afanet.networks.freeze import SEVERAL, freeze_plan
 from afanet.networks.freezing import Freezing
 from afanet.recipe.freezing import frozen_in_training
 from afanet.recipe.schema import Recipe
@@ -73,7 +74,8 @@ def prepare(recipe: Recipe) -> Job:
     if source is not None:
         reports = [] if begun or recipe.network.weights == "none" else reports
         reports.append(f"the network begins with that of {source.title}")
-        parts = start(network, source, tasks, recipe.fresh)
+        kept = recipe.old_tasks if SEVERAL in freeze_plan(recipe.network.freeze) else ()
+        parts = start(network, source, tasks, recipe.fresh, kept)
     if recipe.warm_start:
         reports = [] if recipe.network.weights == "none" else reports  # it would be about weights that are replaced
         reports.append(warm_start(network, list(tasks), recipe.warm_start, recipe.warm_heads))

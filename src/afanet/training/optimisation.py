@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from afanet.errors import shown
+from afanet.errors import shown, unknown
 from afanet.networks.freeze import TASK
 from afanet.networks.parts import find_part
 from afanet.networks.woven import Woven
@@ -58,6 +58,9 @@ def parameter_groups(
     """
     groups: dict[tuple[str, str, bool], list[nn.Parameter]] = {}
     by_task = [what for what in recipe.rates if what.startswith(TASK)]
+    for what in by_task:
+        if (task := what.removeprefix(TASK)) not in (tasks := cast(Woven, network).tasks):
+            raise unknown("task of optimizer.rates", task, tasks)
     owner = {parameter: what for what in by_task for parameter in find_part(cast(Woven, network), what).parameters()}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:

@@ -101,6 +101,11 @@ def test_of_fewer_tasks_the_first_join_nobody(runs: dict[str, Run]) -> None:
     assert added("afa", "normals") is None  # whom they had joined is not there
 
 
+def test_with_old_frozen_groups_stay_whatever_tasks_the_recipe_names(runs: dict[str, Run]) -> None:
+    keys = {"start_from": str(runs["joined"].path), "network.freeze": "old"}
+    assert taken_over(recipe_for("afa", ["other"], **keys)).network.added == (("normals",),)
+
+
 @pytest.mark.parametrize(
     ("drop", "rename", "by"),
     [([], {"depth": "far"}, "far.rmse"), (["segmentation"], {}, "depth.rmse"), (["depth"], {}, None)],

@@ -294,3 +294,19 @@ def test_a_frozen_backbone_of_one_task_serves_those_that_come(before: Callable[[
     job = begin(one, "single", ["depth", "normals"], **{"network.freeze": "backbone"})
     assert job.network.trunk is not None
     assert report(job)["trunk"].startswith("90 tensors of")
+
+
+def test_one_trunk_cannot_keep_tasks_with_backbones_of_their_own(before: Callable[[str], Run]) -> None:
+    keys = {"network.freeze": "old"}
+    with pytest.raises(InputError, match="of which one trunk can be one alone"):
+        begin(before("afa"), "hard", [*OLD, "normals"], **keys)
+    begin(before("hard"), "single", [*OLD, "normals"], **keys)
+
+
+@pytest.mark.parametrize(("method", "fresh"), [("cross_stitch", []), ("afa", ["fusion"]), ("afa", ["head.depth"])])
+def test_with_old_frozen_nothing_of_the_old_tasks_starts_fresh(
+    method: str, fresh: list[str], before: Callable[[str], Run]
+) -> None:
+    keys: dict[str, Any] = {"fresh": fresh, "network.freeze": "old"}
+    with pytest.raises(InputError, match=r"would start fresh, so that the tasks of .* would not answer as before"):
+        begin(before("afa"), method, ["normals"], **keys)

@@ -109,6 +109,8 @@ def _groups(recipe: Recipe, source: Source) -> tuple[tuple[str, ...], ...] | Non
     if network.added is not None or network.method != source.recipe.network.method:
         return network.added
     wanted: Collection[str] = recipe.tasks or source.tasks
+    if SEVERAL in freeze_plan(network.freeze):  # all tasks of the run stay, whether the recipe names them or not
+        wanted = (*source.tasks, *wanted)
     groups = added_groups(source.recipe, source.tasks)
     kept = tuple(tuple(task for task in group if task in wanted) for group in groups)
     present = [group for group in kept if group]
