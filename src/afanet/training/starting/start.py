@@ -43,8 +43,8 @@ def _require_kept(found: Collection[Fit], source: Source, kept: Collection[str])
             )
         if fit.part == "trunk" and _differs(fit, source, kept):
             raise InputError(
-                f"freeze is 'old', and the tasks of {source.name} have backbones of their own, of which one trunk can be "
-                f"one alone, so that the others would not answer as before: give --method {method}, or freeze others"
+                f"freeze is 'old', and the tasks of {source.name} have backbones of their own, of which one trunk can "
+                f"be one alone, so that the others would not answer as before: give --method {method}, or freeze others"
             )
 
 
