@@ -121,6 +121,11 @@ class NetworkRecipe(Section):
     share_frozen: bool = Field(
         True, description="whether frozen stages that the tasks could have each for itself are one trunk of them all"
     )
+    made_for: tuple[Side, Side] | None = Field(
+        None,
+        description="height and width of images that layers are made for whose weights depend on them; those of "
+        "training if not given, or of the run that start_from names",
+    )
     added: tuple[tuple[TaskName, ...], ...] | None = Field(
         None,
         description="groups of tasks that joined the others, and take from these in fusion layers without giving",

@@ -69,6 +69,7 @@ def as_begun(recipe: Recipe, begun: Recipe) -> Recipe:
         )
     )
     if recipe.start_from == begun.start_from is not None:  # what that run decided
-        network = network.model_copy(update={"added": begun.network.added, "share_frozen": begun.network.share_frozen})
+        decided = {key: getattr(begun.network, key) for key in ("added", "share_frozen", "made_for")}
+        network = network.model_copy(update=decided)
         recipe = recipe.model_copy(update={"old_tasks": begun.old_tasks})
     return recipe.model_copy(update={"optimizer": optimizer, "network": network})

@@ -126,7 +126,7 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
         recipe.network.backbone,
         weights=weights,
         partial=recipe.network.partial,
-        size=recipe.data.window,
+        size=recipe.network.made_for or recipe.data.window,
         output_stride=recipe.network.output_stride,
         multi_grid=recipe.network.multi_grid,
         taps=recipe.network.taps,

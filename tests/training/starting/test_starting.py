@@ -120,6 +120,21 @@ def test_what_fits_by_name_goes_on_and_what_is_new_starts_fresh(
                 assert torch.equal(tensor, theirs[other])
 
 
+@pytest.mark.parametrize("method", ["afa", "hard"])
+def test_images_of_another_size_go_through_layers_made_for_those_before(
+    method: str, before: Callable[[str], Run], tmp_path: Path
+) -> None:
+    run = before(method)
+    larger = train(recipe_for(method, OLD, start_from=str(run.path), **{"data.size": [48, 64]}), tmp_path / "larger")
+    assert larger.recipe.network.made_for == (32, 48)
+    with torch.no_grad():
+        assert load_run(larger.path).network()(torch.rand(1, 3, 48, 64))["depth"].shape == (1, 1, 48, 64)
+    third = begin(larger, method, OLD)
+    assert third.recipe.network.made_for is None
+    fresh = begin(run, method, OLD, **{"data.size": [48, 64], "fresh": ["fusion"]})
+    assert fresh.recipe.network.made_for is None
+
+
 def test_fusion_layers_of_other_tasks_are_refused_until_they_start_fresh(before: Callable[[str], Run]) -> None:
     with pytest.raises(InputError, match=r"join the tasks segmentation, depth, .* --fresh fusion, or add tasks by"):
         begin(before("afa"), "afa", [*OLD, "normals"])

@@ -95,6 +95,9 @@ def taken_over(recipe: Recipe) -> Recipe:
             f"{list(kept.mean)} and {list(kept.std)}: leave network.mean and network.std out, for those of the run"
         )
     changes: dict[str, Any] = {"mean": taken.mean, "std": taken.std, "added": _groups(recipe, source)}
+    made_for = theirs.made_for or source.recipe.data.window
+    if ours.made_for is None and made_for != recipe.data.window and not {"fusion", "backbone"} & set(recipe.fresh):
+        changes["made_for"] = made_for
     frozen = of_trunk(freeze_plan(ours.freeze))
     if frozen and not METHODS[ours.method].share:
         changes["share_frozen"] = source.shares_trunk
