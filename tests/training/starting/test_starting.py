@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from tests.small import make_small
+from tests.training.test_resume import KilledError, kill_before
 
 from afanet.comparison.since import since
 from afanet.errors import InputError
@@ -243,6 +244,22 @@ def test_more_epochs_than_a_finished_run_has_are_a_new_run_that_starts_from_it(
             first.path,
             resume=True,
         )
+
+
+def test_a_run_that_started_from_another_goes_on_where_it_was_killed(
+    before: Callable[[str], Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {"start_from": str(before("cross_stitch").path), "network.freeze": "old", "checkpoint_every": 1}
+    recipe = recipe_for("cross_stitch", [*OLD, "normals"], **keys)
+    whole = train(recipe, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        kill_before(patch, 1)
+        with pytest.raises(KilledError):
+            train(recipe, tmp_path / "killed")
+    resumed = train(recipe, tmp_path / "killed", resume=True)
+    ours, theirs = resumed.weights(), whole.weights()
+    assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
+    assert resumed.scores == whole.scores
 
 
 def test_old_tasks_that_the_new_data_do_not_have_stay_in_the_network(
