@@ -56,6 +56,7 @@ def test_no_number_is_without_a_bound(key: str) -> None:
         "network.multi_grid": [10**30],
         "network.taps": [10**30],
         "network.freeze": {"backbone": 10**30},
+        "network.made_for": [10**30] * 2,
     }
     for value in (several.get(key, 10**30), "1" + "0" * 30 if key not in several else several[key]):
         with pytest.raises(InputError, match=rf"'{key}[.\w]*' is '?1000.*, which should be less than or equal to"):
