@@ -59,7 +59,8 @@ def parameter_groups(
     groups: dict[tuple[str, str, bool], list[nn.Parameter]] = {}
     by_task = [what for what in recipe.rates if what.startswith(TASK)]
     for what in by_task:
-        if (task := what.removeprefix(TASK)) not in (tasks := cast(Woven, network).tasks):
+        tasks = [name for name, _ in cast(Woven, network).branches.named_children()]
+        if (task := what.removeprefix(TASK)) not in tasks:
             raise unknown("task of optimizer.rates", task, tasks)
     owner = {parameter: what for what in by_task for parameter in find_part(cast(Woven, network), what).parameters()}
     for name, parameter in network.named_parameters():
