@@ -188,9 +188,9 @@ def _train(given: Namespace) -> None:
     drawn = {"prediction": examples.predictions}
     draw_predictions(run.folder.picture, examples.samples, run.tasks, drawn, examples.normalisation)
     print_scores({short_name(recipe.network.method): run})
-    if run.recipe.start_from is not None:
-        print_since(run, run.recipe.start_from)
-    print(f"{run.path}: recipe.yaml, metrics.json, log.csv, weights.safetensors, last.ckpt, predictions.png")
+    compared = run.recipe.start_from is not None and print_since(run, run.recipe.start_from)
+    since = ", since.json" if compared else ""
+    print(f"{run.path}: recipe.yaml, metrics.json, log.csv, weights.safetensors, last.ckpt, predictions.png{since}")
 
 
 def _recipes(given: Namespace) -> None:

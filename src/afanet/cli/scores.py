@@ -25,14 +25,25 @@ def print_scores(runs: Mapping[str, Run]) -> None:
     show(metrics_table(columns, tasks, unscored), keys=2)
 
 
-def print_since(run: Run, source: str) -> None:
-    """Print what became of the tasks of the run that a run started from, and keep it in the run's folder."""
+def print_since(run: Run, source: str) -> bool:
+    """Print what became of the tasks of the run that a run started from, and keep it in the run's folder.
+
+    Returns whether it was written; a line says why not where that run is there no more.
+    """
     from afanet.comparison.since import since
+    from afanet.errors import InputError
     from afanet.json_text import strict
+    from afanet.progress import say
     from afanet.runs.run import load_run
     from afanet.terminal import show
 
-    changed = since(run, load_run(source))
-    if changed is not None:
-        show(changed.table(run.tasks), keys=2)
-        run.folder.write(run.folder.since, strict(changed.as_json()))
+    try:
+        changed = since(run, load_run(source))
+    except InputError as error:  # the run itself is whole
+        say(f"warning: what became of the tasks since then cannot be said: {error}")
+        return False
+    if changed is None:
+        return False
+    show(changed.table(run.tasks), keys=2)
+    run.folder.write(run.folder.since, strict(changed.as_json()))
+    return True

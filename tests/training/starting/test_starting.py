@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,8 @@ import torch
 from tests.small import make_small
 from tests.training.test_resume import KilledError, kill_before
 
+from afanet.cli import main
+from afanet.cli.scores import print_since
 from afanet.comparison.since import since
 from afanet.errors import InputError
 from afanet.networks.memory_format import channels_last
@@ -294,6 +298,33 @@ def test_the_change_of_old_tasks_is_said_with_intervals(before: Callable[[str], 
     assert miou["images"] == 4
     cells = list(changed.table(old.tasks).columns[-1].cells)
     assert cells[1] == "identical"
+
+
+def test_the_command_says_and_keeps_the_change_or_says_why_it_cannot(
+    before: Callable[[str], Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = shutil.copytree(before("hard").path, tmp_path / "old")
+    words = ["--method", "hard", "--backbone", "test_resnet", "--size", "32", "48", "--steps", "1", "--epochs", "1"]
+    words += [
+        "--workers",
+        "0",
+        "--device",
+        "cpu",
+        "--data.options.train_scenes",
+        "8",
+        "--data.options.test_scenes",
+        "4",
+    ]
+    command = ["train", "rooms", *words, "--start-from", str(old), "--out", str(tmp_path / "new")]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "before" in printed  # the table of the change
+    assert printed.rstrip().endswith("predictions.png, since.json")
+    kept = json.loads((tmp_path / "new" / "since.json").read_text())
+    assert list(kept["tasks"]) == OLD
+    shutil.rmtree(old)
+    assert not print_since(load_run(tmp_path / "new"), str(old))
+    assert "what became of the tasks since then cannot be said" in capsys.readouterr().err
 
 
 def test_a_run_that_started_from_another_can_start_a_third_and_evaluates_alone(
