@@ -24,7 +24,7 @@ from afanet.runs.folder import RunFolder
 from afanet.runs.setup import data_cache, deterministic
 from afanet.runs.weights import load_weights, save_weights
 from afanet.tasks import Description
-from afanet.training.cost import flops, parameters
+from afanet.training.cost import flops
 from afanet.training.features import find_features, lacks_augmentation
 from afanet.training.job import Job
 from afanet.training.learner import Learner
@@ -47,7 +47,7 @@ def fit(job: Job, folder: RunFolder) -> None:
         saved = check_training(folder.checkpoint, read_checkpoint(folder.checkpoint))
         torch.set_num_threads(saved["threads"])
     cost = {
-        "parameters": parameters(job.network),
+        "parameters": job.parameters,
         "flops": flops(job.network, recipe.data.size, recipe.network.in_chans),
     }
     with deterministic():

@@ -19,6 +19,7 @@ from afanet.runs.setup import build_network, open_tasks
 from afanet.tasks import Task
 from afanet.training.balancing.checks import check_combination, check_weights
 from afanet.training.balancing.shared import learning_tasks, shared_parameters
+from afanet.training.cost import parameters
 from afanet.training.records.loggers import check_loggers
 from afanet.training.selection import read_by, why_validation
 from afanet.training.starting.source import covers_backbones, read_source
@@ -28,7 +29,7 @@ from afanet.training.warm_start import require_same_images, warm_start
 
 @dataclass(frozen=True)
 class Job:
-    """A recipe with its data, tasks and network, and the tasks of which something learns.
+    """A recipe with its data, tasks and network, the tasks of which something learns, and how many values learn.
 
     `weights_report` says what weights the network begins with, and `parts` from where each part of it has them, if it
     starts from a run.
@@ -41,6 +42,7 @@ class Job:
     weights_report: str
     learning: Sequence[str] = ()
     parts: Sequence[str] = ()
+    parameters: int = 0
 
     @property
     def notes(self) -> list[str]:
@@ -59,7 +61,7 @@ def prepare(recipe: Recipe) -> Job:
     read_by(recipe.select_by, tasks)
     begun = source is not None and covers_backbones(source, recipe, tasks)
     network = build_network(recipe, tasks, "none" if begun else recipe.network.weights)
-    learning, shared = _learnt(recipe, network, list(tasks))
+    learning, shared, count = _learnt(recipe, network, list(tasks))
     check_combination(
         recipe.balancing.name,
         tasks=len(learning),
@@ -86,20 +88,20 @@ def prepare(recipe: Recipe) -> Job:
             f"{why.key}, and data set '{recipe.data.name}' has no validation split here: ask for one by "
             f"the data set's options, or {why.otherwise}"
         )
-    return Job(recipe, data, tasks, network, "\n".join(reports), learning, parts)
+    return Job(recipe, data, tasks, network, "\n".join(reports), learning, parts, count)
 
 
-def _learnt(recipe: Recipe, network: Woven, tasks: Sequence[str]) -> tuple[list[str], bool]:
-    """The tasks of which something learns, now or later, and whether they always share parameters that learn.
+def _learnt(recipe: Recipe, network: Woven, tasks: Sequence[str]) -> tuple[list[str], bool, int]:
+    """The tasks of which something learns, now or later, whether they always share what learns, and how many values do.
 
     Raises `InputError` for parts to freeze that are not there, and where nothing learns.
     """
     freezing = Freezing(network, frozen_in_training(recipe), recipe.old_tasks)
     images = recipe.data.window, recipe.network.in_chans
     freezing.apply(freezing.last)
-    learning = learning_tasks(network, tasks, *images)
+    learning, count = learning_tasks(network, tasks, *images), parameters(network)
     shared = bool(shared_parameters(network, learning, *images)[0])
     if freezing.apply(0) and shared:
         shared = bool(shared_parameters(network, learning, *images)[0])
     freezing.release()
-    return learning, shared
+    return learning, shared, count

@@ -84,6 +84,7 @@ def test_a_task_that_is_added_leaves_the_old_ones_as_they_were_bit_for_bit(
     assert list(outputs) == [*OLD, "normals"]
     assert all(torch.equal(outputs[task], expected[task]) for task in OLD)
     assert {task: new.scores[task] for task in OLD} == old.scores
+    assert new.results["parameters"] < old.results["parameters"]  # what learns
     row = next(iter(csv.DictReader((new.path / "log.csv").open())))
     assert [key for key in row if key.startswith("loss/")] == ["loss/normals"]
     tuned = begin(new, method, ["normals", *OLD])
