@@ -20,16 +20,16 @@ from afanet.limits import MOST_COUNT
 from afanet.names import name_fault
 from afanet.networks.freeze import TASK
 from afanet.networks.methods import listed
+from afanet.paths import is_on_hub
 from afanet.recipe.network import NetworkRecipe
 from afanet.recipe.section import AbsolutePath, Count, Section, Side, TaskName
 from afanet.recipe.stopping import Select, SelectRecipe, StopRecipe
 
 PARTS = ("backbone", "head", "fusion")  # of a network, which may learn at rates of their own
-HUB = "hub:"  # begins the name of a network on the hub
 
 
 def _start(source: str) -> str:
-    return source if source.startswith(HUB) else str(Path(source).absolute())
+    return source if is_on_hub(source) else str(Path(source).absolute())
 
 
 def _rated(what: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 from afanet.errors import InputError, shown, unknown
 from afanet.networks.weights.spelling import FOLDER, HUB, WORDS
 from afanet.outside import is_reference
+from afanet.paths import is_on_hub
 from afanet.recipe.code import references_in
 from afanet.recipe.load import recipe_of_values
 from afanet.recipe.preprocessing import with_normalisation_of_backbone
@@ -155,6 +156,6 @@ def _is_path(key: object, value: Any) -> bool:
     if key == "weights":  # of the backbone, where a relative name is a path too
         return value not in WORDS and not value.startswith(HUB)
     if key == "start_from":
-        return not value.startswith(HUB)
+        return not is_on_hub(value)
     absolute = PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()
     return key == "root" or absolute or value.startswith(FOLDER)
