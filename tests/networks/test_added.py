@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -98,6 +99,21 @@ def test_new_tasks_take_from_those_before_them_and_give_nothing(method: str) -> 
     assert reached["segmentation"] == reached["depth"] == set(OLD)
     assert reached["normals"] == {*OLD, "normals"}
     assert reached["scene"] == {*OLD, *NEW}
+
+
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit"])
+def test_old_tasks_alone_need_nothing_of_those_that_joined(backbone: str) -> None:
+    if backbone == "test_vit":
+        pytest.importorskip("greenlet")
+    network = make("afa", OLD | NEW, [["normals"], ["scene"]], backbone).eval()
+    images = torch.rand(1, 3, *SIZE)
+    with torch.no_grad():
+        whole, some = network(images), network(images, tasks=list(OLD))
+        new = network(images, tasks=["normals"])["normals"]
+    assert all(torch.equal(some[task], whole[task]) for task in OLD)
+    assert torch.equal(new, whole["normals"])
+    assert not re.search("normals|scene", network.code_for(list(OLD)))
+    assert "branches.scene" not in network.code_for(["normals"])
 
 
 def names(network: nn.Module) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,12 @@ def test_it_is_the_run(trained: Run, saved: Path) -> None:
     assert all(torch.equal(ours[name], theirs[name]) for name in ("segmentation", "depth"))
     for key in ("method", "recipe", "data", "fingerprint", "parameters", "flops", "threads", "versions"):
         assert run.results[key] == trained.results[key]
+
+
+@pytest.mark.parametrize(("start", "kept"), [("hub:ada/rooms-afa", "hub:ada/rooms-afa"), ("/runs/before", None)])
+def test_what_its_run_started_from_is_named_if_it_is_on_the_hub(start: str, kept: str | None, trained: Run) -> None:
+    run = replace(trained, recipe=trained.recipe.model_copy(update={"start_from": start}))
+    assert config_of(run)["recipe"].get("start_from") == kept
 
 
 def test_it_has_no_path_of_this_machine(saved: Path, trained: Run) -> None:
