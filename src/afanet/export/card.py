@@ -124,7 +124,7 @@ def _data(run: Run, facts: Mapping[str, Any]) -> list[str]:
     return [
         in_markdown(data["description"] or f"{data['name']}, not described by the run"),
         f"licence of the training data: {in_markdown(data['licence'])}",
-        f"weights that the backbone began with: {in_markdown(run.results.get('weights') or 'none')}",
+        f"what the network began with: {in_markdown(run.results.get('weights') or 'none')}",
     ]
 
 
