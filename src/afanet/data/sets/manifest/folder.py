@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from afanet.data.sets.manifest.contents import Column, Contents
 from afanet.data.sets.manifest.tree import Tree, class_folders, read_tree, unread_labels
 from afanet.errors import InputError
 from afanet.paths import IMAGE_FOLDER, require_folder
@@ -19,31 +18,7 @@ IMAGES = ("images", "image", "rgb", "photos")
 IMAGE_TYPES = tuple(SUFFIXES)
 
 
-@dataclass(frozen=True)
-class Column:
-    """A detected task: its declaration in a recipe, its cells by image, and a one-line summary."""
-
-    declared: dict[str, Any]
-    cells: dict[str, str]
-    summary: str
-
-
-@dataclass(frozen=True)
-class FolderContents:
-    """Image paths relative to the folder, detected tasks by name, and target files without an image.
-
-    `splits` has the split of each image by its folders, if they are those of splits; the images that then are in none
-    are `outside`, and not among `images`.
-    """
-
-    images: list[str]
-    columns: dict[str, Column]
-    unpaired: list[str]
-    splits: dict[str, str] = field(default_factory=dict)
-    outside: list[str] = field(default_factory=list)
-
-
-def read_folder(folder: Path) -> FolderContents:
+def read_folder(folder: Path) -> Contents:
     """The contents of `folder`; raises `InputError` if it holds nothing to learn from or cannot be read."""
     require_folder(folder, IMAGE_FOLDER)
     if tree := read_tree(folder, _files(folder, _all_types(), deep=True), file_columns()):
@@ -72,10 +47,10 @@ def read_folder(folder: Path) -> FolderContents:
             )
     if not columns:
         raise InputError(f"{folder} has {len(images)} images and nothing to learn from them, expected {_layouts()}")
-    return FolderContents([_relative(image, folder) for image in images], columns, unpaired)
+    return Contents([_relative(image, folder) for image in images], columns, unpaired)
 
 
-def _read_splits(folder: Path, tree: Tree) -> FolderContents:
+def _read_splits(folder: Path, tree: Tree) -> Contents:
     """The contents of a folder whose images are in folders of splits."""
     classes = class_folders(tree)
     columns: dict[str, Column] = {}
@@ -96,7 +71,7 @@ def _read_splits(folder: Path, tree: Tree) -> FolderContents:
             f"{folder} has {len(tree.images)} images in folders of splits{outside} and nothing to learn from "
             f"them, expected {_layouts()}, in folders of the same names in each split"
         )
-    return FolderContents(
+    return Contents(
         [_relative(image.path, folder) for image in tree.images],
         columns,
         [_relative(path, folder) for path in tree.unpaired],

@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from afanet.data.checks.proportions import MOST
-from afanet.data.sets.manifest.folder import FolderContents, read_folder
+from afanet.data.sets.manifest.contents import Contents
+from afanet.data.sets.manifest.folder import read_folder
 from afanet.data.sets.manifest.splits import choose_splits
 from afanet.data.sided_names import pair_names, side_of, unpaired_names
 from afanet.errors import InputError
@@ -102,7 +103,7 @@ def init_manifest(folder: Path) -> str:
     return "\n".join([*lines, f"  afanet train {folder / RECIPE}"])
 
 
-def _manifest(contents: FolderContents, splits: dict[str, str]) -> str:
+def _manifest(contents: Contents, splits: dict[str, str]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "split", *contents.columns])
@@ -112,7 +113,7 @@ def _manifest(contents: FolderContents, splits: dict[str, str]) -> str:
     return text.getvalue()
 
 
-def _recipe(contents: FolderContents, splits: dict[str, str], folder: Path) -> str:
+def _recipe(contents: Contents, splits: dict[str, str], folder: Path) -> str:
     height, width = read_photo(folder / contents.images[0]).shape[:2]
     scale = min(1, LONGEST / max(height, width))
     height, width = (max(STEP, round(side * scale / STEP) * STEP) for side in (height, width))

@@ -1,0 +1,33 @@
+"""What was detected of images and their labels, from which a manifest and a recipe are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Column:
+    """A detected task: its declaration in a recipe, its cells by image, and a one-line summary."""
+
+    declared: dict[str, Any]
+    cells: dict[str, str]
+    summary: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Image paths relative to the folder, detected tasks by name, and target files without an image.
+
+    `splits` has the split of each image, if folders or lists say it; the images that then are in none are `outside`,
+    and not among `images`. `groups` names the person or scene of images; `notes` has a line for whatever was assumed or
+    left out.
+    """
+
+    images: list[str]
+    columns: dict[str, Column]
+    unpaired: list[str]
+    splits: dict[str, str] = field(default_factory=dict)
+    outside: list[str] = field(default_factory=list)
+    groups: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
