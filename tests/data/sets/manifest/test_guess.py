@@ -93,12 +93,10 @@ def test_a_column_that_is_no_label_says_why(name: str, values: list[str], why: s
     assert len(reason) < 200
 
 
-def test_a_million_distinct_values_are_a_sentence() -> None:
-    cells = {f"{number}.jpg": f"{number:x} pieces" for number in range(1_000_000)}
-    assert (
-        guess_column("note", cells)
-        == "1000000 different texts in 1000000 rows are taken to be names or remarks, no classes"
-    )
+def test_distinct_values_without_number_are_a_sentence() -> None:
+    cells = {f"{number}.jpg": f"{number:x} pieces" for number in range(50_000)}
+    reason = "50000 different texts in 50000 rows are taken to be names or remarks, no classes"
+    assert guess_column("note", cells) == reason
 
 
 CELLS = st.one_of(

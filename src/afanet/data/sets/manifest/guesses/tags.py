@@ -27,8 +27,10 @@ def guess_tags(name: str, values: Values) -> Guess | str | None:
     in_brackets = len(bracketed) == len(full)
     inner = bracketed if in_brackets else {value: value for value in full}
     for sign, meaning in SEPARATORS.items():
+        if not any(sign in text for text in inner.values()):
+            continue
         parts = {value: _parts(text, sign, in_brackets) for value, text in inner.items()}
-        if any(len(part) > 1 for part in parts.values()) and _recurs(values, parts, sign, in_brackets):
+        if _recurs(values, parts, sign, in_brackets):
             return _tags(values, parts, meaning)
     return None
 
@@ -44,7 +46,11 @@ def _recurs(values: Values, parts: dict[str, list[str]], sign: str, in_brackets:
     for value, several in parts.items():
         cells.update(several)
         rows.update(dict.fromkeys(several, values.counts[value]))
-    if not cells or len(cells) > MOST_LABELS or sum(rows.values()) < 2 * len(rows):
+    if (
+        all(len(several) < 2 for several in parts.values())
+        or len(cells) > MOST_LABELS
+        or sum(rows.values()) < 2 * len(rows)
+    ):
         return False
     if sign != "," or in_brackets:
         return True

@@ -32,7 +32,8 @@ class Values:
 
     def without(self, spellings: Iterable[str]) -> Values:
         """The same, with cells of these `spellings`, in small letters, counted as empty."""
-        dropped = {value for value in self.counts if value.lower() in set(spellings)}
+        meant = frozenset(spellings)
+        dropped = {value for value in self.counts if value.lower() in meant}
         counts = Counter({value: count for value, count in self.counts.items() if value not in dropped})
         return Values(counts, self.empty + Counter({value: self.counts[value] for value in dropped}))
 
