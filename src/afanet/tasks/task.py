@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -18,11 +18,12 @@ from afanet.networks.outputs import Output
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.described import Described
 from afanet.tasks.sides import Pairs, swapped_order
+from afanet.tasks.taught import Taught
 
 NO_CLASS = -1  # the prediction of a class, or of a label, from outputs that are no numbers
 
 
-class Task(ABC):
+class Task(Taught):
     """One thing to learn from an image; a network's output and a sample's target share its `name`.
 
     `kind` is the name under which its kind is registered. `output` is what the network's head returns.
