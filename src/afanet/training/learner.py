@@ -124,14 +124,17 @@ class Learner:
         self.network.train()
 
     def losses(self, batch: Batch, network: Callable[..., dict[str, Tensor]] | None = None) -> list[Tensor]:
-        """The loss of each learning task on a batch, over what all processes have labelled."""
+        """The weighted loss of each learning task on a batch, over what all processes have labelled."""
         images = batch["image"]
         if "features" not in batch:
             images = images.contiguous(memory_format=torch.channels_last)
         with self.fabric.autocast(), self.given(batch):
             some = {"tasks": list(self.learning)} if len(self.learning) < len(self.tasks) else {}
             logits = (network or self.network)(images, **some)
-        return [task.loss(logits[name], batch["targets"][name], self.across) for name, task in self.learning.items()]
+        return [
+            task.loss_weight * task.loss(logits[name], batch["targets"][name], self.across)
+            for name, task in self.learning.items()
+        ]
 
     def given(self, batch: Batch) -> AbstractContextManager[None]:
         """A context in which the frozen trunk gives the kept features of a batch, if it has any."""
