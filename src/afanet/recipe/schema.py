@@ -119,7 +119,9 @@ class Recipe(Section):
     )
     data: DataRecipe
     tasks: tuple[TaskName, ...] | None = Field(None, min_length=1, description="tasks to learn, all if not given")
-    losses: dict[TaskName, dict[str, Any]] = Field({}, description="options of each task's loss, such as its name")
+    losses: dict[TaskName, dict[str, Any]] = Field(
+        {}, description="options of each task's loss, such as its weight or name"
+    )
     network: NetworkRecipe
     warm_start: tuple[AbsolutePath, ...] | None = Field(
         None, min_length=1, description="run folders of single-task networks to begin with"

@@ -29,6 +29,7 @@ from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
 from afanet.runs.weights import load_weights
 from afanet.tasks import Described, Description, Task, read_task
+from afanet.tasks.loss_options import choose_loss
 
 LINES = 12  # of errors in the data, at most
 
@@ -74,7 +75,7 @@ def open_tasks(recipe: Recipe, described: Mapping[str, Description] | None = Non
     for name in recipe.losses:
         if name not in tasks:
             raise unknown("task under losses", name, tasks)
-    return data, tasks | {name: tasks[name].with_loss(options) for name, options in recipe.losses.items()}
+    return data, tasks | {name: choose_loss(tasks[name], options) for name, options in recipe.losses.items()}
 
 
 def choose_tasks(recipe: Recipe, data: Data) -> dict[str, Task]:

@@ -31,8 +31,8 @@ class Task(Taught):
     only one metric. `names` are its classes or labels; tasks with numbers as targets have none. `unusable` says in
     words what `no_number` is about.
 
-    An image with a label of it may be mirrored unless `mirror` is false; then the names in each pair of `swap`, which
-    has their numbers, exchange their sides.
+    Training multiplies the loss by `loss_weight`. An image with a label of it may be mirrored unless `mirror` is false;
+    then the names in each pair of `swap`, which has their numbers, exchange their sides.
     """
 
     kind: str
@@ -42,6 +42,7 @@ class Task(Taught):
     higher_is_better: dict[str, bool]
     names: tuple[str, ...] = ()
     unusable: str = "not finite"
+    loss_weight: float = 1.0
     mirror: bool = True
     swap: Pairs = ()
 
@@ -53,9 +54,12 @@ class Task(Taught):
         """
 
     def with_loss(self, options: Mapping[str, Any]) -> Self:
-        """This task with another loss, by a recipe's `losses`; raises `InputError` for options that its kind lacks."""
+        """This task with another loss, by a recipe's `losses` without their `weight`, see `choose_loss`.
+
+        Raises `InputError` for options that its kind lacks.
+        """
         raise InputError(
-            f"task '{self.name}' is of kind {type(self).__name__}, whose loss takes no options, found "
+            f"task '{self.name}' is of kind {type(self).__name__}, whose loss takes no option but weight, found "
             f"{', '.join(options) or 'none'}: take it out of losses"
         )
 

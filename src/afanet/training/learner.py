@@ -134,7 +134,7 @@ class Learner:
         self.network.train()
 
     def losses(self, batch: Batch, network: Callable[..., dict[str, Tensor]] | None = None) -> list[Tensor]:
-        """The loss of each learning task on a batch, over what all processes have labelled."""
+        """The weighted loss of each learning task on a batch, over what all processes have labelled."""
         images = batch["image"]
         if "features" not in batch:
             images = images.contiguous(memory_format=torch.channels_last)

@@ -37,13 +37,13 @@ class Objective:
             self.teachers.estimates(batch)
 
     def losses(self, logits: Mapping[str, Tensor], batch: Batch) -> list[Tensor]:
-        """The loss of each task on a batch, over what all processes have labelled, or their teachers."""
-        return [
-            self.teachers.loss(name, logits[name], batch, self.across)
-            if self.teachers is not None and name in self.taught
-            else task.loss(logits[name], batch["targets"][name], self.across)
-            for name, task in self.tasks.items()
-        ]
+        """The weighted loss of each task on a batch, over what all processes have labelled, or their teachers."""
+        return [task.loss_weight * self._loss(name, logits[name], batch) for name, task in self.tasks.items()]
+
+    def _loss(self, name: str, logits: Tensor, batch: Batch) -> Tensor:
+        if self.teachers is not None and name in self.taught:
+            return self.teachers.loss(name, logits, batch, self.across)
+        return self.tasks[name].loss(logits, batch["targets"][name], self.across)
 
     def has_labels(self, batch: Batch) -> Tensor:
         """Whether any process has something to learn from in a batch, for each task: 1 or 0, (N,)."""

@@ -15,8 +15,8 @@ def label_findings(
     """Errors and warnings about the labels of `tasks`, from the statistics of each split (see `SplitSums`).
 
     A task that has no label in the training split is an error, unless it is `taught`, by another network. A class that
-    a split has no label of, a task without a label in another split, and what `Task.doubt` says are warnings. Nothing is
-    called absent from a split of which only some samples were read.
+    a split has no label of, a task without a label in another split, and what `Task.doubt` says are warnings. Nothing
+    is called absent from a split of which only some samples were read.
 
     >>> from afanet.data import open_data
     >>> data = open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1)
