@@ -63,6 +63,7 @@ class _Training(_State):
     threads: Annotated[int, Field(ge=1, le=THREADS)]
     loggers: dict[str, str] = Field({})
     features: str = ""
+    answers: str = ""
     teachers: dict[str, str] = Field({})
 
 
