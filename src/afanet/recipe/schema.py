@@ -120,7 +120,7 @@ class Recipe(Section):
     data: DataRecipe
     tasks: tuple[TaskName, ...] | None = Field(None, min_length=1, description="tasks to learn, all if not given")
     losses: dict[TaskName, dict[str, Any]] = Field(
-        {}, description="options of each task's loss, such as its weight or name"
+        {}, description="options of each task's loss, such as its name, weight or class_weights"
     )
     network: NetworkRecipe
     warm_start: tuple[AbsolutePath, ...] | None = Field(
