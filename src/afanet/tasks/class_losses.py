@@ -113,4 +113,5 @@ def _dice(sums: Tensor) -> Tensor:
     inside, predicted, labelled = sums.view(3, -1)
     present = labelled > 0
     losses = 1 - 2 * inside / torch.where(present, predicted + labelled, 1)
-    return torch.where(present, losses, 0).sum() / present.sum().clamp(min=1)
+    mean: Tensor = torch.where(present, losses, 0).sum() / present.sum().clamp(min=1)
+    return mean
