@@ -70,6 +70,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "famo": {"balancing.name": "famo"},
     "uw": {"balancing.name": "uw"},
     "nash": {"balancing.name": "nash-mtl"},
+    "balanced and sampled": {
+        "losses": {"segmentation": {"class_weights": "balanced", "name": "ce_dice"}},
+        "sampler.tasks": ["segmentation", "depth"],
+    },
 }  # fmt: skip
 
 

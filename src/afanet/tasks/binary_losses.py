@@ -18,6 +18,12 @@ from afanet.tasks.loss_options import ClassLoss
 class LabelsTask(ClassTask):
     """A task that learns labels, each of which is on or off by itself; its `occurrences` are first on, then off."""
 
+    @property
+    def balanced(self) -> dict[str, float]:
+        """The weight of each label that is on, and then that of each that is off."""
+        states = [f"{name} {state}" for state in ("on", "off") for name in self.names]
+        return dict(zip(states, self.class_loss.weights or (), strict=True))
+
     def with_counts(self, counts: Sequence[int]) -> Self:
         """This task with weights that balance on and off in each label by itself, see `balanced_weights`."""
         half = len(counts) // 2

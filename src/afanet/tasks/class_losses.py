@@ -40,6 +40,11 @@ class ClassTask(CountedTask):
         """Whether `class_weights` are `balanced`."""
         return self.class_loss.class_weights == BALANCED
 
+    @property
+    def balanced(self) -> dict[str, float]:
+        """The weight of each class."""
+        return dict(zip(self.names, self.class_loss.weights or (), strict=True))
+
     def with_counts(self, counts: Sequence[int]) -> Self:
         """This task with the weights of `balanced_weights`."""
         return self.by_weights(balanced_weights(counts))

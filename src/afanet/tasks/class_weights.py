@@ -25,6 +25,11 @@ class CountedTask(Task):
     def wants_counts(self) -> bool:
         """Whether the loss needs `with_counts` before it can be computed."""
 
+    @property
+    @abstractmethod
+    def balanced(self) -> dict[str, float]:
+        """The weights that came from counts, by what each is the weight of."""
+
     @abstractmethod
     def with_counts(self, counts: Sequence[int]) -> Self:
         """The task with weights by how often each of its `occurrences` is in the training split."""

@@ -25,6 +25,7 @@ from afanet.runs.setup import data_cache, deterministic
 from afanet.runs.weights import load_weights, save_weights
 from afanet.tasks import Description
 from afanet.training.cost import flops
+from afanet.training.counting import counted
 from afanet.training.features import find_features, lacks_augmentation
 from afanet.training.job import Job
 from afanet.training.learner import Learner
@@ -41,11 +42,13 @@ def fit(job: Job, folder: RunFolder) -> None:
 
     Raises `InputError` where a loss, weight or score is not finite.
     """
-    recipe, data = job.recipe, job.data
+    recipe = job.recipe
     saved: dict[str, Any] = {}
     if folder.checkpoint.exists():
         saved = check_training(folder.checkpoint, read_checkpoint(folder.checkpoint))
         torch.set_num_threads(saved["threads"])
+    job = counted(job, saved.get("label_counts", {}))
+    data = job.data
     cost = {
         "parameters": job.parameters,
         "flops": flops(job.network, recipe.data.size, recipe.network.in_chans),
@@ -59,7 +62,7 @@ def fit(job: Job, folder: RunFolder) -> None:
         features = find_features(job, saved)
         seen = data if features is None else replace(data, train=features)
         learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe), epoch)
-        loop = Loop(learner, seen, folder, saved)
+        loop = Loop(learner, seen, folder, saved, job.counts)
         if saved:
             say(f"going on after step {learner.step} of {learner.steps}")
         with loop.log or nullcontext():
@@ -119,6 +122,7 @@ def _results(
         "features": loop.features or None,
         "without_augmentation": lacks_augmentation(job, loop.data),
         "weights": job.weights_report,
+        "label_counts": loop.counts,
         "epochs": -(-learner.step // loop.per_epoch),
         "steps": learner.step,
         "selected_epoch": loop.selection.epoch if recipe.selects else None,

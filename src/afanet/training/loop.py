@@ -35,10 +35,15 @@ MOST_SKIPPED = 5  # in a row: a bad batch or two happen, more mean that the weig
 
 
 class Loop:
-    """Trains a learner to the end of its recipe; `saved` is the state of an earlier loop to resume from."""
+    """Trains a learner to the end of its recipe; `saved` is the state of an earlier loop to resume from.
 
-    def __init__(self, learner: Learner, data: Data, folder: RunFolder, saved: Mapping[str, Any]) -> None:
-        recipe, fabric = learner.recipe, learner.fabric
+    `counts` are kept in the state: see `Job`.
+    """
+
+    def __init__(
+        self, learner: Learner, data: Data, folder: RunFolder, saved: Mapping[str, Any], counts: dict[str, list[int]]
+    ) -> None:
+        recipe, fabric, self.counts = learner.recipe, learner.fabric, counts
         self.learner, self.data, self.folder, self.recipe, self.fabric = learner, data, folder, recipe, fabric
         self.loader = train_loader(data, recipe, fabric.global_rank, fabric.world_size)
         self.order = cast(Order, self.loader.batch_sampler)
@@ -135,6 +140,7 @@ class Loop:
             "sums": self.losses.state(),
             "seconds": self.seconds,
             "features": self.features,
+            "label_counts": self.counts,
             "selection": self.selection.state(),
             "threads": torch.get_num_threads(),
             "loggers": logger_runs(self.log.loggers) if self.log else {},
