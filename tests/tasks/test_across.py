@@ -30,7 +30,13 @@ KINDS: dict[str, Task] = {
     "normals": Normals(),
     "classification": Classification("x", CLASSES),
     "weighted classification": Classification("x", CLASSES).with_loss({"class_weights": {"b": 7}}),
+    "focal segmentation": Segmentation(CLASSES).with_loss({"name": "focal", "class_weights": {"b": 7}}),
+    "dice": Segmentation(CLASSES).with_loss({"name": "dice"}),
+    "cross-entropy and dice": Segmentation(CLASSES).with_loss({"name": "ce_dice", "label_smoothing": 0.1}),
+    "focal classification": Classification("x", CLASSES).with_loss({"name": "focal"}),
     "multi-label": MultiLabel("x", CLASSES),
+    "weighted multi-label": MultiLabel("x", CLASSES).with_loss({"class_weights": {"b": 7}}),
+    "focal multi-label": MultiLabel("x", CLASSES).with_loss({"name": "focal"}),
     "ordinal": Ordinal("x", CLASSES),
     "regression": Regression("x", 0, 1),
 }

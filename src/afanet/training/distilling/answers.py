@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 
 from afanet.data import Collate, Sample, Split
 from afanet.data.cache import fingerprint, map_array
+from afanet.data.features import KeptFeatures
 from afanet.data.prepare import ArrayFile
 from afanet.distributed.device import answering, find_device
 from afanet.errors import InputError
@@ -133,6 +134,14 @@ def find_answers(job: Job, saved: Mapping[str, Any]) -> Answered | None:
         return None
     say(f"reading the teachers' answers from {path}")
     return Answered(job.data.train, path, job.teachers.taught)
+
+
+def kept_folders(train: Split) -> dict[str, str]:
+    """The names of the folders from which a training split reads features and answers, empty for none."""
+    return {
+        "features": train.read.folder.name if isinstance(train.read, KeptFeatures) else "",
+        "answers": train.folder.name if isinstance(train, Answered) else "",
+    }
 
 
 def _folder(job: Job, teachers: Teachers) -> Path:

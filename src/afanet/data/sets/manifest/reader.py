@@ -38,6 +38,10 @@ class ManifestReader(Reader):
     def group(self, row: Any) -> str | None:
         return self.rows.groups[int(row)].as_py() or None if self.rows.groups is not None else None
 
+    def values(self, row: Any) -> dict[str, Tensor]:
+        pooled = {name: of for name, of in self._labels(row).items() if isinstance(of.column, ValueColumn)}
+        return {name: self._target(labels, int(row)) for name, labels in pooled.items()}
+
     def groups(self, items: Sequence[Any]) -> Iterator[str]:
         if self.rows.groups is None:
             return
