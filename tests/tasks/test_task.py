@@ -11,7 +11,19 @@ import yaml
 
 from afanet.errors import InputError
 from afanet.networks import Dense
-from afanet.tasks import Classification, Depth, MultiLabel, Normals, Ordinal, Regression, Segmentation, Task
+from afanet.tasks import (
+    Classification,
+    DenseRegression,
+    Depth,
+    MultiLabel,
+    MultiLabelSegmentation,
+    Normals,
+    Ordinal,
+    Regression,
+    Segmentation,
+    Task,
+    Vector,
+)
 from afanet.tasks.depth.losses import DEPTH_LOSSES
 
 DECISIONS = {
@@ -22,6 +34,9 @@ DECISIONS = {
     "ordinal": lambda estimate: (1 - estimate.cumsum(1) > 0.5).sum(1),
     "multi_label": lambda estimate: (estimate > 0.5).long(),
     "regression": lambda estimate: estimate,
+    "dense_regression": lambda estimate: estimate,
+    "vector": lambda estimate: estimate,
+    "multi_label_segmentation": lambda estimate: (estimate > 0.5).to(torch.int8),
 }
 PROBABILITIES = ("segmentation", "classification", "ordinal")
 TASKS = [
@@ -32,6 +47,9 @@ TASKS = [
     Ordinal("age", list("abcd")),
     MultiLabel("face", ["hat", "smile"]),
     Regression("age", 0, 100),
+    DenseRegression("height", 0.0, 10.0, "m", "inverse"),
+    Vector("nose", ["x", "y"], points=True),
+    MultiLabelSegmentation(["road", "wet"], "surface"),
 ]
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "losses.md").read_text(encoding="utf-8")
 
