@@ -193,6 +193,10 @@ class PooledResult(Result):
         """Names with their probabilities, the most probable first."""
         return []
 
+    def marked(self, picture: Pixels) -> Pixels:
+        """A picture of the photo, of any size, with what the result says of places in it; most say nothing of them."""
+        return picture
+
     def picture(self) -> Pixels:
         """The result in words, with bars for what is most probable."""
         return self.figure(CARD)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afanet.framing import Box
+from afanet.tasks.drawing.draw import Pixels, dots
+from afanet.tasks.drawing.palette import palette
 from afanet.tasks.meaning import DECIMALS, NAMES, WORD, Check, is_range, is_whole
 from afanet.tasks.result import PooledResult
 from afanet.tasks.vector.frame import in_box, out_of_box
@@ -109,6 +111,13 @@ class Numbers(PooledResult):
     def in_pixels(self) -> bool:
         """Whether these are points in pixels."""
         return self.points and self.unit == "px"
+
+    def marked(self, picture: Pixels) -> Pixels:
+        """With a dot for each point."""
+        if not self.points:
+            return picture
+        pairs = self.estimate.reshape(-1, 2)
+        return dots(picture, [(float(x), float(y)) for x, y in pairs], palette(len(pairs)).tolist())
 
     def as_target(self) -> NDArray[np.float32]:
         """The numbers (N,); of points, fractions."""
