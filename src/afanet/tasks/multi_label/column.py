@@ -87,7 +87,7 @@ class MultiLabelColumn(ValueColumn):
             return f"{name} is '{cell}', in which '{both}' is on and unknown, expected one of the two"
         stray = next(label for label in given if label not in known)
         parts = re.split(OTHER_SEPARATORS, stray)
-        if len(parts) > 1 and all(part in self.labels for part in parts):
+        if len(parts) > 1 and known.issuperset(parts):
             return f"{name} is '{cell}', expected ';' between labels, such as '{';'.join(parts)}'"
         between = "; labels are separated by ';'" if len(parts) > 1 else ""
         return f"{unknown(f'label of {name}', stray, (*self.labels, NONE))}{between}"

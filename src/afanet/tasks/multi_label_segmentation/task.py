@@ -21,11 +21,12 @@ from afanet.tasks.multi_label_segmentation.metrics import MaskScores
 from afanet.tasks.scores import TaskScores
 from afanet.tasks.sides import swapped_order
 from afanet.tasks.task import NO_CLASS, DenseTask, Swatches
+from afanet.tasks.taught import TaughtLabels
 
 UNLABELLED = -1
 
 
-class MultiLabelSegmentation(DenseTask):
+class MultiLabelSegmentation(TaughtLabels, DenseTask):
     """Labels that each pixel has or has not, by binary cross-entropy; an entry of -1 means not labelled.
 
     Target int8 (B, L, H, W) of 0 and 1, each entry masked by itself; logits (B, L, H, W); prediction int8
