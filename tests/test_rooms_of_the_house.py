@@ -37,7 +37,7 @@ BELOW = {
     "photo": {"errors", "files", "limits", "picture_format"},
     "framing": set(),
     "normalisation": {"errors"},
-    "label_files": {"errors", "files", "photo", "picture_format"},
+    "label_files": {"errors", "files", "install", "limits", "photo", "picture_format"},
     "images": {"errors", "limits", "label_files", "photo"},
     "declared": {"errors"},
     "yaml_file": {"errors", "files"},

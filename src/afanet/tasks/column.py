@@ -143,11 +143,17 @@ def complain_of_path(name: str, cell: str) -> str:
 
 
 def read_floats(path: Path, axes: int, meaning: str, scale: float | None = None) -> NDArray[np.float32]:
-    """The numbers in a `.npy` file of finite floats, or, with a `scale`, of any numbers, times that.
+    """The numbers in a `.npy` or `.npz` file of finite floats, or, with a `scale`, of any numbers, times that.
 
     Raises `InputError` for any other file.
     """
-    stored = read_array(path, meaning)
+    return finite_floats(path, read_array(path, meaning), axes, meaning, scale)
+
+
+def finite_floats(
+    path: Path, stored: NDArray[Any], axes: int, meaning: str, scale: float | None = None
+) -> NDArray[np.float32]:
+    """As `read_floats`, for the numbers that were `stored` in a file of any format."""
     if (stored.dtype.kind != "f" and scale is None) or stored.ndim != axes or stored.shape[2:] not in ((), (3,)):
         raise InputError(f"{path} holds {stored.dtype} {stored.shape}, expected floats, a {meaning}")
     with np.errstate(over="ignore"):
