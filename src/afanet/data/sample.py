@@ -54,8 +54,9 @@ class Reader(ABC):
     """Reads the items of a data set, which can be anything: indices, rows, paths.
 
     `reader(item)` is the sample as it is on disk: a uint8 image (C, H, W), class maps as `tv_tensors.Mask`, depth as
-    `transforms.DepthMap`, normals as `transforms.NormalMap`, one value for the image as a plain tensor. It raises
-    `InputError`, which names the file or the label, if either cannot be used.
+    `transforms.DepthMap`, normals as `transforms.NormalMap`, positions in the image as `tasks.maps.Points`, other
+    values for the image as a plain tensor. It raises `InputError`, which names the file or the label, if either cannot
+    be used.
     """
 
     @abstractmethod
@@ -63,6 +64,10 @@ class Reader(ABC):
 
     def files(self, item: Any) -> Sequence[Path]:
         """The files that this sample is read from; none if the program generates it."""
+        return ()
+
+    def optional_files(self, item: Any) -> Sequence[Path]:
+        """Further files that this sample is read from where they exist, such as a mask for each class."""
         return ()
 
     def sources(self) -> Sequence[Path]:

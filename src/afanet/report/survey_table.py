@@ -56,7 +56,8 @@ def survey_tables(survey: Survey) -> Iterator[Table]:
 
 def _labelled(counted: Mapping[str, Any]) -> str:
     share = counted.get("labelled_share", 1)
-    return str(counted["labelled"]) if share == 1 else f"{counted['labelled']} ({share:.1%} of pixels)"
+    what = counted.get("labelled_of", "pixels")
+    return str(counted["labelled"]) if share == 1 else f"{counted['labelled']} ({share:.1%} of {what})"
 
 
 def _sizes(sizes: Mapping[str, int]) -> str:
