@@ -46,8 +46,12 @@ class ManifestReader(Reader):
         return self.rows.groups[int(row)].as_py() or None if self.rows.groups is not None else None
 
     def values(self, row: Any) -> dict[str, Tensor]:
-        pooled = {name: of for name, of in self._labels(row).items() if isinstance(of.column, ValueColumn)}
-        return {name: self._target(labels, int(row)) for name, labels in pooled.items()}
+        columns = {name: labels.column for name, labels in self._labels(row).items()}
+        return {
+            name: column.target(self.rows.labels[name].values[int(row)])
+            for name, column in columns.items()
+            if isinstance(column, ValueColumn)
+        }
 
     def groups(self, items: Sequence[Any]) -> Iterator[str]:
         if self.rows.groups is None:
