@@ -129,7 +129,8 @@ class Data:
     otherwise because of the data. `remedies` has, by task, what the user can declare if its labels look wrong, as the
     end of a sentence. With `shares`, the training samples
     are consecutive blocks, each a pair of its length and its share, and samples are drawn from the blocks with
-    replacement instead of once an epoch. `normalisation` is what the transforms make of pixels.
+    replacement instead of once an epoch. `normalisation` is what the transforms make of pixels. `machine_made` has by
+    split and task the number of labels that a network has given (`machine_made`), and their mean `confidence`.
     """
 
     train: Split
@@ -144,6 +145,7 @@ class Data:
     shares: Sequence[tuple[int, float]] | None = None
     remedies: Mapping[str, str] = field(default_factory=dict)
     normalisation: Normalisation = IMAGENET
+    machine_made: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
     @property
     def splits(self) -> dict[str, Split]:
