@@ -62,6 +62,7 @@ def open_manifest(
         problems=rows.problems,
         lacking=lacking,
         warnings=[*_unread(table, rows), *held_out_warnings(made)],
+        unlabelled=rows.bare,
         remedies={name: column.remedy for name, (column, _) in declared.items()},
         machine_made=made,
     )
