@@ -71,6 +71,7 @@ BELOW = {
     },
     "export": PLAIN | {"install", "plain_text", "framing", "networks", "tasks", "data", "recipe", "runs"},
     "inference": PLAIN | {"install", "photo", "framing", "normalisation", "images", "tasks"},
+    "labelling": PLAIN | {"install", "photo", "normalisation", "images", "tasks", "inference"},
     "evaluation": PLAIN
     | {"framing", "networks", "tasks", "data", "recipe", "distributed", "progress", "runs", "training", "inference"},
     "demo": PLAIN
@@ -111,6 +112,7 @@ BELOW = {
         "report",
         "export",
         "inference",
+        "labelling",
         "evaluation",
         "demo",
     },

@@ -145,6 +145,8 @@ class Data:
     replacement instead of once an epoch. With `chances`, the probability of each training sample, they are drawn by
     these instead. `normalisation` is what the transforms make of pixels. `unlabelled` are items of the training split
     without any label, which only a teacher can make use of.
+    `machine_made` has by split and task the number of labels that a network has given (`machine_made`), and their mean
+    `confidence`.
     """
 
     train: Split
@@ -161,6 +163,7 @@ class Data:
     remedies: Mapping[str, str] = field(default_factory=dict)
     normalisation: Normalisation = IMAGENET
     unlabelled: Sequence[Any] = ()
+    machine_made: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
     @property
     def splits(self) -> dict[str, Split]:

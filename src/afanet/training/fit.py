@@ -104,6 +104,15 @@ def score_splits(job: Job, fabric: Fabric, network: nn.Module, advice: str) -> d
     return scores
 
 
+def _machine_made(job: Job) -> dict[str, Any]:
+    """How many labels of the run's tasks a network has given, by split and task; nothing if it has given none."""
+    made = {
+        split: {name: dict(count) for name, count in tasks.items() if name in job.tasks}
+        for split, tasks in job.data.machine_made.items()
+    }
+    return {"machine_made": made} if any(made.values()) else {}
+
+
 def _results(
     job: Job,
     loop: Loop,
@@ -123,6 +132,7 @@ def _results(
         "fingerprint": content,
         "features": loop.kept["features"] or None,
         "without_augmentation": lacks_augmentation(job, loop.data),
+        **_machine_made(job),
         "weights": job.weights_report,
         "teachers": None if job.teachers is None else job.teachers.titles,
         "label_counts": loop.counts,
