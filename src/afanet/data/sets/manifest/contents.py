@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -15,13 +17,20 @@ class Column:
     summary: str
 
 
+class Masks(Protocol):
+    """Label files that are yet to be written."""
+
+    def written(self, folder: Path) -> AbstractContextManager[None]:
+        """Write them below `folder`, and remove them again if the block fails."""
+
+
 @dataclass(frozen=True)
 class Contents:
     """Image paths relative to the folder, detected tasks by name, and target files without an image.
 
     `splits` has the split of each image, if folders or lists say it; the images that then are in none are `outside`,
     and not among `images`. `groups` names the person or scene of images; `notes` has a line for whatever was assumed or
-    left out.
+    left out. `masks` are label files that cells name and that init has to write.
     """
 
     images: list[str]
@@ -31,3 +40,4 @@ class Contents:
     outside: list[str] = field(default_factory=list)
     groups: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    masks: Masks | None = None
