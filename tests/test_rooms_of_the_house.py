@@ -45,7 +45,9 @@ BELOW = {
     "networks": PLAIN | {"fusion", "install", "normalisation"},
     "reference": PLAIN | {"fusion", "networks"},
     "tasks": PLAIN | {"framing", "networks", "declared", "label_files"},
-    "data": PLAIN | {"photo", "framing", "normalisation", "images", "declared", "label_files", "networks", "tasks"},
+    "data": PLAIN
+    | {"photo", "framing", "normalisation", "images", "declared", "label_files", "networks", "tasks"}
+    | {"install", "yaml_file"},
     "recipe": PLAIN | {"framing", "normalisation", "networks", "yaml_file"},
     "distributed": PLAIN | {"streams", "recipe", "tasks"},
     "progress": {"streams", "terminal", "distributed"},
