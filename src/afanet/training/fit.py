@@ -58,7 +58,7 @@ def fit(job: Job, folder: RunFolder) -> None:
         epoch = max(0, -(-steps // steps_per_epoch(batches, recipe)) - 1)  # of the last step
         features = find_features(job, saved)
         seen = data if features is None else replace(data, train=features)
-        learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe), epoch)
+        learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe), epoch, job.teachers)
         loop = Loop(learner, seen, folder, saved)
         if saved:
             say(f"going on after step {learner.step} of {learner.steps}")
@@ -119,6 +119,7 @@ def _results(
         "features": loop.features or None,
         "without_augmentation": lacks_augmentation(job, loop.data),
         "weights": job.weights_report,
+        "teachers": None if job.teachers is None else job.teachers.titles,
         "epochs": -(-learner.step // loop.per_epoch),
         "steps": learner.step,
         "selected_epoch": loop.selection.epoch if recipe.selects else None,

@@ -20,6 +20,7 @@ from afanet.tasks import Task
 from afanet.training.balancing.checks import check_combination, check_weights
 from afanet.training.balancing.shared import learning_tasks, shared_parameters
 from afanet.training.cost import parameters
+from afanet.training.distilling.teachers import Teachers
 from afanet.training.records.loggers import check_loggers
 from afanet.training.selection import read_by, why_validation
 from afanet.training.starting.source import covers_backbones, read_source
@@ -43,6 +44,7 @@ class Job:
     learning: Sequence[str] = ()
     parts: Sequence[str] = ()
     parameters: int = 0
+    teachers: Teachers | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -82,13 +84,15 @@ def prepare(recipe: Recipe) -> Job:
         reports = [] if recipe.network.weights == "none" else reports  # it would be about weights that are replaced
         reports.append(warm_start(network, list(tasks), recipe.warm_start, recipe.warm_heads))
         require_same_images(recipe)
+    teachers = Teachers(recipe, {name: tasks[name] for name in learning}) if recipe.distill else None
+    parts += [] if teachers is None else teachers.lines
     check_loggers(recipe.loggers)
     if (why := why_validation(recipe)) and data.validation is None:
         raise InputError(
             f"{why.key}, and data set '{recipe.data.name}' has no validation split here: ask for one by "
             f"the data set's options, or {why.otherwise}"
         )
-    return Job(recipe, data, tasks, network, "\n".join(reports), learning, parts, count)
+    return Job(recipe, data, tasks, network, "\n".join(reports), learning, parts, count, teachers)
 
 
 def _learnt(recipe: Recipe, network: Woven, tasks: Sequence[str]) -> tuple[list[str], bool, int]:

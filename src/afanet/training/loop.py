@@ -135,6 +135,7 @@ class Loop:
             "sums": self.losses.state(),
             "seconds": self.seconds,
             "features": self.features,
+            "teachers": self.learner.objective.digests,
             "selection": self.selection.state(),
             "threads": torch.get_num_threads(),
             "loggers": logger_runs(self.log.loggers) if self.log else {},

@@ -12,12 +12,13 @@ from afanet.distributed.processes import create_fabric
 from afanet.networks.outputs import Dense
 from afanet.recipe.load import load_recipe
 from afanet.tasks import Classification, Depth, Segmentation
+from afanet.tasks.loss_options import choose_loss
 from afanet.training.learner import Learner
 
 TASKS = {
     "segmentation": Segmentation(["a", "b", "c"]).with_loss({"class_weights": [1, 2, 3]}),
     "depth": Depth().with_loss({"name": "berhu"}),
-    "far": Depth(name="far").with_loss({"name": "silog"}),
+    "far": choose_loss(Depth(name="far"), {"name": "silog", "weight": 1.5}),
     "age": Classification("age", ["young", "old"]),
 }
 

@@ -21,9 +21,10 @@ from afanet.tasks.drawing.palette import palette
 from afanet.tasks.scores import TaskScores
 from afanet.tasks.segmentation.metrics import SegmentationScores
 from afanet.tasks.task import DenseTask, Readout, Swatches
+from afanet.tasks.taught import TaughtClasses
 
 
-class Segmentation(DenseTask):
+class Segmentation(TaughtClasses, DenseTask):
     """A class for every pixel, by cross-entropy; pixels of the target that are `void` count nowhere.
 
     Target int64 (B, H, W); logits (B, classes, H, W); prediction int64 (B, H, W).

@@ -31,12 +31,16 @@ class Labels:
 
 @dataclass(frozen=True)
 class Rows:
-    """All rows of a manifest; `splits` has the numbers of each split's usable rows, int64 arrays."""
+    """All rows of a manifest; `splits` has the numbers of each split's usable rows, int64 arrays.
+
+    `bare` has those of training rows without any label.
+    """
 
     images: pa.ChunkedArray
     groups: pa.ChunkedArray | None
     labels: dict[str, Labels]
     splits: dict[str, Any]
+    bare: Any
     unlabelled: int
     problems: list[str]
 
@@ -71,7 +75,7 @@ def read_rows(table: Table, columns: Mapping[str, Column]) -> Rows:
     table.require(["image", "split", *columns])
     grouped = "group" in table.header
     problems = Problems(table)
-    images, groups, splits, wanting = [], [], [], 0
+    images, groups, splits, bare, wanting = [], [], [], [], 0
     values: dict[str, list[Any]] = {name: [] for name in columns}
     labelled: dict[str, list[Bools]] = {name: [] for name in columns}
     row = 0
@@ -93,6 +97,7 @@ def read_rows(table: Table, columns: Mapping[str, Column]) -> Rows:
         images.append(batch["image"])
         groups.append(batch["group"] if grouped else None)
         splits.append(np.where(paths & some, split, NO_SPLIT))
+        bare.append(paths & ~some & (split == SPLITS["train"]))
         row += len(paths)
     codes = _joined(splits, np.uint8)
     return Rows(
@@ -103,6 +108,7 @@ def read_rows(table: Table, columns: Mapping[str, Column]) -> Rows:
             for name, column in columns.items()
         },
         splits={name: np.flatnonzero(codes == SPLITS[name]) for name in ("train", "validation", "test")},
+        bare=np.flatnonzero(_joined(bare, np.bool_)),
         unlabelled=wanting,
         problems=problems.all(),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from afanet.data.sets.manifest.contents import Contents
@@ -64,7 +65,8 @@ def read_annotations(path: Path) -> Contents | None:
     if roots:
         return read_voc(roots, folder)
     for name, files in by_format.items():
-        return FORMATS[name][2](files, folder, Images(paths))
+        contents = FORMATS[name][2](files, folder, Images(paths))
+        return contents if folder == path else replace(contents, root=folder)
     return None
 
 
