@@ -46,8 +46,18 @@ BELOW = {
     "reference": PLAIN | {"fusion", "networks"},
     "tasks": PLAIN | {"framing", "networks", "declared", "label_files"},
     "data": PLAIN
-    | {"photo", "framing", "normalisation", "images", "declared", "label_files", "networks", "tasks"}
-    | {"install", "yaml_file"},
+    | {
+        "install",
+        "photo",
+        "framing",
+        "normalisation",
+        "images",
+        "declared",
+        "label_files",
+        "yaml_file",
+        "networks",
+        "tasks",
+    },
     "recipe": PLAIN | {"framing", "normalisation", "networks", "yaml_file"},
     "distributed": PLAIN | {"streams", "recipe", "tasks"},
     "progress": {"streams", "terminal", "distributed"},
