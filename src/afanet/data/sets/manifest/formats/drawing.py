@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -15,9 +16,7 @@ from PIL import Image
 from afanet.data.sets.manifest.formats.collected import RING, Collected
 from afanet.data.sets.manifest.formats.shapes import draw_ring, draw_runs
 from afanet.errors import InputError
-from afanet.files import write_whole
 from afanet.tasks.drawing.palette import palette
-from afanet.tasks.drawing.png import png
 
 FOLDER = "segmentation"
 MOST_IN_BYTES = 255  # classes, since 255 is void
@@ -47,7 +46,9 @@ class Drawing:
             for image, height, width, name in self.collected.ask(
                 "select id, height, width, mask from images where mask is not null"
             ):
-                write_whole(partial / PurePosixPath(name).relative_to(FOLDER), self._draw(image, height, width))
+                file = partial / PurePosixPath(name).relative_to(FOLDER)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                self._draw(image, height, width).save(file, compress_type=zlib.Z_RLE)  # fast, and smaller for masks
             partial.rename(target)
             partial = target
             yield
@@ -57,7 +58,7 @@ class Drawing:
                 raise InputError(f"{target} cannot be written: {error.strerror}") from error
             raise
 
-    def _draw(self, image: int, height: int, width: int) -> bytes:
+    def _draw(self, image: int, height: int, width: int) -> Image.Image:
         large = len(self.colours) > MOST_IN_BYTES
         mask = np.zeros((height, width), np.uint16 if large else np.uint8)
         query = "select label, form, box, data from shapes where image = ? order by layer, area desc, rowid"
@@ -68,11 +69,10 @@ class Drawing:
                 top, left, rows, columns = map(int, box.split())
                 runs = np.frombuffer(data, np.int64)
                 draw_runs(mask, runs, (top, left, rows, columns), form, self.numbers[label])
-        if large:
-            return png(mask)
         picture = Image.fromarray(mask)
-        picture.putpalette(self.colours.tobytes() + bytes(3 * (255 - len(self.colours))) + b"\xff\xff\xff")
-        return png(picture)
+        if not large:
+            picture.putpalette(self.colours.tobytes() + bytes(3 * (255 - len(self.colours))) + b"\xff\xff\xff")
+        return picture
 
 
 def require_absent(folder: Path) -> None:

@@ -34,8 +34,8 @@ def read_ring(values: Any) -> NDArray[np.float64]:
 
 def area_of(ring: NDArray[np.float64]) -> float:
     """The area within a ring of points (N, 2)."""
-    x, y = (ring - ring[0]).T
-    return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
+    x, y = (ring[1:] - ring[0]).T
+    return float(abs(x[:-1] @ y[1:] - y[:-1] @ x[1:]) / 2)
 
 
 def draw_ring(mask: NDArray[Any], ring: NDArray[np.float64], value: int) -> None:
