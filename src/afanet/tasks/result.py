@@ -19,7 +19,7 @@ from afanet.framing import Box
 from afanet.json_text import to_json
 from afanet.tasks.drawing.draw import Pixels, bars, fit, stack, title
 from afanet.tasks.drawing.png import png
-from afanet.tasks.label import Bools, LabelFile
+from afanet.tasks.label import AsLabel
 from afanet.tasks.meaning import Check
 
 NOTEBOOK = 480  # width of a picture in a notebook, pixels
@@ -27,7 +27,7 @@ SHOWN = 8  # bars at most
 CARD = 360  # width of a picture, pixels
 
 
-class Result(ABC):
+class Result(AsLabel, ABC):
     """The answer of a network for one photo and one `task`.
 
     `expected` has a check for each key of the kind's meaning (see `Task.meaning`); keys in `optional` may be missing.
@@ -39,7 +39,6 @@ class Result(ABC):
     optional: ClassVar[frozenset[str]] = frozenset()
     reads: ClassVar[str]
     limits: ClassVar[tuple[str, ...]] = ()
-    compared: ClassVar[bool] = False  # whether `confidence` needs the result of the mirror image
 
     @classmethod
     def meaning_fault(cls, meaning: Mapping[str, Any]) -> str | None:
@@ -107,42 +106,6 @@ class Result(ABC):
             f"task '{self.task}' cannot be scored by its results: {type(self).__name__} has no method 'as_target'; "
             "leave --at and --window out"
         )
-
-    @property
-    def declaration(self) -> dict[str, Any]:
-        """The keys beside `kind` with which a recipe declares a column of such labels."""
-        return {}
-
-    def mirrored(self) -> Self:
-        """This result of a mirror image as one of the photo."""
-        return self
-
-    def confidence(self, mirror: Self | None = None) -> float | NDArray[np.float32] | None:
-        """How sure the result is, 0 to 1; None for a kind that does not say.
-
-        A dense result gives a number for each pixel (H, W), NaN where the network did not see the photo. `mirror` is
-        the result of the mirror image, as `mirrored` gives it, for a kind that is `compared`.
-        """
-        return None
-
-    def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> str | LabelFile:
-        """The result as a label that the column of its kind reads back: the text of a cell, or a file.
-
-        Of a dense result only the pixels `known` (H, W) are labelled, all that were seen if None; `declared` are the
-        keys of the column, if it is declared otherwise than `declaration` says. Raises `InputError` for what cannot be
-        a label, and for a kind that has none.
-        """
-        raise InputError(
-            f"task '{self.task}' cannot be written as labels: {type(self).__name__} has no method 'as_label'; leave it "
-            "out with --tasks"
-        )
-
-    def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
-        """Why a label that exists cannot be one of this task, as the end of a sentence; None if it can.
-
-        `cell` is its text; `file` is the file that it names, where labels are files.
-        """
-        return None
 
     @abstractmethod
     def picture(self) -> Pixels:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -26,8 +25,8 @@ from afanet.runs.weights import load_weights, save_weights
 from afanet.tasks import Description
 from afanet.training.cost import flops
 from afanet.training.counting import counted
-from afanet.training.distilling.answers import find_answers
-from afanet.training.features import find_features, lacks_augmentation
+from afanet.training.distilling.answers import with_kept
+from afanet.training.features import lacks_augmentation
 from afanet.training.job import Job
 from afanet.training.learner import Learner
 from afanet.training.loaders import train_loader
@@ -60,9 +59,7 @@ def fit(job: Job, folder: RunFolder) -> None:
         batches = len(train_loader(data, recipe))
         steps = saved["learner"]["step"] if saved else 0
         epoch = max(0, -(-steps // steps_per_epoch(batches, recipe)) - 1)  # of the last step
-        features = find_features(job, saved)
-        answered = find_answers(job, saved)
-        seen = replace(data, train=features or answered or data.train)
+        seen = with_kept(job, saved)
         learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe), epoch, job.teachers)
         loop = Loop(learner, seen, folder, saved, job.counts)
         if saved:

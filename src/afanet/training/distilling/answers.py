@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from filelock import FileLock
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from afanet.data import Collate, Sample, Split
+from afanet.data import Collate, Data, Sample, Split
 from afanet.data.cache import fingerprint, map_array
 from afanet.data.features import KeptFeatures
 from afanet.data.prepare import ArrayFile
@@ -32,6 +33,7 @@ from afanet.progress import say
 from afanet.runs.setup import data_cache
 from afanet.training.distilling.teachers import Teachers
 from afanet.training.feature_facts import changes_images, image_facts
+from afanet.training.features import find_features
 from afanet.training.job import Job
 
 PART = "-answers-"
@@ -109,6 +111,14 @@ def prepare_answers(job: Job, workers: int, advance: Callable[[int], None]) -> t
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"answers {path} cannot be written ({reason}): make room, or set AFANET_CACHE") from None
+
+
+def with_kept(job: Job, saved: Mapping[str, Any]) -> Data:
+    """The data of a job, whose training split reads kept features or answers, where there are some that fit.
+
+    Raises `InputError` as `find_features` and `find_answers` do.
+    """
+    return replace(job.data, train=find_features(job, saved) or find_answers(job, saved) or job.data.train)
 
 
 def find_answers(job: Job, saved: Mapping[str, Any]) -> Answered | None:
