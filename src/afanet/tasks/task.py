@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -14,15 +13,22 @@ from torch import Tensor
 from torchmetrics import MetricCollection
 
 from afanet.errors import InputError
+from afanet.framing import Framing
 from afanet.networks.outputs import Output
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.described import Described
+from afanet.tasks.legend import ColourBar as ColourBar
+from afanet.tasks.legend import ErrorBins as ErrorBins
+from afanet.tasks.legend import Legend as Legend
+from afanet.tasks.legend import Readout as Readout
+from afanet.tasks.legend import Swatches as Swatches
 from afanet.tasks.sides import Pairs, swapped_order
+from afanet.tasks.taught import Taught
 
 NO_CLASS = -1  # the prediction of a class, or of a label, from outputs that are no numbers
 
 
-class Task(ABC):
+class Task(Taught):
     """One thing to learn from an image; a network's output and a sample's target share its `name`.
 
     `kind` is the name under which its kind is registered. `output` is what the network's head returns.
@@ -30,8 +36,8 @@ class Task(ABC):
     only one metric. `names` are its classes or labels; tasks with numbers as targets have none. `unusable` says in
     words what `no_number` is about.
 
-    An image with a label of it may be mirrored unless `mirror` is false; then the names in each pair of `swap`, which
-    has their numbers, exchange their sides.
+    Training multiplies the loss by `loss_weight`. An image with a label of it may be mirrored unless `mirror` is false;
+    then the names in each pair of `swap`, which has their numbers, exchange their sides.
     """
 
     kind: str
@@ -41,6 +47,7 @@ class Task(ABC):
     higher_is_better: dict[str, bool]
     names: tuple[str, ...] = ()
     unusable: str = "not finite"
+    loss_weight: float = 1.0
     mirror: bool = True
     swap: Pairs = ()
 
@@ -52,9 +59,12 @@ class Task(ABC):
         """
 
     def with_loss(self, options: Mapping[str, Any]) -> Self:
-        """This task with another loss, by a recipe's `losses`; raises `InputError` for options that its kind lacks."""
+        """This task with another loss, by a recipe's `losses` without their `weight`, see `choose_loss`.
+
+        Raises `InputError` for options that its kind lacks.
+        """
         raise InputError(
-            f"task '{self.name}' is of kind {type(self).__name__}, whose loss takes no options, found "
+            f"task '{self.name}' is of kind {type(self).__name__}, whose loss takes no option but weight, found "
             f"{', '.join(options) or 'none'}: take it out of losses"
         )
 
@@ -89,6 +99,11 @@ class Task(ABC):
         order = torch.tensor(swapped_order(len(self.names), self.swap), dtype=target.dtype, device=target.device)
         labelled = self.labelled(target)
         return torch.where(labelled, order[target.long().where(labelled, 0)], target)
+
+    @property
+    def sided(self) -> tuple[str, ...]:
+        """The names that `swap` may exchange: its classes or labels, unless a kind has other ones."""
+        return self.names
 
     @property
     def sides(self) -> dict[str, Any]:
@@ -147,48 +162,6 @@ class Task(ABC):
         return None
 
 
-@dataclass(frozen=True)
-class Swatches:
-    """A legend of named colours: `colours` is (len(names), 3), uint8."""
-
-    names: tuple[str, ...]
-    colours: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class ColourBar:
-    """A legend of a continuous range: `colours`, (steps, 3) uint8, from `low` to `high` in `unit`."""
-
-    colours: NDArray[np.uint8]
-    low: float
-    high: float
-    unit: str
-
-
-Legend = Swatches | ColourBar
-
-
-@dataclass(frozen=True)
-class Readout:
-    """Whole numbers for every pixel, `values` (H, W) from 0 to 65535: names of the legend, or `steps` to the `unit`."""
-
-    values: Tensor
-    steps: int = 1
-    unit: str = ""
-
-
-@dataclass(frozen=True)
-class ErrorBins:
-    """Equal bins from 0 to `most` for a chart of errors, with the chart's title and axis."""
-
-    most: float
-    title: str
-    axis: str
-
-    def __len__(self) -> int:
-        return 20
-
-
 class DenseTask(Task):
     """A task with a value for every pixel, which can be drawn.
 
@@ -234,6 +207,10 @@ class PooledTask(Task):
     """A task with one value for the whole image, which fits in a word."""
 
     unit = "of probability"  # of estimates, in a sentence
+
+    def on_photo(self, value: Tensor, frame: Framing) -> Tensor:
+        """One prediction for an input as one for the photo that `frame` has put into it."""
+        return value
 
     @abstractmethod
     def caption(self, value: Tensor) -> str:
