@@ -26,6 +26,7 @@ from afanet.data import DATA_SETS
 from afanet.data.sets.manifest.init import init_manifest
 from afanet.networks import HEADS, METHODS
 from afanet.tasks import KINDS, Classification, Depth, Segmentation
+from afanet.tasks.loss_options import choose_loss
 
 from .follow import ROOT, follow, launch, smaller
 from .pages import LEFT_OUT, SLOW, blocks, commands, steps
@@ -145,7 +146,7 @@ def test_the_losses_of_the_page_are_taken() -> None:
     tasks = [Depth(), Segmentation(["bed", "lamp", "wall"]), Classification("age", four)]
     assert set(given["losses"]) == {task.name for task in tasks}
     for task in tasks:
-        assert task.with_loss(given["losses"][task.name]) is not task
+        assert choose_loss(task, given["losses"][task.name]) is not task
 
 
 @pytest.mark.slow

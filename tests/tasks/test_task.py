@@ -13,6 +13,7 @@ from afanet.errors import InputError
 from afanet.networks import Dense
 from afanet.tasks import Classification, Depth, MultiLabel, Normals, Ordinal, Regression, Segmentation, Task
 from afanet.tasks.depth.losses import DEPTH_LOSSES
+from afanet.tasks.loss_options import choose_loss
 
 DECISIONS = {
     "segmentation": lambda estimate: estimate.argmax(1),
@@ -40,7 +41,9 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "losses.md").read_text(encoding
     "task", [Normals("x"), MultiLabel("x", ["a"]), Ordinal("x", ["a", "b"]), Regression("x", 0, 1)], ids=type
 )
 def test_a_loss_without_options_says_so(task: Task) -> None:
-    message = f"task 'x' is of kind {type(task).__name__}, whose loss takes no options, found name: take it out"
+    message = (
+        f"task 'x' is of kind {type(task).__name__}, whose loss takes no option but weight, found name: take it out"
+    )
     with pytest.raises(InputError, match=message):
         task.with_loss({"name": "berhu"})
 
@@ -60,8 +63,8 @@ def test_a_prediction_is_what_its_estimate_decides(task: Task) -> None:
 
 def test_the_documented_recipe_is_understood_and_every_loss_of_depth_is_listed() -> None:
     losses = yaml.safe_load(re.search(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)[1])["losses"]
-    depth = Depth().with_loss(losses["depth"])
-    assert (depth.loss_name, depth.silog_weight) == ("silog", 0.85)
+    depth = choose_loss(Depth(), losses["depth"])
+    assert (depth.loss_name, depth.silog_weight, depth.loss_weight) == ("silog", 0.85, 0.5)
     assert Segmentation(["bed", "wall", "lamp"]).with_loss(losses["segmentation"]).class_weights == (5, 1, 10)
     assert Classification("age", list("abcd")).with_loss(losses["age"]).class_weights == (1, 1, 2, 2)
     assert set(re.findall(r"^\| depth \| `(\w+)`", DOCUMENT, re.MULTILINE)) == set(DEPTH_LOSSES)

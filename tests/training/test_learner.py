@@ -15,6 +15,7 @@ from afanet.networks import create_network
 from afanet.networks.outputs import Dense, Pooled
 from afanet.recipe.schema import Recipe
 from afanet.tasks import Classification, Depth, Segmentation, Task
+from afanet.tasks.loss_options import choose_loss
 from afanet.training.learner import Learner
 
 TASKS: dict[str, Task] = {
@@ -65,6 +66,17 @@ def test_a_step_is_the_rate_times_the_gradient_of_the_sum(make: Make) -> None:
     assert losses.tolist() == pytest.approx([loss.item() for loss in other.losses(batch())], rel=1e-5)
     for name, parameter in other.network.named_parameters():
         torch.testing.assert_close(learner.network.get_parameter(name), parameter - 0.1 * expected[name])
+
+
+def test_a_loss_counts_as_often_as_its_weight_says(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, other = make(), make()
+    plain = other.losses(batch())
+    expected = torch.autograd.grad(plain[0] + 3 * plain[1] + plain[2], list(other.network.parameters()))
+    monkeypatch.setitem(learner.learning, "depth", choose_loss(TASKS["depth"], {"weight": 3}))
+    losses, _ = learner.learn([batch()])
+    torch.testing.assert_close(losses, torch.stack(plain).detach() * torch.tensor([1, 3, 1]))
+    for (name, parameter), gradient in zip(other.network.named_parameters(), expected, strict=True):
+        torch.testing.assert_close(learner.network.get_parameter(name), parameter - 0.1 * gradient)
 
 
 def test_accumulated_batches_are_averaged(make: Make) -> None:

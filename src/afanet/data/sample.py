@@ -27,7 +27,7 @@ class Sample(TypedDict):
 
     A task that is not labelled for this image has no entry in `targets`. A sample of joined data sets
     carries its `origin` to the transform, see `Reader.origin`. A sample whose `features` are kept has no pixels in its
-    image, which then only gives the size.
+    image, which then only gives the size. `estimates` are those of teachers that were computed before.
     """
 
     image: tv_tensors.Image
@@ -35,15 +35,17 @@ class Sample(TypedDict):
     id: str
     origin: NotRequired[tuple[int, ...]]
     features: NotRequired[dict[str, Tensor]]
+    estimates: NotRequired[dict[str, Tensor]]
 
 
 class Batch(TypedDict):
-    """Samples stacked: image (B, C, H, W), every task's target and kept features with a leading B."""
+    """Samples stacked: image (B, C, H, W), every task's target, kept features and estimates with a leading B."""
 
     image: Tensor
     targets: dict[str, Tensor]
     id: list[str]
     features: NotRequired[dict[str, Tensor]]
+    estimates: NotRequired[dict[str, Tensor]]
 
 
 class Reader(ABC):
@@ -129,7 +131,8 @@ class Data:
     otherwise because of the data. `remedies` has, by task, what the user can declare if its labels look wrong, as the
     end of a sentence. With `shares`, the training samples
     are consecutive blocks, each a pair of its length and its share, and samples are drawn from the blocks with
-    replacement instead of once an epoch. `normalisation` is what the transforms make of pixels.
+    replacement instead of once an epoch. `normalisation` is what the transforms make of pixels. `unlabelled` are items
+    of the training split without any label, which only a teacher can make use of.
     """
 
     train: Split
@@ -144,6 +147,7 @@ class Data:
     shares: Sequence[tuple[int, float]] | None = None
     remedies: Mapping[str, str] = field(default_factory=dict)
     normalisation: Normalisation = IMAGENET
+    unlabelled: Sequence[Any] = ()
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -185,4 +189,8 @@ class Collate:
         batch: Batch = {"image": images, "targets": targets, "id": [sample["id"] for sample in samples]}
         if features:
             batch["features"] = {name: torch.stack([of_sample[name] for of_sample in features]) for name in features[0]}
+        if estimates := [sample["estimates"] for sample in samples if "estimates" in sample]:
+            batch["estimates"] = {
+                name: torch.stack([of_sample[name] for of_sample in estimates]) for name in estimates[0]
+            }
         return batch

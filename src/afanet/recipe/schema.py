@@ -119,7 +119,9 @@ class Recipe(Section):
     )
     data: DataRecipe
     tasks: tuple[TaskName, ...] | None = Field(None, min_length=1, description="tasks to learn, all if not given")
-    losses: dict[TaskName, dict[str, Any]] = Field({}, description="options of each task's loss, such as its name")
+    losses: dict[TaskName, dict[str, Any]] = Field(
+        {}, description="options of each task's loss, such as its weight or name"
+    )
     network: NetworkRecipe
     warm_start: tuple[AbsolutePath, ...] | None = Field(
         None, min_length=1, description="run folders of single-task networks to begin with"
@@ -134,6 +136,18 @@ class Recipe(Section):
     )
     old_tasks: tuple[TaskName, ...] = Field(
         (), description="tasks of the run that start_from names, kept when a run begins"
+    )
+    distill: tuple[Annotated[str, AfterValidator(_start)], ...] = Field(
+        (),
+        description="teachers: finished runs from which tasks of the same names learn, folders, saved ones, or "
+        "hub:OWNER/NAME",
+    )
+    distill_weight: PositiveFloat | None = Field(
+        None,
+        description="learn from teachers everywhere, with this factor; where labels are missing alone if not given",
+    )
+    distill_temperature: PositiveFloat = Field(
+        1.0, description="softens the probabilities of teacher and network while they are compared"
     )
     warm_heads: bool = Field(True, description="whether a warm start takes the heads too")
     two_stage: bool = Field(False, description="train single-task networks first and begin with them")

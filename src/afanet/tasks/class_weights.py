@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from afanet.errors import InputError, shown, unknown
 from afanet.tasks.across import Across
+from afanet.tasks.loss_options import require_options
 
 
 def weighted_cross_entropy(
@@ -42,9 +43,7 @@ def read_class_weights(task: str, classes: Sequence[str], options: Mapping[str, 
     >>> read_class_weights("segmentation", ["floor", "wall", "bed"], {"class_weights": {"bed": 5}})
     (1.0, 1.0, 5.0)
     """
-    for key in options:
-        if key != "class_weights":
-            raise unknown(f"option of the loss of task '{task}'", key, ["class_weights"])
+    require_options(task, options, ["class_weights"])
     given = options.get("class_weights")
     if isinstance(given, Mapping):
         named = {str(name): weight for name, weight in given.items()}  # YAML reads a class called 3 as a number

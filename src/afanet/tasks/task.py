@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -18,11 +18,12 @@ from afanet.networks.outputs import Output
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.described import Described
 from afanet.tasks.sides import Pairs, swapped_order
+from afanet.tasks.taught import Taught
 
 NO_CLASS = -1  # the prediction of a class, or of a label, from outputs that are no numbers
 
 
-class Task(ABC):
+class Task(Taught):
     """One thing to learn from an image; a network's output and a sample's target share its `name`.
 
     `kind` is the name under which its kind is registered. `output` is what the network's head returns.
@@ -30,8 +31,8 @@ class Task(ABC):
     only one metric. `names` are its classes or labels; tasks with numbers as targets have none. `unusable` says in
     words what `no_number` is about.
 
-    An image with a label of it may be mirrored unless `mirror` is false; then the names in each pair of `swap`, which
-    has their numbers, exchange their sides.
+    Training multiplies the loss by `loss_weight`. An image with a label of it may be mirrored unless `mirror` is false;
+    then the names in each pair of `swap`, which has their numbers, exchange their sides.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Task(ABC):
     higher_is_better: dict[str, bool]
     names: tuple[str, ...] = ()
     unusable: str = "not finite"
+    loss_weight: float = 1.0
     mirror: bool = True
     swap: Pairs = ()
 
@@ -52,9 +54,12 @@ class Task(ABC):
         """
 
     def with_loss(self, options: Mapping[str, Any]) -> Self:
-        """This task with another loss, by a recipe's `losses`; raises `InputError` for options that its kind lacks."""
+        """This task with another loss, by a recipe's `losses` without their `weight`, see `choose_loss`.
+
+        Raises `InputError` for options that its kind lacks.
+        """
         raise InputError(
-            f"task '{self.name}' is of kind {type(self).__name__}, whose loss takes no options, found "
+            f"task '{self.name}' is of kind {type(self).__name__}, whose loss takes no option but weight, found "
             f"{', '.join(options) or 'none'}: take it out of losses"
         )
 

@@ -25,6 +25,7 @@ from afanet.runs.setup import data_cache, deterministic
 from afanet.runs.weights import load_weights, save_weights
 from afanet.tasks import Description
 from afanet.training.cost import flops
+from afanet.training.distilling.answers import find_answers
 from afanet.training.features import find_features, lacks_augmentation
 from afanet.training.job import Job
 from afanet.training.learner import Learner
@@ -57,8 +58,9 @@ def fit(job: Job, folder: RunFolder) -> None:
         steps = saved["learner"]["step"] if saved else 0
         epoch = max(0, -(-steps // steps_per_epoch(batches, recipe)) - 1)  # of the last step
         features = find_features(job, saved)
-        seen = data if features is None else replace(data, train=features)
-        learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe), epoch)
+        answered = find_answers(job, saved)
+        seen = replace(data, train=features or answered or data.train)
+        learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe), epoch, job.teachers)
         loop = Loop(learner, seen, folder, saved)
         if saved:
             say(f"going on after step {learner.step} of {learner.steps}")
@@ -119,6 +121,7 @@ def _results(
         "features": loop.features or None,
         "without_augmentation": lacks_augmentation(job, loop.data),
         "weights": job.weights_report,
+        "teachers": None if job.teachers is None else job.teachers.titles,
         "epochs": -(-learner.step // loop.per_epoch),
         "steps": learner.step,
         "selected_epoch": loop.selection.epoch if recipe.selects else None,

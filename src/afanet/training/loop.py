@@ -19,6 +19,7 @@ from afanet.runs.checkpoint import save_checkpoint
 from afanet.runs.finite import find_nonfinite, list_metrics, what_to_do
 from afanet.runs.folder import RunFolder
 from afanet.training.diagnostics import guard_rates, held_out_pictures
+from afanet.training.distilling.answers import Answered
 from afanet.training.epoch_losses import EpochLosses
 from afanet.training.learner import Learner
 from afanet.training.loaders import Order, train_loader
@@ -46,6 +47,7 @@ class Loop:
         self.losses = EpochLosses(len(learner.learning), fabric.device)
         read = data.train.read
         self.features = read.folder.name if isinstance(read, KeptFeatures) else ""  # that are read, by their folder
+        self.answers = data.train.folder.name if isinstance(data.train, Answered) else ""
         self.seconds = 0.0
         self.selection = Selection(learner.tasks, recipe)
         self.fault: str | None = None  # of the last scores on the validation split
@@ -135,6 +137,8 @@ class Loop:
             "sums": self.losses.state(),
             "seconds": self.seconds,
             "features": self.features,
+            "answers": self.answers,
+            "teachers": self.learner.objective.digests,
             "selection": self.selection.state(),
             "threads": torch.get_num_threads(),
             "loggers": logger_runs(self.log.loggers) if self.log else {},

@@ -18,9 +18,10 @@ from afanet.tasks.classification.metrics import UNLABELLED, ClassScores, OneOff
 from afanet.tasks.described import Described
 from afanet.tasks.scores import TaskScores
 from afanet.tasks.task import PooledTask
+from afanet.tasks.taught import TaughtClasses
 
 
-class Classification(PooledTask):
+class Classification(TaughtClasses, PooledTask):
     """One class of several for an image, by cross-entropy; a target of -1 means not labelled.
 
     Target int64 (B,); logits (B, classes); prediction int64 (B,). `ordinal` says that the classes have an

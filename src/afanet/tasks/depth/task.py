@@ -20,6 +20,7 @@ from afanet.tasks.across import ALONE, Across
 from afanet.tasks.depth.losses import DEPTH_LOSSES
 from afanet.tasks.depth.metrics import ERRORS, WITHIN, DepthScores, measured
 from afanet.tasks.described import Described
+from afanet.tasks.loss_options import require_options
 from afanet.tasks.scores import TaskScores
 from afanet.tasks.task import ColourBar, DenseTask, ErrorBins, Readout
 
@@ -69,9 +70,7 @@ class Depth(DenseTask):
         >>> round(task.loss(torch.zeros(1, 1, 1, 1), torch.full((1, 1, 1, 1), 2.0)).item(), 3)  # ln(2 / 0.694) / 2
         0.529
         """
-        for key in options:
-            if key not in ("name", "lambda"):
-                raise unknown(f"option of the loss of task '{self.name}'", key, ["name", "lambda"])
+        require_options(self.name, options, ["name", "lambda"])
         name, weight = str(options.get("name", self.loss_name)), options.get("lambda", self.silog_weight)
         if name not in DEPTH_LOSSES:
             raise unknown(f"loss of task '{self.name}'", name, DEPTH_LOSSES)

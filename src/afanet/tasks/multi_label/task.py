@@ -17,9 +17,10 @@ from afanet.tasks.multi_label.metrics import UNLABELLED, MultiLabelScores
 from afanet.tasks.scores import TaskScores
 from afanet.tasks.sides import swapped_order
 from afanet.tasks.task import NO_CLASS, PooledTask
+from afanet.tasks.taught import TaughtLabels
 
 
-class MultiLabel(PooledTask):
+class MultiLabel(TaughtLabels, PooledTask):
     """Labels that an image has or has not, by binary cross-entropy; an entry of -1 means not labelled.
 
     Target int64 (B, L) of 0 and 1, each entry masked by itself; logits (B, L); prediction int64 (B, L), 1 where the

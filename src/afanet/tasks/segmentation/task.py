@@ -21,6 +21,7 @@ from afanet.tasks.drawing.palette import palette
 from afanet.tasks.scores import TaskScores
 from afanet.tasks.segmentation.metrics import ManyClassScores, SegmentationScores
 from afanet.tasks.task import DenseTask, Readout, Swatches
+from afanet.tasks.taught import TaughtClasses
 
 
 def void_of(classes: int) -> int:
@@ -32,7 +33,7 @@ def void_of(classes: int) -> int:
     return 255 if classes <= 255 else 65535
 
 
-class Segmentation(DenseTask):
+class Segmentation(TaughtClasses, DenseTask):
     """A class for every pixel, by cross-entropy; pixels of the target that are `void` count nowhere.
 
     Without `void` that is 255, and 65535 for more than 255 classes.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -11,7 +13,7 @@ class Column:
     """A detected task: its declaration in a recipe, its cells by image, and a one-line summary."""
 
     declared: dict[str, Any]
-    cells: dict[str, str]
+    cells: Mapping[str, str]
     summary: str
 
 
@@ -21,7 +23,7 @@ class Contents:
 
     `splits` has the split of each image, if folders or lists say it; the images that then are in none are `outside`,
     and not among `images`. `groups` names the person or scene of images; `notes` has a line for whatever was assumed or
-    left out.
+    left out. Paths are relative to `root`, if that is not the folder that was looked at.
     """
 
     images: list[str]
@@ -31,3 +33,4 @@ class Contents:
     outside: list[str] = field(default_factory=list)
     groups: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    root: Path | None = None

@@ -59,6 +59,7 @@ def open_manifest(
         problems=rows.problems,
         lacking=lacking,
         warnings=_unread(table, rows),
+        unlabelled=rows.bare,
         remedies={name: column.remedy for name, (column, _) in declared.items()},
     )
 

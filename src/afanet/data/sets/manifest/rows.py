@@ -17,7 +17,7 @@ from afanet.tasks.column import Bools, Column, complain_of_path, usable_paths
 
 LISTED = 1000  # problems that are listed as sentences
 SPLITS = {"train": 0, "validation": 1, "val": 1, "test": 2}
-NO_SPLIT = 255
+NO_SPLIT, BARE = 255, 254  # of no split; of the training split without a label
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,16 @@ class Labels:
 
 @dataclass(frozen=True)
 class Rows:
-    """All rows of a manifest; `splits` has the numbers of each split's usable rows, int64 arrays."""
+    """All rows of a manifest; `splits` has the numbers of each split's usable rows, int64 arrays.
+
+    `bare` has those of training rows without any label.
+    """
 
     images: pa.ChunkedArray
     groups: pa.ChunkedArray | None
     labels: dict[str, Labels]
     splits: dict[str, Any]
+    bare: Any
     unlabelled: int
     problems: list[str]
 
@@ -92,7 +96,7 @@ def read_rows(table: Table, columns: Mapping[str, Column]) -> Rows:
         wanting += int((~some & ~blank).sum())
         images.append(batch["image"])
         groups.append(batch["group"] if grouped else None)
-        splits.append(np.where(paths & some, split, NO_SPLIT))
+        splits.append(_usable_splits(split, paths, some))
         row += len(paths)
     codes = _joined(splits, np.uint8)
     return Rows(
@@ -103,6 +107,7 @@ def read_rows(table: Table, columns: Mapping[str, Column]) -> Rows:
             for name, column in columns.items()
         },
         splits={name: np.flatnonzero(codes == SPLITS[name]) for name in ("train", "validation", "test")},
+        bare=np.flatnonzero(codes == BARE),
         unlabelled=wanting,
         problems=problems.all(),
     )
@@ -122,6 +127,12 @@ def _codes(cells: pa.Array) -> NDArray[np.uint8]:
     known = pc.index_in(cells, value_set=pa.array(SPLITS)).fill_null(len(SPLITS)).to_numpy()
     codes: NDArray[np.uint8] = np.array([*SPLITS.values(), NO_SPLIT], np.uint8)[known]
     return codes
+
+
+def _usable_splits(split: NDArray[np.uint8], paths: Bools, some: Bools) -> NDArray[np.uint8]:
+    """The split of each row with an image and some label, and which training rows have an image alone."""
+    codes: NDArray[np.uint8] = np.where(some, split, np.where(split == SPLITS["train"], BARE, NO_SPLIT))
+    return np.where(paths, codes, np.uint8(NO_SPLIT))
 
 
 def _complain_of_split(cell: str) -> str:
