@@ -51,7 +51,7 @@ def test_channels_that_are_lacking_or_there_twice_are_named(tmp_path: Path) -> N
         read_exr(twice, "map", DISTANCES)
 
 
-def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
+def test_a_file_cut_anywhere_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = save(tmp_path / "map.exr", {"Z": Z})
     whole = path.read_bytes()
     for length in (0, 3, 100, len(whole) // 2, len(whole) - 3):
@@ -59,6 +59,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"map\.exr cannot be read as OpenEXR .*: copy this map again") as caught:
             read_exr(path, "map", DISTANCES)
         assert "\n" not in str(caught.value)
+    assert capsys.readouterr().out == ""
     path.unlink()
     with pytest.raises(InputError, match=r"map\.exr is missing"):
         read_exr(path, "map", DISTANCES)

@@ -275,6 +275,13 @@ def test_distances_of_no_use_are_refused_in_every_format(
     assert "\n" not in str(caught.value)
 
 
+def test_whole_numbers_of_a_renderer_need_a_scale(tmp_path: Path) -> None:
+    save_exr(tmp_path / "d.exr", {"Z": np.array([[0, 1500]], np.uint32)})
+    with pytest.raises(InputError, match=r"holds uint32 .* or give `scale`, the metres a step"):
+        DepthColumn().read(tmp_path / "d.exr")
+    np.testing.assert_allclose(DepthColumn(scale=0.01).read(tmp_path / "d.exr")[0], [[0, 15]])
+
+
 def test_the_unit_is_guessed_for_every_format(tmp_path: Path) -> None:
     paths = [tmp_path / f"d.{suffix}" for suffix in ("tif", "exr", "npz", "png")]
     Image.fromarray(METRES).save(paths[0])

@@ -44,7 +44,7 @@ class DepthColumn(FileColumn):
 
     def read(self, path: Path) -> Tensor:
         stored = read_steps(path)
-        if stored.dtype.kind == "f" or path.suffix.lower() in ARRAYS:
+        if stored.dtype.kind == "f" or path.suffix.lower() in (*ARRAYS, ".exr"):
             metres = finite_floats(path, stored, 2, ARRAY, self.scale)
         else:
             metres = np.multiply(stored, self.scale or MILLIMETRE, dtype=np.float32)
