@@ -17,9 +17,8 @@ from torch import Tensor
 from afanet.declared import Declared
 from afanet.errors import InputError
 from afanet.label_files import read_array
+from afanet.paths import LEAVING
 from afanet.tasks.task import Task
-
-LEAVING = r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)|[\r\n\x00]"  # absolute, or up, or no path at all
 
 Bools = NDArray[np.bool_]
 
@@ -78,6 +77,13 @@ class ValueColumn(Column):
     def target(self, value: Any) -> Tensor:
         """One compact value as the task's target."""
 
+    def target_in(self, value: Any, size: tuple[int, int]) -> Tensor:
+        """As `target`, which it calls, for a kind with values that depend on the `size` of the image, (H, W).
+
+        Raises `InputError` for a value that an image of this size cannot have.
+        """
+        return self.target(value)
+
 
 class FileColumn(Column):
     """A column that holds the paths of files, each with a value for every pixel of its image.
@@ -97,6 +103,14 @@ class FileColumn(Column):
     @abstractmethod
     def read(self, path: Path) -> Tensor:
         """The target in a file, (H, W) or (C, H, W); raises `InputError` that names it where it cannot be used."""
+
+    def files(self, path: Path) -> Sequence[Path]:
+        """The files that a cell's `path` names; each must exist."""
+        return (path,)
+
+    def optional_files(self, path: Path) -> Sequence[Path]:
+        """Further files that a cell's `path` names, of which some may be missing."""
+        return ()
 
     def looked_at(self, task: Task, file: Path) -> Task:
         """The task, with what a file of its labels says of it beside the labels, such as the colours of classes."""
