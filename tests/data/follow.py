@@ -97,7 +97,7 @@ def smaller(command: str, data: Path) -> list[str]:
             words[words.index("--seeds") + 1] = "1"
     else:
         return words if given else [*words, *BENCHMARK.split()]
-    words += FEWER.get(given[1], [])
+    words += FEWER.get(given[2 if given[1:2] == ["prepare"] else 1], [])
     return words + [word for flag, value in added.items() if flag not in words for word in (flag, *value.split())]
 
 
