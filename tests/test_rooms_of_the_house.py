@@ -37,7 +37,7 @@ BELOW = {
     "photo": {"errors", "files", "limits", "picture_format"},
     "framing": set(),
     "normalisation": {"errors"},
-    "label_files": {"errors", "files", "photo", "picture_format"},
+    "label_files": {"errors", "files", "install", "limits", "photo", "picture_format"},
     "images": {"errors", "limits", "label_files", "photo"},
     "declared": {"errors"},
     "yaml_file": {"errors", "files"},
@@ -83,6 +83,7 @@ BELOW = {
     },
     "export": PLAIN | {"install", "plain_text", "framing", "networks", "tasks", "data", "recipe", "runs"},
     "inference": PLAIN | {"install", "photo", "framing", "normalisation", "images", "tasks"},
+    "labelling": PLAIN | {"install", "photo", "normalisation", "images", "tasks", "inference"},
     "evaluation": PLAIN
     | {"framing", "networks", "tasks", "data", "recipe", "distributed", "progress", "runs", "training", "inference"},
     "demo": PLAIN
@@ -123,6 +124,7 @@ BELOW = {
         "report",
         "export",
         "inference",
+        "labelling",
         "evaluation",
         "demo",
     },

@@ -82,9 +82,7 @@ class Learner:
                     averaged.data = parameter.data  # the average of what is frozen: held once
         self.guards = {name: module for name, module in network.named_modules() if isinstance(module, GradientGuard)}
         self.reducing = [norm for layer in network.modules() if isinstance(layer, NDDR) for norm in layer.norms]
-        self.step = 0
-        self.skipped = 0
-        self.skipped_in_a_row = 0
+        self.step = self.skipped = self.skipped_in_a_row = 0
         self.labelled = torch.zeros(len(self.learning), device=fabric.device)  # batches of the last step, by task
 
     @property

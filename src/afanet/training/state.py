@@ -63,7 +63,9 @@ class _Training(_State):
     threads: Annotated[int, Field(ge=1, le=THREADS)]
     loggers: dict[str, str] = Field({})
     features: str = ""
+    answers: str = ""
     teachers: dict[str, str] = Field({})
+    label_counts: dict[str, list[Count]] = Field({})
 
 
 def check_training(file: Path, saved: Mapping[str, Any]) -> dict[str, Any]:
