@@ -45,7 +45,19 @@ BELOW = {
     "networks": PLAIN | {"fusion", "install", "normalisation"},
     "reference": PLAIN | {"fusion", "networks"},
     "tasks": PLAIN | {"framing", "networks", "declared", "label_files"},
-    "data": PLAIN | {"photo", "framing", "normalisation", "images", "declared", "label_files", "networks", "tasks"},
+    "data": PLAIN
+    | {
+        "install",
+        "photo",
+        "framing",
+        "normalisation",
+        "images",
+        "declared",
+        "label_files",
+        "yaml_file",
+        "networks",
+        "tasks",
+    },
     "recipe": PLAIN | {"framing", "normalisation", "networks", "yaml_file"},
     "distributed": PLAIN | {"streams", "recipe", "tasks"},
     "progress": {"streams", "terminal", "distributed"},
@@ -71,6 +83,7 @@ BELOW = {
     },
     "export": PLAIN | {"install", "plain_text", "framing", "networks", "tasks", "data", "recipe", "runs"},
     "inference": PLAIN | {"install", "photo", "framing", "normalisation", "images", "tasks"},
+    "labelling": PLAIN | {"install", "photo", "normalisation", "images", "tasks", "inference"},
     "evaluation": PLAIN
     | {"framing", "networks", "tasks", "data", "recipe", "distributed", "progress", "runs", "training", "inference"},
     "demo": PLAIN
@@ -111,6 +124,7 @@ BELOW = {
         "report",
         "export",
         "inference",
+        "labelling",
         "evaluation",
         "demo",
     },

@@ -26,6 +26,8 @@ from afanet.data import DATA_SETS
 from afanet.data.sets.manifest.init import init_manifest
 from afanet.data.sets.manifest.kinds import declare_tasks
 from afanet.networks import HEADS, METHODS
+from afanet.recipe.load import load_recipe
+from afanet.recipe.schema import Recipe
 from afanet.tasks import KINDS, Classification, Depth, Segmentation
 from afanet.tasks.loss_options import choose_loss
 
@@ -142,7 +144,9 @@ def test_the_table_of_the_official_folds(
 
 
 def test_the_losses_of_the_page_are_taken() -> None:
-    [given] = [yaml.safe_load(block.text) for block in blocks(ROOT / "docs/losses.md") if block.kind == "yaml"]
+    given, *samplers = [yaml.safe_load(block.text) for block in blocks(ROOT / "docs/losses.md") if block.kind == "yaml"]
+    recipe = load_recipe("rooms").model_dump()
+    assert [Recipe.model_validate(recipe | keys).sampler.classes for keys in samplers] == [True, False]
     four = [str(number) for number in range(4)]
     tasks = [Depth(), Segmentation(["bed", "lamp", "wall"]), Classification("age", four)]
     assert set(given["losses"]) == {task.name for task in tasks}

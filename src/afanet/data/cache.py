@@ -71,8 +71,13 @@ def fingerprint(data: Data, folder: Path) -> str:
     >>> fingerprint(few, Path("none")) == fingerprint(many, Path("none"))
     False
     """
-    originals: dict[str, Any] = {name: _uncached(split) for name, split in data.splits.items()}
-    return content_key(replace(data, **originals), read_seen(folder))[0]
+    return content_key(originals(data), read_seen(folder))[0]
+
+
+def originals(data: Data) -> Data:
+    """`data` reading from their own files, not from a cache."""
+    splits: dict[str, Any] = {name: _uncached(split) for name, split in data.splits.items()}
+    return replace(data, **splits)
 
 
 def content_key(data: Data, seen: Seen) -> tuple[str, Seen]:
@@ -171,6 +176,11 @@ class Cached(Reader):
 
     def sources(self) -> Sequence[Path]:
         return self.original.sources()
+
+    def values(self, item: tuple[int, Any]) -> Mapping[str, Tensor]:
+        kinds, labelled = self.index["kinds"], self.index["labelled"]
+        pooled = [task for task in self.targets if kinds[task] == Tensor.__name__ and labelled[task][item[0]]]
+        return {task: _wrap(self.targets[task][item[0]], Tensor.__name__) for task in pooled}
 
     def origin(self, item: tuple[int, Any]) -> tuple[int, ...]:
         return self.original.origin(item[1])

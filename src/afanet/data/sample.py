@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, Protocol, TypedDict
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -71,6 +73,10 @@ class Reader(ABC):
     def sources(self) -> Sequence[Path]:
         """Further files that decide the labels, such as lists of attributes."""
         return ()
+
+    def values(self, item: Any) -> Mapping[str, Tensor] | None:
+        """The targets of this sample that are one value for the whole image; None if it must be read to know them."""
+        return None
 
     def origin(self, item: Any) -> tuple[int, ...]:
         """The index of this sample's data set among those joined, from 0, and further indices if it is joined too."""
@@ -136,8 +142,11 @@ class Data:
     otherwise because of the data. `remedies` has, by task, what the user can declare if its labels look wrong, as the
     end of a sentence. With `shares`, the training samples
     are consecutive blocks, each a pair of its length and its share, and samples are drawn from the blocks with
-    replacement instead of once an epoch. `normalisation` is what the transforms make of pixels. `unlabelled` are items
-    of the training split without any label, which only a teacher can make use of.
+    replacement instead of once an epoch. With `chances`, the probability of each training sample, they are drawn by
+    these instead. `normalisation` is what the transforms make of pixels. `unlabelled` are items of the training split
+    without any label, which only a teacher can make use of.
+    `machine_made` has by split and task the number of labels that a network has given (`machine_made`), and their mean
+    `confidence`.
     """
 
     train: Split
@@ -150,9 +159,11 @@ class Data:
     warnings: Sequence[str] = ()
     notes: Sequence[str] = ()
     shares: Sequence[tuple[int, float]] | None = None
+    chances: NDArray[np.float64] | None = None
     remedies: Mapping[str, str] = field(default_factory=dict)
     normalisation: Normalisation = IMAGENET
     unlabelled: Sequence[Any] = ()
+    machine_made: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
     @property
     def splits(self) -> dict[str, Split]:

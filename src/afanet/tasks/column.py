@@ -17,9 +17,8 @@ from torch import Tensor
 from afanet.declared import Declared
 from afanet.errors import InputError
 from afanet.label_files import read_array
+from afanet.paths import LEAVING
 from afanet.tasks.task import Task
-
-LEAVING = r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)|[\r\n\x00]"  # absolute, or up, or no path at all
 
 Bools = NDArray[np.bool_]
 

@@ -19,6 +19,7 @@ from afanet.framing import Box
 from afanet.json_text import to_json
 from afanet.tasks.drawing.draw import Pixels, bars, fit, stack, title
 from afanet.tasks.drawing.png import png
+from afanet.tasks.label import AsLabel
 from afanet.tasks.meaning import Check
 
 NOTEBOOK = 480  # width of a picture in a notebook, pixels
@@ -26,7 +27,7 @@ SHOWN = 8  # bars at most
 CARD = 360  # width of a picture, pixels
 
 
-class Result(ABC):
+class Result(AsLabel, ABC):
     """The answer of a network for one photo and one `task`.
 
     `expected` has a check for each key of the kind's meaning (see `Task.meaning`); keys in `optional` may be missing.

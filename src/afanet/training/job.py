@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -23,6 +23,7 @@ from afanet.training.cost import parameters
 from afanet.training.distilling.teacher import read_teachers
 from afanet.training.distilling.teachers import Teachers
 from afanet.training.records.loggers import check_loggers
+from afanet.training.sampler import require_sampler
 from afanet.training.selection import read_by, why_validation
 from afanet.training.starting.source import covers_backbones, read_source
 from afanet.training.starting.start import start
@@ -34,7 +35,7 @@ class Job:
     """A recipe with its data, tasks and network, the tasks of which something learns, and how many values learn.
 
     `weights_report` says what weights the network begins with, and `parts` from where each part of it has them, if it
-    starts from a run.
+    starts from a run. `counts` are those of labels that balanced weights of classes come from, by task.
     """
 
     recipe: Recipe
@@ -46,6 +47,7 @@ class Job:
     parts: Sequence[str] = ()
     parameters: int = 0
     teachers: Teachers | None = None
+    counts: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def notes(self) -> list[str]:
@@ -74,6 +76,7 @@ def prepare(recipe: Recipe) -> Job:
         compile=recipe.network.compile,
         precision=recipe.precision,
     )
+    require_sampler(recipe, data, tasks)
     check_weights(recipe.balancing.name, learning, recipe.balancing.weights)
     reports, parts = [str(network.weights_report)], list[str]()
     if source is not None:

@@ -17,7 +17,7 @@ from afanet.training.distilling.teachers import Teachers
 from afanet.training.learner import Learner
 
 TASKS = {
-    "segmentation": Segmentation(["a", "b", "c"]).with_loss({"class_weights": [1, 2, 3]}),
+    "segmentation": Segmentation(["a", "b", "c"]).with_loss({"name": "ce_dice", "class_weights": [1, 2, 3]}),
     "depth": Depth().with_loss({"name": "berhu"}),
     "far": choose_loss(Depth(name="far"), {"name": "silog", "weight": 1.5}),
     "age": Classification("age", ["young", "old"]),

@@ -141,7 +141,7 @@ def test_a_result_is_saved_as_labels_that_are_read_back(tmp_path: Path) -> None:
     assert torch.equal(read.to(torch.int8), TASK.predict(logits)[0])
     assert np.array_equal(result.picture(), TASK.picture(read))
     likely = TASK.estimate(logits)[0].numpy()
-    np.testing.assert_allclose(result.confidence, np.maximum(likely, 1 - likely).min(0), rtol=1e-6)
+    np.testing.assert_allclose(result.certainty, np.maximum(likely, 1 - likely).min(0), rtol=1e-6)
 
 
 def test_faults_and_counts_of_targets() -> None:

@@ -152,6 +152,9 @@ def _with_findings(
     errors: Sequence[str] = (),
     taught: Collection[str] = (),
 ) -> Survey:
+    for name, made in data.machine_made.items():
+        for task, count in made.items():
+            splits[name]["tasks"][task] |= count
     more_errors, warnings = label_findings(data, splits, tasks, taught)
     frames = [*side_warnings(data), *proportion_warnings(data, splits)]
     return Survey(data.describe, splits, [*errors, *more_errors], [*data.warnings, *frames, *warnings, *same])

@@ -23,14 +23,14 @@ from afanet.tasks.result import NOTEBOOK, DenseResult
 class Masks(DenseResult):
     """The labels of each pixel, each decided by itself.
 
-    `on` is (H, W, L) int8, 1 where a label is more probable than not; `confidence` (H, W) float32, 0.5 to 1, is that of
+    `on` is (H, W, L) int8, 1 where a label is more probable than not; `certainty` (H, W) float32, 0.5 to 1, is that of
     the least certain label; `colours` is (len(labels), 3) uint8. Where the network did not see the photo, `on` is -1,
-    and the confidence 0.
+    and the certainty 0.
     """
 
     task: str
     on: NDArray[np.int8]
-    confidence: NDArray[np.float32]
+    certainty: NDArray[np.float32]
     labels: tuple[str, ...]
     colours: NDArray[np.uint8]
 
@@ -51,17 +51,17 @@ class Masks(DenseResult):
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
         """Decide by probabilities (L, h, w), each for itself and resized to `size` first."""
         labels = tuple(meaning["labels"])
-        on, confidence = np.zeros((*size, len(labels)), np.int8), np.ones(size, np.float32)
+        on, certainty = np.zeros((*size, len(labels)), np.int8), np.ones(size, np.float32)
         for number in range(len(labels)):  # one at a time: all at once may be gigabytes
             probability = resize(estimate[number], size)
             on[..., number] = probability > 0.5
-            confidence = np.minimum(confidence, np.maximum(probability, 1 - probability))
-        return cls(task, on, confidence, labels, np.array(meaning["colours"], np.uint8))
+            certainty = np.minimum(certainty, np.maximum(probability, 1 - probability))
+        return cls(task, on, certainty, labels, np.array(meaning["colours"], np.uint8))
 
     @property
     def maps(self) -> dict[str, float]:
         """See `DenseResult`."""
-        return {"on": -1, "confidence": 0}
+        return {"on": -1, "certainty": 0}
 
     def as_target(self) -> NDArray[np.int8]:
         """Masks (L, H, W)."""
@@ -70,7 +70,7 @@ class Masks(DenseResult):
     @property
     def shares(self) -> dict[str, float]:
         """The share of the photo's pixels at which each label is on, of those that occur."""
-        counts = (self.on == 1).sum((0, 1)) / self.confidence.size
+        counts = (self.on == 1).sum((0, 1)) / self.certainty.size
         return {name: float(share) for name, share in zip(self.labels, counts, strict=True) if share}
 
     def picture(self) -> Pixels:

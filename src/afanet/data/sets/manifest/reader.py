@@ -45,6 +45,14 @@ class ManifestReader(Reader):
     def group(self, row: Any) -> str | None:
         return self.rows.groups[int(row)].as_py() or None if self.rows.groups is not None else None
 
+    def values(self, row: Any) -> dict[str, Tensor]:
+        columns = {name: labels.column for name, labels in self._labels(row).items()}
+        return {
+            name: column.target(self.rows.labels[name].values[int(row)])
+            for name, column in columns.items()
+            if isinstance(column, ValueColumn)
+        }
+
     def groups(self, items: Sequence[Any]) -> Iterator[str]:
         if self.rows.groups is None:
             return

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from afanet.data.sets.manifest.marks import Marks
 from afanet.data.sets.manifest.table import Table
 from afanet.tasks.column import Bools, Column, complain_of_path, usable_paths
 
@@ -22,11 +23,16 @@ NO_SPLIT, BARE = 255, 254  # of no split; of the training split without a label
 
 @dataclass(frozen=True)
 class Labels:
-    """A task's values by row, and which rows have one: a numpy array, or paths as Arrow strings."""
+    """A task's values by row, and which rows have one: a numpy array, or paths as Arrow strings.
+
+    `made` says which of them a network has given, with its `confidence`, NaN where it is not known; None without such.
+    """
 
     column: Column
     values: Any
     labelled: Bools
+    made: Bools | None = None
+    confidence: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,13 +79,12 @@ def read_rows(table: Table, columns: Mapping[str, Column]) -> Rows:
     and counts as empty.
     """
     table.require(["image", "split", *columns])
-    grouped = "group" in table.header
-    problems = Problems(table)
-    images, groups, splits, wanting = [], [], [], 0
+    grouped, problems, marks = "group" in table.header, Problems(table), Marks(table, list(columns))
+    images, groups, splits, row, wanting = [], [], [], 0, 0
     values: dict[str, list[Any]] = {name: [] for name in columns}
     labelled: dict[str, list[Bools]] = {name: [] for name in columns}
-    row = 0
-    for batch in table.batches(["image", "split", *(["group"] if grouped else []), *columns]):
+    for batch in table.batches(["image", "split", *(["group"] if grouped else []), *columns, *marks.columns]):
+        marks.read(row, batch, problems)
         blank = np.logical_and.reduce([_empty(cells) for cells in batch.values()])
         paths = ~_empty(batch["image"]) & usable_paths(batch["image"])
         problems.add(row, batch["image"], ~paths & ~blank, partial(complain_of_path, "image"))
@@ -103,7 +108,7 @@ def read_rows(table: Table, columns: Mapping[str, Column]) -> Rows:
         images=pa.chunked_array(images, pa.string()),
         groups=pa.chunked_array(groups, pa.string()) if grouped else None,
         labels={
-            name: Labels(column, _joined(values[name], np.uint8), _joined(labelled[name], np.bool_))
+            name: Labels(column, _joined(values[name], np.uint8), _joined(labelled[name], np.bool_), **marks.of(name))
             for name, column in columns.items()
         },
         splits={name: np.flatnonzero(codes == SPLITS[name]) for name in ("train", "validation", "test")},
