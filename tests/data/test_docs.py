@@ -25,6 +25,8 @@ from afanet.cli import main
 from afanet.data import DATA_SETS
 from afanet.data.sets.manifest.init import init_manifest
 from afanet.networks import HEADS, METHODS
+from afanet.recipe.load import load_recipe
+from afanet.recipe.schema import Recipe
 from afanet.tasks import KINDS, Classification, Depth, Segmentation
 from afanet.tasks.loss_options import choose_loss
 
@@ -141,7 +143,9 @@ def test_the_table_of_the_official_folds(
 
 
 def test_the_losses_of_the_page_are_taken() -> None:
-    [given] = [yaml.safe_load(block.text) for block in blocks(ROOT / "docs/losses.md") if block.kind == "yaml"]
+    given, *samplers = [yaml.safe_load(block.text) for block in blocks(ROOT / "docs/losses.md") if block.kind == "yaml"]
+    recipe = load_recipe("rooms").model_dump()
+    assert [Recipe.model_validate(recipe | keys).sampler.classes for keys in samplers] == [True, False]
     four = [str(number) for number in range(4)]
     tasks = [Depth(), Segmentation(["bed", "lamp", "wall"]), Classification("age", four)]
     assert set(given["losses"]) == {task.name for task in tasks}

@@ -14,7 +14,19 @@ from torch import Tensor
 
 import afanet.tasks
 from afanet.networks.outputs import Dense
-from afanet.tasks import Classification, Depth, MultiLabel, Normals, Ordinal, Regression, Segmentation, Task
+from afanet.tasks import (
+    Classification,
+    DenseRegression,
+    Depth,
+    MultiLabel,
+    MultiLabelSegmentation,
+    Normals,
+    Ordinal,
+    Regression,
+    Segmentation,
+    Task,
+    Vector,
+)
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.depth.losses import DEPTH_LOSSES
 
@@ -30,9 +42,18 @@ KINDS: dict[str, Task] = {
     "normals": Normals(),
     "classification": Classification("x", CLASSES),
     "weighted classification": Classification("x", CLASSES).with_loss({"class_weights": {"b": 7}}),
+    "focal segmentation": Segmentation(CLASSES).with_loss({"name": "focal", "class_weights": {"b": 7}}),
+    "dice": Segmentation(CLASSES).with_loss({"name": "dice"}),
+    "cross-entropy and dice": Segmentation(CLASSES).with_loss({"name": "ce_dice", "label_smoothing": 0.1}),
+    "focal classification": Classification("x", CLASSES).with_loss({"name": "focal"}),
     "multi-label": MultiLabel("x", CLASSES),
+    "weighted multi-label": MultiLabel("x", CLASSES).with_loss({"class_weights": {"b": 7}}),
+    "focal multi-label": MultiLabel("x", CLASSES).with_loss({"name": "focal"}),
     "ordinal": Ordinal("x", CLASSES),
     "regression": Regression("x", 0, 1),
+    "dense_regression": DenseRegression("x", 0, 1),
+    "vector": Vector("x", CLASSES, [(0, 1), (0, 2), (-3, 3)]),
+    "multi_label_segmentation": MultiLabelSegmentation(CLASSES, "x"),
 }
 
 
@@ -90,10 +111,12 @@ def batch(task: Task, seed: int, labelled: list[bool], share: float) -> tuple[Te
     match task:
         case Normals():
             full = task.predict(torch.randn(empty.shape))
-        case Depth() | Regression():
+        case Depth() | Regression() | DenseRegression() | Vector():
             full = 0.5 + 4 * torch.rand(empty.shape)
         case _:
-            full = torch.randint(2 if isinstance(task, MultiLabel) else len(CLASSES), empty.shape)
+            full = torch.randint(
+                2 if isinstance(task, MultiLabel | MultiLabelSegmentation) else len(CLASSES), empty.shape
+            )
     where = task.labelled(full)
     kept = torch.tensor(labelled).view(-1, *[1] * (where.ndim - 1)) & (torch.rand(where.shape) < share)
     return logits, torch.where(kept, full, empty)

@@ -67,8 +67,9 @@ def test_loss_is_float32_under_autocast(task, void, axes) -> None:
     [
         ({"class_weight": [1, 2, 3]}, "unknown option of the loss of task 'segmentation' 'class_weight', did you mean"),
         ({"class_weights": [1, 2]}, "are 2 numbers, expected one for each of its 3 classes"),
-        ({"class_weights": "balanced"}, "are 'balanced', expected one for each of its 3 classes"),
-        ({}, "are None, expected one for each of its 3 classes"),
+        ({"class_weights": "balance"}, "are 'balance', expected one for each of its 3 classes, .*, or balanced"),
+        ({"class_weights": None}, "are None, expected one for each of its 3 classes"),
+        ({}, "the loss of task 'segmentation' has no options, expected some of: name, class_weights, "),
         ({"class_weights": {"wal": 2}}, "unknown class of task 'segmentation' 'wal', did you mean 'wall'"),
         ({"class_weights": {"wall": 0}}, "of task 'segmentation' give 'wall' 0, expected a number above 0"),
         ({"class_weights": [1, -2, 3]}, "give 'wall' -2, expected a number above 0"),

@@ -22,6 +22,7 @@ from afanet.errors import InputError
 from afanet.networks.backbones import Backbone
 from afanet.recipe.schema import Recipe
 from afanet.runs.setup import data_cache
+from afanet.training.counting import counted
 from afanet.training.features import find_features, lacks_augmentation, prepare_features
 from afanet.training.job import Job, prepare
 from afanet.training.loaders import train_loader
@@ -105,6 +106,20 @@ def test_training_from_features_is_as_from_images(both: Trained, tmp_path: Path)
     shutil.rmtree(both.folder)
     with pytest.raises(InputError, match=f"began with the kept features in {both.folder}, which are not there now"):
         train(both.recipe, tmp_path / "cached", resume=True)
+
+
+def test_a_sampler_draws_the_same_images_from_features(frozen: Frozen) -> None:
+    recipe = frozen(**{"sampler.tasks": ["segmentation"], "batch_size": 4})
+    job = counted(prepare(recipe), {})
+    keep(recipe)
+    kept = find_features(job, {})
+    assert kept is not None
+    drawn = [
+        [name for batch in train_loader(data, recipe) for name in batch["id"]]
+        for data in (job.data, replace(job.data, train=kept))
+    ]
+    assert drawn[0] == drawn[1]
+    assert job.data.chances is not None
 
 
 @pytest.mark.parametrize(("freeze", "method"), [("stages:2", "single"), ("backbone", "afa")])

@@ -70,6 +70,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "famo": {"balancing.name": "famo"},
     "uw": {"balancing.name": "uw"},
     "nash": {"balancing.name": "nash-mtl"},
+    "balanced and sampled": {
+        "losses": {"segmentation": {"class_weights": "balanced", "name": "ce_dice"}},
+        "sampler.tasks": ["segmentation", "depth"],
+    },
 }  # fmt: skip
 
 
@@ -78,6 +82,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def test_a_run_that_was_killed_at_any_step_ends_as_if_it_had_not_been(
     variant: str, small: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("AFANET_CACHE", str(tmp_path / "cache"))
     options = {"checkpoint_every": 1, "data.options.train_scenes": 13, "epochs": 2} | VARIANTS[variant]
     whole = train(small(**options), tmp_path / "whole")
     for step in range(1, whole.results["steps"]):

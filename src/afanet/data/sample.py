@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, Protocol, TypedDict
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -52,8 +54,9 @@ class Reader(ABC):
     """Reads the items of a data set, which can be anything: indices, rows, paths.
 
     `reader(item)` is the sample as it is on disk: a uint8 image (C, H, W), class maps as `tv_tensors.Mask`, depth as
-    `transforms.DepthMap`, normals as `transforms.NormalMap`, one value for the image as a plain tensor. It raises
-    `InputError`, which names the file or the label, if either cannot be used.
+    `transforms.DepthMap`, normals as `transforms.NormalMap`, positions in the image as `tasks.maps.Points`, other
+    values for the image as a plain tensor. It raises `InputError`, which names the file or the label, if either cannot
+    be used.
     """
 
     @abstractmethod
@@ -63,9 +66,17 @@ class Reader(ABC):
         """The files that this sample is read from; none if the program generates it."""
         return ()
 
+    def optional_files(self, item: Any) -> Sequence[Path]:
+        """Further files that this sample is read from where they exist, such as a mask for each class."""
+        return ()
+
     def sources(self) -> Sequence[Path]:
         """Further files that decide the labels, such as lists of attributes."""
         return ()
+
+    def values(self, item: Any) -> Mapping[str, Tensor] | None:
+        """The targets of this sample that are one value for the whole image; None if it must be read to know them."""
+        return None
 
     def origin(self, item: Any) -> tuple[int, ...]:
         """The index of this sample's data set among those joined, from 0, and further indices if it is joined too."""
@@ -131,9 +142,11 @@ class Data:
     otherwise because of the data. `remedies` has, by task, what the user can declare if its labels look wrong, as the
     end of a sentence. With `shares`, the training samples
     are consecutive blocks, each a pair of its length and its share, and samples are drawn from the blocks with
-    replacement instead of once an epoch. `normalisation` is what the transforms make of pixels. `unlabelled` are items
-    of the training split without any label, which only a teacher can make use of. `machine_made` has by split and task
-    the number of labels that a network has given (`machine_made`), and their mean `confidence`.
+    replacement instead of once an epoch. With `chances`, the probability of each training sample, they are drawn by
+    these instead. `normalisation` is what the transforms make of pixels. `unlabelled` are items of the training split
+    without any label, which only a teacher can make use of.
+    `machine_made` has by split and task the number of labels that a network has given (`machine_made`), and their mean
+    `confidence`.
     """
 
     train: Split
@@ -146,6 +159,7 @@ class Data:
     warnings: Sequence[str] = ()
     notes: Sequence[str] = ()
     shares: Sequence[tuple[int, float]] | None = None
+    chances: NDArray[np.float64] | None = None
     remedies: Mapping[str, str] = field(default_factory=dict)
     normalisation: Normalisation = IMAGENET
     unlabelled: Sequence[Any] = ()

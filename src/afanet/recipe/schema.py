@@ -98,6 +98,15 @@ class ScheduleRecipe(Section):
     floor: float = Field(0.0, ge=0, lt=1, description="lowest factor after the warm-up")
 
 
+class SamplerRecipe(Section):
+    """Which samples training draws more often; without tasks each sample is drawn once an epoch."""
+
+    tasks: tuple[TaskName, ...] = Field(
+        (), description="tasks whose labels decide how often a sample is drawn, each task equally often"
+    )
+    classes: bool = Field(True, description="whether the classes of these tasks are drawn equally often too")
+
+
 class BalancingRecipe(Section):
     """How the tasks' losses or gradients are combined; `afanet balancing` lists the names."""
 
@@ -120,7 +129,7 @@ class Recipe(Section):
     data: DataRecipe
     tasks: tuple[TaskName, ...] | None = Field(None, min_length=1, description="tasks to learn, all if not given")
     losses: dict[TaskName, dict[str, Any]] = Field(
-        {}, description="options of each task's loss, such as its weight or name"
+        {}, description="options of each task's loss, such as its name, weight or class_weights"
     )
     network: NetworkRecipe
     warm_start: tuple[AbsolutePath, ...] | None = Field(
@@ -154,6 +163,7 @@ class Recipe(Section):
     optimizer: OptimizerRecipe
     schedule: ScheduleRecipe
     balancing: BalancingRecipe = BalancingRecipe()
+    sampler: SamplerRecipe = SamplerRecipe()
     epochs: Count = Field(description="passes over the training split")
     steps: Count | None = Field(None, description="stop after so many optimiser steps, if sooner")
     batch_size: Count = Field(description="images per batch, of all processes together")

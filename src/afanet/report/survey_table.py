@@ -56,7 +56,7 @@ def survey_tables(survey: Survey) -> Iterator[Table]:
 
 def _labelled(counted: Mapping[str, Any]) -> str:
     share = counted.get("labelled_share", 1)
-    remarks = [f"{share:.1%} of pixels"] if share != 1 else []
+    remarks = [f"{share:.1%} of {counted.get('labelled_of', 'pixels')}"] if share != 1 else []
     if made := counted.get("machine_made"):
         sure = f", confidence {counted['confidence']:.3f}" if "confidence" in counted else ""
         remarks.append(f"{made} machine-made{sure}")

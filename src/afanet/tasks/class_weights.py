@@ -1,50 +1,66 @@
-"""Cross-entropy in which some classes count more than others."""
+"""Weights of classes: given in a recipe, or balanced by how often each class occurs."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from afanet.errors import InputError, shown, unknown
-from afanet.tasks.across import Across
-from afanet.tasks.loss_options import require_options
+from afanet.tasks.task import Task
+
+ClassWeights = tuple[float, ...]
+BALANCED = "balanced"
+ABSENT = 1.0  # the weight of a class that does not occur
 
 
-def weighted_cross_entropy(
-    logits: Tensor, target: Tensor, weights: Sequence[float] | None, ignore: int, across: Across
-) -> Tensor:
-    """The sum of w_y times -ln p_y over that of w_y, y being the labelled classes of all processes; in nats.
+class CountedTask(Task):
+    """A task whose loss may have weights that wait for its classes to be counted on the training split."""
 
-    Every w is 1 without `weights`, (C,). Logits (B, C, ...), target (B, ...), in which `ignore` is no label.
+    @property
+    @abstractmethod
+    def wants_counts(self) -> bool:
+        """Whether the loss needs `with_counts` before it can be computed."""
 
-    >>> from afanet.tasks.across import ALONE
-    >>> weighted_cross_entropy(torch.tensor([[2.0, 0.0]]), torch.tensor([0]), None, -1, ALONE)  # ln(1 + exp(-2))
-    tensor(0.1269)
+    @property
+    @abstractmethod
+    def balanced(self) -> dict[str, float]:
+        """The weights that came from counts, by what each is the weight of."""
+
+    @abstractmethod
+    def with_counts(self, counts: Sequence[int]) -> Self:
+        """The task with weights by how often each of its `occurrences` is in the training split."""
+
+
+def balanced_weights(counts: Sequence[int]) -> ClassWeights:
+    """The weight N / (K n) of each class: n of the N labels are of it, and K classes occur. A class without labels: 1.
+
+    The mean weight of all labels is 1, and each class that occurs has the same total weight.
+
+    >>> balanced_weights([30, 10, 0])
+    (0.6666666666666666, 2.0, 1.0)
     """
-    known = target != ignore
-    if weights is None:
-        total = F.cross_entropy(logits.float(), target, ignore_index=ignore, reduction="sum")
-        return across.mean(total, known.sum())
-    w = torch.tensor(weights, device=logits.device)
-    total = F.cross_entropy(logits.float(), target, weight=w, ignore_index=ignore, reduction="sum")
-    return across.mean(total, torch.where(known, w[target.where(known, 0)], 0).sum())
+    total, present = sum(counts), sum(map(bool, counts))
+    return tuple(total / (present * count) if count else ABSENT for count in counts)
 
 
-def read_class_weights(task: str, classes: Sequence[str], options: Mapping[str, Any]) -> tuple[float, ...]:
-    """The weight of each class, from `class_weights`, the one option of this loss: in the classes' order or by name.
+def weights_on(weights: Sequence[float], device: torch.device) -> Tensor:
+    """Weights as a float32 tensor on a device, without waiting for it."""
+    return torch.tensor(weights, dtype=torch.float32).to(device, non_blocking=True)
 
-    Classes that are not named have weight 1. Raises `InputError` for an unknown option or class, for another number of
-    weights than of classes, and for a weight that is not a finite number above 0.
 
-    >>> read_class_weights("segmentation", ["floor", "wall", "bed"], {"class_weights": {"bed": 5}})
+def read_class_weights(task: str, classes: Sequence[str], given: object) -> ClassWeights:
+    """The weight of each class, from numbers in the classes' order or by name.
+
+    Classes that are not named have weight 1. Raises `InputError` for an unknown class, for another number of weights
+    than of classes, and for a weight that is not a finite number above 0.
+
+    >>> read_class_weights("segmentation", ["floor", "wall", "bed"], {"bed": 5})
     (1.0, 1.0, 5.0)
     """
-    require_options(task, options, ["class_weights"])
-    given = options.get("class_weights")
     if isinstance(given, Mapping):
         named = {str(name): weight for name, weight in given.items()}  # YAML reads a class called 3 as a number
         for name in named:
@@ -54,10 +70,13 @@ def read_class_weights(task: str, classes: Sequence[str], options: Mapping[str, 
     if not isinstance(given, list | tuple) or len(given) != len(classes):
         value = f"{len(given)} numbers" if isinstance(given, list | tuple) else shown(given)
         raise InputError(
-            f"class_weights of task '{task}' are {value}, expected one for each of its {len(classes)} classes, or some "
-            "by the classes' names"
+            f"class_weights of task '{task}' are {value}, expected one for each of its {len(classes)} classes, some "
+            f"by the classes' names, or {BALANCED}"
         )
-    for name, weight in zip(classes, given, strict=True):
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
-            raise InputError(f"class_weights of task '{task}' give '{name}' {shown(weight)}, expected a number above 0")
-    return tuple(map(float, given))
+    return tuple(_weight(task, name, weight) for name, weight in zip(classes, given, strict=True))
+
+
+def _weight(task: str, name: str, weight: Any) -> float:
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
+        raise InputError(f"class_weights of task '{task}' give '{name}' {shown(weight)}, expected a number above 0")
+    return float(weight)

@@ -19,7 +19,7 @@ from afanet.framing import Box
 from afanet.json_text import to_json
 from afanet.tasks.drawing.draw import Pixels, bars, fit, stack, title
 from afanet.tasks.drawing.png import png
-from afanet.tasks.label import Bools, LabelFile
+from afanet.tasks.label import AsLabel
 from afanet.tasks.meaning import Check
 
 NOTEBOOK = 480  # width of a picture in a notebook, pixels
@@ -27,7 +27,7 @@ SHOWN = 8  # bars at most
 CARD = 360  # width of a picture, pixels
 
 
-class Result(ABC):
+class Result(AsLabel, ABC):
     """The answer of a network for one photo and one `task`.
 
     `expected` has a check for each key of the kind's meaning (see `Task.meaning`); keys in `optional` may be missing.
@@ -39,7 +39,6 @@ class Result(ABC):
     optional: ClassVar[frozenset[str]] = frozenset()
     reads: ClassVar[str]
     limits: ClassVar[tuple[str, ...]] = ()
-    compared: ClassVar[bool] = False  # whether `confidence` needs the result of the mirror image
 
     @classmethod
     def meaning_fault(cls, meaning: Mapping[str, Any]) -> str | None:
@@ -68,6 +67,28 @@ class Result(ABC):
         return estimate
 
     @classmethod
+    def undo_meant(
+        cls, meaning: Mapping[str, Any], estimate: NDArray[np.float32], mirrored: bool, scale: float
+    ) -> NDArray[np.float32]:
+        """As `undo`, which it calls, for a kind in which the task's meaning decides how."""
+        return cls.undo(estimate, mirrored, scale)
+
+    @classmethod
+    def of_view(
+        cls,
+        meaning: Mapping[str, Any],
+        estimate: NDArray[np.float32],
+        mirrored: bool,
+        size: tuple[int, int],
+        filled: Box,
+    ) -> NDArray[np.float32]:
+        """An estimate (C,) for the whole of a view as one for what it shows of the photo.
+
+        The view was `mirrored` left to right, and the photo fills the part `filled` of its `size`.
+        """
+        return estimate
+
+    @classmethod
     @abstractmethod
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
         """The result from an estimate, for a photo of `size` = (H, W)."""
@@ -85,42 +106,6 @@ class Result(ABC):
             f"task '{self.task}' cannot be scored by its results: {type(self).__name__} has no method 'as_target'; "
             "leave --at and --window out"
         )
-
-    @property
-    def declaration(self) -> dict[str, Any]:
-        """The keys beside `kind` with which a recipe declares a column of such labels."""
-        return {}
-
-    def mirrored(self) -> Self:
-        """This result of a mirror image as one of the photo."""
-        return self
-
-    def confidence(self, mirror: Self | None = None) -> float | NDArray[np.float32] | None:
-        """How sure the result is, 0 to 1; None for a kind that does not say.
-
-        A dense result gives a number for each pixel (H, W), NaN where the network did not see the photo. `mirror` is
-        the result of the mirror image, as `mirrored` gives it, for a kind that is `compared`.
-        """
-        return None
-
-    def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> str | LabelFile:
-        """The result as a label that the column of its kind reads back: the text of a cell, or a file.
-
-        Of a dense result only the pixels `known` (H, W) are labelled, all that were seen if None; `declared` are the
-        keys of the column, if it is declared otherwise than `declaration` says. Raises `InputError` for what cannot be
-        a label, and for a kind that has none.
-        """
-        raise InputError(
-            f"task '{self.task}' cannot be written as labels: {type(self).__name__} has no method 'as_label'; leave it "
-            "out with --tasks"
-        )
-
-    def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
-        """Why a label that exists cannot be one of this task, as the end of a sentence; None if it can.
-
-        `cell` is its text; `file` is the file that it names, where labels are files.
-        """
-        return None
 
     @abstractmethod
     def picture(self) -> Pixels:
@@ -147,7 +132,7 @@ class DenseResult(Result):
     resampling = Image.Resampling.BILINEAR  # of pictures alone
 
     @property
-    def maps(self) -> Mapping[str, int]:
+    def maps(self) -> Mapping[str, float]:
         """Its attributes that are arrays (H, W, ...), each with the value that means absent."""
         return {}
 
@@ -182,7 +167,7 @@ class DenseResult(Result):
         return png(self.figure(NOTEBOOK))
 
 
-def _grown(values: NDArray[Any], photo: tuple[int, int], seen: Box, absent: int) -> NDArray[Any]:
+def _grown(values: NDArray[Any], photo: tuple[int, int], seen: Box, absent: float) -> NDArray[Any]:
     shape = (*photo, *values.shape[2:])
     grown = np.full(shape, absent, np.result_type(values.dtype, np.min_scalar_type(absent)))
     grown[seen.slices] = values
@@ -208,6 +193,10 @@ class PooledResult(Result):
     def likely(self) -> list[tuple[str, float]]:
         """Names with their probabilities, the most probable first."""
         return []
+
+    def marked(self, picture: Pixels) -> Pixels:
+        """A picture of the photo, of any size, with what the result says of places in it; most say nothing of them."""
+        return picture
 
     def picture(self) -> Pixels:
         """The result in words, with bars for what is most probable."""

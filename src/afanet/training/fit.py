@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -25,8 +24,9 @@ from afanet.runs.setup import data_cache, deterministic
 from afanet.runs.weights import load_weights, save_weights
 from afanet.tasks import Description
 from afanet.training.cost import flops
-from afanet.training.distilling.answers import find_answers
-from afanet.training.features import find_features, lacks_augmentation
+from afanet.training.counting import counted
+from afanet.training.distilling.answers import with_kept
+from afanet.training.features import lacks_augmentation
 from afanet.training.job import Job
 from afanet.training.learner import Learner
 from afanet.training.loaders import train_loader
@@ -42,11 +42,13 @@ def fit(job: Job, folder: RunFolder) -> None:
 
     Raises `InputError` where a loss, weight or score is not finite.
     """
-    recipe, data = job.recipe, job.data
+    recipe = job.recipe
     saved: dict[str, Any] = {}
     if folder.checkpoint.exists():
         saved = check_training(folder.checkpoint, read_checkpoint(folder.checkpoint))
         torch.set_num_threads(saved["threads"])
+    job = counted(job, saved.get("label_counts", {}))
+    data = job.data
     cost = {
         "parameters": job.parameters,
         "flops": flops(job.network, recipe.data.size, recipe.network.in_chans),
@@ -57,11 +59,9 @@ def fit(job: Job, folder: RunFolder) -> None:
         batches = len(train_loader(data, recipe))
         steps = saved["learner"]["step"] if saved else 0
         epoch = max(0, -(-steps // steps_per_epoch(batches, recipe)) - 1)  # of the last step
-        features = find_features(job, saved)
-        answered = find_answers(job, saved)
-        seen = replace(data, train=features or answered or data.train)
+        seen = with_kept(job, saved)
         learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe), epoch, job.teachers)
-        loop = Loop(learner, seen, folder, saved)
+        loop = Loop(learner, seen, folder, saved, job.counts)
         if saved:
             say(f"going on after step {learner.step} of {learner.steps}")
         with loop.log or nullcontext():
@@ -127,11 +127,12 @@ def _results(
         "data": job.data.describe,
         "described": {name: Description.of(task).as_json() for name, task in job.tasks.items()},
         "fingerprint": content,
-        "features": loop.features or None,
+        "features": loop.kept["features"] or None,
         "without_augmentation": lacks_augmentation(job, loop.data),
         **_machine_made(job),
         "weights": job.weights_report,
         "teachers": None if job.teachers is None else job.teachers.titles,
+        "label_counts": loop.counts,
         "epochs": -(-learner.step // loop.per_epoch),
         "steps": learner.step,
         "selected_epoch": loop.selection.epoch if recipe.selects else None,

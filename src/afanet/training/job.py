@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -20,8 +20,10 @@ from afanet.tasks import Task
 from afanet.training.balancing.checks import check_combination, check_weights
 from afanet.training.balancing.shared import learning_tasks, shared_parameters
 from afanet.training.cost import parameters
+from afanet.training.distilling.teacher import read_teachers
 from afanet.training.distilling.teachers import Teachers
 from afanet.training.records.loggers import check_loggers
+from afanet.training.sampler import require_sampler
 from afanet.training.selection import read_by, why_validation
 from afanet.training.starting.source import covers_backbones, read_source
 from afanet.training.starting.start import start
@@ -33,7 +35,7 @@ class Job:
     """A recipe with its data, tasks and network, the tasks of which something learns, and how many values learn.
 
     `weights_report` says what weights the network begins with, and `parts` from where each part of it has them, if it
-    starts from a run.
+    starts from a run. `counts` are those of labels that balanced weights of classes come from, by task.
     """
 
     recipe: Recipe
@@ -45,6 +47,7 @@ class Job:
     parts: Sequence[str] = ()
     parameters: int = 0
     teachers: Teachers | None = None
+    counts: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def notes(self) -> list[str]:
@@ -73,6 +76,7 @@ def prepare(recipe: Recipe) -> Job:
         compile=recipe.network.compile,
         precision=recipe.precision,
     )
+    require_sampler(recipe, data, tasks)
     check_weights(recipe.balancing.name, learning, recipe.balancing.weights)
     reports, parts = [str(network.weights_report)], list[str]()
     if source is not None:
@@ -84,7 +88,7 @@ def prepare(recipe: Recipe) -> Job:
         reports = [] if recipe.network.weights == "none" else reports  # it would be about weights that are replaced
         reports.append(warm_start(network, list(tasks), recipe.warm_start, recipe.warm_heads))
         require_same_images(recipe)
-    teachers = Teachers(recipe, {name: tasks[name] for name in learning}) if recipe.distill else None
+    teachers = _teachers(recipe, {name: tasks[name] for name in learning})
     parts += [] if teachers is None else teachers.lines
     check_loggers(recipe.loggers)
     if (why := why_validation(recipe)) and data.validation is None:
@@ -93,6 +97,14 @@ def prepare(recipe: Recipe) -> Job:
             f"the data set's options, or {why.otherwise}"
         )
     return Job(recipe, data, tasks, network, "\n".join(reports), learning, parts, count, teachers)
+
+
+def _teachers(recipe: Recipe, tasks: Mapping[str, Task]) -> Teachers | None:
+    if recipe.distill:
+        return Teachers(recipe, tasks, read_teachers(recipe.distill, tasks, recipe.network.in_chans))
+    if recipe.distill_weight is not None:
+        raise InputError("distill_weight says how much teachers count, and there are none: give --distill RUN too")
+    return None
 
 
 def _learnt(recipe: Recipe, network: Woven, tasks: Sequence[str]) -> tuple[list[str], bool, int]:

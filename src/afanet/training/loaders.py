@@ -49,7 +49,7 @@ class Order(Sampler[list[Draw]]):
 
     def __init__(self, data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> None:
         self.length = len(data.train)
-        self.shares = data.shares
+        self.shares, self.chances = data.shares, data.chances
         self.seed = recipe.seed
         self.size = min(recipe.batch_size, self.length)
         self.rank, self.world = rank, world
@@ -60,7 +60,7 @@ class Order(Sampler[list[Draw]]):
         return self.length // self.size
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        order = epoch_order(self.length, self.shares, self.seed, self.epoch)
+        order = epoch_order(self.length, self.shares, self.seed, self.epoch, self.chances)
         for batch in range(self.first, len(self)):
             positions = range(batch * self.size + self.rank, (batch + 1) * self.size, self.world)
             yield [(self.epoch * self.length + position, int(order[position])) for position in positions]

@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from afanet.data import Batch, Data
-from afanet.data.features import KeptFeatures
 from afanet.errors import InputError
 from afanet.progress import Bar, say
 from afanet.runs.checkpoint import save_checkpoint
 from afanet.runs.finite import find_nonfinite, list_metrics, what_to_do
 from afanet.runs.folder import RunFolder
 from afanet.training.diagnostics import guard_rates, held_out_pictures
-from afanet.training.distilling.answers import Answered
+from afanet.training.distilling.answers import kept_folders
 from afanet.training.epoch_losses import EpochLosses
 from afanet.training.learner import Learner
 from afanet.training.loaders import Order, train_loader
@@ -36,18 +35,21 @@ MOST_SKIPPED = 5  # in a row: a bad batch or two happen, more mean that the weig
 
 
 class Loop:
-    """Trains a learner to the end of its recipe; `saved` is the state of an earlier loop to resume from."""
+    """Trains a learner to the end of its recipe; `saved` is the state of an earlier loop to resume from.
 
-    def __init__(self, learner: Learner, data: Data, folder: RunFolder, saved: Mapping[str, Any]) -> None:
-        recipe, fabric = learner.recipe, learner.fabric
+    `counts` are kept in the state: see `Job`.
+    """
+
+    def __init__(
+        self, learner: Learner, data: Data, folder: RunFolder, saved: Mapping[str, Any], counts: dict[str, list[int]]
+    ) -> None:
+        recipe, fabric, self.counts = learner.recipe, learner.fabric, counts
         self.learner, self.data, self.folder, self.recipe, self.fabric = learner, data, folder, recipe, fabric
         self.loader = train_loader(data, recipe, fabric.global_rank, fabric.world_size)
         self.order = cast(Order, self.loader.batch_sampler)
         self.per_epoch = steps_per_epoch(len(self.order), recipe)
         self.losses = EpochLosses(len(learner.learning), fabric.device)
-        read = data.train.read
-        self.features = read.folder.name if isinstance(read, KeptFeatures) else ""  # that are read, by their folder
-        self.answers = data.train.folder.name if isinstance(data.train, Answered) else ""
+        self.kept = kept_folders(data.train)
         self.seconds = 0.0
         self.selection = Selection(learner.tasks, recipe)
         self.fault: str | None = None  # of the last scores on the validation split
@@ -136,9 +138,9 @@ class Loop:
             "learner": self.learner.state(),
             "sums": self.losses.state(),
             "seconds": self.seconds,
-            "features": self.features,
-            "answers": self.answers,
+            **self.kept,
             "teachers": self.learner.objective.digests,
+            "label_counts": self.counts,
             "selection": self.selection.state(),
             "threads": torch.get_num_threads(),
             "loggers": logger_runs(self.log.loggers) if self.log else {},

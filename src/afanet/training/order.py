@@ -6,19 +6,31 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
-def epoch_order(length: int, shares: Sequence[tuple[int, float]] | None, seed: int, epoch: int) -> Tensor:
+def epoch_order(
+    length: int,
+    shares: Sequence[tuple[int, float]] | None,
+    seed: int,
+    epoch: int,
+    chances: NDArray[np.float64] | None = None,
+) -> Tensor:
     """The indices, int64 (length,), of the samples that an epoch trains on, in order.
 
     Each once, shuffled; or, where the split is made of blocks of samples, each with its share, drawn with replacement:
-    block b with probability share_b / (sum of shares), then a sample of it.
+    block b with probability share_b / (sum of shares), then a sample of it. With `chances`, (length,), each sample is
+    drawn with its own probability instead, with replacement.
 
     >>> sorted(epoch_order(4, None, seed=0, epoch=1).tolist())
     [0, 1, 2, 3]
     """
     random = np.random.default_rng([seed, epoch])
+    if chances is not None:
+        ends = np.cumsum(chances)
+        points = np.minimum(random.random(length) * ends[-1], np.nextafter(ends[-1], 0))
+        return torch.from_numpy(np.searchsorted(ends, points, side="right"))
     if shares is None:
         return torch.from_numpy(random.permutation(length))
     counts, weights = (np.array(column, dtype=np.float64) for column in zip(*shares, strict=True))

@@ -65,6 +65,7 @@ class _Training(_State):
     features: str = ""
     answers: str = ""
     teachers: dict[str, str] = Field({})
+    label_counts: dict[str, list[Count]] = Field({})
 
 
 def check_training(file: Path, saved: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tests.training.starting.test_starting import OLD, recipe_for
 from afanet.cli import main
 from afanet.errors import InputError
 from afanet.recipe.load import dump_recipe
+from afanet.recipe.schema import SamplerRecipe
 from afanet.recipe.stopping import SelectRecipe
 from afanet.runs.run import Run, load_run
 from afanet.training.run import train
@@ -110,14 +111,16 @@ def test_with_old_frozen_groups_stay_whatever_tasks_the_recipe_names(runs: dict[
     ("drop", "rename", "by"),
     [([], {"depth": "far"}, "far.rmse"), (["segmentation"], {}, "depth.rmse"), (["depth"], {}, None)],
 )
-def test_the_recipe_selects_by_a_task_that_is_there(
+def test_the_recipe_selects_and_samples_by_a_task_that_is_there(
     drop: list[str], rename: dict[str, str], by: str | None, runs: dict[str, Run], tmp_path: Path
 ) -> None:
     begun = shutil.copytree(runs["hard"].path, tmp_path / "run")
-    recipe = runs["hard"].recipe.model_copy(update={"select": SelectRecipe(by="depth.rmse")})
+    sampler = SamplerRecipe(tasks=("depth",), classes=False)
+    recipe = runs["hard"].recipe.model_copy(update={"select": SelectRecipe(by="depth.rmse"), "sampler": sampler})
     (begun / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
     after = retask(begun, tmp_path / "after", drop, rename).recipe
     assert (after.select_by, after.selects) == (by, True)
+    assert after.sampler.tasks == ((by.partition(".")[0],) if by else ())
 
 
 def test_the_command_lists_drops_and_renames(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.datasets import CelebA
 
@@ -147,13 +148,15 @@ class Faces(Reader):
     def group(self, index: int) -> str:
         return f"person {int(self.identity[index])}"
 
+    def values(self, index: int) -> dict[str, Tensor]:
+        worn = self.attributes[index].long()
+        return dict(zip(map(task_name, self.names), worn, strict=True)) if self.apart else {"attributes": worn}
+
     def __call__(self, index: int) -> Sample:
         pixels = torch.from_numpy(read_photo(self.photos[index]))
-        worn = self.attributes[index].long()
-        apart = zip(map(task_name, self.names), worn, strict=True)
         return {
             "image": tv_tensors.Image(pixels.permute(2, 0, 1)),
-            "targets": dict(apart) if self.apart else {"attributes": worn},
+            "targets": self.values(index),
             "id": f"celeba/{self.photos[index].name}",
         }
 

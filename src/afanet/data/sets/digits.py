@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
+from torch import Tensor
 from torchvision import tv_tensors
 
 from afanet.data.data_set import DataSet
@@ -75,10 +76,20 @@ class Pairs(Reader):
         self.images: NDArray[np.uint8] = (bundled.images[chosen] * 255 / 16).round().astype(np.uint8)
         self.labels: NDArray[np.int64] = bundled.target[chosen].astype(np.int64)
 
-    def __call__(self, index: int) -> Sample:
+    def values(self, index: int) -> dict[str, Tensor]:
+        return self._values(*self._pair(index)[1:])
+
+    def _pair(self, index: int) -> tuple[np.random.Generator, int, int]:
+        """The generator of a pair after it chose the numbers of its two digits, and these."""
         rng = np.random.default_rng([self.seed, SPLITS.index(self.split), index])
         left = rng.integers(len(self.labels))
-        right = rng.choice(np.flatnonzero(self.labels != self.labels[left]))
+        return rng, int(left), int(rng.choice(np.flatnonzero(self.labels != self.labels[left])))
+
+    def _values(self, left: int, right: int) -> dict[str, Tensor]:
+        return {"left": torch.tensor(self.labels[left]), "right": torch.tensor(self.labels[right])}
+
+    def __call__(self, index: int) -> Sample:
+        rng, left, right = self._pair(index)
         canvas = np.zeros((CANVAS, CANVAS), np.uint8)
         for digit, corner, inwards in ((left, 0, 1), (right, CANVAS - 8, -1)):
             row, column = corner + inwards * rng.integers(SHIFT, size=2, endpoint=True)
@@ -86,7 +97,7 @@ class Pairs(Reader):
             np.maximum(window, self.images[digit], out=window)
         return {
             "image": tv_tensors.Image(torch.from_numpy(canvas).repeat(3, 1, 1)),
-            "targets": {"left": torch.tensor(self.labels[left]), "right": torch.tensor(self.labels[right])},
+            "targets": self._values(left, right),
             "id": f"digits/{self.split}/{self.seed}/{index}:{self.originals[left]}+{self.originals[right]}",
         }
 

@@ -10,6 +10,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, overload
 
+from torch import Tensor
+
 from afanet.data.sample import Reader, Sample
 from afanet.data.transforms import Zoom
 from afanet.tasks import Task
@@ -65,8 +67,17 @@ class JoinedReader(Reader):
     def files(self, item: tuple[int, Any]) -> Sequence[Path]:
         return self.readers[item[0]].files(item[1])
 
+    def optional_files(self, item: tuple[int, Any]) -> Sequence[Path]:
+        return self.readers[item[0]].optional_files(item[1])
+
     def sources(self) -> Sequence[Path]:
         return [file for reader in self.readers for file in reader.sources()]
+
+    def values(self, item: tuple[int, Any]) -> Mapping[str, Tensor] | None:
+        values = self.readers[item[0]].values(item[1])
+        if values is None:
+            return None
+        return {name: value for name, value in values.items() if name in self.tasks[item[0]]}
 
     def origin(self, item: tuple[int, Any]) -> tuple[int, ...]:
         return (item[0], *self.readers[item[0]].origin(item[1]))

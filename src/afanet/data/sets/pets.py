@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.datasets import OxfordIIITPet
 
@@ -88,6 +89,9 @@ class Pets(Reader):
     def files(self, index: int) -> tuple[Path, Path]:
         return self.photos[index], self.trimaps[index]
 
+    def values(self, index: int) -> dict[str, Tensor]:
+        return {name: torch.tensor(labels[index]) for name, labels in self.labels.items()}
+
     def __call__(self, index: int) -> Sample:
         photo, trimap = self.files(index)
         image = read_photo(photo)
@@ -98,8 +102,7 @@ class Pets(Reader):
         return {
             "image": tv_tensors.Image(torch.from_numpy(image).permute(2, 0, 1)),
             "targets": {
-                "breed": torch.tensor(self.labels["breed"][index]),
-                "species": torch.tensor(self.labels["species"][index]),
+                **self.values(index),
                 "segmentation": tv_tensors.Mask(torch.from_numpy(TRIMAP[outline])),
             },
             "id": f"pets/{photo.stem}",

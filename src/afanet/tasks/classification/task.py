@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
@@ -12,17 +11,16 @@ from torchmetrics import Metric, MetricCollection
 
 from afanet.networks.outputs import Pooled
 from afanet.tasks.across import ALONE, Across
-from afanet.tasks.class_weights import read_class_weights, weighted_cross_entropy
+from afanet.tasks.class_losses import ClassTask, class_loss
 from afanet.tasks.classes import count_classes, decided, too_few_classes
 from afanet.tasks.classification.metrics import UNLABELLED, ClassScores, OneOff
 from afanet.tasks.described import Described
 from afanet.tasks.scores import TaskScores
 from afanet.tasks.task import PooledTask
-from afanet.tasks.taught import TaughtClasses
 
 
-class Classification(TaughtClasses, PooledTask):
-    """One class of several for an image, by cross-entropy; a target of -1 means not labelled.
+class Classification(ClassTask, PooledTask):
+    """One class of several for an image, by default by cross-entropy; a target of -1 means not labelled.
 
     Target int64 (B,); logits (B, classes); prediction int64 (B,). `ordinal` says that the classes have an
     order, as age groups do, and adds the metric `one_off`.
@@ -38,7 +36,6 @@ class Classification(TaughtClasses, PooledTask):
 
     kind = "classification"
     main_metric = "accuracy"
-    class_weights: tuple[float, ...] | None = None
 
     def __init__(self, name: str, classes: Sequence[str], ordinal: bool = False) -> None:
         self.name = name
@@ -50,14 +47,8 @@ class Classification(TaughtClasses, PooledTask):
             self.higher_is_better["one_off"] = True
 
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
-        """Cross-entropy in nats, averaged over the labelled samples of the batch with the weights of their classes."""
-        return weighted_cross_entropy(logits, target, self.class_weights, UNLABELLED, across)
-
-    def with_loss(self, options: Mapping[str, Any]) -> Self:
-        """This task with `class_weights`, a number for each class or some by name: see `read_class_weights`."""
-        changed = copy.copy(self)
-        changed.class_weights = read_class_weights(self.name, self.classes, options)
-        return changed
+        """The chosen loss over the labelled samples of the batch, see `class_loss`; by default cross-entropy."""
+        return class_loss(logits, target, self.class_loss, UNLABELLED, across)
 
     def unlabelled(self, size: tuple[int, int]) -> Tensor:
         """-1, int64, of no axes."""

@@ -7,21 +7,20 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
 from afanet.networks.outputs import Pooled
 from afanet.tasks.across import ALONE, Across
+from afanet.tasks.binary_losses import LabelsTask, binary_loss
 from afanet.tasks.described import Described
 from afanet.tasks.multi_label.metrics import UNLABELLED, MultiLabelScores
 from afanet.tasks.scores import TaskScores
 from afanet.tasks.sides import swapped_order
 from afanet.tasks.task import NO_CLASS, PooledTask
-from afanet.tasks.taught import TaughtLabels
 
 
-class MultiLabel(TaughtLabels, PooledTask):
-    """Labels that an image has or has not, by binary cross-entropy; an entry of -1 means not labelled.
+class MultiLabel(LabelsTask, PooledTask):
+    """Labels that an image has or has not, by default by binary cross-entropy; an entry of -1 means not labelled.
 
     Target int64 (B, L) of 0 and 1, each entry masked by itself; logits (B, L); prediction int64 (B, L), 1 where the
     probability is above one half.
@@ -45,11 +44,8 @@ class MultiLabel(TaughtLabels, PooledTask):
         self.higher_is_better = dict.fromkeys(("accuracy", "macro_f1", "micro_f1"), True)
 
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
-        """Binary cross-entropy in nats, averaged over the labelled entries of the batch."""
-        known = self.labelled(target)
-        # Not a weight of 0: where logits are so large that the loss is infinite, 0 times that is NaN.
-        terms = F.binary_cross_entropy_with_logits(logits.float(), target.clamp(min=0).float(), reduction="none")
-        return across.mean(torch.where(known, terms, 0).sum(), known.sum())
+        """The chosen loss over the labelled entries of the batch, see `binary_loss`; by default cross-entropy."""
+        return binary_loss(logits, target, self.labelled(target), self.class_loss, across)
 
     def unlabelled(self, size: tuple[int, int]) -> Tensor:
         """-1 for every label, int64 (L,)."""

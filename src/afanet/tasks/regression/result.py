@@ -12,12 +12,8 @@ from numpy.typing import NDArray
 
 from afanet.errors import InputError, shown
 from afanet.tasks.label import Bools
-from afanet.tasks.meaning import DECIMALS, WORD, Check, is_number, is_whole
+from afanet.tasks.meaning import DECIMALS, RANGE, WORD, Check, is_whole
 from afanet.tasks.result import PooledResult
-
-
-def _is_range(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(is_number, value)) and value[0] < value[1]
 
 
 @dataclass(frozen=True)
@@ -26,7 +22,7 @@ class Number(PooledResult):
 
     expected: ClassVar[Mapping[str, Check]] = {
         "unit": WORD,
-        "range": ("two numbers, the lower first", _is_range),
+        "range": RANGE,
         "decimals": (f"a whole number from 0 to {DECIMALS}", lambda value: is_whole(value, 0, DECIMALS)),
     }
     optional = frozenset({"range"})  # the first runs to keep a meaning do not have it

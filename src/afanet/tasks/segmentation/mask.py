@@ -1,105 +1,78 @@
-"""Class numbers as the ids of a mask file, with NumPy and Pillow alone."""
+"""Files of masks: ids or colours, in pictures and arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from afanet.errors import InputError
-from afanet.label_files import read_image
-from afanet.tasks.drawing.png import png
-from afanet.tasks.label import Bools, listed
+from afanet.label_files import Coloured, packed, read_array, read_colours, read_image, unpacked
+from afanet.tasks.segmentation.declared import LISTED
 
-BYTE = 255
-
-
-@dataclass(frozen=True)
-class Ids:
-    """The id of each class of a task in mask files, and that of pixels without one; None if no id means that."""
-
-    task: str
-    classes: tuple[int, ...]
-    void: int | None
-    known: frozenset[int]  # all ids that files may have
-
-    @classmethod
-    def of(cls, task: str, classes: Sequence[str], declared: Mapping[str, Any]) -> Self:
-        """The ids of a column with the keys `declared`, as `SegmentationColumn` has them.
-
-        Raises `InputError` where a class is not among those that are declared.
-        """
-        void = declared.get("void", BYTE)
-        voids = void if isinstance(void, list | tuple) else [] if void is None else [void]
-        ids = _pairs(declared["ids"]) if declared.get("ids") else _counted(declared.get("classes", classes), voids)
-        by_name: dict[str, int] = {}
-        for number, name in ids:
-            by_name.setdefault(name, number)  # the first where a class has several
-        for name in classes:
-            if name not in by_name:
-                raise InputError(
-                    f"the teacher's task '{task}' has the class '{name}', and its column is declared with "
-                    f"{listed(by_name)}: take a teacher of the same classes, or leave the task out with --tasks"
-                )
-        known = frozenset([number for number, _ in ids] + list(voids))
-        return cls(task, tuple(by_name[name] for name in classes), voids[0] if voids else None, known)
-
-    @property
-    def listed(self) -> str:
-        """All ids, in words."""
-        numbers = sorted(self.known)
-        return listed(map(str, numbers))
+ARRAYS = (".npy", ".npz")
+PICTURES = (".png", ".tif", ".tiff", ".bmp")
+IDS = "map of class ids"
+COLOURS = "map of classes in colours"
+FORMATS = ("PNG", "TIFF", "BMP")
+MODES = ("L", "P", "1", "I;16", "I")
 
 
-def _pairs(ids: Mapping[Any, Any]) -> list[tuple[int, str]]:
-    """Each id with its class, from `{0: name}` or `{name: 0}` or `{name: [0, 7]}`."""
-    pairs = []
-    for key, value in ids.items():
-        if isinstance(key, int):
-            pairs.append((key, str(value)))
-        else:
-            pairs += [(number, str(key)) for number in (value if isinstance(value, list | tuple) else [value])]
-    return pairs
+def read_ids(path: Path) -> NDArray[Any]:
+    """The ids (H, W) in a file: whole numbers or booleans; raises `InputError` for a file of anything else."""
+    if path.suffix.lower() not in ARRAYS:
+        return read_image(path, MODES, IDS, FORMATS)
+    ids = read_array(path, IDS, "uifb")
+    if ids.dtype.kind == "f" or ids.ndim != 2:
+        raise InputError(f"{path} holds {ids.dtype} {ids.shape}, expected whole numbers (H, W), a {IDS}: save it so")
+    return ids
 
 
-def _counted(classes: Sequence[str], voids: Sequence[int]) -> list[tuple[int, str]]:
-    """Ids that count the classes in order and pass over those that mean void."""
-    free = [number for number in range(len(classes) + len(voids)) if number not in voids]
-    return list(zip(free, map(str, classes), strict=False))
+def read_mask(path: Path) -> Coloured:
+    """The colours (H, W) in a file; raises `InputError` for a file of anything else."""
+    if path.suffix.lower() not in ARRAYS:
+        return read_colours(path, COLOURS)
+    colours = read_array(path, COLOURS)
+    if colours.dtype != np.uint8 or colours.shape[2:] != (3,):
+        raise InputError(f"{path} holds {colours.dtype} {colours.shape}, expected uint8 (H, W, 3), a {COLOURS}")
+    return Coloured(packed(colours))
 
 
-def mask_png(labels: NDArray[np.unsignedinteger], known: Bools, ids: Ids, colours: NDArray[np.uint8]) -> bytes:
-    """Class numbers (H, W) as a PNG of ids, void where they are not `known`.
+def shows_colours(path: Path) -> bool:
+    """Whether a file has a colour for every pixel; in one with a palette, the indices are taken for ids."""
+    if path.suffix.lower() in ARRAYS:
+        return read_array(path, IDS, "uifb").ndim == 3
+    return read_image(path, (*MODES, "RGB", "RGBA"), IDS, FORMATS).ndim == 3
 
-    With ids up to 255 it has a palette of the classes' `colours`, black for void; else it is of 16 bits. Raises
-    `InputError` for a pixel that is not known where no id means void.
+
+def count(values: NDArray[Any]) -> Counter[int]:
+    """How many pixels have each of the values of an array."""
+    if values.dtype in (np.uint8, np.uint16):
+        counts = np.bincount(values.ravel())
+        present = np.flatnonzero(counts)
+        counts = counts[present]
+    else:
+        present, counts = np.unique(values, return_counts=True)
+    return Counter(dict(zip(present.tolist(), counts.tolist(), strict=True)))
+
+
+def in_words(pixels: Counter[int], coloured: bool) -> str:
+    """Values with their counts of pixels, the most frequent first, for a sentence.
+
+    >>> in_words(Counter({7: 12, 9: 1}), coloured=False), in_words(Counter({1: 2}), coloured=True)
+    ('the ids 7 in 12 pixels, 9 in 1 pixel', 'the colour [1, 0, 0] in 2 pixels')
     """
-    if ids.void is None and not known.all():
-        raise InputError(
-            f"task '{ids.task}' is declared without void, and has pixels that are not known: declare an id for void, "
-            "or leave --threshold out"
-        )
-    void = ids.void or 0
-    table = np.array(ids.classes, np.uint16)
-    numbers = np.where(known, table[np.where(known, labels, 0)], np.uint16(void))
-    if max(*ids.classes, void) > BYTE:
-        return png(numbers)
-    image = Image.fromarray(numbers.astype(np.uint8))
-    palette = np.zeros((BYTE + 1, 3), np.uint8)
-    palette[list(ids.classes)] = colours
-    image.putpalette(palette.tobytes())
-    return png(image)
+    said = [
+        f"{unpacked(value) if coloured else value} in {_pixels(number)}" for value, number in pixels.most_common(LISTED)
+    ]
+    if len(pixels) > LISTED:
+        rest = pixels.total() - sum(number for _, number in pixels.most_common(LISTED))
+        said.append(f"and {len(pixels) - LISTED} more in {_pixels(rest)}")
+    return f"the {'colour' if coloured else 'id'}{'s'[: len(pixels) > 1]} {', '.join(said)}"
 
 
-def strange_ids(file: Path, ids: Ids) -> list[int]:
-    """The ids in a mask file that are not among `ids`; none where the file cannot be read, as `data check` says."""
-    try:
-        present = np.unique(read_image(file, ("L", "P", "I;16"), "map of class ids"))
-    except InputError:
-        return []
-    return [number for number in present.tolist() if number not in ids.known]
+def _pixels(number: int) -> str:
+    return f"{number} pixel{'s'[: number != 1]}"

@@ -19,7 +19,7 @@ from afanet.tasks.drawing.resize import resize
 from afanet.tasks.label import Bools, LabelFile
 from afanet.tasks.meaning import COLOURS, NAMES, Check, colours_fault
 from afanet.tasks.result import NOTEBOOK, DenseResult
-from afanet.tasks.segmentation.mask import Ids, mask_png, strange_ids
+from afanet.tasks.segmentation.ids import Ids, mask_png, strange_ids
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -14,19 +14,28 @@ from torchmetrics import MetricCollection
 
 from afanet.networks.outputs import Dense
 from afanet.tasks.across import ALONE, Across
-from afanet.tasks.class_weights import read_class_weights, weighted_cross_entropy
+from afanet.tasks.class_losses import ClassTask, class_loss
 from afanet.tasks.classes import count_classes, decided, too_few_classes
 from afanet.tasks.described import Described
 from afanet.tasks.drawing.palette import palette
 from afanet.tasks.scores import TaskScores
 from afanet.tasks.segmentation.metrics import SegmentationScores
 from afanet.tasks.task import DenseTask, Readout, Swatches
-from afanet.tasks.taught import TaughtClasses
 
 
-class Segmentation(TaughtClasses, DenseTask):
-    """A class for every pixel, by cross-entropy; pixels of the target that are `void` count nowhere.
+def void_of(classes: int) -> int:
+    """The number that means no class in the targets of so many classes.
 
+    >>> void_of(255), void_of(256)
+    (255, 65535)
+    """
+    return 255 if classes <= 255 else 65535
+
+
+class Segmentation(ClassTask, DenseTask):
+    """A class for every pixel, by default by cross-entropy; pixels of the target that are `void` count nowhere.
+
+    Without `void` that is 255, and 65535 for more than 255 classes.
     Target int64 (B, H, W); logits (B, classes, H, W); prediction int64 (B, H, W).
 
     >>> import torch
@@ -42,25 +51,19 @@ class Segmentation(TaughtClasses, DenseTask):
     main_metric = "miou"
     error_limit = 1.0
     error_unit = "wrong"
-    class_weights: tuple[float, ...] | None = None
+    loss_names = ("cross_entropy", "focal", "dice", "ce_dice")
 
-    def __init__(self, classes: Sequence[str], void: int = 255, name: str = "segmentation") -> None:
+    def __init__(self, classes: Sequence[str], void: int | None = None, name: str = "segmentation") -> None:
         self.name = name
         self.classes = self.names = tuple(classes)
         self.colours = palette(len(self.classes))
-        self.void = void
+        self.void = void_of(len(self.classes)) if void is None else void
         self.output = Dense(len(self.classes))
         self.higher_is_better = dict.fromkeys(("miou", "pixel_accuracy", "class_accuracy", "fw_iou"), True)
 
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
-        """Cross-entropy in nats, averaged over the labelled pixels of the batch with the weights of their classes."""
-        return weighted_cross_entropy(logits, target, self.class_weights, self.void, across)
-
-    def with_loss(self, options: Mapping[str, Any]) -> Self:
-        """This task with `class_weights`, a number for each class or some by name: see `read_class_weights`."""
-        changed = copy.copy(self)
-        changed.class_weights = read_class_weights(self.name, self.classes, options)
-        return changed
+        """The chosen loss over the labelled pixels of the batch, see `class_loss`; by default cross-entropy."""
+        return class_loss(logits, target, self.class_loss, self.void, across)
 
     def with_colours(self, colours: Sequence[Sequence[int]]) -> Self:
         """This task drawn in other `colours`: red, green and blue from 0 to 255 for each class."""

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from filelock import FileLock
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from afanet.data import Collate, Sample, Split
+from afanet.data import Collate, Data, Sample, Split
 from afanet.data.cache import fingerprint, map_array
+from afanet.data.features import KeptFeatures
 from afanet.data.prepare import ArrayFile
 from afanet.distributed.device import answering, find_device
 from afanet.errors import InputError
@@ -31,6 +33,7 @@ from afanet.progress import say
 from afanet.runs.setup import data_cache
 from afanet.training.distilling.teachers import Teachers
 from afanet.training.feature_facts import changes_images, image_facts
+from afanet.training.features import find_features
 from afanet.training.job import Job
 
 PART = "-answers-"
@@ -110,6 +113,14 @@ def prepare_answers(job: Job, workers: int, advance: Callable[[int], None]) -> t
         raise InputError(f"answers {path} cannot be written ({reason}): make room, or set AFANET_CACHE") from None
 
 
+def with_kept(job: Job, saved: Mapping[str, Any]) -> Data:
+    """The data of a job, whose training split reads kept features or answers, where there are some that fit.
+
+    Raises `InputError` as `find_features` and `find_answers` do.
+    """
+    return replace(job.data, train=find_features(job, saved) or find_answers(job, saved) or job.data.train)
+
+
 def find_answers(job: Job, saved: Mapping[str, Any]) -> Answered | None:
     """The training split with kept answers of a job's teachers, if there are any; a line says that they are read.
 
@@ -133,6 +144,14 @@ def find_answers(job: Job, saved: Mapping[str, Any]) -> Answered | None:
         return None
     say(f"reading the teachers' answers from {path}")
     return Answered(job.data.train, path, job.teachers.taught)
+
+
+def kept_folders(train: Split) -> dict[str, str]:
+    """The names of the folders from which a training split reads features and answers, empty for none."""
+    return {
+        "features": train.read.folder.name if isinstance(train.read, KeptFeatures) else "",
+        "answers": train.folder.name if isinstance(train, Answered) else "",
+    }
 
 
 def _folder(job: Job, teachers: Teachers) -> Path:

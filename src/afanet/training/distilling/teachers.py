@@ -13,24 +13,21 @@ from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
 from afanet.tasks import DenseTask, Task
 from afanet.tasks.across import Across
-from afanet.training.distilling.teacher import Teacher, read_teachers
+from afanet.training.distilling.teacher import Teacher
 
 
 class Teachers:
     """The teachers of a recipe's tasks.
 
     Args:
-        recipe: names the teachers, and how much they count.
+        recipe: says how much they count.
         tasks: the student's tasks.
-
-    Raises:
-        InputError: as `read_teachers` does.
+        teachers: see `read_teachers`.
     """
 
-    def __init__(self, recipe: Recipe, tasks: Mapping[str, Task]) -> None:
-        self.recipe, self.tasks = recipe, tasks
+    def __init__(self, recipe: Recipe, tasks: Mapping[str, Task], teachers: Sequence[Teacher]) -> None:
+        self.recipe, self.tasks, self.all = recipe, tasks, teachers
         self.taken: Normalisation = normalisation(recipe.network)
-        self.all: Sequence[Teacher] = read_teachers(recipe.distill, tasks, recipe.network.in_chans)
         self.padded = recipe.data.resize == "letterbox"
         self.taught = [name for name in tasks if any(name in teacher.tasks for teacher in self.all)]
 

@@ -100,6 +100,7 @@ def _without(recipe: Recipe, kept: list[str], run: Source) -> Recipe:
         "tasks": tuple(kept),
         "network": updated,
         "losses": _by_task(recipe.losses, kept, {}),
+        "sampler": recipe.sampler.model_copy(update={"tasks": tuple(t for t in recipe.sampler.tasks if t in kept)}),
         "balancing": recipe.balancing.model_copy(update={"weights": _by_task(recipe.balancing.weights, kept, {})}),
         "optimizer": recipe.optimizer.model_copy(
             update={"rates": {what: rate for what, rate in recipe.optimizer.rates.items() if not what.startswith(TASK)}}
@@ -129,6 +130,9 @@ def _with_names(recipe: Recipe, rename: Mapping[str, str]) -> Recipe:
             "tasks": tuple(rename.get(task, task) for task in recipe.tasks or ()),
             "network": network.model_copy(update={"added": groups, "head": head}),
             "losses": _by_task(recipe.losses, list(recipe.losses), rename),
+            "sampler": recipe.sampler.model_copy(
+                update={"tasks": tuple(rename.get(t, t) for t in recipe.sampler.tasks)}
+            ),
             "balancing": recipe.balancing.model_copy(update={"weights": _by_task(weights, list(weights), rename)}),
         }
     )

@@ -267,3 +267,14 @@ def test_classes_keep_the_colours_of_the_first_mask_or_those_declared(write_rows
     assert segmentation.meaning["colours"] == [[255, 254, 253], [252, 251, 250]]  # of the palette of b.png
     declared = {**tasks, "segmentation": {**tasks["segmentation"], "colours": ["#010203", [4, 5, 6]]}}
     assert open_own(path.parent, declared).tasks["segmentation"].meaning["colours"] == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_values_of_images_are_read_without_any_file(own: Path, tasks: dict[str, object]) -> None:
+    read = open_own(own, tasks).train
+    expected = [read.read(item)["targets"] for item in read.items]
+    for file in own.glob("*.png"):
+        file.unlink()
+    for item, targets in zip(read.items, expected, strict=True):
+        values = read.read.values(item)
+        assert set(values) == {name for name, target in targets.items() if target.ndim < 2}
+        assert all(torch.equal(value, targets[name]) for name, value in values.items())

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
+from torch import Tensor
 from torchvision import tv_tensors
 
 from afanet.data.augment import Augmentation
@@ -98,12 +99,15 @@ class Photos(Reader):
     def group(self, face: Face) -> str:
         return face.user
 
+    def values(self, face: Face) -> dict[str, Tensor]:
+        return {"gender": torch.tensor(face.gender), "age": torch.tensor(face.age)}
+
     def __call__(self, face: Face) -> Sample:
         [path] = self.files(face)
         pixels = torch.from_numpy(read_photo(path))
         return {
             "image": tv_tensors.Image(pixels.permute(2, 0, 1)),
-            "targets": {"gender": torch.tensor(face.gender), "age": torch.tensor(face.age)},
+            "targets": self.values(face),
             "id": f"adience/{path.relative_to(self.folder.parent).as_posix()}",
         }
 

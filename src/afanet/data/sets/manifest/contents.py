@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -17,13 +18,21 @@ class Column:
     summary: str
 
 
+class Masks(Protocol):
+    """Label files that are yet to be written."""
+
+    def written(self, folder: Path) -> AbstractContextManager[None]:
+        """Write them below `folder`, and remove them again if the block fails."""
+
+
 @dataclass(frozen=True)
 class Contents:
     """Image paths relative to the folder, detected tasks by name, and target files without an image.
 
     `splits` has the split of each image, if folders or lists say it; the images that then are in none are `outside`,
     and not among `images`. `groups` names the person or scene of images; `notes` has a line for whatever was assumed or
-    left out. Paths are relative to `root`, if that is not the folder that was looked at.
+    left out. Paths are relative to `root`, if that is not the folder that was looked at. `masks` are label files that
+    cells name and that init has to write.
     """
 
     images: list[str]
@@ -34,3 +43,4 @@ class Contents:
     groups: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     root: Path | None = None
+    masks: Masks | None = None

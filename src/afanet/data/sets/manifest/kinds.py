@@ -56,7 +56,7 @@ def _declare_task(name: str, declaration: Any) -> tuple[Column, Task]:
     if not column.mirror:
         task.mirror = False
     if swap := getattr(column, "swap", {}):
-        task.swap = read_swap(name, task.names, swap)
+        task.swap = read_swap(name, task.sided, swap)
         if fault := sides_fault(task.meaning | task.sides):
             raise InputError(f"task '{name}': {fault}")
     return column, task
