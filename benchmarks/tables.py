@@ -2,8 +2,8 @@
 
     python benchmarks/tables.py --rows 300000
 
-Writes that many images of a pixel, in folders of a thousand, with a table of eight columns beside them, into a temporary
-folder, and reports the seconds that init takes and the memory at the peak, of which importing takes the base.
+Writes that many images of a pixel, in folders of a thousand, with a table of eight columns beside them, into a
+temporary folder. Reports the seconds that init takes and the memory at the peak, of which importing takes the base.
 """
 
 from __future__ import annotations

@@ -43,5 +43,5 @@ class Contents:
     groups: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     root: Path | None = None
-    split_source: str = "folder"
     masks: Masks | None = None
+    split_source: str = "folder"
