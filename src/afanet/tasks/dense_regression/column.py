@@ -12,14 +12,15 @@ from pydantic import AfterValidator
 from torch import Tensor
 
 from afanet.errors import InputError
-from afanet.label_files import read_array, read_image
+from afanet.label_files import read_numbers
+from afanet.label_files.numbers import ENDINGS
 from afanet.tasks.column import FileColumn
 from afanet.tasks.dense_regression.target import MAPS, Zoom
 from afanet.tasks.dense_regression.task import DenseRegression
 from afanet.tasks.regression.column import rising
 from afanet.tasks.task import Task
 
-PICTURE = "map of numbers in grey of 8 or 16 bits"
+PICTURE = "map of numbers in grey of 8 or 16 bits, or of 32 in a TIFF"
 ARRAY = "map of numbers (H, W)"
 
 
@@ -30,13 +31,13 @@ def _not_zero(scale: float) -> float:
 
 
 class DenseRegressionColumn(FileColumn):
-    """A PNG in grey of 8 or 16 bits, or a `.npy` (H, W): `scale` units a step; `void`, as it is in the file, is none.
+    """A grey PNG or TIFF, OpenEXR, or a `.npy` or `.npz` (H, W): `scale` units a step; `void`, as in the file, is none.
 
     NaN always means none. Values may lie outside `range`, which gives the network its scale and pictures their colours.
     """
 
     example: ClassVar[Mapping[str, Any]] = {"range": [0, 30], "unit": "m"}
-    endings: ClassVar[tuple[str, ...]] = (".png", ".npy")
+    endings: ClassVar[tuple[str, ...]] = ENDINGS
 
     range: Annotated[tuple[float, float], AfterValidator(rising)]
     unit: str = ""
@@ -48,8 +49,7 @@ class DenseRegressionColumn(FileColumn):
         return DenseRegression(name, *self.range, unit=self.unit, zoom=self.zoom)
 
     def read(self, path: Path) -> Tensor:
-        is_array = path.suffix.lower() == ".npy"
-        stored = read_array(path, ARRAY) if is_array else read_image(path, ("L", "I;16"), PICTURE)
+        stored = read_numbers(path, ("L", "I;16", "I", "F"), PICTURE, ARRAY)
         if stored.ndim != 2:
             raise InputError(f"{path} holds {stored.dtype} {stored.shape}, expected a {ARRAY}")
         with np.errstate(over="ignore"):
