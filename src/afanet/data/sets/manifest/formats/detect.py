@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from afanet.data.sets.manifest.contents import Contents
@@ -45,12 +44,13 @@ FORMATS: dict[str, tuple[tuple[str, ...], re.Pattern[str], Reader]] = {
 }
 
 
-def read_annotations(path: Path) -> Contents | None:
-    """What an annotation file, or the ones in a folder, say of the images below that folder; None if there are none.
+def read_annotations(path: Path, folder: Path | None = None) -> Contents | None:
+    """What an annotation file, or the ones in a folder, say of images; None if there are none.
 
+    The images are below `folder`, without which it is the folder itself, or that of the file.
     Raises `InputError` for files that cannot be used, or for files of several formats.
     """
-    folder = path if path.is_dir() else path.parent
+    folder = folder or (path if path.is_dir() else path.parent)
     paths = list(files_below(folder))
     roots = voc_roots(paths) if path.is_dir() else []
     objects = tuple(f"{root}/Annotations/".lstrip("/") for root in roots)
@@ -65,8 +65,7 @@ def read_annotations(path: Path) -> Contents | None:
     if roots:
         return read_voc(roots, folder)
     for name, files in by_format.items():
-        contents = FORMATS[name][2](files, folder, Images(paths))
-        return contents if folder == path else replace(contents, root=folder)
+        return FORMATS[name][2](files, folder, Images(paths))
     return None
 
 
