@@ -28,7 +28,7 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
         "init",
         help="write a first manifest and recipe for a folder of images",
         description="Write manifest.csv and recipe.yaml into a folder of images, from the target files, the class "
-        "folders or the table of labels in it.",
+        "folders, the table of labels or the annotation files in it.",
         allow_abbrev=False,
     )
     init.set_defaults(command=_init, parser=init)
@@ -36,7 +36,7 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
         "path",
         type=path_flag,
         metavar="FOLDER|FILE",
-        help="folder with images, or with images/; or a table of labels (.csv, .parquet) in it",
+        help="folder with images, or with images/; or a table of labels (.csv, .parquet) or annotation file in it",
     )
 
     check = commands.add_parser(

@@ -1,4 +1,4 @@
-"""A first manifest and recipe for a folder of images, or for a table of labels."""
+"""A first manifest and recipe for a folder of images, or for a file of labels."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from afanet.data.sets.manifest.contents import Contents
@@ -24,7 +25,8 @@ def init_manifest(path: Path) -> str:
     Images are in the folder itself, in `images/`, or in one folder for each class; targets of the same names are in
     the folders of their kind of task, such as `segmentation/` (or `labels/`, `masks/`) and `depth/`, or beside the
     images, as `001_mask.png`. A table (CSV or Parquet) with a row for each image may have more labels: what its columns
-    mean is guessed from their cells. `path` is the folder, or the table, which may be in a folder below it.
+    mean is guessed from their cells; and so may files of annotation tools, of which polygons are drawn into label files
+    in `segmentation/`. `path` is the folder, or such a file, which may be in a folder below it.
 
     Splits that folders, such as `train/` and `val/`, or the table say are kept. Without them a tenth of the labelled
     images, chosen by a hash of their names or groups, is for testing, another for validation. Raises `InputError` if
@@ -39,7 +41,9 @@ def init_manifest(path: Path) -> str:
     _require_free(root)
     labelled = {name: column.cells for name, column in contents.columns.items()}
     splits, how = choose_splits(contents.splits, labelled, contents.groups, contents.split_source)
-    write_all({root / MANIFEST: _manifest(contents, splits), root / RECIPE: write_recipe(contents, splits, root)})
+    files = {root / MANIFEST: _manifest(contents, splits), root / RECIPE: write_recipe(contents, splits, root)}
+    with contents.masks.written(root) if contents.masks else nullcontext():
+        write_all(files)
     lines = [*_lines(contents, splits, root), f"{how}: {_counts(splits)}"]
     for split in ("train", "test"):
         lacking = [name for name, images in labelled.items() if all(splits[image] != split for image in images)]

@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from afanet.errors import InputError
 
+SOURCES = {"folder": "folders are", "table": "table says", "annotations": "annotations say"}
 FEWEST = 4  # images or groups: two for training, one to test on, one more
 BY_HASH = "split by a hash of the names"
 
@@ -19,7 +20,7 @@ def choose_splits(
 ) -> tuple[dict[str, str], str]:
     """The split of every labelled image, and how it was chosen, in words.
 
-    `own` has the split of each image by its `source`, folders or a table, nothing if these say none; `tasks` has the
+    `own` has the split of each image by its `source`, one of `SOURCES`, nothing if these say none; `tasks` has the
     labelled images of each task, and `groups` the person or scene of images. Own splits are kept. If no image of the
     test split has a label, the validation split is the one that is tested on; if that has none either, the images of
     the training split are split by their names. Raises `InputError` if no image for training has a label.
@@ -33,11 +34,14 @@ def choose_splits(
     splits = {name: split for name, split in own.items() if name in labelled}
     present = set(splits.values())
     if "train" not in present:
-        raise InputError(
-            f"there is a {source} for the {' and the '.join(sorted(present))} split and none with labels to train on, "
-            "expected one called train: move the images for training there"
-        )
-    as_given = "split as the folders are" if source == "folder" else f"split as the {source} says"
+        given = f"the {' and the '.join(sorted(present))} split"
+        if source == "folder":
+            raise InputError(
+                f"there is a folder for {given} and none with labels to train on, expected one called train: move the "
+                "images for training there"
+            )
+        raise InputError(f"the {source} has images of {given}, and of the train split none with labels, expected some")
+    as_given = f"split as the {SOURCES[source]}"
     if "test" in present:
         return splits, as_given
     if "validation" in present:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from afanet.data.sets.manifest.cells import Cells
 from afanet.data.sets.manifest.tables.flags import groups_of_flags, is_flag, join_flags
+from afanet.tasks.multi_label.column import MultiLabelColumn
 
 
 def columns(**texts: list[str]) -> dict[str, Cells]:
@@ -40,7 +41,17 @@ def test_columns_of_which_always_one_is_yes_are_classes() -> None:
     assert task[0] == "label"
     assert task[1].declared == {"kind": "classification", "classes": ["mel", "nv", "bcc"]}
     assert dict(task[1].cells) == {"0.png": "mel", "1.png": "nv", "2.png": "bcc"}
-    assert "1 images left out" in task[1].summary
+    assert "left out: 1 images of which not all are known" in task[1].summary
+
+
+def test_what_is_unknown_of_an_image_is_marked() -> None:
+    given = columns(wet=["1", "", "0", ""], old=["1", "1", "", "NA"])
+    task = join_flags("has", {name: name for name in given}, given)
+    assert task is not None
+    assert dict(task[1].cells) == {"0.png": "wet;old", "1.png": "wet?;old", "2.png": "old?"}
+    assert "2 images of which not all are known" in task[1].summary
+    _, usable = MultiLabelColumn(labels=("wet", "old")).encode(task[1].cells.texts)
+    assert usable[:3].all()
 
 
 def test_few_columns_that_share_nothing_stay_apart() -> None:

@@ -44,13 +44,14 @@ FORMATS: dict[str, tuple[tuple[str, ...], re.Pattern[str], Reader]] = {
 }
 
 
-def read_annotations(path: Path, folder: Path | None = None) -> Contents | None:
-    """What an annotation file, or the ones in a folder, say of images; None if there are none.
+def read_annotations(path: Path, root: Path | None = None) -> Contents | None:
+    """What an annotation file, or the ones in a folder, say of the images below that folder; None if there are none.
 
-    The images are below `folder`, without which it is the folder itself, or that of the file.
+    The images of a file are below `root`, if that is given, else below its own folder.
+
     Raises `InputError` for files that cannot be used, or for files of several formats.
     """
-    folder = folder or (path if path.is_dir() else path.parent)
+    folder = path if path.is_dir() else root or path.parent
     paths = list(files_below(folder))
     roots = voc_roots(paths) if path.is_dir() else []
     objects = tuple(f"{root}/Annotations/".lstrip("/") for root in roots)

@@ -59,7 +59,6 @@ def summarise(collected: Collected, folder: Path, source: str, labels: Sequence[
         [],
         {path: split for path, split in images.items() if split and has_splits},
         [path for path, split in images.items() if not split and has_splits],
-        split_source="list",
         notes=[f"read: {source}", *collected.notes.lines(), *left],
         masks=drawing,
     )

@@ -71,7 +71,6 @@ def read_voc(roots: Sequence[str], folder: Path) -> Contents:
         [],
         {path: split for path, split in images.items() if split and has_splits},
         [path for path, split in images.items() if not split and has_splits],
-        split_source="list",
         notes=[f"read: Pascal VOC in {source}", *notes.lines()],
     )
 

@@ -10,7 +10,7 @@ from afanet.data.sets.manifest.guesses.values import DOUBTFUL, Guess, Values, li
 SEPARATORS = {";": "semicolons", "|": "bars", ",": "commas"}
 BRACKETS = re.compile(r"[\[({](.*)[\])}]")
 MOST_LABELS = 1000
-NONE = "-"
+NONE, UNKNOWN = "-", "?"
 NO_LABEL = "'-'"
 
 
@@ -62,13 +62,17 @@ def _tags(values: Values, parts: dict[str, list[str]], meaning: str) -> Guess | 
     counts = Counter[str]()
     for value, several in parts.items():
         counts.update(dict.fromkeys(several, values.counts[value]))
-    labels = sorted(counts, key=natural)
-    if strange := next((label for label in labels if ";" in label or label == NONE or not label.isprintable()), None):
+    doubted = {f"{label}{UNKNOWN}" for label in counts}
+    labels = sorted(counts.keys() - doubted, key=natural)
+    signs = (NONE, UNKNOWN)
+    if strange := next((label for label in labels if ";" in label or label in signs or not label.isprintable()), None):
         return f"{shorten(strange)} cannot be a label: rename it"
     cells = {value: ";".join(tidy(part) for part in several) or NONE for value, several in parts.items()}
     none = [value for value in values.counts if value not in parts]
     cells |= dict.fromkeys(none, NONE)
     bare = sum(values.counts[value] for value, cell in cells.items() if cell == NONE)
     said = f"; {bare} with none of them" if bare else f"; an image that has none of them needs {NO_LABEL}"
+    unknown = len(counts) - len(labels)
+    said = f"; {unknown} labels marked as unknown with '?' in some" + said if unknown else said
     summary = f"{values.total} lists, with {meaning} between {len(labels)} labels ({listed(counts, labels)}){said}"
     return Guess({"kind": "multi_label", "labels": labels}, cells, summary, values.empty)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from afanet.data.sets.manifest.cells import Cells
@@ -49,41 +50,44 @@ def groups_of_flags(headers: list[str]) -> dict[str, dict[str, str]]:
 def join_flags(name: str, labels: Mapping[str, str], columns: Mapping[str, Cells]) -> tuple[str, Column] | None:
     """One task of several columns of flags, with its name, by the label that each is for.
 
-    An image of which one is unknown has no label. None if these cannot be names of labels, or a few columns have
-    nothing to do with one another.
+    None if these cannot be names of labels, or a few columns have nothing to do with one another.
     """
     names = list(labels.values())
-    if any(";" in name or name == "-" or not name.isprintable() for name in names) or len(set(names)) < len(names):
+    usable_names = all(name.isprintable() and ";" not in name and name != "-" and name[-1] != "?" for name in names)
+    if not usable_names or len(set(names)) < len(names):
         return None
-    marks, known = _read(labels, columns)
-    total = int(known.sum())
-    counts = dict(zip(names, marks[known].sum(0).tolist(), strict=True))
-    unknown = int((marks.any(1) & ~known).sum())
-    said = f"; {unknown} images left out, of which not all of these are known" if unknown else ""
-    first = next(iter(labels))
-    rows = next(iter(columns.values())).rows
-    summary = f"{total} images with {len(names)} columns of yes and no, such as '{first}' ({listed(counts)}){said}"
-    exclusive = total > 0 and bool((marks[known].sum(1) == 1).all())
-    patterns, codes = np.unique(np.packbits(marks, axis=1), axis=0, return_inverse=True)
-    texts = [_text(names, pattern) for pattern in patterns]
-    cells = pa.array(texts, pa.string()).take(pa.array(codes.reshape(-1)))
-    column = Cells(rows, pa.array(np.where(known, np.asarray(cells), ""), pa.string()))
+    yes, known = _read(labels, columns)
+    whole, some = known.all(1), known.any(1)
+    exclusive = bool(whole.any()) and bool((yes[whole].sum(1) == 1).all())
+    if name == TOGETHER and len(names) < MANY and not exclusive:
+        return None
+    usable = whole if exclusive else some
+    counts = dict(zip(names, yes[usable].sum(0).tolist(), strict=True))
+    first, total = next(iter(labels)), int(usable.sum())
+    summary = f"{total} images with {len(names)} columns of yes and no, such as '{first}' ({listed(counts)})"
+    states = np.concatenate([yes, ~known], axis=1)
+    patterns, codes = np.unique(np.packbits(states, axis=1), axis=0, return_inverse=True)
+    texts = pa.array([_text(names, pattern) for pattern in patterns], pa.string()).take(pa.array(codes.reshape(-1)))
+    cells = Cells(next(iter(columns.values())).rows, pc.if_else(pa.array(usable), texts, ""))
+    partly = int((some & ~whole).sum())
     if exclusive:
+        said = f"; left out: {partly} images of which not all are known" if partly else ""
         declared = {"kind": "classification", "classes": names}
-        said = f"{summary}; one is yes in every image, so they are classes"
-        return EXCLUSIVE if name == TOGETHER else name, Column(declared, column, said)
-    if name == TOGETHER and len(names) < MANY:
-        return None
-    return name, Column({"kind": "multi_label", "labels": names}, column, f"{summary}, taken to be multi_label")
+        summary += f"; one is yes in every image, so they are classes{said}"
+        return EXCLUSIVE if name == TOGETHER else name, Column(declared, cells, summary)
+    said = f"; {partly} images of which not all are known" if partly else ""
+    return name, Column({"kind": "multi_label", "labels": names}, cells, f"{summary}, taken to be multi_label{said}")
 
 
 def _text(names: list[str], pattern: NDArray[np.uint8]) -> str:
-    marks = np.unpackbits(pattern, count=len(names))
-    return ";".join(name for name, mark in zip(names, marks, strict=True) if mark) or "-"
+    """The labels that are on, and those that are unknown with a question mark."""
+    yes, unknown = np.unpackbits(pattern, count=2 * len(names)).reshape(2, -1).tolist()
+    marked = [name if on else f"{name}?" for name, on, hidden in zip(names, yes, unknown, strict=True) if on or hidden]
+    return ";".join(marked) or "-"
 
 
 def _read(labels: Mapping[str, str], columns: Mapping[str, Cells]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which images have each label, (N, L), and of which images all are known, (N,)."""
+    """Which images have each label, and of which images that is known, both (N, L)."""
     marks, known = [], []
     for header in labels:
         encoded = columns[header].texts.dictionary_encode()
@@ -93,4 +97,4 @@ def _read(labels: Mapping[str, str], columns: Mapping[str, Cells]) -> tuple[NDAr
         codes = encoded.indices.to_numpy()
         marks.append(yes[codes])
         known.append(filled[codes])
-    return np.stack(marks, axis=1), np.logical_and.reduce(known)
+    return np.stack(marks, axis=1), np.stack(known, axis=1)

@@ -15,6 +15,7 @@ from afanet.data.sets.manifest.tables.names import NONE, ImageNames
 from afanet.errors import InputError
 from afanet.tasks.column import FileColumn
 
+MOST_COLOURS = 256  # of a mask, where a photo has thousands
 MOST = 0.2  # of the files that are named may be missing
 KINDS = {
     **dict.fromkeys(("mask", "masks", "seg", "segmentation", "label", "labels", "annotation", "gt"), "segmentation"),
@@ -50,13 +51,23 @@ def guess_files(
 def kind_of_file(path: Path) -> str | None:
     """The kind of labels in a file, by its shape and type; None where that does not tell."""
     try:
-        if path.suffix.lower() == ".npy":
-            stored = np.load(path, mmap_mode="r", allow_pickle=False)
-            if stored.ndim == 3:
-                return "normals" if stored.shape[2] == 3 and stored.dtype.kind == "f" else None
-            return "depth" if stored.ndim == 2 else None
+        if path.suffix.lower() in (".npy", ".npz"):
+            return _kind_of_array(path)
+        if path.suffix.lower() == ".exr":
+            return "depth"
         with Image.open(path) as image:
-            mode = image.mode
+            if image.mode == "RGB":
+                colours = image.getcolors(MOST_COLOURS)
+                return "segmentation" if colours and len(colours) > 1 else None
+            return "depth" if image.mode[0] in "IF" else "segmentation" if image.mode in ("1", "L", "P") else None
     except Exception:  # Pillow and NumPy raise as many kinds as there are ways for a file to be broken
         return None
-    return "depth" if mode.startswith("I") else "segmentation" if mode in ("1", "L", "P") else None
+
+
+def _kind_of_array(path: Path) -> str | None:
+    stored = np.load(path, mmap_mode="r", allow_pickle=False)
+    array = stored[stored.files[0]] if path.suffix.lower() == ".npz" else stored
+    if array.ndim == 3:
+        return "normals" if array.shape[2] == 3 and array.dtype.kind == "f" else None
+    whole = array.dtype.itemsize == 1 or array.dtype == bool
+    return None if array.ndim != 2 else "segmentation" if whole else "depth"
