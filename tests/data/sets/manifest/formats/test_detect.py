@@ -56,10 +56,12 @@ def test_a_folder_without_annotation_files_is_none(tmp_path: Path) -> None:
     assert read_annotations(tmp_path / "labels.csv") is None
 
 
-def test_a_file_says_which_folder_its_images_are_below(tmp_path: Path) -> None:
-    file = trees(tmp_path)["coco"]
-    assert contents_of(file).root == file.parent
-    assert contents_of(file.parent).root is None
+def test_images_may_be_below_a_folder_above_that_of_the_file(tmp_path: Path) -> None:
+    photos(tmp_path, ["images/a.png"])
+    file = write(tmp_path / "annotations/instances.json", coco(annotations=[(0, 1, [SQUARE])]))
+    contents = read_annotations(file, tmp_path)
+    assert contents is not None
+    assert contents.images == ["images/a.png"]
 
 
 def test_files_of_several_formats_are_refused_unless_one_is_named(tmp_path: Path) -> None:

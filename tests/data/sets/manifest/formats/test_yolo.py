@@ -45,18 +45,24 @@ def test_names_by_number_lists_of_images_and_folders_of_splits_first(tmp_path: P
         write(tmp_path / f"{name}.txt", f"1 {SHARES}")
     write(tmp_path / "valid.txt", "./valid/images/c.png\nelsewhere/absent.png\n")
     photos(tmp_path, ["valid/images/d.png"])
-    text = "train: ../train/images\nval: [valid.txt, data/valid/images/d.png]\ntest: ../test/images\nnc: 2\nnames:\n  1: dog\n  0: cat\n"
-    write(tmp_path / "data.yaml", text)
+    paths = "train: ../train/images\nval: [valid.txt, data/valid/images/d.png]\ntest: ../test/images\n"
+    write(tmp_path / "data.yaml", f"{paths}nc: 2\nnames:\n  1: dog\n  0: cat\n")
     contents = contents_of(tmp_path)
     assert contents.splits["valid/images/c.png"] == contents.splits["valid/images/d.png"] == "validation"
     assert (masks_of(tmp_path)["train/images/a.png"] == rectangle(3, 4, 9, 14, 2)).all()
     notes = "\n".join(contents.notes)
     for part in (
-        "1 images without a file of labels get none",
+        "2 images without a file of labels get none",
         "2 paths of splits where nothing is are left out (such as val: elsewhere/absent.png)",
     ):
         assert part in notes
     assert "train/images/b.png" not in contents.columns["segmentation"].cells
+
+
+@pytest.mark.parametrize("start", ["../", "/content/pets/", "\\\\", "C:\\\\pets\\\\", "./"])
+def test_paths_of_other_machines_mean_those_below_the_folder(yolo: Path, start: str) -> None:
+    write(yolo / "data.yaml", f"train: {start}images/train\nval: {start}images/val\n{NAMES}".replace("\\\\", "\\"))
+    assert set(contents_of(yolo).splits.values()) == {"train", "validation"}
 
 
 def test_an_empty_file_means_background_and_what_is_outside_is_cut_off(yolo: Path) -> None:
@@ -102,7 +108,7 @@ def test_all_faults_are_counted_in_one_sentence(yolo: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f"train: /etc\nval: images/val\n{NAMES}", "leads out of its folder"),
+        (f"train: /etc\n{NAMES}", "nothing to learn"),
         (f"train: images/../../x\nval: images/val\n{NAMES}", "leads out of its folder"),
         (f"train: 7\nval: images/val\n{NAMES}", "expected a path"),
         ("train: images/train\nnames: {0: cat, 2: dog}\n", "expected 0, 1, 2"),

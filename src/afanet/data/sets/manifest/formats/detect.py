@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from afanet.data.sets.manifest.contents import Contents
@@ -67,8 +66,7 @@ def read_annotations(path: Path, root: Path | None = None) -> Contents | None:
     if roots:
         return read_voc(roots, folder)
     for name, files in by_format.items():
-        contents = FORMATS[name][2](files, folder, Images(paths))
-        return contents if folder == path else replace(contents, root=folder)
+        return FORMATS[name][2](files, folder, Images(paths))
     return None
 
 

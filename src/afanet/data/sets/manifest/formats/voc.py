@@ -5,43 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from afanet.data.sets.manifest.contents import Column, Contents
 from afanet.data.sets.manifest.formats.images import split_of
 from afanet.data.sets.manifest.formats.tally import Tally
+from afanet.data.sets.manifest.formats.voc_masks import NAMES, declare_masks
 from afanet.data.sets.manifest.formats.xml_stream import xml_elements
 from afanet.errors import InputError
 from afanet.files import read_text
-from afanet.label_files import read_image
 from afanet.photo import SUFFIXES
 
 IMAGES, MASKS, OBJECTS, LISTS = "JPEGImages", "SegmentationClass", "Annotations", "ImageSets"
-VOID = 255
-NAMES = (
-    "background",
-    "aeroplane",
-    "bicycle",
-    "bird",
-    "boat",
-    "bottle",
-    "bus",
-    "car",
-    "cat",
-    "chair",
-    "cow",
-    "diningtable",
-    "dog",
-    "horse",
-    "motorbike",
-    "person",
-    "pottedplant",
-    "sheep",
-    "sofa",
-    "train",
-    "tvmonitor",
-)
-SAMPLED = 500  # masks whose ids are looked at
 ENTRY = "entries of lists of splits name no image"
 
 
@@ -67,7 +40,7 @@ def read_voc(roots: Sequence[str], folder: Path) -> Contents:
     """
     notes = Tally()
     images: dict[str, str | None] = {}
-    masks: dict[str, str] = {}
+    masks: dict[str, Path] = {}
     objects: dict[str, list[str]] = {}
     for root in roots:
         base = folder / root
@@ -76,13 +49,16 @@ def read_voc(roots: Sequence[str], folder: Path) -> Contents:
         images |= {path: splits.get(stem) for stem, path in by_stem.items()}
         for mask in _files(base / MASKS, {".png"}):
             if mask.stem in by_stem:
-                masks[by_stem[mask.stem]] = mask.relative_to(folder).as_posix()
+                masks[by_stem[mask.stem]] = mask
             else:
                 notes.add("masks without an image are left out", mask.name)
         objects |= _objects(base, by_stem, notes)
     columns: dict[str, Column] = {}
     if masks:
-        columns["segmentation"] = _masks(masks, folder)
+        declared, remark = declare_masks(list(masks.values()), folder / roots[0])
+        cells = {image: mask.relative_to(folder).as_posix() for image, mask in masks.items()}
+        summary = f"{len(cells)} masks in {MASKS}/{remark}"
+        columns["segmentation"] = Column({"kind": "segmentation", **declared}, cells, summary)
     if objects:
         columns["contents"] = _contents(objects)
     source = ", ".join(root or "." for root in roots)
@@ -133,20 +109,6 @@ def _lines(file: Path) -> list[str]:
         return [line for line in read_text(file, 2**28).splitlines() if line.strip() and line[0] != "#"]
     except (OSError, UnicodeDecodeError):
         raise InputError(f"{file} cannot be read as UTF-8 text, expected a name a line") from None
-
-
-def _masks(masks: dict[str, str], folder: Path) -> Column:
-    """The task that learns the masks, by the 21 classes or, where more ids occur, as many as there are."""
-    files = [folder / mask for mask in masks.values()]
-    seen: set[int] = set()
-    for file in files[:: max(1, len(files) // SAMPLED)]:
-        seen |= set(np.unique(read_image(file, ("L", "P"), "mask of class ids")).tolist())
-    most = max(seen - {VOID}, default=0)
-    known = most < len(NAMES)
-    names = list(NAMES) if known else [f"class_{number}" for number in range(most + 1)]
-    whose = "Pascal VOC's 21 classes" if known else f"ids up to {most}, more than Pascal VOC's 21 classes: name them"
-    declared = {"kind": "segmentation", "classes": names, "void": VOID}
-    return Column(declared, masks, f"{len(masks)} masks in {MASKS}/ of {whose}")
 
 
 def _objects(base: Path, by_stem: Mapping[str, str], notes: Tally) -> dict[str, list[str]]:

@@ -99,17 +99,21 @@ def _lines(file: Path) -> list[str]:
 
 
 def _locate(entry: str, root: str, file: Path, folder: Path) -> Path | None:
-    """What a path of the description means, below `folder`: as it is written, below `path`, or without its `../`.
+    """What a path of the description means below `folder`: below `file` or `path`, without its `../` at the beginning.
 
-    Raises `InputError` for a path that leads out of the folder.
+    Of an absolute one, which is of another machine, the longest end that is there counts. Raises `InputError` for a
+    path that leads out of the folder.
     """
-    plain = entry.replace("\\", "/")
-    inside = re.sub(r"^(\.\.?/)+", "", plain)
-    if plain.startswith("/") or re.match("[A-Za-z]:", plain) or ".." in inside.split("/"):
+    plain = re.sub(r"^[A-Za-z]:", "", entry.replace("\\", "/"))
+    parts = [part for part in re.sub(r"^(\.\.?/)+", "", plain).split("/") if part not in ("", ".")]
+    if ".." in parts:
         raise InputError(f"{file} names {entry[:200]!r}, which leads out of its folder: write a path inside of it")
-    roots = [PurePosixPath(root.replace("\\", "/")).name if root not in ("", ".") else "", root]
-    bases = [file.parent, folder, *(folder / name for name in roots if name and ".." not in name and name[0] != "/")]
-    return next((base / inside for base in bases if (base / inside).exists()), None)
+    bases = [file.parent, folder]
+    if root_name := PurePosixPath(root.replace("\\", "/")).name:
+        bases += [folder / root_name] if root_name != ".." else []
+    ends = [parts[start:] for start in range(len(parts))] if plain.startswith("/") else [parts]
+    located = (base.joinpath(*end) for end in ends if end for base in bases)
+    return next((path for path in located if path.exists() and path.is_relative_to(folder)), None)
 
 
 def _read_image(image: str, split: str, folder: Path, classes: int, collected: Collected) -> None:
