@@ -191,6 +191,15 @@ def test_without_a_label_there_is_no_loss_and_a_gradient_of_zero(task: Task, opt
 
 
 @every
+def test_nothing_waits_for_the_device(task: Task, options: dict[str, Any]) -> None:
+    logits, target = batch(task, 8, 0.3)
+    logits = logits.float().to("meta").requires_grad_()  # whose values nobody can read
+    loss = task.with_loss(options).loss(logits, target.to("meta"))
+    loss.backward()
+    assert (loss.shape, loss.dtype, logits.grad.shape) == ((), torch.float32, logits.shape)
+
+
+@every
 def test_loss_is_float32_under_autocast(task: Task, options: dict[str, Any]) -> None:
     logits, target = batch(task, 7, 0.3)
     logits, task = logits.bfloat16(), task.with_loss(options)
