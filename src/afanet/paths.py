@@ -6,6 +6,7 @@ from pathlib import Path
 
 from afanet.errors import InputError
 
+LEAVING = r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)|[\r\n\x00]"  # absolute, or up, or no path at all
 RUN_FILES = ("recipe.yaml", "last.ckpt")  # the files of every run folder
 WEIGHTS = "weights.safetensors"  # of a finished run, which needs no checkpoint then
 HUB = "hub:"  # before the name of a network on the Hugging Face hub

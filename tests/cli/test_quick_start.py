@@ -36,7 +36,7 @@ def run(words: str, folder: Path) -> tuple[int, str, list[str]]:
 @pytest.mark.parametrize(
     "words",
     ["--help", "--version", "recipes", "balancing", "balancing --names", "train --help", "compare --help",
-     "data check --help", "weights --help", "train rooms --print-config"],
+     "data check --help", "weights --help", "label --help", "train rooms --print-config"],
 )  # fmt: skip
 def test_help_and_lists_import_nothing_heavy(words: str, tmp_path: Path) -> None:
     assert run(words, tmp_path) == (0, "", [])
@@ -57,6 +57,9 @@ def test_help_and_lists_import_nothing_heavy(words: str, tmp_path: Path) -> None
         ("export nowhere", NO_RUN),
         ("demo nowhere", NO_RUN),
         ("predict nowhere photo.jpg --out out", NO_RUN),
+        ("label nowhere photo.jpg --out t.csv", NO_RUN),
+        ("label . photo.jpg --out t.csv", "photo.jpg does not exist, expected a picture"),
+        ("label . --out t.csv --fill", "t.csv is no file, expected a table to fill"),
         ("predict . photo.jpg --out out", "photo.jpg does not exist, expected a picture"),
         ("data init nowhere", "data path 'nowhere' does not exist, expected a folder with images, or with images/"),
         ("data init .", "data path '.' is an empty folder, expected a folder with images, or with images/"),

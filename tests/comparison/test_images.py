@@ -9,7 +9,19 @@ from torch import Tensor
 from afanet.comparison.images import ImageScores
 from afanet.errors import InputError
 from afanet.networks import Dense
-from afanet.tasks import Classification, Depth, MultiLabel, Normals, Ordinal, Regression, Segmentation, Task
+from afanet.tasks import (
+    Classification,
+    DenseRegression,
+    Depth,
+    MultiLabel,
+    MultiLabelSegmentation,
+    Normals,
+    Ordinal,
+    Regression,
+    Segmentation,
+    Task,
+    Vector,
+)
 
 N = 7
 
@@ -31,6 +43,9 @@ TASKS = [
     Ordinal("age", ["0", "1", "2"]),
     MultiLabel("attributes", ["x", "y", "z"]),
     Regression("weight", 0.0, 10.0),
+    DenseRegression("height", 0.0, 10.0, "m", "inverse"),
+    Vector("nose", ["x", "y"], points=True),
+    MultiLabelSegmentation(["road", "wet"], "surface"),
 ]
 
 

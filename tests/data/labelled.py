@@ -14,6 +14,9 @@ from afanet.data import Sample
 from afanet.data.sets.manifest.kinds import declare_tasks
 from afanet.data.transforms import DepthMap, NormalMap
 from afanet.tasks import Task
+from afanet.tasks.dense_regression.target import InverseMap
+from afanet.tasks.maps import Points
+from afanet.tasks.multi_label_segmentation.target import LabelMasks
 
 PARTS = ["arm_l", "arm_r", "body", "leg_l", "leg_r"]
 DECLARED: dict[str, dict[str, Any]] = {
@@ -23,6 +26,14 @@ DECLARED: dict[str, dict[str, Any]] = {
     "lane": {"kind": "ordinal", "classes": ["left", "middle", "right"], "swap": {"left": "right"}},
     "depth": {"kind": "depth"},
     "normals": {"kind": "normals"},
+    "height": {"kind": "dense_regression", "range": [0, 1], "zoom": "inverse"},
+    "eyes": {
+        "kind": "vector",
+        "names": ["left_x", "left_y", "right_x", "right_y"],
+        "points": True,
+        "swap": {"left_x": "right_x", "left_y": "right_y"},
+    },
+    "layers": {"kind": "multi_label_segmentation", "labels": ["left", "right"], "swap": {"left": "right"}},
 }
 TASKS: dict[str, Task] = {name: task for name, (_, task) in declare_tasks(DECLARED).items()}
 
@@ -41,6 +52,9 @@ def labelled(seed: int, height: int = 6, width: int = 9) -> Sample:
             "lane": torch.randint(-1, 3, (), generator=rng),
             "depth": DepthMap(torch.rand(1, height, width, generator=rng)),
             "normals": NormalMap(normals),
+            "height": InverseMap(torch.rand(1, height, width, generator=rng)),
+            "eyes": Points(torch.rand(4, generator=rng)),
+            "layers": LabelMasks(torch.randint(-1, 2, (2, height, width), generator=rng, dtype=torch.int8)),
         },
         "id": "x",
     }

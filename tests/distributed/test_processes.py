@@ -39,7 +39,7 @@ def assert_alike(out: Path, case: str) -> None:
         assert torch.equal(second["state"][name], first["state"][name]), name
 
 
-FAST = ("equal", "pcgrad", "thawing")
+FAST = ("equal", "pcgrad", "thawing", "taught")
 
 
 @pytest.fixture(scope="module")

@@ -19,14 +19,17 @@ from afanet.runs.weights import save_weights
 from afanet.tasks import (
     KINDS,
     Classification,
+    DenseRegression,
     Depth,
     Description,
     MultiLabel,
+    MultiLabelSegmentation,
     Normals,
     Ordinal,
     Regression,
     Segmentation,
     Task,
+    Vector,
 )
 
 from ..small import TinyNetwork
@@ -39,6 +42,9 @@ TASKS: list[Task] = [
     Ordinal("size", ["small", "fair", "large"]),
     MultiLabel("has", ["door", "window"]),
     Regression("age", 0, 100, "years"),
+    DenseRegression("height", 0.0, 10.0, "m", "inverse"),
+    Vector("nose", ["x", "y"], points=True),
+    MultiLabelSegmentation(["road", "wet"], "surface"),
 ]
 
 

@@ -13,7 +13,18 @@ from numpy.typing import NDArray
 
 from afanet.framing import Resize
 from afanet.inference import About
-from afanet.tasks import Classification, Depth, MultiLabel, Normals, Ordinal, Regression, Segmentation
+from afanet.tasks import (
+    Classification,
+    DenseRegression,
+    Depth,
+    MultiLabel,
+    MultiLabelSegmentation,
+    Normals,
+    Ordinal,
+    Regression,
+    Segmentation,
+    Vector,
+)
 
 SIZE = (24, 32)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -25,6 +36,9 @@ TASKS = {
     "age": Ordinal("age", ["child", "adult", "old"]),
     "face": MultiLabel("face", ["hat", "beard"]),
     "years": Regression("years", 0, 100, "years"),
+    "height": DenseRegression("height", 0, 30, "m", "proportional"),
+    "nose": Vector("nose", ["x", "y"], unit="px", points=True),
+    "surface": MultiLabelSegmentation(["road", "wet"], "surface"),
 }
 MEANINGS = {name: task.meaning for name, task in TASKS.items()}
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from afanet.errors import InputError
 from afanet.framing import RESIZES, Resize, framing
 from afanet.inference import DepthMap, LabelMap, NormalMap, Predictor
+from afanet.inference.windows import Windowed
 
 from .conftest import SIZE, TASKS, Formula, told, write_model
 
@@ -97,6 +98,37 @@ def test_a_mirror_image_exchanges_the_sides_of_classes() -> None:
         assert results["kind"].index == 0  # type: ignore[attr-defined]
         assert (results["kind"].probability == 1.0) == sure  # type: ignore[attr-defined]
         assert (results["segmentation"].probability == 1.0).all() == sure  # type: ignore[attr-defined]
+
+
+def bright(images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """A network that says where the middle of what is bright lies, and how high it is at each pixel."""
+    weights = (images[:, 0] > 0.5).astype(np.float64)
+    (height, width), total = weights.shape[1:], weights.sum((1, 2))
+    x = (weights.sum(1) * (np.arange(width) + 0.5)).sum(1) / total / width
+    y = (weights.sum(2) * (np.arange(height) + 0.5)).sum(1) / total / height
+    heights = np.full((len(images), 1, height, width), width / SIZE[1])  # grows with the view, as it is declared
+    return {"nose": np.stack([x, y], 1).astype(np.float32), "height": heights.astype(np.float32)}
+
+
+@pytest.mark.parametrize("resize", RESIZES)
+@pytest.mark.parametrize("shape", [PORTRAIT, LANDSCAPE, SIZE])
+@pytest.mark.parametrize("views", [{}, {"flip": True, "scales": [1, 1.5]}])
+def test_points_lie_on_the_photo_and_a_quantity_is_that_of_the_plain_view(
+    shape: tuple[int, int], resize: Resize, views: dict[str, Any]
+) -> None:
+    photo = np.roll(ramp(shape), (3, -4), (0, 1))
+    results = Predictor(Formula(["nose", "height"], bright, resize), **views)(photo)
+    nose, height = results["nose"], results["height"]
+    step = max(shape[0] / SIZE[0], shape[1] / SIZE[1])
+    true = {"x": shape[1] / 2 - 4, "y": shape[0] / 2 + 3}
+    assert nose.values == pytest.approx(true, abs=step)  # type: ignore[attr-defined]
+    seen = height.values[np.isfinite(height.values)]  # type: ignore[attr-defined]
+    np.testing.assert_allclose(seen, 1, rtol=0.05)
+
+
+def test_windows_refuse_points() -> None:
+    with pytest.raises(InputError, match="task 'nose' gives points of the whole image, which no window sees"):
+        Windowed(Formula(["nose"], bright), (8, 8))
 
 
 def test_a_task_without_a_mirror_refuses_the_mirror_image() -> None:

@@ -28,6 +28,19 @@ def command(*words: str) -> subprocess.CompletedProcess[str]:
     return without_torch(f"from afanet.cli import main; sys.exit(main({list(words)!r}))")
 
 
+def test_the_command_labels_from_a_file(tiny_onnx: Path, tmp_path: Path) -> None:
+    Image.fromarray(np.full((30, 20, 3), 200, np.uint8)).save(tmp_path / "a.png")
+    table = tmp_path / "t.csv"
+    for more in ([str(tmp_path / "a.png")], ["--fill"]):
+        done = command("label", str(tiny_onnx), *more, "--out", str(table))
+        assert done.returncode == 0, done.stderr
+    header, row = (line.split(",") for line in table.read_text().splitlines())
+    assert header == ["image", "split", "depth", "kind", "depth_confidence", "kind_confidence", "machine_made"]
+    assert row[:3] == ["a.png", "train", "depth-machine/a.png"]
+    assert row[3] in ("hall", "attic")
+    assert (float(row[4]), row[6]) == (1, "depth;kind")
+
+
 def test_the_command_predicts_from_a_file(tiny_onnx: Path, tmp_path: Path) -> None:
     Image.fromarray(np.zeros((30, 20, 3), np.uint8)).save(tmp_path / "a.png")
     done = command("predict", str(tiny_onnx), str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), "--flip")

@@ -14,7 +14,19 @@ from torch import Tensor
 
 import afanet.tasks
 from afanet.networks.outputs import Dense
-from afanet.tasks import Classification, Depth, MultiLabel, Normals, Ordinal, Regression, Segmentation, Task
+from afanet.tasks import (
+    Classification,
+    DenseRegression,
+    Depth,
+    MultiLabel,
+    MultiLabelSegmentation,
+    Normals,
+    Ordinal,
+    Regression,
+    Segmentation,
+    Task,
+    Vector,
+)
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.depth.losses import DEPTH_LOSSES
 
@@ -39,6 +51,9 @@ KINDS: dict[str, Task] = {
     "focal multi-label": MultiLabel("x", CLASSES).with_loss({"name": "focal"}),
     "ordinal": Ordinal("x", CLASSES),
     "regression": Regression("x", 0, 1),
+    "dense_regression": DenseRegression("x", 0, 1),
+    "vector": Vector("x", CLASSES, [(0, 1), (0, 2), (-3, 3)]),
+    "multi_label_segmentation": MultiLabelSegmentation(CLASSES, "x"),
 }
 
 
@@ -96,10 +111,12 @@ def batch(task: Task, seed: int, labelled: list[bool], share: float) -> tuple[Te
     match task:
         case Normals():
             full = task.predict(torch.randn(empty.shape))
-        case Depth() | Regression():
+        case Depth() | Regression() | DenseRegression() | Vector():
             full = 0.5 + 4 * torch.rand(empty.shape)
         case _:
-            full = torch.randint(2 if isinstance(task, MultiLabel) else len(CLASSES), empty.shape)
+            full = torch.randint(
+                2 if isinstance(task, MultiLabel | MultiLabelSegmentation) else len(CLASSES), empty.shape
+            )
     where = task.labelled(full)
     kept = torch.tensor(labelled).view(-1, *[1] * (where.ndim - 1)) & (torch.rand(where.shape) < share)
     return logits, torch.where(kept, full, empty)

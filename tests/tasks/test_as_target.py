@@ -9,13 +9,16 @@ from afanet.errors import InputError
 from afanet.networks.outputs import Dense
 from afanet.tasks import (
     Classification,
+    DenseRegression,
     Depth,
     MultiLabel,
+    MultiLabelSegmentation,
     Normals,
     Ordinal,
     Regression,
     Segmentation,
     Task,
+    Vector,
 )
 from afanet.tasks.kinds import ROOMS, read_estimate
 from afanet.tasks.multi_label.result import Labels
@@ -29,6 +32,9 @@ TASKS: list[Task] = [
     Ordinal("age", ["child", "adult", "old"]),
     MultiLabel("face", ["hat", "beard"]),
     Regression("years", 0, 100, "years"),
+    DenseRegression("height", 0.0, 10.0, "m", "inverse"),
+    Vector("nose", ["x", "y"], points=True),
+    MultiLabelSegmentation(["road", "wet"], "surface"),
 ]
 
 

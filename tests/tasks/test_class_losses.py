@@ -33,7 +33,7 @@ EVERY: list[tuple[Task, dict[str, Any]]] = [
     (MultiLabel("x", CLASSES), {"name": "focal", "gamma": 0.5}),
     (MultiLabel("x", CLASSES), {"label_smoothing": 0.1, "class_weights": [1, 2, 3, 4]}),
 ]
-every = pytest.mark.parametrize(("task", "options"), EVERY, ids=str)
+every = pytest.mark.parametrize(("task", "options"), EVERY, ids=[f"{task.name}-{options}" for task, options in EVERY])
 
 
 def batch(task: Task, seed: int, missing: float) -> tuple[Tensor, Tensor]:

@@ -8,14 +8,17 @@ import pytest
 
 from afanet.tasks import (
     Classification,
+    DenseRegression,
     Depth,
     Description,
     MultiLabel,
+    MultiLabelSegmentation,
     Normals,
     Ordinal,
     Regression,
     Segmentation,
     Task,
+    Vector,
 )
 
 TASKS = [
@@ -26,6 +29,9 @@ TASKS = [
     Ordinal("age", ["0", "1", "2"]),
     MultiLabel("attributes", ["x", "y"]),
     Regression("weight", 0.0, 10.0),
+    DenseRegression("height", 0.0, 10.0, "m", "inverse"),
+    Vector("nose", ["x", "y"], points=True),
+    MultiLabelSegmentation(["road", "wet"], "surface"),
 ]
 
 

@@ -11,14 +11,17 @@ from afanet.errors import InputError
 from afanet.networks.outputs import Dense
 from afanet.tasks import (
     Classification,
+    DenseRegression,
     Depth,
     Description,
     MultiLabel,
+    MultiLabelSegmentation,
     Normals,
     Ordinal,
     Regression,
     Segmentation,
     Task,
+    Vector,
     read_task,
 )
 
@@ -30,6 +33,9 @@ TASKS = [
     Ordinal("age", ["0", "1", "2"]),
     MultiLabel("attributes", ["x", "y"]),
     Regression("weight", 2.5, 10.0, "kg"),
+    DenseRegression("height", 0.0, 10.0, "m", "inverse"),
+    Vector("nose", ["x", "y"], points=True),
+    MultiLabelSegmentation(["road", "wet"], "surface"),
 ]
 
 

@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afanet.tasks import Classification, Depth, MultiLabel, Normals, Ordinal, Regression, Segmentation, Task
+from afanet.tasks import (
+    Classification,
+    DenseRegression,
+    Depth,
+    MultiLabel,
+    MultiLabelSegmentation,
+    Normals,
+    Ordinal,
+    Regression,
+    Segmentation,
+    Task,
+    Vector,
+)
 from afanet.tasks.kinds import KINDS, meaning_fault
 
 TASKS: list[Task] = [
@@ -20,6 +32,9 @@ TASKS: list[Task] = [
     Ordinal("age", ["0", "1", "2"]),
     MultiLabel("face", ["hat"]),
     Regression("weight", -1e-9, 1e-9, "kg"),
+    DenseRegression("height", 0.0, 10.0, "m", "inverse"),
+    Vector("nose", ["x", "y"], points=True),
+    MultiLabelSegmentation(["road", "wet"], "surface"),
 ]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

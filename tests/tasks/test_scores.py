@@ -13,7 +13,19 @@ from torchmetrics import MetricCollection
 
 from afanet.comparison.images import ImageScores
 from afanet.networks.outputs import Dense
-from afanet.tasks import Classification, Depth, MultiLabel, Normals, Ordinal, Regression, Segmentation, Task
+from afanet.tasks import (
+    Classification,
+    DenseRegression,
+    Depth,
+    MultiLabel,
+    MultiLabelSegmentation,
+    Normals,
+    Ordinal,
+    Regression,
+    Segmentation,
+    Task,
+    Vector,
+)
 from afanet.tasks.classes import count_classes
 from afanet.tasks.depth.metrics import DepthScores
 from afanet.tasks.normals.metrics import NormalsScores
@@ -39,6 +51,9 @@ TASKS = [
     Ordinal("age", list("abcd")),
     MultiLabel("face", ["hat", "smile"]),
     Regression("age", 0, 100),
+    DenseRegression("height", 0.0, 10.0, "m", "inverse"),
+    Vector("nose", ["x", "y"], points=True),
+    MultiLabelSegmentation(["road", "wet"], "surface"),
 ]
 IMAGES, PIXELS = 6, (3, 5)
 

@@ -11,7 +11,19 @@ import yaml
 
 from afanet.errors import InputError
 from afanet.networks import Dense
-from afanet.tasks import Classification, Depth, MultiLabel, Normals, Ordinal, Regression, Segmentation, Task
+from afanet.tasks import (
+    Classification,
+    DenseRegression,
+    Depth,
+    MultiLabel,
+    MultiLabelSegmentation,
+    Normals,
+    Ordinal,
+    Regression,
+    Segmentation,
+    Task,
+    Vector,
+)
 from afanet.tasks.depth.losses import DEPTH_LOSSES
 from afanet.tasks.loss_options import choose_loss
 
@@ -23,6 +35,9 @@ DECISIONS = {
     "ordinal": lambda estimate: (1 - estimate.cumsum(1) > 0.5).sum(1),
     "multi_label": lambda estimate: (estimate > 0.5).long(),
     "regression": lambda estimate: estimate,
+    "dense_regression": lambda estimate: estimate,
+    "vector": lambda estimate: estimate,
+    "multi_label_segmentation": lambda estimate: (estimate > 0.5).to(torch.int8),
 }
 PROBABILITIES = ("segmentation", "classification", "ordinal")
 TASKS = [
@@ -33,6 +48,9 @@ TASKS = [
     Ordinal("age", list("abcd")),
     MultiLabel("face", ["hat", "smile"]),
     Regression("age", 0, 100),
+    DenseRegression("height", 0.0, 10.0, "m", "inverse"),
+    Vector("nose", ["x", "y"], points=True),
+    MultiLabelSegmentation(["road", "wet"], "surface"),
 ]
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "losses.md").read_text(encoding="utf-8")
 

@@ -19,6 +19,7 @@ from afanet.cli.export import add_export_command
 from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides, path_flag, trust
 from afanet.cli.inspect import add_inspect_command
 from afanet.cli.interrupted import how_to_go_on
+from afanet.cli.label import add_label_command
 from afanet.cli.predict import add_predict_command
 from afanet.cli.refusal import printable, reason, refuse
 from afanet.cli.scores import print_scores, print_since
@@ -125,6 +126,7 @@ def parse(words: Sequence[str]) -> Namespace:
     add_inspect_command(commands)
     add_export_command(commands)
     add_predict_command(commands)
+    add_label_command(commands)
     add_demo_command(commands)
     add_share_commands(commands)
     add_tasks_command(commands)
@@ -161,12 +163,12 @@ def _add_train_command(commands: Any, words: Sequence[str]) -> None:
 
 
 def _extra(words: Sequence[str]) -> str:
-    """The extra that the command needs; a prediction by an ONNX file needs no torch.
+    """The extra that the command needs; predictions and labels by an ONNX file need no torch.
 
     >>> _extra(["train", "rooms"]), _extra(["predict", "model.onnx", "photo.jpg"])
     ('train', 'onnx')
     """
-    if words[:1] == ["predict"] and any(word.lower().endswith(".onnx") for word in words):
+    if words[:1] in (["predict"], ["label"]) and any(word.lower().endswith(".onnx") for word in words):
         return "onnx"
     return EXTRAS.get(words[0], "train")
 

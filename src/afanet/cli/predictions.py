@@ -67,7 +67,7 @@ class Predictions:
 
     def report(self) -> None:
         """Print how many files there are of each kind."""
-        kinds = Counter(Path(file).parent.name for line in self.lines for file in line["files"])
+        kinds = Counter(Path(file).parent.as_posix() for line in self.lines for file in line["files"])
         for kind, count in kinds.items():
             print(f"{self.out / kind}: {count} file{'s' if count > 1 else ''}")
         if self.lines:

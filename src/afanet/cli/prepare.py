@@ -35,7 +35,7 @@ def add_prepare_command(commands: Any, words: Sequence[str]) -> None:
     prepare.add_argument("--views", type=int, metavar="K", help="features of so many augmented views of each image")
     add_trust_flag(prepare)
     if words[:1] == ["data"]:
-        add_recipe_flags(prepare, words, ("data.", *OF_FEATURES))
+        add_recipe_flags(prepare, words, ("data.", "distill", *OF_FEATURES))
 
 
 def _prepare(given: Namespace) -> None:
@@ -50,6 +50,7 @@ def _prepare(given: Namespace) -> None:
     from afanet.runs.setup import data_cache, open_whole
 
     job = _job(recipe, given.views or 0) if given.features else None
+    taught = _taught(recipe) if recipe.distill else None
     data = open_whole(recipe)
     total = sum(len(split) for split in data.splits.values())
     with Bar(total, "decoding", line=f"decoding {total} samples, unless they are in the cache") as bar:
@@ -57,6 +58,8 @@ def _prepare(given: Namespace) -> None:
     print(f"{cache}: {_size(cache)}, {'written' if new else 'there already'}; training by this recipe reads it")
     if job:
         _prepare_features(replace(job, data=use_cache(data, cache.parent)[0]), given.views or 0)
+    if taught:
+        _prepare_answers(replace(taught, data=use_cache(data, cache.parent)[0]))
     for left in abandoned(cache.parent):
         print(f"{left} is not needed, unless another `data prepare` writes it now: remove it")
 
@@ -73,6 +76,34 @@ def _job(recipe: Recipe, views: int) -> Job:
     for line in [*job.notes, *filter(None, job.weights_report.splitlines())]:
         print(line)
     return job
+
+
+def _taught(recipe: Recipe) -> Job | None:
+    """The recipe's job; None, with a line, where its teachers' answers cannot be kept."""
+    from afanet.recipe.code import with_code
+    from afanet.training.feature_facts import changes_images
+    from afanet.training.job import prepare
+    from afanet.training.run import resolve
+
+    job = prepare(with_code(resolve(recipe)))
+    if changes_images(job):
+        print(
+            "the teachers' answers are not kept, since training changes the images each time: give "
+            "--data.options.augment false for the same image in each epoch"
+        )
+        return None
+    return job
+
+
+def _prepare_answers(job: Job) -> None:
+    from afanet.progress import Bar
+    from afanet.training.distilling.answers import prepare_answers
+
+    total = len(job.data.train)
+    with Bar(total, "answers", line=f"asking the teachers about {total} images, unless they were asked") as bar:
+        path, new = prepare_answers(job, readers(), bar.advance)
+    state = "written" if new else "there already"
+    print(f"{path}: {_size(path)}, {state}; answers of the teachers, which training reads")
 
 
 def _prepare_features(job: Job, views: int) -> None:

@@ -27,10 +27,11 @@ from afanet.errors import InputError
 from afanet.files import path_in, require_regular
 from afanet.json_text import read_json, to_json
 from afanet.outside import short_name
-from afanet.tasks.maps import map_types
+from afanet.tasks.maps import target_types
 
 MOST_BYTES = 2**30  # of a text about millions of samples
 FORMAT = 2  # of the files and of how photos become pixels; a cache of another format is ignored
+WHOLE = ("Tensor", "Points")  # types of targets that are no maps
 
 Seen = dict[str, tuple[int, int, str]]  # path: size, time and digest
 
@@ -106,6 +107,8 @@ def content_key(data: Data, seen: Seen) -> tuple[str, Seen]:
         total.update("\n".join(lines).encode())
         for item in split.items:
             digests = [current[str(file)][2] for file in split.read.files(item)]
+            optional = split.read.optional_files(item)
+            digests += [current[str(file)][2] if str(file) in current else "-" for file in optional]
             total.update(f"\n{item!r} {' '.join(digests)}".encode())
     return total.hexdigest(), current
 
@@ -124,6 +127,7 @@ def _source_files(data: Data) -> Iterator[Path]:
         yield from split.read.sources()
         for item in split.items:
             yield from split.read.files(item)
+            yield from (file for file in split.read.optional_files(item) if file.exists())
 
 
 class Cached(Reader):
@@ -158,7 +162,7 @@ class Cached(Reader):
         height, width = extents[row] if extents else self.images[row].shape[:2]
         image = torch.from_numpy(self.images[row][:height, :width]).permute(2, 0, 1)
         targets = {
-            task: _wrap(array[row] if kinds[task] == Tensor.__name__ else array[row][..., :height, :width], kinds[task])
+            task: _wrap(array[row] if kinds[task] in WHOLE else array[row][..., :height, :width], kinds[task])
             for task, array in self.targets.items()
             if labelled[task][row]
         }
@@ -166,6 +170,9 @@ class Cached(Reader):
 
     def files(self, item: tuple[int, Any]) -> Any:
         return self.original.files(item[1])
+
+    def optional_files(self, item: tuple[int, Any]) -> Any:
+        return self.original.optional_files(item[1])
 
     def sources(self) -> Sequence[Path]:
         return self.original.sources()
@@ -222,7 +229,7 @@ def _wrap(value: Any, kind: str) -> Tensor:
     tensor = torch.from_numpy(np.asarray(value))
     if kind == Tensor.__name__:
         return tensor
-    types = map_types()
+    types = target_types()
     if kind not in types:
         raise InputError(
             f"the cache of prepared samples has targets of type {kind!r:.60}, expected one of: {', '.join(types)}; "

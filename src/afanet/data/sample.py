@@ -29,7 +29,7 @@ class Sample(TypedDict):
 
     A task that is not labelled for this image has no entry in `targets`. A sample of joined data sets
     carries its `origin` to the transform, see `Reader.origin`. A sample whose `features` are kept has no pixels in its
-    image, which then only gives the size.
+    image, which then only gives the size. `estimates` are those of teachers that were computed before.
     """
 
     image: tv_tensors.Image
@@ -37,23 +37,30 @@ class Sample(TypedDict):
     id: str
     origin: NotRequired[tuple[int, ...]]
     features: NotRequired[dict[str, Tensor]]
+    estimates: NotRequired[dict[str, Tensor]]
 
 
 class Batch(TypedDict):
-    """Samples stacked: image (B, C, H, W), every task's target and kept features with a leading B."""
+    """Samples stacked: image (B, C, H, W), every task's target, kept features and estimates with a leading B.
+
+    `attention` is that of the teachers' features.
+    """
 
     image: Tensor
     targets: dict[str, Tensor]
     id: list[str]
     features: NotRequired[dict[str, Tensor]]
+    estimates: NotRequired[dict[str, Tensor]]
+    attention: NotRequired[dict[str, Tensor]]
 
 
 class Reader(ABC):
     """Reads the items of a data set, which can be anything: indices, rows, paths.
 
     `reader(item)` is the sample as it is on disk: a uint8 image (C, H, W), class maps as `tv_tensors.Mask`, depth as
-    `transforms.DepthMap`, normals as `transforms.NormalMap`, one value for the image as a plain tensor. It raises
-    `InputError`, which names the file or the label, if either cannot be used.
+    `transforms.DepthMap`, normals as `transforms.NormalMap`, positions in the image as `tasks.maps.Points`, other
+    values for the image as a plain tensor. It raises `InputError`, which names the file or the label, if either cannot
+    be used.
     """
 
     @abstractmethod
@@ -61,6 +68,10 @@ class Reader(ABC):
 
     def files(self, item: Any) -> Sequence[Path]:
         """The files that this sample is read from; none if the program generates it."""
+        return ()
+
+    def optional_files(self, item: Any) -> Sequence[Path]:
+        """Further files that this sample is read from where they exist, such as a mask for each class."""
         return ()
 
     def sources(self) -> Sequence[Path]:
@@ -136,7 +147,10 @@ class Data:
     end of a sentence. With `shares`, the training samples
     are consecutive blocks, each a pair of its length and its share, and samples are drawn from the blocks with
     replacement instead of once an epoch. With `chances`, the probability of each training sample, they are drawn by
-    these instead. `normalisation` is what the transforms make of pixels.
+    these instead. `normalisation` is what the transforms make of pixels. `unlabelled` are items of the training split
+    without any label, which only a teacher can make use of.
+    `machine_made` has by split and task the number of labels that a network has given (`machine_made`), and their mean
+    `confidence`.
     """
 
     train: Split
@@ -152,6 +166,8 @@ class Data:
     chances: NDArray[np.float64] | None = None
     remedies: Mapping[str, str] = field(default_factory=dict)
     normalisation: Normalisation = IMAGENET
+    unlabelled: Sequence[Any] = ()
+    machine_made: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -193,4 +209,8 @@ class Collate:
         batch: Batch = {"image": images, "targets": targets, "id": [sample["id"] for sample in samples]}
         if features:
             batch["features"] = {name: torch.stack([of_sample[name] for of_sample in features]) for name in features[0]}
+        if estimates := [sample["estimates"] for sample in samples if "estimates" in sample]:
+            batch["estimates"] = {
+                name: torch.stack([of_sample[name] for of_sample in estimates]) for name in estimates[0]
+            }
         return batch

@@ -43,6 +43,16 @@ def with_sides(data: Data) -> Data:
     return replace(data, **splits, notes=[*data.notes, note])
 
 
+def with_unlabelled(data: Data) -> Data:
+    """The data with the images that have no label at all in the training split too; a note says how many they are."""
+    count = len(data.unlabelled)
+    if not count:
+        return data
+    train = Split(data.train.read, [*data.train.items, *data.unlabelled], data.train.transform)
+    note = f"{count} training images without any label: only teachers have answers for them"
+    return replace(data, train=train, notes=[*data.notes, note], unlabelled=())
+
+
 def with_resize(data: Data, resize: Resize) -> Data:
     """The data with images that fit their size as `resize` says, see `framing`, in every split.
 

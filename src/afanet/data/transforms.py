@@ -23,12 +23,12 @@ from afanet.framing import Box, Resize, framing
 from afanet.normalisation import IMAGENET, Normalisation, as_picture
 from afanet.tasks import Task
 from afanet.tasks.depth.target import DepthMap as DepthMap
-from afanet.tasks.maps import Map
+from afanet.tasks.maps import Map, Points
 from afanet.tasks.normals.target import NormalMap as NormalMap
 
 
 class Flip(v2.RandomHorizontalFlip):
-    """Mirror everything left to right, with probability `p`; the values of maps, such as normals, are mirrored too.
+    """Mirror everything left to right, with probability `p`, points and the values of maps, such as normals, too.
 
     In a mirrored sample the labels of `tasks` that have a `swap` exchange their sides.
 
@@ -57,7 +57,7 @@ class Flip(v2.RandomHorizontalFlip):
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         flipped = super().transform(inpt, params)
-        return flipped.mirrored() if isinstance(flipped, Map) else flipped
+        return flipped.mirrored() if isinstance(flipped, Map | Points) else flipped
 
 
 class Zoom(v2.Transform):
@@ -66,8 +66,8 @@ class Zoom(v2.Transform):
     The scale s is uniform in [1, `most`], the window 1/s as high and as wide as the image and `anywhere` in it, or in
     its middle. What appears s times as large is s times as near: depth is divided by s, so that surfaces keep their
     width and lose depth, and a normal (x, y, z) becomes (x, y, s z), at unit length again. Maps take the nearest source
-    pixel, so no value is interpolated across an edge or a hole; the image is bilinear, antialiased.
-    With `most=1` it is a plain resize of the whole image.
+    pixel, so no value is interpolated across an edge or a hole; the image is bilinear, antialiased. Points
+    outside the window are not known in it. With `most=1` it is a plain resize of the whole image.
 
     `resize` says how images of other proportions fit, see `framing`. A letterboxed image has the network's `mean`
     around it, and maps have 0 there, which `Framed` makes unlabelled; with `pad=False` there is nothing around, and the
@@ -100,7 +100,7 @@ class Zoom(v2.Transform):
         self.mean = mean
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        height, width = F.get_size(next(x for x in flat_inputs if isinstance(x, tv_tensors.TVTensor)))
+        height, width = F.get_size(next(x for x in flat_inputs if isinstance(x, tv_tensors.Image | tv_tensors.Mask)))
         frame = framing((height, width), self.size, self.resize)
         seen = frame.seen
         scale, down, across = torch.rand(3).tolist()
@@ -108,13 +108,11 @@ class Zoom(v2.Transform):
             down = across = 0.5
         scale = 1 + (self.most - 1) * scale
         rows, columns = max(1, round(seen.height / scale)), max(1, round(seen.width / scale))
+        top = seen.top + round(down * (seen.height - rows))
+        left = seen.left + round(across * (seen.width - columns))
         return {
-            "window": Box(
-                seen.top + round(down * (seen.height - rows)),
-                seen.left + round(across * (seen.width - columns)),
-                rows,
-                columns,
-            ),
+            "image": (height, width),
+            "window": Box(top, left, rows, columns),
             "filled": frame.filled,
             "scale": math.sqrt(seen.height / rows * seen.width / columns),  # of the window as rounded to pixels
         }
@@ -128,6 +126,9 @@ class Zoom(v2.Transform):
             nearest = tv_tensors.wrap(nearest, like=inpt)
             nearest = nearest.nearer(params["scale"]) if isinstance(nearest, Map) else nearest
             return self._padded(nearest, filled, nearest.new_zeros(1))
+        if isinstance(inpt, Points):
+            points = inpt.within(params["image"], window)
+            return points.placed(filled, self.size) if self.pad else points
         if isinstance(inpt, tv_tensors.Image):
             size = (filled.height, filled.width)
             if not (window.height, window.width) == size == F.get_size(inpt):

@@ -215,7 +215,7 @@ def _shown(task: Task, logits: Tensor, frame: Framing) -> dict[str, Any]:
             shown |= {"steps": readout.steps, "unit": readout.unit}
         return shown
     assert isinstance(task, PooledTask)
-    words = task.caption(value)
+    words = task.caption(task.on_photo(value, frame))
     estimate = task.estimate(logits)[0]
     likely: list[list[Any]] = []
     if task.names:

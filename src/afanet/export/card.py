@@ -125,7 +125,19 @@ def _data(run: Run, facts: Mapping[str, Any]) -> list[str]:
         in_markdown(data["description"] or f"{data['name']}, not described by the run"),
         f"licence of the training data: {in_markdown(data['licence'])}",
         f"what the network began with: {in_markdown(run.results.get('weights') or 'none')}",
+        *_machine_made(run),
     ]
+
+
+def _machine_made(run: Run) -> Iterator[str]:
+    """A line for each split with labels that a network has given."""
+    for split, tasks in run.results.get("machine_made", {}).items():
+        counts = [
+            f"{in_markdown(name)} {count['machine_made']}"
+            + (f" (mean confidence {count['confidence']:.3f})" if "confidence" in count else "")
+            for name, count in tasks.items()
+        ]
+        yield f"labels of split {in_markdown(split)} that a network gave, and no person: {', '.join(counts)}"
 
 
 def _protocol(run: Run) -> list[str]:

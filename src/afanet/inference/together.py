@@ -17,9 +17,15 @@ GAP = 12
 
 
 def side_by_side(photo: Pixels, results: Mapping[str, Result]) -> Pixels:
-    """The image (H, W, C), see `as_picture`, the dense results with their legends, and the others in words, in rows."""
+    """The image (H, W, C), see `as_picture`, the dense results with their legends, and the others in words, in rows.
+
+    Points are drawn on the photo.
+    """
     wide = max(LEAST, min(MOST, photo.shape[1]))
-    cells = [stack([title("photo", wide), fit(as_picture(photo), wide)])]
+    shown = fit(as_picture(photo), wide)
+    for result in results.values():
+        shown = result.marked(shown) if isinstance(result, PooledResult) else shown
+    cells = [stack([title("photo", wide), shown])]
     cells += [
         stack([title(task, wide), result.figure(wide)])
         for task, result in results.items()

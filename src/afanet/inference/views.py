@@ -37,7 +37,7 @@ def average(
                 for photo, estimate, kept in zip(photos, estimates[name], views[name], strict=True):
                     shape = (photo.shape[0], photo.shape[1])
                     view, base = (framing(shape, side, about.resize).filled for side in (size, about.size))
-                    kept.append(_undo(estimate, meaning, base, view, mirrored))
+                    kept.append(_undo(estimate, meaning, size, base, view, mirrored))
     return {name: [np.mean(kept, axis=0, dtype=np.float32) for kept in of_photos] for name, of_photos in views.items()}
 
 
@@ -51,13 +51,19 @@ def scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
 
 
 def _undo(
-    estimate: NDArray[np.float32], meaning: Mapping[str, Any], base: Box, view: Box, mirrored: bool
+    estimate: NDArray[np.float32],
+    meaning: Mapping[str, Any],
+    of: tuple[int, int],
+    base: Box,
+    view: Box,
+    mirrored: bool,
 ) -> NDArray[np.float32]:
-    """An estimate of a view, whose part `view` the photo fills, as one of the photo at the size of `base`."""
+    """An estimate of a view `of` a size, of which the photo fills the part `view`, as one of the photo in `base`."""
+    kind = KINDS[meaning["kind"]].result_class
     if mirrored and (swap := meaning.get("swap")):
         estimate = estimate[swapped_order(len(estimate), swap)]
     if estimate.ndim != 3:
-        return estimate
+        return kind.of_view(meaning, estimate, mirrored, of, view)
     if mirrored:
         estimate = estimate[..., ::-1]
     estimate = estimate[..., *view.slices]
@@ -65,5 +71,5 @@ def _undo(
     if (size := (base.height, base.width)) != (view.height, view.width):
         scale = math.sqrt(view.height / base.height * view.width / base.width)  # as rounded to pixels
         estimate = np.stack([resize(channel, size) for channel in estimate])
-    undone: NDArray[np.float32] = KINDS[meaning["kind"]].result_class.undo(estimate[None], mirrored, scale)[0]
+    undone: NDArray[np.float32] = kind.undo_meant(meaning, estimate[None], mirrored, scale)[0]
     return undone

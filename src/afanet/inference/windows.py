@@ -18,7 +18,7 @@ class Windowed:
     Neighbouring windows overlap by half of their length or more, in even steps from edge to edge. Of a map, a pixel has
     the mean of the windows that see it; a value for the whole image is the mean over all windows.
 
-    Raises `InputError` for a window larger than the model's images.
+    Raises `InputError` for a window larger than the model's images, and for a task that gives points.
     """
 
     def __init__(self, model: Model, window: tuple[int, int]) -> None:
@@ -28,6 +28,11 @@ class Windowed:
                 f"the window is {rows}x{columns} pixels, expected at most data.size, {height}x{width}, over which it "
                 "slides, and at least 1x1: give another one with --window"
             )
+        for name, meaning in model.about.tasks.items():
+            if meaning.get("points"):
+                raise InputError(
+                    f"task '{name}' gives points of the whole image, which no window sees: leave --window out"
+                )
         self.model = model
         self.window = window
         self.about: About = model.about

@@ -146,6 +146,21 @@ class Recipe(Section):
     old_tasks: tuple[TaskName, ...] = Field(
         (), description="tasks of the run that start_from names, kept when a run begins"
     )
+    distill: tuple[Annotated[str, AfterValidator(_start)], ...] = Field(
+        (),
+        description="teachers: finished runs from which tasks of the same names learn, folders, saved ones, or "
+        "hub:OWNER/NAME",
+    )
+    distill_weight: PositiveFloat | None = Field(
+        None,
+        description="learn from teachers everywhere, with this factor; where labels are missing alone if not given",
+    )
+    distill_temperature: PositiveFloat = Field(
+        1.0, description="softens the probabilities of teacher and network while they are compared"
+    )
+    distill_features: PositiveFloat | None = Field(
+        None, description="factor of a loss that draws what a head's features attend to towards the teacher's"
+    )
     warm_heads: bool = Field(True, description="whether a warm start takes the heads too")
     two_stage: bool = Field(False, description="train single-task networks first and begin with them")
     optimizer: OptimizerRecipe

@@ -202,7 +202,8 @@ def _legends(tasks: Mapping[str, Task]) -> list[dict[str, Any]]:
     for name, task in tasks.items():
         if not isinstance(task, DenseTask):
             continue
-        limit = f"{task.error_limit:g} {task.error_unit}" if task.error_limit != 1 else task.error_unit
+        counted = isinstance(task.legend, Swatches) and task.error_limit == 1  # an error is wrong or right
+        limit = task.error_unit if counted else f"{task.error_limit:g} {task.error_unit}".rstrip()
         entry: dict[str, Any] = {"task": name, "error": limit}
         match task.legend:
             case Swatches(names, shades):

@@ -56,7 +56,11 @@ def survey_tables(survey: Survey) -> Iterator[Table]:
 
 def _labelled(counted: Mapping[str, Any]) -> str:
     share = counted.get("labelled_share", 1)
-    return str(counted["labelled"]) if share == 1 else f"{counted['labelled']} ({share:.1%} of pixels)"
+    remarks = [f"{share:.1%} of {counted.get('labelled_of', 'pixels')}"] if share != 1 else []
+    if made := counted.get("machine_made"):
+        sure = f", confidence {counted['confidence']:.3f}" if "confidence" in counted else ""
+        remarks.append(f"{made} machine-made{sure}")
+    return f"{counted['labelled']}" + (f" ({'; '.join(remarks)})" if remarks else "")
 
 
 def _sizes(sizes: Mapping[str, int]) -> str:

@@ -18,7 +18,18 @@ from afanet.recipe.load import recipe_of_values
 from afanet.recipe.preprocessing import with_normalisation_of_backbone
 from afanet.recipe.schema import Recipe
 from afanet.recipe.section import TaskName
-from afanet.runs.kept import Count, Described, Kept, Reason, Scores, Threads, check_kept, check_results, read_kept
+from afanet.runs.kept import (
+    Count,
+    Described,
+    Kept,
+    MachineMade,
+    Reason,
+    Scores,
+    Threads,
+    check_kept,
+    check_results,
+    read_kept,
+)
 from afanet.tasks import Description
 
 if TYPE_CHECKING:
@@ -28,7 +39,7 @@ FORMAT = 1
 OF_MACHINE = ("device", "devices", "workers", "loggers")  # keys of a recipe that another machine decides for itself
 NAMES = {"tasks": "described", "scores": "tasks"}  # keys whose content has another name in a run's results
 AS_IN_RESULTS = (
-    *("validation", "unscored", "data", "weights", "fingerprint", "without_augmentation"),
+    *("validation", "unscored", "data", "machine_made", "weights", "fingerprint", "without_augmentation"),
     *("steps", "selected_epoch", "parameters", "flops", "threads", "versions"),
 )
 FOLDERS = re.compile(r"""(?<![^\s'"(])/[^;()\n]*/""")  # of an absolute path in a sentence
@@ -53,6 +64,7 @@ class _Config(Kept):
     validation: Scores = Field({})
     unscored: Unscored = Field({})
     data: str = ""
+    machine_made: MachineMade = Field({})
     weights: str = ""
     fingerprint: str | None = None
     without_augmentation: bool = False

@@ -36,6 +36,7 @@ def _meaning(meaning: Any) -> Any:
 Score = FiniteFloat | None  # null where it could not be computed
 Scores = dict[TaskName, dict[str, Score]]
 Reason = Annotated[str, Field(max_length=200)]
+MachineMade = dict[str, dict[TaskName, dict[Literal["machine_made", "confidence"], FiniteFloat | int]]]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Threads = Annotated[int, Field(ge=1, le=THREADS)]
 Output = Annotated[
@@ -68,6 +69,7 @@ class _Results(Kept):
     recipe: str = ""
     method: str = ""
     data: str = ""
+    machine_made: MachineMade = {}
     weights: str = ""
     fingerprint: str | None = None
     without_augmentation: bool = False  # features were kept of images without that of the recipe

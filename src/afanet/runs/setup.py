@@ -16,7 +16,7 @@ from afanet.data import Data, open_data
 from afanet.data.cache import config_folder, use_cache
 from afanet.data.checks.grouped import grouped
 from afanet.data.checks.leaks import leaks
-from afanet.data.steps import with_normalisation, with_resize
+from afanet.data.steps import with_normalisation, with_resize, with_unlabelled
 from afanet.errors import InputError, unknown
 from afanet.limits import MOST_TASKS
 from afanet.networks import Woven, create_network
@@ -42,7 +42,7 @@ def open_whole(recipe: Recipe, needed: Sequence[str] = ("train", "test")) -> Dat
     """
     require_code(recipe)
     data = open_data(recipe.data.name, recipe.data.root, recipe.data.size, **recipe.data.options)
-    data = as_taken(with_resize(data, recipe.data.resize), recipe)
+    data = as_taken(with_resize(with_unlabelled(data) if recipe.distill else data, recipe.data.resize), recipe)
     problems = [*data.problems, *(data.lacking if needed else ()), *leaks(data)]
     if problems:
         if len(problems) == 1:

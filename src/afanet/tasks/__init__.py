@@ -5,34 +5,41 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from afanet.tasks.classification.task import Classification
+    from afanet.tasks.dense_regression.task import DenseRegression
     from afanet.tasks.depth.task import Depth
     from afanet.tasks.described import Described, Description
     from afanet.tasks.kinds import KINDS, Kind, read_task, register_task
     from afanet.tasks.multi_label.task import MultiLabel
+    from afanet.tasks.multi_label_segmentation.task import MultiLabelSegmentation
     from afanet.tasks.normals.task import Normals
     from afanet.tasks.ordinal.task import Ordinal
     from afanet.tasks.regression.task import Regression
     from afanet.tasks.segmentation.task import Segmentation
     from afanet.tasks.task import ColourBar, DenseTask, Legend, PooledTask, Swatches, Task
+    from afanet.tasks.vector.task import Vector
 
 # Each is imported on first use: results and kinds need no torch, tasks do.
 _MODULES = {
     "classification.task": ("Classification",),
+    "dense_regression.task": ("DenseRegression",),
     "depth.task": ("Depth",),
     "described": ("Described", "Description"),
     "kinds": ("KINDS", "Kind", "read_task", "register_task"),
     "multi_label.task": ("MultiLabel",),
+    "multi_label_segmentation.task": ("MultiLabelSegmentation",),
     "normals.task": ("Normals",),
     "ordinal.task": ("Ordinal",),
     "regression.task": ("Regression",),
     "segmentation.task": ("Segmentation",),
     "task": ("ColourBar", "DenseTask", "Legend", "PooledTask", "Swatches", "Task"),
+    "vector.task": ("Vector",),
 }
 
 __all__ = [
     "KINDS",
     "Classification",
     "ColourBar",
+    "DenseRegression",
     "DenseTask",
     "Depth",
     "Described",
@@ -40,6 +47,7 @@ __all__ = [
     "Kind",
     "Legend",
     "MultiLabel",
+    "MultiLabelSegmentation",
     "Normals",
     "Ordinal",
     "PooledTask",
@@ -47,6 +55,7 @@ __all__ = [
     "Segmentation",
     "Swatches",
     "Task",
+    "Vector",
     "read_task",
     "register_task",
 ]

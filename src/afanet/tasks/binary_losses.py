@@ -13,9 +13,10 @@ from afanet.tasks.across import Across
 from afanet.tasks.class_losses import ClassTask
 from afanet.tasks.class_weights import balanced_weights, weights_on
 from afanet.tasks.loss_options import ClassLoss
+from afanet.tasks.taught import TaughtLabels
 
 
-class LabelsTask(ClassTask):
+class LabelsTask(TaughtLabels, ClassTask):
     """A task that learns labels, each of which is on or off by itself; its `occurrences` are first on, then off."""
 
     @property

@@ -14,11 +14,12 @@ from torch.nn import functional as F
 from afanet.tasks.across import Across
 from afanet.tasks.class_weights import BALANCED, ClassWeights, CountedTask, balanced_weights, weights_on
 from afanet.tasks.loss_options import ClassLoss, read_class_loss
+from afanet.tasks.taught import TaughtClasses
 
 LEAST = 1e-30  # of a probability before it is raised to a power, which bounds the power's slope
 
 
-class ClassTask(CountedTask):
+class ClassTask(TaughtClasses, CountedTask):
     """A task that learns classes by one of `loss_names`."""
 
     loss_names: ClassVar[tuple[str, ...]] = ("cross_entropy", "focal")

@@ -17,9 +17,8 @@ from torch import Tensor
 from afanet.declared import Declared
 from afanet.errors import InputError
 from afanet.label_files import read_array
+from afanet.paths import LEAVING
 from afanet.tasks.task import Task
-
-LEAVING = r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)|[\r\n\x00]"  # absolute, or up, or no path at all
 
 Bools = NDArray[np.bool_]
 
@@ -78,6 +77,13 @@ class ValueColumn(Column):
     def target(self, value: Any) -> Tensor:
         """One compact value as the task's target."""
 
+    def target_in(self, value: Any, size: tuple[int, int]) -> Tensor:
+        """As `target`, which it calls, for a kind with values that depend on the `size` of the image, (H, W).
+
+        Raises `InputError` for a value that an image of this size cannot have.
+        """
+        return self.target(value)
+
 
 class FileColumn(Column):
     """A column that holds the paths of files, each with a value for every pixel of its image.
@@ -97,6 +103,14 @@ class FileColumn(Column):
     @abstractmethod
     def read(self, path: Path) -> Tensor:
         """The target in a file, (H, W) or (C, H, W); raises `InputError` that names it where it cannot be used."""
+
+    def files(self, path: Path) -> Sequence[Path]:
+        """The files that a cell's `path` names; each must exist."""
+        return (path,)
+
+    def optional_files(self, path: Path) -> Sequence[Path]:
+        """Further files that a cell's `path` names, of which some may be missing."""
+        return ()
 
     def looked_at(self, task: Task, file: Path) -> Task:
         """The task, with what a file of its labels says of it beside the labels, such as the colours of classes."""
@@ -128,11 +142,17 @@ def complain_of_path(name: str, cell: str) -> str:
 
 
 def read_floats(path: Path, axes: int, meaning: str, scale: float | None = None) -> NDArray[np.float32]:
-    """The numbers in a `.npy` file of finite floats, or, with a `scale`, of any numbers, times that.
+    """The numbers in a `.npy` or `.npz` file of finite floats, or, with a `scale`, of any numbers, times that.
 
     Raises `InputError` for any other file.
     """
-    stored = read_array(path, meaning)
+    return finite_floats(path, read_array(path, meaning), axes, meaning, scale)
+
+
+def finite_floats(
+    path: Path, stored: NDArray[Any], axes: int, meaning: str, scale: float | None = None
+) -> NDArray[np.float32]:
+    """As `read_floats`, for the numbers that were `stored` in a file of any format."""
     if (stored.dtype.kind != "f" and scale is None) or stored.ndim != axes or stored.shape[2:] not in ((), (3,)):
         raise InputError(f"{path} holds {stored.dtype} {stored.shape}, expected floats, a {meaning}")
     with np.errstate(over="ignore"):

@@ -65,7 +65,18 @@ def _read(name: str, given: object) -> Kind:
     return given
 
 
-ROOMS = ("segmentation", "depth", "normals", "classification", "ordinal", "multi_label", "regression")
+ROOMS = (
+    "segmentation",
+    "depth",
+    "normals",
+    "classification",
+    "ordinal",
+    "multi_label",
+    "regression",
+    "dense_regression",
+    "vector",
+    "multi_label_segmentation",
+)
 ALIASES = {"multi-label": "multi_label"}  # older spellings in manifests
 KINDS: Registry[Kind] = Registry(
     "task", "kind of task", {name: f"afanet.tasks.{name}:KIND" for name in ROOMS}, read=_read

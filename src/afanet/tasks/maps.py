@@ -1,11 +1,15 @@
-"""Dense targets whose values change with the view."""
+"""Targets whose values change with the view."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
+import torch
+from torch import Tensor
 from torchvision import tv_tensors
+
+from afanet.framing import Box, Size
 
 
 class Map(tv_tensors.Mask):
@@ -23,9 +27,67 @@ class Map(tv_tensors.Mask):
         return self
 
 
-def map_types() -> dict[str, type[tv_tensors.Mask]]:
-    """Every type of map by name: the plain mask, and those that the kinds of task define."""
-    return {"Mask": tv_tensors.Mask} | {map.__name__: map for map in _below(Map)}
+class Points(tv_tensors.TVTensor):
+    """Positions in an image, float32 (2 K,): x and y of each point in turn, fractions of the width and the height.
+
+    0, 0 is the upper left corner of the image, 1, 1 the lower right one, and NaN is not known. Points follow a mirror
+    and a crop; one that leaves the view is not known there.
+
+    >>> Points([0.25, 0.5, torch.nan, 0.5]).mirrored().tolist()
+    [0.75, 0.5, nan, 0.5]
+    """
+
+    def __new__(cls, data: Any) -> Self:
+        positions: Self = cls._to_tensor(data, dtype=torch.float32).as_subclass(cls)
+        return positions
+
+    def mirrored(self) -> Self:
+        """The points once the image has been turned left to right."""
+        positions = self._pairs()
+        return self._like(torch.stack([1 - positions[:, 0], positions[:, 1]], 1))
+
+    def within(self, image: Size, window: Box) -> Self:
+        """The points of an image of a size as positions in a `window` of it; none of those that lie outside.
+
+        >>> Points([0.5, 0.5, 0.9, 0.1]).within((10, 10), Box(0, 0, 6, 6)).tolist()
+        [0.833..., 0.833..., nan, nan]
+        """
+        (height, width), positions = image, self._pairs()
+        corner, sides = _of(window)
+        inside = (positions * positions.new_tensor([width, height]) - positions.new_tensor(corner)) / (
+            positions.new_tensor(sides)
+        )
+        outside = ((inside < 0) | (inside > 1)).any(1, keepdim=True)  # NaN is neither
+        return self._like(inside.masked_fill(outside, torch.nan))
+
+    def placed(self, filled: Box, size: Size) -> Self:
+        """The points of an image that fills a part of another of a `size`, as positions in that one.
+
+        >>> Points([0.5, 1.0]).placed(Box(2, 0, 4, 8), (8, 8)).tolist()
+        [0.5, 0.75]
+        """
+        (height, width), positions = size, self._pairs()
+        corner, sides = _of(filled)
+        pixels = positions * positions.new_tensor(sides) + positions.new_tensor(corner)
+        return self._like(pixels / positions.new_tensor([width, height]))
+
+    def _pairs(self) -> Tensor:
+        pairs: Tensor = self.as_subclass(Tensor).reshape(-1, 2)
+        return pairs
+
+    def _like(self, positions: Tensor) -> Self:
+        wrapped: Self = tv_tensors.wrap(positions.flatten(), like=self)
+        return wrapped
+
+
+def _of(box: Box) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The corner of a box and its sides, x before y."""
+    return (box.left, box.top), (box.width, box.height)
+
+
+def target_types() -> dict[str, type[tv_tensors.TVTensor]]:
+    """Every type of target that follows the view, by name: the plain mask, points, and the maps of the kinds."""
+    return {"Mask": tv_tensors.Mask, "Points": Points} | {map.__name__: map for map in _below(Map)}
 
 
 def _below(kind: type[Map]) -> Iterator[type[Map]]:

@@ -48,8 +48,14 @@ def _are_colours(value: Any) -> bool:
     )
 
 
+def is_range(value: Any) -> bool:
+    """Whether it is a list of two numbers, the lower first."""
+    return isinstance(value, list) and len(value) == 2 and all(map(is_number, value)) and value[0] < value[1]
+
+
 NAMES: Check = (f"1 to {MOST} names", _are_names)
 COLOURS: Check = ("colours of three whole numbers from 0 to 255 each", _are_colours)
+RANGE: Check = ("two numbers, the lower first", is_range)
 WORD: Check = ("a word", is_text)
 POSITIVE: Check = ("a number above 0", lambda value: is_number(value) and 1e-30 <= value <= 1e30)  # in float32
 

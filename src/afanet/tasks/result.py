@@ -19,6 +19,7 @@ from afanet.framing import Box
 from afanet.json_text import to_json
 from afanet.tasks.drawing.draw import Pixels, bars, fit, stack, title
 from afanet.tasks.drawing.png import png
+from afanet.tasks.label import AsLabel
 from afanet.tasks.meaning import Check
 
 NOTEBOOK = 480  # width of a picture in a notebook, pixels
@@ -26,7 +27,7 @@ SHOWN = 8  # bars at most
 CARD = 360  # width of a picture, pixels
 
 
-class Result(ABC):
+class Result(AsLabel, ABC):
     """The answer of a network for one photo and one `task`.
 
     `expected` has a check for each key of the kind's meaning (see `Task.meaning`); keys in `optional` may be missing.
@@ -62,6 +63,28 @@ class Result(ABC):
 
         The view was `mirrored` left to right, and showed everything `scale` times as large; the pixels have been moved
         back already.
+        """
+        return estimate
+
+    @classmethod
+    def undo_meant(
+        cls, meaning: Mapping[str, Any], estimate: NDArray[np.float32], mirrored: bool, scale: float
+    ) -> NDArray[np.float32]:
+        """As `undo`, which it calls, for a kind in which the task's meaning decides how."""
+        return cls.undo(estimate, mirrored, scale)
+
+    @classmethod
+    def of_view(
+        cls,
+        meaning: Mapping[str, Any],
+        estimate: NDArray[np.float32],
+        mirrored: bool,
+        size: tuple[int, int],
+        filled: Box,
+    ) -> NDArray[np.float32]:
+        """An estimate (C,) for the whole of a view as one for what it shows of the photo.
+
+        The view was `mirrored` left to right, and the photo fills the part `filled` of its `size`.
         """
         return estimate
 
@@ -109,7 +132,7 @@ class DenseResult(Result):
     resampling = Image.Resampling.BILINEAR  # of pictures alone
 
     @property
-    def maps(self) -> Mapping[str, int]:
+    def maps(self) -> Mapping[str, float]:
         """Its attributes that are arrays (H, W, ...), each with the value that means absent."""
         return {}
 
@@ -144,7 +167,7 @@ class DenseResult(Result):
         return png(self.figure(NOTEBOOK))
 
 
-def _grown(values: NDArray[Any], photo: tuple[int, int], seen: Box, absent: int) -> NDArray[Any]:
+def _grown(values: NDArray[Any], photo: tuple[int, int], seen: Box, absent: float) -> NDArray[Any]:
     shape = (*photo, *values.shape[2:])
     grown = np.full(shape, absent, np.result_type(values.dtype, np.min_scalar_type(absent)))
     grown[seen.slices] = values
@@ -170,6 +193,10 @@ class PooledResult(Result):
     def likely(self) -> list[tuple[str, float]]:
         """Names with their probabilities, the most probable first."""
         return []
+
+    def marked(self, picture: Pixels) -> Pixels:
+        """A picture of the photo, of any size, with what the result says of places in it; most say nothing of them."""
+        return picture
 
     def picture(self) -> Pixels:
         """The result in words, with bars for what is most probable."""

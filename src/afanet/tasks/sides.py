@@ -56,7 +56,7 @@ def sides_fault(meaning: Mapping[str, Any]) -> str | None:
     swap = meaning.get("swap", [])
     pairs = isinstance(swap, list) and len(swap) <= MOST and all(isinstance(x, list) and len(x) == 2 for x in swap)
     numbers = [number for pair in swap for number in pair] if pairs else []
-    names = meaning.get("classes", meaning.get("labels"))
+    names = next((meaning[key] for key in ("classes", "labels", "names") if key in meaning), None)
     count = len(names) if isinstance(names, list) else 0
     whole = pairs and all(is_whole(number, 0, count - 1) for number in numbers)
     if not whole or len(set(numbers)) < len(numbers):

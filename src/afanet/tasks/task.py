@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -14,15 +13,22 @@ from torch import Tensor
 from torchmetrics import MetricCollection
 
 from afanet.errors import InputError
+from afanet.framing import Framing
 from afanet.networks.outputs import Output
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.described import Described
+from afanet.tasks.legend import ColourBar as ColourBar
+from afanet.tasks.legend import ErrorBins as ErrorBins
+from afanet.tasks.legend import Legend as Legend
+from afanet.tasks.legend import Readout as Readout
+from afanet.tasks.legend import Swatches as Swatches
 from afanet.tasks.sides import Pairs, swapped_order
+from afanet.tasks.taught import Taught
 
 NO_CLASS = -1  # the prediction of a class, or of a label, from outputs that are no numbers
 
 
-class Task(ABC):
+class Task(Taught):
     """One thing to learn from an image; a network's output and a sample's target share its `name`.
 
     `kind` is the name under which its kind is registered. `output` is what the network's head returns.
@@ -95,6 +101,11 @@ class Task(ABC):
         return torch.where(labelled, order[target.long().where(labelled, 0)], target)
 
     @property
+    def sided(self) -> tuple[str, ...]:
+        """The names that `swap` may exchange: its classes or labels, unless a kind has other ones."""
+        return self.names
+
+    @property
     def sides(self) -> dict[str, Any]:
         """`mirror` and `swap` as JSON, where they are not the default: what is kept beside the `meaning`."""
         return ({} if self.mirror else {"mirror": False}) | (
@@ -151,48 +162,6 @@ class Task(ABC):
         return None
 
 
-@dataclass(frozen=True)
-class Swatches:
-    """A legend of named colours: `colours` is (len(names), 3), uint8."""
-
-    names: tuple[str, ...]
-    colours: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class ColourBar:
-    """A legend of a continuous range: `colours`, (steps, 3) uint8, from `low` to `high` in `unit`."""
-
-    colours: NDArray[np.uint8]
-    low: float
-    high: float
-    unit: str
-
-
-Legend = Swatches | ColourBar
-
-
-@dataclass(frozen=True)
-class Readout:
-    """Whole numbers for every pixel, `values` (H, W) from 0 to 65535: names of the legend, or `steps` to the `unit`."""
-
-    values: Tensor
-    steps: int = 1
-    unit: str = ""
-
-
-@dataclass(frozen=True)
-class ErrorBins:
-    """Equal bins from 0 to `most` for a chart of errors, with the chart's title and axis."""
-
-    most: float
-    title: str
-    axis: str
-
-    def __len__(self) -> int:
-        return 20
-
-
 class DenseTask(Task):
     """A task with a value for every pixel, which can be drawn.
 
@@ -238,6 +207,10 @@ class PooledTask(Task):
     """A task with one value for the whole image, which fits in a word."""
 
     unit = "of probability"  # of estimates, in a sentence
+
+    def on_photo(self, value: Tensor, frame: Framing) -> Tensor:
+        """One prediction for an input as one for the photo that `frame` has put into it."""
+        return value
 
     @abstractmethod
     def caption(self, value: Tensor) -> str:

@@ -143,7 +143,7 @@ def _check_result(kind: Kind, task: Task, logits: Tensor) -> None:
         pictures.append(result.picture())
         _require(pictures[-1].shape[:2] == size, "a dense result's picture has the photo's size")
     _require(all(p.ndim == 3 and p.dtype == np.uint8 for p in pictures), "results are drawn as (H, W, 3) uint8")
-    plain = kind.result_class.undo(estimate, False, 1.0)
+    plain = kind.result_class.undo_meant(task.meaning, estimate, False, 1.0)
     _require(np.array_equal(plain, estimate), "undo changes nothing for the plain view")
     if isinstance(result, PooledResult):
         json.dumps(result.as_json())

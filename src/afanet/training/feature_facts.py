@@ -70,6 +70,11 @@ def image_facts(job: Job, views: int, seed: int) -> Description:
     }
 
 
+def changes_images(job: Job) -> bool:
+    """Whether training sees other images than evaluation does: another each time."""
+    return bool(job.recipe.data.crop) or image_facts(job, 1, 0)["images"] != image_facts(job, 0, 0)["images"]
+
+
 def paths(job: Job, folder: Path, content: str, facts: Description) -> Iterator[Path]:
     """Where the features of this trunk are, with any number of views that were drawn by the run's seed."""
     for augmented in (False, True):

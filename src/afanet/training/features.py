@@ -24,7 +24,7 @@ from afanet.errors import InputError
 from afanet.networks.trunk import Trunk
 from afanet.progress import say
 from afanet.runs.setup import data_cache
-from afanet.training.feature_facts import fault, image_facts, paths, trunk_facts
+from afanet.training.feature_facts import changes_images, fault, image_facts, paths, trunk_facts
 from afanet.training.job import Job
 from afanet.training.loaders import Seeded
 
@@ -90,6 +90,8 @@ def find_features(job: Job, saved: Mapping[str, Any]) -> Split | None:
         InputError: for features that would be read and are damaged, or differ from what the trunk gives.
     """
     trunk: Trunk | None = getattr(job.network, "trunk", None)
+    if job.teachers is not None:
+        return None  # teachers see the images
     folder = data_cache(job.recipe)
     begun = saved.get("features", "") if saved else None
     if trunk is None or begun == "" or job.recipe.data.features == "none":
@@ -127,7 +129,7 @@ def lacks_augmentation(job: Job, seen: Data) -> bool:
     read = seen.train.read
     if not isinstance(read, KeptFeatures) or read.augmented:
         return False
-    return bool(job.recipe.data.crop) or image_facts(job, 1, 0)["images"] != image_facts(job, 0, 0)["images"]
+    return changes_images(job)
 
 
 def require_trunk(job: Job, views: int) -> Trunk:

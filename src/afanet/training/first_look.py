@@ -16,18 +16,19 @@ from afanet.runs.setup import data_cache
 SAID = 10  # warnings that are printed one by one
 
 
-def look_first(data: Data, tasks: Collection[str], recipe: Recipe) -> None:
+def look_first(data: Data, tasks: Collection[str], recipe: Recipe, taught: Collection[str] = ()) -> None:
     """Read everything once, so that a bad file fails now and not after hours, and print all warnings about `tasks`.
 
     Raises `InputError` for a sample that cannot be used, for images of other channels than the network takes, and for a
-    task that has no label to train on. Samples in a cache were read when it was written, and are not read again.
+    task that has no label to train on, unless it is `taught`, by another network. Samples in a
+    cache were read when it was written, and are not read again.
     """
     count = 0 if read_kept(data) else sum(len(to_read(split)) for split in data.splits.values())
     if any(split.read.files(split.items[0]) for split in data.splits.values() if count and len(split)):
         hint = prepare_hint(data, data_cache(recipe), recipe.data.size)
         say(f"reading {count} samples once, before training: {hint}")
     with Bar(count, "reading") as bar:
-        found = survey_for_training(data, tasks, workers=recipe.workers, advance=bar.advance)
+        found = survey_for_training(data, tasks, taught=taught, workers=recipe.workers, advance=bar.advance)
     if found.errors:
         more = f", and {len(found.errors) - 1} more: `afanet data check` lists them" if len(found.errors) > 1 else ""
         raise InputError(f"{found.errors[0]}{more}")

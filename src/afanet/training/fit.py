@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -26,7 +25,8 @@ from afanet.runs.weights import load_weights, save_weights
 from afanet.tasks import Description
 from afanet.training.cost import flops
 from afanet.training.counting import counted
-from afanet.training.features import find_features, lacks_augmentation
+from afanet.training.distilling.answers import with_kept
+from afanet.training.features import lacks_augmentation
 from afanet.training.job import Job
 from afanet.training.learner import Learner
 from afanet.training.loaders import train_loader
@@ -59,9 +59,8 @@ def fit(job: Job, folder: RunFolder) -> None:
         batches = len(train_loader(data, recipe))
         steps = saved["learner"]["step"] if saved else 0
         epoch = max(0, -(-steps // steps_per_epoch(batches, recipe)) - 1)  # of the last step
-        features = find_features(job, saved)
-        seen = data if features is None else replace(data, train=features)
-        learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe), epoch)
+        seen = with_kept(job, saved)
+        learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe), epoch, job.teachers)
         loop = Loop(learner, seen, folder, saved, job.counts)
         if saved:
             say(f"going on after step {learner.step} of {learner.steps}")
@@ -102,6 +101,15 @@ def score_splits(job: Job, fabric: Fabric, network: nn.Module, advice: str) -> d
     return scores
 
 
+def _machine_made(job: Job) -> dict[str, Any]:
+    """How many labels of the run's tasks a network has given, by split and task; nothing if it has given none."""
+    made = {
+        split: {name: dict(count) for name, count in tasks.items() if name in job.tasks}
+        for split, tasks in job.data.machine_made.items()
+    }
+    return {"machine_made": made} if any(made.values()) else {}
+
+
 def _results(
     job: Job,
     loop: Loop,
@@ -119,9 +127,11 @@ def _results(
         "data": job.data.describe,
         "described": {name: Description.of(task).as_json() for name, task in job.tasks.items()},
         "fingerprint": content,
-        "features": loop.features or None,
+        "features": loop.kept["features"] or None,
         "without_augmentation": lacks_augmentation(job, loop.data),
+        **_machine_made(job),
         "weights": job.weights_report,
+        "teachers": None if job.teachers is None else job.teachers.titles,
         "label_counts": loop.counts,
         "epochs": -(-learner.step // loop.per_epoch),
         "steps": learner.step,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -20,6 +20,8 @@ from afanet.tasks import Task
 from afanet.training.balancing.checks import check_combination, check_weights
 from afanet.training.balancing.shared import learning_tasks, shared_parameters
 from afanet.training.cost import parameters
+from afanet.training.distilling.teacher import read_teachers
+from afanet.training.distilling.teachers import Teachers
 from afanet.training.records.loggers import check_loggers
 from afanet.training.sampler import require_sampler
 from afanet.training.selection import read_by, why_validation
@@ -44,6 +46,7 @@ class Job:
     learning: Sequence[str] = ()
     parts: Sequence[str] = ()
     parameters: int = 0
+    teachers: Teachers | None = None
     counts: dict[str, list[int]] = field(default_factory=dict)
 
     @property
@@ -85,13 +88,28 @@ def prepare(recipe: Recipe) -> Job:
         reports = [] if recipe.network.weights == "none" else reports  # it would be about weights that are replaced
         reports.append(warm_start(network, list(tasks), recipe.warm_start, recipe.warm_heads))
         require_same_images(recipe)
+    teachers = _teachers(recipe, {name: tasks[name] for name in learning})
+    parts += [] if teachers is None else teachers.lines
     check_loggers(recipe.loggers)
     if (why := why_validation(recipe)) and data.validation is None:
         raise InputError(
             f"{why.key}, and data set '{recipe.data.name}' has no validation split here: ask for one by "
             f"the data set's options, or {why.otherwise}"
         )
-    return Job(recipe, data, tasks, network, "\n".join(reports), learning, parts, count)
+    return Job(recipe, data, tasks, network, "\n".join(reports), learning, parts, count, teachers)
+
+
+def _teachers(recipe: Recipe, tasks: Mapping[str, Task]) -> Teachers | None:
+    if recipe.distill and recipe.distill_features and recipe.network.compile:
+        raise InputError(
+            "distill_features looks into a network that network.compile has compiled: leave one of them out"
+        )
+    if recipe.distill:
+        return Teachers(recipe, tasks, read_teachers(recipe.distill, tasks, recipe.network.in_chans))
+    for key in ("distill_weight", "distill_features"):
+        if getattr(recipe, key) is not None:
+            raise InputError(f"{key} says how much teachers count, and there are none: give --distill RUN too")
+    return None
 
 
 def _learnt(recipe: Recipe, network: Woven, tasks: Sequence[str]) -> tuple[list[str], bool, int]:

@@ -26,6 +26,8 @@ from afanet.tasks import Task
 from afanet.training.balancing.balancer import Balancer
 from afanet.training.balancing.shared import learning_tasks, shared_parameters
 from afanet.training.diagnostics import gate_statistics, gradient_cosines
+from afanet.training.distilling.teachers import Teachers
+from afanet.training.objective import Objective
 from afanet.training.optimisation import create_optimizer, factor, parameter_groups, set_rates
 from afanet.training.seeds import draw_seed
 from afanet.training.without_statistics import WithoutStatistics
@@ -34,9 +36,9 @@ from afanet.training.without_statistics import WithoutStatistics
 class Learner:
     """Learns several tasks from batches of images, `steps` times.
 
-    `network(images)` gives `{task: logits}` for the tasks in `tasks`. Every step draws its random numbers (dropout,
-    random weights) from the recipe's seed and the step's number alone, so that earlier draws do not matter. What the
-    recipe freezes for some epochs thaws at the `begin` of one; `epoch`, counted from 0, is the first that it learns in.
+    `network(images)` gives `{task: logits}` for the tasks in `tasks`. Every step draws its random numbers from the
+    recipe's seed and the step's number alone. What the recipe freezes for some epochs thaws at the `begin` of one;
+    `epoch`, counted from 0, is the first that it learns in.
 
     Attributes:
         learning: those of the tasks of which something learns, now or later.
@@ -46,7 +48,14 @@ class Learner:
     optimizer: Any
 
     def __init__(
-        self, fabric: Fabric, network: nn.Module, tasks: Mapping[str, Task], recipe: Recipe, steps: int, epoch: int = 0
+        self,
+        fabric: Fabric,
+        network: nn.Module,
+        tasks: Mapping[str, Task],
+        recipe: Recipe,
+        steps: int,
+        epoch: int = 0,
+        teachers: Teachers | None = None,
     ) -> None:
         self.fabric, self.tasks, self.recipe, self.steps = fabric, tasks, recipe, steps
         self.across = across(fabric)
@@ -56,6 +65,7 @@ class Learner:
         self.freezing = Freezing(cast(Woven, network), frozen_in_training(recipe), recipe.old_tasks)
         self.freezing.apply(self.freezing.last)
         self.learning = {name: tasks[name] for name in learning_tasks(network, list(tasks), *self._images)}
+        self.objective = Objective(self.learning, self.across, None if teachers is None else teachers.to(fabric.device))
         self.rates = list(dict.fromkeys(group["name"] for group in parameter_groups(network, recipe.optimizer)))
         how = recipe.balancing
         self.balancer = Balancer(how.name, list(self.learning), how.options, how.scale, how.weights).to(fabric.device)
@@ -72,9 +82,7 @@ class Learner:
                     averaged.data = parameter.data  # the average of what is frozen: held once
         self.guards = {name: module for name, module in network.named_modules() if isinstance(module, GradientGuard)}
         self.reducing = [norm for layer in network.modules() if isinstance(layer, NDDR) for norm in layer.norms]
-        self.step = 0
-        self.skipped = 0
-        self.skipped_in_a_row = 0
+        self.step = self.skipped = self.skipped_in_a_row = 0
         self.labelled = torch.zeros(len(self.learning), device=fabric.device)  # batches of the last step, by task
 
     @property
@@ -128,23 +136,17 @@ class Learner:
         images = batch["image"]
         if "features" not in batch:
             images = images.contiguous(memory_format=torch.channels_last)
-        with self.fabric.autocast(), self.given(batch):
+        with self.fabric.autocast():
+            self.objective.ask(batch)
+        with self.fabric.autocast(), self.given(batch), self.objective.watch(self.network) as features:
             some = {"tasks": list(self.learning)} if len(self.learning) < len(self.tasks) else {}
             logits = (network or self.network)(images, **some)
-        return [
-            task.loss_weight * task.loss(logits[name], batch["targets"][name], self.across)
-            for name, task in self.learning.items()
-        ]
+        return self.objective.losses(logits, batch, features)
 
     def given(self, batch: Batch) -> AbstractContextManager[None]:
         """A context in which the frozen trunk gives the kept features of a batch, if it has any."""
         trunk = getattr(self.network, "trunk", None)
         return trunk.given(self.network, batch["features"]) if trunk and "features" in batch else nullcontext()
-
-    def has_labels(self, batch: Batch) -> Tensor:
-        """Whether any process has a label in this batch, for each task: 1 or 0, (N,)."""
-        some = [task.labelled(batch["targets"][name]).any() for name, task in self.learning.items()]
-        return self.across.max(torch.stack(some).float())
 
     def learn(self, batches: Sequence[Batch], measure: bool = False) -> tuple[Tensor, Tensor | None]:
         """One step on `batches`, whose gradients are averaged: each task's loss, and with `measure` the whole norm.
@@ -155,7 +157,7 @@ class Learner:
         set_rates(self.optimizer, factor(self.recipe.schedule, self.step, self.steps, self.recipe.epochs))
         kept = [b.clone() for b in self.network.buffers()] if self.recipe.skip_nonfinite else []
         total = torch.zeros(len(self.learning), device=self.fabric.device)
-        self.labelled = torch.stack([self.has_labels(batch) for batch in batches]).sum(0)
+        self.labelled = torch.stack([self.objective.has_labels(batch) for batch in batches]).sum(0)
         for number, batch in enumerate(batches, start=1):
             if self.balancer.kind == "gradient":
                 losses = self.losses(batch)

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from afanet.data import Batch, Data
-from afanet.data.features import KeptFeatures
 from afanet.errors import InputError
 from afanet.progress import Bar, say
 from afanet.runs.checkpoint import save_checkpoint
 from afanet.runs.finite import find_nonfinite, list_metrics, what_to_do
 from afanet.runs.folder import RunFolder
 from afanet.training.diagnostics import guard_rates, held_out_pictures
+from afanet.training.distilling.answers import kept_folders
 from afanet.training.epoch_losses import EpochLosses
 from afanet.training.learner import Learner
 from afanet.training.loaders import Order, train_loader
@@ -49,8 +49,7 @@ class Loop:
         self.order = cast(Order, self.loader.batch_sampler)
         self.per_epoch = steps_per_epoch(len(self.order), recipe)
         self.losses = EpochLosses(len(learner.learning), fabric.device)
-        read = data.train.read
-        self.features = read.folder.name if isinstance(read, KeptFeatures) else ""  # that are read, by their folder
+        self.kept = kept_folders(data.train)
         self.seconds = 0.0
         self.selection = Selection(learner.tasks, recipe)
         self.fault: str | None = None  # of the last scores on the validation split
@@ -139,7 +138,8 @@ class Loop:
             "learner": self.learner.state(),
             "sums": self.losses.state(),
             "seconds": self.seconds,
-            "features": self.features,
+            **self.kept,
+            "teachers": self.learner.objective.digests,
             "label_counts": self.counts,
             "selection": self.selection.state(),
             "threads": torch.get_num_threads(),

@@ -72,7 +72,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
             say(report)
         train_loader(job.data, recipe, world=count or started().world)
         if is_main_process():
-            look_first(job.data, job.learning, recipe)
+            look_first(job.data, job.learning, recipe, () if job.teachers is None else job.teachers.taught)
         if not recipe.two_stage:
             _hold(open_folder, folder, recipe, resume)
         if count:

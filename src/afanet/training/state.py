@@ -63,6 +63,8 @@ class _Training(_State):
     threads: Annotated[int, Field(ge=1, le=THREADS)]
     loggers: dict[str, str] = Field({})
     features: str = ""
+    answers: str = ""
+    teachers: dict[str, str] = Field({})
     label_counts: dict[str, list[Count]] = Field({})
 
 
@@ -109,6 +111,9 @@ def _fault(saved: Mapping[str, Any], learner: Learner, losses: EpochLosses) -> s
             return f"its {part} has values that are not finite: {fault}"
     if fault := tensors_fault({"sums": saved["sums"]}, {"sums": losses.like(saved["sums"])}):
         return fault
+    now, then = learner.objective.digests, saved.get("teachers", {})
+    if changed := [name for name in now if then.get(name) != now[name]]:
+        return f"the teacher of '{changed[0]}' has other weights than when the run began: restore it"
     learnt, expected_slots = state["optimizer"]["state"], slots(learner.recipe.optimizer)
     if expected_slots and not learnt and state["skipped"] < state["step"] < learner.steps:
         return "its optimiser has learnt nothing"

@@ -10,13 +10,13 @@ from afanet.tasks import Task
 
 
 def label_findings(
-    data: Data, splits: Mapping[str, Mapping[str, Any]], tasks: Collection[str]
+    data: Data, splits: Mapping[str, Mapping[str, Any]], tasks: Collection[str], taught: Collection[str] = ()
 ) -> tuple[list[str], list[str]]:
     """Errors and warnings about the labels of `tasks`, from the statistics of each split (see `SplitSums`).
 
-    A task that has no label in the training split is an error. A class that a split has no label of, a task without a
-    label in another split, and what `Task.doubt` says are warnings. Nothing is called absent from a split of which only
-    some samples were read.
+    A task that has no label in the training split is an error, unless it is `taught`, by another network. A class that
+    a split has no label of, a task without a label in another split, and what `Task.doubt` says are warnings. Nothing
+    is called absent from a split of which only some samples were read.
 
     >>> from afanet.data import open_data
     >>> data = open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1)
@@ -34,6 +34,8 @@ def label_findings(
                 warnings += _odd(split, data.tasks[name], of_task, remedy, whole="unread" not in statistics)
             elif "unread" in statistics:
                 warnings.append(f"the {read} samples that were read of split {split} have no label for {name}")
+            elif split == "train" and name in taught:
+                warnings.append(f"split train has no label for {name}: it learns from its teacher alone")
             elif split == "train":
                 why = f" ({remedy})" if remedy and of_task.get("blank") else ""
                 errors.append(

@@ -101,6 +101,8 @@ class TaskSums:
             statistics["blank"] = self.blank
         if self.labelled:
             statistics["labelled_share"] = self.pixels / self.labelled
+            if isinstance(task, PooledTask) and self.pixels < self.labelled:
+                statistics["labelled_of"] = "entries"  # of several labels or numbers; else of pixels
         if task.names and self.counts is not None:
             statistics["counts"] = dict(zip(task.names, self.counts.tolist(), strict=True))
             # of images, where labels are not exclusive too, else of pixels

@@ -21,8 +21,8 @@ def side_warnings(data: Data) -> list[str]:
 
 
 def _sentence(name: str, task: Task, data: Data) -> str:
-    swapped = [task.names[number] for pair in task.swap for number in pair]
-    free = [other for other in task.names if other not in swapped]
+    swapped = [task.sided[number] for pair in task.swap for number in pair]
+    free = [other for other in task.sided if other not in swapped]
     pairs = pair_names(free)
     alone = unpaired_names(free, [name for pair in pairs.items() for name in pair])
     twin = {**(tasks := pair_names(list(data.tasks))), **{other: one for one, other in tasks.items()}}.get(name)

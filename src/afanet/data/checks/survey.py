@@ -73,24 +73,31 @@ def survey(
 
 
 def survey_for_training(
-    data: Data, tasks: Collection[str], *, workers: int = 2, advance: Callable[[], None] = lambda: None
+    data: Data,
+    tasks: Collection[str],
+    *,
+    taught: Collection[str] = (),
+    workers: int = 2,
+    advance: Callable[[], None] = lambda: None,
 ) -> Survey:
     """What `survey` finds about `tasks` in data that were opened without a problem, before training on them.
 
     Samples from files are all read; of those that are generated, up to 64 a split are made. Nothing is read again that
-    `afanet data prepare` has read. Raises `InputError` for the first sample that cannot be used, or whose image has
-    other channels than `data.normalisation`.
+    `afanet data prepare` has read. Tasks that are `taught`, by another network, need no label.
+
+    Raises `InputError` for the first sample that cannot be used, or whose image has other channels than
+    `data.normalisation`.
     """
     if kept := read_kept(data):
         _require_channels(data)
-        return _with_findings(data, *kept, tasks)
+        return _with_findings(data, *kept, tasks, taught=taught)
     sums = {name: SplitSums(split, data.tasks) for name, split in data.splits.items()}
     for name, split in data.splits.items():
         indices = to_read(split)
         for index, seen in zip(indices, _read(split, data, indices, workers), strict=True):
             sums[name].add(index, seen)
             advance()
-    return _judge(data, sums, tasks)
+    return _judge(data, sums, tasks, taught=taught)
 
 
 def _require_channels(data: Data) -> None:
@@ -125,9 +132,16 @@ def _read(split: Split, data: Data, indices: Sequence[int], workers: int) -> Ite
         yield seen
 
 
-def _judge(data: Data, sums: Mapping[str, SplitSums], tasks: Collection[str], errors: Sequence[str] = ()) -> Survey:
+def _judge(
+    data: Data,
+    sums: Mapping[str, SplitSums],
+    tasks: Collection[str],
+    errors: Sequence[str] = (),
+    taught: Collection[str] = (),
+) -> Survey:
     same = twins(data.splits, {name: of_split.digests for name, of_split in sums.items()})
-    return _with_findings(data, {name: of_split.summary() for name, of_split in sums.items()}, same, tasks, errors)
+    summaries = {name: of_split.summary() for name, of_split in sums.items()}
+    return _with_findings(data, summaries, same, tasks, errors, taught)
 
 
 def _with_findings(
@@ -136,7 +150,11 @@ def _with_findings(
     same: Sequence[str],
     tasks: Collection[str],
     errors: Sequence[str] = (),
+    taught: Collection[str] = (),
 ) -> Survey:
-    more_errors, warnings = label_findings(data, splits, tasks)
+    for name, made in data.machine_made.items():
+        for task, count in made.items():
+            splits[name]["tasks"][task] |= count
+    more_errors, warnings = label_findings(data, splits, tasks, taught)
     frames = [*side_warnings(data), *proportion_warnings(data, splits)]
     return Survey(data.describe, splits, [*errors, *more_errors], [*data.warnings, *frames, *warnings, *same])

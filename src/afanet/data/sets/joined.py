@@ -67,6 +67,9 @@ class JoinedReader(Reader):
     def files(self, item: tuple[int, Any]) -> Sequence[Path]:
         return self.readers[item[0]].files(item[1])
 
+    def optional_files(self, item: tuple[int, Any]) -> Sequence[Path]:
+        return self.readers[item[0]].optional_files(item[1])
+
     def sources(self) -> Sequence[Path]:
         return [file for reader in self.readers for file in reader.sources()]
 

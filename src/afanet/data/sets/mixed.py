@@ -68,7 +68,23 @@ def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[
         },
         notes=_numbered(declared, [data.notes for data in opened]),
         shares=[(len(data.train), part.share) for part, data in zip(declared, opened, strict=True)],
+        machine_made=_made(opened, tasks),
     )
+
+
+def _made(opened: Sequence[Data], parts: Sequence[Mapping[str, Task]]) -> dict[str, dict[str, dict[str, float]]]:
+    """The counts of all parts together, see `Data`; a mean confidence that not all have is left out."""
+    joined: dict[str, dict[str, dict[str, float]]] = {}
+    for data, tasks in zip(opened, parts, strict=True):
+        for split, counts in data.machine_made.items():
+            for name in (name for name in counts if name in tasks):
+                before, more = joined.setdefault(split, {}).get(name), dict(counts[name])
+                if before is not None:
+                    total = before["machine_made"] + more["machine_made"]
+                    terms = [c["machine_made"] * c["confidence"] for c in (before, more) if "confidence" in c]
+                    more = {"machine_made": total} | ({"confidence": sum(terms) / total} if len(terms) == 2 else {})
+                joined[split][name] = more
+    return joined
 
 
 def _open(part: Part, size: Size, number: int) -> Data:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from afanet.tasks.label import Bools
 from afanet.tasks.meaning import NAMES, Check
 from afanet.tasks.result import PooledResult
 
@@ -49,6 +51,23 @@ class Choice(PooledResult):
     def probability(self) -> float:
         """That of the class, 0 to 1."""
         return self.probabilities[self.name]
+
+    @property
+    def declaration(self) -> dict[str, Any]:
+        """Its `classes`."""
+        return {"classes": list(self.probabilities)}
+
+    def confidence(self, mirror: Self | None = None) -> float:
+        """The probability of the class."""
+        return self.probability
+
+    def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> str:
+        """The class's name."""
+        return self.name
+
+    def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
+        """A name of no class."""
+        return None if cell in self.probabilities else f"its classes are {', '.join(self.probabilities)}"
 
     @property
     def likely(self) -> list[tuple[str, float]]:

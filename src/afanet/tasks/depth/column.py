@@ -8,31 +8,34 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import PositiveFloat
 from torch import Tensor
 
 from afanet.errors import InputError
-from afanet.label_files import read_array, read_image
-from afanet.tasks.column import FileColumn, read_floats
+from afanet.label_files import read_array, read_exr, read_image
+from afanet.tasks.column import FileColumn, finite_floats
 from afanet.tasks.depth.target import DepthMap
 from afanet.tasks.depth.task import Depth
 from afanet.tasks.task import Task
 
 MILLIMETRE = 0.001  # metres
-PICTURE = "depth map of 16 bits a pixel"
+PICTURE = "depth map of 16 bits a pixel, or of 32 in a TIFF"
 ARRAY = "depth map in metres (H, W), or give `scale`, the metres a step"
+ARRAYS = (".npy", ".npz")
+CHANNELS = (("z",), ("depth",), ("y",), ("r", "g", "b"))  # of distances in OpenEXR, the last three equal
 
 
 class DepthColumn(FileColumn):
-    """A 16-bit PNG or a `.npy` (H, W), `scale` metres a step; 0 is not measured.
+    """A 16-bit PNG or TIFF, a TIFF of floats, an OpenEXR file, or a `.npy` or `.npz` (H, W), `scale` metres a step.
 
-    Without a `scale`, a step is a millimetre in a PNG and a metre in a `.npy` of floats. `max` is the far end of the
-    pictures' colours, in metres.
+    0 is not measured. Without a `scale`, a step is a millimetre in a picture of whole numbers, and a metre in floats;
+    arrays of whole numbers need a `scale`. `max` is the far end of the pictures' colours, in metres.
     """
 
     remark: ClassVar[str] = "scale: metres a step of the files; max: the far end of the pictures' colours, metres"
     folders: ClassVar[tuple[str, ...]] = ("depth",)
-    endings: ClassVar[tuple[str, ...]] = (".png", ".npy")
+    endings: ClassVar[tuple[str, ...]] = (".png", ".npy", ".npz", ".tif", ".tiff", ".exr")
     scale: PositiveFloat | None = None
     max: PositiveFloat = 10.0
 
@@ -40,13 +43,13 @@ class DepthColumn(FileColumn):
         return Depth(self.max, name=name)
 
     def read(self, path: Path) -> Tensor:
-        if path.suffix.lower() == ".npy":
-            metres = read_floats(path, 2, ARRAY, self.scale)
-            if (metres < 0).any():
-                raise InputError(f"{path} has depth {metres.min():g} m, expected 0 (not measured) or more: mend it")
+        stored = read_steps(path)
+        if stored.dtype.kind == "f" or path.suffix.lower() in ARRAYS:
+            metres = finite_floats(path, stored, 2, ARRAY, self.scale)
         else:
-            steps = read_image(path, ("I;16",), PICTURE)
-            metres = np.multiply(steps, self.scale or MILLIMETRE, dtype=np.float32)
+            metres = np.multiply(stored, self.scale or MILLIMETRE, dtype=np.float32)
+        if metres.min() < 0:
+            raise InputError(f"{path} has depth {metres.min():g} m, expected 0 (not measured) or more: mend it")
         return DepthMap(torch.from_numpy(metres)[None])
 
     @property
@@ -56,13 +59,30 @@ class DepthColumn(FileColumn):
 
     @classmethod
     def guess(cls, files: Sequence[Path]) -> tuple[dict[str, Any], str]:
-        """Millimetres in PNG and in whole numbers, metres in floats."""
-        arrays = [file for file in files if file.suffix.lower() == ".npy"]
-        pictures = [file for file in files if file not in arrays]
-        if pictures:
-            read_image(pictures[0], ("I;16",), PICTURE)
-        if arrays and pictures:
-            return {"max": 10}, ", taken to be in millimetres (.png) and metres (.npy)"
-        if pictures or read_array(arrays[0], ARRAY).dtype.kind != "f":
+        """Millimetres in whole numbers, metres in floats, by the first file of each ending."""
+        first = {file.suffix.lower(): file for file in reversed(files)}
+        floats = {ending: read_steps(file).dtype.kind == "f" for ending, file in sorted(first.items())}
+        metres = [ending for ending, is_float in floats.items() if is_float]
+        steps = [ending for ending in floats if ending not in metres]
+        if metres and steps:
+            if whole := [ending for ending in steps if ending in ARRAYS]:
+                raise InputError(
+                    f"{first[whole[0]]} has whole numbers and {first[metres[0]]} has metres, expected one kind: "
+                    "convert one of them, since they need a `scale` each"
+                )
+            return {"max": 10}, f", taken to be in millimetres ({', '.join(steps)}) and metres ({', '.join(metres)})"
+        if steps:
             return {"scale": MILLIMETRE, "max": 10}, ", taken to be in millimetres"
         return {"max": 10}, ", taken to be in metres"
+
+
+def read_steps(path: Path) -> NDArray[Any]:
+    """The numbers (H, W) in a file of distances, as they are stored; raises `InputError` for a file of another kind."""
+    if path.suffix.lower() in ARRAYS:
+        return read_array(path, ARRAY)
+    if path.suffix.lower() != ".exr":
+        return read_image(path, ("I;16", "I", "F"), PICTURE, ("PNG", "TIFF"))
+    channels = read_exr(path, "depth map", CHANNELS)
+    if not np.array_equal(channels, np.broadcast_to(channels[..., :1], channels.shape), equal_nan=True):
+        raise InputError(f"{path} has red, green and blue that differ, expected a depth map: save the distances alone")
+    return channels[..., 0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -14,6 +14,7 @@ from afanet.files import path_in, write_all
 from afanet.tasks.drawing.draw import Pixels, scale
 from afanet.tasks.drawing.png import png
 from afanet.tasks.drawing.resize import resize
+from afanet.tasks.label import Bools, LabelFile, npy
 from afanet.tasks.meaning import COLOURS, POSITIVE, Check
 from afanet.tasks.result import NOTEBOOK, DenseResult
 
@@ -34,6 +35,7 @@ class DepthMap(DenseResult):
 
     expected: ClassVar[Mapping[str, Check]] = {"far": POSITIVE, "colours": COLOURS}
     reads = "metres at each pixel"
+    compared = True
     limits = ("Depth is right for the camera of the training data; another focal length scales it.",)
 
     @classmethod
@@ -59,6 +61,37 @@ class DepthMap(DenseResult):
     def as_target(self) -> NDArray[np.float32]:
         """Metres (1, H, W)."""
         return self.metres[None]
+
+    @property
+    def declaration(self) -> dict[str, Any]:
+        """The far end of the colours, and a `scale` with which 16 bits hold twice that, if millimetres do not."""
+        coarse = {} if 2 * self.far <= FARTHEST / 1000 else {"scale": 2 * self.far / FARTHEST}
+        return coarse | {"max": self.far}
+
+    def mirrored(self) -> Self:
+        """Turned left to right."""
+        return replace(self, metres=self.metres[:, ::-1])
+
+    def confidence(self, mirror: Self | None = None) -> NDArray[np.float32] | None:
+        """min(a, b) / max(a, b) of the depths a and b of the photo and its mirror image at each pixel."""
+        if mirror is None:
+            return None
+        near, far = np.minimum(self.metres, mirror.metres), np.maximum(self.metres, mirror.metres)
+        agreement = (near / np.where(far > 0, far, 1)).astype(np.float32)
+        return np.where(self.metres > 0, agreement, np.float32(np.nan))
+
+    def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> LabelFile:
+        """A PNG of 16 bits with `scale` metres a step, a millimetre by default, and 0 where nothing is known.
+
+        A photo in which something is farther than 65,535 steps gives a `.npy` of the same scale, which holds it.
+        """
+        scale = declared.get("scale", self.declaration.get("scale"))
+        labelled = self.metres > 0 if known is None else known & (self.metres > 0)
+        metres = np.where(labelled, self.metres, np.float32(0))
+        steps = (metres / np.float64(scale or 0.001)).round()
+        if steps.max() > FARTHEST:
+            return LabelFile(".npy", npy((metres / np.float64(scale or 1)).astype(np.float32)))
+        return LabelFile(".png", png(np.where(labelled, steps.clip(1), 0).astype(np.uint16)))
 
     @property
     def unit(self) -> str:

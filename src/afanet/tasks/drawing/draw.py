@@ -94,6 +94,17 @@ def bars(rows: Sequence[tuple[str, float]], width: int) -> Pixels:
     return np.array(image)
 
 
+def dots(pixels: Pixels, points: Sequence[tuple[float, float]], colours: Sequence[Sequence[int]]) -> Pixels:
+    """The picture with points inside it, (x, y) as fractions of its width and height, in a colour each."""
+    image = Image.fromarray(pixels)
+    pen, radius = ImageDraw.Draw(image), max(2, pixels.shape[1] // 100)
+    for (x, y), colour in zip(points, colours, strict=True):
+        if 0 <= x <= 1 and 0 <= y <= 1:
+            centre = x * (pixels.shape[1] - 1), y * (pixels.shape[0] - 1)
+            pen.circle(centre, radius, tuple(colour), outline=PAPER)
+    return np.array(image)
+
+
 def fit(pixels: Pixels, width: int, resampling: Image.Resampling = Image.Resampling.BILINEAR) -> Pixels:
     """The picture so many pixels wide, or less where it would be more than twice as high.
 

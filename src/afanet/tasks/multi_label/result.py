@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from afanet.errors import InputError
+from afanet.tasks.label import Bools
 from afanet.tasks.meaning import NAMES, Check
 from afanet.tasks.result import PooledResult
 
@@ -38,6 +41,29 @@ class Labels(PooledResult):
     def as_target(self) -> NDArray[np.int64]:
         """1 for each label that it has, (labels,)."""
         return np.array([int(name in self.names) for name in self.probabilities])
+
+    @property
+    def declaration(self) -> dict[str, Any]:
+        """Its `labels`."""
+        return {"labels": list(self.probabilities)}
+
+    def confidence(self, mirror: Self | None = None) -> float:
+        """The smallest of max(p, 1 - p) over the probabilities p of the labels: that of the least sure one."""
+        return min(max(p, 1 - p) for p in self.probabilities.values())
+
+    def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> str:
+        """The labels between semicolons, or `-` for none; raises `InputError` for a name with a semicolon in it."""
+        for name in self.names:
+            if ";" in name or name in ("-", "?") or name != name.strip():
+                raise InputError(
+                    f"task '{self.task}' has a label '{name}', which no cell of a table can hold: rename it"
+                )
+        return ";".join(self.names) or "-"
+
+    def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
+        """A name of no label."""
+        names = {part.strip().removeprefix("?") for part in cell.split(";")} - {"-", ""}
+        return None if names <= set(self.probabilities) else f"its labels are {', '.join(self.probabilities)}"
 
     @property
     def likely(self) -> list[tuple[str, float]]:

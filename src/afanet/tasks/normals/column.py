@@ -10,29 +10,34 @@ import torch
 from torch import Tensor
 
 from afanet.errors import InputError
-from afanet.label_files import read_image
-from afanet.tasks.column import FileColumn, read_floats
+from afanet.label_files import read_exr, read_image
+from afanet.tasks.column import FileColumn, finite_floats, read_floats
 from afanet.tasks.normals.target import NormalMap
 from afanet.tasks.normals.task import Normals
 from afanet.tasks.task import Task
 
+MEANING = "map of unit vectors (H, W, 3)"
+CHANNELS = (("x", "y", "z"), ("r", "g", "b"))  # of vectors in OpenEXR
+
 
 class NormalsColumn(FileColumn):
-    """A `.npy` (H, W, 3), or a PNG of 8-bit RGB that means value / 127.5 - 1: unit vectors, x to the right.
+    """Unit vectors, x to the right: a `.npy` or `.npz` (H, W, 3), an OpenEXR file of X, Y, Z, or a PNG of 8-bit RGB.
 
-    Unknown pixels are 0, 0, 0 in a `.npy`, black or mid-grey in a PNG.
+    A value of a PNG means value / 127.5 - 1. Unknown pixels are 0, 0, 0, and in a PNG black or mid-grey.
     """
 
     remark: ClassVar[str] = "unit vectors in the camera's axes, x to the right"
     folders: ClassVar[tuple[str, ...]] = ("normals",)
-    endings: ClassVar[tuple[str, ...]] = (".png", ".npy")
+    endings: ClassVar[tuple[str, ...]] = (".png", ".npy", ".npz", ".exr")
 
     def task(self, name: str) -> Task:
         return Normals(name=name)
 
     def read(self, path: Path) -> Tensor:
-        if path.suffix.lower() == ".npy":
-            vectors = read_floats(path, 3, "map of unit vectors (H, W, 3)")
+        if path.suffix.lower() in (".npy", ".npz"):
+            vectors = read_floats(path, 3, MEANING)
+        elif path.suffix.lower() == ".exr":
+            vectors = finite_floats(path, read_exr(path, MEANING, CHANNELS), 3, MEANING)
         else:
             colours = read_image(path, ("RGB",), "map of normals as 8-bit RGB")
             vectors = np.where(colours.any(2, keepdims=True), colours / np.float32(127.5) - 1, np.float32(0))

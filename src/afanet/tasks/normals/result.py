@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -14,6 +14,7 @@ from afanet.files import path_in, write_whole
 from afanet.tasks.drawing.draw import Pixels, swatches
 from afanet.tasks.drawing.png import png
 from afanet.tasks.drawing.resize import resize, unit
+from afanet.tasks.label import Bools, LabelFile
 from afanet.tasks.meaning import COLOURS, NAMES, Check, colours_fault
 from afanet.tasks.result import DenseResult
 
@@ -33,6 +34,7 @@ class NormalMap(DenseResult):
 
     expected: ClassVar[Mapping[str, Check]] = {"directions": NAMES, "colours": COLOURS}
     reads = "a unit vector at each pixel"
+    compared = True
 
     @classmethod
     def meaning_fault(cls, meaning: Mapping[str, Any]) -> str | None:
@@ -67,6 +69,24 @@ class NormalMap(DenseResult):
     def as_target(self) -> NDArray[np.float32]:
         """Vectors (3, H, W)."""
         return np.ascontiguousarray(self.vectors.transpose(2, 0, 1))
+
+    def mirrored(self) -> Self:
+        """Turned left to right, with x negated."""
+        return replace(self, vectors=self.vectors[:, ::-1] * np.array([-1, 1, 1], np.float32))
+
+    def confidence(self, mirror: Self | None = None) -> NDArray[np.float32] | None:
+        """The cosine of the angle between the normals of the photo and its mirror image, at least 0, at each pixel."""
+        if mirror is None:
+            return None
+        cosine = (self.vectors * mirror.vectors).sum(-1, dtype=np.float32).clip(0, 1)
+        return np.where(self.vectors.any(-1), cosine, np.float32(np.nan))
+
+    def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> LabelFile:
+        """A PNG of 8-bit RGB, value / 127.5 - 1, and black where nothing is known."""
+        labelled = (self.vectors != 0).any(2)
+        if known is not None:
+            labelled &= known
+        return LabelFile(".png", png(np.where(labelled[..., None], self.picture(), np.uint8(0))))
 
     def picture(self) -> Pixels:
         """x, y and z from -1 to 1 as 0 to 255 of red, green and blue."""

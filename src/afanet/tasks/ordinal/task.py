@@ -20,6 +20,7 @@ from afanet.tasks.described import Described
 from afanet.tasks.ordinal.metrics import OrdinalScores
 from afanet.tasks.scores import TaskScores
 from afanet.tasks.task import PooledTask
+from afanet.tasks.taught import SMALLEST, binary_divergence
 
 
 class Ordinal(PooledTask):
@@ -87,6 +88,20 @@ class Ordinal(PooledTask):
         """The probability of each class, P(y > k - 1) - P(y > k), float32 (B, K)."""
         beyond = F.pad(logits.float().sigmoid().cumprod(1), (1, 0), value=1.0)
         return beyond - F.pad(beyond[:, 1:], (0, 1))
+
+    def taught(
+        self, logits: Tensor, estimate: Tensor, where: Tensor, across: Across = ALONE, temperature: float = 1.0
+    ) -> Tensor:
+        """See `Taught`: for each question, KL of the teacher's answer and ours, T^2 as in `TaughtClasses`.
+
+        Averaged over the questions that the teacher expects to be asked: question k counts P(y > k - 1). At T = 1 their
+        sum is KL of the classes' probabilities, by its chain rule.
+        """
+        beyond = estimate.flip(1).cumsum(1).flip(1)  # P(y > k - 1), of which the first is 1
+        asked = torch.where(where[:, None], beyond[:, :-1], 0)
+        answer = (beyond[:, 1:] / beyond[:, :-1].clamp(min=SMALLEST)).clamp(max=1)
+        terms = binary_divergence(logits, answer, temperature)
+        return temperature**2 * across.mean((asked * terms).sum(), asked.sum())
 
     @property
     def meaning(self) -> dict[str, Any]:

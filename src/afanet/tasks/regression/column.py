@@ -20,7 +20,8 @@ from afanet.tasks.task import Task
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
-def _rising(limits: tuple[float, float]) -> tuple[float, float]:
+def rising(limits: tuple[float, float]) -> tuple[float, float]:
+    """The limits, if the lower is first."""
     if not limits[0] < limits[1]:
         raise ValueError("expected the lower limit first")
     return limits
@@ -31,7 +32,7 @@ class RegressionColumn(ValueColumn):
 
     example: ClassVar[Mapping[str, Any]] = {"range": [0, 100], "unit": "years"}
 
-    range: Annotated[tuple[float, float], AfterValidator(_rising)]
+    range: Annotated[tuple[float, float], AfterValidator(rising)]
     unit: str = ""
 
     def task(self, name: str) -> Task:

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afanet.errors import InputError, shown
-from afanet.tasks.meaning import DECIMALS, WORD, Check, is_number, is_whole
+from afanet.tasks.label import Bools
+from afanet.tasks.meaning import DECIMALS, RANGE, WORD, Check, is_whole
 from afanet.tasks.result import PooledResult
-
-
-def _is_range(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(is_number, value)) and value[0] < value[1]
 
 
 @dataclass(frozen=True)
 class Number(PooledResult):
-    """A `value` in its `unit`, of which `decimals` are worth showing."""
+    """A `value` in its `unit`, of which `decimals` are worth showing; `range` is the usual one, if it is known."""
 
     expected: ClassVar[Mapping[str, Check]] = {
         "unit": WORD,
-        "range": ("two numbers, the lower first", _is_range),
+        "range": RANGE,
         "decimals": (f"a whole number from 0 to {DECIMALS}", lambda value: is_whole(value, 0, DECIMALS)),
     }
     optional = frozenset({"range"})  # the first runs to keep a meaning do not have it
     reads = "one number"
+    compared = True
 
     task: str
     value: float
     unit: str
     decimals: int
+    range: tuple[float, float] | None = None
 
     @classmethod
     def estimate_shape(cls, meaning: Mapping[str, Any]) -> tuple[int | None, ...]:
@@ -46,11 +46,37 @@ class Number(PooledResult):
         decimals = meaning["decimals"]
         if not is_whole(decimals, 0, DECIMALS):
             raise InputError(f"task '{task}' has {shown(decimals)} decimals, expected 0 to {DECIMALS}")
-        return cls(task, float(estimate), meaning["unit"], decimals)
+        usual = meaning.get("range")
+        return cls(task, float(estimate), meaning["unit"], decimals, (usual[0], usual[1]) if usual else None)
 
     def as_target(self) -> NDArray[np.float32]:
         """The number, ()."""
         return np.array(self.value, np.float32)
+
+    @property
+    def declaration(self) -> dict[str, Any]:
+        """Its `range` and `unit`, as far as they are known."""
+        usual = {"range": list(self.range)} if self.range else {}
+        return usual | ({"unit": self.unit} if self.unit else {})
+
+    def confidence(self, mirror: Self | None = None) -> float | None:
+        """1 - |a - b| / range for the numbers a and b of the photo and its mirror image, at least 0."""
+        if mirror is None or self.range is None:
+            return None
+        return max(0.0, 1 - abs(self.value - mirror.value) / (self.range[1] - self.range[0]))
+
+    def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> str:
+        """The number; beyond the column's `range` it is the end of that, since no other is read."""
+        low, high = declared.get("range") or self.range or (-np.inf, np.inf)
+        return str(float(str(np.float32(min(max(self.value, low), high)))))
+
+    def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
+        """What is no number."""
+        try:
+            float(cell)
+        except ValueError:
+            return "its labels are numbers"
+        return None
 
     def __str__(self) -> str:
         return f"{self.value:.{self.decimals}f} {self.unit}".strip()

@@ -1,69 +1,63 @@
-"""Labels of segmentation: files of class ids."""
+"""Labels of segmentation: files of class ids, or of colours."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AliasChoices, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from torch import Tensor
 from torchvision import tv_tensors
 
 from afanet.errors import InputError
-from afanet.label_files import palette_colours, read_image
+from afanet.label_files import palette_colours
 from afanet.tasks.column import FileColumn, Name, Names, Swap
-from afanet.tasks.segmentation.task import Segmentation
+from afanet.tasks.segmentation.declared import Colour, Colours, Id, Ids, keys_of, listed, read_void, require_apart
+from afanet.tasks.segmentation.guess import guess
+from afanet.tasks.segmentation.lookup import Lookup
+from afanet.tasks.segmentation.mask import ARRAYS, PICTURES, count, in_words, read_ids, read_mask
+from afanet.tasks.segmentation.task import Segmentation, void_of
 from afanet.tasks.task import Task
 
-VOID = 255  # in targets
-MOST_SHADES = 16  # of grey in a mask that was drawn
-Id = Annotated[int, Field(ge=0, le=255)]
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("which YAML reads as true or false: give ids as numbers")
-    return value
-
-
-Ids = Annotated[dict[Annotated[Id, BeforeValidator(_number)], Name], Field(min_length=2)]
-
-
-def _red_green_blue(value: Any) -> Any:
-    """Three numbers for a colour such as "#ff8000"; anything else as it is."""
-    return (
-        list(bytes.fromhex(value[1:])) if isinstance(value, str) and re.fullmatch("#[0-9a-fA-F]{6}", value) else value
-    )
-
-
-Byte = Annotated[int, Field(ge=0, le=255)]
-Colour = Annotated[tuple[Byte, Byte, Byte], BeforeValidator(_red_green_blue)]
+MOST_CLASSES = 65_535
 
 
 class SegmentationColumn(FileColumn):
-    """A PNG of class ids: grey, or with a palette, of which the indices count.
+    """A map of class ids, or of colours, for each image: a PNG, TIFF or BMP, or a `.npy` or `.npz` of numbers.
 
     The ids count the classes in order from 0 and pass over `void`: with 255 the first class has id 0, with 0 it has 1.
-    With `ids`, such as `{0: background, 255: object}`, each id means the class it names, and only `void` is none.
-    Results are drawn in `colours`, one for each class, or in those of the files' palette.
+    With `ids`, such as `{0: background, 255: object}` or `{background: 0, object: [1, 255]}`, each id means the class
+    it names. In files with a palette the indices count. `void` is an id that means no class, a list of some, or `None`
+    for none; if not given, it is 255, or 65535 for more than 255 classes, unless that is in `ids`.
+
+    With a mapping `colours`, such as `{road: [128, 64, 128], ...}`, the files are masks of these colours, of which a
+    class may have several, and `void` is a colour or a list of some; if not given, there is none. A list `colours` has
+    one for each class, in which results are drawn; without it they are drawn in those of the files.
     """
 
     example: ClassVar[Mapping[str, Any]] = {"classes": ["floor", "wall", "bed"]}
 
     remark: ClassVar[str] = "give the classes their names; void: the id of pixels without a class"
     folders: ClassVar[tuple[str, ...]] = ("segmentation", "labels", "masks")
+    endings: ClassVar[tuple[str, ...]] = (*PICTURES, *ARRAYS)
     ids: Ids | None = None
     classes: Names = Field(None, validate_default=True)
-    void: Id = VOID
+    coded: dict[Name, Colours] | None = Field(None, validation_alias=AliasChoices("colours"))  # if it is a mapping
     colours: tuple[Colour, ...] | None = None
+    void: tuple[Id, ...] = ()
     swap: Swap = Field({})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_colours(cls, keys: Any) -> Any:
+        """Without `classes`, those that a mapping `colours` names, in their order."""
+        if isinstance(keys, Mapping) and isinstance(keys.get("colours"), Mapping) and keys.get("classes") is None:
+            return {**keys, "classes": list(keys["colours"])}
+        return keys
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -82,12 +76,30 @@ class SegmentationColumn(FileColumn):
             raise ValueError(f"which lacks '{strange[0]}', a class of 'ids'")
         return classes
 
-    @field_validator("void")
+    @field_validator("coded", mode="before")
     @classmethod
-    def _no_class(cls, void: int, keys: ValidationInfo) -> int:
-        if void in (keys.data.get("ids") or {}):
-            raise ValueError("which is the id of a class in 'ids', and cannot mean both")
-        return void
+    def _mapping(cls, colours: Any, keys: ValidationInfo) -> Any:
+        if isinstance(colours, Mapping) and keys.data.get("ids"):
+            raise ValueError("which means masks of colours, beside 'ids': give one of them, or a list to draw results")
+        return colours if isinstance(colours, Mapping) else None
+
+    @field_validator("coded")
+    @classmethod
+    def _one_class_each(cls, coded: Any, keys: ValidationInfo) -> Any:
+        classes = keys.data.get("classes", ())
+        if coded is None or not classes:
+            return coded
+        if bare := [name for name in classes if name not in coded]:
+            raise ValueError(f"which lacks a colour of '{bare[0]}', a class of 'classes'")
+        if strange := [name for name in coded if name not in classes]:
+            raise ValueError(f"which has '{strange[0]}', expected a class of 'classes'")
+        require_apart(coded)
+        return coded
+
+    @field_validator("colours", mode="before")
+    @classmethod
+    def _list(cls, colours: Any) -> Any:
+        return None if isinstance(colours, Mapping) else colours
 
     @field_validator("colours")
     @classmethod
@@ -97,88 +109,99 @@ class SegmentationColumn(FileColumn):
             raise ValueError(f"expected a colour for each of the {len(classes)} classes, and there are {len(colours)}")
         return colours
 
+    @field_validator("void", mode="before")
+    @classmethod
+    def _of_mode(cls, void: Any, keys: ValidationInfo) -> Any:
+        return read_void(void, coloured=bool(keys.data.get("coded")))
+
+    @field_validator("void")
+    @classmethod
+    def _no_class(cls, void: tuple[int, ...], keys: ValidationInfo) -> tuple[int, ...]:
+        coded: Mapping[str, Any] = keys.data.get("coded") or {}
+        if any(number in (keys.data.get("ids") or {}) for number in void):
+            raise ValueError("which is the id of a class in 'ids', and cannot mean both")
+        if shared := [name for name, colours in coded.items() if set(void) & set(keys_of(colours))]:
+            raise ValueError(f"which is a colour of '{shared[0]}', and cannot mean both")
+        return void
+
+    @property
+    def voids(self) -> tuple[int, ...]:
+        """The values in files that mean no class; in masks of colours they are numbers of colours."""
+        usual = void_of(len(self.classes))
+        if "void" in self.model_fields_set:
+            return self.void
+        return () if self.coded or usual in (self.ids or {}) else (usual,)
+
     @property
     def class_ids(self) -> list[int]:
         """An id of each class, the first where it has several."""
         if self.ids is None:
-            return [number for number in range(256) if number != self.void][: len(self.classes)]
-        return [next((number for number, name in self.ids.items() if name == wanted), 256) for wanted in self.classes]
+            most = len(self.classes) + len(self.voids)
+            return [number for number in range(most) if number not in self.voids][: len(self.classes)]
+        return [next((number for number, name in self.ids.items() if name == wanted), -1) for wanted in self.classes]
 
     @cached_property
-    def table(self) -> NDArray[np.int16]:
-        """The class of each id, -1 where there is none."""
-        table = np.full(256, -1, np.int16)
-        table[self.void] = VOID
-        if self.ids:
-            table[list(self.ids)] = [self.classes.index(name) for name in self.ids.values()]
+    def lookup(self) -> Lookup:
+        """The target of each value that files may have."""
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        if self.coded:
+            values = {key: numbers[name] for name, colours in self.coded.items() for key in keys_of(colours)}
+        elif self.ids:
+            values = {value: numbers[name] for value, name in self.ids.items()}
         else:
-            table[self.class_ids] = range(len(self.class_ids))
-        return table
+            values = {value: number for number, value in enumerate(self.class_ids)}
+        return Lookup(values, self.voids, len(self.classes))
 
     @property
     def remedy(self) -> str:
         """What to declare where pixels are void that should have a class."""
-        if self.void in (self.ids or {}):
+        if self.coded or not self.voids:
             return ""
-        first, last = self.classes[0], self.classes[-1]
+        void, first, last = self.voids[0], self.classes[0], self.classes[-1]
         between = f"1: {self.classes[1]}, " if len(self.classes) == 3 else "..., " if len(self.classes) > 3 else ""
         return (
-            f"id {self.void} means void: if it is a class in the files, declare the ids, such as "
-            f"`ids: {{0: {first}, {between}{self.void or 255}: {last}}}`"
+            f"id {void} means void: if it is a class in the files, declare the ids, such as "
+            f"`ids: {{0: {first}, {between}{void or 255}: {last}}}`"
         )
 
     def task(self, name: str) -> Task:
-        if len(self.classes) > VOID:
-            raise InputError(f"task '{name}' has {len(self.classes)} classes, expected at most {VOID}: ids are bytes")
-        task = Segmentation(self.classes, void=VOID, name=name)
-        return task.with_colours(self.colours) if self.colours else task
+        if len(self.classes) > MOST_CLASSES:
+            raise InputError(f"task '{name}' has {len(self.classes)} classes, expected at most {MOST_CLASSES:,}")
+        task = Segmentation(self.classes, name=name)
+        drawn = [self.coded[name][0] for name in self.classes] if self.coded else self.colours
+        return task.with_colours(drawn) if drawn else task
 
     def looked_at(self, task: Task, file: Path) -> Task:
         """The task in the colours of the file's palette, unless `colours` are declared or the palette has none."""
-        colours = None if self.colours else palette_colours(file, self.class_ids)
+        colours = None if self.colours or self.coded else palette_colours(file, self.class_ids)
         return task.with_colours(colours) if colours and isinstance(task, Segmentation) else task
 
     def read(self, path: Path) -> Tensor:
-        ids = read_image(path, ("L", "P"), "map of class ids")
-        classes = self.table[ids]
-        if (classes < 0).any():
-            first = int(self.void == 0)
-            expected = f"those of {len(self.classes)} classes from {first} on" if not self.ids else _listed(self.ids)
-            none = f", and {self.void} where there is none" if self.void not in (self.ids or {}) else ""
-            raise InputError(
-                f"{path} has the id {ids[classes < 0].max()}, expected {expected}{none}: declare all classes, "
-                "or mend the file"
-            )
-        mask: Tensor = tv_tensors.Mask(torch.from_numpy(classes.astype(np.uint8)))
+        if self.coded:
+            coloured = read_mask(path)
+            codes = self.lookup.codes_of_colours(coloured)
+            if not codes.all():
+                raise self._not_listed(path, coloured.keys[codes == 0])
+        else:
+            ids = read_ids(path)
+            codes = self.lookup.codes(ids)
+            if not codes.all():
+                raise self._not_listed(path, ids[codes == 0])
+        mask: Tensor = tv_tensors.Mask(torch.from_numpy(self.lookup.target(codes)))
         return mask
+
+    def _not_listed(self, path: Path, values: Any) -> InputError:
+        coloured = self.coded is not None
+        has = f"{path} has {in_words(count(values), coloured)}"
+        none = f", and {listed(self.voids, coloured)} where there is none" if self.voids else ""
+        if coloured:
+            remedy = "declare the colours of all classes, or save masks that were neither resized nor compressed"
+            return InputError(f"{has}, expected those of {len(self.classes)} classes{none}: {remedy}")
+        first = next(number for number in range(len(self.voids) + 1) if number not in self.voids)
+        expected = listed(list(self.ids)) if self.ids else f"those of {len(self.classes)} classes from {first} on"
+        return InputError(f"{has}, expected {expected}{none}: declare all classes, or mend the file")
 
     @classmethod
     def guess(cls, files: Sequence[Path]) -> tuple[dict[str, Any], str]:
-        """A class for each id up to the largest that occurs."""
-        seen = np.zeros(256, bool)
-        for file in files:
-            seen[read_image(file, ("L", "P"), "map of class ids")] = True
-        present = np.flatnonzero(seen).tolist()
-        if _are_shades(present):
-            names = ["background", "object"] if len(present) == 2 else [f"class_{number}" for number in present]
-            remark = f" with the greys {_listed(present)}, taken to be {len(present)} classes, none of them void"
-            return {"ids": dict(zip(present, names, strict=True))}, remark
-        ids = [number for number in present if number != VOID]
-        if len(ids) < 2:
-            raise InputError(
-                f"{files[0].parent} has only the id {ids[0] if ids else 'none'} beside {VOID}, which means void, "
-                "expected two classes at least: number them 0, 1, ..."
-            )
-        classes = [f"class_{number}" for number in range(ids[-1] + 1)]
-        return {"classes": classes, "void": VOID}, f" with ids {_listed(ids)}"
-
-
-def _are_shades(ids: Sequence[int]) -> bool:
-    """Whether these are evenly spaced greys from black to white, as in drawn masks: 0, 255 or 0, 128, 255."""
-    even = np.linspace(0, 255, len(ids))
-    return 2 <= len(ids) <= MOST_SHADES and bool((abs(np.array(ids) - even) <= 1).all())
-
-
-def _listed(ids: Iterable[int]) -> str:
-    numbers = list(ids)
-    return ", ".join(map(str, numbers)) if len(numbers) <= 20 else f"{numbers[0]} to {numbers[-1]}"
+        """The classes that a number of the files show, see `guess`."""
+        return guess(files)

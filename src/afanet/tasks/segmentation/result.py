@@ -16,8 +16,10 @@ from afanet.files import path_in, write_all
 from afanet.tasks.drawing.draw import Pixels, swatches
 from afanet.tasks.drawing.png import png
 from afanet.tasks.drawing.resize import resize
+from afanet.tasks.label import Bools, LabelFile
 from afanet.tasks.meaning import COLOURS, NAMES, Check, colours_fault
 from afanet.tasks.result import NOTEBOOK, DenseResult
+from afanet.tasks.segmentation.ids import Ids, mask_png, strange_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,29 @@ class LabelMap(DenseResult):
     def as_target(self) -> NDArray[np.int64]:
         """Class numbers (H, W)."""
         return self.labels.astype(np.int64)
+
+    @property
+    def declaration(self) -> dict[str, Any]:
+        """Its `classes`, numbered from 0, and the id that means `void`."""
+        return {"classes": list(self.classes), "void": self.maps["labels"]}
+
+    def confidence(self, mirror: Self | None = None) -> NDArray[np.float32]:
+        """The probability of the class at each pixel."""
+        return np.where(self.labels < len(self.classes), self.probability, np.float32(np.nan))
+
+    def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> LabelFile:
+        """A PNG of class ids: with the colours as its palette, or of 16 bits where an id is above 255."""
+        labelled = self.labels < len(self.classes)
+        if known is not None:
+            labelled &= known
+        ids = Ids.of(self.task, self.classes, declared or self.declaration)
+        return LabelFile(".png", mask_png(self.labels, labelled, ids, self.colours))
+
+    def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
+        """A file with ids of no class."""
+        ids = Ids.of(self.task, self.classes, declared or self.declaration)
+        strange = strange_ids(file, ids)
+        return f"it has the id {strange[0]}, and those of the teacher's classes are {ids.listed}" if strange else None
 
     @property
     def shares(self) -> dict[str, float]:

@@ -23,9 +23,19 @@ from afanet.tasks.segmentation.metrics import SegmentationScores
 from afanet.tasks.task import DenseTask, Readout, Swatches
 
 
+def void_of(classes: int) -> int:
+    """The number that means no class in the targets of so many classes.
+
+    >>> void_of(255), void_of(256)
+    (255, 65535)
+    """
+    return 255 if classes <= 255 else 65535
+
+
 class Segmentation(ClassTask, DenseTask):
     """A class for every pixel, by default by cross-entropy; pixels of the target that are `void` count nowhere.
 
+    Without `void` that is 255, and 65535 for more than 255 classes.
     Target int64 (B, H, W); logits (B, classes, H, W); prediction int64 (B, H, W).
 
     >>> import torch
@@ -43,11 +53,11 @@ class Segmentation(ClassTask, DenseTask):
     error_unit = "wrong"
     loss_names = ("cross_entropy", "focal", "dice", "ce_dice")
 
-    def __init__(self, classes: Sequence[str], void: int = 255, name: str = "segmentation") -> None:
+    def __init__(self, classes: Sequence[str], void: int | None = None, name: str = "segmentation") -> None:
         self.name = name
         self.classes = self.names = tuple(classes)
         self.colours = palette(len(self.classes))
-        self.void = void
+        self.void = void_of(len(self.classes)) if void is None else void
         self.output = Dense(len(self.classes))
         self.higher_is_better = dict.fromkeys(("miou", "pixel_accuracy", "class_accuracy", "fw_iou"), True)
 

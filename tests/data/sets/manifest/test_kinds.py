@@ -33,7 +33,7 @@ from afanet.errors import InputError
         ({"tags": {"kind": "multi_label", "labels": ["a;b"]}}, "'a;b' cannot be told apart from the signs of a list"),
         ({"tags": {"kind": "multi_label", "labels": ["-"]}}, "'-' cannot be told apart"),
         ({"depth": {"kind": "depth", "scale": 0}}, "'scale' of depth task 'depth' is 0"),
-        ({"walls": {"kind": "segmentation", "classes": ["a", "b"], "void": 256}}, "'void' of segmentation task"),
+        ({"walls": {"kind": "segmentation", "classes": ["a", "b"], "void": 2**40}}, "'void.0' of segmentation task"),
         ({"image": {"kind": "normals"}}, "task name 'image' is taken"),
         ({"class": {"kind": "normals"}}, "task name 'class' is taken"),
         ({"type": {"kind": "normals"}}, "task name 'type' is taken"),

@@ -59,9 +59,9 @@ def test_any_bytes_after_the_header_are_opened_or_refused(folder: Path, content:
     open_or_refuse(folder, ",".join(HEADER).encode() + b"\n" + content)
 
 
-CELL = st.sampled_from(["", "train", "test", "val", "cat", "a;b", "-", "3", "x.jpg", "../x", "\ud7ff"]) | st.text(
-    st.characters(exclude_categories=["Cs"]), max_size=6
-)
+CELL = st.sampled_from(
+    ["", "train", "test", "val", "cat", "a;b", "-", "a?", "b?;a", "a;a?", "?", "3", "x.jpg", "../x", "\ud7ff"]
+) | st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 
 
 @settings(deadline=None)
@@ -87,6 +87,10 @@ def _usable(row: list[str]) -> bool:
         drive = path[:1].isascii() and path[:1].isalpha() and path[1:2] == ":"
         return parts[0] != "" and ".." not in parts and not drive and not set(path) & set("\0\r\n")
 
+    def listed(cell: str) -> bool:
+        tags = {tag.strip(" \t") for tag in cell.split(";")}
+        return tags <= {"a", "b", "a?", "b?"} and not any({tag, f"{tag}?"} <= tags for tag in "ab")
+
     def number(cell: str) -> bool:
         try:
             return cell.isascii() and "_" not in cell and cell == cell.strip() and -5 <= float(cell) <= 5
@@ -95,7 +99,7 @@ def _usable(row: list[str]) -> bool:
 
     labels = [
         breed in ("cat", "dog"),
-        tags == "-" or all(tag.strip(" \t") in ("a", "b") for tag in tags.split(";")),
+        tags in ("-", "?") or listed(tags),
         number(age) and not math.isnan(float(age)),
         inside(depth),
     ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -11,8 +14,15 @@ class Column:
     """A detected task: its declaration in a recipe, its cells by image, and a one-line summary."""
 
     declared: dict[str, Any]
-    cells: dict[str, str]
+    cells: Mapping[str, str]
     summary: str
+
+
+class Masks(Protocol):
+    """Label files that are yet to be written."""
+
+    def written(self, folder: Path) -> AbstractContextManager[None]:
+        """Write them below `folder`, and remove them again if the block fails."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +31,8 @@ class Contents:
 
     `splits` has the split of each image, if folders or lists say it; the images that then are in none are `outside`,
     and not among `images`. `groups` names the person or scene of images; `notes` has a line for whatever was assumed or
-    left out.
+    left out. Paths are relative to `root`, if that is not the folder that was looked at. `masks` are label files that
+    cells name and that init has to write.
     """
 
     images: list[str]
@@ -31,3 +42,5 @@ class Contents:
     outside: list[str] = field(default_factory=list)
     groups: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    root: Path | None = None
+    masks: Masks | None = None

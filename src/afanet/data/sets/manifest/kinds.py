@@ -13,7 +13,9 @@ from afanet.tasks.kinds import ALIASES, KINDS
 from afanet.tasks.sides import read_swap, sides_fault
 from afanet.tasks.task import Task
 
-COLUMNS = ("image", "split", "group")
+MACHINE = "machine_made"  # names the tasks of a row whose labels a network has given
+CONFIDENCE = "_confidence"  # ends the name of a column with the confidence of these labels
+COLUMNS = ("image", "split", "group", MACHINE)
 
 
 def declare_tasks(tasks: Mapping[str, Any]) -> dict[str, tuple[Column, Task]]:
@@ -30,6 +32,12 @@ def declare_tasks(tasks: Mapping[str, Any]) -> dict[str, tuple[Column, Task]]:
     """
     if not tasks:
         raise InputError("data set 'manifest' has no 'tasks', expected one for each column of labels, with its 'kind'")
+    for name in map(str, tasks):
+        if (of := name.removesuffix(CONFIDENCE)) != name and of in tasks:
+            raise InputError(
+                f"task name '{name}' is that of the column with the confidence of '{of}': rename the task and its "
+                f"column, such as to '{_usable(name)}'"
+            )
     return {str(name): _declare_task(str(name), declaration) for name, declaration in tasks.items()}
 
 
@@ -48,7 +56,7 @@ def _declare_task(name: str, declaration: Any) -> tuple[Column, Task]:
     if not column.mirror:
         task.mirror = False
     if swap := getattr(column, "swap", {}):
-        task.swap = read_swap(name, task.names, swap)
+        task.swap = read_swap(name, task.sided, swap)
         if fault := sides_fault(task.meaning | task.sides):
             raise InputError(f"task '{name}': {fault}")
     return column, task

@@ -8,7 +8,8 @@ from typing import Any
 from afanet.data.augment import Augmentation
 from afanet.data.files import require_path
 from afanet.data.sample import Data, Size, Split
-from afanet.data.sets.manifest.kinds import COLUMNS, declare_tasks
+from afanet.data.sets.manifest.kinds import COLUMNS, CONFIDENCE, declare_tasks
+from afanet.data.sets.manifest.marks import held_out_warnings, machine_made
 from afanet.data.sets.manifest.reader import ManifestReader
 from afanet.data.sets.manifest.rows import Labels, Rows, read_rows
 from afanet.data.sets.manifest.table import Table, open_table
@@ -34,6 +35,7 @@ def open_manifest(
     The manifest is CSV or Parquet. Every row has the path of an `image` below `root`, a `split` (train, validation or
     val, test) and, in the column of each task, a label or nothing; a `group` names the person or scene. Each task is
     declared by its `kind` and the keys of that kind: see `manifest.kinds`. A row without any label is left out.
+    `machine_made` names the tasks of a row whose labels a network has given, with `TASK_confidence`.
     """
     root = require_path(root, "manifest", EXPECTED)
     if not root.is_dir():
@@ -50,6 +52,7 @@ def open_manifest(
         raise InputError(lacking[0])
     read = ManifestReader(root, table, rows)
     held = rows.splits["validation"]
+    made = machine_made(rows)
     return Data(
         train=Split(read, rows.splits["train"], training(size, zoom=1.25, augment=augment)),
         validation=Split(read, held, evaluation(size)) if len(held) else None,
@@ -58,8 +61,10 @@ def open_manifest(
         describe=_describe(table, rows, size),
         problems=rows.problems,
         lacking=lacking,
-        warnings=_unread(table, rows),
+        warnings=[*_unread(table, rows), *held_out_warnings(made)],
+        unlabelled=rows.bare,
         remedies={name: column.remedy for name, (column, _) in declared.items()},
+        machine_made=made,
     )
 
 
@@ -72,7 +77,7 @@ def _looked_at(task: Task, root: Path, labels: Labels) -> Task:
 
 def _describe(table: Table, rows: Rows, size: Size) -> str:
     train, validation, test = (len(rows.splits[name]) for name in ("train", "validation", "test"))
-    labels = ", ".join(f"{name} {labels.labelled.sum()}" for name, labels in rows.labels.items())
+    labels = ", ".join(f"{name} {_count(labels)}" for name, labels in rows.labels.items())
     left_out = f"; left out {rows.unlabelled} rows without any label" if rows.unlabelled else ""
     return (
         f"manifest: {train} training, {validation} validation and {test} test images of {table.path.name}, "
@@ -80,7 +85,13 @@ def _describe(table: Table, rows: Rows, size: Size) -> str:
     )
 
 
+def _count(labels: Labels) -> str:
+    made = 0 if labels.made is None else int((labels.made & labels.labelled).sum())
+    return f"{labels.labelled.sum()}" + (f" ({made} machine-made)" if made else "")
+
+
 def _unread(table: Table, rows: Rows) -> list[str]:
-    others = [name for name in table.header if name not in (*COLUMNS, *rows.labels)]
+    read = {*COLUMNS, *rows.labels, *(f"{name}{CONFIDENCE}" for name in rows.labels)}
+    others = [name for name in table.header if name not in read]
     more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
     return [f"{table.path} has columns that no task reads: {', '.join(others[:NAMED])}{more}"] if others else []

@@ -31,16 +31,27 @@ class ManifestReader(Reader):
         self.rows = rows
 
     def files(self, row: Any) -> tuple[Path, ...]:
-        maps = [labels.values for labels in self._labels(row).values() if isinstance(labels.column, FileColumn)]
-        named = (self.root / paths[int(row)].as_py() for paths in (self.rows.images, *maps))
-        return self.manifest, *named
+        image = self.root / self.rows.images[int(row)].as_py()
+        return self.manifest, image, *(file for column, path in self._maps(row) for file in column.files(path))
+
+    def optional_files(self, row: Any) -> list[Path]:
+        return [file for column, path in self._maps(row) for file in column.optional_files(path)]
+
+    def _maps(self, row: Any) -> Iterator[tuple[FileColumn, Path]]:
+        for labels in self._labels(row).values():
+            if isinstance(labels.column, FileColumn):
+                yield labels.column, self.root / labels.values[int(row)].as_py()
 
     def group(self, row: Any) -> str | None:
         return self.rows.groups[int(row)].as_py() or None if self.rows.groups is not None else None
 
     def values(self, row: Any) -> dict[str, Tensor]:
-        pooled = {name: of for name, of in self._labels(row).items() if isinstance(of.column, ValueColumn)}
-        return {name: self._target(labels, int(row)) for name, labels in pooled.items()}
+        columns = {name: labels.column for name, labels in self._labels(row).items()}
+        return {
+            name: column.target(self.rows.labels[name].values[int(row)])
+            for name, column in columns.items()
+            if isinstance(column, ValueColumn)
+        }
 
     def groups(self, items: Sequence[Any]) -> Iterator[str]:
         if self.rows.groups is None:
@@ -58,7 +69,9 @@ class ManifestReader(Reader):
         image = self.rows.images[int(row)].as_py()
         try:
             pixels = read_image(self.root / image)
-            targets = {name: self._target(labels, int(row)) for name, labels in self._labels(row).items()}
+            targets = {
+                name: self._target(labels, int(row), pixels.shape[:2]) for name, labels in self._labels(row).items()
+            }
             for name, target in targets.items():
                 if target.ndim >= 2:
                     file = self.root / self.rows.labels[name].values[int(row)].as_py()
@@ -74,8 +87,8 @@ class ManifestReader(Reader):
     def _labels(self, row: Any) -> dict[str, Labels]:
         return {name: labels for name, labels in self.rows.labels.items() if labels.labelled[row]}
 
-    def _target(self, labels: Labels, row: int) -> Tensor:
+    def _target(self, labels: Labels, row: int, size: tuple[int, int]) -> Tensor:
         if isinstance(labels.column, FileColumn):
             return labels.column.read(self.root / labels.values[row].as_py())
         assert isinstance(labels.column, ValueColumn)
-        return labels.column.target(labels.values[row])
+        return labels.column.target_in(labels.values[row], size)

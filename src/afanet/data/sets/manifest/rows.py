@@ -12,31 +12,41 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from afanet.data.sets.manifest.marks import Marks
 from afanet.data.sets.manifest.table import Table
 from afanet.tasks.column import Bools, Column, complain_of_path, usable_paths
 
 LISTED = 1000  # problems that are listed as sentences
 SPLITS = {"train": 0, "validation": 1, "val": 1, "test": 2}
-NO_SPLIT = 255
+NO_SPLIT, BARE = 255, 254  # of no split; of the training split without a label
 
 
 @dataclass(frozen=True)
 class Labels:
-    """A task's values by row, and which rows have one: a numpy array, or paths as Arrow strings."""
+    """A task's values by row, and which rows have one: a numpy array, or paths as Arrow strings.
+
+    `made` says which of them a network has given, with its `confidence`, NaN where it is not known; None without such.
+    """
 
     column: Column
     values: Any
     labelled: Bools
+    made: Bools | None = None
+    confidence: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
 class Rows:
-    """All rows of a manifest; `splits` has the numbers of each split's usable rows, int64 arrays."""
+    """All rows of a manifest; `splits` has the numbers of each split's usable rows, int64 arrays.
+
+    `bare` has those of training rows without any label.
+    """
 
     images: pa.ChunkedArray
     groups: pa.ChunkedArray | None
     labels: dict[str, Labels]
     splits: dict[str, Any]
+    bare: Any
     unlabelled: int
     problems: list[str]
 
@@ -69,13 +79,12 @@ def read_rows(table: Table, columns: Mapping[str, Column]) -> Rows:
     and counts as empty.
     """
     table.require(["image", "split", *columns])
-    grouped = "group" in table.header
-    problems = Problems(table)
-    images, groups, splits, wanting = [], [], [], 0
+    grouped, problems, marks = "group" in table.header, Problems(table), Marks(table, list(columns))
+    images, groups, splits, row, wanting = [], [], [], 0, 0
     values: dict[str, list[Any]] = {name: [] for name in columns}
     labelled: dict[str, list[Bools]] = {name: [] for name in columns}
-    row = 0
-    for batch in table.batches(["image", "split", *(["group"] if grouped else []), *columns]):
+    for batch in table.batches(["image", "split", *(["group"] if grouped else []), *columns, *marks.columns]):
+        marks.read(row, batch, problems)
         blank = np.logical_and.reduce([_empty(cells) for cells in batch.values()])
         paths = ~_empty(batch["image"]) & usable_paths(batch["image"])
         problems.add(row, batch["image"], ~paths & ~blank, partial(complain_of_path, "image"))
@@ -92,17 +101,18 @@ def read_rows(table: Table, columns: Mapping[str, Column]) -> Rows:
         wanting += int((~some & ~blank).sum())
         images.append(batch["image"])
         groups.append(batch["group"] if grouped else None)
-        splits.append(np.where(paths & some, split, NO_SPLIT))
+        splits.append(_usable_splits(split, paths, some))
         row += len(paths)
     codes = _joined(splits, np.uint8)
     return Rows(
         images=pa.chunked_array(images, pa.string()),
         groups=pa.chunked_array(groups, pa.string()) if grouped else None,
         labels={
-            name: Labels(column, _joined(values[name], np.uint8), _joined(labelled[name], np.bool_))
+            name: Labels(column, _joined(values[name], np.uint8), _joined(labelled[name], np.bool_), **marks.of(name))
             for name, column in columns.items()
         },
         splits={name: np.flatnonzero(codes == SPLITS[name]) for name in ("train", "validation", "test")},
+        bare=np.flatnonzero(codes == BARE),
         unlabelled=wanting,
         problems=problems.all(),
     )
@@ -122,6 +132,12 @@ def _codes(cells: pa.Array) -> NDArray[np.uint8]:
     known = pc.index_in(cells, value_set=pa.array(SPLITS)).fill_null(len(SPLITS)).to_numpy()
     codes: NDArray[np.uint8] = np.array([*SPLITS.values(), NO_SPLIT], np.uint8)[known]
     return codes
+
+
+def _usable_splits(split: NDArray[np.uint8], paths: Bools, some: Bools) -> NDArray[np.uint8]:
+    """The split of each row with an image and some label, and which training rows have an image alone."""
+    codes: NDArray[np.uint8] = np.where(some, split, np.where(split == SPLITS["train"], BARE, NO_SPLIT))
+    return np.where(paths, codes, np.uint8(NO_SPLIT))
 
 
 def _complain_of_split(cell: str) -> str:

@@ -1,0 +1,7 @@
+"""Labels by a network for images that have none: label files, and a table with a confidence for each."""
+
+from afanet.labelling.label import label
+from afanet.labelling.summary import Labelled, OfTask
+from afanet.labelling.teacher import Teacher
+
+__all__ = ["Labelled", "OfTask", "Teacher", "label"]

@@ -1,0 +1,85 @@
+"""A result as a label, in the form in which the column of its kind reads it back, with NumPy and Pillow alone."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afanet.errors import InputError
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A label that is a file: its content, and the suffix of its name."""
+
+    suffix: str
+    content: bytes
+
+
+class AsLabel:
+    """What a result is as a label of its kind; here for kinds that have none."""
+
+    task: str
+    compared: ClassVar[bool] = False  # whether `confidence` needs the result of the mirror image
+
+    @property
+    def declaration(self) -> dict[str, Any]:
+        """The keys beside `kind` with which a recipe declares a column of such labels."""
+        return {}
+
+    def mirrored(self) -> Self:
+        """This result of a mirror image as one of the photo."""
+        return self
+
+    def confidence(self, mirror: Self | None = None) -> float | NDArray[np.float32] | None:
+        """How sure the result is, 0 to 1; None for a kind that does not say.
+
+        A dense result gives a number for each pixel (H, W), NaN where the network did not see the photo. `mirror` is
+        the result of the mirror image, as `mirrored` gives it, for a kind that is `compared`.
+        """
+        return None
+
+    def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> str | LabelFile:
+        """The result as a label that the column of its kind reads back: the text of a cell, or a file.
+
+        Of a dense result only the pixels `known` (H, W) are labelled, all that were seen if None; `declared` are the
+        keys of the column, if it is declared otherwise than `declaration` says. Raises `InputError` for what cannot be
+        a label, and for a kind that has none.
+        """
+        raise InputError(
+            f"task '{self.task}' cannot be written as labels: {type(self).__name__} has no method 'as_label'; leave it "
+            "out with --tasks"
+        )
+
+    def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
+        """Why a label that exists cannot be one of this task, as the end of a sentence; None if it can.
+
+        `cell` is its text; `file` is the file that it names, where labels are files.
+        """
+        return None
+
+
+def npy(values: NDArray[np.float32]) -> bytes:
+    """An array as the bytes of a `.npy` file."""
+    buffer = io.BytesIO()
+    np.save(buffer, values, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def sides_declared(meaning: Mapping[str, Any]) -> dict[str, Any]:
+    """What a task's meaning says of mirror images, as a recipe declares it.
+
+    >>> sides_declared({"classes": ["left", "right"], "swap": [[0, 1]], "mirror": True})
+    {'swap': {'left': 'right'}}
+    """
+    names = meaning.get("classes") or meaning.get("labels") or []
+    swap = {names[one]: names[other] for one, other in meaning.get("swap", [])}
+    return ({} if meaning.get("mirror", True) else {"mirror": False}) | ({"swap": swap} if swap else {})

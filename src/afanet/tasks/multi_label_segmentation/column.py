@@ -1,0 +1,116 @@
+"""Labels of multi-label segmentation: files of masks, one for each label, or all in an array."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
+from torch import Tensor
+
+from afanet.errors import InputError
+from afanet.label_files import read_array, read_image
+from afanet.tasks.column import Bools, FileColumn, Name, Swap, distinct, usable_paths
+from afanet.tasks.multi_label_segmentation.target import LabelMasks
+from afanet.tasks.multi_label_segmentation.task import UNLABELLED, MultiLabelSegmentation
+from afanet.tasks.task import Task
+
+LABEL = "{label}"  # in a cell, for which each label's name is put
+ARRAYS = (".npy",)
+MEANING = "mask of a label"
+
+
+def _in_paths(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name in (".", "..") or any(sign in name for sign in "/\\\0\r\n"):
+            raise ValueError(f"in which '{name}' cannot be a part of a file's name")
+    return names
+
+
+class MultiLabelSegmentationColumn(FileColumn):
+    """A mask for each label: files whose path has `{label}` for the label's name, or one `.npy` (L, H, W) of all.
+
+    Masks are 0 where the label is off and 1 or 255 where it is on; `void` is neither. Where the file of a label is
+    missing, the label is unknown in the whole image; so is -1 in an array.
+    """
+
+    example: ClassVar[Mapping[str, Any]] = {"labels": ["road", "wet"]}
+
+    labels: Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(distinct), AfterValidator(_in_paths)]
+    void: Annotated[int, Field(ge=1, le=255)] | None = None
+    swap: Swap = Field({})
+
+    def task(self, name: str) -> Task:
+        return MultiLabelSegmentation(self.labels, name)
+
+    def encode(self, cells: pa.Array) -> tuple[pa.Array, Bools]:
+        """Paths with `{label}` in them, or of arrays."""
+        array = pc.match_substring_regex(cells, rf"(?i)({'|'.join(ARRAYS)})$".replace(".", r"\."))
+        masks = pc.or_(pc.match_substring(cells, LABEL), array).to_numpy(zero_copy_only=False)
+        return cells, usable_paths(cells) & masks
+
+    def complain(self, name: str, cell: str) -> str:
+        if usable_paths(pa.array([cell]))[0]:
+            return (
+                f"{name} is '{cell}', expected the path of masks, with {LABEL} for the name of each label, such as "
+                f"'masks/001_{LABEL}.png', or of an array {' or '.join(ARRAYS)}"
+            )
+        return super().complain(name, cell)
+
+    def files(self, path: Path) -> Sequence[Path]:
+        """An array of all masks."""
+        return () if LABEL in str(path) else (path,)
+
+    def optional_files(self, path: Path) -> Sequence[Path]:
+        """The mask of each label."""
+        return [Path(str(path).replace(LABEL, label)) for label in self.labels] if LABEL in str(path) else ()
+
+    def read(self, path: Path) -> Tensor:
+        if LABEL not in str(path):
+            masks = self._on(read_array(path, f"array of masks ({len(self.labels)}, H, W)"), path)
+            if masks.ndim != 3 or len(masks) != len(self.labels):
+                raise InputError(
+                    f"{path} has the shape {masks.shape}, expected ({len(self.labels)}, H, W): a mask for each label"
+                )
+            return LabelMasks(torch.from_numpy(masks))
+        files = dict(zip(self.labels, self.optional_files(path), strict=True))
+        known = {label: self._mask(file) for label, file in files.items() if file.exists()}
+        if not known:
+            raise InputError(f"{path} names no file that exists, expected one for some of: {', '.join(self.labels)}")
+        (first, mask), *others = known.items()
+        for label, other in others:
+            if other.shape != mask.shape:
+                raise InputError(
+                    f"{files[label]} is {other.shape[0]}x{other.shape[1]} pixels, expected {mask.shape[0]}x"
+                    f"{mask.shape[1]} as {files[first].name}"
+                )
+        none = np.full(mask.shape, UNLABELLED, np.int8)
+        return LabelMasks(torch.from_numpy(np.stack([known.get(label, none) for label in self.labels])))
+
+    def _mask(self, file: Path) -> NDArray[np.int8]:
+        if file.suffix.lower() in ARRAYS:
+            return self._on(read_array(file, MEANING), file)
+        return self._on(read_image(file, ("1", "L", "P"), MEANING), file)
+
+    def _on(self, stored: NDArray[Any], file: Path) -> NDArray[np.int8]:
+        """1 where values are on, 0 where they are off, -1 where they are neither."""
+        masks = np.full(stored.shape, -2, np.int8)
+        masks[(stored == 1) | (stored == 255)] = 1
+        masks[stored == 0] = 0
+        if file.suffix.lower() in ARRAYS:
+            masks[stored == UNLABELLED] = UNLABELLED
+        if self.void is not None:
+            masks[stored == self.void] = UNLABELLED
+        if (wrong := masks == -2).any():
+            void = f" or {self.void} (void)" if self.void is not None else ""
+            raise InputError(
+                f"{file} has the value {stored[wrong][0]} at {wrong.sum()} pixels, expected 0 (off), 1 or 255 (on)"
+                f"{void}: mend it, or declare `void`"
+            )
+        return masks

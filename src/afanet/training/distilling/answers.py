@@ -1,0 +1,193 @@
+"""Teachers' answers that `afanet data prepare` keeps, for images that training does not change.
+
+A folder `CONTENT-answers-DIGEST` beside the cache of the data has the estimates of each task for every training image
+in one `.npy` file; DIGEST is a hash of the teachers and of how images are made.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from afanet.data import Collate, Data, Sample, Split
+from afanet.data.cache import fingerprint, map_array
+from afanet.data.features import KeptFeatures
+from afanet.data.prepare import ArrayFile
+from afanet.distributed.device import answering, find_device
+from afanet.errors import InputError
+from afanet.files import path_in
+from afanet.json_text import to_json
+from afanet.progress import say
+from afanet.runs.setup import data_cache
+from afanet.training.distilling.teachers import Teachers
+from afanet.training.feature_facts import changes_images, image_facts
+from afanet.training.features import find_features
+from afanet.training.job import Job
+
+PART = "-answers-"
+BATCH = 8  # images that a teacher sees together
+
+
+class Answered(Split):
+    """A split whose samples have their teachers' estimates, from a folder that `prepare_answers` wrote.
+
+    Raises `InputError` for a damaged folder.
+    """
+
+    def __init__(self, split: Split, folder: Path, tasks: list[str]) -> None:
+        super().__init__(split.read, split.items, split.transform)
+        self.folder, self.tasks = folder, tasks
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            self.answers = {task: map_array(path_in(self.folder, f"{task}.npy")) for task in self.tasks}
+            lengths = {len(array) for array in self.answers.values()}
+        except (OSError, EOFError, ValueError) as error:
+            raise InputError(f"{self.folder} has no whole answers of teachers ({error}): remove it") from None
+        if lengths != {len(self)}:
+            raise InputError(f"{self.folder} has answers for {max(lengths)} images, expected {len(self)}: remove it")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "answers"}  # a memory map is not pickled
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+    def __getitem__(self, index: int) -> Sample:
+        sample = super().__getitem__(index)
+        sample["estimates"] = {
+            task: torch.from_numpy(np.asarray(array[index])).float() for task, array in self.answers.items()
+        }
+        return sample
+
+
+def prepare_answers(job: Job, workers: int, advance: Callable[[int], None]) -> tuple[Path, bool]:
+    """Keep what a job's teachers answer for each training image; returns the folder and whether it is new.
+
+    Probabilities are kept in half precision, values in single. The folder is written under a temporary name and renamed
+    at the end.
+
+    Args:
+        job: a prepared job with teachers.
+        workers: processes that read images.
+        advance: called after each batch with its number of images.
+
+    Raises:
+        InputError: for a job without teachers, or whose training changes the images each time, and for a disk without
+            room.
+    """
+    teachers, device = job.teachers, find_device(job.recipe.device)
+    if teachers is None or changes_images(job):
+        raise InputError("there are no answers to keep: give --distill RUN and --data.options.augment false")
+    path = _folder(job, teachers)
+    teachers.to(device)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.parent / "lock"):
+            if path.is_dir():
+                return path, False
+            partial = Path(tempfile.mkdtemp(suffix=".partial", dir=path.parent))
+            try:
+                with answering(device), ExitStack() as files:
+                    _write(job, teachers, device, partial, files, workers, advance)
+                partial.rename(path)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+            return path, True
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"answers {path} cannot be written ({reason}): make room, or set AFANET_CACHE") from None
+
+
+def with_kept(job: Job, saved: Mapping[str, Any]) -> Data:
+    """The data of a job, whose training split reads kept features or answers, where there are some that fit.
+
+    Raises `InputError` as `find_features` and `find_answers` do.
+    """
+    return replace(job.data, train=find_features(job, saved) or find_answers(job, saved) or job.data.train)
+
+
+def find_answers(job: Job, saved: Mapping[str, Any]) -> Answered | None:
+    """The training split with kept answers of a job's teachers, if there are any; a line says that they are read.
+
+    Args:
+        job: a prepared job.
+        saved: the state from which training resumes, empty at its beginning.
+
+    Raises:
+        InputError: for a damaged folder, and where a run began with answers that are not there now.
+    """
+    begun = saved.get("answers", "") if saved else None
+    if job.teachers is None or begun == "" or changes_images(job) or job.recipe.distill_features:
+        return None
+    path = _folder(job, job.teachers)
+    if begun and not (path.is_dir() and path.name == begun):
+        raise InputError(
+            f"the run began with the teachers' answers in {path.parent / begun}, which are not there now: run `afanet "
+            "data prepare` again, or train anew"
+        )
+    if not path.is_dir():
+        return None
+    say(f"reading the teachers' answers from {path}")
+    return Answered(job.data.train, path, job.teachers.taught)
+
+
+def kept_folders(train: Split) -> dict[str, str]:
+    """The names of the folders from which a training split reads features and answers, empty for none."""
+    return {
+        "features": train.read.folder.name if isinstance(train.read, KeptFeatures) else "",
+        "answers": train.folder.name if isinstance(train, Answered) else "",
+    }
+
+
+def _folder(job: Job, teachers: Teachers) -> Path:
+    """The folder of the answers of these teachers to these images, whether it exists or not."""
+    folder = data_cache(job.recipe)
+    facts = {"teachers": teachers.digests, **image_facts(job, 0, 0)}
+    digest = blake2b(to_json(facts, sort_keys=True).encode(), digest_size=8).hexdigest()
+    return path_in(folder, f"{fingerprint(job.data, folder)}{PART}{digest}")
+
+
+def _write(
+    job: Job,
+    teachers: Teachers,
+    device: torch.device,
+    folder: Path,
+    files: ExitStack,
+    workers: int,
+    advance: Callable[[int], None],
+) -> None:
+    train = job.data.train
+    loader = DataLoader(train, batch_size=BATCH, num_workers=workers, collate_fn=Collate(job.data.tasks))
+    arrays: dict[str, ArrayFile] = {}
+    done = 0
+    for batch in loader:
+        batch["image"] = batch["image"].to(device)
+        teachers.answer(batch)
+        answers = {name: _stored(job, name, values).cpu() for name, values in batch["estimates"].items()}
+        if not arrays:
+            for name in answers:
+                arrays[name] = files.enter_context(ArrayFile(path_in(folder, f"{name}.npy"), len(train)))
+        for number in range(len(batch["id"])):
+            for name, values in answers.items():
+                arrays[name].put(done, values[number].contiguous().numpy())
+            done += 1
+        advance(len(batch["id"]))
+
+
+def _stored(job: Job, name: str, values: Tensor) -> Tensor:
+    return values.half() if job.tasks[name].names else values
