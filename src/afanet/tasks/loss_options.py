@@ -99,8 +99,8 @@ def read_class_loss(task: str, classes: Sequence[str], options: Mapping[str, Any
         raise unknown(f"loss of task '{task}'", name, names)
     for key, owners in OWNERS.items():
         if key in options and name not in owners:
-            listed = " and ".join(owner for owner in owners if owner in names)
-            raise InputError(f"{key} of task '{task}' is an option of {listed}, not of {name}: take it out")
+            listed = " or ".join(owner for owner in owners if owner in names)
+            raise InputError(f"{key} of task '{task}' is an option of the loss {listed}, not of {name}: take it out")
     gamma, smoothing = options.get("gamma", ClassLoss.gamma), options.get("label_smoothing", ClassLoss.label_smoothing)
     if not is_number(gamma) or not 0 <= gamma <= SHARPEST:
         raise InputError(f"gamma of task '{task}' is {shown(gamma)}, expected a number of 0 to {SHARPEST}")
