@@ -14,7 +14,7 @@ from PIL import Image
 from afanet.errors import InputError
 from afanet.label_files import read_image
 from afanet.tasks.drawing.png import png
-from afanet.tasks.label import Bools
+from afanet.tasks.label import Bools, listed
 
 BYTE = 255
 
@@ -44,7 +44,7 @@ class Ids:
             if name not in by_name:
                 raise InputError(
                     f"the teacher's task '{task}' has the class '{name}', and its column is declared with "
-                    f"{', '.join(by_name)}: take a teacher of the same classes, or leave the task out with --tasks"
+                    f"{listed(by_name)}: take a teacher of the same classes, or leave the task out with --tasks"
                 )
         known = frozenset([number for number, _ in ids] + list(voids))
         return cls(task, tuple(by_name[name] for name in classes), voids[0] if voids else None, known)
@@ -53,7 +53,7 @@ class Ids:
     def listed(self) -> str:
         """All ids, in words."""
         numbers = sorted(self.known)
-        return ", ".join(map(str, numbers)) if len(numbers) <= 20 else f"{numbers[0]} to {numbers[-1]}"
+        return listed(map(str, numbers))
 
 
 def _pairs(ids: Mapping[Any, Any]) -> list[tuple[int, str]]:
