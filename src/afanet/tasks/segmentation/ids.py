@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,19 +14,23 @@ from PIL import Image
 from afanet.errors import InputError
 from afanet.label_files import read_image
 from afanet.tasks.drawing.png import png
-from afanet.tasks.label import Bools, listed
+from afanet.tasks.label import Bools, LabelFile, listed, npy
 
-BYTE = 255
+BYTE, WORD = 255, 65_535
 
 
 @dataclass(frozen=True)
 class Ids:
-    """The id of each class of a task in mask files, and that of pixels without one; None if no id means that."""
+    """The id of each class of a task in mask files, and that of pixels without one; None if no id means that.
+
+    In masks of colours, `colours` has that of each class, and `void` is a colour.
+    """
 
     task: str
     classes: tuple[int, ...]
-    void: int | None
+    void: Any
     known: frozenset[int]  # all ids that files may have
+    colours: NDArray[np.uint8] | None = None
 
     @classmethod
     def of(cls, task: str, classes: Sequence[str], declared: Mapping[str, Any]) -> Self:
@@ -34,26 +38,50 @@ class Ids:
 
         Raises `InputError` where a class is not among those that are declared.
         """
-        void = declared.get("void", BYTE)
+        coded = declared.get("colours")
+        if isinstance(coded, Mapping):
+            return cls._of_colours(task, classes, coded, declared.get("void"))
+        named = list(declared.get("classes") or classes)
+        pairs = _pairs(declared["ids"]) if declared.get("ids") else []
+        usual = BYTE if len({name for _, name in pairs} or named) <= BYTE else WORD
+        void = declared.get("void", None if usual in dict(pairs) else usual)
         voids = void if isinstance(void, list | tuple) else [] if void is None else [void]
-        ids = _pairs(declared["ids"]) if declared.get("ids") else _counted(declared.get("classes", classes), voids)
+        ids = pairs or _counted(named, voids)
         by_name: dict[str, int] = {}
         for number, name in ids:
             by_name.setdefault(name, number)  # the first where a class has several
-        for name in classes:
-            if name not in by_name:
-                raise InputError(
-                    f"the teacher's task '{task}' has the class '{name}', and its column is declared with "
-                    f"{listed(by_name)}: take a teacher of the same classes, or leave the task out with --tasks"
-                )
+        _require(task, classes, by_name)
         known = frozenset([number for number, _ in ids] + list(voids))
         return cls(task, tuple(by_name[name] for name in classes), voids[0] if voids else None, known)
+
+    @classmethod
+    def _of_colours(cls, task: str, classes: Sequence[str], coded: Mapping[Any, Any], void: Any) -> Self:
+        by_name = {str(name): _first(colours) for name, colours in coded.items()}
+        _require(task, classes, by_name)
+        colours = np.array([by_name[name] for name in classes], np.uint8)
+        return cls(task, tuple(range(len(classes))), None if void is None else _first(void), frozenset(), colours)
 
     @property
     def listed(self) -> str:
         """All ids, in words."""
         numbers = sorted(self.known)
         return listed(map(str, numbers))
+
+
+def _require(task: str, classes: Sequence[str], declared: Collection[str]) -> None:
+    """Raise `InputError` for a class of a teacher that a column does not have."""
+    for name in classes:
+        if name not in declared:
+            raise InputError(
+                f"the teacher's task '{task}' has the class '{name}', and its column is declared with "
+                f"{listed(declared)}: take a teacher of the same classes, or leave the task out with --tasks"
+            )
+
+
+def _first(colours: Any) -> list[int]:
+    """A colour, such as `[128, 64, 128]` or `"#804080"`, or the first of several."""
+    first = colours if isinstance(colours, str) or isinstance(colours[0], int) else colours[0]
+    return list(bytes.fromhex(first[1:])) if isinstance(first, str) else list(first)
 
 
 def _pairs(ids: Mapping[Any, Any]) -> list[tuple[int, str]]:
@@ -73,31 +101,42 @@ def _counted(classes: Sequence[str], voids: Sequence[int]) -> list[tuple[int, st
     return list(zip(free, map(str, classes), strict=False))
 
 
-def mask_png(labels: NDArray[np.unsignedinteger], known: Bools, ids: Ids, colours: NDArray[np.uint8]) -> bytes:
-    """Class numbers (H, W) as a PNG of ids, void where they are not `known`.
+def mask_file(labels: NDArray[np.unsignedinteger], known: Bools, ids: Ids, colours: NDArray[np.uint8]) -> LabelFile:
+    """Class numbers (H, W) as a file of ids or colours, void where they are not `known`.
 
-    With ids up to 255 it has a palette of the classes' `colours`, black for void; else it is of 16 bits. Raises
-    `InputError` for a pixel that is not known where no id means void.
+    A PNG with ids up to 255 has a palette of the classes' `colours`, black for void; with larger ones it is of 16 bits,
+    and with others they are in a `.npy`. Raises `InputError` for a pixel that is not known where nothing means void.
     """
     if ids.void is None and not known.all():
         raise InputError(
             f"task '{ids.task}' is declared without void, and has pixels that are not known: declare an id for void, "
             "or leave --threshold out"
         )
-    void = ids.void or 0
-    table = np.array(ids.classes, np.uint16)
-    numbers = np.where(known, table[np.where(known, labels, 0)], np.uint16(void))
-    if max(*ids.classes, void) > BYTE:
-        return png(numbers)
+    classes = np.where(known, labels, 0)
+    if ids.colours is not None:
+        none = np.array(ids.void or [0, 0, 0], np.uint8)
+        return LabelFile(".png", png(np.where(known[..., None], ids.colours[classes], none)))
+    void = int(ids.void or 0)
+    numbers = np.where(known, np.array(ids.classes, np.int64)[classes], void)
+    used = [*ids.classes, void]
+    if min(used) < 0 or max(used) > WORD:
+        return LabelFile(".npy", npy(numbers))
+    if max(used) > BYTE:
+        return LabelFile(".png", png(numbers.astype(np.uint16)))
     image = Image.fromarray(numbers.astype(np.uint8))
     palette = np.zeros((BYTE + 1, 3), np.uint8)
     palette[list(ids.classes)] = colours
     image.putpalette(palette.tobytes())
-    return png(image)
+    return LabelFile(".png", png(image))
 
 
 def strange_ids(file: Path, ids: Ids) -> list[int]:
-    """The ids in a mask file that are not among `ids`; none where the file cannot be read, as `data check` says."""
+    """The ids in a mask file that are not among `ids`; none where it cannot be read or has colours.
+
+    What is wrong with these, `data check` says.
+    """
+    if ids.colours is not None:
+        return []
     try:
         present = np.unique(read_image(file, ("L", "P", "I;16"), "map of class ids"))
     except InputError:

@@ -19,7 +19,7 @@ from afanet.tasks.drawing.resize import resize
 from afanet.tasks.label import Bools, LabelFile
 from afanet.tasks.meaning import COLOURS, NAMES, Check, colours_fault
 from afanet.tasks.result import NOTEBOOK, DenseResult
-from afanet.tasks.segmentation.ids import Ids, mask_png, strange_ids
+from afanet.tasks.segmentation.ids import Ids, mask_file, strange_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +82,12 @@ class LabelMap(DenseResult):
         return np.where(self.labels < len(self.classes), self.probability, np.float32(np.nan))
 
     def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> LabelFile:
-        """A PNG of class ids: with the colours as its palette, or of 16 bits where an id is above 255."""
+        """A file of class ids, see `mask_file`, or of colours where the column is declared so."""
         labelled = self.labels < len(self.classes)
         if known is not None:
             labelled &= known
         ids = Ids.of(self.task, self.classes, declared or self.declaration)
-        return LabelFile(".png", mask_png(self.labels, labelled, ids, self.colours))
+        return mask_file(self.labels, labelled, ids, self.colours)
 
     def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
         """A file with ids of no class."""
