@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
+import OpenEXR
 import pytest
 import torch
 from hypothesis import given, settings
@@ -208,6 +210,106 @@ def test_arrays_of_any_bytes_are_read_or_refused(data: bytes, tmp_path_factory: 
     path.write_bytes(data)
     with pytest.raises(InputError):
         DepthColumn().read(path)
+
+
+METRES = np.array([[0.0, 1.25, 3.0], [7.0, 0.5, 655.0]], np.float32)
+
+
+def save_exr(path: Path, channels: dict[str, np.ndarray]) -> None:
+    OpenEXR.File({"type": OpenEXR.scanlineimage, "compression": OpenEXR.PIZ_COMPRESSION}, channels).write(str(path))
+
+
+@pytest.mark.parametrize("scale", [None, 0.25])
+@pytest.mark.parametrize("form", ["tif", "steps.tif", "big.tif", "npz", "exr", "rgb.exr", "png"])
+def test_distances_are_the_same_in_every_format(form: str, scale: float | None, tmp_path: Path) -> None:
+    path, steps = tmp_path / f"depth.{form}", np.rint(METRES * 100).astype(np.uint16)
+    if form == "npz":
+        np.savez_compressed(path, METRES)
+    elif form == "big.tif":
+        path.write_bytes(big_endian_tiff(steps))
+    elif form.endswith("exr"):
+        save_exr(path, dict.fromkeys(["Z"] if form == "exr" else ["R", "G", "B"], METRES))
+    else:
+        Image.fromarray(METRES if form == "tif" else steps).save(path)
+    is_float = form in ("tif", "npz", "exr", "rgb.exr")
+    read = DepthColumn(scale=scale).read(path)
+    assert read.dtype == torch.float32
+    expected = METRES * (scale or 1) if is_float else steps * np.float32(scale or 0.001)
+    np.testing.assert_allclose(read[0].numpy(), expected, rtol=1e-6)
+
+
+def big_endian_tiff(steps: np.ndarray) -> bytes:
+    """A TIFF of 16 bits, written by hand: a header, nine entries and the pixels, the highest byte first."""
+    height, width = steps.shape
+    entries = [(256, width), (257, height), (258, 16), (259, 1), (262, 1), (273, 8 + 2 + 9 * 12 + 4), (277, 1)]
+    entries += [(278, height), (279, steps.size * 2)]
+    table = b"".join(struct.pack(">HHIHH", tag, 3, 1, value, 0) for tag, value in entries)
+    return b"MM\0*" + struct.pack(">IH", 8, len(entries)) + table + bytes(4) + steps.astype(">u2").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.full((2, 2), np.nan, np.float32), "infinite or no number"),
+        (np.full((2, 2), np.inf, np.float32), "infinite or no number"),
+        (np.full((2, 2), -1, np.float32), "depth -1 m, expected 0"),
+        (np.full((2, 2), -1, np.int32), "depth -0.001 m, expected 0"),
+        (np.full((2, 2), 7, np.uint8), "mode L, expected I;16 or I or F for a depth map"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["tif", "exr"])
+def test_distances_of_no_use_are_refused_in_every_format(
+    values: np.ndarray, message: str, suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"depth.{suffix}"
+    if suffix == "tif":
+        Image.fromarray(values).save(path)
+    elif values.dtype == np.float32:
+        save_exr(path, dict.fromkeys("RGB", values))
+    else:
+        save_exr(path, {"R": np.zeros((2, 2), "f"), "G": np.ones((2, 2), "f"), "B": np.ones((2, 2), "f")})
+        message = "has red, green and blue that differ, expected a depth map"
+    with pytest.raises(InputError, match=message) as caught:
+        DepthColumn().read(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_whole_numbers_of_a_renderer_need_a_scale(tmp_path: Path) -> None:
+    save_exr(tmp_path / "d.exr", {"Z": np.array([[0, 1500]], np.uint32)})
+    with pytest.raises(InputError, match=r"holds uint32 .* or give `scale`, the metres a step"):
+        DepthColumn().read(tmp_path / "d.exr")
+    np.testing.assert_allclose(DepthColumn(scale=0.01).read(tmp_path / "d.exr")[0], [[0, 15]])
+
+
+def test_the_unit_is_guessed_for_every_format(tmp_path: Path) -> None:
+    paths = [tmp_path / f"d.{suffix}" for suffix in ("tif", "exr", "npz", "png")]
+    Image.fromarray(METRES).save(paths[0])
+    save_exr(paths[1], {"Z": METRES})
+    np.savez(paths[2], METRES)
+    Image.fromarray(METRES.astype(np.uint16)).save(paths[3])
+    declared, remark = DepthColumn.guess(paths[:3])
+    assert (declared, remark) == ({"max": 10}, ", taken to be in metres")
+    declared, remark = DepthColumn.guess(paths)
+    assert (declared, remark) == ({"max": 10}, ", taken to be in millimetres (.png) and metres (.exr, .npz, .tif)")
+    np.save(tmp_path / "whole.npy", METRES.astype(int))
+    with pytest.raises(InputError, match=r"whole\.npy has whole numbers and .*d\.exr has metres, expected one kind"):
+        DepthColumn.guess([*paths, tmp_path / "whole.npy"])
+
+
+@pytest.mark.parametrize("names", ["XYZ", "RGB"])
+def test_normals_of_a_renderer_are_read_as_they_are(names: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    exact = rng.normal(size=(3, 5, 6))
+    exact = (exact / np.linalg.norm(exact, axis=0)).astype(np.float32)
+    exact[:, 0, 0] = 0
+    save_exr(tmp_path / "n.exr", {f"Layer.Normal.{name}": exact[part] for part, name in enumerate(names)})
+    np.savez_compressed(tmp_path / "n.npz", exact.transpose(1, 2, 0))
+    for suffix in ("exr", "npz"):
+        np.testing.assert_allclose(NormalsColumn().read(tmp_path / f"n.{suffix}").numpy(), exact, atol=1e-6)
+    save_exr(tmp_path / "n.exr", dict.fromkeys("XYZ", np.full((2, 2), np.nan, np.float32)))
+    with pytest.raises(InputError, match="infinite or no number"):
+        NormalsColumn().read(tmp_path / "n.exr")
 
 
 def test_normals_survive_eight_bits_to_within_their_steps(tmp_path: Path):

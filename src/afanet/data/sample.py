@@ -41,13 +41,17 @@ class Sample(TypedDict):
 
 
 class Batch(TypedDict):
-    """Samples stacked: image (B, C, H, W), every task's target, kept features and estimates with a leading B."""
+    """Samples stacked: image (B, C, H, W), every task's target, kept features and estimates with a leading B.
+
+    `attention` is that of the teachers' features.
+    """
 
     image: Tensor
     targets: dict[str, Tensor]
     id: list[str]
     features: NotRequired[dict[str, Tensor]]
     estimates: NotRequired[dict[str, Tensor]]
+    attention: NotRequired[dict[str, Tensor]]
 
 
 class Reader(ABC):

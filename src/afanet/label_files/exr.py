@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +61,8 @@ def _channels(path: Path, meaning: str) -> dict[str, Any]:
     try:
         header = OpenEXR.File(str(path), header_only=True, num_threads=0).header()
         _require_usual(path, meaning, header["dataWindow"], header["displayWindow"])
-        image = OpenEXR.File(str(path), separate_channels=True, num_threads=0)
+        with redirect_stdout(io.StringIO()):  # on which it says what it raises too
+            image = OpenEXR.File(str(path), separate_channels=True, num_threads=0)
         channels: dict[str, Any] = image.channels()
     except InputError:
         raise

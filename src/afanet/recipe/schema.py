@@ -158,6 +158,9 @@ class Recipe(Section):
     distill_temperature: PositiveFloat = Field(
         1.0, description="softens the probabilities of teacher and network while they are compared"
     )
+    distill_features: PositiveFloat | None = Field(
+        None, description="factor of a loss that draws what a head's features attend to towards the teacher's"
+    )
     warm_heads: bool = Field(True, description="whether a warm start takes the heads too")
     two_stage: bool = Field(False, description="train single-task networks first and begin with them")
     optimizer: OptimizerRecipe

@@ -100,10 +100,15 @@ def prepare(recipe: Recipe) -> Job:
 
 
 def _teachers(recipe: Recipe, tasks: Mapping[str, Task]) -> Teachers | None:
+    if recipe.distill and recipe.distill_features and recipe.network.compile:
+        raise InputError(
+            "distill_features looks into a network that network.compile has compiled: leave one of them out"
+        )
     if recipe.distill:
         return Teachers(recipe, tasks, read_teachers(recipe.distill, tasks, recipe.network.in_chans))
-    if recipe.distill_weight is not None:
-        raise InputError("distill_weight says how much teachers count, and there are none: give --distill RUN too")
+    for key in ("distill_weight", "distill_features"):
+        if getattr(recipe, key) is not None:
+            raise InputError(f"{key} says how much teachers count, and there are none: give --distill RUN too")
     return None
 
 

@@ -136,11 +136,12 @@ class Learner:
         images = batch["image"]
         if "features" not in batch:
             images = images.contiguous(memory_format=torch.channels_last)
-        with self.fabric.autocast(), self.given(batch):
+        with self.fabric.autocast():
             self.objective.ask(batch)
+        with self.fabric.autocast(), self.given(batch), self.objective.watch(self.network) as features:
             some = {"tasks": list(self.learning)} if len(self.learning) < len(self.tasks) else {}
             logits = (network or self.network)(images, **some)
-        return self.objective.losses(logits, batch)
+        return self.objective.losses(logits, batch, features)
 
     def given(self, batch: Batch) -> AbstractContextManager[None]:
         """A context in which the frozen trunk gives the kept features of a batch, if it has any."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from afanet.data import Batch
 from afanet.tasks import Task
 from afanet.tasks.across import Across
+from afanet.training.distilling.attention import head_inputs
 from afanet.training.distilling.teachers import Teachers
 
 
@@ -34,15 +36,24 @@ class Objective:
     def ask(self, batch: Batch) -> None:
         """Let the teachers answer for a batch, unless they have."""
         if self.teachers is not None:
-            self.teachers.estimates(batch)
+            self.teachers.answer(batch)
 
-    def losses(self, logits: Mapping[str, Tensor], batch: Batch) -> list[Tensor]:
+    def watch(self, network: nn.Module) -> AbstractContextManager[dict[str, Tensor]]:
+        """A context in which a forward pass leaves the features that the heads of taught tasks take, if they count."""
+        if self.teachers is None or self.teachers.recipe.distill_features is None:
+            return nullcontext({})
+        return head_inputs(network, self.taught)
+
+    def losses(self, logits: Mapping[str, Tensor], batch: Batch, features: Mapping[str, Tensor]) -> list[Tensor]:
         """The weighted loss of each task on a batch, over what all processes have labelled, or their teachers."""
-        return [task.loss_weight * self._loss(name, logits[name], batch) for name, task in self.tasks.items()]
+        return [
+            task.loss_weight * self._loss(name, logits[name], batch, features.get(name))
+            for name, task in self.tasks.items()
+        ]
 
-    def _loss(self, name: str, logits: Tensor, batch: Batch) -> Tensor:
+    def _loss(self, name: str, logits: Tensor, batch: Batch, features: Tensor | None) -> Tensor:
         if self.teachers is not None and name in self.taught:
-            return self.teachers.loss(name, logits, batch, self.across)
+            return self.teachers.loss(name, logits, batch, self.across, features)
         return self.tasks[name].loss(logits, batch["targets"][name], self.across)
 
     def has_labels(self, batch: Batch) -> Tensor:

@@ -13,6 +13,7 @@ from afanet.networks.outputs import Dense
 from afanet.recipe.load import load_recipe
 from afanet.tasks import Classification, Depth, Segmentation
 from afanet.tasks.loss_options import choose_loss
+from afanet.training.distilling.teacher import Answer
 from afanet.training.distilling.teachers import Teachers
 from afanet.training.learner import Learner
 
@@ -41,13 +42,14 @@ class Teacher:
 
     tasks, title, digest, network = ("segmentation", "far", "age"), "teacher", "", nn.Identity()
 
-    def estimates(self, images: Tensor, *_: object) -> dict[str, Tensor]:
+    def answer(self, images: Tensor, *_: object) -> Answer:
         age = images.mean((1, 2, 3)).sigmoid()
-        return {
+        estimates = {
             "segmentation": images.softmax(1),
             "far": 1 + images.abs().mean(1, keepdim=True),
             "age": torch.stack([age, 1 - age], 1),
         }
+        return Answer(estimates, {})
 
 
 class Branches(nn.Module):

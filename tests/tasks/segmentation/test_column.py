@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -145,6 +146,25 @@ def test_colours_become_classes_and_back(seed: int, classes: int, tmp_path_facto
     assert (column.read(path).numpy() == np.where(truth < 0, task.void, truth)).all()
 
 
+def test_numbers_far_from_any_id_are_in_no_list(tmp_path: Path) -> None:
+    column = SegmentationColumn(ids={"a": -1, "b": [2**32 - 1, 0]}, void=None)
+    far = [2**64 - 1, 2**63, 2**63 - 1, 2**32, 2**31]
+    codes = column.lookup.codes(np.array([*far, 2**32 - 1, 0], np.uint64))
+    assert codes.tolist() == [0] * 5 + [2, 2]
+    codes = column.lookup.codes(np.array([-(2**63), 2**63 - 1, 2**32, -(2**32) - 1, -1], np.int64))
+    assert codes.tolist() == [0] * 4 + [1]
+    with pytest.raises(InputError, match=f"has the id {2**64 - 1} in 1 pixel, expected -1, 4294967295, 0: declare"):
+        column.read(save(tmp_path / "ids.npy", np.array([[2**64 - 1]], np.uint64)))
+
+
+def test_sides_are_exchanged_among_many_classes(tmp_path: Path) -> None:
+    column = SegmentationColumn(classes=[str(number) for number in range(300)])
+    task = column.task("x")
+    task.swap = ((0, 299),)
+    target = column.read(save(tmp_path / "ids.npy", np.array([[0, 299, 7, 65535]], np.uint16)))
+    assert task.swapped(target.as_subclass(torch.Tensor)).tolist() == [[299, 0, 7, 65535]]
+
+
 def test_values_in_no_list_are_named_with_their_pixels(tmp_path: Path) -> None:
     ids = np.array([[0, 0, 9, 9, 9, 200]], np.uint8)
     path = save(tmp_path / "ids.png", ids)
@@ -175,6 +195,8 @@ def test_values_in_no_list_are_named_with_their_pixels(tmp_path: Path) -> None:
     ("keys", "message"),
     [
         ({"ids": {"a": 0, "b": [1, 0]}}, "in which the id 0 is of two classes, 'a' and 'b'"),
+        ({"ids": {0: "a", "0": "b", 1: "c"}}, "in which the id 0 is of two classes, 'a' and 'b'"),
+        ({"ids": {"a": [0, 1], "b": "1"}}, "in which the id 1 is of two classes, 'a' and 'b'"),
         ({"ids": {"a": 0, 1: "b"}}, "whose keys are numbers and names"),
         ({"ids": {"a": 0, "b": []}}, "which gives 'b' no id"),
         ({"ids": {"a": 0, "b": 1.5}}, "which gives 'b' no id"),

@@ -53,6 +53,45 @@ def test_metrics_equal_scikit_learn_over_the_whole_set_whatever_the_batches(seed
     )
 
 
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+def test_metrics_of_many_classes_equal_scikit_learn_and_take_little_memory() -> None:
+    classes = 5000
+    task = Segmentation([str(number) for number in range(classes)])
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, classes, (3, 40, 50)) // 20 * 20
+    predicted = np.where(rng.random(truth.shape) < 0.5, truth, rng.integers(0, classes, truth.shape))
+    truth[rng.random(truth.shape) < 0.1] = 65535
+    metrics = task.metrics()
+    for prediction, target in zip(predicted, truth, strict=True):
+        metrics.update(torch.from_numpy(prediction[None]), torch.from_numpy(target[None]))
+    t, p = truth[truth != 65535], predicted[truth != 65535]
+    occurring, counts = np.unique(t, return_counts=True)
+    iou = jaccard_score(t, p, labels=occurring, average=None)
+    assert {key: float(value) for key, value in metrics.compute().items()} == pytest.approx(
+        {
+            "miou": iou.mean(),
+            "pixel_accuracy": accuracy_score(t, p),
+            "class_accuracy": balanced_accuracy_score(t, p),
+            "fw_iou": (counts * iou).sum() / counts.sum(),
+        },
+        abs=1e-12,
+    )
+    states = [getattr(metric, state) for metric in metrics.values() for state in metric._defaults]
+    assert sum(state.numel() for state in states) < 5 * classes
+
+
+@pytest.mark.parametrize("classes", [255, 256])
+def test_a_described_task_keeps_its_void(classes: int) -> None:
+    task = Segmentation([str(number) for number in range(classes)])
+    again = Segmentation.from_described(task)
+    target = torch.tensor([[0, classes - 1, task.void]])
+    assert again.void == task.void
+    assert again.labelled(target).tolist() == [[True, True, False]]
+    logits = torch.zeros(1, classes, 1, 3, requires_grad=True)
+    assert again.loss(logits, target[None]).item() == pytest.approx(np.log(classes), rel=1e-5)
+    assert again.fault(torch.full((1, 2), classes + 1)) is not None
+
+
 def test_miou_is_torchmetrics_where_every_class_occurs() -> None:
     generator = torch.Generator().manual_seed(0)
     truth = torch.randint(CLASSES, (3, 20, 20), generator=generator)

@@ -24,7 +24,8 @@ from afanet.runs.weights import save_weights
 from afanet.tasks import Classification, Depth, Segmentation
 from afanet.tasks.across import ALONE
 from afanet.training.distilling.answers import prepare_answers
-from afanet.training.distilling.teacher import Teacher
+from afanet.training.distilling.attention import attention, attention_loss
+from afanet.training.distilling.teacher import Answer, Teacher
 from afanet.training.distilling.teachers import Teachers
 from afanet.training.job import prepare
 from afanet.training.learner import Learner
@@ -42,13 +43,14 @@ class Known:
     name = title = "known"
     digest = "0"
 
-    def estimates(self, images: Tensor, *_: Any) -> dict[str, Tensor]:
+    def answer(self, images: Tensor, *_: Any) -> Answer:
         pooled = images.mean((1, 2, 3))
-        return {
+        estimates = {
             "segmentation": (3 * images).softmax(1),
             "depth": 1 + images.abs().mean(1, keepdim=True),
             "age": torch.stack([pooled, -pooled], 1).softmax(1),
         }
+        return Answer(estimates, dict.fromkeys(self.tasks, images.square().mean(1)))
 
 
 def known(**overrides: Any) -> Teachers:
@@ -67,6 +69,11 @@ def some_batch() -> Batch:
     return {"image": torch.randn(4, 3, 8, 8), "targets": targets, "id": list("abcd")}
 
 
+def estimates_of(teachers: Teachers, batch: Batch) -> dict[str, Tensor]:
+    teachers.answer(batch)
+    return batch["estimates"]
+
+
 def some_logits() -> dict[str, Tensor]:
     torch.manual_seed(6)
     return {"segmentation": torch.randn(4, 3, 8, 8), "depth": torch.randn(4, 1, 8, 8), "age": torch.randn(4, 2)}
@@ -76,7 +83,7 @@ def test_where_labels_are_missing_values_count_as_if_they_were_filled_in() -> No
     """For depth that is the plain loss on a target in which the estimate fills what was not measured."""
     batch, logits, teachers = some_batch(), some_logits()["depth"], known()
     target = batch["targets"]["depth"]
-    filled = torch.where(target > 0, target, teachers.estimates(batch)["depth"])
+    filled = torch.where(target > 0, target, estimates_of(teachers, batch)["depth"])
     loss = teachers.loss("depth", logits, batch, ALONE)
     torch.testing.assert_close(loss, DEPTH.loss(logits, filled), rtol=1e-6, atol=0)
 
@@ -85,7 +92,7 @@ def test_where_labels_are_missing_values_count_as_if_they_were_filled_in() -> No
 def test_where_labels_are_missing_every_pixel_counts_once(name: str) -> None:
     """The mean over all pixels or images, of cross-entropy where there is a label, of the divergence elsewhere."""
     batch, logits, teachers = some_batch(), some_logits()[name], known()
-    target, p = batch["targets"][name], teachers.estimates(batch)[name].double()
+    target, p = batch["targets"][name], estimates_of(teachers, batch)[name].double()
     labelled = TASKS[name].labelled(target)
     minus_log = -logits.double().log_softmax(1)
     own = minus_log.gather(1, target.where(labelled, torch.tensor(0))[:, None])[:, 0]
@@ -99,7 +106,7 @@ def test_with_a_weight_the_teacher_counts_everywhere_beside_the_labels(name: str
     batch, logits, teachers = some_batch(), some_logits()[name], known(distill_weight=0.25, distill_temperature=2)
     task, target = TASKS[name], batch["targets"][name]
     everywhere = torch.ones_like(task.labelled(target))
-    towards = task.taught(logits, teachers.estimates(batch)[name], everywhere, temperature=2)
+    towards = task.taught(logits, estimates_of(teachers, batch)[name], everywhere, temperature=2)
     expected = task.loss(logits, target) + 0.25 * towards
     torch.testing.assert_close(teachers.loss(name, logits, batch, ALONE), expected)
 
@@ -111,6 +118,7 @@ def test_what_pads_a_letterboxed_image_is_learnt_from_nobody(weight: float | Non
     batch["targets"]["depth"][:, :, :2] = 0
     logits = some_logits()["depth"].requires_grad_()
     teachers = known(**{"data.resize": "letterbox", "distill_weight": weight})
+    teachers.answer(batch)
     teachers.loss("depth", logits, batch, ALONE).backward()
     assert logits.grad is not None
     assert not logits.grad[:, :, :2].any()
@@ -119,9 +127,31 @@ def test_what_pads_a_letterboxed_image_is_learnt_from_nobody(weight: float | Non
 
 def test_a_batch_is_answered_once() -> None:
     batch, teachers = some_batch(), known()
-    first = teachers.estimates(batch)
+    first = estimates_of(teachers, batch)
     batch["image"] = torch.zeros_like(batch["image"])
-    assert teachers.estimates(batch) is first
+    assert estimates_of(teachers, batch) is first
+
+
+def test_attention_is_compared_whatever_its_strength_and_size() -> None:
+    torch.manual_seed(7)
+    ours, theirs = torch.rand(3, 4, 6), torch.rand(3, 4, 6)
+    a, b = (x.double().flatten(1).numpy() for x in (ours, theirs))
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
+    assert attention_loss(ours, theirs, ALONE).item() == pytest.approx(((a - b) ** 2).sum(1).mean(), rel=1e-5)
+    assert attention_loss(ours, 7 * ours, ALONE).item() == pytest.approx(0, abs=1e-6)
+    finer = theirs.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    assert attention_loss(theirs, finer, ALONE).item() < 0.5 * attention_loss(ours, finer, ALONE).item()
+
+
+def test_features_that_differ_add_to_the_loss() -> None:
+    batch, teachers = some_batch(), known(distill_features=0.5)
+    logits = some_logits()["depth"]
+    teachers.answer(batch)
+    plain = teachers.loss("depth", logits, batch, ALONE)
+    assert torch.equal(teachers.loss("depth", logits, batch, ALONE, batch["image"]), plain)
+    features = torch.randn(4, 7, 8, 8)
+    apart = attention_loss(attention(features), batch["image"].square().mean(1), ALONE)
+    torch.testing.assert_close(teachers.loss("depth", logits, batch, ALONE, features), plain + 0.5 * apart)
 
 
 # Runs, by networks that train in a moment.
@@ -152,6 +182,10 @@ def test_where_everything_is_labelled_teachers_have_nothing_to_say(teacher: Run,
     plain = train(small(), tmp_path / "plain").weights()
     taught = train(small(distill=[str(teacher.path)]), tmp_path / "taught").weights()
     assert all(torch.equal(plain[name], taught[name]) for name in plain)
+    features = train(small(distill=[str(teacher.path)], distill_features=1), tmp_path / "features").weights()
+    changed = {name for name in plain if name.endswith("weight") and not torch.equal(plain[name], features[name])}
+    assert {"branches.depth.backbone.0.weight", "branches.depth.backbone.1.weight"} <= changed
+    assert not any("segmentation" in name for name in changed)
 
 
 def test_a_run_with_teachers_goes_on_as_if_it_had_not_been_killed(
@@ -250,6 +284,8 @@ def test_each_task_has_one_teacher_with_its_meaning(teacher: Run, small: Small, 
         prepare(small(distill=[source], tasks=["segmentation"]))
     with pytest.raises(InputError, match="nowhere is no folder of a run"):
         prepare(small(distill=["nowhere"]))
+    with pytest.raises(InputError, match="distill_features looks into a network that network"):
+        prepare(small(**{"distill": [source], "distill_features": 1, "network.compile": True}))
     with pytest.raises(InputError, match="distill_weight says how much teachers count, and there are none"):
         prepare(small(distill_weight=1))
 
@@ -262,29 +298,21 @@ def test_a_teacher_of_other_classes_is_refused(tiny: None, small: Small, tmp_pat
         prepare(small(distill=[str(run.path)]))
 
 
-def test_a_teacher_sees_views_at_its_own_scale_with_its_own_normalisation(
-    teacher: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_teacher_sees_views_at_its_own_scale_with_its_own_normalisation(teacher: Run) -> None:
     """The same pixels, whatever the student makes of them, at the size that the teacher was trained at."""
     seen: list[Tensor] = []
     answer = Teacher(str(teacher.path), {"depth": Depth()}, 3)
-    network = answer.network
-
-    def watch(images: Tensor, tasks: Any) -> dict[str, Tensor]:
-        seen.append(images)
-        return network(images, tasks=tasks)
-
-    monkeypatch.setattr(answer, "network", watch)
+    answer.network.register_forward_pre_hook(lambda _, images: seen.append(images[0]))
     pixels = torch.rand(2, 3, 24, 32)
     other = Normalisation((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
     for taken in (IMAGENET, other):
         mean, std = (torch.tensor(x).view(3, 1, 1) for x in (taken.mean, taken.std))
-        answer.estimates((pixels - mean) / std, taken, (24, 32))
+        answer.answer((pixels - mean) / std, taken, (24, 32))
     torch.testing.assert_close(seen[0], seen[1], rtol=1e-4, atol=1e-5)
-    estimate = answer.estimates(torch.randn(2, 3, 48, 64), IMAGENET, (48, 64))["depth"]
+    estimate = answer.answer(torch.randn(2, 3, 48, 64), IMAGENET, (48, 64)).estimates["depth"]
     assert seen[2].shape[-2:] == (24, 32)
     assert estimate.shape == (2, 1, 48, 64)
-    answer.estimates(torch.randn(2, 3, 24, 32), IMAGENET, (48, 64))  # a crop of half the side
+    answer.answer(torch.randn(2, 3, 24, 32), IMAGENET, (48, 64))  # a crop of half the side
     assert seen[3].shape[-2:] == (12, 16)
     with pytest.raises(InputError, match="takes images of 3 channels, and this recipe has 1"):
         Teacher(str(teacher.path), {"depth": Depth()}, 1)

@@ -8,19 +8,21 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import AfterValidator
 from torch import Tensor
 
 from afanet.errors import InputError
-from afanet.label_files import read_array, read_image
+from afanet.label_files import read_array, read_exr, read_image
 from afanet.tasks.column import FileColumn
 from afanet.tasks.dense_regression.target import MAPS, Zoom
 from afanet.tasks.dense_regression.task import DenseRegression
 from afanet.tasks.regression.column import rising
 from afanet.tasks.task import Task
 
-PICTURE = "map of numbers in grey of 8 or 16 bits"
-ARRAY = "map of numbers (H, W)"
+MEANING = "map of numbers (H, W)"
+ARRAYS = (".npy", ".npz")
+CHANNELS = (("y",), ("v",), ("z",))  # of one number a pixel in OpenEXR
 
 
 def _not_zero(scale: float) -> float:
@@ -30,13 +32,14 @@ def _not_zero(scale: float) -> float:
 
 
 class DenseRegressionColumn(FileColumn):
-    """A PNG in grey of 8 or 16 bits, or a `.npy` (H, W): `scale` units a step; `void`, as it is in the file, is none.
+    """A PNG in grey of 8 or 16 bits, a TIFF, an OpenEXR file of one channel, or a `.npy` or `.npz` (H, W).
 
-    NaN always means none. Values may lie outside `range`, which gives the network its scale and pictures their colours.
+    A number is `scale` units times what the file has; `void`, as it is in the file, and NaN are none. Numbers may lie
+    outside `range`, which gives the network its scale and pictures their colours.
     """
 
     example: ClassVar[Mapping[str, Any]] = {"range": [0, 30], "unit": "m"}
-    endings: ClassVar[tuple[str, ...]] = (".png", ".npy")
+    endings: ClassVar[tuple[str, ...]] = (".png", ".npy", ".npz", ".tif", ".tiff", ".exr")
 
     range: Annotated[tuple[float, float], AfterValidator(rising)]
     unit: str = ""
@@ -48,10 +51,9 @@ class DenseRegressionColumn(FileColumn):
         return DenseRegression(name, *self.range, unit=self.unit, zoom=self.zoom)
 
     def read(self, path: Path) -> Tensor:
-        is_array = path.suffix.lower() == ".npy"
-        stored = read_array(path, ARRAY) if is_array else read_image(path, ("L", "I;16"), PICTURE)
+        stored = _read_numbers(path)
         if stored.ndim != 2:
-            raise InputError(f"{path} holds {stored.dtype} {stored.shape}, expected a {ARRAY}")
+            raise InputError(f"{path} holds {stored.dtype} {stored.shape}, expected a {MEANING}")
         with np.errstate(over="ignore"):
             numbers = (stored.astype(np.float64) * self.scale).astype(np.float32)
         if self.void is not None:
@@ -65,3 +67,12 @@ class DenseRegressionColumn(FileColumn):
     def remedy(self) -> str:
         """What to set where numbers look wrong."""
         return "set `scale` to the units a step of the files, or `range` to the usual lowest and highest value"
+
+
+def _read_numbers(path: Path) -> NDArray[Any]:
+    """The numbers of a file, as they are stored."""
+    if path.suffix.lower() in ARRAYS:
+        return read_array(path, MEANING)
+    if path.suffix.lower() == ".exr":
+        return read_exr(path, MEANING, CHANNELS)[..., 0]
+    return read_image(path, ("L", "I;16", "I", "F"), MEANING, ("PNG", "TIFF"))

@@ -44,7 +44,7 @@ class DepthColumn(FileColumn):
 
     def read(self, path: Path) -> Tensor:
         stored = read_steps(path)
-        if stored.dtype.kind == "f" or path.suffix.lower() in ARRAYS:
+        if stored.dtype.kind == "f" or path.suffix.lower() in (*ARRAYS, ".exr"):
             metres = finite_floats(path, stored, 2, ARRAY, self.scale)
         else:
             metres = np.multiply(stored, self.scale or MILLIMETRE, dtype=np.float32)
@@ -64,16 +64,18 @@ class DepthColumn(FileColumn):
         floats = {ending: read_steps(file).dtype.kind == "f" for ending, file in sorted(first.items())}
         metres = [ending for ending, is_float in floats.items() if is_float]
         steps = [ending for ending in floats if ending not in metres]
+        looked = f" (looked at {len(first)} of them)" if len(first) < len(files) else ""
         if metres and steps:
             if whole := [ending for ending in steps if ending in ARRAYS]:
                 raise InputError(
                     f"{first[whole[0]]} has whole numbers and {first[metres[0]]} has metres, expected one kind: "
                     "convert one of them, since they need a `scale` each"
                 )
-            return {"max": 10}, f", taken to be in millimetres ({', '.join(steps)}) and metres ({', '.join(metres)})"
+            each = f"millimetres ({', '.join(steps)}) and metres ({', '.join(metres)})"
+            return {"max": 10}, f", taken to be in {each}{looked}"
         if steps:
-            return {"scale": MILLIMETRE, "max": 10}, ", taken to be in millimetres"
-        return {"max": 10}, ", taken to be in metres"
+            return {"scale": MILLIMETRE, "max": 10}, f", taken to be in millimetres{looked}"
+        return {"max": 10}, f", taken to be in metres{looked}"
 
 
 def read_steps(path: Path) -> NDArray[Any]:

@@ -41,7 +41,7 @@ class SegmentationColumn(FileColumn):
 
     example: ClassVar[Mapping[str, Any]] = {"classes": ["floor", "wall", "bed"]}
 
-    remark: ClassVar[str] = "give the classes their names; void: the id of pixels without a class"
+    remark: ClassVar[str] = "give the classes their names; void: the id, or colour, of pixels without a class"
     folders: ClassVar[tuple[str, ...]] = ("segmentation", "labels", "masks")
     endings: ClassVar[tuple[str, ...]] = (*PICTURES, *ARRAYS)
     ids: Ids | None = None

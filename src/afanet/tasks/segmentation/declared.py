@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -40,19 +40,29 @@ def _is_number(key: Any) -> bool:
 
 def _by_number(ids: Any) -> Any:
     """`{0: background, 255: object}` for that, and for `{background: 0, object: [255]}`."""
-    if not isinstance(ids, Mapping) or not ids or all(map(_is_number, ids)):
+    if not isinstance(ids, Mapping):
         return ids
+    if all(map(_is_number, ids)):
+        return _of_one_class(ids.items())
     if any(map(_is_number, ids)):
         raise ValueError("whose keys are numbers and names: give `id: name` or `name: id` for all")
-    named: dict[Any, Any] = {}
+    pairs: list[tuple[Any, Any]] = []
     for name, given in ids.items():
         numbers = given if isinstance(given, list | tuple) else [given]
         if not numbers or not all(isinstance(number, int | str) for number in numbers):
             raise ValueError(f"which gives '{name}' no id: expected a number, or a list of numbers")
-        for number in numbers:
-            if number in named and named[number] != name:
-                raise ValueError(f"in which the id {number} is of two classes, '{named[number]}' and '{name}'")
-            named[_number(number)] = name
+        pairs += [(_number(number), name) for number in numbers]
+    return _of_one_class(pairs)
+
+
+def _of_one_class(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """The name of each id; raises `ValueError` for an id with two names, also where it is text once: 1 and "1"."""
+    named: dict[Any, Any] = {}
+    names: dict[str, Any] = {}
+    for number, name in pairs:
+        if names.setdefault(str(number), name) != name:
+            raise ValueError(f"in which the id {number} is of two classes, '{names[str(number)]}' and '{name}'")
+        named[number] = name
     return named
 
 

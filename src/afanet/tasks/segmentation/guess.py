@@ -29,7 +29,8 @@ def guess(files: Sequence[Path]) -> tuple[dict[str, Any], str]:
     Of many files some are looked at, evenly spread, and the remark says so. Raises `InputError` where they have too
     few values, or so many that they are no classes.
     """
-    some = list(files[:: -(-len(files) // LOOKED_AT)])
+    spread = np.linspace(0, len(files) - 1, min(len(files), LOOKED_AT)).astype(int)
+    some = [files[number] for number in spread]
     coloured = shows_colours(some[0])
     pixels: Counter[int] = Counter()
     for file in some:

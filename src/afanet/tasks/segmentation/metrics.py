@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+from torchmetrics import Metric
 from torchmetrics.classification import MulticlassConfusionMatrix
+
+from afanet.tasks.classes import count_classes
 
 
 class SegmentationScores(MulticlassConfusionMatrix):
@@ -36,12 +40,48 @@ class SegmentationScores(MulticlassConfusionMatrix):
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
         confusion = self.confmat.double()
-        truth, predicted, correct = confusion.sum(1), confusion.sum(0), confusion.diagonal()
-        occurs = truth > 0
-        iou = (correct / (truth + predicted - correct))[occurs]
-        return {
-            "miou": iou.mean(),
-            "pixel_accuracy": correct.sum() / truth.sum(),
-            "class_accuracy": (correct / truth)[occurs].mean(),
-            "fw_iou": (truth[occurs] * iou).sum() / truth.sum(),
-        }
+        return scores_of(confusion.sum(1), confusion.sum(0), confusion.diagonal())
+
+
+class ManyClassScores(Metric):
+    """As `SegmentationScores`, from three counts a class: a matrix of thousands of classes takes gigabytes an image.
+
+    >>> scores = ManyClassScores(num_classes=300, ignore_index=65535)
+    >>> scores.update(torch.tensor([[0, 0, 1, 299]]), torch.tensor([[0, 0, 0, 65535]]))
+    >>> round(scores.compute()["miou"].item(), 3)
+    0.667
+    """
+
+    full_state_update = False
+    truth: Tensor
+    predicted: Tensor
+    correct: Tensor
+
+    def __init__(self, num_classes: int, ignore_index: int) -> None:
+        super().__init__()
+        self.num_classes, self.ignore_index = num_classes, ignore_index
+        for name in ("truth", "predicted", "correct"):
+            self.add_state(name, default=torch.zeros(num_classes, dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Count a batch of class numbers, each int64 (B, H, W)."""
+        labelled = target != self.ignore_index
+        self.truth += count_classes(target, labelled, self.num_classes)
+        self.predicted += count_classes(prediction, labelled, self.num_classes)
+        self.correct += count_classes(target, labelled & (prediction == target), self.num_classes)
+
+    def compute(self) -> dict[str, Tensor]:
+        """The four scores."""
+        return scores_of(self.truth.double(), self.predicted.double(), self.correct.double())
+
+
+def scores_of(truth: Tensor, predicted: Tensor, correct: Tensor) -> dict[str, Tensor]:
+    """The four scores from the pixels of each class, those predicted as it, and those that are both, float64."""
+    occurs = truth > 0
+    iou = (correct / (truth + predicted - correct))[occurs]
+    return {
+        "miou": iou.mean(),
+        "pixel_accuracy": correct.sum() / truth.sum(),
+        "class_accuracy": (correct / truth)[occurs].mean(),
+        "fw_iou": (truth[occurs] * iou).sum() / truth.sum(),
+    }

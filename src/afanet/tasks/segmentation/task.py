@@ -19,7 +19,7 @@ from afanet.tasks.classes import count_classes, decided, too_few_classes
 from afanet.tasks.described import Described
 from afanet.tasks.drawing.palette import palette
 from afanet.tasks.scores import TaskScores
-from afanet.tasks.segmentation.metrics import SegmentationScores
+from afanet.tasks.segmentation.metrics import ManyClassScores, SegmentationScores
 from afanet.tasks.task import DenseTask, Readout, Swatches
 
 
@@ -108,7 +108,8 @@ class Segmentation(ClassTask, DenseTask):
 
     def metrics(self) -> MetricCollection:
         """`miou`, `pixel_accuracy`, `class_accuracy` and `fw_iou`: see `SegmentationScores`."""
-        return TaskScores(self, [SegmentationScores(len(self.classes), ignore_index=self.void)])
+        kind = SegmentationScores if len(self.classes) <= 255 else ManyClassScores
+        return TaskScores(self, [kind(len(self.classes), ignore_index=self.void)])
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
         """1 where the class is wrong, 0 where it is right."""

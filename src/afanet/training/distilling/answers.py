@@ -132,7 +132,7 @@ def find_answers(job: Job, saved: Mapping[str, Any]) -> Answered | None:
         InputError: for a damaged folder, and where a run began with answers that are not there now.
     """
     begun = saved.get("answers", "") if saved else None
-    if job.teachers is None or begun == "" or changes_images(job):
+    if job.teachers is None or begun == "" or changes_images(job) or job.recipe.distill_features:
         return None
     path = _folder(job, job.teachers)
     if begun and not (path.is_dir() and path.name == begun):
@@ -177,7 +177,8 @@ def _write(
     done = 0
     for batch in loader:
         batch["image"] = batch["image"].to(device)
-        answers = {name: _stored(job, name, values).cpu() for name, values in teachers.estimates(batch).items()}
+        teachers.answer(batch)
+        answers = {name: _stored(job, name, values).cpu() for name, values in batch["estimates"].items()}
         if not arrays:
             for name in answers:
                 arrays[name] = files.enter_context(ArrayFile(path_in(folder, f"{name}.npy"), len(train)))

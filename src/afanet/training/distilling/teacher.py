@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -17,8 +17,16 @@ from afanet.paths import is_on_hub, near
 from afanet.recipe.preprocessing import normalisation
 from afanet.runs.run import Run, load_run
 from afanet.tasks import DenseTask, Task
+from afanet.training.distilling.attention import attention, head_inputs
 
 SAME = ("classes", "labels", "names", "unit")  # of two meanings, if the one is to teach the other
+
+
+class Answer(NamedTuple):
+    """What a teacher answers, by task: estimates (see `Task.estimate`), float32, and the attention of its features."""
+
+    estimates: dict[str, Tensor]
+    attention: dict[str, Tensor]
 
 
 class Teacher:
@@ -68,10 +76,10 @@ class Teacher:
         """Its name without folders of this machine."""
         return self.name if is_on_hub(self.name) else self.name.rstrip("/").rpartition("/")[2]
 
-    def estimates(
+    def answer(
         self, images: Tensor, taken: Normalisation, size: tuple[int, int], outside: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """Estimates (see `Task.estimate`) by task, float32, for images (B, C, H, W) of a student.
+    ) -> Answer:
+        """What it answers for images (B, C, H, W) of a student.
 
         Args:
             images: as the student takes them, normalised by `taken`.
@@ -84,13 +92,14 @@ class Teacher:
         window = (images.shape[-2], images.shape[-1])
         own = (round(window[0] * self.size[0] / size[0]), round(window[1] * self.size[1] / size[1]))
         view = _resized(view, own).contiguous(memory_format=torch.channels_last)
-        with torch.no_grad():
+        with torch.no_grad(), head_inputs(self.network, self.tasks) as features:
             logits = self.network(view, tasks=self.tasks)
-            answers = {name: task.estimate(logits[name]).float() for name, task in self.own.items()}
-        return {
-            name: _resized(answer, window) if isinstance(self.own[name], DenseTask) else answer
-            for name, answer in answers.items()
+            estimates = {name: task.estimate(logits[name]).float() for name, task in self.own.items()}
+        resized = {
+            name: _resized(estimate, window) if isinstance(self.own[name], DenseTask) else estimate
+            for name, estimate in estimates.items()
         }
+        return Answer(resized, {name: attention(of_task) for name, of_task in features.items()})
 
 
 def read_teachers(sources: Sequence[str], tasks: Mapping[str, Task], channels: int) -> list[Teacher]:

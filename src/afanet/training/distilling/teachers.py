@@ -13,6 +13,7 @@ from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
 from afanet.tasks import DenseTask, Task
 from afanet.tasks.across import Across
+from afanet.training.distilling.attention import attention, attention_loss
 from afanet.training.distilling.teacher import Teacher
 
 
@@ -54,33 +55,42 @@ class Teachers:
             teacher.network.to(device)
         return self
 
-    def estimates(self, batch: Batch) -> dict[str, Tensor]:
-        """The estimates of all tasks that are taught, computed once for a batch, and kept in it."""
-        if "estimates" not in batch:
-            images, size = batch["image"], self.recipe.data.size
-            outside = padding(images) if self.padded else None
-            batch["estimates"] = {}
-            for teacher in self.all:
-                batch["estimates"] |= teacher.estimates(images, self.taken, size, outside)
-        return batch["estimates"]
+    def answer(self, batch: Batch) -> None:
+        """Add what the teachers answer to a batch, unless it is there: `estimates`, and the `attention` of features."""
+        if "estimates" in batch:
+            return
+        images, size = batch["image"], self.recipe.data.size
+        outside = padding(images) if self.padded else None
+        answers = [teacher.answer(images, self.taken, size, outside) for teacher in self.all]
+        batch["estimates"] = {name: x for answer in answers for name, x in answer.estimates.items()}
+        batch["attention"] = {name: x for answer in answers for name, x in answer.attention.items()}
 
-    def loss(self, name: str, logits: Tensor, batch: Batch, across: Across) -> Tensor:
-        """The loss of a task that is taught, on a batch.
+    def loss(self, name: str, logits: Tensor, batch: Batch, across: Across, features: Tensor | None = None) -> Tensor:
+        """The loss of a task that is taught, on a batch that has been answered.
 
         With own loss L over the n labelled pixels (images, entries), and loss D towards the teacher's estimate:
 
         - without `distill_weight`, D is over the m that are not labelled, and the loss is (n L + m D) / (n + m)
         - with it, D is over all, and the loss is L + `distill_weight` D
 
-        What pads a letterboxed image is in neither.
+        What pads a letterboxed image is in neither. With `distill_features`, that many times `attention_loss` is added,
+        of the `features` that the task's head takes.
         """
+        loss = self._towards(name, logits, batch, across)
+        if features is None or self.recipe.distill_features is None:
+            return loss
+        return loss + self.recipe.distill_features * attention_loss(
+            attention(features), batch["attention"][name], across
+        )
+
+    def _towards(self, name: str, logits: Tensor, batch: Batch, across: Across) -> Tensor:
         task, weight, target = self.tasks[name], self.recipe.distill_weight, batch["targets"][name]
         labelled = task.labelled(target)
         where = torch.ones_like(labelled) if weight is not None else ~labelled
         if isinstance(task, DenseTask) and self.padded:
             inside = ~padding(batch["image"])
             where = where & inside.view(len(inside), *[1] * (where.ndim - 3), *inside.shape[1:])
-        estimate = self.estimates(batch)[name]
+        estimate = batch["estimates"][name]
         own = task.loss(logits, target, across)
         towards = task.taught(logits, estimate, where, across, self.recipe.distill_temperature)
         if weight is not None:

@@ -68,7 +68,7 @@ def test_a_folder_of_images_becomes_a_trained_network(
     for line in (
         "12 images",
         "segmentation: 10 files in labels/ with ids 0, 2",
-        "depth: 8 files in depth/, taken to be in millimetres",
+        "depth: 8 files in depth/, taken to be in millimetres (looked at 1 of them)",
         "left out: 1 files that no image has the name of, such as depth/other.png",
         "10 train, 1 validation, 1 test",
         f"afanet train {folder}/recipe.yaml",
