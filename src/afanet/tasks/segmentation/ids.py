@@ -13,7 +13,7 @@ from PIL import Image
 
 from afanet.errors import InputError
 from afanet.tasks.drawing.png import png
-from afanet.tasks.label import Bools
+from afanet.tasks.label import Bools, LabelFile, npy
 from afanet.tasks.label import listed as in_words
 from afanet.tasks.segmentation.mask import count, read_ids, read_mask
 from afanet.tasks.segmentation.values import is_number, keys_of, listed, read_void, red_green_blue, several, void_of
@@ -99,34 +99,32 @@ def _counted(classes: Sequence[str], voids: Sequence[int]) -> list[tuple[int, st
     return list(zip(free, map(str, classes), strict=False))
 
 
-def mask_png(labels: NDArray[np.unsignedinteger], known: Bools, ids: Ids, colours: NDArray[np.uint8]) -> bytes:
-    """Class numbers (H, W) as a PNG of ids, void where they are not `known`.
+def mask_file(labels: NDArray[np.unsignedinteger], known: Bools, ids: Ids, colours: NDArray[np.uint8]) -> LabelFile:
+    """Class numbers (H, W) as a file of ids, void where they are not `known`.
 
-    With ids up to 255 it has a palette of the classes' `colours`, black for void; else it is of 16 bits. Masks of
-    colours are RGB. Raises `InputError` for a pixel that is not known where no id means void, and for an id that a PNG
-    cannot hold.
+    A PNG with ids up to 255 has a palette of the classes' `colours`, black for void; with larger ones it is of 16 bits,
+    and ids that no PNG can hold are in a `.npy`. Masks of colours are RGB. Raises `InputError` for a pixel that is not
+    known where no id means void.
     """
-    if beyond := [number for number in ids.classes if not 0 <= number <= MOST and not ids.coloured]:
-        raise InputError(
-            f"task '{ids.task}' is declared with the id {beyond[0]}, expected 0 to {MOST} in a PNG: declare other ids"
-        )
     if ids.void is None and not known.all():
         raise InputError(
             f"task '{ids.task}' is declared without void, and has pixels that are not known: declare an id for void, "
             "or leave --threshold out"
         )
     void = ids.void or 0
-    table = np.array(ids.classes, np.uint32)
-    numbers = np.where(known, table[np.where(known, labels, 0)], np.uint32(void))
+    numbers = np.where(known, np.array(ids.classes, np.int64)[np.where(known, labels, 0)], void)
     if ids.coloured:
-        return png(numbers.astype("<u4").view(np.uint8).reshape(*numbers.shape, 4)[..., :3].copy())
+        bytes_of = numbers.astype("<u4").view(np.uint8).reshape(*numbers.shape, 4)
+        return LabelFile(".png", png(bytes_of[..., :3].copy()))
+    if not 0 <= min(*ids.classes, void) <= max(*ids.classes, void) <= MOST:
+        return LabelFile(".npy", npy(numbers))
     if max(*ids.classes, void) > BYTE:
-        return png(numbers.astype(np.uint16))
+        return LabelFile(".png", png(numbers.astype(np.uint16)))
     image = Image.fromarray(numbers.astype(np.uint8))
     palette = np.zeros((BYTE + 1, 3), np.uint8)
     palette[list(ids.classes)] = colours
     image.putpalette(palette.tobytes())
-    return png(image)
+    return LabelFile(".png", png(image))
 
 
 def strange_ids(file: Path, ids: Ids) -> list[int]:

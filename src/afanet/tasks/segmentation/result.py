@@ -19,7 +19,7 @@ from afanet.tasks.drawing.resize import resize
 from afanet.tasks.label import Bools, LabelFile
 from afanet.tasks.meaning import COLOURS, NAMES, Check, colours_fault
 from afanet.tasks.result import NOTEBOOK, DenseResult
-from afanet.tasks.segmentation.ids import Ids, mask_png, strange_ids
+from afanet.tasks.segmentation.ids import Ids, mask_file, strange_ids
 from afanet.tasks.segmentation.values import listed
 
 
@@ -88,7 +88,7 @@ class LabelMap(DenseResult):
         if known is not None:
             labelled &= known
         ids = Ids.of(self.task, self.classes, declared or self.declaration)
-        return LabelFile(".png", mask_png(self.labels, labelled, ids, self.colours))
+        return mask_file(self.labels, labelled, ids, self.colours)
 
     def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
         """A file with ids of no class."""
