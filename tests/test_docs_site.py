@@ -18,7 +18,19 @@ for module in ("mkdocs", "material", "mkdocstrings", "latex2mathml"):
     pytest.importorskip(module)
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("fusion", "networks", "tasks", "data", "comparison", "report", "export", "inference", "demo", "testing")
+PACKAGES = (
+    "fusion",
+    "networks",
+    "tasks",
+    "data",
+    "comparison",
+    "report",
+    "export",
+    "inference",
+    "labelling",
+    "demo",
+    "testing",
+)
 ALONE = """
 import socket
 from mkdocs.__main__ import cli

@@ -34,7 +34,7 @@ SMALLER = SIZE | {
 FEWER = {"rooms": ["--data.options.train_scenes", "4", "--data.options.test_scenes", "2"]}
 BENCHMARK = "--methods single --steps 1 --batch-size 2 --scenes 4 --rounds 1 --calibration 1 --images 2"
 # Pages that show what is counted in whole data sets, of which there are a few samples here.
-COUNTED = ("adience.md", "check.md", "going-on.md", "index.md", "nyuv2.md")
+COUNTED = ("adience.md", "check.md", "distilling.md", "going-on.md", "index.md", "nyuv2.md")
 # In the place of SLURM's: two tasks on this machine, with the variables that it sets and where they find each other.
 SRUN = """#!/bin/bash
 while [[ $1 == --* ]]; do shift; done
@@ -97,7 +97,7 @@ def smaller(command: str, data: Path) -> list[str]:
             words[words.index("--seeds") + 1] = "1"
     else:
         return words if given else [*words, *BENCHMARK.split()]
-    words += FEWER.get(given[1], [])
+    words += FEWER.get(given[2 if given[1:2] == ["prepare"] else 1], [])
     return words + [word for flag, value in added.items() if flag not in words for word in (flag, *value.split())]
 
 
@@ -164,7 +164,8 @@ def follow(
 def do(command: str, shown: list[str], page: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> str:
     """Run one command, see that it prints what is shown, and return what it printed."""
     goes_on = any(flag in command for flag in ("--warm-start", "--resume", "--start-from"))
-    if "afanet evaluate" not in page.read_text(encoding="utf-8") and "afanet train" in command and not goes_on:
+    keeps = any(of_several in page.read_text(encoding="utf-8") for of_several in ("afanet evaluate", "--distill "))
+    if not keeps and "afanet train" in command and not goes_on:
         shutil.rmtree("runs", ignore_errors=True)  # of a command that the next can stand for
     if page.name == "README.md":
         command = command.replace("--devices 2", "--devices 1")  # processes.md starts two by the same flag

@@ -24,6 +24,7 @@ from PIL import Image
 from afanet.cli import main
 from afanet.data import DATA_SETS
 from afanet.data.sets.manifest.init import init_manifest
+from afanet.data.sets.manifest.kinds import declare_tasks
 from afanet.networks import HEADS, METHODS
 from afanet.recipe.load import load_recipe
 from afanet.recipe.schema import Recipe
@@ -151,6 +152,13 @@ def test_the_losses_of_the_page_are_taken() -> None:
     assert set(given["losses"]) == {task.name for task in tasks}
     for task in tasks:
         assert choose_loss(task, given["losses"][task.name]) is not task
+
+
+def test_the_kinds_of_the_page_are_declared() -> None:
+    page = ROOT / "docs/data/dense-and-points.md"
+    given = [yaml.safe_load(block.text)["tasks"] for block in blocks(page) if block.kind == "yaml"]
+    tasks = {name: task for block in given for name, (_, task) in declare_tasks(block).items()}
+    assert {task.kind for task in tasks.values()} == {"dense_regression", "vector", "multi_label_segmentation"}
 
 
 @pytest.mark.slow

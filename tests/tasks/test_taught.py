@@ -9,7 +9,19 @@ from torch import Tensor
 
 from afanet.errors import InputError
 from afanet.networks.outputs import Dense
-from afanet.tasks import Classification, Depth, MultiLabel, Normals, Ordinal, Regression, Segmentation, Task
+from afanet.tasks import (
+    Classification,
+    DenseRegression,
+    Depth,
+    MultiLabel,
+    MultiLabelSegmentation,
+    Normals,
+    Ordinal,
+    Regression,
+    Segmentation,
+    Task,
+    Vector,
+)
 
 TASKS: list[Task] = [
     Segmentation(["floor", "wall", "bed"]),
@@ -19,6 +31,9 @@ TASKS: list[Task] = [
     MultiLabel("tags", ["wet", "indoor", "dark"]),
     Ordinal("grade", ["low", "mid", "high", "top"]),
     Regression("years", 0, 100),
+    DenseRegression("height", 0, 10),
+    Vector("nose", ["x", "y"], points=True),
+    MultiLabelSegmentation(["road", "wet"], "surface"),
 ]
 PROBABLE = [task for task in TASKS if task.names]
 VALUES = [task for task in TASKS if not task.names]

@@ -27,12 +27,17 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
     init = commands.add_parser(
         "init",
         help="write a first manifest and recipe for a folder of images",
-        description="Write manifest.csv and recipe.yaml into a folder of images, from the target files or the class "
-        "folders in it.",
+        description="Write manifest.csv and recipe.yaml into a folder of images, from the target files, the class "
+        "folders or the table of labels in it.",
         allow_abbrev=False,
     )
     init.set_defaults(command=_init, parser=init)
-    init.add_argument("folder", type=path_flag, metavar="FOLDER", help="folder with images, or with images/")
+    init.add_argument(
+        "path",
+        type=path_flag,
+        metavar="FOLDER|FILE",
+        help="folder with images, or with images/; or a table of labels (.csv, .parquet) in it",
+    )
 
     check = commands.add_parser(
         "check",
@@ -53,10 +58,11 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
 
 
 def _init(given: Namespace) -> None:
-    require_folder(given.folder, IMAGE_FOLDER)
+    if not given.path.is_file():
+        require_folder(given.path, IMAGE_FOLDER)
     from afanet.data.sets.manifest.init import init_manifest
 
-    print(init_manifest(given.folder))
+    print(init_manifest(given.path))
 
 
 def _check(given: Namespace) -> None:

@@ -61,7 +61,7 @@ def add_label_command(commands: Any) -> None:
 def _label(given: Namespace) -> None:
     if given.source.suffix.lower() != ".onnx":
         require_present_run(given.source)
-    from afanet.labelling.label import require_out
+    from afanet.labelling.label_images import require_out
 
     require_out(given.out, given.fill)
     images, faults = _images(given.images, given.fill)

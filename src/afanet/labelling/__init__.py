@@ -1,6 +1,6 @@
 """Labels by a network for images that have none: label files, and a table with a confidence for each."""
 
-from afanet.labelling.label import label
+from afanet.labelling.label_images import label
 from afanet.labelling.summary import Labelled, OfTask
 from afanet.labelling.teacher import Teacher
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afanet.errors import InputError
+
+NAMED = 12  # names in a sentence
 
 Bools = NDArray[np.bool_]
 
@@ -72,6 +74,16 @@ def npy(values: NDArray[np.float32]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, values, allow_pickle=False)
     return buffer.getvalue()
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first dozen of some names, and how many more there are.
+
+    >>> listed(str(number) for number in range(14))
+    '0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more'
+    """
+    every = list(names)
+    return ", ".join(every[:NAMED]) + (f" and {len(every) - NAMED} more" if len(every) > NAMED else "")
 
 
 def sides_declared(meaning: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,10 +77,14 @@ def test_files_are_read_as_they_are(tmp_path: Path) -> None:
     Image.fromarray(steps.astype(np.uint8)).save(tmp_path / "8.png")
     np.save(tmp_path / "a.npy", np.array([[NAN, -9999, 3.5]], np.float64))
     np.save(tmp_path / "b.npy", steps)
+    np.savez(tmp_path / "c.npz", steps)
+    Image.fromarray(np.float32([[-1.5, NAN]])).save(tmp_path / "d.tif")
     read = column(scale=0.5, void=0).read(tmp_path / "16.png")
     assert (read.dtype, read.shape) == (torch.float32, (1, 2, 2))
     np.testing.assert_array_equal(read, [[[NAN, 0.5], [128, 32767.5]]])
-    np.testing.assert_array_equal(column(scale=0.5, void=0).read(tmp_path / "b.npy"), read)
+    for name in ("b.npy", "c.npz"):
+        np.testing.assert_array_equal(column(scale=0.5, void=0).read(tmp_path / name), read)
+    np.testing.assert_array_equal(column(scale=2).read(tmp_path / "d.tif"), [[[-3, NAN]]])
     np.testing.assert_array_equal(column(void=-1).read(tmp_path / "8.png"), [[[0, 1], [0, 255]]])
     np.testing.assert_array_equal(column(void=-9999).read(tmp_path / "a.npy"), [[[NAN, NAN, 3.5]]])
 
@@ -110,6 +114,13 @@ def test_a_file_that_cannot_be_used_is_named(stored: Any, message: str, tmp_path
     np.save(tmp_path / "a.npy", stored)
     with pytest.raises(InputError, match=rf"a\.npy {message}"):
         column(scale=10).read(tmp_path / "a.npy")
+
+
+def test_an_exr_file_of_one_channel_is_read(tmp_path: Path) -> None:
+    exr = pytest.importorskip("OpenEXR")
+    header = {"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}
+    exr.File(header, {"height": np.float32([[1, NAN], [-2, 3]])}).write(str(tmp_path / "a.exr"))
+    np.testing.assert_array_equal(column(void=3).read(tmp_path / "a.exr"), [[[1, NAN], [-2, NAN]]])
 
 
 def test_a_lossy_or_coloured_file_is_refused(tmp_path: Path) -> None:

@@ -65,16 +65,20 @@ MASK = np.array([[0, 1, 1]], np.uint8)
 
 def save(file: Path, values: Any) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(values).save(file) if file.suffix == ".png" else np.save(file, values)
+    if file.suffix in (".npy", ".npz"):
+        np.save(file, values) if file.suffix == ".npy" else np.savez(file, values)
+    else:
+        Image.fromarray(values).save(file)
 
 
+@pytest.mark.parametrize("ending", [".png", ".bmp", ".tif", ".npy", ".npz"])
 @pytest.mark.parametrize("values", [MASK, MASK * 255, MASK.astype(bool)])
-def test_a_mask_for_each_label_of_which_one_may_be_missing(values: Any, tmp_path: Path) -> None:
-    save(tmp_path / "1_road.png", values)
-    read = column().read(tmp_path / "1_{label}.png")
+def test_a_mask_for_each_label_of_which_one_may_be_missing(values: Any, ending: str, tmp_path: Path) -> None:
+    save(tmp_path / f"1_road{ending}", values)
+    read = column().read(tmp_path / f"1_{{label}}{ending}")
     assert (read.dtype, read.tolist()) == (torch.int8, [[[0, 1, 1]], [[-1, -1, -1]]])
-    save(tmp_path / "1_wet.png", values)
-    assert column().read(tmp_path / "1_{label}.png").tolist() == [[[0, 1, 1]]] * 2
+    save(tmp_path / f"1_wet{ending}", values)
+    assert column().read(tmp_path / f"1_{{label}}{ending}").tolist() == [[[0, 1, 1]]] * 2
 
 
 def test_an_array_of_all_masks_with_unknown_entries(tmp_path: Path) -> None:
@@ -116,7 +120,7 @@ def test_an_array_of_another_number_of_masks_is_refused(tmp_path: Path) -> None:
 
 
 def test_cells_are_paths_with_a_place_for_the_label_or_of_an_array() -> None:
-    cells = ["m/1_{label}.png", "{label}/1.PNG", "a.npy", "A.NPY", "m/1.png", "../{label}.png", "anpy"]
+    cells = ["m/1_{label}.png", "{label}/1.PNG", "a.npy", "A.NPZ", "m/1.png", "../{label}.png", "anpy"]
     assert column().encode(pa.array(cells))[1].tolist() == [True, True, True, True, False, False, False]
     assert "with {label} for the name of each label" in column().complain("layers", "m/1.png")
     assert "without '..'" in column().complain("layers", "../{label}.png")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from afanet.tasks.label import Bools
+from afanet.tasks.label import Bools, listed
 from afanet.tasks.meaning import NAMES, Check
 from afanet.tasks.result import PooledResult
 
@@ -67,7 +67,7 @@ class Choice(PooledResult):
 
     def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
         """A name of no class."""
-        return None if cell in self.probabilities else f"its classes are {', '.join(self.probabilities)}"
+        return None if cell in self.probabilities else f"its classes are {listed(self.probabilities)}"
 
     @property
     def likely(self) -> list[tuple[str, float]]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afanet.errors import InputError
-from afanet.tasks.label import Bools
+from afanet.tasks.label import Bools, listed
 from afanet.tasks.meaning import NAMES, Check
 from afanet.tasks.result import PooledResult
 
@@ -63,7 +63,7 @@ class Labels(PooledResult):
     def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
         """A name of no label."""
         names = {part.strip().removeprefix("?") for part in cell.split(";")} - {"-", ""}
-        return None if names <= set(self.probabilities) else f"its labels are {', '.join(self.probabilities)}"
+        return None if names <= set(self.probabilities) else f"its labels are {listed(self.probabilities)}"
 
     @property
     def likely(self) -> list[tuple[str, float]]:

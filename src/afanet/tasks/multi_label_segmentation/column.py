@@ -22,8 +22,10 @@ from afanet.tasks.multi_label_segmentation.task import UNLABELLED, MultiLabelSeg
 from afanet.tasks.task import Task
 
 LABEL = "{label}"  # in a cell, for which each label's name is put
-ARRAYS = (".npy",)
+ARRAYS = (".npy", ".npz")
+FORMATS = ("PNG", "TIFF", "BMP")
 MEANING = "mask of a label"
+TYPES = "uifb"  # of NumPy
 
 
 def _in_paths(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -34,10 +36,11 @@ def _in_paths(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class MultiLabelSegmentationColumn(FileColumn):
-    """A mask for each label: files whose path has `{label}` for the label's name, or one `.npy` (L, H, W) of all.
+    """A mask for each label: files whose path has `{label}` for the label's name, or one array of all.
 
-    Masks are 0 where the label is off and 1 or 255 where it is on; `void` is neither. Where the file of a label is
-    missing, the label is unknown in the whole image; so is -1 in an array.
+    Files of masks are PNG, TIFF, BMP, `.npy` or `.npz`; an array of all is a `.npy` or `.npz` (L, H, W), in the order
+    of the labels. Masks are 0 where the label is off and 1 or 255 where it is on; `void` is neither. Where the file of
+    a label is missing, the label is unknown in the whole image; so is -1 in an array.
     """
 
     example: ClassVar[Mapping[str, Any]] = {"labels": ["road", "wet"]}
@@ -73,7 +76,7 @@ class MultiLabelSegmentationColumn(FileColumn):
 
     def read(self, path: Path) -> Tensor:
         if LABEL not in str(path):
-            masks = self._on(read_array(path, f"array of masks ({len(self.labels)}, H, W)"), path)
+            masks = self._on(read_array(path, f"array of masks ({len(self.labels)}, H, W)", TYPES), path)
             if masks.ndim != 3 or len(masks) != len(self.labels):
                 raise InputError(
                     f"{path} has the shape {masks.shape}, expected ({len(self.labels)}, H, W): a mask for each label"
@@ -95,8 +98,8 @@ class MultiLabelSegmentationColumn(FileColumn):
 
     def _mask(self, file: Path) -> NDArray[np.int8]:
         if file.suffix.lower() in ARRAYS:
-            return self._on(read_array(file, MEANING), file)
-        return self._on(read_image(file, ("1", "L", "P"), MEANING), file)
+            return self._on(read_array(file, MEANING, TYPES), file)
+        return self._on(read_image(file, ("1", "L", "P"), MEANING, FORMATS), file)
 
     def _on(self, stored: NDArray[Any], file: Path) -> NDArray[np.int8]:
         """1 where values are on, 0 where they are off, -1 where they are neither."""

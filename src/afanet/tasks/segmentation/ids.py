@@ -13,9 +13,10 @@ from PIL import Image
 
 from afanet.errors import InputError
 from afanet.tasks.drawing.png import png
-from afanet.tasks.label import Bools
+from afanet.tasks.label import Bools, listed
 from afanet.tasks.segmentation.mask import count, read_ids, read_mask
-from afanet.tasks.segmentation.values import is_number, keys_of, listed, read_void, red_green_blue, several, void_of
+from afanet.tasks.segmentation.values import is_number, keys_of, read_void, red_green_blue, several, void_of
+from afanet.tasks.segmentation.values import listed as listed_values
 
 BYTE, MOST = 255, 65_535  # in a PNG of 8 and of 16 bits
 
@@ -60,7 +61,7 @@ class Ids:
             if name not in by_name:
                 raise InputError(
                     f"the teacher's task '{task}' has the class '{name}', and its column is declared with "
-                    f"{', '.join(by_name)}: take a teacher of the same classes, or leave the task out with --tasks"
+                    f"{listed(by_name)}: take a teacher of the same classes, or leave the task out with --tasks"
                 )
         known = frozenset([number for number, _ in ids] + list(voids))
         void = next((number for number in voids if 0 <= number <= MOST), None)
@@ -69,7 +70,7 @@ class Ids:
     @property
     def listed(self) -> str:
         """All ids, in words."""
-        return listed(sorted(self.known), self.coloured)
+        return listed_values(sorted(self.known), self.coloured)
 
 
 def _pairs(ids: Mapping[Any, Any]) -> list[tuple[int, str]]:

@@ -29,10 +29,10 @@ class Masks(Protocol):
 class Contents:
     """Image paths relative to the folder, detected tasks by name, and target files without an image.
 
-    `splits` has the split of each image, if folders or lists say it; the images that then are in none are `outside`,
-    and not among `images`. `groups` names the person or scene of images; `notes` has a line for whatever was assumed or
-    left out. Paths are relative to `root`, if that is not the folder that was looked at. `masks` are label files that
-    cells name and that init has to write.
+    `splits` has the split of each image, if folders, a table or lists say it, and `split_source` is which of these; the
+    images that then are in none are `outside`, and not among `images`. `groups` names the person or scene of images;
+    `notes` has a line for whatever was assumed or left out. Paths are relative to `root`, if that is not the folder
+    that was looked at. `masks` are label files that cells name and that init has to write.
     """
 
     images: list[str]
@@ -44,3 +44,4 @@ class Contents:
     notes: list[str] = field(default_factory=list)
     root: Path | None = None
     masks: Masks | None = None
+    split_source: str = "folder"

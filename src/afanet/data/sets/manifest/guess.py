@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from afanet.data.sets.manifest.cells import Cells
 from afanet.data.sets.manifest.contents import Column
 from afanet.data.sets.manifest.guesses.numbers import guess_numbers
 from afanet.data.sets.manifest.guesses.scales import guess_classes
@@ -35,16 +36,32 @@ def guess_column(name: str, cells: Mapping[str, str]) -> Column | str:
     >>> guess_column("file", {"1.jpg": "a-17", "2.jpg": "b-99", "3.jpg": "c-4", "4.jpg": "d-1"})
     '4 different texts in 4 rows are taken to be names or remarks, no classes'
     """
-    values = read_values(cells.values())
+    values = read_values(cells.counts() if isinstance(cells, Cells) else Counter(cells.values()))
     if not values.counts:
         return "every cell is empty"
-    if all(FILE.fullmatch(value) for value in values.counts):
+    if names_files(values.counts):
         return f"the cells name files, such as {next(iter(values.counts))}"
     guess = guess_numbers(name, values) or guess_tags(name, values) or guess_classes(name, values)
     if not isinstance(guess, Guess):
         return guess
-    filled = {image: cell for image, written in cells.items() if (cell := guess.cells.get(tidy(written), ""))}
-    return Column(guess.declared, filled, guess.summary + _said(guess.empty))
+    return Column(guess.declared, _changed(cells, guess.cells), guess.summary + _said(guess.empty))
+
+
+def names_files(counts: Iterable[str]) -> bool:
+    """Whether all cells that are not empty name files.
+
+    >>> names_files(["masks/1.png", ""]), names_files(["png"])
+    (True, False)
+    """
+    cells = [cell for cell in counts if cell.strip()]
+    return bool(cells) and all(FILE.fullmatch(cell) for cell in cells)
+
+
+def _changed(cells: Mapping[str, str], change: Mapping[str, str]) -> Mapping[str, str]:
+    """The cells as a manifest has them, without the empty ones."""
+    if isinstance(cells, Cells):
+        return cells.mapped(lambda written: change.get(tidy(written), ""))
+    return {image: cell for image, written in cells.items() if (cell := change.get(tidy(written), ""))}
 
 
 def _said(empty: Mapping[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""The split of each image: the user's own, if the folders say it, else by a hash of the names."""
+"""The split of each image: the user's own, if folders or a table say it, else by a hash of the names."""
 
 from __future__ import annotations
 
@@ -7,38 +7,58 @@ from hashlib import sha256
 
 from afanet.errors import InputError
 
+FEWEST = 4  # images or groups: two for training, one to test on, one more
 BY_HASH = "split by a hash of the names"
 
 
-def choose_splits(own: Mapping[str, str], tasks: Mapping[str, Collection[str]]) -> tuple[dict[str, str], str]:
+def choose_splits(
+    own: Mapping[str, str],
+    tasks: Mapping[str, Collection[str]],
+    groups: Mapping[str, str] | None = None,
+    source: str = "folder",
+) -> tuple[dict[str, str], str]:
     """The split of every labelled image, and how it was chosen, in words.
 
-    `own` has the split of each image by its folders, nothing if these are no splits; `tasks` has the labelled images of
-    each task. Own splits are kept. If no image of the test split has a label, the validation split is the one that is
-    tested on; if that has none either, the images of the training split are split by their names. Raises `InputError`
-    if no image for training has a label.
+    `own` has the split of each image by its `source`, folders or a table, nothing if these say none; `tasks` has the
+    labelled images of each task, and `groups` the person or scene of images. Own splits are kept. If no image of the
+    test split has a label, the validation split is the one that is tested on; if that has none either, the images of
+    the training split are split by their names. Raises `InputError` if no image for training has a label.
 
     >>> choose_splits({"train/a.jpg": "train", "val/b.jpg": "validation"}, {"depth": ["train/a.jpg", "val/b.jpg"]})[0]
     {'train/a.jpg': 'train', 'val/b.jpg': 'test'}
     """
     if not own:
-        return split_by_name(tasks), BY_HASH
+        return _by_hash(tasks, groups or {})
     labelled = {name for names in tasks.values() for name in names}
     splits = {name: split for name, split in own.items() if name in labelled}
     present = set(splits.values())
     if "train" not in present:
         raise InputError(
-            f"there is a folder for the {' and the '.join(sorted(present))} split and none with labels to train on, "
+            f"there is a {source} for the {' and the '.join(sorted(present))} split and none with labels to train on, "
             "expected one called train: move the images for training there"
         )
+    as_given = "split as the folders are" if source == "folder" else f"split as the {source} says"
     if "test" in present:
-        return splits, "split as the folders are"
+        return splits, as_given
     if "validation" in present:
         return (
             {name: "test" if split == "validation" else split for name, split in splits.items()},
-            "split as the folders are, with the validation split to test on, since no test split has labels",
+            f"{as_given}, with the validation split to test on, since no test split has labels",
         )
-    return split_by_name(tasks), f"{BY_HASH}, since no other split than train has labels"
+    splits, how = _by_hash(tasks, groups or {})
+    return splits, f"{how}, since no other split than train has labels"
+
+
+def _by_hash(tasks: Mapping[str, Collection[str]], groups: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """The splits of images by their names or, where several groups are known, by those, each in one split."""
+    if not groups:
+        return split_by_name(tasks), BY_HASH
+    units = {name: groups.get(name, name) for names in tasks.values() for name in names}
+    several = len(set(units.values()))
+    if several < FEWEST:
+        return split_by_name(tasks), f"{BY_HASH}, since {several} groups are too few"
+    by_unit = split_by_name({task: {units[name] for name in names} for task, names in tasks.items()})
+    return {name: by_unit[unit] for name, unit in units.items()}, "split by a hash of the groups, each in one split"
 
 
 def split_by_name(tasks: Mapping[str, Collection[str]]) -> dict[str, str]:
@@ -51,7 +71,7 @@ def split_by_name(tasks: Mapping[str, Collection[str]]) -> dict[str, str]:
     16
     """
     names = {name for labelled in tasks.values() for name in labelled}
-    if len(names) < 4:
+    if len(names) < FEWEST:
         raise InputError(
             f"{len(names)} labelled images are too few, expected at least 4: two for training, one to test on, one more"
         )

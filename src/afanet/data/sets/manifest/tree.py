@@ -22,6 +22,7 @@ ROLES = {  # of folders, beside the names that the kinds of task know
     **dict.fromkeys(("image", "img", "rgb", "photo", "picture", "leftimg8bit", "jpegimages"), IMAGE),
     **dict.fromkeys(("annotation", "gt", "gtfine", "seg"), "segmentation"),
 }
+CLASSES = ("normal",)  # as of X-rays: no folder of surface normals
 FILLERS = ("set", "data", "split", "folder")
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 IMAGE_END = re.compile(r"[_-](leftImg8bit|image|img|rgb|photo)$", re.IGNORECASE)
@@ -52,13 +53,15 @@ class Tree:
 
 
 def role_names(columns: Mapping[str, type[FileColumn]]) -> dict[str, str]:
-    """What a folder holds by its name, in small letters and the singular: images, or labels of a kind of task.
+    """What a folder holds by its name, in small letters and the singular too: images, or labels of a kind of task.
 
     >>> from afanet.tasks.segmentation.column import SegmentationColumn
     >>> role_names({"segmentation": SegmentationColumn})["mask"]
     'segmentation'
     """
-    return ROLES | {name.lower().removesuffix("s"): kind for kind, column in columns.items() for name in column.folders}
+    named = {name.lower(): kind for kind, column in columns.items() for name in column.folders}
+    singular = {name.removesuffix("s"): kind for name, kind in named.items()}
+    return ROLES | {name: kind for name, kind in (named | singular).items() if name not in CLASSES}
 
 
 def meaning_of(name: str, roles: Mapping[str, str]) -> tuple[str | None, str | None]:
@@ -70,15 +73,19 @@ def meaning_of(name: str, roles: Mapping[str, str]) -> tuple[str | None, str | N
     >>> meaning_of("train station", roles)
     (None, None)
     """
-    if role := roles.get(name.lower().removesuffix("s")):
+    if role := _role(name.lower(), roles):
         return None, role
     words = [word.lower() for word in WORDS.findall(name)]
     splits = [SPLITS[word] for word in words if word in SPLITS]
-    known = [role for word in words if (role := roles.get(word.removesuffix("s")))]
+    known = [role for word in words if (role := _role(word, roles))]
     fillers = sum(word.removesuffix("s") in FILLERS for word in words)
     if len(splits) > 1 or len(splits) + len(known) + fillers < len(words) or not splits + known:
         return None, None
     return next(iter(splits), None), next(iter(known), None)
+
+
+def _role(word: str, roles: Mapping[str, str]) -> str | None:
+    return roles.get(word) or roles.get(word.removesuffix("s"))
 
 
 def read_tree(folder: Path, files: Iterable[Path], columns: Mapping[str, type[FileColumn]]) -> Tree | None:

@@ -135,6 +135,7 @@ def test_polygons_and_brushes_become_masks(tmp_path: Path) -> None:
         ("/data/local-files/?d=disk%2Fsub/a.png", "sub/a.png"),
         ("C:\\photos\\a.png", "a.png"),
         ("12345678-a.png", "12345678-a.png"),
+        ("/tasks/7/presign/?fileuri=czM6Ly9idWNrZXQvZm9sZGVyL2EucG5n", "folder/a.png"),
     ],
 )
 def test_addresses_name_local_files(tmp_path: Path, name: str, file: str) -> None:

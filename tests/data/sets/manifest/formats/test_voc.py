@@ -71,6 +71,13 @@ def test_masks_objects_and_lists(voc: Path) -> None:
     assert "1 files of objects without an image are left out (such as y.xml)" in notes
 
 
+def test_an_image_in_two_lists_is_for_training_alone(voc: Path) -> None:
+    write(voc / "VOCdevkit/VOC2012/ImageSets/Segmentation/test.txt", "a\n")
+    contents = contents_of(voc)
+    assert contents.splits["VOCdevkit/VOC2012/JPEGImages/a.jpg"] == "train"
+    assert any(note.startswith("1 images are in two lists of splits") for note in contents.notes)
+
+
 def test_other_ids_than_those_of_21_classes_are_counted(voc: Path) -> None:
     mask(voc / "VOCdevkit/VOC2012/SegmentationClass/b.png", 33)
     assert len(contents_of(voc).columns["segmentation"].declared["classes"]) == 34
@@ -79,7 +86,6 @@ def test_other_ids_than_those_of_21_classes_are_counted(voc: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "said"),
     [
-        ("ImageSets/Main/val.txt", "c\n", "which the train split has too"),
         ("Annotations/a.xml", "<annotation><object>", "is no whole XML"),
         ("Annotations/a.xml", objects(""), "has an object with the name ''"),
         ("Annotations/a.xml", "<html/>", "expected <annotation>"),

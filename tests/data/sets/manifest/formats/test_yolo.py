@@ -43,14 +43,18 @@ def test_names_by_number_lists_of_images_and_folders_of_splits_first(tmp_path: P
     photos(tmp_path, ["train/images/a.png", "train/images/b.png", "valid/images/c.png"])
     for name in ("train/labels/a", "valid/labels/c"):
         write(tmp_path / f"{name}.txt", f"1 {SHARES}")
-    write(tmp_path / "valid.txt", "./valid/images/c.png\nvalid/images/absent.png\n")
-    text = "train: ../train/images\nval: valid.txt\ntest: ../test/images\nnc: 2\nnames:\n  1: dog\n  0: cat\n"
+    write(tmp_path / "valid.txt", "./valid/images/c.png\nelsewhere/absent.png\n")
+    photos(tmp_path, ["valid/images/d.png"])
+    text = "train: ../train/images\nval: [valid.txt, data/valid/images/d.png]\ntest: ../test/images\nnc: 2\nnames:\n  1: dog\n  0: cat\n"
     write(tmp_path / "data.yaml", text)
     contents = contents_of(tmp_path)
-    assert contents.splits["valid/images/c.png"] == "validation"
+    assert contents.splits["valid/images/c.png"] == contents.splits["valid/images/d.png"] == "validation"
     assert (masks_of(tmp_path)["train/images/a.png"] == rectangle(3, 4, 9, 14, 2)).all()
     notes = "\n".join(contents.notes)
-    for part in ("1 images without a file of labels get none", "1 splits whose folder is not there", "absent.png"):
+    for part in (
+        "1 images without a file of labels get none",
+        "2 paths of splits where nothing is are left out (such as val: elsewhere/absent.png)",
+    ):
         assert part in notes
     assert "train/images/b.png" not in contents.columns["segmentation"].cells
 
@@ -106,6 +110,7 @@ def test_all_faults_are_counted_in_one_sentence(yolo: Path) -> None:
         ("train: images/train\nnames: 7\n", "expected a list of names"),
         (f"train: images/train\nkpt_shape: [3, 3]\n{NAMES}", "key points"),
         (f"train: [images/train\n{NAMES}", "is not valid YAML"),
+        (f"train: data.yaml\n{NAMES}", "expected a folder of images"),
         (f"train: absent\n{NAMES}", "nothing to learn"),
     ],
 )

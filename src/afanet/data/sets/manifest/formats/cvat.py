@@ -71,7 +71,7 @@ class _Reader:
     def _read_image(self, element: Element) -> None:
         name, subset = element.get("name", ""), element.get("subset", "")
         split = split_of(subset) or split_of(self.file.relative_to(self.folder).as_posix())
-        if subset and not split_of(subset):
+        if subset.lower() not in ("", "default") and not split_of(subset):
             self.collected.notes.add("images in a subset that is no split", subset)
         path, why = self.images.locate(name, self.near, split)
         size = _whole(element.get("height")), _whole(element.get("width"))

@@ -25,7 +25,7 @@ Reader = Callable[[Sequence[Path], Path, Images], Contents]
 def _read_yolo(files: Sequence[Path], folder: Path, images: Images) -> Contents:
     if len(files) > 1:
         raise InputError(f"{files[0]} and {files[1]} both describe a data set: name the file that is meant")
-    return read_yolo(files[0], folder)
+    return read_yolo(files[0], folder, images)
 
 
 # By format: the endings of its files, what their first bytes hold, and what reads them.

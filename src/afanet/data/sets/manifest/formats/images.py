@@ -57,8 +57,8 @@ class Images:
     def locate(self, name: str, near: str = "", split: str | None = None) -> tuple[str | None, str]:
         """The image that a file in the folder `near` calls `name`, or None and why there is none, in the plural.
 
-        The image has the same name and as many of the same folders as can be. Of several, the ones in `near` are
-        meant, then those in folders of the same split; never one in a folder of label files.
+        It is the file of that path in `near` or else one of that name, with as many of the same folders as can be. Of
+        several, those in `near` are meant, then those in folders of the same split; ones of label files last.
         """
         name = plain_name(name)
         if ".." in name.split("/"):
@@ -68,12 +68,19 @@ class Images:
         if not candidates:
             return None, ABSENT
 
-        def rank(path: str) -> tuple[bool, int, bool, bool]:
+        def rank(path: str) -> tuple[bool, bool, int, bool, bool]:
             own = path.split("/")
             shared = next((n for n, (a, b) in enumerate(zip(own[::-1], parts[::-1], strict=False)) if a != b), None)
             depth = min(len(own), len(parts)) if shared is None else shared
             is_target = any(folder.lower() in self.targets for folder in own[:-1])
-            return is_target, -depth, bool(near) and not path.startswith(f"{near}/"), split_of(path) != split
+            is_meant = path == f"{near}/{name}".lstrip("/")
+            return (
+                not is_meant,
+                is_target,
+                -depth,
+                bool(near) and not path.startswith(f"{near}/"),
+                split_of(path) != split,
+            )
 
         ranked = sorted((rank(path), path) for path in candidates)
         if len(ranked) > 1 and ranked[0][0] == ranked[1][0]:

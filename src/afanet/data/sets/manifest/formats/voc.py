@@ -112,13 +112,12 @@ def _splits(base: Path, stems: set[str], notes: Tally) -> dict[str, str]:
     for kind in ("Segmentation", "Main"):
         by_list: dict[str, str] = {}
         for name in ("train", "val", "test"):
-            file = base / LISTS / kind / f"{name}.txt"
-            for line in _lines(file):
+            for line in _lines(base / LISTS / kind / f"{name}.txt"):
                 stem, split = line.split()[0], split_of(name) or name
                 if stem not in stems:
                     notes.add(ENTRY, stem)
                 elif by_list.setdefault(stem, split) != split:
-                    raise InputError(f"{file} names {stem[:80]!r}, which the {by_list[stem]} split has too: keep one")
+                    notes.add("images are in two lists of splits: the first of train, val and test counts", stem)
         for stem, split in by_list.items():
             if splits.setdefault(stem, split) != split:
                 notes.add(
@@ -131,7 +130,7 @@ def _lines(file: Path) -> list[str]:
     if not file.exists():
         return []
     try:
-        return [line for line in read_text(file, 2**28).splitlines() if line.strip()]
+        return [line for line in read_text(file, 2**28).splitlines() if line.strip() and line[0] != "#"]
     except (OSError, UnicodeDecodeError):
         raise InputError(f"{file} cannot be read as UTF-8 text, expected a name a line") from None
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from afanet.data.sets.manifest.contents import Contents
 from afanet.data.sets.manifest.formats.collected import Collected
-from afanet.data.sets.manifest.formats.images import ABSENT, files_below
+from afanet.data.sets.manifest.formats.images import Images, files_below
 from afanet.data.sets.manifest.formats.shapes import ShapeError, read_ring
 from afanet.data.sets.manifest.formats.summary import summarise
 from afanet.errors import InputError, shown
@@ -21,9 +21,10 @@ from afanet.yaml_file import read_yaml
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 BOX = 4  # numbers behind the class
+MOST_BYTES = 2**28  # of a list of images
 
 
-def read_yolo(file: Path, folder: Path) -> Contents:
+def read_yolo(file: Path, folder: Path, images: Images) -> Contents:
     """The contents of a data set that `data.yaml` or the like describes, with its images below `folder`.
 
     Raises `InputError` for files that cannot be used.
@@ -36,7 +37,7 @@ def read_yolo(file: Path, folder: Path) -> Contents:
     for name in names:
         collected.label(name)
     for key, split in SPLITS.items():
-        for image in _images(described, key, file, folder, collected):
+        for image in _images(described, key, file, folder, images, collected):
             _read_image(image, split, folder, len(names), collected)
     collected.end_file(file)
     return summarise(collected, folder, file.relative_to(folder).as_posix(), names)
@@ -59,28 +60,42 @@ def _names(given: Any, file: Path) -> list[str]:
     return names
 
 
-def _images(described: Mapping[str, Any], key: str, file: Path, folder: Path, collected: Collected) -> Iterator[str]:
+def _images(
+    described: Mapping[str, Any], key: str, file: Path, folder: Path, images: Images, collected: Collected
+) -> Iterator[str]:
     """The images of a split, relative to `folder`: those of a folder, of a list in a text file, or of several."""
-    given = described.get(key)
-    for entry in given if isinstance(given, list) else [given] if given else []:
+    given, root = described.get(key), str(described.get("path") or "")
+    waiting = [*reversed(given)] if isinstance(given, list) else [given] if given else []
+    lists = 0
+    while waiting:
+        entry = waiting.pop()
         if not isinstance(entry, str):
             raise InputError(f"{file} has {shown(entry)} as '{key}', expected a path")
-        located = _locate(entry, str(described.get("path") or ""), file, folder)
-        if located is None:
-            collected.notes.add("splits whose folder is not there are left out", f"{key}: {entry}")
+        located = _locate(entry, root, file, folder)
+        if located is None and (image := images.locate(entry, "", SPLITS[key])[0]):  # as if it were in another folder
+            yield image
+        elif located is None:
+            collected.notes.add("paths of splits where nothing is are left out", f"{key}: {entry}")
         elif located.is_dir():
             for name in files_below(located):
                 if PurePosixPath(name).suffix.lower() in SUFFIXES:
                     yield (located / name).relative_to(folder).as_posix()
+        elif located.suffix.lower() in SUFFIXES:
+            yield located.relative_to(folder).as_posix()
+        elif located.suffix == ".txt" and not lists:
+            waiting += [line.strip() for line in reversed(_lines(located)) if line.strip()]
+            lists += 1
         else:
-            for line in read_text(located, 2**28).splitlines():
-                image = (
-                    _locate(line.strip(), str(described.get("path") or ""), located, folder) if line.strip() else None
-                )
-                if image:
-                    yield image.relative_to(folder).as_posix()
-                elif line.strip():
-                    collected.notes.add(ABSENT, line.strip())
+            raise InputError(
+                f"{file} names {entry[:200]!r}, expected a folder of images, or one list of them in a .txt"
+            )
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return read_text(file, MOST_BYTES).splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise InputError(f"{file} cannot be read as UTF-8 text, expected a path a line") from None
 
 
 def _locate(entry: str, root: str, file: Path, folder: Path) -> Path | None:

@@ -65,8 +65,8 @@ ID_WORDS = frozenset(("id", "ids", "idx", "index", "no", "nr", "uid", "uuid", "k
 def guess_numbers(name: str, values: Values) -> Guess | str | None:
     """What a column of numbers means; None for one of anything else.
 
-    >>> from afanet.data.sets.manifest.guesses.values import read_values
-    >>> guess_numbers("age", read_values(["31", "4.5", "77"])).declared
+    >>> from afanet.data.sets.manifest.guesses.values import Counter, read_values
+    >>> guess_numbers("age", read_values(Counter(["31", "4.5", "77"]))).declared
     {'kind': 'regression', 'range': [0, 80]}
     """
     values = values.without(DOUBTFUL)

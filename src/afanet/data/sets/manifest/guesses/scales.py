@@ -34,10 +34,10 @@ NUMBERED = re.compile(r"([a-z]+)[ _-]?(\d+)([a-c]?)")
 def guess_classes(name: str, values: Values) -> Guess | str:
     """The classes of a column of names, or why they are none.
 
-    >>> from afanet.data.sets.manifest.guesses.values import read_values
-    >>> guess_classes("size", read_values(["small", "large", "medium"] * 4)).declared
+    >>> from afanet.data.sets.manifest.guesses.values import Counter, read_values
+    >>> guess_classes("size", read_values(Counter(["small", "large", "medium"] * 4))).declared
     {'kind': 'ordinal', 'classes': ['small', 'medium', 'large']}
-    >>> guess_classes("note", read_values(["a dog", "the cat", "my hat"]))
+    >>> guess_classes("note", read_values(Counter(["a dog", "the cat", "my hat"])))
     '3 different texts in 3 rows are taken to be names or remarks, no classes'
     """
     values = _without_empty(values)

@@ -17,8 +17,8 @@ NO_LABEL = "'-'"
 def guess_tags(name: str, values: Values) -> Guess | str | None:
     """The labels of a column of lists; None where it has none.
 
-    >>> from afanet.data.sets.manifest.guesses.values import read_values
-    >>> guess = guess_tags("seen", read_values(["wet, sunny", "wet", "-", "sunny, old", "old"]))
+    >>> from afanet.data.sets.manifest.guesses.values import Counter, read_values
+    >>> guess = guess_tags("seen", read_values(Counter(["wet, sunny", "wet", "-", "sunny, old", "old"])))
     >>> guess.declared, guess.cells["wet, sunny"]
     ({'kind': 'multi_label', 'labels': ['old', 'sunny', 'wet']}, 'wet;sunny')
     """

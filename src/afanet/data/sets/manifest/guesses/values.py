@@ -48,15 +48,15 @@ class Guess:
     empty: Mapping[str, int]
 
 
-def read_values(cells: Iterable[str]) -> Values:
-    """The values of `cells`, which are trimmed.
+def read_values(cells: Mapping[str, int]) -> Values:
+    """The values of cells that are counted, which are trimmed.
 
-    >>> values = read_values([" cat", "dog", "N/A", "", "cat"])
+    >>> values = read_values({" cat": 1, "dog": 1, "N/A": 1, "": 1, "cat": 1})
     >>> values.counts, values.empty
     (Counter({'cat': 2, 'dog': 1}), Counter({'N/A': 1, '': 1}))
     """
     counts = Counter[str]()
-    for written, count in Counter(cells).items():
+    for written, count in cells.items():
         counts[tidy(written)] += count
     empty = Counter({value: count for value, count in counts.items() if value.lower() in EMPTY})
     return Values(counts - empty, empty)
