@@ -16,7 +16,7 @@ from afanet.label_files.pictures import read_image
 ARRAYS = (".npy", ".npz")
 EXR = ".exr"
 ENDINGS = (".png", ".npy", ".npz", ".tif", ".tiff", EXR)
-CHANNELS = (("z",), ("depth",), ("y",), ("r", "g", "b"))  # of OpenEXR, the last three equal
+CHANNELS = (("z",), ("depth",), ("y",), ("v",), ("r", "g", "b"))  # of OpenEXR, the last three equal
 
 
 def read_numbers(path: Path, modes: tuple[str, ...], picture: str, array: str) -> NDArray[Any]:

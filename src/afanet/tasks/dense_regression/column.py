@@ -20,8 +20,7 @@ from afanet.tasks.dense_regression.task import DenseRegression
 from afanet.tasks.regression.column import rising
 from afanet.tasks.task import Task
 
-PICTURE = "map of numbers in grey of 8 or 16 bits, or of 32 in a TIFF"
-ARRAY = "map of numbers (H, W)"
+MEANING = "map of numbers (H, W)"
 
 
 def _not_zero(scale: float) -> float:
@@ -31,7 +30,7 @@ def _not_zero(scale: float) -> float:
 
 
 class DenseRegressionColumn(FileColumn):
-    """A PNG or TIFF in grey, an OpenEXR file of one channel, or a `.npy` or `.npz` (H, W).
+    """A PNG in grey of 8 or 16 bits, a TIFF, an OpenEXR file of one channel, or a `.npy` or `.npz` (H, W).
 
     A number is `scale` units times what the file has; `void`, as it is in the file, and NaN are none. Numbers may lie
     outside `range`, which gives the network its scale and pictures their colours.
@@ -50,9 +49,9 @@ class DenseRegressionColumn(FileColumn):
         return DenseRegression(name, *self.range, unit=self.unit, zoom=self.zoom)
 
     def read(self, path: Path) -> Tensor:
-        stored = read_numbers(path, ("L", "I;16", "I", "F"), PICTURE, ARRAY)
+        stored = read_numbers(path, ("L", "I;16", "I", "F"), MEANING, MEANING)
         if stored.ndim != 2:
-            raise InputError(f"{path} holds {stored.dtype} {stored.shape}, expected a {ARRAY}")
+            raise InputError(f"{path} holds {stored.dtype} {stored.shape}, expected a {MEANING}")
         with np.errstate(over="ignore"):
             numbers = (stored.astype(np.float64) * self.scale).astype(np.float32)
         if self.void is not None:
