@@ -107,9 +107,9 @@ def _look(folder: Path, tables: Sequence[Path], annotated: Contents | None) -> t
     table = read_table(fit, Place(folder, label_files, columns))
     table = replace(table, notes=[*table.notes, *notes])
     if annotated is None and table.columns and LABEL in contents.columns:
-        folders = contents.columns[LABEL].summary
+        folders = contents.columns[LABEL].declared["classes"]
         kept = {name: column for name, column in contents.columns.items() if name != LABEL}
-        said = f"no label: {folders}, since the table has labels"
+        said = f"no label: the {len(folders)} folders of images, such as {folders[0]}, since the table has labels"
         contents = replace(contents, columns=kept, notes=[*contents.notes, said])
     return join_table(contents, table), fit
 

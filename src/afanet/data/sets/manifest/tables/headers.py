@@ -20,7 +20,7 @@ SPLITS = {
 NUMBERED = {"0": "train", "1": "validation", "2": "test"}  # as in CelebA
 SPLIT_WORDS = frozenset(("split", "subset", "partition", "set", "phase", "usage", "fold"))
 PEOPLE = frozenset(
-    ("group", "groups", "person", "people", "subject", "patient", "participant", "identity", "individual", "speaker")
+    ("group", "groups", "person", "people", "subject", "patient", "participant", "identity", "individual", "owner")
 )
 SCENES = frozenset(("scene", "video", "clip", "sequence", "session", "case", "lesion", "family", "study", "recording"))
 NUMBER_WORDS = frozenset(("id", "ids", "no", "nr", "number", "num", "key", "code"))
