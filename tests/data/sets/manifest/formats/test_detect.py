@@ -42,7 +42,7 @@ def read_or_refuse(file: Path) -> None:
             shutil.rmtree(file.parent / "segmentation")
     except InputError as error:
         said = str(error)
-    assert "\n" not in said
+    assert "\n" not in said, said
 
 
 def test_a_folder_without_annotation_files_is_none(tmp_path: Path) -> None:
