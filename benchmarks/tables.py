@@ -19,7 +19,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from afanet.data.sets.manifest.init import init_manifest
+from afanet.data.intake.init import init_manifest
 
 
 def write(root: Path, rows: int) -> None:

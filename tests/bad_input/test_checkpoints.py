@@ -122,6 +122,10 @@ def at(saved: dict[str, Any], path: tuple[Any, ...]) -> Any:
         (lambda training: training["learner"]["optimizer"]["state"].update({99: {}}), "it has parameter 99, expected"),
         (lambda training: training["learner"]["balancing"].update(methods=[([5], [])]), "the tasks [5], expected some"),
         (lambda training: training["learner"]["network"].popitem(), "its network is of another network: 1 tensors"),
+        (
+            lambda training: training.update(label_counts={"depth": [-1]}),
+            "'label_counts.depth.0' is -1, which",
+        ),
         (lambda training: training["selection"].update(first={"x": 1.0}), "it has scores of 'x', which is no task"),
     ],
 )

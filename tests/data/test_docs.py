@@ -23,7 +23,7 @@ from PIL import Image
 
 from afanet.cli import main
 from afanet.data import DATA_SETS
-from afanet.data.sets.manifest.init import init_manifest
+from afanet.data.intake.init import init_manifest
 from afanet.data.sets.manifest.kinds import declare_tasks
 from afanet.networks import HEADS, METHODS
 from afanet.recipe.load import load_recipe

@@ -15,7 +15,7 @@ from PIL import Image
 
 from afanet.data import open_data
 from afanet.errors import InputError
-from afanet.inference import Choice, DepthMap, LabelMap
+from afanet.inference import About, Choice, DepthMap, LabelMap, Predictor
 from afanet.labelling import Labelled, label
 from afanet.labelling.teacher import Results
 
@@ -296,3 +296,49 @@ def test_few_rows_are_in_memory_at_a_time(root: Path) -> None:
         return most
 
     assert peak(20_000) < 1.2 * peak(8_000)
+
+
+class Sided:
+    """A network whose points are at the brightest column, so that a mirror image exchanges them."""
+
+    about = About(
+        {
+            "eyes": {
+                "kind": "vector",
+                "names": ["left", "y", "right", "z"],
+                "ranges": [0, 1],
+                "unit": "",
+                "decimals": [3] * 4,
+                "points": True,
+                "swap": [[0, 2], [1, 3]],
+            },
+            "turn": {"kind": "regression", "unit": "", "range": [0, 1], "decimals": 3, "mirror": False},
+        },
+        (8, 11),
+        (0.0,) * 3,
+        (1.0,) * 3,
+    )
+
+    def estimate(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        at = (images.mean((1, 2)).argmax(1) + 0.5) / images.shape[3]
+        eyes = np.stack([at - 0.03, 0 * at, at + 0.03, 0 * at + 0.5], 1).astype(np.float32)
+        return {"eyes": eyes, "turn": at.astype(np.float32)}
+
+
+def test_a_mirror_image_exchanges_the_sides_of_a_network(root: Path) -> None:
+    pixels = np.zeros((8, 11, 3), np.uint8)
+    pixels[:, 2] = 255
+    Image.fromarray(pixels).save(root / "images/0.png")
+    done = label(Predictor(Sided()), [root / "images/0.png"], root / "t.csv", threshold=0.9)
+    [row] = rows(root / "t.csv")
+    left, _, right, _ = row["eyes"].split(";")
+    assert (float(left), float(right)) == pytest.approx((2.5 / 11 - 0.03, 2.5 / 11 + 0.03))
+    assert row["eyes"].split(";")[1::2] == ["?", "?"]  # y and z are exchanged, and differ by half the photo
+    assert float(row["eyes_confidence"]) == pytest.approx(1, abs=1e-4)
+    assert done.declared["eyes"]["swap"] == {"left": "right", "y": "z"}
+    assert "turn_confidence" not in row
+    assert float(row["turn"]) == pytest.approx(2.5 / 11)
+    assert done.notes == [
+        "turn has no confidence, since images of it cannot be mirrored: the threshold does not apply to it"
+    ]
+    assert done.declared["turn"]["mirror"] is False

@@ -54,6 +54,7 @@ KINDS: dict[str, Task] = {
     "dense_regression": DenseRegression("x", 0, 1),
     "vector": Vector("x", CLASSES, [(0, 1), (0, 2), (-3, 3)]),
     "multi_label_segmentation": MultiLabelSegmentation(CLASSES, "x"),
+    "focal masks": MultiLabelSegmentation(CLASSES, "x").with_loss({"name": "focal", "class_weights": {"b": 7}}),
 }
 
 

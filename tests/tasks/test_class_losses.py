@@ -17,11 +17,13 @@ from torch.nn import functional as F
 from torchvision.ops import sigmoid_focal_loss
 
 from afanet.errors import InputError
-from afanet.tasks import Classification, MultiLabel, Segmentation, Task
+from afanet.tasks import Classification, DenseTask, MultiLabel, MultiLabelSegmentation, Segmentation, Task
+from afanet.tasks.binary_losses import LabelsTask
 from afanet.tasks.class_weights import balanced_weights
 
 CLASSES = ["floor", "wall", "bed", "lamp"]
 PIXELS, IMAGES = Segmentation(CLASSES, name="x"), Classification("x", CLASSES)
+LABELS, MASKS = MultiLabel("x", CLASSES), MultiLabelSegmentation(CLASSES, "x")
 both = pytest.mark.parametrize(("task", "void", "axes"), [(PIXELS, 255, (5, 6)), (IMAGES, -1, ())], ids=["px", "im"])
 some = settings(max_examples=20, deadline=None)
 EVERY: list[tuple[Task, dict[str, Any]]] = [
@@ -30,8 +32,9 @@ EVERY: list[tuple[Task, dict[str, Any]]] = [
     (PIXELS, {"name": "ce_dice", "dice": 3, "label_smoothing": 0.1, "class_weights": [1, 2, 3, 4]}),
     (IMAGES, {"label_smoothing": 0.1}),
     (IMAGES, {"name": "focal"}),
-    (MultiLabel("x", CLASSES), {"name": "focal", "gamma": 0.5}),
-    (MultiLabel("x", CLASSES), {"label_smoothing": 0.1, "class_weights": [1, 2, 3, 4]}),
+    (LABELS, {"name": "focal", "gamma": 0.5}),
+    (LABELS, {"label_smoothing": 0.1, "class_weights": [1, 2, 3, 4]}),
+    (MASKS, {"name": "focal", "class_weights": {"bed": 3}}),
 ]
 every = pytest.mark.parametrize(("task", "options"), EVERY, ids=[f"{task.name}-{options}" for task, options in EVERY])
 
@@ -39,9 +42,9 @@ every = pytest.mark.parametrize(("task", "options"), EVERY, ids=[f"{task.name}-{
 def batch(task: Task, seed: int, missing: float) -> tuple[Tensor, Tensor]:
     """Logits in float64 and a target with one label at least."""
     torch.manual_seed(seed)
-    axes = (5, 6) if isinstance(task, Segmentation) else ()
+    axes = (5, 6) if isinstance(task, DenseTask) else ()
     empty = torch.stack([task.unlabelled((5, 6))] * 4)
-    target = torch.randint(2 if isinstance(task, MultiLabel) else len(CLASSES), empty.shape)
+    target = torch.randint(2 if isinstance(task, LabelsTask) else len(CLASSES), empty.shape).to(empty.dtype)
     where = torch.rand(empty.shape) >= missing
     where.view(-1)[0] = True
     logits = 3 * torch.randn(4, len(CLASSES), *axes, dtype=torch.float64)
@@ -116,10 +119,10 @@ def test_dice_is_that_of_segmentation_models_over_the_classes_that_occur(seed: i
     agree(PIXELS, options, logits, target, cross_entropy + 2.5 * share * theirs(logits, target))
 
 
+@pytest.mark.parametrize("task", [LABELS, MASKS], ids=type)
 @some
 @given(seed=st.integers(0, 2**31), missing=st.floats(0, 0.9), gamma=st.sampled_from([0, 0.5, 1, 2, 5]))
-def test_focal_of_labels_is_torchvisions(seed: int, missing: float, gamma: float) -> None:
-    task = MultiLabel("x", CLASSES)
+def test_focal_of_labels_is_torchvisions(task: Task, seed: int, missing: float, gamma: float) -> None:
     logits, target = batch(task, seed, missing)
     logits.requires_grad_()
     known = target >= 0
@@ -127,14 +130,14 @@ def test_focal_of_labels_is_torchvisions(seed: int, missing: float, gamma: float
     agree(task, {"name": "focal", "gamma": gamma}, logits, target, expected)
 
 
+@pytest.mark.parametrize("task", [LABELS, MASKS], ids=type)
 @some
 @given(seed=st.integers(0, 2**31), missing=st.floats(0, 0.9), s=st.floats(0, 0.99))
-def test_labels_are_smoothed_and_weighted_as_torch_does(seed: int, missing: float, s: float) -> None:
-    task = MultiLabel("x", CLASSES)
+def test_labels_are_smoothed_and_weighted_as_torch_does(task: Task, seed: int, missing: float, s: float) -> None:
     logits, target = batch(task, seed, missing)
     logits.requires_grad_()
     known, on = target >= 0, torch.tensor([0.5, 1, 7, 2], dtype=torch.float64)
-    w = torch.where(target == 1, on, 1.0).masked_fill(~known, 0)
+    w = torch.where(target == 1, on.view(4, *[1] * (target.ndim - 2)), 1.0).masked_fill(~known, 0)
     smoothed = target.double().clamp(0) * (1 - s) + s / 2
     total = F.binary_cross_entropy_with_logits(logits, smoothed, weight=w, reduction="sum")
     agree(task, {"class_weights": on.tolist(), "label_smoothing": s}, logits, target, total / w.sum())
@@ -191,6 +194,15 @@ def test_without_a_label_there_is_no_loss_and_a_gradient_of_zero(task: Task, opt
 
 
 @every
+def test_nothing_waits_for_the_device(task: Task, options: dict[str, Any]) -> None:
+    logits, target = batch(task, 8, 0.3)
+    logits = logits.float().to("meta").requires_grad_()  # whose values nobody can read
+    loss = task.with_loss(options).loss(logits, target.to("meta"))
+    loss.backward()
+    assert (loss.shape, loss.dtype, logits.grad.shape) == ((), torch.float32, logits.shape)
+
+
+@every
 def test_loss_is_float32_under_autocast(task: Task, options: dict[str, Any]) -> None:
     logits, target = batch(task, 7, 0.3)
     logits, task = logits.bfloat16(), task.with_loss(options)
@@ -207,16 +219,20 @@ def test_loss_is_float32_under_autocast(task: Task, options: dict[str, Any]) -> 
         (IMAGES, {"dice": 2}, "unknown option of the loss of task 'x' 'dice'"),
         (PIXELS, {"name": "focl"}, "unknown loss of task 'x' 'focl', did you mean 'focal'"),
         (PIXELS, {"name": ["focal"]}, "unknown loss of task 'x'"),
-        (PIXELS, {"gamma": 2}, "gamma of task 'x' is an option of focal, not of cross_entropy: take it out"),
-        (PIXELS, {"name": "focal", "label_smoothing": 0.1}, "is an option of cross_entropy and ce_dice, not of focal"),
-        (PIXELS, {"name": "dice", "class_weights": "balanced"}, "of cross_entropy and focal and ce_dice, not of dice"),
+        (PIXELS, {"gamma": 2}, "gamma of task 'x' is an option of the loss focal, not of cross_entropy: take it out"),
+        (PIXELS, {"name": "focal", "label_smoothing": 0.1}, "of the loss cross_entropy or ce_dice, not of focal"),
+        (
+            PIXELS,
+            {"name": "dice", "class_weights": "balanced"},
+            "of the loss cross_entropy or focal or ce_dice, not of dice",
+        ),
         (PIXELS, {"name": "focal", "gamma": -1}, "gamma of task 'x' is -1, expected a number of 0 to 100"),
         (PIXELS, {"name": "focal", "gamma": math.inf}, "gamma of task 'x' is inf, expected"),
         (PIXELS, {"label_smoothing": 1}, "label_smoothing of task 'x' is 1, expected a number of 0 to below 1"),
         (PIXELS, {"label_smoothing": math.nan}, "label_smoothing of task 'x' is nan, expected"),
         (PIXELS, {"name": "ce_dice", "dice": 0}, r"dice of task 'x' is 0, expected a number above 0 \("),
         (PIXELS, {"name": "ce_dice", "dice": True}, "dice of task 'x' is True, expected"),
-        (MultiLabel("x", CLASSES), {"name": "ce_dice"}, "unknown loss of task 'x' 'ce_dice'"),
+        (LABELS, {"name": "ce_dice"}, "unknown loss of task 'x' 'ce_dice'"),
     ],
 )
 def test_what_cannot_be_is_said(task: Task, options: dict[str, Any], message: str) -> None:

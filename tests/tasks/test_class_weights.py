@@ -75,6 +75,7 @@ def test_loss_is_float32_under_autocast(task, void, axes) -> None:
         ({"class_weights": [1, -2, 3]}, "give 'wall' -2, expected a number above 0"),
         ({"class_weights": [1, 2, float("nan")]}, "give 'bed' nan, expected"),
         ({"class_weights": [1, 2, float("inf")]}, "give 'bed' inf, expected"),
+        ({"class_weights": [1, 2, 10**400]}, "give 'bed' .*, expected"),
         ({"class_weights": [True, 2, 3]}, "give 'floor' True, expected"),
         ({"class_weights": ["1", 2, 3]}, "give 'floor' '1', expected"),
     ],

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from afanet.tasks import KINDS, Depth, Kind
+from afanet.tasks.label import LabelFile
 from afanet.testing.task import check_task
 
 
@@ -66,3 +67,19 @@ def test_a_result_that_takes_anything_is_named() -> None:
 
     with pytest.raises(AssertionError, match="refuses a meaning whose 'far'"):
         check_task(Kind(KINDS["depth"].task, KINDS["depth"].column, Careless))
+
+
+@pytest.mark.parametrize(
+    ("name", "broken", "said"),
+    [
+        ("classification", {"as_label": lambda self, *_: "no such class"}, "its column reads what as_label gives"),
+        ("depth", {"as_label": lambda self, *_: "1 m"}, "as_label gives a LabelFile"),
+        ("classification", {"as_label": lambda self, *_: LabelFile(".png", b"")}, "as_label gives text"),
+        ("classification", {"confidence": lambda self, mirror=None: 1.5}, "its confidence is from 0 to 1"),
+    ],
+)
+def test_a_label_that_is_not_read_back_is_named(name: str, broken: dict[str, Any], said: str) -> None:
+    kind = KINDS[name]
+    result = type("Broken", (kind.result_class,), broken)
+    with pytest.raises(AssertionError, match=said):
+        check_task(Kind(kind.task, kind.column, result))

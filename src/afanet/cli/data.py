@@ -60,7 +60,7 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
 def _init(given: Namespace) -> None:
     if not given.path.is_file():
         require_folder(given.path, IMAGE_FOLDER)
-    from afanet.data.sets.manifest.init import init_manifest
+    from afanet.data.intake.init import init_manifest
 
     print(init_manifest(given.path))
 

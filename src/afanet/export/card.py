@@ -126,7 +126,17 @@ def _data(run: Run, facts: Mapping[str, Any]) -> list[str]:
         f"licence of the training data: {in_markdown(data['licence'])}",
         f"what the network began with: {in_markdown(run.results.get('weights') or 'none')}",
         *_machine_made(run),
+        *_teachers(run),
     ]
+
+
+def _teachers(run: Run) -> Iterator[str]:
+    """A line on the tasks that learnt from other networks."""
+    weight = run.recipe.distill_weight
+    if teachers := run.results.get("teachers"):
+        named = ", ".join(f"{in_markdown(name)} from {in_markdown(teacher)}" for name, teacher in teachers.items())
+        where = "where labels are missing" if weight is None else "beside labels"
+        yield f"learnt from other networks {where}: {named}"
 
 
 def _machine_made(run: Run) -> Iterator[str]:

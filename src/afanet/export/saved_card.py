@@ -14,6 +14,7 @@ from afanet.runs.run import Run
 # The hub's names of what a network does, by kind of task; a network of several has none.
 PIPELINES = {
     "segmentation": "image-segmentation",
+    "multi_label_segmentation": "image-segmentation",
     "depth": "depth-estimation",
     "classification": "image-classification",
     "ordinal": "image-classification",

@@ -92,12 +92,15 @@ class Predictor:
                 raise results
             yield results
 
-    def attempt(self, images: Iterable[Photo]) -> Iterator[dict[str, Result] | InputError]:
-        """As `predict`, but where an image's outputs are not finite, it gives the error and goes on."""
+    def attempt(self, images: Iterable[Photo], mirrored: bool = False) -> Iterator[dict[str, Result] | InputError]:
+        """As `predict`, but where an image's outputs are not finite, it gives the error and goes on.
+
+        With `mirrored` the network sees the mirror images alone, and its answers are turned back.
+        """
         remaining, channels = iter(images), self.model.about.normalisation.channels
         while batch := list(islice(remaining, self.batch_size)):
             photos = [as_channels(to_image(image, channels), channels) for image in batch]
-            batch_estimates = average(self.model, photos, self.flip, self.scales)
+            batch_estimates = average(self.model, photos, self.flip, self.scales, mirrored)
             for index, photo in enumerate(photos):
                 estimates = {name: values[index] for name, values in batch_estimates.items()}
                 broken = [name for name, values in estimates.items() if not np.isfinite(values).all()]

@@ -18,9 +18,11 @@ from afanet.tasks.sides import swapped_order
 
 
 def average(
-    model: Model, photos: Sequence[Pixels], flip: bool, scales: Sequence[float]
+    model: Model, photos: Sequence[Pixels], flip: bool, scales: Sequence[float], alone: bool = False
 ) -> dict[str, list[NDArray[np.float32]]]:
     """For each photo the mean of what the model estimates of it at each scale, and of its mirror image with `flip`.
+
+    With `alone` it is that of the mirror image alone, turned back.
 
     A dense estimate is (C, H, W), of the part of the network's own size that the photo fills, whatever the scales. As
     in training, a view s times as large shows the scene from s times as near: metres are multiplied by s, and a
@@ -28,10 +30,11 @@ def average(
     """
     about = model.about
     views: dict[str, list[list[NDArray[np.float32]]]] = {name: [[] for _ in photos] for name in about.tasks}
+    sides = (True,) if alone else (False, True) if flip else (False,)
     for scale in scales:
         size = scaled(about.size, scale)
         images = np.stack([about.prepare(photo, size) for photo in photos])
-        for mirrored in (False, True) if flip else (False,):
+        for mirrored in sides:
             estimates = model.estimate(np.ascontiguousarray(images[..., ::-1]) if mirrored else images)
             for name, meaning in about.tasks.items():
                 for photo, estimate, kept in zip(photos, estimates[name], views[name], strict=True):

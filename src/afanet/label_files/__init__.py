@@ -2,6 +2,7 @@
 
 from afanet.label_files.arrays import read_array
 from afanet.label_files.exr import read_exr
+from afanet.label_files.numbers import read_numbers
 from afanet.label_files.pictures import Coloured, packed, palette_colours, read_colours, read_image, unpacked
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "read_colours",
     "read_exr",
     "read_image",
+    "read_numbers",
     "unpacked",
 ]

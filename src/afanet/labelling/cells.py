@@ -14,7 +14,7 @@ from afanet.errors import InputError
 from afanet.files import LONGEST, make_folder, path_in, remove_files, remove_folders, write_whole
 from afanet.labelling.summary import OfTask
 from afanet.tasks.label import LabelFile
-from afanet.tasks.result import Result
+from afanet.tasks.result import DenseResult, Result
 
 MACHINE = "machine_made"
 CONFIDENCE = "{}_confidence"
@@ -55,7 +55,7 @@ class Cells:
             cells[name] = label if isinstance(label, str) else self._write(name, image, label)
             count.filled += 1
             if sure is not None:
-                confidence = float(np.nanmean(sure))
+                confidence = _of_all(result, sure, known)
                 count.rated, count.confidences = count.rated + 1, count.confidences + confidence
                 cells[CONFIDENCE.format(name)] = f"{confidence:.4f}"
         return cells
@@ -79,6 +79,13 @@ class Cells:
         """Remove every file and folder that was made here."""
         remove_files(self.written)
         remove_folders(self.made)
+
+
+def _of_all(result: Result, sure: float | NDArray[np.float32], known: NDArray[np.bool_] | None) -> float:
+    """The confidence of a cell: the mean over pixels, or that of the least sure part that is known."""
+    if isinstance(result, DenseResult) or known is None or not known.ndim:
+        return float(np.nanmean(sure))
+    return float(np.asarray(sure)[known].min())
 
 
 def made_in(cells: Mapping[str, str]) -> list[str]:

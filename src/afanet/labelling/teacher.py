@@ -59,16 +59,14 @@ class Asked:
 
     def answer(self, photos: Sequence[Pixels]) -> list[tuple[Results, Results] | InputError]:
         """For each photo its results and, for tasks that are compared, those of its mirror image as of the photo."""
-        answers = list(self._ask(photos))
+        answers = list(self._ask(photos, mirrored=False))
         compared = [
             index
             for index, results in enumerate(answers)
             if not isinstance(results, InputError)
             if any(result.compared for name, result in results.items() if name not in self.sided)
         ]
-        turned = dict(
-            zip(compared, self._ask([np.ascontiguousarray(photos[i][:, ::-1]) for i in compared]), strict=True)
-        )
+        turned = dict(zip(compared, self._ask([photos[index] for index in compared], mirrored=True), strict=True))
         pairs: list[tuple[Results, Results] | InputError] = []
         for index, results in enumerate(answers):
             mirror = turned.get(index, {})
@@ -78,21 +76,23 @@ class Asked:
                 )
                 continue
             both = [name for name in results if name in mirror and name not in self.sided]
-            pairs.append((results, {name: mirror[name].mirrored() for name in both if results[name].compared}))
+            pairs.append((results, {name: mirror[name] for name in both if results[name].compared}))
         return pairs
 
-    def _ask(self, photos: Sequence[Pixels]) -> Iterator[Results | InputError]:
+    def _ask(self, photos: Sequence[Pixels], mirrored: bool) -> Iterator[Results | InputError]:
+        """Results of photos, or of their `mirrored` images as of the photos."""
         if isinstance(self.teacher, Predictor):
-            yield from map(self._chosen, self.teacher.attempt(photos))
+            yield from map(self._chosen, self.teacher.attempt(photos, mirrored))
             return
         for photo in photos:
             try:
-                results = self.teacher(photo)
+                results = self.teacher(np.ascontiguousarray(photo[:, ::-1]) if mirrored else photo)
             except InputError as error:
                 yield error
                 continue
             _require_results(results, photo)
-            yield self._chosen(results)
+            turned = {name: result.mirrored() for name, result in results.items()} if mirrored else results
+            yield self._chosen(turned)
 
     def _chosen(self, results: Results | InputError) -> Results | InputError:
         if self.tasks is None or isinstance(results, InputError):

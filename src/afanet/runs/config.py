@@ -39,8 +39,8 @@ FORMAT = 1
 OF_MACHINE = ("device", "devices", "workers", "loggers")  # keys of a recipe that another machine decides for itself
 NAMES = {"tasks": "described", "scores": "tasks"}  # keys whose content has another name in a run's results
 AS_IN_RESULTS = (
-    *("validation", "unscored", "data", "machine_made", "weights", "fingerprint", "without_augmentation"),
-    *("steps", "selected_epoch", "parameters", "flops", "threads", "versions"),
+    *("validation", "unscored", "data", "machine_made", "teachers", "weights", "fingerprint"),
+    *("without_augmentation", "steps", "selected_epoch", "parameters", "flops", "threads", "versions"),
 )
 FOLDERS = re.compile(r"""(?<![^\s'"(])/[^;()\n]*/""")  # of an absolute path in a sentence
 Unscored = dict[Literal["tasks", "validation"], dict[str, Reason]]
@@ -65,6 +65,7 @@ class _Config(Kept):
     unscored: Unscored = Field({})
     data: str = ""
     machine_made: MachineMade = Field({})
+    teachers: dict[TaskName, str] = Field({})
     weights: str = ""
     fingerprint: str | None = None
     without_augmentation: bool = False

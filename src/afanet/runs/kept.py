@@ -70,6 +70,7 @@ class _Results(Kept):
     method: str = ""
     data: str = ""
     machine_made: MachineMade = {}
+    teachers: dict[TaskName, str] = {}
     weights: str = ""
     fingerprint: str | None = None
     without_augmentation: bool = False  # features were kept of images without that of the recipe

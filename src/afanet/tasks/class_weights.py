@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from afanet.errors import InputError, shown, unknown
+from afanet.tasks.meaning import is_number
 from afanet.tasks.task import Task
 
 ClassWeights = tuple[float, ...]
 BALANCED = "balanced"
 ABSENT = 1.0  # the weight of a class that does not occur
+LEAST, MOST = 1e-30, 1e30  # of a factor, so that float32 holds it and its products with losses
 
 
 class CountedTask(Task):
@@ -73,10 +75,16 @@ def read_class_weights(task: str, classes: Sequence[str], given: object) -> Clas
             f"class_weights of task '{task}' are {value}, expected one for each of its {len(classes)} classes, some "
             f"by the classes' names, or {BALANCED}"
         )
-    return tuple(_weight(task, name, weight) for name, weight in zip(classes, given, strict=True))
+    what = f"class_weights of task '{task}' give"
+    return tuple(read_factor(f"{what} '{name}'", weight) for name, weight in zip(classes, given, strict=True))
 
 
-def _weight(task: str, name: str, weight: Any) -> float:
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
-        raise InputError(f"class_weights of task '{task}' give '{name}' {shown(weight)}, expected a number above 0")
-    return float(weight)
+def read_factor(what: str, value: Any) -> float:
+    """A factor on a loss, or on part of one; raises `InputError` that begins with `what` unless it is a number above 0.
+
+    >>> read_factor("weight is", 2)
+    2.0
+    """
+    if not is_number(value) or not LEAST <= value <= MOST:
+        raise InputError(f"{what} {shown(value)}, expected a number above 0 ({LEAST:g} to {MOST:g})")
+    return float(value)

@@ -44,17 +44,18 @@ class AsLabel:
     def confidence(self, mirror: Self | None = None) -> float | NDArray[np.float32] | None:
         """How sure the result is, 0 to 1; None for a kind that does not say.
 
-        A dense result gives a number for each pixel (H, W), NaN where the network did not see the photo. `mirror` is
-        the result of the mirror image, as `mirrored` gives it, for a kind that is `compared`.
+        A dense result gives a number for each pixel (H, W), NaN where the network did not see the photo, and one of
+        several parts a number for each (N,). `mirror` is the result of the mirror image, as `mirrored` gives it, for a
+        kind that is `compared`.
         """
         return None
 
     def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> str | LabelFile:
         """The result as a label that the column of its kind reads back: the text of a cell, or a file.
 
-        Of a dense result only the pixels `known` (H, W) are labelled, all that were seen if None; `declared` are the
-        keys of the column, if it is declared otherwise than `declaration` says. Raises `InputError` for what cannot be
-        a label, and for a kind that has none.
+        Only the pixels (H, W) or parts (N,) that are `known` are labelled, all that were seen if None; `declared` are
+        the keys of the column, if it is declared otherwise than `declaration` says. Raises `InputError` for what cannot
+        be a label, and for a kind that has none.
         """
         raise InputError(
             f"task '{self.task}' cannot be written as labels: {type(self).__name__} has no method 'as_label'; leave it "
@@ -69,7 +70,7 @@ class AsLabel:
         return None
 
 
-def npy(values: NDArray[np.float32]) -> bytes:
+def npy(values: NDArray[Any]) -> bytes:
     """An array as the bytes of a `.npy` file."""
     buffer = io.BytesIO()
     np.save(buffer, values, allow_pickle=False)
@@ -92,6 +93,6 @@ def sides_declared(meaning: Mapping[str, Any]) -> dict[str, Any]:
     >>> sides_declared({"classes": ["left", "right"], "swap": [[0, 1]], "mirror": True})
     {'swap': {'left': 'right'}}
     """
-    names = meaning.get("classes") or meaning.get("labels") or []
+    names = meaning.get("classes") or meaning.get("labels") or meaning.get("names") or []
     swap = {names[one]: names[other] for one, other in meaning.get("swap", [])}
     return ({} if meaning.get("mirror", True) else {"mirror": False}) | ({"swap": swap} if swap else {})

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from afanet.errors import InputError, shown, unknown
-from afanet.tasks.class_weights import BALANCED, ClassWeights, read_class_weights
+from afanet.tasks.class_weights import BALANCED, ClassWeights, read_class_weights, read_factor
 from afanet.tasks.meaning import is_number
 from afanet.tasks.task import Task
 
 WEIGHT = "weight"
-LEAST, MOST = 1e-30, 1e30  # of a factor, so that float32 holds it and its products with losses
 SHARPEST = 100  # gamma
 OWNERS = {  # the losses that each option is of
     "class_weights": ("cross_entropy", "focal", "ce_dice"),
@@ -34,7 +33,7 @@ def choose_loss(task: Task, options: Mapping[str, Any]) -> Task:
     >>> task.loss_name, task.loss_weight
     ('berhu', 2.0)
     """
-    weight = _factor(f"weight of the loss of task '{task.name}'", options.get(WEIGHT, 1))
+    weight = read_factor(f"weight of the loss of task '{task.name}' is", options.get(WEIGHT, 1))
     of_kind = {key: value for key, value in options.items() if key != WEIGHT}
     changed = copy.copy(task) if WEIGHT in options and not of_kind else task.with_loss(of_kind)
     changed.loss_weight = weight
@@ -100,8 +99,8 @@ def read_class_loss(task: str, classes: Sequence[str], options: Mapping[str, Any
         raise unknown(f"loss of task '{task}'", name, names)
     for key, owners in OWNERS.items():
         if key in options and name not in owners:
-            listed = " and ".join(owner for owner in owners if owner in names)
-            raise InputError(f"{key} of task '{task}' is an option of {listed}, not of {name}: take it out")
+            listed = " or ".join(owner for owner in owners if owner in names)
+            raise InputError(f"{key} of task '{task}' is an option of the loss {listed}, not of {name}: take it out")
     gamma, smoothing = options.get("gamma", ClassLoss.gamma), options.get("label_smoothing", ClassLoss.label_smoothing)
     if not is_number(gamma) or not 0 <= gamma <= SHARPEST:
         raise InputError(f"gamma of task '{task}' is {shown(gamma)}, expected a number of 0 to {SHARPEST}")
@@ -110,11 +109,5 @@ def read_class_loss(task: str, classes: Sequence[str], options: Mapping[str, Any
     weights = options.get("class_weights")
     if "class_weights" in options and weights != BALANCED:
         weights = read_class_weights(task, classes, weights)
-    dice = _factor(f"dice of task '{task}'", options.get("dice", ClassLoss.dice))
+    dice = read_factor(f"dice of task '{task}' is", options.get("dice", ClassLoss.dice))
     return ClassLoss(name, weights, float(gamma), float(smoothing), dice)
-
-
-def _factor(what: str, value: Any) -> float:
-    if not is_number(value) or not LEAST <= value <= MOST:
-        raise InputError(f"{what} is {shown(value)}, expected a number above 0 ({LEAST:g} to {MOST:g})")
-    return float(value)

@@ -19,6 +19,7 @@ from afanet.tasks.kinds import Kind
 from afanet.tasks.result import PooledResult
 from afanet.tasks.scores import TaskScores
 from afanet.tasks.task import DenseTask, PooledTask, Task
+from afanet.testing.labels import label_faults
 
 SIZE = (6, 8)  # of the maps that are tried
 BATCH = 3
@@ -148,6 +149,8 @@ def _check_result(kind: Kind, task: Task, logits: Tensor) -> None:
     if isinstance(result, PooledResult):
         json.dumps(result.as_json())
         _require(bool(str(result) and result.columns()), "a result has words and columns")
+    for fault in label_faults(kind, task, result):
+        _require(False, fault)
     with TemporaryDirectory() as folder:
         files = result.save(folder, "photo")
         inside = all(file.is_file() and file.is_relative_to(Path(folder)) for file in files)

@@ -131,7 +131,7 @@ def _results(
         "without_augmentation": lacks_augmentation(job, loop.data),
         **_machine_made(job),
         "weights": job.weights_report,
-        "teachers": None if job.teachers is None else job.teachers.titles,
+        "teachers": {} if job.teachers is None else job.teachers.titles,
         "label_counts": loop.counts,
         "epochs": -(-learner.step // loop.per_epoch),
         "steps": learner.step,

@@ -16,6 +16,7 @@ from torch import Tensor
 from afanet.data import Batch
 from afanet.data.checks.findings import label_findings
 from afanet.errors import InputError
+from afanet.export.save import save_run
 from afanet.normalisation import IMAGENET, Normalisation
 from afanet.recipe.load import load_recipe
 from afanet.recipe.schema import Recipe
@@ -175,6 +176,10 @@ def test_a_student_learns_from_a_run_that_is_not_changed(teacher: Run, small: Sm
     )
     assert all(torch.equal(before[name], value) for name, value in load_run(teacher.path).weights().items())
     assert taught.results["teachers"] == {"depth": "teacher"}
+    saved = tmp_path / "saved"
+    save_run(taught.path, saved)
+    assert "learnt from other networks beside labels: depth from teacher" in (saved / "README.md").read_text()
+    assert load_run(saved).results["teachers"] == {"depth": "teacher"}
 
 
 def test_where_everything_is_labelled_teachers_have_nothing_to_say(teacher: Run, small: Small, tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import AfterValidator
 from torch import Tensor
 
 from afanet.errors import InputError
-from afanet.label_files import read_array, read_exr, read_image
+from afanet.label_files import read_numbers
+from afanet.label_files.numbers import ENDINGS
 from afanet.tasks.column import FileColumn
 from afanet.tasks.dense_regression.target import MAPS, Zoom
 from afanet.tasks.dense_regression.task import DenseRegression
@@ -21,8 +21,6 @@ from afanet.tasks.regression.column import rising
 from afanet.tasks.task import Task
 
 MEANING = "map of numbers (H, W)"
-ARRAYS = (".npy", ".npz")
-CHANNELS = (("y",), ("v",), ("z",))  # of one number a pixel in OpenEXR
 
 
 def _not_zero(scale: float) -> float:
@@ -39,7 +37,7 @@ class DenseRegressionColumn(FileColumn):
     """
 
     example: ClassVar[Mapping[str, Any]] = {"range": [0, 30], "unit": "m"}
-    endings: ClassVar[tuple[str, ...]] = (".png", ".npy", ".npz", ".tif", ".tiff", ".exr")
+    endings: ClassVar[tuple[str, ...]] = ENDINGS
 
     range: Annotated[tuple[float, float], AfterValidator(rising)]
     unit: str = ""
@@ -51,7 +49,7 @@ class DenseRegressionColumn(FileColumn):
         return DenseRegression(name, *self.range, unit=self.unit, zoom=self.zoom)
 
     def read(self, path: Path) -> Tensor:
-        stored = _read_numbers(path)
+        stored = read_numbers(path, ("L", "I;16", "I", "F"), MEANING, MEANING)
         if stored.ndim != 2:
             raise InputError(f"{path} holds {stored.dtype} {stored.shape}, expected a {MEANING}")
         with np.errstate(over="ignore"):
@@ -67,12 +65,3 @@ class DenseRegressionColumn(FileColumn):
     def remedy(self) -> str:
         """What to set where numbers look wrong."""
         return "set `scale` to the units a step of the files, or `range` to the usual lowest and highest value"
-
-
-def _read_numbers(path: Path) -> NDArray[Any]:
-    """The numbers of a file, as they are stored."""
-    if path.suffix.lower() in ARRAYS:
-        return read_array(path, MEANING)
-    if path.suffix.lower() == ".exr":
-        return read_exr(path, MEANING, CHANNELS)[..., 0]
-    return read_image(path, ("L", "I;16", "I", "F"), MEANING, ("PNG", "TIFF"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,6 +15,7 @@ from afanet.files import path_in, write_all
 from afanet.tasks.drawing.draw import Pixels, scale
 from afanet.tasks.drawing.png import png
 from afanet.tasks.drawing.resize import resize
+from afanet.tasks.label import Bools, LabelFile, npy
 from afanet.tasks.meaning import COLOURS, RANGE, WORD, Check
 from afanet.tasks.result import NOTEBOOK, DenseResult
 
@@ -25,6 +26,8 @@ ZOOMS = ("same", "inverse", "proportional")
 class QuantityMap(DenseResult):
     """Numbers in a `unit`: `values` is (H, W) float32; colours reach from `low` to `high`.
 
+    `zoom` says how they change where everything is seen larger.
+
     Where the network did not see the photo, `values` is NaN, and pictures are black.
     """
 
@@ -34,6 +37,7 @@ class QuantityMap(DenseResult):
     low: float
     high: float
     colours: NDArray[np.uint8]
+    zoom: str = "same"
 
     expected: ClassVar[Mapping[str, Check]] = {
         "unit": WORD,
@@ -42,6 +46,7 @@ class QuantityMap(DenseResult):
         "colours": COLOURS,
     }
     reads = "a number at each pixel"
+    compared = True
 
     @classmethod
     def undo_meant(
@@ -62,7 +67,7 @@ class QuantityMap(DenseResult):
         """Resize numbers (1, h, w)."""
         low, high = map(float, meaning["range"])
         colours = np.array(meaning["colours"], np.uint8)
-        return cls(task, resize(estimate[0], size), meaning["unit"], low, high, colours)
+        return cls(task, resize(estimate[0], size), meaning["unit"], low, high, colours, meaning["zoom"])
 
     @property
     def maps(self) -> dict[str, float]:
@@ -72,6 +77,28 @@ class QuantityMap(DenseResult):
     def as_target(self) -> NDArray[np.float32]:
         """Numbers (1, H, W)."""
         return self.values[None]
+
+    @property
+    def declaration(self) -> dict[str, Any]:
+        """Its usual `range`, the `unit`, and `zoom`."""
+        keys: dict[str, Any] = {"range": [self.low, self.high]}
+        return keys | ({"unit": self.unit} if self.unit else {}) | ({"zoom": self.zoom} if self.zoom != "same" else {})
+
+    def mirrored(self) -> Self:
+        """Turned left to right."""
+        return replace(self, values=self.values[:, ::-1])
+
+    def confidence(self, mirror: Self | None = None) -> NDArray[np.float32] | None:
+        """1 - |a - b| / range for the numbers a and b of the photo and its mirror image at each pixel, at least 0."""
+        if mirror is None:
+            return None
+        difference = np.abs(self.values - mirror.values) / np.float32(self.high - self.low)
+        return np.asarray((1 - difference).clip(0, 1), np.float32)
+
+    def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> LabelFile:
+        """A `.npy` of float32 with `scale` units a step, 1 by default, and NaN where nothing is known."""
+        values = self.values if known is None else np.where(known, self.values, np.float32(np.nan))
+        return LabelFile(".npy", npy((values / np.float64(declared.get("scale", 1))).astype(np.float32)))
 
     def picture(self) -> Pixels:
         """The colours of the scale."""

@@ -13,7 +13,8 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from afanet.errors import InputError
-from afanet.label_files import read_array, read_exr, read_image
+from afanet.label_files import read_numbers
+from afanet.label_files.numbers import ARRAYS, ENDINGS, EXR
 from afanet.tasks.column import FileColumn, finite_floats
 from afanet.tasks.depth.target import DepthMap
 from afanet.tasks.depth.task import Depth
@@ -22,8 +23,6 @@ from afanet.tasks.task import Task
 MILLIMETRE = 0.001  # metres
 PICTURE = "depth map of 16 bits a pixel, or of 32 in a TIFF"
 ARRAY = "depth map in metres (H, W), or give `scale`, the metres a step"
-ARRAYS = (".npy", ".npz")
-CHANNELS = (("z",), ("depth",), ("y",), ("r", "g", "b"))  # of distances in OpenEXR, the last three equal
 
 
 class DepthColumn(FileColumn):
@@ -35,7 +34,7 @@ class DepthColumn(FileColumn):
 
     remark: ClassVar[str] = "scale: metres a step of the files; max: the far end of the pictures' colours, metres"
     folders: ClassVar[tuple[str, ...]] = ("depth",)
-    endings: ClassVar[tuple[str, ...]] = (".png", ".npy", ".npz", ".tif", ".tiff", ".exr")
+    endings: ClassVar[tuple[str, ...]] = ENDINGS
     scale: PositiveFloat | None = None
     max: PositiveFloat = 10.0
 
@@ -44,7 +43,7 @@ class DepthColumn(FileColumn):
 
     def read(self, path: Path) -> Tensor:
         stored = read_steps(path)
-        if stored.dtype.kind == "f" or path.suffix.lower() in (*ARRAYS, ".exr"):
+        if stored.dtype.kind == "f" or path.suffix.lower() in (*ARRAYS, EXR):
             metres = finite_floats(path, stored, 2, ARRAY, self.scale)
         else:
             metres = np.multiply(stored, self.scale or MILLIMETRE, dtype=np.float32)
@@ -79,12 +78,5 @@ class DepthColumn(FileColumn):
 
 
 def read_steps(path: Path) -> NDArray[Any]:
-    """The numbers (H, W) in a file of distances, as they are stored; raises `InputError` for a file of another kind."""
-    if path.suffix.lower() in ARRAYS:
-        return read_array(path, ARRAY)
-    if path.suffix.lower() != ".exr":
-        return read_image(path, ("I;16", "I", "F"), PICTURE, ("PNG", "TIFF"))
-    channels = read_exr(path, "depth map", CHANNELS)
-    if not np.array_equal(channels, np.broadcast_to(channels[..., :1], channels.shape), equal_nan=True):
-        raise InputError(f"{path} has red, green and blue that differ, expected a depth map: save the distances alone")
-    return channels[..., 0]
+    """The numbers in a file of distances, as they are stored; raises `InputError` for a file of another kind."""
+    return read_numbers(path, ("I;16", "I", "F"), PICTURE, ARRAY)

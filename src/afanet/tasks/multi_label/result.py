@@ -47,23 +47,33 @@ class Labels(PooledResult):
         """Its `labels`."""
         return {"labels": list(self.probabilities)}
 
-    def confidence(self, mirror: Self | None = None) -> float:
-        """The smallest of max(p, 1 - p) over the probabilities p of the labels: that of the least sure one."""
-        return min(max(p, 1 - p) for p in self.probabilities.values())
+    def confidence(self, mirror: Self | None = None) -> NDArray[np.float32]:
+        """max(p, 1 - p) for the probability p of each label."""
+        return np.array([max(p, 1 - p) for p in self.probabilities.values()], np.float32)
 
     def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> str:
-        """The labels between semicolons, or `-` for none; raises `InputError` for a name with a semicolon in it."""
-        for name in self.names:
+        """The labels that it has between semicolons, with `?` behind those that are not known; or `-` for none.
+
+        Raises `InputError` for a name with a semicolon in it.
+        """
+        for name in self.probabilities:
             if ";" in name or name in ("-", "?") or name != name.strip():
                 raise InputError(
                     f"task '{self.task}' has a label '{name}', which no cell of a table can hold: rename it"
                 )
-        return ";".join(self.names) or "-"
+        sure = [True] * len(self.probabilities) if known is None else known.tolist()
+        parts = [
+            name if certain else f"{name}?"
+            for name, certain in zip(self.probabilities, sure, strict=True)
+            if name in self.names or not certain
+        ]
+        return ";".join(parts) or "-"
 
     def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
         """A name of no label."""
-        names = {part.strip().removeprefix("?") for part in cell.split(";")} - {"-", ""}
-        return None if names <= set(self.probabilities) else f"its labels are {listed(self.probabilities)}"
+        names = {part.strip(" \t") for part in cell.split(";")} - {"-", "?", ""}
+        possible = {*self.probabilities, *(f"{name}?" for name in self.probabilities)}
+        return None if names <= possible else f"its labels are {listed(self.probabilities)}"
 
     @property
     def likely(self) -> list[tuple[str, float]]:

@@ -10,10 +10,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from afanet.errors import InputError
 from afanet.files import path_in, write_all
 from afanet.tasks.drawing.draw import Pixels, swatches
 from afanet.tasks.drawing.png import png
 from afanet.tasks.drawing.resize import resize
+from afanet.tasks.label import Bools, LabelFile, listed, npy
 from afanet.tasks.meaning import COLOURS, NAMES, Check, colours_fault
 from afanet.tasks.multi_label_segmentation.blend import blended
 from afanet.tasks.result import NOTEBOOK, DenseResult
@@ -66,6 +68,29 @@ class Masks(DenseResult):
     def as_target(self) -> NDArray[np.int8]:
         """Masks (L, H, W)."""
         return np.ascontiguousarray(self.on.transpose(2, 0, 1))
+
+    @property
+    def declaration(self) -> dict[str, Any]:
+        """Its `labels`."""
+        return {"labels": list(self.labels)}
+
+    def confidence(self, mirror: Self | None = None) -> NDArray[np.float32]:
+        """The smallest of max(p, 1 - p) over the probabilities p of the labels at each pixel."""
+        return np.where((self.on >= 0).all(2), self.certainty, np.float32(np.nan))
+
+    def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> LabelFile:
+        """A `.npy` (L, H, W) of int16, in the order of the column's labels: 0 is off, 255 on, and -1 not known."""
+        order = [self.labels.index(name) if name in self.labels else -1 for name in declared.get("labels", self.labels)]
+        if strange := set(self.labels) - set(declared.get("labels", self.labels)):
+            raise InputError(
+                f"the teacher's task '{self.task}' has the label '{min(strange)}', and its column is declared with "
+                f"{listed(declared['labels'])}: take a teacher of the same labels, or leave the task out with --tasks"
+            )
+        on = np.where(self.on == 1, np.int16(255), self.on.astype(np.int16))
+        if known is not None:
+            on[~known] = -1
+        masks = np.concatenate([on, np.full((*on.shape[:2], 1), -1, np.int16)], axis=2)[..., order]
+        return LabelFile(".npy", npy(np.ascontiguousarray(masks.transpose(2, 0, 1))))
 
     @property
     def shares(self) -> dict[str, float]:

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
 from afanet.networks.outputs import Dense
 from afanet.tasks.across import ALONE, Across
+from afanet.tasks.binary_losses import LabelsTask, binary_loss
 from afanet.tasks.described import Described
 from afanet.tasks.drawing.palette import palette
 from afanet.tasks.multi_label_segmentation.blend import blended
@@ -21,13 +21,12 @@ from afanet.tasks.multi_label_segmentation.metrics import MaskScores
 from afanet.tasks.scores import TaskScores
 from afanet.tasks.sides import swapped_order
 from afanet.tasks.task import NO_CLASS, DenseTask, Swatches
-from afanet.tasks.taught import TaughtLabels
 
 UNLABELLED = -1
 
 
-class MultiLabelSegmentation(TaughtLabels, DenseTask):
-    """Labels that each pixel has or has not, by binary cross-entropy; an entry of -1 means not labelled.
+class MultiLabelSegmentation(LabelsTask, DenseTask):
+    """Labels that each pixel has or has not, by default by binary cross-entropy; an entry of -1 means not labelled.
 
     Target int8 (B, L, H, W) of 0 and 1, each entry masked by itself; logits (B, L, H, W); prediction int8
     (B, L, H, W), 1 where the probability is above one half.
@@ -53,11 +52,8 @@ class MultiLabelSegmentation(TaughtLabels, DenseTask):
         self.higher_is_better = dict.fromkeys(("miou", "macro_f1", "micro_f1"), True)
 
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
-        """Binary cross-entropy in nats, averaged over the labelled entries of the batch."""
-        known = self.labelled(target)
-        # Not a weight of 0: where logits are so large that the loss is infinite, 0 times that is NaN.
-        terms = F.binary_cross_entropy_with_logits(logits.float(), target.clamp(min=0).float(), reduction="none")
-        return across.mean(torch.where(known, terms, 0).sum(), known.sum())
+        """The chosen loss over the labelled entries of the batch, see `binary_loss`; by default cross-entropy."""
+        return binary_loss(logits, target, self.labelled(target), self.class_loss, across)
 
     def unlabelled(self, size: tuple[int, int]) -> Tensor:
         """-1 everywhere, int8 (L, H, W)."""

@@ -16,11 +16,12 @@ from torchvision import tv_tensors
 from afanet.errors import InputError
 from afanet.label_files import palette_colours
 from afanet.tasks.column import FileColumn, Name, Names, Swap
-from afanet.tasks.segmentation.declared import Colour, Colours, Id, Ids, keys_of, listed, read_void, require_apart
+from afanet.tasks.segmentation.declared import Colour, Colours, Id, Ids, require_apart
 from afanet.tasks.segmentation.guess import guess
 from afanet.tasks.segmentation.lookup import Lookup
 from afanet.tasks.segmentation.mask import ARRAYS, PICTURES, count, in_words, read_ids, read_mask
-from afanet.tasks.segmentation.task import Segmentation, void_of
+from afanet.tasks.segmentation.task import Segmentation
+from afanet.tasks.segmentation.values import keys_of, listed, read_void, void_of
 from afanet.tasks.task import Task
 
 MOST_CLASSES = 65_535

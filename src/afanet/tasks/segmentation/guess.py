@@ -11,8 +11,8 @@ import numpy as np
 
 from afanet.errors import InputError
 from afanet.label_files import unpacked
-from afanet.tasks.segmentation.declared import listed
 from afanet.tasks.segmentation.mask import count, read_ids, read_mask, shows_colours
+from afanet.tasks.segmentation.values import listed
 
 LOOKED_AT = 500  # files, evenly spread
 MOST_SHADES = 16  # of grey in a mask that was drawn

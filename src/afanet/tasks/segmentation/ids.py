@@ -12,21 +12,27 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from afanet.errors import InputError
-from afanet.label_files import read_image
 from afanet.tasks.drawing.png import png
-from afanet.tasks.label import Bools, listed
+from afanet.tasks.label import Bools, LabelFile, npy
+from afanet.tasks.label import listed as in_words
+from afanet.tasks.segmentation.mask import count, read_ids, read_mask
+from afanet.tasks.segmentation.values import is_number, keys_of, listed, read_void, red_green_blue, several, void_of
 
-BYTE = 255
+BYTE, MOST = 255, 65_535  # in a PNG of 8 and of 16 bits
 
 
 @dataclass(frozen=True)
 class Ids:
-    """The id of each class of a task in mask files, and that of pixels without one; None if no id means that."""
+    """The id of each class of a task in mask files, and that of pixels without one; None if no id means that.
+
+    In masks of colours these are numbers of colours, see `packed`.
+    """
 
     task: str
     classes: tuple[int, ...]
     void: int | None
     known: frozenset[int]  # all ids that files may have
+    coloured: bool = False
 
     @classmethod
     def of(cls, task: str, classes: Sequence[str], declared: Mapping[str, Any]) -> Self:
@@ -34,9 +40,20 @@ class Ids:
 
         Raises `InputError` where a class is not among those that are declared.
         """
-        void = declared.get("void", BYTE)
-        voids = void if isinstance(void, list | tuple) else [] if void is None else [void]
-        ids = _pairs(declared["ids"]) if declared.get("ids") else _counted(declared.get("classes", classes), voids)
+        coloured = isinstance(declared.get("colours"), Mapping)
+        names = declared.get("classes") or classes
+        given = "void" in declared
+        if coloured:
+            ids = _coloured(declared["colours"])
+            voids = read_void(declared.get("void"), coloured=True)
+        elif declared.get("ids"):
+            ids = _pairs(declared["ids"])
+            usual = void_of(len(declared.get("classes") or {name for _, name in ids}))
+            taken = any(number == usual for number, _ in ids)
+            voids = read_void(declared["void"], coloured=False) if given else [] if taken else [usual]
+        else:
+            voids = read_void(declared["void"], coloured=False) if given else [void_of(len(names))]
+            ids = _counted(names, voids)
         by_name: dict[str, int] = {}
         for number, name in ids:
             by_name.setdefault(name, number)  # the first where a class has several
@@ -44,27 +61,36 @@ class Ids:
             if name not in by_name:
                 raise InputError(
                     f"the teacher's task '{task}' has the class '{name}', and its column is declared with "
-                    f"{listed(by_name)}: take a teacher of the same classes, or leave the task out with --tasks"
+                    f"{in_words(by_name)}: take a teacher of the same classes, or leave the task out with --tasks"
                 )
         known = frozenset([number for number, _ in ids] + list(voids))
-        return cls(task, tuple(by_name[name] for name in classes), voids[0] if voids else None, known)
+        void = next((number for number in voids if 0 <= number <= MOST), None)
+        return cls(task, tuple(by_name[name] for name in classes), void, known, coloured)
 
     @property
     def listed(self) -> str:
         """All ids, in words."""
-        numbers = sorted(self.known)
-        return listed(map(str, numbers))
+        return listed(sorted(self.known), self.coloured)
 
 
 def _pairs(ids: Mapping[Any, Any]) -> list[tuple[int, str]]:
     """Each id with its class, from `{0: name}` or `{name: 0}` or `{name: [0, 7]}`."""
     pairs = []
     for key, value in ids.items():
-        if isinstance(key, int):
-            pairs.append((key, str(value)))
+        if isinstance(key, int) or all(is_number(each) for each in ids):
+            pairs.append((int(key), str(value)))
         else:
-            pairs += [(number, str(key)) for number in (value if isinstance(value, list | tuple) else [value])]
+            pairs += [(int(number), str(key)) for number in (value if isinstance(value, list | tuple) else [value])]
     return pairs
+
+
+def _coloured(colours: Mapping[Any, Any]) -> list[tuple[int, str]]:
+    """The number of each colour with its class."""
+    return [
+        (key, str(name))
+        for name, given in colours.items()
+        for key in keys_of([red_green_blue(colour) for colour in several(given)])
+    ]
 
 
 def _counted(classes: Sequence[str], voids: Sequence[int]) -> list[tuple[int, str]]:
@@ -73,11 +99,12 @@ def _counted(classes: Sequence[str], voids: Sequence[int]) -> list[tuple[int, st
     return list(zip(free, map(str, classes), strict=False))
 
 
-def mask_png(labels: NDArray[np.unsignedinteger], known: Bools, ids: Ids, colours: NDArray[np.uint8]) -> bytes:
-    """Class numbers (H, W) as a PNG of ids, void where they are not `known`.
+def mask_file(labels: NDArray[np.unsignedinteger], known: Bools, ids: Ids, colours: NDArray[np.uint8]) -> LabelFile:
+    """Class numbers (H, W) as a file of ids, void where they are not `known`.
 
-    With ids up to 255 it has a palette of the classes' `colours`, black for void; else it is of 16 bits. Raises
-    `InputError` for a pixel that is not known where no id means void.
+    A PNG with ids up to 255 has a palette of the classes' `colours`, black for void; with larger ones it is of 16 bits,
+    and ids that no PNG can hold are in a `.npy`. Masks of colours are RGB. Raises `InputError` for a pixel that is not
+    known where no id means void.
     """
     if ids.void is None and not known.all():
         raise InputError(
@@ -85,21 +112,25 @@ def mask_png(labels: NDArray[np.unsignedinteger], known: Bools, ids: Ids, colour
             "or leave --threshold out"
         )
     void = ids.void or 0
-    table = np.array(ids.classes, np.uint16)
-    numbers = np.where(known, table[np.where(known, labels, 0)], np.uint16(void))
+    numbers = np.where(known, np.array(ids.classes, np.int64)[np.where(known, labels, 0)], void)
+    if ids.coloured:
+        bytes_of = numbers.astype("<u4").view(np.uint8).reshape(*numbers.shape, 4)
+        return LabelFile(".png", png(bytes_of[..., :3].copy()))
+    if not 0 <= min(*ids.classes, void) <= max(*ids.classes, void) <= MOST:
+        return LabelFile(".npy", npy(numbers))
     if max(*ids.classes, void) > BYTE:
-        return png(numbers)
+        return LabelFile(".png", png(numbers.astype(np.uint16)))
     image = Image.fromarray(numbers.astype(np.uint8))
     palette = np.zeros((BYTE + 1, 3), np.uint8)
     palette[list(ids.classes)] = colours
     image.putpalette(palette.tobytes())
-    return png(image)
+    return LabelFile(".png", png(image))
 
 
 def strange_ids(file: Path, ids: Ids) -> list[int]:
     """The ids in a mask file that are not among `ids`; none where the file cannot be read, as `data check` says."""
     try:
-        present = np.unique(read_image(file, ("L", "P", "I;16"), "map of class ids"))
+        present = count(read_mask(file).keys if ids.coloured else read_ids(file))
     except InputError:
         return []
-    return [number for number in present.tolist() if number not in ids.known]
+    return [number for number in present if number not in ids.known]

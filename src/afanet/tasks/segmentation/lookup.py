@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afanet.label_files import Coloured
-from afanet.tasks.segmentation.task import void_of
+from afanet.tasks.segmentation.values import void_of
 
 COLOURS = 1 << 24
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from afanet.errors import InputError
 from afanet.label_files import Coloured, packed, read_array, read_colours, read_image, unpacked
-from afanet.tasks.segmentation.declared import LISTED
+from afanet.tasks.segmentation.values import LISTED
 
 ARRAYS = (".npy", ".npz")
 PICTURES = (".png", ".tif", ".tiff", ".bmp")

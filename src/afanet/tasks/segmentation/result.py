@@ -19,7 +19,8 @@ from afanet.tasks.drawing.resize import resize
 from afanet.tasks.label import Bools, LabelFile
 from afanet.tasks.meaning import COLOURS, NAMES, Check, colours_fault
 from afanet.tasks.result import NOTEBOOK, DenseResult
-from afanet.tasks.segmentation.ids import Ids, mask_png, strange_ids
+from afanet.tasks.segmentation.ids import Ids, mask_file, strange_ids
+from afanet.tasks.segmentation.values import listed
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +88,15 @@ class LabelMap(DenseResult):
         if known is not None:
             labelled &= known
         ids = Ids.of(self.task, self.classes, declared or self.declaration)
-        return LabelFile(".png", mask_png(self.labels, labelled, ids, self.colours))
+        return mask_file(self.labels, labelled, ids, self.colours)
 
     def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
         """A file with ids of no class."""
         ids = Ids.of(self.task, self.classes, declared or self.declaration)
-        strange = strange_ids(file, ids)
-        return f"it has the id {strange[0]}, and those of the teacher's classes are {ids.listed}" if strange else None
+        if not (strange := strange_ids(file, ids)):
+            return None
+        has = f"the {'colour' if ids.coloured else 'id'} {listed(strange[:1], ids.coloured)}"
+        return f"it has {has}, and those of the teacher's classes are {ids.listed}"
 
     @property
     def shares(self) -> dict[str, float]:

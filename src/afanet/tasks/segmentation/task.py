@@ -20,16 +20,8 @@ from afanet.tasks.described import Described
 from afanet.tasks.drawing.palette import palette
 from afanet.tasks.scores import TaskScores
 from afanet.tasks.segmentation.metrics import ManyClassScores, SegmentationScores
+from afanet.tasks.segmentation.values import void_of
 from afanet.tasks.task import DenseTask, Readout, Swatches
-
-
-def void_of(classes: int) -> int:
-    """The number that means no class in the targets of so many classes.
-
-    >>> void_of(255), void_of(256)
-    (255, 65535)
-    """
-    return 255 if classes <= 255 else 65535
 
 
 class Segmentation(ClassTask, DenseTask):

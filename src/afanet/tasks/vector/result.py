@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from afanet.framing import Box
 from afanet.tasks.drawing.draw import Pixels, dots
 from afanet.tasks.drawing.palette import palette
+from afanet.tasks.label import Bools
 from afanet.tasks.meaning import DECIMALS, NAMES, WORD, Check, is_range, is_whole
 from afanet.tasks.result import PooledResult
 from afanet.tasks.vector.frame import in_box, out_of_box
@@ -34,6 +36,7 @@ class Numbers(PooledResult):
 
     `estimate` (N,) has the numbers as the network gives them: of `points`, fractions of the photo's width and height.
     `values` has them as people read them: points with the unit px are pixels of the photo, whose size is `photo`.
+    `ranges` has the usual lowest and highest of each, if they are known.
     """
 
     expected: ClassVar[Mapping[str, Check]] = {
@@ -43,6 +46,7 @@ class Numbers(PooledResult):
         "decimals": (f"whole numbers from 0 to {DECIMALS}", _are_decimals),
         "points": WHETHER,
     }
+    compared = True
     reads = "numbers in the order of their names; points as fractions of the input, x and y in turn"
 
     task: str
@@ -52,6 +56,7 @@ class Numbers(PooledResult):
     decimals: tuple[int, ...]
     points: bool
     photo: tuple[int, int]
+    ranges: tuple[tuple[float, float], ...] = ()
 
     @classmethod
     def meaning_fault(cls, meaning: Mapping[str, Any]) -> str | None:
@@ -93,7 +98,9 @@ class Numbers(PooledResult):
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
         """The numbers themselves."""
         names, decimals = tuple(meaning["names"]), tuple(meaning["decimals"])
-        return cls(task, estimate, names, meaning["unit"], decimals, meaning["points"], size)
+        given = meaning["ranges"]
+        ranges = tuple((low, high) for low, high in ([given] * len(names) if is_range(given) else given))
+        return cls(task, estimate, names, meaning["unit"], decimals, meaning["points"], size, ranges)
 
     def within(self, photo: tuple[int, int], seen: Box) -> Self:
         """Points as fractions of the whole photo."""
@@ -122,6 +129,52 @@ class Numbers(PooledResult):
     def as_target(self) -> NDArray[np.float32]:
         """The numbers (N,); of points, fractions."""
         return self.estimate
+
+    @property
+    def declaration(self) -> dict[str, Any]:
+        """Its `names`, the `unit`, and whether they are `points`, or else their `range`."""
+        keys: dict[str, Any] = {"names": list(self.names)} | ({"unit": self.unit} if self.unit else {})
+        if self.points:
+            return keys | {"points": True}
+        ranges = [list(limits) for limits in self.ranges]
+        same = ranges[1:] == ranges[:-1]
+        return keys | {"range": ranges[0] if same else dict(zip(self.names, ranges, strict=True))} if ranges else keys
+
+    def mirrored(self) -> Self:
+        """With x of points from the other side; names do not exchange their sides."""
+        if not self.points:
+            return self
+        turned = self.estimate.copy()
+        turned[0::2] = 1 - turned[0::2]
+        return replace(self, estimate=turned)
+
+    def confidence(self, mirror: Self | None = None) -> NDArray[np.float32] | None:
+        """1 - |a - b| / range for each number of the photo and of its mirror image, at least 0.
+
+        The range of points is the photo's width or height.
+        """
+        if mirror is None or not self.ranges:
+            return None
+        widths = np.array([high - low for low, high in self.ranges])
+        agreement = 1 - np.abs(self.estimate - mirror.estimate) / widths
+        return np.asarray(agreement.clip(0, 1), np.float32)
+
+    def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> str:
+        """The numbers between semicolons, `?` for those that are not known and for points outside the photo.
+
+        A number beyond its range is the end of that, since no other is read.
+        """
+        sure = np.ones(len(self.names), bool) if known is None else known.copy()
+        values = np.array(list(self.values.values()))
+        if self.points:
+            sure &= (self.estimate >= 0) & (self.estimate <= 1)
+        elif self.ranges:
+            values = values.clip(*np.array(self.ranges).T)
+        return ";".join(f"{value:.9g}" if certain else "?" for value, certain in zip(values, sure, strict=True))
+
+    def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
+        """Another number of numbers."""
+        return None if cell.count(";") == len(self.names) - 1 else f"it has {len(self.names)} numbers"
 
     def __str__(self) -> str:
         shown = zip(self.values.items(), self.decimals, strict=True)

@@ -85,7 +85,7 @@ class Vector(PooledTask):
 
     def _limits(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """The centres of the ranges and half of their widths, (N,)."""
-        limits = torch.tensor(self.ranges, dtype=torch.float32, device=like.device)
+        limits = torch.tensor(self.ranges, dtype=torch.float32).to(like.device, non_blocking=True)
         return (limits[:, 0] + limits[:, 1]) / 2, (limits[:, 1] - limits[:, 0]) / 2
 
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:

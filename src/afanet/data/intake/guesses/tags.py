@@ -1,0 +1,78 @@
+"""Columns whose cells list several labels, whichever sign is between them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from afanet.data.intake.guesses.values import DOUBTFUL, Guess, Values, listed, natural, shorten, tidy
+
+SEPARATORS = {";": "semicolons", "|": "bars", ",": "commas"}
+BRACKETS = re.compile(r"[\[({](.*)[\])}]")
+MOST_LABELS = 1000
+NONE, UNKNOWN = "-", "?"
+NO_LABEL = "'-'"
+
+
+def guess_tags(name: str, values: Values) -> Guess | str | None:
+    """The labels of a column of lists; None where it has none.
+
+    >>> from afanet.data.intake.guesses.values import Counter, read_values
+    >>> guess = guess_tags("seen", read_values(Counter(["wet, sunny", "wet", "-", "sunny, old", "old"])))
+    >>> guess.declared, guess.cells["wet, sunny"]
+    ({'kind': 'multi_label', 'labels': ['old', 'sunny', 'wet']}, 'wet;sunny')
+    """
+    full = [value for value in values.counts if value.lower() not in DOUBTFUL]
+    bracketed = {value: match[1] for value in full if (match := BRACKETS.fullmatch(value))}
+    in_brackets = len(bracketed) == len(full)
+    inner = bracketed if in_brackets else {value: value for value in full}
+    for sign, meaning in SEPARATORS.items():
+        if not any(sign in text for text in inner.values()):
+            continue
+        parts = {value: _parts(text, sign, in_brackets) for value, text in inner.items()}
+        if _recurs(values, parts, sign, in_brackets):
+            return _tags(values, parts, meaning)
+    return None
+
+
+def _parts(text: str, sign: str, quoted: bool) -> list[str]:
+    parts = [part.strip() for part in text.split(sign)]
+    return list(dict.fromkeys(part for part in (part.strip("'\"") if quoted else part for part in parts) if part))
+
+
+def _recurs(values: Values, parts: dict[str, list[str]], sign: str, in_brackets: bool) -> bool:
+    """Whether the parts are labels, which occur in several cells: a comma may be in a name or a remark, too."""
+    cells, rows = Counter[str](), Counter[str]()
+    for value, several in parts.items():
+        cells.update(several)
+        rows.update(dict.fromkeys(several, values.counts[value]))
+    if (
+        all(len(several) < 2 for several in parts.values())
+        or len(cells) > MOST_LABELS
+        or sum(rows.values()) < 2 * len(rows)
+    ):
+        return False
+    if sign != "," or in_brackets:
+        return True
+    joined = {part for several in parts.values() if len(several) > 1 for part in several}
+    return sum(cells[part] > 1 for part in joined) > len(joined) / 2
+
+
+def _tags(values: Values, parts: dict[str, list[str]], meaning: str) -> Guess | str:
+    counts = Counter[str]()
+    for value, several in parts.items():
+        counts.update(dict.fromkeys(several, values.counts[value]))
+    doubted = {f"{label}{UNKNOWN}" for label in counts}
+    labels = sorted(counts.keys() - doubted, key=natural)
+    signs = (NONE, UNKNOWN)
+    if strange := next((label for label in labels if ";" in label or label in signs or not label.isprintable()), None):
+        return f"{shorten(strange)} cannot be a label: rename it"
+    cells = {value: ";".join(tidy(part) for part in several) or NONE for value, several in parts.items()}
+    none = [value for value in values.counts if value not in parts]
+    cells |= dict.fromkeys(none, NONE)
+    bare = sum(values.counts[value] for value, cell in cells.items() if cell == NONE)
+    said = f"; {bare} with none of them" if bare else f"; an image that has none of them needs {NO_LABEL}"
+    unknown = len(counts) - len(labels)
+    said = f"; {unknown} labels marked as unknown with '?' in some" + said if unknown else said
+    summary = f"{values.total} lists, with {meaning} between {len(labels)} labels ({listed(counts, labels)}){said}"
+    return Guess({"kind": "multi_label", "labels": labels}, cells, summary, values.empty)
