@@ -1,4 +1,4 @@
-"""Without torch a photo becomes what networks were scored on, to a grey level."""
+"""Without torch a photo becomes what networks were scored on, to grey levels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def test_a_photo_is_prepared_as_networks_were_scored(actual: tuple[int, int], si
     sample = {"image": tv_tensors.Image(torch.from_numpy(pixels).permute(2, 0, 1)), "targets": {}, "id": ""}
     expected = evaluation(size)(sample)["image"].numpy()
     levels = np.abs(prepare(pixels, size, IMAGENET.mean, IMAGENET.std) - expected) * 255
-    assert (levels * np.array(IMAGENET.std)[:, None, None]).max() < 1.01  # one of 255 grey levels
+    levels *= np.array(IMAGENET.std)[:, None, None]
+    assert levels.max() < 2.01  # of 255: both round after each of the two directions
+    assert (levels > 1.01).sum() <= max(3, levels.size // 100)
 
 
 def test_a_photo_of_the_networks_size_is_prepared_to_the_same_bits() -> None:
