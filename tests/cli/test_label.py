@@ -82,7 +82,7 @@ def test_a_table_is_filled_with_the_ids_of_the_recipe_beside_it(
     table = "image,split,segmentation,depth\nimages/0.png,train,,\nimages/1.png,test,,\n"
     (photos / "manifest.csv").write_text(table)
     assert main(["label", str(run), "--out", str(photos / "manifest.csv"), "--fill"]) == 0
-    assert "1 rows of the splits validation and test keep their empty cells" in capsys.readouterr().out
+    assert "1 row of the splits validation and test keeps its empty cells" in capsys.readouterr().out
     mask = np.asarray(Image.open(photos / "segmentation-machine/images/0.png"))
     assert set(np.unique(mask)) <= set(ids)
     steps = np.asarray(Image.open(photos / "depth-machine/images/0.png"))

@@ -194,6 +194,12 @@ def test_new_images_become_rows_and_only_chosen_ones_are_filled(human: Path) -> 
     assert (table[5]["split"], done.added, done.held_out) == ("train", 1, 0)
 
 
+def test_an_image_is_the_same_however_the_table_writes_its_path(human: Path) -> None:
+    human.write_bytes(HUMAN.replace("images/1.png", "./images//1.png").encode())
+    done = fill(human, [human.parent / "images/1.png"])
+    assert (done.added, [row["machine_made"] for row in rows(human)]) == (0, ["", "light;parts", "", "", ""])
+
+
 def test_a_label_file_is_never_replaced(human: Path) -> None:
     own = human.parent / "parts-machine/images/1.png"
     own.parent.mkdir(parents=True)

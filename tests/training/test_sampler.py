@@ -118,5 +118,9 @@ def test_what_cannot_be_is_said(small: Callable[..., Recipe]) -> None:
         require_sampler(recipe, replace(data, shares=[(1, 2.0), (1, 1.0)]), list(data.tasks))
     with pytest.raises(InputError, match=r"unknown task under sampler.tasks 'dept', did you mean 'depth'"):
         require_sampler(small(**{"sampler.tasks": ["dept"]}), data, list(data.tasks))
+    with pytest.raises(InputError, match=r"sampler.tasks has 'depth' 2 times: keep one"):
+        require_sampler(small(**{"sampler.tasks": ["depth", "depth"]}), data, list(data.tasks))
+    with pytest.raises(InputError, match=r"sampler.classes is about the labels of sampler.tasks, and there are none"):
+        require_sampler(small(**{"sampler.classes": False}), data, list(data.tasks))
     with pytest.raises(InputError, match=r"sampler.tasks has 'x', and no training sample has a label of it"):
         sample_chances({"x": census([None, None])}, 2, by_class=True)

@@ -144,14 +144,17 @@ def _report(done: Labelled) -> None:
     if done.added:
         print(f"{done.added} image{'s' if done.added > 1 else ''} listed anew, in the split train")
     if done.held_out:
-        print(
-            f"{done.held_out} rows of the splits validation and test keep their empty cells: labels of a machine would "
-            "falsify the scores"
+        rows = (
+            "1 row of the splits validation and test keeps its"
+            if done.held_out == 1
+            else (f"{done.held_out} rows of the splits validation and test keep their")
         )
+        print(f"{rows} empty cells: labels of a machine would falsify the scores")
     if not done.filled:
         print(f"{done.table}: nothing is to be filled")
         return
-    print(f"{done.table}: {done.filled} labels, which its column machine_made marks; declare them under data.options:")
+    labels = f"{done.filled} label{'s'[: done.filled != 1]}"
+    print(f"{done.table}: {labels}, which its column machine_made marks; declare them under data.options:")
     print(done.declaration(), end="")
 
 

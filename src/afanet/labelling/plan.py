@@ -59,7 +59,7 @@ class Plan:
                 seen.setdefault(cell, row.location)
 
     def _is_chosen(self, row: Row) -> bool:
-        return self.chosen is None or row.cells.get("image") in self.chosen
+        return self.chosen is None or os.path.normpath(row.cells.get("image", "")) in self.chosen
 
 
 def read_plan(table: Table, images: Sequence[str], tasks: Sequence[str]) -> Plan:
@@ -69,7 +69,9 @@ def read_plan(table: Table, images: Sequence[str], tasks: Sequence[str]) -> Plan
     for row in table.rows():
         plan.look(row)
         if images:  # what the table lists as an image or a label is no image to add
-            listed.update(cell for name, cell in row.cells.items() if name == "image" or _is_picture(cell))
+            listed.update(
+                os.path.normpath(cell) for name, cell in row.cells.items() if name == "image" or _is_picture(cell)
+            )
     plan.added = [image for image in images if image not in listed]
     plan.total += len(plan.added)
     return plan

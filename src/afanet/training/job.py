@@ -106,9 +106,9 @@ def _teachers(recipe: Recipe, tasks: Mapping[str, Task]) -> Teachers | None:
         )
     if recipe.distill:
         return Teachers(recipe, tasks, read_teachers(recipe.distill, tasks, recipe.network.in_chans))
-    for key in ("distill_weight", "distill_features"):
-        if getattr(recipe, key) is not None:
-            raise InputError(f"{key} says how much teachers count, and there are none: give --distill RUN too")
+    for key in ("distill_weight", "distill_temperature", "distill_features"):
+        if getattr(recipe, key) != Recipe.model_fields[key].default:
+            raise InputError(f"{key} says how tasks learn from teachers, and there are none: give --distill RUN too")
     return None
 
 

@@ -14,12 +14,21 @@ from afanet.recipe.schema import Recipe
 
 
 def require_sampler(recipe: Recipe, data: Data, tasks: Collection[str]) -> None:
-    """Raise `InputError` for a sampler by a task that is not trained, and beside parts of data with unequal shares."""
-    for name in recipe.sampler.tasks:
+    """Raise `InputError` for a sampler that cannot be.
+
+    That is one by a task that is not trained, or is named twice, by classes without tasks, and beside parts of data
+    with unequal shares.
+    """
+    chosen = recipe.sampler.tasks
+    for name in chosen:
         if name not in tasks:
             raise unknown("task under sampler.tasks", name, tasks)
+        if chosen.count(name) > 1:
+            raise InputError(f"sampler.tasks has '{name}' {chosen.count(name)} times: keep one")
+    if not chosen and not recipe.sampler.classes:
+        raise InputError("sampler.classes is about the labels of sampler.tasks, and there are none: name tasks too")
     shares = [share for _, share in data.shares or ()]
-    if recipe.sampler.tasks and len(set(shares)) > 1:
+    if chosen and len(set(shares)) > 1:
         raise InputError(
             f"sampler.tasks decides how often samples are drawn, and so do the shares of the parts of the data "
             f"({', '.join(f'{share:g}' for share in shares)}): leave one of the two out"

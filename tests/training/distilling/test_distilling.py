@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -291,8 +293,24 @@ def test_each_task_has_one_teacher_with_its_meaning(teacher: Run, small: Small, 
         prepare(small(distill=["nowhere"]))
     with pytest.raises(InputError, match="distill_features looks into a network that network"):
         prepare(small(**{"distill": [source], "distill_features": 1, "network.compile": True}))
-    with pytest.raises(InputError, match="distill_weight says how much teachers count, and there are none"):
-        prepare(small(distill_weight=1))
+    for key in ("distill_weight", "distill_temperature", "distill_features"):
+        with pytest.raises(InputError, match=f"{key} says how tasks learn from teachers, and there are none"):
+            prepare(small(**{key: 2}))
+
+
+def test_the_digest_of_a_teacher_is_of_all_that_decides_its_answers(teacher: Run, tmp_path: Path) -> None:
+    """Answers that are kept are not those of the same weights for images of another size."""
+
+    def digest(folder: Path) -> str:
+        return Teacher(str(folder), {"depth": Depth()}, 3).digest
+
+    copy = tmp_path / "copy"
+    shutil.copytree(teacher.path, copy)
+    assert digest(copy) == digest(teacher.path)
+    recipe = (copy / "recipe.yaml").read_text()
+    (copy / "recipe.yaml").write_text(re.sub(r"size: \[24, 32\]|size:\n  - 24\n  - 32", "size: [48, 64]", recipe))
+    assert (copy / "recipe.yaml").read_text() != recipe
+    assert digest(copy) != digest(teacher.path)
 
 
 def test_a_teacher_of_other_classes_is_refused(tiny: None, small: Small, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -116,11 +117,20 @@ def test_the_recipe_selects_and_samples_by_a_task_that_is_there(
 ) -> None:
     begun = shutil.copytree(runs["hard"].path, tmp_path / "run")
     sampler = SamplerRecipe(tasks=("depth",), classes=False)
-    recipe = runs["hard"].recipe.model_copy(update={"select": SelectRecipe(by="depth.rmse"), "sampler": sampler})
+    recipe = runs["hard"].recipe.model_copy(
+        update={"select": SelectRecipe(by="depth.rmse"), "sampler": sampler, "distill": ("a",)}
+    )
     (begun / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
-    after = retask(begun, tmp_path / "after", drop, rename).recipe
+    results = json.loads((begun / "metrics.json").read_text())
+    results |= {"teachers": {"depth": "a"}, "machine_made": {"train": {"depth": {"machine_made": 3}}}}
+    (begun / "metrics.json").write_text(json.dumps(results))
+    run = retask(begun, tmp_path / "after", drop, rename)
+    after, left = run.recipe, by.partition(".")[0] if by else None
+    assert run.results["teachers"] == ({left: "a"} if left else {})
+    assert run.results["machine_made"]["train"] == ({left: {"machine_made": 3}} if left else {})
     assert (after.select_by, after.selects) == (by, True)
     assert after.sampler.tasks == ((by.partition(".")[0],) if by else ())
+    assert (after.sampler.classes, after.distill) == (not by, ())
 
 
 def test_the_command_lists_drops_and_renames(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -23,6 +23,7 @@ class _Task(_Kept):
     labelled: int
     blank: int | None = None
     labelled_share: float | None = None
+    labelled_of: Literal["entries"] | None = None
     counts: dict[str, int] | None = None
     total: int | None = None
     min: float | None = None

@@ -73,7 +73,7 @@ def write_recipe(contents: Contents, splits: Mapping[str, str], folder: Path) ->
         for _, task in declare_tasks({name: column.declared for name, column in contents.columns.items()}).values()
     )
     tasks = [
-        f"{_remark(name, column.declared)}      {name}: {_flow(column.declared | sides(name, column.declared))}"
+        f"{_remark(name, column.declared)}      {_flow(name)}: {_flow(column.declared | sides(name, column.declared))}"
         for name, column in contents.columns.items()
     ]
     return TEMPLATE.format(

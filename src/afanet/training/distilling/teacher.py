@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from afanet.errors import InputError, shown
+from afanet.json_text import to_json
 from afanet.networks import Woven
 from afanet.normalisation import Normalisation
 from afanet.paths import is_on_hub, near
@@ -42,7 +43,7 @@ class Teacher:
     Attributes:
         name: the source as somebody would write it.
         tasks: the names of the tasks that it teaches.
-        digest: a hash of its weights.
+        digest: a hash of its weights, and of what else decides its answers.
 
     Raises:
         InputError: for a source that is no finished run, that has none of the tasks, that means something else by one
@@ -134,7 +135,14 @@ def _require_same(name: str, ours: Task, theirs: Task) -> None:
 
 
 def _digest(run: Run) -> str:
-    digest = blake2b(digest_size=16)
+    """A hash of a network's weights and layers, of the images that it takes, and of what its tasks mean."""
+    recipe, taken = run.recipe, normalisation(run.recipe.network)
+    described = {
+        "images": [recipe.data.size, taken.mean, taken.std],
+        "network": recipe.network.model_dump(mode="json", exclude={"weights"}),
+        "meanings": {name: task.meaning for name, task in run.tasks.items()},
+    }
+    digest = blake2b(to_json(described, sort_keys=True).encode(), digest_size=16)
     for name, tensor in sorted(run.weights().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes() if tensor.ndim else repr(tensor).encode())

@@ -15,7 +15,7 @@ from afanet.networks.freeze import SEVERAL, TASK, freeze_of, freeze_plan
 from afanet.networks.methods import METHODS
 from afanet.recipe.freezing import added_groups
 from afanet.recipe.load import dump_recipe
-from afanet.recipe.schema import Recipe
+from afanet.recipe.schema import Recipe, SamplerRecipe
 from afanet.recipe.stopping import SelectRecipe
 from afanet.recipe.variants import for_method
 from afanet.runs.folder import MARK_TEXT, RunFolder
@@ -47,10 +47,10 @@ def retask(source: str | Path, out: Path, drop: Collection[str] = (), rename: Ma
         "parameters": parameters(network),
         "flops": flops(network, recipe.data.size, recipe.network.in_chans),
     }
-    for key in {"tasks", "validation", "described"} & results.keys():
-        results[key] = _by_task(results[key], kept, rename)
-    if "unscored" in results:
-        results["unscored"] = {split: _by_task(why, kept, rename) for split, why in results["unscored"].items()}
+    for key in {"tasks", "validation", "described", "teachers", "label_counts"} & results.keys():
+        results[key] = results[key] and _by_task(results[key], kept, rename)
+    for key in {"unscored", "machine_made"} & results.keys():
+        results[key] = {split: _by_task(of_split, kept, rename) for split, of_split in results[key].items()}
     _write(RunFolder.fresh(out), _with_names(recipe, rename), results, state)
     return load_run(out)
 
@@ -96,16 +96,18 @@ def _without(recipe: Recipe, kept: list[str], run: Source) -> Recipe:
             **({"head": head or None} if head != 0 else {}),
         }
     )
+    sampled = tuple(task for task in recipe.sampler.tasks if task in kept)
     changes: dict[str, Any] = {
         "tasks": tuple(kept),
         "network": updated,
         "losses": _by_task(recipe.losses, kept, {}),
-        "sampler": recipe.sampler.model_copy(update={"tasks": tuple(t for t in recipe.sampler.tasks if t in kept)}),
+        "sampler": SamplerRecipe(tasks=sampled, classes=recipe.sampler.classes or not sampled),
         "balancing": recipe.balancing.model_copy(update={"weights": _by_task(recipe.balancing.weights, kept, {})}),
         "optimizer": recipe.optimizer.model_copy(
             update={"rates": {what: rate for what, rate in recipe.optimizer.rates.items() if not what.startswith(TASK)}}
         ),
         **{"old_tasks": (), "start_from": None, "fresh": (), "warm_start": None, "two_stage": False},
+        **{key: Recipe.model_fields[key].default for key in Recipe.model_fields if key.startswith("distill")},
     }
     if recipe.select_by and recipe.select_by.partition(".")[0] not in kept:
         changes["select"] = "validation"

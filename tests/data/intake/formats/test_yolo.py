@@ -39,6 +39,15 @@ def test_polygons_become_masks_in_their_splits(yolo: Path) -> None:
     assert (masks["images/val/val.png"] == rectangle(3, 4, 9, 14, 2)).all()
 
 
+def test_an_image_in_two_splits_counts_in_the_first(yolo: Path) -> None:
+    """Small public sets train and validate on the same folder."""
+    write(yolo / "data.yaml", f"train: [images/train, images/val]\nval: images/val\n{NAMES}")
+    contents = contents_of(yolo)
+    assert set(contents.splits.values()) == {"train"}
+    note = "1 images are in several splits: the first of train, val and test counts (such as images/val/val.png)"
+    assert note in "\n".join(contents.notes)
+
+
 def test_names_by_number_lists_of_images_and_folders_of_splits_first(tmp_path: Path) -> None:
     photos(tmp_path, ["train/images/a.png", "train/images/b.png", "valid/images/c.png"])
     for name in ("train/labels/a", "valid/labels/c"):

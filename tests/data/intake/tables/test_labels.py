@@ -111,6 +111,12 @@ def test_images_of_one_name_in_two_folders_are_told_apart_by_their_folders(photo
     assert tasks(root)["label"]["classes"] == ["a", "b"]  # as the folders are
 
 
+def test_a_column_whose_name_means_something_in_yaml_is_a_task(twelve: Path) -> None:
+    table(twelve, "image={number:02d}.png", "true={pet}", "no={pet}")
+    init_manifest(twelve)
+    assert list(tasks(twelve)) == ["true", "no"]
+
+
 def test_rows_of_one_image_that_differ_leave_the_cell_empty(twelve: Path) -> None:
     path = table(twelve, "name={number:02d}", "pet={pet}", "age={number}.5")
     path.write_text(path.read_text() + "03,cat,3.5\n04,cat,\n05,,\n05,dog,7\n")

@@ -12,6 +12,7 @@ from PIL import Image
 
 from afanet.data import Data, open_data
 from afanet.data.cache import use_cache
+from afanet.data.checks.kept import read_kept
 from afanet.data.checks.survey import survey
 from afanet.data.prepare import prepare
 from afanet.data.steps import with_resize
@@ -85,6 +86,9 @@ def test_a_cache_gives_the_same_targets(even: bool, resize: Resize, tmp_path: Pa
     prepare(data, tmp_path / "cache", workers=0)
     cached, folder = use_cache(data, tmp_path / "cache")
     assert folder is not None
+    kept = read_kept(cached)
+    assert kept is not None, "every training would read all images again"
+    assert kept[0]["train"] == survey(data, workers=0).splits["train"]
     for split, original in zip(cached.splits.values(), data.splits.values(), strict=True):
         for index in range(len(original)):
             for name, target in original[index]["targets"].items():

@@ -36,9 +36,13 @@ def read_yolo(file: Path, folder: Path, images: Images) -> Contents:
     collected = Collected()
     for name in names:
         collected.label(name)
+    splits: dict[str, str] = {}
     for key, split in SPLITS.items():
         for image in _images(described, key, file, folder, images, collected):
-            _read_image(image, split, folder, len(names), collected)
+            if splits.setdefault(image, split) != split:
+                collected.notes.add("images are in several splits: the first of train, val and test counts", image)
+            else:
+                _read_image(image, split, folder, len(names), collected)
     collected.end_file(file)
     return summarise(collected, folder, file.relative_to(folder).as_posix(), names)
 
