@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from torch import Tensor
 
 from afanet.data.features import Description, Stored, features_folder
+from afanet.data.sample import Transform
 from afanet.data.steps import every_step
 from afanet.limits import MOST_VIEWS
 from afanet.networks.trunk import Trunk
@@ -63,11 +64,16 @@ def image_facts(job: Job, views: int, seed: int) -> Description:
     """What decides the images that a trunk sees: plain values."""
     transform = job.data.train.transform if views else job.data.test.transform
     return {
-        "images": [re.sub(r" at 0x[0-9a-f]+", "", repr(step)) for step in every_step(transform)],
+        "images": step_facts(transform),
         "window": list(job.recipe.data.window),
         "views": views,
         "seed": seed,
     }
+
+
+def step_facts(transform: Transform) -> list[str]:
+    """What decides the images that a transform makes, a text for each of its steps."""
+    return [re.sub(r" at 0x[0-9a-f]+", "", repr(step)) for step in every_step(transform)]
 
 
 def changes_images(job: Job) -> bool:

@@ -25,9 +25,9 @@ from afanet.runs.weights import load_weights, save_weights
 from afanet.tasks import Description
 from afanet.training.cost import flops
 from afanet.training.counting import counted
-from afanet.training.distilling.answers import with_kept
 from afanet.training.features import lacks_augmentation
 from afanet.training.job import Job
+from afanet.training.kept import with_kept
 from afanet.training.learner import Learner
 from afanet.training.loaders import train_loader
 from afanet.training.loop import Loop

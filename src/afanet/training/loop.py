@@ -18,8 +18,8 @@ from afanet.runs.checkpoint import save_checkpoint
 from afanet.runs.finite import find_nonfinite, list_metrics, what_to_do
 from afanet.runs.folder import RunFolder
 from afanet.training.diagnostics import guard_rates, held_out_pictures
-from afanet.training.distilling.answers import kept_folders
 from afanet.training.epoch_losses import EpochLosses
+from afanet.training.kept import kept_folders
 from afanet.training.learner import Learner
 from afanet.training.loaders import Order, train_loader
 from afanet.training.records.log import Log

@@ -26,7 +26,7 @@ from afanet.runs.run import Run, load_run
 from afanet.runs.weights import save_weights
 from afanet.tasks import Classification, Depth, Segmentation
 from afanet.tasks.across import ALONE
-from afanet.training.distilling.answers import prepare_answers
+from afanet.training.distilling.answers import find_answers, prepare_answers
 from afanet.training.distilling.attention import attention, attention_loss
 from afanet.training.distilling.teacher import Answer, Teacher
 from afanet.training.distilling.teachers import Teachers
@@ -235,6 +235,8 @@ def test_kept_answers_are_those_that_are_computed(
     one, other = computed.weights(), read.weights()
     for name in one:
         torch.testing.assert_close(other[name], one[name], rtol=1e-4, atol=1e-5)
+    otherwise = recipe.network.model_copy(update={"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)})
+    assert find_answers(prepare(recipe.model_copy(update={"network": otherwise})), {}) is not None
     (path / "depth.npy").write_bytes(b"no array")
     with pytest.raises(InputError, match="has no whole answers of teachers"):
         train(recipe, tmp_path / "broken")

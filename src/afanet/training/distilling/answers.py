@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -21,19 +20,20 @@ from filelock import FileLock
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from afanet.data import Collate, Data, Sample, Split
+from afanet.data import Collate, Sample, Split
 from afanet.data.cache import fingerprint, map_array
-from afanet.data.features import KeptFeatures
 from afanet.data.prepare import ArrayFile
+from afanet.data.steps import every_step
+from afanet.data.transforms import normalised
 from afanet.distributed.device import answering, find_device
 from afanet.errors import InputError
 from afanet.files import path_in
 from afanet.json_text import to_json
+from afanet.normalisation import Normalisation
 from afanet.progress import say
 from afanet.runs.setup import data_cache
 from afanet.training.distilling.teachers import Teachers
-from afanet.training.feature_facts import changes_images, image_facts
-from afanet.training.features import find_features
+from afanet.training.feature_facts import changes_images, step_facts
 from afanet.training.job import Job
 
 PART = "-answers-"
@@ -113,14 +113,6 @@ def prepare_answers(job: Job, workers: int, advance: Callable[[int], None]) -> t
         raise InputError(f"answers {path} cannot be written ({reason}): make room, or set AFANET_CACHE") from None
 
 
-def with_kept(job: Job, saved: Mapping[str, Any]) -> Data:
-    """The data of a job, whose training split reads kept features or answers, where there are some that fit.
-
-    Raises `InputError` as `find_features` and `find_answers` do.
-    """
-    return replace(job.data, train=find_features(job, saved) or find_answers(job, saved) or job.data.train)
-
-
 def find_answers(job: Job, saved: Mapping[str, Any]) -> Answered | None:
     """The training split with kept answers of a job's teachers, if there are any; a line says that they are read.
 
@@ -146,18 +138,14 @@ def find_answers(job: Job, saved: Mapping[str, Any]) -> Answered | None:
     return Answered(job.data.train, path, job.teachers.taught)
 
 
-def kept_folders(train: Split) -> dict[str, str]:
-    """The names of the folders from which a training split reads features and answers, empty for none."""
-    return {
-        "features": train.read.folder.name if isinstance(train.read, KeptFeatures) else "",
-        "answers": train.folder.name if isinstance(train, Answered) else "",
-    }
-
-
 def _folder(job: Job, teachers: Teachers) -> Path:
-    """The folder of the answers of these teachers to these images, whether it exists or not."""
-    folder = data_cache(job.recipe)
-    facts = {"teachers": teachers.digests, **image_facts(job, 0, 0)}
+    """The folder of the answers of these teachers to these images, whether it exists or not.
+
+    How the student normalises its images decides no answer, since a teacher undoes that.
+    """
+    folder, channels = data_cache(job.recipe), teachers.taken.channels
+    plain = normalised(every_step(job.data.test.transform), Normalisation((0.5,) * channels, (0.5,) * channels))
+    facts = {"teachers": teachers.digests, "images": step_facts(plain), "window": list(job.recipe.data.window)}
     digest = blake2b(to_json(facts, sort_keys=True).encode(), digest_size=8).hexdigest()
     return path_in(folder, f"{fingerprint(job.data, folder)}{PART}{digest}")
 

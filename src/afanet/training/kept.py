@@ -1,0 +1,29 @@
+"""What was computed before training and is read in it: features of a frozen trunk, or answers of teachers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from afanet.data import Data, Split
+from afanet.data.features import KeptFeatures
+from afanet.training.distilling.answers import Answered, find_answers
+from afanet.training.features import find_features
+from afanet.training.job import Job
+
+
+def with_kept(job: Job, saved: Mapping[str, Any]) -> Data:
+    """The data of a job, whose training split reads kept features or answers, where there are some that fit.
+
+    Raises `InputError` as `find_features` and `find_answers` do.
+    """
+    return replace(job.data, train=find_features(job, saved) or find_answers(job, saved) or job.data.train)
+
+
+def kept_folders(train: Split) -> dict[str, str]:
+    """The names of the folders from which a training split reads features and answers, empty for none."""
+    return {
+        "features": train.read.folder.name if isinstance(train.read, KeptFeatures) else "",
+        "answers": train.folder.name if isinstance(train, Answered) else "",
+    }
