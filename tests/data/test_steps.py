@@ -15,7 +15,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from afanet.data import Data, Sample, open_data
-from afanet.data.steps import with_normalisation, with_resize
+from afanet.data.steps import with_normalisation, with_resize, with_unlabelled
 from afanet.data.transforms import DepthMap, evaluation
 from afanet.errors import InputError
 from afanet.framing import framing
@@ -137,3 +137,17 @@ def test_a_note_says_that_colours_are_not_changed(channels: int) -> None:
     changed = [step for step in data.train.transform.transforms if isinstance(step, v2.ColorJitter)]
     assert (len(changed), len(data.notes)) == ((1, 0) if channels == 1 else (0, 1))
     assert all("images of 4 channels are neither RGB nor grey" in note for note in data.notes)
+
+
+def test_images_without_a_label_train_for_teachers_unless_data_are_drawn_by_shares() -> None:
+    data = open_data("rooms", size=(24, 32), train_scenes=3, test_scenes=1)
+    bare = replace(data, unlabelled=[0, 1])
+    joined = with_unlabelled(bare)
+    assert (len(joined.train), len(joined.unlabelled)) == (5, 0)
+    assert joined.notes == ["2 training images without any label: only teachers have answers for them"]
+    mixed = with_unlabelled(replace(bare, shares=[(3, 1.0)]))
+    assert len(mixed.train) == 3
+    assert mixed.notes == [
+        "2 training images without any label are left out: mixed data draw by shares, teachers or not"
+    ]
+    assert with_unlabelled(data) is data

@@ -44,10 +44,16 @@ def with_sides(data: Data) -> Data:
 
 
 def with_unlabelled(data: Data) -> Data:
-    """The data with the images that have no label at all in the training split too; a note says how many they are."""
+    """The data with the images that have no label at all in the training split too; a note says how many they are.
+
+    Mixed data draw their samples by shares, and leave such images out; the note says that instead.
+    """
     count = len(data.unlabelled)
     if not count:
         return data
+    if data.shares is not None:
+        note = f"{count} training images without any label are left out: mixed data draw by shares, teachers or not"
+        return replace(data, notes=[*data.notes, note])
     train = Split(data.train.read, [*data.train.items, *data.unlabelled], data.train.transform)
     note = f"{count} training images without any label: only teachers have answers for them"
     return replace(data, train=train, notes=[*data.notes, note], unlabelled=())

@@ -67,6 +67,7 @@ def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[
             name: data.remedies.get(name, "") for data, names in zip(opened, tasks, strict=True) for name in names
         },
         notes=_numbered(declared, [data.notes for data in opened]),
+        unlabelled=[item for data in opened for item in data.unlabelled],
         shares=[(len(data.train), part.share) for part, data in zip(declared, opened, strict=True)],
         machine_made=_made(opened, tasks),
     )
