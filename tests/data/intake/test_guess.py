@@ -124,3 +124,10 @@ def test_a_guess_declares_a_task_that_can_use_every_cell(values: list[str], name
     assert "" not in cells
     _, usable = reader.encode(pa.array(cells, pa.string()))
     assert usable.all(), [cell for cell, fine in zip(cells, usable, strict=True) if not fine]
+
+
+@pytest.mark.parametrize("cells", [["[1, 2, 0, 4]", "[1, 2, 3, 4]"] * 4, ["1.5;2", "3;2", "1.5;3"] * 3])
+def test_as_many_numbers_in_each_cell_are_no_labels(cells: list[str]) -> None:
+    guess = guess_column("bbox", {f"{number}.jpg": cell for number, cell in enumerate(cells)})
+    assert isinstance(guess, str)
+    assert "numbers each are no labels: declare it as kind vector to learn them" in guess

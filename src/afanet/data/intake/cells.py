@@ -36,7 +36,7 @@ class Cells(Mapping[str, str]):
         return text
 
     def __contains__(self, image: object) -> bool:
-        row = self.rows.get(image)  # type: ignore[call-overload]
+        row = self.rows.get(image) if isinstance(image, str) else None
         return row is not None and bool(self.filled[row])
 
     def __iter__(self) -> Iterator[str]:

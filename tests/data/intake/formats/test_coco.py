@@ -130,7 +130,7 @@ def test_attributes_of_images_become_tasks(tmp_path: Path) -> None:
         image["attributes"] = {"Time of day": ["dawn", "noon", "night"][number % 3]}
     write(file, value)
     columns = contents_of(tmp_path).columns
-    assert set(columns) == {"segmentation", "weather", "time_of_day"}
+    assert set(columns) == {"segmentation", "weather", "Time_of_day"}
     assert columns["weather"].declared["classes"] == ["rain", "sun"]
     assert columns["weather"].cells["3.png"] == "sun"
 

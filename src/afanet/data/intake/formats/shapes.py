@@ -128,4 +128,4 @@ def runs_of_mask(mask: NDArray[np.bool_]) -> tuple[Runs, tuple[int, int, int, in
     flat = np.concatenate([[False], part.flatten()])
     edges = np.flatnonzero(flat[1:] != flat[:-1])
     runs = np.diff(np.concatenate([[0], edges, [part.size]]))
-    return runs, (int(rows[0]), int(columns[0]), *map(int, part.shape))  # type: ignore[return-value]
+    return runs, (int(rows[0]), int(columns[0]), part.shape[0], part.shape[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,8 +18,7 @@ from afanet.data.intake.formats.drawing import (
     require_absent,
 )
 from afanet.data.intake.guess import guess_column
-from afanet.data.sets.manifest.kinds import COLUMNS
-from afanet.data.task_names import name_fault
+from afanet.data.intake.tables.headers import task_name
 from afanet.errors import InputError
 from afanet.photo import photo_size
 
@@ -148,16 +146,3 @@ def _values(collected: Collected, columns: dict[str, Column]) -> list[str]:
         else:
             columns[task_name(name, columns)] = column
     return left
-
-
-def task_name(name: str, taken: object) -> str:
-    """A name that a task can have, as near to `name` as can be.
-
-    >>> task_name("Time of day", {}), task_name("split", {}), task_name("rain", {"rain": 1})
-    ('time_of_day', 'split_of', 'rain_of')
-    """
-    plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").lower() or "attribute"
-    for candidate in (plain, f"{plain}_of", f"attribute_{plain}", *(f"attribute_{number}" for number in range(1000))):
-        if candidate not in COLUMNS and candidate not in taken and not name_fault(candidate):  # type: ignore[operator]
-            return candidate
-    raise InputError(f"the attribute {name!r:.80} cannot name a task: rename it")

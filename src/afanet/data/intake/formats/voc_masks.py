@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +57,16 @@ def _read_label_map(file: Path) -> dict[str, RGB]:
     """The colours of the labels in lines such as `road:128,64,128::`, as CVAT writes them."""
     if not file.is_file():
         return {}
-    colours: Mapping[str, RGB] = {}
+    colours: dict[str, RGB] = {}
     try:
         lines = [line.strip() for line in read_text(file).splitlines()]
     except (OSError, UnicodeDecodeError):
         raise InputError(f"{file} cannot be read as UTF-8 text, expected a label a line") from None
     for line in lines:
         match = re.match(r"([^:#][^:]*):(\d{1,3}),(\d{1,3}),(\d{1,3})(:|$)", line)
-        if match and max(values := tuple(map(int, match.group(2, 3, 4)))) < 256:
-            colours = {**colours, match[1].strip(): values}  # type: ignore[dict-item]
+        red, green, blue = map(int, match.group(2, 3, 4)) if match else (256, 256, 256)
+        if match and max(red, green, blue) < 256:
+            colours[match[1].strip()] = red, green, blue
         elif line and not line.startswith("#"):
             raise InputError(f"{file} has the line {line[:80]!r}, expected one such as 'road:128,64,128::'")
-    return dict(colours)
+    return colours

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection
 
+from afanet.data.intake.guesses.numbers import NUMBER
 from afanet.data.intake.guesses.values import DOUBTFUL, Guess, Values, listed, natural, shorten, tidy
 
 SEPARATORS = {";": "semicolons", "|": "bars", ",": "commas"}
@@ -29,10 +31,23 @@ def guess_tags(name: str, values: Values) -> Guess | str | None:
     for sign, meaning in SEPARATORS.items():
         if not any(sign in text for text in inner.values()):
             continue
+        if count := _numbers(inner.values(), sign):
+            return f"lists of {count} numbers each are no labels: declare it as kind vector to learn them"
         parts = {value: _parts(text, sign, in_brackets) for value, text in inner.items()}
         if _recurs(values, parts, sign, in_brackets):
             return _tags(values, parts, meaning)
     return None
+
+
+def _numbers(texts: Collection[str], sign: str) -> int:
+    """How many numbers each text lists, if all list as many, such as the corners of boxes; 0 otherwise.
+
+    >>> _numbers(["1, 2.5", "3, 4"], ","), _numbers(["1, 2", "3"], ",")
+    (2, 0)
+    """
+    lengths = {len(text.split(sign)) for text in texts}
+    numbers = all(NUMBER.fullmatch(part.strip()) for text in texts for part in text.split(sign))
+    return lengths.pop() if numbers and len(lengths) == 1 else 0
 
 
 def _parts(text: str, sign: str, quoted: bool) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ SPLIT = "split"
 class Joined(Sheet):
     """Tables of one header, each of a split, which a last column says."""
 
-    parts: Mapping[str, Sheet] = None  # type: ignore[assignment]
+    parts: Mapping[str, Sheet] = field(default_factory=dict)
 
     def batches(self) -> Iterator[list[pa.Array]]:
         """The batches of all."""

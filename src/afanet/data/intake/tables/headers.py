@@ -8,10 +8,10 @@ from collections.abc import Container, Mapping
 from itertools import chain, count
 
 from afanet.data.intake.guesses.values import EMPTY, words
+from afanet.data.sets.manifest.kinds import COLUMNS
 from afanet.data.task_names import name_fault
 from afanet.names import LONGEST
 
-RESERVED = ("image", "split", "group", "machine_made")
 SPLITS = {
     **dict.fromkeys(("train", "training", "trn", "tr", "learn", "fit"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "development", "eval"), "validation"),
@@ -70,6 +70,6 @@ def task_name(header: str, taken: Container[str]) -> str:
     plain = unicodedata.normalize("NFKD", header.replace("ß", "ss")).encode("ascii", "ignore").decode()
     name = re.sub(r"\W+", "_", plain, flags=re.ASCII).strip("_")[: LONGEST - 8] or "task"
     name = f"task_{name}" if not name[0].isalpha() else name
-    name = f"{name}_of" if name in RESERVED or name_fault(name) else name
+    name = f"{name}_of" if name in COLUMNS or name_fault(name) else name
     numbered = (f"{name}_{number}" for number in count(2))
     return next(free for free in chain([name], numbered) if free not in taken and not name_fault(free))
