@@ -291,6 +291,18 @@ def test_masks_are_written_with_the_ids_that_the_columns_declare(human: Path, ro
     assert set(np.unique(np.asarray(Image.open(root / rows(human)[1]["parts"])))) <= {40, 90}
 
 
+def test_masks_of_0_and_255_that_nobody_declares_are_not_filled_with_0_and_1(human: Path, root: Path) -> None:
+    mask = np.zeros((8, 11), np.uint8)
+    mask[:3] = 255
+    Image.fromarray(mask).save(root / "masks/own.png")
+    before = files(root)
+    with pytest.raises(InputError, match=r"the ids 0, 255, of which 255 may be a class or mean void: declare"):
+        fill(human)
+    assert files(root) == before
+    fill(human, declared={"parts": {"kind": "segmentation", "ids": {"a": 0, "b": 255}}})
+    assert set(np.unique(np.asarray(Image.open(root / rows(human)[1]["parts"])))) <= {0, 255}
+
+
 def test_few_rows_are_in_memory_at_a_time(root: Path) -> None:
     def peak(rows: int) -> int:
         lines = (f"images/{number % 6}.png,train,{'' if number % 1000 == 0 else 'dark'}\n" for number in range(rows))

@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 from afanet.errors import InputError
 from afanet.files import LONGEST, make_folder, path_in, remove_files, remove_folders, write_whole
 from afanet.labelling.summary import OfTask
-from afanet.tasks.label import LabelFile
+from afanet.tasks.label import CONFIDENCE, MACHINE, LabelFile
 from afanet.tasks.result import DenseResult, Result
 
-MACHINE = "machine_made"
-CONFIDENCE = "{}_confidence"
 FOLDER = "{}-machine"
 
 
@@ -57,7 +55,7 @@ class Cells:
             if sure is not None:
                 confidence = _of_all(result, sure, known)
                 count.rated, count.confidences = count.rated + 1, count.confidences + confidence
-                cells[CONFIDENCE.format(name)] = f"{confidence:.4f}"
+                cells[f"{name}{CONFIDENCE}"] = f"{confidence:.4f}"
         return cells
 
     def _write(self, task: str, image: str, label: LabelFile) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from afanet.errors import InputError
+from afanet.labelling.cells import FOLDER
 from afanet.labelling.table import Table
 from afanet.labelling.teacher import Asked, Results
 from afanet.names import name_fault
@@ -36,7 +37,9 @@ def require_fitting(
             )
         existing = list(labels.get(name, {}).items())
         for cell, location in existing[: FILES if isinstance(result, DenseResult) else None]:
-            if why := result.misfit(cell, table.path.parent / cell, keys):
+            made_here = cell.startswith(f"{FOLDER.format(name)}/")
+            known = keys or (result.declaration if made_here else {})
+            if why := result.misfit(cell, table.path.parent / cell, known):
                 raise InputError(
                     f"{table.path}, {location}: the label of {name} is '{cell:.100}', which the teacher cannot give "
                     f"({why}): take a teacher of the same classes, or leave the task out with --tasks"

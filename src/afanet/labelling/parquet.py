@@ -14,6 +14,7 @@ import pyarrow.parquet as arrow_parquet
 from afanet.errors import InputError
 from afanet.files import require_regular
 from afanet.labelling.table import FIRST, Change, Row, Table
+from afanet.tasks.label import CONFIDENCE
 
 ROWS = 1 << 14  # that are decoded at a time
 
@@ -47,7 +48,7 @@ class ParquetTable(Table):
     def write(self, file: Path, columns: list[str], changes: Iterable[Change]) -> None:
         schema = self.schema
         for name in columns:
-            schema = schema.append(pa.field(name, pa.float64() if name.endswith("_confidence") else pa.string()))
+            schema = schema.append(pa.field(name, pa.float64() if name.endswith(CONFIDENCE) else pa.string()))
         with arrow_parquet.ParquetWriter(file, schema) as writer:
             for _, group in groupby(changes, lambda change: id(change[0].raw and change[0].raw[0])):
                 writer.write_table(self._changed(list(group), schema))

@@ -10,7 +10,7 @@ from pathlib import Path
 from afanet.errors import InputError
 from afanet.files import whole
 from afanet.images import read_image
-from afanet.labelling.cells import CONFIDENCE, MACHINE, Cells, made_in, name_fault
+from afanet.labelling.cells import Cells, made_in, name_fault
 from afanet.labelling.fitting import declarations, require_fitting
 from afanet.labelling.plan import Plan, below, read_plan
 from afanet.labelling.summary import Labelled
@@ -19,6 +19,7 @@ from afanet.labelling.teacher import Asked, Results
 from afanet.normalisation import as_channels
 from afanet.paths import LEAVING
 from afanet.photo import Pixels
+from afanet.tasks.label import CONFIDENCE, MACHINE
 
 AHEAD = 4096  # rows that are read ahead at most, of which few may be to be filled
 
@@ -79,7 +80,7 @@ class Work:
         """The columns that the table lacks."""
         results, mirrors = answer
         rated = [name for name, result in results.items() if result.confidence(mirrors.get(name)) is not None]
-        columns = [*results, *map(CONFIDENCE.format, rated), MACHINE]
+        columns = [*results, *(f"{name}{CONFIDENCE}" for name in rated), MACHINE]
         return [name for name in columns if name not in self.table.header]
 
     def _changes(self, plan: Plan, advance: Callable[[], None]) -> Iterator[Change]:

@@ -16,6 +16,8 @@ from afanet.errors import InputError
 NAMED = 12  # names in a sentence
 
 Bools = NDArray[np.bool_]
+MACHINE = "machine_made"  # the column that names the tasks of a row whose labels a network has given
+CONFIDENCE = "_confidence"  # ends the name of a column with the confidence of these labels
 
 
 @dataclass(frozen=True)

@@ -127,10 +127,9 @@ def mask_file(labels: NDArray[np.unsignedinteger], known: Bools, ids: Ids, colou
     return LabelFile(".png", png(image))
 
 
-def strange_ids(file: Path, ids: Ids) -> list[int]:
-    """The ids in a mask file that are not among `ids`; none where the file cannot be read, as `data check` says."""
+def ids_in(file: Path, ids: Ids) -> list[int]:
+    """The ids in a mask file, or its colours; none where the file cannot be read, as `data check` says."""
     try:
-        present = count(read_mask(file).keys if ids.coloured else read_ids(file))
+        return list(count(read_mask(file).keys if ids.coloured else read_ids(file)))
     except InputError:
         return []
-    return [number for number in present if number not in ids.known]

@@ -19,7 +19,7 @@ from afanet.tasks.drawing.resize import resize
 from afanet.tasks.label import Bools, LabelFile
 from afanet.tasks.meaning import COLOURS, NAMES, Check, colours_fault
 from afanet.tasks.result import NOTEBOOK, DenseResult
-from afanet.tasks.segmentation.ids import Ids, mask_file, strange_ids
+from afanet.tasks.segmentation.ids import Ids, ids_in, mask_file
 from afanet.tasks.segmentation.values import listed
 
 
@@ -91,9 +91,15 @@ class LabelMap(DenseResult):
         return mask_file(self.labels, labelled, ids, self.colours)
 
     def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
-        """A file with ids of no class."""
+        """A file with ids of no class, or of which nobody says whether 255 is a class."""
         ids = Ids.of(self.task, self.classes, declared or self.declaration)
-        if not (strange := strange_ids(file, ids)):
+        present = ids_in(file, ids)
+        if not declared and len(present) == 2 and ids.void in present:
+            return (
+                f"it has the ids {listed(sorted(present))}, of which {ids.void} may be a class or mean void: declare "
+                "the column in a recipe.yaml beside the table"
+            )
+        if not (strange := [number for number in present if number not in ids.known]):
             return None
         has = f"the {'colour' if ids.coloured else 'id'} {listed(strange[:1], ids.coloured)}"
         return f"it has {has}, and those of the teacher's classes are {ids.listed}"

@@ -10,11 +10,10 @@ from afanet.declared import declare
 from afanet.errors import InputError, shown, unknown
 from afanet.tasks.column import Column
 from afanet.tasks.kinds import ALIASES, KINDS
+from afanet.tasks.label import CONFIDENCE, MACHINE
 from afanet.tasks.sides import read_swap, sides_fault
 from afanet.tasks.task import Task
 
-MACHINE = "machine_made"  # names the tasks of a row whose labels a network has given
-CONFIDENCE = "_confidence"  # ends the name of a column with the confidence of these labels
 COLUMNS = ("image", "split", "group", MACHINE)
 
 

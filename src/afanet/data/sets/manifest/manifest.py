@@ -8,7 +8,7 @@ from typing import Any
 from afanet.data.augment import Augmentation
 from afanet.data.files import require_path
 from afanet.data.sample import Data, Size, Split
-from afanet.data.sets.manifest.kinds import COLUMNS, CONFIDENCE, declare_tasks
+from afanet.data.sets.manifest.kinds import COLUMNS, declare_tasks
 from afanet.data.sets.manifest.marks import held_out_warnings, machine_made
 from afanet.data.sets.manifest.reader import ManifestReader
 from afanet.data.sets.manifest.rows import Labels, Rows, read_rows
@@ -16,6 +16,7 @@ from afanet.data.sets.manifest.table import Table, open_table
 from afanet.data.transforms import evaluation, training
 from afanet.errors import InputError
 from afanet.tasks.column import FileColumn
+from afanet.tasks.label import CONFIDENCE
 from afanet.tasks.task import Task
 
 NAMED = 12  # columns in a sentence

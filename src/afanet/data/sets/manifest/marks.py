@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from afanet.data.sets.manifest.kinds import COLUMNS, CONFIDENCE, MACHINE
+from afanet.data.sets.manifest.kinds import COLUMNS
 from afanet.data.sets.manifest.table import Table
 from afanet.errors import unknown
 from afanet.tasks.column import Bools
+from afanet.tasks.label import CONFIDENCE, MACHINE
 
 if TYPE_CHECKING:
     from afanet.data.sets.manifest.rows import Problems, Rows
@@ -59,7 +61,7 @@ class Marks:
             )
             sure.append(numbers)
             wrong = np.isnan(numbers) & pc.not_equal(column, "").to_numpy(zero_copy_only=False)
-            problems.add(row, column, wrong, _Complaint(name))
+            problems.add(row, column, wrong, partial(_complain_of_confidence, name))
 
     def of(self, task: str) -> dict[str, Any]:
         """By row which labels of a task are `made` by a network, and its `confidence`, NaN where it is not known."""
@@ -74,14 +76,8 @@ class Marks:
         return f"{MACHINE} names tasks whose labels a network has given: {unknown('column', stray, self.names)}"
 
 
-class _Complaint:
-    """What is wrong with a confidence of a task."""
-
-    def __init__(self, task: str) -> None:
-        self.task = task
-
-    def __call__(self, cell: str) -> str:
-        return f"{self.task}{CONFIDENCE} is '{cell}', expected a confidence from 0 to 1"
+def _complain_of_confidence(task: str, cell: str) -> str:
+    return f"{task}{CONFIDENCE} is '{cell}', expected a confidence from 0 to 1"
 
 
 def machine_made(rows: Rows) -> dict[str, dict[str, dict[str, float]]]:
