@@ -56,8 +56,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(folder: Path) -> Path:
-    out = folder.parent / "run"
+def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("many") / "run"
     assert main(["train", str(folder / "recipe.yaml"), "--out", str(out), *SMALL, "--precision", "float32"]) == 0
     return out
 
