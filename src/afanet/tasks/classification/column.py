@@ -24,7 +24,7 @@ class ClassificationColumn(ValueColumn):
 
     example: ClassVar[Mapping[str, Any]] = {"classes": ["hall", "attic", "cellar"]}
 
-    remark: ClassVar[str] = "the classes are the folders' names"
+    remark: ClassVar[str] = "all classes that there can be, also those that no image has yet"
     classes: Names
     swap: Swap = Field({})
 

@@ -180,3 +180,12 @@ BOMB = "<!DOCTYPE x [<!ENTITY a0 'ha'>" + "".join(f"<!ENTITY a{n + 1} '{f'&a{n};
 def test_other_xml_is_refused(tmp_path: Path, text: str, said: str) -> None:
     photos(tmp_path, ["a.png"])
     assert said in refusal(write(tmp_path / "annotations.xml", text))
+
+
+def test_a_label_that_is_a_tag_alone_is_no_class_of_the_masks(tmp_path: Path) -> None:
+    """Though its type is any, as in older exports, where it may be missing."""
+    photos(tmp_path, ["a.png", "b.png"])
+    labels = "".join(f"<label><name>{name}</name></label>" for name in ("car", "dusk", "lorry"))
+    images = image("a.png", polygon("car") + '<tag label="dusk"/>') + image("b.png", '<tag label="car"/>')
+    write(tmp_path / "annotations.xml", cvat(images, labels))
+    assert contents_of(tmp_path).columns["segmentation"].declared["classes"] == ["background", "car", "lorry"]

@@ -43,10 +43,12 @@ class _Reader:
         self.number, self.file, self.folder, self.images, self.collected = number, file, folder, images, collected
         self.near = file.relative_to(folder).as_posix().rpartition("/")[0]
         self.labels: dict[str, None] = {}  # of shapes
+        self.shaped: set[str] = set()
+        self.tagged: set[str] = set()
         self.attributes: Counter[str] = Counter()
 
     def read(self) -> list[str]:
-        """Collect all that is in the file; its labels in their order."""
+        """Collect all that is in the file; its labels in their order, without those that are tags alone."""
         for element in xml_elements(self.file, "annotations", ("label", "image", "track")):
             if element.tag == "track":
                 raise InputError(f"{self.file} is of CVAT for video, expected the export 'CVAT for images 1.1'")
@@ -55,7 +57,7 @@ class _Reader:
             else:
                 self._read_image(element)
         self.collected.end_file(self.file)
-        return list(self.labels)
+        return [label for label in self.labels if label in self.shaped or label not in self.tagged]
 
     def _read_label(self, element: Element) -> None:
         name = (element.findtext("name") or "").strip()
@@ -94,6 +96,7 @@ class _Reader:
                 self.collected.faults.add("shapes without 'label'", element.get("name"))
                 continue
             self.labels.setdefault(label)
+            self.shaped.add(label)
             try:
                 self._read_shape(shape, image, size, self.collected.label(label))
             except ShapeError as error:
@@ -125,6 +128,7 @@ class _Reader:
         if tags:
             self.collected.add_value(image, TAG, ";".join(dict.fromkeys(tag.get("label", "").strip() for tag in tags)))
         for tag in tags:
+            self.tagged.add(tag.get("label", "").strip())
             for attribute in tag.findall("attribute"):
                 name, value = attribute.get("name", "").strip(), (attribute.text or "").strip()
                 if self.attributes[name] > 1:  # another label has one of the same name
