@@ -73,3 +73,18 @@ def test_pictures_of_extreme_shape_make_no_extreme_page(size: tuple[int, int], t
     assert max(imread(tmp_path / "picture.png").shape) < 6000
     assert as_url(np.zeros((*size, 3), np.uint8), "JPEG").startswith("data:image/jpeg")
     assert overlay(np.zeros((*size, 3), np.uint8), np.zeros((3, 3), np.float32)).shape == (*size, 3)
+
+
+def test_many_words_stay_below_their_picture(tmp_path: Path) -> None:
+    """Twelve tasks are told below an image in more lines, not in longer ones, which would widen the picture."""
+    sizes = []
+    for count in (1, 12):
+        tasks: dict[str, Task] = {
+            f"t{number}": Classification(f"t{number}", ["young", "old"]) for number in range(count)
+        }
+        values = {name: torch.tensor([1]) for name in tasks}
+        batch: Batch = {"image": torch.zeros(1, 3, 16, 16), "targets": values, "id": ["one"]}
+        draw_predictions(tmp_path / f"{count}.png", batch, tasks, {"run": values})
+        sizes.append(imread(tmp_path / f"{count}.png").shape)
+    assert sizes[1][1] < 1.1 * sizes[0][1]
+    assert sizes[1][0] > sizes[0][0]

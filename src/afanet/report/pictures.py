@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from afanet.normalisation import IMAGENET, Normalisation
 from afanet.tasks import ColourBar, DenseTask, Legend, PooledTask, Swatches, Task
 
 CELL = 2.3  # width of one picture, inches
+LETTERS = 40  # in a line of words below it
 TALLEST = 4  # height of a picture's cell at most, in widths
 
 
@@ -44,7 +46,8 @@ def draw_predictions(
     samples, (height, width) = len(examples["id"]), examples["image"].shape[-2:]
     columns = 1 + len(dense) * (1 + len(runs))
     rows = samples if dense else 1
-    words = 0.2 * (1 + len(runs)) if pooled else 0
+    said = [_words(pooled, examples["targets"], runs, sample) for sample in range(samples)]
+    words = 0.2 * max(text.count("\n") + 1 for text in said) if pooled else 0
     cell_height = CELL * min(height / width, TALLEST) + words + 0.1
     legend_height = 0.9 if dense else 0.01
     across = columns if dense else samples
@@ -55,7 +58,7 @@ def draw_predictions(
         axes = figure.add_subplot(grid[(sample, 0) if dense else (0, sample)])
         axes.imshow(denormalise(examples["image"][sample], normalisation))
         axes.set_title("image" if dense and sample == 0 else "", fontsize=9)
-        axes.set_xlabel(_words(pooled, examples["targets"], runs, sample), fontsize=8)
+        axes.set_xlabel(said[sample], fontsize=8)
         _bare(axes)
         for index, task in enumerate(dense):
             values = {"truth": examples["targets"][task.name]} | {title: run[task.name] for title, run in runs.items()}
@@ -92,7 +95,7 @@ def _words(
         title: ", ".join(task.caption(values[task.name][sample]) for task in tasks)
         for title, values in {"truth": targets, **runs}.items()
     }
-    return "\n".join(f"{title}: {words}" for title, words in captions.items() if tasks)
+    return "\n".join(textwrap.fill(f"{title}: {words}", LETTERS) for title, words in captions.items() if tasks)
 
 
 def _bare(axes: Axes) -> None:
