@@ -47,8 +47,7 @@ def draw_predictions(
     columns = 1 + len(dense) * (1 + len(runs))
     rows = samples if dense else 1
     said = [_words(pooled, examples["targets"], runs, sample) for sample in range(samples)]
-    words = 0.2 * max(text.count("\n") + 1 for text in said) if pooled else 0
-    cell_height = CELL * min(height / width, TALLEST) + words + 0.1
+    cell_height = CELL * min(height / width, TALLEST) + 0.2 * max(len(text.splitlines()) for text in said) + 0.1
     legend_height = 0.9 if dense else 0.01
     across = columns if dense else samples
     figure = Figure(figsize=(CELL * across, cell_height * rows + legend_height + 0.3), layout="constrained")
