@@ -8,14 +8,15 @@ from collections.abc import Container, Mapping
 from itertools import chain, count
 
 from afanet.data.intake.guesses.values import EMPTY, words
+from afanet.data.intake.tree import SPLITS as FOLDERS
 from afanet.data.sets.manifest.kinds import COLUMNS
 from afanet.data.task_names import name_fault
 from afanet.names import LONGEST
 
-SPLITS = {
-    **dict.fromkeys(("train", "training", "trn", "tr", "learn", "fit"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "development", "eval"), "validation"),
-    **dict.fromkeys(("test", "testing", "tst", "te", "holdout", "hold-out"), "test"),
+SPLITS = FOLDERS | {  # beside the names of folders
+    **dict.fromkeys(("trn", "tr", "learn", "fit"), "train"),
+    **dict.fromkeys(("validate", "dev", "development", "eval"), "validation"),
+    **dict.fromkeys(("tst", "te", "holdout", "hold-out"), "test"),
 }
 NUMBERED = {"0": "train", "1": "validation", "2": "test"}  # as in CelebA
 SPLIT_WORDS = frozenset(("split", "subset", "partition", "set", "phase", "usage", "fold"))
