@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         flow,
         record_flow,
         record_gates,
+        record_hidden,
+        replace_gates,
     )
     from afanet.inference import Predictor
     from afanet.inference.load import load
@@ -70,10 +72,12 @@ __all__ = [
     "load_run",
     "record_flow",
     "record_gates",
+    "record_hidden",
     "register_data",
     "register_head",
     "register_method",
     "register_task",
+    "replace_gates",
     "shared_parameters",
     "trust_code",
     "weave",

@@ -139,6 +139,14 @@ class CutsNothing(Mean):
         return list(self(xs))
 
 
+class MixesOtherwise(Mean):
+    mixes_by_gates = True
+
+    def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
+        own = torch.eye(self.tasks).reshape(1, self.tasks, self.tasks, 1, 1, 1)
+        return {"channel": own.repeat(len(xs[0]), 1, 1, self.channels, 1, 1)}
+
+
 @pytest.mark.parametrize(
     ("layer", "said"),
     [
@@ -163,6 +171,7 @@ class CutsNothing(Mean):
         (CutsAll, "the outputs of other tasks"),
         (CutsTooMuch, "own features already"),
         (CutsNothing, "replaced by the task's own"),
+        (MixesOtherwise, "not the mix of features by MixesOtherwise.gates"),
     ],
 )
 def test_what_is_wrong_is_said(layer: Callable[..., Fusion], said: str) -> None:

@@ -5,8 +5,9 @@ from afanet.fusion.base import Fusion
 from afanet.fusion.channel import ChannelAggregation
 from afanet.fusion.cross_stitch import CrossStitch
 from afanet.fusion.guard import GradientGuard
-from afanet.fusion.inspect import cut_connection, flow, record_flow, record_gates
+from afanet.fusion.inspect import cut_connection, flow, record_flow, record_gates, record_hidden
 from afanet.fusion.nddr import NDDR
+from afanet.fusion.replace import replace_gates
 from afanet.fusion.spatial import SpatialAggregation
 
 __all__ = [
@@ -21,4 +22,6 @@ __all__ = [
     "flow",
     "record_flow",
     "record_gates",
+    "record_hidden",
+    "replace_gates",
 ]

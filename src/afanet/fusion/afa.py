@@ -42,6 +42,8 @@ class AFA(Fusion):
     Shen et al., CIKM 2020; see :class:`ChannelAggregation` and :class:`SpatialAggregation` for where it differs.
     """
 
+    mixes_by_gates = True
+
     def __init__(
         self,
         channels: int,
@@ -78,6 +80,10 @@ class AFA(Fusion):
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
         """CAM's and SAM's gates for these features: (B, to, from, C, 1, 1) and (B, to, from, 1, H, W)."""
         return self.cam.gates(xs) | self.sam.gates(self.cam(xs))
+
+    def hidden(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """CAM's and SAM's hidden units g for these features: (B, r) and (B, HW of SAM's grid)."""
+        return self.cam.hidden(xs) | self.sam.hidden(self.cam(xs))
 
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
         """The outputs if `to` got its own features instead of those of `source`, under the same gates."""

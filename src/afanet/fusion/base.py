@@ -58,6 +58,9 @@ class Fusion(nn.Module, ABC):
             :meth:`gates` and :meth:`carried` say of a branch that does not read means nothing.
         meet: of the class, where branches meet in it by default: after all "stages" or "blocks" of a
             backbone, or after the "last_blocks", those of its last stage.
+        mixes_by_gates: of the class, whether what a task gets is the sum of all tasks' features (and of their class
+            tokens, over channels alone) under :meth:`gates`, first over channels, then over pixels. Such gates can be
+            replaced, see :func:`replace_gates`.
 
     >>> class Mean(Fusion):
     ...     def fuse(self, xs):
@@ -69,6 +72,7 @@ class Fusion(nn.Module, ABC):
     """
 
     meet: ClassVar[str] = "last_blocks"
+    mixes_by_gates: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -165,6 +169,10 @@ class Fusion(nn.Module, ABC):
         sources they sum to one. A layer need not define it.
         """
         raise InputError(f"{type(self).__name__} defines no gates, so nobody can say what a task takes from the others")
+
+    def hidden(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The units behind the gates after their ReLU, by kind, (B, units): at zero none learns. May be left out."""
+        return {}
 
     def carried(self, xs: Sequence[Tensor]) -> Tensor:
         """How much of each output came from each source, (B, to, from), rows summing to one.

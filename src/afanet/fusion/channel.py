@@ -42,6 +42,8 @@ class ChannelAggregation(Fusion):
     of a ResNet and would destroy half of those of a ConvNeXt or a ViT.
     """
 
+    mixes_by_gates = True
+
     def __init__(
         self,
         channels: int,
@@ -87,6 +89,10 @@ class ChannelAggregation(Fusion):
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
         """What the layer does with these features: ``{"channel": (B, to, from, C, 1, 1)}``."""
         return {"channel": self.weights(xs)[..., None, None]}
+
+    def hidden(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The hidden units g for these features: ``{"channel": (B, r)}``."""
+        return {"channel": self._hidden(xs)}
 
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
         """The outputs if `to` got its own features instead of those of `source`, under the same gates."""

@@ -18,14 +18,15 @@ Read = TypeVar("Read")
 
 
 @contextmanager
-def record_gates(network: nn.Module) -> Iterator[dict[str, dict[str, Tensor]]]:
+def record_gates(network: nn.Module, *, raw: bool = False) -> Iterator[dict[str, dict[str, Tensor]]]:
     """Inside this context every forward pass leaves its gates in the yielded dict, by layer and kind.
 
     Channel gates are (B, to, from, C, 1, 1), spatial ones (B, to, from, 1, H, W), tasks in the network's order; over
     the sources they sum to one. A task that takes nothing at a layer has 1 from itself. For AFA they are the gates
     themselves; for cross-stitch and NDDR, which weigh every image alike, the shares of the absolute weights. A later
     pass replaces what an earlier one left. The dict keeps its contents after the context. A layer that defines no gates
-    is left out. In a compiled network call ``network.forward``.
+    is left out. In a compiled network call ``network.forward``. With `raw` they are what each layer computes, among the
+    tasks that meet in it alone, and also for those that take nothing: this is what :func:`replace_gates` takes.
 
     Raises:
         InputError: for a network in which nothing meets, or none of whose layers defines gates.
@@ -37,7 +38,7 @@ def record_gates(network: nn.Module) -> Iterator[dict[str, dict[str, Tensor]]]:
     >>> {kind: tuple(values.shape) for kind, values in gates["backbone.layer4.1"].items()}
     {'channel': (3, 2, 2, 512, 1, 1), 'spatial': (3, 2, 2, 1, 2, 2)}
     """
-    with _recorded(network, _gates, lambda layer: layer.offers_gates) as recorded:
+    with _recorded(network, _raw_gates if raw else _gates, lambda layer: layer.offers_gates) as recorded:
         yield recorded
 
 
@@ -68,8 +69,34 @@ def record_flow(network: nn.Module) -> Iterator[dict[str, Tensor]]:
         yield recorded
 
 
+@contextmanager
+def record_hidden(network: nn.Module) -> Iterator[dict[str, dict[str, Tensor]]]:
+    """Inside this context every forward pass leaves the hidden units g behind the gates in the yielded dict.
+
+    By layer and kind (B, units), after their ReLU: where all of an image's are zero, its gates are one half (1 / N for
+    ``per_task``), whatever the weights behind them, and the weights before them get no gradient of it. A layer without
+    such units leaves none. Otherwise as :func:`record_gates`.
+
+    Raises:
+        InputError: for a network in which nothing meets.
+
+    >>> from afanet import AFA
+    >>> network = nn.ModuleDict({"stem": AFA(4, 2, (3, 3))})
+    >>> with record_hidden(network) as hidden:
+    ...     y = network["stem"]([torch.rand(1, 4, 3, 3), torch.rand(1, 4, 3, 3)])
+    >>> {kind: tuple(units.shape) for kind, units in hidden["stem"].items()}
+    {'channel': (1, 32), 'spatial': (1, 9)}
+    """
+    with _recorded(network, lambda layer, xs, place: layer.hidden(xs), lambda layer: True) as recorded:
+        yield recorded
+
+
 def _gates(layer: Fusion, xs: Sequence[Tensor], place: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
     return {kind: place(values.float()) for kind, values in layer.gates(xs).items()}
+
+
+def _raw_gates(layer: Fusion, xs: Sequence[Tensor], place: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+    return {kind: values.float() for kind, values in layer.gates(xs).items()}
 
 
 def _carried(layer: Fusion, xs: Sequence[Tensor], place: Callable[[Tensor], Tensor]) -> Tensor:
@@ -82,7 +109,7 @@ def _recorded(
     reading: Callable[[Fusion, Sequence[Tensor], Callable[[Tensor], Tensor]], Read],
     offers: Callable[[Fusion], bool],
 ) -> Iterator[dict[str, Read]]:
-    layers = _require_layers(network)
+    layers = require_layers(network)
     if not any(map(offers, layers.values())):
         named = ", ".join(kinds(layers.values()))
         raise InputError(f"{named} defines no gates, so what each task takes from the others is not known: define them")
@@ -146,7 +173,7 @@ def cut_connection(network: nn.Module, layer: str, to: int, source: int) -> Iter
     >>> bool(torch.allclose(y[0], x[0], atol=1e-6)), bool(torch.equal(y[1], network["stem"](x)[1]))
     (True, True)
     """
-    layers = _require_layers(network)
+    layers = require_layers(network)
     if layer not in layers:
         raise unknown("fusion layer", layer, layers)
     fusion = layers[layer]
@@ -186,7 +213,8 @@ def cut_connection(network: nn.Module, layer: str, to: int, source: int) -> Iter
         handle.remove()
 
 
-def _require_layers(network: nn.Module) -> dict[str, Fusion]:
+def require_layers(network: nn.Module) -> dict[str, Fusion]:
+    """The fusion layers by name; raises `InputError` for a network without any."""
     layers = fusion_layers(network)
     if not layers:
         raise InputError("the network has no fusion layer: its tasks meet nowhere and share no features")

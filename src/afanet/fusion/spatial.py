@@ -47,6 +47,7 @@ class SpatialAggregation(Fusion):
     after the mix (see :class:`ChannelAggregation`).
     """
 
+    mixes_by_gates = True
     size: tuple[int, int]
 
     def __init__(
@@ -96,6 +97,10 @@ class SpatialAggregation(Fusion):
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
         """What the layer does with these features: ``{"spatial": (B, to, from, 1, H, W)}``."""
         return {"spatial": self.weights(self.describe(xs)).unsqueeze(3)}
+
+    def hidden(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The hidden units g for these features: ``{"spatial": (B, HW of the grid)}``."""
+        return {"spatial": self._hidden(self.describe(xs))}
 
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
         """The outputs if `to` got its own features instead of those of `source`, under the same gates."""

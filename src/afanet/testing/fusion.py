@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from afanet.fusion import Fusion
+from afanet.fusion import Fusion, record_gates, replace_gates
 
 Make = Callable[..., Fusion]
 
@@ -42,7 +42,7 @@ def check_fusion(cls: Make) -> None:
             assert isinstance(layer, Fusion), f"{type(layer).__name__} does not derive from afanet.Fusion"
             for check in _WHOLE:
                 check(cls, tasks)
-            for check_layer in (_check_answers, _check_copies, _check_gates, _check_flow, _check_cut):
+            for check_layer in (_check_answers, _check_copies, _check_gates, _check_flow, _check_cut, _check_mix):
                 check_layer(cls(CHANNELS, tasks=tasks, size=SIZE).eval())
         _check_export(cls)
 
@@ -224,6 +224,22 @@ def _check_cut(layer: Fusion) -> None:
             if all(torch.equal(before[kind], after[kind]) for kind in before):
                 same = torch.allclose(cut[to], layer(replaced)[to], atol=1e-5)
                 assert same, f"{name}.cut is not the output with the source's features replaced by the task's own"
+
+
+def _check_mix(layer: Fusion) -> None:
+    """A layer that says that its gates are the weights of its mix gives the same by them from outside."""
+    if not layer.mixes_by_gates:
+        return
+    name, network, xs = type(layer).__name__, torch.nn.ModuleDict({"layer": layer}), _features(layer.tasks)
+    prefix = _features(layer.tasks, size=(3, 1))
+    with torch.no_grad():
+        with record_gates(network, raw=True) as gates:
+            own = layer(xs, prefix)
+        with replace_gates(network, gates):
+            same = all(
+                torch.allclose(y, expected, atol=1e-5) for y, expected in zip(layer(xs, prefix), own, strict=True)
+            )
+    assert same, f"{name}.mixes_by_gates is true, but its outputs are not the mix of features by {name}.gates"
 
 
 def _check_export(make: Make) -> None:
