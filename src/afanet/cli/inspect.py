@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict
 from typing import Any
 
 from afanet.cli.flags import add_trust_flag, path_flag
 from afanet.cli.present import require_present_run
 from afanet.errors import InputError
 from afanet.files import write_whole
+from afanet.inspection import LIMIT
 from afanet.json_text import to_json
-
-LIMIT = 200
 
 
 def add_inspect_command(commands: Any) -> None:
@@ -34,20 +32,26 @@ def add_inspect_command(commands: Any) -> None:
     inspect.add_argument(
         "--limit",
         type=int,
-        default=LIMIT,
-        help=f"test images to read shares and cut connections on, {LIMIT} by default; 0 for photos only",
+        help=f"test images to read shares and cut connections on, {LIMIT} by default; 0 for photos only; with "
+        "--constant also those that are scored, all by default",
+    )
+    inspect.add_argument(
+        "--constant",
+        action="store_true",
+        help="also replace all gates by their mean over the test images, and score again: does an image need its own?",
     )
 
 
 def _inspect(given: Namespace) -> None:
-    if given.limit < 0:
+    if given.limit is not None and given.limit < 0:
         raise InputError(f"--limit is {given.limit}, expected 0 or more")
     require_present_run(given.run)
     from afanet.inspection.connections import read_photos
     from afanet.inspection.inspect_run import inspect_run
     from afanet.recipe.preprocessing import normalisation
-    from afanet.report.connections import connections, flow_table
-    from afanet.report.inspect_page import inspect_page
+    from afanet.report.connections import flow_table
+    from afanet.report.constant import constant_table, constant_words
+    from afanet.report.inspect_page import inspect_content, inspect_page
     from afanet.runs.run import load_run
     from afanet.terminal import console, show
 
@@ -56,22 +60,16 @@ def _inspect(given: Namespace) -> None:
     data = run.recipe.data
     taken = normalisation(run.recipe.network)
     images = read_photos(given.images, data.size, data.resize, taken) if given.images else None
-    inspection = inspect_run(run, images, given.limit)
-    names = list(inspection.tasks)
+    inspection = inspect_run(run, images, given.limit, given.constant)
     ids = [str(file) for file in given.images]
-    rows = [
-        row | {"changes": {name: asdict(change) for name, change in row["changes"].items()}}
-        for row in connections(inspection.readings, inspection.cuts, names)
-    ]
-    photos = {
-        name: {layer: reading.flow[index].tolist() for layer, reading in inspection.photos.items()}
-        for index, name in enumerate(ids)
-    }
-    content = {"note": inspection.note, "tasks": names, "connections": rows, "photos": photos}
     page = inspect_page(str(given.run), ids, images, inspection, taken)
     write_whole(folder / "inspect.html", page)
-    write_whole(folder / "inspect.json", to_json(content, indent=2) + "\n")
-    if rows:
+    write_whole(folder / "inspect.json", to_json(inspect_content(ids, inspection), indent=2) + "\n")
+    known = bool(inspection.readings or inspection.cuts)
+    if known:
         show(flow_table(inspection.readings, inspection.cuts, inspection.tasks, console().width), keys=3)
-    shown = "shows it on the images" if given.images else "shows it as drawings" if rows else "says so too"
+    if inspection.constant:
+        show(constant_table(inspection.constant, inspection.tasks, console().width), keys=2)
+        print(constant_words(inspection.constant, inspection.tasks))
+    shown = "shows it on the images" if given.images else "shows it as drawings" if known else "says so too"
     print(f"{inspection.note} {folder / 'inspect.html'} {shown}")

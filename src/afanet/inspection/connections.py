@@ -13,16 +13,17 @@ from torch import Tensor, nn
 
 from afanet.comparison.images import ImageScores
 from afanet.comparison.statistics import Change, bootstrap_changes
-from afanet.data import Batch, Data
+from afanet.data import Data
 from afanet.data.transforms import as_input
 from afanet.errors import InputError
 from afanet.framing import Resize
 from afanet.fusion import cut_connection, record_flow, record_gates
 from afanet.fusion.meetings import Pair, connections, fusion_layers, lacking
 from afanet.images import read_image
+from afanet.inspection.scoring import add_scores, no_scores, sample_batches
 from afanet.normalisation import IMAGENET, Normalisation, as_channels
 from afanet.progress import Bar
-from afanet.runs.examples import read_test_samples, spread_over
+from afanet.runs.examples import spread_over
 from afanet.runs.loaded import LoadedNetwork, TaskPredictor
 
 EFFECTS = 400  # most changes of a task by a cut that are computed; of many connections only the strongest are cut
@@ -173,16 +174,16 @@ def inspect_connections(predictor: TaskPredictor, data: Data, limit: int) -> Con
     """
     total, names = len(data.test), list(predictor.tasks)
     chosen = spread_over(total, limit)
-    whole = _no_scores(predictor)
+    whole = no_scores(predictor)
     readings = _read_layers_and_score(predictor, data, chosen, whole)
     cut = to_cut(predictor.network, readings, max(1, EFFECTS // len(names)))
-    cut_scores = {connection: _no_scores(predictor) for connection in cut}
+    cut_scores = {connection: no_scores(predictor) for connection in cut}
     line = f"cutting {len(cut)} connections, one at a time" if cut else ""
     with Bar(len(chosen), "cutting connections", line=line) as bar:
-        for batch in _batches(predictor, data, chosen):
+        for batch in sample_batches(predictor, data, chosen):
             for connection, scores in cut_scores.items():
                 with cut_connection(predictor.network, *connection):
-                    _score(predictor, batch, scores)
+                    add_scores(predictor, batch, scores)
             bar.advance(len(batch["id"]))
     cuts = [
         Cut(
@@ -206,9 +207,9 @@ def _read_layers_and_score(
     parts: list[Readings] = []
     line = f"reading the layers of {predictor.run.path} on {len(chosen)} test images"
     with Bar(len(chosen), "reading layers", line=line) as bar:
-        for batch in _batches(predictor, data, chosen):
+        for batch in sample_batches(predictor, data, chosen):
             with reading(predictor.network) as read:
-                _score(predictor, batch, whole)
+                add_scores(predictor, batch, whole)
             parts.append(read()[1])
             bar.advance(len(batch["id"]))
     return _join(parts)
@@ -224,18 +225,3 @@ def _join(parts: Sequence[Readings]) -> Readings:
             parts[0][layer].pairs,
         )
     return joined
-
-
-def _batches(predictor: TaskPredictor, data: Data, chosen: Sequence[int]) -> Iterator[Batch]:
-    size = predictor.run.recipe.batch_size
-    for start in range(0, len(chosen), size):
-        yield read_test_samples(data, predictor.tasks, chosen[start : start + size])
-
-
-def _no_scores(predictor: TaskPredictor) -> dict[str, ImageScores]:
-    return {name: ImageScores(task) for name, task in predictor.tasks.items()}
-
-
-def _score(predictor: TaskPredictor, batch: Batch, scores: dict[str, ImageScores]) -> None:
-    for name, prediction in predictor.predict(batch["image"]).items():
-        scores[name].update(prediction, batch["targets"][name])

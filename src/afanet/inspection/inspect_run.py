@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from afanet.comparison.gaps import FEW
+from afanet.data import Data
 from afanet.errors import InputError
 from afanet.fusion.meetings import lacking
+from afanet.inspection import LIMIT
 from afanet.inspection.connections import Cut, Gates, Readings, inspect_connections, read_layers
+from afanet.inspection.constant import ConstantGates, inspect_constant, require_replaceable
 from afanet.runs.loaded import LoadedNetwork, TaskPredictor
 from afanet.runs.run import Run
 from afanet.tasks import Described
@@ -22,7 +25,8 @@ PHOTOS_ALONE = "Shares are of the images below alone, and no connection was cut.
 class Inspection:
     """The tasks that meet, gates and readings of single photos, and readings and cuts, with a note on their images.
 
-    Without photos, their gates and readings are empty.
+    Without photos, their gates and readings are empty. `constant` are scores with constant gates, if they were asked
+    for.
     """
 
     tasks: Mapping[str, Described]
@@ -31,41 +35,56 @@ class Inspection:
     readings: Readings
     cuts: list[Cut]
     note: str
+    constant: ConstantGates | None = None
 
 
-def inspect_run(run: Run, photos: Tensor | None, limit: int) -> Inspection:
+def inspect_run(run: Run, photos: Tensor | None, limit: int | None = None, constant: bool = False) -> Inspection:
     """Inspect normalised `photos` (B, C, H, W), if any, and up to `limit` test images; a limit of 0 opens no data.
+
+    Without a limit connections are read and cut on up to 200 test images. With `constant` the network is also scored
+    with constant gates, without a limit on all test images.
 
     If the data cannot be read, only the photos are inspected, and the note says so. Raises `InputError` for a network
     without a fusion layer, if there are neither photos nor test images, and for a run that kept no description of its
-    tasks and whose data cannot be read.
+    tasks and whose data cannot be read. With `constant` it raises one for data that cannot be read, and for a network
+    without gates that can be replaced.
     """
-    if photos is None and not limit:
+    if limit == 0 and (photos is None or constant):
+        if constant:
+            raise InputError("the limit of test images is 0 and constant gates are scored on them: give one above 0")
         raise InputError("the limit of test images is 0 and there is no photo: give a photo, or a limit above 0")
     described, note = run.described, PHOTOS_ALONE
-    if limit or not described:
+    if limit != 0 or not described:
         try:
             data, tasks = run.open()
         except InputError as error:
             if photos is None:
                 raise InputError(f"there is no photo, and the test images cannot be read: {error}") from None
-            if not described:
+            if constant or not described:
                 raise
             note += f" The data cannot be read: {error}."
         else:
-            predictor = TaskPredictor(run, tasks)
-            gates, of_photos = read_layers(predictor, photos) if photos is not None else ({}, {})
-            if not limit:
-                note = f"{note} {lacking(predictor.network)}".rstrip()
-                return Inspection(tasks, gates, of_photos, of_photos, [], note)
-            connections = inspect_connections(predictor, data, limit)
-            on = f"{connections.images} of {connections.total} test images"
-            few = " That is few: other images may give other changes." if connections.images < FEW else ""
-            note = f"Shares are means over {on}, on which connections were cut.{few}"
-            note = f"{note if connections.readings or connections.cuts else ''} {connections.lacking}".strip()
-            return Inspection(tasks, gates, of_photos, connections.readings, connections.cuts, note)
+            return _inspect_data(TaskPredictor(run, tasks), data, photos, limit, constant)
     assert photos is not None  # without photos the test images were read, or refused
     loaded = LoadedNetwork(run, described)
     gates, of_photos = read_layers(loaded, photos)
     note = f"{note} {lacking(loaded.network)}".rstrip()
     return Inspection(described, gates, of_photos, of_photos, [], note)
+
+
+def _inspect_data(
+    predictor: TaskPredictor, data: Data, photos: Tensor | None, limit: int | None, constant: bool
+) -> Inspection:
+    if constant:
+        require_replaceable(predictor.network)
+    gates, of_photos = read_layers(predictor, photos) if photos is not None else ({}, {})
+    if limit == 0:
+        note = f"{PHOTOS_ALONE} {lacking(predictor.network)}".rstrip()
+        return Inspection(predictor.tasks, gates, of_photos, of_photos, [], note)
+    connections = inspect_connections(predictor, data, LIMIT if limit is None else limit)
+    on = f"{connections.images} of {connections.total} test images"
+    few = " That is few: other images may give other changes." if connections.images < FEW else ""
+    note = f"Shares are means over {on}, on which connections were cut.{few}"
+    note = f"{note if connections.readings or connections.cuts else ''} {connections.lacking}".strip()
+    replaced = inspect_constant(predictor, data, limit) if constant else None
+    return Inspection(predictor.tasks, gates, of_photos, connections.readings, connections.cuts, note, replaced)

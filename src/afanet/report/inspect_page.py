@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from torch import Tensor
 from afanet.data.transforms import denormalise
 from afanet.inspection.inspect_run import Inspection
 from afanet.normalisation import IMAGENET, Normalisation
-from afanet.report.connections import section
+from afanet.report.connections import connections, section
+from afanet.report.constant import constant_content, constant_section
 from afanet.report.flows import flow_drawing, together
 from afanet.report.pictures import as_url
 from afanet.report.template import render
@@ -30,7 +32,7 @@ def inspect_page(
     """One HTML file: flows, profiles and cuts of an inspection, and for each photo maps of what was taken where.
 
     Photos are `images` (B, C, H, W), normalised by `normalisation`, with their `ids`, in the order of the inspection;
-    None for no photos.
+    None for no photos. Scores with constant gates follow, if the inspection has them.
     """
     pairs = zip(ids, images, strict=True) if images is not None else ()
     photos = [
@@ -42,8 +44,26 @@ def inspect_page(
         title=title,
         note=inspection.note,
         section=section(inspection.readings, inspection.cuts, inspection.tasks),
+        constant=inspection.constant and constant_section(inspection.constant, inspection.tasks),
         photos=photos,
     )
+
+
+def inspect_content(ids: Sequence[str], inspection: Inspection) -> dict[str, Any]:
+    """The same for JSON, with the shares of each photo; `constant` only if constant gates were scored."""
+    names = list(inspection.tasks)
+    rows = [
+        row | {"changes": {name: asdict(change) for name, change in row["changes"].items()}}
+        for row in connections(inspection.readings, inspection.cuts, names)
+    ]
+    photos = {
+        name: {layer: reading.flow[index].tolist() for layer, reading in inspection.photos.items()}
+        for index, name in enumerate(ids)
+    }
+    content = {"note": inspection.note, "tasks": names, "connections": rows, "photos": photos}
+    if inspection.constant:
+        content["constant"] = constant_content(inspection.constant, inspection.tasks)
+    return content
 
 
 def _photo(index: int, photo: NDArray[np.uint8], inspection: Inspection) -> dict[str, Any]:
