@@ -76,3 +76,37 @@ def test_what_cannot_be_looked_at_is_said(run: Path, tmp_path: Path, capsys: pyt
     ]:
         assert main(["inspect", *words]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_constant_gates_are_scored_beside_the_networks_own(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 20)
+    assert main(["inspect", str(run), "--constant", "--limit", "4", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    told = json.loads((tmp_path / "inspect.json").read_text())["constant"]
+    assert (told["images"], told["total"], told["kept"]) == (4, 6, [])
+    assert told["conclusion"] in printed.replace("\n", " ")
+    assert {(row["task"], row["metric"]) for row in told["scores"]} >= {("segmentation", "miou"), ("depth", "abs")}
+    for row in told["scores"]:
+        for kind in ("constant", "exchanged"):
+            if row[kind]["score"] is not None:
+                assert row[kind]["change"]["mean"] == pytest.approx(row[kind]["score"] - row["own"])
+    layers = ["backbone.layer4.0", "backbone.layer4.1"]
+    assert [(one["layer"], one["kind"]) for one in told["gates"]] == [
+        (layer, kind) for layer in layers for kind in ("channel", "spatial")
+    ]
+    dead = [one["layer"] for one in told["gates"] if one["dead"]]
+    assert [f"gates of {layer} are dead" in printed for layer in layers] == [layer in dead for layer in layers]
+    page = (tmp_path / "inspect.html").read_text()
+    for there in (told["conclusion"], "Would constant gates do?", "State of the gates", "4 of 6 test images"):
+        assert there in page, there
+
+
+def test_without_test_images_constant_gates_cannot_be_scored(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["inspect", str(run), str(photo(tmp_path)), "--constant", "--limit", "0", "--out", str(tmp_path / "o")]
+    assert main(words) == 2
+    assert "constant gates are scored on them: give one above 0" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
