@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 
@@ -17,12 +18,11 @@ from afanet import (
     CrossStitch,
     Fusion,
     InputError,
-    Pooled,
     SpatialAggregation,
-    create_network,
     record_gates,
     record_hidden,
     replace_gates,
+    weave,
 )
 
 Features = Callable[..., list[Tensor]]
@@ -103,8 +103,11 @@ def test_without_spatial_gates_afa_is_cam(features: Features) -> None:
 
 def test_a_network_with_its_own_gates_answers_as_before_also_under_autocast() -> None:
     torch.manual_seed(0)
-    network = create_network("afa", {"a": Pooled(2), "b": Pooled(3)}, "test_resnet", size=(32, 32)).eval()
-    images = torch.rand(2, 3, 32, 32)
+    branches = {
+        task: nn.Sequential(OrderedDict(body=nn.Conv2d(3, 4, 3), head=nn.Conv2d(4, 2, 1))) for task in ("a", "b")
+    }
+    network = weave(branches, ["body"], AFA, example=(1, 3, 8, 8)).eval()
+    images = torch.rand(2, 3, 8, 8)
     for precision in (torch.float32, torch.bfloat16):
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision is torch.bfloat16):
             with record_gates(network, raw=True) as gates:
