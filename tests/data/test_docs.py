@@ -67,7 +67,7 @@ def fast_and_slow() -> list[object]:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The empty folder in which a reader sits, beside the data."""
-    path = tmp_path.with_name(f"{tmp_path.name}-here")
+    path = tmp_path / "here"
     path.mkdir()
     monkeypatch.chdir(path)
     for registry in (DATA_SETS, HEADS, KINDS, METHODS):

@@ -28,6 +28,7 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 METHODS = compared()
+TWO_FAST = [pytest.param(m, marks=() if m in ("afa", "mtan") else pytest.mark.slow) for m in METHODS]
 TOLERANCE = 1e-4  # of a task's largest value
 Trained = Callable[[str], Path]
 
@@ -42,7 +43,7 @@ def expected(folder: Path, images: Tensor) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.usefixtures("any_size")
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TWO_FAST)
 def test_onnx_gives_what_the_run_gives_at_any_size(method: str, trained: Trained, tmp_path: Path) -> None:
     done = export_run(trained(method), "onnx", tmp_path / "net.onnx")
     assert max(done.errors.values()) < TOLERANCE
