@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from afanet import AFA, weave
 from afanet.networks import Woven
 
+from ..relatives import relatives
+
 
 class Encoder(nn.Module):
     """Features at two scales, as a dict."""
@@ -82,15 +84,19 @@ class Case:
     at: tuple[str, ...]
     size: int = 64
     drops: bool = False  # functional dropout in a module that holds a point
-    leads: bool = False  # exports and compiles in the fast suite; its relatives in the slow one, for it costs seconds
+    leads: bool = False  # is asked in the fast suite; its relatives are in the slow one alone
 
 
 VIT = {"img_size": 32, "depth": 3, "embed_dim": 24}
 SWIN = {"img_size": 56, "depths": (1, 1, 2, 1), "embed_dim": 24, "num_heads": (1, 1, 2, 2)}
 CASES = {
-    "resnet18": Case(from_timm("resnet18", drop_rate=0.3), ("layer4.0", "layer4.1"), drops=True, leads=True),
+    "resnet18": Case(
+        from_timm("resnet18", layers=(1, 1, 1, 2), drop_rate=0.3), ("layer4.0", "layer4.1"), drops=True, leads=True
+    ),
     "resnet50": Case(from_timm("resnet50"), ("layer4.0", "layer4.1", "layer4.2")),
-    "convnext": Case(from_timm("convnext_atto"), ("stages.3.blocks.0", "stages.3.blocks.1"), leads=True),
+    "convnext": Case(
+        from_timm("convnext_atto", depths=(1, 1, 1, 2)), ("stages.3.blocks.0", "stages.3.blocks.1"), leads=True
+    ),
     "efficientnet": Case(from_timm("efficientnet_b0"), ("blocks.5.0", "blocks.6.0")),
     "mobilenetv3": Case(from_timm("mobilenetv3_small_050"), ("blocks.4.0", "blocks.4.2")),
     "regnet": Case(from_timm("regnety_002"), ("s4.b1", "s4.b7")),
@@ -111,6 +117,8 @@ CASES = {
     "torchvision lraspp": Case(lraspp_of_torchvision, ("backbone.13.block.0", "backbone.16")),
     "by hand": Case(EncoderDecoder, ("encoder", "decoder.reduce"), 32, drops=True, leads=True),
 }
+
+NAMES = relatives(CASES, [name for name, case in CASES.items() if case.leads])
 
 
 class Same(nn.Module):
@@ -158,7 +166,7 @@ def image_of(case: Case) -> Tensor:
     return torch.rand(2, 3, case.size, case.size)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 class TestWovenNetworks:
     """What must hold for AFA in any network."""
 
@@ -247,12 +255,7 @@ class TestWovenNetworks:
         assert all(x.dtype == torch.float64 for y in doubled.values() for x in tensors(y))
 
 
-LEADERS_FIRST = [
-    pytest.param(name, marks=() if case.leads else pytest.mark.slow, id=name) for name, case in CASES.items()
-]
-
-
-@pytest.mark.parametrize("name", LEADERS_FIRST)
+@pytest.mark.parametrize("name", NAMES)
 def test_it_exports_and_compiles_as_one_graph(name: str) -> None:
     woven, image = woven_from(name)[0].eval(), image_of(CASES[name])
     expected = woven(image)
