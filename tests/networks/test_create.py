@@ -20,7 +20,7 @@ OUTPUTS = {
     "pooled": {"gender": Pooled(2), "age": Pooled(8)},
     "both": {"depth": Dense(1), "scene": Pooled(5), "segmentation": Dense(4)},
 }
-small = partial(create_network, backbone="resnet18", size=(65, 97))
+small = partial(create_network, backbone="resnet18", size=(65, 97), head="linear")  # other heads: heads/
 
 
 @pytest.mark.parametrize("kind", relatives(OUTPUTS, ["pooled", "both"]))
@@ -165,7 +165,7 @@ def test_the_single_branches_do_not_touch() -> None:
 
 
 def test_the_decoder_taps_what_did_not_meet() -> None:
-    network = small("cross_stitch", OUTPUTS["dense"]).eval()
+    network = small("cross_stitch", OUTPUTS["dense"], head="deeplabv3plus").eval()
     taps = []
     network.branches.depth.head.low.register_forward_hook(lambda module, args, output: taps.append(args[0]))
     image = torch.rand(1, 3, 65, 97)
