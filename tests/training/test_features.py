@@ -29,7 +29,8 @@ from afanet.training.loaders import train_loader
 from afanet.training.run import train
 
 FROZEN = {
-    "network.backbone": "resnet10t",
+    "network.backbone": "test_resnet",
+    "network.head": "linear",
     "network.freeze": "backbone",
     "network.method": "single",
     "data.options.augment": False,
@@ -261,7 +262,7 @@ def test_nothing_is_left_where_features_cannot_be_kept(frozen: Frozen, monkeypat
 
 def test_an_index_holds_plain_values(frozen: Frozen) -> None:
     index = json.loads((keep(frozen()) / "index.json").read_text())
-    assert index["description"]["backbone"] == "resnet10t"
+    assert index["description"]["backbone"] == "test_resnet"
     assert len(index["ids"]) == 8
 
 
