@@ -10,11 +10,12 @@ WORKERS ?= $(shell nproc)
 demo: setup
 	$(BIN)/afanet demo
 
+# Types are checked beside the tests, on a core that collecting them leaves idle.
 test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) -m "not slow"
+	$(BIN)/mypy & types=$$!; OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) -m "not slow"; tests=$$?; \
+		wait $$types && exit $$tests
 
 # The same tests with the lowest versions that pyproject.toml states.
 test-lowest: $(LOWEST)/ready

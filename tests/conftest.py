@@ -13,10 +13,10 @@ import pytest
 
 from .finished import finished as finished
 from .hub import hub as hub
-from .small import recipe as recipe
-from .small import small as small
-from .small import tiny as tiny
-from .small import tiny_network as tiny_network
+from .tiny import recipe as recipe
+from .tiny import small as small
+from .tiny import tiny as tiny
+from .tiny import tiny_network as tiny_network
 
 
 def pytest_configure() -> None:
@@ -28,6 +28,13 @@ def pytest_collection_finish() -> None:
     """Look no more through what was imported until now, and through the tests themselves."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _garbage_is_collected() -> Iterator[None]:
+    """What the tests of a file leave in cycles, such as traced networks, is gone before the next file's begin."""
+    yield
+    gc.collect()
 
 
 QUIET = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking

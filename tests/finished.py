@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from afanet.recipe.load import dump_recipe, load_recipe
-from afanet.recipe.variants import for_method
-from afanet.runs.run import Run, load_run
+if TYPE_CHECKING:
+    from afanet.runs.run import Run
 
-Make = Callable[..., Run]
+Make = Callable[..., "Run"]
 
 
 @pytest.fixture
 def finished(tmp_path: Path) -> Make:
     """Makes a run by method and seed, with scores of the tasks of `digits` and overrides of the recipe."""
+    from afanet.recipe.load import dump_recipe, load_recipe
+    from afanet.recipe.variants import for_method
+    from afanet.runs.run import load_run
 
     def make(
         method: str,

@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,13 +114,22 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A hub, which processes that the test starts take for the real one."""
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    """A hub, which the client takes for the real one, with a cache of this test's own."""
+    from huggingface_hub import constants
+
     with Hub() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("HF_ENDPOINT", server.address)
         monkeypatch.setenv("HF_TOKEN", "hf_secret")
-        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")  # of which the server knows nothing
-        monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
+        official = constants.HUGGINGFACE_CO_URL_TEMPLATE
+        values = {
+            "ENDPOINT": server.address,
+            "HUGGINGFACE_CO_URL_TEMPLATE": official.replace(constants.ENDPOINT, server.address),
+            "HF_HUB_CACHE": str(tmp_path / "cache"),
+            "HF_HUB_DISABLE_XET": True,  # of which the server knows nothing
+            "HF_HUB_DISABLE_TELEMETRY": True,
+        }
+        for name, value in values.items():
+            monkeypatch.setattr(constants, name, value)
         yield server
         server.shutdown()

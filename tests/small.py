@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import pytest
 import torch
 from torch import Tensor, nn
 
@@ -45,16 +44,6 @@ class TinyNetwork(nn.Module):
         return {name: branch(images) * mix for name, branch in self.branches.items() if name in wanted}
 
 
-@pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs of this test train a `TinyNetwork` whatever the recipe's network."""
-
-    def create(method: str, outputs: dict[str, Output], *arguments: Any, **options: Any) -> nn.Module:
-        return TinyNetwork(outputs)
-
-    monkeypatch.setattr("afanet.runs.setup.create_network", create)
-
-
 def make_small(**overrides: Any) -> Recipe:
     """The recipe `rooms`, made small: 10 training and 7 test scenes, so that batches of 4 fit neither."""
     sizes = {
@@ -68,21 +57,3 @@ def make_small(**overrides: Any) -> Recipe:
         "precision": "float32",
     }
     return load_recipe("rooms", sizes | overrides)
-
-
-@pytest.fixture
-def small() -> Callable[..., Recipe]:
-    """Makes recipes of moments, with overrides."""
-    return make_small
-
-
-@pytest.fixture
-def recipe() -> Recipe:
-    """A recipe of moments."""
-    return make_small()
-
-
-@pytest.fixture
-def tiny_network() -> Callable[[dict[str, Output]], nn.Module]:
-    """Makes tiny networks."""
-    return TinyNetwork

@@ -17,7 +17,21 @@ from afanet.recipe.load import load_recipe
 from afanet.runs.setup import open_tasks
 
 CLASSES = 300
-SMALL = ["--data.size", "32", "32", "--backbone", "test_resnet", "--epochs", "1", "--workers", "0", "--device", "cpu"]
+SMALL = [
+    "--data.size",
+    "32",
+    "32",
+    "--backbone",
+    "test_resnet",
+    "--network.head",
+    "linear",
+    "--epochs",
+    "1",
+    "--workers",
+    "0",
+    "--device",
+    "cpu",
+]
 COLOURS = {"ground": [128, 64, 128], "thing": [220, 20, 60]}
 
 
@@ -45,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "data": {
             "name": "manifest", "root": ".", "size": [32, 32], "resize": "letterbox", "options": {"tasks": tasks}
         },
-        "network": {"method": "hard", "backbone": "test_resnet", "output_stride": 16},
+        "network": {"method": "hard", "backbone": "test_resnet", "head": "linear", "output_stride": 16},
         "optimizer": {"name": "adamw", "lr": 0.001, "weight_decay": 0.01},
         "schedule": {"name": "constant"},
         "epochs": 1,

@@ -34,6 +34,7 @@ SIZE = (32, 48)
 FOUR = Normalisation((0.5, 0.4, 0.3, 0.2), (0.5, 0.25, 1.0, 0.125))
 SHORT = {
     "network.backbone": "test_resnet",  # whose weights were trained with a mean and a standard deviation of 0.5
+    "network.head": "linear",
     "data.size": list(SIZE),
     "steps": 1,
     "epochs": 1,

@@ -19,7 +19,20 @@ from afanet.testing import check_task
 
 PAGE = Path(__file__).parents[1] / "docs" / "your-own-task.md"
 FILE, REGISTERED, DATA = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-SMALL = ["--backbone", "test_resnet", "--epochs", "1", "--workers", "0", "--device", "cpu", "--precision", "float32"]
+SMALL = [
+    "--backbone",
+    "test_resnet",
+    "--network.head",
+    "linear",
+    "--epochs",
+    "1",
+    "--workers",
+    "0",
+    "--device",
+    "cpu",
+    "--precision",
+    "float32",
+]
 
 
 @pytest.fixture

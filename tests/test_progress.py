@@ -38,7 +38,7 @@ with Bar(12, "training") as bar:
         bar.epoch(epoch, 3, LOSSES, 60.0 * epoch, epoch / 3)
 print("the end")
 """
-SMALL = """--backbone test_resnet --size 24 32 --epochs 2 --batch-size 2 --workers 0 --device cpu
+SMALL = """--backbone test_resnet --network.head linear --size 24 32 --epochs 2 --batch-size 2 --workers 0 --device cpu
 --data.options.train_scenes 4 --data.options.test_scenes 2"""
 EPOCHS = [
     f"epoch {epoch}/3 loss: segmentation 1.2500, depth 0.5000, surface normals 0.1250 ({time})"

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from afanet import InputError, load_reference_layer, load_reference_network
 
+from .relatives import relatives
+
 GOLDEN = Path(__file__).parents[2] / "shared" / "golden"
 LAYERS = Path(__file__).parent / "golden_layers.npz"
 NETWORKS = [
@@ -52,7 +54,7 @@ def layer_state(kind: str) -> dict[str, Tensor]:
 
 
 @needs_golden
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", relatives(NETWORKS, [*NETWORKS[:5], "pixel_afa"]))
 def test_a_network_computes_what_the_original_did(name: str) -> None:
     state = state_of(name)
     network = load_reference_network(state)

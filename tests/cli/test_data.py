@@ -17,7 +17,20 @@ from afanet.data.checks.survey import Survey
 from afanet.report.survey_table import survey_tables
 
 ROOMS = ["--size", "24", "32", "--data.options.train_scenes", "4", "--data.options.test_scenes", "2"]
-TRAIN = ["--backbone", "test_resnet", "--steps", "2", "--batch-size", "2", "--workers", "0", "--device", "cpu"]
+TRAIN = [
+    "--backbone",
+    "test_resnet",
+    "--network.head",
+    "linear",
+    "--steps",
+    "2",
+    "--batch-size",
+    "2",
+    "--workers",
+    "0",
+    "--device",
+    "cpu",
+]
 
 
 @pytest.fixture
@@ -176,7 +189,19 @@ def test_features_are_refused_before_anything_is_decoded_and_notes_are_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AFANET_CACHE", str(tmp_path / "cache"))
-    words = ["data", "prepare", "rooms", *ROOMS, "--features", "--backbone", "test_resnet", "--method", "hard"]
+    words = [
+        "data",
+        "prepare",
+        "rooms",
+        *ROOMS,
+        "--features",
+        "--backbone",
+        "test_resnet",
+        "--network.head",
+        "linear",
+        "--method",
+        "hard",
+    ]
     for more, sentence in (
         ([], "no stage of the backbone is frozen"),
         (["--freeze", "backbone", "--data.crop", "16", "16"], "data.crop cuts a random part"),

@@ -14,7 +14,10 @@ from PIL import Image
 from afanet.cli.main import main
 from afanet.runs.run import load_run
 
-SMALL = "--size 32 48 --backbone test_resnet --steps 2 --batch-size 2 --workers 0 --device cpu --method hard"
+SMALL = (
+    "--size 32 48 --backbone test_resnet --network.head linear --steps 2 --batch-size 2 --workers 0 "
+    "--device cpu --method hard"
+)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,8 @@ SMALL = [
     *(
         "--backbone",
         "test_resnet",
+        "--network.head",
+        "linear",
         "--optimizer.name",
         "sgd",
         "--optimizer.momentum",
@@ -160,6 +162,7 @@ def test_version_and_help_need_no_lightning() -> None:
         assert said in done.stdout
 
 
+@pytest.mark.slow  # test_missing_extras.py asks it without any extra
 def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     code = "import sys; sys.modules['lightning'] = None; from afanet.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "evaluate", str(tmp_path)]

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from ..relatives import relatives
+
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = {
     name: [Requirement(one) for one in needed if not one.startswith("afanet[")]
@@ -90,7 +92,7 @@ def run_after(absent: list[str], first: list[str], *words: str) -> tuple[str, su
     return said, done
 
 
-@pytest.mark.parametrize("module", modules("demo"))
+@pytest.mark.parametrize("module", relatives(modules("demo"), ["starlette"]))
 def test_serving_names_its_extra_with_all_of_train_there(module: str, tmp_path: Path) -> None:
     assert requested(run([module], "demo", str(tmp_path))) == "demo"
 

@@ -22,7 +22,10 @@ from afanet.runs.run import load_run
 
 from ..weights import change_weights, weights_of
 
-FLAGS = "--size 32 48 --backbone test_resnet --method nddr --steps 1 --batch-size 4 --workers 0 --device cpu"
+FLAGS = (
+    "--size 32 48 --backbone test_resnet --network.head linear --method nddr --steps 1 --batch-size 4 "
+    "--workers 0 --device cpu"
+)
 FEW = "--data.options.train_scenes 4 --data.options.test_scenes 2 --precision float32"
 DRAWN = 4  # tensors
 

@@ -9,7 +9,10 @@ import pytest
 
 from afanet.cli.main import main
 
-FLAGS = "--size 32 32 --backbone test_resnet --steps 1 --batch-size 4 --workers 0 --device cpu --precision float32"
+FLAGS = (
+    "--size 32 32 --backbone test_resnet --network.head linear --steps 1 --batch-size 4 --workers 0 "
+    "--device cpu --precision float32"
+)
 PAIRS = "--data.options.train_pairs 8 --data.options.test_pairs 1"  # one test image has one class
 REASON = "only one of 10 classes occurs in the test labels"
 

@@ -18,7 +18,10 @@ from PIL import Image
 from afanet.cli.main import main
 
 ROOMS = "--size 32 48 --data.options.train_scenes 4 --data.options.test_scenes 3"
-SMALL = f"{ROOMS} --backbone test_resnet --network.output_stride 16 --steps 2 --batch-size 2 --workers 0 --device cpu"
+SMALL = (
+    f"{ROOMS} --backbone test_resnet --network.head linear --network.output_stride 16 --steps 2 "
+    "--batch-size 2 --workers 0 --device cpu"
+)
 COMMANDS = {
     "recipes": "recipes",
     "balancing": "balancing",
@@ -60,7 +63,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         status, text = printed(f"train rooms --method {method} {SMALL} --out {folder / method}", "ascii")
         assert status == 0
         assert "miou ^" in text
-    words = "--size 32 32 --backbone test_resnet --steps 2 --batch-size 8 --workers 0 --device cpu --method hard"
+    words = (
+        "--size 32 32 --backbone test_resnet --network.head linear --steps 2 --batch-size 8 --workers 0 "
+        "--device cpu --method hard --data.options.train_pairs 8 --data.options.test_pairs 8"
+    )
     assert printed(f"train digits {words} --out {folder / 'digits'}", "ascii")[0] == 0
     costs = {"costs": {"step_s": 14.67, "latency_s": 0.0356, "memory_mib": 3456.789}, "measured": {}}
     (folder / "afa/costs.json").write_text(json.dumps(costs))

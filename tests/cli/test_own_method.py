@@ -39,7 +39,7 @@ class MeanPull(Fusion):
         mean = sum(xs) / len(xs)
         return [x + torch.sigmoid(self.pull) * (mean - x) for x in xs]
 """
-FLAGS = "--size 32 48 --backbone test_resnet --steps 2 --batch-size 2 --workers 0 --device cpu"
+FLAGS = "--size 32 48 --backbone test_resnet --network.head linear --steps 2 --batch-size 2 --workers 0 --device cpu"
 SMALL = f"{FLAGS} --data.options.train_scenes 4 --data.options.test_scenes 3".split()
 RUN = "runs/rooms-MeanPull-seed0"
 MEASURED: dict[str, Any] = {
@@ -261,6 +261,7 @@ def test_a_method_that_was_registered_elsewhere_is_said(here: Path, capsys: pyte
     assert "register it in this process, or name it as FILE.py:" in error
 
 
+@pytest.mark.slow
 def test_several_processes_trust_the_same(here: Path) -> None:
     words = ["train", "rooms", "--method", "mine.py:MeanPull", *SMALL, "--devices", "2", "--out", "several"]
     assert main(words) == 0

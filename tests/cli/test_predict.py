@@ -14,7 +14,7 @@ from PIL import Image
 from afanet.cli.main import main
 from afanet.inference.output_names import unique_names
 
-SMALL = "--size 32 48 --backbone test_resnet --steps 2 --batch-size 2 --workers 0 --device cpu"
+SMALL = "--size 32 48 --backbone test_resnet --network.head linear --steps 2 --batch-size 2 --workers 0 --device cpu"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "digits"
-    assert main(["train", "digits", *SMALL.split(), "--size", "32", "32", "--out", str(folder)]) == 0
+    few = "--size 32 32 --data.options.train_pairs 8 --data.options.test_pairs 8"
+    assert main(["train", "digits", *SMALL.split(), *few.split(), "--out", str(folder)]) == 0
     return folder
 
 

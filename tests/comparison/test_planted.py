@@ -122,6 +122,7 @@ def rows(place: Path) -> dict[str, Found]:
     return {row["title"]: row for row in json.loads(Path("joint/comparison.json").read_text())["rows"]}
 
 
+@pytest.mark.slow
 def test_noise_is_learnt_by_nobody_and_nothing_is_worth_anything_to_it(rows: dict[str, Found]) -> None:
     low, high = binom.interval(1 - 1e-6, len(TESTING), 1 / CLASSES)
     for row in rows.values():
@@ -135,6 +136,7 @@ def test_noise_is_learnt_by_nobody_and_nothing_is_worth_anything_to_it(rows: dic
     assert said.count("≈") >= len(said) - 2  # by chance some are not, see docs/comparing.md
 
 
+@pytest.mark.slow
 def test_who_is_blind_alone_is_clearly_better_beside_who_sees(rows: dict[str, Found]) -> None:
     assert set(rows["single"]["scores"]["blind"]["accuracy"]["values"]) <= set(guesses())
     assert rows["afa"]["changes"]["blind"]["accuracy"]["low"] > 0.3  # clearly better
@@ -168,8 +170,9 @@ def test_equal_tasks_from_an_equal_start_stay_equal_and_no_cut_changes_anything(
         assert all(set(map(change.get, ("mean", "low", "high"))) == {0} for change in row["changes"].values())
 
 
-def test_shares_are_what_the_paper_s_equations_make_of_the_features(rows: dict[str, Found]) -> None:
-    run = load_run(Path(f"joint/afa-seed{SEED}"))
+def test_shares_are_what_the_paper_s_equations_make_of_the_features(place: Path) -> None:
+    do("train", "digit twin noise", "three", "--steps", "6")
+    run = load_run(Path("three"))
     data, tasks = open_tasks(run.recipe)
     predictor, met = TaskPredictor(run, tasks), []
     layer = fusion_layers(predictor.network)[LAYER]

@@ -19,7 +19,7 @@ import yaml
 
 from afanet.cli import main
 
-from .pages import SLOW, Block, blocks, commands, left_out
+from .pages import Block, blocks, commands, is_slow, left_out
 
 ROOT = Path(__file__).parents[2]
 SIZE = {"--size": "32 48"}  # of the cache too, or training would not find it
@@ -31,10 +31,13 @@ SMALLER = SIZE | {
     "--workers": "0",
     "--device": "cpu",
 }
-FEWER = {"rooms": ["--data.options.train_scenes", "4", "--data.options.test_scenes", "2"]}
+FEWER = {
+    "rooms": ["--data.options.train_scenes", "4", "--data.options.test_scenes", "2"],
+    "digits": ["--data.options.train_pairs", "8", "--data.options.test_pairs", "8"],
+}
 BENCHMARK = "--methods single --steps 1 --batch-size 2 --scenes 4 --rounds 1 --calibration 1 --images 2"
 # Pages that show what is counted in whole data sets, of which there are a few samples here.
-COUNTED = ("adience.md", "check.md", "distilling.md", "going-on.md", "index.md", "nyuv2.md")
+COUNTED = ("adience.md", "check.md", "digits.md", "distilling.md", "going-on.md", "index.md", "nyuv2.md")
 # In the place of SLURM's: two tasks on this machine, with the variables that it sets and where they find each other.
 SRUN = """#!/bin/bash
 while [[ $1 == --* ]]; do shift; done
@@ -84,7 +87,8 @@ def smaller(command: str, data: Path) -> list[str]:
         added = SIZE | of_features if "--features" in words else SIZE
     elif given[:1] == ["train"]:
         # Where a command names no method: what weaving takes is tested elsewhere, but `inspect` needs something woven.
-        added = SMALLER | {"--method": "afa" if given[1] == "rooms" else "hard"}
+        woven = given[1] == "rooms" and "--network.taps" not in words
+        added = SMALLER | {"--method": "afa" if woven else "hard"}
     elif given[:1] == ["evaluate"]:
         added = {}
         if "--window" in words:  # which is no larger than the images
@@ -147,7 +151,7 @@ def follow(
             tomllib.loads(block.text)
         elif block.kind in ("console", "bash"):
             for command, shown in commands(block):
-                if left_out(command) or (command.startswith(SLOW) and not slow):
+                if left_out(command) or (is_slow(page, command) and not slow):
                     continue
                 before(command)
                 for line in in_full(command):

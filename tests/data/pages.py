@@ -27,8 +27,10 @@ LEFT_OUT = {
     "│ section    │ rows": "the official folds; test_the_table_of_the_official_folds, where they lie",
     "afanet: error: process 2 of 2": "takes a process that dies; training/test_launch.py",
 }
-# What is done by `pytest -m slow` alone, by how it begins: many runs, several machines, or whole backbones.
+# What is done by `pytest -m slow` alone, by how it begins: many runs, several machines, whole backbones, or
+# what stands beside its like.
 SLOW = (
+    "afanet export runs/rooms-afa-seed0 --format torch",
     "afanet compare nyuv2 --data PATH --weights PATH",
     "afanet compare faces --data PATH --fold 0 --weights PATH",
     "afanet train nyuv2 --data PATH --weights PATH",
@@ -36,7 +38,8 @@ SLOW = (
     "srun ",
     "torchrun ",
 )
-
+# What the README shows and another page too: there it is done, and in the README by `pytest -m slow`.
+TWICE = {"README.md": ("afanet compare rooms", "afanet export runs/rooms-afa-seed0")}
 
 # Packages of others that a page shows and nobody must have: what imports them is left out where they are missing.
 OTHERS = ("transformers", "segmentation_models_pytorch")
@@ -71,6 +74,11 @@ def left_out(text: str) -> bool:
         name for name in OTHERS if re.search(rf"^(from|import) {name}", text, re.MULTILINE) and not installed(name)
     ]
     return bool(missing) or any(text.startswith(start) for start in LEFT_OUT)
+
+
+def is_slow(page: Path, text: str) -> bool:
+    """Whether `pytest -m slow` alone does it."""
+    return text.startswith((*SLOW, *TWICE.get(page.name, ())))
 
 
 def installed(package: str) -> bool:

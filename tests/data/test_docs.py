@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,7 @@ from afanet.tasks import KINDS, Classification, Depth, Segmentation
 from afanet.tasks.loss_options import choose_loss
 
 from .follow import ROOT, follow, launch, smaller
-from .pages import LEFT_OUT, SLOW, blocks, commands, steps
+from .pages import LEFT_OUT, SLOW, TWICE, blocks, commands, is_slow, steps
 
 # Making a release is for a person: builds, tags.
 ALL = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("docs/data/*.md"))]
@@ -57,15 +57,15 @@ TREES = {
 def fast_and_slow() -> list[object]:
     """Each page with what is fast, and once more, marked, with everything if some of it is slow."""
     others = [page for page in PAGES if page.name != "your-own.md"]
-    fast = [page for page in others if not all(step.startswith(SLOW) for step in steps(page))]
-    slow = [page for page in others if any(step.startswith(SLOW) for step in steps(page))]
+    fast = [page for page in others if not all(is_slow(page, step) for step in steps(page))]
+    slow = [page for page in others if any(is_slow(page, step) for step in steps(page))]
     return [pytest.param(page, False, id=page.stem) for page in fast] + [
         pytest.param(page, True, id=f"all of {page.stem}", marks=pytest.mark.slow) for page in slow
     ]
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The empty folder in which a reader sits, beside the data."""
     path = tmp_path.with_name(f"{tmp_path.name}-here")
     path.mkdir()
@@ -77,7 +77,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "250")
     monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 20)
     monkeypatch.setattr("afanet.comparison.costs.measure_costs", lambda groups: None)  # minutes; tests/comparison
-    return path
+    yield path
+    shutil.rmtree(path)
 
 
 def write_own(folder: Path) -> None:
@@ -173,5 +174,5 @@ def test_the_script_for_slurm(here: Path, folders: Path) -> None:
 def test_nothing_is_left_out_or_slow_that_no_page_has() -> None:
     every = [block for page in ALL for block in blocks(page)]
     begun = [block.text for block in every] + [command for block in every for command, _ in commands(block)]
-    assert all(any(text.startswith(start) for text in begun) for start in (*LEFT_OUT, *SLOW))
+    assert all(any(text.startswith(start) for text in begun) for start in (*LEFT_OUT, *SLOW, *TWICE["README.md"]))
     assert {block.kind for block in every} <= {"bash", "console", "python", "text", "toml", "yaml"}

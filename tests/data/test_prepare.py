@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import pickle
+import resource
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import replace
+from multiprocessing.process import BaseProcess
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 import numpy as np
@@ -231,33 +233,39 @@ def test_a_cache_with_a_part_missing_is_refused(tmp_path: Path) -> None:
     same_samples(use_cache(data, tmp_path / "c")[0], data)
 
 
-CHILD = """
-import os, resource, signal, sys
-from pathlib import Path
-from afanet.data import open_data
-from afanet.data.prepare import abandoned, prepare
-folder, kill_after, limit = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-if limit:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-seen = []
-def advance():
-    seen.append(1)
-    if len(seen) == kill_after:
-        os.kill(os.getpid(), signal.SIGKILL)
-data = open_data("rooms", size=(24, 32), train_scenes=5, test_scenes=3)
-print("new" if prepare(data, folder, workers=0, advance=advance)[1] else "there")
-"""
+FORKED = multiprocessing.get_context("fork")  # which imports nothing again
 
 
-def child(folder: Path, kill_after: int = 0, limit: int = 0) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", CHILD, str(folder), str(kill_after), str(limit)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def work(folder: Path, kill_after: int, limit: int, said: SimpleQueue[str]) -> None:
+    """Prepare a cache, until so many samples are done, or with files of so many bytes at most."""
+    seen = []
+
+    def advance() -> None:
+        seen.append(1)
+        if len(seen) == kill_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if limit:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    try:
+        new = prepare(open_data("rooms", size=(24, 32), **SCENES), folder, workers=0, advance=advance)[1]
+        said.put("new" if new else "there")
+    except InputError as error:
+        said.put(str(error))
+
+
+def child(folder: Path, kill_after: int = 0, limit: int = 0) -> tuple[BaseProcess, SimpleQueue[str]]:
+    """A process that works, and what it says at the end."""
+    said: SimpleQueue[str] = FORKED.SimpleQueue()
+    process = FORKED.Process(target=work, args=(folder, kill_after, limit, said))
+    process.start()
+    return process, said
 
 
 def test_a_kill_leaves_no_cache_and_what_it_left_is_told(tmp_path: Path) -> None:
-    killed = child(tmp_path / "c", kill_after=7)
-    killed.communicate()
-    assert killed.returncode == -signal.SIGKILL
+    killed, _ = child(tmp_path / "c", kill_after=7)
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
     [left] = abandoned(tmp_path / "c")
     data = open_data("rooms", size=(24, 32), **SCENES)
     assert use_cache(data, tmp_path / "c")[1] is None
@@ -271,14 +279,13 @@ def test_a_kill_leaves_no_cache_and_what_it_left_is_told(tmp_path: Path) -> None
 
 def test_two_processes_write_one_cache(tmp_path: Path) -> None:
     pair = [child(tmp_path / "c"), child(tmp_path / "c")]
-    printed = [process.communicate()[0].strip() for process in pair]
-    assert sorted(printed) == ["new", "there"]
+    assert sorted(said.get() for _, said in pair) == ["new", "there"]
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
-    full = child(tmp_path / "c", limit=9000)
-    _, error = full.communicate()
-    assert f"InputError: cache {tmp_path / 'c'} cannot be written (File too large): make room" in error
+    process, said = child(tmp_path / "c", limit=9000)
+    assert f"cache {tmp_path / 'c'} cannot be written (File too large): make room" in said.get()
+    process.join()
     assert [path.name for path in (tmp_path / "c").iterdir() if path.is_dir()] == []
 
 

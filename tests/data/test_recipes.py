@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,7 +39,9 @@ def test_two_steps_in_small(name: str, request: pytest.FixtureRequest, tmp_path:
     small = ["--backbone", "test_resnet", "--batch-size", "2", "--size", *EASIER["size"]]
     small += ["--data.crop", *EASIER["crop"]] if recipe.data.crop else []
     small += ["--network.output_stride", "16", "--network.multi_grid", "null"]
-    results = train(name, root, tmp_path.with_name(f"{tmp_path.name}-run"), *small)
+    out = tmp_path.with_name(f"{tmp_path.name}-run")  # beside the data
+    results = train(name, root, out, *small)
+    shutil.rmtree(out)
     assert results["steps"] == 2
     assert results["tasks"].keys() == set(recipe.tasks or results["tasks"])
 

@@ -23,7 +23,7 @@ from afanet.runs.run import load_run
 
 ROOMS = """rooms --size 32 48 --data.options.train_scenes 8 --data.options.test_scenes 6 --network.output_stride 16"""
 DIGITS = """digits --data.options.train_pairs 64 --data.options.test_pairs 32"""
-SHORT = """--backbone test_resnet --steps 2 --batch-size 4 --workers 0 --device cpu"""
+SHORT = """--backbone test_resnet --network.head linear --steps 2 --batch-size 4 --workers 0 --device cpu"""
 RUNS = {
     "afa": f"{ROOMS} --method afa --network.meet stages",
     "cross_stitch": f"{ROOMS} --method cross_stitch",

@@ -98,10 +98,12 @@ def test_nobody_is_left_when_the_command_is_stopped(sent: signal.Signals, status
 
 def train(folder: Path, *more: object) -> list[object]:
     sizes = ["--size", 24, 32, "--data.options.train_scenes", 16, "--data.options.test_scenes", 3, "--batch-size", 4]
-    network = ["--method", "hard", "--backbone", "resnet10t", "--workers", 1, "--device", "cpu"]
+    network = ["--method", "hard", "--backbone", "test_resnet", "--network.head", "linear", "--workers", 1]
+    network += ["--device", "cpu"]
     return ["train", "rooms", *network, *sizes, "--precision", "float32", "--out", folder, *more]
 
 
+@pytest.mark.slow
 def test_a_real_kill_of_one_of_two_loses_nothing_but_time(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """`kill -9` of a process that trains: the command ends within a minute, and goes on to the end when told so."""
     folder = tmp_path / "run"

@@ -78,7 +78,8 @@ def start_all(variables: list[dict[str, str]], out: Path) -> None:
     assert [process.wait(240) for process in started] == [0] * len(started)
 
 
-@pytest.mark.parametrize(("nodes", "here"), [(1, 2), pytest.param(2, 1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("nodes", "here"), [(1, 2), (2, 1)])
 def test_tasks_of_slurm_train_together(nodes: int, here: int, tmp_path: Path) -> None:
     """As srun starts them: nothing but its variables, address and port given since this machine is no node of SLURM."""
     job = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": str(here), "SLURM_NNODES": str(nodes), "SLURM_JOB_ID": "7"}

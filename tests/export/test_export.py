@@ -24,6 +24,8 @@ from afanet.runs.loaded import LoadedNetwork
 from afanet.runs.run import load_run
 from afanet.tasks import Depth
 
+from ..relatives import relatives
+
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -42,7 +44,7 @@ def expected(folder: Path, images: Tensor) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.usefixtures("any_size")
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", relatives(METHODS, ["afa"]))
 def test_onnx_gives_what_the_run_gives_at_any_size(method: str, trained: Trained, tmp_path: Path) -> None:
     done = export_run(trained(method), "onnx", tmp_path / "net.onnx")
     assert max(done.errors.values()) < TOLERANCE
@@ -66,7 +68,7 @@ def test_onnx_gives_what_the_run_gives_at_any_size(method: str, trained: Trained
             assert np.abs(actual - truth).max() < TOLERANCE * np.abs(truth).max()
 
 
-@pytest.mark.parametrize("resize", ["letterbox", "crop"])
+@pytest.mark.parametrize("resize", relatives(["letterbox", "crop"], ["letterbox"]))
 def test_a_run_and_its_file_answer_alike_for_a_photo_of_other_proportions(
     resize: str, trained: Trained, tmp_path: Path
 ) -> None:
@@ -87,12 +89,12 @@ def test_a_run_and_its_file_answer_alike_for_a_photo_of_other_proportions(
 
 @pytest.mark.usefixtures("any_size")
 def test_torchs_file_holds_the_same(trained: Trained, tmp_path: Path) -> None:
-    done = export_run(trained("hard"), "torch", tmp_path / "net.pt2")
+    done = export_run(trained("single"), "torch", tmp_path / "net.pt2")
     extra = {"afanet.json": ""}
     program = torch.export.load(done.file, extra_files=extra).module()
     assert json.loads(extra["afanet.json"]) == json.loads(json.dumps(done.facts))
     images = torch.randn(1, 3, 50, 70, generator=torch.Generator().manual_seed(1))
-    truth = expected(trained("hard"), images)
+    truth = expected(trained("single"), images)
     for name, actual in program(images).items():
         assert np.abs(actual.detach().numpy() - truth[name]).max() < TOLERANCE * np.abs(truth[name]).max()
     assert done.card == tmp_path / "net.pt2.md"
@@ -103,7 +105,7 @@ def test_torchs_file_holds_the_same(trained: Trained, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("any_size")
-@pytest.mark.parametrize("format", ["onnx", "torch"])
+@pytest.mark.parametrize("format", relatives(["onnx", "torch"], ["onnx"]))
 def test_a_file_for_some_tasks_is_smaller_and_gives_what_the_whole_run_gives(
     format: str, trained: Trained, tmp_path: Path
 ) -> None:
@@ -177,7 +179,7 @@ def test_a_file_that_differs_is_not_written(
         return lambda images: {name: x + 0.01 * (name == "depth") for name, x in program(images).items()}
 
     monkeypatch.setitem(FORMATS, "torch", replace(kind, open=off))
-    assert main(["export", str(trained("hard")), "--format", "torch", "--out", str(tmp_path / "new/net.pt2")]) == 2
+    assert main(["export", str(trained("single")), "--format", "torch", "--out", str(tmp_path / "new/net.pt2")]) == 2
     message = capsys.readouterr().err
     assert "net.pt2 was not written: task 'depth' differs from the run by" in message
     assert not (tmp_path / "new").exists()

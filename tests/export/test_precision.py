@@ -28,6 +28,7 @@ KEYS = {
     "network.method": "hard",
     "steps": 2,
     "network.backbone": "test_resnet",
+    "network.head": "linear",
     "network.mean": IMAGENET.mean,
     "network.std": IMAGENET.std,
     "data.size": list(SIZE),

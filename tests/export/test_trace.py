@@ -86,7 +86,7 @@ def test_a_fixed_number_of_bins_never_leaves_pixels_out(bins: int, free: bool) -
 @pytest.mark.parametrize(("method", "size"), [("afa", (32, 32)), ("mtan", (32, 48))])  # equal sides are two sizes
 def test_gates_and_attention_take_any_size(method: str, size: tuple[int, int]) -> None:
     outputs = {"depth": Dense(1), "age": Pooled(2)}
-    network = create_network(method, outputs, "test_resnet", size=size, output_stride=16)
+    network = create_network(method, outputs, "test_resnet", size=size, output_stride=16, head="linear")
     estimator = Estimator(network, TASKS).eval()
     traced = trace(estimator, size)
     assert (traced.batch, traced.size) == (True, True)

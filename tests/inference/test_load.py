@@ -21,6 +21,7 @@ from afanet.training.run import train
 
 KEYS = {
     "network.backbone": "test_resnet",
+    "network.head": "linear",
     "data.size": [32, 48],
     "data.options.train_scenes": 4,
     "data.options.test_scenes": 2,

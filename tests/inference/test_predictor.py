@@ -24,7 +24,7 @@ from ..bounds import bounded
 from .conftest import MEAN, MEANINGS, SIZE, STD, Formula, told, write_model
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
-FLAGS = "--size 32 48 --backbone test_resnet --steps 2 --batch-size 2 --workers 0 --device cpu"
+FLAGS = "--size 32 48 --backbone test_resnet --network.head linear --steps 2 --batch-size 2 --workers 0 --device cpu"
 FEW = "--data.options.train_scenes 4 --data.options.test_scenes 2"
 
 

@@ -33,7 +33,7 @@ FUSED = [name for name in METHODS.own if METHODS[name].fusion]
 
 def make(method: str, outputs: dict[str, Any], added: Any = None, backbone: str = "test_resnet") -> Woven:
     torch.manual_seed(0)
-    return create_network(method, outputs, backbone, size=SIZE, added=added)
+    return create_network(method, outputs, backbone, size=SIZE, added=added, head="linear")
 
 
 def grown(method: str, backbone: str = "test_resnet") -> tuple[Woven, Woven]:

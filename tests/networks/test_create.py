@@ -13,15 +13,17 @@ from afanet.fusion import Fusion
 from afanet.networks import METHODS, Woven, create
 from afanet.networks.backbones import Backbone
 
+from ..relatives import relatives
+
 OUTPUTS = {
     "dense": {"segmentation": Dense(13), "depth": Dense(1)},
     "pooled": {"gender": Pooled(2), "age": Pooled(8)},
     "both": {"depth": Dense(1), "scene": Pooled(5), "segmentation": Dense(4)},
 }
-small = partial(create_network, backbone="resnet18", size=(65, 97))
+small = partial(create_network, backbone="resnet18", size=(65, 97), head="linear")  # other heads: heads/
 
 
-@pytest.mark.parametrize("kind", OUTPUTS)
+@pytest.mark.parametrize("kind", relatives(OUTPUTS, ["pooled", "both"]))
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_gives_every_output_at_any_size(method: str, kind: str) -> None:
     network = small(method, OUTPUTS[kind]).eval()
@@ -79,7 +81,7 @@ def test_a_half_of_afa_is_that_layer_of_it(method: str, half: str) -> None:
 def test_branches_meet_and_part_where_they_are_told_to(
     method: str, meet: str | None, trunk: int | None, points: list[str], kind: str
 ) -> None:
-    network = create_network(method, OUTPUTS[kind], "resnet18", size=(65, 97), meet=meet, trunk=trunk)
+    network = create_network(method, OUTPUTS[kind], "resnet18", size=(65, 97), meet=meet, trunk=trunk, head="linear")
     layers = {name.removeprefix("fusion.backbone.") for name, m in network.named_modules() if isinstance(m, Fusion)}
     assert {name for name in layers if not name.endswith((".cam", ".sam"))} == set(points)
     first, *_, last = OUTPUTS[kind]
@@ -115,7 +117,7 @@ def test_what_a_method_cannot_do_is_refused(method: str, options: dict[str, Any]
 @pytest.mark.parametrize("method", METHODS)
 def test_the_three_tasks_of_nyuv2_train_a_step(method: str) -> None:
     outputs = {"segmentation": Dense(13), "depth": Dense(1), "normals": Dense(3)}
-    network = create_network(method, outputs, "resnet10t", size=(64, 96)).train()
+    network = create_network(method, outputs, "test_resnet", size=(64, 96)).train()
     predicted = network(torch.rand(2, 3, 64, 96))
     assert {task: y.shape for task, y in predicted.items()} == {
         task: (2, output.channels, 64, 96) for task, output in outputs.items()
@@ -163,7 +165,7 @@ def test_the_single_branches_do_not_touch() -> None:
 
 
 def test_the_decoder_taps_what_did_not_meet() -> None:
-    network = small("cross_stitch", OUTPUTS["dense"]).eval()
+    network = small("cross_stitch", OUTPUTS["dense"], head="deeplabv3plus").eval()
     taps = []
     network.branches.depth.head.low.register_forward_hook(lambda module, args, output: taps.append(args[0]))
     image = torch.rand(1, 3, 65, 97)
@@ -181,9 +183,9 @@ def test_the_output_stride_is_that_of_the_last_features(stride: int) -> None:
     ("backbone", "outputs"),
     [
         ("convnext_atto", "both"),
-        ("mobilenetv2_050", "both"),
         ("mobilenetv3_small_050", "pooled"),
-        ("swin_tiny_patch4_window7_224", "pooled"),
+        pytest.param("mobilenetv2_050", "both", marks=pytest.mark.slow),
+        pytest.param("swin_tiny_patch4_window7_224", "pooled", marks=pytest.mark.slow),
     ],
 )
 def test_any_backbone_with_stages_will_do(backbone: str, outputs: str) -> None:

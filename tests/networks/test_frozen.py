@@ -21,7 +21,7 @@ METHODS = ["single", "hard", "mtan", "cross_stitch", "afa"]
 
 def make(method: str, freeze: str | None, outputs: Any = OUTPUTS, **options: Any) -> Woven:
     torch.manual_seed(0)
-    return create_network(method, outputs, "resnet10t", size=SIZE, freeze=freeze, **options)
+    return create_network(method, outputs, "test_resnet", size=SIZE, freeze=freeze, **{"head": "linear"} | options)
 
 
 def total(outputs: dict[str, Tensor]) -> Tensor:
@@ -78,8 +78,8 @@ def test_freezing_changes_no_answer(method: str) -> None:
 @pytest.mark.parametrize(
     ("backbone", "outputs"),
     [
-        ("resnet10t", {"age": Pooled(8), "gender": Pooled(2)}),
-        ("vit_small_patch16_224", {"labels": Dense(13), "depth": Dense(1), "scene": Pooled(8)}),
+        ("test_resnet", {"age": Pooled(8), "gender": Pooled(2)}),
+        ("vit_tiny_patch16_224", {"labels": Dense(13), "depth": Dense(1), "scene": Pooled(8)}),
     ],
 )
 def test_light_heads_on_a_frozen_backbone_learn_a_tenth_at_most(backbone: str, outputs: Any) -> None:
@@ -96,7 +96,7 @@ def test_what_somebody_who_freezes_should_know() -> None:
     assert "learn alone" not in make("hard", "backbone").weights_report
 
 
-@pytest.mark.parametrize("backbone", ["resnet10t", "test_vit", "small_twins"])
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "small_twins"])
 def test_the_frozen_parameters_are_those_that_the_frozen_stage_depends_on(backbone: str) -> None:
     branch = KeepsFrozen()
     with torch.device("meta"):
@@ -115,7 +115,7 @@ def test_the_frozen_parameters_are_those_that_the_frozen_stage_depends_on(backbo
 
 
 def test_layers_before_a_stage_in_the_order_of_a_forward_pass() -> None:
-    body = Backbone("resnet10t")
+    body = Backbone("test_resnet")
     ran: list[str] = []
     layers, _ = layers_up_to(body, "layer3.0")
     for name in layers:
@@ -147,8 +147,8 @@ def test_norms_are_frozen_beside_stages() -> None:
         (["heads", "backbone"], "nothing of the network learns: freeze less"),
         ("stages:0", "freeze is 'stages:0', expected"),
         (2, "freeze is 2, expected"),
-        ("stages:4", "'resnet10t' has 4 stages: expected stages:1 to stages:3, or backbone"),
-        ("stages:70", "'resnet10t' has 4 stages"),
+        ("stages:4", "'test_resnet' has 4 stages: expected stages:1 to stages:3, or backbone"),
+        ("stages:70", "'test_resnet' has 4 stages"),
     ],
 )
 def test_what_cannot_be_frozen_is_said(freeze: Any, sentence: str) -> None:

@@ -20,6 +20,8 @@ from afanet.networks.mtan import Attention
 from afanet.training.cost import flops, parameters
 from afanet.training.optimisation import part_of
 
+from ..relatives import relatives
+
 OUTPUTS = {"depth": Dense(1), "scene": Pooled(5), "segmentation": Dense(4)}
 SIZE = (64, 96)
 mtan = partial(create_network, "mtan", size=SIZE)
@@ -103,9 +105,11 @@ def test_a_first_stage_has_nothing_below() -> None:
         ("resnet18", {"output_stride": 32}, (64, 96)),
         ("mobilenetv3_small_050", {"output_stride": 32}, (43, 57)),  # stages of one block, channels of all widths
         ("convnext_atto", {}, (64, 96)),
-        ("densenet121", {"output_stride": 32}, (64, 96)),  # stages that are no chains
-        ("swin_tiny_patch4_window7_224", {"output_stride": 32}, (64, 96)),  # channels last
-        ("mobilevitv2_050", {}, (75, 97)),  # u is larger than p
+        pytest.param(
+            "densenet121", {"output_stride": 32}, (64, 96), marks=pytest.mark.slow
+        ),  # stages that are no chains
+        pytest.param("swin_tiny_patch4_window7_224", {"output_stride": 32}, (64, 96), marks=pytest.mark.slow),
+        pytest.param("mobilevitv2_050", {}, (75, 97), marks=pytest.mark.slow),  # u is larger than p
     ],
 )
 def test_with_open_masks_it_is_hard_sharing(backbone: str, options: dict[str, object], size: tuple[int, int]) -> None:
@@ -196,7 +200,7 @@ def test_every_parameter_belongs_to_a_part_and_the_trunk_to_the_first_task(netwo
     assert [name for name, part in parts.items() if part != "fusion"] == [name for name, _ in hard.named_parameters()]
 
 
-@pytest.mark.parametrize("backbone", ["resnet10t", "mobilenetv3_small_050"])
+@pytest.mark.parametrize("backbone", relatives(["resnet10t", "mobilenetv3_small_050"], ["resnet10t"]))
 def test_parameters_grow_by_the_same_with_every_task(backbone: str) -> None:
     counts = [parameters(mtan({f"t{i}": Pooled(2) for i in range(n)}, backbone)) for n in range(1, 5)]
     grown = {after - before for before, after in pairwise(counts)}
@@ -206,7 +210,7 @@ def test_parameters_grow_by_the_same_with_every_task(backbone: str) -> None:
 
 def test_it_costs_more_than_hard_sharing_and_less_than_single_tasks() -> None:
     outputs = {f"t{i}": Pooled(2) for i in range(4)}
-    networks = [create_network(method, outputs, "resnet50", size=SIZE) for method in ("hard", "mtan", "single")]
+    networks = [create_network(method, outputs, "resnet18", size=SIZE) for method in ("hard", "mtan", "single")]
     for cost in (parameters, partial(flops, size=SIZE)):
         hard, mine, single = map(cost, networks)
         assert hard < mine < single
@@ -238,7 +242,7 @@ def test_it_exports_with_any_batch(network: Woven) -> None:
 
 
 def test_it_compiles_as_one_graph_and_trains_alike() -> None:
-    network = mtan({"age": Pooled(8), "gender": Pooled(2)}, "resnet18")
+    network = mtan({"age": Pooled(8), "gender": Pooled(2)}, "test_resnet")
     image, plain = torch.rand(2, 3, *SIZE), copy.deepcopy(network)
     compiled = torch.compile(network, fullgraph=True, backend="aot_eager")
     for each in (compiled, plain):

@@ -44,7 +44,9 @@ NETWORKS = {
 def network(name: str) -> Woven:
     method, options = NETWORKS[name]
     torch.manual_seed(0)
-    return create_network(method, OUTPUTS, **{"backbone": "test_resnet", "size": SIZE, **options}).eval()
+    return create_network(
+        method, OUTPUTS, **{"backbone": "test_resnet", "size": SIZE, "head": "linear", **options}
+    ).eval()
 
 
 def vit(outputs: int) -> nn.Module:

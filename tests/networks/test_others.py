@@ -13,20 +13,21 @@ from torch import Tensor, nn
 from afanet import AFA, weave
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+SLOW = pytest.mark.slow
 # a family, and whether its branches meet after the last block or after each stage
 CASES = [
     ("transformers", "ViT", "each stage"),
     ("transformers", "DINOv2 with registers", "each stage"),
-    ("transformers", "SigLIP vision", "each stage"),
-    ("transformers", "GLPN", "last block"),
-    ("transformers", "DPT", "each stage"),
-    ("transformers", "UperNet", "each stage"),
-    ("transformers", "SegFormer", "each stage"),
-    ("transformers", "Swin", "each stage"),
+    pytest.param("transformers", "SigLIP vision", "each stage", marks=SLOW),
+    pytest.param("transformers", "GLPN", "last block", marks=SLOW),
+    pytest.param("transformers", "DPT", "each stage", marks=SLOW),
+    pytest.param("transformers", "UperNet", "each stage", marks=SLOW),
+    pytest.param("transformers", "SegFormer", "each stage", marks=SLOW),
+    pytest.param("transformers", "Swin", "each stage", marks=SLOW),
     ("torchvision", "MaxViT", "last block"),
     ("segmentation_models_pytorch", "FPN", "each stage"),
-    ("segmentation_models_pytorch", "DeepLabV3Plus", "last block"),
-    ("torchvision", "DeepLabv3, MobileNetV3", "each stage"),
+    pytest.param("segmentation_models_pytorch", "DeepLabV3Plus", "last block", marks=SLOW),
+    pytest.param("torchvision", "DeepLabv3, MobileNetV3", "each stage", marks=SLOW),
 ]
 
 

@@ -21,7 +21,7 @@ OUTPUTS = {"depth": Dense(1), "labels": Dense(3), "scene": Pooled(4)}
 
 def make(method: str, freeze: str | None) -> Woven:
     torch.manual_seed(0)
-    return create_network(method, OUTPUTS, "resnet10t", size=SIZE, freeze=freeze)
+    return create_network(method, OUTPUTS, "test_resnet", size=SIZE, freeze=freeze, head="linear")
 
 
 @contextmanager

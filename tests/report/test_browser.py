@@ -21,8 +21,8 @@ pytest.importorskip("selenium.webdriver", reason="selenium is missing: pip insta
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-FLAGS = """--backbone test_resnet --network.output_stride 16 --size 32 48 --data.options.train_scenes 8
---data.options.test_scenes 6 --steps 2 --batch-size 4 --workers 0 --device cpu"""
+FLAGS = """--backbone test_resnet --network.head linear --network.output_stride 16 --size 32 48
+--data.options.train_scenes 8 --data.options.test_scenes 6 --steps 2 --batch-size 4 --workers 0 --device cpu"""
 PAGES = ["report", "inspect"]
 
 

@@ -25,6 +25,7 @@ def test_both_methods_are_trained_and_drawn_and_nothing_in_the_folder_is_removed
     small = {
         "data.size": [32, 32],
         "network.backbone": "test_resnet",
+        "network.head": "linear",
         "data.options.train_scenes": 4,
         "data.options.test_scenes": 2,
         "batch_size": 2,

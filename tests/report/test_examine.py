@@ -16,6 +16,7 @@ from afanet.training.run import train
 
 KEYS = {
     "network.backbone": "test_resnet",
+    "network.head": "linear",
     "network.output_stride": 16,
     "data.size": [16, 16],
     "data.options.train_pairs": 16,

@@ -396,7 +396,18 @@ def test_the_command_line_says_it_once_with_status_2(
 def test_of_several_processes_one_says_it(tmp_path: Path) -> None:
     """The network itself, which new processes build anew."""
     words = ["rooms", "--data.size", "24", "32", "--data.options.train_scenes", "8", "--data.options.test_scenes", "2"]
-    words += ["--network.backbone", "test_resnet", "--batch_size", "4", "--workers", "0", "--device", "cpu"]
+    words += [
+        "--network.backbone",
+        "test_resnet",
+        "--network.head",
+        "linear",
+        "--batch_size",
+        "4",
+        "--workers",
+        "0",
+        "--device",
+        "cpu",
+    ]
     words += ["--steps", "1", "--optimizer.lr", "1e39", "--schedule.warmup", "0", "--devices", "2"]
     command = [sys.executable, "-m", "afanet", "train", *words, "--out", str(tmp_path / "run")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)

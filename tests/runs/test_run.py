@@ -28,6 +28,7 @@ OLDER = ["20498bf", "c9f0cf7"]
 TURNED = 5e-3  # see tests/upgrade/test_upgrade.py
 KEYS = {
     "network.backbone": "test_resnet",
+    "network.head": "linear",
     "network.output_stride": 16,
     "data.size": [32, 48],
     "data.options.train_scenes": 8,

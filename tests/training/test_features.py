@@ -29,7 +29,8 @@ from afanet.training.loaders import train_loader
 from afanet.training.run import train
 
 FROZEN = {
-    "network.backbone": "resnet10t",
+    "network.backbone": "test_resnet",
+    "network.head": "linear",
     "network.freeze": "backbone",
     "network.method": "single",
     "data.options.augment": False,
@@ -140,8 +141,12 @@ def test_a_step_learns_from_features_what_it_learns_from_images(frozen: Frozen, 
 
     expected = gradients(images)
     with job.network.trunk.given(job.network, features):
-        for name, gradient in gradients(torch.zeros_like(images)).items():
-            assert (gradient - expected[name]).norm() <= 0.01 * expected[name].norm()
+        actual = gradients(torch.zeros_like(images))
+    # Of all parameters together: features are kept rounded, and where one turns a ReLU, a single gradient jumps.
+    off = sum((actual[name] - gradient).square().sum() for name, gradient in expected.items())
+    assert off <= 0.01**2 * sum(gradient.square().sum() for gradient in expected.values())
+    for name, gradient in expected.items():
+        assert (actual[name] - gradient).norm() <= 0.05 * gradient.norm(), name
     for sample, i in zip(batch, range(4), strict=True):
         original = job.data.train[i]
         assert sample["id"] == original["id"]
@@ -257,7 +262,7 @@ def test_nothing_is_left_where_features_cannot_be_kept(frozen: Frozen, monkeypat
 
 def test_an_index_holds_plain_values(frozen: Frozen) -> None:
     index = json.loads((keep(frozen()) / "index.json").read_text())
-    assert index["description"]["backbone"] == "resnet10t"
+    assert index["description"]["backbone"] == "test_resnet"
     assert len(index["ids"]) == 8
 
 

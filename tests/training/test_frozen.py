@@ -21,7 +21,8 @@ from afanet.training.loaders import train_loader
 from afanet.training.run import evaluate, train
 
 FROZEN = {
-    "network.backbone": "resnet10t",
+    "network.backbone": "test_resnet",
+    "network.head": "linear",
     "network.freeze": "backbone",
     "data.size": [24, 32],
     "data.options.train_scenes": 4,

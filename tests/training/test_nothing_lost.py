@@ -23,7 +23,8 @@ pytestmark = pytest.mark.usefixtures("tiny")
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link", "os.symlink")
-TRIES = 10  # failing changes for each command, chosen at random
+# Failing changes for each command, chosen at random.
+TRIES = [pytest.param(4, id="few"), pytest.param(12, id="many", marks=pytest.mark.slow)]
 
 # Names that commands write too, and such as only a person would think of.
 NAMES = (
@@ -64,7 +65,10 @@ class Disk:
 DISK = Disk()
 sys.addaudithook(DISK)
 
-SMALL = "--size 32 32 --backbone test_resnet --batch-size 2 --epochs 1 --workers 0 --device cpu --precision float32"
+SMALL = (
+    "--size 32 32 --backbone test_resnet --network.head linear --batch-size 2 --epochs 1 --workers 0 "
+    "--device cpu --precision float32"
+)
 FLAT = f"flat/recipe.yaml {SMALL}"
 
 # What is called, how it ends, and files of which it says that it puts others in their place.
@@ -132,9 +136,10 @@ def trained(start: Path, tmp_path: Path) -> Path:
     return root.rename(tmp_path / "trained")
 
 
+@pytest.mark.parametrize("tries", TRIES)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_nothing_of_a_persons_is_lost_wherever_a_command_fails(
-    name: str, start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    name: str, tries: int, start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     command, status, _ = COMMANDS[name]
     if " run" in command:
@@ -144,7 +149,7 @@ def test_nothing_of_a_persons_is_lost_wherever_a_command_fails(
     monkeypatch.setenv("AFANET_CACHE", str(root / "hers"))
     assert tried(name, start, root, 0) == status
     count = DISK.count
-    for failing in random.Random(name).sample(range(1, count + 1), min(count, TRIES)):
+    for failing in random.Random(name).sample(range(1, count + 1), min(count, tries)):
         assert tried(name, start, root, failing) in (0, 2), f"change {failing} of {count} failed"
 
 
@@ -152,7 +157,13 @@ def make_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A demo, and what is measured after training, in a moment."""
     sizes = {"data.size": [32, 32], "data.options.train_scenes": 2, "data.options.test_scenes": 2}
     costs = {"costs": {"step_s": 1, "latency_s": 1, "memory_mib": 1}}
-    quick = sizes | {"batch_size": 2, "epochs": 1, "workers": 0, "network.backbone": "test_resnet"}
+    quick = sizes | {
+        "batch_size": 2,
+        "epochs": 1,
+        "workers": 0,
+        "network.backbone": "test_resnet",
+        "network.head": "linear",
+    }
     monkeypatch.setattr(demo, "load_recipe", lambda source, values: load_recipe(source, quick | values))
     monkeypatch.setattr("afanet.comparison.costs.measure", lambda recipe: costs)
     monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 5)

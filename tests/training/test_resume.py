@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from afanet.cli import main
 from afanet.comparison.plan import Planned, complete
 from afanet.errors import InputError
 from afanet.recipe.schema import Recipe
@@ -83,7 +83,7 @@ def test_a_run_that_was_killed_at_any_step_ends_as_if_it_had_not_been(
     variant: str, small: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AFANET_CACHE", str(tmp_path / "cache"))
-    options = {"checkpoint_every": 1, "data.options.train_scenes": 13, "epochs": 2} | VARIANTS[variant]
+    options = {"checkpoint_every": 1, "data.options.train_scenes": 9, "epochs": 2} | VARIANTS[variant]
     whole = train(small(**options), tmp_path / "whole")
     for step in range(1, whole.results["steps"]):
         folder = tmp_path / f"killed before step {step}"
@@ -152,23 +152,17 @@ def test_a_run_that_combines_no_gradients_goes_on_without_a_word_about_their_sca
 
 def test_a_real_kill_loses_nothing_but_time(tmp_path: Path) -> None:
     """`kill -9` of a process that trains a real network, whenever its first checkpoint is there."""
-    command = [sys.executable, "-m", "afanet", "train", "rooms", "--size", "24", "32", "--backbone", "resnet10t"]
-    command += ["--data.options.train_scenes", "16", "--data.options.test_scenes", "2", "--batch-size", "2"]
-    command += ["--epochs", "2", "--workers", "1", "--device", "cpu", "--checkpoint-every", "3"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-    def start(folder: str, *more: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([*command, "--out", str(tmp_path / folder), *more], env=environment)
-
-    killed = start("killed")
+    words = ["train", "rooms", "--size", "24", "32", "--backbone", "test_resnet", "--network.head", "linear"]
+    words += ["--data.options.train_scenes", "16", "--data.options.test_scenes", "2", "--batch-size", "2"]
+    words += ["--epochs", "2", "--workers", "1", "--device", "cpu", "--checkpoint-every", "3", "--out"]
+    killed = subprocess.Popen([sys.executable, "-m", "afanet", *words, str(tmp_path / "killed")])
     for _ in range(1200):
         if (tmp_path / "killed" / "last.ckpt").exists():
             break
         time.sleep(0.05)
-    time.sleep(0.3)
     killed.send_signal(signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL
-    assert start("killed", "--resume").wait() == 0
-    assert start("whole").wait() == 0
+    assert main([*words, str(tmp_path / "killed"), "--resume"]) == 0
+    assert main([*words, str(tmp_path / "whole")]) == 0
     assert same(tmp_path / "whole", tmp_path / "killed")
     assert losses(tmp_path / "whole") == losses(tmp_path / "killed")

@@ -16,8 +16,11 @@ from timm.models import is_model
 from afanet import __version__
 from afanet.cli import main
 
+from ..relatives import relatives
+
 HERE = Path(__file__).parent
 RUNS = ["20498bf", "c9f0cf7", "c7b2545"]
+NEWEST = pytest.mark.parametrize("run", relatives(RUNS, RUNS[-1:]), indirect=True)  # in the fast suite
 # Scores over a thousand pairs: processors add in different orders, which may turn a few pairs that are nearly tied.
 TURNED = 5e-3
 
@@ -90,6 +93,7 @@ def test_it_predicts(run: Path, photo: Path) -> None:
     assert sorted(predictions) == ["left", "right"]
 
 
+@NEWEST
 def test_it_is_reported(run: Path) -> None:
     page = run / "report.html"
     assert main(["report", str(run), "--out", str(page)]) == 0
@@ -97,6 +101,7 @@ def test_it_is_reported(run: Path) -> None:
     assert f"{accuracy:.3f}" in page.read_text(encoding="utf-8")
 
 
+@NEWEST
 def test_it_is_exported_as_it_answers(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", str(run), "--format", "torch"]) == 0
     assert "checked against the run" in capsys.readouterr().out

@@ -16,7 +16,20 @@ from afanet.data.checks.sides import side_warnings
 from afanet.data.sided_names import pair_names, side_of, unpaired_names
 from afanet.data.steps import with_resize
 
-TRAIN = ["--backbone", "test_resnet", "--steps", "1", "--workers", "0", "--device", "cpu", "--batch-size", "4"]
+TRAIN = [
+    "--backbone",
+    "test_resnet",
+    "--network.head",
+    "linear",
+    "--steps",
+    "1",
+    "--workers",
+    "0",
+    "--device",
+    "cpu",
+    "--batch-size",
+    "4",
+]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,20 @@ from afanet.data.intake.splits import split_by_name
 from afanet.errors import InputError
 from afanet.recipe.load import load_recipe
 
-SMALL = ["--backbone", "test_resnet", "--steps", "2", "--workers", "0", "--device", "cpu", "--batch-size", "4"]
+SMALL = [
+    "--backbone",
+    "test_resnet",
+    "--network.head",
+    "linear",
+    "--steps",
+    "2",
+    "--workers",
+    "0",
+    "--device",
+    "cpu",
+    "--batch-size",
+    "4",
+]
 
 
 @pytest.fixture

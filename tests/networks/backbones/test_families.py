@@ -7,6 +7,8 @@ import torch
 
 from afanet.networks.backbones import Backbone
 
+from ...relatives import relatives
+
 CHAINS = [
     "convnext_atto",
     "cs3darknet_focus_s",
@@ -68,6 +70,10 @@ PLAIN = {
     "vit_tiny_patch16_dinov3_qkvb": (16, [2, 5, 8, 11]),
     "xcit_nano_12_p16_224": (16, [2, 5, 8, 11]),
 }
+# One of each way in which stages are found, of layouts, and of odd strides.
+FAST = ["convnext_atto", "mobilenetv3_small_050", "pvt_v2_b0", "resnet18", "swin_tiny_patch4_window7_224", "test_nfnet"]
+FAST_WHOLE = ["hrnet_w18_small", "legacy_xception", "pit_ti_224", "selecsls42"]
+FAST_PLAIN = ["convmixer_768_32", "test_vit", "vit_small_patch14_reg4_dinov2"]
 SIZES = [(64, 96), (50, 75)]
 
 
@@ -97,7 +103,7 @@ def test_there_are_forty_families() -> None:
     assert len({*CHAINS, *WHOLE, *PLAIN}) >= 40
 
 
-@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("name", relatives(CHAINS, FAST))
 def test_a_chain_of_stages(name: str) -> None:
     backbone = on_meta(name)
     assert not backbone.whole
@@ -105,7 +111,7 @@ def test_a_chain_of_stages(name: str) -> None:
     require_features_as_given(backbone)
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", relatives(WHOLE, FAST_WHOLE))
 def test_a_network_with_stages_that_runs_as_a_whole(name: str) -> None:
     backbone = on_meta(name)
     assert backbone.whole
@@ -113,7 +119,7 @@ def test_a_network_with_stages_that_runs_as_a_whole(name: str) -> None:
     require_features_as_given(backbone)
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", relatives(PLAIN, FAST_PLAIN))
 def test_a_plain_network_has_four_taps_at_even_depths(name: str) -> None:
     backbone = on_meta(name)
     stride, taps = PLAIN[name]

@@ -125,7 +125,12 @@ def test_it_exports(hiera: Woven) -> None:
 
 @pytest.mark.parametrize(
     ("name", "method"),
-    [("hiera_tiny_224", "afa"), ("levit_128s", "nddr"), ("pit_ti_224", "afa"), ("efficientvim_m1", "cross_stitch")],
+    [
+        ("hiera_tiny_224", "afa"),
+        ("pit_ti_224", "afa"),
+        pytest.param("levit_128s", "nddr", marks=pytest.mark.slow),
+        pytest.param("efficientvim_m1", "cross_stitch", marks=pytest.mark.slow),
+    ],
 )
 def test_every_fusion_layer_learns(name: str, method: str) -> None:
     with torch.device("meta"):

@@ -33,6 +33,7 @@ from afanet.training.starting.source import other_names, read_source, require_sa
 OLD = ["segmentation", "depth"]
 SMALL = {
     "network.backbone": "test_resnet",
+    "network.head": "linear",
     "data.size": [32, 48],
     "data.options.train_scenes": 8,
     "data.options.test_scenes": 4,
@@ -305,7 +306,21 @@ def test_the_command_says_and_keeps_the_change_or_says_why_it_cannot(
     before: Callable[[str], Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = shutil.copytree(before("hard").path, tmp_path / "old")
-    words = ["--method", "hard", "--backbone", "test_resnet", "--size", "32", "48", "--steps", "1", "--epochs", "1"]
+    words = [
+        "--method",
+        "hard",
+        "--backbone",
+        "test_resnet",
+        "--network.head",
+        "linear",
+        "--size",
+        "32",
+        "48",
+        "--steps",
+        "1",
+        "--epochs",
+        "1",
+    ]
     words += [
         "--workers",
         "0",

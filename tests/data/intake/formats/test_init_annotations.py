@@ -16,7 +16,20 @@ from afanet.errors import InputError
 from .test_cvat import cvat, image, polygon
 from .trees import SQUARE, coco, photos, write
 
-SMALL = ["--backbone", "test_resnet", "--epochs", "1", "--workers", "0", "--device", "cpu", "--batch-size", "2"]
+SMALL = [
+    "--backbone",
+    "test_resnet",
+    "--network.head",
+    "linear",
+    "--epochs",
+    "1",
+    "--workers",
+    "0",
+    "--device",
+    "cpu",
+    "--batch-size",
+    "2",
+]
 NAMES = [f"{number}.png" for number in range(6)]
 
 

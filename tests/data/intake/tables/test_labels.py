@@ -19,7 +19,20 @@ from afanet.data.intake.init import init_manifest
 from afanet.errors import InputError
 from afanet.recipe.load import load_recipe
 
-SMALL = ["--backbone", "test_resnet", "--steps", "2", "--workers", "0", "--device", "cpu", "--batch-size", "4"]
+SMALL = [
+    "--backbone",
+    "test_resnet",
+    "--network.head",
+    "linear",
+    "--steps",
+    "2",
+    "--workers",
+    "0",
+    "--device",
+    "cpu",
+    "--batch-size",
+    "4",
+]
 Photos = Callable[..., Path]
 
 
