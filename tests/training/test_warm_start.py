@@ -6,29 +6,47 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from afanet.errors import InputError
+from afanet.outside import trust_code
 from afanet.recipe.preprocessing import with_normalisation_of_backbone
 from afanet.recipe.schema import Recipe
 from afanet.runs.checkpoint import read_checkpoint
 from afanet.runs.folder import LOCK, MARK, RunFolder
+from afanet.runs.run import load_run
 from afanet.runs.setup import build_network, open_tasks
 from afanet.training import job as preparing
 from afanet.training import run as running
 from afanet.training.run import train
-from afanet.training.warm_start import warm_start
+from afanet.training.warm_start import _mean, warm_start
 
+from ..small import make_small
+
+Saved = dict[str, dict[str, Tensor]]
+TASKS = ("segmentation", "depth")
 TINY = {"network.backbone": "resnet10t", "data.size": [24, 32], "epochs": 1, "steps": 1}
 
 
-@pytest.fixture
-def runs(small: Callable[..., Recipe], tmp_path: Path) -> list[Path]:
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two runs, each of one task alone."""
-    for task in ("segmentation", "depth"):
-        train(small(**TINY, **{"network.method": "single", "tasks": [task]}), tmp_path / task)
-    return [tmp_path / "segmentation", tmp_path / "depth"]
+    folder = tmp_path_factory.mktemp("alone")
+    for task in TASKS:
+        train(make_small(**TINY, **{"network.method": "single", "tasks": [task]}), folder / task)
+    return [folder / task for task in TASKS]
+
+
+@pytest.fixture(scope="module")
+def saved(runs: list[Path]) -> Saved:
+    """The weights of the branch of each task in its run, by their names in the branch."""
+    return {
+        task: {name.removeprefix(f"branches.{task}."): x for name, x in load_run(path).weights().items()}
+        for path, task in zip(runs, TASKS, strict=True)
+    }
 
 
 @pytest.mark.parametrize("heads", [True, False])
@@ -50,6 +68,69 @@ def test_every_branch_becomes_its_single_task_network(
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items() if k.startswith("fusion."))
 
 
+MINE = """
+from afanet import Fusion
+
+class Mine(Fusion):
+    "Every task gets the mean of all."
+    def fuse(self, xs):
+        return [sum(xs) / len(xs)] * len(xs)
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "own", "heads"),
+    [
+        ("hard", (), True),
+        ("mtan", (), False),
+        ("afa", ("layer3", "layer4"), True),
+        ("mine", ("layer4",), False),
+    ],
+)
+def test_what_tasks_share_begins_as_the_mean_of_theirs_and_the_rest_as_each_has_it(
+    method: str, own: tuple[str, ...], heads: bool, runs: list[Path], saved: Saved, tmp_path: Path
+) -> None:
+    if method == "mine":
+        (tmp_path / "mine.py").write_text(MINE)
+        method = f"{tmp_path / 'mine.py'}:Mine"
+        trust_code(method)
+    trunk = {"network.trunk": 4 - len(own)} if own else {}
+    recipe = make_small(**TINY, **{"network.method": method}, **trunk)
+    _, tasks = open_tasks(recipe)
+    network = build_network(recipe, tasks, "none")
+    before = {name: x.clone() for name, x in network.state_dict().items()}
+    said = warm_start(network, list(tasks), runs, heads)
+    shared = 0
+    for name, x in network.state_dict().items():
+        _, task, part = name.split(".", 2)
+        layer = part.split(".")[1]
+        if name.startswith("fusion.") or (not heads and part.startswith("head.")):
+            assert torch.equal(x, before[name])
+        elif part.startswith("head.") or layer in own:
+            assert torch.equal(x, saved[task][part])
+        elif x.is_floating_point():
+            a, b = (saved[each][part].numpy().astype(np.float64) for each in TASKS)
+            assert np.array_equal(x.numpy(), ((a + b) / 2).astype(np.float32))
+            shared += 1
+        else:  # batch norm counts batches
+            assert x == saved[TASKS[0]][part]
+            shared += 1
+    assert shared > 0
+    assert f"the trunk that tasks share is the mean of theirs ({shared} tensors)" in said
+    fresh = said.partition("; as initialised: ")[2]
+    fused = sum(name.startswith("fusion.") for name in before)
+    assert (f"fusion ({fused} tensors)" in fresh) == (fused > 0)
+    assert ("branches.depth.head" in fresh) == (not heads)
+
+
+def test_a_counter_of_two_trunks_is_that_of_the_first_task_and_a_mean_is_not_rounded_twice() -> None:
+    sixteen = [torch.tensor([1.0], dtype=torch.bfloat16), torch.tensor([1.0078125], dtype=torch.bfloat16)]
+    assert _mean([torch.tensor(7), torch.tensor(9)]) == 7
+    assert _mean(sixteen) == torch.tensor([1.00390625], dtype=torch.float64).to(torch.bfloat16)
+    huge = torch.full((2,), 3e38)  # whose sum is no float32
+    assert torch.equal(_mean([huge, huge, huge]), huge)
+
+
 def test_what_cannot_be_loaded_is_said(runs: list[Path], small: Callable[..., Recipe], tmp_path: Path) -> None:
     def refuse(sentence: str, folders: list[Path], **options: object) -> None:
         with pytest.raises(InputError, match=sentence):
@@ -62,10 +143,17 @@ def test_what_cannot_be_loaded_is_said(runs: list[Path], small: Callable[..., Re
     refuse(
         "has .* for 'branches.segmentation.backbone",
         runs,
-        **{"network.output_stride": 32, "network.backbone": "resnet18"},
+        **{"network.output_stride": 32, "network.backbone": "test_resnet"},
     )
-    refuse("has no whole backbone of its own", runs, **{"network.method": "hard"})
-    train(small(**TINY), tmp_path / "afa")
+    hard = {"network.method": "hard"}
+    refuse("has .* for 'branches.segmentation.backbone", runs, **hard, **{"network.backbone": "test_resnet"})
+    refuse(
+        "task 'depth'. is not that in .*: begin with runs of one frozen backbone",
+        runs,
+        **hard,
+        **{"network.freeze": "stages:1"},
+    )
+    train(small(**TINY | {"network.backbone": "test_resnet"}), tmp_path / "afa")
     refuse("is a run of method 'afa', expected 'single'", [tmp_path / "afa"])
 
 
