@@ -48,6 +48,13 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
     compare.add_argument(
         "--folds", metavar="F,F,...", help="folds of the data to test on, such as 0,1,2,3,4 of adience; means over them"
     )
+    compare.add_argument(
+        "--two-stage",
+        "--two_stage",
+        action="store_true",
+        dest="both_stages",
+        help="train single-task networks first, once for each seed, and begin every method with them, single task too",
+    )
     compare.add_argument("--out", type=path_flag, metavar="DIR", help="folder of runs, runs/compare-RECIPE by default")
     compare.add_argument("--only", metavar="I/N", help="train every N-th run from the I-th on, on this machine")
     compare.add_argument(
@@ -56,7 +63,7 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
     _add_smallest_flag(compare)
     add_trust_flag(compare)
     if words[:1] == ["compare"]:
-        add_recipe_flags(compare, words)
+        add_recipe_flags(compare, words, without=["two_stage"])
 
     _add_report_command(commands)
 
@@ -121,6 +128,7 @@ def _compare(given: Namespace) -> None:
 def _plan(given: Namespace, recipe: Recipe, out: Path) -> list[Planned]:
     """All runs of the comparison, in the order in which they are trained."""
     from afanet.comparison.plan import by_methods, plan, read_folds
+    from afanet.comparison.stages import in_two_stages, require_one_start
     from afanet.comparison.variants import read_variants
 
     if given.variants and given.methods:
@@ -131,7 +139,11 @@ def _plan(given: Namespace, recipe: Recipe, out: Path) -> list[Planned]:
         variants = by_methods(recipe, given.methods.split(",") if given.methods else compared())
     folds = read_folds(given.folds)
     seeds = given.seeds if given.seeds is not None else 3 if given.folds is None else 1
-    return plan(variants, seeds, out, folds)
+    planned = plan(variants, seeds, out, folds)
+    if not given.both_stages:
+        return planned
+    require_one_start(recipe, variants)
+    return in_two_stages(planned, recipe, out)
 
 
 def _require_effects(smallest: str, recipe: Recipe) -> None:

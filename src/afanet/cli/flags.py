@@ -34,6 +34,7 @@ SHORT = {
     "data.options.fold": "--fold",
 }
 
+NO_FLAGS = ("name", "code", "losses", *OPTIONS)
 GATHERED = ("network.freeze", "fresh")  # names of parts, which may be given one at a time
 
 
@@ -94,12 +95,17 @@ def references_given(values: dict[str, Any]) -> list[str]:
     return references_in(nested)
 
 
-def add_recipe_flags(parser: ArgumentParser, words: Sequence[str], prefix: str | tuple[str, ...] = "") -> None:
-    """A flag for each key of a recipe with this prefix, or one of several, and for each data option among `words`."""
+def add_recipe_flags(
+    parser: ArgumentParser, words: Sequence[str], prefix: str | tuple[str, ...] = "", without: Sequence[str] = ()
+) -> None:
+    """A flag for each key of a recipe with this prefix, or one of several, and for each data option among `words`.
+
+    There is none for a key in `without`.
+    """
     from afanet.recipe.schema import recipe_fields, recipe_keys
 
     fields = recipe_fields()
-    keys = {key: text for key, text in recipe_keys().items() if key not in ("name", "code", "losses", *OPTIONS)}
+    keys = {key: text for key, text in recipe_keys().items() if key not in (*NO_FLAGS, *without)}
     keys = {key: text for key, text in keys.items() if key.startswith(prefix)}
     # A data set knows its own options, and checks them when it is opened.
     free = [word[2:].partition("=")[0] for word in words if word.startswith("--")]

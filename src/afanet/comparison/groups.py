@@ -16,7 +16,7 @@ from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import unused
 from afanet.runs.folder import leaves
 from afanet.runs.run import Run, lacks_augmentation
-from afanet.runs.siblings import NOT_METHOD
+from afanet.runs.siblings import method_of
 
 BASE = "single"  # the method that every other one is compared with
 OF_BACKBONE = ("network.mean", "network.std")
@@ -62,8 +62,7 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
     _require_one_content_a_fold(runs)
     by_values: dict[tuple[tuple[str, str], ...], list[Run]] = {}
     for run in runs:
-        values = leaves(identified(run.recipe))
-        key = tuple((name, repr(value)) for name, value in values.items() if name not in (*NOT_METHOD, FOLD))
+        key = tuple((name, repr(value)) for name, value in method_of(run.recipe).items() if name != FOLD)
         by_values.setdefault(key, []).append(run)
     groups = []
     common = _common_folds(list(by_values.values()))
@@ -135,7 +134,8 @@ def require_same_augmentation(results: Mapping[str, Mapping[str, Any]]) -> None:
 def _titles(keys: Sequence[dict[str, str]], methods: Sequence[str]) -> list[str]:
     """The method of each, with every value that differs from the usual one: `afa, guard=2.0`.
 
-    If single task is there once, it is the baseline, and its values are the usual ones. Otherwise those of most are.
+    If single task is there once, it is the baseline, and its values are the usual ones. Otherwise those of most are. A
+    key that a method does not use is named only where it tells two columns of this method apart.
     """
     names = list(dict.fromkeys(name for key in keys for name in key))
     usual = {name: Counter(key.get(name) for key in keys).most_common(1)[0][0] for name in names}
@@ -145,10 +145,16 @@ def _titles(keys: Sequence[dict[str, str]], methods: Sequence[str]) -> list[str]
         usual |= {name: base.get(name) for name in names if not name.startswith(unused(BASE))}
     titles = []
     for method, key in zip(methods, keys, strict=True):
+        of_method = [each for each, other in zip(keys, methods, strict=True) if other == method]
+        ignored = [
+            name
+            for name in names
+            if name.startswith(unused(method)) and len({each.get(name) for each in of_method}) == 1
+        ]
         apart = [
             f"{_short(name)}={key.get(name, 'default')}"
             for name in names
-            if name != "network.method" and not name.startswith(unused(method)) and _differs(name, key, usual)
+            if name != "network.method" and name not in ignored and _differs(name, key, usual)
         ]
         titles.append(", ".join([short[method], *apart]))
     return titles

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from afanet.comparison.groups import require_same_augmentation
@@ -20,17 +21,25 @@ from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import for_method
 from afanet.runs.folder import RunFolder
+from afanet.runs.hold import FolderInUseError
+from afanet.runs.run import Run
 from afanet.runs.setup import data_cache, open_whole
 from afanet.training.balancing.methods import find_balancing
 from afanet.training.run import train
 
+POLL = 5.0  # seconds between looks at whether another command has trained a first stage
+
 
 @dataclass(frozen=True)
 class Planned:
-    """One run of a comparison: its resolved recipe and its folder, `OUT/NAME-seedSEED` or `OUT/NAME-foldF-seedSEED`."""
+    """One run of a comparison: its resolved recipe and its folder, `OUT/NAME-seedSEED` or `OUT/NAME-foldF-seedSEED`.
+
+    In a comparison in two stages `first` is the run of single-task networks that it begins with.
+    """
 
     recipe: Recipe
     folder: RunFolder
+    first: Planned | None = None
 
     @property
     def finished(self) -> bool:
@@ -63,11 +72,21 @@ def plan(variants: Mapping[str, Recipe], seeds: int, out: Path, folds: Sequence[
     if (least := max((recipe.seed for recipe in variants.values()), default=0)) + seeds > 2**32:
         raise InputError(f"there are no {seeds} seeds from {least} on, since the largest is {2**32 - 1}: lower --seed")
     return [
-        Planned(drawn, RunFolder(path_in(out, f"{name}{'' if fold is None else f'-fold{fold}'}-seed{drawn.seed}")))
+        Planned(drawn, folder_of(out, name, Draw(fold, drawn.seed)))
         for fold, number in product(folds, range(seeds))
         for name, recipe in variants.items()
         for drawn in [on_fold(recipe, fold).model_copy(update={"seed": recipe.seed + number})]
     ]
+
+
+def folder_of(out: Path, name: str, draw: Draw) -> RunFolder:
+    """The folder of a run of a comparison.
+
+    >>> folder_of(Path("out"), "afa", Draw(2, 0)).path.name
+    'afa-fold2-seed0'
+    """
+    fold = "" if draw.fold is None else f"-fold{draw.fold}"
+    return RunFolder(path_in(out, f"{name}{fold}-seed{draw.seed}"))
 
 
 def on_fold(recipe: Recipe, fold: int | None) -> Recipe:
@@ -134,12 +153,26 @@ def _flag(values: Sequence[float]) -> str:
     return " ".join(map(str, values))
 
 
+def with_first_stages(planned: Sequence[Planned]) -> list[Planned]:
+    """The runs in the order in which they are trained: each first stage once, before the first run that lacks it."""
+    trained: dict[Path, Planned] = {}
+    for run in planned:
+        if run.first is not None and not run.finished:
+            trained.setdefault(run.first.folder.path, run.first)
+        trained[run.folder.path] = run
+    return list(trained.values())
+
+
 def complete(planned: Sequence[Planned]) -> None:
-    """Train every run that is not finished, from its last checkpoint if it has one.
+    """Train every run that is not finished, from its last checkpoint if it has one, and before it its first stage.
+
+    Where another command trains a first stage, this one waits for it.
 
     Raises `InputError` before any training for a folder that holds a run of another recipe or on other data, and as
     soon as one run read features kept without augmentation and another saw augmented images.
     """
+    planned = with_first_stages(planned)
+    shared = {run.first.folder.path for run in planned if run.first is not None}
     contents: dict[int | None, str] = {}
     folds = {Draw.of(run.recipe).fold: run.recipe for run in planned}
     if len(folds) > 1:
@@ -172,5 +205,21 @@ def complete(planned: Sequence[Planned]) -> None:
         name = f"{run.folder.path.name} ({number} of {len(planned)})"
         say(f"{name}: there already" if run.finished else f"\n{name}")
         if not run.finished:
-            finished[str(run.folder.path)] = train(run.recipe, run.folder.path, resume=True).results
+            trained = _train(run, waits=run.folder.path in shared)
+            finished[str(run.folder.path)] = trained.results
             require_same_augmentation(finished)
+
+
+def _train(run: Planned, waits: bool) -> Run:
+    """Train a run from where it is; if it `waits`, after another command that trains it, if there is one."""
+    said = False
+    while True:
+        try:
+            return train(run.recipe, run.folder.path, resume=True)
+        except FolderInUseError:
+            if not waits:
+                raise
+            if not said:
+                say(f"another command trains {run.folder.path}: this one waits for it")
+            said = True
+            sleep(POLL)

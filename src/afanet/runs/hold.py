@@ -21,14 +21,18 @@ from afanet.recipe.schema import Recipe
 from afanet.runs.folder import HOLDER, LOCK, MARK_TEXT, RunFolder
 
 
+class FolderInUseError(InputError):
+    """Another process trains in a run folder now."""
+
+
 @contextmanager
 def held(folder: RunFolder, recipe: Recipe, resume: bool) -> Iterator[None]:
     """Train in `folder` within this block: it is made, locked, marked as a run's, and given the resolved recipe.
 
     If the block ends in an `InputError` or `OSError` before anything was learnt, the folder is restored: files that the
     run made are removed by name, folders that it made if they are empty. A batch whose loss was not finite is kept,
-    and everything with it. The lock ends with this process, however the process ends. Raises `InputError`
-    where another process holds the folder, and as `RunFolder.fresh` and `RunFolder.resumable` do.
+    and everything with it. The lock ends with this process, however the process ends. Raises `FolderInUseError`
+    where another process holds the folder, and `InputError` as `RunFolder.fresh` and `RunFolder.resumable` do.
     """
     try:
         made = make_folder(folder.path)
@@ -76,11 +80,11 @@ def _acquired(folder: RunFolder, made: list[Path]) -> FileLock:
     except (OSError, NotImplementedError) as error:
         remove_folders(made)
         raise InputError(f"run folder {folder.path} cannot be locked ({error}): give another one with --out") from None
-    raise InputError(_who(folder))
+    raise FolderInUseError(_who(folder))
 
 
 def require_free(folder: RunFolder) -> None:
-    """Raise `InputError` where another process trains in `folder` now."""
+    """Raise `FolderInUseError` where another process trains in `folder` now."""
     if (folder.path / LOCK).is_file():
         _acquired(folder, []).release()
 

@@ -160,7 +160,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(str(error).strip().rpartition(f"{InputError.__name__}: ")[2]) from None
+        raise type(error)(str(error).strip().rpartition(f"{type(error).__name__}: ")[2]) from None
     except RuntimeError as error:
         if not str(error).startswith("DataLoader worker"):
             raise

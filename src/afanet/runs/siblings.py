@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from afanet.errors import InputError
 from afanet.recipe.code import identified
+from afanet.recipe.schema import Recipe
 from afanet.runs.folder import MAY_DIFFER, leaves
 from afanet.runs.run import Run, lacks_augmentation, load_run
 
@@ -30,7 +32,21 @@ def siblings(run: Run) -> list[Run]:
     return [by_seed[seed] for seed in sorted(by_seed)]
 
 
+def method_of(recipe: Recipe) -> dict[str, Any]:
+    """What makes a run's method: the values of its recipe by dotted key, without those of `NOT_METHOD`.
+
+    Where each run begins with single-task networks of its own seed and fold, these are no other method for each: a
+    folder in `warm_start` whose name ends in the run's is without them here.
+
+    >>> from afanet.recipe.load import load_recipe
+    >>> method_of(load_recipe("rooms", {"seed": 2, "warm_start": ["/runs/first-stage-seed2"]}))["warm_start"]
+    ['/runs/first-stage-seed*']
+    """
+    values = {key: value for key, value in leaves(identified(recipe)).items() if key not in NOT_METHOD}
+    own = re.compile(rf"(-fold{recipe.data.options.get('fold')})?-seed{recipe.seed}$")
+    begun = values["warm_start"]
+    return values | {"warm_start": begun and [own.sub("-seed*", folder) for folder in begun]}
+
+
 def _recipe_and_data(run: Run) -> tuple[dict[str, Any], Any, bool]:
-    values = leaves(identified(run.recipe))
-    kept = {key: value for key, value in values.items() if key not in NOT_METHOD}
-    return kept, run.results.get("fingerprint"), lacks_augmentation(run.results)
+    return method_of(run.recipe), run.results.get("fingerprint"), lacks_augmentation(run.results)

@@ -1,0 +1,61 @@
+"""A comparison in two stages: every run begins with the single-task networks of its seed, trained once for all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from afanet.comparison.groups import BASE
+from afanet.comparison.plan import Planned, folder_of, on_fold
+from afanet.comparison.resampling import Draw
+from afanet.errors import InputError, shown
+from afanet.recipe.schema import Recipe
+from afanet.recipe.variants import for_method
+
+FIRST_STAGE = "first-stage"  # begins the names of their folders
+STARTS = ("two_stage", "warm_start", "start_from")  # keys that say with what a run begins
+ALIKE = ("backbone", "in_chans", "mean", "std")  # keys of network without which a branch cannot begin with another
+
+
+def in_two_stages(planned: Sequence[Planned], recipe: Recipe, out: Path) -> list[Planned]:
+    """The runs, each to begin with the single-task networks of its seed and fold.
+
+    These are trained by `recipe` in `OUT/first-stage-seedS`, or `OUT/first-stage-foldF-seedS`, as `afanet train` does
+    with the method `single`, so that what has been trained there is taken. Single task begins with them too, and goes
+    on by the same recipe: all methods then have had the steps of both stages.
+    """
+    alone = for_method(recipe, BASE)
+    begun = []
+    for run in planned:
+        draw = Draw.of(run.recipe)
+        first = on_fold(alone, draw.fold).model_copy(update={"seed": draw.seed})
+        folder = folder_of(out, FIRST_STAGE, draw)
+        second = run.recipe.model_copy(update={"warm_start": (folder.path.absolute(),)})
+        begun.append(replace(run, recipe=second, first=Planned(first, folder)))
+    return begun
+
+
+def require_one_start(recipe: Recipe, variants: Mapping[str, Recipe]) -> None:
+    """Raise `InputError` where runs cannot all begin with the same single-task networks.
+
+    That is where the recipe or a variant says with what else it begins, where a variant takes other images or has
+    another backbone, and where one has the name of the first stage.
+    """
+    named = {f"recipe {recipe.name}": recipe, **{f"variant '{name}'": each for name, each in variants.items()}}
+    for name, each in named.items():
+        for key in STARTS:
+            if value := getattr(each, key):
+                raise InputError(
+                    f"{name} has {key} {shown(value)}, and with --two-stage every run begins with single-task networks "
+                    "of its seed: leave one of them out"
+                )
+        for key in ALIKE:
+            ours, theirs = getattr(each.network, key), getattr(recipe.network, key)
+            if ours != theirs:
+                raise InputError(
+                    f"{name} has network.{key} {shown(ours)}, and the single-task networks that it would begin with "
+                    f"{shown(theirs)}: leave the variant or --two-stage out"
+                )
+    if odd := next((name for name in variants if name.startswith(FIRST_STAGE)), None):
+        raise InputError(f"variant '{odd}' is named as the folders of the first stage are: give it another name")
