@@ -1,0 +1,58 @@
+"""The budget of a run: what it and the runs that it began with were trained for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from afanet.errors import InputError
+from afanet.paths import is_on_hub
+from afanet.runs.run import Run, load_run
+
+BACKWARD = 2  # operations of a backward pass for each of a forward pass
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The steps of the optimiser, and floating-point operations, over all stages of a training."""
+
+    steps: int
+    operations: float
+
+    def __add__(self, other: Budget) -> Budget:
+        return Budget(self.steps + other.steps, self.operations + other.operations)
+
+
+def budget_of(run: Run) -> Budget | None:
+    r"""What a run was trained for, with the runs that it began with; None where one of these is gone.
+
+    Each stage s counts with its steps n_s, the B_s images that a step sees (`batch_size` x `optimizer.accumulate`) and
+    the FLOPs F_s of a forward pass of one image of `data.size`; a backward pass takes twice those of a forward pass:
+
+    .. math:: \text{operations} = \sum_s 3\, n_s B_s F_s
+
+    Stages are the runs in `warm_start` and `start_from` and the `single/` of `two_stage`, and in turn the stages of
+    these. Pre-training is not counted, as it is the same for all.
+
+    Kaplan et al., Scaling laws for neural language models, 2020, count operations by the same factor of 3.
+    """
+    return _budget(run, ())
+
+
+def _budget(run: Run, later: tuple[str, ...]) -> Budget | None:
+    recipe, results = run.recipe, run.results
+    if "steps" not in results or str(run.path) in later:  # of an older version, or of runs that begin with each other
+        return None
+    images = results["steps"] * recipe.batch_size * recipe.optimizer.accumulate
+    budget = Budget(results["steps"], float(images * (1 + BACKWARD) * results["flops"]))
+    begun = [str(path) for path in recipe.warm_start or ()]
+    begun += [str(run.folder.single)] if recipe.two_stage else []
+    begun += [recipe.start_from] if recipe.start_from else []
+    for source in begun:
+        try:
+            stage = None if is_on_hub(source) else _budget(load_run(source), (*later, str(run.path)))
+        except InputError:
+            stage = None
+        if stage is None:
+            return None
+        budget += stage
+    return budget

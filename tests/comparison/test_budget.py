@@ -1,0 +1,63 @@
+"""A budget is what all stages of a training were given."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import Any
+
+import pytest
+
+from afanet.comparison.budget import Budget, budget_of
+from afanet.recipe.load import dump_recipe
+from afanet.runs.run import Run, load_run
+
+from ..finished import Make
+
+SCORES: dict[str, dict[str, Any]] = {"left": {"accuracy": 0.5}}
+
+
+def trained(finished: Make, method: str, steps: int, flops: int, **keys: Any) -> Run:
+    """A run of batches of 5, with everything that `keys` say of its recipe."""
+    run = finished(method, 0, SCORES, keys={"batch_size": 5})
+    changed = run.recipe.model_copy(update=keys)
+    run.folder.recipe.write_text(dump_recipe(changed))
+    run.folder.metrics.write_text(json.dumps(run.results | {"steps": steps, "flops": flops}))
+    return load_run(run.path)
+
+
+def test_a_run_counts_its_steps_and_three_passes_over_the_images_that_they_saw(finished: Make) -> None:
+    run = trained(finished, "single", 10, 7)
+    assert budget_of(run) == Budget(10, 10 * 5 * 3 * 7)
+    optimizer = run.recipe.optimizer.model_copy(update={"accumulate": 4})
+    assert budget_of(trained(finished, "single", 10, 7, optimizer=optimizer)) == Budget(10, 10 * 20 * 3 * 7)
+
+
+def test_all_stages_count_however_they_came_to_be(finished: Make) -> None:
+    alone = trained(finished, "single", 10, 7)
+    whole = Budget(14, 10 * 5 * 3 * 7 + 4 * 5 * 3 * 9)
+    warm = trained(finished, "afa", 4, 9, warm_start=(alone.path,))
+    assert budget_of(warm) == whole
+    both = trained(finished, "afa", 4, 9, two_stage=True)
+    shutil.copytree(alone.path, both.folder.single)
+    assert budget_of(both) == whole
+    more = trained(finished, "single", 1, 1, start_from=str(alone.path))
+    assert budget_of(trained(finished, "afa", 4, 9, warm_start=(more.path,))) == whole + Budget(1, 15)
+
+
+def test_what_is_not_known_is_not_guessed(finished: Make) -> None:
+    older = finished("single", 0, SCORES)
+    assert budget_of(older) is None
+    alone = trained(finished, "single", 10, 7)
+    warm = trained(finished, "afa", 4, 9, warm_start=(alone.path, older.path))
+    assert budget_of(warm) is None
+    for gone in ({"warm_start": (alone.path / "gone",)}, {"two_stage": True}, {"start_from": "hub:ada/rooms"}):
+        assert budget_of(trained(finished, "afa", 4, 9, **gone)) is None
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_runs_that_say_they_began_with_each_other_have_no_budget(finished: Make, steps: int) -> None:
+    one = trained(finished, "single", steps, 1)
+    other = trained(finished, "single", steps, 1, warm_start=(one.path,))
+    one.folder.recipe.write_text(dump_recipe(one.recipe.model_copy(update={"warm_start": (other.path,)})))
+    assert budget_of(load_run(one.path)) is None
