@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from afanet.comparison.budget import Budget, budget_of
+from afanet.comparison.budget import Budget, budget_notes, budget_of, mean_budget
+from afanet.comparison.groups import Group
 from afanet.recipe.load import dump_recipe
 from afanet.runs.run import Run, load_run
 
@@ -61,3 +62,30 @@ def test_runs_that_say_they_began_with_each_other_have_no_budget(finished: Make,
     other = trained(finished, "single", steps, 1, warm_start=(one.path,))
     one.folder.recipe.write_text(dump_recipe(one.recipe.model_copy(update={"warm_start": (other.path,)})))
     assert budget_of(load_run(one.path)) is None
+
+
+def test_notes_say_who_had_how_much(finished: Make) -> None:
+    def notes(**runs: Run) -> list[str]:
+        groups = [Group(title, (run,)) for title, run in runs.items()]
+        return budget_notes(groups, {group.title: mean_budget(group.runs) for group in groups})
+
+    alone = trained(finished, "single", 10, 7)
+    begun = {"warm_start": (alone.path,)}
+    single, afa = (trained(finished, method, 4, 9, **begun) for method in ("single", "afa"))
+    assert notes(single=single, afa=afa) == [
+        "every method began with single-task networks that were trained before; single had the same total budget, 14 "
+        "steps over both stages"
+    ]
+    assert notes(single=alone, afa=afa) == ["budgets differ, in steps over all stages: single 10, afa 14"]
+    assert notes(single=alone, afa=trained(finished, "afa", 10, 9)) == []
+    lost = trained(finished, "afa", 4, 9, warm_start=(alone.path / "gone",))
+    assert notes(single=single, afa=lost)[1:] == [
+        "budgets that are not known, since a run that it began with is gone: afa"
+    ]
+    assert notes(single=finished("single", 0, SCORES)) == []
+
+
+def test_the_budget_of_a_method_is_the_mean_over_its_runs(finished: Make) -> None:
+    runs = [trained(finished, "single", steps, 7) for steps in (10, 20)]
+    assert mean_budget(runs) == Budget(15, 15 * 5 * 3 * 7)
+    assert mean_budget([*runs, finished("single", 0, SCORES)]) is None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from afanet.comparison.groups import BASE, Group
 from afanet.errors import InputError
 from afanet.paths import is_on_hub
 from afanet.runs.run import Run, load_run
@@ -56,3 +58,30 @@ def _budget(run: Run, later: tuple[str, ...]) -> Budget | None:
             return None
         budget += stage
     return budget
+
+
+def mean_budget(runs: Sequence[Run]) -> Budget | None:
+    """The mean over the runs of a method, of which early stopping may have ended some sooner; None if one has none."""
+    budgets = [budget for budget in map(budget_of, runs) if budget is not None]
+    if len(budgets) < len(runs):
+        return None
+    steps, operations = (
+        sum(each) / len(runs) for each in zip(*((b.steps, b.operations) for b in budgets), strict=True)
+    )
+    return Budget(round(steps), operations)
+
+
+def budget_notes(groups: Sequence[Group], budgets: Mapping[str, Budget | None]) -> list[str]:
+    """What a reader must know of the budgets of these groups, by title: that all began alike, or that they differ."""
+    known = {title: budget.steps for title, budget in budgets.items() if budget is not None}
+    notes = []
+    if all(run.recipe.warm_start for group in groups for run in group.runs):
+        notes.append("every method began with single-task networks that were trained before")
+        if BASE in known and len(known) == len(budgets) and len(set(known.values())) == 1:
+            notes[0] += f"; {BASE} had the same total budget, {known[BASE]} steps over both stages"
+    if len(set(known.values())) > 1:
+        listed = ", ".join(f"{title} {steps}" for title, steps in known.items())
+        notes.append(f"budgets differ, in steps over all stages: {listed}")
+    if known and (gone := [title for title in budgets if title not in known]):
+        notes.append(f"budgets that are not known, since a run that it began with is gone: {', '.join(gone)}")
+    return notes
