@@ -21,7 +21,8 @@ from afanet.errors import InputError
 from afanet.recipe.load import load_recipe
 from afanet.recipe.schema import Recipe
 from afanet.runs.folder import HOLDER, LOCK, MARK, RunFolder
-from afanet.runs.hold import held, require_free
+from afanet.runs.hold import FolderInUseError, held, require_free
+from afanet.runs.setup import plain_errors
 from afanet.training.records.nonfinite import DUMP
 from afanet.training.run import train
 
@@ -196,7 +197,8 @@ def test_who_holds_a_folder_is_said_whatever_stands_in_its_note(content: str | N
         os.mkfifo(file)
     else:
         file.write_bytes(content.encode("utf-8", "surrogateescape"))
-    with FileLock(tmp_path / LOCK), pytest.raises(InputError, match="is in use by another process: wait"), bounded(5):
+    sentence = "is in use by another process: wait"
+    with FileLock(tmp_path / LOCK), pytest.raises(FolderInUseError, match=sentence), plain_errors(), bounded(5):
         require_free(folder)
 
 

@@ -18,3 +18,11 @@ def test_only_seeds_of_the_same_recipe_and_data_count(finished: Callable[..., Ru
     (tmp_path / "empty").mkdir()
     assert [run.recipe.seed for run in siblings(runs[0])] == [0, 2]
     assert siblings(runs[0])[1].folder.path == runs[0].folder.path
+
+
+def test_runs_that_begin_with_the_first_stage_of_their_own_seed_are_siblings(finished: Callable[..., Run]) -> None:
+    def begun(seed: int, of: int) -> Run:
+        return finished("afa", seed, {}, keys={"warm_start": [f"/runs/first-stage-seed{of}"]})
+
+    runs = [begun(0, of=0), begun(1, of=1), begun(2, of=0), finished("afa", 3, {})]
+    assert [run.recipe.seed for run in siblings(runs[0])] == [0, 1]

@@ -48,13 +48,7 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
     compare.add_argument(
         "--folds", metavar="F,F,...", help="folds of the data to test on, such as 0,1,2,3,4 of adience; means over them"
     )
-    compare.add_argument(
-        "--two-stage",
-        "--two_stage",
-        action="store_true",
-        dest="both_stages",
-        help="train single-task networks first, once for each seed, and begin every method with them, single task too",
-    )
+    _add_two_stage_flag(compare)
     compare.add_argument("--out", type=path_flag, metavar="DIR", help="folder of runs, runs/compare-RECIPE by default")
     compare.add_argument("--only", metavar="I/N", help="train every N-th run from the I-th on, on this machine")
     compare.add_argument(
@@ -80,6 +74,16 @@ def _add_report_command(commands: Any) -> None:
     report.add_argument("--out", type=path_flag, default=Path(PAGE), metavar="FILE", help=f"page, {PAGE} by default")
     _add_smallest_flag(report)
     add_trust_flag(report)
+
+
+def _add_two_stage_flag(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--two-stage",
+        "--two_stage",
+        action="store_true",
+        dest="both_stages",
+        help="train single-task networks first, once for each seed, and begin every method with them, single task too",
+    )
 
 
 def _add_smallest_flag(parser: ArgumentParser) -> None:
