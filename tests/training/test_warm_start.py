@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from afanet.errors import InputError
 from afanet.outside import trust_code
@@ -22,13 +22,19 @@ from afanet.runs.setup import build_network, open_tasks
 from afanet.training import job as preparing
 from afanet.training import run as running
 from afanet.training.run import train
-from afanet.training.warm_start import _mean, warm_start
+from afanet.training.warm_start import _fixed, _mean, warm_start
 
 from ..small import make_small
 
 Saved = dict[str, dict[str, Tensor]]
 TASKS = ("segmentation", "depth")
-TINY = {"network.backbone": "resnet10t", "data.size": [24, 32], "epochs": 1, "steps": 1}
+TINY = {
+    "network.backbone": "test_resnet",
+    "network.head": "linear",
+    "data.size": [24, 32],
+    "epochs": 1,
+    "steps": 1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +137,20 @@ def test_a_counter_of_two_trunks_is_that_of_the_first_task_and_a_mean_is_not_rou
     assert torch.equal(_mean([huge, huge, huge]), huge)
 
 
+def test_what_is_frozen_of_a_shared_trunk_must_be_the_same_and_factors_have_no_mean() -> None:
+    layers = {"conv": nn.Conv2d(1, 1, 1, bias=False), "norm": nn.BatchNorm2d(1)}
+    leader = nn.ModuleDict({"backbone": nn.ModuleDict(layers)})
+    shared = {name: ["a", "b"] for name in leader.state_dict()}
+    assert _fixed(leader, shared) == []
+    layers["conv"].requires_grad_(False)
+    assert _fixed(leader, shared) == ["backbone.conv.weight"]
+    layers["norm"].requires_grad_(False)
+    assert _fixed(leader, shared) == list(shared)  # the norm's statistics too
+    adapted = nn.ModuleDict({"backbone": nn.ModuleDict({"lora_A": nn.Linear(1, 1, bias=False)})})
+    with pytest.raises(InputError, match=r"such as 'backbone\.lora_A\.weight'.* give network\.lora\.by task"):
+        _fixed(adapted, {"backbone.lora_A.weight": ["a", "b"]})
+
+
 def test_what_cannot_be_loaded_is_said(runs: list[Path], small: Callable[..., Recipe], tmp_path: Path) -> None:
     def refuse(sentence: str, folders: list[Path], **options: object) -> None:
         with pytest.raises(InputError, match=sentence):
@@ -143,17 +163,17 @@ def test_what_cannot_be_loaded_is_said(runs: list[Path], small: Callable[..., Re
     refuse(
         "has .* for 'branches.segmentation.backbone",
         runs,
-        **{"network.output_stride": 32, "network.backbone": "test_resnet"},
+        **{"network.output_stride": 32, "network.backbone": "resnet10t"},
     )
     hard = {"network.method": "hard"}
-    refuse("has .* for 'branches.segmentation.backbone", runs, **hard, **{"network.backbone": "test_resnet"})
+    refuse("has .* for 'branches.segmentation.backbone", runs, **hard, **{"network.backbone": "resnet10t"})
     refuse(
         "task 'depth'. is not that in .*: begin with runs of one frozen backbone",
         runs,
         **hard,
         **{"network.freeze": "stages:1"},
     )
-    train(small(**TINY | {"network.backbone": "test_resnet"}), tmp_path / "afa")
+    train(small(**TINY | {"network.backbone": "resnet10t"}), tmp_path / "afa")
     refuse("is a run of method 'afa', expected 'single'", [tmp_path / "afa"])
 
 

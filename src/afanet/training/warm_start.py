@@ -149,7 +149,7 @@ def _require_trunk(leader: nn.Module, shared: Mapping[str, Sequence[str]], branc
 
 
 def _fixed(leader: nn.Module, shared: Mapping[str, Sequence[str]]) -> list[str]:
-    """The shared tensors that are frozen: parameters, and with the last of them whatever lies beside them.
+    """The shared tensors that are frozen; statistics of batch norm are among them if all parameters are.
 
     Raises `InputError` for adapters among those that learn.
     """
