@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
 from afanet.comparison.groups import Group
-from afanet.comparison.images import ImageScores
 from afanet.comparison.resampling import Draw, name_draws, several_folds
 from afanet.errors import InputError
 from afanet.runs.run import Run
@@ -57,9 +56,8 @@ def gap_notes(groups: Sequence[Group], tasks: Mapping[str, Described], unscored:
     return notes
 
 
-def image_notes(looked: Mapping[str, Mapping[str, ImageScores]]) -> list[str]:
+def image_notes(counts: Iterable[int]) -> list[str]:
     """A sentence if the scores are over few images; none if the images were not looked at."""
-    counts = {len(of_task) for scores in looked.values() for of_task in scores.values()}
     return [
         f"{count} test image{'s'[: count != 1]} only: other images may give other scores"
         for count in counts

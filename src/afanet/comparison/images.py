@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -15,6 +18,15 @@ from afanet.tasks.scores import BASIS, Evidence, TaskScores
 
 RESAMPLES = 1000
 TOGETHER = 100  # resamples whose sums are held at once
+BLOCKS = 100  # of images, at most, each of which is left out once
+
+
+@dataclass(frozen=True)
+class Look:
+    """One pass over the whole test split: `scores` by task, and the `binned` errors of tasks that have bins."""
+
+    scores: dict[str, ImageScores]
+    binned: dict[str, Tensor]
 
 
 class ImageScores:
@@ -98,6 +110,21 @@ class ImageScores:
                 name: torch.tensor([drawn[name] for drawn in scores], dtype=torch.float64) for name in scores[0]
             }
         return self._draws
+
+    def left_out(self) -> dict[str, NDArray[np.float64]]:
+        """Every score without each block of images, (blocks,): of up to `BLOCKS` images each is a block of its own.
+
+        Blocks are of chance images, the same for all objects with equally many.
+        """
+        images = len(self)
+        blocks = min(BLOCKS, images)
+        block = torch.randperm(images, generator=torch.Generator().manual_seed(0)) % max(1, blocks)
+        sums = {}
+        for key, stack in self._all().items():
+            of_block = stack.new_zeros(blocks, *stack.shape[1:]).index_add(0, block, stack)
+            sums[key] = stack.sum(0) - of_block
+        scores = [self._read({key: rest[number] for key, rest in sums.items()})[0] for number in range(blocks)]
+        return {name: np.array([float(without[name]) for without in scores]) for name in scores[0]}
 
     def each(self, metric: str) -> list[float]:
         """One score of each image by itself."""
