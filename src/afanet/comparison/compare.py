@@ -106,7 +106,7 @@ def compare_runs(
     for a run without a score that the others have.
     """
     looked = looked or {}
-    seen = {run.path: Seen.of(looked[run.path]) for run in runs if run.path in looked}
+    seen = {run.path: Seen.of(scores) for run in runs if (scores := looked.get(run.path)) is not None}
     unscored = _unscored(runs, seen)
     runs = [_without_scores(run, list(unscored)) for run in runs]
     groups = group_runs(runs)

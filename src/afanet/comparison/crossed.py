@@ -44,14 +44,15 @@ def crossed(differences: ArrayLike, left_out: ArrayLike) -> Crossed:
 
     and 1 / df = w / (S - 1) + (1 - w) / (G - 1) with w = V_s / (V_s + V_i). Satterthwaite (1946) squares w and 1 - w.
     Few seeds by chance give a small s², which lowers the variance and raises his df: 95 % intervals over three seeds
-    then cover 92 %. Without the squares they cover 94 to 97 % (benchmarks/coverage.py).
+    then cover 92 %. Without the squares they cover 94 to 97 % (benchmarks/coverage_of_intervals.py).
 
     Args:
         differences: (..., S) over all images, at least two seeds.
         left_out: (..., S, G) the same without each block of images, at least two blocks.
 
-    >>> crossed([1.0, 3.0], [[1.0, 1.0], [3.0, 3.0]])  # images do not matter: it is Student's t over the seeds
-    Crossed(mean=2.0, seeds=1.0, images=0.0, df=1.0)
+    >>> found = crossed([1.0, 3.0], [[1.0, 1.0], [3.0, 3.0]])  # images do not matter: it is Student's t over the seeds
+    >>> [float(each) for each in found]
+    [2.0, 1.0, 0.0, 1.0]
     """
     each, without = np.asarray(differences, np.float64), np.asarray(left_out, np.float64)
     count, blocks = without.shape[-2:]
@@ -76,4 +77,4 @@ def degrees_of_freedom(share: ArrayLike, seeds: int, blocks: int) -> Array:
 
 def _jackknife(left_out: Array) -> Array:
     """The variance (...) of a score from its values (..., G) without each block."""
-    return (left_out.shape[-1] - 1) * left_out.var(-1)
+    return np.asarray((left_out.shape[-1] - 1) * left_out.var(-1))

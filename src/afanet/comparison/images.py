@@ -57,6 +57,29 @@ class ImageScores:
         self._stacks: dict[tuple[str, str], Tensor] = {}
         self._draws: dict[str, Tensor] = {}
 
+    @classmethod
+    def restored(cls, task: Task, states: Mapping[str, Tensor]) -> ImageScores:
+        """The scores that had these `states`."""
+        scores = cls(task)
+        for name, kept in scores.kept.items():
+            for state in kept:
+                kept[state] = list(states[f"{name}.{state}"].unbind())
+        return scores
+
+    @property
+    def states(self) -> dict[str, Tensor]:
+        """What every image adds, (images, ...), by `METRIC.STATE`."""
+        return {f"{name}.{state}": stack for (name, state), stack in self._all().items()}
+
+    @property
+    def kinds(self) -> dict[str, Tensor]:
+        """What an image without a label would add, by `METRIC.STATE`: the shape and type of each state."""
+        return {
+            f"{name}.{state}": torch.as_tensor(metric._defaults[state])
+            for name, metric in self.metrics.items()
+            for state in self.kept[name]
+        }
+
     def __len__(self) -> int:
         return len(next(iter(next(iter(self.kept.values())).values())))
 

@@ -30,7 +30,8 @@ def power(change: float, seeds: int, seed_variance: float, image_variance: float
     df = degrees_of_freedom(seed_variance / seeds / variance, seeds, max(2, min(BLOCKS, images)))
     moved = min(abs(change) / np.sqrt(variance), CERTAIN)
     beyond = stats.t.ppf(1 - LEVEL / 2, df)
-    return float(stats.nct.sf(beyond, df, moved) + stats.nct.cdf(-beyond, df, moved))
+    wrong = np.nan_to_num(stats.nct.cdf(-beyond, df, moved))  # SciPy has no number where it is next to nothing
+    return float(stats.nct.sf(beyond, df, moved) + wrong)
 
 
 def seeds_needed(change: float, seed_variance: float, image_variance: float, images: int) -> int | None:

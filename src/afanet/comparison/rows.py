@@ -91,7 +91,7 @@ def method_row(
     scored = {name: task for name, task in tasks.items() if name not in unscored}
     changes = _changes(pairs, scored)
     first, theirs = group.runs[0].path, base.runs[0].path
-    if len(pairs) < 2 and first in looked and theirs in looked:
+    if len(pairs) < 2 and first in seen and theirs in seen:
         ours, single = looked[first], looked[theirs]
         changes = {name: bootstrap_changes(ours[name], single[name]) for name in scored}
     return replace(row, changes=changes, delta=total_gain(pairs, tasks))

@@ -1,6 +1,6 @@
 """How often 95 % intervals of a change hold the truth, on simulated runs whose truth is known.
 
-    python benchmarks/coverage.py [--simulations 2000]
+    python benchmarks/coverage_of_intervals.py [--simulations 2000]
 
 Two methods are trained with S seeds and scored on the same N images. Whether a pixel or an image is right depends on
 the method, the seed, the image, and on seed and image together, all normal; pairs of runs with one seed are alike.
@@ -124,7 +124,7 @@ def intervals(world: World, blocks: Array, rng: np.random.Generator) -> Interval
     """Every candidate's interval for each simulation."""
     found, count = estimate(world, blocks), blocks.shape[3]
     alone = stats.t.ppf((1 + LEVEL) / 2, world.seeds - 1) * np.sqrt(found.seeds)
-    share = found.seeds / found.variance
+    share = found.seeds / np.maximum(found.variance, np.finfo(float).tiny)
     satterthwaite = 1 / (share**2 / (world.seeds - 1) + (1 - share) ** 2 / (count - 1))
     low, high = bootstrap(world, blocks, rng)
     return {
