@@ -25,7 +25,7 @@ from afanet.json_text import to_json
 from afanet.recipe.load import dump_recipe
 from afanet.report import charts
 from afanet.report.connections import section
-from afanet.report.examine import Examination
+from afanet.report.examine import Examination, Examined
 from afanet.report.flows import MANY
 from afanet.report.gallery import gallery
 from afanet.report.template import render
@@ -59,17 +59,7 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
         gallery=to_json(gallery(examination)).replace("<", "\\u003c") if examination else "",
         sorts=any(examined.gains for examined in shown.values()),
         legends=_legends(examination.tasks) if examination else [],
-        connections=[
-            (
-                title,
-                examined.connections.images,
-                examined.connections.total,
-                examined.connections.lacking,
-                section(examined.connections.readings, examined.connections.cuts, comparison.tasks),
-            )
-            for title, examined in shown.items()
-            if examined.connections
-        ],
+        connections=_connections(comparison, shown),
         few=FEW,
         base=BASE,
         recipes=[
@@ -77,6 +67,15 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
             for row in _trained(comparison)
         ],
     )
+
+
+def _connections(comparison: Comparison, shown: Mapping[str, Examined]) -> list[tuple[Any, ...]]:
+    """For each method whose tasks meet: its title, the images, what it lacks, and the section of its connections."""
+    return [
+        (title, found.images, found.total, found.lacking, section(found.readings, found.cuts, comparison.tasks))
+        for title, examined in shown.items()
+        if (found := examined.connections)
+    ]
 
 
 def _trained(comparison: Comparison) -> list[Row]:
