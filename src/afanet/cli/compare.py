@@ -79,7 +79,7 @@ def _add_smallest_flag(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--smallest",
         metavar="METRIC=VALUE,...",
-        help="smallest change that counts as better or worse, such as rmse=0.01,age.accuracy=0.02,delta_m=1; 0.5 %% by default",
+        help="smallest change that counts, such as rmse=0.01,age.accuracy=0.02,delta_m=1; 0.5 %% by default",
     )
 
 

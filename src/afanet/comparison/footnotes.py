@@ -32,8 +32,8 @@ def footnotes(comparison: Comparison) -> list[str]:
         "folds": "intervals: Student's t over folds, paired with single task on the same fold"
         + (", each difference the mean over its seeds" if repeated(comparison) == "folds and seeds" else "")
         + "; folds share training images, which makes them narrower than they should be",
-        "seeds": "intervals: Student's t over seeds, paired with single task of the same seed; other test images would "
-        "change more",
+        "seeds": "intervals: Student's t over seeds alone, paired with single task of the same seed; how much other "
+        "test images would change is not in them",
         "images": f"intervals: bootstrap over the {images} test images, paired; the spread of seeds is not in them",
     }
     bases = ", ".join(str(run.folder.path) for row in comparison.rows if row.title == BASE for run in row.group.runs)
