@@ -410,3 +410,10 @@ def test_an_ensemble_has_a_row_at_twice_the_cost_and_changes_like_any_other(fini
     assert row.changes[FIRST]["accuracy"].mean == pytest.approx(0.1)
     assert row.changes[FIRST]["accuracy"].over == "seeds and images"
     assert all("ensemble" in form(comparison) for form in tables.FORMS.values())
+
+
+def test_image_scores_of_other_images_are_refused(finished: Make) -> None:
+    runs, looked = with_images(finished, {"single": 0.5, "afa": 0.7})
+    looked[runs[-1].path] = scored_images(0.7, 59)
+    with pytest.raises(InputError, match=r"have scores of different test images.*remove images\.npz in both"):
+        compare_runs(runs, TASKS, looked)

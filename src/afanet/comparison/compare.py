@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from afanet.comparison.delta import delta_notes
-from afanet.comparison.gaps import gap_notes, image_notes, require_scores
+from afanet.comparison.gaps import gap_notes, image_notes, require_same_images, require_scores
 from afanet.comparison.groups import BASE, Group, group_runs
 from afanet.comparison.holm import holm
 from afanet.comparison.images import ImageScores
@@ -102,11 +102,12 @@ def compare_runs(
         ensemble: the image scores of an ensemble of single-task networks, for the fold and seed of each single-task
             run that it is compared with; it has a row of its own.
 
-    A task whose test labels are of one class has no scores. Raises `InputError` for runs that cannot be compared, and
-    for a run without a score that the others have.
+    A task whose test labels are of one class has no scores. Raises `InputError` for runs that cannot be compared, for
+    image scores of different images, and for a run without a score that the others have.
     """
     looked = looked or {}
     seen = {run.path: Seen.of(scores) for run in runs if (scores := looked.get(run.path)) is not None}
+    require_same_images(seen)
     unscored = _unscored(runs, seen)
     runs = [_without_scores(run, list(unscored)) for run in runs]
     groups = group_runs(runs)

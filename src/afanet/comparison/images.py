@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,12 @@ class ImageScores:
     def evidence(self) -> Evidence:
         """What the scores over all images rest on."""
         return Evidence.of(*(self._stack(BASIS, state).sum(0) for state in ("counts", "occurrences")))
+
+    @property
+    def labels(self) -> str:
+        """A hash of how much is labelled as what in each image: the same for the same images in the same order."""
+        counted = self._stack(BASIS, "counts")[:, :2], self._stack(BASIS, "occurrences")
+        return blake2b(b"".join(each.numpy().tobytes() for each in counted), digest_size=16).hexdigest()
 
     def draws(self) -> dict[str, Tensor]:
         """Every score over `RESAMPLES` samples of the images with replacement, (RESAMPLES,), kept once computed.

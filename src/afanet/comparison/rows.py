@@ -52,11 +52,13 @@ class Seen(NamedTuple):
 
     Args:
         images: how many test images there are.
+        labels: a hash of what is labelled in each of them.
         unscorable: why the scores of a task say nothing, by task.
         left_out: the scores without each block of images.
     """
 
     images: int
+    labels: str
     unscorable: dict[str, str]
     left_out: LeftOut
 
@@ -66,6 +68,7 @@ class Seen(NamedTuple):
         reasons = {name: of_task.evidence.unscorable(of_task.task, "test") for name, of_task in scores.items()}
         return cls(
             max((len(of_task) for of_task in scores.values()), default=0),
+            " ".join(of_task.labels for of_task in scores.values()),
             {name: reason for name, reason in reasons.items() if reason},
             {name: of_task.left_out() for name, of_task in scores.items()},
         )
