@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from typing import Any, TextIO, cast
 
 # What is written where an encoding lacks a character; of names, which may have any other, it escapes those it lacks.
-ASCII = {"↑": "^", "↓": "v", "▲": "+", "▼": "-", "△": "+", "▽": "-", "≈": "~", "±": "+/-", "█": "#", "▏": "|"} | {
+ASCII = {"↑": "^", "↓": "v", "▲": "+", "▼": "-", "△": "(+)", "▽": "(-)", "≈": "~", "±": "+/-", "█": "#", "▏": "|"} | {
     "…": "...", "×": "x", "°": " deg", "²": "2", "→": "->", "←": "<-", "–": "-", "—": "-", "·": ".", "•": "*", "○": "o",
     "●": "*", "≤": "<=", "≥": ">=", "µ": "u", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"',
 }  # fmt: skip

@@ -6,8 +6,11 @@ import csv
 import io
 import json
 import math
-from dataclasses import replace
+from dataclasses import astuple, replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -15,8 +18,11 @@ from rich.console import Console
 from afanet.comparison import tables
 from afanet.comparison.compare import compare_runs
 from afanet.comparison.groups import group_runs
+from afanet.comparison.holm import holm
 from afanet.comparison.images import ImageScores
+from afanet.comparison.resampling import Draw
 from afanet.comparison.smallest import read_smallest
+from afanet.comparison.statistics import crossed_change
 from afanet.data import open_data
 from afanet.errors import InputError
 from afanet.runs.run import Run
@@ -186,7 +192,7 @@ def test_a_mean_of_what_is_no_number_in_one_seed_is_none_and_is_said(finished: M
     change = row.changes[FIRST]["macro_f1"]  # over the two seeds that have it
     assert (change.mean, change.low, change.high) == pytest.approx((0.1, 0.1, 0.1))
     assert (change.count, change.dropped) == (2, 1)
-    assert comparison.verdict(row, FIRST, "macro_f1") == "better"
+    assert comparison.verdict(row, FIRST, "macro_f1") == "better (exploratory)"
     assert row.scores[FIRST]["accuracy"].mean == pytest.approx(0.8)
     notes = tables.footnotes(comparison)
     assert (
@@ -259,7 +265,7 @@ def test_delta_m_has_a_verdict_by_the_same_rules(finished: Make) -> None:
     for shift in (0.0002, 0.05):
         comparison = compare_runs(three_seeds(finished, shift), TASKS)
         verdicts[shift] = comparison.delta_verdict(comparison.rows[1])
-    assert verdicts == {0.0002: "same", 0.05: "better"}
+    assert verdicts == {0.0002: "same", 0.05: "better (exploratory)"}
     nothing = {name: dict.fromkeys(scores, 0.001) for name, scores in made_up().items()}
     runs = [finished("single", seed, nothing) for seed in range(3)]
     runs += [finished("hard", seed, made_up(noise=0.02 * seed)) for seed in range(3)]
@@ -285,7 +291,7 @@ def test_one_seed_has_no_verdict_and_few_images_are_counted(
 ) -> None:
     monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 50)
     runs = [finished("single", 0, made_up()), finished("afa", 0, made_up(0.1))]
-    looked = {"single": scored_images(0.0, images), "afa": scored_images(1.0, images)}
+    looked = {run.path: scored_images(right, images) for run, right in zip(runs, (0.0, 1.0), strict=True)}
     comparison = compare_runs(runs, TASKS, looked)
     assert comparison.rows[1].changes[FIRST]["accuracy"].low > 0
     assert comparison.verdict(comparison.rows[1], FIRST, "accuracy") == "one seed"
@@ -295,13 +301,13 @@ def test_one_seed_has_no_verdict_and_few_images_are_counted(
     assert (f"{images} test images only: other images may give other scores" in notes) == few
     for form in tables.FORMS.values():
         said = form(comparison)
-        assert "▲" not in said.replace("▲ or ▼", "")
+        assert "▲" not in said
         assert "blacktriangle" not in said
 
 
 def test_a_task_over_one_class_has_no_scores_whatever_an_older_run_says(finished: Make) -> None:
-    looked = {"single": scored_images(1.0, 1), "afa": scored_images(1.0, 1)}
-    comparison = compare_runs([finished("single", 0, made_up()), finished("afa", 0, made_up(0.1))], TASKS, looked)
+    runs = [finished("single", 0, made_up()), finished("afa", 0, made_up(0.1))]
+    comparison = compare_runs(runs, TASKS, {run.path: scored_images(1.0, 1) for run in runs})
     assert all(cells[0][0] == "-" for _, label, cells in tables.lines(comparison) if label[-1] in "↑↓")
     reason = f"only one of {len(TASKS[FIRST].names)} classes occurs in the test labels"
     assert f"{FIRST} has no score in any run (-): {reason}" in tables.footnotes(comparison)
@@ -324,3 +330,90 @@ def test_costs_beside_other_work_are_said_and_older_ones_have_no_load(finished: 
 def test_a_smallest_effect_that_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="--smallest"):
         read_smallest(text, TASKS)
+
+
+def with_images(finished: Make, right: dict[str, float], seeds: int = 3) -> tuple[list[Run], dict[Path, Any]]:
+    """Runs with the scores of 60 images, of which the share `right` of the method is right, and some more by seed."""
+    runs, looked = [], {}
+    for method, share in right.items():
+        for seed in range(seeds):
+            images = scored_images(share + 0.02 * seed, 60)
+            run = finished(method, seed, {name: of_task.compute() for name, of_task in images.items()})
+            runs.append(run)
+            looked[run.path] = images
+    return runs, looked
+
+
+def test_with_the_images_of_every_run_intervals_are_over_seeds_and_images(finished: Make) -> None:
+    runs, looked = with_images(finished, {"single": 0.5, "afa": 0.7})
+    comparison = compare_runs(runs, TASKS, looked)
+    change = comparison.rows[1].changes[FIRST]["accuracy"]
+    assert (change.over, change.count) == ("seeds and images", 3)
+    places, shift = np.arange(60), 1.2 * np.arange(3)[:, None]  # of 60 images, more are right with each seed
+    differences = (places < 42 + shift).astype(float) - (places < 30 + shift)
+    expected = crossed_change(list(differences.mean(1)), list((differences.sum(1, keepdims=True) - differences) / 59))
+    assert astuple(change)[:3] == pytest.approx(astuple(expected)[:3])
+    assert (change.p, change.df) == pytest.approx((expected.p, expected.df))
+    assert comparison.rows[1].delta_m["by_task"].over == "seeds and images"
+    assert any(note.startswith("intervals: over seeds and the 60 test images") for note in tables.footnotes(comparison))
+    del looked[runs[0].path]
+    assert compare_runs(runs, TASKS, looked).rows[1].changes[FIRST]["accuracy"].over == "seeds"
+
+
+def test_main_metrics_are_corrected_together_and_the_others_are_exploratory(finished: Make) -> None:
+    wobble = {
+        "single": (0.0, 0.0, 0.0),
+        "hard": (0.1, 0.101, 0.102),
+        "afa": (0.05, 0.06, 0.075),
+        "nddr": (0.1, 0.1, 0.3),
+    }
+    runs = [finished(method, seed, made_up(shift)) for method, of in wobble.items() for seed, shift in enumerate(of)]
+    comparison = compare_runs(runs, TASKS)
+    changes = {row.title: row.changes[FIRST]["accuracy"] for row in comparison.rows[1:]}
+    each = [change.p for change in changes.values() for _ in TASKS]
+    assert [change.p_holm for change in changes.values()] == pytest.approx(holm(each)[:: len(TASKS)])
+    for row in comparison.rows[1:]:
+        change, verdict = changes[row.title], comparison.verdict(row, FIRST, "accuracy")
+        assert verdict == ("same" if not change.clear else "better" + " (exploratory)" * (change.p_holm >= 0.05))
+        other = row.changes[FIRST]["macro_f1"]
+        assert math.isnan(other.p_holm)
+        assert comparison.verdict(row, FIRST, "macro_f1") == ("better (exploratory)" if other.clear else "same")
+    assert {comparison.verdict(row, FIRST, "accuracy") for row in comparison.rows[1:]} == {
+        *("better", "better (exploratory)", "same")
+    }
+    lines = list(csv.DictReader(io.StringIO(tables.rows_csv(comparison))))
+    for line in lines:
+        assert bool(line["p_holm"]) == (line["method"] != "single" and line["metric"] == "accuracy") == bool(line["p"])
+    assert "▲" in tables.markdown(comparison)
+    assert "△" in tables.markdown(comparison)
+    assert r"\vartriangle" in tables.latex(comparison)
+    assert f"Holm's correction for the {len(each)} in this table" in " ".join(tables.footnotes(comparison))
+
+
+def test_a_note_says_how_many_seeds_the_smallest_change_takes(finished: Make) -> None:
+    runs = [finished("single", seed, made_up()) for seed in range(3)]
+    runs += [finished("hard", seed, made_up(noise=0.01 * (seed - 1))) for seed in range(3)]
+    comparison = compare_runs(runs, TASKS, smallest=read_smallest("accuracy=0.005", TASKS))
+    [note] = [note for note in tables.footnotes(comparison) if note.startswith("to see a smallest change")]
+    assert f"0.005 of accuracy ({FIRST}) about 34 seeds" in note  # half a standard deviation, as any t-test
+    runs, looked = with_images(finished, {"single": 0.5, "afa": 0.7})
+    comparison = compare_runs(runs, TASKS, looked, smallest=read_smallest("accuracy=0.005", TASKS))
+    assert any("no number of seeds, there are too few test images" in note for note in tables.footnotes(comparison))
+
+
+def test_an_ensemble_has_a_row_at_twice_the_cost_and_changes_like_any_other(finished: Make) -> None:
+    runs, looked = with_images(finished, {"single": 0.5, "afa": 0.7})
+    ensemble = {Draw(None, seed): scored_images(0.6 + 0.02 * seed, 60) for seed in range(3)}
+    comparison = compare_runs(runs, TASKS, looked, ensemble=ensemble)
+    row = comparison.rows[-1]
+    assert (row.title, row.costs) == ("ensemble", {"parameters": 2 * 10**6, "flops": 2 * 10**9})
+    assert row.changes[FIRST]["accuracy"].mean == pytest.approx(0.1)
+    assert row.changes[FIRST]["accuracy"].over == "seeds and images"
+    assert all("ensemble" in form(comparison) for form in tables.FORMS.values())
+
+
+def test_image_scores_of_other_images_are_refused(finished: Make) -> None:
+    runs, looked = with_images(finished, {"single": 0.5, "afa": 0.7})
+    looked[runs[-1].path] = scored_images(0.7, 59)
+    with pytest.raises(InputError, match=r"have scores of different test images.*remove images\.npz in both"):
+        compare_runs(runs, TASKS, looked)

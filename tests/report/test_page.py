@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from afanet.comparison.compare import compare_runs
-from afanet.comparison.images import ImageScores
-from afanet.comparison.look import Look
+from afanet.comparison.images import ImageScores, Look
 from afanet.errors import InputError
 from afanet.recipe.load import load_recipe
 from afanet.report.charts import colours
@@ -82,7 +81,7 @@ def test_of_many_tasks_one_figure_is_seen_and_the_others_are_folded(tasks: int, 
     assert rows(seen)[:tasks] == first
     assert [row[1][:7] for row in rows(seen)[tasks:]] == ["delta_m", "delta_m", "paramet", "FLOPs a"]
     assert [one[: one.index("</summary>")] for one in folded] == [
-        f'<summary>{name}: {len(metrics) - 1} more, <span class="better">▲ 1</span>' for name in names
+        f'<summary>{name}: {len(metrics) - 1} more, <span class="same">△ 1</span>' for name in names
     ]
     for name, part in zip(names, folded, strict=True):
         assert [row[1] for row in rows(part)] == [f"{metric} ↑" for metric in metrics[1:]]

@@ -90,7 +90,7 @@ def _add_smallest_flag(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--smallest",
         metavar="METRIC=VALUE,...",
-        help="smallest change with a ▲ or ▼, such as rmse=0.01,age.accuracy=0.02,delta_m=1; 0.5 %% by default",
+        help="smallest change that counts, such as rmse=0.01,age.accuracy=0.02,delta_m=1; 0.5 %% by default",
     )
 
 
@@ -173,6 +173,7 @@ def show_runs(runs: Sequence[Run], page: Path, files: Path | None = None, smalle
     from afanet.comparison import tables
     from afanet.comparison.compare import compare_runs
     from afanet.comparison.groups import group_runs
+    from afanet.comparison.look import Looked, to_look_at
     from afanet.comparison.smallest import read_smallest
     from afanet.report.examine import examine
     from afanet.report.page import report_page
@@ -186,12 +187,12 @@ def show_runs(runs: Sequence[Run], page: Path, files: Path | None = None, smalle
             raise
         note = f"pictures, details and flows are left out, since the data cannot be read: {error}"
         effects = read_smallest(smallest, described)
-        examination, comparison = None, compare_runs(runs, described, notes=[note], smallest=effects)
+        looked = Looked(to_look_at(groups), groups[0].runs[0].tasks, None)
+        examination, comparison = None, compare_runs(runs, described, looked, [note], effects)
     else:
         effects = read_smallest(smallest, tasks)
         examination = examine(groups, data, tasks)
-        looked = {title: examined.look.scores for title, examined in examination.methods.items()}
-        comparison = compare_runs(runs, tasks, looked, smallest=effects)
+        comparison = compare_runs(runs, tasks, Looked(to_look_at(groups), tasks, data), smallest=effects)
     written = {page: report_page(comparison, examination)}
     if files:
         written |= {files / name: form(comparison) for name, form in tables.FORMS.items()}

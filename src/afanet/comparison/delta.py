@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from afanet.comparison.crossed import Array
 from afanet.comparison.resampling import Draw, name_draws
 from afanet.comparison.smallest import UNIT
 from afanet.comparison.statistics import Change, change_over, spread
@@ -13,15 +16,20 @@ from afanet.tasks import Described
 
 MOST = 100.0  # per cent, of one metric for one seed
 Scores = Mapping[str, Mapping[str, float]]  # by task and metric
+LeftOut = Mapping[str, Mapping[str, Array]]  # the same without each block of images, (blocks,)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The scores of a method and of single task, of the same fold and seed."""
+    """The scores of a method and of single task, of the same fold and seed.
+
+    `left_out` are both without each block of images, if the images were looked at.
+    """
 
     draw: Draw
     ours: Scores
     theirs: Scores
+    left_out: tuple[LeftOut, LeftOut] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,15 +86,36 @@ def total_gain(pairs: Sequence[Pair], tasks: Mapping[str, Described]) -> Delta:
             if reason := _why_out(pairs, each, name, metric):
                 left_out[f"{name} {metric}"] = reason
                 continue
-            kept.append(name)
+            kept.append((name, metric))
             if beyond := [pair.draw for pair, gain in zip(pairs, each, strict=True) if abs(gain) > MOST]:
                 limited[f"{name} {metric}"] = name_draws(beyond)
             for pair_gains, gain in zip(gains, each, strict=True):
                 pair_gains[name][metric] = gain
     totals = [delta_m(of_pair) for of_pair in gains]
     draws = [pair.draw for pair in pairs]
-    changes = {key: _within(change_over(draws, [total[key] for total in totals])) for key in totals[0]}
-    return Delta(changes, left_out, limited, whole=set(kept) == set(tasks) and not limited)
+    blocks = [_left_out_totals(*pair.left_out, kept, tasks) for pair in pairs if pair.left_out and kept]
+    changes = {
+        key: _within(change_over(draws, [total[key] for total in totals], [without[key] for without in blocks]))
+        for key in totals[0]
+    }
+    kept_tasks = {name for name, _ in kept}
+    return Delta(changes, left_out, limited, whole=kept_tasks == set(tasks) and not limited)
+
+
+def _left_out_totals(
+    ours: LeftOut, theirs: LeftOut, kept: Sequence[tuple[str, str]], tasks: Mapping[str, Described]
+) -> dict[str, Array]:
+    """delta_m over the metrics that are kept, without each block of images."""
+    gains: dict[str, list[Array]] = {}
+    for name, metric in kept:
+        score, base = ours[name][metric], theirs[name][metric]
+        sign = 1 if tasks[name].higher_is_better[metric] else -1
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gain = sign * 100 * (score - base) / np.abs(base)
+        gains.setdefault(name, []).append(gain.clip(-MOST, MOST))
+    by_task = [np.mean(of_task, axis=0) for of_task in gains.values()]
+    every = [gain for of_task in gains.values() for gain in of_task]
+    return {"by_task": np.mean(by_task, axis=0), "by_metric": np.mean(every, axis=0)}
 
 
 def _why_out(pairs: Sequence[Pair], gains: Sequence[float], task: str, metric: str) -> str | None:

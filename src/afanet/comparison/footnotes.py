@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from afanet.comparison.compare import Comparison, Row
+from afanet.comparison.compare import SURE, Comparison
 from afanet.comparison.groups import BASE
 from afanet.comparison.load import is_overloaded
+from afanet.comparison.power import seeds_needed
 from afanet.comparison.resampling import name_draws, repeated_over
+from afanet.comparison.rows import ENSEMBLE, Row
+from afanet.comparison.statistics import Change
 
-LEGEND = "▲ better, ▼ worse than single task beyond the 95 % interval; ≈ no clear difference, or a small one"
+HINT = (
+    "△ better, ▽ worse in an exploratory way: the 95 % interval leaves out zero, before any correction; ≈ no clear "
+    "difference, or a small one"
+)
 ALONE = "○ one seed: no verdict, since another seed may turn the sign"
 
 
@@ -21,21 +27,56 @@ def footnotes(comparison: Comparison) -> list[str]:
     over = {change.over: change.count for change in known if not math.isnan(change.low)}
     images = over.get("images", 0)
     sentences = {
+        "seeds and images": f"intervals: over seeds and the {comparison.images} test images together, paired with "
+        "single task of the same seed on the same images",
         "folds": "intervals: Student's t over folds, paired with single task on the same fold"
         + (", each difference the mean over its seeds" if repeated(comparison) == "folds and seeds" else "")
         + "; folds share training images, which makes them narrower than they should be",
-        "seeds": "intervals: Student's t over seeds, paired with single task of the same seed",
+        "seeds": "intervals: Student's t over seeds alone, paired with single task of the same seed; how much other "
+        "test images would change is not in them",
         "images": f"intervals: bootstrap over the {images} test images, paired; the spread of seeds is not in them",
     }
     bases = ", ".join(str(run.folder.path) for row in comparison.rows if row.title == BASE for run in row.group.runs)
     notes = [_repetitions(comparison), *(sentences[kind] for kind in sorted(over))]
-    if "seeds" in over or "folds" in over:
-        notes += [LEGEND, comparison.smallest.sentence()]
+    if over.keys() - {"images"}:
+        notes += [_legend(known), HINT, comparison.smallest.sentence(), *_sizes(comparison)]
     if any(change.over == "images" or math.isnan(change.low) for change in known):
         notes.append(ALONE)
     if known:
         notes.append(f"single task is {bases}")
+    if any(row.title == ENSEMBLE for row in comparison.rows):
+        notes.append(f"{ENSEMBLE} is the mean prediction of two single-task networks, at twice their cost")
     return notes + _load_notes(comparison.rows) + comparison.notes
+
+
+def _legend(changes: Sequence[Change]) -> str:
+    """What a mark stands for, and for how many changes it is corrected."""
+    count = sum(not math.isnan(change.p_holm) for change in changes)
+    return (
+        f"▲ better, ▼ worse than single task by the main metric of a task: p below {SURE:g} after Holm's correction "
+        f"for the {count} in this table"
+    )
+
+
+def _sizes(comparison: Comparison) -> list[str]:
+    """How many seeds the smallest change of each main metric takes, by the mean spread of the methods' changes."""
+    needed = []
+    for name, task in comparison.tasks.items():
+        metric = task.main_metric
+        changes = [row.changes[name][metric] for row in comparison.rows if name in row.changes]
+        changes = [change for change in changes if change.over in ("seeds", "seeds and images")]
+        known = [change for change in changes if not math.isnan(change.seed_variance)]
+        if not known:
+            continue
+        of_seeds, of_images = (
+            sum(variances) / len(known)
+            for variances in zip(*((change.seed_variance, change.image_variance) for change in known), strict=True)
+        )
+        size = comparison.smallest_change(name, metric)
+        seeds = seeds_needed(size, of_seeds, of_images, comparison.images)
+        enough = "no number of seeds, there are too few test images" if seeds is None else f"about {seeds} seeds"
+        needed.append(f"{size:.2g} of {metric} ({name}) {enough}")
+    return [f"to see a smallest change four times in five, at the 5 % level: {'; '.join(needed)}"] if needed else []
 
 
 def repeated(comparison: Comparison) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
+from pathlib import Path
 
 from afanet.comparison.groups import Group
-from afanet.comparison.images import ImageScores
 from afanet.comparison.resampling import Draw, name_draws, several_folds
+from afanet.comparison.rows import Seen
 from afanet.errors import InputError
 from afanet.runs.run import Run
 from afanet.tasks import Described
@@ -30,6 +31,16 @@ def require_scores(runs: Sequence[Run], tasks: Mapping[str, Described]) -> None:
                 f"{bad} has no {task.main_metric} of task '{name}', and {good} has one on the same images, so the "
                 "outputs of the former were not finite: train it again with a lower optimizer.lr, or leave it out"
             )
+
+
+def require_same_images(seen: Mapping[Path, Seen]) -> None:
+    """Raise `InputError` for runs whose image scores are not of the same images: the data have changed in between."""
+    first = next(iter(seen), None)
+    if other := next((run for run in seen if first and seen[run].labels != seen[first].labels), None):
+        raise InputError(
+            f"{first} and {other} have scores of different test images, so the data have changed in between: remove "
+            "images.npz in both, and the images are predicted again"
+        )
 
 
 def gap_notes(groups: Sequence[Group], tasks: Mapping[str, Described], unscored: Mapping[str, str]) -> list[str]:
@@ -57,9 +68,8 @@ def gap_notes(groups: Sequence[Group], tasks: Mapping[str, Described], unscored:
     return notes
 
 
-def image_notes(looked: Mapping[str, Mapping[str, ImageScores]]) -> list[str]:
+def image_notes(counts: Iterable[int]) -> list[str]:
     """A sentence if the scores are over few images; none if the images were not looked at."""
-    counts = {len(of_task) for scores in looked.values() for of_task in scores.values()}
     return [
         f"{count} test image{'s'[: count != 1]} only: other images may give other scores"
         for count in counts

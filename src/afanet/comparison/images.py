@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -15,6 +19,15 @@ from afanet.tasks.scores import BASIS, Evidence, TaskScores
 
 RESAMPLES = 1000
 TOGETHER = 100  # resamples whose sums are held at once
+BLOCKS = 100  # of images, at most, each of which is left out once
+
+
+@dataclass(frozen=True)
+class Look:
+    """One pass over the whole test split: `scores` by task, and the `binned` errors of tasks that have bins."""
+
+    scores: dict[str, ImageScores]
+    binned: dict[str, Tensor]
 
 
 class ImageScores:
@@ -44,6 +57,29 @@ class ImageScores:
         }
         self._stacks: dict[tuple[str, str], Tensor] = {}
         self._draws: dict[str, Tensor] = {}
+
+    @classmethod
+    def restored(cls, task: Task, states: Mapping[str, Tensor]) -> ImageScores:
+        """The scores that had these `states`."""
+        scores = cls(task)
+        for name, kept in scores.kept.items():
+            for state in kept:
+                kept[state] = list(states[f"{name}.{state}"].unbind())
+        return scores
+
+    @property
+    def states(self) -> dict[str, Tensor]:
+        """What every image adds, (images, ...), by `METRIC.STATE`."""
+        return {f"{name}.{state}": stack for (name, state), stack in self._all().items()}
+
+    @property
+    def kinds(self) -> dict[str, Tensor]:
+        """What an image without a label would add, by `METRIC.STATE`: the shape and type of each state."""
+        return {
+            f"{name}.{state}": torch.as_tensor(metric._defaults[state])
+            for name, metric in self.metrics.items()
+            for state in self.kept[name]
+        }
 
     def __len__(self) -> int:
         return len(next(iter(next(iter(self.kept.values())).values())))
@@ -81,6 +117,12 @@ class ImageScores:
         """What the scores over all images rest on."""
         return Evidence.of(*(self._stack(BASIS, state).sum(0) for state in ("counts", "occurrences")))
 
+    @property
+    def labels(self) -> str:
+        """A hash of how much is labelled as what in each image: the same for the same images in the same order."""
+        counted = self._stack(BASIS, "counts")[:, :2], self._stack(BASIS, "occurrences")
+        return blake2b(b"".join(each.numpy().tobytes() for each in counted), digest_size=16).hexdigest()
+
     def draws(self) -> dict[str, Tensor]:
         """Every score over `RESAMPLES` samples of the images with replacement, (RESAMPLES,), kept once computed.
 
@@ -98,6 +140,21 @@ class ImageScores:
                 name: torch.tensor([drawn[name] for drawn in scores], dtype=torch.float64) for name in scores[0]
             }
         return self._draws
+
+    def left_out(self) -> dict[str, NDArray[np.float64]]:
+        """Every score without each block of images, (blocks,): of up to `BLOCKS` images each is a block of its own.
+
+        Blocks are of chance images, the same for all objects with equally many.
+        """
+        images = len(self)
+        blocks = min(BLOCKS, images)
+        block = torch.randperm(images, generator=torch.Generator().manual_seed(0)) % max(1, blocks)
+        sums = {}
+        for key, stack in self._all().items():
+            of_block = stack.new_zeros(blocks, *stack.shape[1:]).index_add(0, block, stack)
+            sums[key] = stack.sum(0) - of_block
+        scores = [self._read({key: rest[number] for key, rest in sums.items()})[0] for number in range(blocks)]
+        return {name: np.array([float(without[name]) for without in scores]) for name in scores[0]}
 
     def each(self, metric: str) -> list[float]:
         """One score of each image by itself."""

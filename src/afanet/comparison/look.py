@@ -1,30 +1,79 @@
-"""One pass over a run's test split, image by image."""
+"""The scores of a run's test images: read from its folder, or predicted once and kept there."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from afanet.comparison.images import ImageScores
+from afanet.comparison.groups import Group
+from afanet.comparison.image_file import read_image_scores, write_image_scores
+from afanet.comparison.images import ImageScores, Look
+from afanet.comparison.resampling import several_folds
 from afanet.data import Data
+from afanet.errors import InputError
 from afanet.progress import Bar, say
 from afanet.runs.loaded import TaskPredictor
-from afanet.tasks import DenseTask
+from afanet.runs.run import Run
+from afanet.runs.setup import as_taken
+from afanet.tasks import DenseTask, Task
 from afanet.training.loaders import scoring_loader
 
 
-@dataclass(frozen=True)
-class Look:
-    """One pass over the whole test split: `scores` by task, and the `binned` errors of tasks that have bins."""
-
-    scores: dict[str, ImageScores]
-    binned: dict[str, Tensor]
-
-
 def look(predictor: TaskPredictor, data: Data) -> Look:
-    """Predict every image of the test split, and keep what each adds to the scores."""
+    """What each image of the test split adds to the scores, from the run's folder, or predicted and kept there.
+
+    Raises `InputError` for outputs that are not finite, and for a file in the folder that is damaged.
+    """
+    run, tasks = predictor.run, predictor.tasks
+    if (kept := read_image_scores(run, tasks)) is None:
+        kept = _predict(predictor, data)
+        try:
+            write_image_scores(run, kept)
+        except InputError as error:  # such as in a folder that belongs to somebody else
+            say(f"warning: {error}")
+    for name, task in tasks.items():
+        if fault := kept.scores[name].evidence.fault(task):
+            say(f"warning: in {run.path} task '{name}' has no scores, because {fault}")
+    return kept
+
+
+class Looked(Mapping[Path, Mapping[str, ImageScores]]):
+    """The image scores of runs by folder and task, each read or predicted when it is asked for: all are too large.
+
+    Args:
+        runs: of one protocol.
+        tasks: all of theirs.
+        data: of which they predict the test split; without it, only runs that have kept their scores are there.
+    """
+
+    def __init__(self, runs: Sequence[Run], tasks: Mapping[str, Task], data: Data | None) -> None:
+        self.runs = {run.path: run for run in runs}
+        self.tasks, self.data = tasks, data
+
+    def __getitem__(self, path: Path) -> Mapping[str, ImageScores]:
+        run = self.runs[path]
+        if kept := read_image_scores(run, self.tasks):
+            return kept.scores
+        if self.data is None:
+            raise KeyError(path)
+        return look(TaskPredictor(run, self.tasks), as_taken(self.data, run.recipe)).scores
+
+    def __iter__(self) -> Iterator[Path]:
+        return iter(self.runs)
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+
+def to_look_at(groups: Sequence[Group]) -> list[Run]:
+    """The runs whose images a comparison needs: all, or the first of each method where folds have different images."""
+    folded = any(several_folds(group.draws) for group in groups)
+    return [run for group in groups for run in (group.runs[:1] if folded else group.runs)]
+
+
+def _predict(predictor: TaskPredictor, data: Data) -> Look:
     tasks = predictor.tasks
     scores = {name: ImageScores(task) for name, task in tasks.items()}
     dense = {name: task for name, task in tasks.items() if isinstance(task, DenseTask) and task.bins}
@@ -39,7 +88,4 @@ def look(predictor: TaskPredictor, data: Data) -> Look:
                 if name in dense:
                     binned[name] += dense[name].binned_errors(predictions[name], target)
             bar.advance(len(batch["id"]))
-    for name, task in tasks.items():
-        if fault := scores[name].evidence.fault(task):
-            say(f"warning: in {predictor.run.path} task '{name}' has no scores, because {fault}")
     return Look(scores, binned)

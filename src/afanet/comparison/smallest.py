@@ -42,8 +42,8 @@ class Smallest:
         """What a reader must know of it."""
         own = "".join(f", {name} {value:g}" for name, value in self.given.items())
         return (
-            f"smallest change with a ▲ or ▼: {100 * SHARE:g} % of single task's score and at least {UNIT:g}, "
-            f"for delta_m {PERCENT:g} %; set with --smallest{': ' * bool(own)}{own[2:]}"
+            f"smallest change that counts as better or worse: {100 * SHARE:g} % of single task's score and at least "
+            f"{UNIT:g}, for delta_m {PERCENT:g} %; set with --smallest{': ' * bool(own)}{own[2:]}"
         )
 
 

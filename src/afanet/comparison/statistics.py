@@ -1,14 +1,16 @@
-"""How certain a difference is: paired intervals over seeds, or over images if there is one seed."""
+"""How certain a difference is: paired intervals over seeds and images, folds, or images if there is one seed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from scipy import stats
 
+from afanet.comparison.crossed import Array, crossed
 from afanet.comparison.images import ImageScores
 from afanet.comparison.resampling import Draw, by_fold, several_folds
 
@@ -26,10 +28,20 @@ class Spread:
 
 @dataclass(frozen=True)
 class Change:
-    """A difference with its 95 % interval, and what the interval is over: `count` `seeds`, `folds` or `images`.
+    """A difference with its 95 % interval.
 
-    There is no interval (no numbers) for one seed without scores of single images. `dropped` are the seeds or folds
-    without a difference, since a score of theirs is no number.
+    Without scores of single images there is no interval (no numbers) for one seed.
+
+    Args:
+        mean, low, high: the difference, and the ends of its interval.
+        over: what the interval is over: `seeds and images`, `seeds`, `folds` or `images`.
+        count: how many seeds or folds there are; images, where it is over images alone.
+        dropped: seeds or folds without a difference, since a score of theirs is no number.
+        p: of the t-test that belongs to the interval, two-sided; no number over images alone.
+        df: its degrees of freedom.
+        p_holm: p after the correction for all methods and tasks of a table, for main metrics alone.
+        seed_variance: of one seed's difference, with all that the images do to it alone.
+        image_variance: the part of the mean's variance that no number of seeds makes smaller; 0 if it is not known.
     """
 
     mean: float
@@ -38,6 +50,11 @@ class Change:
     over: str
     count: int = 0
     dropped: int = 0
+    p: float = math.nan
+    df: float = math.nan
+    p_holm: float = math.nan
+    seed_variance: float = math.nan
+    image_variance: float = 0.0
 
     @property
     def clear(self) -> bool:
@@ -70,14 +87,20 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(mean, each.std().item() if len(each) > 1 else math.nan, tuple(values))
 
 
-def change_over(draws: Sequence[Draw], differences: Sequence[float]) -> Change:
+def change_over(draws: Sequence[Draw], differences: Sequence[float], left_out: Sequence[Array] = ()) -> Change:
     """The change from a difference for each draw: over folds where there are several, else over seeds.
+
+    `left_out` are the differences without each block of images, (draws, blocks), if the images of all draws were
+    looked at: then it is over seeds and images.
 
     >>> change = change_over([Draw(0, 0), Draw(0, 1), Draw(1, 0), Draw(1, 1)], [1.0, 3.0, 3.0, 5.0])
     >>> change.over, change.count, change.mean
     ('folds', 2, 3.0)
     """
-    return paired_change(by_fold(draws, differences), "folds" if several_folds(draws) else "seeds")
+    if several_folds(draws):
+        return paired_change(by_fold(draws, differences), "folds")
+    known = len(left_out) == len(differences)
+    return crossed_change(differences, left_out) if known else paired_change(differences)
 
 
 def paired_change(differences: Sequence[float], over: str = "seeds") -> Change:
@@ -94,8 +117,39 @@ def paired_change(differences: Sequence[float], over: str = "seeds") -> Change:
     differed = spread(known)
     if count < 2:
         return Change(differed.mean, math.nan, math.nan, over, count, dropped)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) * differed.deviation / math.sqrt(count)
-    return Change(differed.mean, differed.mean - half, differed.mean + half, over, count, dropped)
+    of_one = differed.deviation**2
+    change = Change(differed.mean, math.nan, math.nan, over, count, dropped, seed_variance=of_one)
+    return _with_interval(change, of_one / count, count - 1)
+
+
+def crossed_change(differences: Sequence[float], left_out: Sequence[Array]) -> Change:
+    """The mean of differences, one for each seed, with the interval of `crossed` over seeds and images.
+
+    Seeds without a number are dropped, and blocks of images without which a difference is none. Where no two blocks
+    are left it is over seeds alone.
+
+    >>> change = crossed_change([1.0, 3.0, 2.0], [np.array([1.0, 1.0]), np.array([3.0, 3.0]), np.array([2.0, 2.0])])
+    >>> change == replace(paired_change([1.0, 3.0, 2.0]), over="seeds and images")  # where images do not matter
+    True
+    """
+    each = np.array(differences, np.float64)
+    known = ~np.isnan(each)
+    without = np.stack(left_out)[known]
+    without = without[:, np.isfinite(without).all(0)]
+    if known.sum() < 2 or without.shape[1] < 2:
+        return paired_change(differences)
+    found, count = crossed(each[known], without), int(known.sum())
+    change = Change(float(found.mean), math.nan, math.nan, "seeds and images", count, len(each) - count)
+    change = replace(change, seed_variance=float(found.seeds) * count, image_variance=float(found.images))
+    return _with_interval(change, float(found.variance), float(found.df))
+
+
+def _with_interval(change: Change, variance: float, df: float) -> Change:
+    """The change with mean ± t(0.975, df) sqrt variance, and the p-value of the t-test that belongs to it."""
+    error = math.sqrt(variance)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, df)) * error
+    p = 2 * float(stats.t.sf(abs(change.mean) / error, df)) if error else float(change.mean == 0)
+    return replace(change, low=change.mean - half, high=change.mean + half, p=p, df=float(df))
 
 
 def bootstrap_changes(run: ImageScores, base: ImageScores) -> dict[str, Change]:

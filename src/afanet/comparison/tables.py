@@ -13,18 +13,20 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from afanet.comparison.compare import ONE_SEED, Comparison, Row
+from afanet.comparison.compare import EXPLORATORY, ONE_SEED, Comparison
 from afanet.comparison.footnotes import footnotes as footnotes
 from afanet.comparison.footnotes import repeated
 from afanet.comparison.quantities import COUNT, MEBIBYTES, SECONDS, Units, in_unit
 from afanet.comparison.resampling import several_folds
+from afanet.comparison.rows import Row
 from afanet.comparison.statistics import Change, Spread
 from afanet.json_text import to_json
 from afanet.outside import short_name
 from afanet.plain_text import in_latex, in_markdown, one_line
 
-MARKS = {"better": "▲", "worse": "▼", "same": "≈", ONE_SEED: "○", "": ""}
-STYLES = {"better": "green", "worse": "red", "same": "dim", ONE_SEED: "dim", "": "dim"}
+HINTS = {f"better{EXPLORATORY}": "△", f"worse{EXPLORATORY}": "▽"}
+MARKS = {"better": "▲", "worse": "▼", "same": "≈", ONE_SEED: "○", "": ""} | HINTS
+STYLES = dict.fromkeys(MARKS, "dim") | {"better": "green", "worse": "red"}
 COSTS: dict[str, tuple[str, Units, int]] = {
     "parameters": ("parameters", COUNT, 4),
     "flops": ("FLOPs an image", COUNT, 4),
@@ -131,6 +133,8 @@ def latex(comparison: Comparison) -> str:
 VERDICTS = {
     "better": r" $\blacktriangle$",
     "worse": r" $\blacktriangledown$",
+    f"better{EXPLORATORY}": r" $\vartriangle$",
+    f"worse{EXPLORATORY}": r" $\triangledown$",
     "same": r" $\approx$",
     ONE_SEED: r" $\circ$",
     "": "",
@@ -138,18 +142,20 @@ VERDICTS = {
 
 
 def rows_csv(comparison: Comparison) -> str:
-    """A line for each method, task and metric."""
+    """A line for each method, task and metric; p and its correction are those of main metrics."""
     stream = io.StringIO()
     folded = repeated(comparison) != "seeds"
     counted = ["folds", "seeds"] if folded else ["seeds"]
-    names = ["method", "task", "metric", *counted, "mean", "sd", "change", "low", "high", "over", "verdict"]
+    names = ["method", "task", "metric", *counted, "mean", "sd", "change", "low", "high", "over", "p", "p_holm"]
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(names)
+    writer.writerow([*names, "verdict"])
     for row in comparison.rows:
         for task, metrics in row.scores.items():
             for metric, spread in metrics.items():
                 change = row.changes.get(task, {}).get(metric)
                 moved = [change.mean, change.low, change.high, change.over] if change else [math.nan] * 3 + [""]
+                main = change if metric == comparison.tasks[task].main_metric else None
+                moved += [main.p, main.p_holm] if main else [math.nan] * 2
                 folds, seeds = (len(set(each)) for each in zip(*row.group.draws, strict=True))
                 counts = [folds, seeds] if folded else [len(spread.values)]
                 values = [*counts, spread.mean, spread.deviation, *moved]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from afanet.comparison.groups import BASE, Group
-from afanet.comparison.look import Look, look
+from afanet.comparison.images import Look
+from afanet.comparison.look import look
 from afanet.data import Data
 from afanet.fusion.meetings import fusion_layers
 from afanet.inspection.connections import Connections, inspect_connections

@@ -14,17 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afanet.comparison import tables
-from afanet.comparison.compare import ONE_SEED, Comparison, Row
+from afanet.comparison.compare import EXPLORATORY, ONE_SEED, Comparison
 from afanet.comparison.gaps import FEW
 from afanet.comparison.groups import BASE
-from afanet.comparison.look import Look
+from afanet.comparison.images import Look
+from afanet.comparison.rows import ENSEMBLE, Row
 from afanet.errors import InputError
 from afanet.files import read_text
 from afanet.json_text import to_json
 from afanet.recipe.load import dump_recipe
 from afanet.report import charts
 from afanet.report.connections import section
-from afanet.report.examine import Examination
+from afanet.report.examine import Examination, Examined
 from afanet.report.flows import MANY
 from afanet.report.gallery import gallery
 from afanet.report.template import render
@@ -47,6 +48,7 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
         lines=lines,
         folded=folded,
         marks=tables.MARKS,
+        hints=tables.HINTS,
         notes=tables.footnotes(comparison),
         summary=_summary(comparison, ink),
         curves=_curves(comparison, ink),
@@ -57,23 +59,28 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
         gallery=to_json(gallery(examination)).replace("<", "\\u003c") if examination else "",
         sorts=any(examined.gains for examined in shown.values()),
         legends=_legends(examination.tasks) if examination else [],
-        connections=[
-            (
-                title,
-                examined.connections.images,
-                examined.connections.total,
-                examined.connections.lacking,
-                section(examined.connections.readings, examined.connections.cuts, comparison.tasks),
-            )
-            for title, examined in shown.items()
-            if examined.connections
-        ],
+        connections=_connections(comparison, shown),
         few=FEW,
         base=BASE,
         recipes=[
-            (row.title, str(row.group.runs[0].folder.path), dump_recipe(row.group.recipe)) for row in comparison.rows
+            (row.title, str(row.group.runs[0].folder.path), dump_recipe(row.group.recipe))
+            for row in _trained(comparison)
         ],
     )
+
+
+def _connections(comparison: Comparison, shown: Mapping[str, Examined]) -> list[tuple[Any, ...]]:
+    """For each method whose tasks meet: its title, the images, what it lacks, and the section of its connections."""
+    return [
+        (title, found.images, found.total, found.lacking, section(found.readings, found.cuts, comparison.tasks))
+        for title, examined in shown.items()
+        if (found := examined.connections)
+    ]
+
+
+def _trained(comparison: Comparison) -> list[Row]:
+    """The rows of runs, without that of an ensemble of them."""
+    return [row for row in comparison.rows if row.title != ENSEMBLE]
 
 
 def _score_lines(comparison: Comparison) -> tuple[list[Line], list[tuple[str, list[Line], Counter[str]]]]:
@@ -93,8 +100,8 @@ def _score_lines(comparison: Comparison) -> tuple[list[Line], list[tuple[str, li
 
 
 WORDS = {
-    "better": "",
-    "worse": "",
+    f"better{EXPLORATORY}": ", exploratory",
+    f"worse{EXPLORATORY}": ", exploratory",
     "same": ", no clear change",
     ONE_SEED: ", one seed: no verdict",
     "thin": ", no verdict: see the notes below the scores",
@@ -103,16 +110,17 @@ WORDS = {
 
 
 def _verdict(comparison: Comparison, row: Row) -> dict[str, Any]:
-    """For a method: the number of metrics that are better, worse and alike, and its delta_m."""
+    """For a method: the number of metrics that are better, worse, alike and perhaps so, and its delta_m."""
     verdicts = [comparison.verdict(row, task, metric) for task, metrics in row.scores.items() for metric in metrics]
     delta = comparison.delta_verdict(row)
     return {
         "title": row.title,
         "counts": {verdict: verdicts.count(verdict) for verdict in ("better", "same", "worse")},
+        "hints": {mark: verdicts.count(verdict) for verdict, mark in tables.HINTS.items() if verdict in verdicts},
         "alone": verdicts.count(ONE_SEED),
         "delta": tables.show_delta(row.delta_m.get("by_task")),
         "words": WORDS[delta],
-        "colour": delta if delta in ("better", "worse") else "same",
+        "colour": delta.removesuffix(EXPLORATORY) if delta in tables.HINTS else "same",
     }
 
 
@@ -131,7 +139,7 @@ def _summary(comparison: Comparison, ink: Mapping[str, str]) -> list[str]:
 
 def _curves(comparison: Comparison, ink: Mapping[str, str]) -> list[str]:
     """Losses, gradient cosines and guard rates by epoch, a chart for each such column of the runs' logs."""
-    logs = {row.title: [_log(run.folder.log) for run in row.group.runs] for row in comparison.rows}
+    logs = {row.title: [_log(run.folder.log) for run in row.group.runs] for row in _trained(comparison)}
     columns = dict.fromkeys(column for runs in logs.values() for column in runs[0])
     drawn = []
     for column in columns:

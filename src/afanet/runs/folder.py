@@ -45,6 +45,7 @@ class RunFolder:
         self.metrics = path / "metrics.json"
         self.evaluation = path / "evaluation.json"
         self.costs = path / "costs.json"
+        self.images = path / "images.npz"
         self.since = path / "since.json"
         self.picture = path / "predictions.png"
 
