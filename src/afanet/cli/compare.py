@@ -126,7 +126,7 @@ def _compare(given: Namespace) -> None:
 
     runs = [load_run(run.folder.path) for run in planned]
     measure_costs(group_runs(runs))
-    show_runs(runs, out / PAGE, out, given.smallest)
+    show_runs(runs, out / PAGE, out, given.smallest, averaged=given.both_stages)
 
 
 def _plan(given: Namespace, recipe: Recipe, out: Path) -> list[Planned]:
@@ -165,14 +165,18 @@ def _report(given: Namespace) -> None:
     show_runs([load_run(path) for path in given.runs], given.out, smallest=given.smallest)
 
 
-def show_runs(runs: Sequence[Run], page: Path, files: Path | None = None, smallest: str | None = None) -> None:
+def show_runs(
+    runs: Sequence[Run], page: Path, files: Path | None = None, smallest: str | None = None, averaged: bool = False
+) -> None:
     """Print the table, and write the page and, into the folder `files`, the table in other forms.
 
-    `smallest` is the text of `--smallest`.
+    `smallest` is the text of `--smallest`. Where two single-task networks are to be `averaged`, the table has a row for
+    it if there are two seeds.
     """
     from afanet.comparison import tables
     from afanet.comparison.compare import compare_runs
-    from afanet.comparison.groups import group_runs
+    from afanet.comparison.ensemble import ensemble_scores
+    from afanet.comparison.groups import BASE, group_runs
     from afanet.comparison.look import Looked, to_look_at
     from afanet.comparison.smallest import read_smallest
     from afanet.report.examine import examine
@@ -192,7 +196,9 @@ def show_runs(runs: Sequence[Run], page: Path, files: Path | None = None, smalle
     else:
         effects = read_smallest(smallest, tasks)
         examination = examine(groups, data, tasks)
-        comparison = compare_runs(runs, tasks, Looked(to_look_at(groups), tasks, data), smallest=effects)
+        ensemble = ensemble_scores(groups[0].runs) if averaged and groups[0].title == BASE else None
+        looked = Looked(to_look_at(groups), tasks, data)
+        comparison = compare_runs(runs, tasks, looked, smallest=effects, ensemble=ensemble)
     written = {page: report_page(comparison, examination)}
     if files:
         written |= {files / name: form(comparison) for name, form in tables.FORMS.items()}

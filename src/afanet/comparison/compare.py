@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from afanet.comparison.budget import budget_notes
 from afanet.comparison.delta import delta_notes
 from afanet.comparison.gaps import gap_notes, image_notes, require_same_images, require_scores
 from afanet.comparison.groups import BASE, Group, group_runs
@@ -114,6 +115,7 @@ def compare_runs(
     require_scores(runs, tasks)
     base = next((group for group in groups if group.title == BASE), None)
     rows = [method_row(group, base, tasks, looked, seen, list(unscored)) for group in groups]
+    notes = [*notes, *budget_notes(groups, {row.title: row.budget for row in rows})]
     if ensemble and base:
         rows.append(ensemble_row(ensemble, base, tasks, seen, list(unscored)))
     rows = _corrected(rows, tasks)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from afanet.comparison.budget import Budget, mean_budget
 from afanet.comparison.delta import NONE, Delta, LeftOut, Pair, Scores, total_gain
 from afanet.comparison.groups import Group
 from afanet.comparison.images import ImageScores
@@ -25,7 +26,7 @@ class Row:
     """The result of one method: scores by task and metric, changes against single task, delta_m, costs.
 
     Changes are differences in the metric's own unit; the row of single task has none, and an empty delta_m. `load` is
-    how busy the machine was when the costs were measured, if that is known. The group of the ensemble's row is that of
+    how busy the machine was when the costs were measured, and `budget` what a run was trained for, if that is known. The group of the ensemble's row is that of
     single task, under its own title.
     """
 
@@ -35,6 +36,7 @@ class Row:
     delta: Delta
     costs: dict[str, float]
     load: Load | None = None
+    budget: Budget | None = None
 
     @property
     def title(self) -> str:
@@ -86,7 +88,7 @@ def method_row(
     scores = [_scores(run) for run in group.runs]
     costs = group.runs[0].folder.costs
     load = read_load(costs) if costs.is_file() else None
-    row = Row(group, _spreads(scores, tasks), {}, NONE, _costs(group), load)
+    row = Row(group, _spreads(scores, tasks), {}, NONE, _costs(group), load, mean_budget(group.runs))
     if base is None or group is base:
         return row
     looks = [seen.get(run.path) for run in group.runs]
@@ -116,8 +118,9 @@ def ensemble_row(
     pairs = _pairs({draw: (scores[draw], Seen.of(of_draw)) for draw, of_draw in ensemble.items()}, base, seen)
     costs = {key: 2 * value for key, value in _costs(base).items() if key in ("parameters", "flops")}
     group = Group(ENSEMBLE, tuple(run for run, draw in zip(base.runs, base.draws, strict=True) if draw in ensemble))
-    spreads = _spreads(list(scores.values()), tasks)
-    return Row(group, spreads, _changes(pairs, scored), total_gain(pairs, tasks), costs)
+    spreads, budget = _spreads(list(scores.values()), tasks), mean_budget(base.runs)
+    twice = budget and budget + budget
+    return Row(group, spreads, _changes(pairs, scored), total_gain(pairs, tasks), costs, budget=twice)
 
 
 def _pairs(ours: Mapping[Draw, tuple[Scores, Seen | None]], base: Group, seen: Mapping[Path, Seen]) -> list[Pair]:

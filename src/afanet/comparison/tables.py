@@ -33,6 +33,8 @@ COSTS: dict[str, tuple[str, Units, int]] = {
     "step_s": ("step", SECONDS, 3),
     "latency_s": ("one image", SECONDS, 3),
     "memory_mib": ("peak memory", MEBIBYTES, 3),
+    "steps": ("budget, steps", COUNT, 4),
+    "operations": ("budget, operations", COUNT, 4),
 }
 DELTAS = {"by_task": "delta_m by task, % ↑", "by_metric": "delta_m by metric, % ↑"}
 
@@ -74,8 +76,9 @@ def lines(comparison: Comparison) -> Iterator[tuple[str, str, list[tuple[str, st
         if any(row.delta_m for row in comparison.rows):
             yield "", label, [(show_delta(row.delta_m.get(key)), "", "") for row in comparison.rows]
     for key, (label, units, digits) in COSTS.items():
-        if any(key in row.costs for row in comparison.rows):
-            costs = in_unit([row.costs.get(key) for row in comparison.rows], units, digits)
+        of_rows = [_costs(row).get(key) for row in comparison.rows]
+        if any(cost is not None for cost in of_rows):
+            costs = in_unit(of_rows, units, digits)
             yield "", label, [(cost, "", "") for cost in costs]
 
 
@@ -177,6 +180,11 @@ def as_json(comparison: Comparison) -> str:
     return to_json({"rows": rows, "notes": footnotes(comparison)}, indent=2) + "\n"
 
 
+def _costs(row: Row) -> dict[str, float]:
+    """What a method costs, and what a run of it was trained for, if that is known."""
+    return row.costs | (asdict(row.budget) if row.budget else {})
+
+
 def _row(row: Row) -> dict[str, Any]:
     return {
         "title": row.title,
@@ -193,7 +201,7 @@ def _row(row: Row) -> dict[str, Any]:
         "delta_m": {name: asdict(change) for name, change in row.delta_m.items()},
         "delta_m_left_out": row.delta.left_out,
         "delta_m_limited": row.delta.limited,
-        "costs": row.costs,
+        "costs": _costs(row),
     }
 
 
