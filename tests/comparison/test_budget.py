@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from afanet.comparison.budget import Budget, budget_notes, budget_of, mean_budget
+from afanet.comparison.compare import compare_runs
 from afanet.comparison.groups import Group
+from afanet.comparison.tables import as_json, lines
 from afanet.recipe.load import dump_recipe
 from afanet.runs.run import Run, load_run
 
@@ -89,3 +91,13 @@ def test_the_budget_of_a_method_is_the_mean_over_its_runs(finished: Make) -> Non
     runs = [trained(finished, "single", steps, 7) for steps in (10, 20)]
     assert mean_budget(runs) == Budget(15, 15 * 5 * 3 * 7)
     assert mean_budget([*runs, finished("single", 0, SCORES)]) is None
+
+
+def test_a_table_has_the_budget_of_each_method_and_a_dash_where_it_is_not_known(finished: Make) -> None:
+    runs = [trained(finished, "single", 792, 10**9), finished("afa", 0, SCORES)]
+    comparison = compare_runs(runs, runs[0].described)
+    budgets = [(label, [score for score, *_ in cells]) for _, label, cells in lines(comparison)][-2:]
+    assert budgets == [("budget, steps", ["792", "-"]), ("budget, operations", ["11.88 T", "-"])]
+    single, afa = json.loads(as_json(comparison))["rows"]
+    assert (single["costs"]["steps"], single["costs"]["operations"]) == (792, 792 * 5 * 3 * 10**9)
+    assert "steps" not in afa["costs"]

@@ -156,8 +156,8 @@ def test_runs_that_begin_each_with_those_of_its_seed_are_one_method(finished: Ma
 def test_from_a_first_stage_of_train_through_a_kill_between_the_stages_to_the_runs_of_two_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown: list[list[Run]] = []
-    monkeypatch.setattr("afanet.cli.compare.show_runs", lambda runs, *rest: shown.append(runs))
+    shown: list[tuple[list[Run], bool]] = []
+    monkeypatch.setattr("afanet.cli.compare.show_runs", lambda runs, *rest, averaged: shown.append((runs, averaged)))
     monkeypatch.setattr("afanet.comparison.costs.measure_costs", lambda groups: None)
     monkeypatch.chdir(tmp_path)
     assert main(["train", "digits", *SMALL, "--method", "single", "--out", "c/first-stage-seed0"]) == 0
@@ -179,7 +179,8 @@ def test_from_a_first_stage_of_train_through_a_kill_between_the_stages_to_the_ru
     assert "first-stage-seed0 (1 of 2): there already" in said
     assert "1 of 2 runs are still missing: mtan-seed0" in said
     assert main(words) == 0
-    [runs] = shown
+    [(runs, averaged)] = shown
+    assert averaged
     assert [(group.title, group.seeds) for group in group_runs(runs)] == [("single", [0]), ("mtan", [0])]
     assert (first.read_bytes(), first.stat().st_mtime_ns) == before
     assert (

@@ -26,8 +26,8 @@ class Row:
     """The result of one method: scores by task and metric, changes against single task, delta_m, costs.
 
     Changes are differences in the metric's own unit; the row of single task has none, and an empty delta_m. `load` is
-    how busy the machine was when the costs were measured, and `budget` what a run was trained for, if that is known. The group of the ensemble's row is that of
-    single task, under its own title.
+    how busy the machine was when the costs were measured, and `budget` what a run was trained for, if that is known.
+    The group of the ensemble's row is that of single task, under its own title.
     """
 
     group: Group
