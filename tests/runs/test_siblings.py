@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from afanet.runs.run import Run
 from afanet.runs.siblings import siblings
 
@@ -26,3 +28,11 @@ def test_runs_that_begin_with_the_first_stage_of_their_own_seed_are_siblings(fin
 
     runs = [begun(0, of=0), begun(1, of=1), begun(2, of=0), finished("afa", 3, {})]
     assert [run.recipe.seed for run in siblings(runs[0])] == [0, 1]
+
+
+@pytest.mark.parametrize("folder", ["/runs/single-seed0", "/runs/my-first-stage-seed0"])
+def test_runs_that_all_begin_with_one_run_are_siblings_whatever_its_name(
+    folder: str, finished: Callable[..., Run]
+) -> None:
+    runs = [finished("afa", seed, {}, keys={"warm_start": [folder]}) for seed in range(3)]
+    assert [run.recipe.seed for run in siblings(runs[0])] == [0, 1, 2]

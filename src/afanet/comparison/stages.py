@@ -12,8 +12,8 @@ from afanet.comparison.resampling import Draw
 from afanet.errors import InputError, shown
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import for_method
+from afanet.runs.siblings import FIRST_STAGE
 
-FIRST_STAGE = "first-stage"  # begins the names of their folders
 STARTS = ("two_stage", "warm_start", "start_from")  # keys that say with what a run begins
 ALIKE = ("backbone", "in_chans", "mean", "std")  # keys of network without which a branch cannot begin with another
 

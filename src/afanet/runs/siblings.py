@@ -12,6 +12,7 @@ from afanet.runs.folder import MAY_DIFFER, leaves
 from afanet.runs.run import Run, lacks_augmentation, load_run
 
 NOT_METHOD = (*MAY_DIFFER, "seed", "name", "data.root", "loggers", "devices")  # keys that do not make another method
+FIRST_STAGE = "first-stage"  # begins the names of folders of single-task networks that a comparison begins with
 
 
 def siblings(run: Run) -> list[Run]:
@@ -35,15 +36,16 @@ def siblings(run: Run) -> list[Run]:
 def method_of(recipe: Recipe) -> dict[str, Any]:
     """What makes a run's method: the values of its recipe by dotted key, without those of `NOT_METHOD`.
 
-    Where each run begins with single-task networks of its own seed and fold, these are no other method for each: a
-    folder in `warm_start` whose name ends in the run's is without them here.
+    In a comparison in two stages each run begins with the single-task networks of its own seed and fold, and is no
+    other method for that: the folder of such a first stage is without them here.
 
     >>> from afanet.recipe.load import load_recipe
     >>> method_of(load_recipe("rooms", {"seed": 2, "warm_start": ["/runs/first-stage-seed2"]}))["warm_start"]
     ['/runs/first-stage-seed*']
     """
     values = {key: value for key, value in leaves(identified(recipe)).items() if key not in NOT_METHOD}
-    own = re.compile(rf"(-fold{recipe.data.options.get('fold')})?-seed{recipe.seed}$")
+    fold = re.escape(f"-fold{recipe.data.options.get('fold')}")
+    own = re.compile(rf"(?<=/{FIRST_STAGE})({fold})?-seed{recipe.seed}$")
     begun = values["warm_start"]
     return values | {"warm_start": begun and [own.sub("-seed*", folder) for folder in begun]}
 
