@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,16 @@ def test_runs_that_kept_no_description_say_what_is_missing(
             assert "table.csv" in capsys.readouterr().err
     finally:
         file.write_text(kept)
+
+
+def test_runs_that_kept_no_meaning_of_their_tasks_are_reported_by_their_scores(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = [shutil.copytree(run, tmp_path / run.name) for run in runs]
+    for run in older:
+        results = json.loads((run / "metrics.json").read_text())
+        for described in results["described"].values():
+            del described["meaning"]
+        (run / "metrics.json").write_text(json.dumps(results))
+    assert main(["report", *map(str, older), "--out", str(tmp_path / "page.html")]) == 0
+    assert "since the data cannot be read" in capsys.readouterr().out

@@ -68,6 +68,8 @@ def test_scores_by_other_weights_are_not_taken(run: Run) -> None:
     write_image_scores(run, look_at(TASKS))
     run.folder.checkpoint.write_bytes(b"others")
     assert read_image_scores(run, TASKS) is None
+    run.folder.checkpoint.unlink()
+    assert read_image_scores(run, TASKS) is None
 
 
 def test_a_file_of_other_tasks_or_metrics_is_refused(run: Run) -> None:

@@ -177,7 +177,7 @@ def show_runs(
     from afanet.comparison.compare import compare_runs
     from afanet.comparison.ensemble import ensemble_scores
     from afanet.comparison.groups import BASE, group_runs
-    from afanet.comparison.look import Looked, to_look_at
+    from afanet.comparison.look import Looked, kept_scores, to_look_at
     from afanet.comparison.smallest import read_smallest
     from afanet.report.examine import examine
     from afanet.report.page import report_page
@@ -191,8 +191,7 @@ def show_runs(
             raise
         note = f"pictures, details and flows are left out, since the data cannot be read: {error}"
         effects = read_smallest(smallest, described)
-        looked = Looked(to_look_at(groups), groups[0].runs[0].tasks, None)
-        examination, comparison = None, compare_runs(runs, described, looked, [note], effects)
+        examination, comparison = None, compare_runs(runs, described, kept_scores(groups), [note], effects)
     else:
         effects = read_smallest(smallest, tasks)
         examination = examine(groups, data, tasks)

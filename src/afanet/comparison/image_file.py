@@ -39,12 +39,12 @@ def write_image_scores(run: Run, look: Look) -> None:
 
 
 def read_image_scores(run: Run, tasks: Mapping[str, Task]) -> Look | None:
-    """What `write_image_scores` wrote; None where it wrote nothing, or other weights than the run's predicted.
+    """What `write_image_scores` wrote; None where it wrote nothing, or not by the weights that the run has.
 
     Raises `InputError` for a file that is damaged, or has other tasks or metrics than `tasks`.
     """
     file = run.folder.images
-    if not file.exists():
+    if not (file.exists() and run.folder.weights(run.recipe).exists()):
         return None
     arrays = _read(file)
     if WEIGHTS not in arrays:

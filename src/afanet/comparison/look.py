@@ -67,6 +67,14 @@ class Looked(Mapping[Path, Mapping[str, ImageScores]]):
         return len(self.runs)
 
 
+def kept_scores(groups: Sequence[Group]) -> Looked | None:
+    """The image scores that runs have kept, where their data cannot be read; None if they keep no meaning of tasks."""
+    try:
+        return Looked(to_look_at(groups), groups[0].runs[0].tasks, None)
+    except InputError:  # older runs, whose tasks only their data know
+        return None
+
+
 def to_look_at(groups: Sequence[Group]) -> list[Run]:
     """The runs whose images a comparison needs: all, or the first of each method where folds have different images."""
     folded = any(several_folds(group.draws) for group in groups)
