@@ -360,6 +360,15 @@ def test_with_the_images_of_every_run_intervals_are_over_seeds_and_images(finish
     assert compare_runs(runs, TASKS, looked).rows[1].changes[FIRST]["accuracy"].over == "seeds"
 
 
+def test_of_one_seed_in_common_the_images_are_those_of_that_seed(finished: Make) -> None:
+    shares = {("single", 0): 0.5, ("single", 1): 0.9, ("afa", 1): 0.6, ("afa", 2): 0.7}
+    runs = [finished(method, seed, made_up()) for method, seed in shares]
+    looked = {run.path: scored_images(share, 60) for run, share in zip(runs, shares.values(), strict=True)}
+    comparison = compare_runs(runs, TASKS, looked)
+    change = comparison.rows[1].changes[FIRST]["accuracy"]
+    assert (change.over, change.mean) == ("images", pytest.approx(-0.3))  # seed 1
+
+
 def test_main_metrics_are_corrected_together_and_the_others_are_exploratory(finished: Make) -> None:
     wobble = {
         "single": (0.0, 0.0, 0.0),
@@ -399,6 +408,8 @@ def test_a_note_says_how_many_seeds_the_smallest_change_takes(finished: Make) ->
     runs, looked = with_images(finished, {"single": 0.5, "afa": 0.7})
     comparison = compare_runs(runs, TASKS, looked, smallest=read_smallest("accuracy=0.005", TASKS))
     assert any("no number of seeds, there are too few test images" in note for note in tables.footnotes(comparison))
+    comparison = compare_runs(runs, TASKS, looked, smallest=read_smallest("accuracy=0", TASKS))
+    assert not any("to see a smallest change" in note for note in tables.footnotes(comparison))
 
 
 def test_an_ensemble_has_a_row_at_twice_the_cost_and_changes_like_any_other(finished: Make) -> None:

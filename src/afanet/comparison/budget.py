@@ -83,5 +83,8 @@ def budget_notes(groups: Sequence[Group], budgets: Mapping[str, Budget | None]) 
         listed = ", ".join(f"{title} {steps}" for title, steps in known.items())
         notes.append(f"budgets differ, in steps over all stages: {listed}")
     if known and (gone := [title for title in budgets if title not in known]):
-        notes.append(f"budgets that are not known, since a run that it began with is gone: {', '.join(gone)}")
+        notes.append(
+            "budgets that are not known, since a run, or one that it began with, is gone or of an older version: "
+            f"{', '.join(gone)}"
+        )
     return notes

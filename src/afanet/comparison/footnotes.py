@@ -61,18 +61,19 @@ def _legend(changes: Sequence[Change]) -> str:
 def _sizes(comparison: Comparison) -> list[str]:
     """How many seeds the smallest change of each main metric takes, by the mean spread of the methods' changes."""
     needed = []
+    methods = [row for row in comparison.rows if row.title != ENSEMBLE]  # which shares networks with single task
     for name, task in comparison.tasks.items():
         metric = task.main_metric
-        changes = [row.changes[name][metric] for row in comparison.rows if name in row.changes]
+        changes = [row.changes[name][metric] for row in methods if name in row.changes]
         changes = [change for change in changes if change.over in ("seeds", "seeds and images")]
         known = [change for change in changes if not math.isnan(change.seed_variance)]
-        if not known:
+        size = comparison.smallest_change(name, metric)
+        if not known or not size:
             continue
         of_seeds, of_images = (
             sum(variances) / len(known)
             for variances in zip(*((change.seed_variance, change.image_variance) for change in known), strict=True)
         )
-        size = comparison.smallest_change(name, metric)
         seeds = seeds_needed(size, of_seeds, of_images, comparison.images)
         enough = "no number of seeds, there are too few test images" if seeds is None else f"about {seeds} seeds"
         needed.append(f"{size:.2g} of {metric} ({name}) {enough}")

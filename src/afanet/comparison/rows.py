@@ -95,10 +95,11 @@ def method_row(
     pairs = _pairs(dict(zip(group.draws, zip(scores, looks, strict=True), strict=True)), base, seen)
     scored = {name: task for name, task in tasks.items() if name not in unscored}
     changes = _changes(pairs, scored)
-    first, theirs = group.runs[0].path, base.runs[0].path
-    if len(pairs) < 2 and first in seen and theirs in seen:
-        ours, single = looked[first], looked[theirs]
-        changes = {name: bootstrap_changes(ours[name], single[name]) for name in scored}
+    if len(pairs) < 2:
+        ours, theirs = (_run_of(each, pairs).path for each in (group, base))
+        if ours in seen and theirs in seen:
+            images, single = looked[ours], looked[theirs]
+            changes = {name: bootstrap_changes(images[name], single[name]) for name in scored}
     return replace(row, changes=changes, delta=total_gain(pairs, tasks))
 
 
@@ -133,6 +134,12 @@ def _pairs(ours: Mapping[Draw, tuple[Scores, Seen | None]], base: Group, seen: M
             both = (look.left_out, single_look.left_out) if look and single_look else None
             pairs.append(Pair(draw, scores, single, both))
     return pairs
+
+
+def _run_of(group: Group, pairs: Sequence[Pair]) -> Run:
+    """The group's run of the only pair; the first of all, if there is no pair."""
+    only = [pair.draw for pair in pairs]
+    return next((run for run, draw in zip(group.runs, group.draws, strict=True) if draw in only), group.runs[0])
 
 
 def _changes(pairs: Sequence[Pair], tasks: Mapping[str, Described]) -> dict[str, dict[str, Change]]:

@@ -45,7 +45,7 @@ def method_of(recipe: Recipe) -> dict[str, Any]:
     """
     values = {key: value for key, value in leaves(identified(recipe)).items() if key not in NOT_METHOD}
     fold = re.escape(f"-fold{recipe.data.options.get('fold')}")
-    own = re.compile(rf"(?<=/{FIRST_STAGE})({fold})?-seed{recipe.seed}$")
+    own = re.compile(rf"(?<=[/\\]{FIRST_STAGE})({fold})?-seed{recipe.seed}$")
     begun = values["warm_start"]
     return values | {"warm_start": begun and [own.sub("-seed*", folder) for folder in begun]}
 
