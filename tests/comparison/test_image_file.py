@@ -72,6 +72,12 @@ def test_scores_by_other_weights_are_not_taken(run: Run) -> None:
     assert read_image_scores(run, TASKS) is None
 
 
+def test_nothing_is_written_into_the_cache_of_the_hub(run: Run) -> None:
+    run.folder.elsewhere = True
+    write_image_scores(run, look_at(TASKS))
+    assert not run.folder.images.exists()
+
+
 def test_a_file_of_other_tasks_or_metrics_is_refused(run: Run) -> None:
     write_image_scores(run, look_at(TASKS))
     fewer = {name: task for name, task in TASKS.items() if name != "depth"}
@@ -141,6 +147,8 @@ def test_a_run_predicts_its_images_once(run: Run, rooms: Data, monkeypatch: pyte
     monkeypatch.setattr("afanet.comparison.look.TaskPredictor", Predictor)
     assert len(Looked([run], dict(rooms.tasks), rooms)[run.path]["depth"]) == len(rooms.test)
     assert run.folder.images.is_file()
+    known = Looked([run], dict(rooms.tasks), None, {run.path: first.scores})
+    assert known[run.path] is first.scores
 
 
 def test_a_folder_that_takes_no_file_is_a_warning(

@@ -196,7 +196,8 @@ def show_runs(
         effects = read_smallest(smallest, tasks)
         examination = examine(groups, data, tasks)
         ensemble = ensemble_scores(groups[0].runs) if averaged and groups[0].title == BASE else None
-        looked = Looked(to_look_at(groups), tasks, data)
+        known = {group.runs[0].path: examination.methods[group.title].look.scores for group in groups}
+        looked = Looked(to_look_at(groups), tasks, data, known)
         comparison = compare_runs(runs, tasks, looked, smallest=effects, ensemble=ensemble)
     written = {page: report_page(comparison, examination)}
     if files:

@@ -28,8 +28,12 @@ MOST_BYTES = 2**31  # of one array: a histogram of normals of 14,000 images
 def write_image_scores(run: Run, look: Look) -> None:
     """Write `images.npz` into the run's folder: what each image adds to each metric, exactly.
 
+    Beside a network of the hub nothing is written.
+
     Raises `InputError` where it cannot be written.
     """
+    if run.folder.elsewhere:
+        return
     arrays: dict[str, Any] = {WEIGHTS: np.array(_weights(run))}
     for task, scores in look.scores.items():
         arrays |= {f"{task}.{name}": _narrow(state.numpy()) for name, state in scores.states.items()}

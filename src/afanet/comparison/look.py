@@ -46,13 +46,22 @@ class Looked(Mapping[Path, Mapping[str, ImageScores]]):
         runs: of one protocol.
         tasks: all of theirs.
         data: of which they predict the test split; without it, only runs that have kept their scores are there.
+        known: the scores of some of them, which are in memory anyway.
     """
 
-    def __init__(self, runs: Sequence[Run], tasks: Mapping[str, Task], data: Data | None) -> None:
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        tasks: Mapping[str, Task],
+        data: Data | None,
+        known: Mapping[Path, Mapping[str, ImageScores]] | None = None,
+    ) -> None:
         self.runs = {run.path: run for run in runs}
-        self.tasks, self.data = tasks, data
+        self.tasks, self.data, self.known = tasks, data, known or {}
 
     def __getitem__(self, path: Path) -> Mapping[str, ImageScores]:
+        if path in self.known:
+            return self.known[path]
         run = self.runs[path]
         if kept := read_image_scores(run, self.tasks):
             return kept.scores

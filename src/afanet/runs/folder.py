@@ -48,6 +48,7 @@ class RunFolder:
         self.images = path / "images.npz"
         self.since = path / "since.json"
         self.picture = path / "predictions.png"
+        self.elsewhere = False  # whether its files are in a cache, beside which nothing is written
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
