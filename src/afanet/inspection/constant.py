@@ -24,8 +24,8 @@ from afanet.tasks import Described
 
 Scores = dict[str, dict[str, float]]  # by task and metric
 AS_WELL = (
-    "With constant gates no main metric changes clearly: as far as these images tell, the fusion layers act as a learnt "
-    "constant mix."
+    "With constant gates no main metric changes clearly: as far as these images tell, the fusion layers act as a "
+    "learnt constant mix."
 )
 
 
