@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from afanet.comparison.image_file import read_image_scores, write_image_scores
 from afanet.comparison.images import ImageScores, Look
 from afanet.comparison.look import Looked, look
 from afanet.data import Data
+from afanet.data.sample import Split
 from afanet.errors import InputError
 from afanet.recipe.load import dump_recipe
 from afanet.runs.folder import RunFolder
@@ -162,9 +164,16 @@ def test_a_folder_that_takes_no_file_is_a_warning(
     assert "warning: images.npz cannot be written: No space left" in capsys.readouterr().err
 
 
-def test_what_it_keeps_gives_the_scores_of_the_run(small_run: Run) -> None:
+def test_what_it_keeps_gives_the_scores_of_the_run_and_of_changed_data_nothing_is_kept(
+    small_run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     data, tasks = small_run.open()
+    changed = replace(data, test=Split(data.test.read, data.test.items[1:], data.test.transform))
+    assert len(Looked([small_run], tasks, changed)[small_run.path]["depth"]) == len(data.test) - 1
+    assert "the data have changed since" in capsys.readouterr().err
+    assert not small_run.folder.images.exists()
     [scores] = Looked([small_run], tasks, data).values()
+    assert small_run.folder.images.is_file()
     kept = json.loads(small_run.folder.metrics.read_text())["tasks"]
     for name, of_task in scores.items():
         assert of_task.compute() == pytest.approx(

@@ -12,11 +12,12 @@ from afanet.comparison.image_file import read_image_scores, write_image_scores
 from afanet.comparison.images import ImageScores, Look
 from afanet.comparison.resampling import several_folds
 from afanet.data import Data
+from afanet.data.cache import fingerprint
 from afanet.errors import InputError
 from afanet.progress import Bar, say
 from afanet.runs.loaded import TaskPredictor
 from afanet.runs.run import Run
-from afanet.runs.setup import as_taken
+from afanet.runs.setup import as_taken, data_cache
 from afanet.tasks import DenseTask, Task
 from afanet.training.loaders import scoring_loader
 
@@ -24,14 +25,17 @@ from afanet.training.loaders import scoring_loader
 def look(predictor: TaskPredictor, data: Data) -> Look:
     """What each image of the test split adds to the scores, from the run's folder, or predicted and kept there.
 
+    Of data that have changed since the training nothing is kept.
+
     Raises `InputError` for outputs that are not finite, and for a file in the folder that is damaged.
     """
     run, tasks = predictor.run, predictor.tasks
     if (kept := read_image_scores(run, tasks)) is None:
         kept = _predict(predictor, data)
         try:
+            _require_data_of(run, data)
             write_image_scores(run, kept)
-        except InputError as error:  # such as in a folder that belongs to somebody else
+        except InputError as error:  # the folder may belong to somebody else, too
             say(f"warning: {error}")
     for name, task in tasks.items():
         if fault := kept.scores[name].evidence.fault(task):
@@ -88,6 +92,16 @@ def to_look_at(groups: Sequence[Group]) -> list[Run]:
     """The runs whose images a comparison needs: all, or the first of each method where folds have different images."""
     folded = any(several_folds(group.draws) for group in groups)
     return [run for group in groups for run in (group.runs[:1] if folded else group.runs)]
+
+
+def _require_data_of(run: Run, data: Data) -> None:
+    """Raise `InputError` where the data no longer hold what the run was trained on, as far as it kept that."""
+    content = run.results.get("fingerprint")
+    if content is not None and content != fingerprint(data, data_cache(run.recipe)):
+        raise InputError(
+            f"the data have changed since {run.path} was trained, so the scores of single images are not kept there, "
+            "and differ from those of the run: restore the data, or train it again"
+        )
 
 
 def _predict(predictor: TaskPredictor, data: Data) -> Look:
