@@ -116,6 +116,7 @@ def test_who_needs_a_first_stage_that_another_command_trains_waits_for_it(
         (["--start-from", "somewhere"], "recipe digits has start_from .*: leave one of them out"),
         (["--variants", "ablations"], "variant 'warm' has two_stage True, and with --two-stage every run begins"),
         (["--variants", "other.yaml"], "variant 'other' has network.backbone 'resnet18'"),
+        (["--variants", "headed.yaml"], "variant 'headed' has network.head 'linear'"),
         (["--variants", "named.yaml"], "variant 'first-stage' is named as the folders"),
     ],
 )
@@ -124,6 +125,7 @@ def test_what_cannot_begin_with_one_first_stage_is_refused_before_anything_is_tr
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("other.yaml").write_text("other: {network.method: hard, network.backbone: resnet18}\n")
+    Path("headed.yaml").write_text("headed: {network.method: afa, network.head: linear}\n")
     Path("named.yaml").write_text("first-stage: {network.method: hard}\n")
     assert main(["compare", "digits", *SMALL, "--two-stage", *words]) == 2
     assert re.search(said, capsys.readouterr().err)

@@ -91,6 +91,20 @@ def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 100)
 
 
+class Doubled(Louder):
+    """Gives twice what its gates say."""
+
+    def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        return [2 * x for x in super().fuse(xs)]
+
+
+def test_a_layer_that_does_not_mix_by_its_gates_though_it_says_so_is_refused() -> None:
+    with pytest.raises(
+        InputError, match="Doubled says that it mixes by its gates, and with its own gates in their place"
+    ):
+        inspected(Predictor(Doubled))
+
+
 def test_where_an_image_needs_its_own_gates_constant_and_exchanged_ones_are_worse() -> None:
     found = inspected(Predictor(Louder))
     assert (found.images, found.total, found.kept) == (N, N, [])

@@ -39,8 +39,9 @@ def in_two_stages(planned: Sequence[Planned], recipe: Recipe, out: Path) -> list
 def require_one_start(recipe: Recipe, variants: Mapping[str, Recipe]) -> None:
     """Raise `InputError` where runs cannot all begin with the same single-task networks.
 
-    That is where the recipe or a variant says with what else it begins, where a variant takes other images or has
-    another backbone, and where one has the name of the first stage.
+    That is where the recipe or a variant says with what else it begins, where a variant normalises images otherwise or
+    has another backbone or, unless it begins with new heads, another head, and where one has the name of the first
+    stage.
     """
     named = {f"recipe {recipe.name}": recipe, **{f"variant '{name}'": each for name, each in variants.items()}}
     for name, each in named.items():
@@ -50,7 +51,7 @@ def require_one_start(recipe: Recipe, variants: Mapping[str, Recipe]) -> None:
                     f"{name} has {key} {shown(value)}, and with --two-stage every run begins with single-task networks "
                     "of its seed: leave one of them out"
                 )
-        for key in ALIKE:
+        for key in (*ALIKE, *(("head",) if each.warm_heads else ())):
             ours, theirs = getattr(each.network, key), getattr(recipe.network, key)
             if ours != theirs:
                 raise InputError(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 from afanet.comparison.images import ImageScores
 from afanet.comparison.statistics import Change, bootstrap_changes
@@ -23,6 +23,7 @@ from afanet.runs.loaded import TaskPredictor
 from afanet.tasks import Described
 
 Scores = dict[str, dict[str, float]]  # by task and metric
+ROUNDING = 1e-3  # of the largest output, by which replaced gates may move it
 AS_WELL = (
     "With constant gates no main metric changes clearly: as far as these images tell, the fusion layers act as a "
     "learnt constant mix."
@@ -62,7 +63,8 @@ def inspect_constant(predictor: TaskPredictor, data: Data, limit: int | None = N
     alike. Gates are those of passes in which all layers have their own. Changes have bootstrap intervals over the
     images.
 
-    Raises `InputError` if no layer has gates that can be replaced, and for fewer than two images.
+    Raises `InputError` if no layer has gates that can be replaced, for one that says that it
+    mixes by its gates and does not, and for fewer than two images.
     """
     layers = require_replaceable(predictor.network)
     total = len(data.test)
@@ -70,6 +72,7 @@ def inspect_constant(predictor: TaskPredictor, data: Data, limit: int | None = N
     half = len(chosen) // 2
     if not half:
         raise InputError(f"gates are exchanged between test images, and there is {len(chosen)}: at least 2 are needed")
+    require_own_answers(predictor, layers, next(sample_batches(predictor, data, chosen))["image"])
     own, constant, exchanged = (no_scores(predictor) for _ in range(3))
     sums = sum_gates(predictor, data, chosen, own)
     means = {layer: {kind: of_kind.mean for kind, of_kind in sums[layer].items()} for layer in layers}
@@ -101,6 +104,20 @@ def require_replaceable(network: nn.Module) -> list[str]:
             "as those of cross-stitch and NDDR are the same for every image already"
         )
     return replaceable
+
+
+def require_own_answers(predictor: TaskPredictor, layers: Sequence[str], images: Tensor) -> None:
+    """Raise `InputError` where a network answers otherwise once its layers are given the gates that they have."""
+    with record_gates(predictor.network, raw=True) as recorded:
+        own = predictor.answer(images)
+    with replace_gates(predictor.network, {layer: recorded[layer] for layer in layers}):
+        again = predictor.answer(images)
+    if odd := [name for name, x in own.items() if (again[name] - x).abs().max() > ROUNDING * x.abs().max()]:
+        found = require_layers(predictor.network)
+        raise InputError(
+            f"{' and '.join(kinds(found[name] for name in layers))} says that it mixes by its gates, and with its own "
+            f"gates in their place the outputs of task '{odd[0]}' are others: leave mixes_by_gates out of the class"
+        )
 
 
 def conclusion(constant: ConstantGates, tasks: Mapping[str, Described]) -> str:
