@@ -1,15 +1,17 @@
-"""What the benchmarks share: variants take turns, and a table takes its place on a page."""
+"""What the benchmarks share, and that the tables of `docs/results` are those of what is packed there."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
+
+from afanet.tasks import Description, read_task
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -67,3 +69,29 @@ def test_a_table_replaces_the_one_on_the_page(timing: ModuleType, tmp_path: Path
     page.write_text(page.read_text() + "\nafter\n")
     timing.put_on(page, _lines(2))
     assert page.read_text() == f"before\n{timing.START}| 0 |\n| 1 |\n{timing.END}\nafter\n"
+
+
+@pytest.fixture
+def evidence(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script that packs scores by image and makes the tables of `docs/results` from them."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("does_afa_help")
+
+
+def test_what_is_packed_gives_the_scores_that_the_runs_have(evidence: ModuleType) -> None:
+    file = min(evidence.RESULTS.glob("*/seed*.npz"))
+    configs, arrays = evidence.read_packed(file)
+    assert file.stat().st_size < 2**20
+    for name, config in configs.items():
+        tasks = {task: read_task(Description.from_json(task, kept)) for task, kept in config["tasks"].items()}
+        scores = evidence.scores_of(name, SimpleNamespace(tasks=tasks), arrays)
+        for task, kept in config["scores"].items():
+            assert scores[task].compute() == pytest.approx(kept, rel=1e-4), (name, task)
+
+
+@pytest.mark.slow
+def test_the_tables_are_those_of_what_is_packed(evidence: ModuleType, tmp_path: Path) -> None:
+    for folder in filter(Path.is_dir, evidence.RESULTS.iterdir()):
+        runs, looked, ensemble = evidence.unpack(folder, tmp_path)
+        comparison = evidence.compare_runs(runs, runs[0].tasks, looked, ensemble=ensemble)
+        assert evidence.rows_csv(comparison) == (evidence.RESULTS / f"{folder.name}.csv").read_text()

@@ -50,6 +50,11 @@ class Drawing:
         more = (' marker-end="url(#tip)"' if arrow else "") + (' stroke-dasharray="4 3"' if dashed else "")
         self.shapes.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"{more}/>')
 
+    def dot(self, x: float, y: float, colour: str, *, filled: bool) -> None:
+        """A small disc, or a ring."""
+        fill = colour if filled else PAPER
+        self.shapes.append(f'<circle cx="{x:g}" cy="{y:g}" r="4" fill="{fill}" stroke="{colour}" stroke-width="1.5"/>')
+
     def arrow(self, *spots: Spot) -> None:
         """A line that ends in a tip."""
         self.line(*spots, arrow=True)
