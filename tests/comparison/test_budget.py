@@ -94,10 +94,10 @@ def test_the_budget_of_a_method_is_the_mean_over_its_runs(finished: Make) -> Non
 
 
 def test_a_table_has_the_budget_of_each_method_and_a_dash_where_it_is_not_known(finished: Make) -> None:
-    runs = [trained(finished, "single", 792, 10**9), finished("afa", 0, SCORES)]
+    runs = [trained(finished, "single", 1584, 10**9), finished("afa", 0, SCORES)]
     comparison = compare_runs(runs, runs[0].described)
     budgets = [(label, [score for score, *_ in cells]) for _, label, cells in lines(comparison)][-2:]
-    assert budgets == [("budget, steps", ["792", "-"]), ("budget, operations", ["11.88 T", "-"])]
+    assert budgets == [("budget, steps", ["1584", "-"]), ("budget, operations", ["23.76 T", "-"])]
     single, afa = json.loads(as_json(comparison))["rows"]
-    assert (single["costs"]["steps"], single["costs"]["operations"]) == (792, 792 * 5 * 3 * 10**9)
+    assert (single["costs"]["steps"], single["costs"]["operations"]) == (1584, 1584 * 5 * 3 * 10**9)
     assert "steps" not in afa["costs"]

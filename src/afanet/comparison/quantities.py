@@ -8,6 +8,7 @@ from math import floor, isfinite, log10
 Units = Sequence[tuple[str, float]]  # with how much of the base unit each is, the largest first
 
 COUNT: Units = (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1))
+WHOLE: Units = (("", 1),)
 SECONDS: Units = (("s", 1), ("ms", 1e-3))
 MEBIBYTES: Units = (("GiB", 2**10), ("MiB", 1))
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from afanet.comparison.compare import EXPLORATORY, ONE_SEED, Comparison
 from afanet.comparison.footnotes import footnotes as footnotes
 from afanet.comparison.footnotes import repeated
-from afanet.comparison.quantities import COUNT, MEBIBYTES, SECONDS, Units, in_unit
+from afanet.comparison.quantities import COUNT, MEBIBYTES, SECONDS, WHOLE, Units, in_unit
 from afanet.comparison.resampling import several_folds
 from afanet.comparison.rows import Row
 from afanet.comparison.statistics import Change, Spread
@@ -33,7 +33,7 @@ COSTS: dict[str, tuple[str, Units, int]] = {
     "step_s": ("step", SECONDS, 3),
     "latency_s": ("one image", SECONDS, 3),
     "memory_mib": ("peak memory", MEBIBYTES, 3),
-    "steps": ("budget, steps", COUNT, 4),
+    "steps": ("budget, steps", WHOLE, 4),
     "operations": ("budget, operations", COUNT, 4),
 }
 DELTAS = {"by_task": "delta_m by task, % ↑", "by_metric": "delta_m by metric, % ↑"}
