@@ -177,30 +177,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-SMALL = [
-    "--data.size",
-    "32",
-    "32",
-    "--backbone",
-    "test_resnet",
-    "--network.head",
-    "linear",
-    "--epochs",
-    "1",
-    "--workers",
-    "0",
-    "--device",
-    "cpu",
-    "--precision",
-    "float32",
-]
+SMALL = """--data.size 32 32 --backbone test_resnet --network.head linear --epochs 1 --workers 0 --device cpu
+--precision float32"""
 
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Path:
     """A run that learnt edges and depth together."""
     out = folder.parent / "run"
-    assert main(["train", str(folder / "recipe.yaml"), "--out", str(out), *SMALL]) == 0
+    assert main(["train", str(folder / "recipe.yaml"), "--out", str(out), *SMALL.split()]) == 0
     return out
 
 
@@ -208,7 +193,7 @@ def run(folder: Path) -> Path:
 def alone(folder: Path) -> Path:
     """A run of single-task networks."""
     out = folder.parent / "alone"
-    assert main(["train", str(folder / "recipe.yaml"), "--method", "single", "--out", str(out), *SMALL]) == 0
+    assert main(["train", str(folder / "recipe.yaml"), "--method", "single", "--out", str(out), *SMALL.split()]) == 0
     return out
 
 

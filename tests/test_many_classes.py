@@ -17,21 +17,7 @@ from afanet.recipe.load import load_recipe
 from afanet.runs.setup import open_tasks
 
 CLASSES = 300
-SMALL = [
-    "--data.size",
-    "32",
-    "32",
-    "--backbone",
-    "test_resnet",
-    "--network.head",
-    "linear",
-    "--epochs",
-    "1",
-    "--workers",
-    "0",
-    "--device",
-    "cpu",
-]
+SMALL = "--data.size 32 32 --backbone test_resnet --network.head linear --epochs 1 --workers 0 --device cpu"
 COLOURS = {"ground": [128, 64, 128], "thing": [220, 20, 60]}
 
 
@@ -72,7 +58,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("many") / "run"
-    assert main(["train", str(folder / "recipe.yaml"), "--out", str(out), *SMALL, "--precision", "float32"]) == 0
+    assert (
+        main(["train", str(folder / "recipe.yaml"), "--out", str(out), *SMALL.split(), "--precision", "float32"]) == 0
+    )
     return out
 
 
@@ -138,7 +126,9 @@ def test_the_check_lists_the_values_of_every_file_that_are_in_no_list(
             "masks/bad.png has the ids 700 in 3 pixels, 301 in 2 pixels, expected those of 300" in said.out + said.err
         )
         assert "things/bad.tif has the colour [9, 9, 9] in 768 pixels, expected those of 2" in said.out + said.err
-        assert main(["train", str(folder / "recipe.yaml"), *override, "--out", str(tmp_path / "run"), *SMALL]) == 2
+        assert (
+            main(["train", str(folder / "recipe.yaml"), *override, "--out", str(tmp_path / "run"), *SMALL.split()]) == 2
+        )
         assert capsys.readouterr().err.count("has the id") == 1
         assert not (tmp_path / "run").exists()
     finally:

@@ -19,20 +19,7 @@ from afanet.testing import check_task
 
 PAGE = Path(__file__).parents[1] / "docs" / "your-own-task.md"
 FILE, REGISTERED, DATA = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-SMALL = [
-    "--backbone",
-    "test_resnet",
-    "--network.head",
-    "linear",
-    "--epochs",
-    "1",
-    "--workers",
-    "0",
-    "--device",
-    "cpu",
-    "--precision",
-    "float32",
-]
+SMALL = "--backbone test_resnet --network.head linear --epochs 1 --workers 0 --device cpu --precision float32"
 
 
 @pytest.fixture
@@ -75,7 +62,7 @@ def test_the_file_on_the_page_passes_the_checks(folder: Path) -> None:
 
 
 def test_a_recipe_that_names_it_is_trained_with_trust(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    train = ["train", str(folder / "recipe.yaml"), *SMALL, "--out", "run"]
+    train = ["train", str(folder / "recipe.yaml"), *SMALL.split(), "--out", "run"]
     assert main(train) == 2
     assert "--trust-code" in capsys.readouterr().err
     assert not Path("run").exists()
@@ -90,7 +77,7 @@ def test_a_recipe_that_names_it_is_trained_with_trust(folder: Path, capsys: pyte
 
 
 def test_every_command_wants_trust_and_the_same_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", str(folder / "recipe.yaml"), *SMALL, "--out", "run", "--trust-code"]) == 0
+    assert main(["train", str(folder / "recipe.yaml"), *SMALL.split(), "--out", "run", "--trust-code"]) == 0
     commands = [
         ["evaluate", "run"],
         ["predict", "run", str(folder / "0.png"), "--out", "out"],
@@ -129,7 +116,7 @@ def test_a_recipe_can_name_a_data_set_in_a_file(folder: Path, capsys: pytest.Cap
     recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
     recipe["data"] = {"name": "corner.py:open_corner", "size": [32, 32], "options": {"scenes": 4}}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    train = ["train", str(folder / "recipe.yaml"), *SMALL, "--out", "run"]
+    train = ["train", str(folder / "recipe.yaml"), *SMALL.split(), "--out", "run"]
     assert main(train) == 2
     assert "--trust-code" in capsys.readouterr().err
     assert main([*train, "--trust-code"]) == 0

@@ -17,20 +17,7 @@ from afanet.data.checks.survey import Survey
 from afanet.report.survey_table import survey_tables
 
 ROOMS = ["--size", "24", "32", "--data.options.train_scenes", "4", "--data.options.test_scenes", "2"]
-TRAIN = [
-    "--backbone",
-    "test_resnet",
-    "--network.head",
-    "linear",
-    "--steps",
-    "2",
-    "--batch-size",
-    "2",
-    "--workers",
-    "0",
-    "--device",
-    "cpu",
-]
+TRAIN = "--backbone test_resnet --network.head linear --steps 2 --batch-size 2 --workers 0 --device cpu"
 
 
 @pytest.fixture
@@ -103,13 +90,13 @@ def test_training_uses_what_was_prepared_and_learns_the_same(
 ) -> None:
     monkeypatch.setenv("AFANET_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    assert main(["train", "rooms", *ROOMS, *TRAIN, "--out", "plain"]) == 0
+    assert main(["train", "rooms", *ROOMS, *TRAIN.split(), "--out", "plain"]) == 0
     assert "cache" not in capsys.readouterr().err
     assert main(["data", "prepare", "rooms", *ROOMS]) == 0
     assert "written" in capsys.readouterr().out
     assert main(["data", "prepare", "rooms", *ROOMS]) == 0
     assert "there already" in capsys.readouterr().out
-    assert main(["train", "rooms", *ROOMS, *TRAIN, "--out", "cached"]) == 0
+    assert main(["train", "rooms", *ROOMS, *TRAIN.split(), "--out", "cached"]) == 0
     assert f"reading samples from the cache {tmp_path / 'cache'}" in capsys.readouterr().err
     plain, cached = (json.loads(Path(run, "metrics.json").read_text())["tasks"] for run in ("plain", "cached"))
     assert plain == cached
@@ -189,19 +176,7 @@ def test_features_are_refused_before_anything_is_decoded_and_notes_are_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AFANET_CACHE", str(tmp_path / "cache"))
-    words = [
-        "data",
-        "prepare",
-        "rooms",
-        *ROOMS,
-        "--features",
-        "--backbone",
-        "test_resnet",
-        "--network.head",
-        "linear",
-        "--method",
-        "hard",
-    ]
+    words = ["data", "prepare", "rooms", *ROOMS, "--features", *TRAIN.split()[:4], "--method", "hard"]
     for more, sentence in (
         ([], "no stage of the backbone is frozen"),
         (["--freeze", "backbone", "--data.crop", "16", "16"], "data.crop cuts a random part"),

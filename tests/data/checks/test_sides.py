@@ -16,20 +16,7 @@ from afanet.data.checks.sides import side_warnings
 from afanet.data.sided_names import pair_names, side_of, unpaired_names
 from afanet.data.steps import with_resize
 
-TRAIN = [
-    "--backbone",
-    "test_resnet",
-    "--network.head",
-    "linear",
-    "--steps",
-    "1",
-    "--workers",
-    "0",
-    "--device",
-    "cpu",
-    "--batch-size",
-    "4",
-]
+TRAIN = "--backbone test_resnet --network.head linear --steps 1 --workers 0 --device cpu --batch-size 4"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +123,7 @@ epochs: 1
 batch_size: 4
 """
         )
-        assert main(["train", str(recipe), "--out", str(tmp_path / f"run{len(extra)}{again}"), *TRAIN]) == 0
+        assert main(["train", str(recipe), "--out", str(tmp_path / f"run{len(extra)}{again}"), *TRAIN.split()]) == 0
         return capsys.readouterr().err
 
     said = write("")

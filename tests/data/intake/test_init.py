@@ -19,20 +19,7 @@ from afanet.data.intake.splits import split_by_name
 from afanet.errors import InputError
 from afanet.recipe.load import load_recipe
 
-SMALL = [
-    "--backbone",
-    "test_resnet",
-    "--network.head",
-    "linear",
-    "--steps",
-    "2",
-    "--workers",
-    "0",
-    "--device",
-    "cpu",
-    "--batch-size",
-    "4",
-]
+SMALL = "--backbone test_resnet --network.head linear --steps 2 --workers 0 --device cpu --batch-size 4"
 
 
 @pytest.fixture
@@ -93,7 +80,7 @@ def test_a_folder_of_images_becomes_a_trained_network(
     assert {path.name for path in folder.iterdir()} == {"images", "labels", "depth", "manifest.csv", "recipe.yaml"}
 
     monkeypatch.chdir(tmp_path)
-    assert main(["train", str(folder / "recipe.yaml"), "--out", "run", *SMALL]) == 0
+    assert main(["train", str(folder / "recipe.yaml"), "--out", "run", *SMALL.split()]) == 0
     results = json.loads(Path("run/metrics.json").read_text())
     assert results["steps"] == 2
     assert set(results["tasks"]) == {"segmentation", "depth"}

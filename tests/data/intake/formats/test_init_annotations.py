@@ -16,20 +16,7 @@ from afanet.errors import InputError
 from .test_cvat import cvat, image, polygon
 from .trees import SQUARE, coco, photos, write
 
-SMALL = [
-    "--backbone",
-    "test_resnet",
-    "--network.head",
-    "linear",
-    "--epochs",
-    "1",
-    "--workers",
-    "0",
-    "--device",
-    "cpu",
-    "--batch-size",
-    "2",
-]
+SMALL = "--backbone test_resnet --network.head linear --epochs 1 --workers 0 --device cpu --batch-size 2"
 NAMES = [f"{number}.png" for number in range(6)]
 
 
@@ -64,7 +51,7 @@ def test_two_commands_train_on_coco(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert np.unique(np.array(Image.open(folder / table(folder)[1]["segmentation"]))).tolist() == [0, 2]
     assert main(["data", "check", str(folder)]) == 0
     recipe = str(folder / "recipe.yaml")
-    assert main(["train", recipe, *SMALL, "--out", str(tmp_path / "runs")]) == 0
+    assert main(["train", recipe, *SMALL.split(), "--out", str(tmp_path / "runs")]) == 0
 
 
 def test_two_commands_train_on_cvat(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +61,7 @@ def test_two_commands_train_on_cvat(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert set(table(folder)[0]) == {"image", "split", "segmentation", "weather"}
     assert (folder / table(folder)[0]["segmentation"]).is_file()
     recipe = str(folder / "recipe.yaml")
-    assert main(["train", recipe, *SMALL, "--out", str(tmp_path / "runs")]) == 0
+    assert main(["train", recipe, *SMALL.split(), "--out", str(tmp_path / "runs")]) == 0
 
 
 def test_nothing_is_left_of_masks_if_the_table_cannot_be_written(

@@ -19,20 +19,7 @@ from afanet.data.intake.init import init_manifest
 from afanet.errors import InputError
 from afanet.recipe.load import load_recipe
 
-SMALL = [
-    "--backbone",
-    "test_resnet",
-    "--network.head",
-    "linear",
-    "--steps",
-    "2",
-    "--workers",
-    "0",
-    "--device",
-    "cpu",
-    "--batch-size",
-    "4",
-]
+SMALL = "--backbone test_resnet --network.head linear --steps 2 --workers 0 --device cpu --batch-size 4"
 Photos = Callable[..., Path]
 
 
@@ -84,7 +71,7 @@ def test_a_folder_with_a_table_becomes_a_trained_network_by_two_commands(
     ):
         assert line in printed.splitlines()
     assert main(["data", "check", "mine"]) == 0
-    assert main(["train", "mine/recipe.yaml", "--out", "run", *SMALL]) == 0
+    assert main(["train", "mine/recipe.yaml", "--out", "run", *SMALL.split()]) == 0
     results = json.loads(Path("run/metrics.json").read_text())
     assert set(results["tasks"]) == {"age", "class_of", "seen"}
     assert {path.name for path in root.iterdir()} == {"images", "labels.csv", "manifest.csv", "recipe.yaml"}
