@@ -48,3 +48,14 @@ def test_it_is_that_of_transformers() -> None:
         expected = F.interpolate(theirs(features), (93, 67), mode="bilinear")
         torch.testing.assert_close(ours(features, (93, 67)), expected, rtol=0, atol=1e-5)
     assert expected.std() > 0.01
+
+
+def test_mixing_before_resizing_is_the_paper_s_resizing_before_mixing() -> None:
+    torch.manual_seed(0)
+    stages = [Stage(8, 4), Stage(300, 8), Stage(16, 16), Stage(20, 16)]
+    head = MLP(stages, 3).double().eval()
+    features = [torch.randn(2, s.channels, -(-37 // s.stride), -(-50 // s.stride)).double() for s in stages]
+    projected = [layer(x) for layer, x in zip(head.project, features, strict=True)]
+    joined = torch.cat([F.interpolate(x, features[0].shape[-2:], mode="bilinear") for x in projected], 1)
+    expected = F.interpolate(head.logits(head.fuse(joined)), (37, 50), mode="bilinear")
+    torch.testing.assert_close(head(features, (37, 50)), expected)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from afanet.fusion.base import in_full_precision
 from afanet.networks.heads.head import Features, Head, Stage
 from afanet.networks.heads.layers import conv_norm, logits_at, resize
+
+WIDTH = 256  # of all layers, as with the paper's small backbones
 
 
 class MLP(Head):
@@ -23,7 +27,11 @@ class MLP(Head):
     compute in float32.
 
     Xie et al., SegFormer: Simple and Efficient Design for Semantic Segmentation with Transformers, NeurIPS 2021. All
-    layers are 256 wide, as with the paper's small backbones; stages are joined from the first to the last.
+    layers are 256 wide; stages are joined from the first to the last.
+
+    With stages x_i, their linear layers P_i and the parts M_i of the one for all, the paper computes
+    sum_i M_i resize(P_i x_i) at the first stage's size. Here it is sum_i resize(M_i P_i x_i), at each stage's own size:
+    the same for less work, as a bilinear resize is linear and its weights add up to one.
 
     >>> head = MLP([Stage(32, 4), Stage(64, 8)], outputs=13).eval()
     >>> head((torch.rand(1, 32, 11, 15), torch.rand(1, 64, 6, 8)), (43, 57)).shape
@@ -36,12 +44,28 @@ class MLP(Head):
 
     def __init__(self, stages: Sequence[Stage], outputs: int) -> None:
         super().__init__()
-        self.project = nn.ModuleList(nn.Conv2d(stage.channels, 256, 1) for stage in stages)
-        self.fuse = nn.Sequential(*conv_norm(256 * len(stages), 256, 1), nn.Dropout(0.1))
-        self.logits = nn.Conv2d(256, outputs, 1)
+        self.strides = [stage.stride for stage in stages]
+        self.project = nn.ModuleList(nn.Conv2d(stage.channels, WIDTH, 1) for stage in stages)
+        self.fuse = nn.Sequential(*conv_norm(WIDTH * len(stages), WIDTH, 1), nn.Dropout(0.1))
+        self.logits = nn.Conv2d(WIDTH, outputs, 1)
 
     def forward(self, features: Features, size: Sequence[int]) -> Tensor:
-        largest = features[0].shape[-2:]
-        projected = [layer(x) for layer, x in zip(self.project, features, strict=True)]
-        joined = torch.cat([projected[0], *(resize(x, largest, aligned=False) for x in projected[1:])], 1)
-        return logits_at(self.logits, self.fuse(joined), size, aligned=False)
+        mixes = torch.split(self.fuse.get_parameter("0.weight"), WIDTH, 1)
+        sums: dict[int, Tensor] = {}  # by stride
+        for x, stride, project, mix in zip(features, self.strides, self.project, mixes, strict=True):
+            y = _projected_and_mixed(x, project, mix)
+            sums[stride] = sums[stride] + y if stride in sums else y
+        joined, *coarser = sums.values()
+        for y in coarser:
+            joined = joined + resize(y, joined.shape[-2:], aligned=False)
+        return logits_at(self.logits, self.fuse[1:](joined), size, aligned=False)
+
+
+def _projected_and_mixed(x: Tensor, project: nn.Module, mix: Tensor) -> Tensor:
+    """What a stage (B, C, h, w) adds to the joined features (B, 256, h, w), through both of its linear layers."""
+    if x.shape[1] >= WIDTH:
+        return F.conv2d(project(x), mix)
+    with in_full_precision(x):  # one layer for both: it is never as wide as what lies between
+        weight = torch.einsum("ok,kc->oc", mix[..., 0, 0], project.get_parameter("weight")[..., 0, 0])
+        bias = mix[..., 0, 0] @ project.get_parameter("bias")
+    return F.conv2d(x, weight[..., None, None], bias)
