@@ -1,7 +1,7 @@
 """Does sharing help? What finished runs said of each test image, packed, and the tables of `docs/results` from it.
 
     afanet compare ... --two-stage --out runs/NAME          # docs/results.md has the commands
-    python benchmarks/does_afa_help.py pack runs/NAME       # writes docs/results/NAME/seedS.npz
+    python benchmarks/does_afa_help.py pack runs/NAME       # writes docs/results/NAME/seedS.npz, or foldF-seedS.npz
     python benchmarks/does_afa_help.py gates runs/NAME      # adds to docs/results/NAME-gates.csv and NAME-state.csv
     python benchmarks/does_afa_help.py tables               # writes docs/results/NAME.csv of all that is packed
 
@@ -29,6 +29,7 @@ from afanet.comparison.ensemble import ensemble_scores
 from afanet.comparison.image_file import read_image_scores
 from afanet.comparison.images import ImageScores
 from afanet.comparison.look import look
+from afanet.comparison.plan import folder_of
 from afanet.comparison.resampling import Draw
 from afanet.comparison.tables import rows_csv
 from afanet.inspection.constant import ConstantGates, inspect_constant
@@ -45,7 +46,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class Packed(NamedTuple):
-    """The runs of one seed: the settings of each by name, and arrays by `RUN.TASK.METRIC.STATE`."""
+    """The runs of one seed and fold: the settings of each by name, and arrays by `RUN.TASK.METRIC.STATE`."""
 
     configs: dict[str, dict[str, Any]]
     arrays: Arrays
@@ -55,33 +56,39 @@ def finished(out: Path) -> Iterator[tuple[str, Run]]:
     """The runs of a comparison with their names, without its first stages."""
     for folder in sorted(out.glob("*-seed*")):
         if not folder.name.startswith(("first-stage", ENSEMBLE)) and RunFolder(folder).finished:
-            yield folder.name.rpartition("-seed")[0], load_run(folder)
+            run = load_run(folder)
+            yield folder.name.removesuffix(f"-{title(Draw.of(run.recipe))}"), run
+
+
+def title(draw: Draw) -> str:
+    """A seed, or a fold and a seed, as the names of run folders end."""
+    return folder_of(Path(), "", draw).path.name.removeprefix("-")
 
 
 def pack(out: Path) -> None:
-    """Pack all finished runs of a comparison, seed by seed, and the ensemble of those of single task."""
-    packed: dict[int, Packed] = {}
+    """Pack all finished runs of a comparison, by seed and fold, and the ensembles of those of single task."""
+    packed: dict[Draw, Packed] = {}
     singles = []
     for name, run in finished(out):
-        seed = run.recipe.seed
-        of_seed = packed.setdefault(seed, read_packed(file_of(out.name, seed)))
-        of_seed.configs[name] = config_of(run)
+        draw = Draw.of(run.recipe)
+        of_draw = packed.setdefault(draw, read_packed(file_of(out.name, draw)))
+        of_draw.configs[name] = config_of(run)
         kept = read_image_scores(run, run.tasks) or look(TaskPredictor(run, run.tasks), run.data())
-        of_seed.arrays.update(arrays_of(name, kept.scores))
+        of_draw.arrays.update(arrays_of(name, kept.scores))
         singles += [run] if name == "single" else []
     for draw, scores in ensemble_scores(singles).items():
-        packed[draw.seed].arrays.update(arrays_of(ENSEMBLE, scores))
-    for seed, (configs, arrays) in packed.items():
-        file = file_of(out.name, seed)
+        packed[draw].arrays.update(arrays_of(ENSEMBLE, scores))
+    for draw, (configs, arrays) in packed.items():
+        file = file_of(out.name, draw)
         file.parent.mkdir(parents=True, exist_ok=True)
         together: dict[str, Any] = arrays | {CONFIGS: np.array(to_json(configs))}
         np.savez_compressed(file, **together)
         print(f"{file}: {', '.join(configs)}; {file.stat().st_size / 2**10:.0f} KiB")
 
 
-def file_of(name: str, seed: int) -> Path:
-    """Where a seed of a comparison is packed."""
-    return RESULTS / name / f"seed{seed}.npz"
+def file_of(name: str, draw: Draw) -> Path:
+    """Where a seed and fold of a comparison is packed."""
+    return RESULTS / name / f"{title(draw)}.npz"
 
 
 def arrays_of(name: str, scores: dict[str, ImageScores]) -> Arrays:
@@ -119,7 +126,7 @@ def unpack(
 ) -> tuple[list[Run], dict[Path, dict[str, ImageScores]], dict[Draw, dict[str, ImageScores]]]:
     """The packed runs as runs in `place`, their image scores by folder, and those of the ensemble."""
     runs, looked, ensemble = [], {}, {}
-    for file in sorted(folder.glob("seed*.npz")):
+    for file in sorted(folder.glob("*seed*.npz")):
         configs, arrays = read_packed(file)
         for name, config in configs.items():
             path = place / f"{name}-{file.stem}"
@@ -148,7 +155,7 @@ def gates(out: Path) -> None:
     for name, run in finished(out):
         if run.recipe.network.method.startswith("afa"):
             found = inspect_constant(TaskPredictor(run, run.tasks), run.data())
-            key = {"run": name, "seed": run.recipe.seed}
+            key = {"run": name, "draw": title(Draw.of(run.recipe))}
             add_rows(RESULTS / f"{out.name}-gates.csv", key, list(replaced(found, run)))
             add_rows(RESULTS / f"{out.name}-state.csv", key, [state(facts) for facts in found.facts])
 
@@ -181,7 +188,7 @@ def add_rows(file: Path, key: dict[str, Any], rows: list[dict[str, Any]]) -> Non
     with file.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(new[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(sorted([*old, *new], key=lambda row: (str(row["run"]), int(row["seed"]))))
+        writer.writerows(sorted([*old, *new], key=lambda row: (str(row["run"]), str(row["draw"]))))
 
 
 def _cell(value: Any) -> Any:

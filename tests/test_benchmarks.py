@@ -79,7 +79,7 @@ def evidence(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_what_is_packed_gives_the_scores_that_the_runs_have(evidence: ModuleType) -> None:
-    file = min(evidence.RESULTS.glob("*/seed*.npz"))
+    file = min(evidence.RESULTS.glob("*/*seed*.npz"))
     configs, arrays = evidence.read_packed(file)
     assert file.stat().st_size < 2**20
     for name, config in configs.items():
