@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from afanet.errors import InputError
+from afanet.networks.backbones.dilated import with_quick_gradients
 from afanet.networks.backbones.layers import block_names
 from afanet.networks.backbones.layouts import Layouts
 from afanet.networks.backbones.padding import Padding
@@ -106,6 +107,7 @@ class Backbone(nn.Module):
             raise InputError(f"backbone '{name}' cannot have a multi-grid: it is no chain of convolutional stages")
         if multi_grid is not None:
             _set_multi_grid(self, name, multi_grid, base=32 // output_stride)
+        with_quick_gradients(self)
         self.weights_report = f"{name}: timm's pretrained weights" if pretrained else ""
         if weights not in ("none", "pretrained"):
             self.weights_report = load_weights(self.model if self.whole else self, name, weights, partial=partial)
