@@ -66,6 +66,8 @@ BELOW = {
     | {"normalisation", "fusion", "networks", "tasks", "data", "recipe", "distributed", "progress", "runs"},
     "comparison": PLAIN
     | {"plain_text", "yaml_file", "tasks", "data", "recipe", "distributed", "progress", "runs", "training"},
+    "sweeps": PLAIN
+    | {"yaml_file", "tasks", "recipe", "distributed", "progress", "runs", "training", "comparison"},
     "inspection": PLAIN
     | {"framing", "normalisation", "images", "fusion", "tasks", "data", "progress", "runs", "comparison"},
     "report": PLAIN
@@ -79,6 +81,7 @@ BELOW = {
         "runs",
         "training",
         "comparison",
+        "sweeps",
         "inspection",
     },
     "export": PLAIN | {"install", "plain_text", "framing", "networks", "tasks", "data", "recipe", "runs"},
@@ -120,6 +123,7 @@ BELOW = {
         "runs",
         "training",
         "comparison",
+        "sweeps",
         "inspection",
         "report",
         "export",

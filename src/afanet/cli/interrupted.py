@@ -18,6 +18,6 @@ def how_to_go_on(words: Sequence[str]) -> str | None:
     if words[:1] == ["train"]:
         resumed = command if "--resume" in words else f"{command} --resume"
         return f"interrupted; this goes on from the last checkpoint: {resumed}"
-    if words[:1] == ["compare"]:
+    if words[:1] in (["compare"], ["sweep"]):
         return f"interrupted; this goes on from the last checkpoint and keeps finished runs: {command}"
     return None

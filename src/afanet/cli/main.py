@@ -24,6 +24,7 @@ from afanet.cli.predict import add_predict_command
 from afanet.cli.refusal import printable, reason, refuse
 from afanet.cli.scores import print_scores, print_since
 from afanet.cli.share import add_share_commands
+from afanet.cli.sweep import add_sweep_command
 from afanet.cli.tasks import add_tasks_command
 from afanet.cli.weights import add_weights_command
 from afanet.distributed.started import is_main_process, require_ranks
@@ -36,7 +37,7 @@ LONG_WORD = re.compile(r"\S{120,}")  # that argparse repeats whole
 
 
 # The extra of a command that needs more than `train`, which it includes.
-EXTRAS = {"demo": "demo", "export": "export", "push": "hub"}
+EXTRAS = {"demo": "demo", "export": "export", "push": "hub", "sweep": "sweep"}
 KILLED = "DataLoader worker"  # begins a message of torch
 UNREAD = 141  # the status that a shell gives a program whose reader has left, such as `head`
 NO_MEMORY = ("allocate memory", "out of memory")  # in messages of torch
@@ -123,6 +124,7 @@ def parse(words: Sequence[str]) -> Namespace:
     add_balancing_command(commands)
     add_evaluate_command(commands)
     add_compare_commands(commands, words)
+    add_sweep_command(commands, words)
     add_inspect_command(commands)
     add_export_command(commands)
     add_predict_command(commands)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from afanet.runs.folder import RunFolder
 
 
+class DivergedError(InputError):
+    """Training cannot go on or be scored, since losses, weights or predictions are not finite."""
+
+
 def find_nonfinite(tensors: Mapping[str, Tensor]) -> str | None:
     """The tensors that hold NaN or infinity, in words; None if all are finite. It waits for the device once.
 

@@ -14,11 +14,10 @@ from torch import nn
 from afanet.data.cache import fingerprint
 from afanet.distributed.device import find_device
 from afanet.distributed.processes import create_fabric
-from afanet.errors import InputError
 from afanet.networks.memory_format import channels_last
 from afanet.progress import Bar, say
 from afanet.runs.checkpoint import drop_optimizer, read_checkpoint
-from afanet.runs.finite import what_to_do
+from afanet.runs.finite import DivergedError, what_to_do
 from afanet.runs.folder import RunFolder
 from afanet.runs.setup import data_cache, deterministic
 from afanet.runs.weights import load_weights, save_weights
@@ -30,17 +29,17 @@ from afanet.training.job import Job
 from afanet.training.kept import with_kept
 from afanet.training.learner import Learner
 from afanet.training.loaders import train_loader
-from afanet.training.loop import Loop
+from afanet.training.loop import Loop, Watch
 from afanet.training.scoring import score, scored_splits
 from afanet.training.state import check_training
 from afanet.training.steps import steps_per_epoch, total_steps
 from afanet.training.versions import git_state, versions
 
 
-def fit(job: Job, folder: RunFolder) -> None:
+def fit(job: Job, folder: RunFolder, watch: Watch | None = None) -> None:
     """Train to the end, from the checkpoint in `folder` if there is one, and write metrics.json there.
 
-    Raises `InputError` where a loss, weight or score is not finite.
+    `watch` is called after each epoch: see `train`. Raises `DivergedError` where a loss, weight or score is not finite.
     """
     recipe = job.recipe
     saved: dict[str, Any] = {}
@@ -61,7 +60,7 @@ def fit(job: Job, folder: RunFolder) -> None:
         epoch = max(0, -(-steps // steps_per_epoch(batches, recipe)) - 1)  # of the last step
         seen = with_kept(job, saved)
         learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe), epoch, job.teachers)
-        loop = Loop(learner, seen, folder, saved, job.counts)
+        loop = Loop(learner, seen, folder, saved, job.counts, watch)
         if saved:
             say(f"going on after step {learner.step} of {learner.steps}")
         with loop.log or nullcontext():
@@ -85,7 +84,7 @@ def fit(job: Job, folder: RunFolder) -> None:
 def score_splits(job: Job, fabric: Fabric, network: nn.Module, advice: str) -> dict[str, Any]:
     """The scores of every split that is scored at the end, and `unscored`: why tasks have none, by split.
 
-    Raises `InputError`, with `advice`, for faulty ones.
+    Raises `DivergedError`, with `advice`, for faulty ones.
     """
     network = fabric.to_device(channels_last(network))  # as in training, so that the last bits are equal
     scores: dict[str, Any] = {"unscored": {}}
@@ -96,7 +95,7 @@ def score_splits(job: Job, fabric: Fabric, network: nn.Module, advice: str) -> d
         ) as bar:
             scored = score(fabric, network, job.tasks, job.data, split, job.recipe, bar.advance)
         if scored.fault:
-            raise InputError(f"after training, on the {name} split, {scored.fault}: {advice}")
+            raise DivergedError(f"after training, on the {name} split, {scored.fault}: {advice}")
         scores[key], scores["unscored"][key] = scored.scores, scored.unscored
     return scores
 

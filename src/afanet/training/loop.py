@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from time import perf_counter
 from typing import Any, cast
@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from afanet.data import Batch, Data
-from afanet.errors import InputError
 from afanet.progress import Bar, say
 from afanet.runs.checkpoint import save_checkpoint
-from afanet.runs.finite import find_nonfinite, list_metrics, what_to_do
+from afanet.runs.finite import DivergedError, find_nonfinite, list_metrics, what_to_do
 from afanet.runs.folder import RunFolder
 from afanet.training.diagnostics import guard_rates, held_out_pictures
 from afanet.training.epoch_losses import EpochLosses
@@ -30,6 +29,7 @@ from afanet.training.selection import Selection, why_validation
 from afanet.training.state import load_training
 from afanet.training.steps import steps_per_epoch
 
+Watch = Callable[[int, Mapping[str, Mapping[str, float]]], None]
 MEASURED_EVERY = 50  # steps between measurements of the gradient's norm
 MOST_SKIPPED = 5  # in a row: a bad batch or two happen, more mean that the weights are of no use
 
@@ -37,13 +37,19 @@ MOST_SKIPPED = 5  # in a row: a bad batch or two happen, more mean that the weig
 class Loop:
     """Trains a learner to the end of its recipe; `saved` is the state of an earlier loop to resume from.
 
-    `counts` are kept in the state: see `Job`.
+    `counts` are kept in the state: see `Job`. `watch` is called after each epoch: see `train`.
     """
 
     def __init__(
-        self, learner: Learner, data: Data, folder: RunFolder, saved: Mapping[str, Any], counts: dict[str, list[int]]
+        self,
+        learner: Learner,
+        data: Data,
+        folder: RunFolder,
+        saved: Mapping[str, Any],
+        counts: dict[str, list[int]],
+        watch: Watch | None = None,
     ) -> None:
-        recipe, fabric, self.counts = learner.recipe, learner.fabric, counts
+        recipe, fabric, self.counts, self.watch = learner.recipe, learner.fabric, counts, watch
         self.learner, self.data, self.folder, self.recipe, self.fabric = learner, data, folder, recipe, fabric
         self.loader = train_loader(data, recipe, fabric.global_rank, fabric.world_size)
         self.order = cast(Order, self.loader.batch_sampler)
@@ -100,7 +106,7 @@ class Loop:
     def save(self) -> None:
         """Write the checkpoint in the main process; the others wait.
 
-        Raises `InputError` where a loss or a weight is not finite; the earlier checkpoint stays.
+        Raises `DivergedError` where a loss or a weight is not finite; the earlier checkpoint stays.
         """
         self.require_finite()
         if self.fabric.is_global_zero and self.last_saved != self.learner.step:
@@ -109,18 +115,18 @@ class Loop:
         self.fabric.barrier()
 
     def require_finite(self) -> None:
-        """Raise `InputError` where a loss that was not checked yet, or a weight, is not finite."""
+        """Raise `DivergedError` where a loss that was not checked yet, or a weight, is not finite."""
         self.loss_check.finish()
         if names := find_nonfinite(self.learner.weights()):
-            raise InputError(
+            raise DivergedError(
                 f"after step {self.learner.step} of {self.learner.steps} the weights are not finite ({names}), so that "
                 f"{list_metrics(self.learner.tasks)}: {what_to_do(self.folder, self.last_saved)}"
             )
 
     def require_selected(self) -> None:
-        """Raise `InputError` where the recipe selects by the validation split, and no epoch has scores there."""
+        """Raise `DivergedError` where the recipe selects by the validation split, and no epoch has scores there."""
         if self.recipe.selects and not self.selection.epoch:
-            raise InputError(
+            raise DivergedError(
                 f"no epoch could be selected: on the validation split, {self.fault or 'no scores are finite'}: "
                 f"{what_to_do(self.folder, self.last_saved)}"
             )
@@ -196,6 +202,8 @@ class Loop:
         self._require_learnt(epoch, steps)
         if scored is not None:
             self._select(scored, epoch)
+            if self.watch is not None and not scored.fault:  # before the checkpoint: after a kill no epoch goes unseen
+                self.watch(epoch, scored.scores)
         last = learner.step >= learner.steps or self.stopped
         if self.log and (epoch % self.recipe.pictures_every == 0 or last):
             shown = held_out_pictures(self.fabric, learner.scored, learner.tasks, self.data)
@@ -215,7 +223,7 @@ class Loop:
             return score(self.fabric, learner.scored, learner.tasks, self.data, split, self.recipe, bar.advance)
 
     def _require_steps(self) -> None:
-        """Raise `InputError` where the last `MOST_SKIPPED` steps were all skipped."""
+        """Raise `DivergedError` where the last `MOST_SKIPPED` steps were all skipped."""
         row, step = self.learner.skipped_in_a_row, self.learner.step
         if row >= MOST_SKIPPED:
             raise self._left_out(
@@ -223,14 +231,14 @@ class Loop:
             )
 
     def _require_learnt(self, epoch: int, steps: int) -> None:
-        """Raise `InputError` where every step of the epoch was skipped, so that there were no `steps`."""
+        """Raise `DivergedError` where every step of the epoch was skipped, so that there were no `steps`."""
         if not steps:
             raise self._left_out(
                 f"every step of epoch {epoch} ({(epoch - 1) * self.per_epoch + 1} to {self.learner.step}) was"
             )
 
-    def _left_out(self, what: str) -> InputError:
-        return InputError(f"{what} {self.loss_check.why_left_out(what_to_do(self.folder, self.last_saved))}")
+    def _left_out(self, what: str) -> DivergedError:
+        return DivergedError(f"{what} {self.loss_check.why_left_out(what_to_do(self.folder, self.last_saved))}")
 
     def _select(self, scored: Scored, epoch: int) -> None:
         """Compare the epoch with the best one by the validation split, and keep its weights if the recipe selects.

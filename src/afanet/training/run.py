@@ -29,18 +29,24 @@ from afanet.training.first_look import look_first
 from afanet.training.fit import fit, score_splits
 from afanet.training.job import Job, prepare
 from afanet.training.loaders import train_loader
+from afanet.training.loop import Watch
 from afanet.training.starting.more import more_epochs
 from afanet.training.starting.source import taken_over
 
 
-def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> Run:
+def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False, watch: Watch | None = None) -> Run:
     """Train by `recipe` and keep everything in the folder `out`, which must be new or empty.
 
     With `resume` the folder may be one in which a run by the same recipe was interrupted; it goes on from its last
     checkpoint, on the CPU to the same result, bit for bit. If that run has finished and the recipe has more epochs, a
     new run beside it starts from it. The scores are those of the last epoch on the test split
-    (or of the epoch that did best on the validation split): no epoch is chosen by them. Raises `InputError` for
-    anything in the recipe or the data that cannot be used; no new folder is left behind then.
+    (or of the epoch that did best on the validation split): no epoch is chosen by them.
+
+    `watch` is called after each epoch that has scores on the validation split, with its number and the scores by task
+    and metric; what it raises ends the training. It sees a run in this process alone, not in several.
+
+    Raises `InputError` for anything in the recipe or the data that cannot be used; no new folder is left behind then.
+    Raises `DivergedError`, which is one, where training cannot go on.
     """
     recipe = with_code(resolve(recipe))
     path = out or default_folder(recipe)
@@ -49,7 +55,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
     if resume:
         recipe = _continued(folder, recipe)
         if folder.finished and (more := more_epochs(folder, taken_over(recipe))):
-            return train(*more, resume=True)
+            return train(*more, resume=True, watch=watch)
     recipe = taken_over(recipe)
     images = "" if recipe.start_from else said_of_images(recipe.network)
     recipe = with_normalisation_of_backbone(recipe)
@@ -78,7 +84,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False) -> R
         if count:
             launch(_fit_in_one_of_several, count, begun, folder.path)
         else:
-            fit(job, folder)
+            fit(job, folder, watch)
     return replace(load_run(path), opened=job.data)
 
 

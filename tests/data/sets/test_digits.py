@@ -48,6 +48,21 @@ def test_no_original_stands_in_training_and_in_test_pairs():
     assert min(map(len, used)) > 250  # they are not the same few
 
 
+def test_validation_pairs_are_of_digits_that_training_then_does_without():
+    data = open_digits(train_pairs=400, validation_pairs=400, test_pairs=1)
+    learnt, held = (
+        {number for i in range(400) for number in originals(split.read(i)["id"])}
+        for split in (data.train, data.validation)
+    )
+    assert not learnt & held
+    assert learnt <= set(range(1149))
+    assert held <= set(range(1149, 1437))
+    assert data.describe.startswith(
+        "digits: 400 training, 400 validation and 1 test pairs of seed 0, from 1149, 288"
+    )
+    assert open_digits(train_pairs=1, test_pairs=1).validation is None
+
+
 def test_the_two_classes_differ_and_every_class_stands_on_either_side():
     reader = Pairs(seed=0, split="train")
     targets = [reader(index)["targets"] for index in range(300)]

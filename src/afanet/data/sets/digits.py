@@ -19,8 +19,9 @@ from afanet.errors import InputError
 from afanet.limits import MOST_SAMPLES
 from afanet.tasks import Classification, Task
 
-SPLITS = ("train", "test")
+SPLITS = ("train", "test", "validation")  # a pair depends on the number of its split here
 ORIGINALS = {"train": range(1437), "test": range(1437, 1797)}  # four fifths and one, in scikit-learn's order
+HELD_OUT = {"train": range(1149), "validation": range(1149, 1437)}  # four fifths and one again
 CANVAS, SHIFT = 12, 1  # pixels; a digit has 8x8
 
 
@@ -30,6 +31,7 @@ def open_digits(
     *,
     train_pairs: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] = 4000,
     test_pairs: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] = 1000,
+    validation_pairs: Annotated[int, Field(ge=0, le=MOST_SAMPLES)] = 0,
     seed: Annotated[int, Field(ge=0)] = 0,
 ) -> Data:
     """Two digits on one canvas, to be classified: `left` (the upper left) and `right` (the lower right).
@@ -38,7 +40,8 @@ def open_digits(
     overlap, each moved at random by up to a pixel along both axes, the brighter of the two at every pixel; one in the
     upper left and one in the lower right, as in the multi-task literature. The canvas of 12x12 pixels is resized to
     `size` = (H, W). A pair depends on `seed`, split and index alone. The last 360 of the 1797 originals are used
-    in test pairs only. Nothing is augmented: a mirrored digit is no digit.
+    in test pairs only. With `validation_pairs` the 288 before them are used in validation pairs only. Nothing is
+    augmented: a mirrored digit is no digit.
 
     >>> digits = open_digits(train_pairs=4, test_pairs=2)
     >>> digits.describe
@@ -48,29 +51,35 @@ def open_digits(
     """
     if root is not None:
         raise InputError(f"data set 'digits' comes with scikit-learn, found data path '{root}': leave --data out")
-    train, test = (Pairs(seed, split) for split in SPLITS)
+    originals = ORIGINALS | (HELD_OUT if validation_pairs else {})
+    readers = {split: Pairs(seed, split, numbers) for split, numbers in originals.items()}
     classes = [str(digit) for digit in range(10)]
     tasks: dict[str, Task] = {side: Classification(side, classes) for side in ("left", "right")}
     for task in tasks.values():
         task.mirror = False
+    counts = {"train": train_pairs, "validation": validation_pairs, "test": test_pairs}
+    splits = {split: Split(reader, range(counts[split]), evaluation(size)) for split, reader in readers.items()}
+    held = f", {validation_pairs} validation" if validation_pairs else ""
+    made_of = [str(len(readers[split].images)) for split in counts if split in readers]
     return Data(
-        train=Split(train, range(train_pairs), evaluation(size)),
-        test=Split(test, range(test_pairs), evaluation(size)),
+        train=splits["train"],
+        validation=splits.get("validation"),
+        test=splits["test"],
         tasks=tasks,
-        describe=f"digits: {train_pairs} training and {test_pairs} test pairs of seed {seed}, from "
-        f"{len(train.images)} and {len(test.images)} digits, at {size[0]}x{size[1]}",
+        describe=f"digits: {train_pairs} training{held} and {test_pairs} test pairs of seed {seed}, from "
+        f"{', '.join(made_of[:-1])} and {made_of[-1]} digits, at {size[0]}x{size[1]}",
     )
 
 
 class Pairs(Reader):
-    """Reader of the endless series of pairs that `seed` and the split's name determine."""
+    """Reader of the endless series of pairs that `seed`, the split's name and its `originals` determine."""
 
-    def __init__(self, seed: int, split: str):
+    def __init__(self, seed: int, split: str, originals: range | None = None):
         from sklearn.datasets import load_digits
 
         self.seed = seed
         self.split = split
-        self.originals = ORIGINALS[split]
+        self.originals = ORIGINALS[split] if originals is None else originals
         bundled = load_digits()
         chosen = slice(self.originals.start, self.originals.stop)
         self.images: NDArray[np.uint8] = (bundled.images[chosen] * 255 / 16).round().astype(np.uint8)

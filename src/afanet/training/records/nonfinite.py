@@ -13,8 +13,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from afanet.data import Batch
-from afanet.errors import InputError
 from afanet.files import whole
+from afanet.runs.finite import DivergedError
 
 DUMP = "nonfinite.pt"
 
@@ -42,7 +42,7 @@ class LossCheck:
         self.waiting: deque[_Step] = deque()
 
     def add(self, step: int, losses: Tensor, batches: Sequence[Batch]) -> None:
-        """Take the losses (N,) of a step; raises `InputError` for an earlier one, or this, that is not finite."""
+        """Take the losses (N,) of a step; raises `DivergedError` for an earlier one, or this, that is not finite."""
         on_cpu = losses.to("cpu", non_blocking=True)
         arrived = None
         if self.device.type != "cpu":
@@ -75,7 +75,7 @@ class LossCheck:
         file = self.folder / (f"nonfinite-{dist.get_rank()}.pt" if several else DUMP)
         with whole(file) as partial:
             torch.save({"step": step.number, "losses": self.last, "batches": list(step.batches)}, partial)
-        raise InputError(
+        raise DivergedError(
             f"the loss of task '{bad[0]}' is {self.last[bad[0]]} at step {step.number + 1}, in the batch of "
             f"{', '.join(ids)}, kept in {file}: look at its labels, lower optimizer.lr, or set skip_nonfinite"
         )

@@ -1,0 +1,71 @@
+"""The database that the processes of a sweep share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from afanet.errors import InputError
+from afanet.files import make_folder
+
+FILE = "sweep.db"
+PATIENCE = 60.0  # seconds for which a process waits while another writes into a file of SQLite
+
+
+def default_storage(out: Path) -> str:
+    """The URL of the database in the folder of a sweep."""
+    return f"sqlite:///{(out / FILE).absolute()}"
+
+
+@contextmanager
+def database(url: str) -> Iterator[RDBStorage]:
+    """The database at a URL of SQLAlchemy, made if it is a file that is not there yet.
+
+    Raises `InputError` where it cannot be opened, or fails within the block; passwords in the URL are not shown.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    name = _without_password(url)
+    waits = {"connect_args": {"timeout": PATIENCE}} if url.startswith("sqlite") else {}
+    try:
+        yield RDBStorage(url, engine_kwargs=waits)
+    except (SQLAlchemyError, StorageInternalError) as error:
+        raise InputError(
+            f"storage {name} cannot be used ({_reason(error)}): see that the database is there and that you may write "
+            "to it, and give the same command again"
+        ) from None
+    except ImportError as error:
+        driver = getattr(error.__cause__, "name", None)
+        if driver is None:
+            raise
+        raise InputError(f"storage {name} needs the Python package that drives it: {driver} is missing") from None
+
+
+def _without_password(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        raise InputError(
+            f"--storage is {url.partition('://')[0]!r:.60}, expected a URL such as sqlite:///sweep.db or "
+            "postgresql://USER:PASSWORD@HOST/DATABASE"
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what the database said."""
+    cause = getattr(error.__cause__ or error, "orig", None) or error
+    return next(iter(str(cause).splitlines()), type(cause).__name__)
+
+
+def make_home(out: Path) -> None:
+    """Make the folder of a sweep; raises `InputError` where it cannot be."""
+    try:
+        make_folder(out)
+    except OSError as error:
+        raise InputError(f"folder {out} cannot be written: {error.strerror}; give another one with --out") from None
