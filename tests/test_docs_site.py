@@ -24,6 +24,7 @@ PACKAGES = (
     "tasks",
     "data",
     "comparison",
+    "sweeps",
     "report",
     "export",
     "inference",

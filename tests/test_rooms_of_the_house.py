@@ -66,8 +66,7 @@ BELOW = {
     | {"normalisation", "fusion", "networks", "tasks", "data", "recipe", "distributed", "progress", "runs"},
     "comparison": PLAIN
     | {"plain_text", "yaml_file", "tasks", "data", "recipe", "distributed", "progress", "runs", "training"},
-    "sweeps": PLAIN
-    | {"yaml_file", "tasks", "recipe", "distributed", "progress", "runs", "training", "comparison"},
+    "sweeps": PLAIN | {"yaml_file", "tasks", "recipe", "distributed", "progress", "runs", "training", "comparison"},
     "inspection": PLAIN
     | {"framing", "normalisation", "images", "fusion", "tasks", "data", "progress", "runs", "comparison"},
     "report": PLAIN

@@ -56,6 +56,7 @@ def requested(done: subprocess.CompletedProcess[str]) -> str:
         (["weights", "resnet18", "w.pth"], "train"),
         (["evaluate", "runs/x"], "train"),
         (["compare", "rooms"], "train"),
+        (["sweep", "rooms"], "sweep"),
         (["report", "runs/x"], "train"),
         (["inspect", "runs/x", "photo.jpg"], "train"),
         (["data", "check", "rooms"], "train"),

@@ -99,6 +99,9 @@ def smaller(command: str, data: Path) -> list[str]:
             words[words.index("--folds") + 1] = "0,1"
         if "--seeds" in words:
             words[words.index("--seeds") + 1] = "1"
+    elif given[:1] == ["sweep"]:
+        added = SMALLER | {"--repeat": "1"}
+        words += ["--trials", "2", "--data.options.validation_pairs", "4"]
     else:
         return words if given else [*words, *BENCHMARK.split()]
     words += FEWER.get(given[2 if given[1:2] == ["prepare"] else 1], [])

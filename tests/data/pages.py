@@ -23,6 +23,8 @@ LEFT_OUT = {
     "afanet weights vit_small_patch14_dinov2": "the same; cli/test_weights.py",
     "afanet push": "needs the hub; export/test_push.py, against one of its own",
     "afanet predict hub:": "the same",
+    "afanet sweep my.yaml": "needs a database server; sweeps/test_sweep.py shares a file",
+    "│ trial ": "the scores of one sweep; sweeps/test_outcome.py",
     "losses:": "keys of several recipes; test_the_losses_of_the_page",
     "│ section    │ rows": "the official folds; test_the_table_of_the_official_folds, where they lie",
     "afanet: error: process 2 of 2": "takes a process that dies; training/test_launch.py",

@@ -57,9 +57,7 @@ def test_validation_pairs_are_of_digits_that_training_then_does_without():
     assert not learnt & held
     assert learnt <= set(range(1149))
     assert held <= set(range(1149, 1437))
-    assert data.describe.startswith(
-        "digits: 400 training, 400 validation and 1 test pairs of seed 0, from 1149, 288"
-    )
+    assert data.describe.startswith("digits: 400 training, 400 validation and 1 test pairs of seed 0, from 1149, 288")
     assert open_digits(train_pairs=1, test_pairs=1).validation is None
 
 
