@@ -48,6 +48,7 @@ def test_it_has_each_trial_a_picture_for_each_key_and_the_verdict(page: Path) ->
     text = page.read_text(encoding="utf-8")
     assert text.count("<svg") == 4  # importance, two keys, the best so far
     assert text.count("<tr") == 6
+    assert "mathdefault" not in text  # a power of ten is a plain number
     assert "<td>pruned after 1</td>" in text
     assert "trial 1 is better than the default with 2 seeds" in text
     assert "<td>&lt;b&gt;</td>" in text

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from afanet.report.charts import as_svg, colours, new_figure
@@ -36,6 +36,8 @@ def key_chart(outcome: Outcome, key: str) -> str:
         across = [float(row.values[key]) for row in rows]
         if distribution.log:
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
     for row, x in zip(rows, across, strict=True):
         _point(axes, outcome, x, row.number)
     axes.set_xlabel(key)

@@ -29,8 +29,9 @@ from afanet.training.job import Job
 from afanet.training.kept import with_kept
 from afanet.training.learner import Learner
 from afanet.training.loaders import train_loader
-from afanet.training.loop import Loop, Watch
+from afanet.training.loop import Loop
 from afanet.training.scoring import score, scored_splits
+from afanet.training.selection import Watch
 from afanet.training.state import check_training
 from afanet.training.steps import steps_per_epoch, total_steps
 from afanet.training.versions import git_state, versions
@@ -60,7 +61,8 @@ def fit(job: Job, folder: RunFolder, watch: Watch | None = None) -> None:
         epoch = max(0, -(-steps // steps_per_epoch(batches, recipe)) - 1)  # of the last step
         seen = with_kept(job, saved)
         learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe), epoch, job.teachers)
-        loop = Loop(learner, seen, folder, saved, job.counts, watch)
+        loop = Loop(learner, seen, folder, saved, job.counts)
+        loop.watch = watch
         if saved:
             say(f"going on after step {learner.step} of {learner.steps}")
         with loop.log or nullcontext():

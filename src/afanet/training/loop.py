@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from time import perf_counter
 from typing import Any, cast
@@ -25,11 +25,10 @@ from afanet.training.records.log import Log
 from afanet.training.records.loggers import logger_runs, open_loggers
 from afanet.training.records.nonfinite import LossCheck
 from afanet.training.scoring import Scored, score
-from afanet.training.selection import Selection, why_validation
+from afanet.training.selection import Selection, Watch, why_validation
 from afanet.training.state import load_training
 from afanet.training.steps import steps_per_epoch
 
-Watch = Callable[[int, Mapping[str, Mapping[str, float]]], None]
 MEASURED_EVERY = 50  # steps between measurements of the gradient's norm
 MOST_SKIPPED = 5  # in a row: a bad batch or two happen, more mean that the weights are of no use
 
@@ -41,15 +40,9 @@ class Loop:
     """
 
     def __init__(
-        self,
-        learner: Learner,
-        data: Data,
-        folder: RunFolder,
-        saved: Mapping[str, Any],
-        counts: dict[str, list[int]],
-        watch: Watch | None = None,
+        self, learner: Learner, data: Data, folder: RunFolder, saved: Mapping[str, Any], counts: dict[str, list[int]]
     ) -> None:
-        recipe, fabric, self.counts, self.watch = learner.recipe, learner.fabric, counts, watch
+        recipe, fabric, self.counts = learner.recipe, learner.fabric, counts
         self.learner, self.data, self.folder, self.recipe, self.fabric = learner, data, folder, recipe, fabric
         self.loader = train_loader(data, recipe, fabric.global_rank, fabric.world_size)
         self.order = cast(Order, self.loader.batch_sampler)
@@ -57,6 +50,7 @@ class Loop:
         self.losses = EpochLosses(len(learner.learning), fabric.device)
         self.kept = kept_folders(data.train)
         self.seconds = 0.0
+        self.watch: Watch | None = None
         self.selection = Selection(learner.tasks, recipe)
         self.fault: str | None = None  # of the last scores on the validation split
         if saved:

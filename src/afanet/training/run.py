@@ -29,7 +29,7 @@ from afanet.training.first_look import look_first
 from afanet.training.fit import fit, score_splits
 from afanet.training.job import Job, prepare
 from afanet.training.loaders import train_loader
-from afanet.training.loop import Watch
+from afanet.training.selection import Watch
 from afanet.training.starting.more import more_epochs
 from afanet.training.starting.source import taken_over
 

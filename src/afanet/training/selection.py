@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from afanet.errors import InputError, unknown
 from afanet.recipe.schema import Recipe
 from afanet.tasks import Task
+
+Watch = Callable[[int, Mapping[str, Mapping[str, float]]], None]  # is told of an epoch and its scores
 
 
 class Why(NamedTuple):
