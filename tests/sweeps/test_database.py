@@ -8,8 +8,10 @@ import pytest
 
 pytest.importorskip("optuna", reason="optuna is missing: pip install 'afanet[sweep]'")
 
+from sqlalchemy.exc import OperationalError
+
 from afanet.errors import InputError
-from afanet.sweeps.database import database
+from afanet.sweeps.database import database, default_storage
 
 
 def test_a_database_that_cannot_be_used_is_one_sentence_without_its_password(tmp_path: Path) -> None:
@@ -32,3 +34,20 @@ def test_the_driver_that_a_database_needs_is_named() -> None:
     says = r"\*\*\*@host/sweep needs the Python package that drives it: .* is missing"
     with pytest.raises(InputError, match=says), database("postgresql+pg8000://me:secret@host/sweep"):
         pass
+
+
+def test_one_that_another_process_makes_at_this_moment_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def opened(url: str, engine_kwargs: dict[str, object]) -> str:
+        tried.append(url)
+        if len(tried) == 1:
+            raise OperationalError("CREATE TABLE studies", {}, Exception("table studies already exists"))
+        return "opened"
+
+    monkeypatch.setattr("afanet.sweeps.database.RDBStorage", opened)
+    monkeypatch.setattr("afanet.sweeps.database.PAUSE", 0.0)
+    with database(default_storage(tmp_path)) as storage:
+        assert (storage, len(tried)) == ("opened", 2)

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
+from typing import Any
 
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from afanet.errors import InputError
 from afanet.files import make_folder
 
 FILE = "sweep.db"
 PATIENCE = 60.0  # seconds for which a process waits while another writes into a file of SQLite
+
+TRIES, PAUSE = 60, 0.5  # at most, and seconds between them, while another process makes the tables
 
 
 def default_storage(out: Path) -> str:
@@ -34,7 +38,7 @@ def database(url: str) -> Iterator[RDBStorage]:
     name = _without_password(url)
     waits = {"connect_args": {"timeout": PATIENCE}} if url.startswith("sqlite") else {}
     try:
-        yield RDBStorage(url, engine_kwargs=waits)
+        yield _opened(url, waits)
     except (SQLAlchemyError, StorageInternalError) as error:
         raise InputError(
             f"storage {name} cannot be used ({_reason(error)}): see that the database is there and that you may write "
@@ -45,6 +49,18 @@ def database(url: str) -> Iterator[RDBStorage]:
         if driver is None:
             raise
         raise InputError(f"storage {name} needs the Python package that drives it: {driver} is missing") from None
+
+
+def _opened(url: str, options: dict[str, Any]) -> RDBStorage:
+    """The database; where another process makes its tables at this moment, once they are there."""
+    for _ in range(TRIES):
+        try:
+            return RDBStorage(url, engine_kwargs=options)
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            if not isinstance(error, IntegrityError) and "already exists" not in str(error):
+                raise
+        sleep(PAUSE)
+    return RDBStorage(url, engine_kwargs=options)
 
 
 def _without_password(url: str) -> str:
