@@ -100,6 +100,8 @@ def sentences(outcome: Outcome) -> Iterator[str]:
     else:
         values = ", ".join(f"{key} {_value(best.values[key])}" for key in outcome.space)
         yield f"the best is trial {best.number}: {values}"
+        if outcome.repeats is None and not unfinished:
+            yield "another process trains it with fresh seeds, and will have the verdict"
     if outcome.repeats is not None:
         yield from _repeated(outcome, outcome.repeats)
 
