@@ -31,6 +31,15 @@ def most_processes() -> int:
     return max(16, 4 * cores())
 
 
+def available_memory() -> int:
+    """The bytes of memory that a process could use without swapping; all that the machine has where nothing says so."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return memory()
+
+
 def memory() -> int:
     """The bytes of memory that this machine has; more than any has where it does not say."""
     try:

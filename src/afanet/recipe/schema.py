@@ -53,6 +53,9 @@ class DataRecipe(Section):
     features: Literal["auto", "none"] = Field(
         "auto", description="kept features of a frozen trunk: auto, read where there are some, or none"
     )
+    resident: bool = Field(
+        False, description="keep the prepared samples in the device's memory and make whole batches there, by no worker"
+    )
     options: dict[str, Any] = Field({}, description="further options of this data set, such as fold")
 
     @property

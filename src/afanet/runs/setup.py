@@ -108,7 +108,8 @@ def _with_old_tasks(data: Data, recipe: Recipe, described: Mapping[str, Descript
 
 def data_cache(recipe: Recipe) -> Path:
     """The folder of the caches of the recipe's data."""
-    return config_folder(recipe.data.name, recipe.data.model_dump(mode="json", exclude={"name", "crop", "features"}))
+    of_training = {"name", "crop", "features", "resident"}
+    return config_folder(recipe.data.name, recipe.data.model_dump(mode="json", exclude=of_training))
 
 
 def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) -> Woven:

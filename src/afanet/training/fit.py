@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -12,6 +13,7 @@ from lightning.fabric import Fabric
 from torch import nn
 
 from afanet.data.cache import fingerprint
+from afanet.data.resident import resident
 from afanet.distributed.device import find_device
 from afanet.distributed.processes import create_fabric
 from afanet.networks.memory_format import channels_last
@@ -26,7 +28,7 @@ from afanet.training.cost import flops
 from afanet.training.counting import counted
 from afanet.training.features import lacks_augmentation
 from afanet.training.job import Job
-from afanet.training.kept import with_kept
+from afanet.training.kept import require_images, with_kept
 from afanet.training.learner import Learner
 from afanet.training.loaders import train_loader
 from afanet.training.loop import Loop
@@ -48,18 +50,21 @@ def fit(job: Job, folder: RunFolder, watch: Watch | None = None) -> None:
         saved = check_training(folder.checkpoint, read_checkpoint(folder.checkpoint))
         torch.set_num_threads(saved["threads"])
     job = counted(job, saved.get("label_counts", {}))
-    data = job.data
     cost = {
         "parameters": job.parameters,
         "flops": flops(job.network, recipe.data.size, recipe.network.in_chans),
     }
     with deterministic():
         fabric = create_fabric(recipe, find_device(recipe.device))
-        content = fingerprint(data, data_cache(recipe)) if fabric.is_global_zero else None
-        batches = len(train_loader(data, recipe))
+        content = fingerprint(job.data, data_cache(recipe)) if fabric.is_global_zero else None
+        batches = len(train_loader(job.data, recipe))
         steps = saved["learner"]["step"] if saved else 0
         epoch = max(0, -(-steps // steps_per_epoch(batches, recipe)) - 1)  # of the last step
         seen = with_kept(job, saved)
+        if recipe.data.resident:
+            require_images(seen.train)
+            seen = resident(seen, job.tasks, fabric.device)
+            job = replace(job, data=seen)
         learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe), epoch, job.teachers)
         loop = Loop(learner, seen, folder, saved, job.counts)
         loop.watch = watch

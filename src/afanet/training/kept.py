@@ -8,6 +8,7 @@ from typing import Any
 
 from afanet.data import Data, Split
 from afanet.data.features import KeptFeatures
+from afanet.errors import InputError
 from afanet.training.distilling.answers import Answered, find_answers
 from afanet.training.features import find_features
 from afanet.training.job import Job
@@ -19,6 +20,17 @@ def with_kept(job: Job, saved: Mapping[str, Any]) -> Data:
     Raises `InputError` as `find_features` and `find_answers` do.
     """
     return replace(job.data, train=find_features(job, saved) or find_answers(job, saved) or job.data.train)
+
+
+def require_images(train: Split) -> None:
+    """Raise `InputError` where resident data would take the place of kept features or answers."""
+    for what, folder in kept_folders(train).items():
+        if folder:
+            advice = "set data.features to none" if what == "features" else "remove the folder"
+            raise InputError(
+                f"data.resident makes batches of images, and this run would read the kept {what} in {folder} instead: "
+                f"{advice}, or leave data.resident out"
+            )
 
 
 def kept_folders(train: Split) -> dict[str, str]:

@@ -5,16 +5,18 @@ Earlier draws, the number of workers and interruptions of training change nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms import v2
 
 from afanet import limits
-from afanet.data import Collate, Data, Sample, Split
+from afanet.data import Batch, Collate, Data, Sample, Split
 from afanet.data.features import KeptFeatures
+from afanet.data.resident import Resident
 from afanet.errors import InputError
 from afanet.progress import say
 from afanet.recipe.schema import Recipe
@@ -38,6 +40,26 @@ class Seeded(Dataset[Sample]):
             torch.manual_seed(draw_seed(self.seed, "draw", number))
             sample: Sample = self.crop(self.split[index])
             return sample
+
+
+class WholeBatches(Dataset[Sample]):
+    """A resident split that gives a `DataLoader` each batch in one piece; with a seed, by draws as `Seeded` takes them.
+
+    A batch of draws is the one that `Seeded` and `Collate` would make of them.
+    """
+
+    def __init__(self, split: Resident, seed: int | None = None, crop: tuple[int, int] | None = None) -> None:
+        self.split, self.seed = split, seed
+        self.crop = None if crop is None else v2.RandomCrop(crop)
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitems__(self, chosen: Sequence[Any]) -> Batch:
+        if self.seed is None:
+            return self.split.batch(chosen)
+        seeds = [draw_seed(self.seed, "draw", number) for number, _ in chosen]
+        return self.split.batch([index for _, index in chosen], seeds, self.crop)
 
 
 class Order(Sampler[list[Draw]]):
@@ -92,12 +114,16 @@ def train_loader(data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> D
             f"batches of {min(images, recipe.batch_size)} images of {height}x{width} are {held / 2**30:.0f} GiB, and "
             f"this machine has {limits.memory() / 2**30:.0f}: lower batch_size or data.size"
         )
+    order = Order(data, recipe, rank, world)
+    if isinstance(data.train, Resident):
+        whole = WholeBatches(data.train, recipe.seed, recipe.data.crop)
+        return DataLoader(whole, batch_sampler=order, collate_fn=_as_it_is)
     # reading kept features is so little work that processes for it would take cores from a network on the CPU
     at_once = isinstance(data.train.read, KeptFeatures) and not torch.cuda.is_available()
     workers = 0 if at_once else recipe.workers
     return DataLoader(
         Seeded(data.train, recipe.seed, recipe.data.crop),
-        batch_sampler=Order(data, recipe, rank, world),
+        batch_sampler=order,
         collate_fn=Collate(data.tasks),
         num_workers=workers,
         persistent_workers=workers > 0,
@@ -108,8 +134,11 @@ def train_loader(data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> D
 def scoring_loader(data: Data, split: Split, recipe: Recipe, rank: int = 0, world: int = 1) -> DataLoader[Sample]:
     """The share of a split that process `rank` of `world` scores, in its order, to the last sample.
 
-    If the recipe asks for more workers than this machine can run, fewer read.
+    If the recipe asks for more workers than this machine can run, fewer read; resident data need none.
     """
+    if isinstance(split, Resident):
+        share = range(rank, len(split), world)
+        return DataLoader(WholeBatches(split), sampler=share, batch_size=recipe.batch_size, collate_fn=_as_it_is)
     return DataLoader(
         split,
         sampler=range(rank, len(split), world),
@@ -118,6 +147,10 @@ def scoring_loader(data: Data, split: Split, recipe: Recipe, rank: int = 0, worl
         num_workers=_workers_here(recipe.workers, limits.most_processes()),
         pin_memory=torch.cuda.is_available(),
     )
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
 
 
 @cache  # so that it prints once

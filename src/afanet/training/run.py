@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from afanet.data.resident import require_resident
 from afanet.distributed.device import computes_in_bf16, find_device, find_precision
 from afanet.distributed.launch import launch
 from afanet.distributed.processes import create_fabric, to_launch
@@ -77,6 +78,8 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False, watc
         for report in filter(None, (*job.weights_report.splitlines(), *job.parts, images)):
             say(report)
         train_loader(job.data, recipe, world=count or started().world)
+        if recipe.data.resident:
+            require_resident(job.data, job.tasks, find_device(recipe.device))
         if is_main_process():
             look_first(job.data, job.learning, recipe, () if job.teachers is None else job.teachers.taught)
         if not recipe.two_stage:
