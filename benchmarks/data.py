@@ -1,11 +1,14 @@
 """How many samples a second come out of each way to keep a data set, as ratios of one run.
 
     python benchmarks/data.py [--frames 64] [--size 288 384] [--seconds 6]
+    python benchmarks/data.py --nyuv2 FOLDER --size 72 96
 
 Frames of 480x640 with labels and depth, generated here, lie in the layout of the official NYUv2 MATLAB file (HDF5, one
 gzip chunk a frame), as JPEG and PNG files, and in the cache that `afanet data prepare` writes from the MATLAB file.
-Samples come from a `DataLoader` in batches of 8, random order, through the same training transforms; the rows marked
-"bare" have none, so that reading alone is seen. Variants take turns; a figure is the median of the turns.
+With `--nyuv2`, the frames are those of a folder of NYUv2 as image files, and only the cache and resident data are
+measured. Samples come in batches of 8, random order, through the same training transforms; the rows marked
+"bare" have none, so that reading alone is seen. Resident data have no workers: the process that trains makes the
+batches. Variants take turns; a figure is the median of the turns.
 """
 
 from __future__ import annotations
@@ -30,10 +33,12 @@ from torchvision.transforms import v2
 from afanet.data import Collate, Data, Reader, Sample, Split, open_data
 from afanet.data.cache import use_cache
 from afanet.data.prepare import prepare
+from afanet.data.resident import Resident, resident
 from afanet.data.sets.nyuv2.nyuv2 import label_table
 from afanet.data.sets.rooms.furniture import furnish
 from afanet.data.sets.rooms.raycast import render
 from afanet.data.transforms import DepthMap
+from afanet.training.loaders import Seeded, WholeBatches
 
 HEIGHT, WIDTH, BATCH, TURNS = 480, 640, 8, 3
 
@@ -89,12 +94,12 @@ class Lazily(Reader):
 
 def samples_per_second(split: Split, data: Data, workers: int, seconds: float) -> float:
     """Samples that a loader gives in `seconds`, after its workers have started."""
-    loader = DataLoader(
-        split,
-        BATCH,
-        sampler=torch.utils.data.RandomSampler(split, replacement=True, num_samples=10**6),
+    whole = isinstance(split, Resident)
+    loader: DataLoader[Any] = DataLoader(
+        WholeBatches(split, seed=0) if isinstance(split, Resident) else Seeded(split, seed=0),
+        batch_sampler=[[(n, n * 7919 % len(split)) for n in range(k * BATCH, (k + 1) * BATCH)] for k in range(10**4)],
         num_workers=workers,
-        collate_fn=Collate(data.tasks),
+        collate_fn=_as_it_is if whole else Collate(data.tasks),
     )
     batches = iter(loader)
     for _ in range(2 * workers + 1):  # what the workers prepare ahead
@@ -106,10 +111,37 @@ def samples_per_second(split: Split, data: Data, workers: int, seconds: float) -
     return count / (time.perf_counter() - start)
 
 
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def kept(opened: Data, folder: Path) -> tuple[Data, dict[str, Split]]:
+    """The data in a cache that is written now, and as they are read from it and from memory."""
+    start = time.perf_counter()
+    prepare(opened, folder, workers=os.cpu_count() or 1)
+    print(f"prepared {sum(map(len, opened.splits.values()))} frames in {time.perf_counter() - start:.1f} s")
+    cached, _ = use_cache(opened, folder)
+    whole = resident(cached, cached.tasks, torch.device("cpu"))
+    return cached, {"afanet, cached": cached.train, "afanet, resident": whole.train}
+
+
+def generated(root: Path, frames: int, size: tuple[int, int]) -> tuple[Data, dict[str, Split]]:
+    """Every way to keep generated frames."""
+    write_frames(root, frames)
+    mat, files = open_data("nyuv2", root / "mat", size), open_data("nyuv2", root / "files", size)
+    bare = v2.CenterCrop([HEIGHT, WIDTH])  # of the frames' own size: everything passes as it is
+    lazily = Split(Lazily(root / "mat/nyu_depth_v2_labeled.mat"), mat.train.items, mat.train.transform)
+    ways = {"h5py, sample by sample": lazily, "afanet, MATLAB file": mat.train, "afanet, JPEG and PNG": files.train}
+    cached, others = kept(mat, root / "cache")
+    read = ways | {"afanet, cached": cached.train}
+    return mat, ways | others | {f"{name}, bare": Split(way.read, way.items, bare) for name, way in read.items()}
+
+
 def main() -> None:
-    """Write the frames, take turns, print the table."""
+    """Open the data in every way, take turns, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=64)
+    parser.add_argument("--nyuv2", type=Path, help="folder of NYUv2, instead of generated frames")
     parser.add_argument("--size", type=int, nargs=2, default=[288, 384], metavar=("H", "W"))
     parser.add_argument("--seconds", type=float, default=6, help="of each turn")
     options = parser.parse_args()
@@ -117,30 +149,25 @@ def main() -> None:
     size = (options.size[0], options.size[1])
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        write_frames(root, options.frames)
-        mat, files = open_data("nyuv2", root / "mat", size), open_data("nyuv2", root / "files", size)
-        start = time.perf_counter()
-        prepare(mat, root / "cache", workers=os.cpu_count() or 1)
-        print(f"prepared {options.frames} frames in {time.perf_counter() - start:.1f} s")
-        cached, _ = use_cache(mat, root / "cache")
-        bare = v2.CenterCrop([HEIGHT, WIDTH])  # of the frames' own size: everything passes as it is
-        lazily = Split(Lazily(root / "mat/nyu_depth_v2_labeled.mat"), mat.train.items, mat.train.transform)
-        ways = {"h5py, sample by sample": lazily, "afanet, MATLAB file": mat.train, "afanet, JPEG and PNG": files.train}
-        ways["afanet, cached"] = cached.train
-        ways |= {f"{name}, bare": Split(way.read, way.items, bare) for name, way in ways.items()}
-        rates = {(name, workers): list[float]() for name in ways for workers in (1, 2)}
+        if options.nyuv2:
+            data, ways = kept(open_data("nyuv2", options.nyuv2, size), root)
+        else:
+            data, ways = generated(root, options.frames, size)
+        asked = {name: (0,) if isinstance(way, Resident) else (0, 1, 2) for name, way in ways.items()}
+        rates = {(name, workers): list[float]() for name in ways for workers in asked[name]}
         for _ in range(TURNS):
             for name, workers in rates:
-                rates[name, workers].append(samples_per_second(ways[name], mat, workers, options.seconds))
+                rates[name, workers].append(samples_per_second(ways[name], data, workers, options.seconds))
     print(f"{options.size[0]}x{options.size[1]}, batches of {BATCH}, {os.cpu_count()} cores, torch {torch.__version__}")
-    print(f"{'samples a second':32} 1 worker  over h5py   2 workers  over h5py")
+    print(f"{'samples a second':32}" + "".join(f"{f'{n} workers':>13} {'ratio':>7}" for n in (0, 1, 2)))
     for name in ways:
+        base = next(iter(ways)) + (", bare" if name.endswith("bare") else "")
         line = f"{name:32}"
-        base = "h5py, sample by sample" + (", bare" if name.endswith("bare") else "")
-        for workers in (1, 2):
+        for workers in asked[name]:
             ratio = statistics.median(a / b for a, b in zip(rates[name, workers], rates[base, workers], strict=True))
-            line += f" {statistics.median(rates[name, workers]):9.1f} {ratio:9.2f}x"
+            line += f"{statistics.median(rates[name, workers]):13.1f} {ratio:6.2f}x"
         print(line)
+    print("ratio: over the first row with as many workers")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 MOST_PIXELS = 64_000_000  # of a picture, 8000x8000: larger is more likely to be a trap than a photo
 MOST_SIDE = 4096  # pixels of an image that a network sees
@@ -34,8 +35,8 @@ def most_processes() -> int:
 def available_memory() -> int:
     """The bytes of memory that a process could use without swapping; all that the machine has where nothing says so."""
     try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration, ValueError):
         return memory()
 

@@ -12,6 +12,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import nn
 
+from afanet.data import Data
 from afanet.data.cache import fingerprint
 from afanet.data.resident import resident
 from afanet.distributed.device import find_device
@@ -60,11 +61,7 @@ def fit(job: Job, folder: RunFolder, watch: Watch | None = None) -> None:
         batches = len(train_loader(job.data, recipe))
         steps = saved["learner"]["step"] if saved else 0
         epoch = max(0, -(-steps // steps_per_epoch(batches, recipe)) - 1)  # of the last step
-        seen = with_kept(job, saved)
-        if recipe.data.resident:
-            require_images(seen.train)
-            seen = resident(seen, job.tasks, fabric.device)
-            job = replace(job, data=seen)
+        job, seen = _with_seen(job, saved, fabric.device)
         learner = Learner(fabric, job.network, job.tasks, recipe, total_steps(batches, recipe), epoch, job.teachers)
         loop = Loop(learner, seen, folder, saved, job.counts)
         loop.watch = watch
@@ -86,6 +83,16 @@ def fit(job: Job, folder: RunFolder, watch: Watch | None = None) -> None:
         if not recipe.keep_optimizer:
             drop_optimizer(folder.checkpoint)
     fabric.barrier()
+
+
+def _with_seen(job: Job, saved: Mapping[str, Any], device: torch.device) -> tuple[Job, Data]:
+    """The job, and the data that it trains on: with kept features or answers where they fit, or resident."""
+    seen = with_kept(job, saved)
+    if not job.recipe.data.resident:
+        return job, seen
+    require_images(seen.train)
+    whole = resident(job.data, job.tasks, device)
+    return replace(job, data=whole), whole
 
 
 def score_splits(job: Job, fabric: Fabric, network: nn.Module, advice: str) -> dict[str, Any]:

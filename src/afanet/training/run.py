@@ -77,9 +77,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False, watc
             say(note)
         for report in filter(None, (*job.weights_report.splitlines(), *job.parts, images)):
             say(report)
-        train_loader(job.data, recipe, world=count or started().world)
-        if recipe.data.resident:
-            require_resident(job.data, job.tasks, find_device(recipe.device))
+        _require_batches(job, world=count or started().world)
         if is_main_process():
             look_first(job.data, job.learning, recipe, () if job.teachers is None else job.teachers.taught)
         if not recipe.two_stage:
@@ -145,6 +143,13 @@ def _hold(stack: ExitStack, folder: RunFolder, recipe: Recipe, resume: bool) -> 
     """Hold the folder until the stack closes; of several processes, the main one does so for all."""
     if is_main_process():
         stack.enter_context(held(folder, recipe, resume))
+
+
+def _require_batches(job: Job, world: int) -> None:
+    """Raise `InputError` where the data cannot be given out in batches, or cannot be resident as the recipe wants."""
+    train_loader(job.data, job.recipe, world=world)
+    if job.recipe.data.resident:
+        require_resident(job.data, job.tasks, find_device(job.recipe.device))
 
 
 def _first_stage(recipe: Recipe, folder: RunFolder, resume: bool) -> Recipe:

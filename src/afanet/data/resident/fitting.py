@@ -47,7 +47,7 @@ def require_resident(data: Data, tasks: Mapping[str, Task], device: torch.device
     free = free_bytes(device)
     if needed > free:
         raise InputError(
-            f"data.resident needs {needed / 1e9:.2f} GB in the memory of {device}, and {free / 1e9:.2f} GB are free "
+            f"data.resident needs {needed / 1e6:,.1f} MB in the memory of {device}, and {free / 1e6:,.1f} MB are free "
             "there: lower data.size, train fewer tasks, or leave data.resident out"
         )
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import resize_image
 
 from afanet.data.resident.steps import BRIGHTNESS, CONTRAST, SATURATION, View
+from afanet.framing import Box
 
 GREY = (0.2989, 0.587, 0.114)  # of red, green and blue, as torchvision has it
 MOST = 255  # of a pixel
@@ -41,8 +42,9 @@ def one_by_one(
         part = stored[number].permute(2, 0, 1)[:, *window.slices]
         if (window.height, window.width) != (filled.height, filled.width):
             part = resize_image(part, [filled.height, filled.width], antialias=True)
-        target = place[:, *filled.slices]
-        target.copy_(part.flip(-1) if view.mirrored else part)
+        left = size[1] - filled.left - filled.width if view.mirrored else filled.left
+        goes = Box(filled.top, left, filled.height, filled.width)
+        place[:, *goes.slices] = part.flip(-1) if view.mirrored else part
     return seen
 
 
@@ -58,7 +60,8 @@ def by_products(
     images = stored[on_device(torch.tensor(numbers), device)].permute(0, 3, 1, 2)
     rows = _weights([_axis(view, 0) for view in views], images.shape[2], size[0], device)
     columns = _weights([_axis(view, 1) for view in views], images.shape[3], size[1], device)
-    seen = rows[:, None] @ images.float() @ columns.mT[:, None]
+    # In whole levels after each of the two, as the kernel for bytes has it.
+    seen = rows[:, None] @ (images.float() @ columns.mT[:, None]).round_()
     inside = rows.any(2)[:, None, :, None] & columns.any(2)[:, None, None, :]
     return torch.where(inside, seen.round_().clamp_(0, MOST), around)
 
@@ -103,7 +106,9 @@ def coloured(images: Tensor, views: Sequence[View]) -> Tensor:
 
 def _blend(images: Tensor, changes: Sequence[tuple[int, float]]) -> None:
     grey = images if images.shape[1] == 1 else _grey(images)
-    rows = [[factor, (1 - factor) * (kind == CONTRAST), (1 - factor) * (kind == SATURATION)] for kind, factor in changes]
+    rows = [
+        [factor, (1 - factor) * (kind == CONTRAST), (1 - factor) * (kind == SATURATION)] for kind, factor in changes
+    ]
     if images.shape[1] == 1:  # saturation changes nothing that is grey
         rows = [[1.0, 0.0, 0.0] if kind == SATURATION else row for (kind, _), row in zip(changes, rows, strict=True)]
     factor, of_mean, of_grey = on_device(torch.tensor(rows), images.device)[:, :, None, None, None].unbind(1)
@@ -112,10 +117,11 @@ def _blend(images: Tensor, changes: Sequence[tuple[int, float]]) -> None:
 
 
 def _grey(images: Tensor) -> Tensor:
-    red, green, blue = images.split(1, dim=1)
+    red, green, blue = images[:, :1], images[:, 1:2], images[:, 2:]
     return red.mul(GREY[0]).add_(green, alpha=GREY[1]).add_(blue, alpha=GREY[2]).floor_()
 
 
 def on_device(values: Tensor, device: torch.device) -> Tensor:
     """Values of the CPU on a device, without waiting for it."""
-    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
+    pinned = values.pin_memory() if device.type == "cuda" else values
+    return pinned.to(device, non_blocking=device.type != "mps")  # where such a copy may come too late

@@ -48,9 +48,13 @@ class Resident(Split):
         self.mean, self.std = (
             torch.tensor(values, device=device)[:, None, None] for values in (steps.normalise.mean, steps.normalise.std)
         )
-        self.around = torch.tensor([round(255 * mean) for mean in steps.zoom.mean], device=device).float()[:, None, None]
+        self.around = torch.tensor([round(255 * mean) for mean in steps.zoom.mean], device=device).float()[
+            :, None, None
+        ]
         types: dict[str, Any] = {"Tensor": Tensor, **target_types()}
-        self.kinds = {task: types[self.cached.index["kinds"][task]] for task in self.tasks if task in self.cached.targets}
+        self.kinds = {
+            task: types[self.cached.index["kinds"][task]] for task in self.tasks if task in self.cached.targets
+        }
         self.values = {task: self._values(task) for task in self.kinds}
 
     def steps(self, number: int) -> Steps:

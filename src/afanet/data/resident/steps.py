@@ -75,19 +75,19 @@ class Steps:
         of_frame = [step for step in steps if getattr(step, "of_frame", False)]
         others = [step for step in steps if step not in of_frame]
         places = [_place(step, split) for step in others]
-        by_kind = dict(zip(places, others, strict=True))
-        required = [kind for kind in ORDER if kind not in (Flip, v2.ColorJitter)]
-        if places != sorted(set(places)) or not {ORDER.index(kind) for kind in required} <= set(places):
+        by_place: dict[int, Any] = dict(zip(places, others, strict=True))
+        required = {place for place, kind in enumerate(ORDER) if kind not in (Flip, v2.ColorJitter)}
+        if places != sorted(set(places)) or not required <= set(places):
             found = ", ".join(type(step).__name__ for step in others) or "no steps"
             raise InputError(f"the {split} split has {found}; with data.resident it needs {SERVED}: {OTHERWISE}")
-        channels, zoom, flip, jitter, _, normalise = (by_kind.get(place) for place in range(len(ORDER)))
+        zoom = by_place[ORDER.index(Zoom)]
         middle = list(steps).index(zoom)
         return cls(
             zoom,
-            flip,
-            jitter,
-            normalise,
-            channels.channels,
+            flip=by_place.get(ORDER.index(Flip)),
+            jitter=by_place.get(ORDER.index(v2.ColorJitter)),
+            normalise=by_place[ORDER.index(v2.Normalize)],
+            channels=by_place[ORDER.index(Channels)].channels,
             before=tuple(step for step in steps[:middle] if step in of_frame),
             after=tuple(step for step in steps[middle:] if step in of_frame),
         )
@@ -103,6 +103,8 @@ class Steps:
         """
         zoom = self.zoom.make_params([_blank(size)])
         mirrored = self.flip is not None and bool(torch.rand(1) < self.flip.p)
+        if mirrored and self.swapping:
+            torch.rand(1)  # such a flip calls one that is certain, which draws as well
         colours: tuple[tuple[int, float], ...] = ()
         if self.jitter is not None:
             drawn = self.jitter.make_params([])
