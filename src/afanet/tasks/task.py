@@ -96,7 +96,8 @@ class Task(Taught):
 
     def swapped(self, target: Tensor) -> Tensor:
         """A target, or a batch of them, with the names of each pair in `swap` in each other's place."""
-        order = torch.tensor(swapped_order(len(self.names), self.swap), dtype=target.dtype, device=target.device)
+        order = torch.tensor(swapped_order(len(self.names), self.swap), dtype=target.dtype)
+        order = order.to(target.device, non_blocking=True)
         labelled = self.labelled(target)
         return torch.where(labelled, order[target.long().where(labelled, 0)], target)
 

@@ -9,7 +9,6 @@ from typing import Any, cast
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from afanet.data import Batch
 from afanet.distributed.norms import synchronise_norms
@@ -23,6 +22,7 @@ from afanet.networks.methods import METHODS
 from afanet.recipe.freezing import frozen_in_training
 from afanet.recipe.schema import Recipe
 from afanet.tasks import Task
+from afanet.training.average import Average
 from afanet.training.balancing.balancer import Balancer
 from afanet.training.balancing.shared import learning_tasks, shared_parameters
 from afanet.training.diagnostics import gate_statistics, gradient_cosines
@@ -75,8 +75,7 @@ class Learner:
         self._set_up()
         self.average = None
         if recipe.optimizer.ema is not None:
-            blend = get_ema_multi_avg_fn(recipe.optimizer.ema)  # type: ignore[no-untyped-call]
-            self.average = AveragedModel(network, multi_avg_fn=blend, use_buffers=True)
+            self.average = Average(network, recipe.optimizer.ema)
             for averaged, parameter in zip(self.average.module.parameters(), network.parameters(), strict=True):
                 if not parameter.requires_grad:
                     averaged.data = parameter.data  # the average of what is frozen: held once

@@ -23,6 +23,7 @@ from afanet.training.learner import Learner
 from afanet.training.loaders import Order, train_loader
 from afanet.training.records.log import Log
 from afanet.training.records.loggers import logger_runs, open_loggers
+from afanet.training.records.measures import Measures
 from afanet.training.records.nonfinite import LossCheck
 from afanet.training.scoring import Scored, score
 from afanet.training.selection import Selection, Watch, why_validation
@@ -58,6 +59,7 @@ class Loop:
             self.seconds = saved["seconds"]
             self.selection.load_state(saved["selection"])
         self.log = self._open_log(saved.get("loggers", {})) if fabric.is_global_zero else None
+        self.measures = Measures(self.log, fabric.device) if self.log else None
         self.loss_check = LossCheck(list(learner.learning), folder.path, fabric.device, stop=not recipe.skip_nonfinite)
         self.last_saved = learner.step if saved else None
 
@@ -111,6 +113,8 @@ class Loop:
     def require_finite(self) -> None:
         """Raise `DivergedError` where a loss that was not checked yet, or a weight, is not finite."""
         self.loss_check.finish()
+        if self.measures:
+            self.measures.finish()
         if names := find_nonfinite(self.learner.weights()):
             raise DivergedError(
                 f"after step {self.learner.step} of {self.learner.steps} the weights are not finite ({names}), so that "
@@ -163,11 +167,11 @@ class Loop:
         self.loss_check.add(self.learner.step - 1, losses, batches)
         self.losses.add(losses, self.learner.labelled, len(batches))
         self._require_steps()
-        if norm is not None and self.log:
-            values = {"gradient_norm": float(norm)}
+        if norm is not None and self.measures:
+            values = {"gradient_norm": norm}
             if (weights := self.learner.balancer.weights()) is not None:
-                values |= {f"weight/{t}": w for t, w in zip(self.learner.learning, weights.tolist(), strict=True)}
-            self.log.scalars(values, self.learner.step)
+                values |= {f"weight/{t}": w for t, w in zip(self.learner.learning, weights, strict=True)}
+            self.measures.add(self.learner.step, values)
 
     def _end_epoch(self, bar: Bar, batch: Batch) -> None:
         learner = self.learner

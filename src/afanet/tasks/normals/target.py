@@ -26,6 +26,6 @@ class NormalMap(Map):
         """With z stretched, at unit length again: surfaces keep their width and lose depth."""
         if scale == 1:
             return self
-        stretched = normalize(self * self.new_tensor([1, 1, scale])[:, None, None], dim=0)
+        stretched = normalize(torch.cat([self[:2], self[2:] * scale]), dim=0)
         nearer: Self = tv_tensors.wrap(stretched, like=self)
         return nearer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 
@@ -21,7 +22,6 @@ class Sum(nn.Module):
 class Weighted(nn.Module):
     """Each loss with a weight of its own, from the first step to the last.
 
-    >>> import torch
     >>> Weighted(2, [0.5, 2.0])(torch.tensor([1.0, 3.0])).item()
     6.5
     """
@@ -32,4 +32,5 @@ class Weighted(nn.Module):
 
     def forward(self, losses: Tensor) -> Tensor:
         """The weighted sum of the losses (N,)."""
-        return losses @ losses.new_tensor(self.weights)
+        weights = torch.tensor(self.weights, dtype=losses.dtype)
+        return losses @ weights.to(losses.device, non_blocking=True)
