@@ -59,7 +59,7 @@ class Loop:
             self.seconds = saved["seconds"]
             self.selection.load_state(saved["selection"])
         self.log = self._open_log(saved.get("loggers", {})) if fabric.is_global_zero else None
-        self.measures = Measures(self.log, fabric.device) if self.log else None
+        self.measures = Measures(self.log, fabric.device)
         self.loss_check = LossCheck(list(learner.learning), folder.path, fabric.device, stop=not recipe.skip_nonfinite)
         self.last_saved = learner.step if saved else None
 
@@ -113,8 +113,7 @@ class Loop:
     def require_finite(self) -> None:
         """Raise `DivergedError` where a loss that was not checked yet, or a weight, is not finite."""
         self.loss_check.finish()
-        if self.measures:
-            self.measures.finish()
+        self.measures.finish()
         if names := find_nonfinite(self.learner.weights()):
             raise DivergedError(
                 f"after step {self.learner.step} of {self.learner.steps} the weights are not finite ({names}), so that "
@@ -167,7 +166,7 @@ class Loop:
         self.loss_check.add(self.learner.step - 1, losses, batches)
         self.losses.add(losses, self.learner.labelled, len(batches))
         self._require_steps()
-        if norm is not None and self.measures:
+        if norm is not None and self.log:
             values = {"gradient_norm": norm}
             if (weights := self.learner.balancer.weights()) is not None:
                 values |= {f"weight/{t}": w for t, w in zip(self.learner.learning, weights, strict=True)}
@@ -189,8 +188,7 @@ class Loop:
         row["loss"] = sum(labelled.values()) if labelled else math.nan
         row |= guard_rates(learner.guards, list(learner.tasks), getattr(learner.network, "members", None))
         row |= learner.cosines(batch) | learner.gates(batch)
-        if self.recipe.skip_nonfinite:
-            row["skipped"] = learner.skipped
+        row |= {"skipped": learner.skipped} if self.recipe.skip_nonfinite else {}
         scored = self._validate()
         for task, of_task in scored.scores.items() if scored is not None else ():
             row |= {f"validation/{task}/{key}": value for key, value in of_task.items()}

@@ -11,9 +11,12 @@ from afanet.training.records.log import Log
 
 
 class Measures:
-    """Logs scalars that are on `device`: those of a step when the next ones come, or at the end."""
+    """Logs scalars that are on `device`: those of a step when the next ones come, or at the end.
 
-    def __init__(self, log: Log, device: torch.device) -> None:
+    Processes without a log have nothing to measure.
+    """
+
+    def __init__(self, log: Log | None, device: torch.device) -> None:
         self.log, self.device = log, device
         self.step, self.values = 0, dict[str, Tensor]()
         self.arrived: torch.Event | None = None
@@ -30,6 +33,6 @@ class Measures:
         """Log what is not logged yet."""
         if self.arrived is not None:
             self.arrived.synchronize()
-        if self.values:
+        if self.log and self.values:
             self.log.scalars({name: float(x) for name, x in self.values.items()}, self.step)
         self.values = {}
