@@ -22,8 +22,8 @@ class Average(AveragedModel):
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        blend = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-        super().__init__(network, multi_avg_fn=blend, use_buffers=True)
+        super().__init__(network, use_buffers=True)
+        self.blend = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
@@ -38,7 +38,7 @@ class Average(AveragedModel):
             if first:
                 torch._foreach_copy_(ours, theirs)
             else:
-                self.multi_avg_fn(ours, theirs, self.n_averaged)
+                self.blend(ours, theirs, self.n_averaged)
         self.n_averaged += 1
 
 
