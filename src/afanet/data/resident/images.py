@@ -60,10 +60,11 @@ def by_products(
     images = stored[on_device(torch.tensor(numbers), device)].permute(0, 3, 1, 2)
     rows = _weights([_axis(view, 0) for view in views], images.shape[2], size[0], device)
     columns = _weights([_axis(view, 1) for view in views], images.shape[3], size[1], device)
-    # In whole levels after each of the two, as the kernel for bytes has it.
-    seen = rows[:, None] @ (images.float() @ columns.mT[:, None]).round_()
+    # In whole levels after each of the two, halves rounded up, as the kernel for bytes has it.
+    across = (images.float() @ columns.mT[:, None]).add_(0.5).floor_()
+    seen = (rows[:, None] @ across).add_(0.5).floor_()
     inside = rows.any(2)[:, None, :, None] & columns.any(2)[:, None, None, :]
-    return torch.where(inside, seen.round_().clamp_(0, MOST), around)
+    return torch.where(inside, seen.clamp_(0, MOST), around)
 
 
 def _axis(view: View, axis: int) -> tuple[int, int, int, int, bool]:
