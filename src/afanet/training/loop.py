@@ -220,11 +220,9 @@ class Loop:
 
     def _require_steps(self) -> None:
         """Raise `DivergedError` where the last `MOST_SKIPPED` steps were all skipped."""
-        row, step = self.learner.skipped_in_a_row, self.learner.step
+        row, step, skipped = self.learner.skipped_in_a_row, self.learner.step, self.learner.skipped
         if row >= MOST_SKIPPED:
-            raise self._left_out(
-                f"{row} steps in a row ({step - row + 1} to {step}, {self.learner.skipped} in all) were"
-            )
+            raise self._left_out(f"{row} steps in a row ({step - row + 1} to {step}, {skipped} in all) were")
 
     def _require_learnt(self, epoch: int, steps: int) -> None:
         """Raise `DivergedError` where every step of the epoch was skipped, so that there were no `steps`."""
