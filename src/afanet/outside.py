@@ -64,6 +64,11 @@ def trusted() -> frozenset[str]:
     return frozenset(_trusted)
 
 
+def trusts_all() -> bool:
+    """Whether all outside code is trusted, as by `--trust-code`."""
+    return ALL in _trusted
+
+
 def trust_again(references: Iterable[str]) -> None:
     """Trust what another process trusts: see `trusted`."""
     _trusted.update(references)

@@ -1,4 +1,4 @@
-"""`afanet evaluate`: the scores of a finished run, again or by another protocol."""
+"""`afanet evaluate`: the scores of a finished run, again or by another protocol, and of an exported file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from afanet.cli.flags import add_tasks_flag, add_trust_flag, given_tasks, path_flag
-from afanet.cli.present import require_present_run
+from afanet.cli.present import require_present_model
 from afanet.cli.scores import print_scores
 from afanet.outside import short_name
 
@@ -15,14 +15,16 @@ def add_evaluate_command(commands: Any) -> None:
     """Add the command."""
     evaluate: ArgumentParser = commands.add_parser(
         "evaluate",
-        help="score a finished run again, or otherwise",
-        description="Score a finished run on its test split, and compare with the scores from the end of training. "
-        "With --data, --split, --at, --window or --tasks the scores are of something else, and are kept under a name "
+        help="score a finished run again, or otherwise, or an exported file",
+        description="Score a finished run on its test split, and compare with the scores from the end of training; "
+        "of a file of `afanet export` the scores are what its runtime answers. With --data, --split, --at, --window or --tasks the scores are of something else, and are kept under a name "
         "of their own.",
         allow_abbrev=False,
     )
     evaluate.set_defaults(command=_evaluate, parser=evaluate)
-    evaluate.add_argument("run", type=path_flag, metavar="RUN", help="a run, a saved folder, or hub:OWNER/NAME")
+    evaluate.add_argument(
+        "model", type=path_flag, metavar="MODEL", help="a run, a saved folder, hub:OWNER/NAME or an exported file"
+    )
     evaluate.add_argument(
         "--data",
         type=path_flag,
@@ -52,25 +54,29 @@ def add_evaluate_command(commands: Any) -> None:
 
 
 def _evaluate(given: Namespace) -> None:
-    require_present_run(given.run)
+    require_present_model(given.model)
     from afanet.evaluation.protocol import Protocol
 
     window = (given.window[0], given.window[1]) if given.window else None
     tasks = given_tasks(given)
     protocol = Protocol(given.data, given.split, given.at, window, None if tasks is None else tuple(tasks))
-    if protocol.own and given.out is None and (given.run / "recipe.yaml").is_file():
+    if protocol.own and given.out is None and (given.model / "recipe.yaml").is_file():
         _evaluate_again(given)
         return
-    from afanet.evaluation.evaluate import evaluate_by
+    from afanet.evaluation.evaluate import evaluate_by, evaluate_file
+    from afanet.inference.formats import suffix_of
     from afanet.report.table import metrics_table
     from afanet.terminal import show
 
-    done = evaluate_by(given.run, protocol, given.device, given.out)
-    title = short_name(done.method)
+    if suffix_of(given.model):
+        done, title = evaluate_file(given.model, protocol, given.device, given.out), given.model.name
+    else:
+        done = evaluate_by(given.model, protocol, given.device, given.out)
+        title = short_name(done.method)
     show(metrics_table({title: done.scored.scores}, done.tasks, {title: done.scored.unscored}), keys=2)
     print(f"{title} on {done.images} images of {protocol}")
     if done.file is None:
-        print(f"the scores are not kept ({given.run} is read-only or a saved folder): give --out FILE to keep them")
+        print(f"the scores are not kept ({given.model} is no run's folder to write to): give --out FILE to keep them")
     else:
         print(f"written: {done.file}")
 
@@ -78,7 +84,7 @@ def _evaluate(given: Namespace) -> None:
 def _evaluate_again(given: Namespace) -> None:
     from afanet.training.run import evaluate
 
-    run = evaluate(given.run, given.device)
+    run = evaluate(given.model, given.device)
     print_scores({short_name(run.results["method"]): run})
     if run.folder.finished:
         same = "identical" if run.scores == run.folder.read_results()["tasks"] else "NOT identical"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afanet.cli.flags import add_tasks_flag, add_trust_flag, given_tasks, path_flag
-from afanet.cli.present import require_present_run
+from afanet.cli.present import require_present_model
 from afanet.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def add_label_command(commands: Any) -> None:
     label.set_defaults(command=_label, parser=label)
     add_trust_flag(label)
     label.add_argument(
-        "source", type=path_flag, metavar="SOURCE", help="a run, a saved folder, hub:OWNER/NAME or an .onnx file"
+        "source", type=path_flag, metavar="SOURCE", help="a run, a saved folder, hub:OWNER/NAME or an exported file"
     )
     label.add_argument("images", nargs="*", metavar="IMAGES", help="pictures, folders of them, or patterns")
     label.add_argument(
@@ -59,8 +59,7 @@ def add_label_command(commands: Any) -> None:
 
 
 def _label(given: Namespace) -> None:
-    if given.source.suffix.lower() != ".onnx":
-        require_present_run(given.source)
+    require_present_model(given.source)
     from afanet.labelling.label_images import require_out
 
     require_out(given.out, given.fill)

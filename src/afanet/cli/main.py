@@ -165,13 +165,15 @@ def _add_train_command(commands: Any, words: Sequence[str]) -> None:
 
 
 def _extra(words: Sequence[str]) -> str:
-    """The extra that the command needs; predictions and labels by an ONNX file need no torch.
+    """The extra that the command needs; predictions and labels by a file of ONNX or OpenVINO need no torch.
 
     >>> _extra(["train", "rooms"]), _extra(["predict", "model.onnx", "photo.jpg"])
     ('train', 'onnx')
     """
-    if words[:1] in (["predict"], ["label"]) and any(word.lower().endswith(".onnx") for word in words):
-        return "onnx"
+    if words[:1] in (["predict"], ["label"]):
+        for suffix, extra in ((".onnx", "onnx"), (".xml", "openvino")):
+            if any(word.lower().endswith(suffix) for word in words):
+                return extra
     return EXTRAS.get(words[0], "train")
 
 

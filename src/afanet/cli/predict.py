@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from afanet.cli.flags import add_tasks_flag, add_trust_flag, given_tasks, path_flag
 from afanet.cli.predictions import Named, Predictions
-from afanet.cli.present import require_present_run
+from afanet.cli.present import require_present_model
 from afanet.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ def add_predict_command(commands: Any) -> None:
     """Add the command."""
     predict: ArgumentParser = commands.add_parser(
         "predict",
-        help="predict on photos, by a finished run or an ONNX file",
-        description="Predict on photos of any size, by a finished run or by an ONNX file of `afanet export`, which "
-        "needs no torch. Existing files of the same names in DIR are replaced.",
+        help="predict on photos, by a finished run or an exported file",
+        description="Predict on photos of any size, by a finished run or by a file of `afanet export`; ONNX and OpenVINO "
+        "files need no torch. Existing files of the same names in DIR are replaced.",
         allow_abbrev=False,
     )
     predict.set_defaults(command=_predict, parser=predict)
     add_trust_flag(predict)
     predict.add_argument(
-        "model", type=path_flag, metavar="RUN", help="a run, a saved folder, hub:OWNER/NAME or an .onnx file"
+        "model", type=path_flag, metavar="MODEL", help="a run, a saved folder, hub:OWNER/NAME or an exported file"
     )
     predict.add_argument("inputs", nargs="+", metavar="INPUT", help="pictures, videos, folders of them, or patterns")
     predict.add_argument("--out", type=path_flag, metavar="DIR", required=True, help="folder for the predictions")
@@ -49,8 +49,7 @@ def add_predict_command(commands: Any) -> None:
 
 
 def _predict(given: Namespace) -> None:
-    if given.model.suffix.lower() != ".onnx":
-        require_present_run(given.model)
+    require_present_model(given.model)
     from afanet.inference.find import find_photos
 
     out: Path = given.out

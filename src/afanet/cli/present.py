@@ -14,6 +14,13 @@ def require_present_run(*runs: Path) -> None:
             require_run(run)
 
 
+def require_present_model(*models: Path) -> None:
+    """As `require_present_run`, but of a file that is missing its own runtime complains, see `open_file`."""
+    from afanet.inference.formats import suffix_of
+
+    require_present_run(*(model for model in models if suffix_of(model) is None))
+
+
 def require_present_data(source: Path) -> None:
     """Raise the `InputError` of recognising a data set if `source` does not exist."""
     if not source.exists():

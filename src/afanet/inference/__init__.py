@@ -1,4 +1,4 @@
-"""Finished networks on anybody's photos, from a run or from an ONNX file; torch is needed for runs alone."""
+"""Finished networks on anybody's photos, from a run or an exported file; ONNX and OpenVINO files need no torch."""
 
 from afanet.images import read_image, to_image
 from afanet.inference.find import find_photos

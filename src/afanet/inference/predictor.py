@@ -1,4 +1,4 @@
-"""From a finished run or an ONNX file to results for photos."""
+"""From a finished run or an exported file to results for photos."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from PIL import Image
 from afanet.errors import InputError, shown
 from afanet.framing import framing
 from afanet.images import to_image
+from afanet.inference.formats import open_file, suffix_of
 from afanet.inference.model import Model, SomeTasks
 from afanet.inference.views import average, scaled
 from afanet.limits import MOST_PHOTOS, MOST_PIXELS, MOST_SCALES
 from afanet.normalisation import as_channels
-from afanet.paths import is_on_hub
 from afanet.photo import Pixels
 from afanet.tasks.kinds import read_estimate
 from afanet.tasks.result import Result
@@ -28,8 +28,8 @@ Photo = str | Path | Image.Image | NDArray[np.uint8]
 class Predictor:
     """Predicts photos with a network; the results know their units and draw themselves.
 
-    `source` is the folder of a finished run, which needs torch but not the run's data, or an ONNX file of
-    `afanet export`, which needs ONNX Runtime alone; or a `Model` of your own. With `flip` it averages over the photo
+    `source` is the folder of a finished run, which needs torch but not the run's data, or a file of `afanet export`:
+    of these ONNX files need ONNX Runtime alone, and OpenVINO's need that; or a `Model` of your own. With `flip` it averages over the photo
     and its mirror image, with several `scales` over the network's own size times each. With `tasks` it gives results
     for these alone, and of a run's network computes only what they need.
 
@@ -117,7 +117,7 @@ class Predictor:
         return {name: result.within(frame.photo, frame.seen) for name, result in results.items()}
 
     def _fault(self, task: str) -> InputError:
-        again = ", and export it again" if self.name.lower().endswith(".onnx") else ""
+        again = ", and export it again" if suffix_of(self.name) else ""
         return InputError(
             f"in {self.name} task '{task}' has outputs that are not finite: train its network again with a lower "
             f"optimizer.lr, or with optimizer.clip{again}"
@@ -125,14 +125,15 @@ class Predictor:
 
 
 def open_model(source: str | Path, device: str | None = None, tasks: Sequence[str] | None = None) -> Model:
-    """The model in a run's folder or an ONNX file, for all tasks or some; raises `InputError` for what is neither."""
-    path = Path(source)
-    if path.suffix.lower() == ".onnx" and not is_on_hub(source):
-        from afanet.inference.onnx_model import OnnxModel
+    """The model in a run's folder or a file of `afanet export`, for all tasks or some.
 
-        return OnnxModel(path, device, tasks)
+    Raises `InputError` for what is neither.
+    """
+    path = Path(source)
+    if suffix_of(source):
+        return open_file(path, device, tasks)
     if path.is_file():
-        raise InputError(f"{path} is a file, expected the folder of a run or an .onnx file of `afanet export`")
+        raise InputError(f"{path} is a file, expected the folder of a run or a file of `afanet export`, such as .onnx")
     from afanet.inference.run_model import RunModel
     from afanet.runs.run import load_run
 
