@@ -17,8 +17,8 @@ def add_evaluate_command(commands: Any) -> None:
         "evaluate",
         help="score a finished run again, or otherwise, or an exported file",
         description="Score a finished run on its test split, and compare with the scores from the end of training; "
-        "of a file of `afanet export` the scores are what its runtime answers. With --data, --split, --at, --window or --tasks the scores are of something else, and are kept under a name "
-        "of their own.",
+        "of a file of `afanet export` the scores are what its runtime answers. With --data, --split, --at, --window or "
+        "--tasks the scores are of something else, and are kept under a name of their own.",
         allow_abbrev=False,
     )
     evaluate.set_defaults(command=_evaluate, parser=evaluate)

@@ -23,8 +23,8 @@ def add_predict_command(commands: Any) -> None:
     predict: ArgumentParser = commands.add_parser(
         "predict",
         help="predict on photos, by a finished run or an exported file",
-        description="Predict on photos of any size, by a finished run or by a file of `afanet export`; ONNX and OpenVINO "
-        "files need no torch. Existing files of the same names in DIR are replaced.",
+        description="Predict on photos of any size, by a finished run or a file of `afanet export`; ONNX and "
+        "OpenVINO files need no torch. Existing files of the same names in DIR are replaced.",
         allow_abbrev=False,
     )
     predict.set_defaults(command=_predict, parser=predict)

@@ -53,13 +53,28 @@ def model_card(
         f"{run.recipe.seed}. The fields below are what the run kept; whoever passes the file on should add what it is "
         "meant for.",
         *about_network(group, run, facts, _input(facts)),
-        "## Checked\n\n"
-        f"Against the run in float32 on the CPU, on {in_markdown(checked)}. Largest difference, of the largest "
-        f"value of the output (the file is not written above {LIMIT:.0e}):\n\n"
-        + _table(("output", "relative error"), [(name, f"{error:.1e}") for name, error in errors.items()]),
+        _checked(facts, errors, checked),
         *limits(run, facts),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _checked(facts: Mapping[str, Any], errors: Mapping[str, float], checked: str) -> str:
+    """The section on what the file was compared with."""
+    what = (
+        "The float32 file that this one was written from was compared with the run"
+        if _compressed(facts)
+        else "Against the run"
+    )
+    return (
+        f"## Checked\n\n{what} in float32 on the CPU, on {in_markdown(checked)}. Largest difference, of the largest "
+        f"value of the output (the file is not written above {LIMIT:.0e}):\n\n"
+        + _table(("output", "relative error"), [(name, f"{error:.1e}") for name, error in errors.items()])
+    )
+
+
+def _compressed(facts: Mapping[str, Any]) -> bool:
+    return "precision" in facts
 
 
 def about_network(group: Sequence[Run], run: Run, facts: Mapping[str, Any], takes: str) -> list[str]:
@@ -73,8 +88,8 @@ def about_network(group: Sequence[Run], run: Run, facts: Mapping[str, Any], take
         "## What it gives\n\n" + _table(("output", "what", "read as"), _outputs(facts["tasks"])) + _left_out(facts),
         f"## What it takes\n\n{takes}",
         "## Data\n\n" + _list(_data(run, facts)),
-        "## Protocol\n\n" + _list(_protocol(run)),
-        "## Scores\n\n" + _scores(group, list(facts["tasks"])),
+        "## Protocol\n\n" + _list(_protocol(run, facts)),
+        "## Scores\n\n" + (own_scores(facts) if _compressed(facts) else _scores(group, list(facts["tasks"]))),
         "## Size\n\n" + _list(size),
     ]
 
@@ -150,7 +165,7 @@ def _machine_made(run: Run) -> Iterator[str]:
         yield f"labels of split {in_markdown(split)} that a network gave, and no person: {', '.join(counts)}"
 
 
-def _protocol(run: Run) -> list[str]:
+def _protocol(run: Run, facts: Mapping[str, Any]) -> list[str]:
     recipe, results = run.recipe, run.results
     network = recipe.network
     kept = "the epoch that did best on the validation split" if recipe.selects else "the last epoch"
@@ -159,7 +174,9 @@ def _protocol(run: Run) -> list[str]:
         f"method `{short_name(network.method)}` on `{network.backbone}`, output stride {network.output_stride}",
         f"{results.get('steps', '?')} steps of {recipe.batch_size} images, {recipe.optimizer.name} at "
         f"{recipe.optimizer.lr:g}, tasks balanced by `{recipe.balancing.name}`, {recipe.precision}",
-        f"scores are those of {kept}, on the test split, which chose nothing",
+        f"weights are those of {kept}"
+        if _compressed(facts)
+        else f"scores are those of {kept}, on the test split, which chose nothing",
     ]
 
 
@@ -183,6 +200,30 @@ def _scores(group: Sequence[Run], tasks: Collection[str]) -> str:
                 shown = f"{mean(values):.4f}" + (f" ± {stdev(values):.4f}" if several else "")
             rows.append((task, metric, shown))
     return f"{introduction}\n\n" + _table(("task", "metric", "score"), rows)
+
+
+def own_scores(facts: Mapping[str, Any]) -> str:
+    """The scores of a file in fewer bits, beside those in float32, and how it came to have them."""
+    scored, before, after = facts["scored"], facts["metrics_float32"], facts["metrics"]
+    rows = [
+        (task, metric, _number(before[task][metric]), _number(score))
+        for task, scores in after.items()
+        for metric, score in scores.items()
+    ]
+    kept = ", ".join(f"`{name}`" for name in facts["in_float"]) or "none"
+    lines = [
+        f"layers that stay in float32, because they cost most: {kept}",
+        f"a main metric may be worse by {100 * facts['tolerance']:g} % of its value in float32",
+        *([f"calibrated on {in_markdown(facts['calibrated'])}"] if facts["calibrated"] else []),
+    ]
+    return (
+        f"Of this file, over the {scored['images']} images of the {scored['split']} split, beside the same network in "
+        "float32:\n\n" + _table(("task", "metric", "float32", facts["precision"]), rows) + f"\n\n{_list(lines)}"
+    )
+
+
+def _number(score: float | None) -> str:
+    return "not known" if score is None else f"{score:.4f}"
 
 
 def _limits(run: Run, facts: Mapping[str, Any]) -> list[str]:

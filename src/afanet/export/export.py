@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from afanet.errors import InputError, unknown
-from afanet.export import adapters_file, aot_file, onnx_file, torch_file
+from afanet.export import adapters_file, aot_file, onnx_file, openvino_file, torch_file
 from afanet.export.card import model_card
 from afanet.export.check import Answer, largest_errors, random_inputs, require_same
 from afanet.export.facts import describe
+from afanet.export.precision import Compression, Compressor, Finish
 from afanet.export.trace import Estimator, Traced, trace
 from afanet.files import require_writable, whole
 from afanet.names import chosen_tasks
@@ -29,17 +33,34 @@ REAL = 4  # test images that the file is checked on
 
 @dataclass(frozen=True)
 class Format:
-    """How a kind of file is written, with its facts, and opened to run; `free` if it takes images of any size."""
+    """How a kind of file is written, with its facts, and opened to run; `free` if it takes images of any size.
+
+    `finish` writes it from an ONNX file; what has none is float32 alone.
+    """
 
     suffix: str
     write: Callable[[Traced, Estimator, Mapping[str, Any], Path], None]
     open: Callable[[Path], Answer]
     require: Callable[[], None] = lambda: None
     free: bool = True
+    finish: Finish | None = None
 
 
 FORMATS = {
-    "onnx": Format(onnx_file.SUFFIX, onnx_file.write_onnx, onnx_file.open_onnx, onnx_file.require_onnx),
+    "onnx": Format(
+        onnx_file.SUFFIX,
+        onnx_file.write_onnx,
+        onnx_file.open_onnx,
+        onnx_file.require_onnx,
+        finish=onnx_file.finish_onnx,
+    ),
+    "openvino": Format(
+        openvino_file.SUFFIX,
+        openvino_file.write_openvino,
+        openvino_file.open_openvino,
+        openvino_file.require_openvino,
+        finish=openvino_file.convert,
+    ),
     "torch": Format(torch_file.SUFFIX, torch_file.write_torch, torch_file.open_torch),
     # a package compiled for free sizes computes wrong numbers at all sizes but one (torch 2.14)
     "aot": Format(aot_file.SUFFIX, aot_file.write_aot, aot_file.open_aot, aot_file.require_compiler, free=False),
@@ -48,63 +69,121 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Exported:
-    """The file, its model card, its facts, the largest relative error by task, and the images of that check."""
+    """The file, its model card, its facts, the largest relative error by task, and the images of that check.
+
+    `size` counts the bytes of the file, and of the weights beside it where the format keeps them apart.
+    """
 
     file: Path
     card: Path
     facts: dict[str, Any]
     errors: dict[str, float]
     checked: str
+    size: int
 
 
-def export_run(path: Path, format: str, out: Path | None = None, tasks: Sequence[str] | None = None) -> Exported:
-    """Export the run in folder `path` as `format`, onnx, torch or aot, to `out`; with `tasks` what these need alone.
+def export_run(
+    path: Path,
+    format: str,
+    out: Path | None = None,
+    tasks: Sequence[str] | None = None,
+    compression: Compression | None = None,
+) -> Exported:
+    """Export the run in folder `path` as `format`, onnx, openvino, torch or aot, to `out`; with `tasks` these alone.
 
-    By default `out` is `model.onnx`, `model.pt2` or `model.aot.pt2` in the run's folder, and for some of the tasks
-    `model-TASK.onnx`. A package of format aot is compiled for this kind of processor and for one image of the size at
-    which the run was scored.
+    By default `out` is `model.onnx`, `model.xml`, `model.pt2` or `model.aot.pt2` in the run's folder, for some of the
+    tasks `model-TASK.onnx`, and in fewer bits `model-int8.onnx`. A package of format aot is compiled for this kind of
+    processor and for one image of the size at which the run was scored.
 
     The network is written as it computes in float32 on the CPU, with adapters merged into its layers. The file is read
     back and compared with the run before it moves to `out`, and a model card is written next to it, with `.md` after
-    its name. Raises `InputError` for a run that has not finished or does not know its tasks, a network whose weights
-    or outputs are not finite, tasks that the run does not have, a network that cannot be written as one graph, and a
-    file that differs from the run by more than 1e-4 of a task's largest value; nothing is left behind then.
+    its name. With `compression`, a file of onnx or openvino in fewer bits is written from that one, and its scores on
+    held-out data are compared with those of float32, see `compress`.
+
+    Raises `InputError` for a run that has not finished or does not know its tasks, a network whose weights
+    or outputs are not finite, tasks that the run does not have, a network that cannot be written as one graph, a
+    file that differs from the run by more than 1e-4 of a task's largest value, calibration images that the network
+    cannot take, and a file in fewer bits whose scores are worse by more than the tolerance; nothing is left behind
+    then.
     """
-    if format not in FORMATS:
-        raise unknown("format", format, [*FORMATS, adapters_file.NAME])
-    kind = FORMATS[format]
+    kind = _chosen_format(format, compression)
     run = load_run(path)
     chosen = chosen_tasks(list(run.tasks) if tasks is None else tasks, list(run.tasks))
     some = len(chosen) < len(run.tasks)
-    file = out or run.folder.output(f"{'-'.join(['model', *(chosen if some else [])])}{kind.suffix}")
+    words = ["model", *(chosen if some else []), *([compression.precision] if compression else [])]
+    file = out or run.folder.output(f"{'-'.join(words)}{kind.suffix}")
     card = file.with_name(f"{file.name}.md")
     _require_target(file, card, format)
     kind.require()
+    compressor = Compressor.of(compression, run, chosen) if compression else None
     images, checked = _real_images(run)
-    wanted = {name: run.tasks[name] for name in chosen}
     plain = run.recipe.model_copy(update={"device": "cpu", "precision": "float32"})
     loaded = LoadedNetwork(replace(run, recipe=plain), run.tasks, chosen)
-    estimator = Estimator(loaded.merged().to(memory_format=torch.contiguous_format), wanted, some=some)
-    size, channels = run.recipe.data.size, run.recipe.network.in_chans
-
-    def answer(images: Tensor) -> dict[str, Tensor]:
-        return _whole_answer(loaded, wanted, images)
-
-    for image in (
-        *random_inputs(size, channels, batch=False, other_sizes=False),
-        *(image[None] for image in images),
-    ):
-        answer(image)  # outputs that are not finite fail now, before a folder is made and minutes pass
-    traced = trace(estimator, size, channels, free=kind.free)
-    facts = describe(run, wanted, traced)
-    inputs = random_inputs(size, channels, batch=traced.batch, other_sizes=traced.size)
-    inputs += [image[None] for image in images]
-    with whole(card) as partial_card, whole(file) as partial:
-        kind.write(traced, estimator, facts, partial)
-        errors = largest_errors(kind.open(partial), answer, inputs)
+    float32 = _Float32(run, loaded, {name: run.tasks[name] for name in chosen}, images)
+    traced, estimator = float32.traced(some, free=kind.free)
+    facts = describe(run, float32.tasks, traced)
+    with TemporaryDirectory(prefix="afanet-export-") as folder:
+        (made := Path(folder) / "made").mkdir()
+        written = FORMATS["onnx"] if compressor else kind
+        source = Path(folder) / "model.onnx" if compressor else made / file.name
+        written.write(traced, estimator, facts, source)
+        errors = largest_errors(written.open(source), float32.answer, float32.inputs(traced))
         require_same(errors, file)
-        partial_card.write_text(model_card(siblings(run), run, facts, file, errors, checked), encoding="utf-8")
-    return Exported(file, card, facts, errors, checked)
+        if compressor and kind.finish:
+            facts = compressor.write(source, facts, made / file.name, kind.finish, kind.open)
+        text = model_card(siblings(run), run, facts, file, errors, checked)
+        size = sum(each.stat().st_size for each in made.iterdir())
+        (made / card.name).write_text(text, encoding="utf-8")
+        _place(made, file.parent)
+    return Exported(file, card, facts, errors, checked, size)
+
+
+@dataclass(frozen=True)
+class _Float32:
+    """The run's network, for some of its tasks, that the file is written from and compared with."""
+
+    run: Run
+    loaded: LoadedNetwork
+    tasks: dict[str, Task]
+    images: Tensor  # of the test split
+
+    def traced(self, some: bool, *, free: bool) -> tuple[Traced, Estimator]:
+        """The network as a graph; raises `InputError` for outputs that are not finite before minutes pass."""
+        estimator = Estimator(self.loaded.merged().to(memory_format=torch.contiguous_format), self.tasks, some=some)
+        size, channels = self.run.recipe.data.size, self.run.recipe.network.in_chans
+        noise = random_inputs(size, channels, batch=False, other_sizes=False)
+        for image in (*noise, *(image[None] for image in self.images)):
+            self.answer(image)
+        return trace(estimator, size, channels, free=free), estimator
+
+    def inputs(self, traced: Traced) -> list[Tensor]:
+        """The images that a file is compared on."""
+        size, channels = self.run.recipe.data.size, self.run.recipe.network.in_chans
+        inputs = random_inputs(size, channels, batch=traced.batch, other_sizes=traced.size)
+        return [*inputs, *(image[None] for image in self.images)]
+
+    def answer(self, images: Tensor) -> dict[str, Tensor]:
+        """What the whole network says of its tasks; raises `InputError` for what is not finite."""
+        logits = self.loaded.logits(images, list(self.run.tasks))
+        logits = {name: logits[name] for name in self.tasks}
+        self.loaded.require_finite(logits)
+        return {name: task.estimate(logits[name]) for name, task in self.tasks.items()}
+
+
+def _chosen_format(format: str, compression: Compression | None) -> Format:
+    if format not in FORMATS:
+        raise unknown("format", format, [*FORMATS, adapters_file.NAME])
+    if compression and FORMATS[format].finish is None:
+        able = ", ".join(name for name, kind in FORMATS.items() if kind.finish)
+        raise InputError(f"format {format} is float32 alone, and --{compression.precision} is for: {able}")
+    return FORMATS[format]
+
+
+def _place(made: Path, folder: Path) -> None:
+    """Move all files in `made` to `folder`, all of them or none."""
+    with ExitStack() as stack:
+        for file in sorted(made.iterdir()):
+            shutil.move(file, stack.enter_context(whole(folder / file.name)))
 
 
 def _require_target(file: Path, card: Path, format: str) -> None:
@@ -116,14 +195,6 @@ def _require_target(file: Path, card: Path, format: str) -> None:
         if target.is_dir():
             raise InputError(f"{target} is a folder, expected a path for a file: give another one with --out")
         require_writable(target)
-
-
-def _whole_answer(loaded: LoadedNetwork, wanted: Mapping[str, Task], images: Tensor) -> dict[str, Tensor]:
-    """What the network says of some tasks when it runs for all; raises `InputError` for what is not finite."""
-    logits = loaded.logits(images, list(loaded.run.tasks))
-    logits = {name: logits[name] for name in wanted}
-    loaded.require_finite(logits)
-    return {name: task.estimate(logits[name]) for name, task in wanted.items()}
 
 
 def _real_images(run: Run) -> tuple[Tensor, str]:

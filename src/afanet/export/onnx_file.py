@@ -53,6 +53,15 @@ def write_onnx(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], f
     program.save(file)
 
 
+def finish_onnx(source: Path, facts: Mapping[str, Any], file: Path) -> None:
+    """Write the graph of `source` with other `facts`."""
+    import onnx
+
+    model = onnx.load(source)
+    onnx.helper.set_model_props(model, {KEY: to_json(facts)})
+    onnx.save(model, file)
+
+
 def open_onnx(file: Path) -> Answer:
     """The file in ONNX Runtime on the CPU, as a function of images."""
     import onnxruntime

@@ -72,7 +72,9 @@ def _precision_fault(description: Mapping[str, Any]) -> str | None:
     metrics = description.get("metrics")
     for name in description["tasks"]:
         scores = metrics.get(name) if isinstance(metrics, dict) else None
-        if not (isinstance(scores, dict) and scores and all(score is None or is_number(score) for score in scores.values())):
+        if not (
+            isinstance(scores, dict) and scores and all(score is None or is_number(score) for score in scores.values())
+        ):
             return f"it is {precision} without scores of task '{name}'"
     return None
 

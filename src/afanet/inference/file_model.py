@@ -44,7 +44,7 @@ class FileModel(ABC):
 
     @abstractmethod
     def run(self, names: Sequence[str], images: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:
-        """The outputs of these names, (B, ...) each, for normalised images (B, C, H, W); raises what the runtime does."""
+        """The outputs of these names, (B, ...) each, for normalised images (B, C, H, W)."""
 
     def require_channels(self, taken: object) -> None:
         """Raise `InputError` where the graph's images have another number of channels than the description says."""

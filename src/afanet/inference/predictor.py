@@ -28,10 +28,10 @@ Photo = str | Path | Image.Image | NDArray[np.uint8]
 class Predictor:
     """Predicts photos with a network; the results know their units and draw themselves.
 
-    `source` is the folder of a finished run, which needs torch but not the run's data, or a file of `afanet export`:
-    of these ONNX files need ONNX Runtime alone, and OpenVINO's need that; or a `Model` of your own. With `flip` it averages over the photo
-    and its mirror image, with several `scales` over the network's own size times each. With `tasks` it gives results
-    for these alone, and of a run's network computes only what they need.
+    `source` is the folder of a finished run, which needs torch but not the run's data, or a file of `afanet export`,
+    which needs its runtime alone, such as ONNX Runtime; or a `Model` of your own. With `flip` it averages over the
+    photo and its mirror image, with several `scales` over the network's own size times each. With `tasks` it gives
+    results for these alone, and of a run's network computes only what they need.
 
     Raises `InputError` for a source that cannot be used, for tasks that it does not have, for `flip` where a task has
     `mirror: false`, for scales that are not from 0.1 to 10 or make images of more than 64 million pixels, and for a
