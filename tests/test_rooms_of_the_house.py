@@ -83,11 +83,27 @@ BELOW = {
         "sweeps",
         "inspection",
     },
-    "export": PLAIN | {"install", "plain_text", "framing", "networks", "tasks", "data", "recipe", "runs"},
     "inference": PLAIN | {"install", "photo", "framing", "normalisation", "images", "tasks"},
     "labelling": PLAIN | {"install", "photo", "normalisation", "images", "tasks", "inference"},
     "evaluation": PLAIN
     | {"framing", "networks", "tasks", "data", "recipe", "distributed", "progress", "runs", "training", "inference"},
+    "export": PLAIN
+    | {
+        "install",
+        "plain_text",
+        "framing",
+        "normalisation",
+        "images",
+        "networks",
+        "tasks",
+        "data",
+        "recipe",
+        "progress",
+        "runs",
+        "training",
+        "inference",
+        "evaluation",
+    },
     "demo": PLAIN
     | {
         "photo",

@@ -1,94 +1,103 @@
-"""A run that trained in bf16 answers in float32: scored, predicted, shown and exported alike, in every pixel."""
+"""A run in fewer bits, from the command to the scores that its file gives again."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from numpy.typing import NDArray
 
-from afanet import Predictor
-from afanet.data.transforms import denormalise
-from afanet.demo import Exhibit
-from afanet.export import export_run
-from afanet.inference.predictor import open_model
-from afanet.normalisation import IMAGENET
-from afanet.recipe.load import load_recipe
-from afanet.runs.run import load_run
-from afanet.tasks.depth.result import DepthMap
-from afanet.training.run import evaluate, train
+from afanet.cli.main import main
+from afanet.errors import InputError
+from afanet.evaluation.evaluate import evaluate_file
+from afanet.evaluation.protocol import Protocol
+from afanet.export import Compression, export_run
+from afanet.export.export import FORMATS
 
-SIZE = (96, 128)
-PIXELS = 96 * 128
-KEYS = {
-    "network.method": "hard",
-    "steps": 2,
-    "network.backbone": "test_resnet",
-    "network.head": "linear",
-    "network.mean": IMAGENET.mean,
-    "network.std": IMAGENET.std,
-    "data.size": list(SIZE),
-    "data.options.train_scenes": 8,
-    "data.options.test_scenes": 2,
-    "batch_size": 4,
-    "workers": 0,
-    "device": "cpu",
-    "precision": "bf16",
-}
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+Trained = Callable[[str], Path]
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "bf16"
-    train(load_recipe("rooms", KEYS), folder)
-    return folder
+@pytest.fixture
+def one_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs of one size, which are traced once and soon."""
+    from dataclasses import replace
+
+    for name in ("onnx", "openvino"):
+        monkeypatch.setitem(FORMATS, name, replace(FORMATS[name], free=False))
 
 
-@pytest.fixture(scope="module")
-def photo(run: Path) -> NDArray[np.uint8]:
-    data = load_run(run).data()
-    return denormalise(data.test[0]["image"], data.normalisation)
+@pytest.mark.usefixtures("one_size")
+@pytest.mark.parametrize("format", ["onnx", "openvino"])
+def test_a_file_in_int8_has_the_scores_that_it_says(
+    format: str, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip(format)
+    run = shutil.copytree(trained("single"), tmp_path / "run")
+    assert main(["export", str(run), "--format", format, "--int8", "--tolerance", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "calibrated on 4 images of the run's training split, scored on the 3 images of the test split" in printed
+    file = run / f"model-int8{FORMATS[format].suffix}"
+    assert {each.name for each in run.iterdir() if each.name.startswith("model")} == {
+        file.name, f"{file.name}.md", *(["model-int8.bin"] if format == "openvino" else [])
+    }  # fmt: skip
+    scores = evaluate_file(file, Protocol()).scored.scores
+    card = file.with_name(f"{file.name}.md").read_text()
+    for task, metrics in scores.items():
+        for metric, score in metrics.items():
+            assert f"| {task} | {metric} |" in card
+            assert f"| {score:.4f} |" in card
+    assert "| task | metric | float32 | int8 |" in card
+    moved = shutil.move(file, tmp_path / file.name)
+    if format == "onnx":
+        with pytest.raises(InputError, match="does not lie in the folder of its run, so its data are not known: give"):
+            evaluate_file(Path(moved), Protocol())
+        again = evaluate_file(Path(moved), Protocol(data=run / "recipe.yaml"), out=tmp_path / "scores.json")
+        assert again.scored.scores == scores
+        assert json.loads((tmp_path / "scores.json").read_text())["images"] == 3
 
 
-def test_its_maps_keep_their_digits(run: Path, photo: NDArray[np.uint8]) -> None:
-    results = Predictor(run)(photo)
-    depth = results["depth"]
-    assert isinstance(depth, DepthMap)
-    assert len(np.unique(depth.metres)) > 0.95 * PIXELS
-    model = open_model(run)
-    estimates = model.estimate(model.about.prepare(photo, SIZE)[None])["segmentation"][0]
-    first, second = np.sort(estimates, axis=0)[[-1, -2]]
-    assert not (first == second).any()
+@pytest.mark.usefixtures("one_size")
+def test_a_file_that_is_too_much_worse_is_not_left(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("afanet.export.compress.loss", lambda *given: 0.5)
+    monkeypatch.setattr("afanet.export.compress.costs", lambda *given: [])
+    assert main(["export", str(trained("single")), "--fp16", "--out", str(tmp_path / "new/net.onnx")]) == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith("afanet: error: nothing was written: on the 3 images of the test split, miou of task")
+    assert "worse by 50.0 % and 1 % are allowed" in message
+    assert not (tmp_path / "new").exists()
 
 
-def test_its_onnx_file_agrees_in_every_pixel(run: Path, photo: NDArray[np.uint8], tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    exported = export_run(run, "onnx", tmp_path / "model.onnx")
-    models = [open_model(run), open_model(exported.file)]
-    image = models[0].about.prepare(photo, SIZE)[None]
-    of_run, of_file = (model.estimate(image) for model in models)
-    for task, values in of_run.items():
-        np.testing.assert_allclose(values, of_file[task], rtol=1e-3, err_msg=task)
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--format", "torch", "--int8"], "format torch is float32 alone, and --int8 is for: onnx, openvino"),
+        (["--fp16", "--calibrate", "photos"], "fp16 is not calibrated: leave --calibrate out, or give --int8"),
+        (["--tolerance", "0.02"], "--tolerance is for files in fewer bits: add --int8 or --fp16, or leave it out"),
+        (["--int8", "--tolerance", "5"], "the tolerance is 5.0, expected 0 to 1, such as 0.01 for 1 %"),
+        (["--int8", "--calibrate", "nowhere"], "the calibration data nowhere do not exist"),
+        (["--int8", "--fp16"], "not allowed with argument"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    words: list[str], message: str, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(trained("single").iterdir())
+    assert main(["export", str(trained("single")), *words]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert sorted(trained("single").iterdir()) == before
 
 
-def test_its_demo_agrees_in_every_pixel(run: Path, photo: NDArray[np.uint8]) -> None:
-    model, exhibit = open_model(run), Exhibit(load_run(run))
-    image = model.about.prepare(photo, SIZE)[None]
-    logits = exhibit.predictor.answer(torch.from_numpy(image))
-    for task, values in model.estimate(image).items():
-        assert np.array_equal(exhibit.predictor.tasks[task].estimate(logits[task]).numpy(), values)
-
-
-def test_its_scores_are_those_of_float32(run: Path, tmp_path: Path) -> None:
-    plain = Path(shutil.copytree(run, tmp_path / "plain"))
-    recipe = plain / "recipe.yaml"
-    recipe.write_text(recipe.read_text().replace("precision: bf16", "precision: float32"))
-    assert "precision: float32" in recipe.read_text()
-    with torch.autocast("cpu", torch.bfloat16):  # nor does it matter where evaluation is called
-        scores = evaluate(run).scores
-    assert scores == evaluate(plain).scores == json.loads((run / "metrics.json").read_text())["tasks"]
+def test_data_that_are_gone_are_said_to_be_needed(trained: Trained, tmp_path: Path) -> None:
+    run = shutil.copytree(trained("single"), tmp_path / "run")
+    recipe = (run / "recipe.yaml").read_text()
+    (run / "recipe.yaml").write_text(recipe.replace("name: rooms\n  root: null", "name: nyuv2\n  root: /nowhere"))
+    with pytest.raises(InputError, match="a file below float32 is checked by its scores on held-out images, and those"):
+        export_run(run, "onnx", compression=Compression("int8"))

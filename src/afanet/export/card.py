@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 from afanet.data.licences import shows_people
+from afanet.export.card_parts import bullets, is_compressed, scores_of_file, scores_of_runs, table
 from afanet.export.check import LIMIT
 from afanet.framing import Resize
 from afanet.outside import short_name
@@ -63,18 +63,14 @@ def _checked(facts: Mapping[str, Any], errors: Mapping[str, float], checked: str
     """The section on what the file was compared with."""
     what = (
         "The float32 file that this one was written from was compared with the run"
-        if _compressed(facts)
+        if is_compressed(facts)
         else "Against the run"
     )
     return (
         f"## Checked\n\n{what} in float32 on the CPU, on {in_markdown(checked)}. Largest difference, of the largest "
         f"value of the output (the file is not written above {LIMIT:.0e}):\n\n"
-        + _table(("output", "relative error"), [(name, f"{error:.1e}") for name, error in errors.items()])
+        + table(("output", "relative error"), [(name, f"{error:.1e}") for name, error in errors.items()])
     )
-
-
-def _compressed(facts: Mapping[str, Any]) -> bool:
-    return "precision" in facts
 
 
 def about_network(group: Sequence[Run], run: Run, facts: Mapping[str, Any], takes: str) -> list[str]:
@@ -85,12 +81,13 @@ def about_network(group: Sequence[Run], run: Run, facts: Mapping[str, Any], take
         f"{cost['flops'] / 1e9:.2f} GFLOPs for an image of {_size(facts['size'])} (a multiply-add is two)",
     ]
     return [
-        "## What it gives\n\n" + _table(("output", "what", "read as"), _outputs(facts["tasks"])) + _left_out(facts),
+        "## What it gives\n\n" + table(("output", "what", "read as"), _outputs(facts["tasks"])) + _left_out(facts),
         f"## What it takes\n\n{takes}",
-        "## Data\n\n" + _list(_data(run, facts)),
-        "## Protocol\n\n" + _list(_protocol(run, facts)),
-        "## Scores\n\n" + (own_scores(facts) if _compressed(facts) else _scores(group, list(facts["tasks"]))),
-        "## Size\n\n" + _list(size),
+        "## Data\n\n" + bullets(_data(run, facts)),
+        "## Protocol\n\n" + bullets(_protocol(run, facts)),
+        "## Scores\n\n"
+        + (scores_of_file(facts) if is_compressed(facts) else scores_of_runs(group, list(facts["tasks"]))),
+        "## Size\n\n" + bullets(size),
     ]
 
 
@@ -98,7 +95,7 @@ def limits(run: Run, facts: Mapping[str, Any]) -> list[str]:
     """The sections on what the network is not for."""
     data = run.recipe.data
     faces = shows_people(data.name, data.options) or OF_PERSONS & set(facts["tasks"])
-    return ["## Limits\n\n" + _list(_limits(run, facts)), *([FACE_RISKS.strip()] if faces else [])]
+    return ["## Limits\n\n" + bullets(_limits(run, facts)), *([FACE_RISKS.strip()] if faces else [])]
 
 
 def _outputs(tasks: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
@@ -175,55 +172,9 @@ def _protocol(run: Run, facts: Mapping[str, Any]) -> list[str]:
         f"{results.get('steps', '?')} steps of {recipe.batch_size} images, {recipe.optimizer.name} at "
         f"{recipe.optimizer.lr:g}, tasks balanced by `{recipe.balancing.name}`, {recipe.precision}",
         f"weights are those of {kept}"
-        if _compressed(facts)
+        if is_compressed(facts)
         else f"scores are those of {kept}, on the test split, which chose nothing",
     ]
-
-
-def _scores(group: Sequence[Run], tasks: Collection[str]) -> str:
-    seeds = [run.recipe.seed for run in group]
-    several = len(group) > 1
-    introduction = (
-        f"Over the test split, mean and standard deviation (n - 1) over the seeds {', '.join(map(str, seeds))}; the "
-        "file is one of these."
-        if several
-        else "Over the test split, of one seed: another seed would give others, and nothing here says by how much."
-    )
-    rows = []
-    for task, metrics in group[0].scores.items():
-        for metric in metrics if task in tasks else ():
-            scores = [run.scores[task][metric] for run in group]
-            values = [value for value in scores if value is not None]
-            if len(values) < len(scores):
-                shown = "not known"
-            else:
-                shown = f"{mean(values):.4f}" + (f" ± {stdev(values):.4f}" if several else "")
-            rows.append((task, metric, shown))
-    return f"{introduction}\n\n" + _table(("task", "metric", "score"), rows)
-
-
-def own_scores(facts: Mapping[str, Any]) -> str:
-    """The scores of a file in fewer bits, beside those in float32, and how it came to have them."""
-    scored, before, after = facts["scored"], facts["metrics_float32"], facts["metrics"]
-    rows = [
-        (task, metric, _number(before[task][metric]), _number(score))
-        for task, scores in after.items()
-        for metric, score in scores.items()
-    ]
-    kept = ", ".join(f"`{name}`" for name in facts["in_float"]) or "none"
-    lines = [
-        f"layers that stay in float32, because they cost most: {kept}",
-        f"a main metric may be worse by {100 * facts['tolerance']:g} % of its value in float32",
-        *([f"calibrated on {in_markdown(facts['calibrated'])}"] if facts["calibrated"] else []),
-    ]
-    return (
-        f"Of this file, over the {scored['images']} images of the {scored['split']} split, beside the same network in "
-        "float32:\n\n" + _table(("task", "metric", "float32", facts["precision"]), rows) + f"\n\n{_list(lines)}"
-    )
-
-
-def _number(score: float | None) -> str:
-    return "not known" if score is None else f"{score:.4f}"
 
 
 def _limits(run: Run, facts: Mapping[str, Any]) -> list[str]:
@@ -242,12 +193,3 @@ def _limits(run: Run, facts: Mapping[str, Any]) -> list[str]:
 
 def _size(size: Sequence[int]) -> str:
     return f"{size[0]}x{size[1]}"
-
-
-def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(in_markdown, line)) + " |" for line in lines)
