@@ -9,7 +9,7 @@ from typing import Any
 
 from afanet.cli.compare import PAGE, show_runs
 from afanet.cli.flags import add_trust_flag, path_flag
-from afanet.cli.present import require_present_run
+from afanet.cli.present import require_present_model
 from afanet.errors import InputError
 
 HOST, PORT = "127.0.0.1", 7860
@@ -20,14 +20,20 @@ def add_demo_command(commands: Any) -> None:
     """Add the command."""
     demo: ArgumentParser = commands.add_parser(
         "demo",
-        help="try a run on photos in a browser; without one, train two methods on generated rooms",
+        help="try a run or an exported file on photos in a browser; without one, train two methods on generated rooms",
         description="With RUN: serve a page on this machine to try the run on photos. Without: train "
         "single-task networks and AFA on generated rooms and compare them, which takes minutes on two cores.",
         allow_abbrev=False,
     )
     demo.set_defaults(command=_demo, parser=demo)
     add_trust_flag(demo)
-    demo.add_argument("run", nargs="?", type=path_flag, metavar="RUN", help="a run, a saved folder, or hub:OWNER/NAME")
+    demo.add_argument(
+        "model",
+        nargs="?",
+        type=path_flag,
+        metavar="RUN",
+        help="a run, a saved folder, hub:OWNER/NAME or an exported file",
+    )
     demo.add_argument("--host", help=f"address to serve at, {HOST} (this machine only) by default")
     demo.add_argument("--port", type=int, help=f"{PORT} by default; 0 for any free port")
     demo.add_argument(
@@ -40,7 +46,7 @@ def add_demo_command(commands: Any) -> None:
 
 
 def _demo(given: Namespace) -> None:
-    if given.run:
+    if given.model:
         _serve(given)
         return
     for flag in ("host", "port", "public"):
@@ -53,14 +59,15 @@ def _demo(given: Namespace) -> None:
 
 
 def _serve(given: Namespace) -> None:
-    require_present_run(given.run)
-    from afanet.demo import Exhibit, find_address, serve
+    require_present_model(given.model)
+    from afanet.demo import Exhibit, FileExhibit, find_address, serve
+    from afanet.inference.formats import suffix_of
     from afanet.runs.run import load_run
 
     address = find_address(HOST if given.host is None else given.host, given.public)
 
     def ready(url: str) -> None:
-        print(f"{given.run} can be tried at {url}; Ctrl-C ends it", flush=True)
+        print(f"{given.model} can be tried at {url}; Ctrl-C ends it", flush=True)
         if given.public is not None:
             print(
                 "everybody on the network can use it and send photos to this machine, without a password or "
@@ -68,7 +75,8 @@ def _serve(given: Namespace) -> None:
                 flush=True,
             )
 
-    serve(Exhibit(load_run(given.run)), address, PORT if given.port is None else given.port, ready)
+    exhibit = FileExhibit(given.model) if suffix_of(given.model) else Exhibit(load_run(given.model))
+    serve(exhibit, address, PORT if given.port is None else given.port, ready)
 
 
 def _compare() -> None:

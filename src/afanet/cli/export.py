@@ -95,7 +95,8 @@ def _print_scores(facts: dict[str, Any]) -> None:
     scored = facts["scored"]
     calibrated = f"calibrated on {facts['calibrated']}, " if facts["calibrated"] else ""
     print(f"{calibrated}scored on the {scored['images']} images of the {scored['split']} split")
-    for name, metric in facts["main_metrics"].items():
+    for name, described in facts["described"].items():
+        metric = described["main_metric"]
         before, after = (facts[key][name][metric] for key in ("metrics_float32", "metrics"))
         scores = (f"{score:.4f}" if score is not None else "not known" for score in (before, after))
         print(f"{name}: {metric} {' in float32, '.join(scores)} in {facts['precision']}")

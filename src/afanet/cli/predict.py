@@ -30,7 +30,7 @@ def add_predict_command(commands: Any) -> None:
     predict.set_defaults(command=_predict, parser=predict)
     add_trust_flag(predict)
     predict.add_argument(
-        "model", type=path_flag, metavar="MODEL", help="a run, a saved folder, hub:OWNER/NAME or an exported file"
+        "model", type=path_flag, metavar="RUN", help="a run, a saved folder, hub:OWNER/NAME or an exported file"
     )
     predict.add_argument("inputs", nargs="+", metavar="INPUT", help="pictures, videos, folders of them, or patterns")
     predict.add_argument("--out", type=path_flag, metavar="DIR", required=True, help="folder for the predictions")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -10,12 +9,12 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from afanet.data import Data
 from afanet.data.transforms import as_input, denormalise, to_pixels
+from afanet.demo.answers import described, fractions, shown
 from afanet.errors import InputError
 from afanet.framing import Framing, framing
 from afanet.fusion import cut_connection
@@ -30,12 +29,10 @@ from afanet.report.pictures import as_url
 from afanet.runs.examples import spread_over
 from afanet.runs.loaded import TaskPredictor
 from afanet.runs.run import Run
-from afanet.tasks import DenseTask, Legend, PooledTask, Swatches, Task
+from afanet.tasks import DenseTask, Task
 from afanet.tasks.drawing.png import png
 
 SAMPLES = 6
-LISTED = 5  # classes with their probabilities
-STOPS = 9  # of a colour bar's gradient
 
 
 class Exhibit:
@@ -62,7 +59,7 @@ class Exhibit:
         return {
             "run": self.run.path.name,
             "method": short_name(self.run.recipe.network.method),
-            "tasks": [_described(task) for task in self.predictor.tasks.values()],
+            "tasks": [described(task) for task in self.predictor.tasks.values()],
             "layers": self.layers,
             "lacking": lacking(self.predictor.network),
             "readable": self.readable,
@@ -112,7 +109,7 @@ class Exhibit:
         data = self.run.recipe.data
         frame = framing((photo.shape[0], photo.shape[1]), data.size, data.resize)
         image = as_input(photo, data.size, data.resize, self.normalisation)[None]
-        answer: dict[str, Any] = {"size": photo.shape[:2], "seen": _fractions(frame)}
+        answer: dict[str, Any] = {"size": photo.shape[:2], "seen": fractions(frame)}
         if self.normalisation.channels not in (1, 3):  # which the browser cannot draw
             answer["photo"] = as_url(as_picture(photo), "JPEG", 1024)
         network = self.predictor.network
@@ -144,9 +141,10 @@ class Exhibit:
         self, frame: Framing, logits: Mapping[str, Tensor], whole: Mapping[str, Tensor] | None = None
     ) -> list[dict[str, Any]]:
         return [
-            _shown(self.predictor.tasks[name], values, frame)
-            | ({"changed": self.predictor.tasks[name].change(whole[name], values)} if whole else {})
-            for name, values in logits.items()
+            shown(task, task.predict(logits[name])[0], task.estimate(logits[name])[0], frame)
+            | ({"changed": task.change(whole[name], logits[name])} if whole else {})
+            for name, task in self.predictor.tasks.items()
+            if name in logits
         ]
 
     def _connections(
@@ -176,49 +174,3 @@ def _open(run: Run) -> tuple[Data | None, dict[str, Task]]:
         return run.open()
     except InputError:
         return None, run.tasks
-
-
-def _described(task: Task) -> dict[str, Any]:
-    legend = _legend(task.legend) if isinstance(task, DenseTask) else None
-    return {"name": task.name, "legend": legend}
-
-
-def _legend(legend: Legend) -> dict[str, Any]:
-    if isinstance(legend, Swatches):
-        return {"names": list(legend.names), "colours": [_hex(colour) for colour in legend.colours]}
-    stops = legend.colours[np.linspace(0, len(legend.colours) - 1, STOPS).round().astype(int)]
-    return {"gradient": [_hex(colour) for colour in stops], "low": legend.low, "high": legend.high, "unit": legend.unit}
-
-
-def _hex(colour: NDArray[np.uint8]) -> str:
-    return "#" + bytes(colour.tolist()).hex()
-
-
-def _fractions(frame: Framing) -> list[float]:
-    """Top, left, height and width of what the network sees of a photo, of the whole height and width."""
-    (height, width), seen = frame.photo, frame.seen
-    return [seen.top / height, seen.left / width, seen.height / height, seen.width / width]
-
-
-def _shown(task: Task, logits: Tensor, frame: Framing) -> dict[str, Any]:
-    value = task.predict(logits)[0]
-    if isinstance(task, DenseTask):
-        if (frame.seen.height, frame.seen.width) != frame.photo:
-            absent = task.unlabelled((1, 1)).flatten()[0].item()
-            value = torch.from_numpy(frame.on_photo(value.numpy(), absent))
-        height, width = value.shape[-2:]
-        drawn = base64.b64encode(png(task.picture(value))).decode()
-        shown: dict[str, Any] = {"name": task.name, "picture": f"data:image/png;base64,{drawn}"}
-        if readout := task.readout(value):
-            packed = base64.b64encode(readout.values.to(torch.int64).numpy().astype("<u2").tobytes()).decode()
-            shown |= {"width": width, "height": height, "values": packed}
-            shown |= {"steps": readout.steps, "unit": readout.unit}
-        return shown
-    assert isinstance(task, PooledTask)
-    words = task.caption(task.on_photo(value, frame))
-    estimate = task.estimate(logits)[0]
-    likely: list[list[Any]] = []
-    if task.names:
-        order = estimate.argsort(descending=True)[:LISTED].tolist()
-        likely = [[task.names[index], estimate[index].item()] for index in order]
-    return {"name": task.name, "words": words, "likely": likely}

@@ -27,7 +27,7 @@ async function start() {
   const notes = [`${about.run}: ${names.join(", ")}, by the method ${about.method}.`];
   if (!about.layers.length) notes.push("It has no layer at which tasks take from each other.");
   if (about.lacking) notes.push(about.lacking);
-  if (!about.samples) notes.push("The run's data cannot be read here, so there are no samples.");
+  if (!about.samples) notes.push("No data are read here, so there are no samples.");
   byId("about").textContent = notes.join(" ");
   if (about.here) byId("place").textContent = "it stays on this machine and is not kept.";
   document.title = `${about.run}: try it on a photo`;

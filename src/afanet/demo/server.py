@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from afanet.demo.address import Address, host_name, is_loopback
 from afanet.demo.exhibit import Exhibit
+from afanet.demo.file_exhibit import FileExhibit
 from afanet.demo.guard import Guard, refused
 from afanet.demo.patience import MOST_UPLOADS, Connection, read_body
 from afanet.demo.upload import MOST_BYTES, read_upload
@@ -30,7 +31,7 @@ STATIC = {
 LEAVING = 1  # seconds for answers in progress when the page ends
 
 
-def create_app(exhibit: Exhibit, names: Collection[str] = ()) -> Starlette:
+def create_app(exhibit: Exhibit | FileExhibit, names: Collection[str] = ()) -> Starlette:
     """The page for `exhibit` as an ASGI application.
 
     It answers only to the address at which a request arrives, a loopback address's other names, and `names`, so that a
@@ -76,7 +77,7 @@ def create_app(exhibit: Exhibit, names: Collection[str] = ()) -> Starlette:
     return Starlette(routes=routes, middleware=[Middleware(Guard, names=names)])
 
 
-def configure(exhibit: Exhibit, names: Collection[str] = ()) -> uvicorn.Config:
+def configure(exhibit: Exhibit | FileExhibit, names: Collection[str] = ()) -> uvicorn.Config:
     """The server's settings: it waits only so long for a client, and prints nothing but the page's own messages."""
     return uvicorn.Config(
         create_app(exhibit, names),
@@ -89,7 +90,7 @@ def configure(exhibit: Exhibit, names: Collection[str] = ()) -> uvicorn.Config:
     )
 
 
-def serve(exhibit: Exhibit, address: Address, port: int, ready: Callable[[str], None]) -> None:
+def serve(exhibit: Exhibit | FileExhibit, address: Address, port: int, ready: Callable[[str], None]) -> None:
     """Serve the page until interrupted; calls `ready` with its address. Raises `InputError` for a taken port."""
     with address.listen(port) as listening:
         shown = f"[{address.host}]" if ":" in address.host else address.host

@@ -14,7 +14,7 @@ from afanet.export.trace import Traced
 from afanet.outside import short_name
 from afanet.recipe.preprocessing import normalisation
 from afanet.runs.run import Run
-from afanet.tasks import Task
+from afanet.tasks import Description, Task
 
 FORMAT = 1
 
@@ -22,7 +22,7 @@ FORMAT = 1
 def describe(run: Run, tasks: Mapping[str, Task], traced: Traced | None) -> dict[str, Any]:
     """The facts that a program needs to use a file with the network, and those that a person should know.
 
-    `tasks` holds each task's meaning in the order of the outputs, `size` the (H, W) at which the run was scored,
+    `tasks` holds each task's meaning in the order of the outputs, `described` what a run keeps of them, `size` the (H, W) at which the run was scored,
     `resize` how photos of other proportions fit it (stretch, letterbox or crop, see `afanet.framing`), `mean` and `std`
     normalise each channel of an image of values 0 to 1, `dynamic` says whether a `traced` graph takes other numbers and
     sizes of images, `metrics` are the scores on the test split. If the run has other tasks, `left_out` names them, and
@@ -37,6 +37,7 @@ def describe(run: Run, tasks: Mapping[str, Task], traced: Traced | None) -> dict
         "recipe": run.recipe.name,
         "method": short_name(run.recipe.network.method),
         "tasks": {name: task.meaning | task.sides for name, task in tasks.items()},
+        "described": {name: Description.of(task).as_json() for name, task in tasks.items()},
         "size": list(data.size),
         "resize": data.resize,
         "mean": list(taken.mean),

@@ -87,7 +87,6 @@ class Compressor:
             "precision": precision,
             "metrics": strict(done.after),
             "metrics_float32": strict(done.before),
-            "main_metrics": {name: task.main_metric for name, task in self.held_out.tasks.items()},
             "scored": {"split": self.held_out.name, "images": len(self.held_out.split)},
             "tolerance": self.compression.tolerance,
             "calibrated": self.calibrated if precision == "int8" else None,

@@ -24,7 +24,7 @@ class FileModel(ABC):
     """
 
     def __init__(self, path: Path, text: str | None, outputs: Collection[str], tasks: Sequence[str] | None) -> None:
-        description = read_description(path, text)
+        self.description = description = read_description(path, text)
         self.path = path
         self.about = About(
             description["tasks"],
