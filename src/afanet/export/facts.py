@@ -22,11 +22,11 @@ FORMAT = 1
 def describe(run: Run, tasks: Mapping[str, Task], traced: Traced | None) -> dict[str, Any]:
     """The facts that a program needs to use a file with the network, and those that a person should know.
 
-    `tasks` holds each task's meaning in the order of the outputs, `described` what a run keeps of them, `size` the (H, W) at which the run was scored,
-    `resize` how photos of other proportions fit it (stretch, letterbox or crop, see `afanet.framing`), `mean` and `std`
-    normalise each channel of an image of values 0 to 1, `dynamic` says whether a `traced` graph takes other numbers and
-    sizes of images, `metrics` are the scores on the test split. If the run has other tasks, `left_out` names them, and
-    `parameters` and `flops` are those of the file.
+    `tasks` holds each task's meaning in the order of the outputs, `described` what a run keeps of each, `size` the
+    (H, W) at which the run was scored, `resize` how photos of other proportions fit it (stretch, letterbox or crop, see
+    `afanet.framing`), `mean` and `std` normalise each channel of an image of values 0 to 1, `dynamic` says whether a
+    `traced` graph takes other numbers and sizes of images, `metrics` are the scores on the test split. If the run has
+    other tasks, `left_out` names them, and `parameters` and `flops` are those of the file.
     """
     left_out = [name for name in run.scores if name not in tasks]
     apart = {"left_out": left_out} | costs(traced, run) if left_out and traced is not None else {}
