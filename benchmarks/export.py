@@ -1,13 +1,13 @@
-"""How fast an exported network answers, and in how much memory: ONNX Runtime, float32 and int8, beside PyTorch.
+"""How fast an exported network answers, and in how much memory: each kind of file beside PyTorch.
 
     python benchmarks/export.py --runs FOLDER [--methods single afa] [--steps 40] [--rounds 15] [--threads 2]
 
 Each of the six methods is trained on generated rooms (`rooms`, resnet18, 96x128), for a few steps, or taken from
-FOLDER/METHOD where it is there, and exported by `afanet export`. int8 is static quantisation (QDQ; weights by channel,
-activations with their range on the first training rooms). Every variant runs in a process of its own, one after the
-other, that answers one image at a time; within a method variants take turns, and a ratio is the median over the turns.
-Memory is what a process holds at most beyond what it held before it loaded the network; the libraries are loaded then.
-Errors of int8 are those of the figures on held-out rooms, and of the estimates against float32's.
+FOLDER/METHOD where it is there, and exported by `afanet export`, in float32, `--int8` and `--fp16`, for ONNX Runtime
+and, where it is installed, for OpenVINO. The tolerance is 1: what int8 costs is measured, and refuses nothing. Every
+variant runs in a process of its own, one after the other, that answers one image at a time; within a method variants
+take turns, and a ratio is the median over the turns. Memory is what a process holds at most beyond what it held before
+it loaded the network; the libraries are loaded then. Scores are those on held-out rooms that the files hold.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,61 +27,44 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from afanet.comparison.costs import held_at_most, held_now
-from afanet.export import export_run
+from afanet.export import Compression, export_run
+from afanet.inference.formats import open_file
+from afanet.inference.openvino_model import PLAIN
 from afanet.networks.methods import compared
 from afanet.recipe.load import load_recipe
-from afanet.runs.examples import read_test_samples
 from afanet.runs.loaded import LoadedNetwork
 from afanet.runs.run import load_run
 from afanet.runs.setup import open_tasks
 from afanet.training.run import train
 
 METHODS = compared()
-TORCH, FLOAT, INT8 = "PyTorch", "ONNX Runtime", "ONNX Runtime, int8"
+TORCH = "PyTorch"
+FILES: dict[str, tuple[str, tuple[str, Any]]] = {
+    "ONNX Runtime": ("model.onnx", ("onnx", None)),
+    "ONNX Runtime, int8": ("model-int8.onnx", ("onnx", "int8")),
+    "ONNX Runtime, fp16": ("model-fp16.onnx", ("onnx", "fp16")),
+    "OpenVINO": ("model.xml", ("openvino", None)),
+    "OpenVINO, int8": ("model-int8.xml", ("openvino", "int8")),
+}
+if find_spec("openvino") is None:
+    FILES = {variant: made for variant, made in FILES.items() if made[1][0] != "openvino"}
 CPU = torch.device("cpu")
 Array = NDArray[np.float32]
 
 
-class Rooms(CalibrationDataReader):
-    """Training images, one at a time."""
-
-    def __init__(self, images: torch.Tensor):
-        self.left = iter(images.split(1))
-
-    def get_next(self) -> dict[str, Array] | None:
-        image = next(self.left, None)
-        return None if image is None else {"image": image.numpy()}
-
-
 def prepare(method: str, options: argparse.Namespace) -> Path:
-    """The folder of a trained run, with `model.onnx` and `int8.onnx` in it."""
+    """The folder of a trained run, with its exported files in it."""
     folder: Path = options.runs / method
     if not (folder / "metrics.json").is_file():
         keys = {"network.method": method, "steps": options.steps, "batch_size": options.batch_size}
         keys |= {"device": "cpu", "workers": 0}
         scenes = {"train_scenes": options.scenes, "test_scenes": options.images}
         train(load_recipe("rooms", keys | {f"data.options.{name}": count for name, count in scenes.items()}), folder)
-    file = folder / "model.onnx"
-    if not file.is_file():
-        export_run(folder, "onnx")
-    data, tasks = open_tasks(load_run(folder).recipe)
-    data = replace(data, test=data.train)  # rooms that are not scored
-    images = read_test_samples(data, tasks, range(options.calibration))["image"]
-    quant_pre_process(file, folder / "prepared.onnx", skip_symbolic_shape=True)  # which gives up on free sizes
-    quantize_static(
-        folder / "prepared.onnx",
-        folder / "int8.onnx",
-        Rooms(images),
-        quant_format=QuantFormat.QDQ,
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        op_types_to_quantize=["Conv"],  # what costs; gates, resizing and probabilities stay float32
-    )
+    for file, (format, precision) in FILES.values():
+        if not (folder / file).is_file():
+            export_run(folder, format, compression=Compression(precision, tolerance=1) if precision else None)
     return folder
 
 
@@ -99,10 +83,16 @@ def load(folder: Path, variant: str, threads: int) -> Callable[[Array], dict[str
                 return {name: task.estimate(logits[name]).numpy() for name, task in tasks.items()}
 
         return answer
+    file, (format, _) = FILES[variant]
+    if format == "openvino":
+        import openvino
+
+        core, settings = openvino.Core(), {**PLAIN, "INFERENCE_NUM_THREADS": threads}
+        network = core.compile_model(core.read_model(folder / file), "CPU", settings)
+        return lambda images: {put.any_name: answer for put, answer in network({"image": images}).items()}
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    file = folder / ("int8.onnx" if variant == INT8 else "model.onnx")
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(folder / file, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return lambda images: dict(zip(names, session.run(names, {"image": images}), strict=True))
 
@@ -125,7 +115,7 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[dict[str, list[f
     size = load_run(folder).recipe.data.size
     context = multiprocessing.get_context("spawn")
     pipes, workers, memory = {}, [], {}
-    for variant in (TORCH, FLOAT, INT8):
+    for variant in (TORCH, *FILES):
         pipes[variant], far = context.Pipe()
         workers.append(context.Process(target=serve, args=(folder, variant, options.threads, size, far)))
         workers[-1].start()
@@ -142,25 +132,15 @@ def measure(folder: Path, options: argparse.Namespace) -> tuple[dict[str, list[f
     return times, memory
 
 
-def figures(folder: Path, options: argparse.Namespace) -> tuple[dict[str, list[str]], dict[str, float]]:
-    """mIoU and absolute error of depth by variant on held-out rooms, and by task int8's mean relative difference."""
-    data, tasks = open_tasks(load_run(folder).recipe)
-    batch = read_test_samples(data, tasks, range(options.images))
-    found: dict[str, dict[str, Array]] = {}
+def scores(folder: Path) -> dict[str, str]:
+    """Each task's main metric by variant, on held-out rooms, as the files say."""
+    run = load_run(folder)
     shown = {}
-    for variant in (FLOAT, INT8):
-        answer = load(folder, variant, options.threads)
-        parts = [answer(image.numpy()) for image in batch["image"].split(1)]
-        found[variant] = {name: np.concatenate([part[name] for part in parts]) for name in tasks}
-        scores = {}
-        for name, task in tasks.items():
-            estimate = torch.from_numpy(found[variant][name])
-            metrics = task.metrics()
-            metrics.update(estimate.argmax(1) if name == "segmentation" else estimate, batch["targets"][name])
-            scores[name] = metrics.compute()[task.main_metric].item()
-        shown[variant] = [f"{score:.4f}" for score in scores.values()]
-    off = {name: float(np.abs(found[INT8][name] - b).mean() / np.abs(b).mean()) for name, b in found[FLOAT].items()}
-    return shown, off
+    for variant, (file, (_, precision)) in FILES.items():
+        metrics = open_file(folder / file).description["metrics"] if precision else run.scores
+        main = [f"{metrics[name][task.main_metric]:.4f}" for name, task in run.tasks.items()]
+        shown[variant] = " | ".join(main)
+    return shown
 
 
 def main() -> None:
@@ -172,8 +152,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=320, help="of training")
     parser.add_argument("--batch-size", type=int, default=8, help="of training")
     parser.add_argument("--rounds", type=int, default=15, help="turns that each variant takes")
-    parser.add_argument("--calibration", type=int, default=16, help="training rooms that set int8's ranges")
-    parser.add_argument("--images", type=int, default=32, help="held-out rooms on which int8 is scored")
+    parser.add_argument("--images", type=int, default=32, help="held-out rooms on which files are scored")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     folders = {method: prepare(method, options) for method in options.methods}
@@ -185,18 +164,19 @@ def main() -> None:
         times, memory = measure(folder, options)
         for variant in times:
             speed = statistics.median(a / b for a, b in zip(times[variant], times[TORCH], strict=True))
-            file = {TORCH: "last.ckpt", FLOAT: "model.onnx", INT8: "int8.onnx"}[variant]
-            weight = "" if variant == TORCH else f"{(folder / file).stat().st_size / 1e6:.1f}"
+            weight = "" if variant == TORCH else f"{megabytes(folder / FILES[variant][0]):.1f}"
             print(f"| {method} | {variant} | {1000 * statistics.median(times[variant]):.0f} | {speed:.2f} | "
                   f"{memory[variant]:.0f} | {memory[variant] / memory[TORCH]:.2f} | {weight} |")  # fmt: skip
-    print("\n| method | mIoU, float32 | int8 | depth error in m, float32 | int8 | "
-          "int8 off, segmentation | int8 off, depth |\n" + "| --- " * 7 + "|")  # fmt: skip
+    print("\n| method | variant | mIoU | depth error in m |\n" + "| --- " * 4 + "|")
     for method, folder in folders.items():
-        shown, off = figures(folder, options)
-        pairs = [f"{a} | {b}" for a, b in zip(shown[FLOAT], shown[INT8], strict=True)]
-        print(
-            f"| {method} | {' | '.join(pairs)} | {' | '.join(f'{100 * x:.1f} %' for x in off.values())} |", flush=True
-        )
+        for variant, shown in scores(folder).items():
+            print(f"| {method} | {variant} | {shown} |", flush=True)
+
+
+def megabytes(file: Path) -> float:
+    """What a file takes, with the weights that OpenVINO keeps beside it."""
+    weights = file.with_suffix(".bin")
+    return (file.stat().st_size + (weights.stat().st_size if weights.is_file() else 0)) / 1e6
 
 
 if __name__ == "__main__":

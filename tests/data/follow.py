@@ -35,7 +35,7 @@ FEWER = {
     "rooms": ["--data.options.train_scenes", "4", "--data.options.test_scenes", "2"],
     "digits": ["--data.options.train_pairs", "8", "--data.options.test_pairs", "8"],
 }
-BENCHMARK = "--methods single --steps 1 --batch-size 2 --scenes 4 --rounds 1 --calibration 1 --images 2"
+BENCHMARK = "--methods single --steps 1 --batch-size 2 --scenes 4 --rounds 1 --images 2"
 # Pages that show what is counted in whole data sets, of which there are a few samples here.
 COUNTED = ("adience.md", "check.md", "digits.md", "distilling.md", "going-on.md", "index.md", "nyuv2.md")
 # In the place of SLURM's: two tasks on this machine, with the variables that it sets and where they find each other.

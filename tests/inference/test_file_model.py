@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from afanet.errors import InputError
 from afanet.inference import open_model
+from afanet.outside import ALL
 
 from .conftest import told, write_model
 
@@ -48,6 +49,12 @@ def test_openvino_answers_as_onnx_does(tiny_onnx: Path, tmp_path: Path) -> None:
         open_model(tmp_path / "tiny.xml")
 
 
+@pytest.fixture
+def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("afanet.outside._trusted", {ALL})
+
+
+@pytest.mark.usefixtures("trusted")
 def test_a_graph_of_torch_answers_as_onnx_does(tiny_onnx: Path, tmp_path: Path) -> None:
     free = {"image": {0: torch.export.Dim.AUTO}}
     program = torch.export.export(Formula(), (torch.zeros(2, 3, 24, 32),), dynamic_shapes=free)
@@ -58,6 +65,7 @@ def test_a_graph_of_torch_answers_as_onnx_does(tiny_onnx: Path, tmp_path: Path) 
         open_model(tmp_path / "other.pt2")
 
 
+@pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("name", ["x.pt2", "x.onnx", "x.xml"])
 def test_what_is_no_such_file_is_refused(name: str, tmp_path: Path) -> None:
     if name == "x.xml":
@@ -70,10 +78,11 @@ def test_what_is_no_such_file_is_refused(name: str, tmp_path: Path) -> None:
         open_model(tmp_path / name)
 
 
-def test_native_code_is_not_run_unless_it_is_trusted(tmp_path: Path) -> None:
-    (tmp_path / "x.aot.pt2").touch()
-    with pytest.raises(InputError, match="is native code, which is not run unless you trust it: add --trust-code"):
-        open_model(tmp_path / "x.aot.pt2")
+@pytest.mark.parametrize("name", ["x.pt2", "x.aot.pt2"])
+def test_files_of_torch_are_opened_if_they_are_trusted_alone(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(InputError, match="may run code when it is opened: if you trust it, add --trust-code"):
+        open_model(tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,10 @@ DEVICES = (None, "auto", "cpu")
 
 
 class TorchModel(FileModel):
-    """The network of a `.pt2` file, on the CPU.
+    """The network of a `.pt2` file, on the CPU; torch unpickles parts of such a file, so it must be trusted.
 
     `device` is `auto` or `cpu`; `tasks` are those whose outputs are read, None for all. Raises `InputError` for another
-    device, for a file that is not one of `afanet export`, and for tasks that the file does not have.
+    device, for a file that is not trusted or not one of `afanet export`, and for tasks that the file does not have.
     """
 
     def __init__(self, path: Path, device: str | None = None, tasks: Sequence[str] | None = None) -> None:
@@ -33,10 +33,13 @@ class TorchModel(FileModel):
             raise InputError(f"device '{device}' is not there for files of torch, expected one of: auto, cpu")
         if not require_regular(path).exists():
             raise InputError(f"{path} does not exist, expected a file of `afanet export`")
+        if not trusts_all():
+            raise InputError(
+                f"{path} is a file of torch, which may run code when it is opened: if you trust it, add --trust-code to "
+                "the command, or call afanet.trust_code() in Python"
+            )
         try:
             self.network, text, outputs = self._open(path)
-        except InputError:
-            raise
         except Exception as error:  # torch's own kinds are not public
             raise InputError(f"{path} is no file of torch that can be read, expected one of `afanet export`") from error
         super().__init__(path, text, outputs, tasks)
@@ -58,14 +61,9 @@ class TorchModel(FileModel):
 
 
 class CompiledModel(TorchModel):
-    """The network of an `.aot.pt2` package; opening it runs the code in it, so it must be trusted."""
+    """The network of an `.aot.pt2` package, which is native code."""
 
     def _open(self, path: Path) -> tuple[Network, str | None, Sequence[str]]:
-        if not trusts_all():
-            raise InputError(
-                f"{path} is native code, which is not run unless you trust it: add --trust-code to the command, or "
-                "call afanet.trust_code() in Python"
-            )
         package: Any = torch._inductor.aoti_load_package(str(path))
         outputs = package.get_call_spec()[1]
         return cast(Network, package), package.get_metadata().get("afanet"), outputs
