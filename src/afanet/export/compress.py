@@ -83,7 +83,8 @@ def compress(
         if max(losses.values()) <= tolerance:
             return Compressed(before, after, tuple(writer.layers[node] for node in in_float))
         if kept >= most:
-            raise InputError(_refusal(losses, held_out, before, after, tolerance, kept))
+            share = f"{kept} of {len(writer.layers)}"
+            raise InputError(_refusal(losses, held_out, before, after, tolerance, share))
         ranking = ranking or costs(writer, source, images[:PROBES], file)
         kept = min(most, 2 * kept or 1)
 
@@ -133,12 +134,12 @@ def _change(a: Tensor, b: Tensor) -> float:
 
 
 def _refusal(
-    losses: Mapping[str, float], held_out: HeldOut, before: Scores, after: Scores, tolerance: float, kept: int
+    losses: Mapping[str, float], held_out: HeldOut, before: Scores, after: Scores, tolerance: float, share: str
 ) -> str:
     name = max(losses, key=lambda name: losses[name])
     metric = held_out.tasks[name].main_metric
     return (
         f"nothing was written: on {held_out}, {metric} of task '{name}' is {after[name][metric]:.4f}, in float32 "
         f"{before[name][metric]:.4f}, worse by {100 * losses[name]:.1f} % and {100 * tolerance:g} % are allowed, even "
-        f"with the {kept} layers that cost most in float32: give a larger --tolerance, or export the file in float32"
+        f"with {share} layers in float32: give a larger --tolerance, or export the file in float32"
     )

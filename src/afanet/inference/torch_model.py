@@ -35,8 +35,8 @@ class TorchModel(FileModel):
             raise InputError(f"{path} does not exist, expected a file of `afanet export`")
         if not trusts_all():
             raise InputError(
-                f"{path} is a file of torch, which may run code when it is opened: if you trust it, add --trust-code to "
-                "the command, or call afanet.trust_code() in Python"
+                f"{path} is a file of torch, which may run code when it is opened: if you trust it, add --trust-code "
+                "to the command, or call afanet.trust_code() in Python"
             )
         try:
             self.network, text, outputs = self._open(path)
