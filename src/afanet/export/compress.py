@@ -124,7 +124,7 @@ def costs(writer: Writer, source: Path, images: Tensor, file: Path) -> list[str]
 
 
 def _answers(answer: Answer, images: Tensor) -> dict[str, Tensor]:
-    parts = [answer(image) for image in images.split(1)]
+    parts = [answer(image) for image in torch.split(images, 1)]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 

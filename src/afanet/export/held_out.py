@@ -13,7 +13,7 @@ from afanet.data import Data, Split
 from afanet.errors import InputError
 from afanet.evaluation.data import open_split
 from afanet.evaluation.estimates import score_estimates
-from afanet.evaluation.protocol import Protocol
+from afanet.evaluation.protocol import Protocol, SplitName
 from afanet.export.check import Answer
 from afanet.inference.model import About, Estimates
 from afanet.inference.run_model import about_run
@@ -42,7 +42,7 @@ class HeldOut:
         """The split for some tasks of a run; raises `InputError` where its data cannot be read."""
         try:
             validation = run.data().validation
-            name = "validation" if validation is not None and len(validation) else "test"
+            name: SplitName = "validation" if validation is not None and len(validation) else "test"
             data, split, tasks = open_split(run, run.recipe, Protocol(split=name, tasks=tuple(chosen)))
         except InputError as error:
             raise InputError(
@@ -69,7 +69,7 @@ class HeldOut:
         return scored.scores
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Answering:
     """A file as a model."""
 
@@ -78,5 +78,5 @@ class _Answering:
     batch: bool
 
     def estimate(self, images: NDArray[np.float32]) -> Estimates:
-        parts = [self.answer(part) for part in torch.from_numpy(images).split(len(images) if self.batch else 1)]
+        parts = [self.answer(part) for part in torch.split(torch.from_numpy(images), len(images) if self.batch else 1)]
         return {name: torch.cat([part[name] for part in parts]).numpy(force=True) for name in self.about.tasks}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -55,11 +56,11 @@ class Int8:
             )
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
+class _Reader(CalibrationDataReader):
     """Images, one at a time."""
 
     def __init__(self, images: Tensor) -> None:
-        self.remaining = iter(images.split(1))
+        self.remaining = iter(torch.split(images, 1))
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         image = next(self.remaining, None)

@@ -92,5 +92,5 @@ class Compressor:
             "calibrated": self.calibrated if precision == "int8" else None,
             "in_float": list(done.in_float),
         }
-        finish(draft, facts | about, file)
+        finish(draft, {**facts, **about}, file)
         return {**facts, **about}
