@@ -17,6 +17,7 @@ from torch.export import Dim, ExportedProgram
 
 from afanet.errors import InputError, raised_at
 from afanet.export.pooling import PoolingSpelledOut
+from afanet.export.same_padding import same_padding_spelled_out
 from afanet.tasks import Task
 
 
@@ -78,7 +79,7 @@ def _follow(estimator: Estimator, shape: tuple[int, int, int], batch: bool, size
     free = dict.fromkeys([0] * batch + [2, 3] * sizes, Dim.AUTO)
     with _entered(estimator.eval()) as inside, torch.no_grad(), quiet():
         try:
-            with PoolingSpelledOut():
+            with PoolingSpelledOut(), same_padding_spelled_out(estimator):
                 program = torch.export.export(
                     estimator, (torch.zeros(1 + batch, *shape),), dynamic_shapes=(free,), strict=False
                 )
