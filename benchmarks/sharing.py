@@ -41,7 +41,7 @@ class Shape(NamedTuple):
     tasks: int
 
     def __str__(self) -> str:
-        trunk = "" if self.trunk is None else f", {self.trunk} stages shared"
+        trunk = "" if self.trunk is None else f", trunk {self.trunk}"
         return f"`{self.method}`{trunk}"
 
 
