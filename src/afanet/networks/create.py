@@ -140,8 +140,16 @@ def create_network(
     notes = freeze_notes(stages, backbone, weights, row.alone and len(wanted) > 1)
     network.weights_report = "\n".join(filter(None, [body.weights_report, *notes]))
     network.notes = body.notes
+    network.blocks = _blocks(network, body)
     network.adapters = adapters
     return network
+
+
+def _blocks(network: Woven, body: Backbone) -> list[str]:
+    """The paths of the blocks of all branches' backbones; a block that branches share has one path."""
+    layers = dict(network.named_modules())
+    paths = (f"branches.{task}.backbone.{block}" for task in network.tasks for block in body.chain)
+    return [path for path in paths if path in layers]
 
 
 def _require_known(stride: int) -> None:

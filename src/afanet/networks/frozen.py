@@ -30,7 +30,7 @@ class KeepsFrozen(nn.Module):
         return self
 
 
-def batch_norms(module: nn.Module) -> list[nn.Module]:
+def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
     """The batch norms in a module."""
     return [inner for inner in module.modules() if isinstance(inner, nn.modules.batchnorm._BatchNorm)]
 
@@ -38,7 +38,7 @@ def batch_norms(module: nn.Module) -> list[nn.Module]:
 def freeze_norms(network: nn.Module) -> list[nn.Module]:
     """Freeze the batch norms of a network's backbones, which it then keeps in evaluation mode; returns them."""
     bodies = [module for name, module in network.named_modules() if name.endswith(".backbone")]
-    norms = list(dict.fromkeys(norm for body in bodies for norm in batch_norms(body)))
+    norms: list[nn.Module] = list(dict.fromkeys(norm for body in bodies for norm in batch_norms(body)))
     _freeze(norms)
     keep_frozen(network, norms)
     return norms

@@ -33,6 +33,7 @@ class Woven(KeepsFrozen):
         frozen: the paths of modules that stay in evaluation mode.
         trunk: the frozen trunk that all tasks share, None where there is none.
         notes: one line for each wish that the backbone cannot fulfil.
+        blocks: the paths of its backbones' blocks, each once.
         adapters: what adapters its branches have, None for none, see :func:`~afanet.networks.create_network`.
         members: by fusion layer, the tasks that meet in it, counted from 0.
         declared: where a grid of tokens is known from its declaration alone: (H, W) of that grid and of its images.
@@ -55,6 +56,7 @@ class Woven(KeepsFrozen):
         self.weights_report = ""
         self.trunk: Trunk | None = None
         self.notes: list[str] = []
+        self.blocks: list[str] = []
         self.adapters: Adapters | None = None
         self.members: dict[str, tuple[int, ...]] = {}
         self.declared: tuple[int, int, int, int] | None = None

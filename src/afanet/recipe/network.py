@@ -134,6 +134,9 @@ class NetworkRecipe(Section):
         None, description="low-rank adapters on a frozen backbone, with rank, by and where; none if null"
     )
     compile: bool = Field(False, description="whether to compile the network, for a faster step after a slow first")
+    checkpointing: bool = Field(
+        False, description="whether the backbones' blocks are computed again in the backward pass, to save memory"
+    )
     meet: Literal["stages", "blocks", "last_blocks"] | None = Field(
         None, description="where branches meet: after stages, blocks or last_blocks, as the method does if not given"
     )

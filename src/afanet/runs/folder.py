@@ -22,7 +22,10 @@ MARK_TEXT = "A run of afanet: `afanet train` made this folder, and goes on in it
 LOCK, HOLDER = ".afanet-lock", ".afanet-holder.json"
 LABELS = (MARK, LOCK, HOLDER)  # they mark a folder as a run's, and hold none of its results
 # The keys that may differ between a run and its resuming.
-MAY_DIFFER = ("workers", "checkpoint_every", "pictures_every", "device", "precision", "keep_optimizer")
+MAY_DIFFER = (
+    *("workers", "checkpoint_every", "pictures_every", "device", "precision", "keep_optimizer"),
+    "network.checkpointing",
+)
 
 
 class RunFolder:

@@ -19,6 +19,7 @@ from afanet.runs.setup import build_network, open_tasks
 from afanet.tasks import Task
 from afanet.training.balancing.checks import check_combination, check_weights
 from afanet.training.balancing.shared import learning_tasks, shared_parameters
+from afanet.training.checkpointing import check_checkpointing
 from afanet.training.cost import parameters
 from afanet.training.distilling.teacher import read_teachers
 from afanet.training.distilling.teachers import Teachers
@@ -76,6 +77,7 @@ def prepare(recipe: Recipe) -> Job:
         compile=recipe.network.compile,
         precision=recipe.precision,
     )
+    check_checkpointing(recipe, network)
     require_sampler(recipe, data, tasks)
     check_weights(recipe.balancing.name, learning, recipe.balancing.weights)
     reports, parts = [str(network.weights_report)], list[str]()

@@ -25,6 +25,7 @@ from afanet.tasks import Task
 from afanet.training.average import Average
 from afanet.training.balancing.balancer import Balancer
 from afanet.training.balancing.shared import learning_tasks, shared_parameters
+from afanet.training.checkpointing import checkpointing
 from afanet.training.diagnostics import gate_statistics, gradient_cosines
 from afanet.training.distilling.teachers import Teachers
 from afanet.training.objective import Objective
@@ -135,11 +136,11 @@ class Learner:
         images = batch["image"]
         if "features" not in batch:
             images = images.contiguous(memory_format=torch.channels_last)
-        with self.fabric.autocast():
-            self.objective.ask(batch)
         with self.fabric.autocast(), self.given(batch), self.objective.watch(self.network) as features:
+            self.objective.ask(batch)
             some = {"tasks": list(self.learning)} if len(self.learning) < len(self.tasks) else {}
-            logits = (network or self.network)(images, **some)
+            with checkpointing(self.network, self.recipe):
+                logits = (network or self.network)(images, **some)
         return self.objective.losses(logits, batch, features)
 
     def given(self, batch: Batch) -> AbstractContextManager[None]:

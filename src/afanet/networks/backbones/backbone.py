@@ -125,6 +125,14 @@ class Backbone(nn.Module):
             return tuple(x.permute(0, 3, 1, 2) for x in features)
         return features
 
+    @property
+    def chain(self) -> list[str]:
+        """All its blocks in the order in which they run, also those before the first stage; none if it has none."""
+        if self.whole:
+            return [block for blocks in self.blocks for block in blocks if block != "model"]
+        names = [name for layer in self._layers for name in block_names(self, layer)]
+        return [name for name in names if any(self.get_submodule(name).children())]
+
     def padding(self) -> Padding | None:
         """The layer that pads images to a size that this backbone takes; None if it takes any."""
         if self.multiple == 1 and self.one_size is None:
