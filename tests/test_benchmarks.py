@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -95,3 +96,17 @@ def test_the_tables_are_those_of_what_is_packed(evidence: ModuleType, tmp_path: 
         runs, looked, ensemble = evidence.unpack(folder, tmp_path)
         comparison = evidence.compare_runs(runs, runs[0].tasks, looked, ensemble=ensemble)
         assert evidence.rows_csv(comparison) == (evidence.RESULTS / f"{folder.name}.csv").read_text()
+
+
+@pytest.mark.slow
+def test_the_measurements_on_a_gpu_run_dry(timing: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "gpu"))
+    monkeypatch.setenv("AFANET_CACHE", str(tmp_path / "cache"))
+    measure = importlib.import_module("measure")
+    found = measure.measure(tmp_path / "out", measure.DRY, minutes=8)
+    assert list(found) == [part.__name__ for part in measure.PARTS]
+    kept = json.loads((tmp_path / "out" / "gpu.json").read_text())
+    assert kept["steps"] == found["steps"]
+    assert kept["steps"]["afa bf16 CUDA graphs"]["steps/s"] > 0
+    assert "| cache | steps/s" in (tmp_path / "out" / "gpu.md").read_text()
+    assert not measure.measure(tmp_path / "late", measure.DRY, minutes=-1)
