@@ -13,6 +13,7 @@ from afanet.errors import InputError
 from afanet.limits import MOST_VIEWS, readers
 
 if TYPE_CHECKING:
+    from afanet.data import Data
     from afanet.recipe.schema import Recipe
     from afanet.training.job import Job
 
@@ -33,6 +34,9 @@ def add_prepare_command(commands: Any, words: Sequence[str]) -> None:
         "--features", action="store_true", help="keep what the frozen trunk gives for each training image too"
     )
     prepare.add_argument("--views", type=int, metavar="K", help="features of so many augmented views of each image")
+    prepare.add_argument(
+        "--stream", metavar="FOLDER|URL", help="write the samples as shards too, to a folder or to s3://BUCKET/FOLDER"
+    )
     add_trust_flag(prepare)
     if words[:1] == ["data"]:
         add_recipe_flags(prepare, words, ("data.", "distill", *OF_FEATURES))
@@ -49,6 +53,8 @@ def _prepare(given: Namespace) -> None:
     from afanet.progress import Bar
     from afanet.runs.setup import data_cache, open_whole
 
+    if given.stream is not None:
+        _require_streamable(given.stream, recipe)
     job = _job(recipe, given.views or 0) if given.features else None
     taught = _taught(recipe) if recipe.distill else None
     data = open_whole(recipe)
@@ -56,12 +62,37 @@ def _prepare(given: Namespace) -> None:
     with Bar(total, "decoding", line=f"decoding {total} samples, unless they are in the cache") as bar:
         cache, new = prepare(data, data_cache(recipe), workers=readers(), advance=bar.advance)
     print(f"{cache}: {_size(cache)}, {'written' if new else 'there already'}; training by this recipe reads it")
+    if given.stream is not None:
+        _write_stream(given.stream, data, cache, recipe)
     if job:
         _prepare_features(replace(job, data=use_cache(data, cache.parent)[0]), given.views or 0)
     if taught:
         _prepare_answers(replace(taught, data=use_cache(data, cache.parent)[0]))
     for left in abandoned(cache.parent):
         print(f"{left} is not needed, unless another `data prepare` writes it now: remove it")
+
+
+def _require_streamable(address: str, recipe: Recipe) -> None:
+    from afanet.data.streams.place import Place
+
+    if Place(address).scheme in ("http", "https"):
+        raise InputError(f"--stream {address} is on a web server, which is only read: give a folder or s3://")
+    if recipe.distill or recipe.data.stream:
+        wrong = "distill" if recipe.distill else "data.stream"
+        raise InputError(f"--stream writes the labelled samples of a data set's own files: leave {wrong} out")
+
+
+def _write_stream(address: str, data: Data, cache: Path, recipe: Recipe) -> None:
+    from afanet.data.streams.write import write_stream
+    from afanet.progress import Bar, say
+    from afanet.runs.setup import stream_config
+
+    total = sum(len(split) for split in data.splits.values())
+    with Bar(total, "writing shards", line=f"writing shards of {total} samples, unless they are there") as bar:
+        index, new = write_stream(data, cache, stream_config(recipe), address, say, advance=bar.advance)
+    size = sum(shard.size for shard in index.shards) / 1e6
+    told = f"{len(index.shards)} shards, {size:.1f} MB, {'written' if new else 'there already'}"
+    print(f"{address}: {told}; training reads it with --data.stream {address}")
 
 
 def _job(recipe: Recipe, views: int) -> Job:

@@ -18,6 +18,7 @@ from typing import Any, cast, overload
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import tv_tensors
 
@@ -53,8 +54,11 @@ def config_folder(name: str, config: Mapping[str, Any]) -> Path:
 
 
 def use_cache(data: Data, folder: Path) -> tuple[Data, Path | None]:
-    """`data` reading from the cache in `folder` that fits its files, and that cache; itself and None without one."""
-    if not folder.is_dir():
+    """`data` reading from the cache in `folder` that fits its files, and that cache; itself and None without one.
+
+    Streamed data are read from their stream, which decides their order.
+    """
+    if not folder.is_dir() or data.streamed:
         return data, None
     cache = folder / content_key(data, read_seen(folder))[0]
     if not cache.is_dir():
@@ -83,8 +87,10 @@ def originals(data: Data) -> Data:
 def content_key(data: Data, seen: Seen) -> tuple[str, Seen]:
     """A hash of the splits' samples and of the bytes of all files, and the size, time and digest of each file.
 
-    Only files that are new or have changed since `seen` are read.
+    Only files that are new or have changed since `seen` are read. Streamed data know their hash without any.
     """
+    if data.streamed:
+        return data.streamed.content, seen
 
     def look(file: Path) -> tuple[int, int, str]:
         try:
@@ -156,17 +162,9 @@ class Cached(Reader):
         self._open()
 
     def __call__(self, item: tuple[int, Any]) -> Sample:
-        row = item[0]
-        kinds, labelled = self.index["kinds"], self.index["labelled"]
-        extents = self.index.get("extents")
-        height, width = extents[row] if extents else self.images[row].shape[:2]
-        image = torch.from_numpy(self.images[row][:height, :width]).permute(2, 0, 1)
-        targets = {
-            task: _wrap(array[row] if kinds[task] in WHOLE else array[row][..., :height, :width], kinds[task])
-            for task, array in self.targets.items()
-            if labelled[task][row]
-        }
-        return {"image": tv_tensors.Image(image), "targets": targets, "id": self.index["ids"][row]}
+        row, labelled = item[0], self.index["labelled"]
+        targets = {task: array[row] for task, array in self.targets.items() if labelled[task][row]}
+        return as_sample(self.index, row, self.images[row], targets)
 
     def files(self, item: tuple[int, Any]) -> Any:
         return self.original.files(item[1])
@@ -216,6 +214,18 @@ def _uncached(split: Split) -> Split:
     if not isinstance(split.read, Cached):
         return split
     return Split(split.read.original, cast(Numbered, split.items).items, split.transform)
+
+
+def as_sample(index: Mapping[str, Any], row: int, image: NDArray[Any], targets: Mapping[str, NDArray[Any]]) -> Sample:
+    """The sample in a row of a split, from its stored pixels (H, W, C) and targets, and what `index.json` says."""
+    kinds, extents = index["kinds"], index.get("extents")
+    height, width = extents[row] if extents else image.shape[:2]
+    wrapped = {
+        task: _wrap(values if kinds[task] in WHOLE else values[..., :height, :width], kinds[task])
+        for task, values in targets.items()
+    }
+    pixels = torch.from_numpy(image[:height, :width]).permute(2, 0, 1)
+    return {"image": tv_tensors.Image(pixels), "targets": wrapped, "id": index["ids"][row]}
 
 
 def map_array(file: Path) -> np.memmap[Any, Any]:

@@ -137,6 +137,19 @@ class Split(Dataset[Sample]):
 
 
 @dataclass(frozen=True)
+class Streamed:
+    """What data from a stream know without their files: see `data.streams`.
+
+    `content` is the hash of the files that the stream was written from, `rows` the number of training samples in a
+    shard, and `survey` what `checks.kept.read_kept` gives for a cache.
+    """
+
+    content: str
+    rows: int
+    survey: tuple[dict[str, dict[str, Any]], list[str]] | None
+
+
+@dataclass(frozen=True)
 class Data:
     """A data set that is ready to train on; `describe` summarises it in one line.
 
@@ -150,7 +163,7 @@ class Data:
     these instead. `normalisation` is what the transforms make of pixels. `unlabelled` are items of the training split
     without any label, which only a teacher can make use of.
     `machine_made` has by split and task the number of labels that a network has given (`machine_made`), and their mean
-    `confidence`.
+    `confidence`. `streamed` is for data whose samples come in shards.
     """
 
     train: Split
@@ -168,6 +181,7 @@ class Data:
     normalisation: Normalisation = IMAGENET
     unlabelled: Sequence[Any] = ()
     machine_made: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    streamed: Streamed | None = None
 
     @property
     def splits(self) -> dict[str, Split]:

@@ -190,7 +190,7 @@ def _anchor(values: dict[str, Any], folder: Path) -> None:
 
 
 def _with_paths_in(folder: Path, value: Any) -> Any:
-    """`value` with every `root` and reference in it starting from `folder`, at any depth: data sets may be nested."""
+    """`value` with every `root`, `stream` and reference in it starting from `folder`, at any depth."""
     if isinstance(value, list):
         return [_with_paths_in(folder, part) for part in value]
     if not isinstance(value, dict):
@@ -199,7 +199,9 @@ def _with_paths_in(folder: Path, value: Any) -> Any:
 
 
 def _path_in(folder: Path, key: object, value: Any) -> Any:
-    if key == "root" and isinstance(value, str | Path):
+    if key == "stream" and isinstance(value, str) and "://" in value:
+        return value
+    if key in ("root", "stream") and isinstance(value, str | Path):
         return str(folder / value)
     if key in ("name", "kind") and isinstance(value, str):
         return _anchored(value, folder, key)

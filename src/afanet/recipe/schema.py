@@ -32,6 +32,10 @@ def _start(source: str) -> str:
     return source if is_on_hub(source) else str(Path(source).absolute())
 
 
+def _place(address: str) -> str:
+    return address if "://" in address else str(Path(address).absolute())
+
+
 def _rated(what: str) -> str:
     if what in PARTS or (what.startswith(TASK) and not name_fault(what.removeprefix(TASK))):
         return what
@@ -49,6 +53,12 @@ class DataRecipe(Section):
     )
     crop: tuple[Side, Side] | None = Field(
         None, description="height and width of the part of each that training sees, all if not given"
+    )
+    stream: Annotated[str, AfterValidator(_place)] | None = Field(
+        None, description="folder or address (http, https, s3) of a stream to read instead of the files"
+    )
+    stream_cache: float = Field(
+        10.0, gt=0, le=MOST_COUNT, description="gigabytes of a stream that lie on this machine at most"
     )
     features: Literal["auto", "none"] = Field(
         "auto", description="kept features of a frozen trunk: auto, read where there are some, or none"

@@ -25,6 +25,7 @@ LABELS = (MARK, LOCK, HOLDER)  # they mark a folder as a run's, and hold none of
 MAY_DIFFER = (
     *("workers", "checkpoint_every", "pictures_every", "device", "precision", "keep_optimizer"),
     "network.checkpointing",
+    "data.stream_cache",
 )
 
 

@@ -17,11 +17,13 @@ from afanet.data.cache import config_folder, use_cache
 from afanet.data.checks.grouped import grouped
 from afanet.data.checks.leaks import leaks
 from afanet.data.steps import with_normalisation, with_resize, with_unlabelled
+from afanet.data.streams.read import open_stream
 from afanet.errors import InputError, unknown
 from afanet.limits import MOST_TASKS
 from afanet.networks import Woven, create_network
 from afanet.networks.freeze import SEVERAL, freeze_plan
 from afanet.networks.frozen import freeze_norms
+from afanet.outside import short_name
 from afanet.progress import say
 from afanet.recipe.code import require_code
 from afanet.recipe.freezing import added_groups, frozen_in_form
@@ -41,8 +43,8 @@ def open_whole(recipe: Recipe, needed: Sequence[str] = ("train", "test")) -> Dat
     for a split of those `needed` without a sample, and for outside code as `require_code` does.
     """
     require_code(recipe)
-    data = open_data(recipe.data.name, recipe.data.root, recipe.data.size, **recipe.data.options)
-    data = as_taken(with_resize(with_unlabelled(data) if recipe.distill else data, recipe.data.resize), recipe)
+    data = _open_streamed(recipe) if recipe.data.stream else _open_files(recipe)
+    data = as_taken(data, recipe)
     problems = [*data.problems, *(data.lacking if needed else ()), *leaks(data)]
     if problems:
         if len(problems) == 1:
@@ -52,6 +54,22 @@ def open_whole(recipe: Recipe, needed: Sequence[str] = ("train", "test")) -> Dat
     for name in needed:
         if not len(data.splits[name]):
             raise InputError(f"data set '{recipe.data.name}' has no sample in its split {name}: training needs both")
+    return data
+
+
+def _open_files(recipe: Recipe) -> Data:
+    data = open_data(recipe.data.name, recipe.data.root, recipe.data.size, **recipe.data.options)
+    return with_resize(with_unlabelled(data) if recipe.distill else data, recipe.data.resize)
+
+
+def _open_streamed(recipe: Recipe) -> Data:
+    data = open_stream(str(recipe.data.stream), stream_config(recipe), recipe.data.stream_cache, say)
+    taken = normalisation(recipe.network).channels
+    if taken != data.normalisation.channels:
+        raise InputError(
+            f"the stream {recipe.data.stream} was written for a network of {data.normalisation.channels} channels, and "
+            f"this one takes {taken}: write another stream by this recipe"
+        )
     return data
 
 
@@ -108,8 +126,14 @@ def _with_old_tasks(data: Data, recipe: Recipe, described: Mapping[str, Descript
 
 def data_cache(recipe: Recipe) -> Path:
     """The folder of the caches of the recipe's data."""
-    of_training = {"name", "crop", "features", "resident"}
+    of_training = {"name", "crop", "features", "resident", "stream", "stream_cache"}
     return config_folder(recipe.data.name, recipe.data.model_dump(mode="json", exclude=of_training))
+
+
+def stream_config(recipe: Recipe) -> dict[str, Any]:
+    """What decides the samples of a stream, wherever the files were that it was written from."""
+    kept = recipe.data.model_dump(mode="json", include={"size", "resize", "options"})
+    return {"name": short_name(recipe.data.name), **kept}
 
 
 def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) -> Woven:

@@ -11,7 +11,15 @@ from afanet.recipe.schema import Recipe
 from afanet.runs.folder import MAY_DIFFER, leaves
 from afanet.runs.run import Run, lacks_augmentation, load_run
 
-NOT_METHOD = (*MAY_DIFFER, "seed", "name", "data.root", "loggers", "devices")  # keys that do not make another method
+NOT_METHOD = (
+    *MAY_DIFFER,
+    "seed",
+    "name",
+    "data.root",
+    "data.stream",
+    "loggers",
+    "devices",
+)  # keys that do not make another method
 FIRST_STAGE = "first-stage"  # begins the names of folders of single-task networks that a comparison begins with
 
 

@@ -30,7 +30,17 @@ from afanet.tasks import Task
 
 MOST_TRIALS = 100_000
 RECIPE, OVER, TRIALS = "afanet recipe", "afanet over", "afanet trials"  # what a study keeps
-MACHINES = ("name", "data.root", "loggers", "workers", "checkpoint_every", "pictures_every", "device", "keep_optimizer")
+MACHINES = (
+    "name",
+    "data.root",
+    "data.stream_cache",
+    "loggers",
+    "workers",
+    "checkpoint_every",
+    "pictures_every",
+    "device",
+    "keep_optimizer",
+)
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ class Order(Sampler[list[Draw]]):
     def __init__(self, data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> None:
         self.length = len(data.train)
         self.shares, self.chances = data.shares, data.chances
+        self.shard = data.streamed.rows if data.streamed else None
         self.seed = recipe.seed
         self.size = min(recipe.batch_size, self.length)
         self.rank, self.world = rank, world
@@ -82,7 +83,7 @@ class Order(Sampler[list[Draw]]):
         return self.length // self.size
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        order = epoch_order(self.length, self.shares, self.seed, self.epoch, self.chances)
+        order = epoch_order(self.length, self.shares, self.seed, self.epoch, self.chances, self.shard)
         for batch in range(self.first, len(self)):
             positions = range(batch * self.size + self.rank, (batch + 1) * self.size, self.world)
             yield [(self.epoch * self.length + position, int(order[position])) for position in positions]

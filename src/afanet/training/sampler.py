@@ -16,8 +16,8 @@ from afanet.recipe.schema import Recipe
 def require_sampler(recipe: Recipe, data: Data, tasks: Collection[str]) -> None:
     """Raise `InputError` for a sampler that cannot be.
 
-    That is one by a task that is not trained, or is named twice, by classes without tasks, and beside parts of data
-    with unequal shares.
+    That is one by a task that is not trained, or is named twice, by classes without tasks, beside parts of data
+    with unequal shares, and of streamed data.
     """
     chosen = recipe.sampler.tasks
     for name in chosen:
@@ -27,6 +27,11 @@ def require_sampler(recipe: Recipe, data: Data, tasks: Collection[str]) -> None:
             raise InputError(f"sampler.tasks has '{name}' {chosen.count(name)} times: keep one")
     if not chosen and not recipe.sampler.classes:
         raise InputError("sampler.classes is about the labels of sampler.tasks, and there are none: name tasks too")
+    if chosen and data.streamed:
+        raise InputError(
+            "sampler.tasks draws samples from anywhere in the data, and a stream is read shard by shard: leave "
+            "sampler.tasks or data.stream out"
+        )
     shares = [share for _, share in data.shares or ()]
     if chosen and len(set(shares)) > 1:
         raise InputError(

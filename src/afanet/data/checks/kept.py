@@ -48,7 +48,9 @@ def write_kept(cache: Path, splits: Mapping[str, Mapping[str, Any]], twins: Sequ
 
 
 def read_kept(data: Data) -> tuple[dict[str, dict[str, Any]], list[str]] | None:
-    """What `write_kept` wrote for data that are read from a cache; None if there is none, or it is damaged."""
+    """What `write_kept` wrote for data read from a cache or stream; None if there is none, or it is damaged."""
+    if data.streamed:
+        return data.streamed.survey
     if not isinstance(data.train.read, Cached):
         return None
     try:
