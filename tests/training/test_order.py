@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,21 @@ def test_it_is_a_permutation_that_seed_and_epoch_decide(length: int, seed: int, 
     order = epoch_order(length, None, seed, epoch)
     assert sorted(order.tolist()) == list(range(length))
     assert order.equal(epoch_order(length, None, seed, epoch))
+
+
+@given(
+    length=st.integers(1, 300), rows=st.integers(1, 40), window=st.integers(1, 5), seed=NUMBERS, epoch=st.integers(0, 9)
+)
+def test_shards_come_whole_and_a_window_at_a_time(length: int, rows: int, window: int, seed: int, epoch: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("afanet.training.order.WINDOW", window)
+        order = epoch_order(length, None, seed, epoch, shard=rows)
+        assert order.equal(epoch_order(length, None, seed, epoch, shard=rows))
+    assert sorted(order.tolist()) == list(range(length))
+    shards = (order // rows).tolist()
+    first = {shard: shards.index(shard) for shard in set(shards)}
+    last = {shard: len(shards) - 1 - shards[::-1].index(shard) for shard in set(shards)}
+    assert all(sum(first[s] <= place <= last[s] for s in first) <= window for place in range(length))
 
 
 def test_every_epoch_and_every_seed_has_its_own() -> None:

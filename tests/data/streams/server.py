@@ -6,7 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -69,10 +69,8 @@ def serve(folder: Path) -> Iterator[Served]:
             file = folder / name
             faults = served.faults[name]
             answer = faults.pop(0) if faults else whole if file.is_file() else status(404)
-            try:
+            with suppress(BrokenPipeError, ConnectionResetError):  # the reader has lost patience
                 answer(self, file.read_bytes() if file.is_file() else b"")
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # the reader has lost patience
 
         def log_message(self, format: str, *arguments: object) -> None:
             pass

@@ -71,7 +71,8 @@ def test_two_processes_share_every_batch_without_overlap(written: Path) -> None:
 
 
 def test_the_same_over_http(written: Path, served: Served) -> None:
-    assert ids(served.url) == ids(written)
+    assert ids(served.url, workers=1) == ids(written)
+    assert ids(served.url, epoch=1) == ids(written, epoch=1)
     fetched = {name: count for name, count in served.asked.items() if name.startswith("train")}
     assert set(fetched.values()) == {1}, "workers and epochs find in the cache what was fetched"
 
@@ -115,7 +116,7 @@ def test_streams_that_do_not_fit_are_refused(written: Path, keys: dict[str, Any]
         (["train", "shards", 0, "size"], 7, "is damaged: 'train' has shards of other sizes"),
         (["train", "arrays", "image", "dtype"], "|O", "is damaged: 'train.arrays.image.dtype'"),
         (["train", "steps", 0, "step"], "exec", "has an unknown step"),
-        (["tasks", "depth", "meaning", "kind"], "evil.py:KIND", "copy it again|trust"),
+        (["tasks", "depth", "meaning", "kind"], "evil.py:KIND", "of the kind evil.py:KIND, which is code"),
         (["content"], None, "is damaged: 'content'"),
     ],
 )

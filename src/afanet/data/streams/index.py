@@ -7,7 +7,7 @@ have them, without a header, each array beginning at a multiple of 64 bytes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from afanet.data.streams.fetch import Say, fetch_text
 from afanet.data.streams.place import Place
 from afanet.errors import InputError, shown
 from afanet.json_text import parse_json
+from afanet.outside import is_reference
 
 VERSION = 1  # of the index and the shards
 NAME = "index.json"
@@ -136,6 +137,16 @@ class Index(_Strict):
     def shards(self) -> list[Shard]:
         """The shards of all splits."""
         return [shard for split in self.splits.values() for shard in split.shards]
+
+
+def require_own_kinds(tasks: Mapping[str, Mapping[str, Any]], source: str) -> None:
+    """Raise `InputError` for tasks of kinds outside the package: what an index names is never code."""
+    for name, described in tasks.items():
+        if is_reference(kind := str(described.get("meaning", {}).get("kind"))):
+            raise InputError(
+                f"{source} has task '{name:.60}' of the kind {kind:.80}, which is code: a stream has tasks of the "
+                "package's kinds alone, so train from the files or their cache"
+            )
 
 
 def layout(arrays: dict[str, Array], rows: int) -> tuple[dict[str, int], int]:

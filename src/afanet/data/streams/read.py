@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from afanet.data.cache import WHOLE, as_sample, cache_root
 from afanet.data.sample import Data, Reader, Sample, Split, Streamed
 from afanet.data.streams.fetch import Say
-from afanet.data.streams.index import NAME, WINDOW, Index, SplitIndex, layout, read_index
+from afanet.data.streams.index import NAME, WINDOW, Index, SplitIndex, layout, read_index, require_own_kinds
 from afanet.data.streams.local import LocalShards, require_room
 from afanet.data.streams.place import Place
 from afanet.data.streams.steps import read_steps
@@ -89,6 +89,7 @@ def _split(split: SplitIndex, tasks: Mapping[str, Task], shards: LocalShards) ->
 
 def _tasks(place: Place, index: Index) -> dict[str, Task]:
     source = place.file(NAME)
+    require_own_kinds(index.tasks, source)
     try:
         tasks = {name: read_task(Description.from_json(name, described)) for name, described in index.tasks.items()}
     except (KeyError, TypeError, ValueError) as error:

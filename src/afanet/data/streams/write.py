@@ -15,7 +15,17 @@ from afanet.data.checks.kept import read_kept
 from afanet.data.padding import Framed
 from afanet.data.sample import Data, Split
 from afanet.data.streams.fetch import Say
-from afanet.data.streams.index import NAME, VERSION, Array, Index, Shard, SplitIndex, layout, read_index
+from afanet.data.streams.index import (
+    NAME,
+    VERSION,
+    Array,
+    Index,
+    Shard,
+    SplitIndex,
+    layout,
+    read_index,
+    require_own_kinds,
+)
 from afanet.data.streams.place import Place
 from afanet.data.streams.steps import describe_steps
 from afanet.errors import InputError
@@ -45,6 +55,7 @@ def write_stream(
     stored, found = use_cache(data, cache.parent)
     if found != cache or data.shares is not None:
         raise InputError(f"{cache} is not the cache of these data, or they are joined: stream one data set")
+    require_own_kinds({name: Description.of(task).as_json() for name, task in data.tasks.items()}, "the data set")
     described = {name: describe_steps(split.transform) for name, split in data.splits.items()}
     if (there := _existing(place, say)) is not None:
         if (there.content, there.config) == (cache.name, dict(config)):
