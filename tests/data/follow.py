@@ -37,7 +37,16 @@ FEWER = {
 }
 BENCHMARK = "--methods single --steps 1 --batch-size 2 --scenes 4 --rounds 1 --images 2"
 # Pages that show what is counted in whole data sets, of which there are a few samples here.
-COUNTED = ("adience.md", "check.md", "digits.md", "distilling.md", "going-on.md", "index.md", "nyuv2.md")
+COUNTED = (
+    "adience.md",
+    "check.md",
+    "digits.md",
+    "distilling.md",
+    "going-on.md",
+    "index.md",
+    "nyuv2.md",
+    "streaming.md",
+)
 # In the place of SLURM's: two tasks on this machine, with the variables that it sets and where they find each other.
 SRUN = """#!/bin/bash
 while [[ $1 == --* ]]; do shift; done

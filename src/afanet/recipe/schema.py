@@ -22,7 +22,7 @@ from afanet.networks.freeze import TASK
 from afanet.networks.methods import listed
 from afanet.paths import is_on_hub
 from afanet.recipe.network import NetworkRecipe
-from afanet.recipe.section import AbsolutePath, Count, Section, Side, TaskName
+from afanet.recipe.section import AbsolutePath, Address, Count, Section, Side, TaskName
 from afanet.recipe.stopping import Select, SelectRecipe, StopRecipe
 
 PARTS = ("backbone", "head", "fusion")  # of a network, which may learn at rates of their own
@@ -30,10 +30,6 @@ PARTS = ("backbone", "head", "fusion")  # of a network, which may learn at rates
 
 def _start(source: str) -> str:
     return source if is_on_hub(source) else str(Path(source).absolute())
-
-
-def _place(address: str) -> str:
-    return address if "://" in address else str(Path(address).absolute())
 
 
 def _rated(what: str) -> str:
@@ -54,7 +50,7 @@ class DataRecipe(Section):
     crop: tuple[Side, Side] | None = Field(
         None, description="height and width of the part of each that training sees, all if not given"
     )
-    stream: Annotated[str, AfterValidator(_place)] | None = Field(
+    stream: Address | None = Field(
         None, description="folder or address (http, https, s3) of a stream to read instead of the files"
     )
     stream_cache: float = Field(

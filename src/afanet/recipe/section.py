@@ -18,10 +18,15 @@ def _task_name(name: str) -> str:
     return name
 
 
+def _address(address: str) -> str:
+    return address if "://" in address else str(Path(address).absolute())
+
+
 Count = Annotated[int, Field(gt=0, le=MOST_COUNT)]
 Side = Annotated[int, Field(gt=0, le=MOST_SIDE)]  # pixels
 TaskName = Annotated[str, AfterValidator(_task_name)]
 AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
+Address = Annotated[str, AfterValidator(_address)]  # a URL, or the path of a folder
 
 
 class Section(BaseModel):

@@ -63,6 +63,10 @@ def _open_files(recipe: Recipe) -> Data:
 
 
 def _open_streamed(recipe: Recipe) -> Data:
+    if recipe.data.resident:
+        raise InputError(
+            "data.resident keeps all samples in memory, and data.stream a few shards on disk: leave one of them out"
+        )
     data = open_stream(str(recipe.data.stream), stream_config(recipe), recipe.data.stream_cache, say)
     taken = normalisation(recipe.network).channels
     if taken != data.normalisation.channels:

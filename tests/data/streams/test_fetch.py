@@ -42,7 +42,7 @@ def fetched(served: Served, tmp_path: Path, lines: list[str]) -> Callable[..., P
     [
         ([late(0.35)], f"{NAME} is late (no answer in 0.2 s): asking again in 0.01 s (2 of 5)"),
         ([status(503)], f"{NAME} is late (the server answers 503): asking again in 0.01 s (2 of 5)"),
-        ([torn], f"{NAME} is late ("),
+        ([torn], f"{NAME} is late (the connection broke off): asking again"),
         ([cut], f"{NAME} came cut or changed ("),
     ],
 )

@@ -135,4 +135,8 @@ def _reason(error: Exception, patience: float) -> str:
         return f"no answer in {patience:g} s"
     if status := getattr(error, "status", None):
         return f"the server answers {status}"
+    if any(word in type(error).__name__ for word in ("Payload", "IncompleteRead", "Disconnected")):
+        return "the connection broke off"
+    if "Connect" in type(error).__name__:
+        return "no connection"
     return f"{error or type(error).__name__}".splitlines()[0][:120]
