@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from afanet.data.streams.fetch import ATTEMPTS
+from afanet.data.streams.fetch import ATTEMPTS, fetch_shard
 from afanet.data.streams.index import Index, Shard, read_index
 from afanet.data.streams.local import LocalShards
 from afanet.data.streams.place import Place
@@ -72,12 +72,15 @@ def test_a_fault_that_stays_is_one_sentence_and_nothing_is_left(
     assert not [file for file in (tmp_path / "kept").iterdir() if file.suffix in (".partial", ".shard")]
 
 
-def test_a_full_disk_is_one_sentence(fetched: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_full_disk_is_one_sentence(written: Path, fetched: Callable[..., Path], tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))  # files cannot grow, as on a full disk
     try:
         with pytest.raises(InputError, match=r"shards cannot be kept in .*kept \(.*\): make room, lower data.stream"):
             fetched()
+        (tmp_path / "taken").touch()
+        with pytest.raises(InputError, match="shards cannot be kept in"):
+            fetch_shard(Place(str(written)), NAME, 10**6, "0" * 64, tmp_path / "taken", print)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 

@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 
 def fetch_shard(place: Place, name: str, size: int, digest: str, file: Path, say: Say) -> None:
-    """Copy a shard of `size` bytes, whose SHA-256 is `digest`, to `file`.
+    """Copy a shard of `size` bytes, whose SHA-256 is `digest`, into `file`, which exists and takes its space already.
 
     Late shards are asked for again, with a line by `say`, `ATTEMPTS` times in all; cut or changed ones once. Raises
     `InputError` for a shard that does not come or is not what the index says, and for a full disk.
@@ -86,7 +86,7 @@ def patiently(place: Place, name: str, attempt: Callable[[float], Result], say: 
 def _copy(place: Place, name: str, size: int, file: Path, patience: float) -> tuple[int, str]:
     """The number of bytes that came, one more than `size` at most, and their SHA-256."""
     length, digest = 0, sha256()
-    with closing(place.open(name, patience)) as remote, file.open("wb") as local:
+    with closing(place.open(name, patience)) as remote, file.open("r+b") as local:
         for chunk in _chunks(remote.read, size):
             length += len(chunk)
             digest.update(chunk)
@@ -95,6 +95,7 @@ def _copy(place: Place, name: str, size: int, file: Path, patience: float) -> tu
                 local.flush()
             except OSError as error:
                 raise full(file.parent, error) from None
+        local.truncate(size)
     return length, digest.hexdigest()
 
 
