@@ -112,7 +112,7 @@ def test_evaluate_says_when_the_figures_are_not_those_of_the_end(
         ("train adience --data nowhere --fold 1", "nowhere"),
         ("train rooms --device tpu", "device 'tpu' is not there"),
         ("evaluate nowhere", "nowhere is no folder of a run"),
-        ("evaluate", "arguments are required: RUN"),
+        ("evaluate", "arguments are required: MODEL"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2_and_leaves_nothing(

@@ -133,7 +133,7 @@ def test_a_fixed_batch_is_asked_one_by_one_and_a_fixed_size_refuses_scales(tmp_p
 @pytest.mark.parametrize(
     ("metadata", "said"),
     [
-        ({}, "none of `afanet export`"),
+        ({}, "no file of `afanet export`"),
         ({"afanet": "{"}, "export the run again"),
         ({"afanet": "[]"}, "export the run again"),
         ({"afanet": json.dumps(told(size=[3]))}, "export the run again"),

@@ -17,7 +17,6 @@ from afanet.data.cache import config_folder, use_cache
 from afanet.data.checks.grouped import grouped
 from afanet.data.checks.leaks import leaks
 from afanet.data.steps import with_normalisation, with_resize, with_unlabelled
-from afanet.data.streams.read import open_stream
 from afanet.errors import InputError, unknown
 from afanet.limits import MOST_TASKS
 from afanet.networks import Woven, create_network
@@ -63,6 +62,8 @@ def _open_files(recipe: Recipe) -> Data:
 
 
 def _open_streamed(recipe: Recipe) -> Data:
+    from afanet.data.streams.read import open_stream  # here, for a finished network needs no data to answer
+
     if recipe.data.resident:
         raise InputError(
             "data.resident keeps all samples in memory, and data.stream a few shards on disk: leave one of them out"
