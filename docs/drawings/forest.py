@@ -40,8 +40,11 @@ class Panel(NamedTuple):
 
 
 PANELS = (
-    Panel("nyuv2-two-tasks", "NYUv2: segmentation, mIoU", "segmentation", "miou", 1),
-    Panel("nyuv2-two-tasks", "NYUv2: depth, abs. error", "depth", "abs", -1),
+    Panel("nyuv2-two-tasks", "2 tasks: segmentation, mIoU", "segmentation", "miou", 1),
+    Panel("nyuv2-two-tasks", "2 tasks: depth, abs. error", "depth", "abs", -1),
+    Panel("nyuv2-three-tasks", "3 tasks: segmentation, mIoU", "segmentation", "miou", 1),
+    Panel("nyuv2-three-tasks", "3 tasks: depth, abs. error", "depth", "abs", -1),
+    Panel("nyuv2-three-tasks", "3 tasks: normals, mean angle", "normals", "mean", -1),
 )
 
 
