@@ -217,10 +217,10 @@ def test_a_run_of_two_stages_goes_on_from_either_by_the_recipe_it_was_given(
 def test_where_a_stage_fails_before_it_learnt_what_the_others_learnt_is_left(
     stage: str, small: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fit(job: Any, where: RunFolder) -> None:
+    def fit(job: Any, where: RunFolder, *watch: Any) -> None:
         if where.path.name == stage:
             raise InputError("the disk is full")
-        before(job, where)
+        before(job, where, *watch)
 
     before = running.fit
     recipe, folder = small(**TINY, two_stage=True), RunFolder(tmp_path / "run")
