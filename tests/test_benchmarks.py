@@ -106,7 +106,9 @@ def test_a_coarse_histogram_keeps_its_counts_within_and_up_to_the_ends_of_its_bi
 @pytest.mark.slow
 def test_the_tables_are_those_of_what_is_packed(evidence: ModuleType, tmp_path: Path) -> None:
     for folder in filter(Path.is_dir, evidence.RESULTS.iterdir()):
-        runs, looked, ensemble = evidence.unpack(folder, tmp_path)
+        place = tmp_path / folder.name
+        place.mkdir()
+        runs, looked, ensemble = evidence.unpack(folder, place)
         comparison = evidence.compare_runs(runs, runs[0].tasks, looked, ensemble=ensemble)
         assert evidence.rows_csv(comparison) == (evidence.RESULTS / f"{folder.name}.csv").read_text()
 
