@@ -57,15 +57,17 @@ def _is_recipe(path: Path) -> bool:
 
 
 def _with_data(recipe: Recipe, given: Path | None) -> Recipe:
-    data = recipe.data
     if given is None:
         return recipe
-    if _is_recipe(given):
-        other = load_recipe(given).data
-        changed = data.model_copy(update={"name": other.name, "root": other.root, "options": other.options})
-    else:
-        changed = data.model_copy(update={"root": given.absolute()})
-    return recipe.model_copy(update={"data": changed})
+    if not _is_recipe(given):
+        return with_data(recipe, root=given.absolute())
+    other = load_recipe(given).data
+    return with_data(recipe, name=other.name, root=other.root, options=other.options, stream=other.stream)
+
+
+def with_data(recipe: Recipe, **of_data: Any) -> Recipe:
+    """The recipe with other data, which its own stream, if it has one, does not hold."""
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"stream": None, **of_data})})
 
 
 def open_split(run: Run, recipe: Recipe, protocol: Protocol) -> tuple[Data, Split, dict[str, Task]]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from afanet.data import Split
 from afanet.data.recognise import recognise
 from afanet.errors import InputError
+from afanet.evaluation.data import with_data
 from afanet.images import read_image
 from afanet.inference.find import VIDEOS, find_photos
 from afanet.inference.run_model import about_run
@@ -38,18 +39,16 @@ def calibration_images(run: Run, given: Path | None) -> tuple[Tensor, str]:
         raise InputError(f"the calibration data {given} do not exist: give a folder of images or a recipe")
     if given.suffix.lower() in (".yaml", ".yml"):
         other = load_recipe(given).data
-        return _of_data(_with(run.recipe, other.name, other.root, other.options), f"the training split of {given}")
+        keys = {"name": other.name, "root": other.root, "options": other.options, "stream": other.stream}
+        return _of_data(with_data(run.recipe, **keys), f"the training split of {given}")
     try:
         name = recognise(given)
     except InputError:
         return _of_folder(run, given)
     options = run.recipe.data.options if name == run.recipe.data.name else {}
-    return _of_data(_with(run.recipe, name, given.absolute(), options), f"the training split of {given}")
-
-
-def _with(recipe: Recipe, name: str, root: Path | None, options: object) -> Recipe:
-    data = recipe.data.model_copy(update={"name": name, "root": root, "options": options})
-    return recipe.model_copy(update={"data": data})
+    return _of_data(
+        with_data(run.recipe, name=name, root=given.absolute(), options=options), f"the training split of {given}"
+    )
 
 
 def _of_data(recipe: Recipe, source: str) -> tuple[Tensor, str]:
