@@ -19,13 +19,12 @@ from typing import NamedTuple
 
 import onnxruntime
 import torch
-from torch.distributed._tools.mem_tracker import MemTracker
 from torch.utils.flop_counter import FlopCounterMode
 
 from afanet import Dense, create_network
 from afanet.networks import Woven
 from afanet.networks.memory_format import channels_last
-from timing import Work, about, in_turns, put_on, ratios
+from timing import Work, about, held, in_turns, put_on, ratios
 
 TASKS = {"segmentation": 13, "depth": 1, "normals": 3, "edges": 1}
 BACKBONE = "tf_efficientnet_lite0"
@@ -81,15 +80,6 @@ def operations(network: Woven, image: torch.Tensor) -> int:
     with FlopCounterMode(display=False) as counter:
         by_torch(network, image)
     return counter.get_total_flops()
-
-
-def held(network: Woven, image: torch.Tensor) -> int:
-    """The bytes of all tensors of a pass at its peak, without the weights."""
-    tracker = MemTracker()
-    with torch.no_grad(), tracker:
-        network(image)
-    peak = tracker.get_tracker_snapshot("peak")[image.device]["Total"]
-    return peak - sum(tensor.nbytes for tensor in [*network.parameters(), *network.buffers()])
 
 
 def rows(head: str, size: Size, rounds: int, threads: int) -> list[str]:

@@ -18,13 +18,12 @@ from itertools import combinations
 from pathlib import Path
 
 import torch
-from torch.distributed._tools.mem_tracker import MemTracker
 from torch.utils.flop_counter import FlopCounterMode
 
 from afanet import Dense, create_network
 from afanet.networks import Woven
 from afanet.networks.methods import compared
-from timing import about, in_turns, put_on, ratios
+from timing import about, held, in_turns, put_on, ratios
 
 CHANNELS = {"segmentation": 13, "depth": 1, "normals": 3}
 Size = tuple[int, int]
@@ -41,15 +40,6 @@ def run(network: Woven, image: torch.Tensor, tasks: Sequence[str]) -> None:
     """One pass for some tasks."""
     with torch.inference_mode():
         network(image, tasks=tasks)
-
-
-def held(network: Woven, image: torch.Tensor, tasks: Sequence[str]) -> int:
-    """The bytes of all tensors of a pass at its peak, without the weights."""
-    tracker = MemTracker()
-    with torch.no_grad(), tracker:
-        network(image, tasks=tasks)
-    peak = tracker.get_tracker_snapshot("peak")[image.device]["Total"]
-    return peak - sum(tensor.nbytes for tensor in [*network.parameters(), *network.buffers()])
 
 
 def subsets(count: int) -> list[tuple[str, ...]]:
@@ -85,7 +75,7 @@ def rows(method: str, count: int, size: Size, rounds: int, device: str) -> list[
         operations, parameters = counted(network, image, tasks)
         cells = [f"`{method}`", "all " + str(count) if len(tasks) == count else name, f"{operations / 1e9:.2f}"]
         cells += [f"{parameters / 1e6:.1f}", f"{statistics.median(ratios(times, name, ', '.join(choices[0]))):.2f}"]
-        lines.append(f"| {' | '.join(cells)} | {held(network, image, tasks) / 2**20:.1f} |\n")
+        lines.append(f"| {' | '.join(cells)} | {held(network, image, tasks=tasks) / 2**20:.1f} |\n")
     return lines
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.distributed._tools.mem_tracker import MemTracker
 
 from afanet.comparison.costs import held_at_most, held_now
 
@@ -96,6 +97,15 @@ def _peak_memory(make: Callable[[], Work], device: str, threads: int) -> float:
     step = make()
     step(), step()
     return (held_at_most(torch.device(device)) - before) / 2**20
+
+
+def held(network: nn.Module, image: Tensor, **options: object) -> int:
+    """The bytes of all tensors of a pass at its peak, without the weights."""
+    tracker = MemTracker()
+    with torch.no_grad(), tracker:
+        network(image, **options)
+    peak = tracker.get_tracker_snapshot("peak")[image.device]["Total"]
+    return peak - sum(tensor.nbytes for tensor in [*network.parameters(), *network.buffers()])
 
 
 def about(device: str) -> str:
