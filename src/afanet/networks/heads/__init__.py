@@ -33,6 +33,7 @@ _ROWS: dict[str, Forms] = {
     "deeplabv3plus": {"dense": "afanet.networks.heads.deeplabv3plus:DeepLabV3Plus"},
     "dpt": {"dense": "afanet.networks.heads.dpt:DPT"},
     "mlp": {"dense": "afanet.networks.heads.mlp:MLP"},
+    "mlp64": {"dense": "afanet.networks.heads.mlp:MLP64"},
     "fpn": {"dense": "afanet.networks.heads.fpn:FPN"},
     "linear": {
         "dense": "afanet.networks.heads.linear:DenseLinear",
@@ -48,7 +49,7 @@ def listed(output: str) -> str:
     """The names of the package's own heads that can give this output, for a sentence.
 
     >>> listed("dense")
-    'deeplabv3plus, dpt, mlp, fpn or linear'
+    'deeplabv3plus, dpt, mlp, mlp64, fpn or linear'
     """
     names = [name for name in HEADS.own if name not in RENAMED and output in HEADS[name]]
     return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
@@ -58,7 +59,7 @@ def described() -> str:
     """The package's own heads by output, for a sentence.
 
     >>> described()
-    'deeplabv3plus, dpt, mlp, fpn or linear for dense outputs, linear for pooled ones'
+    'deeplabv3plus, dpt, mlp, mlp64, fpn or linear for dense outputs, linear for pooled ones'
     """
     return f"{listed('dense')} for dense outputs, {listed('pooled')} for pooled ones"
 

@@ -12,8 +12,6 @@ from afanet.fusion.base import in_full_precision
 from afanet.networks.heads.head import Features, Head, Stage
 from afanet.networks.heads.layers import conv_norm, logits_at, resize
 
-WIDTH = 256  # of all layers, as with the paper's small backbones
-
 
 class MLP(Head):
     """The all-MLP decoder of SegFormer: a linear layer for each stage, all at the first stage's size, and one for all.
@@ -41,16 +39,17 @@ class MLP(Head):
     output = "dense"
     takes = None
     mixed = True
+    width = 256  # of all layers, as with the paper's small backbones
 
     def __init__(self, stages: Sequence[Stage], outputs: int) -> None:
         super().__init__()
         self.strides = [stage.stride for stage in stages]
-        self.project = nn.ModuleList(nn.Conv2d(stage.channels, WIDTH, 1) for stage in stages)
-        self.fuse = nn.Sequential(*conv_norm(WIDTH * len(stages), WIDTH, 1), nn.Dropout(0.1))
-        self.logits = nn.Conv2d(WIDTH, outputs, 1)
+        self.project = nn.ModuleList(nn.Conv2d(stage.channels, self.width, 1) for stage in stages)
+        self.fuse = nn.Sequential(*conv_norm(self.width * len(stages), self.width, 1), nn.Dropout(0.1))
+        self.logits = nn.Conv2d(self.width, outputs, 1)
 
     def forward(self, features: Features, size: Sequence[int]) -> Tensor:
-        mixes = torch.split(self.fuse.get_parameter("0.weight"), WIDTH, 1)
+        mixes = torch.split(self.fuse.get_parameter("0.weight"), self.width, 1)
         sums: dict[int, Tensor] = {}  # by stride
         for x, stride, project, mix in zip(features, self.strides, self.project, mixes, strict=True):
             y = _projected_and_mixed(x, project, mix)
@@ -62,10 +61,21 @@ class MLP(Head):
 
 
 def _projected_and_mixed(x: Tensor, project: nn.Module, mix: Tensor) -> Tensor:
-    """What a stage (B, C, h, w) adds to the joined features (B, 256, h, w), through both of its linear layers."""
-    if x.shape[1] >= WIDTH:
+    """What a stage (B, C, h, w) adds to the joined features (B, width, h, w), through both of its linear layers."""
+    if x.shape[1] >= len(mix):
         return F.conv2d(project(x), mix)
     with in_full_precision(x):  # one layer for both: it is never as wide as what lies between
         weight = torch.einsum("ok,kc->oc", mix[..., 0, 0], project.get_parameter("weight")[..., 0, 0])
         bias = mix[..., 0, 0] @ project.get_parameter("bias")
     return F.conv2d(x, weight[..., None, None], bias)
+
+
+class MLP64(MLP):
+    """The all-MLP decoder of SegFormer, 64 wide instead of 256, for several tasks at little more than the price of one.
+
+    >>> head = MLP64([Stage(32, 4), Stage(64, 8)], outputs=13).eval()
+    >>> head((torch.rand(1, 32, 11, 15), torch.rand(1, 64, 6, 8)), (43, 57)).shape
+    torch.Size([1, 13, 43, 57])
+    """
+
+    width = 64
