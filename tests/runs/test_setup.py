@@ -27,3 +27,10 @@ def test_tasks_have_the_losses_of_the_recipe(small: Callable[..., Recipe]) -> No
     assert tasks["depth"].loss_name == "silog"  # type: ignore[attr-defined]
     with pytest.raises(InputError, match="unknown task under losses 'dept', did you mean 'depth'"):
         open_tasks(small(losses={"dept": {"weight": 2}}))
+
+
+def test_a_task_that_an_option_gives_is_said_with_it(small: Callable[..., Recipe]) -> None:
+    with pytest.raises(
+        InputError, match=r"of data set rooms 'normals'.*; data\.options\.normals true gives"
+    ):
+        open_tasks(small(tasks=["normals"]))

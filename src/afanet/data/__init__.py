@@ -58,6 +58,16 @@ def register_data(name: str, data_set: DataSet | Callable[..., Data]) -> None:
     DATA_SETS.register(name, data_set)
 
 
+def options_of(name: str) -> list[str]:
+    """The names of a data set's options.
+
+    >>> options_of("digits")
+    ['train_pairs', 'test_pairs', 'validation_pairs', 'seed']
+    """
+    parameters = inspect.signature(DATA_SETS[name].open).parameters
+    return [key for key, parameter in parameters.items() if parameter.kind is parameter.KEYWORD_ONLY]
+
+
 def open_data(name: str, root: str | Path | None = None, size: tuple[int, int] | None = None, **options: Any) -> Data:
     """Open the data set `name` at the path `root` for images of `size` = (H, W); None is the data set's own default.
 
@@ -72,8 +82,7 @@ def open_data(name: str, root: str | Path | None = None, size: tuple[int, int] |
         ...
     afanet.errors.InputError: unknown option of data set 'rooms' 'scenes', did you mean 'test_scenes'? ...
     """
-    open_function = DATA_SETS[name].open
-    known = [key for key, x in inspect.signature(open_function).parameters.items() if x.kind is x.KEYWORD_ONLY]
+    open_function, known = DATA_SETS[name].open, options_of(name)
     for option in options:
         if option not in known:
             raise unknown(f"option of data set '{name}'", option, known)

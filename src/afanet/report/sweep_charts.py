@@ -15,7 +15,7 @@ from afanet.sweeps.outcome import Outcome
 from afanet.sweeps.tables import change_heading
 
 OTHER, BEST = colours(["trial", "best"]).values()
-BAND = 0.25  # of a choice's place, over which its trials are spread
+BAND = 0.1  # of a choice's place, over which its trials are spread
 
 
 def key_chart(outcome: Outcome, key: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from afanet.data import Data, open_data
+from afanet.data import Data, open_data, options_of
 from afanet.data.cache import config_folder, use_cache
 from afanet.data.checks.grouped import grouped
 from afanet.data.checks.leaks import leaks
@@ -111,7 +111,9 @@ def choose_tasks(recipe: Recipe, data: Data) -> dict[str, Task]:
         wanted = (*recipe.old_tasks, *wanted)
     for name in wanted:
         if name not in data.tasks:
-            raise unknown(f"task of data set {recipe.data.name}", name, data.tasks)
+            problem = unknown(f"task of data set {recipe.data.name}", name, data.tasks)
+            by_option = name in options_of(recipe.data.name)  # as nyuv2 has normals
+            raise InputError(f"{problem}; data.options.{name} true gives it") if by_option else problem
     old = [name for name in recipe.old_tasks if name in wanted]
     return {name: data.tasks[name] for name in dict.fromkeys([*old, *wanted])}
 

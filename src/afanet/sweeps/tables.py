@@ -117,7 +117,7 @@ def _repeated(outcome: Outcome, repeats: Repeats) -> Iterator[str]:
         )
     unit = unit_of_gain(outcome.tasks)
     if change.dropped:
-        yield f"{change.dropped} of {seeds} diverged, in one setting or in both, and are left out below"
+        yield f"{change.dropped} of {seeds} diverged, in one setting or in both, and are left out of the verdict"
     if math.isnan(change.low):
         known = "" if math.isnan(change.mean) else f" ({signed(change.mean)}{unit})"
         yield f"whether it is better than the default cannot be said from so few seeds{known}: give --repeat 3 or more"
