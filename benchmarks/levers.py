@@ -3,10 +3,11 @@
     python benchmarks/levers.py [--recipe nyuv2] [--backbone NAME] [--rounds 10] [--device cpu] [--compile]
 
 Each row adds a lever to the row that it names, or to the row above it. The plain row is what the original would do:
-float32, tensors in torch's own order, an optimiser that is not fused. A step is the learner's own: forward, losses,
-backward, optimiser and the losses' log; the last row answers a batch and counts its scores. Images and labels are
-generated. Rows take turns, so that ratios hold where the machine's speed drifts; a ratio is the median over rounds, of
-the processor's time on a CPU. Memory is what network, optimiser and two steps hold at most, in a process of its own.
+float32, tensors in torch's own order, every tap of dilated convolutions, an optimiser that is not fused. A step is the
+learner's own: forward, losses, backward, optimiser and the losses' log; the last row answers a batch and counts its
+scores. Images and labels are generated. Rows take turns, so that ratios hold where the machine's speed drifts; a ratio
+is the median over rounds, of the processor's time on a CPU. Memory is what network, optimiser and two steps hold at
+most, in a process of its own.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import torch
+from torch import nn
 
 from afanet.distributed.device import answering
+from afanet.networks.heads.layers import WithoutEmptyTaps
 from afanet.recipe.load import load_recipe
 from afanet.tasks.scores import TaskScores
 from afanet.training.learner import Learner
@@ -36,18 +39,21 @@ class Row(NamedTuple):
     base: str
     keys: Keys
     plain_order: bool = False
+    plain_taps: bool = False
     plain_optimizer: bool = False
     kept_features: bool = False
 
 
-PLAIN, ORDER, FUSED, BF16, COMPILED = "plain float32", "channels-last", "fused optimiser", "bf16", "compile"
+PLAIN, TAPS, ORDER, FUSED = "plain float32", "no taps in the padding", "channels-last", "fused optimiser"
+BF16, COMPILED = "bf16", "compile"
 AGAIN, TWICE, FROZEN, KEPT = "gradient checkpointing", "accumulation over 2 halves", "frozen trunk", "cached features"
 SCORED = "an answer and its scores"
 HALF = {"precision": "bf16"}
 TRUNK = {**HALF, "network.freeze": "stages:3"}
 ROWS = {
-    PLAIN: Row(PLAIN, {}, plain_order=True, plain_optimizer=True),
-    ORDER: Row(PLAIN, {}, plain_optimizer=True),
+    PLAIN: Row(PLAIN, {}, plain_order=True, plain_taps=True, plain_optimizer=True),
+    TAPS: Row(PLAIN, {}, plain_order=True, plain_optimizer=True),
+    ORDER: Row(TAPS, {}, plain_optimizer=True),
     FUSED: Row(ORDER, {}),
     BF16: Row(FUSED, HALF),
     COMPILED: Row(BF16, {**HALF, "network.compile": True}),
@@ -68,6 +74,10 @@ def step_of(recipe: str, keys: Keys, name: str, device: str) -> Work:
         learner.network.register_forward_pre_hook(lambda module, inputs: (inputs[0].contiguous(), *inputs[1:]))
     else:
         learner = learner_of(chosen, device)
+    if row.plain_taps:
+        for layer in learner.network.modules():
+            if isinstance(layer, WithoutEmptyTaps):
+                layer.__class__ = nn.Conv2d
     if row.plain_optimizer:
         for group in learner.optimizer.optimizer.param_groups:
             group["fused"] = False

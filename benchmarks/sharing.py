@@ -1,6 +1,6 @@
 """Several tasks in one network beside a network for each: operations, latency and memory for N = 1, 2, 3, 4 tasks.
 
-    python benchmarks/sharing.py [--rounds 15] [--threads 1] [--size 144 192] [--heads mlp] [--page PAGE.md]
+    python benchmarks/sharing.py [--rounds 15] [--threads 1] [--size 144 192] [--heads mlp64 mlp] [--page PAGE.md]
 
 EfficientNet-Lite0 at an output stride of 16 with N dense heads, one image, in evaluation: by PyTorch, channels-last,
 and by ONNX Runtime. `single` is N networks. Everything is over one network of one task with the same head. A latency is
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--size", type=int, nargs=2, default=(144, 192))
-    parser.add_argument("--heads", nargs="+", default=["mlp"])
+    parser.add_argument("--heads", nargs="+", default=["mlp64", "mlp"])
     parser.add_argument("--page", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
