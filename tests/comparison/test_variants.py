@@ -22,7 +22,7 @@ def test_every_ablation_is_another_network_or_start() -> None:
     recipe = load_recipe("digits", {"data.size": [32, 32], "data.options.train_pairs": 4, "data.options.test_pairs": 4})
     variants = read_variants(recipe, "ablations")
     seen = {(repr(one.network), one.two_stage) for one in variants.values()}
-    assert len(seen) == len(variants) == 12
+    assert len(seen) == len(variants) == 13
     _, tasks = open_tasks(recipe)
     with torch.device("meta"):
         networks = {name: build_network(one, tasks, "none") for name, one in variants.items()}

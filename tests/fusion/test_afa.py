@@ -46,6 +46,26 @@ def layer_of(kind: type[Layer], tasks: int = 2, per_task: bool = False, seed: in
     return layer
 
 
+@pytest.mark.parametrize("kind", [AFA, SpatialAggregation])
+@pytest.mark.parametrize("seed", range(8))
+def test_no_hidden_unit_begins_dead_where_features_lie_behind_a_relu(
+    kind: type[AFA | SpatialAggregation], seed: int
+) -> None:
+    torch.manual_seed(seed)
+    layer, xs = kind(4, 2, (6, 8), alive=True), [torch.rand(3, 4, 6, 8) for _ in range(2)]
+    assert layer.hidden(xs)["spatial"].min() > 0
+
+
+def test_it_begins_with_hidden_units_as_large_as_those_of_the_original() -> None:
+    ones, sums = torch.ones(1, 2, 7, 7), []
+    for seed in range(400):
+        torch.manual_seed(seed)
+        sums.append(F.conv2d(ones, SpatialAggregation(4, 2, (5, 6)).conv.weight).item())
+    alive = F.conv2d(ones, SpatialAggregation(4, 2, (5, 6), alive=True).conv.weight).item()
+    assert alive == pytest.approx(3**-0.5) == pytest.approx(torch.tensor(sums).square().mean().sqrt().item(), rel=0.1)
+    assert sum(total < 0 for total in sums) > 150  # where s is even, each of these is dead in the original
+
+
 # The paper's equations, for N tasks: softmax over the pair, CAM then SAM.
 
 

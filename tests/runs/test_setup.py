@@ -30,7 +30,5 @@ def test_tasks_have_the_losses_of_the_recipe(small: Callable[..., Recipe]) -> No
 
 
 def test_a_task_that_an_option_gives_is_said_with_it(small: Callable[..., Recipe]) -> None:
-    with pytest.raises(
-        InputError, match=r"of data set rooms 'normals'.*; data\.options\.normals true gives"
-    ):
+    with pytest.raises(InputError, match=r"of data set rooms 'normals'.*; data\.options\.normals true gives"):
         open_tasks(small(tasks=["normals"]))

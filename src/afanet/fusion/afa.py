@@ -29,6 +29,7 @@ class AFA(Fusion):
         channels, tasks, limit, protect, readers: see :class:`~afanet.fusion.Fusion`.
         size: (H, W) of the features, required by SAM.
         per_task: gates of its own for every task over all N sources, at a cost of N squared.
+        alive: begin with weights before SAM's gates that leave no gate dead, see :class:`SpatialAggregation`.
 
     >>> import torch
     >>> afa = AFA(channels=16, tasks=2, size=(5, 6))
@@ -51,11 +52,12 @@ class AFA(Fusion):
         size: Sequence[int] | None = None,
         *,
         per_task: bool = False,
+        alive: bool = False,
         **guard: Unpack[Guarded],
     ) -> None:
         super().__init__(channels, tasks, size, readers=guard.pop("readers", None))
         self.cam = ChannelAggregation(channels, tasks, size, per_task=per_task, **guard)
-        self.sam = SpatialAggregation(channels, tasks, size, per_task=per_task, **guard)
+        self.sam = SpatialAggregation(channels, tasks, size, per_task=per_task, alive=alive, **guard)
         self.composed = not per_task and self.cam.guard is None
 
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:

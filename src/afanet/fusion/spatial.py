@@ -34,6 +34,9 @@ class SpatialAggregation(Fusion):
         channels, tasks, limit, protect, readers: see :class:`~afanet.fusion.Fusion`.
         size: (H, W) of the features, required.
         per_task: gates of its own for every task over all N sources; Q is (N, N, HW, HW) and the cost N squared.
+        alive: begin the convolution with positive weights, which sum to 1 / sqrt(3). Weights of any sign, as the
+            original has them, have a sum of that size and of either sign; where it is negative and the features lie
+            behind a ReLU, so that s >= 0, most or all of g is zero for every image, and gets no gradient.
 
     Raises:
         InputError: where size is missing.
@@ -57,6 +60,7 @@ class SpatialAggregation(Fusion):
         size: Sequence[int] | None = None,
         *,
         per_task: bool = False,
+        alive: bool = False,
         **guard: Unpack[Guarded],
     ) -> None:
         super().__init__(channels, tasks, size, **guard)
@@ -68,6 +72,9 @@ class SpatialAggregation(Fusion):
         self.grid = _grid(self.size)
         pixels = self.grid[0] * self.grid[1]
         self.conv = nn.Conv2d(tasks, 1, 7, padding=3, bias=False)
+        if alive:
+            with torch.no_grad():
+                self.conv.weight.abs_().mul_(1 / (3**0.5 * self.conv.weight.sum()))
         self.Q = gate_matrices(tasks, pixels, pixels, per_task)
 
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:

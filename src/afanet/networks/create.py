@@ -181,8 +181,10 @@ def _require_possible(
     if trunk is not None and not row.trunk:
         can = listed(lambda row: row.trunk)
         raise InputError(f"method '{method}' cannot share a trunk of {trunk} stages: choose {can}, which can")
-    if fusion_options.get("per_task") and not row.gated:
+    if fusion_options.get("per_task") and not row.takes("per_task"):
         raise InputError(f"method '{method}' has no gates for each task to have its own: expected no per_task")
+    if fusion_options.get("alive") and not row.takes("alive"):
+        raise InputError(f"method '{method}' has no spatial gates to begin alive: expected no alive")
 
 
 def _row(method: str) -> Method:

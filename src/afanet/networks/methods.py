@@ -71,10 +71,9 @@ class Method:
         finish: Callable[[Woven, Sequence[int]], Woven] | None = imported(self.finish)
         return finish
 
-    @property
-    def gated(self) -> bool:
-        """Whether its fusion layers have gates, which each task may have for itself."""
-        return self.layer is not None and "per_task" in signature(self.layer).parameters
+    def takes(self, option: str) -> bool:
+        """Whether its fusion layers have an option, such as `per_task`: gates, which each task may have for itself."""
+        return self.layer is not None and option in signature(self.layer).parameters
 
 
 def _read(name: str, given: object) -> Method:

@@ -144,6 +144,9 @@ class NetworkRecipe(Section):
         None, description="stages that all tasks share before their branches part, as the method does if not given"
     )
     per_task: bool = Field(False, description="whether each task has gates of its own, in afa and its halves")
+    alive: bool = Field(
+        False, description="whether the weights before AFA's spatial gates begin positive, so that none is dead"
+    )
     guard: NonNegativeFloat | None = Field(
         None, description="limit of the gradient guard at the fusion layers, none if not given"
     )

@@ -12,18 +12,18 @@ from afanet.recipe.schema import Recipe
 def unused(method: str) -> tuple[str, ...]:
     """The keys and whole sections of a recipe that this method does not use.
 
-    Methods without fusion layers do not use `guard` and `meet`, those without gates do not use `per_task`, and some
-    share no trunk. Single-task networks share nothing, so there is nothing to balance. A warm start only trains them
+    Methods without fusion layers do not use `guard` and `meet`, those without gates do not use `per_task`, those
+    without spatial ones not `alive`, and some share no trunk. Single-task networks share nothing, so there is nothing to balance. A warm start only trains them
     for longer, which a comparison in two stages wants for an equal budget.
     Raises `InputError` for an unknown method.
 
     >>> unused("hard")
-    ('network.guard', 'network.meet', 'network.per_task')
+    ('network.guard', 'network.meet', 'network.per_task', 'network.alive')
     """
     row = METHODS[method]
     return (
         *(("network.guard", "network.meet") if row.fusion is None else ()),
-        *(() if row.gated else ("network.per_task",)),
+        *(f"network.{option}" for option in ("per_task", "alive") if not row.takes(option)),
         *(() if row.trunk else ("network.trunk",)),
         *(("balancing", "two_stage", "warm_start") if row.alone else ()),
     )

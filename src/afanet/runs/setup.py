@@ -149,8 +149,7 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
         raise InputError(f"there are {len(tasks):,} tasks, expected at most {MOST_TASKS:,}: choose some with tasks")
     require_code(recipe)
     options: dict[str, Any] = {} if recipe.network.guard is None else {"limit": recipe.network.guard}
-    if recipe.network.per_task:
-        options["per_task"] = True
+    options |= {name: True for name in ("per_task", "alive") if getattr(recipe.network, name)}
     if recipe.network.lora is not None:
         options["lora"] = recipe.network.lora.model_dump()
     network = create_network(
