@@ -13,8 +13,8 @@ def unused(method: str) -> tuple[str, ...]:
     """The keys and whole sections of a recipe that this method does not use.
 
     Methods without fusion layers do not use `guard` and `meet`, those without gates do not use `per_task`, those
-    without spatial ones not `alive`, and some share no trunk. Single-task networks share nothing, so there is nothing to balance. A warm start only trains them
-    for longer, which a comparison in two stages wants for an equal budget.
+    without spatial ones not `alive`, and some share no trunk. Single-task networks share nothing, so there is nothing
+    to balance. A warm start only trains them for longer, which a comparison in two stages wants for an equal budget.
     Raises `InputError` for an unknown method.
 
     >>> unused("hard")
