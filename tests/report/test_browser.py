@@ -128,7 +128,7 @@ def test_a_picture_is_chosen_by_a_click(pages: dict[str, Path], browser: Any) ->
     assert current(browser) == [2]
     assert heading(browser) == chosen.get_attribute("title")
     captions = [one.text for one in browser.all("#stage figcaption")]
-    assert captions == ["image", *2 * ["truth", "single", "single: error", "afa", "afa: error"]]
+    assert captions == 2 * ["image", "truth", "single", "afa", "single: error", "afa: error"]
 
 
 @pytest.mark.parametrize("method", ["afa", "cross_stitch"])
@@ -174,6 +174,26 @@ def test_the_gallery_works_without_a_mouse(pages: dict[str, Path], browser: Any)
     assert focused.active_element not in strip(browser)  # one stop, however many pictures
     focused.active_element.send_keys(Keys.ARROW_RIGHT)
     assert current(browser) == [0]
+
+
+def test_pictures_are_enlarged_and_stepped_through(pages: dict[str, Path], browser: Any) -> None:
+    browser.visit(pages["report"].as_uri(), 1200)
+    focused, small = browser.driver.switch_to, browser.all("#stage figure button")
+    rows = browser.all("#stage .row")
+    assert all(row.size["width"] > 1000 for row in rows)
+    assert len({one.location["y"] for one in small[:6]}) == 1  # a row that fills the page
+    small[1].click()
+    large = browser.one("#large")
+    name = browser.one("#stage h3").text
+    assert large.find_element("css selector", "p").text == f"{name}, segmentation: truth"
+    assert large.find_element("css selector", "img").size["width"] > 3 * small[1].size["width"]
+    for key, said in ((Keys.ARROW_RIGHT, "single"), (Keys.END, "afa: error"), (Keys.HOME, "image")):
+        focused.active_element.send_keys(key)
+        assert large.find_element("css selector", "p").text.endswith(said)
+    assert current(browser) == [0]
+    focused.active_element.send_keys(Keys.ESCAPE)
+    assert not large.is_displayed()
+    assert focused.active_element == small[1]
 
 
 def test_every_layer_at_which_tasks_meet_is_drawn(pages: dict[str, Path], browser: Any) -> None:

@@ -57,8 +57,8 @@ def rows(part: str) -> list[list[str]]:
     return [row for row in cells if row]
 
 
-@pytest.mark.parametrize("tasks", [4, 5, 9])
-def test_of_many_tasks_one_figure_is_seen_and_the_others_are_folded(tasks: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tasks", [1, 5])
+def test_of_each_task_one_figure_is_seen_and_the_others_are_folded(tasks: int, tmp_path: Path) -> None:
     names = [f"task_{number}" for number in range(tasks)]
     known: dict[str, Task] = {name: Classification(name, ["a", "b"]) for name in names}
     metrics = list(known[names[0]].higher_is_better)
@@ -73,11 +73,6 @@ def test_of_many_tasks_one_figure_is_seen_and_the_others_are_folded(tasks: int, 
     page = report_page(compare_runs(runs, known))
     seen, *folded = page[page.index("<h2>Scores") : page.index("<h2>Learning")].split("<details>")
     first = [[name, f"{metrics[0]} ↑", *[f"{scores[name][metrics[0]]:.4f} ± 0.0000"] * 2] for name in names]
-    if tasks == 4:
-        assert not folded
-        assert [row for row in rows(seen) if row[0]] == first
-        assert len([row for row in rows(seen) if row[1][-1] == "↑"]) == tasks * len(metrics) + 2
-        return
     assert rows(seen)[:tasks] == first
     assert [row[1][:7] for row in rows(seen)[tasks:]] == ["delta_m", "delta_m", "paramet", "FLOPs a"]
     assert [one[: one.index("</summary>")] for one in folded] == [

@@ -81,11 +81,12 @@ def forest(changes: Mapping[str, Change], ink: Mapping[str, str], label: str) ->
 
 
 def scatter(points: Mapping[str, tuple[float, float]], ink: Mapping[str, str], x_label: str, y_label: str) -> str:
-    """A point for each method, with its own marker: cost to the right, gain upwards."""
+    """A point for each method, with its own marker: cost to the right, from zero on, gain upwards."""
     figure, axes = new_figure()
     for marker, (title, (x, y)) in zip(cycle("osD^vP*X"), points.items(), strict=False):
         axes.plot(x, y, marker, color=ink[title], ms=8, label=title)
     axes.margins(0.1)
+    axes.set_xlim(left=0)  # so that costs that are nearly equal lie together
     figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)

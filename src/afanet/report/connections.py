@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
+import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
 from afanet.comparison.statistics import Change
 from afanet.comparison.tables import MARKS, show_change
 from afanet.inspection.connections import Cut, Readings, strongest
+from afanet.report.borrowing import borrowing
 from afanet.report.flows import MANY, flow_drawing, profile_drawing
 from afanet.tasks import Described
 
@@ -83,12 +85,13 @@ def common_beginning(layers: Sequence[str]) -> str:
 
 
 def section(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> dict[str, Any]:
-    """What `connections.html` shows: a flow and channel profiles for each layer, and the rows of the table."""
+    """What `connections.html` shows: sentences, flows and channel profiles by layer, and the rows of the table."""
     names = list(tasks)
+    flows = [reading.flow.mean(0).double().numpy() for reading in readings.values()]
     return {
-        "flows": [
-            flow_drawing(reading.flow.mean(0).double().numpy(), names, layer) for layer, reading in readings.items()
-        ],
+        "words": borrowing(readings, cuts, tasks),
+        "whole": flow_drawing(np.mean(flows, 0), names, "mean over all layers") if len(flows) > 1 else "",
+        "flows": [flow_drawing(flow, names, layer) for layer, flow in zip(readings, flows, strict=True)],
         "profiles": [
             profile_drawing({name: reading.kept[:, index].double().numpy() for index, name in enumerate(names)}, layer)
             for layer, reading in readings.items()

@@ -15,7 +15,7 @@ from afanet.data.transforms import denormalise
 from afanet.report.examine import Examination
 from afanet.report.pictures import as_url
 from afanet.runs.examples import read_test_samples
-from afanet.tasks import DenseTask, PooledTask, Task
+from afanet.tasks import ColourBar, DenseTask, PooledTask, Task
 
 
 def gallery(examination: Examination) -> list[dict[str, Any]]:
@@ -54,12 +54,19 @@ def gallery(examination: Examination) -> list[dict[str, Any]]:
 
 
 def _shown(task: Task, target: Tensor, values: Mapping[str, Tensor]) -> dict[str, Any]:
-    """One image's truth and predictions for one task, as pictures with their errors or in words."""
+    """One image's truth and predictions for one task, as pictures with their errors or in words.
+
+    `ends` are those of the colours, which go over the range that occurs in the truth.
+    """
     if isinstance(task, PooledTask):
         return {"words": {title: task.caption(value) for title, value in {"truth": target, **values}.items()}}
     if not isinstance(task, DenseTask):
         return {"words": {}}
+    task = task.drawn_over([target])
     return {
+        "ends": [f"{end:g} {task.legend.unit}" for end in (task.legend.low, task.legend.high)]
+        if isinstance(task.legend, ColourBar)
+        else [],
         "truth": as_url(task.picture(target), "PNG"),
         "predictions": {title: as_url(task.picture(value), "PNG") for title, value in values.items()},
         "errors": {title: as_url(error_picture(task, value, target), "PNG") for title, value in values.items()},

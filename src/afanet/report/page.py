@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afanet.comparison import tables
-from afanet.comparison.compare import EXPLORATORY, ONE_SEED, Comparison
+from afanet.comparison.answer import answers, headline
+from afanet.comparison.compare import Comparison
 from afanet.comparison.gaps import FEW
 from afanet.comparison.groups import BASE
 from afanet.comparison.images import Look
@@ -28,6 +29,7 @@ from afanet.report.connections import section
 from afanet.report.examine import Examination, Examined
 from afanet.report.flows import MANY
 from afanet.report.gallery import gallery
+from afanet.report.overview import overview
 from afanet.report.template import render
 from afanet.tasks import ColourBar, DenseTask, Swatches, Task
 
@@ -43,7 +45,9 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
         "report_page.html",
         title=comparison.rows[0].group.recipe.name,
         describe=comparison.rows[0].group.runs[0].results.get("data", ""),
-        verdicts=[_verdict(comparison, row) for row in comparison.rows if row.changes],
+        headline=headline(comparison),
+        answers=answers(comparison),
+        overview=overview(comparison) if len(comparison.tasks) <= MANY else None,
         titles=[row.title for row in comparison.rows],
         lines=lines,
         folded=folded,
@@ -84,10 +88,8 @@ def _trained(comparison: Comparison) -> list[Row]:
 
 
 def _score_lines(comparison: Comparison) -> tuple[list[Line], list[tuple[str, list[Line], Counter[str]]]]:
-    """The rows of the table; for more than `MANY` tasks, the first of each, and the others by task with verdicts."""
+    """The rows of the table: the first of each task and the costs; and the other rows by task, with verdicts."""
     rest = list(tables.lines(comparison))
-    if len(comparison.tasks) <= MANY:
-        return rest, []
     shown, folded = [], []
     for name, task in comparison.tasks.items():
         count = len(task.higher_is_better)
@@ -97,31 +99,6 @@ def _score_lines(comparison: Comparison) -> tuple[list[Line], list[tuple[str, li
             others[0] = name, *others[0][1:]
             folded.append((name, others, Counter(verdict for _, _, cells in others for *_, verdict in cells)))
     return shown + rest, folded
-
-
-WORDS = {
-    f"better{EXPLORATORY}": ", exploratory",
-    f"worse{EXPLORATORY}": ", exploratory",
-    "same": ", no clear change",
-    ONE_SEED: ", one seed: no verdict",
-    "thin": ", no verdict: see the notes below the scores",
-    "": "",
-}
-
-
-def _verdict(comparison: Comparison, row: Row) -> dict[str, Any]:
-    """For a method: the number of metrics that are better, worse, alike and perhaps so, and its delta_m."""
-    verdicts = [comparison.verdict(row, task, metric) for task, metrics in row.scores.items() for metric in metrics]
-    delta = comparison.delta_verdict(row)
-    return {
-        "title": row.title,
-        "counts": {verdict: verdicts.count(verdict) for verdict in ("better", "same", "worse")},
-        "hints": {mark: verdicts.count(verdict) for verdict, mark in tables.HINTS.items() if verdict in verdicts},
-        "alone": verdicts.count(ONE_SEED),
-        "delta": tables.show_delta(row.delta_m.get("by_task")),
-        "words": WORDS[delta],
-        "colour": delta.removesuffix(EXPLORATORY) if delta in tables.HINTS else "same",
-    }
 
 
 def _summary(comparison: Comparison, ink: Mapping[str, str]) -> list[str]:

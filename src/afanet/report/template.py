@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader
 def render(name: str, **values: Any) -> str:
     """The page from the template `name` of this package and `values`; text in the values is escaped.
 
-    >>> drawn = {"flows": [], "rows": [], "connections": 0, "cuts": 0}
+    >>> drawn = {"words": [], "flows": [], "rows": [], "connections": 0, "cuts": 0}
     >>> "&lt;b&gt;" in render("inspect_page.html", title="<b>", note="", photos=[], section=drawn)
     True
     """

@@ -181,6 +181,10 @@ class DenseTask(Task):
     def picture(self, value: Tensor) -> NDArray[np.uint8]:
         """One prediction or one target as an RGB image (H, W, 3); what is not labelled is black."""
 
+    def drawn_over(self, targets: Sequence[Tensor]) -> Self:
+        """This task with colours over the range of these labels; itself where colours have no range."""
+        return self
+
     @abstractmethod
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
         """How wrong one prediction is at each pixel, float32 (H, W); NaN where there is no label."""

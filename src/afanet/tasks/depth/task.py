@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -52,6 +52,7 @@ class Depth(DenseTask):
     def __init__(self, max_metres: float = 10.0, name: str = "depth") -> None:
         self.name = name
         self.max_metres = max_metres
+        self.shown = (0.0, max_metres)  # what the colours of pictures go over
         self.error_limit = max_metres / 5
         self.output = Dense(1)
         self.higher_is_better = dict.fromkeys(ERRORS, False) | dict.fromkeys(WITHIN, True)
@@ -106,7 +107,7 @@ class Depth(DenseTask):
     def meaning(self) -> dict[str, Any]:
         """`depth` in the `unit` m, with `colours` from 0 to `far` metres."""
         bar = self.legend
-        return {"kind": self.kind, "unit": bar.unit, "far": bar.high, "colours": bar.colours.tolist()}
+        return {"kind": self.kind, "unit": bar.unit, "far": self.max_metres, "colours": bar.colours.tolist()}
 
     def fault(self, target: Tensor) -> str | None:
         """A depth that is negative or not finite."""
@@ -163,12 +164,25 @@ class Depth(DenseTask):
     @property
     def legend(self) -> ColourBar:
         """Near is dark, far is bright, in metres."""
-        return ColourBar(shades(np.linspace(0, 1, 256)), 0.0, self.max_metres, "m")
+        return ColourBar(shades(np.linspace(0, 1, 256)), *self.shown, "m")
+
+    def drawn_over(self, targets: Sequence[Tensor]) -> Self:
+        """See `DenseTask`; from the 1st to the 99th percentile of what is measured.
+
+        >>> Depth().drawn_over([torch.linspace(1, 3, 201)[None, None]]).shown
+        (1.0, 3.0)
+        """
+        known = torch.cat([target[measured(target)].float().cpu() for target in targets]).numpy()
+        low, high = np.percentile(known, [1, 99]).round(1).tolist() if len(known) else self.shown
+        changed = copy.copy(self)
+        changed.shown = (low, high) if low < high else self.shown
+        return changed
 
     def picture(self, value: Tensor) -> NDArray[np.uint8]:
         """Metres (1, H, W) or (H, W) in the colours of the legend, what was not measured in black."""
         metres = value.cpu().reshape(value.shape[-2:])
-        picture = shades(metres.numpy() / self.max_metres)
+        near, far = self.shown
+        picture = shades((metres.numpy() - near) / (far - near))
         picture[~measured(metres).numpy()] = 0
         return picture
 
