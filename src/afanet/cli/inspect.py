@@ -19,7 +19,7 @@ def add_inspect_command(commands: Any) -> None:
         "inspect",
         help="see which task takes what from which in a finished run",
         description="Show how much each task takes from the others at each fusion layer and what each connection is "
-        "worth, on test images, and where each task takes it in photos.",
+        "worth, on test images, and where each task takes it in photos, or in some of the test images.",
         allow_abbrev=False,
     )
     inspect.set_defaults(command=_inspect, parser=inspect)
@@ -61,8 +61,8 @@ def _inspect(given: Namespace) -> None:
     taken = normalisation(run.recipe.network)
     images = read_photos(given.images, data.size, data.resize, taken) if given.images else None
     inspection = inspect_run(run, images, given.limit, given.constant)
-    ids = [str(file) for file in given.images]
-    page = inspect_page(str(given.run), ids, images, inspection, taken)
+    ids = [str(file) for file in given.images] or inspection.ids
+    page = inspect_page(str(given.run), ids, inspection.images, inspection, taken)
     write_whole(folder / "inspect.html", page)
     write_whole(folder / "inspect.json", to_json(inspect_content(ids, inspection), indent=2) + "\n")
     known = bool(inspection.readings or inspection.cuts)
@@ -71,5 +71,5 @@ def _inspect(given: Namespace) -> None:
     if inspection.constant:
         show(constant_table(inspection.constant, inspection.tasks, console().width), keys=2)
         print(constant_words(inspection.constant, inspection.tasks))
-    shown = "shows it on the images" if given.images else "shows it as drawings" if known else "says so too"
+    shown = "shows it on the images" if ids else "shows it as drawings" if known else "says so too"
     print(f"{inspection.note} {folder / 'inspect.html'} {shown}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -14,6 +14,7 @@ from afanet.fusion.meetings import lacking
 from afanet.inspection import LIMIT
 from afanet.inspection.connections import Cut, Gates, Readings, inspect_connections, read_layers
 from afanet.inspection.constant import ConstantGates, inspect_constant, require_replaceable
+from afanet.runs.examples import EXAMPLES, read_test_samples, spread_over
 from afanet.runs.loaded import LoadedNetwork, TaskPredictor
 from afanet.runs.run import Run
 from afanet.tasks import Described
@@ -25,8 +26,8 @@ PHOTOS_ALONE = "Shares are of the images below alone, and no connection was cut.
 class Inspection:
     """The tasks that meet, gates and readings of single photos, and readings and cuts, with a note on their images.
 
-    Without photos, their gates and readings are empty. `constant` are scores with constant gates, if they were asked
-    for.
+    Without photos, a few test images stand in for them, whose `ids` are here. `images` (B, C, H, W) are the photos or
+    these, normalised. `constant` are scores with constant gates, if they were asked for.
     """
 
     tasks: Mapping[str, Described]
@@ -36,6 +37,8 @@ class Inspection:
     cuts: list[Cut]
     note: str
     constant: ConstantGates | None = None
+    images: Tensor | None = None
+    ids: Sequence[str] = ()
 
 
 def inspect_run(run: Run, photos: Tensor | None, limit: int | None = None, constant: bool = False) -> Inspection:
@@ -69,7 +72,7 @@ def inspect_run(run: Run, photos: Tensor | None, limit: int | None = None, const
     loaded = LoadedNetwork(run, described)
     gates, of_photos = read_layers(loaded, photos)
     note = f"{note} {lacking(loaded.network)}".rstrip()
-    return Inspection(described, gates, of_photos, of_photos, [], note)
+    return Inspection(described, gates, of_photos, of_photos, [], note, images=photos)
 
 
 def _inspect_data(
@@ -77,14 +80,19 @@ def _inspect_data(
 ) -> Inspection:
     if constant:
         require_replaceable(predictor.network)
-    gates, of_photos = read_layers(predictor, photos) if photos is not None else ({}, {})
+    ids: Sequence[str] = ()
+    if photos is None:
+        samples = read_test_samples(data, {}, spread_over(len(data.test), EXAMPLES))
+        photos, ids = samples["image"], samples["id"]
+    gates, of_photos = read_layers(predictor, photos)
     if limit == 0:
         note = f"{PHOTOS_ALONE} {lacking(predictor.network)}".rstrip()
-        return Inspection(predictor.tasks, gates, of_photos, of_photos, [], note)
+        return Inspection(predictor.tasks, gates, of_photos, of_photos, [], note, images=photos)
     connections = inspect_connections(predictor, data, LIMIT if limit is None else limit)
     on = f"{connections.images} of {connections.total} test images"
     few = " That is few: other images may give other changes." if connections.images < FEW else ""
     note = f"Shares are means over {on}, on which connections were cut.{few}"
     note = f"{note if connections.readings or connections.cuts else ''} {connections.lacking}".strip()
     replaced = inspect_constant(predictor, data, limit) if constant else None
-    return Inspection(predictor.tasks, gates, of_photos, connections.readings, connections.cuts, note, replaced)
+    found = connections.readings, connections.cuts
+    return Inspection(predictor.tasks, gates, of_photos, *found, note, replaced, photos, ids)
