@@ -38,7 +38,8 @@ def _garbage_is_collected() -> Iterator[None]:
 
 
 QUIET = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
---disable-component-update --disable-sync --disable-default-apps --disable-dev-shm-usage"""
+--disable-component-update --disable-sync --disable-default-apps --disable-dev-shm-usage
+--use-fake-ui-for-media-stream --use-fake-device-for-media-stream"""
 
 # Text that is seen, with its colour and that of the nearest background. Words in a chart that have a colour of their
 # own stand on its cells, and are left to the tests of the charts.

@@ -55,13 +55,19 @@ def test_a_photo_is_chosen_and_everything_answers(width: int, page: Any, picture
     assert page.browser.overflow() <= 0
     assert [one.text for one in page.browser.all(".shares")] == 2 * [page.browser.all(".shares")[0].text]
     assert re.fullmatch(
-        r"At backbone.layer4: \d+\.\d % segmentation, \d+\.\d % depth.", page.browser.all(".shares")[0].text
+        r"At meeting 4 of 4, the last, 2x3 pixels: \d+\.\d % segmentation, \d+\.\d % depth.",
+        page.browser.all(".shares")[0].text,
     )
 
     assert not page.browser.all(".taken")
     page.browser.one("#overlay").send_keys(Keys.SPACE)
     drawn = "return [...document.querySelectorAll('.view .taken')].map(one => one.naturalWidth > 0)"
     page.browser.wait(lambda: page.browser.script(drawn) == [True, True])
+    assert page.browser.one("#shared").is_displayed()  # AFA's gates are those of all tasks
+    opacity = "return getComputedStyle(document.querySelector('.taken')).opacity"
+    assert page.browser.script(opacity) == "0.6"
+    page.browser.one("#blend").send_keys(Keys.END)
+    assert page.browser.script(opacity) == "1"
     first = page.browser.one(".taken").get_attribute("src")
     Select(page.browser.one("#layer")).select_by_index(0)
     assert page.browser.one(".taken").get_attribute("src") != first
@@ -78,9 +84,12 @@ def test_a_cut_shows_what_it_changes_and_nothing_once_it_is_undone(
     Select(page.browser.one("#connection")).select_by_visible_text("what depth takes from segmentation")
     page.browser.one("#cut").send_keys(Keys.END)
     page.browser.wait(lambda: "With the cut" in page.text("views"))
-    assert page.text("cuts") == f"cut at {', '.join(exhibit.layers)}"
+    assert page.text("cuts") == f"cut at {'; '.join(exhibit.places)}"
     cut = exhibit.answer(photo, to=1, source=0, layers=len(exhibit.layers))
     assert page.pictures() == [task["picture"] for task in cut["tasks"]] != whole
+    assert page.pictures(".before") == whole
+    before, after = page.browser.all(".pair .view")[:2]
+    assert (before.location["y"], before.size) == (after.location["y"], after.size)  # side by side
     page.browser.one("#cut").send_keys(Keys.HOME)
     page.browser.wait(lambda: "With the cut" not in page.text("views"))
     assert page.pictures() == whole
@@ -110,6 +119,7 @@ def test_a_finger_reads_along_a_line_and_still_scrolls(page: Any, picture: Path)
 
     page.open(width=390, touch=True)
     page.choose(picture)
+    page.browser.script("document.querySelector('.view').scrollIntoView({block: 'center'})")
     box = "const r = document.querySelectorAll('.view')[arguments[0]].getBoundingClientRect();"
     box += "return [r.left, r.top, r.width]"
     left, top, width = page.browser.script(box, 0)
@@ -149,13 +159,14 @@ def test_everything_is_reached_and_read_with_the_keyboard(
     page.choose(picture)
     page.browser.script("document.activeElement.blur()")
     reached = []
-    for _ in range(16):
+    for _ in range(17):
         ActionChains(page.browser.driver).send_keys(Keys.TAB).perform()
         name, outline, seen = page.browser.script(focus)
         assert (outline, seen) == ("solid 3px", True)
         reached.append(name)
     assert reached == [
         "file",
+        "camera",
         *6 * ["samples"],
         *2 * ["LABEL"],
         "overlay",

@@ -104,3 +104,16 @@ def test_a_photo_that_lies_on_its_side_is_shown_as_it_is_predicted(
     assert page.browser.script(natural) == [50, 70]
     for across, down in page.browser.script(BOXES):
         assert across / down == pytest.approx(50 / 70, rel=0.01)
+
+
+def test_the_camera_gives_a_photo(page: Any) -> None:
+    page.open()
+    camera = page.browser.one("#camera")
+    assert camera.is_displayed()
+    camera.click()
+    page.browser.wait(lambda: page.browser.script("return video.videoWidth > 0"))
+    page.browser.one("#shoot").click()
+    page.done()
+    assert not page.browser.one("#viewfinder").is_displayed()
+    assert len(page.browser.all(".predicted")) == 2
+    assert page.browser.script("return video.srcObject") is None  # the camera is off

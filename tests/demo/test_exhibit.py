@@ -72,6 +72,7 @@ def test_a_cut_is_a_cut_at_the_last_layers_and_leaves_nothing_behind(exhibit: Ex
             context.__exit__(None, None, None)
     for task in told["tasks"]:
         assert np.array_equal(values(task), truth[task["name"]])
+        assert task["before"]["picture"] != task["picture"]
         assert "on average" in task["changed"] or "of the pixels" in task["changed"]
     assert exhibit.answer(photo) == whole
 

@@ -45,6 +45,7 @@ class Exhibit:
         self.predictor = TaskPredictor(run, tasks)
         layers = fusion_layers(self.predictor.network)
         self.layers = list(layers)
+        self.places = places([layer.size for layer in layers.values()])
         self.readable = any(layer.offers_flow for layer in layers.values())
         self.cuttable = bool(layers) and all(layer.offers_cut for layer in layers.values())
         self._lock = Lock()  # the network changes while connections are cut or recorded
@@ -60,7 +61,9 @@ class Exhibit:
             "run": self.run.path.name,
             "method": short_name(self.run.recipe.network.method),
             "tasks": [described(task) for task in self.predictor.tasks.values()],
+            "data": str(self.run.results.get("data", "")),
             "layers": self.layers,
+            "places": self.places,
             "lacking": lacking(self.predictor.network),
             "readable": self.readable,
             "cuttable": self.cuttable,
@@ -142,10 +145,16 @@ class Exhibit:
     ) -> list[dict[str, Any]]:
         return [
             shown(task, task.predict(logits[name])[0], task.estimate(logits[name])[0], frame)
-            | ({"changed": task.change(whole[name], logits[name])} if whole else {})
+            | (self._before(task, frame, whole[name], logits[name]) if whole else {})
             for name, task in self.predictor.tasks.items()
             if name in logits
         ]
+
+    def _before(self, task: Task, frame: Framing, whole: Tensor, cut: Tensor) -> dict[str, Any]:
+        """What the network said before a cut, as picture or words, and how much the cut changed."""
+        before = shown(task, task.predict(whole)[0], task.estimate(whole)[0], frame)
+        kept = {key: before[key] for key in ("picture", "words", "likely") if key in before}
+        return {"before": kept, "changed": task.change(whole, cut)}
 
     def _connections(
         self, gates: Gates, readings: Readings, image: Tensor, frame: Framing, chosen: Sequence[str]
@@ -166,6 +175,18 @@ class Exhibit:
         ]
         shares = [{"layer": layer, "shares": of_layer.flow[0].tolist()} for layer, of_layer in readings.items()]
         return {"taken": taken, "shares": shares}
+
+
+def places(sizes: Sequence[tuple[int, int] | None]) -> list[str]:
+    """A name for each layer at which tasks meet, from the sizes of their features, in the order of the network.
+
+    >>> places([(24, 32), (12, 16)]), places([None])
+    (['meeting 1 of 2, 24x32 pixels', 'meeting 2 of 2, the last, 12x16 pixels'], ['the only meeting'])
+    """
+    count = len(sizes)
+    names = [f"meeting {number} of {count}" for number in range(1, count)]
+    names += [f"meeting {count} of {count}, the last" if count > 1 else "the only meeting"] * (count > 0)
+    return [f"{name}, {size[0]}x{size[1]} pixels" if size else name for name, size in zip(names, sizes, strict=True)]
 
 
 def _open(run: Run) -> tuple[Data | None, dict[str, Task]]:

@@ -41,11 +41,14 @@ class FileExhibit:
 
     def about(self) -> dict[str, Any]:
         """See `Exhibit`."""
+        data = self.model.description.get("data")
         return {
             "run": self.path.name,
             "method": str(self.model.description.get("method", "")),
             "tasks": [described(task) for task in self.tasks.values()],
+            "data": str(data.get("description", "")) if isinstance(data, dict) else "",
             "layers": [],
+            "places": [],
             "lacking": "",
             "readable": False,
             "cuttable": False,

@@ -1,7 +1,7 @@
 "use strict";
 const byId = id => document.getElementById(id);
-const [status, answer, views, cursor, overlay, layer, connection, cut] =
-  ["status", "answer", "views", "cursor", "overlay", "layer", "connection", "cut"].map(byId);
+const [status, answer, views, cursor, overlay, blend, layer, connection, cut, viewfinder, video] =
+  ["status", "answer", "views", "cursor", "overlay", "blend", "layer", "connection", "cut", "viewfinder", "video"].map(byId);
 const HINT = "Point at a picture or touch it, or go to one with Tab and move with the arrow keys.";
 const GONE = "The page's server gives no answer: is it still running?";
 let about, photo, shown, asked = 0, at = null;
@@ -25,6 +25,7 @@ async function start() {
   try { about = await (await get("about")).json(); } catch (error) { return say(error.message, true); }
   const names = about.tasks.map(task => task.name);
   const notes = [`${about.run}: ${names.join(", ")}, by the method ${about.method}.`];
+  if (about.data) notes.push(`It learnt from ${about.data}. A photo of another kind may fool it.`);
   if (!about.layers.length) notes.push("It has no layer at which tasks take from each other.");
   if (about.lacking) notes.push(about.lacking);
   if (!about.samples) notes.push("No data are read here, so there are no samples.");
@@ -41,13 +42,33 @@ async function start() {
     const box = element("input", {type: "checkbox", value: name, checked: true, onchange: switchTasks});
     byId("tasks").append(element("label", {}, box, ` ${name}`));
   }
-  for (const name of about.layers) layer.add(new Option(name));
+  about.layers.forEach((name, i) => layer.add(new Option(about.places[i], name)));
   layer.selectedIndex = about.layers.length - 1;
   names.forEach((to, i) => names.forEach((source, j) => {
     if (i !== j) connection.add(new Option(`what ${to} takes from ${source}`, `${i} ${j}`));
   }));
   cut.max = about.cuttable ? about.layers.length : 0;
   byId("borrowing").hidden = !about.readable && !about.cuttable;
+}
+
+async function openCamera() {
+  try {
+    video.srcObject = await navigator.mediaDevices.getUserMedia({video: true});
+    viewfinder.showModal();
+  } catch { say("The browser gives no camera.", true); }
+}
+
+function closeCamera() {
+  for (const track of video.srcObject?.getTracks() ?? []) track.stop();
+  video.srcObject = null;
+  viewfinder.close();
+}
+
+function shoot() {
+  const still = element("canvas", {width: video.videoWidth, height: video.videoHeight});
+  still.getContext("2d").drawImage(video, 0, 0);
+  closeCamera();
+  still.toBlob(choose, "image/png");
 }
 
 async function sample(number) {
@@ -108,13 +129,20 @@ const readable = () => shown.tasks.some(task => task.values);
 
 function figure(task, {name, legend}) {
   const picture = element("img", {src: task.picture ?? "", alt: `${name}, predicted`, className: "predicted"});
-  const parts = task.picture ? [view(name, picture), marks(legend)]
+  const parts = task.picture ? [beside(task, name, view(name, picture)), marks(legend)]
     : [element("p", {className: "words", textContent: task.words}), bars(task.likely)];
+  if (task.before?.words) parts.push(element("p", {textContent: `Before the cut: ${task.before.words}.`}));
   const cutting = task.changed ? `With the cut, ${task.changed}.` : "";
   const notes = [element("p", {className: "shares"}), element("p", {textContent: cutting})];
   const made = element("figure", {}, element("h2", {textContent: name}), ...parts, element("figcaption", {}, ...notes));
   made.dataset.task = name;
   return made;
+}
+
+function beside(task, name, after) {
+  if (!task.before) return after;
+  const before = element("div", {className: "view"}, element("img", {src: task.before.picture, alt: `${name}, before the cut`, className: "before"}));
+  return element("div", {className: "pair"}, element("span", {}, "before"), element("span", {}, "after the cut"), before, after);
 }
 
 function view(name, picture) {
@@ -163,19 +191,25 @@ function bars(likely) {
 
 function showConnections() {
   for (const old of views.querySelectorAll(".taken")) old.remove();
+  views.style.setProperty("--blend", blend.value / 100);
+  const maps = shown.taken.filter(map => map.layer === layer.value).map(map => map.picture);
+  byId("shared").hidden = !overlay.checked || maps.length < 2 || new Set(maps).size > 1;
+  byId("strength").hidden = !overlay.checked || !maps.length;
   const figures = Object.fromEntries([...views.children].map(made => [made.dataset.task, made]));
   for (const map of shown.taken) if (overlay.checked && map.layer === layer.value) {
     const words = `where ${map.to} takes from the others: bright is much`, target = figures[map.to];
-    (target.querySelector(".view") ?? target).append(element("img", {className: "taken", src: map.picture, alt: words}));
+    ([...target.querySelectorAll(".view")].at(-1) ?? target).append(element("img", {className: "taken", src: map.picture, alt: words}));
   }
   for (const flow of shown.shares) if (flow.layer === layer.value) flow.shares.forEach((shares, to) => {
     const parts = shares.map((share, source) => `${percent(share)} ${about.tasks[source].name}`);
     const target = figures[about.tasks[to].name]; // none for a task that was not computed
-    if (target) target.querySelector(".shares").textContent = `At ${flow.layer}: ${parts.join(", ")}.`;
+    if (target) target.querySelector(".shares").textContent = `At ${place(flow.layer)}: ${parts.join(", ")}.`;
   });
-  const layers = about.layers.slice(about.layers.length - cut.value);
-  byId("cuts").textContent = +cut.value ? `cut at ${layers.join(", ")}` : "not cut";
+  const layers = about.layers.slice(about.layers.length - cut.value).map(place);
+  byId("cuts").textContent = +cut.value ? `cut at ${layers.join("; ")}` : "not cut";
 }
+
+const place = name => about.places[about.layers.indexOf(name)];
 
 function move(x, y) { at = [x, y].map(value => Math.min(.9999, Math.max(0, value))); point(); }
 
@@ -214,6 +248,12 @@ addEventListener("drop", event => {
 });
 addEventListener("paste", event => take(event.clipboardData.files));
 for (const control of [overlay, layer]) control.addEventListener("change", showConnections);
+blend.addEventListener("input", showConnections);
+byId("camera").hidden = !navigator.mediaDevices?.getUserMedia;
+byId("camera").addEventListener("click", openCamera);
+byId("shoot").addEventListener("click", shoot);
+byId("leave").addEventListener("click", closeCamera);
+viewfinder.addEventListener("cancel", closeCamera);
 cut.addEventListener("change", ask);
 cut.addEventListener("input", showConnections);
 connection.addEventListener("change", () => +cut.value && ask());
