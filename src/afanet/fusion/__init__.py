@@ -8,6 +8,7 @@ from afanet.fusion.guard import GradientGuard
 from afanet.fusion.inspect import cut_connection, flow, record_flow, record_gates, record_hidden
 from afanet.fusion.nddr import NDDR
 from afanet.fusion.replace import replace_gates
+from afanet.fusion.sluice import Sluice
 from afanet.fusion.spatial import SpatialAggregation
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "CrossStitch",
     "Fusion",
     "GradientGuard",
+    "Sluice",
     "SpatialAggregation",
     "cut_connection",
     "flow",

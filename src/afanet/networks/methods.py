@@ -112,6 +112,10 @@ METHODS: Registry[Method] = Registry(
             compared=True,
             fusion_rate=100,
         ),
+        "sluice": Method(
+            "after each stage a learnt weight for every pair of halves of all tasks' channels",
+            fusion="afanet.fusion:Sluice",
+        ),
         "mtan": Method(
             "one backbone for all tasks, each with attention of its own to every stage",
             share=True,
@@ -135,7 +139,7 @@ def listed(wanted: Callable[[Method], bool] = lambda row: True) -> str:
     """The names of the package's own methods for which `wanted` is true, for a sentence.
 
     >>> listed()
-    'single, hard, cross_stitch, nddr, mtan, afa, afa_channel or afa_spatial'
+    'single, hard, cross_stitch, nddr, sluice, mtan, afa, afa_channel or afa_spatial'
     >>> listed(lambda row: row.share)
     'hard or mtan'
     """
