@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -13,6 +14,9 @@ from afanet.networks.frozen import KeepsFrozen
 from afanet.networks.heads.choose import build_head, common, default_head
 from afanet.networks.heads.head import Head, taken
 from afanet.networks.outputs import Output
+
+if TYPE_CHECKING:
+    from afanet.networks.decoders.decoder import Decoder
 
 
 class SingleTask(KeepsFrozen):
@@ -44,6 +48,7 @@ def build_branches(
     *,
     shared: bool,
     equal: bool,
+    decoder: type[Decoder] | None = None,
 ) -> dict[str, SingleTask]:
     """A branch for each task.
 
@@ -54,11 +59,14 @@ def build_branches(
         output_stride: that the backbones were asked for.
         shared: whether one backbone serves all branches.
         equal: whether each backbone is a copy of the first.
+        decoder: what will stand between the backbones and the heads: these take what it gives.
     """
     branches: dict[str, SingleTask] = {}
     body = build()
-    kinds = {task: heads.get(task) or default_head(output, body.plain) for task, output in wanted.items()}
-    body.takes = common({kind.takes for kind in kinds.values()})
+    usual = None if decoder is None else decoder.head
+    kinds = {task: heads.get(task) or default_head(output, body.plain, usual) for task, output in wanted.items()}
+    body.takes = None if decoder else common({kind.takes for kind in kinds.values()})
+    given = body.given if decoder is None else decoder.gives(body.given)
     for task, output in wanted.items():
         if branches and not shared:
             takes = body.takes
@@ -66,5 +74,5 @@ def build_branches(
             body.takes = takes
         stride = min(32, body.given[-1].stride)
         stride = stride if body.whole else max(output_stride, stride)
-        branches[task] = SingleTask(body, build_head(kinds[task], body.given, output, stride))
+        branches[task] = SingleTask(body, build_head(kinds[task], given, output, stride))
     return branches

@@ -11,6 +11,7 @@ import torch
 from afanet.errors import InputError, shown, unknown
 from afanet.networks.backbones import Backbone
 from afanet.networks.branches import build_branches
+from afanet.networks.decoders.decoded import decoded, require_decodable
 from afanet.networks.freeze import SEVERAL, freeze_notes, freeze_plan, frozen_stages, of_trunk
 from afanet.networks.freezing import Freezing
 from afanet.networks.frozen import freeze_norms, freeze_stages, keep_frozen, require_effect, shared_layer
@@ -24,7 +25,7 @@ from afanet.networks.methods import MEET, METHODS, Method, listed
 from afanet.networks.outputs import Dense, Output, Pooled
 from afanet.networks.recognise import UnknownLayoutError
 from afanet.networks.trunk import find_trunk
-from afanet.networks.woven import Woven
+from afanet.networks.woven import SHARED_EXPERT, Woven
 
 
 @torch.inference_mode(False)  # gradients tell what depends on what, also where the caller wants none
@@ -104,13 +105,15 @@ def create_network(
     _require_known(stride)
     heads = named_heads(head, wanted)
     _require_possible(method, row, meet, trunk, fusion_options)
+    require_decodable(method, row, wanted, plan)
     shape = (1, in_chans, *size)
     options: dict[str, Any] = {"output_stride": stride, "multi_grid": multi_grid, "taps": taps, "in_chans": in_chans}
     adapters = None if lora is None else read_lora(lora, backbone, method, row, trunk)
     one_trunk = row.share and not trunk and not (adapters and adapters.by == "task")
     build = functools.partial(Backbone, backbone, weights=weights, partial=partial, size=size, **options)
     make = build if adapters is None else adapted(build(), adapters, size)
-    branches = build_branches(wanted, heads, make, stride, shared=one_trunk, equal="backbone" in plan)
+    decoder = row.decoding
+    branches = build_branches(wanted, heads, make, stride, shared=one_trunk, equal="backbone" in plan, decoder=decoder)
     body = branches[next(iter(wanted))].backbone
     _require_trunk(trunk, body, backbone)
     layer = row.layer
@@ -122,9 +125,11 @@ def create_network(
     fusion = None if layer is None else functools.partial(layer, **fusion_options)
     points = [Point(f"backbone.{name}", body.layouts.get(name)) for name in meets]
     try:
-        # a head may take earlier stages than those where the last branches meet
-        joining = Joining(branches, points, fusion, share=shared, example=shape, alike=True, added=groups)
-        network = joining.woven()
+        if decoder is None:
+            # a head may take earlier stages than those where the last branches meet
+            network = Joining(branches, points, fusion, share=shared, example=shape, alike=True, added=groups).woven()
+        else:
+            network = decoded(branches, decoder, wanted, shape)
     except UnknownLayoutError as error:
         raise _cannot_meet(method, body, "in whose layers nothing says which dimensions are pixels") from error
     if network.declared is not None:  # of padded images; where all have one size, so has the grid
@@ -146,9 +151,10 @@ def create_network(
 
 
 def _blocks(network: Woven, body: Backbone) -> list[str]:
-    """The paths of the blocks of all branches' backbones; a block that branches share has one path."""
+    """The paths of the blocks of all backbones; a block that branches share has one path."""
     layers = dict(network.named_modules())
-    paths = (f"branches.{task}.backbone.{block}" for task in network.tasks for block in body.chain)
+    owners = [*(f"branches.{task}" for task in network.tasks), f"fusion.{SHARED_EXPERT}"]
+    paths = (f"{owner}.backbone.{block}" for owner in owners for block in body.chain)
     return [path for path in paths if path in layers]
 
 

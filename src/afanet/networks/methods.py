@@ -13,6 +13,7 @@ from afanet.registry import Registry, imported
 if TYPE_CHECKING:
     from afanet.fusion import Fusion
     from afanet.networks.backbones import Backbone
+    from afanet.networks.decoders.decoder import Decoder
     from afanet.networks.woven import Woven
 
 # The layers where branches meet, given the number of shared stages.
@@ -34,6 +35,8 @@ class Method:
         fusion: the layer in which branches meet, a class that derives from `Fusion` (or `module:attribute`, imported
             on first use); it says where they meet, see `Fusion.meet`. None where no branches meet.
         finish: called with the woven network and an image batch's shape, it returns the final network; None for none.
+        decoder: what stands between the backbones and the heads, a class that derives from `Decoder`; None for nothing.
+        dense: whether all its tasks must be dense.
         compared: whether `afanet compare` trains it by default.
         fusion_rate: the factor on the learning rate of its fusion layers that its authors use; None for that of the
             heads, whose layers are as new.
@@ -44,26 +47,34 @@ class Method:
     trunk: bool = True
     fusion: type[Fusion] | str | None = None
     finish: Callable[[Woven, Sequence[int]], Woven] | str | None = None
+    decoder: type[Decoder] | str | None = None
+    dense: bool = False
     compared: bool = False
     fusion_rate: float | None = None
 
     @property
     def alone(self) -> bool:
         """Whether each task learns by itself."""
-        return not self.share and self.fusion is None
+        return not self.share and self.fusion is None and self.decoder is None
 
     @property
     def adapters(self) -> tuple[str, ...]:
         """How its tasks may have adapters, by default the first: each its own ("task"), or all the same ("shared")."""
         if not self.share:
-            return ("task",) if self.alone else ("task", "shared")
-        return ("shared",) if self.finish else ("shared", "task")
+            return ("task", "shared") if self.fusion else ("task",)
+        return ("shared",) if self.finish or self.decoder else ("shared", "task")
 
     @property
     def layer(self) -> type[Fusion] | None:
         """The class of the layer in which branches meet."""
         layer: type[Fusion] | None = imported(self.fusion)
         return layer
+
+    @property
+    def decoding(self) -> type[Decoder] | None:
+        """The class of the decoder."""
+        decoder: type[Decoder] | None = imported(self.decoder)
+        return decoder
 
     @property
     def finished(self) -> Callable[[Woven, Sequence[int]], Woven] | None:
@@ -123,6 +134,36 @@ METHODS: Registry[Method] = Registry(
             finish="afanet.networks.mtan:attend",
             compared=True,
         ),
+        "mmoe": Method(
+            "the backbones of all tasks are experts, and each task mixes them by a gate that looks at the image",
+            trunk=False,
+            decoder="afanet.networks.decoders.mmoe:MMoE",
+        ),
+        "cgc": Method(
+            "each task mixes its own backbone with one that all share, by a gate that looks at the image",
+            trunk=False,
+            decoder="afanet.networks.decoders.cgc:CGC",
+        ),
+        "pad_net": Method(
+            "one backbone for all tasks, after which each takes gated features of the others",
+            share=True,
+            trunk=False,
+            decoder="afanet.networks.decoders.pad_net:PADNet",
+        ),
+        "mti_net": Method(
+            "pad_net at every scale of the backbone, from the coarsest to the finest",
+            share=True,
+            trunk=False,
+            decoder="afanet.networks.decoders.mti_net:MTINet",
+            dense=True,
+        ),
+        "cross_attention": Method(
+            "one backbone for all tasks, at every scale of which each attends to the pixels of all",
+            share=True,
+            trunk=False,
+            decoder="afanet.networks.decoders.cross_attention:CrossAttention",
+            dense=True,
+        ),
         "afa": Method(
             "in the last stage gates by channel, then by pixel, between the tasks",
             fusion="afanet.fusion:AFA",
@@ -138,10 +179,10 @@ METHODS: Registry[Method] = Registry(
 def listed(wanted: Callable[[Method], bool] = lambda row: True) -> str:
     """The names of the package's own methods for which `wanted` is true, for a sentence.
 
-    >>> listed()
-    'single, hard, cross_stitch, nddr, sluice, mtan, afa, afa_channel or afa_spatial'
     >>> listed(lambda row: row.share)
-    'hard or mtan'
+    'hard, mtan, pad_net, mti_net or cross_attention'
+    >>> listed(lambda row: row.dense)
+    'mti_net or cross_attention'
     """
     names = [name for name in METHODS.own if wanted(METHODS[name])]
     return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

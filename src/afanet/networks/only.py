@@ -168,7 +168,8 @@ def _chosen(end: ast.stmt, tasks: Collection[str]) -> ast.Dict:
     assert isinstance(end, ast.Return)
     assert isinstance(end.value, ast.Dict)
     pairs = zip(end.value.keys, end.value.values, strict=True)
-    chosen = [(key, value) for key, value in pairs if isinstance(key, ast.Constant) and key.value in tasks]
+    named = [(key, value) for key, value in pairs if isinstance(key, ast.Constant) and isinstance(key.value, str)]
+    chosen = [(key, value) for key, value in named if str(key.value).partition(".")[0] in tasks]
     return ast.Dict(keys=[key for key, _ in chosen], values=[value for _, value in chosen])
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
+
+Given = TypeVar("Given")
 
 
 @dataclass(frozen=True)
@@ -20,3 +24,12 @@ class Pooled:
 
 
 Output = Dense | Pooled
+
+
+def predictions(task: str, outputs: Mapping[str, Given]) -> list[Given]:
+    """What a network gives for a task: its output, and in training the initial predictions that some networks make.
+
+    >>> predictions("depth", {"depth": 1, "depth.0": 2, "scene": 3})
+    [1, 2]
+    """
+    return [output for name, output in outputs.items() if name.partition(".")[0] == task]

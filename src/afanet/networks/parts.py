@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from afanet.errors import unknown
+from afanet.errors import InputError, unknown
 from afanet.networks.backbones import Backbone
-from afanet.networks.freeze import STAGES, TASK, frozen_stages
+from afanet.networks.freeze import SEVERAL, STAGES, TASK, frozen_stages
 from afanet.networks.frozen import batch_norms, layers_up_to
-from afanet.networks.woven import Woven
+from afanet.networks.woven import SHARED_EXPERT, Woven
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def find_part(network: Woven, what: str, old: Collection[str] = ()) -> Part:
     alone reads. Of `old` tasks it is also their common trunk, and the layers in which they read.
 
     Raises:
-        InputError: for a task that is not there, and for parts of which the network has none.
+        InputError: for a task that is not there, and for "old" where tasks that join change what the others get.
 
     >>> from afanet import Pooled, create_network
     >>> network = create_network("hard", {"age": Pooled(8), "gender": Pooled(2)}, "resnet18", size=(64, 64))
@@ -49,12 +49,17 @@ def find_part(network: Woven, what: str, old: Collection[str] = ()) -> Part:
     if what == "heads":
         return Part([branch.get_submodule("head") for branch in branches.values()])
     if what == "backbone":
-        return Part([body for branch in branches.values() for body in _bodies(branch)])
+        return Part(_all_bodies(network))
     if what == "norms":
-        return Part([norm for branch in branches.values() for body in _bodies(branch) for norm in batch_norms(body)])
+        return Part([norm for body in _all_bodies(network) for norm in batch_norms(body)])
     if STAGES.fullmatch(what):
         return _stages(network, what)
     tasks = list(old)
+    if what == SEVERAL and network.decodes:
+        raise InputError(
+            "freeze is 'old', but in a method with a decoder tasks that join change what the others get: freeze "
+            "'backbone', or choose a method without a decoder"
+        )
     if what.startswith(TASK):
         tasks = [what.removeprefix(TASK)]
         if tasks[0] not in branches:
@@ -70,6 +75,13 @@ def find_part(network: Woven, what: str, old: Collection[str] = ()) -> Part:
     return part
 
 
+def _all_bodies(network: Woven) -> list[nn.Module]:
+    """The backbones of all branches, or what they have of one, and the expert that all share where there is one."""
+    owners = [branch for _, branch in network.branches.named_children()]
+    owners += [layer for name, layer in network.fusion.named_children() if name == SHARED_EXPERT]
+    return [body for owner in owners for body in _bodies(owner)]
+
+
 def _bodies(branch: nn.Module) -> list[nn.Module]:
     """The backbone of a branch, or what it has of one; none where it has the trunk of another."""
     return [child for name, child in branch.named_children() if name == "backbone"]
@@ -82,13 +94,12 @@ def _stages(network: Woven, what: str) -> Part:
     count = frozen_stages([what], body.name, len(body.stages))
     layers, own = layers_up_to(body, body.stages[count - 1])
     part = Part()
-    for _, branch in network.branches.named_children():
-        for mine in _bodies(branch):
-            modules, parameters = dict(mine.named_modules()), dict(mine.named_parameters())
-            part += Part(
-                [modules[name] for name in layers if name in modules],
-                [parameters[name] for name in own if name in parameters],
-            )
+    for mine in _all_bodies(network):
+        modules, parameters = dict(mine.named_modules()), dict(mine.named_parameters())
+        part += Part(
+            [modules[name] for name in layers if name in modules],
+            [parameters[name] for name in own if name in parameters],
+        )
     return part
 
 

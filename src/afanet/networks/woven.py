@@ -19,6 +19,8 @@ from afanet.networks.lora.settings import Adapters
 from afanet.networks.only import source_for
 from afanet.networks.trunk import Trunk
 
+SHARED_EXPERT = "shared-expert"  # the name in `fusion` of a branch of no task; no task can have it
+
 
 class Woven(KeepsFrozen):
     """Several single-task networks in one: an image in, ``{task: output}`` out.
@@ -36,6 +38,8 @@ class Woven(KeepsFrozen):
         blocks: the paths of its backbones' blocks, each once.
         adapters: what adapters its branches have, None for none, see :func:`~afanet.networks.create_network`.
         members: by fusion layer, the tasks that meet in it, counted from 0.
+        decodes: whether a decoder stands between its backbones and heads; in training it may give initial predictions
+            too, as ``TASK.0``, ``TASK.1`` and so on.
         declared: where a grid of tokens is known from its declaration alone: (H, W) of that grid and of its images.
     """
 
@@ -59,6 +63,7 @@ class Woven(KeepsFrozen):
         self.blocks: list[str] = []
         self.adapters: Adapters | None = None
         self.members: dict[str, tuple[int, ...]] = {}
+        self.decodes = False
         self.declared: tuple[int, int, int, int] | None = None
 
     def forward(self, image: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Any]:
@@ -74,6 +79,10 @@ class Woven(KeepsFrozen):
             _require_grid(declared, image)
         program = self.programs[self.training]
         return program(self, image) if tasks is None else self._program_for(tasks)(self, image)
+
+    def supervised(self, image: Tensor) -> dict[str, Any]:
+        """All that learns from labels, in whatever mode: the outputs, and the initial predictions if there are any."""
+        return self.programs[True](self, image) if self.decodes else self(image)
 
     def code_for(self, tasks: Sequence[str]) -> str:
         """What runs for some tasks in the mode that the network is in; errors are those of `forward`.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from afanet.data import Batch
+from afanet.networks.outputs import predictions
 from afanet.tasks import Task
 from afanet.tasks.across import Across
 from afanet.training.distilling.attention import head_inputs
@@ -45,11 +46,16 @@ class Objective:
         return head_inputs(network, self.taught)
 
     def losses(self, logits: Mapping[str, Tensor], batch: Batch, features: Mapping[str, Tensor]) -> list[Tensor]:
-        """The weighted loss of each task on a batch, over what all processes have labelled, or their teachers."""
-        return [
-            task.loss_weight * self._loss(name, logits[name], batch, features.get(name))
-            for name, task in self.tasks.items()
-        ]
+        """The weighted loss of each task on a batch, over what all processes have labelled, or their teachers.
+
+        It is the sum over the task's output and its initial predictions, where the network makes some.
+        """
+        losses = []
+        for name, task in self.tasks.items():
+            final, *early = predictions(name, logits)
+            loss = self._loss(name, final, batch, features.get(name))
+            losses.append(task.loss_weight * sum((self._loss(name, x, batch, None) for x in early), loss))
+        return losses
 
     def _loss(self, name: str, logits: Tensor, batch: Batch, features: Tensor | None) -> Tensor:
         if self.teachers is not None and name in self.taught:

@@ -13,7 +13,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from afanet.errors import shown, unknown
 from afanet.networks.freeze import TASK
 from afanet.networks.parts import find_part
-from afanet.networks.woven import Woven
+from afanet.networks.woven import SHARED_EXPERT, Woven
 
 if TYPE_CHECKING:  # balancing needs no pydantic, and imports from here
     from afanet.recipe.schema import OptimizerRecipe, ScheduleRecipe
@@ -40,7 +40,8 @@ def part_of(name: str) -> str:
     ('backbone', 'fusion')
     """
     parts = name.split(".")
-    part = parts[2] if parts[0] == "branches" and len(parts) > 2 else parts[0]
+    within = parts[0] == "branches" or parts[:2] == ["fusion", SHARED_EXPERT]
+    part = parts[2] if within and len(parts) > 2 else parts[0]
     if part not in ("backbone", "head", "fusion"):
         raise ValueError(f"parameter '{name}' belongs to no part, expected branches.TASK.backbone|head or fusion")
     return part

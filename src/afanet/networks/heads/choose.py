@@ -45,14 +45,17 @@ def named_heads(head: Named, wanted: Mapping[str, Output]) -> dict[str, type[Hea
     return {task: _of(head, task, wanted[task]) for task in suited}
 
 
-def default_head(output: Output, plain: bool) -> type[Head]:
+def default_head(output: Output, plain: bool, dense: str | None = None) -> type[Head]:
     """The class of the head for an output that none is named for, on a backbone that is plain or not.
+
+    If `dense` is given, it is the name of that for a dense output.
 
     >>> default_head(Dense(1), plain=True).__name__
     'DPT'
     """
     kind = _kind(output)
-    return _class((PLAIN if plain else DEFAULT)[kind], kind)
+    name = (PLAIN if plain else DEFAULT)[kind]
+    return _class(dense if dense and kind == "dense" else name, kind)
 
 
 def common(takes: Collection[tuple[int, ...] | None]) -> tuple[int, ...] | None:

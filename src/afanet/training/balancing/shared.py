@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from afanet.errors import unknown
 from afanet.networks.contents import leaves_of
+from afanet.networks.outputs import predictions
 from afanet.networks.undisturbed import in_mode
 
 
@@ -17,9 +18,10 @@ def shared_parameters(
 ) -> tuple[list[nn.Parameter], dict[str, list[nn.Parameter]]]:
     """The trainable parameters that several of the tasks reach, and for each task the ones that it alone reaches.
 
-    A task reaches what its output was computed from, in a forward pass of one image of `size` (H, W) in evaluation:
-    running statistics, random numbers and the mode are left as they are. A parameter that no task reaches is in neither
-    list; it has no gradient in an ordinary backward pass either. Both keep the order of `network.parameters()`.
+    A task reaches what its output and its initial predictions were computed from, in a forward pass of one image of
+    `size` (H, W) in evaluation: running statistics, random numbers and the mode are left as they are. A parameter that
+    no task reaches is in neither list; it has no gradient in an ordinary backward pass either. Both keep the order of
+    `network.parameters()`.
 
     Args:
         network: called with images (B, C, H, W) it returns `{task: output}`.
@@ -63,10 +65,11 @@ def _reached(
     device = next((parameter.device for parameter in parameters), torch.device("cpu"))
     forked = [device] if device.type == "cuda" else []
     with in_mode(network, False), torch.random.fork_rng(forked), torch.enable_grad():
-        outputs: dict[str, Tensor] = network(torch.zeros(1, channels, *size, device=device))
+        give = getattr(network, "supervised", network)
+        outputs: dict[str, Tensor] = give(torch.zeros(1, channels, *size, device=device))
     reached: dict[str, set[int]] = {}
     for task in tasks:
         if task not in outputs:
             raise unknown("output of the network", task, outputs)
-        reached[task] = leaves_of(outputs[task])
+        reached[task] = set().union(*map(leaves_of, predictions(task, outputs)))
     return parameters, reached

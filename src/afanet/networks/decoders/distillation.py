@@ -1,0 +1,28 @@
+"""Multi-modal distillation: every task adds to its features what it takes of all other tasks'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from afanet.networks.decoders.decoder import Decoder
+from afanet.networks.decoders.layers import Gated
+
+
+def plant_distillation(decoder: Decoder, scale: str, width: int) -> None:
+    """Plant a :class:`Gated` for every pair of tasks at a scale, as ``TASK.takesSCALE.OTHER``."""
+    for task in decoder.tasks:
+        for other in decoder.tasks:
+            if other != task:
+                decoder.plant(f"{task}.takes{scale}.{other}", Gated(width))
+
+
+def distilled(decoder: Decoder, scale: str, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Each task's features (B, C, H, W) at a scale plus what it takes of all others'."""
+    mixed = dict(features)
+    for task in features:
+        for other, x in features.items():
+            if other != task:
+                mixed[task] = mixed[task] + decoder.layer(f"{task}.takes{scale}.{other}")(x)
+    return mixed
