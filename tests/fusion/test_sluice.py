@@ -13,7 +13,6 @@ from torch.testing import assert_close
 
 from afanet import InputError, Pooled, create_network
 from afanet.fusion import CrossStitch, Sluice
-from afanet.testing import check_fusion
 
 Features = Callable[..., list[Tensor]]
 
@@ -65,10 +64,6 @@ def test_every_half_starts_as_mostly_itself(features: Features) -> None:
     alpha = Sluice(4, 3).alpha.reshape(6, 6)
     assert_close(alpha.diagonal(), torch.full((6,), 0.9))
     assert_close(alpha.sum(1), torch.ones(6))
-
-
-def test_it_is_a_sound_fusion_layer() -> None:
-    check_fusion(Sluice)
 
 
 def test_an_odd_number_of_channels_is_refused() -> None:

@@ -55,7 +55,7 @@ def one_step(network: Woven, tasks: list[str], images: torch.Tensor) -> None:
     optimizer.step()
 
 
-@pytest.mark.parametrize("method", list(METHODS.own))
+@pytest.mark.parametrize("method", [name for name in METHODS.own if not METHODS[name].decoder])
 def test_the_outputs_of_old_tasks_are_the_same_bit_for_bit_after_new_ones_learnt(method: str) -> None:
     before, after = grown(method)
     Freezing(after, {"old": None}, old=list(OLD)).apply(0)

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from afanet import AFA, NDDR, ChannelAggregation, CrossStitch, Fusion, SpatialAggregation
+from afanet.fusion import Sluice
 from afanet.testing import check_fusion
 
-OURS = [AFA, ChannelAggregation, SpatialAggregation, CrossStitch, NDDR, partial(AFA, per_task=True)]
+OURS = [AFA, ChannelAggregation, SpatialAggregation, CrossStitch, NDDR, Sluice, partial(AFA, per_task=True)]
 
 
 class Mean(Fusion):

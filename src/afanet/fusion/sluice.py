@@ -68,7 +68,7 @@ class Sluice(Fusion):
 
     def carried(self, xs: Sequence[Tensor]) -> Tensor:
         """How much of each output came from each source, (B, to, from), as absolute weights times magnitudes."""
-        sizes = magnitudes(xs).unflatten(2, (2, -1)).mean((3, 4, 5))
+        sizes = torch.stack(magnitudes(xs).mean((3, 4)).chunk(2, 2), 2).mean(3)
         return shares(contract("isjt,bjt->bij", self.alpha.abs(), sizes))
 
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
