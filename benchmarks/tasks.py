@@ -1,7 +1,8 @@
 """What methods cost as tasks are added: the layer alone, one step forward and backward, or whole networks.
 
     python benchmarks/tasks.py [--seconds 1.5] [--threads 1] [--batch 4] [--channels 256] [--size 12 16]
-    python benchmarks/tasks.py --networks [--rounds 5] [--threads 1] [--batch 4] [--size 144 192] [--page PAGE.md]
+    python benchmarks/tasks.py --networks [--tasks 2 4 5] [--rounds 5] [--threads 1] [--batch 4] [--size 144 192]
+        [--page PAGE.md]
 
 N tensors of one shape go in, for N = 2, 4, 8, 16, 40. A time is the shortest of many, since other work on the machine
 only ever adds to it; one thread waits for no other. Peak memory is what torch's allocator held at most during a step
@@ -40,7 +41,6 @@ from timing import training_step as step_of
 
 TASKS = [2, 4, 8, 16, 40]
 OUTPUTS = {"segmentation": 21, "parts": 7, "normals": 3, "saliency": 2, "edges": 1}  # as PASCAL-Context has them
-COUNTS = [2, 4, 5]
 
 
 class MTANStage(nn.Module):
@@ -146,7 +146,7 @@ def networks(options: argparse.Namespace) -> None:
     titles = ["tasks", "method", "parameters, M", "GFLOPs", "a step, over `single`", "an answer, over `single`"]
     lines = [f"| {' | '.join(titles)} |\n", "| --- " * len(titles) + "|\n"]
     images = torch.randn(options.batch, 3, *options.size).contiguous(memory_format=torch.channels_last)
-    for tasks in COUNTS:
+    for tasks in options.tasks:
         by_method = {method: made(method, tasks, options) for method in METHODS.own}
         costs = {method: (parameters(net) / 1e6, flops(net, options.size) / 1e9) for method, net in by_method.items()}
         answers = {method: answer(net, images[:1]) for method, net in by_method.items()}
@@ -173,6 +173,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--channels", type=int, default=256, help="of a layer's features")
     parser.add_argument("--backbone", default="tf_efficientnet_lite0", help="of networks")
+    parser.add_argument("--tasks", type=int, nargs="+", default=[2, 4, 5], help="of networks")
     parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="of features (12 16) or images (144 192)")
     parser.add_argument("--page", type=Path, help="where the table of networks goes")
     options = parser.parse_args()

@@ -90,7 +90,7 @@ class CrossAttention(Decoder):
     with f a 3x3 convolution with batch norm and ReLU. At the coarsest scale h are two such convolutions of
     :math:`x_s`, and a 1x1 convolution of them is the task's initial prediction, which learns from the labels too. The
     coarsest scale is 256 wide, and each finer one half as wide, but 64 at least. The heads get :math:`y_{is}` in place
-    of all stages; by default a dense task has the head `mlp`, which joins all scales. All tasks must be dense.
+    of all stages; by default they are `mlp`, which joins all scales. All tasks must be dense.
 
     After Ye & Xu, InvPT: Inverted Pyramid Multi-task Transformer for Dense Scene Understanding, ECCV 2022, in a simpler
     form: each task has an attention of its own, no attention is passed on from scale to scale, and the initial

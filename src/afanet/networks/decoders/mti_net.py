@@ -104,8 +104,8 @@ class MTINet(Decoder):
 
     and :math:`p_{is}` is :class:`Excitation` of :math:`h_{is}` by :class:`Propagation` over all tasks. f is
     :class:`Refine`, as wide as the stage, but 128 at most. A 1x1 convolution of every :math:`h_{is}` is an initial
-    prediction, which learns from the labels too. The heads get :math:`y_{is}` in place of all stages; by default a dense task has
-    the head `mlp`, which joins all scales. All tasks must be dense.
+    prediction, which learns from the labels too. The heads get :math:`y_{is}` in place of all stages; by default they
+    are `mlp`, which joins all scales. All tasks must be dense.
 
     Vandenhende et al., MTI-Net: Multi-Scale Task Interaction Networks for Multi-Task Learning, ECCV 2020.
 
