@@ -70,8 +70,8 @@ def create_network(
         taps: the numbers of the blocks whose features a plain backbone (a ViT) gives, counted from 0; None for four at
             even depths.
         head: a name in `HEADS`, a registered one, see :func:`~afanet.networks.register_head`, or ``FILE.py:Class``, for
-            all tasks whose kind of output it can give; or such names by task. Other tasks get "deeplabv3plus", on a
-            plain backbone "dpt", if they are dense, and "linear" if they are pooled.
+            all tasks whose kind of output it can give; or such names by task. Other tasks get "linear" if they are
+            pooled, and if they are dense "deeplabv3plus", on a plain backbone "dpt", or what the method's decoder has.
         freeze: what does not learn, and stays in evaluation mode, one name or several: "backbone", "stages:N" for its
             first N stages, "norms" for its batch norms, "heads", or "task:NAME" for what a task has for itself. What of
             the backbone is frozen and equal in all branches is one trunk, computed once.
