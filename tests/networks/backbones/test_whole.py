@@ -92,7 +92,9 @@ def test_branches_meet_after_blocks_of_tokens(method: str) -> None:
 
 def test_stages_that_are_no_layers_are_no_meeting_points() -> None:
     outputs = {"depth": Dense(1), "scene": Pooled(4)}
-    with pytest.raises(InputError, match=r"'afa' cannot meet in backbone 'hrnet_w18_small', .*: use single, hard, mtan"):
+    with pytest.raises(
+        InputError, match=r"'afa' cannot meet in backbone 'hrnet_w18_small', .*: use single, hard, mtan"
+    ):
         create_network("afa", outputs, "hrnet_w18_small", size=(64, 64))
     with pytest.raises(InputError, match="trunk=1, but the stages of 'hrnet_w18_small' are no layers to part after"):
         create_network("hard", outputs, "hrnet_w18_small", size=(64, 64), trunk=1)
