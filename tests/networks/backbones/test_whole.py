@@ -92,9 +92,7 @@ def test_branches_meet_after_blocks_of_tokens(method: str) -> None:
 
 def test_stages_that_are_no_layers_are_no_meeting_points() -> None:
     outputs = {"depth": Dense(1), "scene": Pooled(4)}
-    with pytest.raises(
-        InputError, match=r"'afa' cannot meet in backbone 'hrnet_w18_small', .*: use single, hard,"
-    ):
+    with pytest.raises(InputError, match=r"'afa' cannot meet in backbone 'hrnet_w18_small', .*: use single, hard,"):
         create_network("afa", outputs, "hrnet_w18_small", size=(64, 64))
     with pytest.raises(InputError, match="trunk=1, but the stages of 'hrnet_w18_small' are no layers to part after"):
         create_network("hard", outputs, "hrnet_w18_small", size=(64, 64), trunk=1)
@@ -103,9 +101,7 @@ def test_stages_that_are_no_layers_are_no_meeting_points() -> None:
 def test_layers_that_tell_nothing_of_their_pixels_are_no_meeting_points(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whole, "layouts_of_stages", lambda *_: {})
     plan_backbone.cache_clear()
-    with pytest.raises(
-        InputError, match=r"'afa' cannot meet in backbone 'levit_128s', .*: use single, hard,"
-    ) as info:
+    with pytest.raises(InputError, match=r"'afa' cannot meet in backbone 'levit_128s', .*: use single, hard,") as info:
         create_network("afa", {"a": Pooled(2), "b": Pooled(3)}, "levit_128s", size=(64, 64))
     plan_backbone.cache_clear()
     assert "Point(" not in str(info.value)
