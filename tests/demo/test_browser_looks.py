@@ -93,7 +93,8 @@ def test_layers_that_weigh_all_pixels_alike_say_so_and_can_be_cut(page: Any) -> 
     assert "no map of where" in page.text("alike")
     assert not page.browser.one("#switch").is_displayed()
     told = re.fullmatch(
-        r"At meeting 4 of 4, the last, 2x3 pixels: (.*) % segmentation, (.*) % depth\.", page.browser.all(".shares")[0].text
+        r"At meeting 4 of 4, the last, 2x3 pixels: (.*) % segmentation, (.*) % depth\.",
+        page.browser.all(".shares")[0].text,
     )
     assert told
     own, taken = map(float, told.groups())
