@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from afanet.tasks.dense_regression.task import DenseRegression
     from afanet.tasks.depth.task import Depth
     from afanet.tasks.described import Described, Description
+    from afanet.tasks.edges.task import Edges
     from afanet.tasks.kinds import KINDS, Kind, read_task, register_task
     from afanet.tasks.multi_label.task import MultiLabel
     from afanet.tasks.multi_label_segmentation.task import MultiLabelSegmentation
@@ -24,6 +25,7 @@ _MODULES = {
     "dense_regression.task": ("DenseRegression",),
     "depth.task": ("Depth",),
     "described": ("Described", "Description"),
+    "edges.task": ("Edges",),
     "kinds": ("KINDS", "Kind", "read_task", "register_task"),
     "multi_label.task": ("MultiLabel",),
     "multi_label_segmentation.task": ("MultiLabelSegmentation",),
@@ -44,6 +46,7 @@ __all__ = [
     "Depth",
     "Described",
     "Description",
+    "Edges",
     "Kind",
     "Legend",
     "MultiLabel",

@@ -76,6 +76,7 @@ ROOMS = (
     "dense_regression",
     "vector",
     "multi_label_segmentation",
+    "edges",
 )
 ALIASES = {"multi-label": "multi_label"}  # older spellings in manifests
 KINDS: Registry[Kind] = Registry(
