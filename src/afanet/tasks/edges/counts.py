@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afanet.tasks.edges.matching import Matching, within_reach
+from afanet.tasks.edges.matching import FREE, Matching, within_reach
 from afanet.tasks.edges.thin import suppress, thinned
 
 Counts = NDArray[np.int64]
@@ -26,39 +27,32 @@ def count_edges(
         nms: whether the map is suppressed where it is no maximum across an edge.
 
     >>> line = np.eye(5)
-    >>> count_edges(line, line[None].astype(int), 0.1)[49].tolist()
+    >>> count_edges(line, line[None].astype(int), 0.1, nms=False)[49].tolist()
     [5, 5, 5, 5]
     """
     edges, known = annotations == 1, (annotations != -1).any(0)
-    reach = max_distance * math.hypot(*probability.shape)
     values = np.asarray(probability, np.float64)
     values = suppress(values) if nms else values
-    places = np.flatnonzero(values >= THRESHOLDS[0])
-    ids = np.full(values.shape, -1, np.intp)
-    ids.ravel()[places] = np.arange(len(places))
-    matchings = []
-    for truth in edges:
-        near, truths = within_reach(places, truth, reach)
-        matchings.append(Matching(near, len(truths)))
+    candidates = values >= THRESHOLDS[0]
+    reach = max_distance * math.hypot(*values.shape)
+    matchings = [Matching(within_reach(candidates, truth, reach), int(truth.sum())) for truth in edges]
+    present, pixels = np.zeros(int(candidates.sum()), bool), 0
     counts = np.zeros((len(THRESHOLDS), 4), np.int64)
-    counts[:, 1] = edges.sum()
-    before = np.zeros(len(places), bool)
-    pixels = -1
     for row in reversed(range(len(THRESHOLDS))):
-        raw = values >= THRESHOLDS[row]
-        if raw.sum() == pixels:  # the same pixels as at the threshold above
-            counts[row] = counts[row + 1]
-            continue
-        pixels = raw.sum()
-        now = (thinned(raw) & known).ravel()[places]
-        gone, come = np.flatnonzero(before & ~now).tolist(), np.flatnonzero(now & ~before).tolist()
-        for matching in matchings:
-            matching.remove(gone)
-            matching.add(come)
-        before = now
-        counts[row, 0] = sum(matching.size for matching in matchings)
-        counts[row, 2] = counts[row, 0] if len(matchings) == 1 else np.count_nonzero(
-            np.any([np.array(matching.truth_of) >= 0 for matching in matchings], 0)
-        )
-        counts[row, 3] = now.sum()
+        above = values >= THRESHOLDS[row]
+        if (number := int(above.sum())) > pixels:  # else they are those of the threshold above
+            pixels, before = number, present
+            present = (thinned(above) & known)[candidates]
+            gone, come = (np.flatnonzero(each).tolist() for each in (before & ~present, present & ~before))
+            for matching in matchings:
+                matching.remove(gone)
+                matching.add(come)
+        counts[row] = sum(each.size for each in matchings), edges.sum(), _matched(matchings), present.sum()
     return counts
+
+
+def _matched(matchings: Sequence[Matching]) -> int:
+    """How many predicted pixels have a match with an edge of anybody."""
+    if len(matchings) == 1:
+        return matchings[0].size
+    return int(np.any([np.array(matching.truth_of) != FREE for matching in matchings], axis=0).sum())

@@ -10,41 +10,43 @@ from numpy.typing import NDArray
 FREE = -1
 
 
-def within_reach(
-    predicted: NDArray[np.intp], truth: NDArray[np.bool_], reach: float
-) -> tuple[list[list[int]], NDArray[np.intp]]:
-    """For each of the `predicted` pixels (N,) the numbers of the true ones within `reach` pixels, the nearest first.
+def within_reach(predicted: NDArray[np.bool_], truth: NDArray[np.bool_], reach: float) -> list[list[int]]:
+    """For each predicted pixel the true ones within `reach` pixels, the nearest first.
 
-    Pixels are counted along the rows of `truth` (H, W). Also where the true ones are, in the order of their numbers.
+    Pixels have their numbers in the order in which the maps (H, W) hold them, row by row.
 
-    >>> within_reach(np.array([1]), np.array([[True, False, False, True]]), reach=2)
-    ([[0, 1]], array([0, 3]))
+    >>> within_reach(np.array([[False, True, True]]), np.array([[True, True, False]]), reach=1)
+    [[1, 0], [1]]
     """
-    pad = int(reach)
+    pad = min(int(reach), max(truth.shape))
     rows, columns = (axis.ravel() for axis in np.mgrid[-pad : pad + 1, -pad : pad + 1])
     square = rows**2 + columns**2
-    nearest = np.argsort(square, kind="stable")
-    nearest = nearest[square[nearest] <= reach**2]
-    places = np.flatnonzero(truth)
-    numbered = np.full(truth.shape, FREE, np.int32)
-    numbered.ravel()[places] = np.arange(len(places))
-    numbered = np.pad(numbered, pad, constant_values=FREE)
-    at = np.add(*(np.array(np.unravel_index(predicted, truth.shape)) + pad) * np.array([[numbered.shape[1]], [1]]))
-    around = numbered.ravel()[at[:, None] + (rows * numbered.shape[1] + columns)[nearest]]
-    near = around != FREE
-    ends = np.cumsum(near.sum(1)).tolist()
-    flat = around[near].tolist()
-    return [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)], places
+    steps = [step for step in np.argsort(square, kind="stable") if square[step] <= reach**2]
+    numbers = np.full(predicted.shape, FREE, np.int32)
+    numbers[predicted] = np.arange(numbers[predicted].size)
+    numbers = np.pad(numbers, pad, constant_values=FREE)
+    centres = np.flatnonzero(np.pad(truth, pad))
+    near: list[NDArray[np.int32]] = []
+    far: list[NDArray[np.intp]] = []
+    for step in steps:
+        found = numbers.ravel()[centres + rows[step] * numbers.shape[1] + columns[step]]
+        far.append(np.flatnonzero(found != FREE))
+        near.append(found[far[-1]])
+    by_predicted = np.concatenate(near)
+    order = np.argsort(by_predicted, kind="stable")
+    flat = np.concatenate(far)[order].tolist()
+    ends = np.bincount(by_predicted, minlength=int(predicted.sum())).cumsum().tolist()
+    return [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 class Matching:
     """The largest matching between the predicted pixels that are present and the true pixels within their reach.
 
-    A predicted pixel that comes is matched along a shortest alternating path to a free true pixel. If there is none,
-    the true pixels that the search has seen are all taken for good, so no later search looks at them again, and all
-    searches that fail take, together, the time of one look at each pair. Where a matched pixel goes, the true pixel
-    that it leaves is offered along alternating paths to predicted pixels that have none. By Berge's theorem (1957) a
-    matching without such a path is a largest one.
+    By Berge's theorem (1957) a matching is a largest one if no alternating path leads from a predicted pixel without
+    a match to a free true pixel. Two facts keep the searches for such paths short. Where one fails, all true pixels
+    that it has seen are matched, and lead only to each other: they are `taken`, and later searches pass them by. And a
+    true pixel that is not taken is in reach of no predicted pixel without a match, since that one's search has failed:
+    where its match goes, nothing is to be done.
 
     >>> matching = Matching([[0], [0, 1]], truths=2)
     >>> matching.add([1]), matching.size, matching.add([0]), matching.size
@@ -55,14 +57,15 @@ class Matching:
 
     def __init__(self, near: Sequence[Sequence[int]], truths: int) -> None:
         self.near = near
+        self.reaching: list[list[int]] = [[] for _ in range(truths)]
+        for number, each in enumerate(near):
+            for truth in each:
+                self.reaching[truth].append(number)
         self.present = [False] * len(near)
         self.truth_of = [FREE] * len(near)
         self.owner = [FREE] * truths
         self.size = 0
-        self._taken = [False] * truths  # and all that can be reached from here is, too
-        self._seen = [0] * truths
-        self._search = 0
-        self._reaching: list[list[int]] | None = None
+        self._taken = [False] * truths
 
     def add(self, predicted: Iterable[int]) -> None:
         """Add predicted pixels, by number."""
@@ -71,61 +74,51 @@ class Matching:
             self._match(number)
 
     def remove(self, predicted: Iterable[int]) -> None:
-        """Take predicted pixels away."""
+        """Take predicted pixels away, by number."""
         for number in predicted:
             self.present[number] = False
             truth = self.truth_of[number]
             if truth != FREE:
                 self.truth_of[number] = self.owner[truth] = FREE
                 self.size -= 1
-                self._offer(truth)
+                if self._taken[truth]:
+                    self._offer(truth)
 
     def _match(self, number: int) -> None:
-        """Find a free true pixel for a predicted one, the others moving up."""
-        near, owner, taken, seen = self.near, self.owner, self._taken, self._seen
-        self._search += 1
-        search, came_by = self._search, {}
+        """Find a free true pixel for a predicted one, along a shortest alternating path."""
+        near, owner, taken = self.near, self.owner, self._taken
+        came_by: dict[int, int] = {}
         queue = [number]
         for at in queue:
             for truth in near[at]:
-                if taken[truth] or seen[truth] == search:
+                if taken[truth] or truth in came_by:
                     continue
-                seen[truth] = search
                 came_by[truth] = at
                 if owner[truth] == FREE:
-                    return self._move_up(truth, came_by)
+                    self.size += 1
+                    while truth != FREE:
+                        at = came_by[truth]
+                        owner[truth], self.truth_of[at], truth = at, truth, self.truth_of[at]
+                    return
                 queue.append(owner[truth])
         for truth in came_by:
             taken[truth] = True
 
-    def _move_up(self, truth: int, came_by: dict[int, int]) -> None:
-        self.size += 1
-        while truth != FREE:
-            at = came_by[truth]
-            self.owner[truth], self.truth_of[at], truth = at, truth, self.truth_of[at]
-
     def _offer(self, truth: int) -> None:
-        """Find a predicted pixel without a match for a true one, the others moving up."""
-        if self._reaching is None:
-            self._reaching = [[] for _ in self.owner]
-            for number, near in enumerate(self.near):
-                for each in near:
-                    self._reaching[each].append(number)
+        """Find a predicted pixel without a match for a true one; if there is none, those seen are no longer taken."""
         leads_to: dict[int, int] = {}
         queue = [truth]
         for at in queue:
-            for number in self._reaching[at]:
+            for number in self.reaching[at]:
                 if not self.present[number] or number in leads_to:
                     continue
                 leads_to[number] = at
                 if self.truth_of[number] == FREE:
-                    return self._move_down(number, leads_to)
+                    self.size += 1
+                    while number != FREE:
+                        at = leads_to[number]
+                        self.truth_of[number], self.owner[at], number = at, number, self.owner[at]
+                    return
                 queue.append(self.truth_of[number])
         for at in queue:
             self._taken[at] = False
-
-    def _move_down(self, number: int, leads_to: dict[int, int]) -> None:
-        self.size += 1
-        while number != FREE:
-            truth = leads_to[number]
-            self.truth_of[number], self.owner[truth], number = truth, number, self.owner[truth]
