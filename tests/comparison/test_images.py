@@ -13,6 +13,7 @@ from afanet.tasks import (
     Classification,
     DenseRegression,
     Depth,
+    Edges,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
@@ -32,7 +33,8 @@ def draw(task: Task) -> tuple[Tensor, Tensor]:
     shape = (N, task.output.channels, *pixels)
     logits = torch.randn(shape, generator=generator)
     other = torch.randn(shape, generator=generator)
-    return task.predict(logits), task.predict(other)
+    target = task.predict(other)
+    return task.predict(logits), (target > 0.5).to(torch.int8) if isinstance(task, Edges) else target
 
 
 TASKS = [
@@ -46,6 +48,7 @@ TASKS = [
     DenseRegression("height", 0.0, 10.0, "m", "inverse"),
     Vector("nose", ["x", "y"], points=True),
     MultiLabelSegmentation(["road", "wet"], "surface"),
+    Edges(),
 ]
 
 

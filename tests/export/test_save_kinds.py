@@ -22,6 +22,7 @@ from afanet.tasks import (
     DenseRegression,
     Depth,
     Description,
+    Edges,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
@@ -45,6 +46,7 @@ TASKS: list[Task] = [
     DenseRegression("height", 0.0, 10.0, "m", "inverse"),
     Vector("nose", ["x", "y"], points=True),
     MultiLabelSegmentation(["road", "wet"], "surface"),
+    Edges(),
 ]
 
 

@@ -17,6 +17,7 @@ from afanet.tasks import (
     Classification,
     DenseRegression,
     Depth,
+    Edges,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
@@ -39,6 +40,7 @@ TASKS = {
     "height": DenseRegression("height", 0, 30, "m", "proportional"),
     "nose": Vector("nose", ["x", "y"], unit="px", points=True),
     "surface": MultiLabelSegmentation(["road", "wet"], "surface"),
+    "edges": Edges(),
 }
 MEANINGS = {name: task.meaning for name, task in TASKS.items()}
 

@@ -18,6 +18,7 @@ from afanet.tasks import (
     Classification,
     DenseRegression,
     Depth,
+    Edges,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
@@ -54,6 +55,7 @@ KINDS: dict[str, Task] = {
     "dense_regression": DenseRegression("x", 0, 1),
     "vector": Vector("x", CLASSES, [(0, 1), (0, 2), (-3, 3)]),
     "multi_label_segmentation": MultiLabelSegmentation(CLASSES, "x"),
+    "edges": Edges(),
     "focal masks": MultiLabelSegmentation(CLASSES, "x").with_loss({"name": "focal", "class_weights": {"b": 7}}),
 }
 
@@ -116,7 +118,7 @@ def batch(task: Task, seed: int, labelled: list[bool], share: float) -> tuple[Te
             full = 0.5 + 4 * torch.rand(empty.shape)
         case _:
             full = torch.randint(
-                2 if isinstance(task, MultiLabel | MultiLabelSegmentation) else len(CLASSES), empty.shape
+                2 if isinstance(task, MultiLabel | MultiLabelSegmentation | Edges) else len(CLASSES), empty.shape
             )
     where = task.labelled(full)
     kept = torch.tensor(labelled).view(-1, *[1] * (where.ndim - 1)) & (torch.rand(where.shape) < share)

@@ -39,7 +39,9 @@ def results(task: Task, seed: int) -> tuple[Result, Tensor]:
     pixels = SIZE if isinstance(task.output, Dense) else ()
     logits = 3 * torch.randn(1, task.output.channels, *pixels, generator=torch.Generator().manual_seed(seed))
     estimate = task.estimate(logits)[0].numpy()
-    return read_estimate(task.name, task.meaning, estimate, SIZE), task.predict(logits)[0]
+    predicted = task.predict(logits)[0]
+    label = predicted > 0.5 if task.kind == "edges" else predicted  # a label of edges is decided
+    return read_estimate(task.name, task.meaning, estimate, SIZE), label.to(predicted.dtype)
 
 
 def read_back(column: Column, label: str | LabelFile, folder: Path) -> Tensor:

@@ -11,6 +11,7 @@ from afanet.tasks import (
     Classification,
     DenseRegression,
     Depth,
+    Edges,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
@@ -35,6 +36,7 @@ TASKS: list[Task] = [
     DenseRegression("height", 0.0, 10.0, "m", "inverse"),
     Vector("nose", ["x", "y"], points=True),
     MultiLabelSegmentation(["road", "wet"], "surface"),
+    Edges(),
 ]
 
 

@@ -11,6 +11,7 @@ from afanet.tasks import (
     DenseRegression,
     Depth,
     Description,
+    Edges,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
@@ -32,6 +33,7 @@ TASKS = [
     DenseRegression("height", 0.0, 10.0, "m", "inverse"),
     Vector("nose", ["x", "y"], points=True),
     MultiLabelSegmentation(["road", "wet"], "surface"),
+    Edges(),
 ]
 
 

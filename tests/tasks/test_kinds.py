@@ -14,6 +14,7 @@ from afanet.tasks import (
     DenseRegression,
     Depth,
     Description,
+    Edges,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
@@ -36,6 +37,7 @@ TASKS = [
     DenseRegression("height", 0.0, 10.0, "m", "inverse"),
     Vector("nose", ["x", "y"], points=True),
     MultiLabelSegmentation(["road", "wet"], "surface"),
+    Edges(),
 ]
 
 

@@ -13,6 +13,7 @@ from afanet.tasks import (
     Classification,
     DenseRegression,
     Depth,
+    Edges,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
@@ -35,6 +36,7 @@ TASKS: list[Task] = [
     DenseRegression("height", 0.0, 10.0, "m", "inverse"),
     Vector("nose", ["x", "y"], points=True),
     MultiLabelSegmentation(["road", "wet"], "surface"),
+    Edges(),
 ]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

@@ -17,6 +17,7 @@ from afanet.tasks import (
     Classification,
     DenseRegression,
     Depth,
+    Edges,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
@@ -54,6 +55,7 @@ TASKS = [
     DenseRegression("height", 0.0, 10.0, "m", "inverse"),
     Vector("nose", ["x", "y"], points=True),
     MultiLabelSegmentation(["road", "wet"], "surface"),
+    Edges(),
 ]
 IMAGES, PIXELS = 6, (3, 5)
 
@@ -64,7 +66,8 @@ def draw(task: Task, seed: int) -> Tensor:
 
 
 def truth(task: Task) -> Tensor:
-    return task.predict(draw(task, 1))
+    predicted = task.predict(draw(task, 1))
+    return (predicted > 0.5).to(torch.int8) if isinstance(task, Edges) else predicted
 
 
 def values(scores: dict[str, Tensor]) -> list[float]:

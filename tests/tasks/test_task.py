@@ -15,6 +15,7 @@ from afanet.tasks import (
     Classification,
     DenseRegression,
     Depth,
+    Edges,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
@@ -38,6 +39,7 @@ DECISIONS = {
     "dense_regression": lambda estimate: estimate,
     "vector": lambda estimate: estimate,
     "multi_label_segmentation": lambda estimate: (estimate > 0.5).to(torch.int8),
+    "edges": lambda estimate: estimate,
 }
 PROBABILITIES = ("segmentation", "classification", "ordinal")
 TASKS = [
@@ -51,6 +53,7 @@ TASKS = [
     DenseRegression("height", 0.0, 10.0, "m", "inverse"),
     Vector("nose", ["x", "y"], points=True),
     MultiLabelSegmentation(["road", "wet"], "surface"),
+    Edges(),
 ]
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "losses.md").read_text(encoding="utf-8")
 

@@ -13,6 +13,7 @@ from afanet.tasks import (
     Classification,
     DenseRegression,
     Depth,
+    Edges,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
@@ -34,6 +35,7 @@ TASKS: list[Task] = [
     DenseRegression("height", 0, 10),
     Vector("nose", ["x", "y"], points=True),
     MultiLabelSegmentation(["road", "wet"], "surface"),
+    Edges(),
 ]
 PROBABLE = [task for task in TASKS if task.names]
 VALUES = [task for task in TASKS if not task.names]
