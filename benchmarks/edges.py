@@ -2,8 +2,8 @@
 
     python benchmarks/edges.py
 
-Truths are the borders of random regions, and predictions the same borders moved, blurred and buried in noise. Printed are
-the true pixels, those that are left of the prediction at the lowest threshold, and the seconds of the processor.
+Truths are the borders of random regions, and predictions the same borders moved, blurred and buried in noise. Printed
+are the true pixels, those that are left of the prediction at the lowest threshold, and the seconds of the processor.
 """
 
 from __future__ import annotations

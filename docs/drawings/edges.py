@@ -53,7 +53,8 @@ def drawn() -> Drawing:
     matching.add(range(int(predicted.sum())))
     drawing = Drawing(TOP + SIZE[0] * PIXEL + 34, "Edge pixels that are matched, missed and wrong")
     spots = [
-        [(LEFT + PIXEL * (x + 0.5), TOP + PIXEL * (y + 0.5)) for y, x in np.argwhere(each)] for each in (predicted, true)
+        [(LEFT + PIXEL * (x + 0.5), TOP + PIXEL * (y + 0.5)) for y, x in np.argwhere(each)]
+        for each in (predicted, true)
     ]
     for (x, y), owner in zip(spots[1], matching.owner, strict=True):
         drawing.dot(x, y, A if owner == FREE else FUSION, filled=False)

@@ -81,8 +81,7 @@ def slowly_thinned(edges: Bools) -> Bools:
 
 def _goes(image: Bools, y: int, x: int, half: int) -> bool:
     x1, x2, x3, x4, x5, x6, x7, x8 = n = [
-        bool(image[y + dy, x + dx])
-        for dy, dx in ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
+        bool(image[y + dy, x + dx]) for dy, dx in ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
     ]
     crossings = sum(not n[2 * i] and (n[2 * i + 1] or n[(2 * i + 2) % 8]) for i in range(4))
     n1 = (x1 or x2) + (x3 or x4) + (x5 or x6) + (x7 or x8)

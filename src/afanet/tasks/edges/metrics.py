@@ -127,8 +127,10 @@ def _pool(processes: int) -> ProcessPoolExecutor:
 
 
 def _require_maps(prediction: Tensor, target: Tensor) -> None:
-    if prediction.ndim != 4 or prediction.shape[1] != 1 or target.shape != (
-        len(prediction), *target.shape[1:2], *prediction.shape[2:]
+    if (
+        prediction.ndim != 4
+        or prediction.shape[1] != 1
+        or target.shape != (len(prediction), *target.shape[1:2], *prediction.shape[2:])
     ):
         raise InputError(
             f"edges are {tuple(prediction.shape)} and their truth {tuple(target.shape)}, expected (B, 1, H, W) and "
