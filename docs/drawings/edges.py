@@ -1,7 +1,7 @@
 """Matched and missed edges of a drawn map, as `afanet.tasks.edges` matches them: `python docs/drawings/edges.py`.
 
-The truth is a circle and a line. The prediction is the circle moved by a pixel or two, with a gap, the line moved too far,
-and a scratch where there is nothing.
+The truth is a circle and a line. The prediction is the circle moved by a pixel or two, with a gap, the line, of which
+half is moved too far, and a scratch where there is nothing.
 """
 
 from __future__ import annotations

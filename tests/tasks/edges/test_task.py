@@ -36,7 +36,7 @@ def test_loss_weighs_edges_and_the_rest_over_labelled_pixels_alone(weight: float
 @pytest.mark.parametrize("weight", [0, 1, -1, "much", True])
 def test_a_weight_that_is_no_share_is_refused(weight: Any) -> None:
     with pytest.raises(
-        InputError, match="positive_weight of task 'edges' is .*, expected a number above 0 and below 1"
+        InputError, match=r"positive_weight of task 'edges' is .*, expected a number above 0 and below 1"
     ):
         TASK.with_loss({"positive_weight": weight})
     with pytest.raises(InputError, match="did you mean 'positive_weight'"):

@@ -19,7 +19,7 @@ def within_reach(predicted: NDArray[np.bool_], truth: NDArray[np.bool_], reach: 
     [[1, 0], [1]]
     """
     pad = min(int(reach), max(truth.shape))
-    rows, columns = (axis.ravel() for axis in np.mgrid[-pad : pad + 1, -pad : pad + 1])
+    rows, columns = np.indices((2 * pad + 1, 2 * pad + 1)).reshape(2, -1) - pad
     square = rows**2 + columns**2
     steps = [step for step in np.argsort(square, kind="stable") if square[step] <= reach**2]
     numbers = np.full(predicted.shape, FREE, np.int32)

@@ -81,12 +81,12 @@ class BoundaryScores(Metric):
         recall, precision = recall_and_precision(self.counts.cpu().numpy())
         scores = {
             "odsf": best_f(recall, precision),
-            "oisf": f_measure(*recall_and_precision(self.best.cpu().numpy())),
+            "oisf": float(f_measure(*recall_and_precision(self.best.cpu().numpy()))),
             "ap": average_precision(recall, precision),
         }
         labelled = bool(self.counts[0, 1] > 0)
         return {
-            name: torch.tensor(float(score) if labelled else np.nan, dtype=torch.float64, device=self.counts.device)
+            name: torch.tensor(score if labelled else np.nan, dtype=torch.float64, device=self.counts.device)
             for name, score in scores.items()
         }
 

@@ -38,7 +38,8 @@ def suppress(probability: Map) -> Map:
     thin = np.zeros_like(probability)
     thin[y[kept], x[kept]] = probability[y[kept], x[kept]]
     fade = [np.minimum(np.arange(n), np.arange(n)[::-1]).clip(max=min(BORDER, n // 2)) for n in thin.shape]
-    return thin * np.multiply.outer(*(each / max(1, each.max()) for each in fade))
+    thin *= np.multiply.outer(*(each / max(1, each.max()) for each in fade))
+    return thin
 
 
 def _removable() -> tuple[Bools, Bools]:
