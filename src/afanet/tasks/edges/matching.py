@@ -23,13 +23,13 @@ def within_reach(predicted: NDArray[np.bool_], truth: NDArray[np.bool_], reach: 
     square = rows**2 + columns**2
     steps = [step for step in np.argsort(square, kind="stable") if square[step] <= reach**2]
     numbers = np.full(predicted.shape, FREE, np.int32)
-    numbers[predicted] = np.arange(numbers[predicted].size)
-    numbers = np.pad(numbers, pad, constant_values=FREE)
+    numbers[predicted] = np.arange(np.count_nonzero(predicted))
+    numbers, width = np.pad(numbers, pad, constant_values=FREE), predicted.shape[1] + 2 * pad
     centres = np.flatnonzero(np.pad(truth, pad))
     near: list[NDArray[np.int32]] = []
     far: list[NDArray[np.intp]] = []
     for step in steps:
-        found = numbers.ravel()[centres + rows[step] * numbers.shape[1] + columns[step]]
+        found = numbers.ravel()[centres + rows[step] * width + columns[step]]
         far.append(np.flatnonzero(found != FREE))
         near.append(found[far[-1]])
     by_predicted = np.concatenate(near)
