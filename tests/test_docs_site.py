@@ -108,8 +108,9 @@ def test_formulas_and_references_are_drawn(site: Path) -> None:
 def test_drawings_are_what_their_script_draws() -> None:
     for name, draw in runpy.run_path(str(ROOT / "docs/drawings/draw.py"))["DRAWINGS"].items():
         assert (ROOT / f"docs/drawings/{name}.svg").read_text(encoding="utf-8") == draw().svg(), name
-    house = runpy.run_path(str(ROOT / "docs/drawings/house.py"))["house"]
-    assert (ROOT / "docs/drawings/house.svg").read_text(encoding="utf-8") == house().svg()
+    for name in ("house", "layer", "start"):
+        draw = runpy.run_path(str(ROOT / f"docs/drawings/{name}.py"))[name]
+        assert (ROOT / f"docs/drawings/{name}.svg").read_text(encoding="utf-8") == draw().svg(), name
 
 
 def test_pictures_are_small() -> None:

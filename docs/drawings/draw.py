@@ -16,9 +16,10 @@ Spot = tuple[float, float]
 
 
 class Drawing:
-    """Shapes on a ground of `WIDTH` by `height`, and what they show in words."""
+    """Shapes on a ground of `width` by `height`, and what they show in words."""
 
-    def __init__(self, height: int, meaning: str) -> None:
+    def __init__(self, height: int, meaning: str, width: int = WIDTH) -> None:
+        self.width = width
         self.height = height
         self.meaning = meaning
         self.shapes: list[str] = []
@@ -61,7 +62,7 @@ class Drawing:
 
     def svg(self) -> str:
         """The file."""
-        size = f'width="{WIDTH}" height="{self.height}" viewBox="0 0 {WIDTH} {self.height}"'
+        size = f'width="{self.width}" height="{self.height}" viewBox="0 0 {self.width} {self.height}"'
         head = f'<path d="M0 0L8 4L0 8z" fill="{SOFT}"/>'
         tip = f'<marker id="tip" markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto">{head}</marker>'
         return "\n".join(
@@ -69,7 +70,7 @@ class Drawing:
                 f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="system-ui, sans-serif" font-size="13">',
                 f"<title>{escape(self.meaning)}</title>",
                 f"<defs>{tip}</defs>",
-                f'<rect width="{WIDTH}" height="{self.height}" rx="8" fill="{PAPER}"/>',
+                f'<rect width="{self.width}" height="{self.height}" rx="8" fill="{PAPER}"/>',
                 *self.shapes,
                 "</svg>\n",
             ]
