@@ -145,6 +145,8 @@ def page(results: Results, before: Results) -> str:
         lines.append(line + (f" {count(before.get(package, {}))} |" if before else ""))
     total = f"| all | | {sum(map(len, results.values()))} | {sum(map(count, results.values()))} |"
     lines.append(total + (f" {sum(map(count, before.values()))} |" if before else ""))
+    if before:
+        lines += ["", "`before` counts those that an earlier version could weave."]
     for package, rows in results.items():
         lines += [
             "",
@@ -174,14 +176,20 @@ def cell(result: str) -> str:
 INTRODUCTION = """\
 # Which networks of others can be woven
 
-`benchmarks/others.py` wrote this page. It builds the smallest sensible member of each family with random weights and
-[weaves](weaving.md) two of them with AFA: after the last block, and after each stage (or after each block, if there are
-no stages). "weaves" means that the woven network equals its branches to the bit when the fusion layers pass features
-through, and that a backward pass reaches every fusion layer. "weaves, by the class token" means that the same holds,
-but that the channel gates alone learn in at least one fusion layer: what follows it reads the class token and no
-patches, so the spatial gates there change nothing and get no gradient. It is counted as weaving. Otherwise the table
-holds what `weave` says, or what is wrong: NO GRADIENT where the network does not use the features that meet, BREAKS
-where its forward fails, VOID where random weights give zeros, so that nothing can be compared."""
+Can you [weave](weaving.md) a network from transformers, segmentation_models_pytorch, torchvision or timm? Most of them.
+Two networks of each family, as small as is sensible and with random weights, were woven with AFA: after the last block,
+and after each stage (after each block, if there are no stages). `benchmarks/others.py` wrote this page.
+
+| the tables say | meaning |
+| --- | --- |
+| weaves | The woven network equals its branches to the bit when the fusion layers pass features through, and a \
+backward pass reaches every fusion layer. |
+| weaves, by the class token | The same, but in at least one fusion layer the channel gates alone learn: what \
+follows reads the class token and no patches, so the spatial gates change nothing there. It counts as weaving. |
+| NO GRADIENT | The network does not use the features that meet. |
+| BREAKS | Its forward fails. |
+| VOID | Random weights give zeros, so nothing can be compared. |
+| a sentence | What `weave` says. |"""
 
 
 def main() -> None:
