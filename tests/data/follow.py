@@ -163,7 +163,7 @@ def follow(
             tomllib.loads(block.text)
         elif block.kind in ("console", "bash"):
             for command, shown in commands(block):
-                if left_out(command) or (is_slow(page, command) and not slow):
+                if left_out(command) or (is_slow(command) and not slow):
                     continue
                 before(command)
                 for line in in_full(command):
@@ -183,8 +183,6 @@ def do(command: str, shown: list[str], page: Path, data: Path, capsys: pytest.Ca
     keeps = any(of_several in page.read_text(encoding="utf-8") for of_several in ("afanet evaluate", "--distill "))
     if not keeps and "afanet train" in command and not goes_on:
         shutil.rmtree("runs", ignore_errors=True)  # of a command that the next can stand for
-    if page.name == "README.md":
-        command = command.replace("--devices 2", "--devices 1")  # processes.md starts two by the same flag
     program, *words = smaller(command, data)
     if program == "afanet":
         status = main(words)

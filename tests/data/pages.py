@@ -48,8 +48,6 @@ SLOW = (
     "srun ",
     "torchrun ",
 )
-# What the README shows and another page too: there it is done, and in the README by `pytest -m slow`.
-TWICE = {"README.md": ("afanet compare rooms", "afanet export runs/rooms-afa-seed0")}
 
 # Packages of others that a page shows and nobody must have: what imports them is left out where they are missing.
 OTHERS = ("transformers", "segmentation_models_pytorch")
@@ -86,9 +84,9 @@ def left_out(text: str) -> bool:
     return bool(missing) or any(text.startswith(start) for start in LEFT_OUT)
 
 
-def is_slow(page: Path, text: str) -> bool:
+def is_slow(text: str) -> bool:
     """Whether `pytest -m slow` alone does it."""
-    return text.startswith((*SLOW, *TWICE.get(page.name, ())))
+    return text.startswith(SLOW)
 
 
 def installed(package: str) -> bool:

@@ -32,13 +32,12 @@ from afanet.tasks import KINDS, Classification, Depth, Segmentation
 from afanet.tasks.loss_options import choose_loss
 
 from .follow import ROOT, follow, launch, smaller
-from .pages import LEFT_OUT, SLOW, TWICE, blocks, commands, is_slow, steps
+from .pages import LEFT_OUT, SLOW, blocks, commands, is_slow, steps
 
 # Making a release is for a person: builds, tags.
 ALL = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("docs/data/*.md"))]
 PAGES = [page for page in ALL if page.name != "releasing.md" and steps(page)]
 TREES = {
-    "README.md": ("folders", "adience"),
     "adience.md": ("adience",),
     "celeba.md": ("celeba",),
     "check.md": ("folders",),
@@ -57,8 +56,8 @@ TREES = {
 def fast_and_slow() -> list[object]:
     """Each page with what is fast, and once more, marked, with everything if some of it is slow."""
     others = [page for page in PAGES if page.name != "your-own.md"]
-    fast = [page for page in others if not all(is_slow(page, step) for step in steps(page))]
-    slow = [page for page in others if any(is_slow(page, step) for step in steps(page))]
+    fast = [page for page in others if not all(is_slow(step) for step in steps(page))]
+    slow = [page for page in others if any(is_slow(step) for step in steps(page))]
     return [pytest.param(page, False, id=page.stem) for page in fast] + [
         pytest.param(page, True, id=f"all of {page.stem}", marks=pytest.mark.slow) for page in slow
     ]
@@ -174,5 +173,5 @@ def test_the_script_for_slurm(here: Path, folders: Path) -> None:
 def test_nothing_is_left_out_or_slow_that_no_page_has() -> None:
     every = [block for page in ALL for block in blocks(page)]
     begun = [block.text for block in every] + [command for block in every for command, _ in commands(block)]
-    assert all(any(text.startswith(start) for text in begun) for start in (*LEFT_OUT, *SLOW, *TWICE["README.md"]))
+    assert all(any(text.startswith(start) for text in begun) for start in (*LEFT_OUT, *SLOW))
     assert {block.kind for block in every} <= {"bash", "console", "python", "text", "toml", "yaml"}
