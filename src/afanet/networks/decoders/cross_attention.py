@@ -83,7 +83,7 @@ class CrossAttention(Decoder):
     r"""All tasks attend to each other at every scale of a shared backbone, from the coarsest to the finest.
 
     At scale s, with :math:`x_s` the backbone's features, :math:`y_{i,s+1}` what came of the coarser scale, brought to
-    this size, and A :class:`Attention`,
+    this size, and A `Attention`,
 
     .. math:: h_{is} = f_{is}(y_{i,s+1}) + W_{is} x_s, \qquad y_{is} = A_{is}(h_{is}; h_{1s}, \dots, h_{Ns})
 

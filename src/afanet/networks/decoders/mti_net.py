@@ -102,8 +102,8 @@ class MTINet(Decoder):
     .. math:: h_{is} = f_{is}([x_s; p_{i,s+1}]), \quad
               y_{is} = h_{is} + \sum_{j \ne i} \sigma(V_{ijs} * h_{js}) \odot (W_{ijs} * h_{js})
 
-    and :math:`p_{is}` is :class:`Excitation` of :math:`h_{is}` by :class:`Propagation` over all tasks. f is
-    :class:`Refine`, as wide as the stage, but 128 at most. A 1x1 convolution of every :math:`h_{is}` is an initial
+    and :math:`p_{is}` is `Excitation` of :math:`h_{is}` by `Propagation` over all tasks. f is
+    `Refine`, as wide as the stage, but 128 at most. A 1x1 convolution of every :math:`h_{is}` is an initial
     prediction, which learns from the labels too. The heads get :math:`y_{is}` in place of all stages; by default they
     are `mlp`, which joins all scales. All tasks must be dense.
 
