@@ -15,6 +15,8 @@ from afanet.runs.run import Run
 PIPELINES = {
     "segmentation": "image-segmentation",
     "multi_label_segmentation": "image-segmentation",
+    "saliency": "image-segmentation",
+    "human_parts": "image-segmentation",
     "depth": "depth-estimation",
     "classification": "image-classification",
     "ordinal": "image-classification",

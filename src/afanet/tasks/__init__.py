@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from afanet.tasks.depth.task import Depth
     from afanet.tasks.described import Described, Description
     from afanet.tasks.edges.task import Edges
+    from afanet.tasks.human_parts.task import HumanParts
     from afanet.tasks.kinds import KINDS, Kind, read_task, register_task
     from afanet.tasks.multi_label.task import MultiLabel
     from afanet.tasks.multi_label_segmentation.task import MultiLabelSegmentation
     from afanet.tasks.normals.task import Normals
     from afanet.tasks.ordinal.task import Ordinal
     from afanet.tasks.regression.task import Regression
+    from afanet.tasks.saliency.task import Saliency
     from afanet.tasks.segmentation.task import Segmentation
     from afanet.tasks.task import ColourBar, DenseTask, Legend, PooledTask, Swatches, Task
     from afanet.tasks.vector.task import Vector
@@ -26,12 +28,14 @@ _MODULES = {
     "depth.task": ("Depth",),
     "described": ("Described", "Description"),
     "edges.task": ("Edges",),
+    "human_parts.task": ("HumanParts",),
     "kinds": ("KINDS", "Kind", "read_task", "register_task"),
     "multi_label.task": ("MultiLabel",),
     "multi_label_segmentation.task": ("MultiLabelSegmentation",),
     "normals.task": ("Normals",),
     "ordinal.task": ("Ordinal",),
     "regression.task": ("Regression",),
+    "saliency.task": ("Saliency",),
     "segmentation.task": ("Segmentation",),
     "task": ("ColourBar", "DenseTask", "Legend", "PooledTask", "Swatches", "Task"),
     "vector.task": ("Vector",),
@@ -47,6 +51,7 @@ __all__ = [
     "Described",
     "Description",
     "Edges",
+    "HumanParts",
     "Kind",
     "Legend",
     "MultiLabel",
@@ -55,6 +60,7 @@ __all__ = [
     "Ordinal",
     "PooledTask",
     "Regression",
+    "Saliency",
     "Segmentation",
     "Swatches",
     "Task",

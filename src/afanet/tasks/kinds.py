@@ -77,6 +77,8 @@ ROOMS = (
     "vector",
     "multi_label_segmentation",
     "edges",
+    "saliency",
+    "human_parts",
 )
 ALIASES = {"multi-label": "multi_label"}  # older spellings in manifests
 KINDS: Registry[Kind] = Registry(

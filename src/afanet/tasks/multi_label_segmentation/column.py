@@ -10,22 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
-from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from afanet.errors import InputError
-from afanet.label_files import read_array, read_image
 from afanet.tasks.column import Bools, FileColumn, Name, Swap, distinct, usable_paths
 from afanet.tasks.multi_label_segmentation.target import LabelMasks
 from afanet.tasks.multi_label_segmentation.task import UNLABELLED, MultiLabelSegmentation
+from afanet.tasks.on_off import ARRAYS, read_on_off
 from afanet.tasks.task import Task
 
 LABEL = "{label}"  # in a cell, for which each label's name is put
-ARRAYS = (".npy", ".npz")
-FORMATS = ("PNG", "TIFF", "BMP")
 MEANING = "mask of a label"
-TYPES = "uifb"  # of NumPy
 
 
 def _in_paths(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -76,14 +72,14 @@ class MultiLabelSegmentationColumn(FileColumn):
 
     def read(self, path: Path) -> Tensor:
         if LABEL not in str(path):
-            masks = self._on(read_array(path, f"array of masks ({len(self.labels)}, H, W)", TYPES), path)
+            masks = read_on_off(path, f"array of masks ({len(self.labels)}, H, W)", self.void)
             if masks.ndim != 3 or len(masks) != len(self.labels):
                 raise InputError(
                     f"{path} has the shape {masks.shape}, expected ({len(self.labels)}, H, W): a mask for each label"
                 )
             return LabelMasks(torch.from_numpy(masks))
         files = dict(zip(self.labels, self.optional_files(path), strict=True))
-        known = {label: self._mask(file) for label, file in files.items() if file.exists()}
+        known = {label: read_on_off(file, MEANING, self.void) for label, file in files.items() if file.exists()}
         if not known:
             raise InputError(f"{path} names no file that exists, expected one for some of: {', '.join(self.labels)}")
         (first, mask), *others = known.items()
@@ -95,25 +91,3 @@ class MultiLabelSegmentationColumn(FileColumn):
                 )
         none = np.full(mask.shape, UNLABELLED, np.int8)
         return LabelMasks(torch.from_numpy(np.stack([known.get(label, none) for label in self.labels])))
-
-    def _mask(self, file: Path) -> NDArray[np.int8]:
-        if file.suffix.lower() in ARRAYS:
-            return self._on(read_array(file, MEANING, TYPES), file)
-        return self._on(read_image(file, ("1", "L", "P"), MEANING, FORMATS), file)
-
-    def _on(self, stored: NDArray[Any], file: Path) -> NDArray[np.int8]:
-        """1 where values are on, 0 where they are off, -1 where they are neither."""
-        masks = np.full(stored.shape, -2, np.int8)
-        masks[(stored == 1) | (stored == 255)] = 1
-        masks[stored == 0] = 0
-        if file.suffix.lower() in ARRAYS:
-            masks[stored == UNLABELLED] = UNLABELLED
-        if self.void is not None:
-            masks[stored == self.void] = UNLABELLED
-        if (wrong := masks == -2).any():
-            void = f" or {self.void} (void)" if self.void is not None else ""
-            raise InputError(
-                f"{file} has the value {stored[wrong][0]} at {wrong.sum()} pixels, expected 0 (off), 1 or 255 (on)"
-                f"{void}: mend it, or declare `void`"
-            )
-        return masks

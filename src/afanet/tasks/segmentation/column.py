@@ -45,6 +45,7 @@ class SegmentationColumn(FileColumn):
     remark: ClassVar[str] = "give the classes their names; void: the id, or colour, of pixels without a class"
     folders: ClassVar[tuple[str, ...]] = ("segmentation", "labels", "masks")
     endings: ClassVar[tuple[str, ...]] = (*PICTURES, *ARRAYS)
+    of: ClassVar[type[Segmentation]] = Segmentation
     ids: Ids | None = None
     classes: Names = Field(None, validate_default=True)
     coded: dict[Name, Colours] | None = Field(None, validation_alias=AliasChoices("colours"))  # if it is a mapping
@@ -168,7 +169,7 @@ class SegmentationColumn(FileColumn):
     def task(self, name: str) -> Task:
         if len(self.classes) > MOST_CLASSES:
             raise InputError(f"task '{name}' has {len(self.classes)} classes, expected at most {MOST_CLASSES:,}")
-        task = Segmentation(self.classes, name=name)
+        task = self.of(self.classes, name=name)
         drawn = [self.coded[name][0] for name in self.classes] if self.coded else self.colours
         return task.with_colours(drawn) if drawn else task
 
