@@ -23,11 +23,13 @@ from afanet.tasks import (
     Depth,
     Description,
     Edges,
+    HumanParts,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
     Ordinal,
     Regression,
+    Saliency,
     Segmentation,
     Task,
     Vector,
@@ -47,6 +49,8 @@ TASKS: list[Task] = [
     Vector("nose", ["x", "y"], points=True),
     MultiLabelSegmentation(["road", "wet"], "surface"),
     Edges(),
+    Saliency(),
+    HumanParts(),
 ]
 
 

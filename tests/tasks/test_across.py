@@ -19,11 +19,13 @@ from afanet.tasks import (
     DenseRegression,
     Depth,
     Edges,
+    HumanParts,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
     Ordinal,
     Regression,
+    Saliency,
     Segmentation,
     Task,
     Vector,
@@ -56,6 +58,8 @@ KINDS: dict[str, Task] = {
     "vector": Vector("x", CLASSES, [(0, 1), (0, 2), (-3, 3)]),
     "multi_label_segmentation": MultiLabelSegmentation(CLASSES, "x"),
     "edges": Edges(),
+    "saliency": Saliency(),
+    "human_parts": HumanParts(CLASSES),
     "focal masks": MultiLabelSegmentation(CLASSES, "x").with_loss({"name": "focal", "class_weights": {"b": 7}}),
 }
 
@@ -117,9 +121,8 @@ def batch(task: Task, seed: int, labelled: list[bool], share: float) -> tuple[Te
         case Depth() | Regression() | DenseRegression() | Vector():
             full = 0.5 + 4 * torch.rand(empty.shape)
         case _:
-            full = torch.randint(
-                2 if isinstance(task, MultiLabel | MultiLabelSegmentation | Edges) else len(CLASSES), empty.shape
-            )
+            of_two = isinstance(task, MultiLabel | MultiLabelSegmentation | Edges | Saliency)
+            full = torch.randint(2 if of_two else len(CLASSES), empty.shape)
     where = task.labelled(full)
     kept = torch.tensor(labelled).view(-1, *[1] * (where.ndim - 1)) & (torch.rand(where.shape) < share)
     return logits, torch.where(kept, full, empty)

@@ -40,7 +40,7 @@ def results(task: Task, seed: int) -> tuple[Result, Tensor]:
     logits = 3 * torch.randn(1, task.output.channels, *pixels, generator=torch.Generator().manual_seed(seed))
     estimate = task.estimate(logits)[0].numpy()
     predicted = task.predict(logits)[0]
-    label = predicted > 0.5 if task.kind == "edges" else predicted  # a label of edges is decided
+    label = predicted > 0.5 if task.kind in ("edges", "saliency") else predicted  # a label of them is decided
     return read_estimate(task.name, task.meaning, estimate, SIZE), label.to(predicted.dtype)
 
 

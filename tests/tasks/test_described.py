@@ -12,11 +12,13 @@ from afanet.tasks import (
     Depth,
     Description,
     Edges,
+    HumanParts,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
     Ordinal,
     Regression,
+    Saliency,
     Segmentation,
     Task,
     Vector,
@@ -34,6 +36,8 @@ TASKS = [
     Vector("nose", ["x", "y"], points=True),
     MultiLabelSegmentation(["road", "wet"], "surface"),
     Edges(),
+    Saliency(),
+    HumanParts(),
 ]
 
 

@@ -14,11 +14,13 @@ from afanet.tasks import (
     DenseRegression,
     Depth,
     Edges,
+    HumanParts,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
     Ordinal,
     Regression,
+    Saliency,
     Segmentation,
     Task,
     Vector,
@@ -37,6 +39,8 @@ TASKS: list[Task] = [
     Vector("nose", ["x", "y"], points=True),
     MultiLabelSegmentation(["road", "wet"], "surface"),
     Edges(),
+    Saliency(),
+    HumanParts(),
 ]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

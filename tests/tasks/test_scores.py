@@ -18,11 +18,13 @@ from afanet.tasks import (
     DenseRegression,
     Depth,
     Edges,
+    HumanParts,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
     Ordinal,
     Regression,
+    Saliency,
     Segmentation,
     Task,
     Vector,
@@ -56,6 +58,8 @@ TASKS = [
     Vector("nose", ["x", "y"], points=True),
     MultiLabelSegmentation(["road", "wet"], "surface"),
     Edges(),
+    Saliency(),
+    HumanParts(),
 ]
 IMAGES, PIXELS = 6, (3, 5)
 

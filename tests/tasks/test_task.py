@@ -16,11 +16,13 @@ from afanet.tasks import (
     DenseRegression,
     Depth,
     Edges,
+    HumanParts,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
     Ordinal,
     Regression,
+    Saliency,
     Segmentation,
     Task,
     Vector,
@@ -40,8 +42,10 @@ DECISIONS = {
     "vector": lambda estimate: estimate,
     "multi_label_segmentation": lambda estimate: (estimate > 0.5).to(torch.int8),
     "edges": lambda estimate: estimate,
+    "saliency": lambda estimate: estimate,
+    "human_parts": lambda estimate: estimate.argmax(1),
 }
-PROBABILITIES = ("segmentation", "classification", "ordinal")
+PROBABILITIES = ("segmentation", "classification", "ordinal", "human_parts")
 TASKS = [
     Segmentation(["bed", "wall", "lamp"]),
     Depth(),
@@ -54,6 +58,8 @@ TASKS = [
     Vector("nose", ["x", "y"], points=True),
     MultiLabelSegmentation(["road", "wet"], "surface"),
     Edges(),
+    Saliency(),
+    HumanParts(),
 ]
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "losses.md").read_text(encoding="utf-8")
 

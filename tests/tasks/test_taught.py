@@ -14,11 +14,13 @@ from afanet.tasks import (
     DenseRegression,
     Depth,
     Edges,
+    HumanParts,
     MultiLabel,
     MultiLabelSegmentation,
     Normals,
     Ordinal,
     Regression,
+    Saliency,
     Segmentation,
     Task,
     Vector,
@@ -36,6 +38,8 @@ TASKS: list[Task] = [
     Vector("nose", ["x", "y"], points=True),
     MultiLabelSegmentation(["road", "wet"], "surface"),
     Edges(),
+    Saliency(),
+    HumanParts(),
 ]
 PROBABLE = [task for task in TASKS if task.names]
 VALUES = [task for task in TASKS if not task.names]
