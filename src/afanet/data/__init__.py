@@ -39,7 +39,7 @@ def _read(name: str, value: object) -> DataSet:
     return DataSet(open=value)
 
 
-SETS = ("rooms", "nyuv2", "adience", "cityscapes", "celeba", "pets", "digits", "manifest", "mixed")
+SETS = ("rooms", "nyuv2", "adience", "cityscapes", "celeba", "pets", "pascal", "digits", "manifest", "mixed")
 DATA_SETS: Registry[DataSet] = Registry(
     "data", "data set", {name: f"afanet.data.sets.{name}:DATA_SET" for name in SETS}, read=_read
 )

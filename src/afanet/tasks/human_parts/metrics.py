@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from afanet.tasks.human_parts.people import with_people
@@ -12,6 +11,7 @@ from afanet.tasks.segmentation.metrics import SegmentationScores
 class HumanPartsScores(SegmentationScores):
     """As `SegmentationScores`, over the images whose truth has a part of the body.
 
+    >>> import torch
     >>> scores = HumanPartsScores(num_classes=3, ignore_index=255)
     >>> scores.update(torch.tensor([[[1, 1]], [[0, 1]]]), torch.tensor([[[0, 0]], [[0, 1]]]))
     >>> round(scores.compute()["pixel_accuracy"].item(), 3)  # the first image has nobody

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 from torchmetrics import MetricCollection
 
@@ -21,6 +20,7 @@ class HumanParts(Segmentation):
     The first class is the background. An image without people, or a crop of one, counts neither in the loss nor in the
     scores, as ASTMT, ATRC and InvPT have it; in an image with people, the background counts as a class.
 
+    >>> import torch
     >>> task = HumanParts()
     >>> nobody, somebody = torch.zeros(2, 2, dtype=torch.int64), torch.tensor([[0, 1], [0, 255]])
     >>> task.labelled(torch.stack([nobody, somebody])).sum((1, 2)).tolist()

@@ -11,6 +11,7 @@ from torchvision.transforms import v2
 
 from afanet.data.sets.nyuv2.classes import VOID
 from afanet.data.transforms import DepthMap, NormalMap
+from afanet.tasks.edges.target import UNLABELLED, EdgeMap
 
 FRAME = (480, 640)
 ROWS, COLUMNS = (45, 471), (41, 601)  # of a frame; the ends are excluded
@@ -20,7 +21,8 @@ class EigenCrop(v2.Transform):
     """Makes every target unlabelled outside the crop of Eigen et al. (NIPS 2014); images do not change.
 
     Of a frame of 480x640 pixels it is rows 45 to 470 and columns 41 to 600, both counted from 0. At another size a
-    pixel belongs to the crop if its centre is inside. Outside, classes become 255 (void), depth 0 and normals 0, 0, 0.
+    pixel belongs to the crop if its centre is inside. Outside, classes become 255 (void), depth 0, normals 0, 0, 0,
+    and edges -1.
 
     >>> depth = EigenCrop()(DepthMap(torch.ones(1, 480, 640)))
     >>> depth[0].nonzero()[[0, -1]].tolist()
@@ -32,7 +34,7 @@ class EigenCrop(v2.Transform):
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         if not isinstance(inpt, tv_tensors.Mask):
             return inpt
-        unlabelled = 0 if isinstance(inpt, DepthMap | NormalMap) else VOID
+        unlabelled = 0 if isinstance(inpt, DepthMap | NormalMap) else UNLABELLED if isinstance(inpt, EdgeMap) else VOID
         values = inpt.as_subclass(Tensor)
         kept = torch.where(inside(values.shape[-2], values.shape[-1]), values, unlabelled)
         return tv_tensors.wrap(kept, like=inpt)

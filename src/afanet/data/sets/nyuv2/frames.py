@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import tv_tensors
 
+from afanet.data.edges import edges_from_labels
 from afanet.data.files import format_shape, require_shape
 from afanet.data.normals import Pinhole, normals_from_depth
 from afanet.data.sample import Reader, Sample
 from afanet.data.transforms import DepthMap, NormalMap
 from afanet.errors import InputError
+from afanet.tasks.edges.target import EdgeMap
 
 CAMERA = Pinhole(fx=518.858, fy=519.470, cx=325.582, cy=253.736)  # the official colour camera,
 CAMERA_SIZE = (480, 640)  # at this size
@@ -24,12 +26,16 @@ SHORTEST = 0.5  # a shorter vector is the grey of an image where there is no nor
 
 
 class Raw(NamedTuple):
-    """A frame as its files store it: image uint8 (H, W, 3), labels (H, W), depth (H, W) metres, normals (H, W, 3)."""
+    """A frame as its files store it: image uint8 (H, W, 3), labels (H, W), depth (H, W) metres, normals (H, W, 3).
+
+    Edges (H, W) are 1 on an edge, 0 elsewhere, and -1 where that is not known.
+    """
 
     image: NDArray[Any]
     labels: NDArray[Any]
     depth: NDArray[Any]
     normals: NDArray[Any] | None = None
+    edges: NDArray[Any] | None = None
 
 
 class Frames(Reader):
@@ -37,11 +43,13 @@ class Frames(Reader):
 
     With `normals` a sample has normals too: if the layout has its own (`own_normals`), those, with `turn` (3, 3)
     converting their axes to ours; else normals from depth. Normals from depth, and scores of `cropped` frames, need the
-    camera's whole view.
+    camera's whole view. With `edges` it has edges, the layout's own (`own_edges`), else the borders of its labels.
     """
 
     first = 0
     own_normals = False
+    edges = False
+    own_edges = False
     cropped = False
 
     def __init__(self, table: NDArray[np.uint8], normals: bool = False) -> None:
@@ -83,6 +91,9 @@ class Frames(Reader):
             own = raw.normals
             normals = from_depth(depth) if own is None else torch.einsum("ij,jhw->ihw", self.turn, unit(own))
             targets["normals"] = NormalMap(normals)
+        if self.edges:
+            edges = edges_from_labels(raw.labels) if raw.edges is None else raw.edges[None]
+            targets["edges"] = EdgeMap(torch.from_numpy(edges))
         pixels = np.ascontiguousarray(image.transpose(2, 0, 1))
         return {
             "image": tv_tensors.Image(torch.from_numpy(pixels)),

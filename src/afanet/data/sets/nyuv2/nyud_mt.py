@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from afanet.data.sets.lists import read_lists
 from afanet.data.sets.nyuv2.files import FileFrames, listed
 from afanet.data.sets.nyuv2.frames import Raw
-from afanet.errors import InputError
-from afanet.files import read_text
 from afanet.label_files import read_array, read_image
 from afanet.photo import read_photo
+from afanet.tasks.edges.column import EdgesColumn
 
 # The file types in each folder; a frame uses the first that exists.
 FOLDERS = {
@@ -22,8 +21,9 @@ FOLDERS = {
     "segmentation": (".png", ".npy"),
     "depth": (".npy",),
     "normals": (".npy", ".jpg", ".png"),
+    "edge": (".png", ".npy"),
 }
-PARTS = {"image": "images", "labels": "segmentation", "depth": "depth", "normals": "normals"}
+PARTS = {"image": "images", "labels": "segmentation", "depth": "depth", "normals": "normals", "edges": "edge"}
 EXPECTED = "gt_sets/, images/*.jpg, segmentation/*.png, depth/*.npy"
 
 
@@ -31,36 +31,20 @@ class NyudMt(FileFrames):
     """Frames by name: `images/*.jpg`, `segmentation/*.png` (0 void, 1..40), `depth/*.npy` in metres, `normals/*.npy`.
 
     `gt_sets/train.txt` and `val.txt` name the frames of either split, one a line. Labels may be `.npy` too, and normals
-    an image, in which 0..255 stands for -1..1; the folder of normals may be missing.
+    an image, in which 0..255 stands for -1..1. `edge/*.png` is 255 on an edge and 0 elsewhere. The folders of normals
+    and of edges may be missing.
     """
 
-    def __init__(self, root: Path, table: NDArray[np.uint8], normals: bool = False):
-        self.own_normals = normals and (root / "normals").is_dir()
-        super().__init__(root, [part for part in PARTS if part != "normals" or self.own_normals], table, normals)
-        self.train, self.val = (self._named(f"{split}.txt") for split in ("train", "val"))
-        both = set(self.train) & set(self.val)
-        if both:
-            raise InputError(f"{root / 'gt_sets'} has frame {min(both)} in train.txt and in val.txt: keep it in one")
+    def __init__(self, root: Path, table: NDArray[np.uint8], normals: bool = False, edges: bool = False):
+        own = {"normals": normals and (root / "normals").is_dir(), "edges": edges and (root / "edge").is_dir()}
+        self.own_normals, self.own_edges = own["normals"], own["edges"]
+        super().__init__(root, [part for part in PARTS if own.get(part, True)], table, normals)
+        self.edges = edges
+        self.train, self.val = read_lists(root / "gt_sets/train.txt", root / "gt_sets/val.txt", "images/")
         self.names = {part: self._names(PARTS[part]) for part in self.parts}
 
     def _names(self, folder: str) -> set[str]:
         return listed(self.root / folder, rf".+({'|'.join(map(re.escape, FOLDERS[folder]))})", EXPECTED)
-
-    def _named(self, file: str) -> list[str]:
-        path = self.root / "gt_sets" / file
-        try:
-            names = read_text(path).split()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} cannot be read ({error}): it must name a frame a line") from None
-        if not names or len(set(names)) < len(names):
-            twice = next((name for name, count in Counter(names).items() if count > 1), None)
-            fault = f"frame {twice} twice" if twice else "no frame"
-            raise InputError(f"{path} names {fault}, expected each frame of the split once, one a line")
-        if outside := next((name for name in names if Path(name).name != name or "\\" in name), None):
-            raise InputError(
-                f"{path} names frame {outside}, expected names of files in images/ without folders: mend it"
-            )
-        return names
 
     def path(self, frame: str, part: str) -> Path:
         names = [f"{frame}{suffix}" for suffix in FOLDERS[PARTS[part]]]
@@ -73,6 +57,7 @@ class NyudMt(FileFrames):
             read_array(labels, "label map") if labels.suffix == ".npy" else read_image(labels, "L", "label map"),
             depth[..., 0] if depth.ndim == 3 and depth.shape[2] == 1 else depth,
             _normals(self.path(frame, "normals")) if self.own_normals else None,
+            EdgesColumn().read(self.path(frame, "edges"))[0].numpy() if self.own_edges else None,
         )
 
 

@@ -25,10 +25,11 @@ from afanet.data.sets.nyuv2.splits import read_splits
 from afanet.data.sets.present import present_items
 from afanet.data.transforms import evaluation, training
 from afanet.errors import InputError
-from afanet.tasks import Depth, Normals, Segmentation, Task
+from afanet.tasks import Depth, Edges, Normals, Segmentation, Task
 
 MAT_NAME = "nyu_depth_v2_labeled.mat"
 COMPARED = 4  # frames whose normals are compared with those from depth
+MAX_DISTANCE = 0.011  # at which edges are scored, in diagonals of the image
 LEAST = 0.5  # mean cosine, below which the normals do not fit the depth
 EXPECTED = (
     f"a folder with {MAT_NAME} and splits.mat; or with {', '.join(f'{folder}/' for folder in FOLDERS)} and splits.mat; "
@@ -53,10 +54,11 @@ def open_nyuv2(
     classes: Literal[13, 40] | None = None,
     depth: Literal["filled", "raw"] = "filled",
     normals: bool = False,
+    edges: bool = False,
     mask: Literal["all", "eigen"] = "all",
     augment: Augmentation = True,
 ) -> Data:
-    """NYUv2 with `segmentation`, `depth` in metres and, on request, `normals`.
+    """NYUv2 with `segmentation`, `depth` in metres and, on request, `normals` and `edges`.
 
     Segmentation has 40 or 13 `classes`; the default is 40 if the layout has them.
 
@@ -64,26 +66,30 @@ def open_nyuv2(
 
     - the official `nyu_depth_v2_labeled.mat` or its folder (894 classes, mapped by the package's tables)
     - a folder with `rgb/NNNN.jpg`, `label40/NNNN.png` (0 void, 1..40) and `depth_mm/NNNN.png`
-    - NYUD_MT's folders `images`, `segmentation`, `depth`, `normals` and `gt_sets`
+    - NYUD_MT's folders `images`, `segmentation`, `depth`, `normals`, `edge` and `gt_sets`
     - MTAN's folders `train` and `val` with `image`, `label`, `depth` and `normal` (13 classes only)
 
     The first two are split by the `splits.mat` beside them (officially 795 and 654 frames); in the others `val` is the
     test split. `depth` chooses the official file's depth with its holes filled, or as measured. Normals are the
-    layout's own if it has them, else computed from depth. Ground truth is resized to `size` = (H, W) by nearest, and
-    scores are at that resolution. With the `mask` "eigen" only the crop of `eigen.EigenCrop` counts, and only in the
-    test split.
+    layout's own if it has them, else computed from depth; edges are its own, else the borders of its labels. Ground
+    truth is resized to `size` = (H, W) by nearest, and scores are at that resolution. With the `mask` "eigen" only the
+    crop of `eigen.EigenCrop` counts, and only in the test split.
     """
     root = require_path(root, "nyuv2", EXPECTED)
     if classes is None:
         classes = 13 if _is_mtan(root) else 40
-    layout = _open_layout(root, classes, depth, normals)
+    layout = _open_layout(root, classes, depth, normals, edges)
     frames = layout.frames
+    frames.edges = edges
     frames.cropped = mask == "eigen"
     tasks: dict[str, Task] = {"segmentation": Segmentation(class_names(classes), void=VOID), "depth": Depth(10.0)}
     kinds = [f"{classes} classes", "raw depth" if depth == "raw" else "depth"]
     if normals:
         tasks["normals"] = Normals()
         kinds.append("its own normals" if frames.own_normals else "normals from depth")
+    if edges:
+        tasks["edges"] = Edges(max_distance=MAX_DISTANCE)
+        kinds.append("its own edges" if frames.own_edges else "edges of labels")
     train, missing = present_items(frames, layout.train)
     test, more = present_items(frames, layout.test)
     problems = [*layout.problems, *missing, *more]
@@ -102,7 +108,9 @@ def open_nyuv2(
     )
 
 
-def _open_layout(root: Path, classes: Literal[13, 40], depth: Literal["filled", "raw"], normals: bool) -> _Layout:
+def _open_layout(
+    root: Path, classes: Literal[13, 40], depth: Literal["filled", "raw"], normals: bool, edges: bool
+) -> _Layout:
     if root.is_file() or (root / MAT_NAME).is_file():
         path, folder = (root, root.parent) if root.is_file() else (root / MAT_NAME, root)
         array = "rawDepths" if depth == "raw" else "depths"
@@ -114,7 +122,7 @@ def _open_layout(root: Path, classes: Literal[13, 40], depth: Literal["filled", 
         folders = Folders(root, label_table("classes40", classes), normals)
         return _Layout(folders, "folders", *read_splits(root / "splits.mat", folders.indices))
     if any((root / folder).is_dir() for folder in ("gt_sets", "segmentation")):
-        nyud_mt = NyudMt(root, label_table("classes40", classes), normals)
+        nyud_mt = NyudMt(root, label_table("classes40", classes), normals, edges)
         return _Layout(nyud_mt, "NYUD_MT's folders (tested on val)", nyud_mt.train, nyud_mt.val)
     if _is_mtan(root):
         if classes != 13:

@@ -1,0 +1,34 @@
+"""Lists of the samples of a split, one name a line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from afanet.errors import InputError
+from afanet.files import read_text
+
+
+def read_lists(train: Path, test: Path, images: str) -> tuple[list[str], list[str]]:
+    """The names in the lists of the two splits, of files in the folder `images`.
+
+    Raises `InputError` for a list that is missing, empty, or names something twice, and for a name that is in both.
+    """
+    splits = _read(train, images), _read(test, images)
+    if both := set(splits[0]) & set(splits[1]):
+        raise InputError(f"{train.parent} has frame {min(both)} in {train.name} and in {test.name}: keep it in one")
+    return splits
+
+
+def _read(path: Path, images: str) -> list[str]:
+    try:
+        names = read_text(path).split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({error}): it must name a frame a line") from None
+    if not names or len(set(names)) < len(names):
+        twice = next((name for name, count in Counter(names).items() if count > 1), None)
+        fault = f"frame {twice} twice" if twice else "no frame"
+        raise InputError(f"{path} names {fault}, expected each frame of the split once, one a line")
+    if outside := next((name for name in names if Path(name).name != name or "\\" in name), None):
+        raise InputError(f"{path} names frame {outside}, expected names of files in {images} without folders: mend it")
+    return names
