@@ -147,3 +147,39 @@ def pets(tmp_path: Path) -> Path:
                 rows.append(f"{breed}_{number} {label} {species} 1\n")
         (folder / f"annotations/{split}.txt").write_text("".join(rows))
     return tmp_path
+
+
+def write_parts(path: Path, things: list[tuple[int, list[tuple[str, np.ndarray]]]]) -> None:
+    """A file of PASCAL-Part: the class of each thing, with its parts by name."""
+    objects = np.zeros((1, len(things)), [(key, object) for key in ("class", "class_ind", "mask", "parts")])
+    for number, (kind, parts) in enumerate(things):
+        written = np.zeros((1, len(parts)) if parts else (0, 0), [("part_name", object), ("mask", object)])
+        for place, (name, mask) in enumerate(parts):
+            written[0, place] = name, mask.astype(np.uint8)
+        objects[0, number] = "thing", np.uint8(kind), np.ones((1, 1), np.uint8), written
+    anno = np.zeros((1, 1), [("imname", object), ("objects", object)])
+    anno[0, 0] = "name", objects
+    savemat(path, {"anno": anno})
+
+
+@pytest.fixture
+def pascal(tmp_path: Path) -> Path:
+    """Three images to train on and one to test on, 24x32, as PASCAL_MT; the third shows nobody."""
+    rng = np.random.default_rng(0)
+    folders = ("JPEGImages", "ImageSets/Context", "semseg/VOC12", "semseg/pascal-context", "human_parts", "sal_distill")
+    for folder in (*folders, "normals_distill", "pascal-context/trainval"):
+        (tmp_path / folder).mkdir(parents=True)
+    half = np.arange(32)[None].repeat(24, 0) < 16
+    for index, name in enumerate(("2008_000001", "2008_000002", "2008_000003", "2008_000004")):
+        Image.fromarray(rng.integers(0, 256, (24, 32, 3), np.uint8)).save(tmp_path / f"JPEGImages/{name}.jpg")
+        source = "VOC12" if index % 2 else "pascal-context"
+        Image.fromarray(np.where(half, 15, 255).astype(np.uint8)).save(tmp_path / f"semseg/{source}/{name}.png")
+        parts = [] if index == 2 else [(15, [("head", half), ("lfoot", ~half)]), (12, [("tail", half)])]
+        write_parts(tmp_path / f"human_parts/{name}.mat", parts)
+        Image.fromarray(np.where(half, 130, 20).astype(np.uint8)).save(tmp_path / f"sal_distill/{name}.png")
+        Image.fromarray(np.full((24, 32, 3), (127, 127, 255), np.uint8)).save(tmp_path / f"normals_distill/{name}.png")
+        labels = np.where(half, 284, 2).astype(np.uint16)  # person, which NYUv2 knows, and aeroplane
+        savemat(tmp_path / f"pascal-context/trainval/{name}.mat", {"LabelMap": labels})
+    (tmp_path / "ImageSets/Context/train.txt").write_text("2008_000001\n2008_000002\n2008_000003\n")
+    (tmp_path / "ImageSets/Context/val.txt").write_text("2008_000004\n")
+    return tmp_path

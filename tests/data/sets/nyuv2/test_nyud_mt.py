@@ -7,7 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from afanet.data.edges import edges_from_labels
 from afanet.data.sets.nyuv2.classes import label_table
+from afanet.data.sets.nyuv2.eigen import inside
 from afanet.data.sets.nyuv2.frames import from_depth
 from afanet.data.sets.nyuv2.nyud_mt import FOLDERS, NyudMt
 from afanet.data.sets.nyuv2.nyuv2 import open_nyuv2
@@ -132,7 +134,7 @@ def test_lists_of_wrong_content(nyud_mt: Path, text: str, message: str):
 def test_every_missing_file_is_a_problem_and_whole_frames_stay(nyud_mt: Path):
     (nyud_mt / "gt_sets/train.txt").write_text("0001\n0009\n0003\n")
     (nyud_mt / "normals/0002.npy").unlink()
-    names = [f"{folder}/0009{suffixes[0]}" for folder, suffixes in FOLDERS.items()]
+    names = [f"{folder}/0009{suffixes[0]}" for folder, suffixes in FOLDERS.items() if folder != "edge"]
     data = open_nyuv2(nyud_mt, SIZE, normals=True)
     assert (data.train.items, data.test.items) == (["0001", "0003"], [])
     assert data.problems == [
@@ -159,3 +161,24 @@ def test_what_is_missing_is_named(nyud_mt: Path):
     (nyud_mt / "depth").rename(nyud_mt / "elsewhere")
     with pytest.raises(InputError, match=r"depth is missing, expected gt_sets/, images/\*\.jpg, .*depth/\*\.npy: copy"):
         open_nyuv2(nyud_mt)
+
+
+def test_edges_are_those_of_the_files_or_of_the_labels(nyud_mt: Path) -> None:
+    data = open_nyuv2(nyud_mt, SIZE, edges=True)
+    assert "40 classes, depth and edges of labels" in data.describe
+    assert data.tasks["edges"].max_distance == 0.011
+    np.testing.assert_array_equal(data.test[0]["targets"]["edges"], edges_from_labels(WRITTEN))
+    (nyud_mt / "edge").mkdir()
+    written = np.zeros(SIZE, np.uint8)
+    written[3] = 255
+    for index in range(1, 5):
+        Image.fromarray(written).save(nyud_mt / f"edge/{index:04d}.png")
+    data = open_nyuv2(nyud_mt, SIZE, edges=True, mask="eigen")
+    assert "depth and its own edges" in data.describe
+    expected = np.where(inside(*SIZE), written > 0, -1)
+    np.testing.assert_array_equal(data.test[0]["targets"]["edges"][0], expected)
+    Image.fromarray(written // 2).save(nyud_mt / "edge/0002.png")
+    with pytest.raises(InputError, match=r"edge/0002\.png has the value 127 at 32 pixels, expected 255 or 1 \(edge\)"):
+        data.test[0]
+    (nyud_mt / "edge/0002.png").unlink()
+    assert "edge/0002.png is missing" in open_nyuv2(nyud_mt, SIZE, edges=True).problems[0]

@@ -67,7 +67,8 @@ def _parts(path: Path) -> list[tuple[str, NDArray[Any]]]:
 
 def _load(path: Path, name: str) -> NDArray[Any]:
     try:
-        content = loadmat(require_regular(path, MOST_BYTES), variable_names=[name])
+        with require_regular(path, MOST_BYTES).open("rb") as file:
+            content = loadmat(file, variable_names=[name])
     except InputError:
         raise
     except FileNotFoundError:
