@@ -43,6 +43,7 @@ KINDS: dict[str, Task] = {
     "silog": Depth().with_loss({"name": "silog"}),
     "silog 0.85": Depth().with_loss({"name": "silog", "lambda": 0.85}),
     "normals": Normals(),
+    "normals by l1": Normals().with_loss({"name": "l1"}),
     "classification": Classification("x", CLASSES),
     "weighted classification": Classification("x", CLASSES).with_loss({"class_weights": {"b": 7}}),
     "focal segmentation": Segmentation(CLASSES).with_loss({"name": "focal", "class_weights": {"b": 7}}),

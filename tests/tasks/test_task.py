@@ -64,7 +64,7 @@ TASKS = [
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "losses.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("task", [Normals("x"), Ordinal("x", ["a", "b"]), Regression("x", 0, 1)], ids=type)
+@pytest.mark.parametrize("task", [Saliency("x"), Ordinal("x", ["a", "b"]), Regression("x", 0, 1)], ids=type)
 def test_a_loss_without_options_says_so(task: Task) -> None:
     message = (
         f"task 'x' is of kind {type(task).__name__}, whose loss takes no option but weight, found name: take it out"

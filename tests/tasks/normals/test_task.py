@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from afanet.errors import InputError
 from afanet.tasks import Normals
 
 TASK = Normals()
@@ -161,3 +162,14 @@ def test_a_prediction_of_no_direction_is_drawn_as_wrong_as_a_right_angle() -> No
     wall = torch.tensor([0.0, 0.0, 1.0])[None, :, None, None]
     predicted = TASK.predict(torch.zeros(1, 3, 1, 1))
     assert TASK.error(predicted[0], wall[0]).item() == pytest.approx(90)
+
+
+def test_l1_is_the_sum_of_three_differences_between_unit_vectors_over_labelled_pixels() -> None:
+    torch.manual_seed(0)
+    logits, truth = torch.randn(2, 3, 4, 5), torch.nn.functional.normalize(torch.randn(2, 3, 4, 5), dim=1)
+    truth[:, :, :2] = 0
+    vectors = logits.double() / logits.double().norm(dim=1, keepdim=True)
+    expected = (vectors - truth).abs().sum(1)[:, 2:].mean()
+    assert Normals().with_loss({"name": "l1"}).loss(logits, truth).item() == pytest.approx(expected.item(), rel=1e-5)
+    with pytest.raises(InputError, match="unknown loss of task 'normals' 'l2', did you mean 'l1'"):
+        Normals().with_loss({"name": "l2"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -11,19 +13,22 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import MetricCollection
 
+from afanet.errors import unknown
 from afanet.networks.outputs import Dense
 from afanet.tasks.across import ALONE, Across
 from afanet.tasks.described import Described
+from afanet.tasks.loss_options import require_options
 from afanet.tasks.normals.metrics import WITHIN, NormalsScores, known
 from afanet.tasks.scores import TaskScores
 from afanet.tasks.task import DenseTask, Swatches
 
 SHORTEST = 1e-3
+LOSSES = ("cosine", "l1")
 DIRECTIONS = {"left": (-1, 0, 0), "right": (1, 0, 0), "up": (0, 1, 0), "down": (0, -1, 0), "to the camera": (0, 0, 1)}
 
 
 class Normals(DenseTask):
-    """A unit normal for every pixel, by 1 - cosine over labelled pixels; 0, 0, 0 in the target means not labelled.
+    """A unit normal for every pixel, by default by 1 - cosine over labelled pixels; 0, 0, 0 in the target is no label.
 
     The axes are the camera's: x to the right, y up, z towards the camera; so a wall that faces it is (0, 0, 1).
     Target float32 (B, 3, H, W); logits (B, 3, H, W) of any length; prediction float32 (B, 3, H, W) of unit length.
@@ -41,6 +46,7 @@ class Normals(DenseTask):
     error_limit = 60.0
     error_unit = "°"
     unusable = "not finite, or have no direction,"
+    loss_name = "cosine"
 
     def __init__(self, name: str = "normals") -> None:
         self.name = name
@@ -48,14 +54,35 @@ class Normals(DenseTask):
         self.higher_is_better = dict.fromkeys(("mean", "median", "rmse"), False) | dict.fromkeys(WITHIN, True)
 
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
-        """1 - cosine of the angle, from 0 to 2, averaged over the labelled pixels of the batch.
+        """The chosen loss, averaged over the labelled pixels of the batch; by default 1 - cosine, from 0 to 2.
 
-        The cosine is taken with logits at least 0.001 long, which bounds the gradient of shorter ones.
+        `l1` is the sum of the differences of x, y and z between the two unit vectors, from 0 to 2 sqrt 3. Either has
+        logits at least 0.001 long, which bounds the gradient of shorter ones.
         """
         where = known(target)
         # `where`, not a product, and before the cosine: a hole may be no number.
-        cosine = F.cosine_similarity(logits.float(), torch.where(where, target, 0).float(), dim=1, eps=SHORTEST)
-        return across.mean(torch.where(where[:, 0], 1 - cosine, 0).sum(), where.sum())
+        truth = torch.where(where, target, 0).float()
+        if self.loss_name == "l1":
+            terms = (F.normalize(logits.float(), dim=1, eps=SHORTEST) - truth).abs().sum(1)
+        else:
+            terms = 1 - F.cosine_similarity(logits.float(), truth, dim=1, eps=SHORTEST)
+        return across.mean(torch.where(where[:, 0], terms, 0).sum(), where.sum())
+
+    def with_loss(self, options: Mapping[str, Any]) -> Self:
+        """This task by the loss `name`, `cosine` or `l1`; raises `InputError` for another one or another option.
+
+        >>> task = Normals().with_loss({"name": "l1"})
+        >>> logits, truth = torch.tensor([0.0, 3.0, 4.0]), torch.tensor([0.0, 0.0, 1.0])
+        >>> round(task.loss(logits[None, :, None, None], truth[None, :, None, None]).item(), 3)  # 0.6 + 0.2
+        0.8
+        """
+        require_options(self.name, options, ["name"])
+        name = str(options.get("name", self.loss_name))
+        if name not in LOSSES:
+            raise unknown(f"loss of task '{self.name}'", name, LOSSES)
+        changed = copy.copy(self)
+        changed.loss_name = name
+        return changed
 
     def unlabelled(self, size: tuple[int, int]) -> Tensor:
         """Nothing known anywhere: zeros, float32 (3, H, W)."""
