@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from afanet.comparison.compare import SURE, Comparison
 from afanet.comparison.groups import BASE
 from afanet.comparison.load import is_overloaded
+from afanet.comparison.published import published_notes
 from afanet.comparison.power import seeds_needed
 from afanet.comparison.resampling import name_draws, repeated_over
 from afanet.comparison.rows import ENSEMBLE, Row
@@ -46,7 +47,7 @@ def footnotes(comparison: Comparison) -> list[str]:
         notes.append(f"single task is {bases}")
     if any(row.title == ENSEMBLE for row in comparison.rows):
         notes.append(f"{ENSEMBLE} is the mean prediction of two single-task networks, at twice their cost")
-    return notes + _load_notes(comparison.rows) + comparison.notes
+    return notes + _load_notes(comparison.rows) + comparison.notes + published_notes(comparison)
 
 
 def _legend(changes: Sequence[Change]) -> str:
