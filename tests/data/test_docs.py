@@ -43,6 +43,7 @@ TREES = {
     "check.md": ("folders",),
     "cityscapes.md": ("cityscapes",),
     "comparing.md": ("folders", "adience"),
+    "dense-benchmarks.md": ("folders", "pascal"),
     "evaluating.md": ("folders",),
     "nyuv2.md": ("folders",),
     "pets.md": ("pets",),

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from afanet.comparison.compare import SURE, Comparison
 from afanet.comparison.groups import BASE
 from afanet.comparison.load import is_overloaded
-from afanet.comparison.published import published_notes
 from afanet.comparison.power import seeds_needed
+from afanet.comparison.published import published_notes
 from afanet.comparison.resampling import name_draws, repeated_over
 from afanet.comparison.rows import ENSEMBLE, Row
 from afanet.comparison.statistics import Change

@@ -18,6 +18,10 @@ class HumanPartsScores(SegmentationScores):
     1.0
     """
 
+    def __init__(self, num_classes: int, ignore_index: int) -> None:
+        super().__init__(num_classes, ignore_index)
+        self.void = ignore_index
+
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Count a batch of class numbers, each int64 (B, H, W)."""
-        super().update(prediction, with_people(target, self.ignore_index))
+        super().update(prediction, with_people(target, self.void))

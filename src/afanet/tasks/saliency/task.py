@@ -120,4 +120,5 @@ class Saliency(TaughtLabels, DenseTask):
 
 def shades(fractions: NDArray[Any]) -> NDArray[np.uint8]:
     """A perceptually uniform colour for each value of 0 to 1, none of them black."""
-    return colormaps["cividis"](np.clip(fractions, 0, 1), bytes=True)[..., :3].copy()
+    colours: NDArray[np.uint8] = colormaps["cividis"](np.clip(fractions, 0, 1), bytes=True)[..., :3].copy()
+    return colours

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,7 +63,7 @@ class Tree(Reader):
     def __call__(self, name: str) -> Sample:
         image = read_photo(self.path(name, "image"))
         context = read_context(self.path(name, "edges"))
-        maps = {
+        maps: dict[str, NDArray[Any]] = {
             "edges": context,
             "segmentation": _classes(self.path(name, "segmentation")),
             "saliency": _salient(self.path(name, "saliency")),
