@@ -82,14 +82,7 @@ def open_nyuv2(
     frames = layout.frames
     frames.edges = edges
     frames.cropped = mask == "eigen"
-    tasks: dict[str, Task] = {"segmentation": Segmentation(class_names(classes), void=VOID), "depth": Depth(10.0)}
-    kinds = [f"{classes} classes", "raw depth" if depth == "raw" else "depth"]
-    if normals:
-        tasks["normals"] = Normals()
-        kinds.append("its own normals" if frames.own_normals else "normals from depth")
-    if edges:
-        tasks["edges"] = Edges(max_distance=MAX_DISTANCE)
-        kinds.append("its own edges" if frames.own_edges else "edges of labels")
+    tasks, kinds = _learnt(frames, classes, depth)
     train, missing = present_items(frames, layout.train)
     test, more = present_items(frames, layout.test)
     problems = [*layout.problems, *missing, *more]
@@ -106,6 +99,21 @@ def open_nyuv2(
         f"{', scored in the crop of Eigen et al.' if mask == 'eigen' else ''}",
         problems=problems,
     )
+
+
+def _learnt(
+    frames: Frames, classes: Literal[13, 40], depth: Literal["filled", "raw"]
+) -> tuple[dict[str, Task], list[str]]:
+    """The tasks of the frames, and what their labels are in words."""
+    tasks: dict[str, Task] = {"segmentation": Segmentation(class_names(classes), void=VOID), "depth": Depth(10.0)}
+    kinds = [f"{classes} classes", "raw depth" if depth == "raw" else "depth"]
+    if frames.normals:
+        tasks["normals"] = Normals()
+        kinds.append("its own normals" if frames.own_normals else "normals from depth")
+    if frames.edges:
+        tasks["edges"] = Edges(max_distance=MAX_DISTANCE)
+        kinds.append("its own edges" if frames.own_edges else "edges of labels")
+    return tasks, kinds
 
 
 def _open_layout(
