@@ -20,7 +20,6 @@ def edges_from_labels(labels: NDArray[Any]) -> NDArray[np.int8]:
     >>> edges_from_labels(np.array([[3, 3, 3, 7, 7, 7]] * 6))[0, 2].tolist()
     [0, 0, 1, 0, 0, 0]
     """
-    rows = np.ascontiguousarray(labels, np.int64)  # MATLAB's arrays go by columns
-    padded = np.pad(rows, 1, mode="reflect" if min(labels.shape) > 1 else "edge")
+    padded = np.pad(labels.astype(np.int64), 1, mode="reflect" if min(labels.shape) > 1 else "edge")
     around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
     return thinned(around != 4 * padded[1:-1, 1:-1]).astype(np.int8)[None]

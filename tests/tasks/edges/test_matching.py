@@ -95,6 +95,7 @@ def _goes(image: Bools, y: int, x: int, half: int) -> bool:
 def test_thinning_follows_the_rules_of_bwmorph(seed: int, dense: float) -> None:
     edges = np.random.default_rng(seed).random((9, 11)) < dense
     assert np.array_equal(thinned(edges), slowly_thinned(edges))
+    assert np.array_equal(thinned(np.asfortranarray(edges)), slowly_thinned(edges))
 
 
 @pytest.mark.parametrize("width", [1, 3, 5])

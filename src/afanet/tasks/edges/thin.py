@@ -63,7 +63,7 @@ def thinned(edges: Bools) -> Bools:
     >>> thinned(np.ones((3, 5), bool)).astype(int).tolist()
     [[0, 0, 0, 0, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 0]]
     """
-    padded = np.pad(edges, 1).view(np.uint8)
+    padded = np.pad(np.ascontiguousarray(edges), 1).view(np.uint8)  # MATLAB stores arrays by columns
     flat, width = padded.ravel(), padded.shape[1]
     steps = [row * width + column for row, column in AROUND]
     places = np.flatnonzero(flat)
