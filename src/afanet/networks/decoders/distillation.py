@@ -11,7 +11,7 @@ from afanet.networks.decoders.layers import Gated
 
 
 def plant_distillation(decoder: Decoder, scale: str, width: int) -> None:
-    """Plant a :class:`Gated` for every pair of tasks at a scale, as ``TASK.takesSCALE.OTHER``."""
+    """Plant a `Gated` for every pair of tasks at a scale, as ``TASK.takesSCALE.OTHER``."""
     for task in decoder.tasks:
         for other in decoder.tasks:
             if other != task:
