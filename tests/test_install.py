@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from afanet import install
-from afanet.install import missing_package, requirements
+from afanet.install import lacking, missing_package, requirements
 
 METADATA = [
     "torch>=2",
@@ -37,6 +37,23 @@ def test_one_command_brings_all_that_the_extra_lacks(installed: set[str]) -> Non
     installed.add("torchjd")
     assert packages(missing_package("onnx", "export")) == ["onnx>=1.17"]
     assert packages(missing_package("torch", "train")) == ["torch"]
+
+
+def test_what_is_missing_or_too_old_is_lacking(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"onnx": "1.17.0", "lightning": "2.5"}
+
+    def version(name: str) -> str:
+        if name not in versions:
+            raise install.PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr(install, "requires", lambda name: METADATA)
+    monkeypatch.setattr(install, "version", version)
+    assert lacking("export") == ["torchjd[full]>=0.18"]
+    versions |= {"onnx": "1.9.5", "torchjd": "0.18.1+cpu"}
+    assert lacking("export") == ["onnx>=1.17"]
+    versions["onnx"] = "2.0"
+    assert lacking("export") == []
 
 
 def test_a_package_that_is_installed_and_cannot_be_imported_is_named(installed: set[str]) -> None:

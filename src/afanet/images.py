@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,7 +13,7 @@ from PIL import Image
 from afanet.errors import InputError
 from afanet.label_files import read_array
 from afanet.limits import MOST_CHANNELS, MOST_PIXELS
-from afanet.photo import Pixels, read_photo, to_pixels
+from afanet.photo import Pixels, decode_photo, read_photo, to_pixels
 
 SUFFIX = ".npy"
 MAGIC = b"\x93NUMPY"  # with which such a file begins
@@ -27,6 +28,12 @@ def read_image(path: str | Path) -> Pixels:
     if Path(path).suffix.lower() != SUFFIX:
         return read_photo(path)
     return _with_channels(read_array(Path(path), "image"), str(path))
+
+
+def decode_image(content: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Pixels:
+    """As `read_image`, for the content of a file, which messages call `name`."""
+    decode = decode_array if content.startswith(MAGIC) else decode_photo
+    return decode(io.BytesIO(content), name, most_pixels)
 
 
 def decode_array(file: BinaryIO, name: str, most_pixels: int = MOST_PIXELS) -> Pixels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from importlib.metadata import PackageNotFoundError, distribution, requires
+from importlib.metadata import PackageNotFoundError, distribution, metadata, requires, version
 
 # The packages whose modules have another name.
 PACKAGES = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "cv2": "opencv-python-headless"}
@@ -44,6 +44,37 @@ def requirements(extra: str) -> list[str]:
             else:
                 needed[f"{package}{f'[{others}]' if others else ''}{versions.strip()}"] = None
     return list(needed)
+
+
+def extras() -> list[str]:
+    """The names of the package's extras; none if the package is not installed."""
+    try:
+        return metadata("afanet").get_all("Provides-Extra") or []
+    except PackageNotFoundError:
+        return []
+
+
+def lacking(extra: str) -> list[str]:
+    """What of an extra is missing or too old here, as `pip install` takes it."""
+    return [requirement for requirement in requirements(extra) if not _is_met(requirement)]
+
+
+def _is_met(requirement: str) -> bool:
+    """Whether a package is installed in the version of a requirement, which is a lower bound or none.
+
+    >>> _is_met("torch>=2.0"), _is_met("torch>=1000")
+    (True, False)
+    """
+    try:
+        found = version(_name(requirement))
+    except PackageNotFoundError:
+        return False
+    return _numbers(found) >= _numbers(requirement.partition(">=")[2])
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The first three numbers of a version, as far as there are so many: (2, 11, 0) of `2.11.0+cu130`."""
+    return tuple(map(int, re.findall(r"\d+", version.partition("+")[0])[:3]))
 
 
 def _name(requirement: str) -> str:

@@ -1,7 +1,8 @@
-"""Checks of paths to runs, data sets and folders of images, made before anything heavy is imported."""
+"""Paths to runs, data sets, folders of images and the cache, checked before anything heavy is imported."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from afanet.errors import InputError
@@ -30,6 +31,16 @@ def near(path: str | Path) -> str:
     """
     below = Path(path).is_relative_to(Path.cwd())
     return str(Path(path).relative_to(Path.cwd())) if below else str(path)
+
+
+def cache_root() -> Path:
+    """The folder of all caches: `$AFANET_CACHE`, else `afanet` in the user's folder for caches."""
+    if chosen := os.environ.get("AFANET_CACHE"):
+        return Path(chosen).absolute()
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "afanet"
+    except RuntimeError:  # HOME is unset, and the user is unknown to this machine
+        raise InputError("there is no home folder for the cache: set AFANET_CACHE to a folder") from None
 
 
 def require_run(path: Path) -> None:

@@ -84,12 +84,12 @@ def test_evaluate_says_when_the_figures_are_not_those_of_the_end(
         ("trian rooms", "unknown command 'trian', did you mean 'train'? (known: train, "),
         ("Data check", "unknown command 'Data', did you mean 'data'?"),
         ("data chek rooms", "unknown command 'chek', did you mean 'check'? (known: init, check, prepare)"),
-        ("train rooms --lr 1", "unknown flag '--lr', did you mean '--optimizer.lr'"),
         ("train rooms --optimizer.learning_rate=1", "did you mean '--optimizer.lr'"),
-        ("train rooms --learning-rate 1", "did you mean '--optimizer.lr'"),
+        ("train rooms --learning-rate 1", "did you mean '--lr'"),
         ("train rooms --bs 2", "did you mean '--batch-size'"),
-        ("train rooms --weight-decay 0", "did you mean '--optimizer.weight_decay'"),
-        ("train rooms --optimizer sgd", "did you mean '--optimizer.name'"),
+        ("train rooms --wd 0", "did you mean '--weight-decay'"),
+        ("train rooms --optim sgd", "did you mean '--optimizer'"),
+        ("train rooms --lr high", "'optimizer.lr' is 'high'"),
         ("train rooms --method AFA", "unknown method 'AFA', did you mean 'afa'"),
         ("train rooms --method cross-stitch", "did you mean 'cross_stitch'"),
         ("train rooms --backbone ResNet18", "did you mean 'resnet18'"),
@@ -146,6 +146,13 @@ def test_parts_to_freeze_and_to_start_fresh_may_be_given_one_at_a_time() -> None
     values = overrides(parse(["train", "rooms", *freeze, "--fresh", "heads", "--fresh", "fusion"]))
     assert values["network.freeze"] == ["backbone", "heads", "task:depth"]
     assert values["fresh"] == ["heads", "fusion"]
+
+
+def test_common_keys_have_short_names_with_either_kind_of_dash() -> None:
+    short = "--lr 0.1 --weight_decay 0 --optimizer sgd --schedule cosine --head linear --crop 16 24"
+    long = "--optimizer.lr 0.1 --optimizer.weight-decay 0 --optimizer.name sgd --schedule.name cosine"
+    long += " --network.head linear --data.crop 16 24"
+    assert overrides(parse(["train", "rooms", *short.split()])) == overrides(parse(["train", "rooms", *long.split()]))
 
 
 def test_version_and_help_need_no_lightning() -> None:

@@ -64,6 +64,7 @@ def requested(done: subprocess.CompletedProcess[str]) -> str:
         (["predict", "runs/x", "photo.jpg", "--out", "out"], "train"),
         (["predict", "model.onnx", "photo.jpg", "--out", "out"], "onnx"),
         (["export", "runs/x"], "export"),
+        (["completion", "bash"], "train"),
         (["demo"], "demo"),
         (["demo", "runs/x"], "demo"),
     ],
@@ -77,7 +78,7 @@ def test_the_core_alone_names_the_extra_of_each_command(words: list[str], extra:
     assert requested(run(absent, *words)) == extra
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["demo", "--help"], ["export", "--help"]])
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["demo", "--help"], ["export", "--help"], ["doctor"]])
 def test_the_core_alone_says_what_it_is(words: list[str]) -> None:
     done = run(modules("train", "onnx", "export", "demo", without=OF_THE_CORE), *words)
     assert (done.returncode, done.stderr) == (0, "")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from afanet.cli.main import main
+from afanet.cli.predict import _require_words
+from afanet.errors import InputError
 from afanet.inference.output_names import unique_names
 
 SMALL = "--size 32 48 --backbone test_resnet --network.head linear --steps 2 --batch-size 2 --workers 0 --device cpu"
@@ -93,6 +97,75 @@ def test_a_second_time_leaves_out_what_the_first_made(run: Path, photos: Path, t
     Image.open(photos / "y.jpg").save(tmp_path / "y.png")
     assert main(words) == main(words) == 0
     assert len((tmp_path / "out/predictions.jsonl").read_text().splitlines()) == 1
+
+
+def test_json_is_the_lines_of_the_file_with_or_without_files(
+    run: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", str(run), str(photos / "a"), str(photos / "b"), "--json"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    lines = [json.loads(line) for line in printed.splitlines()]
+    assert printed.isascii()
+    assert lines == [json.loads(line) for line in (tmp_path / "out/predictions.jsonl").read_text().splitlines()]
+    assert main(words) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        line | {"files": []} for line in lines
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_predictions_that_would_go_nowhere_are_refused(
+    run: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(run), str(photos / "y.jpg")]) == 2
+    assert "give --out DIR for files, --json to print them, or both" in capsys.readouterr().err
+    tasks = {"depth": {"kind": "depth"}, "normals": {"kind": "normals"}}
+    dense = SimpleNamespace(model=SimpleNamespace(about=SimpleNamespace(tasks=tasks)))
+    with pytest.raises(InputError, match="results of depth, normals are pictures, which no line of JSON holds"):
+        _require_words(dense)
+    tasks["age"] = {"kind": "regression"}
+    _require_words(dense)
+
+
+def pipe(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+def test_a_dash_is_the_picture_that_is_piped_in(
+    run: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = (photos / "y.jpg").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-").write_bytes((photos / "a/x.png").read_bytes())  # a file, which has a folder before its name
+    pipe(content, monkeypatch)
+    assert main(["predict", str(run), "./-", str(photos / "y.jpg"), "-", "--json"]) == 0
+    piped, dash, file = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (piped["image"], piped["name"]) == ("-", "stdin")
+    for task, found in file["predictions"].items():
+        assert piped["predictions"][task]["probabilities"] == pytest.approx(found["probabilities"], abs=1e-5)
+    assert piped["size"] == file["size"] == [64, 32]
+    assert dash["size"] == [40, 50]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"", "the standard input is empty"), (b"MZ", "the standard input is no picture")]
+)
+def test_what_is_piped_in_and_no_picture_is_said(
+    content: bytes, said: str, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe(content, monkeypatch)
+    assert main(["predict", str(run), "-", "--json"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_dash_without_a_pipe_does_not_wait(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe(b"", monkeypatch)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    assert main(["predict", str(run), "-", "--json"]) == 2
+    assert "nothing is piped into it: append < photo.jpg" in capsys.readouterr().err
 
 
 def test_a_video_is_predicted_on_frame_by_frame(run: Path, tmp_path: Path) -> None:

@@ -56,8 +56,7 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
     )
     _add_smallest_flag(compare)
     add_trust_flag(compare)
-    if words[:1] == ["compare"]:
-        add_recipe_flags(compare, words, without=["two_stage"])
+    add_recipe_flags(compare, words, without=["two_stage"])
 
     _add_report_command(commands)
 

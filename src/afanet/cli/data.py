@@ -53,8 +53,7 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
 
     add_trust_flag(check)
     add_prepare_command(commands, words)
-    if words[:1] == ["data"]:
-        add_recipe_flags(check, words, "data.")
+    add_recipe_flags(check, words, "data.")
 
 
 def _init(given: Namespace) -> None:

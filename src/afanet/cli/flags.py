@@ -22,17 +22,25 @@ FREE = (
     "network.freeze.",
     "optimizer.rates.",
 )
+# Short names of keys; `--batch_size` and `--batch-size` are the same flag.
 SHORT = {
-    "data.root": "--data",
-    "data.size": "--size",
-    "network.method": "--method",
-    "network.backbone": "--backbone",
-    "network.weights": "--weights",
-    "network.freeze": "--freeze",
-    "balancing.name": "--balancing",
-    "batch_size": "--batch-size",
-    "data.options.fold": "--fold",
+    "data.root": "data",
+    "data.size": "size",
+    "data.crop": "crop",
+    "network.method": "method",
+    "network.backbone": "backbone",
+    "network.head": "head",
+    "network.weights": "weights",
+    "network.freeze": "freeze",
+    "optimizer.name": "optimizer",
+    "optimizer.lr": "lr",
+    "optimizer.weight_decay": "weight-decay",
+    "schedule.name": "schedule",
+    "balancing.name": "balancing",
+    "batch_size": "batch-size",
+    "data.options.fold": "fold",
 }
+COMPLETION = "completion"  # the command that needs the flags of all others
 
 NO_FLAGS = ("name", "code", "losses", *OPTIONS)
 GATHERED = ("network.freeze", "fresh")  # names of parts, which may be given one at a time
@@ -100,8 +108,10 @@ def add_recipe_flags(
 ) -> None:
     """A flag for each key of a recipe with this prefix, or one of several, and for each data option among `words`.
 
-    There is none for a key in `without`.
+    There is none for a key in `without`, and none at all if the words call another command: the keys take time.
     """
+    if words[:1] not in ([parser.prog.split()[1]], [COMPLETION]):
+        return
     from afanet.recipe.schema import recipe_fields, recipe_keys
 
     fields = recipe_fields()
@@ -113,7 +123,9 @@ def add_recipe_flags(
     keys[f"{OPTION}fold"] = "adience: the fold to test on"
     group = parser.add_argument_group("keys of the recipe")
     for key in sorted(keys, key=lambda key: key not in SHORT):
-        flags = dict.fromkeys([SHORT.get(key, f"--{key}"), f"--{key}", f"--{key.replace('_', '-')}"])
+        short = SHORT.get(key, key)
+        names = (short, short.replace("-", "_"), key, key.replace("_", "-"))
+        flags = dict.fromkeys(f"--{name}" for name in names)
         kind = str(fields[key].annotation) if key in fields else ""
         several = "..." in kind or key == "data.crop"  # data.crop may be null too
         count: Any = 2 if key == "data.size" else "+" if several else "?" if kind == "<class 'bool'>" else None

@@ -12,8 +12,10 @@ from typing import Any, NoReturn
 from afanet import __version__
 from afanet.cli.balancing import add_balancing_command
 from afanet.cli.compare import add_compare_commands
+from afanet.cli.completion import add_completion_command
 from afanet.cli.data import add_data_commands
 from afanet.cli.demo import add_demo_command
+from afanet.cli.doctor import add_doctor_command
 from afanet.cli.evaluate import add_evaluate_command
 from afanet.cli.export import add_export_command
 from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides, path_flag, trust
@@ -133,6 +135,8 @@ def parse(words: Sequence[str]) -> Namespace:
     add_share_commands(commands)
     add_tasks_command(commands)
     add_weights_command(commands)
+    add_doctor_command(commands)
+    add_completion_command(commands, parser)
 
     data = commands.add_parser("data", help="check and prepare data", description="Check and prepare data.")
     add_data_commands(data, words)
@@ -160,8 +164,7 @@ def _add_train_command(commands: Any, words: Sequence[str]) -> None:
         "--out", type=path_flag, metavar="FOLDER", help="run folder, runs/RECIPE-METHOD-seedN by default"
     )
     add_trust_flag(train)
-    if words[:1] == ["train"]:
-        add_recipe_flags(train, words)
+    add_recipe_flags(train, words)
 
 
 def _extra(words: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -15,7 +16,11 @@ from afanet.errors import InputError
 
 if TYPE_CHECKING:
     from afanet.inference.predictor import Predictor
+    from afanet.photo import Pixels
     from afanet.tasks.result import Result
+
+STDIN = Path("-")  # compared by identity: a file may be called so too
+MOST_BYTES = 2**30  # from the standard input: more than any image of the largest size has
 
 
 def add_predict_command(commands: Any) -> None:
@@ -24,7 +29,8 @@ def add_predict_command(commands: Any) -> None:
         "predict",
         help="predict on photos, by a finished run or an exported file",
         description="Predict on photos of any size, by a finished run or a file of `afanet export`; ONNX and "
-        "OpenVINO files need no torch. Existing files of the same names in DIR are replaced.",
+        "OpenVINO files need no torch. Existing files of the same names in DIR are replaced. With --json a line "
+        "for each photo goes to the standard output.",
         allow_abbrev=False,
     )
     predict.set_defaults(command=_predict, parser=predict)
@@ -32,8 +38,16 @@ def add_predict_command(commands: Any) -> None:
     predict.add_argument(
         "model", type=path_flag, metavar="RUN", help="a run, a saved folder, hub:OWNER/NAME or an exported file"
     )
-    predict.add_argument("inputs", nargs="+", metavar="INPUT", help="pictures, videos, folders of them, or patterns")
-    predict.add_argument("--out", type=path_flag, metavar="DIR", required=True, help="folder for the predictions")
+    predict.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="pictures, videos, folders of them, or patterns; - is a picture from the standard input",
+    )
+    predict.add_argument("--out", type=path_flag, metavar="DIR", help="folder for the predictions")
+    predict.add_argument(
+        "--json", action="store_true", help="print the line of predictions.jsonl for each photo, with or without --out"
+    )
     add_tasks_flag(predict, "predict these tasks alone, and compute only what they need; all by default")
     predict.add_argument("--flip", action="store_true", help="average with the mirror image")
     predict.add_argument(
@@ -50,10 +64,9 @@ def add_predict_command(commands: Any) -> None:
 
 def _predict(given: Namespace) -> None:
     require_present_model(given.model)
-    from afanet.inference.find import find_photos
-
-    out: Path = given.out
-    files, faults = find_photos(given.inputs, leave_out=out, arrays=True)
+    if given.out is None and not given.json:
+        raise InputError("predictions go nowhere: give --out DIR for files, --json to print them, or both")
+    files, faults = _find(given, arrays=True)
     if not files:
         raise _unusable(faults)
     from afanet.inference.output_names import unique_names
@@ -62,17 +75,20 @@ def _predict(given: Namespace) -> None:
 
     options = {key: getattr(given, key) for key in ("flip", "scales", "batch_size", "device")}
     predictor = Predictor(given.model, tasks=given_tasks(given), **options)
+    if given.out is None:
+        _require_words(predictor)
     channels = predictor.model.about.normalisation.channels
     if channels == 3:  # in folders, arrays are labels or other values
-        files, faults = find_photos(given.inputs, leave_out=out)
+        files, faults = _find(given, arrays=False)
         if not files:
             raise _unusable(faults)
-    predictions = Predictions(out)
+    predictions = Predictions(given.out, given.json)
     broken: list[str] = []
     doing = f"predicting on {len(files)} file{'s' if len(files) > 1 else ''}"
     try:
         with Bar(len(files), "predicting", line=doing) as bar:
-            named = list(zip(files, unique_names(files), strict=True))
+            titles = [Path("stdin") if file is STDIN else file for file in files]
+            named = list(zip(files, unique_names(titles), strict=True))
             photos = _read(named, channels, faults, bar.advance)
             while batch := list(islice(photos, given.batch_size)):
                 for photo, results in _answer(predictor, batch, broken):
@@ -84,6 +100,27 @@ def _predict(given: Namespace) -> None:
         raise InputError(broken[0])  # the network is at fault, not the photos
     if faults or broken:
         raise _unusable([*faults, *broken])
+
+
+def _find(given: Namespace, arrays: bool) -> tuple[list[Path], list[str]]:
+    """What the inputs name, the standard input first, and what is wrong with the others."""
+    from afanet.inference.find import find_photos
+
+    paths = [text for text in given.inputs if text != str(STDIN)]
+    files, faults = find_photos(paths, leave_out=given.out, arrays=arrays)
+    return [STDIN] * (len(paths) < len(given.inputs)) + files, faults
+
+
+def _require_words(predictor: Predictor) -> None:
+    """Raise `InputError` if no task has a result in words, which is all that a line without files can hold."""
+    from afanet.tasks.kinds import kind_of
+    from afanet.tasks.result import PooledResult
+
+    meanings = predictor.model.about.tasks
+    if not any(issubclass(kind_of(task, meaning).result_class, PooledResult) for task, meaning in meanings.items()):
+        raise InputError(
+            f"the results of {', '.join(meanings)} are pictures, which no line of JSON holds: give --out DIR for them"
+        )
 
 
 def _answer(
@@ -120,7 +157,22 @@ def _read(
                 for number, frame in enumerate(read_frames(path), 1):
                     yield path, FRAME.format(name, number), as_channels(frame, channels, str(path))
             else:
-                yield path, name, as_channels(read_image(path), channels, str(path))
+                pixels = _read_stdin() if path is STDIN else read_image(path)
+                yield path, name, as_channels(pixels, channels, str(path))
         except InputError as error:
             faults.append(str(error))
         advance()
+
+
+def _read_stdin() -> Pixels:
+    """The photo or array that is piped in."""
+    from afanet.images import decode_image
+
+    if sys.stdin.isatty():
+        raise InputError("- is the standard input, and nothing is piped into it: append < photo.jpg, or name a file")
+    content = sys.stdin.buffer.read(MOST_BYTES + 1)
+    if not content:
+        raise InputError("the standard input is empty, expected a picture")
+    if len(content) > MOST_BYTES:
+        raise InputError(f"the standard input has more than {MOST_BYTES // 2**30} GiB, expected one picture")
+    return decode_image(content, "the standard input")

@@ -1,4 +1,4 @@
-"""What `afanet predict` writes: the results for each photo, and lists of all."""
+"""What `afanet predict` writes and prints: the results for each photo, and lists of all."""
 
 from __future__ import annotations
 
@@ -30,9 +30,13 @@ Named = tuple[Path, str, "Pixels"]
 
 @dataclass
 class Predictions:
-    """The results that were written into the folder `out`: lines of JSON and rows of a table, one a photo."""
+    """The results for photos: lines of JSON and rows of a table, one a photo.
 
-    out: Path
+    They are written into the folder `out`, if there is one, beside files of each photo; lines are `printed` too.
+    """
+
+    out: Path | None
+    printed: bool = False
     lines: list[dict[str, Any]] = field(default_factory=list)
     rows: list[dict[str, str | float]] = field(default_factory=list)
 
@@ -42,7 +46,7 @@ class Predictions:
         return bool(self.rows) and len(self.rows[0]) > 2
 
     def add(self, photo: Named, results: Mapping[str, Result]) -> str | None:
-        """Write and list the results for one photo.
+        """Write, print and list the results for one photo.
 
         Returns why they cannot be written, where the reason lies in this photo's name alone; raises `InputError` for
         other reasons.
@@ -53,12 +57,16 @@ class Predictions:
             if not isinstance(error.__cause__, OSError) or error.__cause__.errno not in OF_THE_NAME:
                 raise
             return f"{photo[0]}: {error}"
+        if self.printed:
+            print(to_json(line), flush=True)  # in ASCII: what the output's encoding lacks would be escaped otherwise
         self.lines.append(line)
         self.rows.append(row)
         return None
 
     def write(self) -> None:
         """Write the lists, unless they are empty."""
+        if self.out is None:
+            return
         if self.lines:
             text = "".join(to_json(line, ensure_ascii=False) + "\n" for line in self.lines)
             write_whole(self.out / LINES, text)
@@ -66,7 +74,9 @@ class Predictions:
             write_whole(self.out / TABLE, _table(self.rows))
 
     def report(self) -> None:
-        """Print how many files there are of each kind."""
+        """Print how many files there are of each kind, unless the output is for lines."""
+        if self.out is None or self.printed:
+            return
         kinds = Counter(Path(file).parent.as_posix() for line in self.lines for file in line["files"])
         for kind, count in kinds.items():
             print(f"{self.out / kind}: {count} file{'s' if count > 1 else ''}")
@@ -74,34 +84,45 @@ class Predictions:
             print(f"{self.out / LINES}: a line for each of {len(self.lines)}{f', {TABLE} too' if self.tables else ''}")
 
 
-def _save(out: Path, photo: Named, results: Mapping[str, Result]) -> tuple[dict[str, Any], dict[str, str | float]]:
-    """Write the pictures for one photo, all or none; returns its line of JSON and its row of the table."""
-    from afanet.inference.together import side_by_side
-    from afanet.tasks.drawing.png import png
+def _save(
+    out: Path | None, photo: Named, results: Mapping[str, Result]
+) -> tuple[dict[str, Any], dict[str, str | float]]:
+    """Write the pictures for one photo, if there is a folder; returns its line of JSON and its row of the table."""
     from afanet.tasks.result import PooledResult
 
     path, name, pixels = photo
     pooled = {task: result for task, result in results.items() if isinstance(result, PooledResult)}
-    written: list[Path] = []
-    try:
-        for task, result in results.items():
-            if task not in pooled:
-                written += result.save(out, name)
-        written.append(write_whole(path_in(out, TOGETHER, f"{name}.png"), png(side_by_side(pixels, results))))
-    except BaseException:
-        remove_files(written)
-        raise
+    files = [] if out is None else _save_pictures(out, photo, results)
     line = {
         "image": str(path),
         "name": name,
         "size": list(pixels.shape[:2]),
         "predictions": {task: result.as_json() for task, result in pooled.items()},
-        "files": [file.relative_to(out).as_posix() for file in written],
+        "files": files,
     }
     row: dict[str, str | float] = {"image": str(path), "name": name}
     for result in pooled.values():
         row |= result.columns()
     return line, row
+
+
+def _save_pictures(out: Path, photo: Named, results: Mapping[str, Result]) -> list[str]:
+    """Write the pictures for one photo, all or none; returns their paths in the folder."""
+    from afanet.inference.together import side_by_side
+    from afanet.tasks.drawing.png import png
+    from afanet.tasks.result import PooledResult
+
+    _, name, pixels = photo
+    written: list[Path] = []
+    try:
+        for result in results.values():
+            if not isinstance(result, PooledResult):
+                written += result.save(out, name)
+        written.append(write_whole(path_in(out, TOGETHER, f"{name}.png"), png(side_by_side(pixels, results))))
+    except BaseException:
+        remove_files(written)
+        raise
+    return [file.relative_to(out).as_posix() for file in written]
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:

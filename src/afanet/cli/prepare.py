@@ -38,8 +38,7 @@ def add_prepare_command(commands: Any, words: Sequence[str]) -> None:
         "--stream", metavar="FOLDER|URL", help="write the samples as shards too, to a folder or to s3://BUCKET/FOLDER"
     )
     add_trust_flag(prepare)
-    if words[:1] == ["data"]:
-        add_recipe_flags(prepare, words, ("data.", "distill", *OF_FEATURES))
+    add_recipe_flags(prepare, words, ("data.", "distill", *OF_FEATURES))
 
 
 def _prepare(given: Namespace) -> None:

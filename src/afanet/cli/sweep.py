@@ -45,8 +45,7 @@ def add_sweep_command(commands: Any, words: Sequence[str]) -> None:
         "--out", type=path_flag, metavar="FOLDER", help="folder of the trials' runs, runs/sweep-RECIPE by default"
     )
     add_trust_flag(sweep)
-    if words[:1] == ["sweep"]:
-        add_recipe_flags(sweep, words)
+    add_recipe_flags(sweep, words)
 
 
 def _sweep(given: Namespace) -> None:

@@ -8,7 +8,6 @@ the digest of each file with its size and time, so that looking up a cache reads
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ from afanet.errors import InputError
 from afanet.files import path_in, require_regular
 from afanet.json_text import read_json, to_json
 from afanet.outside import short_name
+from afanet.paths import cache_root
 from afanet.tasks.maps import target_types
 
 MOST_BYTES = 2**30  # of a text about millions of samples
@@ -35,16 +35,6 @@ FORMAT = 2  # of the files and of how photos become pixels; a cache of another f
 WHOLE = ("Tensor", "Points")  # types of targets that are no maps
 
 Seen = dict[str, tuple[int, int, str]]  # path: size, time and digest
-
-
-def cache_root() -> Path:
-    """The folder of all caches: `$AFANET_CACHE`, else `afanet` in the user's folder for caches."""
-    if chosen := os.environ.get("AFANET_CACHE"):
-        return Path(chosen).absolute()
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "afanet"
-    except RuntimeError:  # HOME is unset, and the user is unknown to this machine
-        raise InputError("there is no home folder for the cache: set AFANET_CACHE to a folder") from None
 
 
 def config_folder(name: str, config: Mapping[str, Any]) -> Path:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from numpy.typing import NDArray
 
 from afanet.errors import InputError
-from afanet.images import MAGIC, decode_array
-from afanet.photo import FORMATS, decode_photo
+from afanet.images import decode_image
+from afanet.photo import FORMATS
 
 MOST_BYTES = 20 * 2**20
 MOST_PIXELS = 32_000_000  # more than most cameras have; unpacking a WebP takes 17 bytes a pixel, 0.5 GB, others 9
@@ -30,6 +28,4 @@ def read_upload(content: bytes) -> NDArray[np.uint8]:
         raise InputError(f"the file is empty: choose a picture, one of: {', '.join(FORMATS)}")
     if len(content) > MOST_BYTES:
         raise InputError(f"the file has more than {MOST_BYTES // 2**20} MiB: make the picture smaller")
-    if content.startswith(MAGIC):
-        return decode_array(io.BytesIO(content), "the file", MOST_PIXELS)
-    return decode_photo(io.BytesIO(content), "the file", MOST_PIXELS)
+    return decode_image(content, "the file", MOST_PIXELS)

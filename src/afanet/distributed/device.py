@@ -34,6 +34,16 @@ def answering(device: torch.device) -> Iterator[None]:
                 switch.allow_tf32 = allowed
 
 
+def devices() -> list[str]:
+    """The names of this machine's devices, the CPU first.
+
+    >>> devices()[0]
+    'cpu'
+    """
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return ["cpu", *cuda, *["mps"] * torch.backends.mps.is_available()]
+
+
 def find_device(name: str) -> torch.device:
     """The device of that name; `auto` is the first CUDA device, the CPU without one.
 
@@ -42,9 +52,7 @@ def find_device(name: str) -> torch.device:
     >>> find_device("cpu")
     device(type='cpu')
     """
-    known = ["cpu"]
-    known += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    known += ["mps"] * torch.backends.mps.is_available()
+    known = devices()
     chosen = ("cuda" if len(known) > 1 and known[1] == "cuda:0" else "cpu") if name == "auto" else name
     chosen = "cuda:0" if chosen == "cuda" else chosen
     if chosen not in known:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afanet.data.cache import WHOLE, as_sample, cache_root
+from afanet.data.cache import WHOLE, as_sample
 from afanet.data.sample import Data, Reader, Sample, Split, Streamed
 from afanet.data.streams.fetch import Say
 from afanet.data.streams.index import NAME, WINDOW, Index, SplitIndex, layout, read_index, require_own_kinds
@@ -18,6 +18,7 @@ from afanet.data.streams.place import Place
 from afanet.data.streams.steps import read_steps
 from afanet.errors import InputError, shown
 from afanet.normalisation import Normalisation
+from afanet.paths import cache_root
 from afanet.tasks import Description, Task, read_task
 from afanet.tasks.maps import target_types
 
