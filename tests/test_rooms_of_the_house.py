@@ -60,6 +60,7 @@ BELOW = {
     },
     "recipe": PLAIN | {"framing", "normalisation", "networks", "yaml_file"},
     "distributed": PLAIN | {"streams", "recipe", "tasks"},
+    "installation": PLAIN | {"install", "distributed"},
     "progress": {"streams", "terminal", "distributed"},
     "runs": PLAIN | {"normalisation", "networks", "tasks", "data", "recipe", "distributed", "progress"},
     "training": PLAIN
@@ -126,6 +127,7 @@ BELOW = {
         "terminal",
         "install",
         "distributed",
+        "installation",
         "progress",
         "photo",
         "normalisation",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from afanet.cli.flags import overrides
+from afanet.cli.flags import SHORT, overrides
 from afanet.cli.main import parse
 from afanet.recipe.load import load_recipe, recipe_names
 
@@ -33,3 +33,9 @@ def test_the_table_of_recipes_has_them_all() -> None:
     [page] = [page for page in PAGES if page.stem == "training"]
     text = page.read_text(encoding="utf-8")
     assert all(f"`{name}`" in text for name in recipe_names())
+
+
+def test_the_table_of_short_names_has_them_all() -> None:
+    [page] = [page for page in PAGES if page.stem == "command-line"]
+    rows = re.findall(r"^\| `--([\w-]+)` \| `([\w.]+)` \|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {key: flag for flag, key in rows} == SHORT

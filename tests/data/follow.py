@@ -40,6 +40,7 @@ BENCHMARK = "--methods single --steps 1 --batch-size 2 --scenes 4 --rounds 1 --i
 COUNTED = (
     "adience.md",
     "check.md",
+    "command-line.md",
     "dense-benchmarks.md",
     "digits.md",
     "distilling.md",
