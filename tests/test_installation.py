@@ -34,6 +34,18 @@ def test_devices_and_their_precision_are_those_of_torch(monkeypatch: pytest.Monk
     assert cuda == {"name": "cuda:0", "model": "a card", "memory": 8 * 10**9, "bf16": False}
 
 
+def test_a_driver_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no driver\nCUDA kernel errors might be reported elsewhere")
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", fail)
+    state = describe_installation()
+    assert state["torch"]["error"] == "no driver"
+    assert [device["name"] for device in state["devices"]] == ["cpu"]
+
+
 def test_the_disk_of_a_cache_that_does_not_exist_yet_is_that_above_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from afanet import __version__
 from afanet.errors import InputError
 from afanet.install import extras, lacking
-from afanet.limits import cores, memory
+from afanet.limits import UNKNOWN, cores, memory
 from afanet.paths import cache_root
 
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "numpy", "onnxruntime", "openvino")
@@ -22,7 +22,7 @@ def describe_installation() -> dict[str, Any]:
     """Versions, system, devices, free disk and extras, as plain values for JSON.
 
     `versions` has None for a package that is not installed, `torch` the version of CUDA that torch was built for and
-    why it cannot be imported, None where it can. `devices` has name, model, bytes of memory and whether the device
+    the error with which it fails, None without one. `devices` has name, model, bytes of memory and whether the device
     computes in bf16, `disk` the free bytes, and `extras` what each lacks. Needs nothing but the package itself.
 
     >>> state = describe_installation()
@@ -52,22 +52,31 @@ def _version(package: str) -> str | None:
 
 def _torch() -> tuple[dict[str, str | None], list[dict[str, Any]]]:
     """What torch says of itself, and the devices that it sees, the CPU first."""
-    cpu: dict[str, Any] = {"name": "cpu", "model": f"{cores()} cores", "memory": memory(), "bf16": None}
+    cpu: dict[str, Any] = {"name": "cpu", "model": f"{cores()} cores", "memory": _memory(), "bf16": None}
     try:
         import torch
-    except (ImportError, OSError) as error:  # a library of CUDA that is missing or of another version is an OSError
-        return {"cuda": None, "error": str(error)}, [cpu]
-    from afanet.distributed.device import computes_in_bf16, devices
 
-    found = []
-    for name in devices():
-        device = torch.device(name)
-        row = cpu | {"name": name, "bf16": computes_in_bf16(device)}
-        if device.type == "cuda":
-            properties = torch.cuda.get_device_properties(device)
-            row |= {"model": properties.name, "memory": properties.total_memory}
-        found.append(row)
-    return {"cuda": torch.version.cuda, "error": None}, found
+        from afanet.distributed.device import computes_in_bf16, devices
+
+        rows = []
+        for name in devices():
+            device = torch.device(name)
+            row = cpu | {"name": name, "bf16": computes_in_bf16(device)}
+            if device.type == "cuda":
+                properties = torch.cuda.get_device_properties(device)
+                row |= {"model": properties.name, "memory": properties.total_memory}
+            elif device.type == "mps":
+                row["model"] = "memory of the CPU"
+            rows.append(row)
+    except (ImportError, OSError, RuntimeError) as error:  # a library of CUDA that is missing, a driver that fails
+        return {"cuda": None, "error": str(error).partition("\n")[0]}, [cpu]
+    return {"cuda": torch.version.cuda, "error": None}, rows
+
+
+def _memory() -> int | None:
+    """The bytes of memory of this machine; None where it does not say."""
+    found = memory()
+    return None if found == UNKNOWN else found
 
 
 def _cache() -> Path | None:

@@ -15,6 +15,7 @@ MOST_SEEDS = 1000  # of a comparison
 MOST_PHOTOS = 1024  # that are held at once
 MOST_VIEWS = 1000  # of an image whose features are kept
 MOST_SCALES = 16  # at which a photo is looked at
+UNKNOWN = 2**63  # bytes of memory, where a machine does not say: more than any has
 
 
 def cores() -> int:
@@ -42,8 +43,8 @@ def available_memory() -> int:
 
 
 def memory() -> int:
-    """The bytes of memory that this machine has; more than any has where it does not say."""
+    """The bytes of memory that this machine has; `UNKNOWN` where it does not say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
-        return 2**63
+        return UNKNOWN

@@ -44,9 +44,9 @@ def test_every_fact_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     ]
 
 
-def test_a_torch_that_is_broken_says_why(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_torch_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     state = STATE | {"torch": {"cuda": None, "error": "no libcudart"}}
-    assert "torch 2.11.0, cannot be imported: no libcudart" in printed(state, monkeypatch, capsys)
+    assert "torch 2.11.0, fails: no libcudart" in printed(state, monkeypatch, capsys)
 
 
 def test_json_has_the_same(capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,8 +67,8 @@ def _values() -> dict[str, tuple[str, ...]]:
         "network.head": HEADS,
         "network.method": METHODS,
         "balancing.name": BALANCINGS,
+        "device": ("auto", "cpu", "cuda", "mps"),
     }
-    rows["device"] = ("auto", "cpu", "cuda", "mps")
     fields = {key: _literals(field.annotation) for key, field in recipe_fields().items()}
     return {key: tuple(names) for key, names in (fields | rows).items() if names}
 

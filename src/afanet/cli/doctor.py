@@ -42,7 +42,8 @@ def _lines(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "system", state["system"]
     for device in state["devices"]:
         bf16 = {True: ", bf16", False: ", no bf16", None: ""}[device["bf16"]]
-        yield device["name"], f"{device['model']}, {device['memory'] / GIGABYTE:.1f} GB{bf16}"
+        memory = f", {device['memory'] / GIGABYTE:.1f} GB" if device["memory"] else ""
+        yield device["name"], f"{device['model']}{memory}{bf16}"
     for folder, free in state["disk"].items():
         told = f"{free / GIGABYTE:.1f} GB free" if free is not None else "there is no home folder: set AFANET_CACHE"
         yield DISKS[folder], told
@@ -53,5 +54,5 @@ def _lines(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _torch(state: Mapping[str, Any]) -> str:
     cuda, error = state["torch"]["cuda"], state["torch"]["error"]
     if error:
-        return f", cannot be imported: {error}"
+        return f", fails: {error}"
     return f", for CUDA {cuda}" if cuda else ", without CUDA"
