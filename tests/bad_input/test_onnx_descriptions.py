@@ -18,7 +18,7 @@ from ..inference.conftest import MEANINGS, told
 from .mutations import mutate, refusal
 
 SHAPES = {"segmentation": (3, 0, 0), "depth": (1, 0, 0), "normals": (3, 0, 0)}
-SHAPES |= {"height": (1, 0, 0), "surface": (2, 0, 0)}
+SHAPES |= {"height": (1, 0, 0), "surface": (2, 0, 0), "edges": (1, 0, 0)}
 SHAPES |= {"kind": (2,), "age": (3,), "face": (2,), "years": (), "nose": (2,)}
 PHOTO = np.zeros((20, 30, 3), np.uint8)
 

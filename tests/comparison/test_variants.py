@@ -74,7 +74,7 @@ def test_a_file_of_no_variants_is_refused(text: str, said: str, tmp_path: Path) 
 
 def test_the_command_takes_methods_or_variants(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "digits", "--variants", "ablations", "--jobs", "--seeds", "1"]) == 0
-    assert capsys.readouterr().out.count("--only") == 12
+    assert capsys.readouterr().out.count("--only") == 13
     assert main(["compare", "digits", "--variants", "ablations", "--methods", "afa"]) == 2
     assert "one of them" in capsys.readouterr().err
     assert main(["compare", "digits", "--variants", str(tmp_path / "none.yaml")]) == 2

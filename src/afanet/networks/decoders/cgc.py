@@ -29,6 +29,7 @@ class CGC(Decoder):
     and a gate a linear layer over the image's values. An image of another size than the network was made for is resized
     for the gate alone. The shared expert begins as a copy of the first task's.
 
+    >>> import torch
     >>> from afanet import Dense, Pooled, create_network
     >>> network = create_network("cgc", {"depth": Dense(1), "scene": Pooled(5)}, "resnet18", size=(64, 96)).eval()
     >>> {task: tuple(y.shape) for task, y in network(torch.rand(1, 3, 70, 90)).items()}

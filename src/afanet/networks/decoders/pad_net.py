@@ -29,6 +29,7 @@ class PADNet(Decoder):
     Scene Parsing, CVPR 2018. The blocks, the widths and the gate, which looks at what it lets through, are those of
     Vandenhende et al., Multi-Task Learning for Dense Prediction Tasks: A Survey, TPAMI 2021.
 
+    >>> import torch
     >>> from afanet import Dense, Pooled, create_network
     >>> network = create_network("pad_net", {"depth": Dense(1), "scene": Pooled(5)}, "resnet18", size=(64, 96))
     >>> {task: tuple(y.shape) for task, y in network(torch.rand(2, 3, 70, 90)).items()}
