@@ -59,7 +59,7 @@ def test_what_is_no_head_is_refused_in_one_sentence(overrides: dict[str, object]
 
 def test_the_key_describes_the_rows() -> None:
     text = recipe_keys()["network.head"]
-    assert "deeplabv3plus, dpt, mlp, fpn or linear for dense outputs, linear for pooled ones" in text
+    assert "deeplabv3plus, dpt, mlp, mlp64, fpn or linear for dense outputs, linear for pooled ones" in text
     assert NetworkRecipe(method="afa", backbone="resnet18", head="deeplab").head == "deeplab"  # the earlier name
     with pytest.raises(ValidationError):
         NetworkRecipe(method="afa", backbone="resnet18", head=True)

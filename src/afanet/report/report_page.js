@@ -60,8 +60,8 @@ const pictures = () => [...stage.querySelectorAll("figure button")];
 function enlarge(index) {
   enlarged = index;
   const small = pictures()[index].firstChild;
-  large.querySelector("img").src = small.src;
-  large.querySelector("img").alt = large.querySelector("p").textContent = `${shown[at].id}, ${small.alt}`;
+  const words = `${shown[at].id}, ${small.alt}`;
+  large.replaceChildren(element("img", {src: small.src, alt: words}), element("p", {}, words));
   if (!large.open) large.showModal();
 }
 

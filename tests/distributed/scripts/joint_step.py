@@ -59,6 +59,7 @@ class Branches(nn.Module):
         super().__init__()
         self.backbone = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU())
         self.head = nn.ModuleDict({name: nn.Conv2d(6, task.output.channels, 1) for name, task in TASKS.items()})
+        self.fusion = nn.ModuleDict()
         self.branches = nn.ModuleDict({"all": nn.ModuleDict({"backbone": self.backbone, "head": self.head})})
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
