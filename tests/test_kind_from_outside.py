@@ -37,8 +37,8 @@ UNLABELLED = 255
 COLOURS = np.array([[0, 0, 0], [255, 255, 255]], np.uint8)
 
 
-class EdgeScores(Metric):
-    """F1 of edges over all labelled pixels."""
+class OutlineScores(Metric):
+    """F1 of outlines over all labelled pixels."""
 
     counts: Tensor
 
@@ -55,10 +55,10 @@ class EdgeScores(Metric):
         return {"f1": 2 * self.counts[0] / self.counts[1]}
 
 
-class Edges(DenseTask):
+class Outlines(DenseTask):
     """Is there an edge at each pixel?"""
 
-    kind = "edges"
+    kind = "contours"
     main_metric = "f1"
     error_limit, error_unit = 1.0, "wrong"
 
@@ -95,7 +95,7 @@ class Edges(DenseTask):
         return cls(described.name)
 
     def metrics(self) -> MetricCollection:
-        return MetricCollection([EdgeScores()])
+        return MetricCollection([OutlineScores()])
 
     @property
     def legend(self) -> Swatches:
@@ -109,25 +109,27 @@ class Edges(DenseTask):
         return (prediction != target).float().masked_fill(~self.labelled(target), torch.nan)
 
 
-class EdgesColumn(FileColumn):
+class OutlinesColumn(FileColumn):
     """A PNG, white where an edge is."""
 
-    folders: ClassVar[tuple[str, ...]] = ("edges",)
+    folders: ClassVar[tuple[str, ...]] = ("outlines",)
     remark: ClassVar[str] = "white is an edge"
 
-    def task(self, name: str) -> Edges:
-        return Edges(name)
+    def task(self, name: str) -> Outlines:
+        return Outlines(name)
 
     def read(self, path: Path) -> Tensor:
-        mask: Tensor = tv_tensors.Mask(torch.from_numpy((read_image(path, "L", "map of edges") > 127).astype(np.uint8)))
+        mask: Tensor = tv_tensors.Mask(
+            torch.from_numpy((read_image(path, "L", "map of outlines") > 127).astype(np.uint8))
+        )
         return mask
 
 
-class EdgeMap(DenseResult):
+class OutlineMap(DenseResult):
     """The probability of an edge at each pixel."""
 
     reads = "the probability of an edge at each pixel"
-    limits = ("Edges are those that the labellers saw.",)
+    limits = ("Outlines are those that the labellers saw.",)
 
     def __init__(self, task: str, probability: NDArray[np.float32]) -> None:
         self.task, self.probability = task, probability
@@ -147,31 +149,31 @@ class EdgeMap(DenseResult):
         return [write_whole(path_in(Path(folder), self.task, f"{name}.png"), png(self.picture()))]
 
 
-EDGES = Kind(task=Edges, column=EdgesColumn, result=EdgeMap)
+OUTLINES = Kind(task=Outlines, column=OutlinesColumn, result=OutlineMap)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def registered() -> Iterator[None]:
-    afanet.register_task("edges", EDGES)
+    afanet.register_task("outlines", OUTLINES)
     yield
-    del KINDS._rows["edges"]
+    del KINDS._rows["outlines"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures of a bright square, its edges and its depth, with a first manifest and recipe."""
+    """Pictures of a bright square, its outlines and its depth, with a first manifest and recipe."""
     folder = tmp_path_factory.mktemp("squares")
     random = np.random.default_rng(0)
-    for place in ("images", "edges", "depth"):
+    for place in ("images", "outlines", "depth"):
         (folder / place).mkdir()
     for number in range(10):
         top, left = random.integers(2, 12, 2)
-        photo, edges = np.zeros((24, 32, 3), np.uint8), np.zeros((24, 32), np.uint8)
+        photo, outlines = np.zeros((24, 32, 3), np.uint8), np.zeros((24, 32), np.uint8)
         photo[top : top + 8, left : left + 12] = 200
-        edges[top : top + 8, left : left + 12] = 255
-        edges[top + 1 : top + 7, left + 1 : left + 11] = 0
+        outlines[top : top + 8, left : left + 12] = 255
+        outlines[top + 1 : top + 7, left + 1 : left + 11] = 0
         Image.fromarray(photo).save(folder / f"images/{number}.png")
-        Image.fromarray(edges).save(folder / f"edges/{number}.png")
+        Image.fromarray(outlines).save(folder / f"outlines/{number}.png")
         Image.fromarray(1000 + 1000 * (photo[..., 0] > 0).astype(np.uint16)).save(folder / f"depth/{number}.png")
     assert main(["data", "init", str(folder)]) == 0
     return folder
@@ -183,7 +185,7 @@ SMALL = """--data.size 32 32 --backbone test_resnet --network.head linear --epoc
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Path:
-    """A run that learnt edges and depth together."""
+    """A run that learnt outlines and depth together."""
     out = folder.parent / "run"
     assert main(["train", str(folder / "recipe.yaml"), "--out", str(out), *SMALL.split()]) == 0
     return out
@@ -198,21 +200,21 @@ def alone(folder: Path) -> Path:
 
 
 def test_it_passes_the_checks_of_kinds() -> None:
-    check_task(EDGES)
+    check_task(OUTLINES)
 
 
 def test_a_folder_of_its_name_is_recognised(folder: Path) -> None:
     with (folder / "manifest.csv").open() as file:
         header, *rows = csv.reader(file)
-    assert header == ["image", "split", "depth", "edges"]
-    assert rows[0][3] == "edges/0.png"
+    assert header == ["image", "split", "depth", "outlines"]
+    assert rows[0][3] == "outlines/0.png"
     recipe = (folder / "recipe.yaml").read_text()
-    assert "# white is an edge\n      edges: {kind: edges}\n" in recipe
+    assert "# white is an edge\n      outlines: {kind: outlines}\n" in recipe
 
 
 def test_its_labels_are_checked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "check", str(folder)]) == 0
-    assert "edges" in capsys.readouterr().out
+    assert "outlines" in capsys.readouterr().out
 
 
 def test_a_prepared_copy_gives_the_same_labels(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -220,21 +222,21 @@ def test_a_prepared_copy_gives_the_same_labels(folder: Path, monkeypatch: pytest
     from afanet.runs.setup import open_tasks
 
     monkeypatch.setenv("AFANET_CACHE", str(tmp_path))
-    plain = open_tasks(load_recipe(folder / "recipe.yaml"))[0].test[0]["targets"]["edges"]
+    plain = open_tasks(load_recipe(folder / "recipe.yaml"))[0].test[0]["targets"]["outlines"]
     assert main(["data", "prepare", str(folder / "recipe.yaml")]) == 0
-    cached = open_tasks(load_recipe(folder / "recipe.yaml"))[0].test[0]["targets"]["edges"]
+    cached = open_tasks(load_recipe(folder / "recipe.yaml"))[0].test[0]["targets"]["outlines"]
     assert type(plain) is type(cached)
     assert torch.equal(plain, cached)
 
 
 def test_it_is_trained_and_scored(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept = json.loads((run / "metrics.json").read_text())
-    assert kept["described"]["edges"]["meaning"] == {"kind": "edges"}
-    assert 0 <= kept["tasks"]["edges"]["f1"] <= 1
+    assert kept["described"]["outlines"]["meaning"] == {"kind": "outlines"}
+    assert 0 <= kept["tasks"]["outlines"]["f1"] <= 1
     assert (run / "predictions.png").is_file()
     assert main(["evaluate", str(run), "--device", "cpu"]) == 0
     assert "f1" in capsys.readouterr().out
-    assert type(afanet.load_run(run).tasks["edges"]) is Edges
+    assert type(afanet.load_run(run).tasks["outlines"]) is Outlines
 
 
 def test_methods_are_compared_on_it_with_pictures(run: Path, alone: Path, tmp_path: Path) -> None:
@@ -247,13 +249,13 @@ def test_methods_are_compared_on_it_with_pictures(run: Path, alone: Path, tmp_pa
 def test_it_is_predicted(folder: Path, run: Path, tmp_path: Path) -> None:
     photo = folder / "images/0.png"
     assert main(["predict", str(run), str(photo), "--out", str(tmp_path / "out")]) == 0
-    assert np.asarray(Image.open(tmp_path / "out/edges/0.png")).shape == (24, 32, 3)
-    assert isinstance(afanet.load_run(run).predictor(flip=True)(photo)["edges"], EdgeMap)
+    assert np.asarray(Image.open(tmp_path / "out/outlines/0.png")).shape == (24, 32, 3)
+    assert isinstance(afanet.load_run(run).predictor(flip=True)(photo)["outlines"], OutlineMap)
 
 
 def test_it_is_inspected(folder: Path, run: Path, tmp_path: Path) -> None:
     assert main(["inspect", str(run), str(folder / "images/0.png"), "--out", str(tmp_path)]) == 0
-    assert "edges" in (tmp_path / "inspect.html").read_text()
+    assert "outlines" in (tmp_path / "inspect.html").read_text()
 
 
 def test_it_is_exported_with_its_card(folder: Path, alone: Path, tmp_path: Path) -> None:
@@ -262,35 +264,35 @@ def test_it_is_exported_with_its_card(folder: Path, alone: Path, tmp_path: Path)
     assert main(["export", str(alone), "--format", "onnx", "--out", str(file)]) == 0
     card = (tmp_path / "model.onnx.md").read_text()
     assert "the probability of an edge at each pixel" in card
-    assert "Edges are those that the labellers saw." in card
-    assert isinstance(afanet.Predictor(file)(folder / "images/0.png")["edges"], EdgeMap)
+    assert "Outlines are those that the labellers saw." in card
+    assert isinstance(afanet.Predictor(file)(folder / "images/0.png")["outlines"], OutlineMap)
 
 
 def test_the_demo_page_shows_it(folder: Path, run: Path) -> None:
     from afanet.demo.exhibit import Exhibit
 
     exhibit = Exhibit(afanet.load_run(run))
-    assert {"name": "edges", "legend": {"names": ["no edge", "edge"], "colours": ["#000000", "#ffffff"]}} in (
+    assert {"name": "outlines", "legend": {"names": ["no edge", "edge"], "colours": ["#000000", "#ffffff"]}} in (
         exhibit.about()["tasks"]
     )
     photo = np.asarray(Image.open(folder / "images/0.png"))
     answer = exhibit.answer(photo, to=0, source=1, layers=len(exhibit.layers))
-    [edges] = [task for task in answer["tasks"] if task["name"] == "edges"]
-    assert edges["picture"].startswith("data:image/png;base64,")
-    assert edges["changed"].startswith("moved by ")
+    [outlines] = [task for task in answer["tasks"] if task["name"] == "outlines"]
+    assert outlines["picture"].startswith("data:image/png;base64,")
+    assert outlines["changed"].startswith("moved by ")
 
 
 def test_a_process_that_does_not_know_it_says_so(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    row = KINDS._rows.pop("edges")
+    row = KINDS._rows.pop("outlines")
     try:
         assert main(["evaluate", str(run)]) == 2
     finally:
-        KINDS._rows["edges"] = row
+        KINDS._rows["outlines"] = row
     error = capsys.readouterr().err
-    assert "'kind' is 'edges', expected one of: segmentation" in error
+    assert "'kind' is 'outlines', expected one of: segmentation" in error
     assert "or your own, registered with afanet.register_task" in error
 
 
 def test_a_name_of_ours_cannot_be_taken() -> None:
     with pytest.raises(afanet.InputError, match="'depth' cannot name a kind of task"):
-        afanet.register_task("depth", EDGES)
+        afanet.register_task("depth", OUTLINES)

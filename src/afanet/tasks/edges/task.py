@@ -65,7 +65,7 @@ class Edges(TaughtLabels, DenseTask):
 
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
         """The weighted cross-entropy, averaged over the labelled pixels of the batch."""
-        edge, known = target == 1, self.labelled(target)
+        edge, known = target > 0.5, self.labelled(target)
         terms = F.binary_cross_entropy_with_logits(logits.float(), edge.float(), reduction="none")
         weighted = torch.where(edge, self.positive_weight, 1 - self.positive_weight) * terms
         return across.mean(torch.where(known, weighted, 0).sum(), known.sum())
@@ -100,7 +100,7 @@ class Edges(TaughtLabels, DenseTask):
 
     def occurrences(self, target: Tensor) -> Tensor:
         """How many pixels are no edge, and how many are one."""
-        return count_classes(target, self.labelled(target), 2)
+        return count_classes(target > 0.5, self.labelled(target), 2)
 
     def unscorable(self, occurrences: Sequence[int]) -> str | None:
         """Scores say nothing where no pixel is an edge."""
@@ -118,7 +118,7 @@ class Edges(TaughtLabels, DenseTask):
 
     def metrics(self) -> MetricCollection:
         """`odsf`, `oisf` and `ap`: see `BoundaryScores`."""
-        return TaskScores(self, [BoundaryScores(self.max_distance)])
+        return TaskScores(self, [_Scores(self.max_distance)])
 
     def error(self, prediction: Tensor, target: Tensor) -> Tensor:
         """How far the probability is from 1 on an edge, and from 0 elsewhere."""
@@ -142,3 +142,10 @@ class Edges(TaughtLabels, DenseTask):
         picture: NDArray[np.uint8] = ramp()[(np.where(known, p, 0) * 255).round().astype(np.intp)]
         picture[~known] = 0
         return picture
+
+
+class _Scores(BoundaryScores):
+    """Boundary scores against one annotator, where an estimate can be the truth: an edge is what is above one half."""
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        super().update(prediction, torch.where(target < 0, UNLABELLED, (target > 0.5).to(torch.int8)))
