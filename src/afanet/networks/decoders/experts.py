@@ -19,8 +19,9 @@ class Gate(nn.Module):
         size: (H, W) of the images that it is made for; others are resized to it.
         experts: how many there are, K.
 
-    >>> Gate(3, (8, 12), experts=4)(torch.rand(2, 3, 16, 24)).sum(1)
-    tensor([1.0000, 1.0000], grad_fn=...)
+    >>> weights = Gate(3, (8, 12), experts=4)(torch.rand(2, 3, 16, 24))
+    >>> tuple(weights.shape), bool(torch.allclose(weights.sum(1), torch.ones(2)))
+    ((2, 4), True)
     """
 
     def __init__(self, channels: int, size: Sequence[int], experts: int) -> None:
