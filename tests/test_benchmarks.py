@@ -94,6 +94,16 @@ def test_what_is_packed_gives_the_scores_that_the_runs_have(evidence: ModuleType
             assert found == pytest.approx(kept, rel=1e-4), (name, task)
 
 
+@pytest.mark.usefixtures("evidence")
+def test_the_rows_are_those_of_what_is_packed() -> None:
+    scores = importlib.import_module("scores")
+    folders = sorted(filter(Path.is_dir, scores.RESULTS.iterdir()))
+    rows = [row for folder in folders for row in scores.packed_scores(folder)]
+    kept = scores.ORIGINAL.read_text(encoding="utf-8")
+    assert len(rows) > 100
+    assert kept.startswith(scores.results_csv(rows)), "run benchmarks/scores.py"
+
+
 def test_a_coarse_histogram_keeps_its_counts_within_and_up_to_the_ends_of_its_bins(evidence: ModuleType) -> None:
     counts = np.random.default_rng(0).integers(0, 5, (3, evidence.FINE))
     coarse = counts.reshape(3, evidence.COARSE, -1).sum(2)

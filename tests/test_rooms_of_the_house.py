@@ -121,6 +121,7 @@ BELOW = {
         "report",
     },
     "testing": PLAIN | {"declared", "fusion", "networks", "tasks"},
+    "results": {"errors"},
     "cli": PLAIN
     | {
         "streams",
@@ -148,6 +149,7 @@ BELOW = {
         "labelling",
         "evaluation",
         "demo",
+        "results",
     },
     "__main__": {"cli"},
 }

@@ -24,6 +24,7 @@ from afanet.cli.interrupted import how_to_go_on
 from afanet.cli.label import add_label_command
 from afanet.cli.predict import add_predict_command
 from afanet.cli.refusal import printable, reason, refuse
+from afanet.cli.results import add_results_command
 from afanet.cli.scores import print_scores, print_since
 from afanet.cli.share import add_share_commands
 from afanet.cli.sweep import add_sweep_command
@@ -135,6 +136,7 @@ def parse(words: Sequence[str]) -> Namespace:
     add_share_commands(commands)
     add_tasks_command(commands)
     add_weights_command(commands)
+    add_results_command(commands)
     add_doctor_command(commands)
     add_completion_command(commands, parser)
 
