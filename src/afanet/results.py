@@ -57,10 +57,12 @@ def read_results() -> list[Score]:
 
 
 def _score(row: dict[str, str]) -> Score:
-    numbers: dict[str, Any] = {"seeds": tuple(map(int, row["seeds"].split())), "score": float(row["score"])}
-    numbers["sd"] = float(row["sd"]) if row["sd"] else None
-    numbers |= {name: int(row[name]) if row[name] else None for name in ("parameters", "flops", "steps")}
-    return Score(**row | numbers)
+    values: dict[str, Any] = dict(row)
+    values |= {name: int(row[name]) if row[name] else None for name in ("parameters", "flops", "steps")}
+    values["seeds"] = tuple(map(int, row["seeds"].split()))
+    values["score"] = float(row["score"])
+    values["sd"] = float(row["sd"]) if row["sd"] else None
+    return Score(**values)
 
 
 def results_csv(scores: Iterable[Score]) -> str:
