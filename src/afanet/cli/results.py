@@ -65,19 +65,19 @@ def _table(scores: list[Score], *, whole: bool) -> Table:
 
     from afanet.results import mean_and_deviation
 
-    metrics = {(score.task, score.metric): score for score in scores}
+    metrics = list({(score.task, score.metric): score for score in scores}.values())
     if not whole:
-        metrics = {of_task[0].task: of_task[0] for of_task in _grouped(scores, "task").values()}
+        metrics = [of_task[0] for of_task in _grouped(scores, "task").values()]
     costs = [key for key in COSTS if any(getattr(score, key) for score in scores)]
     table = Table("method", box=None, pad_edge=False)
-    for score in metrics.values():
+    for score in metrics:
         arrow = "↑" if score.better == "higher" else "↓"
         table.add_column(f"{score.task}\n{score.metric} {arrow}", justify="right", no_wrap=True)
     for key in costs:
         table.add_column(COSTS[key][0], justify="right", no_wrap=True)
     for title, rows in _grouped(scores, "method", "variant").items():
         cells = []
-        for wanted in metrics.values():
+        for wanted in metrics:
             of_metric = [score for score in rows if (score.task, score.metric) == (wanted.task, wanted.metric)]
             cells.append(_spread(*mean_and_deviation(of_metric)))
         table.add_row(title, *cells, *(_cost(rows[0], key) for key in costs))
