@@ -32,7 +32,7 @@ from afanet.comparison.image_file import read_image_scores
 from afanet.comparison.images import ImageScores
 from afanet.comparison.look import look
 from afanet.comparison.plan import folder_of
-from afanet.comparison.resampling import Draw
+from afanet.comparison.resampling import Draw, several_folds
 from afanet.comparison.tables import rows_csv
 from afanet.inspection.constant import ConstantGates, inspect_constant
 from afanet.inspection.gates import GateFacts
@@ -121,6 +121,9 @@ def tables() -> None:
     for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()):
         with tempfile.TemporaryDirectory() as place:
             runs, looked, ensemble = unpack(folder, Path(place))
+            if several_folds([Draw.of(run.recipe) for run in runs]):  # whose test images differ
+                first = Draw.of(runs[0].recipe)
+                looked = {run.path: looked[run.path] for run in runs if Draw.of(run.recipe) == first}
             comparison = compare_runs(runs, runs[0].tasks, looked, ensemble=ensemble)
             RESULTS.joinpath(f"{folder.name}.csv").write_text(rows_csv(comparison))
         print(f"{folder.name}: {len(runs)} runs", *comparison.notes, sep="\n  ")

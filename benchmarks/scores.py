@@ -29,7 +29,11 @@ def packed_scores(folder: Path) -> list[Score]:
     packed = [packed_configs(file) for file in sorted(folder.glob("*seed*.npz"))]
     names = sorted({name for configs in packed for name in configs}, key=lambda name: (name != "single", name))
     scores = [
-        score for name in names for configs in packed if name in configs for score in scores_of(folder, configs[name])
+        score
+        for name in names
+        for configs in packed
+        if name in configs
+        for score in scores_of(folder, name, configs[name])
     ]
     return [*scores, *ensemble(folder, scores)]
 
@@ -41,9 +45,10 @@ def packed_configs(file: Path) -> dict[str, dict[str, Any]]:
     return configs
 
 
-def scores_of(folder: Path, config: dict[str, Any]) -> Iterator[Score]:
+def scores_of(folder: Path, name: str, config: dict[str, Any]) -> Iterator[Score]:
     """The scores of one run."""
     recipe, versions = config["recipe"], config["versions"]
+    method, fold = recipe["network"]["method"], recipe["data"]["options"].get("fold")
     for task, described in config["tasks"].items():
         for metric, higher in described["higher_is_better"].items():
             yield Score(
@@ -51,9 +56,10 @@ def scores_of(folder: Path, config: dict[str, Any]) -> Iterator[Score]:
                 data=recipe["data"]["name"],
                 size="x".join(map(str, recipe["data"]["size"])),
                 backbone=recipe["network"]["backbone"],
-                method=recipe["network"]["method"],
-                variant="",
+                method=method,
+                variant="" if name == method else name,
                 seeds=(recipe["seed"],),
+                folds=() if fold is None else (fold,),
                 task=task,
                 metric=metric,
                 better="higher" if higher else "lower",

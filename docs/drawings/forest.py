@@ -45,6 +45,8 @@ PANELS = (
     Panel("nyuv2-three-tasks", "3 tasks: segmentation, mIoU", "segmentation", "miou", 1),
     Panel("nyuv2-three-tasks", "3 tasks: depth, abs. error", "depth", "abs", -1),
     Panel("nyuv2-three-tasks", "3 tasks: normals, mean angle", "normals", "mean", -1),
+    Panel("faces-lite0", "faces: gender, accuracy", "gender", "accuracy", 1),
+    Panel("faces-lite0", "faces: age, accuracy", "age", "accuracy", 1),
 )
 
 

@@ -20,10 +20,11 @@ class Score:
     """A run's score, or the mean over several runs where only the mean was kept.
 
     `method` is a method, or `ensemble` for the average of two single-task networks a task; `variant` says what
-    else differs within a comparison, such as how tasks are balanced. `seeds` has one seed for a run. `better` is
-    `higher` or `lower`; scores have the unit of the metric, shares are from 0 to 1. `sd` is the standard deviation
-    between the runs of a mean. `flops` are those of one image, `steps` those of training, without those of a first
-    stage; `afanet` is a version or commit. None and the empty text stand for what was not kept.
+    else differs within a comparison, such as how tasks are balanced. `seeds` has one seed for a run, and `folds` the
+    fold that was tested, of data that have folds. `better` is `higher` or `lower`; scores have the unit of the metric,
+    shares are from 0 to 1. `sd` is the standard deviation between the runs of a mean. `flops` are those of one image,
+    `steps` those of training, without those of a first stage; `afanet` is a version or commit. None and the empty text
+    stand for what was not kept.
     """
 
     comparison: str
@@ -33,6 +34,7 @@ class Score:
     method: str
     variant: str
     seeds: tuple[int, ...]
+    folds: tuple[int, ...]
     task: str
     metric: str
     better: str
@@ -59,7 +61,7 @@ def read_results() -> list[Score]:
 def _score(row: dict[str, str]) -> Score:
     values: dict[str, Any] = dict(row)
     values |= {name: int(row[name]) if row[name] else None for name in ("parameters", "flops", "steps")}
-    values["seeds"] = tuple(map(int, row["seeds"].split()))
+    values |= {name: tuple(map(int, row[name].split())) for name in ("seeds", "folds")}
     values["score"] = float(row["score"])
     values["sd"] = float(row["sd"]) if row["sd"] else None
     return Score(**values)

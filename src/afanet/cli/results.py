@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 Rows = dict[str, list["Score"]]
 MEANING = (
-    "Mean ± standard deviation over seeds. "
+    "Mean ± standard deviation over seeds or folds. "
     "The page Results says how each was measured, and which differences are more than chance."
 )
 COSTS = {"parameters": ("parameters,\nM", 1e6), "flops": ("GFLOPs\nan image", 1e9)}
@@ -44,8 +44,10 @@ def _results(given: Namespace) -> None:
     from afanet.terminal import show
 
     for name, rows in _grouped(scores, "comparison").items():
-        first, seeds = rows[0], len({seed for score in rows for seed in score.seeds})
-        print(f"{name}: {first.data} at {first.size}, {first.backbone}, {seeds} seed{'s' * (seeds > 1)}")
+        first, folds = rows[0], len({fold for score in rows for fold in score.folds})
+        seeds = len({seed for score in rows for seed in score.seeds})
+        runs = f"{folds} folds" if folds > 1 else f"{seeds} seed{'s' * (seeds > 1)}"
+        print(f"{name}: {first.data} at {first.size}, {first.backbone}, {runs}")
         show(_table(rows, whole=given.task is not None))
         print()
     print(MEANING)
