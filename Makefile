@@ -22,7 +22,7 @@ test-lowest: $(LOWEST)/ready
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/pytest -n $(WORKERS) -m "not slow"
 
 docs: setup
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	PYTHONPATH=docs/extensions $(BIN)/zensical build --clean --strict
 
 setup: .venv/ready
 
@@ -41,4 +41,4 @@ $(LOWEST)/ready: pyproject.toml packaging/lowest.py
 	touch $@
 
 clean:
-	rm -rf .venv $(LOWEST) build dist site src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv $(LOWEST) build dist site src/*.egg-info .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Any
 
 from latex2mathml.converter import convert
+from markdown import Extension, Markdown
+from markdown.postprocessors import Postprocessor
 
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 WORD = re.compile(r"(\\(?:operatorname|text)\{[^}]*\}|\\[A-Za-z]+)|([A-Za-z]{3,})")
 
 
-def on_page_content(content: str, **_: Any) -> str:
-    """Replace every formula that the Markdown extension arithmatex has marked."""
-    return FORMULA.sub(lambda found: formula(html.unescape(found[2]), block=found[1] == "div"), content)
+class Mathematics(Extension):
+    """Draws what the extension arithmatex has marked as a formula."""
+
+    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802
+        md.postprocessors.register(Formulas(md), "mathematics", 1)
+
+
+class Formulas(Postprocessor):
+    def run(self, text: str) -> str:
+        return FORMULA.sub(lambda found: formula(html.unescape(found[2]), block=found[1] == "div"), text)
 
 
 def formula(latex: str, block: bool) -> str:
