@@ -38,6 +38,7 @@ PACKAGES = (
     "demo",
     "testing",
 )
+MARKUP = r'class="arithmatex"|:math:|:class:|:func:|<autoref|&gt;&gt;&gt; .*&gt;&gt;&gt;'  # what is drawn, or a link
 ALONE = """
 import socket
 from zensical.main import cli
@@ -141,7 +142,7 @@ def test_every_public_name_has_its_place_in_the_reference(site: Path) -> None:
 def test_formulas_and_references_are_drawn(site: Path) -> None:
     for page in pages(site):
         text = page.read_text(encoding="utf-8")
-        assert not re.search(r'class="arithmatex"|:math:|:class:|:func:|<autoref|&gt;&gt;&gt; .*&gt;&gt;&gt;', text), page
+        assert not re.search(MARKUP, text), page
         assert all("\\" not in formula for formula in re.findall(r"<math.*?</math>", text)), page
     assert "<math" in (site / "reference/fusion.html").read_text(encoding="utf-8")
 
