@@ -39,6 +39,7 @@ PACKAGES = (
     "testing",
 )
 MARKUP = r'class="arithmatex"|:math:|:class:|:func:|<autoref|&gt;&gt;&gt; .*&gt;&gt;&gt;'  # what is drawn, or a link
+SHOWN = "return arguments[0].closest('pre').textContent"
 ALONE = """
 import socket
 from zensical.main import cli
@@ -155,6 +156,16 @@ def test_search_works_from_disk_and_asks_for_nothing_elsewhere(site: Path, brows
     browser.script(f"return {shadow}.querySelector('input')").send_keys("cross-stitch")
     browser.wait(lambda: browser.script(f"return {shadow}.querySelector('a[href$=\"#afanet.fusion.CrossStitch\"]')"))
     assert [address for address in browser.asked_for() if not address.startswith(("file:", "data:", "about:"))] == []
+
+
+def test_the_button_copies_without_prompt_and_output(site: Path, browser: Any) -> None:
+    browser.visit((site / "index.html").as_uri())
+    browser.script("addEventListener('copy', () => { window.copied = document.activeElement.value }, true)")
+    browser.wait(lambda: browser.all("[data-md-type=copy]"))
+    button = next(one for one in browser.all("[data-md-type=copy]") if "epoch 1/1" in browser.script(SHOWN, one))
+    browser.script("arguments[0].scrollIntoView({ block: 'center' })", button)
+    button.click()  # as a person does, or the browser copies nothing
+    browser.wait(lambda: browser.script("return window.copied") == "afanet train rooms --size 48 64 --epochs 1")
 
 
 def test_drawings_are_what_their_script_draws() -> None:
