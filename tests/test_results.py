@@ -38,12 +38,14 @@ def test_they_are_written_as_they_are_read() -> None:
 def test_every_method_of_a_comparison_has_each_metric_of_each_seed_once() -> None:
     seen = defaultdict(list)
     for score in SCORES:
-        seen[score.comparison, score.task, score.metric].append((score.method, score.variant, score.seeds))
+        seen[score.comparison, score.task, score.metric].append(_run(score))
     for (comparison, *_), rows in seen.items():
         assert len(rows) == len(set(rows)), comparison
-        assert set(rows) == {
-            (score.method, score.variant, score.seeds) for score in SCORES if score.comparison == comparison
-        }
+        assert set(rows) == {_run(score) for score in SCORES if score.comparison == comparison}
+
+
+def _run(score: Score) -> tuple[object, ...]:
+    return score.method, score.variant, score.seeds, score.folds
 
 
 @pytest.mark.parametrize("task", KINDS, ids=lambda task: task.name)
