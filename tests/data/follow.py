@@ -88,7 +88,11 @@ def in_full(command: str) -> list[str]:
 
 def smaller(command: str, data: Path) -> list[str]:
     """The command's words, with those that make it small, and stand-ins for weights and data."""
-    words = shlex.split(command.replace("--weights PATH", "--weights weights.pt").replace("PATH", str(data)))
+    words = shlex.split(
+        command.replace("--weights PATH", "--weights weights.pt")
+        .replace("tf_efficientnet_lite0", "test_resnet")
+        .replace("PATH", str(data))
+    )
     if "--network.taps" not in words:
         words = ["test_vit" if word == "vit_tiny_patch16_224" else word for word in words]
     given = words[words.index("afanet") + 1 :] if "afanet" in words else []

@@ -43,6 +43,7 @@ SLOW = (
     "afanet export runs/rooms-afa-seed0 --format torch",
     "afanet compare nyuv2 --data PATH --weights PATH",
     "afanet compare faces --data PATH --fold 0 --weights PATH",
+    "afanet compare faces --data PATH --weights PATH",
     "afanet train nyuv2 --data PATH --weights PATH",
     "python benchmarks/",
     "srun ",
