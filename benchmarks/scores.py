@@ -81,7 +81,13 @@ def ensemble(folder: Path, scores: list[Score]) -> Iterator[Score]:
         for row in csv.DictReader(file):
             if row["method"] == ENSEMBLE:
                 assert int(row["seeds"]) == len(seeds)
-                kept = {"score": float(row["mean"]), "sd": float(row["sd"]), "seeds": seeds, "method": ENSEMBLE}
+                kept = {
+                    "score": float(row["mean"]),
+                    "sd": float(row["sd"]),
+                    "seeds": seeds,
+                    "method": ENSEMBLE,
+                    "variant": "",
+                }
                 costs = dict.fromkeys(("parameters", "flops", "steps"))
                 yield replace(alike[row["task"], row["metric"]], **kept, **costs)
 
