@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from afanet.comparison.compare import compare_runs
+from afanet.comparison.compare import Comparison, compare_runs
 from afanet.comparison.ensemble import ensemble_scores
 from afanet.comparison.image_file import read_image_scores
 from afanet.comparison.images import ImageScores
@@ -120,13 +120,18 @@ def tables() -> None:
     """Compare what is packed, and write a table for each comparison."""
     for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()):
         with tempfile.TemporaryDirectory() as place:
-            runs, looked, ensemble = unpack(folder, Path(place))
-            if several_folds([Draw.of(run.recipe) for run in runs]):  # whose test images differ
-                first = Draw.of(runs[0].recipe)
-                looked = {run.path: looked[run.path] for run in runs if Draw.of(run.recipe) == first}
-            comparison = compare_runs(runs, runs[0].tasks, looked, ensemble=ensemble)
+            comparison = compared(folder, Path(place))
             RESULTS.joinpath(f"{folder.name}.csv").write_text(rows_csv(comparison))
-        print(f"{folder.name}: {len(runs)} runs", *comparison.notes, sep="\n  ")
+        print(folder.name, *comparison.notes, sep="\n  ")
+
+
+def compared(folder: Path, place: Path) -> Comparison:
+    """The comparison of what is packed in a folder, unpacked into `place`."""
+    runs, looked, ensemble = unpack(folder, place)
+    if several_folds([Draw.of(run.recipe) for run in runs]):  # whose test images differ
+        first = Draw.of(runs[0].recipe)
+        looked = {run.path: looked[run.path] for run in runs if Draw.of(run.recipe) == first}
+    return compare_runs(runs, runs[0].tasks, looked, ensemble=ensemble)
 
 
 def unpack(

@@ -118,8 +118,7 @@ def test_the_tables_are_those_of_what_is_packed(evidence: ModuleType, tmp_path: 
     for folder in filter(Path.is_dir, evidence.RESULTS.iterdir()):
         place = tmp_path / folder.name
         place.mkdir()
-        runs, looked, ensemble = evidence.unpack(folder, place)
-        comparison = evidence.compare_runs(runs, runs[0].tasks, looked, ensemble=ensemble)
+        comparison = evidence.compared(folder, place)
         assert evidence.rows_csv(comparison) == (evidence.RESULTS / f"{folder.name}.csv").read_text()
 
 
