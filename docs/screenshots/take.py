@@ -34,8 +34,8 @@ COMPARE = [
     "4",
 ]
 SECTIONS = {  # of each page, by the number of the heading above
-    "report": {0: "verdict", 1: "figures", 2: "images", 3: "learning", 4: "details"},
-    "inspect": {1: "connections", 2: "channels", 3: "maps"},
+    "report": {0: "verdict", 1: "figures", 2: "images", 4: "learning", 5: "details"},
+    "inspect": {0: "connections", 1: "maps"},
 }
 WIDTH, TALLEST, SCALE = 1110, 4000, 1.2
 ONLY = """<script>
