@@ -14,7 +14,7 @@ SAID = {
     "worse": "hurt {}",
     f"better{EXPLORATORY}": "may have helped {}",
     f"worse{EXPLORATORY}": "may have hurt {}",
-    "same": "did not change {} beyond chance",
+    "same": "did not clearly change {}",
     ONE_SEED: "moved {}, by one seed, which proves nothing",
 }
 
@@ -32,14 +32,14 @@ def headline(comparison: Comparison) -> str:
     }
     if not rows:
         return "There is nothing to compare with single task yet."
-    if found[ONE_SEED]:
-        return "One seed cannot say: train more seeds."
     told = [
         f"{word} {listed(f'{task} ({listed(methods)})' for task, methods in found[verdict].items())}"
         for verdict, word in (("better", "helped"), ("worse", "hurt"))
         if found[verdict]
     ]
-    return f"Sharing {' and '.join(told)}." if told else "No task was helped or hurt by sharing beyond chance."
+    if told:
+        return f"Sharing {' and '.join(told)}."
+    return "One seed cannot say: train more seeds." if found[ONE_SEED] else "Sharing clearly helped or hurt no task."
 
 
 def answers(comparison: Comparison) -> list[tuple[str, str]]:

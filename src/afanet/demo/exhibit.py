@@ -153,7 +153,7 @@ class Exhibit:
     def _before(self, task: Task, frame: Framing, whole: Tensor, cut: Tensor) -> dict[str, Any]:
         """What the network said before a cut, as picture or words, and how much the cut changed."""
         before = shown(task, task.predict(whole)[0], task.estimate(whole)[0], frame)
-        kept = {key: before[key] for key in ("picture", "words", "likely") if key in before}
+        kept = {key: before[key] for key in ("picture", "words") if key in before}
         return {"before": kept, "changed": task.change(whole, cut)}
 
     def _connections(

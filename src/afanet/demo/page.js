@@ -65,6 +65,7 @@ function closeCamera() {
 }
 
 function shoot() {
+  if (!video.videoWidth) return; // it shows nothing yet
   const still = element("canvas", {width: video.videoWidth, height: video.videoHeight});
   still.getContext("2d").drawImage(video, 0, 0);
   closeCamera();
