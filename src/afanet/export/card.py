@@ -13,7 +13,7 @@ from afanet.framing import Resize
 from afanet.outside import short_name
 from afanet.plain_text import in_markdown
 from afanet.runs.run import Run
-from afanet.tasks.kinds import KINDS
+from afanet.tasks.kinds import KINDS, outputs
 
 OF_PERSONS = {"age", "gender"}
 FITS: dict[Resize, str] = {
@@ -81,7 +81,7 @@ def about_network(group: Sequence[Run], run: Run, facts: Mapping[str, Any], take
         f"{cost['flops'] / 1e9:.2f} GFLOPs for an image of {_size(facts['size'])} (a multiply-add is two)",
     ]
     return [
-        "## What it gives\n\n" + table(("output", "what", "read as"), _outputs(facts["tasks"])) + _left_out(facts),
+        "## What it gives\n\n" + table(("output", "what", "read as"), outputs(facts["tasks"])) + _left_out(facts),
         f"## What it takes\n\n{takes}",
         "## Data\n\n" + bullets(_data(run, facts)),
         "## Protocol\n\n" + bullets(_protocol(run, facts)),
@@ -96,13 +96,6 @@ def limits(run: Run, facts: Mapping[str, Any]) -> list[str]:
     data = run.recipe.data
     faces = shows_people(data.name, data.options) or OF_PERSONS & set(facts["tasks"])
     return ["## Limits\n\n" + bullets(_limits(run, facts)), *([FACE_RISKS.strip()] if faces else [])]
-
-
-def _outputs(tasks: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
-    for name, meaning in tasks.items():
-        names = meaning.get("classes") or meaning.get("labels") or []
-        what = f"{len(names)}: {', '.join(names)}" if names else meaning.get("unit", "")
-        yield name, f"{meaning['kind']} {what}".strip(), KINDS[meaning["kind"]].result_class.reads
 
 
 def _left_out(facts: Mapping[str, Any]) -> str:

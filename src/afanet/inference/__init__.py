@@ -5,7 +5,7 @@ from afanet.inference.find import find_photos
 from afanet.inference.model import About, Model
 from afanet.inference.network_input import prepare
 from afanet.inference.predictor import Predictor, open_model
-from afanet.inference.together import side_by_side
+from afanet.inference.together import Results, side_by_side
 from afanet.photo import read_photo, to_pixels
 from afanet.tasks.classification.result import Choice
 from afanet.tasks.depth.result import DepthMap
@@ -27,6 +27,7 @@ __all__ = [
     "Number",
     "Predictor",
     "Result",
+    "Results",
     "find_photos",
     "open_model",
     "prepare",

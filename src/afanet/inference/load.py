@@ -15,12 +15,12 @@ from afanet.images import to_image
 from afanet.inference.model import Estimates
 from afanet.inference.predictor import Photo, Predictor
 from afanet.inference.run_model import about_run, estimates
+from afanet.inference.together import Results
 from afanet.networks.memory_format import channels_last
 from afanet.normalisation import as_channels
 from afanet.runs.run import Run, load_run
 from afanet.runs.setup import deterministic
 from afanet.tasks import Task
-from afanet.tasks.result import Result
 
 
 def load(source: str | Path) -> Network:
@@ -88,7 +88,7 @@ class Network(nn.Module):
         pixels = as_channels(to_image(photo, channels), channels)
         return torch.from_numpy(self.about.prepare(pixels, self.about.size))[None]
 
-    def predict(self, photo: Photo) -> dict[str, Result]:
+    def predict(self, photo: Photo) -> Results:
         """Results by task for a photo, in eval mode, on the device of the weights: what `Predictor` gives for the run.
 
         Raises `InputError` as `preprocess` does, and for outputs that are not finite.

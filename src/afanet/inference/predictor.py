@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
 from itertools import islice
 from pathlib import Path
 
@@ -15,12 +16,12 @@ from afanet.framing import framing
 from afanet.images import to_image
 from afanet.inference.formats import open_file, suffix_of
 from afanet.inference.model import Model, SomeTasks
+from afanet.inference.together import Results
 from afanet.inference.views import average, scaled
 from afanet.limits import MOST_PHOTOS, MOST_PIXELS, MOST_SCALES
 from afanet.normalisation import as_channels
 from afanet.photo import Pixels
-from afanet.tasks.kinds import read_estimate
-from afanet.tasks.result import Result
+from afanet.tasks.kinds import outputs, read_estimate
 
 Photo = str | Path | Image.Image | NDArray[np.uint8]
 
@@ -40,7 +41,8 @@ class Predictor:
         predictor = afanet.Predictor("runs/rooms-afa-seed0")
         results = predictor("photo.jpg")
         results["depth"].metres         # (H, W) float32, at the photo's own size
-        results["segmentation"]         # in a notebook: a picture with its legend
+        results                         # in a notebook: the photo and all results, with their legends
+        results["segmentation"]         # this result alone
     """
 
     def __init__(
@@ -77,12 +79,12 @@ class Predictor:
             )
         self.flip, self.scales, self.batch_size = flip, tuple(scales), batch_size
 
-    def __call__(self, image: Photo) -> dict[str, Result]:
+    def __call__(self, image: Photo) -> Results:
         """Results by task for a path, a PIL image or an array (H, W, C) uint8; raises as `to_image` does."""
         [results] = self.predict([image])
         return results
 
-    def predict(self, images: Iterable[Photo]) -> Iterator[dict[str, Result]]:
+    def predict(self, images: Iterable[Photo]) -> Iterator[Results]:
         """Results by task for each image in order, `batch_size` of them at a time.
 
         Raises `InputError` for outputs that are not finite, which no result can be read from.
@@ -92,7 +94,7 @@ class Predictor:
                 raise results
             yield results
 
-    def attempt(self, images: Iterable[Photo], mirrored: bool = False) -> Iterator[dict[str, Result] | InputError]:
+    def attempt(self, images: Iterable[Photo], mirrored: bool = False) -> Iterator[Results | InputError]:
         """As `predict`, but where an image's outputs are not finite, it gives the error and goes on.
 
         With `mirrored` the network sees the mirror images alone, and its answers are turned back.
@@ -106,7 +108,7 @@ class Predictor:
                 broken = [name for name, values in estimates.items() if not np.isfinite(values).all()]
                 yield self._fault(broken[0]) if broken else self._read(estimates, photo)
 
-    def _read(self, estimates: Mapping[str, NDArray[np.float32]], photo: Pixels) -> dict[str, Result]:
+    def _read(self, estimates: Mapping[str, NDArray[np.float32]], photo: Pixels) -> Results:
         """The results for a photo; where the network did not see it, they are absent."""
         about = self.model.about
         frame = framing((photo.shape[0], photo.shape[1]), about.size, about.resize)
@@ -114,7 +116,14 @@ class Predictor:
             name: read_estimate(name, meaning, estimates[name], (frame.seen.height, frame.seen.width))
             for name, meaning in about.tasks.items()
         }
-        return {name: result.within(frame.photo, frame.seen) for name, result in results.items()}
+        return Results(photo, {name: result.within(frame.photo, frame.seen) for name, result in results.items()})
+
+    def _repr_html_(self) -> str:
+        """Its tasks as a table, with the size of the images that the network sees, for a notebook."""
+        height, width = self.model.about.size
+        rows = _row("th", ("task", "kind", "estimate"))
+        rows += "".join(_row("td", row) for row in outputs(self.model.about.tasks))
+        return f"<b>Predictor</b> of {escape(self.name)}, which sees {height}x{width} pixels<table>{rows}</table>"
 
     def _fault(self, task: str) -> InputError:
         again = ", and export it again" if suffix_of(self.name) else ""
@@ -122,6 +131,10 @@ class Predictor:
             f"in {self.name} task '{task}' has outputs that are not finite: train its network again with a lower "
             f"optimizer.lr, or with optimizer.clip{again}"
         )
+
+
+def _row(tag: str, cells: Iterable[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
 def open_model(source: str | Path, device: str | None = None, tasks: Sequence[str] | None = None) -> Model:

@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from html import escape
 from math import ceil, sqrt
 
 import numpy as np
 
 from afanet.normalisation import as_picture
 from afanet.tasks.drawing.draw import Pixels, fit, stack, title
+from afanet.tasks.drawing.png import png
 from afanet.tasks.result import PooledResult, Result
 
 LEAST, MOST = 240, 480  # width of one picture, pixels
 COLUMNS = 4  # at most, until there are more than that many rows
 GAP = 12
+
+
+class Results(dict[str, Result]):
+    """The results for one photo by task: a dict that draws itself at the end of a notebook's cell.
+
+    Args:
+        photo: the image (H, W, C) uint8 that the results are for.
+        results: the result of each task by its name.
+
+    >>> results = Results(np.zeros((48, 64, 3), np.uint8), {})
+    >>> results.picture().shape
+    (240, 264, 3)
+    """
+
+    def __init__(self, photo: Pixels, results: Mapping[str, Result]) -> None:
+        super().__init__(results)
+        self.photo = photo
+
+    def picture(self) -> Pixels:
+        """The photo and all results with their legends in one picture, (H, W, 3) uint8 RGB; see `side_by_side`."""
+        return side_by_side(self.photo, self)
+
+    def _repr_html_(self) -> str:
+        """The picture, no wider than its window, with the results in words for those who cannot see it."""
+        words = escape("; ".join(["photo", *map(str, self.values())]))
+        encoded = b64encode(png(self.picture())).decode()
+        return f'<img alt="{words}" src="data:image/png;base64,{encoded}" style="max-width: 100%">'
 
 
 def side_by_side(photo: Pixels, results: Mapping[str, Result]) -> Pixels:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +148,18 @@ def read_estimate(
     '31.4 years'
     """
     return kind_of(task, meaning).result_class.read(task, meaning, estimate, size)
+
+
+def outputs(meanings: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
+    """For each task its name, its kind with classes or unit, and what an estimate is, in words.
+
+    >>> list(outputs({"place": {"kind": "classification", "classes": ["hall", "attic"]}}))
+    [('place', 'classification 2: hall, attic', 'the probability of each class')]
+    """
+    for name, meaning in meanings.items():
+        names = meaning.get("classes") or meaning.get("labels") or []
+        what = f"{len(names)}: {', '.join(names)}" if names else meaning.get("unit", "")
+        yield name, f"{meaning['kind']} {what}".strip(), kind_of(name, meaning).result_class.reads
 
 
 def meaning_fault(meaning: object, referred: bool = False) -> str | None:
