@@ -76,6 +76,15 @@ def test_a_task_that_is_not_chosen_allows_its_mirror_image() -> None:
     assert list(Predictor(model, flip=True, tasks=["age"])(PHOTO)) == ["age"]
 
 
+def test_a_notebook_shows_the_tasks_of_a_predictor_as_text() -> None:
+    model = Formula(["kind", "depth"], lambda images: {})
+    model.about.tasks["kind"] = MEANINGS["kind"] | {"classes": ["<b>", "attic"]}
+    rows = Predictor(model)._repr_html_().split("<tr>")
+    assert "24x32 pixels" in rows[0]
+    assert [row.count("<td>") for row in rows[2:]] == [3, 3]
+    assert "classification 2: &lt;b&gt;, attic" in rows[2]
+
+
 @pytest.mark.parametrize("tasks", [["dept"], [], ["depth", "depth"]])
 def test_tasks_that_are_not_there_are_refused_before_a_network_is_read(
     tasks: list[str], run: Path, tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
+import re
+from base64 import b64decode
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from afanet.errors import InputError
-from afanet.inference import Choice, DepthMap, LabelMap, Labels, NormalMap, Number, read_estimate, side_by_side
+from afanet.inference import Choice, DepthMap, LabelMap, Labels, NormalMap, Number, Results, read_estimate, side_by_side
 from afanet.tasks.drawing.draw import swatches, title
 from afanet.tasks.drawing.resize import resize
 from afanet.tasks.result import PooledResult, Result
@@ -179,6 +182,26 @@ def test_every_task_is_drawn_once_at_a_place_of_its_own() -> None:
 def test_a_notebook_gets_a_png() -> None:
     with Image.open(io.BytesIO(result("depth")._repr_png_())) as image:
         assert image.width == 480
+
+
+def test_a_notebook_gets_the_photo_and_all_results_in_one_picture() -> None:
+    photo = np.full((*SIZE, 3), 99, np.uint8)
+    results = Results(photo, {name: result(name) for name in TASKS})
+    [encoded] = re.findall(r'src="data:image/png;base64,([^"]+)"', results._repr_html_())
+    with Image.open(io.BytesIO(b64decode(encoded))) as image:
+        assert (np.asarray(image) == side_by_side(photo, results)).all()
+
+
+def test_those_who_cannot_see_the_picture_get_its_words_as_text() -> None:
+    results = Results(np.zeros((*SIZE, 3), np.uint8), {"kind": Choice("kind", '"<b>', 0, {'"<b>': 1.0})})
+    assert 'alt="photo; &quot;&lt;b&gt; (100%)"' in results._repr_html_()
+
+
+def test_results_are_a_dict_that_keeps_its_photo_when_it_travels() -> None:
+    photo = np.full((*SIZE, 3), 99, np.uint8)
+    results = pickle.loads(pickle.dumps(Results(photo, {"years": result("years")})))
+    assert list(results) == ["years"]
+    assert (results.photo == photo).all()
 
 
 def test_an_unknown_kind_is_said() -> None:
