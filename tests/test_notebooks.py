@@ -31,8 +31,8 @@ def documented() -> dict[str, list[str]]:
             module, members = part.split("\n")[0], re.search(r"members: \[(.*)\]", part)
             if members:
                 names[module] = members[1].split(", ")
-            elif module.rpartition(".")[2].islower():
-                names[module] = getattr(importlib.import_module(module), "__all__", [])
+            elif module == f"afanet.{page.stem}":
+                names[module] = importlib.import_module(module).__all__
     return names
 
 

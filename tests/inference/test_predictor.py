@@ -81,7 +81,7 @@ def test_a_notebook_shows_the_tasks_of_a_predictor_as_text() -> None:
     model.about.tasks["kind"] = MEANINGS["kind"] | {"classes": ["<b>", "attic"]}
     rows = Predictor(model)._repr_html_().split("<tr>")
     assert "24x32 pixels" in rows[0]
-    assert [row.count("<td>") for row in rows[2:]] == [3, 3]
+    assert [row.count("</td>") for row in rows[2:]] == [3, 3]
     assert "classification 2: &lt;b&gt;, attic" in rows[2]
 
 

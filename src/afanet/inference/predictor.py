@@ -134,7 +134,7 @@ class Predictor:
 
 
 def _row(tag: str, cells: Iterable[str]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
+    return "<tr>" + "".join(f'<{tag} style="text-align: left">{escape(cell)}</{tag}>' for cell in cells) + "</tr>"
 
 
 def open_model(source: str | Path, device: str | None = None, tasks: Sequence[str] | None = None) -> Model:

@@ -26,9 +26,8 @@ class Results(dict[str, Result]):
         photo: the image (H, W, C) uint8 that the results are for.
         results: the result of each task by its name.
 
-    >>> results = Results(np.zeros((48, 64, 3), np.uint8), {})
-    >>> results.picture().shape
-    (240, 264, 3)
+    >>> Results(np.zeros((48, 64, 3), np.uint8), {}).picture().shape
+    (226, 264, 3)
     """
 
     def __init__(self, photo: Pixels, results: Mapping[str, Result]) -> None:
