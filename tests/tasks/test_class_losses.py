@@ -166,7 +166,7 @@ def test_balanced_labels_give_on_and_off_the_same_total() -> None:
 def test_nothing_is_learnt_by_weights_that_wait_for_counts() -> None:
     task = IMAGES.with_loss({"class_weights": "balanced", "name": "focal"})
     assert (task.wants_counts, IMAGES.wants_counts) == (True, False)
-    with pytest.raises(InputError, match="class_weights are balanced, and nothing is counted yet"):
+    with pytest.raises(InputError, match="class_weights are balanced, but no class is counted yet"):
         task.loss(torch.zeros(1, 4), torch.tensor([0]))
     counted = task.with_counts([1, 2, 3, 0])
     assert (counted.class_weights, counted.wants_counts) == ((2, 1, 2 / 3, 1), False)
@@ -226,9 +226,9 @@ def test_loss_is_float32_under_autocast(task: Task, options: dict[str, Any]) -> 
             {"name": "dice", "class_weights": "balanced"},
             "of the loss cross_entropy or focal or ce_dice, not of dice",
         ),
-        (PIXELS, {"name": "focal", "gamma": -1}, "gamma of task 'x' is -1, expected a number of 0 to 100"),
+        (PIXELS, {"name": "focal", "gamma": -1}, "gamma of task 'x' is -1, expected a number from 0 to 100"),
         (PIXELS, {"name": "focal", "gamma": math.inf}, "gamma of task 'x' is inf, expected"),
-        (PIXELS, {"label_smoothing": 1}, "label_smoothing of task 'x' is 1, expected a number of 0 to below 1"),
+        (PIXELS, {"label_smoothing": 1}, "label_smoothing of task 'x' is 1, expected a number from 0 to below 1"),
         (PIXELS, {"label_smoothing": math.nan}, "label_smoothing of task 'x' is nan, expected"),
         (PIXELS, {"name": "ce_dice", "dice": 0}, r"dice of task 'x' is 0, expected a number above 0 \("),
         (PIXELS, {"name": "ce_dice", "dice": True}, "dice of task 'x' is True, expected"),

@@ -74,7 +74,7 @@ def make(train: list[dict[str, Tensor]], test: list[dict[str, Tensor]], seed: in
 
 FAR = "split train, depth: most values lie beyond its far end of 10 m (median 3250 m)"
 NEAR = "split train, depth: most values lie within a thousandth of its far end of 10 m (median 0.003 m)"
-ODD = "split test, age: most values lie outside its range of 0 to 100 (median 1990): is the unit another one?"
+ODD = "split test, age: most values lie outside its range of 0 to 100 (median 1990): is it in another unit?"
 FINDINGS: dict[str, tuple[Data, list[str]]] = {
     "nothing": (make(sound(), sound()), []),
     "a class is absent": (make(sound()[:2], sound()), ["split train has no breed of class cow"]),

@@ -16,7 +16,7 @@ from afanet.tasks.class_weights import BALANCED, ClassWeights, CountedTask, bala
 from afanet.tasks.loss_options import ClassLoss, read_class_loss
 from afanet.tasks.taught import TaughtClasses
 
-LEAST = 1e-30  # of a probability before it is raised to a power, which bounds the power's slope
+LEAST = 1e-30  # the smallest probability that is raised to a power, which bounds the power's slope
 
 
 class ClassTask(TaughtClasses, CountedTask):
@@ -58,15 +58,16 @@ class ClassTask(TaughtClasses, CountedTask):
 
 
 def class_loss(logits: Tensor, target: Tensor, how: ClassLoss, ignore: int, across: Across) -> Tensor:
-    """The loss `how` of logits (B, C, ...) and classes (B, ...), in which `ignore` is no label; without a label 0.
+    """The loss `how` of logits (B, C, ...) towards classes (B, ...); `ignore` means no label; 0 without any label.
 
     With p_y the probability of a label's class y and w_y its weight, 1 if not given:
 
-    - `cross_entropy`: the sum of w_y (-ln p_y) over that of w_y, in nats. `label_smoothing` s puts 1 - s of a label on
-      its class and s / C on every class, each with the class's weight.
-    - `focal`: the same sum with a factor (1 - p_y)^gamma on each term (Lin et al., ICCV 2017).
-    - `dice`: 1 - 2 I_c / (P_c + N_c), averaged over the classes c that occur; over the labels, I_c is the sum of p_c
-      where y = c, P_c of p_c everywhere, and N_c how often y = c (Milletari et al., 3DV 2016, without the squares).
+    - `cross_entropy`: the sum of w_y (-ln p_y) divided by the sum of w_y, in nats. `label_smoothing` s puts 1 - s of a
+      label on its class and s / C on every class, each with the class's weight.
+    - `focal`: the same, with each term multiplied by (1 - p_y)^gamma (Lin et al., ICCV 2017).
+    - `dice`: 1 - 2 I_c / (P_c + N_c), averaged over the classes c that occur. Over all labels, I_c sums p_c over those
+      of class c, P_c sums p_c over all, and N_c counts those of class c (Milletari et al., 3DV 2016, without the
+      squares).
     - `ce_dice`: cross-entropy plus `dice` times Dice.
 
     >>> from afanet.tasks.across import ALONE
@@ -89,7 +90,7 @@ def class_loss(logits: Tensor, target: Tensor, how: ClassLoss, ignore: int, acro
 def _cross_entropy_sums(
     logits: Tensor, target: Tensor, known: Tensor, how: ClassLoss, ignore: int
 ) -> tuple[Tensor, Tensor]:
-    """The sum of all terms, and that of the weights of their classes."""
+    """The sum of all terms, and the sum of the weights of their classes."""
     w = None if how.weights is None else weights_on(how.weights, logits.device)
     if how.name == "focal":
         of_each = -F.cross_entropy(logits, target, ignore_index=ignore, reduction="none")  # ln p_y

@@ -16,7 +16,7 @@ from afanet.tasks.task import Task
 ClassWeights = tuple[float, ...]
 BALANCED = "balanced"
 ABSENT = 1.0  # the weight of a class that does not occur
-LEAST, MOST = 1e-30, 1e30  # of a factor, so that float32 holds it and its products with losses
+LEAST, MOST = 1e-30, 1e30  # of a factor: float32 must hold it and its products with losses
 
 
 class CountedTask(Task):
@@ -30,15 +30,15 @@ class CountedTask(Task):
     @property
     @abstractmethod
     def balanced(self) -> dict[str, float]:
-        """The weights that came from counts, by what each is the weight of."""
+        """The weights that were computed from counts, by the name of what they weigh."""
 
     @abstractmethod
     def with_counts(self, counts: Sequence[int]) -> Self:
-        """The task with weights by how often each of its `occurrences` is in the training split."""
+        """The task with weights computed from how often each of its `occurrences` is in the training split."""
 
 
 def balanced_weights(counts: Sequence[int]) -> ClassWeights:
-    """The weight N / (K n) of each class: n of the N labels are of it, and K classes occur. A class without labels: 1.
+    """The weight N / (K n) of each class with n of the N labels, where K classes occur; 1 for a class without labels.
 
     The mean weight of all labels is 1, and each class that occurs has the same total weight.
 
@@ -50,15 +50,15 @@ def balanced_weights(counts: Sequence[int]) -> ClassWeights:
 
 
 def weights_on(weights: Sequence[float], device: torch.device) -> Tensor:
-    """Weights as a float32 tensor on a device, without waiting for it."""
+    """Weights as a float32 tensor on a device, copied without waiting for the device."""
     return torch.tensor(weights, dtype=torch.float32).to(device, non_blocking=True)
 
 
 def read_class_weights(task: str, classes: Sequence[str], given: object) -> ClassWeights:
     """The weight of each class, from numbers in the classes' order or by name.
 
-    Classes that are not named have weight 1. Raises `InputError` for an unknown class, for another number of weights
-    than of classes, and for a weight that is not a finite number above 0.
+    Classes that are not named have weight 1. Raises `InputError` for an unknown class, for a list with too few or too
+    many weights, and for a weight that is not a finite number above 0.
 
     >>> read_class_weights("segmentation", ["floor", "wall", "bed"], {"bed": 5})
     (1.0, 1.0, 5.0)
@@ -80,7 +80,7 @@ def read_class_weights(task: str, classes: Sequence[str], given: object) -> Clas
 
 
 def read_factor(what: str, value: Any) -> float:
-    """A factor on a loss, or on part of one; raises `InputError` that begins with `what` unless it is a number above 0.
+    """A factor on a loss or part of one; unless it is a number above 0, raises `InputError` that begins with `what`.
 
     >>> read_factor("weight is", 2)
     2.0

@@ -1,4 +1,4 @@
-"""Classes: what occurs of them in labels, and what is decided from outputs that are no numbers."""
+"""Classes: how often each occurs in labels, and which is chosen where outputs are not finite."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from afanet.tasks.task import NO_CLASS
 
 
 def decided(choice: Tensor, logits: Tensor) -> Tensor:
-    """A choice (B, ...) by logits (B, C, ...), with -1 where a logit is not finite: no class was chosen there.
+    """A choice (B, ...) made from logits (B, C, ...), replaced by -1, no class, where a logit is not finite.
 
     >>> logits = torch.tensor([[0.0, 1.0], [torch.nan, 1.0]])
     >>> decided(logits.argmax(1), logits).tolist()
@@ -32,7 +32,7 @@ def count_classes(target: Tensor, labelled: Tensor, classes: int) -> Tensor:
 
 
 def too_few_classes(occurrences: Sequence[int]) -> str | None:
-    """Why scores over so many labels of each class say nothing, in words; None if two classes or more occur.
+    """Why scores over labels with these `occurrences` say nothing, in words; None if two or more classes occur.
 
     >>> too_few_classes([7, 0])
     'only one of 2 classes occurs'

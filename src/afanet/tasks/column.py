@@ -44,8 +44,8 @@ class Column(Declared):
     """The labels of one task in a manifest; its fields are the keys with which a recipe declares the task.
 
     `remark` is a comment for the declaration that `afanet data init` writes. `example` has keys and values for the
-    fields without a default. With `mirror: false`, which every kind has, no image of the data set is mirrored. A kind
-    with names may have a field `swap`, a `Swap` of those that exchange their sides in a mirrored image.
+    fields without a default. Every kind has `mirror`; with `mirror: false`, no image of the data set is mirrored. A
+    kind with names may have a field `swap`, a `Swap` of the names that exchange sides in a mirrored image.
     """
 
     remark: ClassVar[str] = ""
@@ -54,7 +54,7 @@ class Column(Declared):
 
     @abstractmethod
     def task(self, name: str) -> Task:
-        """The task itself."""
+        """The task `name` with labels of this column."""
 
     @property
     def remedy(self) -> str:
@@ -78,7 +78,7 @@ class ValueColumn(Column):
         """One compact value as the task's target."""
 
     def target_in(self, value: Any, size: tuple[int, int]) -> Tensor:
-        """As `target`, which it calls, for a kind with values that depend on the `size` of the image, (H, W).
+        """As `target`, which it calls by default; for kinds whose values depend on the `size` of the image, (H, W).
 
         Raises `InputError` for a value that an image of this size cannot have.
         """
@@ -113,7 +113,7 @@ class FileColumn(Column):
         return ()
 
     def looked_at(self, task: Task, file: Path) -> Task:
-        """The task, with what a file of its labels says of it beside the labels, such as the colours of classes."""
+        """The task, with facts that a file has besides the labels themselves, such as the colours of classes."""
         return task
 
     def encode(self, cells: pa.Array) -> tuple[pa.Array, Bools]:
@@ -142,7 +142,7 @@ def complain_of_path(name: str, cell: str) -> str:
 
 
 def read_floats(path: Path, axes: int, meaning: str, scale: float | None = None) -> NDArray[np.float32]:
-    """The numbers in a `.npy` or `.npz` file of finite floats, or, with a `scale`, of any numbers, times that.
+    """The finite floats in a `.npy` or `.npz` file; with a `scale`, numbers of any type, multiplied by `scale`.
 
     Raises `InputError` for any other file.
     """
@@ -152,7 +152,7 @@ def read_floats(path: Path, axes: int, meaning: str, scale: float | None = None)
 def finite_floats(
     path: Path, stored: NDArray[Any], axes: int, meaning: str, scale: float | None = None
 ) -> NDArray[np.float32]:
-    """As `read_floats`, for the numbers that were `stored` in a file of any format."""
+    """As `read_floats`, for numbers `stored` in a file of any format."""
     if (stored.dtype.kind != "f" and scale is None) or stored.ndim != axes or stored.shape[2:] not in ((), (3,)):
         raise InputError(f"{path} holds {stored.dtype} {stored.shape}, expected floats, a {meaning}")
     with np.errstate(over="ignore"):

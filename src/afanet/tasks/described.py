@@ -17,7 +17,7 @@ OUTPUTS: dict[str, type[Dense] | type[Pooled]] = {"dense": Dense, "pooled": Pool
 
 
 class Described(Protocol):
-    """The attributes that describe a `Task` (see there), which a run keeps."""
+    """The attributes of a `Task` (see there) that a run keeps to describe the task."""
 
     @property
     def name(self) -> str: ...

@@ -89,7 +89,8 @@ KINDS: Registry[Kind] = Registry(
 def register_task(name: str, kind: Kind) -> None:
     """Register a kind of task under the name by which manifests declare it.
 
-    Raises `InputError` for a name of the package's own kinds, for one that is no word, and for anything but a `Kind`.
+    Raises `InputError` for a name of the package's own kinds, for one that is not a word, and for anything but a
+    `Kind`.
 
     >>> register_task("depth", KINDS["depth"])
     Traceback (most recent call last):
@@ -163,7 +164,7 @@ def outputs(meanings: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, st
 
 
 def meaning_fault(meaning: object, referred: bool = False) -> str | None:
-    """What is invalid in a task's meaning, in words; None if all is as `Task.meaning` gives it.
+    """What is invalid in a task's meaning, in words; None if it is as `Task.meaning` gives it.
 
     A kind that is a reference to outside code is checked only if `referred`, because the check runs its code.
 
@@ -172,7 +173,7 @@ def meaning_fault(meaning: object, referred: bool = False) -> str | None:
     "'far' is -1.0, expected a number above 0"
     """
     if not isinstance(meaning, Mapping):
-        return f"it is {meaning!r:.60}, expected a kind with what belongs to it"
+        return f"it is {meaning!r:.60}, expected a mapping with a kind and the keys of that kind"
     kind = meaning.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         known = f"{', '.join(KINDS)}, or your own, registered with afanet.register_task"

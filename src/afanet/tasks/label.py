@@ -1,4 +1,4 @@
-"""A result as a label, in the form in which the column of its kind reads it back, with NumPy and Pillow alone."""
+"""A result as a label, in the form that the column of its kind reads back. Needs only NumPy and Pillow."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from afanet.errors import InputError
 NAMED = 12  # names in a sentence
 
 Bools = NDArray[np.bool_]
-MACHINE = "machine_made"  # the column that names the tasks of a row whose labels a network has given
-CONFIDENCE = "_confidence"  # ends the name of a column with the confidence of these labels
+MACHINE = "machine_made"  # the column that lists the tasks of a row whose labels come from a network
+CONFIDENCE = "_confidence"  # how the name of a column with the confidence of such labels ends
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class LabelFile:
 
 
 class AsLabel:
-    """What a result is as a label of its kind; here for kinds that have none."""
+    """A result as a label of its kind; the defaults here are for kinds without such labels."""
 
     task: str
     compared: ClassVar[bool] = False  # whether `confidence` needs the result of the mirror image
@@ -40,24 +40,24 @@ class AsLabel:
         return {}
 
     def mirrored(self) -> Self:
-        """This result of a mirror image as one of the photo."""
+        """This result of a mirror image, turned back into a result of the photo."""
         return self
 
     def confidence(self, mirror: Self | None = None) -> float | NDArray[np.float32] | None:
         """How sure the result is, 0 to 1; None for a kind that does not say.
 
-        A dense result gives a number for each pixel (H, W), NaN where the network did not see the photo, and one of
-        several parts a number for each (N,). `mirror` is the result of the mirror image, as `mirrored` gives it, for a
-        kind that is `compared`.
+        A dense result gives a number for each pixel (H, W), NaN where the network did not see the photo; a result of
+        several parts gives a number for each part (N,). A kind that is `compared` needs `mirror`: the result of the
+        mirror image, turned back by `mirrored`.
         """
         return None
 
     def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> str | LabelFile:
         """The result as a label that the column of its kind reads back: the text of a cell, or a file.
 
-        Only the pixels (H, W) or parts (N,) that are `known` are labelled, all that were seen if None; `declared` are
-        the keys of the column, if it is declared otherwise than `declaration` says. Raises `InputError` for what cannot
-        be a label, and for a kind that has none.
+        Only the pixels (H, W) or parts (N,) that are `known` are labelled; by default all that the network saw.
+        `declared` has the keys of the column, if they differ from `declaration`. Raises `InputError` for a result that
+        cannot be a label, and for a kind without labels.
         """
         raise InputError(
             f"task '{self.task}' cannot be written as labels: {type(self).__name__} has no method 'as_label'; leave it "
@@ -65,9 +65,9 @@ class AsLabel:
         )
 
     def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
-        """Why a label that exists cannot be one of this task, as the end of a sentence; None if it can.
+        """Why an existing label cannot be one of this task, as the end of a sentence; None if it can.
 
-        `cell` is its text; `file` is the file that it names, where labels are files.
+        `cell` is the text of the label; `file` is the file that it names, if labels are files.
         """
         return None
 
@@ -90,7 +90,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def sides_declared(meaning: Mapping[str, Any]) -> dict[str, Any]:
-    """What a task's meaning says of mirror images, as a recipe declares it.
+    """The `mirror` and `swap` of a task's meaning, in the form in which a recipe declares them.
 
     >>> sides_declared({"classes": ["left", "right"], "swap": [[0, 1]], "mirror": True})
     {'swap': {'left': 'right'}}

@@ -32,7 +32,7 @@ Legend = Swatches | ColourBar
 
 @dataclass(frozen=True)
 class Readout:
-    """Whole numbers for every pixel, `values` (H, W) from 0 to 65535: names of the legend, or `steps` to the `unit`."""
+    """Whole numbers, `values` (H, W) from 0 to 65535: positions in the legend, or counts with `steps` to a `unit`."""
 
     values: Tensor
     steps: int = 1

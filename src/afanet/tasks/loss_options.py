@@ -13,8 +13,8 @@ from afanet.tasks.meaning import is_number
 from afanet.tasks.task import Task
 
 WEIGHT = "weight"
-SHARPEST = 100  # gamma
-OWNERS = {  # the losses that each option is of
+SHARPEST = 100  # the largest gamma
+OWNERS = {  # the losses that take each option
     "class_weights": ("cross_entropy", "focal", "ce_dice"),
     "label_smoothing": ("cross_entropy", "ce_dice"),
     "gamma": ("focal",),
@@ -59,10 +59,10 @@ class ClassLoss:
 
     Args:
         name: `cross_entropy`, `focal`, `dice`, or `ce_dice`, the sum of cross-entropy and Dice.
-        class_weights: a weight for each class; `balanced` while they wait for the classes to be counted.
-        gamma: focal: how little counts what is known already, 0 for cross-entropy.
+        class_weights: a weight for each class; `balanced` until the classes are counted.
+        gamma: for `focal`, how strongly labels that are already predicted well are discounted; 0 is cross-entropy.
         label_smoothing: the share of each label that is spread evenly over all classes, 0 to below 1.
-        dice: ce_dice: a factor on Dice.
+        dice: for `ce_dice`, a factor on Dice.
     """
 
     name: str = "cross_entropy"
@@ -73,19 +73,20 @@ class ClassLoss:
 
     @property
     def weights(self) -> ClassWeights | None:
-        """The weights of classes; raises `InputError` while they wait for the classes to be counted."""
+        """The weights of classes; raises `InputError` until the classes are counted."""
         if isinstance(self.class_weights, str):
             raise InputError(
-                f"class_weights are {self.class_weights}, and nothing is counted yet: give the task how often each "
-                "class occurs by with_counts"
+                f"class_weights are {self.class_weights}, but no class is counted yet: call with_counts with how "
+                "often each class occurs"
             )
         return self.class_weights
 
 
 def read_class_loss(task: str, classes: Sequence[str], options: Mapping[str, Any], names: Sequence[str]) -> ClassLoss:
-    """The loss of classes that options describe, of those with these `names`.
+    """The loss of classes that `options` describe, one of `names`.
 
-    Raises `InputError` for no option at all, for an unknown one, or one of another loss, and for a value out of range.
+    Raises `InputError` if there is no option, for an unknown option or one of another loss, and for a value out of
+    range.
 
     >>> read_class_loss("age", ["young", "old"], {"name": "focal", "gamma": 1}, ["cross_entropy", "focal"]).gamma
     1.0
@@ -103,9 +104,9 @@ def read_class_loss(task: str, classes: Sequence[str], options: Mapping[str, Any
             raise InputError(f"{key} of task '{task}' is an option of the loss {listed}, not of {name}: take it out")
     gamma, smoothing = options.get("gamma", ClassLoss.gamma), options.get("label_smoothing", ClassLoss.label_smoothing)
     if not is_number(gamma) or not 0 <= gamma <= SHARPEST:
-        raise InputError(f"gamma of task '{task}' is {shown(gamma)}, expected a number of 0 to {SHARPEST}")
+        raise InputError(f"gamma of task '{task}' is {shown(gamma)}, expected a number from 0 to {SHARPEST}")
     if not is_number(smoothing) or not 0 <= smoothing < 1:
-        raise InputError(f"label_smoothing of task '{task}' is {shown(smoothing)}, expected a number of 0 to below 1")
+        raise InputError(f"label_smoothing of task '{task}' is {shown(smoothing)}, expected a number from 0 to below 1")
     weights = options.get("class_weights")
     if "class_weights" in options and weights != BALANCED:
         weights = read_class_weights(task, classes, weights)

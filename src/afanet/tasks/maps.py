@@ -13,7 +13,7 @@ from afanet.framing import Box, Size
 
 
 class Map(tv_tensors.Mask):
-    """A map that crops like a mask and is never interpolated; its values follow a mirror and a nearer view.
+    """A map that crops like a mask and is never interpolated; its values may change in a mirror and in a nearer view.
 
     A kind whose values do not depend on the view, such as class ids, needs only a plain `tv_tensors.Mask`.
     """
@@ -23,15 +23,15 @@ class Map(tv_tensors.Mask):
         return self
 
     def nearer(self, scale: float) -> Self:
-        """The values where everything is seen `scale` times as large, as from so many times as near."""
+        """The values in a view that shows everything `scale` times as large, as if from `scale` times as near."""
         return self
 
 
 class Points(tv_tensors.TVTensor):
     """Positions in an image, float32 (2 K,): x and y of each point in turn, fractions of the width and the height.
 
-    0, 0 is the upper left corner of the image, 1, 1 the lower right one, and NaN is not known. Points follow a mirror
-    and a crop; one that leaves the view is not known there.
+    0, 0 is the upper left corner of the image, 1, 1 the lower right one, and NaN is not known. Points move with a
+    mirror and a crop; one that leaves the view becomes unknown.
 
     >>> Points([0.25, 0.5, torch.nan, 0.5]).mirrored().tolist()
     [0.75, 0.5, nan, 0.5]
@@ -47,7 +47,7 @@ class Points(tv_tensors.TVTensor):
         return self._like(torch.stack([1 - positions[:, 0], positions[:, 1]], 1))
 
     def within(self, image: Size, window: Box) -> Self:
-        """The points of an image of a size as positions in a `window` of it; none of those that lie outside.
+        """The points as positions in a `window` of an image of this size; NaN for those that lie outside.
 
         >>> Points([0.5, 0.5, 0.9, 0.1]).within((10, 10), Box(0, 0, 6, 6)).tolist()
         [0.833..., 0.833..., nan, nan]
@@ -61,7 +61,7 @@ class Points(tv_tensors.TVTensor):
         return self._like(inside.masked_fill(outside, torch.nan))
 
     def placed(self, filled: Box, size: Size) -> Self:
-        """The points of an image that fills a part of another of a `size`, as positions in that one.
+        """The points as positions in a larger image of this `size`, of which this image fills the part `filled`.
 
         >>> Points([0.5, 1.0]).placed(Box(2, 0, 4, 8), (8, 8)).tolist()
         [0.5, 0.75]

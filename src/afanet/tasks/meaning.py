@@ -8,24 +8,24 @@ from typing import Any
 
 MOST = 65_536  # classes, labels and colours of a task
 LONGEST = 1000  # characters of a name or unit
-DECIMALS = 400  # of a number, at most: the smallest that there is has fewer
+DECIMALS = 400  # the most decimals of a number: the smallest float has fewer
 
 Check = tuple[str, Callable[[Any], bool]]  # the expectation in words, and whether a value meets it
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number and no boolean."""
+    """Whether a value is a finite number, and not a boolean."""
     largest = sys.float_info.max  # which an integer in JSON may exceed
     return isinstance(value, int | float) and not isinstance(value, bool) and -largest <= value <= largest
 
 
 def is_whole(value: Any, least: int, most: int) -> bool:
-    """Whether it is a whole number from `least` to `most`."""
+    """Whether a value is a whole number from `least` to `most`."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def is_text(value: Any) -> bool:
-    """Whether it is text of at most `LONGEST` characters that a file can hold: no half of a pair of surrogates.
+    """Whether a value is text of at most `LONGEST` characters that a file can hold: without lone surrogates.
 
     >>> is_text("wall"), is_text("\\ud800"), is_text(3)
     (True, False, False)
@@ -49,7 +49,7 @@ def _are_colours(value: Any) -> bool:
 
 
 def is_range(value: Any) -> bool:
-    """Whether it is a list of two numbers, the lower first."""
+    """Whether a value is a list of two numbers, the lower first."""
     return isinstance(value, list) and len(value) == 2 and all(map(is_number, value)) and value[0] < value[1]
 
 

@@ -13,17 +13,18 @@ from afanet.label_files import read_array, read_image
 ARRAYS = (".npy", ".npz")
 FORMATS = ("PNG", "TIFF", "BMP")
 UNKNOWN = -1
-TYPES = "uifb"  # of NumPy
+TYPES = "uifb"  # kinds of NumPy's types
 STRANGE = -2
 
 
 def read_on_off(
     file: Path, meaning: str, void: int | None = None, remedy: str = "mend it, or declare `void`"
 ) -> NDArray[np.int8]:
-    """What a file of masks has, of any shape: 1 where it is on, 0 where it is off, -1 where it is neither.
+    """The masks in a file, of any shape: 1 where something is on, 0 where it is off, -1 where it is neither.
 
-    The file is a PNG, TIFF or BMP of ids, or a `.npy` or `.npz`, in which -1 is neither; so is `void` in any file.
-    Raises `InputError` for another file, and for other values, whose `remedy` ends the sentence.
+    The file is a PNG, TIFF or BMP of ids, or a `.npy` or `.npz`, in which -1 means neither. In any file, `void` means
+    neither. Raises `InputError` for another kind of file; and for other values, with `remedy` at the end of the
+    sentence.
     """
     array = file.suffix.lower() in ARRAYS
     stored = read_array(file, meaning, TYPES) if array else read_image(file, ("1", "L", "P"), meaning, FORMATS)

@@ -30,7 +30,7 @@ def decimals_of(low: float, high: float) -> int:
 def smooth_l1(
     logits: Tensor, target: Tensor, known: Tensor, centre: float | Tensor, half: float | Tensor, across: Across
 ) -> Tensor:
-    """Huber's loss in units of half the range, averaged over what is `known`: the prediction is centre + half * logit.
+    """Huber's loss in units of half the range, averaged over `known` entries; the prediction is centre + half * logit.
 
     Logits, target and `known` have one shape.
 

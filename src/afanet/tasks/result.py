@@ -1,4 +1,4 @@
-"""The result of a task for one photo, with NumPy and Pillow alone."""
+"""The result of a task for one photo. Needs only NumPy and Pillow."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Result(AsLabel, ABC):
     """The answer of a network for one photo and one `task`.
 
     `expected` has a check for each key of the kind's meaning (see `Task.meaning`); keys in `optional` may be missing.
-    `reads` says in a model card what an estimate is, `limits` what users should beware of.
+    In a model card, `reads` says what an estimate is, and `limits` what users should beware of.
     """
 
     task: str
@@ -61,8 +61,8 @@ class Result(AsLabel, ABC):
     def undo(cls, estimate: NDArray[np.float32], mirrored: bool, scale: float) -> NDArray[np.float32]:
         """Estimates (B, C, H, W) of a view, turned back into estimates of the photo.
 
-        The view was `mirrored` left to right, and showed everything `scale` times as large; the pixels have been moved
-        back already.
+        The view was `mirrored` left to right, and showed everything `scale` times as large; the pixels are already
+        moved back, so only values change here.
         """
         return estimate
 
@@ -70,7 +70,7 @@ class Result(AsLabel, ABC):
     def undo_meant(
         cls, meaning: Mapping[str, Any], estimate: NDArray[np.float32], mirrored: bool, scale: float
     ) -> NDArray[np.float32]:
-        """As `undo`, which it calls, for a kind in which the task's meaning decides how."""
+        """As `undo`, which it calls by default; for kinds in which the task's meaning decides how to undo."""
         return cls.undo(estimate, mirrored, scale)
 
     @classmethod
@@ -82,7 +82,7 @@ class Result(AsLabel, ABC):
         size: tuple[int, int],
         filled: Box,
     ) -> NDArray[np.float32]:
-        """An estimate (C,) for the whole of a view as one for what it shows of the photo.
+        """An estimate (C,) for a whole view, turned into one for the part of the photo that the view shows.
 
         The view was `mirrored` left to right, and the photo fills the part `filled` of its `size`.
         """
@@ -94,13 +94,13 @@ class Result(AsLabel, ABC):
         """The result from an estimate, for a photo of `size` = (H, W)."""
 
     def within(self, photo: tuple[int, int], seen: Box) -> Self:
-        """This result of the part `seen` of a photo of (H, W) as one of the photo: absent where the rest of it is."""
+        """This result, for the part `seen` of a photo (H, W), as a result for the whole photo: absent elsewhere."""
         return self
 
     def as_target(self) -> NDArray[Any]:
-        """The result in the form of its task's target for one image, by which it is scored at the photo's own size.
+        """The result in the form of its task's target for one image, for scores at the photo's own size.
 
-        Raises `InputError` for a kind that does not say.
+        Raises `InputError` for a kind without this method.
         """
         raise InputError(
             f"task '{self.task}' cannot be scored by its results: {type(self).__name__} has no method 'as_target'; "
@@ -109,27 +109,27 @@ class Result(AsLabel, ABC):
 
     @abstractmethod
     def picture(self) -> Pixels:
-        """The result drawn, (H, W, 3) uint8 RGB: dense ones at the photo's size, without a legend."""
+        """The result drawn, (H, W, 3) uint8 RGB. Dense results have the photo's size and no legend."""
 
     @abstractmethod
     def figure(self, width: int) -> Pixels:
-        """The picture so many pixels wide, with what its colours mean below it; narrow ones on white."""
+        """The picture at this width in pixels, with its legend below; narrower pictures stand on white."""
 
     @abstractmethod
     def save(self, folder: str | Path, name: str) -> list[Path]:
-        """Write files called `name` into folders of `folder` that are named after the task; returns their paths.
+        """Write files called `name` into subfolders of `folder` named after the task; returns their paths.
 
-        Of several files all are written or none. Raises `InputError` for a file that cannot be written.
+        Either all files are written or none. Raises `InputError` for a file that cannot be written.
         """
 
 
 class DenseResult(Result):
     """A result with a value for every pixel of the photo.
 
-    A dataclass with `maps` can be asked about photos that the network does not see as a whole.
+    A dataclass with `maps` also works for photos of which the network sees only a part.
     """
 
-    resampling = Image.Resampling.BILINEAR  # of pictures alone
+    resampling = Image.Resampling.BILINEAR  # of pictures only
 
     @property
     def maps(self) -> Mapping[str, float]:
@@ -137,7 +137,7 @@ class DenseResult(Result):
         return {}
 
     def within(self, photo: tuple[int, int], seen: Box) -> Self:
-        """See `Result`; raises `InputError` for a kind that does not say what means absent."""
+        """See `Result`; raises `InputError` for a kind without `maps`."""
         if (seen.height, seen.width) == photo:
             return self
         if not self.maps:
@@ -151,7 +151,7 @@ class DenseResult(Result):
 
     @abstractmethod
     def legend(self, width: int) -> Pixels:
-        """What the picture's colours mean, so many pixels wide."""
+        """The legend of the picture's colours, at this width in pixels."""
 
     def save_legend(self, folder: Path, legend: Pixels) -> None:
         """Write `TASK-legend.png` into `folder`, one for all photos, unless it is there already."""
@@ -160,7 +160,7 @@ class DenseResult(Result):
             write_whole(file, content)
 
     def figure(self, width: int) -> Pixels:
-        """The picture so many pixels wide, with its legend."""
+        """The picture at this width in pixels, with its legend."""
         return stack([fit(self.picture(), width, self.resampling), self.legend(width)])
 
     def _repr_png_(self) -> bytes:
@@ -195,15 +195,15 @@ class PooledResult(Result):
         return []
 
     def marked(self, picture: Pixels) -> Pixels:
-        """A picture of the photo, of any size, with what the result says of places in it; most say nothing of them."""
+        """A picture of the photo, of any size, with marks at the places that the result names; most name none."""
         return picture
 
     def picture(self) -> Pixels:
-        """The result in words, with bars for what is most probable."""
+        """The result in words, with bars for the most probable names."""
         return self.figure(CARD)
 
     def figure(self, width: int) -> Pixels:
-        """The result in words, with bars for what is most probable."""
+        """The result in words, with bars for the most probable names."""
         parts = [title(f"{self.task}: {self}", width)]
         return stack([*parts, bars(self.likely[:SHOWN], width)] if self.likely else parts)
 

@@ -1,4 +1,4 @@
-"""The scores of a task over a set, with one rule for predictions that are no numbers, whatever the kind of task."""
+"""The scores of a task over a set, with one rule, for every kind of task, for predictions that are not numbers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from torchmetrics import Metric, MetricCollection
 from afanet.networks.outputs import Dense
 from afanet.tasks.task import Task
 
-BASIS = "basis"  # the name of the metric that counts what the others rest on
+BASIS = "basis"  # the name of the metric that counts the evidence for the others
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What scores rest on, counted over a set.
+    """The evidence for scores, counted over a set.
 
     Args:
-        images: how many there are.
+        images: the number of images.
         labels: the labelled pixels or values.
-        broken_images: images with a prediction that is no number.
-        broken_values: predictions that are no numbers: pixels, or values of whole images.
+        broken_images: images with a prediction that is not a number.
+        broken_values: predictions that are not numbers: pixels, or values of whole images.
         occurrences: see `Task.occurrences`.
     """
 
@@ -42,7 +42,7 @@ class Evidence:
         return cls(images, labels, broken_images, broken_values, tuple(occurrences.flatten().tolist()))
 
     def fault(self, task: Task) -> str | None:
-        """Why there are no scores, as the end of a sentence, if a prediction is no number; else None."""
+        """Why there are no scores, as the end of a sentence; None if every prediction is a number."""
         if not self.broken_values:
             return None
         pixels = (
@@ -59,7 +59,7 @@ class Evidence:
 
 
 class Basis(Metric):
-    """Counts what the scores of a task rest on; its sums go across processes like those of any metric."""
+    """Counts the evidence for a task's scores; its sums go across processes like those of any metric."""
 
     full_state_update = False
     counts: Tensor
@@ -73,7 +73,7 @@ class Basis(Metric):
         self.add_state("occurrences", default=torch.zeros(names, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor, broken: Tensor) -> None:
-        """Count a batch; `broken`, (B, places), says which predictions are no numbers."""
+        """Count a batch; `broken`, (B, places), says which predictions are not numbers."""
         images = torch.full((), len(prediction), device=prediction.device)
         parts = [images, self.task.labelled(target).sum(), broken.any(1).sum(), broken.sum()]
         self.counts += torch.stack(parts)
@@ -85,10 +85,10 @@ class Basis(Metric):
 
 
 class TaskScores(MetricCollection):
-    """The metrics of a task, of which none is a number if a prediction is none.
+    """The metrics of a task, all NaN as soon as one prediction is not a number.
 
-    A prediction is no number where `Task.no_number` says so: where it is NaN or infinite, is no class, or has no
-    direction. Metrics never see one: they are counted, all scores become NaN, and `compute` warns.
+    `Task.no_number` says which predictions are not numbers: those that are NaN or infinite, no class, or without a
+    direction. Metrics never see such a prediction: it is counted, all scores become NaN, and `compute` warns.
 
     >>> from afanet.tasks import Depth
     >>> scores = TaskScores.of(Depth())
@@ -104,7 +104,7 @@ class TaskScores(MetricCollection):
 
     @classmethod
     def of(cls, task: Task) -> TaskScores:
-        """Fresh scores of a task; the metrics of a kind from outside come under the same rule."""
+        """Fresh scores of a task; the metrics of a kind from outside the package follow the same rule."""
         metrics = task.metrics()
         if isinstance(metrics, TaskScores):
             return metrics
@@ -115,7 +115,7 @@ class TaskScores(MetricCollection):
     ) -> None:
         """Count a batch of predictions and targets.
 
-        With `logits` (B, C, ...), predictions from logits that are not finite count as no numbers, too: a kind of task
+        With `logits` (B, C, ...), predictions from logits that are not finite count as not numbers too: a kind of task
         may decide for a class even there.
         """
         usable, broken = self.usable(prediction, logits)
@@ -129,7 +129,7 @@ class TaskScores(MetricCollection):
         return scores
 
     def usable(self, prediction: Tensor, logits: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Predictions without what is no number, and where that was, bool (B, places)."""
+        """Predictions with a number wherever there was none, and where there was none, bool (B, places)."""
         mask = self.task.no_number(prediction)
         usable = prediction.masked_fill(mask, 1 if prediction.is_floating_point() else 0)
         broken = _by_image(mask.any(1) if mask.ndim > 3 else mask)
@@ -139,18 +139,18 @@ class TaskScores(MetricCollection):
         return usable, broken | outputs if broken.shape == outputs.shape else torch.cat([broken, outputs], 1)
 
     def compute(self) -> dict[str, Tensor]:
-        """Every score by name; NaN, with a warning, if a prediction was no number."""
+        """Every score by name; NaN, with a warning, if a prediction was not a number."""
         scores, evidence = self.read()
         self._warn(evidence)
         return scores
 
     def read(self) -> tuple[dict[str, Tensor], Evidence]:
-        """Every score by name, and what the scores rest on; over all processes."""
+        """Every score by name, and the evidence for them; over all processes."""
         return self.judge(super().compute())
 
     @staticmethod
     def judge(values: dict[str, Any]) -> tuple[dict[str, Tensor], Evidence]:
-        """The scores among the values of all metrics, NaN if a prediction was no number, and what they rest on."""
+        """The scores among the values of all metrics, NaN if a prediction was not a number, and the evidence."""
         evidence = Evidence.of(values.pop(f"{BASIS}.counts"), values.pop(f"{BASIS}.occurrences"))
         if evidence.broken_values:
             values = {name: torch.full_like(value, torch.nan) for name, value in values.items()}

@@ -44,7 +44,7 @@ def swapped_order(count: int, swap: Sequence[Sequence[int]]) -> list[int]:
 
 
 def sides_fault(meaning: Mapping[str, Any]) -> str | None:
-    """What is invalid in the sides that a task's meaning tells of, in words; None if nothing.
+    """What is invalid in `mirror` and `swap` of a task's meaning, in words; None if nothing.
 
     `mirror` is false where labels depend on the side; `swap` lists pairs of channels that a mirror exchanges.
 

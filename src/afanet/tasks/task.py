@@ -25,7 +25,7 @@ from afanet.tasks.legend import Swatches as Swatches
 from afanet.tasks.sides import Pairs, swapped_order
 from afanet.tasks.taught import Taught
 
-NO_CLASS = -1  # the prediction of a class, or of a label, from outputs that are no numbers
+NO_CLASS = -1  # the prediction of a class, or of a label, from outputs that are not finite
 
 
 class Task(Taught):
@@ -33,11 +33,11 @@ class Task(Taught):
 
     `kind` is the name under which its kind is registered. `output` is what the network's head returns.
     `higher_is_better` has one entry for every metric, and `main_metric` represents the task where there is room for
-    only one metric. `names` are its classes or labels; tasks with numbers as targets have none. `unusable` says in
-    words what `no_number` is about.
+    only one metric. `names` are its classes or labels; tasks with numbers as targets have none. `unusable` describes
+    the predictions that `no_number` finds.
 
-    Training multiplies the loss by `loss_weight`. An image with a label of it may be mirrored unless `mirror` is false;
-    then the names in each pair of `swap`, which has their numbers, exchange their sides.
+    Training multiplies the loss by `loss_weight`. Images with a label of the task may be mirrored, unless `mirror` is
+    false; in a mirrored image, the names in each pair of `swap`, given by number, exchange sides.
     """
 
     kind: str
@@ -53,15 +53,15 @@ class Task(Taught):
 
     @abstractmethod
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
-        """The mean loss over all labels, in float32; without any label 0, with zero gradient.
+        """The mean loss over all labels, in float32; 0 with zero gradient if there are none.
 
         The mean is over the labels of all processes, which `across` sums over.
         """
 
     def with_loss(self, options: Mapping[str, Any]) -> Self:
-        """This task with another loss, by a recipe's `losses` without their `weight`, see `choose_loss`.
+        """This task with the loss that `options` describe: a recipe's `losses` without `weight`, see `choose_loss`.
 
-        Raises `InputError` for options that its kind lacks.
+        Raises `InputError` for options that the kind does not have.
         """
         raise InputError(
             f"task '{self.name}' is of kind {type(self).__name__}, whose loss takes no option but weight, found "
@@ -95,7 +95,7 @@ class Task(Taught):
         return f"all its labels are {present[0]}" if len(present) == 1 < len(self.names) else None
 
     def swapped(self, target: Tensor) -> Tensor:
-        """A target, or a batch of them, with the names of each pair in `swap` in each other's place."""
+        """A target, or a batch of them, with the names of each pair in `swap` exchanged."""
         order = torch.tensor(swapped_order(len(self.names), self.swap), dtype=target.dtype)
         order = order.to(target.device, non_blocking=True)
         labelled = self.labelled(target)
@@ -103,12 +103,12 @@ class Task(Taught):
 
     @property
     def sided(self) -> tuple[str, ...]:
-        """The names that `swap` may exchange: its classes or labels, unless a kind has other ones."""
+        """The names that `swap` may exchange: its classes or labels, unless a kind has others."""
         return self.names
 
     @property
     def sides(self) -> dict[str, Any]:
-        """`mirror` and `swap` as JSON, where they are not the default: what is kept beside the `meaning`."""
+        """`mirror` and `swap` as JSON, as far as they are not the default; a run keeps them beside the `meaning`."""
         return ({} if self.mirror else {"mirror": False}) | (
             {"swap": [[*pair] for pair in self.swap]} if self.swap else {}
         )
@@ -142,20 +142,21 @@ class Task(Taught):
     def metrics(self) -> MetricCollection:
         """Fresh metrics, updated with `(predict(logits), target)` and computed over a whole set.
 
-        What scores a network wraps them in `afanet.tasks.scores.TaskScores`: they never see what is no number.
+        Code that scores a network wraps them in `afanet.tasks.scores.TaskScores`, so they never see what is not a
+        number.
         """
 
     def no_number(self, prediction: Tensor) -> Tensor:
-        """Where a batch of predictions is no number, bool: not finite or, of classes and labels, -1.
+        """Where a batch of predictions is not a number, bool: not finite or, for classes and labels, -1.
 
-        It has the prediction's shape, or one channel of it.
+        The result has the prediction's shape, or one channel of it.
         """
         if prediction.is_floating_point():
             return ~prediction.isfinite()
         return (prediction == NO_CLASS) if self.names else torch.zeros_like(prediction, dtype=torch.bool)
 
     def occurrences(self, target: Tensor) -> Tensor:
-        """How often that occurs in a batch of targets of which `unscorable` decides, int64 (one or more,)."""
+        """Counts in a batch of targets from which `unscorable` decides, such as of each class; int64 (one or more,)."""
         return torch.zeros(1, dtype=torch.int64, device=target.device)
 
     def unscorable(self, occurrences: Sequence[int]) -> str | None:
@@ -182,7 +183,7 @@ class DenseTask(Task):
         """One prediction or one target as an RGB image (H, W, 3); what is not labelled is black."""
 
     def drawn_over(self, targets: Sequence[Tensor]) -> Self:
-        """This task with colours over the range of these labels; itself where colours have no range."""
+        """This task with colours that span these labels; unchanged if its colours have no range."""
         return self
 
     @abstractmethod
@@ -204,17 +205,17 @@ class DenseTask(Task):
         return f"moved by {moved:.2f} {self.error_unit} on average"
 
     def readout(self, value: Tensor) -> Readout | None:
-        """One prediction as numbers that a page reads out under the cursor; None where there is nothing to say."""
+        """One prediction as numbers that a page reads out under the cursor; None if there is nothing to read out."""
         return None
 
 
 class PooledTask(Task):
-    """A task with one value for the whole image, which fits in a word."""
+    """A task with one value for the whole image, which can be put in words."""
 
     unit = "of probability"  # of estimates, in a sentence
 
     def on_photo(self, value: Tensor, frame: Framing) -> Tensor:
-        """One prediction for an input as one for the photo that `frame` has put into it."""
+        """One prediction for an input, turned into one for the photo that `frame` has placed in it."""
         return value
 
     @abstractmethod

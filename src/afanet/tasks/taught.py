@@ -1,4 +1,4 @@
-"""What a task learns from a teacher: another network's estimate, where there is no label or everywhere."""
+"""What a task learns from a teacher, another network: its estimate, where there is no label or everywhere."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch.nn import functional as F
 from afanet.errors import InputError
 from afanet.tasks.across import ALONE, Across
 
-SMALLEST = 1e-12  # of a probability, before its logarithm
-CLOSEST = 1e-7  # to 0 and 1, before the logit of a probability in float32
+SMALLEST = 1e-12  # the smallest probability that goes into a logarithm
+CLOSEST = 1e-7  # how close to 0 and 1 a float32 probability may be before its logit
 
 
 class Taught(ABC):
-    """A task's loss towards a teacher's estimate; here for kinds whose estimate is a value in the target's form.
+    """A task's loss towards a teacher's estimate; this default is for estimates in the form of the target.
 
-    Kinds whose estimate is probabilities say how they learn from them.
+    Kinds that estimate probabilities have a `taught` of their own.
     """
 
     name: str
@@ -38,13 +38,13 @@ class Taught(ABC):
     def taught(
         self, logits: Tensor, estimate: Tensor, where: Tensor, across: Across = ALONE, temperature: float = 1.0
     ) -> Tensor:
-        """The mean loss towards a teacher's `estimate` over what `where` selects; 0 with zero gradient for nothing.
+        """The mean loss towards a teacher's `estimate` where `where` is true; 0 with zero gradient if it never is.
 
-        Here it is the task's own loss, with the estimate in place of labels, and `temperature` means nothing.
+        By default it is the task's own loss, with the estimate in place of labels; `temperature` has no effect.
 
         Args:
             logits: the network's output, with gradients.
-            estimate: what `Task.estimate` gives for the teacher's, (B, ...) float32, of the same size.
+            estimate: what `Task.estimate` gives for the teacher's output, (B, ...) float32, of the same size.
             where: what to learn from, bool, of the target's shape or one channel of it.
             across: sums over the processes that train together.
             temperature: softens both sides' probabilities, above 0.
@@ -84,7 +84,7 @@ class TaughtClasses(Taught):
 class TaughtLabels(Taught):
     """For kinds with independent labels: the estimate is the probability of each.
 
-    As in `TaughtClasses`, of the two outcomes of each label: T^2 KL of sigmoid(logit(p) / T) and sigmoid(z / T).
+    As in `TaughtClasses`, over the two outcomes of each label: T^2 KL of sigmoid(logit(p) / T) and sigmoid(z / T).
     """
 
     def taught(

@@ -157,7 +157,7 @@ def test_what_looks_odd_is_said() -> None:
     task = DenseRegression("x", 0, 20, "m")
     assert task.doubt({"percentiles": {"50": 7}}) is None
     assert task.doubt({"percentiles": {"50": 2000}}) == (
-        "most values lie outside its range of 0 to 20 m (median 2000): is the unit another one?"
+        "most values lie outside its range of 0 to 20 m (median 2000): is it in another unit?"
     )
     assert task.fault(torch.tensor([[NAN, 300.0]])) is None
     assert "infinite" in str(task.fault(torch.tensor([[float("inf")]])))

@@ -194,9 +194,9 @@ def test_values_in_no_list_are_named_with_their_pixels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"ids": {"a": 0, "b": [1, 0]}}, "in which the id 0 is of two classes, 'a' and 'b'"),
-        ({"ids": {0: "a", "0": "b", 1: "c"}}, "in which the id 0 is of two classes, 'a' and 'b'"),
-        ({"ids": {"a": [0, 1], "b": "1"}}, "in which the id 1 is of two classes, 'a' and 'b'"),
+        ({"ids": {"a": 0, "b": [1, 0]}}, "in which the id 0 has two classes, 'a' and 'b'"),
+        ({"ids": {0: "a", "0": "b", 1: "c"}}, "in which the id 0 has two classes, 'a' and 'b'"),
+        ({"ids": {"a": [0, 1], "b": "1"}}, "in which the id 1 has two classes, 'a' and 'b'"),
         ({"ids": {"a": 0, 1: "b"}}, "whose keys are numbers and names"),
         ({"ids": {"a": 0, "b": []}}, "which gives 'b' no id"),
         ({"ids": {"a": 0, "b": 1.5}}, "which gives 'b' no id"),
@@ -204,7 +204,7 @@ def test_values_in_no_list_are_named_with_their_pixels(tmp_path: Path) -> None:
         ({"ids": {"a": 0, "b": 1}, "void": [4, 1]}, "'void' of it is [4, 1], which is the id of a class in 'ids'"),
         ({"ids": {"a": 0, "b": 1}, "void": [0, 0, 0]}, "'void' of it is [0, 0, 0], which is the id of a class"),
         ({"ids": {"a": 0, "b": 1}, "colours": {"a": [0, 0, 0], "b": [1, 1, 1]}}, "beside 'ids': give one of them"),
-        ({"colours": {"a": [0, 0, 0], "b": [[1, 1, 1], "#000000"]}}, "the colour [0, 0, 0] is of two classes, 'a' and"),
+        ({"colours": {"a": [0, 0, 0], "b": [[1, 1, 1], "#000000"]}}, "the colour [0, 0, 0] has two classes, 'a' and"),
         ({"classes": ["a", "b"], "colours": {"a": [0, 0, 0]}}, "which lacks a colour of 'b', a class of 'classes'"),
         ({"classes": ["a", "b"], "colours": {"a": [0] * 3, "b": [1] * 3, "c": [2] * 3}}, "which has 'c', expected a"),
         ({"colours": {"a": [0, 0, 0], "b": [0, 0, 256]}}, "'colours.b.0.2' of it is 256"),

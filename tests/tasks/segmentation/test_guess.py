@@ -46,7 +46,7 @@ def test_pictures_are_no_masks_of_colours(tmp_path: Path) -> None:
         SegmentationColumn.guess([tmp_path / "a.png"])
     np.save(tmp_path / "a.npy", np.arange(9000))
     np.save(tmp_path / "b.npy", np.arange(9000).reshape(90, 100))
-    with pytest.raises(InputError, match=r"more than 5000 different ids, expected some of classes: are they instances"):
+    with pytest.raises(InputError, match=r"more than 5000 different ids, expected ids of classes: are they instances"):
         SegmentationColumn.guess([tmp_path / "b.npy"])
     with pytest.raises(InputError, match=r"a\.npy holds int64 \(9000,\), expected whole numbers"):
         SegmentationColumn.guess([tmp_path / "a.npy"])

@@ -24,7 +24,7 @@ class ClassificationColumn(ValueColumn):
 
     example: ClassVar[Mapping[str, Any]] = {"classes": ["hall", "attic", "cellar"]}
 
-    remark: ClassVar[str] = "all classes that there can be, also those that no image has yet"
+    remark: ClassVar[str] = "all classes that can occur, also those that no image has yet"
     classes: Names
     swap: Swap = Field({})
 

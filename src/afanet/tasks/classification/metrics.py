@@ -9,7 +9,7 @@ UNLABELLED = -1
 
 
 class ClassScores(MulticlassConfusionMatrix):
-    """Accuracy and F1 over the set, from one confusion matrix; what is not labelled counts nowhere.
+    """Accuracy and F1 over the set, from one confusion matrix; unlabelled samples are ignored.
 
     With tp, fp, fn the counts of a class:
 
@@ -17,7 +17,7 @@ class ClassScores(MulticlassConfusionMatrix):
     - `macro_f1`: the mean of F1 = 2 tp / (2 tp + fp + fn) over the classes that occur in truth or prediction
     - `micro_f1`: F1 of the counts summed over classes, which equals the accuracy, since a sample has one class
 
-    Fractions, 0 to 1; not a number where nothing was labelled, where torchmetrics' own say 0.
+    Fractions, 0 to 1; NaN where nothing was labelled (torchmetrics' own give 0).
 
     >>> import torch
     >>> scores = ClassScores(num_classes=3, ignore_index=-1)
@@ -44,6 +44,6 @@ class OneOff(MulticlassConfusionMatrix):
     """
 
     def compute(self) -> Tensor:
-        """Between 0 and 1; not a number where nothing was labelled."""
+        """Between 0 and 1; NaN where nothing was labelled."""
         confusion = self.confmat.double()
         return confusion.tril(1).triu(-1).sum() / confusion.sum()

@@ -17,7 +17,7 @@ from afanet.tasks.result import PooledResult
 
 @dataclass(frozen=True)
 class Choice(PooledResult):
-    """One class, the most probable: `name`, number `index` of those that `probabilities` holds in their order."""
+    """The most probable class: its `name`, and its `index` in `probabilities`, which has all classes in order."""
 
     expected: ClassVar[Mapping[str, Check]] = {"classes": NAMES}
     reads = "the probability of each class"
@@ -34,7 +34,7 @@ class Choice(PooledResult):
 
     @classmethod
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
-        """Decide by probabilities (C,)."""
+        """Decide from probabilities (C,)."""
         classes, index = meaning["classes"], cls.decide(estimate)
         return cls(task, classes[index], index, dict(zip(classes, map(float, estimate), strict=True)))
 
@@ -49,7 +49,7 @@ class Choice(PooledResult):
 
     @property
     def probability(self) -> float:
-        """That of the class, 0 to 1."""
+        """The probability of the class, 0 to 1."""
         return self.probabilities[self.name]
 
     @property
@@ -66,7 +66,7 @@ class Choice(PooledResult):
         return self.name
 
     def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
-        """A name of no class."""
+        """A name that is none of the classes."""
         return None if cell in self.probabilities else f"its classes are {listed(self.probabilities)}"
 
     @property

@@ -20,7 +20,7 @@ from afanet.tasks.task import PooledTask
 
 
 class Classification(ClassTask, PooledTask):
-    """One class of several for an image, by default by cross-entropy; a target of -1 means not labelled.
+    """One class of several for an image, learnt by cross-entropy by default; a target of -1 means not labelled.
 
     Target int64 (B,); logits (B, classes); prediction int64 (B,). `ordinal` says that the classes have an
     order, as age groups do, and adds the metric `one_off`.
@@ -51,7 +51,7 @@ class Classification(ClassTask, PooledTask):
         return class_loss(logits, target, self.class_loss, UNLABELLED, across)
 
     def unlabelled(self, size: tuple[int, int]) -> Tensor:
-        """-1, int64, of no axes."""
+        """-1, an int64 scalar."""
         return torch.tensor(UNLABELLED)
 
     def labelled(self, target: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ class Classification(ClassTask, PooledTask):
         return count_classes(target, self.labelled(target), len(self.names))
 
     def unscorable(self, occurrences: Sequence[int]) -> str | None:
-        """Scores over one class alone say nothing: whoever always names it has all points."""
+        """Scores over a single class say nothing: whoever always answers it is always right."""
         return too_few_classes(occurrences)
 
     def estimate(self, logits: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class Classification(ClassTask, PooledTask):
 
     @classmethod
     def from_described(cls, described: Described) -> Self:
-        """See `Task`; classes are in an order where the run has the score for that."""
+        """See `Task`; the classes are ordered if the run has the metric `one_off`."""
         ordinal = "one_off" in described.higher_is_better
         return cls(described.name, described.meaning["classes"], ordinal)
 
@@ -91,7 +91,7 @@ class Classification(ClassTask, PooledTask):
         All are over the set. `macro_f1` averages over the classes that occur in truth or prediction, as
         scikit-learn does.
         """
-        # Checking the values would search every batch for its distinct ones.
+        # Validation would search every batch for its distinct values.
         known: dict[str, Any] = {
             "num_classes": len(self.classes),
             "ignore_index": UNLABELLED,

@@ -25,15 +25,15 @@ MEANING = "map of numbers (H, W)"
 
 def _not_zero(scale: float) -> float:
     if scale == 0:
-        raise ValueError("expected another number than 0")
+        raise ValueError("expected a number other than 0")
     return scale
 
 
 class DenseRegressionColumn(FileColumn):
     """A PNG in grey of 8 or 16 bits, a TIFF, an OpenEXR file of one channel, or a `.npy` or `.npz` (H, W).
 
-    A number is `scale` units times what the file has; `void`, as it is in the file, and NaN are none. Numbers may lie
-    outside `range`, which gives the network its scale and pictures their colours.
+    A value in the file times `scale` is a number in the `unit`. Values of `void`, as they are in the file, and NaN mean
+    no label. Numbers may lie outside `range`, which gives the network its scale and pictures their colours.
     """
 
     example: ClassVar[Mapping[str, Any]] = {"range": [0, 30], "unit": "m"}

@@ -26,7 +26,7 @@ ZOOMS = ("same", "inverse", "proportional")
 class QuantityMap(DenseResult):
     """Numbers in a `unit`: `values` is (H, W) float32; colours reach from `low` to `high`.
 
-    `zoom` says how they change where everything is seen larger.
+    `zoom` says how values change in a view that shows everything larger.
 
     Where the network did not see the photo, `values` is NaN, and pictures are black.
     """
@@ -52,7 +52,7 @@ class QuantityMap(DenseResult):
     def undo_meant(
         cls, meaning: Mapping[str, Any], estimate: NDArray[np.float32], mirrored: bool, scale: float
     ) -> NDArray[np.float32]:
-        """A view that shows everything `scale` times as large is one from so many times as near."""
+        """A view that shows everything `scale` times as large is like one from `scale` times as near."""
         if scale == 1 or meaning["zoom"] == "same":
             return estimate
         return estimate * np.float32(scale if meaning["zoom"] == "inverse" else 1 / scale)
@@ -101,7 +101,7 @@ class QuantityMap(DenseResult):
         return LabelFile(".npy", npy((values / np.float64(declared.get("scale", 1))).astype(np.float32)))
 
     def picture(self) -> Pixels:
-        """The colours of the scale."""
+        """The values in the colours of the scale."""
         last = len(self.colours) - 1
         share = (np.nan_to_num(self.values, nan=self.low) - self.low) / (self.high - self.low)
         picture: Pixels = self.colours[(share * (last + 1)).clip(0, last).astype(np.intp)]

@@ -1,4 +1,4 @@
-"""A quantity at each pixel as a target, by how its values follow a nearer view."""
+"""Targets with a quantity at each pixel, one type for each way in which values change in a nearer view."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Zoom = Literal["same", "inverse", "proportional"]
 
 
 class QuantityMap(Map):
-    """Numbers at each pixel, float32 (1, H, W), that stay what they are in a nearer view; NaN = not known.
+    """Numbers at each pixel, float32 (1, H, W), which a nearer view does not change; NaN = not known.
 
     It flips and crops like a mask and is never interpolated.
     """
@@ -22,7 +22,7 @@ class InverseMap(QuantityMap):
     """A quantity that is divided by the scale of a nearer view, as distances are."""
 
     def nearer(self, scale: float) -> Self:
-        """So many times less."""
+        """The values divided by `scale`."""
         nearer: Self = tv_tensors.wrap(self / scale, like=self)
         return nearer
 
@@ -31,7 +31,7 @@ class ProportionalMap(QuantityMap):
     """A quantity that grows with the scale of a nearer view, as disparities do."""
 
     def nearer(self, scale: float) -> Self:
-        """So many times more."""
+        """The values multiplied by `scale`."""
         nearer: Self = tv_tensors.wrap(self * scale, like=self)
         return nearer
 

@@ -22,16 +22,16 @@ from afanet.tasks.regression.metrics import RegressionScores
 from afanet.tasks.scores import TaskScores
 from afanet.tasks.task import ColourBar, DenseTask, Readout
 
-MOST_STEPS = 65_535  # that a page reads out
+MOST_STEPS = 65_535  # the largest value that a page reads out
 
 
 class DenseRegression(DenseTask):
-    """A number for each pixel, by the smooth L1 loss; pixels of NaN in the target count nowhere.
+    """A number for each pixel, learnt by the smooth L1 loss; pixels of NaN in the target are ignored.
 
-    `low` to `high` is the usual range in `unit`; with c its centre and h half its width the prediction is
-    c + h logit, not clipped, and the loss is Huber's of (prediction - target) / h. `zoom` says how values follow a view
-    that shows everything s times as large: they stay the `same`, are divided by s (`inverse`, as distances) or
-    multiplied by it (`proportional`, as disparities).
+    `low` to `high` is the usual range in `unit`; with centre c and half-width h, the prediction is c + h logit, not
+    clipped, and the loss is Huber's loss of (prediction - target) / h. `zoom` says how values change in a view that
+    shows everything s times as large: they stay the `same`, are divided by s (`inverse`, as distances) or multiplied by
+    it (`proportional`, as disparities).
 
     Target float32 (B, 1, H, W); logits (B, 1, H, W); prediction float32 (B, 1, H, W). A range that is empty or not
     finite raises `InputError`.
@@ -81,7 +81,7 @@ class DenseRegression(DenseTask):
         if self.low <= median <= self.high:
             return None
         return f"most values lie outside its range of {self.low:g} to {self.high:g} {self.unit}".rstrip() + (
-            f" (median {median:.4g}): is the unit another one?"
+            f" (median {median:.4g}): is it in another unit?"
         )
 
     def predict(self, logits: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ class DenseRegression(DenseTask):
         return f"moved by {moved:.3g} {self.unit}".rstrip() + " on average"
 
     def readout(self, value: Tensor) -> Readout | None:
-        """The numbers to about a thousandth of the range; None where the range has negative numbers, or no unit."""
+        """The numbers to about a thousandth of the range; None if some are negative or too large, or without a unit."""
         steps = 10 ** max(0, math.ceil(3 - math.log10(self.high - self.low)))
         if self.low < 0 or not self.unit or self.high * steps > MOST_STEPS:
             return None
@@ -138,7 +138,7 @@ class DenseRegression(DenseTask):
         return ColourBar(shades(np.linspace(0, 1, 256)), self.low, self.high, self.unit)
 
     def picture(self, value: Tensor) -> NDArray[np.uint8]:
-        """Numbers (1, H, W) or (H, W) in the colours of the legend, what is not labelled in black."""
+        """Numbers (1, H, W) or (H, W) in the colours of the legend; unlabelled pixels are black."""
         numbers = value.cpu().reshape(value.shape[-2:])
         picture = shades((numbers.nan_to_num(self.low).numpy() - self.low) / (self.high - self.low))
         picture[~numbers.isfinite().numpy()] = 0

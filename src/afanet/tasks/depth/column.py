@@ -53,7 +53,7 @@ class DepthColumn(FileColumn):
 
     @property
     def remedy(self) -> str:
-        """What to set where distances look wrong."""
+        """What to set if distances look wrong."""
         return "set `scale` to the metres a step of the files, or `max` to the farthest distance in metres"
 
     @classmethod

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from afanet.tasks.across import ALONE, Across
 
-THRESHOLD = 0.2  # of the largest error, where berHu turns from linear to quadratic
-LEAST = 1e-12  # values up to this under silog's root count as 0, where the slope of a root has no bound
+THRESHOLD = 0.2  # the share of the largest error at which berHu turns from linear to quadratic
+LEAST = 1e-12  # silog takes smaller values under its root as 0, where the slope of a root is unbounded
 
 
 def l1(p: Tensor, t: Tensor, valid: Tensor, across: Across = ALONE) -> Tensor:
@@ -26,7 +26,7 @@ def berhu(p: Tensor, t: Tensor, valid: Tensor, across: Across = ALONE) -> Tensor
     r"""The mean of |e| where |e| <= c and of (e^2 + c^2) / 2c beyond, e = p - t, metres.
 
     c is a fifth of the largest error in the batch and has no gradient (Laina et al., Deeper Depth Prediction with Fully
-    Convolutional Residual Networks, 3DV 2016). The choice is made for each pixel; the original of AFA makes it for the
+    Convolutional Residual Networks, 3DV 2016). The choice is made for each pixel; AFA's original code makes it for the
     whole batch.
 
     >>> berhu(torch.tensor([1.0, 0.1]), torch.zeros(2), torch.tensor([True, True]))  # c = 0.2: (2.6 + 0.1) / 2
@@ -55,7 +55,7 @@ def silog(p: Tensor, t: Tensor, valid: Tensor, across: Across = ALONE, weight: f
 
 
 def _errors(p: Tensor, t: Tensor, valid: Tensor) -> Tensor:
-    # `where`, not a product, and before the difference: a hole may be infinite or NaN.
+    # `where` before the difference, not a product after it: a hole may be infinite or NaN.
     return torch.where(valid, p - torch.where(valid, t, 0), 0)
 
 

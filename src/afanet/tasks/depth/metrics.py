@@ -14,7 +14,7 @@ WITHIN = ("delta1", "delta2", "delta3")
 
 
 def measured(target: Tensor) -> Tensor:
-    """Where a depth map holds a measurement: 0 and numbers that are not finite are none."""
+    """Where a depth map holds a measurement: a finite number above 0."""
     return (target > 0) & target.isfinite()
 
 
@@ -57,6 +57,6 @@ class DepthScores(Metric):
         self.pixels += valid.sum()
 
     def compute(self) -> dict[str, Tensor]:
-        """All ten; not a number where nothing was measured."""
+        """All ten; NaN where nothing was measured."""
         means = dict(zip(ERRORS + WITHIN, self.sums / self.pixels, strict=True))
         return {name: mean.sqrt() if name.startswith("rmse") else mean for name, mean in means.items()}

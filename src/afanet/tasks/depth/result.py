@@ -18,7 +18,7 @@ from afanet.tasks.label import Bools, LabelFile, npy
 from afanet.tasks.meaning import COLOURS, POSITIVE, Check
 from afanet.tasks.result import NOTEBOOK, DenseResult
 
-FARTHEST = 65535  # that 16 bits hold, millimetres
+FARTHEST = 65535  # millimetres, the most that 16 bits hold
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class DepthMap(DenseResult):
 
     @classmethod
     def undo(cls, estimate: NDArray[np.float32], mirrored: bool, scale: float) -> NDArray[np.float32]:
-        """A view that shows everything `scale` times as large is one from so many times as near."""
+        """A view that shows everything `scale` times as large is like one from `scale` times as near."""
         return estimate * np.float32(scale) if scale != 1 else estimate
 
     @classmethod
@@ -64,7 +64,7 @@ class DepthMap(DenseResult):
 
     @property
     def declaration(self) -> dict[str, Any]:
-        """The far end of the colours, and a `scale` with which 16 bits hold twice that, if millimetres do not."""
+        """`max`, the far end of the colours; and a `scale` if 16 bits of millimetres do not reach twice as far."""
         coarse = {} if 2 * self.far <= FARTHEST / 1000 else {"scale": 2 * self.far / FARTHEST}
         return coarse | {"max": self.far}
 
@@ -83,7 +83,7 @@ class DepthMap(DenseResult):
     def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> LabelFile:
         """A PNG of 16 bits with `scale` metres a step, a millimetre by default, and 0 where nothing is known.
 
-        A photo in which something is farther than 65,535 steps gives a `.npy` of the same scale, which holds it.
+        If something is farther than 65,535 steps, the file is a `.npy` of the same scale, which holds it.
         """
         scale = declared.get("scale", self.declaration.get("scale"))
         labelled = self.metres > 0 if known is None else known & (self.metres > 0)
@@ -104,7 +104,7 @@ class DepthMap(DenseResult):
         return (self.metres * 1000).round().clip(0, FARTHEST).astype(np.uint16)
 
     def picture(self) -> Pixels:
-        """The colours of the scale."""
+        """Depth in the colours of the scale."""
         last = len(self.colours) - 1
         picture: Pixels = self.colours[(self.metres / self.far * (last + 1)).clip(0, last).astype(np.intp)]
         picture[self.metres == 0] = 0

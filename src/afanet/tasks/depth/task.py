@@ -28,7 +28,7 @@ NEAREST = 1e-3
 
 
 class Depth(DenseTask):
-    """Metric depth, by default with the mean absolute error over measured pixels as its loss; 0 is no measurement.
+    """Metric depth, learnt by the mean absolute error over measured pixels by default; 0 means not measured.
 
     Target float32 (B, 1, H, W), metres; logits (B, 1, H, W); prediction softplus(logits) + 1 mm, so that it is
     always positive and ratios and logarithms exist. `max_metres` is the far end of the pictures' colours; it does
@@ -52,7 +52,7 @@ class Depth(DenseTask):
     def __init__(self, max_metres: float = 10.0, name: str = "depth") -> None:
         self.name = name
         self.max_metres = max_metres
-        self.shown = (0.0, max_metres)  # what the colours of pictures go over
+        self.shown = (0.0, max_metres)  # the range of the pictures' colours
         self.error_limit = max_metres / 5
         self.output = Dense(1)
         self.higher_is_better = dict.fromkeys(ERRORS, False) | dict.fromkeys(WITHIN, True)
@@ -63,7 +63,7 @@ class Depth(DenseTask):
         return DEPTH_LOSSES[self.loss_name](self.predict(logits), target, measured(target), across, **options)
 
     def with_loss(self, options: Mapping[str, Any]) -> Self:
-        """This task by the loss `name`: `l1`, `berhu`, or `silog`, whose `lambda` is 0.5 if not given.
+        """This task with the loss `name`: `l1`, `berhu`, or `silog`, whose `lambda` is 0.5 if not given.
 
         Raises `InputError` for another option or loss, and for a `lambda` without `silog` or outside 0 to 1.
 
@@ -76,9 +76,9 @@ class Depth(DenseTask):
         if name not in DEPTH_LOSSES:
             raise unknown(f"loss of task '{self.name}'", name, DEPTH_LOSSES)
         if "lambda" in options and name != "silog":
-            raise InputError(f"lambda of task '{self.name}' is of the loss silog alone, not of {name}: take it out")
+            raise InputError(f"lambda of task '{self.name}' is an option of the loss silog, not of {name}: take it out")
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 1:
-            raise InputError(f"lambda of task '{self.name}' is {shown(weight)}, expected a number of 0 to 1")
+            raise InputError(f"lambda of task '{self.name}' is {shown(weight)}, expected a number from 0 to 1")
         changed = copy.copy(self)
         changed.loss_name, changed.silog_weight = name, float(weight)
         return changed
@@ -96,7 +96,7 @@ class Depth(DenseTask):
         return F.softplus(logits.float()) + NEAREST
 
     def no_number(self, prediction: Tensor) -> Tensor:
-        """See `Task`; what is not above 0 has no ratio to the truth and no logarithm, and is none either."""
+        """See `Task`; depths not above 0 count too, since they have no logarithm and no ratio to the truth."""
         return ~(prediction.isfinite() & (prediction > 0))
 
     def estimate(self, logits: Tensor) -> Tensor:
@@ -115,7 +115,7 @@ class Depth(DenseTask):
         return f"depth {wrong[0]}, expected metres, or 0 for none" if len(wrong) else None
 
     def doubt(self, statistics: Mapping[str, Any]) -> str | None:
-        """Whether most depths lie beyond the far end, or within a thousandth of it: is the unit another one?"""
+        """Whether most depths lie beyond the far end, or within a thousandth of it, as in another unit."""
         median = statistics["percentiles"]["50"]
         if median > self.max_metres:
             return f"most values lie beyond its far end of {self.max_metres:g} m (median {median:.4g} m)"
@@ -145,7 +145,7 @@ class Depth(DenseTask):
         return ErrorBins(self.max_metres, "mean absolute error, m, by true distance", "metres")
 
     def binned_errors(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """See `DenseTask`; absolute errors in metres, beyond the last bin in the last."""
+        """See `DenseTask`; absolute errors in metres. Distances beyond the last bin count in the last."""
         where, bins = measured(target), len(self.bins)
         truth = target[where].double()
         bin_of = (truth / self.max_metres * bins).long().clamp(max=bins - 1)
@@ -158,7 +158,7 @@ class Depth(DenseTask):
         return f"depth moved by {moved:.3f} m on average"
 
     def readout(self, value: Tensor) -> Readout:
-        """Centimetres, of which 65535 reach 655 m."""
+        """Centimetres, up to 655 m."""
         return Readout((value.reshape(value.shape[-2:]) * 100).round().clamp(0, 65535), 100, "m")
 
     @property
@@ -167,7 +167,7 @@ class Depth(DenseTask):
         return ColourBar(shades(np.linspace(0, 1, 256)), *self.shown, "m")
 
     def drawn_over(self, targets: Sequence[Tensor]) -> Self:
-        """See `DenseTask`; from the 1st to the 99th percentile of what is measured.
+        """See `DenseTask`; from the 1st to the 99th percentile of the measured depths.
 
         >>> Depth().drawn_over([torch.linspace(1, 3, 201)[None, None]]).shown
         (1.0, 3.0)
@@ -179,7 +179,7 @@ class Depth(DenseTask):
         return changed
 
     def picture(self, value: Tensor) -> NDArray[np.uint8]:
-        """Metres (1, H, W) or (H, W) in the colours of the legend, what was not measured in black."""
+        """Metres (1, H, W) or (H, W) in the colours of the legend; unmeasured pixels are black."""
         metres = value.cpu().reshape(value.shape[-2:])
         near, far = self.shown
         picture = shades((metres.numpy() - near) / (far - near))
@@ -188,5 +188,5 @@ class Depth(DenseTask):
 
 
 def shades(fractions: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """A perceptually uniform colour for each value of 0 to 1, which stays readable in grey."""
+    """A perceptually uniform colour for each value from 0 to 1, which stays readable in grey."""
     return colormaps["viridis"](np.clip(fractions, 0, 1), bytes=True)[..., :3].copy()

@@ -14,7 +14,7 @@ Pixels = NDArray[np.uint8]
 INK, FAINT, PAPER = (34, 38, 43), (222, 226, 230), (255, 255, 255)
 BAR = (63, 144, 218)
 MOST_NAMES = 512  # in a legend
-LONGEST = 1000  # letters of a line, of which far fewer fit
+LONGEST = 1000  # the most letters of a line that are kept; far fewer fit
 
 
 def text_size(width: int) -> int:
@@ -41,7 +41,7 @@ def title(words: str, width: int) -> Pixels:
 
 
 def swatches(names: Sequence[str], colours: Sequence[Sequence[int]], width: int) -> Pixels:
-    """Named colours in as many columns as fit; of very many names the first, and how many are left out."""
+    """Named colours in as many columns as fit; of very many names only the first, and how many are left out."""
     if (rest := len(names) - MOST_NAMES) > 0:
         names, colours = [*names[:MOST_NAMES], f"and {rest} more"], [*colours[:MOST_NAMES], PAPER]
     size = text_size(width)
@@ -95,7 +95,7 @@ def bars(rows: Sequence[tuple[str, float]], width: int) -> Pixels:
 
 
 def dots(pixels: Pixels, points: Sequence[tuple[float, float]], colours: Sequence[Sequence[int]]) -> Pixels:
-    """The picture with points inside it, (x, y) as fractions of its width and height, in a colour each."""
+    """The picture with a coloured dot at each point inside it, (x, y) as fractions of its width and height."""
     image = Image.fromarray(pixels)
     pen, radius = ImageDraw.Draw(image), max(2, pixels.shape[1] // 100)
     for (x, y), colour in zip(points, colours, strict=True):
@@ -106,7 +106,7 @@ def dots(pixels: Pixels, points: Sequence[tuple[float, float]], colours: Sequenc
 
 
 def fit(pixels: Pixels, width: int, resampling: Image.Resampling = Image.Resampling.BILINEAR) -> Pixels:
-    """The picture so many pixels wide, or less where it would be more than twice as high.
+    """The picture scaled to this width in pixels, or a smaller one if it would be more than twice as high.
 
     >>> fit(np.zeros((10, 20, 3), np.uint8), 100).shape, fit(np.zeros((90, 3, 3), np.uint8), 100).shape
     ((50, 100, 3), (200, 7, 3))
@@ -117,7 +117,7 @@ def fit(pixels: Pixels, width: int, resampling: Image.Resampling = Image.Resampl
 
 
 def stack(parts: Sequence[Pixels]) -> Pixels:
-    """Pictures below each other, on white to the right of narrower ones."""
+    """Pictures below each other; narrower ones have white to their right."""
     width = max(part.shape[1] for part in parts)
     return np.concatenate(
         [np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), constant_values=255) for part in parts]

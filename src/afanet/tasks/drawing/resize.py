@@ -20,7 +20,7 @@ def resize(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.flo
 
 
 def unit(vectors: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
-    """Vectors at length 1; one without a length stays as it is.
+    """Vectors scaled to length 1; a vector of length 0 stays as it is.
 
     >>> unit(np.float32([0, 3, 4]), axis=0).tolist()
     [0.0, 0.6000..., 0.8000...]

@@ -26,7 +26,7 @@ MEANING = "map of edges (H, W)"
 class EdgesColumn(FileColumn):
     """A PNG, TIFF or BMP in grey, or a `.npy` or `.npz` (H, W): 255 or 1 on an edge, 0 elsewhere.
 
-    `void` is the value of pixels that are not labelled; in an array, -1 is none either. `max_distance` is how far a
+    `void` is the value of pixels that are not labelled; in an array, -1 means the same. `max_distance` is how far a
     predicted edge may be from a true one, as a fraction of the image's diagonal: 0.0075 for PASCAL, 0.011 for NYUD.
     """
 
@@ -63,5 +63,5 @@ class EdgesColumn(FileColumn):
 
     @property
     def remedy(self) -> str:
-        """What to look at where edges look wrong."""
+        """What to check if edges look wrong."""
         return "check that the files are 255 on an edge and 0 elsewhere"

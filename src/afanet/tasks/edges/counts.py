@@ -24,7 +24,7 @@ def count_edges(
         probability: (H, W), 0 to 1.
         annotations: (A, H, W) of one or more people: 1 edge, 0 none, -1 not labelled.
         max_distance: in diagonals of the image.
-        nms: whether the map is suppressed where it is no maximum across an edge.
+        nms: whether to apply non-maximum suppression across edges first.
 
     >>> line = np.eye(5)
     >>> count_edges(line, line[None].astype(int), 0.1, nms=False)[49].tolist()
@@ -40,7 +40,7 @@ def count_edges(
     counts = np.zeros((len(THRESHOLDS), 4), np.int64)
     for row in reversed(range(len(THRESHOLDS))):
         above = values >= THRESHOLDS[row]
-        if (number := int(above.sum())) > pixels:  # else they are those of the threshold above
+        if (number := int(above.sum())) > pixels:  # else they are the same as at the threshold above
             pixels, before = number, present
             present = (thinned(above) & known)[candidates]
             gone, come = (np.flatnonzero(each).tolist() for each in (before & ~present, present & ~before))
@@ -52,7 +52,7 @@ def count_edges(
 
 
 def _matched(matchings: Sequence[Matching]) -> int:
-    """How many predicted pixels have a match with an edge of anybody."""
+    """How many predicted pixels match an edge of any annotator."""
     if len(matchings) == 1:
         return matchings[0].size
     return int(np.any([np.array(matching.truth_of) != FREE for matching in matchings], axis=0).sum())

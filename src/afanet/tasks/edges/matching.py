@@ -1,4 +1,4 @@
-"""Pairs of predicted and true edge pixels: as many as possible, kept so while predicted pixels come and go."""
+"""A largest matching of predicted and true edge pixels, kept up to date while predicted pixels come and go."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FREE = -1
 def within_reach(predicted: NDArray[np.bool_], truth: NDArray[np.bool_], reach: float) -> list[list[int]]:
     """For each predicted pixel the true ones within `reach` pixels, the nearest first.
 
-    Pixels have their numbers in the order in which the maps (H, W) hold them, row by row.
+    Pixels are numbered row by row, in the order in which the maps (H, W) hold them.
 
     >>> within_reach(np.array([[False, True, True]]), np.array([[True, True, False]]), reach=1)
     [[1, 0], [1]]
@@ -40,13 +40,13 @@ def within_reach(predicted: NDArray[np.bool_], truth: NDArray[np.bool_], reach: 
 
 
 class Matching:
-    """The largest matching between the predicted pixels that are present and the true pixels within their reach.
+    """A largest matching between the predicted pixels that are present and the true pixels within their reach.
 
-    By Berge's theorem (1957) a matching is a largest one if no alternating path leads from a predicted pixel without
-    a match to a free true pixel. Two facts keep the searches for such paths short. Where one fails, all true pixels
-    that it has seen are matched, and lead only to each other: they are `taken`, and later searches pass them by. And a
-    true pixel that is not taken is in reach of no predicted pixel without a match, since that one's search has failed:
-    where its match goes, nothing is to be done.
+    By Berge's theorem (1957), a matching is largest if no alternating path leads from an unmatched predicted pixel to a
+    free true pixel. Two facts keep the searches for such paths short. First, when a search fails, all true pixels that
+    it has seen are matched and lead only to each other: they are marked `taken`, and later searches skip them. Second,
+    a true pixel that is not taken is within reach of no unmatched predicted pixel, whose failed search would have taken
+    it: when its match is removed, nothing has to be done.
 
     >>> matching = Matching([[0], [0, 1]], truths=2)
     >>> matching.add([1]), matching.size, matching.add([0]), matching.size
@@ -105,7 +105,7 @@ class Matching:
             taken[truth] = True
 
     def _offer(self, truth: int) -> None:
-        """Find a predicted pixel without a match for a true one; if there is none, those seen are no longer taken."""
+        """Find an unmatched predicted pixel for a true one; without one, true pixels seen are no longer taken."""
         leads_to: dict[int, int] = {}
         queue = [truth]
         for at in queue:

@@ -25,9 +25,9 @@ RECALLS = np.arange(101) / 100
 class BoundaryScores(Metric):
     """How well edges are found: the F-measures of the Berkeley benchmark, and its average precision, over a set.
 
-    Each map is suppressed where it is no maximum across an edge. At each of the thresholds 0.01 to 0.99 what reaches it
-    is thinned, and predicted and true edge pixels are matched one to one, as many as possible, within a distance d of
-    `max_distance` diagonals of the image. Summed over all images, with recall R = matched true / true pixels and
+    Each map undergoes non-maximum suppression across edges. At each threshold from 0.01 to 0.99, the pixels that reach
+    it are thinned, and predicted and true edge pixels are matched one to one, as many as possible, within a distance d
+    of `max_distance` diagonals of the image. Summed over all images, with recall R = matched true / true pixels and
     precision P = matched predicted / predicted pixels, F = 2 P R / (P + R). A predicted pixel counts as matched if it
     matches an edge of any annotator (Martin, Fowlkes & Malik, TPAMI 2004; Arbelaez et al., TPAMI 2011).
 
@@ -35,12 +35,12 @@ class BoundaryScores(Metric):
     - `oisf`: F with each image at the threshold that is best for it
     - `ap`: the mean of P over R from 0 to 1
 
-    Fractions, 0 to 1; not a number where the truth has no edge pixel.
+    Fractions, 0 to 1; NaN where the truth has no edge pixel.
 
     Args:
         max_distance: d, as a fraction of the diagonal: 0.0075 for BSDS and PASCAL, 0.011 for NYUD.
-        nms: whether to suppress what is no maximum; not for maps that people have drawn.
-        processes: how many share the images of a batch; 1 is this process alone.
+        nms: whether to apply non-maximum suppression; not for maps that people have drawn.
+        processes: how many processes share the images of a batch; 1 means only this process.
 
     >>> scores = BoundaryScores()
     >>> line = torch.zeros(1, 1, 100, 100)

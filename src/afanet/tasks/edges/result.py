@@ -31,7 +31,7 @@ def ramp() -> NDArray[np.uint8]:
 
 @dataclass(frozen=True, eq=False)
 class EdgeProbabilities(DenseResult):
-    """How probable an edge is: `probability` is (H, W) float32, 0 to 1; `colours` are of 0 to 1.
+    """How probable an edge is: `probability` is (H, W) float32, 0 to 1; `colours` go from 0 to 1.
 
     `max_distance` is the distance, in diagonals of the image, within which an edge was scored as found. Where the
     network did not see the photo, `probability` is NaN, and pictures are black.
@@ -85,7 +85,7 @@ class EdgeProbabilities(DenseResult):
         return LabelFile(".npy", npy(edges))
 
     def picture(self) -> Pixels:
-        """The colours of the scale."""
+        """The probability in the colours of the scale."""
         last = len(self.colours) - 1
         picture: Pixels = self.colours[(np.nan_to_num(self.probability) * last).round().clip(0, last).astype(np.intp)]
         picture[np.isnan(self.probability)] = 0

@@ -1,4 +1,4 @@
-"""Edges: the probability that a pixel lies on a boundary, learnt by cross-entropy that weighs edges and the rest."""
+"""Edges: the probability that a pixel lies on a boundary, learnt by cross-entropy with a weight for edges."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from afanet.tasks.task import ColourBar, DenseTask, Readout
 from afanet.tasks.taught import TaughtLabels
 
 POSITIVE_WEIGHT = 0.95
-STEPS = 100  # of a probability that a page reads out
+STEPS = 100  # in which a page reads out a probability
 
 
 class Edges(TaughtLabels, DenseTask):
@@ -39,8 +39,8 @@ class Edges(TaughtLabels, DenseTask):
 
         -w y ln p - (1 - w) (1 - y) ln(1 - p).
 
-    Edges are few, so w is near 1: it is 0.95 in the field's code for several tasks (Maninis et al., CVPR 2019;
-    Vandenhende et al., ECCV 2020). `max_distance` is that of `BoundaryScores`.
+    Edges are few, so w is near 1: it is 0.95 in common multi-task code (Maninis et al., CVPR 2019; Vandenhende et al.,
+    ECCV 2020). `max_distance` is that of `BoundaryScores`.
 
     Target int8 (B, 1, H, W); logits (B, 1, H, W); prediction float32 (B, 1, H, W), the probability.
 
@@ -87,7 +87,7 @@ class Edges(TaughtLabels, DenseTask):
         return torch.full((1, *size), UNLABELLED, dtype=torch.int8)
 
     def labelled(self, target: Tensor) -> Tensor:
-        """Pixels that are an edge or none."""
+        """Pixels that are known to be an edge or not."""
         return target != UNLABELLED
 
     def predict(self, logits: Tensor) -> Tensor:
@@ -136,7 +136,7 @@ class Edges(TaughtLabels, DenseTask):
         return ColourBar(ramp(), 0.0, 1.0, "probability of an edge")
 
     def picture(self, value: Tensor) -> NDArray[np.uint8]:
-        """Probabilities, or edges, (1, H, W) or (H, W) in the colours of the legend; what is not known in black."""
+        """Probabilities, or edges, (1, H, W) or (H, W) in the colours of the legend; unknown pixels are black."""
         p = value.cpu().float().reshape(value.shape[-2:]).numpy()
         known = np.isfinite(p) & (p != UNLABELLED)
         picture: NDArray[np.uint8] = ramp()[(np.where(known, p, 0) * 255).round().astype(np.intp)]
@@ -145,7 +145,7 @@ class Edges(TaughtLabels, DenseTask):
 
 
 class _Scores(BoundaryScores):
-    """Boundary scores against one annotator, where an estimate can be the truth: an edge is what is above one half."""
+    """Boundary scores against one annotator or an estimate, in which a probability above one half is an edge."""
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         super().update(prediction, torch.where(target < 0, UNLABELLED, (target > 0.5).to(torch.int8)))

@@ -10,17 +10,17 @@ Map = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 TRIANGLE = np.array([1, 2, 3, 4, 5, 4, 3, 2, 1]) / 25
-MARGIN = 1.01  # how many times a pixel a neighbour must be to suppress it
-BORDER = 5  # pixels, over which probabilities fade
-AROUND = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))  # x1 to x8: from the east, by the north
+MARGIN = 1.01  # a neighbour this many times as large as a pixel suppresses it
+BORDER = 5  # width of the band, in pixels, in which probabilities fade
+AROUND = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))  # x1 to x8, anticlockwise from east
 
 
 def suppress(probability: Map) -> Map:
     """Non-maximum suppression: 0 where a neighbour across the edge is more than a hundredth larger, (H, W).
 
     With S the map smoothed by a triangle of radius 4, the direction across an edge is arctan(-sign(S_xy) S_yy / S_xx),
-    as in Dollar & Zitnick's toolbox, which the field's evaluation calls. The two neighbours are a pixel away,
-    interpolated bilinearly. In the 5 pixels at the border what is left fades to 0.
+    as in Dollar & Zitnick's toolbox, which the usual evaluation calls. The two neighbours are a pixel away,
+    interpolated bilinearly. Within 5 pixels of the border, the result fades to 0.
 
     >>> suppress(np.tile([0, 0.1, 0.2, 0.5, 0.9, 0.9, 0.5, 0.9, 0.5, 0.2, 0.1, 0], (12, 1)))[6].round(2).tolist()
     [0.0, 0.0, 0.0, 0.0, 0.72, 0.9, 0.0, 0.72, 0.0, 0.0, 0.0, 0.0]

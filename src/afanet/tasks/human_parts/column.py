@@ -15,9 +15,9 @@ from afanet.tasks.segmentation.column import SegmentationColumn
 
 
 class HumanPartsColumn(SegmentationColumn):
-    """A map of parts of the body, as `SegmentationColumn` has it; the first class is the background.
+    """A map of parts of the body, see `SegmentationColumn`; the first class is the background.
 
-    Without `classes` they are the seven of PASCAL-Context, whose ids are 0 to 6, and 255 is void.
+    By default, the classes are the seven of PASCAL-Context with the ids 0 to 6, and 255 is void.
     """
 
     example: ClassVar[Mapping[str, Any]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# The seven of PASCAL-Context, whose ids count them from 0.
+# The seven of PASCAL-Context, numbered from 0.
 PARTS = ("background", "head", "torso", "upper arms", "lower arms", "upper legs", "lower legs")
 
 

@@ -18,7 +18,7 @@ class HumanParts(Segmentation):
     """A part of the body for every pixel; an image whose target has no part is not labelled.
 
     The first class is the background. An image without people, or a crop of one, counts neither in the loss nor in the
-    scores, as ASTMT, ATRC and InvPT have it; in an image with people, the background counts as a class.
+    scores, as in ASTMT, ATRC and InvPT; in an image with people, the background counts as a class.
 
     >>> import torch
     >>> task = HumanParts()

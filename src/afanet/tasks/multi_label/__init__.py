@@ -1,4 +1,4 @@
-"""Several labels for one image, each on or off by itself."""
+"""Several labels for one image, each on or off independently."""
 
 from afanet.tasks.kinds import Kind
 

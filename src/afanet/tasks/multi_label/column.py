@@ -21,7 +21,7 @@ from afanet.tasks.multi_label.task import MultiLabel
 from afanet.tasks.task import Task
 
 NONE = "-"  # an image that has no label at all
-UNKNOWN = "?"  # behind a label that is unknown, or alone, where all are
+UNKNOWN = "?"  # after a label that is unknown; alone, if all are
 BLANKS = " \t"  # that may surround a label
 OTHER_SEPARATORS = r"[,|/+&\s]+(?:and\s+)?"  # that people write between labels
 

@@ -9,17 +9,17 @@ UNLABELLED = -1
 
 
 class MultiLabelScores(MultilabelConfusionMatrix):
-    """Accuracy and F1 of several labels over the set, from a confusion matrix each; -1 in the truth counts nowhere.
+    """Accuracy and F1 of several labels over the set, from one confusion matrix for each; -1 in the truth is ignored.
 
     With tp, fp, fn, tn the counts of a label:
 
-    - `accuracy`: the mean over labels of (tp + tn) / (tp + fp + fn + tn), a label nowhere labelled left out
-    - `macro_f1`: the mean over labels of F1 = 2 tp / (2 tp + fp + fn), a label that is nowhere on, in
-      truth or prediction, left out
+    - `accuracy`: the mean of (tp + tn) / (tp + fp + fn + tn) over the labels that have an entry in the truth
+    - `macro_f1`: the mean of F1 = 2 tp / (2 tp + fp + fn) over the labels that are on at least once, in truth or
+      prediction
     - `micro_f1`: F1 of the counts summed over labels
 
-    Fractions, 0 to 1; not a number where there is nothing to take the mean of. (torchmetrics' own macro averages
-    count a label without a single entry as 0.)
+    Fractions, 0 to 1; NaN where no label is left for the mean. (torchmetrics' own macro averages count a label without
+    a single entry as 0.)
 
     >>> import torch
     >>> scores = MultiLabelScores(num_labels=2)
@@ -29,7 +29,7 @@ class MultiLabelScores(MultilabelConfusionMatrix):
     """
 
     def __init__(self, num_labels: int) -> None:
-        # Checking the values would search every batch for its distinct ones.
+        # Validation would search every batch for its distinct values.
         super().__init__(num_labels, ignore_index=UNLABELLED, validate_args=False)
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]

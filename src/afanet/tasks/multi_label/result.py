@@ -18,7 +18,7 @@ from afanet.tasks.result import PooledResult
 
 @dataclass(frozen=True)
 class Labels(PooledResult):
-    """Any number of labels: `names` are those more probable than not, of all that `probabilities` holds."""
+    """Any number of labels: `names` are those that are more probable than not, `probabilities` has all labels."""
 
     expected: ClassVar[Mapping[str, Check]] = {"labels": NAMES}
     reads = "the probability of each label"
@@ -34,12 +34,12 @@ class Labels(PooledResult):
 
     @classmethod
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
-        """Decide by probabilities (L,), each for itself."""
+        """Decide for each label from probabilities (L,)."""
         probabilities = dict(zip(meaning["labels"], map(float, estimate), strict=True))
         return cls(task, tuple(name for name, p in probabilities.items() if p > 0.5), probabilities)
 
     def as_target(self) -> NDArray[np.int64]:
-        """1 for each label that it has, (labels,)."""
+        """1 for each label that is on, 0 for the others, (labels,)."""
         return np.array([int(name in self.names) for name in self.probabilities])
 
     @property
@@ -52,7 +52,7 @@ class Labels(PooledResult):
         return np.array([max(p, 1 - p) for p in self.probabilities.values()], np.float32)
 
     def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> str:
-        """The labels that it has between semicolons, with `?` behind those that are not known; or `-` for none.
+        """The labels that are on, and with a `?` those that are not known, separated by semicolons; `-` for none.
 
         Raises `InputError` for a name with a semicolon in it.
         """
@@ -70,7 +70,7 @@ class Labels(PooledResult):
         return ";".join(parts) or "-"
 
     def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
-        """A name of no label."""
+        """A name that is none of the labels."""
         names = {part.strip(" \t") for part in cell.split(";")} - {"-", "?", ""}
         possible = {*self.probabilities, *(f"{name}?" for name in self.probabilities)}
         return None if names <= possible else f"its labels are {listed(self.probabilities)}"

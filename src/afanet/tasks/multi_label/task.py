@@ -1,4 +1,4 @@
-"""Multi-label classification: several attributes of one image, each of which is on or off by itself."""
+"""Multi-label classification: several attributes of one image, each on or off independently."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from afanet.tasks.task import NO_CLASS, PooledTask
 
 
 class MultiLabel(LabelsTask, PooledTask):
-    """Labels that an image has or has not, by default by binary cross-entropy; an entry of -1 means not labelled.
+    """Labels that an image has or lacks, learnt by binary cross-entropy by default; -1 means not labelled.
 
-    Target int64 (B, L) of 0 and 1, each entry masked by itself; logits (B, L); prediction int64 (B, L), 1 where the
-    probability is above one half.
+    Target int64 (B, L) of 0, 1 and -1; logits (B, L); prediction int64 (B, L), 1 where the probability is above one
+    half.
 
     >>> import torch
     >>> task = MultiLabel("face", ["smiling", "glasses", "hat"])
@@ -56,7 +56,7 @@ class MultiLabel(LabelsTask, PooledTask):
         return target != UNLABELLED
 
     def swapped(self, target: Tensor) -> Tensor:
-        """A target with the entries of each pair in `swap` in each other's place."""
+        """A target in which the entries of each pair in `swap` are exchanged."""
         return target[..., swapped_order(len(self.labels), self.swap)]
 
     def tally(self, target: Tensor) -> Tensor:

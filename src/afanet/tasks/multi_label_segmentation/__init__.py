@@ -1,4 +1,4 @@
-"""Masks that may overlap: each label is on or off at each pixel by itself."""
+"""Masks that may overlap: each label is on or off independently at each pixel."""
 
 from afanet.tasks.kinds import Kind
 

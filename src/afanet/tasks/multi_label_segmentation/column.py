@@ -20,7 +20,7 @@ from afanet.tasks.multi_label_segmentation.task import UNLABELLED, MultiLabelSeg
 from afanet.tasks.on_off import ARRAYS, read_on_off
 from afanet.tasks.task import Task
 
-LABEL = "{label}"  # in a cell, for which each label's name is put
+LABEL = "{label}"  # the place of each label's name in a cell
 MEANING = "mask of a label"
 
 
@@ -35,8 +35,8 @@ class MultiLabelSegmentationColumn(FileColumn):
     """A mask for each label: files whose path has `{label}` for the label's name, or one array of all.
 
     Files of masks are PNG, TIFF, BMP, `.npy` or `.npz`; an array of all is a `.npy` or `.npz` (L, H, W), in the order
-    of the labels. Masks are 0 where the label is off and 1 or 255 where it is on; `void` is neither. Where the file of
-    a label is missing, the label is unknown in the whole image; so is -1 in an array.
+    of the labels. Masks are 0 where the label is off and 1 or 255 where it is on; `void` means neither. If the file of
+    a label is missing, the label is unknown in the whole image. In an array, -1 means unknown.
     """
 
     example: ClassVar[Mapping[str, Any]] = {"labels": ["road", "wet"]}
@@ -49,7 +49,7 @@ class MultiLabelSegmentationColumn(FileColumn):
         return MultiLabelSegmentation(self.labels, name)
 
     def encode(self, cells: pa.Array) -> tuple[pa.Array, Bools]:
-        """Paths with `{label}` in them, or of arrays."""
+        """Paths with `{label}` in them, or paths of arrays."""
         array = pc.match_substring_regex(cells, rf"(?i)({'|'.join(ARRAYS)})$".replace(".", r"\."))
         masks = pc.or_(pc.match_substring(cells, LABEL), array).to_numpy(zero_copy_only=False)
         return cells, usable_paths(cells) & masks

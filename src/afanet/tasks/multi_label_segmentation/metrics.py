@@ -8,7 +8,7 @@ from torchmetrics import Metric
 
 
 class MaskScores(Metric):
-    """IoU and F1 of each label's mask, from counts over all labelled pixels of the set; -1 in the truth counts nowhere.
+    """IoU and F1 of each label's mask, from counts over all labelled pixels of the set; -1 in the truth is ignored.
 
     With tp, fp and fn the counts of a label:
 
@@ -16,8 +16,7 @@ class MaskScores(Metric):
     - `macro_f1`: the mean over labels of 2 tp / (2 tp + fp + fn)
     - `micro_f1`: F1 of the counts summed over labels
 
-    A label that is nowhere on, in truth or prediction, is left out. Fractions, 0 to 1; not a number where no label is
-    left.
+    A label that is nowhere on, in truth or prediction, is left out. Fractions, 0 to 1; NaN where no label is left.
 
     >>> scores = MaskScores(labels=2)
     >>> scores.update(torch.tensor([[[[1, 1]], [[0, 1]]]]), torch.tensor([[[[1, 0]], [[-1, 1]]]]))

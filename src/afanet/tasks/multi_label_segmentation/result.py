@@ -23,7 +23,7 @@ from afanet.tasks.result import NOTEBOOK, DenseResult
 
 @dataclass(frozen=True, eq=False)
 class Masks(DenseResult):
-    """The labels of each pixel, each decided by itself.
+    """The labels of each pixel, decided independently.
 
     `on` is (H, W, L) int8, 1 where a label is more probable than not; `certainty` (H, W) float32, 0.5 to 1, is that of
     the least certain label; `colours` is (len(labels), 3) uint8. Where the network did not see the photo, `on` is -1,
@@ -51,7 +51,7 @@ class Masks(DenseResult):
 
     @classmethod
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
-        """Decide by probabilities (L, h, w), each for itself and resized to `size` first."""
+        """Decide for each label from probabilities (L, h, w), resized to `size` first."""
         labels = tuple(meaning["labels"])
         on, certainty = np.zeros((*size, len(labels)), np.int8), np.ones(size, np.float32)
         for number in range(len(labels)):  # one at a time: all at once may be gigabytes
@@ -84,7 +84,7 @@ class Masks(DenseResult):
         if strange := set(self.labels) - set(declared.get("labels", self.labels)):
             raise InputError(
                 f"the teacher's task '{self.task}' has the label '{min(strange)}', and its column is declared with "
-                f"{listed(declared['labels'])}: take a teacher of the same labels, or leave the task out with --tasks"
+                f"{listed(declared['labels'])}: use a teacher with the same labels, or leave the task out with --tasks"
             )
         on = np.where(self.on == 1, np.int16(255), self.on.astype(np.int16))
         if known is not None:
@@ -94,12 +94,12 @@ class Masks(DenseResult):
 
     @property
     def shares(self) -> dict[str, float]:
-        """The share of the photo's pixels at which each label is on, of those that occur."""
+        """For each label that occurs, the share of the photo's pixels at which it is on."""
         counts = (self.on == 1).sum((0, 1)) / self.certainty.size
         return {name: float(share) for name, share in zip(self.labels, counts, strict=True) if share}
 
     def picture(self) -> Pixels:
-        """The labels' colours, blended where masks overlap; light grey where none is on, black where it saw nothing."""
+        """The labels' colours, blended where masks overlap; light grey where none is on, black where not seen."""
         return blended(self.on.transpose(2, 0, 1), self.colours)
 
     def legend(self, width: int) -> Pixels:

@@ -1,4 +1,4 @@
-"""Multi-label segmentation: masks that may overlap, each label on or off at each pixel by itself."""
+"""Multi-label segmentation: masks that may overlap, each label on or off independently at each pixel."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ UNLABELLED = -1
 
 
 class MultiLabelSegmentation(LabelsTask, DenseTask):
-    """Labels that each pixel has or has not, by default by binary cross-entropy; an entry of -1 means not labelled.
+    """Labels that each pixel has or lacks, learnt by binary cross-entropy by default; -1 means not labelled.
 
-    Target int8 (B, L, H, W) of 0 and 1, each entry masked by itself; logits (B, L, H, W); prediction int8
-    (B, L, H, W), 1 where the probability is above one half.
+    Target int8 (B, L, H, W) of 0, 1 and -1; logits (B, L, H, W); prediction int8 (B, L, H, W), 1 where the probability
+    is above one half.
 
     >>> task = MultiLabelSegmentation(["road", "wet"], name="surface")
     >>> logits = torch.tensor([[[[2.0, 3.0]], [[-1.0, 1.0]]]])
@@ -64,7 +64,7 @@ class MultiLabelSegmentation(LabelsTask, DenseTask):
         return target != UNLABELLED
 
     def swapped(self, target: Tensor) -> Tensor:
-        """A target with the masks of each pair in `swap` in each other's place."""
+        """A target in which the masks of each pair in `swap` are exchanged."""
         return target[..., swapped_order(len(self.labels), self.swap), :, :]
 
     def tally(self, target: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class MultiLabelSegmentation(LabelsTask, DenseTask):
         return None
 
     def fault(self, target: Tensor) -> str | None:
-        """An entry that is neither on, off nor unlabelled, or another number of masks."""
+        """An entry that is neither on, off nor unlabelled, or a wrong number of masks."""
         if target.shape[-3] != len(self.labels):
             return f"{target.shape[-3]} masks, expected one for each of its {len(self.labels)} labels"
         wrong = target[(target < UNLABELLED) | (target > 1)]

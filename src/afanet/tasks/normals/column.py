@@ -23,7 +23,7 @@ CHANNELS = (("x", "y", "z"), ("r", "g", "b"))  # of vectors in OpenEXR
 class NormalsColumn(FileColumn):
     """Unit vectors, x to the right: a `.npy` or `.npz` (H, W, 3), an OpenEXR file of X, Y, Z, or a PNG of 8-bit RGB.
 
-    A value of a PNG means value / 127.5 - 1. Unknown pixels are 0, 0, 0, and in a PNG black or mid-grey.
+    In a PNG, a value v means v / 127.5 - 1. Unknown pixels are 0, 0, 0; in a PNG, black or mid-grey.
     """
 
     remark: ClassVar[str] = "unit vectors in the camera's axes, x to the right"

@@ -23,8 +23,8 @@ class NormalsScores(Metric):
 
     Of the angle between prediction and truth, in degrees: `mean`, `median`, `rmse` (the root of the mean square), and
     the fractions `within_11`, `within_22`, `within_30` of angles below 11.25, 22.5 and 30. The median comes from a
-    histogram with bins of 0.01 degrees, so it is off by half of one at most; mean and square are summed in float64. No
-    score is a number after a prediction that is not finite or, of length 0, has no direction.
+    histogram with bins of 0.01 degrees, so it is off by half of one at most; mean and square are summed in float64. All
+    scores are NaN after a prediction that is not finite, or has length 0 and so no direction.
 
     >>> scores = NormalsScores()
     >>> right, tilted = torch.tensor([1.0, 0, 0]), torch.tensor([1.0, 1, 0])
@@ -47,7 +47,7 @@ class NormalsScores(Metric):
         """Count a batch: two maps (B, 3, H, W), of vectors of any length but 0."""
         where = known(target)[:, 0]
         p, t = (x.movedim(1, -1)[where].double() for x in (prediction, target))
-        # Of cosine and sine both: an arc cosine near 1 would lose half of the digits.
+        # From both cosine and sine: an arc cosine near 1 would lose half of the digits.
         angle = torch.atan2(torch.linalg.cross(p, t).norm(dim=1), (p * t).sum(1)).rad2deg()
         angle = torch.where((p == 0).all(1), torch.nan, angle)  # no direction: the arc tangent of 0, 0 is 0
         self.sums += torch.stack([angle.sum(), (angle**2).sum()])
@@ -56,11 +56,11 @@ class NormalsScores(Metric):
         self.histogram += bins.bincount(minlength=last + 1)
 
     def compute(self) -> dict[str, Tensor]:
-        """All six; not a number where nothing was labelled."""
+        """All six; NaN where nothing was labelled."""
         below = self.histogram.cumsum(0)
         pixels = below[-1]
         mean, square = self.sums / pixels
-        middle = torch.stack([(pixels - 1) // 2, pixels // 2])  # the two in the middle, one and the same if odd
+        middle = torch.stack([(pixels - 1) // 2, pixels // 2])  # the two in the middle, equal if the number is odd
         median = (torch.searchsorted(below, middle, right=True).double() + 0.5).mean() / BINS_PER_DEGREE
         shares = {name: below[round(most * BINS_PER_DEGREE) - 1] / pixels for name, most in WITHIN.items()}
         scores = {"mean": mean, "median": median, "rmse": square.sqrt()} | shares

@@ -23,8 +23,8 @@ from afanet.tasks.result import DenseResult
 class NormalMap(DenseResult):
     """Unit vectors out of the surface, `vectors` (H, W, 3) float32: x to the right, y up, z towards the camera.
 
-    `directions` are named ones with their `colours`, (len(directions), 3) uint8. Where the network did not see the
-    photo, vectors are 0, 0, 0, and pictures mid-grey.
+    `directions` names some directions for a legend, with their `colours`, (len(directions), 3) uint8. Where the network
+    did not see the photo, vectors are 0, 0, 0, and pictures mid-grey.
     """
 
     task: str
@@ -43,7 +43,7 @@ class NormalMap(DenseResult):
 
     @classmethod
     def undo(cls, estimate: NDArray[np.float32], mirrored: bool, scale: float) -> NDArray[np.float32]:
-        """A mirror turns x; a view from so many times as near stretches z."""
+        """A mirror negates x; a nearer view stretches z."""
         if mirrored:
             estimate = estimate * np.array([-1, 1, 1], np.float32)[:, None, None]
         if scale != 1:
@@ -89,7 +89,7 @@ class NormalMap(DenseResult):
         return LabelFile(".png", png(np.where(labelled[..., None], self.picture(), np.uint8(0))))
 
     def picture(self) -> Pixels:
-        """x, y and z from -1 to 1 as 0 to 255 of red, green and blue."""
+        """x, y and z from -1 to 1, as red, green and blue from 0 to 255."""
         return ((self.vectors.clip(-1, 1) + 1) / 2 * 255).round().astype(np.uint8)
 
     def legend(self, width: int) -> Pixels:

@@ -14,7 +14,7 @@ from afanet.tasks.maps import Map
 class NormalMap(Map):
     """Unit vectors out of the surface, x to the right, y up, z to the camera, float32 (3, H, W); 0, 0, 0 = not known.
 
-    It crops like a mask and is never interpolated; a mirror negates x, a scaled view stretches z.
+    It crops like a mask and is never interpolated; a mirror negates x, a nearer view stretches z.
     """
 
     def mirrored(self) -> Self:

@@ -28,9 +28,9 @@ DIRECTIONS = {"left": (-1, 0, 0), "right": (1, 0, 0), "up": (0, 1, 0), "down": (
 
 
 class Normals(DenseTask):
-    """A unit normal for every pixel, by default by 1 - cosine over labelled pixels; 0, 0, 0 in the target is no label.
+    """A unit normal for every pixel, learnt by 1 - cosine by default; 0, 0, 0 in the target means not labelled.
 
-    The axes are the camera's: x to the right, y up, z towards the camera; so a wall that faces it is (0, 0, 1).
+    The axes are the camera's: x to the right, y up, z towards the camera; so a wall that faces the camera is (0, 0, 1).
     Target float32 (B, 3, H, W); logits (B, 3, H, W) of any length; prediction float32 (B, 3, H, W) of unit length.
 
     >>> task = Normals()
@@ -56,11 +56,11 @@ class Normals(DenseTask):
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
         """The chosen loss, averaged over the labelled pixels of the batch; by default 1 - cosine, from 0 to 2.
 
-        `l1` is the sum of the differences of x, y and z between the two unit vectors, from 0 to 2 sqrt 3. Either has
-        logits at least 0.001 long, which bounds the gradient of shorter ones.
+        `l1` is the sum of the differences of x, y and z between the two unit vectors, from 0 to 2 sqrt 3. Both treat
+        shorter logits as if they were 0.001 long, which bounds the gradient.
         """
         where = known(target)
-        # `where`, not a product, and before the cosine: a hole may be no number.
+        # `where` before the cosine, not a product after it: a hole may be NaN.
         truth = torch.where(where, target, 0).float()
         if self.loss_name == "l1":
             terms = (F.normalize(logits.float(), dim=1, eps=SHORTEST) - truth).abs().sum(1)
@@ -69,7 +69,7 @@ class Normals(DenseTask):
         return across.mean(torch.where(where[:, 0], terms, 0).sum(), where.sum())
 
     def with_loss(self, options: Mapping[str, Any]) -> Self:
-        """This task by the loss `name`, `cosine` or `l1`; raises `InputError` for another one or another option.
+        """This task with the loss `name`, `cosine` or `l1`; raises `InputError` for another loss or option.
 
         >>> task = Normals().with_loss({"name": "l1"})
         >>> logits, truth = torch.tensor([0.0, 3.0, 4.0]), torch.tensor([0.0, 0.0, 1.0])
@@ -93,7 +93,7 @@ class Normals(DenseTask):
         return known(target)
 
     def fault(self, target: Tensor) -> str | None:
-        """A vector that is not of length 1 within a hundredth, nor 0."""
+        """A vector whose length is neither 0 nor within a hundredth of 1."""
         length = target.norm(dim=-3)
         wrong = length[~((length == 0) | ((length - 1).abs() < 0.01))]
         return f"a normal of length {wrong[0]:.3g}, expected 1, or 0 for none" if len(wrong) else None
@@ -103,7 +103,7 @@ class Normals(DenseTask):
         return F.normalize(logits.float(), dim=1)
 
     def no_number(self, prediction: Tensor) -> Tensor:
-        """See `Task`, (B, 1, H, W); a vector of length 0 has no direction, and is none either."""
+        """See `Task`, (B, 1, H, W); a vector of length 0 counts too, since it has no direction."""
         return ~prediction.isfinite().all(1, keepdim=True) | (prediction == 0).all(1, keepdim=True)
 
     def estimate(self, logits: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ class Normals(DenseTask):
         return Swatches(tuple(DIRECTIONS), shades(np.array(list(DIRECTIONS.values()))))
 
     def picture(self, value: Tensor) -> NDArray[np.uint8]:
-        """Normals (3, H, W), each component from -1 to 1 as 0 to 255 of red, green and blue; unlabelled in black."""
+        """Normals (3, H, W), components from -1 to 1 as red, green and blue from 0 to 255; unlabelled in black."""
         picture = shades(value.detach().cpu().permute(1, 2, 0).numpy())
         picture[~known(value).cpu()[0].numpy()] = 0
         return picture

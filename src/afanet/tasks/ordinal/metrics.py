@@ -10,7 +10,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 class OrdinalScores(MulticlassConfusionMatrix):
     """`accuracy`, and `mae`, the mean number of classes between prediction and truth, over the set.
 
-    Not a number where nothing was labelled.
+    NaN where nothing was labelled.
 
     >>> import torch
     >>> scores = OrdinalScores(num_classes=4, ignore_index=-1)

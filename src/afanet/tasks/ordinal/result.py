@@ -12,9 +12,9 @@ from afanet.tasks.classification.result import Choice
 
 @dataclass(frozen=True)
 class OrderedChoice(Choice):
-    """One class, the median: the first that the true one lies beyond no more probably than not."""
+    """The median class: the first that the true class lies beyond with a probability of at most one half."""
 
-    reads = "the probability of each class, in order; decide for the median"
+    reads = "the probability of each class, in order; the answer is the median"
 
     @staticmethod
     def decide(probabilities: NDArray[np.float32]) -> int:

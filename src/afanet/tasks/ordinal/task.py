@@ -24,7 +24,7 @@ from afanet.tasks.taught import SMALLEST, binary_divergence
 
 
 class Ordinal(PooledTask):
-    """One of K ordered classes by conditional ordinal regression; a target of -1 means not labelled.
+    """One of K ordered classes, learnt by conditional ordinal regression; a target of -1 means not labelled.
 
     CORN (Shi, Cao & Raschka, 2021, arXiv:2111.08851). Logit k of the K - 1 gives the probability that the class y lies
     beyond k, given that it lies beyond k - 1: f_k = P(y > k | y > k - 1). So
@@ -32,7 +32,7 @@ class Ordinal(PooledTask):
         P(y > k) = f_0 f_1 ... f_k,
 
     which never rises with k: the prediction, the number of k with P(y > k) > 1/2, contradicts none of them. Logit k
-    learns, by binary cross-entropy, from those samples alone for which its condition holds, y >= k.
+    learns by binary cross-entropy, and only from the samples for which its condition holds, y >= k.
 
     Target int64 (B,); logits (B, K - 1); prediction int64 (B,). Fewer than two classes raise `InputError`.
 
@@ -57,9 +57,9 @@ class Ordinal(PooledTask):
         self.higher_is_better = {"accuracy": True, "mae": False, "one_off": True, "kappa": True}
 
     def loss(self, logits: Tensor, target: Tensor, across: Across = ALONE) -> Tensor:
-        """Binary cross-entropy in nats, averaged over every question that a labelled sample of the batch answers."""
+        """Binary cross-entropy in nats, averaged over the logits whose condition holds, of all labelled samples."""
         index = torch.arange(logits.shape[1], device=logits.device)
-        asked = target[:, None] >= index  # nothing for an unlabelled sample, -1
+        asked = target[:, None] >= index  # nothing of an unlabelled sample, -1
         beyond = (target[:, None] > index).float()
         terms = F.binary_cross_entropy_with_logits(logits.float(), beyond, reduction="none")
         return across.mean(torch.where(asked, terms, 0).sum(), asked.sum())
@@ -73,7 +73,7 @@ class Ordinal(PooledTask):
         return target != UNLABELLED
 
     def predict(self, logits: Tensor) -> Tensor:
-        """The number of classes that the true one more probably than not lies beyond, int64 (B,); see `decided`."""
+        """How many classes the true class lies beyond, more probably than not, int64 (B,); see `decided`."""
         return decided((logits.float().sigmoid().cumprod(1) > 0.5).sum(1), logits)
 
     def occurrences(self, target: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class Ordinal(PooledTask):
         return count_classes(target, self.labelled(target), len(self.names))
 
     def unscorable(self, occurrences: Sequence[int]) -> str | None:
-        """Scores over one class alone say nothing: whoever always names it has all points."""
+        """Scores over a single class say nothing: whoever always answers it is always right."""
         return too_few_classes(occurrences)
 
     def estimate(self, logits: Tensor) -> Tensor:
@@ -92,12 +92,12 @@ class Ordinal(PooledTask):
     def taught(
         self, logits: Tensor, estimate: Tensor, where: Tensor, across: Across = ALONE, temperature: float = 1.0
     ) -> Tensor:
-        """See `Taught`: for each question, KL of the teacher's answer and ours, T^2 as in `TaughtClasses`.
+        """See `Taught`: for each logit, T^2 KL of the teacher's probability and ours, as in `TaughtClasses`.
 
-        Averaged over the questions that the teacher expects to be asked: question k counts P(y > k - 1). At T = 1 their
-        sum is KL of the classes' probabilities, by its chain rule.
+        The average weights logit k by the teacher's probability of its condition, P(y > k - 1). At T = 1 the sum is KL
+        of the probabilities of the classes, by its chain rule.
         """
-        beyond = estimate.flip(1).cumsum(1).flip(1)  # P(y > k - 1), of which the first is 1
+        beyond = estimate.flip(1).cumsum(1).flip(1)  # P(y > k - 1), the first of which is 1
         asked = torch.where(where[:, None], beyond[:, :-1], 0)
         answer = (beyond[:, 1:] / beyond[:, :-1].clamp(min=SMALLEST)).clamp(max=1)
         terms = binary_divergence(logits, answer, temperature)
@@ -105,7 +105,7 @@ class Ordinal(PooledTask):
 
     @property
     def meaning(self) -> dict[str, Any]:
-        """`ordinal`, with its `classes` in their order, of which the median is decided for."""
+        """`ordinal`, with its `classes` in their order; the answer is their median."""
         return {"kind": self.kind, "classes": list(self.classes)}
 
     @classmethod
@@ -116,9 +116,9 @@ class Ordinal(PooledTask):
     def metrics(self) -> MetricCollection:
         """`accuracy`, `mae` (in classes), `one_off` (the share at most one class off) and `kappa`, over the set.
 
-        `kappa` is Cohen's, weighted by the square of the distance: 1 is perfect, 0 what chance would give.
+        `kappa` is Cohen's, weighted by the square of the distance: 1 is perfect, 0 is chance.
         """
-        # Checking the values would search every batch for its distinct ones.
+        # Validation would search every batch for its distinct values.
         known: dict[str, Any] = {
             "num_classes": len(self.classes),
             "ignore_index": UNLABELLED,

@@ -8,15 +8,15 @@ from torchmetrics import Metric
 
 
 class RegressionScores(Metric):
-    """Errors of one number over all labelled samples of the set, summed in float64; a truth of NaN counts nowhere.
+    """Errors of one number over all labelled samples of the set, summed in float64; a truth of NaN is ignored.
 
     With prediction p, truth t and E the mean over samples:
 
     - `mae` E|p - t| and `rmse` sqrt E(p - t)^2, in the number's own unit
-    - `r2` 1 - E(p - t)^2 / E(t - E t)^2: 1 is perfect, 0 as good as always saying the mean
+    - `r2` 1 - E(p - t)^2 / E(t - E t)^2: 1 is perfect, 0 is as good as always predicting the mean
 
-    Not a number where nothing was labelled; `r2` neither where all truths are the same. Squares are summed about
-    `centre`, so that truths far from zero do not cancel.
+    NaN where nothing was labelled; `r2` also where all truths are the same. Squares are summed about `centre`, so that
+    truths far from zero do not cancel.
 
     >>> scores = RegressionScores(centre=50)
     >>> scores.update(torch.tensor([30.0, 50.0, 8.0]), torch.tensor([20.0, 40.0, torch.nan]))

@@ -18,14 +18,14 @@ from afanet.tasks.result import PooledResult
 
 @dataclass(frozen=True)
 class Number(PooledResult):
-    """A `value` in its `unit`, of which `decimals` are worth showing; `range` is the usual one, if it is known."""
+    """A `value` in its `unit`, with so many `decimals` worth showing; `range` is its usual range, if known."""
 
     expected: ClassVar[Mapping[str, Check]] = {
         "unit": WORD,
         "range": RANGE,
         "decimals": (f"a whole number from 0 to {DECIMALS}", lambda value: is_whole(value, 0, DECIMALS)),
     }
-    optional = frozenset({"range"})  # the first runs to keep a meaning do not have it
+    optional = frozenset({"range"})  # missing from the first runs that kept a meaning
     reads = "one number"
     compared = True
 
@@ -66,12 +66,12 @@ class Number(PooledResult):
         return max(0.0, 1 - abs(self.value - mirror.value) / (self.range[1] - self.range[0]))
 
     def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> str:
-        """The number; beyond the column's `range` it is the end of that, since no other is read."""
+        """The number, clipped to the `range` of the column, which reads no others."""
         low, high = declared.get("range") or self.range or (-np.inf, np.inf)
         return str(float(str(np.float32(min(max(self.value, low), high)))))
 
     def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
-        """What is no number."""
+        """A cell that is not a number."""
         try:
             float(cell)
         except ValueError:

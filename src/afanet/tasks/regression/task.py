@@ -21,11 +21,11 @@ from afanet.tasks.task import PooledTask
 
 
 class Regression(PooledTask):
-    """One number for an image, by the smooth L1 loss; a target of NaN means not labelled.
+    """One number for an image, learnt by the smooth L1 loss; a target of NaN means not labelled.
 
-    `low` to `high` is the usual range in `unit`; with c its centre and h half its width the prediction is
-    c + h logit, not clipped, and the loss is Huber's of (prediction - target) / h: quadratic up to an error of h,
-    linear beyond, so that tasks of any unit have losses of one size.
+    `low` to `high` is the usual range in `unit`; with centre c and half-width h, the prediction is c + h logit, not
+    clipped, and the loss is Huber's loss of (prediction - target) / h: quadratic up to an error of h, linear beyond. So
+    tasks in any unit have losses of a similar size.
 
     Target float32 (B,); logits (B, 1); prediction float32 (B,). A range that is empty or not finite raises
     `InputError`.
@@ -59,7 +59,7 @@ class Regression(PooledTask):
         return across.mean(torch.where(known, terms, 0).sum(), known.sum())
 
     def unlabelled(self, size: tuple[int, int]) -> Tensor:
-        """NaN, float32, of no axes."""
+        """NaN, a float32 scalar."""
         return torch.tensor(torch.nan)
 
     def labelled(self, target: Tensor) -> Tensor:
@@ -75,9 +75,7 @@ class Regression(PooledTask):
         low, high, median = self.centre - self.half, self.centre + self.half, statistics["percentiles"]["50"]
         if low <= median <= high:
             return None
-        return (
-            f"most values lie outside its range of {low:g} to {high:g} (median {median:.4g}): is the unit another one?"
-        )
+        return f"most values lie outside its range of {low:g} to {high:g} (median {median:.4g}): is it in another unit?"
 
     def predict(self, logits: Tensor) -> Tensor:
         """The number in the target's unit, float32 (B,)."""

@@ -24,7 +24,7 @@ REMEDY = "a probability is no label, so save 255 where it is above one half and 
 class SaliencyColumn(FileColumn):
     """A mask of what is salient: a PNG, TIFF or BMP, or a `.npy` or `.npz` (H, W), of 0 and of 1 or 255.
 
-    `void` is neither; so is -1 in an array.
+    `void` means neither, and so does -1 in an array.
     """
 
     remark: ClassVar[str] = "0 where nothing is salient, 255 where something is; void: a value that means neither"

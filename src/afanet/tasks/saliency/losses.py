@@ -16,8 +16,8 @@ def balanced_cross_entropy(logits: Tensor, salient: Tensor, known: Tensor, acros
 
         loss = 1/N (sum over salient pixels of (N - P)/N (-ln p) + sum over the others of P/N (-ln(1 - p))),
 
-    in nats: the weights of HED (Xie & Tu, ICCV 2015), as ASTMT, ATRC and InvPT train saliency. It is 0 where one side
-    alone occurs.
+    in nats: the weights of HED (Xie & Tu, ICCV 2015), as ASTMT, ATRC and InvPT train saliency. It is 0 if only one side
+    occurs.
 
     >>> from afanet.tasks.across import ALONE
     >>> salient = torch.tensor([True, False, False, False])

@@ -8,24 +8,24 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-# InvPT and MTMamba compare sigmoid(p), not p, with 0.05, 0.1, ... 0.95. Of these p, from 0 to 1, reaches 0.5 and the
-# four above it, which are ln(t / (1 - t)) in p.
+# InvPT and MTMamba compare sigmoid(p), not p, with 0.05, 0.1, ... 0.95. Since p is from 0 to 1, it reaches only 0.5 and
+# the four levels above it. A level t for sigmoid(p) is ln(t / (1 - t)) for p.
 LEVELS = (0.0, *(torch.tensor(t, dtype=torch.float64).logit().item() for t in (0.55, 0.6, 0.65, 0.7)))
 ATRC_LEVELS = tuple(step / 20 for step in range(1, 20))
 IOU_LEVELS = tuple((20 + 5 * step) / 100 for step in range(15))  # 0.2 to 0.9
 
 
 class SaliencyScores(Metric):
-    """Maximal F-measure and maximal mean IoU over levels at which a probability counts as salient.
+    """Maximal F-measure and maximal mean IoU over levels from which a probability counts as salient.
 
     - `max_f`: the maximum over `levels` of (1 + b) P R / (b P + R), with b = `beta_squared`, and precision P and
       recall R over all pixels of the set that have a label; a pixel is salient from the level on. The default is what
       InvPT and MTMamba report (their code puts a probability through a second sigmoid, hence the levels 0, 0.20,
       0.41, 0.62 and 0.85); `ATRC_LEVELS`, 0.05 to 0.95, is what ATRC reports.
-    - `miou`: the maximum over 0.2, 0.25, ... 0.9 of the mean over images of |A and B| / |A or B|, with A what is above
-      the level and B what is salient, 1 for an image where both are empty: what ASTMT and MTI-Net report.
+    - `miou`: the maximum over 0.2, 0.25, ... 0.9 of the mean over images of |A and B| / |A or B|, where A is what is
+      above the level and B what is salient; 1 for an image where both are empty. ASTMT and MTI-Net report this.
 
-    Fractions, 0 to 1; not a number where the set has no label. Pixels of -1 count nowhere.
+    Fractions, 0 to 1; NaN where the set has no label. Pixels of -1 are ignored.
 
     Args:
         levels: the probabilities of `max_f`, 0 to 1.

@@ -23,7 +23,7 @@ from afanet.tasks.result import NOTEBOOK, DenseResult
 class SaliencyMap(DenseResult):
     """How probable it is that each pixel is salient: `probability` is (H, W) float32, 0 to 1.
 
-    Where the network did not see the photo, it is -1, and pictures are black.
+    Where the network did not see the photo, `probability` is -1, and pictures are black.
     """
 
     task: str
@@ -58,9 +58,9 @@ class SaliencyMap(DenseResult):
         return np.where(self.probability >= 0, sure, np.float32(np.nan))
 
     def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> LabelFile:
-        """A PNG of 255 where the probability is above one half and 0 elsewhere; a `.npy` if some of it is not known.
+        """A PNG of 255 where the probability is above one half and 0 elsewhere; a `.npy` if some pixels are unknown.
 
-        That has 1, 0, and -1 where nothing is known.
+        The `.npy` has 1, 0, and -1 where nothing is known.
         """
         labelled = self.probability >= 0 if known is None else known & (self.probability >= 0)
         salient = self.probability > 0.5
@@ -74,7 +74,7 @@ class SaliencyMap(DenseResult):
         return float((self.probability > 0.5).mean())
 
     def picture(self) -> Pixels:
-        """The colours of the scale."""
+        """The probability in the colours of the scale."""
         last = len(self.colours) - 1
         picture: Pixels = self.colours[(self.probability * (last + 1)).clip(0, last).astype(np.intp)]
         picture[self.probability < 0] = 0

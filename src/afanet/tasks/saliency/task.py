@@ -26,10 +26,10 @@ UNLABELLED = -1
 
 
 class Saliency(TaughtLabels, DenseTask):
-    """The probability that each pixel is salient, by balanced cross-entropy; -1 in the target means not labelled.
+    """The probability that each pixel is salient, learnt by balanced cross-entropy; a target of -1 is not labelled.
 
     Target int8 (B, 1, H, W) of 0 and 1; logits (B, 1, H, W); prediction float32 (B, 1, H, W), a probability. A target
-    may be one, too, and is then salient above one half.
+    may be a probability too, and is then salient above one half.
 
     >>> task = Saliency()
     >>> logits = torch.tensor([[[[0.0, 2.0]]]])

@@ -30,14 +30,14 @@ MOST_CLASSES = 65_535
 class SegmentationColumn(FileColumn):
     """A map of class ids, or of colours, for each image: a PNG, TIFF or BMP, or a `.npy` or `.npz` of numbers.
 
-    The ids count the classes in order from 0 and pass over `void`: with 255 the first class has id 0, with 0 it has 1.
-    With `ids`, such as `{0: background, 255: object}` or `{background: 0, object: [1, 255]}`, each id means the class
-    it names. In files with a palette the indices count. `void` is an id that means no class, a list of some, or `None`
-    for none; if not given, it is 255, or 65535 for more than 255 classes, unless that is in `ids`.
+    The ids number the classes in order from 0 and skip `void`: with 255 the first class has id 0, with 0 it has 1. With
+    `ids`, such as `{0: background, 255: object}` or `{background: 0, object: [1, 255]}`, each id means the class it
+    names. In files with a palette, the indices are the ids. `void` is an id that means no class, a list of such ids, or
+    `None` for none; by default it is 255, or 65535 for more than 255 classes, unless that is in `ids`.
 
-    With a mapping `colours`, such as `{road: [128, 64, 128], ...}`, the files are masks of these colours, of which a
-    class may have several, and `void` is a colour or a list of some; if not given, there is none. A list `colours` has
-    one for each class, in which results are drawn; without it they are drawn in those of the files.
+    With a mapping `colours`, such as `{road: [128, 64, 128], ...}`, the files are masks of these colours. A class may
+    have several colours, and `void` is a colour or a list of colours; by default there is none. A list `colours` has
+    one colour for each class, in which results are drawn; without it, results have the colours of the files.
     """
 
     example: ClassVar[Mapping[str, Any]] = {"classes": ["floor", "wall", "bed"]}
@@ -128,7 +128,7 @@ class SegmentationColumn(FileColumn):
 
     @property
     def voids(self) -> tuple[int, ...]:
-        """The values in files that mean no class; in masks of colours they are numbers of colours."""
+        """The values in files that mean no class; in masks of colours, the numbers of colours."""
         usual = void_of(len(self.classes))
         if "void" in self.model_fields_set:
             return self.void
@@ -136,7 +136,7 @@ class SegmentationColumn(FileColumn):
 
     @property
     def class_ids(self) -> list[int]:
-        """An id of each class, the first where it has several."""
+        """The id of each class, the first if it has several."""
         if self.ids is None:
             most = len(self.classes) + len(self.voids)
             return [number for number in range(most) if number not in self.voids][: len(self.classes)]
@@ -156,7 +156,7 @@ class SegmentationColumn(FileColumn):
 
     @property
     def remedy(self) -> str:
-        """What to declare where pixels are void that should have a class."""
+        """What to declare if pixels are void that should have a class."""
         if self.coded or not self.voids:
             return ""
         void, first, last = self.voids[0], self.classes[0], self.classes[-1]
@@ -205,5 +205,5 @@ class SegmentationColumn(FileColumn):
 
     @classmethod
     def guess(cls, files: Sequence[Path]) -> tuple[dict[str, Any], str]:
-        """The classes that a number of the files show, see `guess`."""
+        """The classes in a sample of the files, see `guess`."""
         return guess(files)

@@ -13,7 +13,7 @@ from afanet.tasks.segmentation.values import as_number, is_number, keys_of, red_
 
 
 def _by_number(ids: Any) -> Any:
-    """`{0: background, 255: object}` for that, and for `{background: 0, object: [255]}`."""
+    """`{0: background, 255: object}` from this form, or from `{background: 0, object: [255]}`."""
     if not isinstance(ids, Mapping):
         return ids
     if all(map(is_number, ids)):
@@ -30,12 +30,12 @@ def _by_number(ids: Any) -> Any:
 
 
 def _of_one_class(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
-    """The name of each id; raises `ValueError` for an id with two names, also where it is text once: 1 and "1"."""
+    """The name of each id; raises `ValueError` for an id with two names, also if one id is text: 1 and "1"."""
     named: dict[Any, Any] = {}
     names: dict[str, Any] = {}
     for number, name in pairs:
         if names.setdefault(str(number), name) != name:
-            raise ValueError(f"in which the id {number} is of two classes, '{names[str(number)]}' and '{name}'")
+            raise ValueError(f"in which the id {number} has two classes, '{names[str(number)]}' and '{name}'")
         named[number] = name
     return named
 
@@ -53,4 +53,4 @@ def require_apart(coded: Mapping[str, Sequence[Sequence[int]]]) -> None:
     for name, colours in coded.items():
         for key in keys_of(colours):
             if owners.setdefault(key, name) != name:
-                raise ValueError(f"in which the colour {unpacked(key)} is of two classes, '{owners[key]}' and '{name}'")
+                raise ValueError(f"in which the colour {unpacked(key)} has two classes, '{owners[key]}' and '{name}'")

@@ -1,4 +1,4 @@
-"""What masks mean, by looking at some of them."""
+"""Guesses what masks mean from a sample of them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from afanet.tasks.segmentation.mask import count, read_ids, read_mask, shows_col
 from afanet.tasks.segmentation.values import listed
 
 LOOKED_AT = 500  # files, evenly spread
-MOST_SHADES = 16  # of grey in a mask that was drawn
+MOST_SHADES = 16  # of grey in a drawn mask
 MOST_COLOURS = 256
 MOST_IDS = 5000
 SHOWN = 12  # colours in a line
 VOID = 255
-USUAL_VOIDS = (-1, -100, 65535)  # in masks with larger ids than bytes have
+USUAL_VOIDS = (-1, -100, 65535)  # in masks with ids beyond a byte
 
 
 def guess(files: Sequence[Path]) -> tuple[dict[str, Any], str]:
     """The declaration of a segmentation with labels in `files`, and a remark on their contents.
 
-    Of many files some are looked at, evenly spread, and the remark says so. Raises `InputError` where they have too
-    few values, or so many that they are no classes.
+    Of many files only an evenly spread sample is read, and the remark says so. Raises `InputError` for too few values,
+    and for too many to be classes.
     """
     spread = np.linspace(0, len(files) - 1, min(len(files), LOOKED_AT)).astype(int)
     some = [files[number] for number in spread]
@@ -49,7 +49,7 @@ def _require_classes(file: Path, pixels: Counter[int], coloured: bool) -> None:
         )
     if len(pixels) > MOST_IDS:
         raise InputError(
-            f"{file} and the masks before it have more than {MOST_IDS} different ids, expected some of classes: are "
+            f"{file} and the masks before it have more than {MOST_IDS} different ids, expected ids of classes: are "
             "they instances, or distances?"
         )
 
@@ -69,7 +69,7 @@ def _of_colours(pixels: Counter[int], folder: Path) -> tuple[dict[str, Any], str
 
 
 def _of_ids(pixels: Counter[int], folder: Path) -> tuple[dict[str, Any], str]:
-    """A class for each id up to the largest that occurs or, of ids beyond bytes with gaps, for each that occurs."""
+    """A class for each id up to the largest that occurs; for ids beyond a byte with gaps, for each that occurs."""
     present = sorted(pixels)
     if _are_shades(present):
         names = ["background", "object"] if len(present) == 2 else [f"class_{number}" for number in present]

@@ -1,4 +1,4 @@
-"""Class numbers as the ids of a mask file, with NumPy and Pillow alone."""
+"""Class numbers as the ids of a mask file. Needs only NumPy and Pillow."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BYTE, MOST = 255, 65_535  # in a PNG of 8 and of 16 bits
 
 @dataclass(frozen=True)
 class Ids:
-    """The id of each class of a task in mask files, and that of pixels without one; None if no id means that.
+    """The id of each class of a task in mask files, and `void`, the id of pixels without one; None if there is none.
 
     In masks of colours these are numbers of colours, see `packed`.
     """
@@ -38,7 +38,7 @@ class Ids:
     def of(cls, task: str, classes: Sequence[str], declared: Mapping[str, Any]) -> Self:
         """The ids of a column with the keys `declared`, as `SegmentationColumn` has them.
 
-        Raises `InputError` where a class is not among those that are declared.
+        Raises `InputError` for a class that is not declared.
         """
         coloured = isinstance(declared.get("colours"), Mapping)
         names = declared.get("classes") or classes
@@ -61,7 +61,7 @@ class Ids:
             if name not in by_name:
                 raise InputError(
                     f"the teacher's task '{task}' has the class '{name}', and its column is declared with "
-                    f"{in_words(by_name)}: take a teacher of the same classes, or leave the task out with --tasks"
+                    f"{in_words(by_name)}: use a teacher with the same classes, or leave the task out with --tasks"
                 )
         known = frozenset([number for number, _ in ids] + list(voids))
         void = next((number for number in voids if 0 <= number <= MOST), None)
@@ -94,7 +94,7 @@ def _coloured(colours: Mapping[Any, Any]) -> list[tuple[int, str]]:
 
 
 def _counted(classes: Sequence[str], voids: Sequence[int]) -> list[tuple[int, str]]:
-    """Ids that count the classes in order and pass over those that mean void."""
+    """Ids that number the classes in order and skip those that mean void."""
     free = [number for number in range(len(classes) + len(voids)) if number not in voids]
     return list(zip(free, map(str, classes), strict=False))
 
@@ -102,9 +102,9 @@ def _counted(classes: Sequence[str], voids: Sequence[int]) -> list[tuple[int, st
 def mask_file(labels: NDArray[np.unsignedinteger], known: Bools, ids: Ids, colours: NDArray[np.uint8]) -> LabelFile:
     """Class numbers (H, W) as a file of ids, void where they are not `known`.
 
-    A PNG with ids up to 255 has a palette of the classes' `colours`, black for void; with larger ones it is of 16 bits,
-    and ids that no PNG can hold are in a `.npy`. Masks of colours are RGB. Raises `InputError` for a pixel that is not
-    known where no id means void.
+    Ids up to 255 give a PNG with a palette of the classes' `colours`, black for void; larger ids give a PNG of 16 bits,
+    and ids that no PNG can hold a `.npy`. Masks of colours are RGB. Raises `InputError` if a pixel is not known and no
+    id means void.
     """
     if ids.void is None and not known.all():
         raise InputError(
@@ -128,7 +128,7 @@ def mask_file(labels: NDArray[np.unsignedinteger], known: Bools, ids: Ids, colou
 
 
 def ids_in(file: Path, ids: Ids) -> list[int]:
-    """The ids in a mask file, or its colours; none where the file cannot be read, as `data check` says."""
+    """The ids in a mask file, or its colours; none if the file cannot be read, which `data check` reports."""
     try:
         return list(count(read_mask(file).keys if ids.coloured else read_ids(file)))
     except InputError:

@@ -35,7 +35,7 @@ class Lookup:
         self.dtype = "i2" if self.void == 255 else "i4"
 
     def codes(self, values: NDArray[Any]) -> NDArray[np.signedinteger]:
-        """The targets of `values`, of any type of whole numbers, plus 1; 0 for a value that is in no list."""
+        """The targets of `values`, of any integer type, plus 1; 0 for a value that is not listed."""
         if values.dtype.itemsize > 2:
             narrow = np.min_scalar_type(values.min()), np.min_scalar_type(values.max())
             if (fitting := np.result_type(*narrow)).itemsize > 2:
@@ -54,7 +54,7 @@ class Lookup:
         return np.where(known[at] == wide, np.array(self.listed, self.dtype)[order][at], np.array(0, self.dtype))
 
     def codes_of_colours(self, coloured: Coloured) -> NDArray[np.signedinteger]:
-        """As `codes`, for values that are numbers of colours."""
+        """As `codes`, for values that number colours."""
         table = _colour_table(self.values, self.listed, self.dtype)
         if coloured.palette is None:
             return np.take(table, coloured.values)
@@ -64,7 +64,7 @@ class Lookup:
         """The targets themselves, uint8 up to 255 classes and int32 above."""
         if self.void != 255:
             return codes - np.int32(1)
-        target = codes.astype(np.uint8)  # of which 256, void, is 0
+        target = codes.astype(np.uint8)  # void, 256, becomes 0
         target -= 1
         return target
 
@@ -82,7 +82,7 @@ def _table(values: tuple[int, ...], codes: tuple[int, ...], of_type: str, dtype:
 
 @lru_cache(maxsize=4)
 def _colour_table(values: tuple[int, ...], codes: tuple[int, ...], dtype: str) -> NDArray[np.signedinteger]:
-    """The code of each colour; the pages without any take no memory."""
+    """The code of each colour; pages of memory without a colour are never allocated."""
     table = np.zeros(COLOURS, dtype)
     table[list(values)] = codes
     return table

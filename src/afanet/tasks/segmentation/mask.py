@@ -42,7 +42,7 @@ def read_mask(path: Path) -> Coloured:
 
 
 def shows_colours(path: Path) -> bool:
-    """Whether a file has a colour for every pixel; in one with a palette, the indices are taken for ids."""
+    """Whether a file has a colour for every pixel; in a file with a palette, the indices are taken for ids."""
     if path.suffix.lower() in ARRAYS:
         return read_array(path, IDS, "uifb").ndim == 3
     return read_image(path, (*MODES, "RGB", "RGBA"), IDS, FORMATS).ndim == 3

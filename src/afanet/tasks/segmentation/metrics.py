@@ -21,11 +21,10 @@ class SegmentationScores(MulticlassConfusionMatrix):
     - `class_accuracy`: mean of n_cc / t_c over the classes that occur in the truth
     - `fw_iou`: sum_c t_c IoU_c / sum_c t_c
 
-    Fractions, 0 to 1; not a number where the truth has no labelled pixel. A class that does not occur in the
-    truth counts neither as 0 nor as 1: it is left out of both means, while the pixels wrongly given to it count
-    against the classes they are of. (torchmetrics' `MulticlassJaccardIndex` counts a class that is
-    absent but predicted once as 0, so a single pixel can cost a whole class; where every class occurs
-    the two are equal.)
+    Fractions, 0 to 1; NaN where the truth has no labelled pixel. A class that does not occur in the truth counts
+    neither as 0 nor as 1: it is left out of both means, and pixels wrongly predicted as it count against their true
+    classes. (torchmetrics' `MulticlassJaccardIndex` counts a class that is absent but predicted once as 0, so a single
+    pixel can cost a whole class; where every class occurs, the two are equal.)
 
     >>> import torch
     >>> scores = SegmentationScores(num_classes=3, ignore_index=255)
@@ -35,7 +34,7 @@ class SegmentationScores(MulticlassConfusionMatrix):
     """
 
     def __init__(self, num_classes: int, ignore_index: int) -> None:
-        # Checking the values would search every batch for its distinct ones.
+        # Validation would search every batch for its distinct values.
         super().__init__(num_classes, ignore_index=ignore_index, validate_args=False)
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
@@ -44,7 +43,7 @@ class SegmentationScores(MulticlassConfusionMatrix):
 
 
 class ManyClassScores(Metric):
-    """As `SegmentationScores`, from three counts a class: a matrix of thousands of classes takes gigabytes an image.
+    """As `SegmentationScores`, from three counts for each class: a matrix of thousands of classes takes gigabytes.
 
     >>> scores = ManyClassScores(num_classes=300, ignore_index=65535)
     >>> scores.update(torch.tensor([[0, 0, 1, 299]]), torch.tensor([[0, 0, 0, 65535]]))
@@ -76,7 +75,7 @@ class ManyClassScores(Metric):
 
 
 def scores_of(truth: Tensor, predicted: Tensor, correct: Tensor) -> dict[str, Tensor]:
-    """The four scores from the pixels of each class, those predicted as it, and those that are both, float64."""
+    """The four scores from the pixels of each class in the truth, in the prediction, and in both, float64."""
     occurs = truth > 0
     iou = (correct / (truth + predicted - correct))[occurs]
     return {

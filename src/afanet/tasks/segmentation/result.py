@@ -25,7 +25,7 @@ from afanet.tasks.segmentation.values import listed
 
 @dataclass(frozen=True, eq=False)
 class LabelMap(DenseResult):
-    """The most probable class of each pixel, and how probable it is.
+    """The most probable class of each pixel, and its probability.
 
     `labels` is (H, W), uint8, or uint16 where there are more than 256 `classes`; `probability` (H, W) float32, 0 to 1,
     is that of the class; `colours` is (len(classes), 3) uint8. Where the network did not see the photo, labels
@@ -54,7 +54,7 @@ class LabelMap(DenseResult):
 
     @classmethod
     def read(cls, task: str, meaning: Mapping[str, Any], estimate: NDArray[np.float32], size: tuple[int, int]) -> Self:
-        """Decide by probabilities (C, h, w), each resized to `size` first."""
+        """Decide from probabilities (C, h, w), resized to `size` first."""
         classes = tuple(meaning["classes"])
         labels = np.zeros(size, np.uint8 if len(classes) <= 256 else np.uint16)
         best = resize(estimate[0], size).copy()
@@ -91,7 +91,7 @@ class LabelMap(DenseResult):
         return mask_file(self.labels, labelled, ids, self.colours)
 
     def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
-        """A file with ids of no class, or of which nobody says whether 255 is a class."""
+        """A file with ids of no class, or with an id 255 that may be a class or void."""
         ids = Ids.of(self.task, self.classes, declared or self.declaration)
         present = ids_in(file, ids)
         if not declared and len(present) == 2 and ids.void in present:
@@ -106,7 +106,7 @@ class LabelMap(DenseResult):
 
     @property
     def shares(self) -> dict[str, float]:
-        """The share of the photo's pixels of each class that occurs, in the classes' order."""
+        """For each class that occurs, its share of the photo's pixels; in the classes' order."""
         counts = self._counts() / self.labels.size
         return {name: float(share) for name, share in zip(self.classes, counts, strict=True) if share}
 
@@ -144,7 +144,7 @@ class LabelMap(DenseResult):
             return Image.fromarray(self.picture())
         image = Image.fromarray(self.labels.astype(np.uint8))
         palette = self.colours
-        if (self.labels >= len(self.classes)).any():  # which is 255, here black
+        if (self.labels >= len(self.classes)).any():  # 255 means not seen, here black
             palette = np.pad(palette, ((0, 256 - len(palette)), (0, 0)))
         image.putpalette(palette.tobytes())
         return image

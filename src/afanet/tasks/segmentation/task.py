@@ -25,10 +25,10 @@ from afanet.tasks.task import DenseTask, Readout, Swatches
 
 
 class Segmentation(ClassTask, DenseTask):
-    """A class for every pixel, by default by cross-entropy; pixels of the target that are `void` count nowhere.
+    """A class for every pixel, learnt by cross-entropy by default; pixels of the target that are `void` are ignored.
 
-    Without `void` that is 255, and 65535 for more than 255 classes.
-    Target int64 (B, H, W); logits (B, classes, H, W); prediction int64 (B, H, W).
+    By default, `void` is 255, or 65535 for more than 255 classes. Target int64 (B, H, W); logits (B, classes, H, W);
+    prediction int64 (B, H, W).
 
     >>> import torch
     >>> task = Segmentation(["floor", "wall"])
@@ -58,7 +58,7 @@ class Segmentation(ClassTask, DenseTask):
         return class_loss(logits, target, self.class_loss, self.void, across)
 
     def with_colours(self, colours: Sequence[Sequence[int]]) -> Self:
-        """This task drawn in other `colours`: red, green and blue from 0 to 255 for each class."""
+        """This task, drawn in other `colours`: red, green and blue from 0 to 255 for each class."""
         changed = copy.copy(self)
         changed.colours = np.array(colours, np.uint8)
         return changed
@@ -80,7 +80,7 @@ class Segmentation(ClassTask, DenseTask):
         return count_classes(target, self.labelled(target), len(self.names))
 
     def unscorable(self, occurrences: Sequence[int]) -> str | None:
-        """Scores over one class alone say nothing: whoever always names it has all points."""
+        """Scores over a single class say nothing: whoever always answers it is always right."""
         return too_few_classes(occurrences)
 
     def estimate(self, logits: Tensor) -> Tensor:

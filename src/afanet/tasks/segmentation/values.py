@@ -1,4 +1,4 @@
-"""The values in files of masks that mean classes and void, with NumPy and Pillow alone."""
+"""The values in files of masks that mean classes and void. Needs only NumPy and Pillow."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def keys_of(colours: Sequence[Sequence[int]]) -> list[int]:
 
 
 def read_void(void: Any, coloured: bool) -> Any:
-    """Void as a list of ids or, of masks of colours, of the numbers of colours; `None` is none.
+    """Void as a list of ids or, for masks of colours, of numbers of colours; empty for `None`.
 
     >>> read_void(255, coloured=False), read_void([0, 255], coloured=False), read_void("#010000", coloured=True)
     ([255], [0, 255], [1])

@@ -32,8 +32,8 @@ Limits = Annotated[tuple[float, float], AfterValidator(rising)]
 class VectorColumn(ValueColumn):
     """Numbers in the order of their `names`, separated by semicolons; `?` or nothing between them for unknown ones.
 
-    `range` is one for all, or one for each name. With `points`, names are x and y of points in turn, and the numbers
-    fractions of the image's width and height, or pixels with `unit: px`, from its upper left corner.
+    `range` is one range for all numbers, or one for each name. With `points`, names are x and y of points in turn, and
+    the numbers fractions of the image's width and height, or pixels with `unit: px`, from its upper left corner.
     """
 
     example: ClassVar[Mapping[str, Any]] = {"names": ["yaw", "pitch"], "range": [-90, 90], "unit": "degrees"}
@@ -76,7 +76,7 @@ class VectorColumn(ValueColumn):
 
     @property
     def limits(self) -> list[tuple[float, float]]:
-        """What each number may be in a cell."""
+        """The lowest and highest value of each number in a cell."""
         if self.points:
             return [(0.0, float("inf") if self.unit == PIXELS else 1.0)] * len(self.names)
         assert self.range is not None

@@ -29,7 +29,7 @@ def out_of_box(points: NDArray[np.float32], size: Size, box: Box) -> NDArray[np.
 
 
 def on_photo(points: NDArray[np.float32], frame: Framing) -> NDArray[np.float32]:
-    """Points as fractions of a network's input as fractions of the photo that `frame` has put there."""
+    """Points as fractions of a network's input, turned into fractions of the photo that `frame` has placed there."""
     return out_of_box(in_box(points, frame.size, frame.filled), frame.photo, frame.seen)
 
 

@@ -10,14 +10,14 @@ from torchmetrics import Metric
 
 
 class VectorScores(Metric):
-    """Errors of all labelled numbers of the set, summed in float64; a truth of NaN counts nowhere.
+    """Errors of all labelled numbers of the set, summed in float64; a truth of NaN is ignored.
 
     With the error e of a number, in units of its `scale`, and E the mean over numbers and samples:
 
     - `mae` E|e| and `rmse` sqrt E e^2
-    - `distance`, of points alone: the mean over points of sqrt(e_x^2 + e_y^2); a point counts if both are labelled
+    - `distance`, for points only: the mean over points of sqrt(e_x^2 + e_y^2); a point counts if both are labelled
 
-    Not a number where nothing was labelled.
+    NaN where nothing was labelled.
 
     >>> scores = VectorScores([1, 1], points=True)
     >>> scores.update(torch.tensor([[0.3, 0.4], [0.5, 0.9]]), torch.tensor([[0.0, 0.0], [0.5, torch.nan]]))

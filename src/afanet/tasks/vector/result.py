@@ -32,7 +32,7 @@ def _are_decimals(value: Any) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Numbers(PooledResult):
-    """Numbers by name in a `unit`, of which `decimals` are worth showing.
+    """Numbers by name in a `unit`, each with so many `decimals` worth showing.
 
     `estimate` (N,) has the numbers as the network gives them: of `points`, fractions of the photo's width and height.
     `values` has them as people read them: points with the unit px are pixels of the photo, whose size is `photo`.
@@ -60,7 +60,7 @@ class Numbers(PooledResult):
 
     @classmethod
     def meaning_fault(cls, meaning: Mapping[str, Any]) -> str | None:
-        """See `Result`; there are as many of all as names."""
+        """See `Result`; every list has one entry for each name."""
         if fault := super().meaning_fault(meaning):
             return fault
         count, ranges = len(meaning["names"]), meaning["ranges"]
@@ -108,7 +108,7 @@ class Numbers(PooledResult):
 
     @property
     def values(self) -> dict[str, float]:
-        """Every number by name, in the unit; of points without one, fractions of the photo's width and height."""
+        """Every number by name, in the unit; points without a unit are fractions of the photo's width and height."""
         numbers = self.estimate.astype(np.float64)
         if self.in_pixels:
             numbers = numbers * np.tile([self.photo[1], self.photo[0]], len(self.names) // 2)
@@ -120,7 +120,7 @@ class Numbers(PooledResult):
         return self.points and self.unit == "px"
 
     def marked(self, picture: Pixels) -> Pixels:
-        """With a dot for each point."""
+        """The picture with a dot for each point."""
         if not self.points:
             return picture
         pairs = self.estimate.reshape(-1, 2)
@@ -141,7 +141,7 @@ class Numbers(PooledResult):
         return keys | {"range": ranges[0] if same else dict(zip(self.names, ranges, strict=True))} if ranges else keys
 
     def mirrored(self) -> Self:
-        """With x of points from the other side; names do not exchange their sides."""
+        """With the x of points measured from the other side; names do not exchange sides."""
         if not self.points:
             return self
         turned = self.estimate.copy()
@@ -160,9 +160,9 @@ class Numbers(PooledResult):
         return np.asarray(agreement.clip(0, 1), np.float32)
 
     def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> str:
-        """The numbers between semicolons, `?` for those that are not known and for points outside the photo.
+        """The numbers, separated by semicolons; `?` for those that are not known and for points outside the photo.
 
-        A number beyond its range is the end of that, since no other is read.
+        Numbers are clipped to their range, since the column reads no others.
         """
         sure = np.ones(len(self.names), bool) if known is None else known.copy()
         values = np.array(list(self.values.values()))
@@ -173,7 +173,7 @@ class Numbers(PooledResult):
         return ";".join(f"{value:.9g}" if certain else "?" for value, certain in zip(values, sure, strict=True))
 
     def misfit(self, cell: str, file: Path, declared: Mapping[str, Any] = {}) -> str | None:
-        """Another number of numbers."""
+        """A cell with more or fewer numbers."""
         return None if cell.count(";") == len(self.names) - 1 else f"it has {len(self.names)} numbers"
 
     def __str__(self) -> str:

@@ -22,20 +22,20 @@ from afanet.tasks.vector.frame import on_photo
 from afanet.tasks.vector.metrics import VectorScores
 
 Range = tuple[float, float]
-WHOLE: Range = (0.0, 1.0)  # of an image, in which points are
+WHOLE: Range = (0.0, 1.0)  # the range of points: the whole image
 SHOWN = 8  # numbers of a caption
 
 
 class Vector(PooledTask):
-    """Numbers with names, by the smooth L1 loss; an entry of NaN means not labelled.
+    """Numbers with names, learnt by the smooth L1 loss; an entry of NaN means not labelled.
 
-    `ranges` is the usual range of each number in `unit`, or one pair for all; with c its centre and h half its width a
-    prediction is c + h logit, not clipped, and the loss is Huber's of (prediction - target) / h. With `points`, the
-    numbers are x and y of points in turn, fractions of the image's width and height, of the range 0 to 1; they move
-    with the image in a mirror and a crop. `unit` px then says that people write and read them in pixels.
+    `ranges` is the usual range of each number in `unit`, or one pair for all; with centre c and half-width h, the
+    prediction is c + h logit, not clipped, and the loss is Huber's loss of (prediction - target) / h. With `points`,
+    the numbers are x and y of points in turn, as fractions of the image's width and height, in the range 0 to 1; they
+    move with the image in a mirror and a crop. `unit` px then says that people write and read them in pixels.
 
     Target float32 (B, N); logits (B, N); prediction float32 (B, N). Raises `InputError` for a range that is empty or
-    not finite, for another number of ranges than of names, and for points with an odd number of names or ranges.
+    not finite, if there are not as many ranges as names, and for points with an odd number of names or ranges.
 
     >>> task = Vector("pose", ["yaw", "pitch"], (-90, 90), unit="degrees")
     >>> logits = torch.tensor([[0.5, 0.0]])
@@ -84,7 +84,7 @@ class Vector(PooledTask):
         return self.numbers
 
     def _limits(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """The centres of the ranges and half of their widths, (N,)."""
+        """The centres and half-widths of the ranges, (N,)."""
         limits = torch.tensor(self.ranges, dtype=torch.float32).to(like.device, non_blocking=True)
         return (limits[:, 0] + limits[:, 1]) / 2, (limits[:, 1] - limits[:, 0]) / 2
 
@@ -101,22 +101,22 @@ class Vector(PooledTask):
         return target.isfinite()
 
     def swapped(self, target: Tensor) -> Tensor:
-        """A target with the numbers of each pair in `swap` in each other's place."""
+        """A target in which the numbers of each pair in `swap` are exchanged."""
         return target[..., swapped_order(len(self.numbers), self.swap)]
 
     def fault(self, target: Tensor) -> str | None:
-        """An infinite number, or another number of them; a number outside its usual range is no fault."""
+        """An infinite number, or too few or many numbers; a number outside its usual range is no fault."""
         if target.shape[-1] != len(self.numbers):
             return f"{target.shape[-1]} numbers, expected {len(self.numbers)}"
         return "an infinite value, expected numbers, or NaN for none" if target.isinf().any() else None
 
     def doubt(self, statistics: Mapping[str, Any]) -> str | None:
-        """Whether most numbers lie outside the usual range that all have."""
+        """Whether most numbers lie outside the usual range, if all share one."""
         (low, high), median = self.ranges[0], statistics["percentiles"]["50"]
         if not self.shared or low <= median <= high:
             return None
         return (
-            f"most numbers lie outside their range of {low:g} to {high:g} (median {median:.4g}): is the unit another?"
+            f"most numbers lie outside their range of {low:g} to {high:g} (median {median:.4g}): is it in another unit?"
         )
 
     def predict(self, logits: Tensor) -> Tensor:
@@ -149,7 +149,7 @@ class Vector(PooledTask):
     def metrics(self) -> MetricCollection:
         """`mae`, `rmse`, and `distance` of points: see `VectorScores`.
 
-        In the unit if all numbers have one range, else in shares of each one's range.
+        In the unit if all numbers share one range, else as shares of each number's range.
         """
         scales = [1.0 if self.shared else high - low for low, high in self.ranges]
         return TaskScores(self, [VectorScores(scales, self.points)])
