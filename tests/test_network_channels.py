@@ -229,7 +229,7 @@ def test_a_run_of_before_keeps_imagenets(
     (folder / "metrics.json").unlink()  # as if it had been interrupted
     continued = train(load_recipe("rooms", keys(tmp_path, "half")), folder, resume=True)
     assert continued.recipe.network.mean == IMAGENET.mean
-    assert "goes on with images less [0.485, 0.456, 0.406]" in capsys.readouterr().err
+    assert "still normalises images by mean [0.485, 0.456, 0.406]" in capsys.readouterr().err
     with pytest.raises(InputError, match=r"recipe.yaml has network.mean"):
         train(load_recipe("rooms", keys(tmp_path, "half") | {"network.mean": [0.5] * 3}), folder, resume=True)
 
@@ -237,7 +237,9 @@ def test_a_run_of_before_keeps_imagenets(
 def test_a_warm_start_from_other_images_is_refused(run: Callable[[str], Path]) -> None:
     begun = ROOMS | {"warm_start": [str(run("half"))]}
     require_same_images(load_recipe("rooms", begun))
-    with pytest.raises(InputError, match=r"takes images less \[0.5.* give network.mean and network.std of that run"):
+    with pytest.raises(
+        InputError, match=r"normalises images by mean \[0.5.* give network.mean and network.std of that"
+    ):
         require_same_images(load_recipe("rooms", begun | {"network.mean": IMAGENET.mean}))
 
 

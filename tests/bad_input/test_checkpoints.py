@@ -112,13 +112,13 @@ def at(saved: dict[str, Any], path: tuple[Any, ...]) -> Any:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda training: training.clear(), "it has weights alone, as best.ckpt has, and no state to resume from"),
+        (lambda training: training.clear(), "it has only weights, like best.ckpt, and no state to resume from"),
         (lambda training: training.pop("threads"), "'threads' is missing"),
         (lambda training: training.update(threads=0), "'threads' is 0, which should be greater than or equal to 1"),
         (lambda training: training.update(learner="x"), "'learner' is 'x'"),
         (lambda training: training["learner"].update(step=10**6), "it is of step 1000000 of 2"),
         (lambda training: training["learner"].pop("optimizer"), "'learner.optimizer' is missing"),
-        (lambda training: training["learner"].update(step=1, optimizer={"state": {}}), "optimiser has learnt nothing"),
+        (lambda training: training["learner"].update(step=1, optimizer={"state": {}}), "optimiser has no state"),
         (lambda training: training["learner"]["optimizer"]["state"].update({99: {}}), "it has parameter 99, expected"),
         (lambda training: training["learner"]["balancing"].update(methods=[([5], [])]), "the tasks [5], expected some"),
         (lambda training: training["learner"]["network"].popitem(), "its network is of another network: 1 tensors"),
@@ -146,6 +146,6 @@ def test_a_refused_run_is_left_as_it_was(small: Callable[..., Recipe], tmp_path:
     torch.save({"state_dict": saved["state_dict"], "training": {}}, folder / "best.ckpt")
     shutil.copy(folder / "best.ckpt", folder / "last.ckpt")
     before = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
-    with pytest.raises(InputError, match=r"last\.ckpt is not what train wrote: it has weights alone"):
+    with pytest.raises(InputError, match=r"last\.ckpt is not what train wrote: it has only weights"):
         train(recipe, folder, resume=True)
     assert {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()} == before

@@ -126,7 +126,7 @@ def test_a_real_kill_of_one_of_two_loses_nothing_but_time(tmp_path: Path, capfd:
     assert out.count("miou") == 1
     first, then, *epochs, last = [line for line in err.splitlines() if not line.startswith("warning: ")]
     assert first == message[0]
-    assert then.startswith("going on after step ")
+    assert then.startswith("resuming after step ")
     assert epochs[-1].startswith("epoch 2/2")
     assert all(line.startswith("epoch ") for line in epochs)
     assert last == "scoring 3 images of the test split"

@@ -243,7 +243,7 @@ def test_four_in_a_row_do_not(losses_gone_from: Callable[[int, int], None], smal
 
 def test_a_run_that_skipped_nothing_says_so(small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(small(skip_nonfinite=True), tmp_path / "run")
-    assert "0 of 4 steps were left out because a loss was not finite" in capsys.readouterr().err
+    assert "0 of 4 steps were skipped because a loss was not finite" in capsys.readouterr().err
 
 
 def test_single_steps_that_were_skipped_are_said_at_the_end(
@@ -251,7 +251,7 @@ def test_single_steps_that_were_skipped_are_said_at_the_end(
 ) -> None:
     losses_gone_from(3, 3)
     assert train(small(skip_nonfinite=True), tmp_path / "run").results["skipped"] == 1
-    assert "1 of 4 steps were left out because a loss was not finite" in capsys.readouterr().err
+    assert "1 of 4 steps were skipped because a loss was not finite" in capsys.readouterr().err
 
 
 @pytest.fixture

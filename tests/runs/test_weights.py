@@ -93,7 +93,7 @@ def test_a_finished_run_trains_nothing_and_says_so(run: Run, capsys: pytest.Capt
     before = {file: file.read_bytes() for file in run.path.rglob("*") if file.is_file()}
     capsys.readouterr()
     again = train(run.recipe, run.path, resume=True)
-    assert capsys.readouterr().err == f"{run.path} has finished: nothing is left to train\n"
+    assert capsys.readouterr().err == f"{run.path} has finished: there is nothing left to train\n"
     assert again.results == run.results
     assert {file: file.read_bytes() for file in run.path.rglob("*") if file.is_file()} == before
 

@@ -126,7 +126,7 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(
             run_sweep(planned(tmp_path / "s", recipe, trials=1))
     capsys.readouterr()
     resumed = run_sweep(planned(tmp_path / "s", recipe, trials=1))
-    assert "going on after step 2 of 6" in capsys.readouterr().err
+    assert "resuming after step 2 of 6" in capsys.readouterr().err
     assert told(resumed) == told(whole)
 
 

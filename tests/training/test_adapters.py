@@ -168,7 +168,7 @@ def test_a_warm_start_needs_one_frozen_backbone(small: Make, tmp_path: Path) -> 
     for seed, task in enumerate(both.tasks):
         recipe = small(**keys, **{"network.method": "single", "tasks": [task], "seed": seed})
         alone.append(str(train(recipe, tmp_path / task).path))
-    with pytest.raises(InputError, match=r"all tasks share one frozen trunk, and its 'backbone\..* is not that in"):
+    with pytest.raises(InputError, match=r"all tasks share one frozen trunk, but its 'backbone\..* is not that in"):
         train(small(**keys, warm_start=alone), tmp_path / "odd")
 
 

@@ -102,4 +102,4 @@ def test_a_task_with_few_labels_has_its_true_loss_in_the_log(
     assert float(first["loss"]) == pytest.approx(float(first["loss/depth"]) + float(first["loss/segmentation"]))
     assert second["loss/depth"] == "nan"
     assert float(second["loss"]) == pytest.approx(float(second["loss/segmentation"]))
-    assert "epoch 2 had no label of task 'depth', which has no loss there" in capsys.readouterr().err
+    assert "epoch 2 had no label of task 'depth', so the task has no loss there" in capsys.readouterr().err

@@ -105,7 +105,7 @@ def test_training_from_features_is_as_from_images(both: Trained, tmp_path: Path)
     both.cached.folder.metrics.unlink()
     train(both.recipe, tmp_path / "uncached", resume=True)
     shutil.rmtree(both.folder)
-    with pytest.raises(InputError, match=f"began with the kept features in {both.folder}, which are not there now"):
+    with pytest.raises(InputError, match=f"began with the kept features in {both.folder}, which no longer exist"):
         train(both.recipe, tmp_path / "cached", resume=True)
 
 
@@ -188,7 +188,7 @@ def test_features_of_another_trunk_are_not_read_and_a_line_says_why(
     assert "of another backbone" in reason(**{"network.backbone": "resnet18"})
     assert "of other frozen stages" in reason(**{"network.freeze": "stages:2"})
     assert "of a backbone of other options" in reason(**{"network.output_stride": 32})
-    assert "network.compile computes the trunk" in reason(**{"network.compile": True})
+    assert "network.compile includes the trunk" in reason(**{"network.compile": True})
     assert "features" not in reason(**{"network.freeze": None})
 
 

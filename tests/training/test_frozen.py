@@ -100,7 +100,7 @@ def test_an_older_recipe_may_freeze_norms_of_a_backbone_without(small: Callable[
 
 def test_gradients_need_something_shared_that_learns(small: Callable[..., Recipe]) -> None:
     shared = {"network.method": "hard", "balancing.name": "pcgrad"}
-    with pytest.raises(InputError, match=r"the tasks share none that learn .* what is frozen has no gradient"):
+    with pytest.raises(InputError, match=r"the tasks share none that learn .* frozen ones have no gradient"):
         prepare(small(**FROZEN, **shared))
     prepare(small(**FROZEN | shared | {"network.freeze": "stages:2"}))
 
@@ -136,7 +136,7 @@ def test_a_run_scores_alike_again_and_a_warm_start_takes_its_trunk(
         train(small(**FROZEN, **{"network.method": "single", "tasks": [task]}, seed=seed), tmp_path / task).path
         for seed, task in enumerate(("segmentation", "depth"))
     ]
-    with pytest.raises(InputError, match=r"all tasks share one frozen trunk, and its .* is not that in"):
+    with pytest.raises(InputError, match=r"all tasks share one frozen trunk, but its .* is not that in"):
         prepare(small(**FROZEN, warm_start=others))
 
 

@@ -81,7 +81,7 @@ def test_the_processes_share_out_every_batch(small: Small) -> None:
 def test_batches_that_cannot_be_trained_on_are_refused(small: Small) -> None:
     with pytest.raises(InputError, match="batches of one image cannot be trained on"):
         batches(small(batch_size=1))
-    with pytest.raises(InputError, match="batches of 4 images cannot be shared out among 3 processes"):
+    with pytest.raises(InputError, match="batches of 4 images cannot be divided among 3 processes"):
         batches(small(), world=3)
 
 
@@ -118,7 +118,7 @@ def test_a_recipe_of_a_larger_machine_is_scored_by_fewer_workers_and_that_is_sai
     assert capsys.readouterr().err == ""
     for _ in range(2):  # said once
         assert scoring_loader(data, data.test, small(workers=100_000)).num_workers == 16
-    message = "workers is 100000 in this recipe, more than a machine of 1 cores bears: samples are read by 16\n"
+    message = "workers is 100000 in this recipe, too many for a machine of 1 cores: 16 read samples\n"
     assert capsys.readouterr().err == message
 
 

@@ -133,7 +133,7 @@ def test_a_run_of_a_version_without_scales_goes_on_as_it_began(
     with pytest.raises(InputError, match=r"which trained by 'paper', .* give --balancing.scale paper"):
         complete([Planned(recipe, RunFolder(folder))])
     assert train(recipe, folder, resume=True).recipe.balancing.scale == "paper"
-    assert "is of a version without balancing.scale: it goes on with 'paper', not 'equal'" in capsys.readouterr().err
+    assert "is from a version without balancing.scale: it goes on with 'paper', not 'equal'" in capsys.readouterr().err
     learner = torch.load(folder / "last.ckpt", weights_only=True)["training"]["learner"]
     assert learner["balancing"]["scale"] == "paper"
 

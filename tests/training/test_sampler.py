@@ -120,7 +120,7 @@ def test_what_cannot_be_is_said(small: Callable[..., Recipe]) -> None:
         require_sampler(small(**{"sampler.tasks": ["dept"]}), data, list(data.tasks))
     with pytest.raises(InputError, match=r"sampler.tasks has 'depth' 2 times: keep one"):
         require_sampler(small(**{"sampler.tasks": ["depth", "depth"]}), data, list(data.tasks))
-    with pytest.raises(InputError, match=r"sampler.classes is about the labels of sampler.tasks, and there are none"):
+    with pytest.raises(InputError, match=r"sampler.classes is about the labels of sampler.tasks, which is empty"):
         require_sampler(small(**{"sampler.classes": False}), data, list(data.tasks))
     with pytest.raises(InputError, match=r"sampler.tasks has 'x', and no training sample has a label of it"):
         sample_chances({"x": census([None, None])}, 2, by_class=True)

@@ -122,7 +122,7 @@ def test_what_tasks_share_begins_as_the_mean_of_theirs_and_the_rest_as_each_has_
             assert x == saved[TASKS[0]][part]
             shared += 1
     assert shared > 0
-    assert f"the trunk that tasks share is the mean of theirs ({shared} tensors)" in said
+    assert f"the shared trunk is the mean of their backbones ({shared} tensors)" in said
     fresh = said.partition("; as initialised: ")[2]
     fused = sum(name.startswith("fusion.") for name in before)
     assert (f"fusion ({fused} tensors)" in fresh) == (fused > 0)
@@ -157,7 +157,7 @@ def test_what_cannot_be_loaded_is_said(runs: list[Path], small: Callable[..., Re
             train(small(**(TINY | options), warm_start=folders), tmp_path / "run")
         assert not (tmp_path / "run").exists()
 
-    refuse("no run given has task 'depth', found segmentation", runs[:1])
+    refuse("no given run has task 'depth', found segmentation", runs[:1])
     refuse("task 'depth' is in .* and in", [*runs, runs[1]])
     refuse("has no recipe.yaml", [tmp_path / "nothing"])
     refuse(
@@ -168,7 +168,7 @@ def test_what_cannot_be_loaded_is_said(runs: list[Path], small: Callable[..., Re
     hard = {"network.method": "hard"}
     refuse("has .* for 'branches.segmentation.backbone", runs, **hard, **{"network.backbone": "resnet10t"})
     refuse(
-        "task 'depth'. is not that in .*: begin with runs of one frozen backbone",
+        "task 'depth'. is not that in .*: start from runs of one frozen backbone",
         runs,
         **hard,
         **{"network.freeze": "stages:1"},

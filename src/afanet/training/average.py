@@ -1,4 +1,4 @@
-"""The average of a network's weights over the steps, beside the network that learns."""
+"""The average of a network's weights over the steps, kept beside the network that learns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 class Average(AveragedModel):
     """torch's `AveragedModel` of parameters and buffers, exponential with a `decay`, that never waits for its device.
 
-    torch's own copies its count of steps to the device at every step, and waits for that.
+    torch's own class copies its step count to the device at every step, and waits for the copy.
 
     >>> network = nn.Linear(1, 1)
     >>> average = Average(network, decay=0.9)
@@ -27,13 +27,13 @@ class Average(AveragedModel):
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
-        """Move the average towards `model`, or take it as it is the first time."""
+        """Move the average towards `model`; the first time, copy `model`."""
         pairs: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
         for averaged, current in zip(_values(self.module), _values(model), strict=True):
             ours, theirs = pairs.setdefault(averaged.dtype, ([], []))
             ours.append(averaged.detach())
             theirs.append(current.detach())
-        first = bool(self.n_averaged == 0)  # it is on the CPU
+        first = bool(self.n_averaged == 0)  # a tensor on the CPU
         for ours, theirs in pairs.values():
             if first:
                 torch._foreach_copy_(ours, theirs)

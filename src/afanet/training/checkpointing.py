@@ -1,4 +1,4 @@
-"""Gradient checkpointing: blocks are computed again in the backward pass, and what they compute is not kept for it."""
+"""Gradient checkpointing: the backward pass computes blocks again, instead of keeping what they computed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from afanet.recipe.schema import Recipe
 
 
 def check_checkpointing(recipe: Recipe, network: Woven) -> None:
-    """Raise `InputError` where the recipe wants checkpointing and the network cannot have it."""
+    """Raise `InputError` if the recipe wants checkpointing that the network does not support."""
     if recipe.network.checkpointing and recipe.network.compile:
         raise InputError(
-            "network.checkpointing computes blocks again, and network.compile decides for itself what is computed "
+            "network.checkpointing computes blocks again, but network.compile itself decides what is computed "
             "again: leave one of them out"
         )
     if recipe.network.checkpointing and not network.blocks:
@@ -32,10 +32,10 @@ def check_checkpointing(recipe: Recipe, network: Woven) -> None:
 
 @contextmanager
 def checkpointing(network: nn.Module, recipe: Recipe) -> Iterator[None]:
-    """A context for a forward pass of which each learning block of the backbones keeps its input only.
+    """A context for a forward pass in which each learning block of the backbones keeps only its input.
 
-    The backward pass, also outside of the context, runs these blocks again. They draw the same random numbers, and
-    their batch norms do not count the batch twice. Where the recipe wants no checkpointing nothing changes. Chen et
+    The backward pass, also outside the context, runs these blocks again. They draw the same random numbers, and their
+    batch norms do not count the batch twice. If the recipe does not ask for checkpointing, nothing changes. Chen et
     al., Training Deep Nets with Sublinear Memory Cost, 2016.
     """
     paths = cast(Woven, network).blocks if recipe.network.checkpointing else []
@@ -65,9 +65,9 @@ def _contexts(block: nn.Module) -> tuple[AbstractContextManager[None], AbstractC
 
 
 class _OnCopies(AbstractContextManager[None]):
-    """A context in which batch norms compute as when it was made, and update copies of their statistics.
+    """A context in which batch norms compute as at its creation, and update only copies of their statistics.
 
-    Without the copies a pass would save other tensors than the first, which autograd refuses.
+    Without the copies, the second pass would save different tensors from the first, which autograd refuses.
     """
 
     def __init__(self, block: nn.Module) -> None:

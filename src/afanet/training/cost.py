@@ -1,4 +1,4 @@
-"""What a network costs: its parameters and the arithmetic of one image."""
+"""The cost of a network: its parameters, and the arithmetic for one image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def parameters(network: nn.Module) -> int:
-    """Trainable values; those that branches share count once.
+    """The number of trainable values; values that branches share count once.
 
     >>> parameters(nn.Linear(3, 2))
     8
@@ -17,7 +17,7 @@ def parameters(network: nn.Module) -> int:
 
 
 def flops(network: nn.Module, size: tuple[int, int], channels: int = 3) -> int:
-    """Floating-point operations of the convolutions and products in one forward pass of one image (channels, H, W).
+    """Floating-point operations of convolutions and matrix products in a forward pass of one image (channels, H, W).
 
     A multiply-add counts as two, as in `torch.utils.flop_counter`.
 

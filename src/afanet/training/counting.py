@@ -1,4 +1,4 @@
-"""What training takes from a count of the training split's labels: weights of classes, and how samples are drawn."""
+"""What training derives from the label counts of the training split: class weights, and how samples are drawn."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from afanet.tasks.class_weights import CountedTask
 from afanet.training.job import Job
 from afanet.training.sampler import sample_chances
 
-LISTED = 12  # weights in a line
+LISTED = 12  # the most weights in a line
 
 Counts = Mapping[str, list[int]]  # by task
 
 
 def counted(job: Job, kept: Counts) -> Job:
-    """The job with the balanced weights of classes, and the chances of samples, that its recipe asks for.
+    """The job with the balanced class weights and the sampling probabilities that its recipe asks for.
 
-    The counts of tasks that are `kept`, by an interrupted run, are not taken again. Raises `InputError` as
-    `take_census` does.
+    Tasks whose counts an interrupted run has `kept` are not counted again. Raises `InputError` as `take_census` does.
     """
     waiting = {name: task for name, task in job.tasks.items() if isinstance(task, CountedTask) and task.wants_counts}
     sampler = job.recipe.sampler
@@ -45,7 +44,7 @@ def counted(job: Job, kept: Counts) -> Job:
 
 
 def _kept(task: CountedTask, kept: Counts) -> list[int] | None:
-    """The counts of a task that an interrupted run has kept; raises `InputError` for those of other classes."""
+    """The counts of a task that an interrupted run has kept; raises `InputError` for counts of other classes."""
     expected = task.occurrences(task.unlabelled((1, 1))[None]).numel()
     if task.name in kept and len(kept[task.name]) != expected:
         raise InputError(

@@ -24,10 +24,10 @@ from afanet.tasks import DenseTask, Task
 def gradient_cosines(
     losses: Sequence[Tensor], tasks: Sequence[str], shared: Sequence[nn.Parameter], average: Callable[[Tensor], Tensor]
 ) -> dict[str, float]:
-    """The cosine between the gradients that two tasks' losses have in the parameters they share, for each pair.
+    """For each pair of tasks, the cosine between their losses' gradients in the parameters that they share.
 
-    -1 where they pull apart, 1 where they agree; `average` is applied to each gradient first. The dict is empty without
-    shared parameters; the cosine of a task without a gradient is NaN.
+    It is -1 where the tasks pull apart and 1 where they agree; `average` is applied to each gradient first. The dict is
+    empty without shared parameters; the cosine of a task without a gradient is NaN.
 
     >>> w = nn.Parameter(torch.ones(2))
     >>> gradient_cosines([w[0], w.sum()], ["a", "b"], [w], average=lambda gradient: gradient)
@@ -50,17 +50,17 @@ def _product(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
 
 
 def gate_statistics(network: nn.Module, images: Tensor) -> dict[str, float]:
-    """For each fusion layer, the mean and the spread of the share that a task keeps of its own, by kind of gate.
+    """For each fusion layer, the mean and spread of the share of its own features that a task keeps, by kind of gate.
 
-    A layer has gates by channel, by pixel or both. The share is 1 where a task keeps to itself, 1 / N where it takes
-    equally from all. `network` is called in eval mode.
+    A layer has gates by channel, by pixel or both. The share is 1 if a task keeps only its own features, 1 / N if it
+    takes equally from all. `network` is called in eval mode.
     """
     statistics: dict[str, float] = {}
     if not any(layer.offers_gates for layer in fusion_layers(network).values()):
         return statistics
     network.eval()
     with record_gates(network) as recorded, torch.no_grad():
-        network.forward(images)  # uncompiled, where the hooks are called
+        network.forward(images)  # uncompiled, so that the hooks are called
     pairs = connections(network)
     for layer, kinds in recorded.items():
         readers = sorted({to for to, _ in pairs[layer]})
@@ -73,7 +73,7 @@ def gate_statistics(network: nn.Module, images: Tensor) -> dict[str, float]:
 def pictures(
     batch: Batch, predictions: Mapping[str, Tensor], tasks: Mapping[str, Task], normalisation: Normalisation = IMAGENET
 ) -> dict[str, NDArray[np.uint8]]:
-    """For each dense task one picture (H, 3 W, 3): the batch's first image, its truth, its prediction."""
+    """For each dense task, one picture (H, 3 W, 3): the batch's first image, its truth and its prediction."""
     photo = denormalise(batch["image"][0], normalisation)
     return {
         f"prediction/{name}": np.concatenate(
@@ -87,7 +87,7 @@ def pictures(
 def held_out_pictures(
     fabric: Fabric, network: nn.Module, tasks: Mapping[str, Task], data: Data
 ) -> dict[str, NDArray[np.uint8]]:
-    """`pictures` of a held-out image, of the validation split if there is one; `network` is left in eval mode."""
+    """`pictures` of a held-out image, from the validation split if there is one; `network` is left in eval mode."""
     split = data.validation or data.test
     batch = fabric.to_device(Collate(data.tasks)([split[0]]))
     network.eval()
@@ -102,7 +102,7 @@ def guard_rates(
 ) -> dict[str, float]:
     """The share of the backward passes since the last call in which each guard kept a branch's own gradient.
 
-    `members` says by fusion layer which tasks meet in it, counted from 0: all, unless it is there.
+    `members` says for a fusion layer which tasks meet in it, by number from 0; by default, all.
     """
     rates: dict[str, float] = {}
     for name, guard in guards.items():

@@ -19,22 +19,22 @@ class EpochLosses:
     """
 
     def __init__(self, count: int, device: torch.device) -> None:
-        self.sums = torch.zeros(2 * count + 1, device=device)  # of losses by task, of batches by task, of steps
+        self.sums = torch.zeros(2 * count + 1, device=device)  # losses by task, batches by task, steps
         self.count = count
 
     def add(self, losses: Tensor, labelled: Tensor, batches: int) -> None:
         """Count a step.
 
         Args:
-            losses: the mean over its batches of each task's loss, (N,); a batch without a label has a loss of 0.
-            labelled: in how many of its batches each task has a label, (N,).
-            batches: how many batches it has.
+            losses: each task's loss, averaged over the batches of the step, (N,); without a label it is 0.
+            labelled: in how many batches of the step each task has a label, (N,).
+            batches: the number of batches in the step.
         """
         counted = torch.cat([losses * batches, labelled, losses.new_ones(1)])
         self.sums += torch.where(losses.isfinite().all(), counted, 0)
 
     def finish(self) -> tuple[int, list[float]]:
-        """The steps that counted and each task's mean loss, NaN for a task without a label; then all is 0 again."""
+        """The steps that counted and each task's mean loss, NaN for a task without a label; resets the sums."""
         totals, batches, steps = torch.split(self.sums, [self.count, self.count, 1])
         means: list[float] = (totals / batches).tolist()
         counted = int(steps)
@@ -46,11 +46,11 @@ class EpochLosses:
         return self.sums
 
     def like(self, state: Tensor) -> Tensor:
-        """A state of the version that kept `state`: older ones had sums of losses and the steps alone, (N + 1,)."""
+        """An example of a state in the version of `state`: older ones had only the losses and the steps, (N + 1,)."""
         return self.sums[: self.count + 1] if state.shape == (self.count + 1,) else self.sums
 
     def load_state(self, state: Tensor) -> None:
-        """Go on from a `state`; in that of an older version no label was missing."""
+        """Continue from a `state`; in one of an older version, no label counts as missing."""
         if len(state) == self.count + 1:
             state = torch.cat([state[:-1], state[-1:].expand(self.count), state[-1:]])
         self.sums.copy_(state)

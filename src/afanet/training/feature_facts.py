@@ -1,4 +1,4 @@
-"""What decides kept features, as a description keeps it: the trunk, and the images that it sees."""
+"""Facts that decide kept features, for their description: the trunk, and the images that it sees."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from afanet.networks.backbones import Backbone
     from afanet.networks.woven import Woven
 
-FORMAT = 2  # of the files, and of how features are computed
-# What a description says, in words for a sentence about features that do not fit.
+FORMAT = 2  # the version of the files, and of how features are computed
+# The entries of a description, in words for a sentence about features that do not fit.
 WHAT = {
     "format": "another version of afanet",
     "backbone": "another backbone",
@@ -39,8 +39,8 @@ WHAT = {
 
 
 def trunk_facts(job: Job, trunk: Trunk, tensors: Mapping[str, Tensor]) -> Description:
-    """What decides the features of a trunk with these weights: plain values."""
-    branch = f"branches.{cast('Woven', job.network).tasks[0]}."  # which task comes first decides no feature
+    """The facts that decide the features of a trunk with these weights, as plain values."""
+    branch = f"branches.{cast('Woven', job.network).tasks[0]}."  # the order of tasks does not matter for features
     body = cast("Backbone", job.network.get_submodule(f"{branch}backbone"))
     weights = blake2b(digest_size=16)
     for name, tensor in trunk.state(tensors).items():
@@ -61,7 +61,7 @@ def trunk_facts(job: Job, trunk: Trunk, tensors: Mapping[str, Tensor]) -> Descri
 
 
 def image_facts(job: Job, views: int, seed: int) -> Description:
-    """What decides the images that a trunk sees: plain values."""
+    """The facts that decide the images that a trunk sees, as plain values."""
     transform = job.data.train.transform if views else job.data.test.transform
     return {
         "images": step_facts(transform),
@@ -72,17 +72,17 @@ def image_facts(job: Job, views: int, seed: int) -> Description:
 
 
 def step_facts(transform: Transform) -> list[str]:
-    """What decides the images that a transform makes, a text for each of its steps."""
+    """The facts that decide the images that a transform makes, as a text for each of its steps."""
     return [re.sub(r" at 0x[0-9a-f]+", "", repr(step)) for step in every_step(transform)]
 
 
 def changes_images(job: Job) -> bool:
-    """Whether training sees other images than evaluation does: another each time."""
+    """Whether training, unlike evaluation, sees a different image each time."""
     return bool(job.recipe.data.crop) or image_facts(job, 1, 0)["images"] != image_facts(job, 0, 0)["images"]
 
 
 def paths(job: Job, folder: Path, content: str, facts: Description) -> Iterator[Path]:
-    """Where the features of this trunk are, with any number of views that were drawn by the run's seed."""
+    """The folders with features of this trunk, with any number of views drawn with the run's seed."""
     for augmented in (False, True):
         description = facts | image_facts(job, augmented, job.recipe.seed if augmented else 0)
         for views in range(1, MOST_VIEWS + 1) if augmented else [0]:
@@ -94,7 +94,7 @@ def fault(job: Job, facts: Description, content: str, kept: Stored) -> str | Non
     if kept.damage:
         return "the folder is damaged: remove it"
     if job.recipe.network.compile:
-        return "network.compile computes the trunk"
+        return "network.compile includes the trunk"
     wanted = facts | image_facts(job, kept.views, kept.description["seed"])
     for key, words in WHAT.items():
         if wanted[key] != kept.description.get(key):

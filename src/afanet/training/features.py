@@ -28,16 +28,16 @@ from afanet.training.feature_facts import changes_images, fault, image_facts, pa
 from afanet.training.job import Job
 from afanet.training.loaders import Seeded
 
-BATCH = 8  # images that the trunk sees together
-ROUNDING = 0.01  # of a tensor's largest value: the most by which the same features differ between two machines
+BATCH = 8  # images in one pass of the trunk
+ROUNDING = 0.01  # of the largest value: how far features may differ between machines
 
 
 def prepare_features(job: Job, views: int, workers: int, advance: Callable[[int], None]) -> tuple[Path, bool]:
-    """Keep what the frozen trunk of a job's network gives for each training image; returns the folder and if it is new.
+    """Keep the features of a job's frozen trunk for each training image; returns the folder and whether it is new.
 
     Args:
         job: a prepared job.
-        views: how many augmented views of each image; 0 for the image as evaluation sees it.
+        views: the number of augmented views of each image; 0 for the image as evaluation sees it.
         workers: processes that read images.
         advance: called after each batch with its number of rows.
 
@@ -78,20 +78,20 @@ def rows_to_keep(job: Job, views: int) -> int:
 
 
 def find_features(job: Job, saved: Mapping[str, Any]) -> Split | None:
-    """The training split as kept features, where there are some of this trunk, these images and this content.
+    """The training split as kept features, if some exist for this trunk, these images and this content.
 
-    A line says which are read, or why none of those that exist are. Of several, those with the most views are read.
+    Prints which are read, or why none of the existing ones are. Of several, those with the most views are read.
 
     Args:
         job: a prepared job.
         saved: the state from which training resumes, empty at its beginning.
 
     Raises:
-        InputError: for features that would be read and are damaged, or differ from what the trunk gives.
+        InputError: if the features to be read are damaged, or differ from what the trunk computes.
     """
     trunk: Trunk | None = getattr(job.network, "trunk", None)
     if job.teachers is not None:
-        return None  # teachers see the images
+        return None  # teachers need the images
     folder = data_cache(job.recipe)
     begun = saved.get("features", "") if saved else None
     if trunk is None or begun == "" or job.recipe.data.features == "none":
@@ -108,7 +108,7 @@ def find_features(job: Job, saved: Mapping[str, Any]) -> Split | None:
     fitting = [kept for kept in stored if faults[kept] is None and begun in (None, kept.path.name)]
     if begun and not fitting:
         raise InputError(
-            f"the run began with the kept features in {folder / begun}, which are not there now: run `afanet data "
+            f"the run began with the kept features in {folder / begun}, which no longer exist: run `afanet data "
             "prepare` with --features again, or train anew"
         )
     if not fitting:
@@ -125,7 +125,7 @@ def find_features(job: Job, saved: Mapping[str, Any]) -> Split | None:
 
 
 def lacks_augmentation(job: Job, seen: Data) -> bool:
-    """Whether a run that trains on `seen` reads features of images without the augmentation that its recipe has."""
+    """Whether a run that trains on `seen` reads features without the augmentation that its recipe asks for."""
     read = seen.train.read
     if not isinstance(read, KeptFeatures) or read.augmented:
         return False
@@ -135,7 +135,7 @@ def lacks_augmentation(job: Job, seen: Data) -> bool:
 def require_trunk(job: Job, views: int) -> Trunk:
     """The frozen trunk that all tasks of a job share.
 
-    Raises `InputError` where it has none to keep features of, and for a random part of each image without `views`.
+    Raises `InputError` if there is none, and for random crops without `views`.
     """
     trunk: Trunk | None = getattr(job.network, "trunk", None)
     if trunk is None:
@@ -148,10 +148,10 @@ def require_trunk(job: Job, views: int) -> Trunk:
             "method such as hard"
         )
     if job.recipe.data.features == "none":
-        raise InputError("data.features is none, so that training would read no features: leave it out")
+        raise InputError("data.features is none, so training would not read the features: leave it out")
     if job.recipe.data.crop and not views:
         raise InputError(
-            "data.crop cuts a random part of each image, of which one would be kept for good: give --views, or leave "
+            "data.crop cuts a random part of each image, and only one would be kept: give --views, or leave "
             "data.crop out"
         )
     return trunk
@@ -171,7 +171,7 @@ def _draws(job: Job, views: int) -> list[Any]:
 
 
 def _require_same(network: nn.Module, trunk: Trunk, images: Tensor, features: Mapping[str, Tensor]) -> None:
-    """Raise `InputError` where the network answers otherwise from features than from the images themselves."""
+    """Raise `InputError` if the network's outputs from features differ from those from the images."""
     with torch.no_grad():
         expected = network(images)
         with trunk.given(network, features):
@@ -179,15 +179,15 @@ def _require_same(network: nn.Module, trunk: Trunk, images: Tensor, features: Ma
     for task, values in expected.items():
         if not torch.allclose(answers[task], values, atol=ROUNDING * float(values.abs().max())):
             raise InputError(
-                f"the outputs of task '{task}' from kept features are not those from the images: freeze the whole "
+                f"the outputs of task '{task}' from kept features differ from those from the images: freeze the whole "
                 "backbone, or train without kept features"
             )
 
 
 def _check(job: Job, trunk: Trunk, kept: Stored, read: KeptFeatures, weights: bool) -> None:
-    """Compute the features of the first and the last row again; raise `InputError` where the kept ones differ.
+    """Compute the features of the first and the last row again; raise `InputError` if the kept ones differ.
 
-    Without `weights`, as where a checkpoint is still to be loaded, only shapes are compared, as those of labels are.
+    Without `weights`, when a checkpoint is still to be loaded, only shapes are compared, as for labels.
     """
     draws, images = _draws(job, kept.views), _images(job, kept.views, kept.description["seed"])
     job.network.eval()

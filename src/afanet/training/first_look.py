@@ -1,4 +1,4 @@
-"""What a data check would say, before the first step of training."""
+"""The findings of a data check, before the first step of training."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from afanet.progress import Bar, say
 from afanet.recipe.schema import Recipe
 from afanet.runs.setup import data_cache
 
-SAID = 10  # warnings that are printed one by one
+SAID = 10  # the most warnings that are printed one by one
 
 
 def look_first(data: Data, tasks: Collection[str], recipe: Recipe, taught: Collection[str] = ()) -> None:
     """Read everything once, so that a bad file fails now and not after hours, and print all warnings about `tasks`.
 
-    Raises `InputError` for a sample that cannot be used, for images of other channels than the network takes, and for a
-    task that has no label to train on, unless it is `taught`, by another network. Samples in a
-    cache were read when it was written, and are not read again.
+    Raises `InputError` for a sample that cannot be used, for images with other channels than the network takes, and for
+    a task without any label to train on, unless the task is `taught` by another network. Samples in a cache were read
+    when the cache was written, and are not read again.
     """
     count = 0 if read_kept(data) else sum(len(to_read(split)) for split in data.splits.values())
     if any(split.read.files(split.items[0]) for split in data.splits.values() if count and len(split)):

@@ -1,4 +1,4 @@
-"""Training a prepared job to its end, and scoring the network it learnt."""
+"""Training a prepared job to its end, and scoring the trained network."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from afanet.training.versions import git_state, versions
 def fit(job: Job, folder: RunFolder, watch: Watch | None = None) -> None:
     """Train to the end, from the checkpoint in `folder` if there is one, and write metrics.json there.
 
-    `watch` is called after each epoch: see `train`. Raises `DivergedError` where a loss, weight or score is not finite.
+    `watch` is called after each epoch: see `train`. Raises `DivergedError` if a loss, weight or score is not finite.
     """
     recipe = job.recipe
     saved: dict[str, Any] = {}
@@ -66,7 +66,7 @@ def fit(job: Job, folder: RunFolder, watch: Watch | None = None) -> None:
         loop = Loop(learner, seen, folder, saved, job.counts)
         loop.watch = watch
         if saved:
-            say(f"going on after step {learner.step} of {learner.steps}")
+            say(f"resuming after step {learner.step} of {learner.steps}")
         with loop.log or nullcontext():
             loop.run()
             loop.require_selected()
@@ -75,7 +75,7 @@ def fit(job: Job, folder: RunFolder, watch: Watch | None = None) -> None:
             scores = score_splits(job, fabric, learner.scored, what_to_do(folder, learner.step))
             loop.close(scores["tasks"])
     if recipe.skip_nonfinite:
-        say(f"{learner.skipped} of {learner.step} steps were left out because a loss was not finite")
+        say(f"{learner.skipped} of {learner.step} steps were skipped because a loss was not finite")
     if fabric.is_global_zero:
         seconds = {"training": loop.seconds, "evaluation": perf_counter() - trained}
         save_weights(folder.scored, learner.scored.state_dict())
@@ -86,7 +86,7 @@ def fit(job: Job, folder: RunFolder, watch: Watch | None = None) -> None:
 
 
 def _with_seen(job: Job, saved: Mapping[str, Any], device: torch.device) -> tuple[Job, Data]:
-    """The job, and the data that it trains on: with kept features or answers where they fit, or resident."""
+    """The job, and the data that it trains on: with kept features or answers if they fit, or resident."""
     seen = with_kept(job, saved)
     if not job.recipe.data.resident:
         return job, seen
@@ -96,11 +96,11 @@ def _with_seen(job: Job, saved: Mapping[str, Any], device: torch.device) -> tupl
 
 
 def score_splits(job: Job, fabric: Fabric, network: nn.Module, advice: str) -> dict[str, Any]:
-    """The scores of every split that is scored at the end, and `unscored`: why tasks have none, by split.
+    """The scores of every split that is scored at the end, and `unscored`: by split, why tasks have none.
 
     Raises `DivergedError`, with `advice`, for faulty ones.
     """
-    network = fabric.to_device(channels_last(network))  # as in training, so that the last bits are equal
+    network = fabric.to_device(channels_last(network))  # as in training, for the same last bits
     scores: dict[str, Any] = {"unscored": {}}
     for key, split in scored_splits(job.data).items():
         name = "test" if key == "tasks" else key
@@ -115,7 +115,7 @@ def score_splits(job: Job, fabric: Fabric, network: nn.Module, advice: str) -> d
 
 
 def _machine_made(job: Job) -> dict[str, Any]:
-    """How many labels of the run's tasks a network has given, by split and task; nothing if it has given none."""
+    """How many labels of the run's tasks come from a network, by split and task; empty if none do."""
     made = {
         split: {name: dict(count) for name, count in tasks.items() if name in job.tasks}
         for split, tasks in job.data.machine_made.items()

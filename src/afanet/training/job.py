@@ -33,10 +33,10 @@ from afanet.training.warm_start import require_same_images, warm_start
 
 @dataclass(frozen=True)
 class Job:
-    """A recipe with its data, tasks and network, the tasks of which something learns, and how many values learn.
+    """A recipe with its data, tasks and network, the tasks with parts that learn, and how many values learn.
 
-    `weights_report` says what weights the network begins with, and `parts` from where each part of it has them, if it
-    starts from a run. `counts` are those of labels that balanced weights of classes come from, by task.
+    `weights_report` says which weights the network begins with; `parts` says where each part has them from, if the
+    network starts from a run. `counts` are the label counts, by task, behind balanced class weights.
     """
 
     recipe: Recipe
@@ -52,14 +52,14 @@ class Job:
 
     @property
     def notes(self) -> list[str]:
-        """Lines on the data, and on wishes that the backbone cannot fulfil."""
+        """Lines on the data, and on wishes that the backbone cannot meet."""
         return [*self.data.notes, *getattr(self.network, "notes", ())]
 
 
 def prepare(recipe: Recipe) -> Job:
     """Build what `recipe` names, with the weights that training begins with.
 
-    Raises `InputError` for anything in the recipe that cannot be used, alone or together.
+    Raises `InputError` for anything in the recipe that cannot be used, by itself or in combination.
     """
     torch.manual_seed(recipe.seed)
     source = None if recipe.start_from is None else read_source(recipe.start_from)
@@ -83,11 +83,11 @@ def prepare(recipe: Recipe) -> Job:
     reports, parts = [str(network.weights_report)], list[str]()
     if source is not None:
         reports = [] if begun or recipe.network.weights == "none" else reports
-        reports.append(f"the network begins with that of {source.title}")
+        reports.append(f"the network starts from {source.title}")
         kept = recipe.old_tasks if SEVERAL in freeze_plan(recipe.network.freeze) else ()
         parts = start(network, source, tasks, recipe.fresh, kept)
     if recipe.warm_start:
-        reports = [] if recipe.network.weights == "none" else reports  # it would be about weights that are replaced
+        reports = [] if recipe.network.weights == "none" else reports  # they would be about weights that are replaced
         reports.append(warm_start(network, list(tasks), recipe.warm_start, recipe.warm_heads))
         require_same_images(recipe)
     teachers = _teachers(recipe, {name: tasks[name] for name in learning})
@@ -95,7 +95,7 @@ def prepare(recipe: Recipe) -> Job:
     check_loggers(recipe.loggers)
     if (why := why_validation(recipe)) and data.validation is None:
         raise InputError(
-            f"{why.key}, and data set '{recipe.data.name}' has no validation split here: ask for one by "
+            f"{why.key}, but data set '{recipe.data.name}' has no validation split here: ask for one in "
             f"the data set's options, or {why.otherwise}"
         )
     return Job(recipe, data, tasks, network, "\n".join(reports), learning, parts, count, teachers)
@@ -110,14 +110,14 @@ def _teachers(recipe: Recipe, tasks: Mapping[str, Task]) -> Teachers | None:
         return Teachers(recipe, tasks, read_teachers(recipe.distill, tasks, recipe.network.in_chans))
     for key in ("distill_weight", "distill_temperature", "distill_features"):
         if getattr(recipe, key) != Recipe.model_fields[key].default:
-            raise InputError(f"{key} says how tasks learn from teachers, and there are none: give --distill RUN too")
+            raise InputError(f"{key} says how tasks learn from teachers, but there are none: give --distill RUN too")
     return None
 
 
 def _learnt(recipe: Recipe, network: Woven, tasks: Sequence[str]) -> tuple[list[str], bool, int]:
-    """The tasks of which something learns, now or later, whether they always share what learns, and how many values do.
+    """The tasks with parts that learn, now or later, whether they always share what learns, and how many values learn.
 
-    Raises `InputError` for parts to freeze that are not there, and where nothing learns.
+    Raises `InputError` for parts to freeze that do not exist, and if nothing learns.
     """
     freezing = Freezing(network, frozen_in_training(recipe), recipe.old_tasks)
     images = recipe.data.window, recipe.network.in_chans

@@ -1,4 +1,4 @@
-"""What was computed before training and is read in it: features of a frozen trunk, or answers of teachers."""
+"""What training reads instead of computing it: kept features of a frozen trunk, or kept answers of teachers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from afanet.training.job import Job
 
 
 def with_kept(job: Job, saved: Mapping[str, Any]) -> Data:
-    """The data of a job, whose training split reads kept features or answers, where there are some that fit.
+    """The data of a job; its training split reads kept features or answers, if some fit.
 
     Raises `InputError` as `find_features` and `find_answers` do.
     """
@@ -23,12 +23,12 @@ def with_kept(job: Job, saved: Mapping[str, Any]) -> Data:
 
 
 def require_images(train: Split) -> None:
-    """Raise `InputError` where resident data would take the place of kept features or answers."""
+    """Raise `InputError` if resident data would replace kept features or answers."""
     for what, folder in kept_folders(train).items():
         if folder:
             advice = "set data.features to none" if what == "features" else "remove the folder"
             raise InputError(
-                f"data.resident makes batches of images, and this run would read the kept {what} in {folder} instead: "
+                f"data.resident makes batches of images, but this run would read the kept {what} in {folder} instead: "
                 f"{advice}, or leave data.resident out"
             )
 

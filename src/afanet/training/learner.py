@@ -37,12 +37,12 @@ from afanet.training.without_statistics import WithoutStatistics
 class Learner:
     """Learns several tasks from batches of images, `steps` times.
 
-    `network(images)` gives `{task: logits}` for the tasks in `tasks`. Every step draws its random numbers from the
-    recipe's seed and the step's number alone. What the recipe freezes for some epochs thaws at the `begin` of one;
-    `epoch`, counted from 0, is the first that it learns in.
+    `network(images)` gives `{task: logits}` for the tasks in `tasks`. Every step draws its random numbers only from the
+    recipe's seed and the number of the step. What the recipe freezes for some epochs thaws at the `begin` of an epoch;
+    `epoch` is the first epoch to train, counted from 0.
 
     Attributes:
-        learning: those of the tasks of which something learns, now or later.
+        learning: the tasks with parts that learn, now or later.
         rates: the names of all groups of parameters that learn, now or later.
     """
 
@@ -79,18 +79,18 @@ class Learner:
             self.average = Average(network, recipe.optimizer.ema)
             for averaged, parameter in zip(self.average.module.parameters(), network.parameters(), strict=True):
                 if not parameter.requires_grad:
-                    averaged.data = parameter.data  # the average of what is frozen: held once
+                    averaged.data = parameter.data  # frozen values equal their average: held once
         self.guards = {name: module for name, module in network.named_modules() if isinstance(module, GradientGuard)}
         self.reducing = [norm for layer in network.modules() if isinstance(layer, NDDR) for norm in layer.norms]
         self.step = self.skipped = self.skipped_in_a_row = 0
-        self.labelled = torch.zeros(len(self.learning), device=fabric.device)  # batches of the last step, by task
+        self.labelled = torch.zeros(len(self.learning), device=fabric.device)  # by task, of the last step's batches
 
     @property
     def _images(self) -> tuple[tuple[int, int], int]:
         return self.recipe.data.window, self.recipe.network.in_chans
 
     def _set_up(self) -> None:
-        """An optimiser of what learns now; what it had learnt of these parameters before is kept."""
+        """Make an optimiser for what learns now; it keeps what it had learnt about these parameters."""
         network = self.network
         self.shared, own = shared_parameters(network, list(self.learning), *self._images)
         self.own = list(own.values())
@@ -103,7 +103,7 @@ class Learner:
         self.together, self.optimizer = self.fabric.setup(network, optimizer)
 
     def begin(self, epoch: int) -> list[str]:
-        """Thaw what is not frozen from this epoch on, counted from 0; returns the names of what thaws."""
+        """Thaw what learns from this epoch on, counted from 0; returns the names of what thaws."""
         before = self.freezing.frozen
         if not self.freezing.apply(epoch):
             return []
@@ -116,11 +116,11 @@ class Learner:
 
     @property
     def scored(self) -> nn.Module:
-        """The network that is scored and kept: the average of its weights where the recipe wants one."""
+        """The network that is scored and kept: the average of its weights if the recipe wants one."""
         return self.average.module if self.average is not None else self.network
 
     def weights(self) -> dict[str, Tensor]:
-        """Every floating-point tensor that is trained, averaged or kept beside these, by name."""
+        """Every floating-point tensor that is trained or averaged or belongs to the network, by name."""
         parts: dict[str, nn.Module] = {"": self.network, "balancing.": self.balancer}
         if self.average is not None:
             parts["average."] = self.average.module
@@ -149,7 +149,7 @@ class Learner:
         return trunk.given(self.network, batch["features"]) if trunk and "features" in batch else nullcontext()
 
     def learn(self, batches: Sequence[Batch], measure: bool = False) -> tuple[Tensor, Tensor | None]:
-        """One step on `batches`, whose gradients are averaged: each task's loss, and with `measure` the whole norm.
+        """One step on `batches`, with averaged gradients; returns each task's loss and, with `measure`, the whole norm.
 
         If a loss is not finite and the recipe says to skip, nothing changes except the count of skipped steps.
         """
@@ -192,9 +192,9 @@ class Learner:
         return total, norm
 
     def cosines(self, batch: Batch) -> dict[str, float]:
-        """How far the tasks' gradients agree on a batch, by pair; the network learns nothing from it.
+        """How far the tasks' gradients agree on a batch, by pair; the network does not learn from this.
 
-        Empty with a gradient guard, because one backward pass for each task would mislead it and its counts.
+        Empty with a gradient guard, because one backward pass for each task would mislead the guard and its counts.
         """
         if self.guards:
             return {}
@@ -205,12 +205,12 @@ class Learner:
         return gradient_cosines(losses, list(self.learning), self.shared, average)
 
     def gates(self, batch: Batch) -> dict[str, float]:
-        """How much each task keeps of its own in each fusion layer on a batch, see `gate_statistics`."""
+        """How much of its own features each task keeps in each fusion layer on a batch, see `gate_statistics`."""
         with self.given(batch):
             return gate_statistics(self.network, batch["image"])
 
     def state(self) -> dict[str, Any]:
-        """Everything that decides how training goes on, as tensors and plain values."""
+        """Everything that decides how training continues, as tensors and plain values."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -224,8 +224,8 @@ class Learner:
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from the `state` of another learner."""
-        self.balancer.load_state(state["balancing"])  # first, for it may refuse
+        """Continue from the `state` of another learner."""
+        self.balancer.load_state(state["balancing"])  # first, because it may refuse
         self.network.load_state_dict(state["network"])
         # The groups' settings are the recipe's; only what the optimiser has learnt is loaded.
         groups = self.optimizer.state_dict()["param_groups"]
@@ -236,9 +236,9 @@ class Learner:
             self.guards[name].acted.copy_(acted)
             self.guards[name].passes.copy_(passes)
         for norm in self.reducing:
-            norm.momentum = state.get("nddr_momentum", 0.1)  # older versions had torch's
+            norm.momentum = state.get("nddr_momentum", 0.1)  # older versions used torch's default
         self.step, self.skipped = state["step"], state["skipped"]
-        self.skipped_in_a_row = state.get("skipped_in_a_row", 0)  # which older versions did not count
+        self.skipped_in_a_row = state.get("skipped_in_a_row", 0)  # older versions did not count it
 
     def _seed(self) -> None:
         torch.manual_seed(draw_seed(self.recipe.seed, "step", self.step, self.fabric.global_rank))

@@ -1,6 +1,6 @@
-"""Training batches: the samples, their order and their augmentation, decided by the seed and the position alone.
+"""Training batches: samples, order and augmentation depend only on the seed and the position.
 
-Earlier draws, the number of workers and interruptions of training change nothing.
+Earlier draws, the number of workers and interruptions of training make no difference.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from afanet.recipe.schema import Recipe
 from afanet.training.order import epoch_order
 from afanet.training.seeds import draw_seed
 
-Draw = tuple[int, int]  # which draw of the whole run, and the sample's index
+Draw = tuple[int, int]  # the number of the draw in the whole run, and the index of the sample
 
 
 class Seeded(Dataset[Sample]):
-    """A split whose random transforms depend on the seed and the number of the draw; with `crop`, it crops too."""
+    """A split whose random transforms depend on the seed and the number of the draw; `crop` adds random crops."""
 
     def __init__(self, split: Split, seed: int, crop: tuple[int, int] | None = None) -> None:
         self.split = split
@@ -43,9 +43,9 @@ class Seeded(Dataset[Sample]):
 
 
 class WholeBatches(Dataset[Sample]):
-    """A resident split that gives a `DataLoader` each batch in one piece; with a seed, by draws as `Seeded` takes them.
+    """A resident split that gives a `DataLoader` whole batches; with a seed, it takes draws, as `Seeded` does.
 
-    A batch of draws is the one that `Seeded` and `Collate` would make of them.
+    A batch of draws equals the one that `Seeded` and `Collate` would make.
     """
 
     def __init__(self, split: Resident, seed: int | None = None, crop: tuple[int, int] | None = None) -> None:
@@ -63,10 +63,10 @@ class WholeBatches(Dataset[Sample]):
 
 
 class Order(Sampler[list[Draw]]):
-    """The batches of one epoch that one of several processes trains on, from batch `first` on.
+    """The batches of one epoch for one of several processes, from batch `first` on.
 
-    Every epoch has an order of its own. A batch is the next `batch_size` samples in it; process r of W takes every W-th
-    of them from the r-th on. An incomplete last batch is left out, unless it is the only one.
+    Every epoch has its own order. A batch is the next `batch_size` samples in the order; of these, process r of W takes
+    every W-th sample, starting from the r-th. An incomplete last batch is left out, unless it is the only one.
     """
 
     def __init__(self, data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> None:
@@ -106,20 +106,20 @@ def train_loader(data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> D
         )
     if min(images, recipe.batch_size) % world:
         raise InputError(
-            f"batches of {min(images, recipe.batch_size)} images cannot be shared out among {world} processes: "
+            f"batches of {min(images, recipe.batch_size)} images cannot be divided among {world} processes: "
             f"set batch_size to a multiple of {world}"
         )
     held = min(images, recipe.batch_size) * data.normalisation.channels * height * width * 4
     if held > limits.memory():
         raise InputError(
-            f"batches of {min(images, recipe.batch_size)} images of {height}x{width} are {held / 2**30:.0f} GiB, and "
+            f"batches of {min(images, recipe.batch_size)} images of {height}x{width} need {held / 2**30:.0f} GiB, but "
             f"this machine has {limits.memory() / 2**30:.0f}: lower batch_size or data.size"
         )
     order = Order(data, recipe, rank, world)
     if isinstance(data.train, Resident):
         whole = WholeBatches(data.train, recipe.seed, recipe.data.crop)
         return DataLoader(whole, batch_sampler=order, collate_fn=_as_it_is)
-    # reading kept features is so little work that processes for it would take cores from a network on the CPU
+    # reading kept features is little work: processes for it would only take cores from a network on the CPU
     at_once = isinstance(data.train.read, KeptFeatures) and not torch.cuda.is_available()
     workers = 0 if at_once else recipe.workers
     return DataLoader(
@@ -133,9 +133,9 @@ def train_loader(data: Data, recipe: Recipe, rank: int = 0, world: int = 1) -> D
 
 
 def scoring_loader(data: Data, split: Split, recipe: Recipe, rank: int = 0, world: int = 1) -> DataLoader[Sample]:
-    """The share of a split that process `rank` of `world` scores, in its order, to the last sample.
+    """The share of a split that process `rank` of `world` scores, in the split's order, including the last samples.
 
-    If the recipe asks for more workers than this machine can run, fewer read; resident data need none.
+    If the recipe asks for more workers than this machine can run, it gets fewer; resident data need none.
     """
     if isinstance(split, Resident):
         share = range(rank, len(split), world)
@@ -158,5 +158,5 @@ def _as_it_is(batch: Any) -> Any:
 def _workers_here(wanted: int, most: int) -> int:
     if wanted > most:
         machine = f"a machine of {limits.cores()} cores"
-        say(f"workers is {wanted} in this recipe, more than {machine} bears: samples are read by {most}")
+        say(f"workers is {wanted} in this recipe, too many for {machine}: {most} read samples")
     return min(wanted, most)

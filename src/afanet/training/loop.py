@@ -31,13 +31,13 @@ from afanet.training.state import load_training
 from afanet.training.steps import steps_per_epoch
 
 MEASURED_EVERY = 50  # steps between measurements of the gradient's norm
-MOST_SKIPPED = 5  # in a row: a bad batch or two happen, more mean that the weights are of no use
+MOST_SKIPPED = 5  # in a row: one or two bad batches happen, more mean useless weights
 
 
 class Loop:
     """Trains a learner to the end of its recipe; `saved` is the state of an earlier loop to resume from.
 
-    `counts` are kept in the state: see `Job`. `watch` is called after each epoch: see `train`.
+    `counts` goes into the state: see `Job`. `watch` is called after each epoch: see `train`.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Loop:
         self.seconds = 0.0
         self.watch: Watch | None = None
         self.selection = Selection(learner.tasks, recipe)
-        self.fault: str | None = None  # of the last scores on the validation split
+        self.fault: str | None = None  # what is wrong with the last scores on the validation split
         if saved:
             load_training(folder.checkpoint, saved, learner, self.losses)
             self.seconds = saved["seconds"]
@@ -89,12 +89,12 @@ class Loop:
 
     @property
     def epochs(self) -> int:
-        """The epochs that are complete."""
+        """The number of complete epochs."""
         return self.learner.step // self.per_epoch
 
     @property
     def stopped(self) -> bool:
-        """Whether training ends early: the last epochs, as many as stop.patience says, brought no better scores."""
+        """Whether training stops early: the last stop.patience epochs brought no better scores."""
         patience = self.recipe.stop.patience
         early = self.learner.step < self.learner.steps
         return early and patience is not None and self.epochs - self.selection.epoch >= patience
@@ -102,7 +102,7 @@ class Loop:
     def save(self) -> None:
         """Write the checkpoint in the main process; the others wait.
 
-        Raises `DivergedError` where a loss or a weight is not finite; the earlier checkpoint stays.
+        Raises `DivergedError` if a loss or a weight is not finite, and keeps the earlier checkpoint.
         """
         self.require_finite()
         if self.fabric.is_global_zero and self.last_saved != self.learner.step:
@@ -111,17 +111,17 @@ class Loop:
         self.fabric.barrier()
 
     def require_finite(self) -> None:
-        """Raise `DivergedError` where a loss that was not checked yet, or a weight, is not finite."""
+        """Raise `DivergedError` if a weight, or a loss that was not checked yet, is not finite."""
         self.loss_check.finish()
         self.measures.finish()
         if names := find_nonfinite(self.learner.weights()):
             raise DivergedError(
-                f"after step {self.learner.step} of {self.learner.steps} the weights are not finite ({names}), so that "
+                f"after step {self.learner.step} of {self.learner.steps} the weights are not finite ({names}), so "
                 f"{list_metrics(self.learner.tasks)}: {what_to_do(self.folder, self.last_saved)}"
             )
 
     def require_selected(self) -> None:
-        """Raise `DivergedError` where the recipe selects by the validation split, and no epoch has scores there."""
+        """Raise `DivergedError` if the recipe selects by the validation split, but no epoch has scores there."""
         if self.recipe.selects and not self.selection.epoch:
             raise DivergedError(
                 f"no epoch could be selected: on the validation split, {self.fault or 'no scores are finite'}: "
@@ -136,7 +136,7 @@ class Loop:
             self.log.close()
 
     def state(self) -> dict[str, Any]:
-        """Everything that decides how training and its log go on."""
+        """Everything that decides how training and its log continue."""
         return {
             "learner": self.learner.state(),
             "sums": self.losses.state(),
@@ -155,7 +155,7 @@ class Loop:
         return Log(self.folder.log, self.learner.step, loggers)
 
     def _batches(self) -> Iterator[list[Batch]]:
-        """The remaining batches of the learner's current epoch, as many at a time as a step takes."""
+        """The remaining batches of the learner's current epoch, in lists of as many as a step takes."""
         epoch, done = divmod(self.learner.step, self.per_epoch)
         self.order.epoch, self.order.first = epoch, done * self.recipe.optimizer.accumulate
         batches = (self.fabric.to_device(batch) for batch in self.loader)
@@ -198,7 +198,7 @@ class Loop:
         self._require_learnt(epoch, steps)
         if scored is not None:
             self._select(scored, epoch)
-            if self.watch is not None and not scored.fault:  # before the checkpoint: after a kill no epoch goes unseen
+            if self.watch is not None and not scored.fault:  # before the checkpoint: a kill skips no epoch
                 self.watch(epoch, scored.scores)
         last = learner.step >= learner.steps or self.stopped
         if self.log and (epoch % self.recipe.pictures_every == 0 or last):
@@ -206,7 +206,7 @@ class Loop:
             for name, picture in shown.items():
                 self.log.picture(name, picture, learner.step)
         for name in losses.keys() - labelled.keys():
-            say(f"epoch {epoch} had no label of task '{name}', which has no loss there")
+            say(f"epoch {epoch} had no label of task '{name}', so the task has no loss there")
         bar.epoch(epoch, self.recipe.epochs, labelled, self.seconds, learner.step / learner.steps)
         self.save()
 
@@ -219,13 +219,13 @@ class Loop:
             return score(self.fabric, learner.scored, learner.tasks, self.data, split, self.recipe, bar.advance)
 
     def _require_steps(self) -> None:
-        """Raise `DivergedError` where the last `MOST_SKIPPED` steps were all skipped."""
+        """Raise `DivergedError` if the last `MOST_SKIPPED` steps were all skipped."""
         row, step, skipped = self.learner.skipped_in_a_row, self.learner.step, self.learner.skipped
         if row >= MOST_SKIPPED:
             raise self._left_out(f"{row} steps in a row ({step - row + 1} to {step}, {skipped} in all) were")
 
     def _require_learnt(self, epoch: int, steps: int) -> None:
-        """Raise `DivergedError` where every step of the epoch was skipped, so that there were no `steps`."""
+        """Raise `DivergedError` if every step of the epoch was skipped, so that `steps` is 0."""
         if not steps:
             raise self._left_out(
                 f"every step of epoch {epoch} ({(epoch - 1) * self.per_epoch + 1} to {self.learner.step}) was"

@@ -20,9 +20,9 @@ class Objective:
     """The losses of the tasks that learn, in their order.
 
     Args:
-        tasks: these tasks by name.
+        tasks: the tasks by name.
         across: sums over the processes that train together.
-        teachers: of some of them, on the device of the batches.
+        teachers: the teachers of some of the tasks, on the device of the batches.
     """
 
     def __init__(self, tasks: Mapping[str, Task], across: Across, teachers: Teachers | None = None) -> None:
@@ -35,20 +35,20 @@ class Objective:
         return {} if self.teachers is None else self.teachers.digests
 
     def ask(self, batch: Batch) -> None:
-        """Let the teachers answer for a batch, unless they have."""
+        """Let the teachers answer for a batch, unless they have done so."""
         if self.teachers is not None:
             self.teachers.answer(batch)
 
     def watch(self, network: nn.Module) -> AbstractContextManager[dict[str, Tensor]]:
-        """A context in which a forward pass leaves the features that the heads of taught tasks take, if they count."""
+        """A context that collects, if the loss needs them, the features that the heads of taught tasks take."""
         if self.teachers is None or self.teachers.recipe.distill_features is None:
             return nullcontext({})
         return head_inputs(network, self.taught)
 
     def losses(self, logits: Mapping[str, Tensor], batch: Batch, features: Mapping[str, Tensor]) -> list[Tensor]:
-        """The weighted loss of each task on a batch, over what all processes have labelled, or their teachers.
+        """The weighted loss of each task on a batch, over the labels and teachers' answers of all processes.
 
-        It is the sum over the task's output and its initial predictions, where the network makes some.
+        Each is the sum over the task's output and its initial predictions, if the network makes any.
         """
         losses = []
         for name, task in self.tasks.items():

@@ -18,11 +18,11 @@ from afanet.networks.woven import SHARED_EXPERT, Woven
 if TYPE_CHECKING:  # balancing needs no pydantic, and imports from here
     from afanet.recipe.schema import OptimizerRecipe, ScheduleRecipe
 
-ADAM = ("exp_avg", "exp_avg_sq", "step")  # what Adam learns about a parameter
+ADAM = ("exp_avg", "exp_avg_sq", "step")  # the state that Adam keeps of a parameter
 
 
 def slots(recipe: OptimizerRecipe) -> tuple[str, ...]:
-    """The names of what the recipe's optimiser learns about each parameter: nothing by SGD without momentum.
+    """The names of the state that the recipe's optimiser keeps of each parameter: none for SGD without momentum.
 
     >>> from afanet.recipe.schema import OptimizerRecipe
     >>> [slots(OptimizerRecipe(name="sgd", lr=1, weight_decay=0, momentum=m)) for m in (0.9, 0)]
@@ -52,10 +52,10 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Every trainable parameter in exactly one group, by part and by whether it decays.
 
-    Where the recipe has no factor for the fusion layers, it is the method's `fusion_rate`, else that of the heads.
-    Norms and biases do not decay, unless `decay_all` says so. What a task has for itself is in groups of its own where
-    the recipe has a rate for it. Raises `ValueError` for a parameter of no part, because the optimiser must have every
-    trainable one, and `InputError` for the rate of a task that is not there.
+    If the recipe has no factor for the fusion layers, it is the method's `fusion_rate`, else that of the heads. Norms
+    and biases do not decay, unless `decay_all` says so. If the recipe has a rate for a task, the parameters of that
+    task alone are in groups of their own. Raises `ValueError` for a parameter of no part, because the optimiser must
+    have every trainable one, and `InputError` for the rate of an unknown task.
     """
     groups: dict[tuple[str, str, bool], list[nn.Parameter]] = {}
     by_task = [what for what in recipe.rates if what.startswith(TASK)]
@@ -89,9 +89,9 @@ def create_optimizer(
     balancing: Iterable[nn.Parameter] = (),
     fusion_rate: float | None = None,
 ) -> Optimizer:
-    """The recipe's optimiser over the network's parameter groups and, in one more, what the balancing learns.
+    """The recipe's optimiser over the network's parameter groups and one more group, what the balancing learns.
 
-    That learns at the rate `lr` and does not decay.
+    The latter learns at the rate `lr` and does not decay.
     """
     groups = parameter_groups(network, recipe, fusion_rate)
     if weights := list(balancing):
@@ -105,11 +105,12 @@ def create_optimizer(
 
 
 def factor(recipe: ScheduleRecipe, step: int, steps: int, epochs: int) -> float:
-    """What the learning rate is multiplied by at `step` of `steps`, counted from 0, in a run of `epochs`.
+    """The factor on the learning rate at `step` of `steps`, counted from 0, in a run of `epochs`.
 
-    With w warm-up steps it rises as (step + 1) / w. Then, with t from 0 to 1 over what is left (or over the first
-    `over` epochs, after which it stays), it is (1 - t)^power for poly, (1 + cos(pi t)) / 2 for cosine, gamma to the
-    power of how often `every` epochs have passed for step, and 1 for constant; never below `floor`.
+    With w warm-up steps, the factor first rises as (step + 1) / w. Then, with t from 0 to 1 over the remaining steps
+    (or over the first `over` epochs, after which the factor stays), it is (1 - t)^power for poly, (1 + cos(pi t)) / 2
+    for cosine, gamma to the power of how often `every` epochs have passed for step, and 1 for constant; never below
+    `floor`.
 
     >>> from afanet.recipe.schema import ScheduleRecipe
     >>> recipe = ScheduleRecipe(name="cosine", warmup=0.2)
@@ -134,7 +135,7 @@ def factor(recipe: ScheduleRecipe, step: int, steps: int, epochs: int) -> float:
 
 
 def slots_fault(state: Mapping[Any, Any], parameters: Sequence[Tensor], slots: Collection[str]) -> str | None:
-    """Why `state`, by the parameters' numbers, is not what an optimiser with these `slots` learnt about `parameters`.
+    """Why `state`, by the parameters' numbers, is not the state of an optimiser with these `slots` of `parameters`.
 
     >>> slots_fault({0: {"momentum_buffer": torch.zeros(2)}}, [torch.zeros(3)], ["momentum_buffer"])
     "'momentum_buffer' of parameter 0 is (2,), expected (3,)"
@@ -153,11 +154,11 @@ def slots_fault(state: Mapping[Any, Any], parameters: Sequence[Tensor], slots: C
             if value.dtype != dtype:
                 return f"'{name}' of parameter {number} is {value.dtype}, expected {dtype}"
             if value.isnan().any():
-                return f"'{name}' of parameter {number} has values that are no numbers"
+                return f"'{name}' of parameter {number} has values that are not numbers"
     return None
 
 
 def set_rates(optimizer: Optimizer, scale: float) -> None:
-    """Give every group `scale` times the learning rate that it was made with."""
+    """Give every group `scale` times the learning rate that it was created with."""
     for group in optimizer.param_groups:
         group["lr"] = scale * group["initial_lr"]

@@ -1,4 +1,4 @@
-"""The order of an epoch's samples, decided by the seed and the number of the epoch alone."""
+"""The order of an epoch's samples, which depends only on the seed and the number of the epoch."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ def epoch_order(
 ) -> Tensor:
     """The indices, int64 (length,), of the samples that an epoch trains on, in order.
 
-    Each once, shuffled; or, where the split is made of blocks of samples, each with its share, drawn with replacement:
-    block b with probability share_b / (sum of shares), then a sample of it. With `chances`, (length,), each sample is
-    drawn with its own probability instead, with replacement. With `shard`, the samples come in shards of so many: the
-    shards are shuffled, and then the samples of each `WINDOW` of them, so that few shards are needed at a time.
+    By default, each sample comes once, shuffled. If the split is made of blocks of samples, each with a share, samples
+    are drawn with replacement: block b with probability share_b / (sum of shares), then a sample of it. With `chances`,
+    (length,), each sample is instead drawn with its own probability, with replacement. With `shard`, the samples come
+    in shards of that many: the shards are shuffled, and then the samples within each `WINDOW` of shards, so that few
+    shards are needed at a time.
 
     >>> sorted(epoch_order(4, None, seed=0, epoch=1).tolist())
     [0, 1, 2, 3]

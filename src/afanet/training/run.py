@@ -38,16 +38,16 @@ from afanet.training.starting.source import taken_over
 def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False, watch: Watch | None = None) -> Run:
     """Train by `recipe` and keep everything in the folder `out`, which must be new or empty.
 
-    With `resume` the folder may be one in which a run by the same recipe was interrupted; it goes on from its last
-    checkpoint, on the CPU to the same result, bit for bit. If that run has finished and the recipe has more epochs, a
-    new run beside it starts from it. The scores are those of the last epoch on the test split
-    (or of the epoch that did best on the validation split): no epoch is chosen by them.
+    With `resume`, the folder may hold an interrupted run by the same recipe; it continues from its last checkpoint, on
+    the CPU to the same result, bit for bit. If that run has finished and the recipe has more epochs, a new run beside
+    it starts from it. The scores are those of the last epoch on the test split (or of the epoch that did best on the
+    validation split): no epoch is chosen by them.
 
     `watch` is called after each epoch that has scores on the validation split, with its number and the scores by task
-    and metric; what it raises ends the training. It sees a run in this process alone, not in several.
+    and metric; an exception from it ends the training. It is not called if the run starts several processes.
 
-    Raises `InputError` for anything in the recipe or the data that cannot be used; no new folder is left behind then.
-    Raises `DivergedError`, which is one, where training cannot go on.
+    Raises `InputError` for anything in the recipe or the data that cannot be used, and then leaves no new folder
+    behind. Raises its subclass `DivergedError` if training cannot continue.
     """
     recipe = with_code(resolve(recipe))
     path = out or default_folder(recipe)
@@ -64,7 +64,7 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False, watc
         require_free(folder)
         RunFolder.usable(path, recipe, resume)
     if resume and folder.finished:
-        say(f"{path} has finished: nothing is left to train")
+        say(f"{path} has finished: there is nothing left to train")
         return load_run(path)
     with plain_errors(), ExitStack() as open_folder:
         begun = recipe
@@ -92,9 +92,9 @@ def train(recipe: Recipe, out: Path | None = None, *, resume: bool = False, watc
 def evaluate(path: Path, device: str | None = None) -> Run:
     """Score the run in folder `path` again from its checkpoint; the scores are kept in evaluation.json.
 
-    Returns the run with these scores instead of those at the end of training; the two are equal bit for bit on the
-    kind of machine that trained it. A run that was interrupted is scored by its last checkpoint. Raises `InputError`
-    where the folder is not a run's, or the checkpoint is of another network.
+    Returns the run with these scores instead of those at the end of training; the two are equal bit for bit on the kind
+    of machine that trained it. A run that was interrupted is scored by its last checkpoint. Raises `InputError` if the
+    folder is not a run, or the checkpoint belongs to another network.
     """
     run = load_begun(path)
     if threads := run.results.get("threads"):
@@ -116,16 +116,16 @@ def evaluate(path: Path, device: str | None = None) -> Run:
 
 
 def _continued(folder: RunFolder, recipe: Recipe) -> Recipe:
-    """The recipe as the run in the folder goes on by it; a line says what a new run would do otherwise."""
+    """The recipe with which the run in the folder continues; prints what a new run would do differently."""
     continued = folder.continued(recipe)
     then, now = continued.balancing.scale, recipe.balancing.scale
     if then != now and find_balancing(recipe.balancing.name).kind == "gradient":
-        say(f"{folder.path} is of a version without balancing.scale: it goes on with '{then}', not '{now}'")
+        say(f"{folder.path} is from a version without balancing.scale: it goes on with '{then}', not '{now}'")
     kept, fresh = normalisation(continued.network), normalisation(recipe.network)
     if kept != fresh:
         say(
-            f"{folder.path} goes on with images less {list(kept.mean)} and divided by {list(kept.std)}, as it began; a "
-            f"new run would take {list(fresh.mean)} and {list(fresh.std)}, as the weights of its backbone"
+            f"{folder.path} still normalises images by mean {list(kept.mean)} and std {list(kept.std)}; a "
+            f"new run would use {list(fresh.mean)} and {list(fresh.std)}, as its backbone's weights do"
         )
     return continued
 
@@ -135,7 +135,7 @@ def resolve(recipe: Recipe) -> Recipe:
     device = find_device(recipe.device)
     precision = find_precision(recipe.precision, device)
     if precision == "bf16" and not computes_in_bf16(device):
-        say(f"warning: this {device.type} has no instructions for bf16: expect many times the time of float32")
+        say(f"warning: this {device.type} has no instructions for bf16: it will be many times slower than float32")
     return recipe.model_copy(update={"precision": precision})
 
 
@@ -146,14 +146,14 @@ def _hold(stack: ExitStack, folder: RunFolder, recipe: Recipe, resume: bool) -> 
 
 
 def _require_batches(job: Job, world: int) -> None:
-    """Raise `InputError` where the data cannot be given out in batches, or cannot be resident as the recipe wants."""
+    """Raise `InputError` if the data cannot be divided into batches, or cannot be resident as the recipe wants."""
     train_loader(job.data, job.recipe, world=world)
     if job.recipe.data.resident:
         require_resident(job.data, job.tasks, find_device(job.recipe.device))
 
 
 def _first_stage(recipe: Recipe, folder: RunFolder, resume: bool) -> Recipe:
-    """Train the single-task networks that the run begins with; returns its recipe with these as its warm start."""
+    """Train the single-task networks that the run begins with; returns the recipe with these as its warm start."""
     say("first stage: single-task networks")
     train(for_method(recipe, "single"), folder.single, resume=resume)
     say("second stage")

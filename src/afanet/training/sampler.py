@@ -1,4 +1,4 @@
-"""How often each training sample is drawn, where a recipe asks for classes and tasks that are rare."""
+"""How often each training sample is drawn, if a recipe favours rare classes and tasks."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from afanet.recipe.schema import Recipe
 
 
 def require_sampler(recipe: Recipe, data: Data, tasks: Collection[str]) -> None:
-    """Raise `InputError` for a sampler that cannot be.
+    """Raise `InputError` for a sampler that is not possible.
 
-    That is one by a task that is not trained, or is named twice, by classes without tasks, beside parts of data
-    with unequal shares, and of streamed data.
+    It may not name a task that is not trained, or one task twice; it may not draw by classes without tasks, and not
+    from data whose parts have unequal shares, or from streamed data.
     """
     chosen = recipe.sampler.tasks
     for name in chosen:
@@ -26,10 +26,10 @@ def require_sampler(recipe: Recipe, data: Data, tasks: Collection[str]) -> None:
         if chosen.count(name) > 1:
             raise InputError(f"sampler.tasks has '{name}' {chosen.count(name)} times: keep one")
     if not chosen and not recipe.sampler.classes:
-        raise InputError("sampler.classes is about the labels of sampler.tasks, and there are none: name tasks too")
+        raise InputError("sampler.classes is about the labels of sampler.tasks, which is empty: name tasks too")
     if chosen and data.streamed:
         raise InputError(
-            "sampler.tasks draws samples from anywhere in the data, and a stream is read shard by shard: leave "
+            "sampler.tasks draws samples from anywhere in the data, but a stream is read shard by shard: leave "
             "sampler.tasks or data.stream out"
         )
     shares = [share for _, share in data.shares or ()]
@@ -41,11 +41,11 @@ def require_sampler(recipe: Recipe, data: Data, tasks: Collection[str]) -> None:
 
 
 def sample_chances(census: Mapping[str, Census], length: int, by_class: bool) -> NDArray[np.float64]:
-    """The probability with which each of `length` samples is drawn, (length,).
+    """The probability of drawing each of `length` samples, (length,).
 
-    A draw takes one of the tasks, each equally often; with `by_class`, then one of its names that occur, each equally
-    often; then one of the samples with a label of it. Labelled samples without any of the names are like one more name.
-    Raises `InputError` for a task without a label.
+    A draw takes a task, each with the same probability; with `by_class`, then one of the task's names that occur, again
+    with the same probability; then a sample with a label of it. Labelled samples without any of the names count as one
+    more name. Raises `InputError` for a task without a label.
 
     >>> age = Census(np.array([3, 1]), np.arange(4), np.array([[0, 0], [1, 0], [2, 0], [3, 1]]))
     >>> sample_chances({"age": age}, 5, by_class=True).round(3).tolist()

@@ -22,10 +22,10 @@ Scores = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Scored:
-    """The scores of a split; `fault` says why the scores of the first faulty task are no numbers, None if no task is.
+    """The scores of a split; `fault` says why the scores of the first faulty task are NaN; None if no task is faulty.
 
-    `unscored` says by task why its scores would say nothing, so that they are no numbers: the split has no label of it,
-    or labels of one class alone. That is no fault.
+    `unscored` says, by task, why its scores would mean nothing and are NaN: the split has no label of the task, or
+    labels of only one class. That is not a fault.
     """
 
     scores: Scores
@@ -42,9 +42,9 @@ def score(
     recipe: Recipe,
     advance: Callable[[int], None] = lambda images: None,
 ) -> Scored:
-    """`{task: {metric: score}}` over all samples of a split, which the processes share out, computed in float32.
+    """`{task: {metric: score}}` over all samples of a split, divided among the processes, computed in float32.
 
-    A task whose outputs are no numbers for some sample has no scores. `advance` is called after each batch with its
+    A task whose outputs are not numbers for some sample has no scores. `advance` is called after each batch with its
     number of images in all processes. The network is left in eval mode.
     """
     metrics = {name: TaskScores.of(task).to(fabric.device) for name, task in tasks.items()}
@@ -60,7 +60,7 @@ def score(
 
 
 def read_scores(metrics: Mapping[str, TaskScores], tasks: Mapping[str, Task], split: str) -> Scored:
-    """The scores that were counted over a split of this name, read once at the end, so that no batch waits for them."""
+    """The scores counted over a split of this name, read only once at the end, so that no batch waits for them."""
     scores, faults, unscored = {}, [], {}
     for name, task in tasks.items():
         values, evidence = metrics[name].read()
@@ -73,7 +73,7 @@ def read_scores(metrics: Mapping[str, TaskScores], tasks: Mapping[str, Task], sp
 
 
 def _find_fault(name: str, task: Task, scores: Mapping[str, float], broken: str | None, scorable: bool) -> str | None:
-    """Why a task's scores are not finite although they should be; None if there is no fault.
+    """Why a task's scores are not finite though they should be; None if there is no fault.
 
     NaN is a fault in the main metric only: the labels of a split may leave the others undefined.
     """

@@ -1,4 +1,4 @@
-"""Seeds of random draws that depend on nothing but what they are for."""
+"""Seeds of random draws that depend only on their purpose."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 
 def draw_seed(*values: object) -> int:
-    """A 63-bit seed for torch, decided by these values.
+    """A 63-bit seed for torch, computed from these values.
 
     >>> draw_seed(0, "step", 1) == draw_seed(0, "step", 1), draw_seed(0, "step", 1) == draw_seed(0, "step", 2)
     (True, False)

@@ -10,11 +10,11 @@ from afanet.errors import InputError, unknown
 from afanet.recipe.schema import Recipe
 from afanet.tasks import Task
 
-Watch = Callable[[int, Mapping[str, Mapping[str, float]]], None]  # is told of an epoch and its scores
+Watch = Callable[[int, Mapping[str, Mapping[str, float]]], None]  # takes an epoch and its scores
 
 
 class Why(NamedTuple):
-    """Which `key` of a recipe needs the validation split, as a clause, and what to do `otherwise`, without one."""
+    """The `key` of a recipe that needs the validation split, as a clause, and what to do `otherwise`."""
 
     key: str
     otherwise: str
@@ -37,7 +37,7 @@ def why_validation(recipe: Recipe) -> Why | None:
 def read_by(by: str | None, tasks: Mapping[str, Task]) -> tuple[str, str] | None:
     """The task and the metric that `select.by` names as TASK or TASK.METRIC; None without it.
 
-    Raises `InputError` for an unknown task or metric, with the nearest.
+    Raises `InputError` for an unknown task or metric, and suggests the nearest.
 
     >>> from afanet.tasks import Depth
     >>> read_by("depth", {"depth": Depth()}), read_by("depth.rmse", {"depth": Depth()})
@@ -57,9 +57,9 @@ def read_by(by: str | None, tasks: Mapping[str, Task]) -> tuple[str, str] | None
 class Selection:
     """Remembers the best epoch by the validation split, one epoch for all tasks.
 
-    With `select.by` an epoch's value is that score, as it is or, where lower is better, negated. Without it the value
-    is the mean over tasks of the signed relative change of their main metrics since the first epoch, higher being
-    better; tasks without a label there are left out.
+    With `select.by`, an epoch's value is that score, negated if lower is better. Without it, the value is the mean over
+    tasks of the signed relative change of their main metrics since the first epoch, where higher is better; tasks
+    without a label there are left out.
 
     >>> from afanet.recipe.load import load_recipe
     >>> from afanet.tasks import Depth
@@ -79,9 +79,9 @@ class Selection:
         self.epoch = 0
 
     def add(self, scores: Mapping[str, Mapping[str, float]], epoch: int) -> bool:
-        """Whether these are the best scores so far; an epoch that lacks a score that was there before never is.
+        """Whether these are the best scores so far; an epoch that lacks an earlier score is never best.
 
-        Raises `InputError` where there is no score to compare epochs by.
+        Raises `InputError` if there is no score by which to compare epochs.
         """
         value = self._change(scores) if self.by is None else self._score(scores, *self.by)
         better = value > self.best
@@ -106,20 +106,20 @@ class Selection:
             if self.epoch:
                 return -math.inf
             raise InputError(
-                f"select.by is '{self.recipe.select_by}', and the validation split gives {metric} of task '{task}' no "
-                "value, since its labels are missing or of one kind: select by another score, or label it"
+                f"select.by is '{self.recipe.select_by}', but the validation split gives {metric} of task '{task}' no "
+                "value, since labels are missing or all the same: select by another score, or label the split"
             )
         return score if self.tasks[task].higher_is_better[metric] else -score
 
     def _change(self, scores: Mapping[str, Mapping[str, float]]) -> float:
-        """The mean change over tasks since the first epoch; -inf where a task lost the score that it had."""
+        """The mean change over tasks since the first epoch; -inf if a task lost its score."""
         main = {name: scores[name][task.main_metric] for name, task in self.tasks.items()}
         known = [name for name, score in main.items() if math.isfinite(score)]
         if not known:
             key, otherwise = why_validation(self.recipe) or SELECTS
             raise InputError(
-                f"{key}, and the validation split has no label of any task, or labels of one class: {otherwise}, or "
-                "label it"
+                f"{key}, but the validation split has no label of any task, or labels of one class: {otherwise}, or "
+                "label the split"
             )
         self.first = main | {name: score for name, score in self.first.items() if math.isfinite(score)}
         if any(math.isfinite(score) and name not in known for name, score in self.first.items()):
@@ -136,5 +136,5 @@ class Selection:
         return {"first": self.first, "best": self.best, "epoch": self.epoch}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from the `state` of another selection."""
+        """Continue from the `state` of another selection."""
         self.first, self.best, self.epoch = state["first"], state["best"], state["epoch"]

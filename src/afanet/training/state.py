@@ -1,4 +1,4 @@
-"""The state in a checkpoint from which training resumes, checked against the run that is to go on."""
+"""The state in a checkpoint from which training resumes, checked against the run that is to continue."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class _Selection(_State):
 
 
 class _Training(_State):
-    """The keys of `training` in a checkpoint that are read; what has a default is missing in older runs."""
+    """The keys of `training` in a checkpoint that are read; keys with a default are missing from older runs."""
 
     learner: _Learner
     sums: Tensor
@@ -71,11 +71,11 @@ class _Training(_State):
 def check_training(file: Path, saved: Mapping[str, Any]) -> dict[str, Any]:
     """The state from which training resumes, in a checkpoint that was read from `file`.
 
-    Raises `InputError` for a checkpoint of weights alone, such as `best.ckpt`, and for a state with an invalid value.
+    Raises `InputError` for a checkpoint with only weights, such as `best.ckpt`, and for an invalid value.
     """
     training = saved.get("training")
     if training == {}:
-        raise not_ours(file, "it has weights alone, as best.ckpt has, and no state to resume from")
+        raise not_ours(file, "it has only weights, like best.ckpt, and no state to resume from")
     if not isinstance(training, dict):
         raise not_ours(file, "'training' is missing")
     check_kept(_Training, file, training)
@@ -85,7 +85,7 @@ def check_training(file: Path, saved: Mapping[str, Any]) -> dict[str, Any]:
 def load_training(file: Path, saved: Mapping[str, Any], learner: Learner, losses: EpochLosses) -> None:
     """Load the state of a learner and of an epoch's losses, which `check_training` has checked.
 
-    Raises `InputError` for a state of another network, optimiser or balancing; nothing has changed then.
+    Raises `InputError` for a state of another network, optimiser or balancing, and then changes nothing.
     """
     if fault := _fault(saved, learner, losses):
         raise not_ours(file, fault)
@@ -97,7 +97,7 @@ def load_training(file: Path, saved: Mapping[str, Any], learner: Learner, losses
 
 
 def _fault(saved: Mapping[str, Any], learner: Learner, losses: EpochLosses) -> str | None:
-    """Why the state is of another run, in words; None if it is not."""
+    """Why the state belongs to another run, in words; None if it does not."""
     state, fresh = saved["learner"], learner.state()
     if not state["skipped"] <= state["step"] <= learner.steps:
         return f"it is of step {state['step']} of {learner.steps}, with {state['skipped']} skipped"
@@ -116,14 +116,14 @@ def _fault(saved: Mapping[str, Any], learner: Learner, losses: EpochLosses) -> s
         return f"the teacher of '{changed[0]}' has other weights than when the run began: restore it"
     learnt, expected_slots = state["optimizer"]["state"], slots(learner.recipe.optimizer)
     if expected_slots and not learnt and state["skipped"] < state["step"] < learner.steps:
-        return "its optimiser has learnt nothing"
+        return "its optimiser has no state"
     if fault := slots_fault(learnt, learner.parameters, expected_slots):
         return f"its optimiser is of another network: {fault}"
     return None
 
 
 def _by_name(part: Mapping[str, Any] | None) -> dict[str, Tensor]:
-    """Tensors by name, of the pairs of each guard too; none where there is no such part."""
+    """Tensors by name, also those in the pairs of each guard; empty if there is no such part."""
     flat: dict[str, Tensor] = {}
     for name, value in (part or {}).items():
         flat |= {name: value} if isinstance(value, Tensor) else {f"{name}.acted": value[0], f"{name}.passes": value[1]}

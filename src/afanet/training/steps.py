@@ -6,7 +6,7 @@ from afanet.recipe.schema import Recipe
 
 
 def steps_per_epoch(batches: int, recipe: Recipe) -> int:
-    """The optimiser's steps in an epoch of so many batches; batches beyond a whole step are left out."""
+    """The optimiser's steps in an epoch of that many batches; batches beyond the last whole step are left out."""
     return max(1, batches // recipe.optimizer.accumulate)
 
 

@@ -1,4 +1,4 @@
-"""The versions that a run was computed with, which it keeps beside its scores."""
+"""The versions that a run was computed with; the run keeps them beside its scores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from afanet import __version__
 
 
 def versions() -> dict[str, str]:
-    """The versions of this package and of those that it trains with, by package."""
+    """The versions of this package and of those that it uses for training, by package."""
     trained_with = ("torch", "timm", "lightning", "torchmetrics", "torchjd")
     return {"afanet": __version__} | {package: version(package) for package in trained_with}
 

@@ -17,30 +17,30 @@ from afanet.recipe.preprocessing import normalisation
 from afanet.recipe.schema import Recipe
 from afanet.runs.run import load_begun
 
-BACKBONE = "backbone."  # how the names of a branch's tensors begin that are not of its head
+BACKBONE = "backbone."  # how the names of a branch's tensors outside its head begin
 
 
 class Branch(NamedTuple):
-    """A task's branch in a run that trained it alone: the run's folder, and tensors by their names in the branch."""
+    """A task's branch in a run that trained only this task: the run's folder, and tensors by name in the branch."""
 
     path: Path
     weights: dict[str, Tensor]
 
 
 def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], heads: bool = True) -> str:
-    r"""Load every task's branch from the run among `runs` that trained it alone; returns a line on what it loaded.
+    r"""Load every task's branch from the run in `runs` that trained only this task; returns a line on what was loaded.
 
-    `runs` are folders of runs by the method `single`: one of all tasks, or several that have each task once. Without
-    `heads` only backbones are loaded. Where tasks share a tensor w of a trunk, it begins as the mean of those of their
-    single-task backbones (weight averaging), computed in float64; a counter, as of batches in batch norm, is that of
-    the first task:
+    `runs` are folders of runs with the method `single`: one of all tasks, or several that have each task once. Without
+    `heads`, only backbones are loaded. If tasks share a tensor w of a trunk, it begins as the mean of the tensors of
+    their single-task backbones (weight averaging), computed in float64; a counter, such as of batches in batch norm, is
+    that of the first task:
 
     .. math:: w = \frac{1}{N} \sum_{t=1}^{N} w_t
 
     Wortsman et al., Model soups: averaging weights of multiple fine-tuned models, ICML 2022, average networks that
     began with the same weights, as the backbones here do if they are pre-trained.
 
-    What has no counterpart, such as fusion layers and attention, stays as initialised, and the line names it.
+    Parts without a counterpart, such as fusion layers and attention, stay as initialised, and the line names them.
 
     Raises `InputError` for a run of another method, for a task that none of the runs has or two have, for branches that
     differ from this network's, for a shared trunk that is frozen and not the same in all of them, and for adapters in a
@@ -50,8 +50,8 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
     for task in tasks:
         if task not in branches:
             raise InputError(
-                f"no run given has task '{task}', found {', '.join(branches) or 'none'}: "
-                "train it by the method 'single'"
+                f"no given run has task '{task}', found {', '.join(branches) or 'none'}: "
+                "train it with the method 'single'"
             )
     leader = network.get_submodule(f"branches.{tasks[0]}")
     shared = _shared(network, tasks)
@@ -67,26 +67,26 @@ def warm_start(network: nn.Module, tasks: Sequence[str], runs: Sequence[Path], h
         loaded |= {f"branches.{task}.{name}" for name in names}
         reports.append(f"{task} from {branches[task].path} ({len(names)} of {len(branch.state_dict())} tensors)")
     if averaged := len(means) - len(fixed):
-        reports.append(f"the trunk that tasks share is the mean of theirs ({averaged} tensors)")
+        reports.append(f"the shared trunk is the mean of their backbones ({averaged} tensors)")
     if fresh := Counter(_part(name) for name in network.state_dict() if name not in loaded):
         reports.append("as initialised: " + ", ".join(f"{part} ({count} tensors)" for part, count in fresh.items()))
     return f"warm start: {'; '.join(reports)}"
 
 
 def require_same_images(recipe: Recipe) -> None:
-    """Raise `InputError` where a run of the warm start learnt from images that were normalised otherwise."""
+    """Raise `InputError` if a run of the warm start learnt from images with another normalisation."""
     ours = normalisation(recipe.network)
     for path in recipe.warm_start or ():
         theirs = normalisation(load_begun(path).recipe.network)
         if theirs != ours:
             raise InputError(
-                f"{path} takes images less {list(theirs.mean)} and divided by {list(theirs.std)}, and this network "
-                f"{list(ours.mean)} and {list(ours.std)}: give network.mean and network.std of that run"
+                f"{path} normalises images by mean {list(theirs.mean)} and std {list(theirs.std)}, but this "
+                f"network by {list(ours.mean)} and {list(ours.std)}: give network.mean and network.std of that run"
             )
 
 
 def _read_branches(tasks: Sequence[str], runs: Sequence[Path]) -> dict[str, Branch]:
-    """The branch of each task that a run trained alone."""
+    """The branch of each task, from the run that trained only this task."""
     branches: dict[str, Branch] = {}
     for path in runs:
         run = load_begun(path)
@@ -96,7 +96,7 @@ def _read_branches(tasks: Sequence[str], runs: Sequence[Path]) -> dict[str, Bran
                 "single-task networks"
             )
         weights = run.weights()
-        trunk: dict[str, Tensor] = {}  # of the run's first task, where a frozen one computes for all
+        trunk: dict[str, Tensor] = {}  # that of the run's first task, if it is frozen and serves all
         for task in dict.fromkeys(name.split(".")[1] for name in weights if name.startswith("branches.")):
             if fault := name_fault(task):
                 raise InputError(f"{path} has weights of a task {task!r:.80}, which {fault}: train it anew")
@@ -111,7 +111,7 @@ def _read_branches(tasks: Sequence[str], runs: Sequence[Path]) -> dict[str, Bran
 
 
 def _load(branch: nn.Module, task: str, begun: Branch, averages: Mapping[str, Tensor], heads: bool) -> list[str]:
-    """Load a branch of the network, with `averages` instead of the task's own; returns the names of what was loaded."""
+    """Load a branch of the network, with `averages` in place of the task's own; returns the names that were loaded."""
     wanted = {name: x for name, x in branch.state_dict().items() if heads or name.startswith(BACKBONE)}
     for name, tensor in wanted.items():
         _require_fit(begun, task, name, tensor)
@@ -120,7 +120,7 @@ def _load(branch: nn.Module, task: str, begun: Branch, averages: Mapping[str, Te
 
 
 def _shared(network: nn.Module, tasks: Sequence[str]) -> dict[str, list[str]]:
-    """The backbone tensors of the first task's branch that compute for several tasks, by name, with these tasks."""
+    """The backbone tensors of the first task's branch that serve several tasks, by name, with these tasks."""
     leader, *others = tasks
     states = {task: network.get_submodule(f"branches.{task}").state_dict() for task in tasks}
     shared: dict[str, list[str]] = {}
@@ -140,8 +140,8 @@ def _require_trunk(leader: nn.Module, shared: Mapping[str, Sequence[str]], branc
     expected = leader.state_dict()
     if not any(name.startswith(BACKBONE) for name in expected):
         raise InputError(
-            "the first task has no backbone in this network to load a single-task network into: leave warm_start out, "
-            "or take another method"
+            "the first task has no backbone in this network to load a single-task network into: leave warm_start "
+            "out, or use another method"
         )
     for name, sharing in shared.items():
         for task in sharing:
@@ -149,9 +149,9 @@ def _require_trunk(leader: nn.Module, shared: Mapping[str, Sequence[str]], branc
 
 
 def _fixed(leader: nn.Module, shared: Mapping[str, Sequence[str]]) -> list[str]:
-    """The shared tensors that are frozen; statistics of batch norm are among them if all parameters are.
+    """The shared tensors that are frozen; they include batch norm statistics if all parameters are frozen.
 
-    Raises `InputError` for adapters among those that learn.
+    Raises `InputError` if those that learn include adapters.
     """
     learns = {name: p.requires_grad for name, p in leader.named_parameters(remove_duplicate=False) if name in shared}
     if factors := [name for name, learning in learns.items() if learning and {*OF_ADAPTERS} & {*name.split(".")}]:
@@ -163,20 +163,20 @@ def _fixed(leader: nn.Module, shared: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _require_same(fixed: Sequence[str], shared: Mapping[str, Sequence[str]], branches: Mapping[str, Branch]) -> None:
-    """Raise `InputError` where a frozen tensor is not the same for all tasks: a mean of it could not learn."""
+    """Raise `InputError` if a frozen tensor is not the same for all tasks: their mean could not learn."""
     for name in fixed:
         first, *others = shared[name]
         for task in others:
             if not torch.equal(branches[task].weights[name], branches[first].weights[name]):
                 raise InputError(
-                    f"all tasks share one frozen trunk, and its '{name}' in {branches[task].path} (task '{task}') is "
-                    f"not that in {branches[first].path} (task '{first}'): begin with runs of one frozen backbone, or "
+                    f"all tasks share one frozen trunk, but its '{name}' in {branches[task].path} (task '{task}') is "
+                    f"not that in {branches[first].path} (task '{first}'): start from runs of one frozen backbone, or "
                     "freeze less"
                 )
 
 
 def _require_fit(branch: Branch, task: str, name: str, expected: Tensor) -> None:
-    """Raise `InputError` where a branch does not have the tensor that the network expects under this name."""
+    """Raise `InputError` if a branch does not have the tensor that the network expects under this name."""
     tensor = branch.weights.get(name)
     if tensor is None or tensor.shape != expected.shape:
         had = "nothing" if tensor is None else tuple(tensor.shape)
@@ -187,7 +187,7 @@ def _require_fit(branch: Branch, task: str, name: str, expected: Tensor) -> None
 
 
 def _mean(tensors: Sequence[Tensor]) -> Tensor:
-    """The mean of tensors of one shape, each element by itself; of whole numbers the first."""
+    """The elementwise mean of tensors of one shape; for whole numbers, the first tensor."""
     first = tensors[0]
     if not first.is_floating_point():
         return first

@@ -1,4 +1,4 @@
-"""Passes in training mode that leave the running statistics of batch norms as they are."""
+"""Passes in training mode that do not change the running statistics of batch norms."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import nn
 
 
 class WithoutStatistics:
-    """A context in which batch norms use their batches' statistics and do not update their running ones."""
+    """A context in which batch norms use the statistics of their batches, and do not update the running ones."""
 
     def __init__(self, network: nn.Module) -> None:
         self.norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]

@@ -238,7 +238,7 @@ def test_kept_answers_are_those_that_are_computed(
     otherwise = recipe.network.model_copy(update={"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)})
     assert find_answers(prepare(recipe.model_copy(update={"network": otherwise})), {}) is not None
     (path / "depth.npy").write_bytes(b"no array")
-    with pytest.raises(InputError, match="has no whole answers of teachers"):
+    with pytest.raises(InputError, match="has damaged answers of teachers"):
         train(recipe, tmp_path / "broken")
     with pytest.raises(InputError, match="there are no answers to keep"):
         prepare_answers(prepare(small(**options)), 0, lambda count: None)
@@ -296,7 +296,7 @@ def test_each_task_has_one_teacher_with_its_meaning(teacher: Run, small: Small, 
     with pytest.raises(InputError, match="distill_features looks into a network that network"):
         prepare(small(**{"distill": [source], "distill_features": 1, "network.compile": True}))
     for key in ("distill_weight", "distill_temperature", "distill_features"):
-        with pytest.raises(InputError, match=f"{key} says how tasks learn from teachers, and there are none"):
+        with pytest.raises(InputError, match=f"{key} says how tasks learn from teachers, but there are none"):
             prepare(small(**{key: 2}))
 
 

@@ -82,7 +82,7 @@ def test_a_run_that_a_task_left_is_the_run_that_it_joined(runs: dict[str, Run], 
     [
         (["dept"], {}, "unknown task of .* 'dept', did you mean 'depth'"),
         (OLD, {}, "would have no task left: keep one of segmentation, depth"),
-        (["segmentation"], {}, "task 'depth' takes features of 'segmentation' in the fusion layers, so it cannot do"),
+        (["segmentation"], {}, "task 'depth' takes features of 'segmentation' in the fusion layers, so it cannot run"),
         ([], {"depth": "segmentation"}, "'segmentation' cannot name a task, since it is taken"),
         ([], {"depth": "a b"}, "'a b' cannot name a task, since it is no word"),
     ],

@@ -173,12 +173,12 @@ def test_a_tensor_of_another_shape_is_refused_with_what_would_help(before: Calla
 @pytest.mark.parametrize(
     ("keys", "sentence"),
     [
-        ({"fresh": ["heads"], "start_from": None}, "fresh is heads, and no run is given to start from"),
+        ({"fresh": ["heads"], "start_from": None}, "fresh is heads, but no run is given to start from"),
         ({"network.freeze": "old", "start_from": None}, "freeze is 'old', which means the tasks of the run to start"),
         ({"network.backbone": "resnet18"}, "has network.backbone test_resnet, and this recipe resnet18: give"),
         ({"network.mean": [0, 0, 0], "network.std": [1, 1, 1]}, "leave network.mean and network.std out"),
         ({"fresh": ["head.dept"]}, "unknown part to start fresh 'head.dept', did you mean 'head.depth'"),
-        ({"warm_start": ["runs/x"]}, "start_from and warm_start both say with which weights to begin"),
+        ({"warm_start": ["runs/x"]}, "start_from and warm_start both say which weights to begin with"),
         ({"network.freeze": "old"}, "with old frozen, nothing of the network learns"),
         (
             {"tasks": ["normals"], "network.method": "single"},
@@ -387,5 +387,5 @@ def test_with_old_frozen_nothing_of_the_old_tasks_starts_fresh(
     method: str, fresh: list[str], before: Callable[[str], Run]
 ) -> None:
     keys: dict[str, Any] = {"fresh": fresh, "network.freeze": "old"}
-    with pytest.raises(InputError, match=r"would start fresh, so that the tasks of .* would not answer as before"):
+    with pytest.raises(InputError, match=r"would start fresh, so the tasks of .* would not answer as before"):
         begin(before("afa"), method, ["normals"], **keys)

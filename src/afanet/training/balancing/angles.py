@@ -1,4 +1,4 @@
-"""Gradients as seen by methods that weight them: the angles between them and their norms, in float64."""
+"""What weighting methods see of gradients: the angles between them and their norms, in float64."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IN_CACHE, ON_DEVICE = 2**16, 2**24  # numbers that are converted to float64 at a
 class Angles(NamedTuple):
     """The cosines (N, N) between the gradients of N tasks and their norms (N,), float64, on the CPU.
 
-    Problems posed in unit gradients are as well conditioned for norms of any ratio as for equal ones.
+    Problems stated in unit gradients are as well conditioned for norms of any ratio as for equal norms.
     """
 
     cosines: Tensor
@@ -27,7 +27,7 @@ def gramian(rows: Tensor) -> Tensor:
     >>> gramian(torch.tensor([[1e-30, 0.0], [0.0, 1e30]])).diagonal().tolist()
     [1.0...e-60, 1.0...e+60]
     """
-    home = CPU if rows.device.type == "mps" else rows.device  # which has no float64
+    home = CPU if rows.device.type == "mps" else rows.device  # MPS has no float64
     total = torch.zeros(len(rows), len(rows), dtype=torch.float64, device=home)
     for block in torch.split(rows, max(1, (IN_CACHE if home == CPU else ON_DEVICE) // len(rows)), dim=1):
         wide = block.to(home).double()

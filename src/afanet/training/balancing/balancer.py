@@ -30,27 +30,26 @@ def alone(tensor: Tensor) -> Tensor:
 class Balancer(nn.Module):
     """Balances N tasks by one method of the table that `afanet balancing` prints.
 
-    A method of `kind` "loss" makes one scalar of the losses (`combine`), for one ordinary backward pass. One of kind
-    "gradient" takes a backward pass for each task, combines the gradients of the shared parameters, and leaves each
-    task's own parameters their own gradient (`backward`; GradNorm, which weights losses, weights these alike).
+    A method of `kind` "loss" combines the losses into one scalar (`combine`), for one ordinary backward pass. A method
+    of kind "gradient" takes one backward pass for each task and combines the gradients of the shared parameters
+    (`backward`); each task's own parameters keep their own gradient, which GradNorm weights as it weights the loss.
 
-    A task without a label in a batch has a loss of 0 and no gradient. Methods of losses then take its last loss as a
-    constant; the combination of gradients leaves it out. Methods that remember have a memory for each set of tasks that
-    occur together in a batch. Gradients that are not finite are summed without calling the method.
+    A task without a label in a batch has a loss of 0 and no gradient. Methods of losses then use its last loss as a
+    constant; methods of gradients leave the task out. Methods with memory have a separate memory for each set of tasks
+    that occur together in a batch. If a gradient is not finite, the gradients are summed without calling the method.
 
-    Over several processes `reduce` is the mean of a tensor over all of them, the same in each: losses and gradients
-    are averaged before anything is decided. Random draws follow the seed of construction and the step, so all
-    processes decide alike. Small problems are solved on the CPU: methods of gradients wait for the device once a step,
-    geometric-mean too; the others, and gradnorm, never do.
+    With several processes, `reduce` is the mean of a tensor over all of them, the same in each: losses and gradients
+    are averaged before anything is decided. Random draws depend on the seed at construction and on the step, so all
+    processes decide alike. Small problems are solved on the CPU, so methods of gradients, and geometric-mean, wait for
+    the device once in each step. The others, and gradnorm, never wait.
 
     Args:
         name: a method, such as "uw" or "pcgrad".
-        tasks: their names, in the order of the losses; the first is the primary task of methods that have one.
-        options: values of the method's options, where they differ from the defaults.
-        scale: how long the combination of gradients is. With "equal", N identical gradients give their sum, whatever
-            the method; with "paper" they give what the method's paper defines, for many methods their mean. Methods
-            of losses have no use for it.
-        weights: the weight of each task by name, for "fixed" alone.
+        tasks: the names of the tasks, in the order of the losses; methods with a primary task take the first.
+        options: the method's options that differ from their defaults.
+        scale: how long the combined gradient is. With "equal", N identical gradients give their sum for every method;
+            with "paper", they give what the method's paper defines, often their mean. Methods of losses ignore it.
+        weights: the weight of each task by name, only for "fixed".
 
     Raises:
         InputError: for an unknown name, option or scale, a value that the method does not take, or a missing package.
@@ -76,7 +75,7 @@ class Balancer(nn.Module):
         if scale not in SCALES:
             raise unknown("scale of balancing", scale, SCALES)
         self.scale = scale
-        # Not submodules: only what the optimiser must move is a parameter here.
+        # Not submodules: only parameters that the optimiser must update may be found here.
         ordered = check_weights(name, self.tasks, weights)
         self._methods = Subsets(self.row, len(self.tasks), dict(options), ordered)
         if self.row.learns:
@@ -89,7 +88,7 @@ class Balancer(nn.Module):
 
     @property
     def kind(self) -> Literal["loss", "gradient"]:
-        """Whether `combine` or `backward` is to be used."""
+        """Whether to call `combine` or `backward`."""
         return self.row.kind
 
     @property
@@ -98,7 +97,7 @@ class Balancer(nn.Module):
         return self.row.after_step is not None
 
     def trainable(self) -> list[nn.Parameter]:
-        """The parameters that the optimiser of the network must move too."""
+        """The parameters that the network's optimiser must update too."""
         return list(self.parameters())
 
     def weights(self) -> Tensor | None:
@@ -106,18 +105,18 @@ class Balancer(nn.Module):
         return self._weights
 
     def combine(self, losses: Tensor, reduce: Reduce = alone) -> Tensor:
-        """One scalar of the losses (N,), to go backward from.
+        """The losses (N,) combined into one scalar, for the backward pass.
 
         Raises `InputError` for a method of gradients, which one scalar cannot express.
         """
         if self.kind == "gradient":
             raise InputError(
                 f"balancing by '{self.row.name}' combines gradients, not losses: call `backward` with the losses and "
-                "what `shared_parameters` gives, instead of `combine`"
+                "the result of `shared_parameters`, instead of `combine`"
             )
         self._move(losses.device)
         own = losses.detach()
-        values = losses + (reduce(own.clone()) - own)  # the value of all processes, the gradient of this one
+        values = losses + (reduce(own.clone()) - own)  # the value from all processes, the gradient from this one
         if self.row.sees == "last losses":
             values = self._filled(values)
         with self._seeded():
@@ -139,15 +138,15 @@ class Balancer(nn.Module):
         Args:
             losses: N scalars. One tensor (N,) also works, but each pass then walks all tasks' heads.
             shared: the parameters that several losses reach.
-            own: for each task the parameters that it alone reaches.
+            own: for each task, the parameters that only its loss reaches.
             reduce: the mean over all processes; may write into its argument.
 
         Raises:
-            InputError: for a method of losses, and where a solver finds no combination of the gradients.
+            InputError: for a method of losses, and if a solver finds no combination of the gradients.
         """
         if self.kind == "loss":
             raise InputError(
-                f"balancing by '{self.row.name}' combines losses, not gradients: go backward from what `combine` gives"
+                f"balancing by '{self.row.name}' combines losses, not gradients: call `combine`, not `backward`"
             )
         losses = list(losses)
         self._move(losses[0].device)
@@ -168,7 +167,7 @@ class Balancer(nn.Module):
                 write(weights[i] * row if self.row.sees == "norms" else row, parameters)
 
     def after_step(self, losses: Callable[[], Tensor], reduce: Reduce = alone) -> None:
-        """Learn from the same batch's losses (N,) after the optimiser moved, where the method wants them."""
+        """If the method wants them, pass it the same batch's losses (N,) after the step of the optimiser."""
         if self.row.after_step is not None:
             with torch.no_grad():
                 self.row.after_step(self._methods.whole, self._filled(reduce(losses().detach().clone())))
@@ -179,7 +178,7 @@ class Balancer(nn.Module):
             self.row.end_epoch(self._methods.whole)
 
     def state(self) -> dict[str, Any]:
-        """Everything that decides how it goes on, as tensors and plain values."""
+        """Everything that decides how the balancer continues, as tensors and plain values."""
         return {
             "name": self.row.name,
             "scale": self.scale,
@@ -190,9 +189,9 @@ class Balancer(nn.Module):
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on as the balancer of the same method, tasks and options that gave `state`, with its scale.
+        """Continue from the `state` of a balancer with the same method, tasks and options, and take its scale.
 
-        Raises `InputError` where `state` is of another method.
+        Raises `InputError` if `state` is from another method.
         """
         if state["name"] != self.row.name or len(state["last"]) != len(self.tasks):
             raise InputError(
@@ -201,7 +200,7 @@ class Balancer(nn.Module):
             )
         learnt = next((parameter.device for parameter in self.parameters()), self._device)
         self._methods.load_state(state["methods"], learnt)
-        self.scale = state.get("scale", "paper")  # which older versions did not keep, and had no other
+        self.scale = state.get("scale", "paper")  # older versions had only this scale and did not keep it
         self._last = state["last"].to(self._device, copy=True)
         self._seed, self._draws = state["seed"], state["draws"]
 

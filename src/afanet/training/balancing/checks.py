@@ -1,4 +1,4 @@
-"""Refuses, before training, what a balancing method cannot be combined with."""
+"""Refuses, before training, combinations that a balancing method does not support."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from afanet.training.balancing.methods import find_balancing
 def check_combination(
     name: str, *, tasks: int, shared: bool, guarded: bool, accumulate: int, compile: bool, precision: str
 ) -> None:
-    """Refuse what balancing by `name` cannot be combined with.
+    """Refuse combinations that balancing by `name` does not support.
 
     Args:
         name: the method.
-        tasks: how many there are.
-        shared: whether any parameter is reached by several tasks.
+        tasks: the number of tasks.
+        shared: whether several tasks share any parameter.
         guarded: whether the network has a gradient guard.
         accumulate: batches per step of the optimiser.
         compile: whether the network is compiled.
-        precision: what the network computes in; weights are float32 under float32 and bf16 (autocast).
+        precision: the precision that the network computes in; weights are float32 under float32 and bf16 (autocast).
 
     Raises:
         InputError: for the first combination that is impossible, with the reason.
@@ -35,8 +35,8 @@ def check_combination(
         raise InputError(f"balancing by '{name}' needs two tasks or more, found {tasks}: balance by 'equal'")
     if row.after_step and accumulate > 1:
         raise InputError(
-            f"balancing by '{name}' compares a batch's losses before and after a step, and {accumulate} batches are "
-            "accumulated in one: accumulate none, or balance by 'dwa'"
+            f"balancing by '{name}' compares a batch's losses before and after a step, but {accumulate} batches are "
+            "accumulated in one step: set accumulate to 1, or balance by 'dwa'"
         )
     if row.kind == "loss":
         return
@@ -44,35 +44,35 @@ def check_combination(
     losses = "or balance the losses, by 'uw' for one"
     if not shared:
         raise InputError(
-            f"{start}, and the tasks share none that learn (method single shares nothing, and what is frozen has no "
+            f"{start}, but the tasks share none that learn (method single shares none, and frozen ones have no "
             "gradient): balance by 'equal'"
         )
     if guarded:
         raise InputError(
-            f"{start} in a backward pass for each task, in which a gradient guard has no gradient of the other "
-            f"branches to compare with: take the guard away, {losses}"
+            f"{start} in a backward pass for each task, where a gradient guard has no gradient of the other "
+            f"branches to compare with: remove the guard, {losses}"
         )
     if accumulate > 1:
         raise InputError(
-            f"{start} of one batch, and {accumulate} batches are accumulated in one step: accumulate none, {losses}"
+            f"{start} of one batch, but {accumulate} are accumulated in one step: set accumulate to 1, {losses}"
         )
     if compile:
         raise InputError(
-            f"{start} in a backward pass for each task, and a compiled network has one backward graph for all of them: "
+            f"{start} in a backward pass for each task, but a compiled network has one backward graph for all: "
             f"do not compile, {losses}"
         )
     if precision not in ("float32", "bf16"):
         raise InputError(
-            f"{start}, which precision '{precision}' holds or scales other than float32: "
+            f"{start}, which precision '{precision}' stores or scales differently from float32: "
             f"choose float32 or bf16, {losses}"
         )
 
 
 def check_weights(name: str, tasks: Sequence[str], weights: Mapping[str, float]) -> list[float]:
-    """The weights of balancing by `name` in the order of the tasks; none for a method that takes none.
+    """The weights of balancing by `name` in the order of the tasks; empty for a method without weights.
 
     Raises `InputError` for weights that the method does not take, for a task without a weight or a weight without a
-    task, and for a weight that is no finite number above 0.
+    task, and for a weight that is not a finite number above 0.
 
     >>> check_weights("fixed", ["depth", "normals"], {"normals": 2, "depth": 0.5})
     [0.5, 2.0]

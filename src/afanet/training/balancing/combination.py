@@ -19,9 +19,9 @@ def combine_rows(
 ) -> tuple[Tensor, Tensor | None]:
     """One row (P,) of the tasks' gradients `rows` (N, P), and the weights (N,) behind it, None if there are none.
 
-    Rows of zeros are left out; a single remaining row is used as it is. Rows that are not finite are summed without
-    calling the method. `seeded` gives the context in which the method is called. Weights are those of the paper with
-    `as_in_paper`, else `Balancing.rescaled`. Raises `InputError` where a solver fails.
+    Rows of zeros are left out; a single remaining row is used unchanged. If a row is not finite, all rows are summed
+    without calling the method. `seeded` gives the context in which the method is called. With `as_in_paper`, the
+    weights are those of the paper, else they are `Balancing.rescaled`. Raises `InputError` where a solver fails.
 
     >>> from contextlib import nullcontext
     >>> from afanet.training.balancing.methods import find_balancing
@@ -70,7 +70,7 @@ def _call(methods: Subsets, tasks: list[int], seen: Tensor | Angles) -> Tensor:
     try:
         answer: Tensor = methods[tuple(tasks)](seen)
         return answer
-    except Exception as error:  # solvers raise what they like
+    except Exception as error:  # solvers raise errors of any type
         raise InputError(
             f"balancing by '{methods.row.name}' found no combination of a batch's gradients ({error}): "
             "try a smaller learning rate or another method"

@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """A context with torch's generators of the CPU and of a CUDA `device` at `seed`; afterwards they are as before.
+    """A context with torch's generators of the CPU and of a CUDA `device` at `seed`, restored afterwards.
 
     >>> with seeded(3, torch.device("cpu")):
     ...     first = torch.rand(2)

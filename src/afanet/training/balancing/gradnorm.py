@@ -1,4 +1,4 @@
-"""GradNorm: weights under which every task's gradient has a norm that suits its pace."""
+"""GradNorm: loss weights that bring the gradients of tasks to one norm, larger for tasks that learn slowly."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ LEAST = 1e-3  # a weight of 0 would stop a task's own layers
 class GradNorm(nn.Module):
     r"""Loss weights that are learnt from the norms of the gradients (Chen et al., ICML 2018).
 
-    With :math:`n_i` the norm of the gradient of loss :math:`L_i` by the shared parameters and :math:`w_i` its weight,
-    :math:`G_i = w_i n_i`, the relative inverse training rate is
+    With :math:`n_i` the norm of the gradient of loss :math:`L_i` with respect to the shared parameters and :math:`w_i`
+    its weight, :math:`G_i = w_i n_i`, the relative inverse training rate is
 
     .. math:: r_i = \frac{L_i / L_i(0)}{\operatorname{mean}_j L_j / L_j(0)},
 
-    and the weights take a step of Adam down
-    :math:`\sum_i |G_i - \operatorname{mean}_j(G_j)\, r_i^\alpha|`, in which the subtracted term is constant; then they
-    are scaled to the sum N. A task without a gradient in a batch is left out of its means, and a batch with a norm or
-    loss that is not finite changes nothing. Nothing here waits for the device.
+    and the weights take a step of Adam down :math:`\sum_i |G_i - \operatorname{mean}_j(G_j)\, r_i^\alpha|`, in which
+    the subtracted term is held constant; then they are scaled to sum to N. A task without a gradient in a batch is left
+    out of its means, and a batch with a norm or loss that is not finite changes nothing. Nothing here waits for the
+    device.
 
     Args:
-        count: N, the tasks.
+        count: N, the number of tasks.
         alpha: how much a task that learns slowly is favoured, at least 0.
         lr: Adam's learning rate, above 0.
 

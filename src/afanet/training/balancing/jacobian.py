@@ -1,4 +1,4 @@
-"""The gradients of several losses, by one backward pass a task, and how they are written."""
+"""The gradients of several losses, from one backward pass for each task, and writing them to parameters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 def jacobian(
     losses: Sequence[Tensor], shared: Sequence[nn.Parameter], own: Sequence[Sequence[nn.Parameter]]
 ) -> tuple[Tensor, Tensor]:
-    """The gradients of N scalar losses: (N, P) by the P shared numbers, and flat by every task's own parameters.
+    """The gradients of N scalar losses: (N, P) for the P shared values, and flat for every task's own parameters.
 
     Both are float32 at least, and 0 where a loss does not reach; the order is that of `views`. The graph of
     the losses is freed.
@@ -38,7 +38,7 @@ def parts(flat: Tensor, own: Sequence[Sequence[nn.Parameter]]) -> tuple[Tensor, 
 
 
 def views(row: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
-    """A row of numbers (P,) as one tensor for each parameter, with its shape and its order in memory.
+    """A row of numbers (P,) as one tensor for each parameter, with its shape and memory layout.
 
     >>> a, b = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(1, 2))
     >>> [view.tolist() for view in views(torch.arange(4), [a, b])]

@@ -18,7 +18,7 @@ _OF_EVERY_MODULE = set(vars(nn.Module()))
 
 
 def remember(module: nn.Module) -> list[dict[str, Any]]:
-    """Every tensor, number and optimiser that a module and those below it hold, wherever it holds them.
+    """Every tensor, number and optimiser that a module and its submodules hold, in whatever attribute.
 
     TorchJD keeps state in plain attributes, which a state dict misses. The result can be loaded with
     `torch.load(..., weights_only=True)`; anything else (functions, a solver's problem) is left out.
@@ -37,7 +37,7 @@ def remember(module: nn.Module) -> list[dict[str, Any]]:
 def recall(module: nn.Module, memory: list[dict[str, Any]], device: torch.device) -> None:
     """Load what `remember` kept into a module of the same kind, its tensors on `device`."""
     part: Any
-    # Older versions had other attributes and further modules, which are left out.
+    # Older versions had other attributes and further modules, which are ignored.
     for part, kept in zip(module.modules(), memory, strict=False):
         held = {name: value for name, value in kept.items() if name in _attributes(part)}
         for name, value in held.items():
@@ -71,11 +71,11 @@ def in_float64(memory: Any) -> Any:
 
 
 def memory_fault(module: nn.Module, memory: object, count: int) -> str | None:
-    """Why `memory` is none that a new `module`, which balances `count` tasks, could have; None if it may be."""
+    """Why `memory` cannot be that of `module`, new and balancing `count` tasks; None if it can."""
     fresh = remember(module)
     if not isinstance(memory, list) or len(memory) < len(fresh):
         return f"it is {shown(memory)}, expected {len(fresh)} parts"
-    # Older versions had other attributes and further modules, which are left out.
+    # Older versions had other attributes and further modules, which are ignored.
     for part, expected, held in zip(module.modules(), fresh, memory, strict=False):
         if not isinstance(held, dict):
             return f"it holds {shown(held)}, expected {', '.join(expected)}"
@@ -88,17 +88,17 @@ def memory_fault(module: nn.Module, memory: object, count: int) -> str | None:
 
 
 def _may_become(value: Any, fresh: Any, name: str, part: nn.Module, count: int) -> bool:
-    """Whether a module's attribute, which begins as `fresh`, may have come to be `value`."""
+    """Whether `value` may be a later value of a module's attribute that begins as `fresh`."""
     match fresh:
-        case Tensor():  # which was an array in older versions
+        case Tensor():  # an array in older versions
             return _are_alike(value.get("array") if isinstance(value, dict) else value, fresh)
         case {"array": array}:
             return isinstance(value, dict) and set(value) == {"array"} and _are_alike(value["array"], array)
         case {"optimizer": _}:
             return _is_adam(value, part)
-        case None if name.endswith("optimizer"):  # made in the first step
+        case None if name.endswith("optimizer"):  # created in the first step
             return value is None or _is_adam(value, part)
-        case None if name.endswith("key"):  # which TorchJD compares with the next call's
+        case None if name.endswith("key"):  # TorchJD compares it with that of the next call
             items = value if isinstance(value, tuple) else (value,)
             return all(isinstance(item, int | torch.dtype | None) or item == {"device": None} for item in items)
         case None:

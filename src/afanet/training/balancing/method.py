@@ -12,19 +12,19 @@ from afanet.errors import InputError, shown, unknown
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-MOST = 1_000_000  # of rounds in a step, and of steps
+MOST = 1_000_000  # the most rounds in a step, and the most steps
 Options = Mapping[str, float]
 Sees = Literal["losses", "last losses", "norms", "angles", "gramian", "unit gramian", "jacobian"]
 Yields = Callable[[int, Mapping[str, float]], float]
 
 
 def SUM(count: int, options: Options) -> float:  # noqa: N802
-    """What N identical gradients yield under a method that sums, over one of them."""
+    """The result of a summing method for N identical gradients, divided by one of them."""
     return float(count)
 
 
 def MEAN(count: int, options: Options) -> float:  # noqa: N802
-    """What N identical gradients yield under a method that takes a mean, over one of them."""
+    """The result of an averaging method for N identical gradients, divided by one of them."""
     return 1.0
 
 
@@ -32,18 +32,19 @@ def MEAN(count: int, options: Options) -> float:  # noqa: N802
 class Balancing:
     """A way to balance N tasks.
 
-    `sees` is what it is called with, J being the Jacobian (N, P) of the losses by the shared parameters: the losses;
-    the losses with a task's last loss where a batch has no label of the task; the norms of the rows of J and the
-    losses; the `Angles` of the rows; the Gramian J Jᵀ; that over its trace; J itself. It gives a scalar for losses,
-    else the N weights of the rows, or the combined row (P,) itself where `weighs` is false. Angles and Gramians are
-    float64. `learns`: it has parameters that the optimiser of the network must move. `fewest` is the least N that it
-    takes. `named`: it takes a weight for each task. `retired` are options of older versions that have no effect.
+    `sees` is the argument of the method. With J the Jacobian (N, P) of the losses with respect to the shared
+    parameters, it is one of: the losses; the losses, with a task's last loss if a batch has no label of the task; the
+    norms of the rows of J and the losses; the `Angles` of the rows; the Gramian J Jᵀ; the Gramian divided by its trace;
+    J itself. The method returns a scalar if it sees losses, else the N weights of the rows, or, if `weighs` is false,
+    the combined row (P,) itself. Angles and Gramians are float64. `learns`: the method has parameters that the
+    optimiser of the network must update. `fewest`: the smallest N that it takes. `named`: it takes a weight for each
+    task. `retired`: options of older versions, without effect.
 
-    `yields` gives the combination of N identical gradients over one of them, as the paper defines the method, from N
-    and the options; it is None where the length of the combination is not proportional to that of the gradients.
+    `yields` gives, from N and the options, the combination of N identical gradients divided by one of them, as the
+    paper defines the method. It is None if the length of the combination is not proportional to that of the gradients.
 
-    Two hooks, each called with the module that `create` made: `after_step` also gets the losses (N,) of the same batch
-    after the optimiser moved, `end_epoch` is called when an epoch of training has ended.
+    Both hooks are called with the module that `create` made. `after_step` also gets the losses (N,) of the same batch
+    after the step of the optimiser; `end_epoch` is called after each epoch of training.
     """
 
     name: str
@@ -63,14 +64,13 @@ class Balancing:
 
     @property
     def kind(self) -> Literal["loss", "gradient"]:
-        """Whether it combines the losses, before one backward pass, or the gradients of one backward pass a task."""
+        """Whether it combines losses, before one backward pass, or gradients, from one backward pass for each task."""
         return "loss" if self.sees in ("losses", "last losses") else "gradient"
 
     def create(self, count: int, options: Mapping[str, Any], weights: Sequence[float] = ()) -> nn.Module:
-        """The method for `count` tasks; `weights` are those of the tasks where it is `named`.
+        """The method for `count` tasks; `weights` are those of the tasks if it is `named`.
 
-        Raises `InputError` for an option that it does not have or a value that it does not take, and where a package
-        is missing.
+        Raises `InputError` for an unknown option, for a value that it does not take, and if a package is missing.
         """
         given: dict[str, Any] = {"weights": weights} if self.named else {}
         try:
@@ -91,9 +91,9 @@ class Balancing:
         return dict(self.options) | {key: self._checked(key, value) for key, value in used.items()}
 
     def rescaled(self, weights: Tensor, options: Mapping[str, Any]) -> Tensor:
-        """The weights (N,) times the factor with which N identical gradients yield their sum, as `equal` does.
+        """The weights (N,) scaled so that N identical gradients give their sum, as with `equal`.
 
-        Where there is no such factor, the weights are scaled to the sum N. `options` has the value of every option.
+        If no factor does that, the weights are scaled to sum to N. `options` has the value of every option.
         """
         if self.yields is None:
             return weights * (len(weights) / weights.sum())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def find_balancing(name: str) -> Balancing:
-    """The row of the table with this name; raises `InputError`, with the nearest name, where there is none.
+    """The row of the table with this name; raises `InputError` that suggests the nearest name if there is none.
 
     >>> find_balancing("pcgrad").kind
     'gradient'
@@ -25,7 +25,7 @@ def find_balancing(name: str) -> Balancing:
 
 
 def _torchjd(path: str, *, counted: bool = False) -> Callable[..., nn.Module]:
-    """Makes the class at `path` in TorchJD, imported only then; `counted` passes it the number of tasks."""
+    """Creates the class at `path` in TorchJD, imported on use; `counted` passes it the number of tasks."""
     module, _, name = path.rpartition(".")
 
     def make(count: int, **options: float) -> nn.Module:
@@ -36,7 +36,7 @@ def _torchjd(path: str, *, counted: bool = False) -> Callable[..., nn.Module]:
 
 
 def _own(path: str) -> Callable[..., nn.Module]:
-    """Makes a class of this package, which needs torch."""
+    """Creates a class of this package, which needs torch."""
     module, _, name = path.rpartition(".")
 
     def make(count: int, **options: float) -> nn.Module:
@@ -49,7 +49,7 @@ def _own(path: str) -> Callable[..., nn.Module]:
 def _smoothed(count: int, **options: float) -> nn.Module:
     from torchjd.aggregation import CRMOGMWeighting
 
-    shortest: Any = _own("weightings.MGDA")(count)  # which is called as TorchJD's weightings are
+    shortest: Any = _own("weightings.MGDA")(count)  # called in the same way as TorchJD's weightings
     return CRMOGMWeighting(shortest, options["alpha"])
 
 

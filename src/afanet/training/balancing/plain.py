@@ -20,7 +20,7 @@ class Sum(nn.Module):
 
 
 class Weighted(nn.Module):
-    """Each loss with a weight of its own, from the first step to the last.
+    """Each loss with a constant weight of its own.
 
     >>> Weighted(2, [0.5, 2.0])(torch.tensor([1.0, 3.0])).item()
     6.5

@@ -16,12 +16,12 @@ from afanet.networks.undisturbed import in_mode
 def shared_parameters(
     network: nn.Module, tasks: Sequence[str], size: tuple[int, int], channels: int = 3
 ) -> tuple[list[nn.Parameter], dict[str, list[nn.Parameter]]]:
-    """The trainable parameters that several of the tasks reach, and for each task the ones that it alone reaches.
+    """The trainable parameters that several of the tasks reach, and for each task the ones that only it reaches.
 
-    A task reaches what its output and its initial predictions were computed from, in a forward pass of one image of
-    `size` (H, W) in evaluation: running statistics, random numbers and the mode are left as they are. A parameter that
-    no task reaches is in neither list; it has no gradient in an ordinary backward pass either. Both keep the order of
-    `network.parameters()`.
+    A task reaches the parameters from which its output and its initial predictions are computed, in a forward pass of
+    one image of `size` (H, W) in evaluation mode: running statistics, random numbers and the mode are left as they are.
+    A parameter that no task reaches is in neither list; it has no gradient in an ordinary backward pass either. Both
+    keep the order of `network.parameters()`.
 
     Args:
         network: called with images (B, C, H, W) it returns `{task: output}`.
@@ -30,7 +30,7 @@ def shared_parameters(
         channels: C of its images.
 
     Raises:
-        InputError: for a task that the network has no output for.
+        InputError: for a task without an output of the network.
 
     >>> class Net(nn.Module):
     ...     def __init__(self):
@@ -60,7 +60,7 @@ def learning_tasks(network: nn.Module, tasks: Sequence[str], size: tuple[int, in
 def _reached(
     network: nn.Module, tasks: Sequence[str], size: tuple[int, int], channels: int
 ) -> tuple[list[nn.Parameter], dict[str, set[int]]]:
-    """The trainable parameters, and by task the numbers of those that it reaches."""
+    """The trainable parameters, and for each task the indices of those that it reaches."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     device = next((parameter.device for parameter in parameters), torch.device("cpu"))
     forked = [device] if device.type == "cuda" else []

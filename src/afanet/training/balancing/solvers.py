@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 RIDGE = 1e-13  # keeps the cosines of dependent gradients invertible
-SLACK = 1e-12  # of a slope, relative to its terms
+SLACK = 1e-12  # the tolerance of a slope, relative to its terms
 CONVERGED = 1e-11  # relative size of the last step
 
 
@@ -26,7 +26,7 @@ def nonnegative(cosines: Tensor, target: Tensor) -> Tensor:
     matrix = cosines + RIDGE * torch.eye(len(cosines), dtype=cosines.dtype)
     x = torch.zeros_like(target)
     free = torch.zeros(len(target), dtype=torch.bool)
-    settled = free.clone()  # entries whose slope is a rounding error
+    settled = free.clone()  # entries whose slope is only rounding error
     for _ in range(10 * len(target)):
         slope = target - cosines @ x
         steep = slope > SLACK * (target.abs() + cosines.abs() @ x)
@@ -37,7 +37,7 @@ def nonnegative(cosines: Tensor, target: Tensor) -> Tensor:
         free[entered] = True
         while True:
             solved = torch.zeros_like(x)
-            for _ in range(2):  # the second time takes away what the ridge adds
+            for _ in range(2):  # the second solve removes the error of the ridge
                 rest = target - cosines @ solved
                 solved[free] += torch.linalg.solve(matrix[free][:, free], rest[free])
             blocked = free & (solved <= 0)
@@ -53,16 +53,16 @@ def nonnegative(cosines: Tensor, target: Tensor) -> Tensor:
 
 
 def fair(cosines: Tensor, scale: Tensor, power: float, rounds: int = 200) -> Tensor | None:
-    r"""The positive vector (N,) with :math:`(C x)_i = s_i x_i^{-p}`; None if `rounds` of Newton's method find none.
+    r"""The positive vector (N,) with :math:`(C x)_i = s_i x_i^{-p}`; None if Newton's method finds none in `rounds`.
 
     It is the minimum of :math:`\frac12 x^\top C x - \sum_i s_i h(x_i)` with :math:`h'(x) = x^{-p}`, and does not exist
-    where a positive combination of the gradients is zero.
+    if a positive combination of the gradients is zero.
 
     Args:
         cosines: C (N, N), symmetric, positive semidefinite, with a diagonal of 1.
         scale: s (N,), positive.
         power: p, positive.
-        rounds: the most steps to take.
+        rounds: the maximal number of steps.
 
     >>> fair(torch.tensor([[1.0, -0.75], [-0.75, 1.0]]).double(), torch.ones(2).double(), 1.0).tolist()
     [2.0..., 2.0...]

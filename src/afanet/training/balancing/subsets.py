@@ -1,4 +1,4 @@
-"""A balancing method for each set of tasks that occur together in a batch, each with a memory of its own."""
+"""One balancing method for each set of tasks that occur together in a batch, each with its own memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from afanet.training.balancing.method import Balancing
 class Subsets:
     """The modules of one balancing method, by the tasks that they balance, counted from 0.
 
-    The module of all `count` tasks exists from the start, any other from its first use.
+    The module of all `count` tasks exists from the start, every other one from its first use.
 
     >>> from afanet.training.balancing.methods import find_balancing
     >>> subsets = Subsets(find_balancing("equal"), 3, {})
@@ -44,9 +44,9 @@ class Subsets:
         return [(list(tasks), remember(module)) for tasks, module in self.modules.items()]
 
     def load_state(self, state: list[tuple[list[int], list[dict[str, Any]]]], device: torch.device) -> None:
-        """Load `state`; small problems stay on the CPU, in float64, everything else goes to `device`.
+        """Load `state`; small problems stay on the CPU in float64, the rest goes to `device`.
 
-        Raises `InputError` for what is no state of this method; nothing has changed then.
+        Raises `InputError` for a state that is not of this method, and then changes nothing.
         """
         small = self.row.sees in ("angles", "gramian", "unit gramian")
         state = [(tasks, in_float64(memory) if small else memory) for tasks, memory in state]

@@ -1,4 +1,4 @@
-"""Methods that weight the tasks' gradients, from their angles: each gives the N weights, float64."""
+"""Methods that weight the tasks' gradients by their angles: each gives the N weights, float64."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from afanet.training.balancing.angles import Angles
 from afanet.training.balancing.solvers import fair, nonnegative
 
-LEAST = 1e-12  # relative size below which a sum of weights is a rounding error
+LEAST = 1e-12  # relative size below which a sum of weights is only rounding error
 
 
 class MGDA(nn.Module):
-    """The convex combination of the gradients that is shortest."""
+    """The shortest convex combination of the gradients."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -26,9 +26,10 @@ class MGDA(nn.Module):
 class CAGrad(nn.Module):
     """The mean gradient g plus a vector of length c |g|, so that the least product with any gradient is largest.
 
-    With q that vector over c |g|, the least of (g / |g| + c q) u_i / r_i is maximised, u_i being the unit gradients and
-    r_i the least norm over the task's. For a value m of it to be reachable, (m r - u g / |g|) x may not exceed c |x u|
-    for any x of at least 0. The largest such m is the root of a convex function, for which Newton's method is used.
+    With q that vector divided by c |g|, the least (g / |g| + c q) u_i / r_i is maximised, where u_i are the unit
+    gradients and r_i is the least norm divided by the task's. A value m of it is reachable only if (m r - u g / |g|) x
+    does not exceed c |x u| for any x of at least 0. The largest such m is the root of a convex function, found by
+    Newton's method.
     """
 
     def __init__(self, count: int, c: float) -> None:
@@ -58,7 +59,7 @@ class CAGrad(nn.Module):
 
 
 class IMTLG(nn.Module):
-    """The combination with the same projection on every task's gradient; 0 where there is none."""
+    """The combination with the same projection on every task's gradient; 0 if there is none."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -71,7 +72,7 @@ class IMTLG(nn.Module):
 
 
 class ConFIG(nn.Module):
-    """The direction with the same angle to every gradient, as long as the sum of their projections; 0 without one."""
+    """The direction with equal angles to all gradients, as long as the sum of their projections; 0 if there is none."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -80,7 +81,7 @@ class ConFIG(nn.Module):
         """The weights (N,)."""
         units = torch.linalg.pinv(seen.cosines, hermitian=True).sum(1)
         products = seen.cosines @ units
-        square = units @ products  # of the length of the sum of unit gradients with these weights
+        square = units @ products  # of the length of the unit gradients' sum with these weights
         if square <= LEAST:
             return torch.zeros_like(units)
         weights: Tensor = seen.norms @ products / square * units / seen.norms
@@ -97,7 +98,7 @@ class AlignedMTL(nn.Module):
         """The weights (N,)."""
         values, vectors = torch.linalg.eigh(seen.cosines)
         kept = values > len(values) * torch.finfo(values.dtype).eps * values[-1]
-        # Not the eigenvectors of the Gramian, in which ratios of norms are squared.
+        # Not the Gramian's eigenvectors: the Gramian squares the ratios of norms.
         root = seen.norms[:, None] * vectors[:, kept] * values[kept].sqrt()
         components, lengths, _ = torch.linalg.svd(root, full_matrices=False)
         weights: Tensor = components @ (lengths[-1] / lengths * components.mean(0))
@@ -131,9 +132,9 @@ class DualProj(nn.Module):
 
 
 class NashMTL(nn.Module):
-    """Weights w with (G w)_i = 1 / w_i for the Gramian G, renewed in every so many steps; see `Balancing` for options.
+    """Weights w with (G w)_i = 1 / w_i for the Gramian G, updated every `update_weights_every` steps.
 
-    Where there are none, because the gradients oppose each other, the last weights are kept, which are 1 at first.
+    If there are none, because the gradients oppose each other, the last weights are kept; they are 1 at first.
     """
 
     def __init__(self, count: int, max_norm: float, update_weights_every: int, optim_niter: int) -> None:
@@ -148,7 +149,7 @@ class NashMTL(nn.Module):
         self.prvs_alpha = torch.ones(count, dtype=torch.float64)  # named as in checkpoints of older versions
 
     def forward(self, seen: Angles) -> Tensor:
-        """The weights (N,), with which the sum of the gradients is at most `max_norm` long; 0 is no limit."""
+        """The weights (N,), which make the sum of the gradients at most `max_norm` long; 0 means no limit."""
         cosines, norms = seen
         if self.step % self.every == 0:
             units = fair(cosines, torch.ones_like(norms), 1.0, self.rounds)
@@ -170,7 +171,7 @@ class FairGrad(nn.Module):
         self.alpha = alpha
 
     def forward(self, seen: Angles) -> Tensor:
-        """The weights (N,); raises `ValueError` where there are none."""
+        """The weights (N,); raises `ValueError` if there are none."""
         if self.alpha == 0:
             return torch.full_like(seen.norms, 1 / len(seen.norms))
         power = 1 / self.alpha

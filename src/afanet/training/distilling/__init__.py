@@ -1,1 +1,1 @@
-"""Learning from teachers: finished runs whose estimates stand in for labels, or stand beside them."""
+"""Learning from teachers: finished runs whose estimates replace missing labels, or complement all labels."""

@@ -1,4 +1,4 @@
-"""Teachers' answers that `afanet data prepare` keeps, for images that training does not change.
+"""Teachers' answers, kept by `afanet data prepare` for images that training does not change.
 
 A folder `CONTENT-answers-DIGEST` beside the cache of the data has the estimates of each task for every training image
 in one `.npy` file; DIGEST is a hash of the teachers and of how images are made.
@@ -37,7 +37,7 @@ from afanet.training.feature_facts import changes_images, step_facts
 from afanet.training.job import Job
 
 PART = "-answers-"
-BATCH = 8  # images that a teacher sees together
+BATCH = 8  # images in one pass of a teacher
 
 
 class Answered(Split):
@@ -56,7 +56,7 @@ class Answered(Split):
             self.answers = {task: map_array(path_in(self.folder, f"{task}.npy")) for task in self.tasks}
             lengths = {len(array) for array in self.answers.values()}
         except (OSError, EOFError, ValueError) as error:
-            raise InputError(f"{self.folder} has no whole answers of teachers ({error}): remove it") from None
+            raise InputError(f"{self.folder} has damaged answers of teachers ({error}): remove it") from None
         if lengths != {len(self)}:
             raise InputError(f"{self.folder} has answers for {max(lengths)} images, expected {len(self)}: remove it")
 
@@ -76,10 +76,10 @@ class Answered(Split):
 
 
 def prepare_answers(job: Job, workers: int, advance: Callable[[int], None]) -> tuple[Path, bool]:
-    """Keep what a job's teachers answer for each training image; returns the folder and whether it is new.
+    """Keep the answers of a job's teachers for each training image; returns the folder and whether it is new.
 
-    Probabilities are kept in half precision, values in single. The folder is written under a temporary name and renamed
-    at the end.
+    Probabilities are kept in half precision, values in single precision. The folder is written under a temporary name
+    and renamed at the end.
 
     Args:
         job: a prepared job with teachers.
@@ -87,8 +87,8 @@ def prepare_answers(job: Job, workers: int, advance: Callable[[int], None]) -> t
         advance: called after each batch with its number of images.
 
     Raises:
-        InputError: for a job without teachers, or whose training changes the images each time, and for a disk without
-            room.
+        InputError: for a job without teachers, for one whose training changes the images each time, and for a full
+            disk.
     """
     teachers, device = job.teachers, find_device(job.recipe.device)
     if teachers is None or changes_images(job):
@@ -114,14 +114,14 @@ def prepare_answers(job: Job, workers: int, advance: Callable[[int], None]) -> t
 
 
 def find_answers(job: Job, saved: Mapping[str, Any]) -> Answered | None:
-    """The training split with kept answers of a job's teachers, if there are any; a line says that they are read.
+    """The training split with the kept answers of a job's teachers, if there are any; prints that they are read.
 
     Args:
         job: a prepared job.
         saved: the state from which training resumes, empty at its beginning.
 
     Raises:
-        InputError: for a damaged folder, and where a run began with answers that are not there now.
+        InputError: for a damaged folder, and if a run began with answers that no longer exist.
     """
     begun = saved.get("answers", "") if saved else None
     if job.teachers is None or begun == "" or changes_images(job) or job.recipe.distill_features:
@@ -129,7 +129,7 @@ def find_answers(job: Job, saved: Mapping[str, Any]) -> Answered | None:
     path = _folder(job, job.teachers)
     if begun and not (path.is_dir() and path.name == begun):
         raise InputError(
-            f"the run began with the teachers' answers in {path.parent / begun}, which are not there now: run `afanet "
+            f"the run began with the teachers' answers in {path.parent / begun}, which no longer exist: run `afanet "
             "data prepare` again, or train anew"
         )
     if not path.is_dir():
@@ -139,9 +139,9 @@ def find_answers(job: Job, saved: Mapping[str, Any]) -> Answered | None:
 
 
 def _folder(job: Job, teachers: Teachers) -> Path:
-    """The folder of the answers of these teachers to these images, whether it exists or not.
+    """The folder for the answers of these teachers to these images; it need not exist.
 
-    How the student normalises its images decides no answer, since a teacher undoes that.
+    The student's normalisation of images does not matter, since a teacher undoes it.
     """
     folder, channels = data_cache(job.recipe), teachers.taken.channels
     plain = normalised(every_step(job.data.test.transform), Normalisation((0.5,) * channels, (0.5,) * channels))

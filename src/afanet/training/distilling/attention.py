@@ -1,4 +1,4 @@
-"""Where features are strong: what a student can learn from a teacher's features, whatever their number of channels."""
+"""Where features are strong: what a student learns from a teacher's features, whatever their channel counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from afanet.tasks.across import Across
 
 @contextmanager
 def head_inputs(network: nn.Module, tasks: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """The last features (B, C, H, W) that the head of each of `tasks` takes, filled in by a forward pass within.
+    """The last features (B, C, H, W) that each task's head takes, filled in by a forward pass inside the context.
 
     >>> import torch
     >>> from afanet import Pooled, create_network
@@ -48,7 +48,7 @@ def attention(features: Tensor) -> Tensor:
 def attention_loss(ours: Tensor, theirs: Tensor, across: Across) -> Tensor:
     """How far two attentions differ: the mean over images of |a / |a| - b / |b||^2, from 0 to 2.
 
-    Zagoruyko & Komodakis, 2017, arXiv:1612.03928, who take a power of it and the sum over several layers.
+    Zagoruyko & Komodakis, 2017, arXiv:1612.03928, who raise it to a power and sum over several layers.
 
     Args:
         ours: (B, H, W), of the network that learns.

@@ -1,4 +1,4 @@
-"""A teacher: the network of a finished run, which answers for the views that a student is trained on."""
+"""A teacher: the network of a finished run, which answers for the images that a student trains on."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from afanet.runs.run import Run, load_run
 from afanet.tasks import DenseTask, Task
 from afanet.training.distilling.attention import attention, head_inputs
 
-SAME = ("classes", "labels", "names", "unit")  # of two meanings, if the one is to teach the other
+SAME = ("classes", "labels", "names", "unit")  # keys that the meanings of teacher and student must share
 
 
 class Answer(NamedTuple):
-    """What a teacher answers, by task: estimates (see `Task.estimate`), float32, and the attention of its features."""
+    """A teacher's answer, by task: estimates (see `Task.estimate`), float32, and the attention of its features."""
 
     estimates: dict[str, Tensor]
     attention: dict[str, Tensor]
@@ -38,16 +38,16 @@ class Teacher:
     Args:
         source: a run folder, a folder that `afanet save` wrote, or `hub:OWNER/NAME`.
         tasks: the student's tasks.
-        channels: of the student's images.
+        channels: the channels of the student's images.
 
     Attributes:
-        name: the source as somebody would write it.
-        tasks: the names of the tasks that it teaches.
-        digest: a hash of its weights, and of what else decides its answers.
+        name: the source as a person would write it.
+        tasks: the names of the tasks that the teacher teaches.
+        digest: a hash of its weights, and of everything else that decides its answers.
 
     Raises:
-        InputError: for a source that is no finished run, that has none of the tasks, that means something else by one
-            of them, or whose images have other channels.
+        InputError: for a source that is not a finished run, has none of the tasks, means something else by one of them,
+            or takes images with other channels.
     """
 
     def __init__(self, source: str, tasks: Mapping[str, Task], channels: int) -> None:
@@ -56,7 +56,7 @@ class Teacher:
         self.tasks = [name for name in run.tasks if name in tasks]
         if not self.tasks:
             raise InputError(
-                f"{self.name} has the tasks {', '.join(run.tasks)}, and none of {', '.join(tasks)}: name a run that "
+                f"{self.name} has the tasks {', '.join(run.tasks)}, but none of {', '.join(tasks)}: name a run that "
                 "has one of them, or rename its tasks with `afanet tasks`"
             )
         for name in self.tasks:
@@ -64,8 +64,8 @@ class Teacher:
         self.normalisation = normalisation(run.recipe.network)
         if self.normalisation.channels != channels:
             raise InputError(
-                f"{self.name} takes images of {self.normalisation.channels} channels, and this recipe has {channels}: "
-                "choose a teacher of the same"
+                f"{self.name} takes images of {self.normalisation.channels} channels, but this recipe has {channels}: "
+                "choose a teacher with the same channels"
             )
         self.size = run.recipe.data.size
         self.own = {name: run.tasks[name] for name in self.tasks}
@@ -74,19 +74,19 @@ class Teacher:
 
     @property
     def title(self) -> str:
-        """Its name without folders of this machine."""
+        """The name without folders of this machine."""
         return self.name if is_on_hub(self.name) else self.name.rstrip("/").rpartition("/")[2]
 
     def answer(
         self, images: Tensor, taken: Normalisation, size: tuple[int, int], outside: Tensor | None = None
     ) -> Answer:
-        """What it answers for images (B, C, H, W) of a student.
+        """The answer for images (B, C, H, W) of a student.
 
         Args:
             images: as the student takes them, normalised by `taken`.
             taken: the student's normalisation.
             size: height and width of the student's whole images, of which `images` may be crops.
-            outside: where they are padded, (B, H, W) bool; None for nowhere.
+            outside: where the images are padded, (B, H, W) bool; None for nowhere.
         """
         view = images if taken == self.normalisation else _converted(images, taken, self.normalisation)
         view = view if outside is None else view.masked_fill(outside[:, None], 0)
@@ -104,7 +104,7 @@ class Teacher:
 
 
 def read_teachers(sources: Sequence[str], tasks: Mapping[str, Task], channels: int) -> list[Teacher]:
-    """The teachers that a recipe names; raises `InputError` as `Teacher` does, and where two teach one task."""
+    """The teachers that a recipe names; raises `InputError` as `Teacher` does, and if two teach one task."""
     teachers: list[Teacher] = []
     for source in sources:
         teacher = Teacher(source, tasks, channels)
@@ -119,7 +119,7 @@ def read_teachers(sources: Sequence[str], tasks: Mapping[str, Task], channels: i
 
 
 def _require_same(name: str, ours: Task, theirs: Task) -> None:
-    """Raise `InputError` where a teacher's task is not the student's."""
+    """Raise `InputError` if a teacher's task is not the same as the student's."""
     if not ours.teachable:
         raise InputError(
             f"task '{ours.name}' is of kind '{ours.kind}', which does not say how it learns from a teacher: give the "
@@ -129,13 +129,13 @@ def _require_same(name: str, ours: Task, theirs: Task) -> None:
         here, there = ours.meaning.get(key), theirs.meaning.get(key)
         if here != there:
             raise InputError(
-                f"the teacher {name} has task '{ours.name}' with the {key} {shown(there, 120)}, and here its {key} is "
-                f"{shown(here, 120)}: choose a teacher of the same"
+                f"the teacher {name} has task '{ours.name}' with the {key} {shown(there, 120)}, but here its {key} is "
+                f"{shown(here, 120)}: choose a teacher with the same {key}"
             )
 
 
 def _digest(run: Run) -> str:
-    """A hash of a network's weights and layers, of the images that it takes, and of what its tasks mean."""
+    """A hash of a network's weights and layers, its input images, and the meanings of its tasks."""
     recipe, taken = run.recipe, normalisation(run.recipe.network)
     described = {
         "images": [recipe.data.size, taken.mean, taken.std],
@@ -150,7 +150,7 @@ def _digest(run: Run) -> str:
 
 
 def _converted(images: Tensor, before: Normalisation, after: Normalisation) -> Tensor:
-    """Images that were normalised otherwise."""
+    """Images under another normalisation."""
     mean, std, new_mean, new_std = (
         torch.tensor(values, device=images.device).view(-1, 1, 1)
         for values in (before.mean, before.std, after.mean, after.std)

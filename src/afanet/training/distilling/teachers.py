@@ -21,7 +21,7 @@ class Teachers:
     """The teachers of a recipe's tasks.
 
     Args:
-        recipe: says how much they count.
+        recipe: says how much the teachers count.
         tasks: the student's tasks.
         teachers: see `read_teachers`.
     """
@@ -44,19 +44,19 @@ class Teachers:
 
     @property
     def lines(self) -> list[str]:
-        """What each teacher teaches, a line each."""
+        """One line for each teacher that says what it teaches."""
         weight = self.recipe.distill_weight
-        where = "where it has no label" if weight is None else f"everywhere, by {weight:g} times the loss towards it"
+        where = "where labels are missing" if weight is None else f"everywhere, with weight {weight:g}"
         return [f"{teacher.name} teaches {', '.join(teacher.tasks)} {where}" for teacher in self.all]
 
     def to(self, device: torch.device) -> Teachers:
-        """Move their networks."""
+        """Move the teachers' networks to a device."""
         for teacher in self.all:
             teacher.network.to(device)
         return self
 
     def answer(self, batch: Batch) -> None:
-        """Add what the teachers answer to a batch, unless it is there: `estimates`, and the `attention` of features."""
+        """Add the teachers' answers to a batch, unless it has them: `estimates`, and the `attention` of features."""
         if "estimates" in batch:
             return
         images, size = batch["image"], self.recipe.data.size
@@ -66,15 +66,16 @@ class Teachers:
         batch["attention"] = {name: x for answer in answers for name, x in answer.attention.items()}
 
     def loss(self, name: str, logits: Tensor, batch: Batch, across: Across, features: Tensor | None = None) -> Tensor:
-        """The loss of a task that is taught, on a batch that has been answered.
+        """The loss of a taught task on a batch that has the teachers' answers.
 
-        With own loss L over the n labelled pixels (images, entries), and loss D towards the teacher's estimate:
+        With the task's own loss L over the n labelled pixels (images, entries), and the loss D towards the teacher's
+        estimate:
 
         - without `distill_weight`, D is over the m that are not labelled, and the loss is (n L + m D) / (n + m)
         - with it, D is over all, and the loss is L + `distill_weight` D
 
-        What pads a letterboxed image is in neither. With `distill_features`, that many times `attention_loss` is added,
-        of the `features` that the task's head takes.
+        The padding of a letterboxed image counts in neither. With `distill_features`, that many times the
+        `attention_loss` of the `features` that the task's head takes is added.
         """
         loss = self._towards(name, logits, batch, across)
         if features is None or self.recipe.distill_features is None:

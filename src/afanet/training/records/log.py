@@ -20,8 +20,8 @@ from afanet.files import read_text, require_regular, write_whole
 class Log:
     """Writes `log.csv`, event files for TensorBoard into `tensorboard/` beside it, and to Lightning's `loggers`.
 
-    `step` is where a resumed run goes on: rows written after it are removed. The columns of the table are
-    those of its first row, even if that row is of another version that logged less.
+    `step` is where a resumed run continues: rows written after it are removed. The columns of the table are those of
+    its first row, even if that row is from a version that logged less.
     """
 
     def __init__(self, file: Path, step: int = 0, loggers: Mapping[str, Any] = {}) -> None:
@@ -34,7 +34,7 @@ class Log:
 
             folder = file.parent / "tensorboard"
             try:
-                write_whole(folder / "trial", bytes(4096)).unlink()  # a full disk would only show in a thread
+                write_whole(folder / "trial", bytes(4096)).unlink()  # otherwise a full disk would only show in a thread
                 self.board = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
             except OSError as error:
                 raise InputError(f"{folder} cannot be written: {error.strerror}") from None
@@ -80,7 +80,7 @@ class Log:
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if error and self.board is not None:
-            with suppress(OSError):  # what failed may be the disk
+            with suppress(OSError):  # the disk may be what failed
                 self.board.close()  # its thread writes into a folder that may be removed next
 
 

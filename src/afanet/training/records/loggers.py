@@ -1,4 +1,4 @@
-"""Weights & Biases and MLflow, by Lightning's loggers, for people who have them."""
+"""Weights & Biases and MLflow, through Lightning's loggers, for people who use them."""
 
 from __future__ import annotations
 
@@ -42,10 +42,11 @@ def check_loggers(names: Sequence[str]) -> None:
 def open_loggers(
     names: Sequence[str], folder: Path, values: Mapping[str, Any], known: Mapping[str, str] = {}
 ) -> dict[str, Any]:
-    """Lightning's loggers of these names for the run in `folder`, which was made by the recipe's `values`.
+    """Lightning's loggers with these names for the run in `folder`, with the `values` of its recipe.
 
-    Their packages' own settings decide where they send to; without one, MLflow keeps a file `mlflow.db` in the run
-    folder. `known` are the runs' names from `logger_runs`, to resume. Raises `InputError` for one that does not start.
+    The settings of the loggers' own packages decide where they send to; without any, MLflow keeps a file `mlflow.db` in
+    the run folder. `known` has the runs' names from `logger_runs`, to resume. Raises `InputError` for a logger that
+    does not start.
     """
     loggers = {}
     for name in names:
@@ -53,7 +54,7 @@ def open_loggers(
             loggers[name] = LOGGERS[name](folder, known.get(name))
             if name not in known:
                 loggers[name].log_hyperparams(dict(values))
-        except Exception as error:  # each raises what it likes: no account, no server, another run's name
+        except Exception as error:  # errors of any type: no account, no server, a name in use
             reason = str(error).strip().partition("\n")[0]
             raise InputError(f"logger '{name}' does not start ({reason}): set it up, or leave it out") from error
     return loggers

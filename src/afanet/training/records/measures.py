@@ -1,4 +1,4 @@
-"""What is measured in some steps, logged when it has arrived, so that no step waits for it."""
+"""Measurements of some steps, logged once they have arrived, so that no step waits for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from afanet.training.records.log import Log
 
 
 class Measures:
-    """Logs scalars that are on `device`: those of a step when the next ones come, or at the end.
+    """Logs scalars that are on `device`: those of a step when the next ones arrive, or at the end.
 
     Processes without a log have nothing to measure.
     """

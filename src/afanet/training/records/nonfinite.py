@@ -30,7 +30,7 @@ class _Step:
 class LossCheck:
     """Checks each step's losses, on an accelerator one step later, so that no step waits for its own result.
 
-    `last` has the losses that were checked last, by task. With `stop` the first that is not finite ends the run.
+    `last` has the losses that were checked last, by task. With `stop`, the first loss that is not finite ends the run.
     """
 
     def __init__(self, tasks: Sequence[str], folder: Path, device: torch.device, stop: bool = True) -> None:
@@ -42,7 +42,7 @@ class LossCheck:
         self.waiting: deque[_Step] = deque()
 
     def add(self, step: int, losses: Tensor, batches: Sequence[Batch]) -> None:
-        """Take the losses (N,) of a step; raises `DivergedError` for an earlier one, or this, that is not finite."""
+        """Take the losses (N,) of a step; raises `DivergedError` if these or earlier ones are not finite."""
         on_cpu = losses.to("cpu", non_blocking=True)
         arrived = None
         if self.device.type != "cpu":
@@ -53,12 +53,12 @@ class LossCheck:
             self._check(self.waiting.popleft())
 
     def finish(self) -> None:
-        """Check all that is left, such as before anything is saved."""
+        """Check all remaining losses, for example before anything is saved."""
         while self.waiting:
             self._check(self.waiting.popleft())
 
     def why_left_out(self, advice: str) -> str:
-        """The end of a sentence about a step that was left out, the last one added: its loss, and what to do."""
+        """The end of a sentence about the last step, which was left out: its loss, and what to do."""
         self.finish()
         task, loss = next((task, loss) for task, loss in self.last.items() if not math.isfinite(loss))
         return f"left out, because the loss of task '{task}' was {loss}: look at its labels, or {advice}"

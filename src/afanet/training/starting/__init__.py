@@ -1,1 +1,1 @@
-"""Beginning with the network of a finished run: what of it fits is taken, the rest starts fresh."""
+"""Starting from the network of a finished run: the parts that fit are taken, the rest starts fresh."""

@@ -1,4 +1,4 @@
-"""Which tensors of one network go on in another: by name, part by part, and from a shared trunk to branches."""
+"""Which tensors of one network continue in another: by name, part by part, and from a shared trunk to branches."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from afanet.training.starting.source import Source, fresh_head
 
 @dataclass(frozen=True)
 class Fit:
-    """A part of a network, and for each of its tensors the name of the one in the run before; none if it is fresh."""
+    """A part of a network, and for each of its tensors the name in the earlier run; none if the part is fresh."""
 
     part: str
     names: Mapping[str, str | None]
 
     @property
     def taken(self) -> int:
-        """How many tensors are taken."""
+        """The number of tensors that are taken."""
         return sum(name is not None for name in self.names.values())
 
 
 def fits(network: Woven, source: Source, fresh: Collection[str]) -> list[Fit]:
-    """What of a run goes on in each part of a network: all of the part, or nothing.
+    """What each part of a network takes from a run: the whole part, or nothing.
 
-    A branch's backbone is that of the task in the run, or the trunk that it shared; a trunk is that of the run, or of
-    the first task that the run has. Raises `InputError` for a part that the run has in another form, and where nothing
-    fits.
+    A branch's backbone comes from the task in the run, or from the trunk that the task shared; a trunk comes from that
+    of the run, or from the first task that the run has. Raises `InputError` for a part that the run has in another
+    form, and if nothing fits.
     """
     found = []
     for part, names in parts(network).items():
@@ -58,14 +58,14 @@ def fits(network: Woven, source: Source, fresh: Collection[str]) -> list[Fit]:
 
 
 def load(network: Woven, source: Source, found: Collection[Fit]) -> None:
-    """Load what fits; raises `InputError` for a tensor of another shape."""
+    """Load the parts that fit; raises `InputError` for a tensor of another shape."""
     expected = network.state_dict()
     for fit in found:
         for name, other in fit.names.items():
             if other is not None and source.weights[other].shape != expected[name].shape:
                 raise InputError(
                     f"'{other}' in {source.name} is {tuple(source.weights[other].shape)}, expected "
-                    f"{tuple(expected[name].shape)}: let this part start anew by --fresh {_flag(fit.part)}"
+                    f"{tuple(expected[name].shape)}: start this part afresh with --fresh {_flag(fit.part)}"
                 )
     state = {name: source.weights[other] for fit in found for name, other in fit.names.items() if other is not None}
     network.load_state_dict(state, strict=False)
@@ -74,7 +74,7 @@ def load(network: Woven, source: Source, found: Collection[Fit]) -> None:
 def parts(network: Woven) -> dict[str, list[str]]:
     """The names of a network's tensors by part: `trunk`, `backbone of TASK`, `head of TASK` and `fusion`.
 
-    What a task has of the layers between tasks for itself, such as its attention in mtan, is `fusion of TASK`.
+    A task's own share of the layers between tasks, such as its attention in mtan, is `fusion of TASK`.
 
     >>> from afanet import Pooled, create_network
     >>> network = create_network("hard", {"age": Pooled(8), "gender": Pooled(2)}, "resnet18", size=(64, 64))
@@ -102,7 +102,7 @@ def _part(name: str, state: Mapping[str, Tensor], tasks: Collection[str]) -> str
 
 
 def _candidates(name: str, old: Collection[str], leader: str) -> Iterator[str]:
-    """Where the run may have what is called `name`: under its own name, in a task's branch, or in its trunk."""
+    """The names under which the run may have the tensor `name`: its own, in a task's branch, or in the trunk."""
     where, _, *rest = name.split(".")
     if where != "branches" or rest[0] != "backbone":
         yield name
@@ -125,26 +125,26 @@ def _flag(part: str) -> str:
 
 
 def _require_whole(fit: Fit, network: Woven, source: Source) -> None:
-    """Raise `InputError` for a part that the run has in another form: of other tasks, or without some tensors."""
+    """Raise `InputError` for a part that the run has in another form: for other tasks, or without some tensors."""
     ours = [network.tasks[number] for number in next(iter(network.members.values()), ())]
     theirs = source.first_tasks
     if fit.part == "fusion" and fit.taken and ours != theirs:
         raise InputError(
             f"the fusion layers of {source.name} join the tasks {', '.join(theirs)}, and those of this network "
-            f"{', '.join(ours)}: let them start anew by --fresh fusion, or add tasks by --freeze old"
+            f"{', '.join(ours)}: start them afresh with --fresh fusion, or add tasks with --freeze old"
         )
     missing = [name for name, other in fit.names.items() if other is None]
     if not missing or not fit.taken:
         return
     raise InputError(
         f"{source.name} has another {fit.part} than this network, without '{missing[0]}' ({fit.taken} of "
-        f"{len(fit.names)} tensors fit): give the keys of network that it has, or let this part start anew by --fresh "
+        f"{len(fit.names)} tensors fit): use the `network` keys of that run, or start this part afresh with --fresh "
         f"{_flag(fit.part)}"
     )
 
 
 def described(found: Collection[Fit], source: Source) -> list[str]:
-    """A table in lines: with what each part begins, and what of the run is not used."""
+    """The lines of a table: what each part begins with, and what is not used of the run."""
     rows = {fit.part: f"{fit.taken} tensors of {source.name}" if fit.taken else "fresh" for fit in found}
     wide = max(map(len, rows))
     lines = [f"  {part:{wide}}  {begins}" for part, begins in rows.items()]

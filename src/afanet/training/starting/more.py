@@ -1,4 +1,4 @@
-"""More epochs than a finished run has: a new run that starts from it."""
+"""More epochs for a finished run: a new run that starts from it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from afanet.runs.folder import RunFolder
 
 
 def more_epochs(folder: RunFolder, recipe: Recipe) -> tuple[Recipe, Path] | None:
-    """The recipe and the folder of a run that goes on from the finished one in `folder` to the epochs of `recipe`.
+    """The recipe and folder of a run that continues the finished one in `folder` to the epochs of `recipe`.
 
-    None where the finished run has as many. What thaws after some epochs thaws after those that are left of them. Its
-    rates follow the schedule anew, and its optimiser has learnt nothing yet. Raises `InputError` where the recipe
+    None if the finished run has as many epochs. Parts that thaw after some epochs thaw after the rest of these. The
+    learning rates follow the schedule anew, and the optimiser starts without state. Raises `InputError` if the recipe
     differs in more than its epochs.
     """
     begun = folder.read_recipe()

@@ -28,11 +28,11 @@ from afanet.training.starting.source import Source, read_source
 
 
 def retask(source: str | Path, out: Path, drop: Collection[str] = (), rename: Mapping[str, str] = {}) -> Run:
-    """Write the run in `source` without the tasks in `drop`, and with those in `rename` under other names, to `out`.
+    """Write the run in `source` without the tasks in `drop`, and those in `rename` under other names, to `out`.
 
-    The outputs of the tasks that stay are the same, bit for bit, and so are their scores. Raises `InputError` for a
-    task that is not there, a name that cannot be one, a task of which another takes features, for no task that would
-    stay, and for a folder that is not new or empty; nothing is written then.
+    The outputs of the remaining tasks are the same, bit for bit, and so are their scores. Raises `InputError` for an
+    unknown task, for an invalid name, for dropping a task from which another takes features, or all tasks, and for a
+    folder that is not new or empty; nothing is written then.
     """
     run = read_source(str(source))
     _require_names(run, drop, rename)
@@ -68,7 +68,7 @@ def _require_names(run: Source, drop: Collection[str], rename: Mapping[str, str]
 
 
 def _require_unread(run: Source, kept: Collection[str], drop: Collection[str]) -> None:
-    """Raise `InputError` where a task that stays takes features of one that is dropped."""
+    """Raise `InputError` if a remaining task takes features of a dropped one."""
     if METHODS[run.recipe.network.method].fusion is None:
         return
     groups = [run.first_tasks, *added_groups(run.recipe, run.tasks)]
@@ -77,13 +77,13 @@ def _require_unread(run: Source, kept: Collection[str], drop: Collection[str]) -
         if readers and (gone := [task for task in group if task in drop]):
             raise InputError(
                 f"in {run.name} task '{readers[0]}' takes features of '{gone[0]}' in the fusion layers, so it cannot "
-                f"do without it: let only some tasks run by --tasks {' '.join(kept)}, which export takes too, or drop "
+                f"run without that task: let only some tasks run with --tasks {' '.join(kept)}, or drop "
                 f"'{readers[0]}' as well"
             )
 
 
 def _without(recipe: Recipe, kept: list[str], run: Source) -> Recipe:
-    """The recipe of the run for these tasks alone."""
+    """The recipe of the run, for only these tasks."""
     network = recipe.network
     plan = {what: epochs for what, epochs in freeze_plan(network.freeze).items() if epochs is None}
     form = {what: epochs for what, epochs in plan.items() if not what.startswith(TASK) and what != SEVERAL}
@@ -141,7 +141,7 @@ def _with_names(recipe: Recipe, rename: Mapping[str, str]) -> Recipe:
 
 
 def _by_task(values: Mapping[str, Any], kept: Collection[str], rename: Mapping[str, str]) -> dict[str, Any]:
-    """Values by task, of the tasks that stay and under their new names."""
+    """Values by task, for the tasks that stay, under their new names."""
     return {rename.get(task, task): value for task, value in values.items() if task in kept}
 
 
@@ -163,7 +163,7 @@ def _write(folder: RunFolder, recipe: Recipe, results: dict[str, Any], state: Ma
         save_weights(folder.scored, state)
         write_whole(folder.mark, MARK_TEXT)
         write_whole(folder.recipe, dump_recipe(recipe))
-        folder.write(folder.metrics, results)  # the last, since a run with it has finished
+        folder.write(folder.metrics, results)  # last, because a run that has it counts as finished
     except BaseException:
         remove_files(files)
         remove_folders(made)

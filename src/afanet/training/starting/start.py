@@ -1,4 +1,4 @@
-"""A network begins with what fits of a finished run."""
+"""A network starts from the parts of a finished run that fit."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from afanet.training.starting.source import Source, other_names, require_fresh, 
 def start(
     network: Woven, source: Source, tasks: Mapping[str, Task], fresh: Collection[str], kept: Collection[str] = ()
 ) -> list[str]:
-    """Load what fits of a run, except what is to be `fresh`; returns lines on what each part begins with.
+    """Load the parts of a run that fit, except `fresh` ones; returns lines on what each part begins with.
 
     Raises `InputError` for a task of another kind under the same name, for a part that the run has in another form, for
-    a name in `fresh` of no part, and where one of the tasks in `kept` would not answer as in the run.
+    a name in `fresh` that is no part, and if a task in `kept` would not answer as in the run.
     """
     require_fresh(fresh, list(tasks))
     ours = {name: Description.of(task) for name, task in tasks.items()}
@@ -32,24 +32,24 @@ def start(
 
 
 def _require_kept(found: Collection[Fit], source: Source, kept: Collection[str]) -> None:
-    """Raise `InputError` where the tasks in `kept` would not answer as in the run."""
+    """Raise `InputError` if the tasks in `kept` would not answer as in the run."""
     method = source.recipe.network.method
     for fit in found:
         task = fit.part.partition(" of ")[2]
         if fit.taken < len(fit.names) and (not task or task in kept):
             raise InputError(
-                f"freeze is 'old', and {fit.part} would start fresh, so that the tasks of {source.name} would not "
-                f"answer as before: give --method {method} and no --fresh of it, or freeze others"
+                f"freeze is 'old', but {fit.part} would start fresh, so the tasks of {source.name} would not "
+                f"answer as before: give --method {method} without --fresh for it, or freeze others"
             )
         if fit.part == "trunk" and _differs(fit, source, kept):
             raise InputError(
-                f"freeze is 'old', and the tasks of {source.name} have backbones of their own, of which one trunk can "
-                f"be one alone, so that the others would not answer as before: give --method {method}, or freeze others"
+                f"freeze is 'old', but the tasks of {source.name} have backbones of their own, and one trunk can "
+                f"keep only one, so the others would not answer as before: give --method {method} or freeze others"
             )
 
 
 def _differs(fit: Fit, source: Source, kept: Collection[str]) -> bool:
-    """Whether a task in `kept` has other tensors in the run than those that go on in the trunk."""
+    """Whether a task in `kept` has other tensors in the run than those that continue in the trunk."""
     for name, taken in fit.names.items():
         for task in kept:
             own = source.weights.get(".".join(["branches", task, *name.split(".")[2:]]))
