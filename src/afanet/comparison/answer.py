@@ -43,7 +43,7 @@ def headline(comparison: Comparison) -> str:
 
 
 def answers(comparison: Comparison) -> list[tuple[str, str]]:
-    """For each method with changes: its title, and in words what it did to each task and what it costs."""
+    """For each method with changes: its title, and a sentence on its effect on each task and its cost."""
     return [(row.title, _answer(comparison, row)) for row in comparison.rows if row.changes]
 
 

@@ -1,4 +1,4 @@
-"""The budget of a run: what it and the runs that it began with were trained for."""
+"""The budget of a run: the training that it and the runs that it started from have had."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from afanet.errors import InputError
 from afanet.paths import is_on_hub
 from afanet.runs.run import Run, load_run
 
-BACKWARD = 2  # operations of a backward pass for each of a forward pass
+BACKWARD = 2  # operations of a backward pass per operation of a forward pass
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Budget:
 
 
 def budget_of(run: Run) -> Budget | None:
-    r"""What a run was trained for, with the runs that it began with; None where one of these is gone.
+    r"""The budget of a run, including the runs that it started from; None if one of these is missing.
 
     Each stage s counts with its steps n_s, the B_s images that a step sees (`batch_size` x `optimizer.accumulate`) and
     the FLOPs F_s of a forward pass of one image of `data.size`; a backward pass takes twice those of a forward pass:
@@ -33,7 +33,7 @@ def budget_of(run: Run) -> Budget | None:
     .. math:: \text{operations} = \sum_s 3\, n_s B_s F_s
 
     Stages are the runs in `warm_start` and `start_from` and the `single/` of `two_stage`, and in turn the stages of
-    these. Pre-training is not counted, as it is the same for all.
+    these. Pre-training is not counted, since it is the same for all.
 
     Kaplan et al., Scaling laws for neural language models, 2020, count operations by the same factor of 3.
     """
@@ -42,7 +42,7 @@ def budget_of(run: Run) -> Budget | None:
 
 def _budget(run: Run, later: tuple[str, ...]) -> Budget | None:
     recipe, results = run.recipe, run.results
-    if "steps" not in results or str(run.path) in later:  # of an older version, or of runs that begin with each other
+    if "steps" not in results or str(run.path) in later:  # an older version, or runs that start from each other
         return None
     images = results["steps"] * recipe.batch_size * recipe.optimizer.accumulate
     budget = Budget(results["steps"], float(images * (1 + BACKWARD) * results["flops"]))
@@ -61,7 +61,7 @@ def _budget(run: Run, later: tuple[str, ...]) -> Budget | None:
 
 
 def mean_budget(runs: Sequence[Run]) -> Budget | None:
-    """The mean over the runs of a method, of which early stopping may have ended some sooner; None if one has none."""
+    """The mean over the runs of a method, since early stopping may have shortened some; None if one has no budget."""
     budgets = [budget for budget in map(budget_of, runs) if budget is not None]
     if len(budgets) < len(runs):
         return None
@@ -72,7 +72,7 @@ def mean_budget(runs: Sequence[Run]) -> Budget | None:
 
 
 def budget_notes(groups: Sequence[Group], budgets: Mapping[str, Budget | None]) -> list[str]:
-    """What a reader must know of the budgets of these groups, by title: that all began alike, or that they differ."""
+    """Notes on the budgets of these groups, by title: that all had a first stage, or that the budgets differ."""
     known = {title: budget.steps for title, budget in budgets.items() if budget is not None}
     notes = []
     if all(run.recipe.warm_start for group in groups for run in group.runs):
@@ -84,7 +84,7 @@ def budget_notes(groups: Sequence[Group], budgets: Mapping[str, Budget | None]) 
         notes.append(f"budgets differ, in steps over all stages: {listed}")
     if known and (gone := [title for title in budgets if title not in known]):
         notes.append(
-            "budgets that are not known, since a run, or one that it began with, is gone or of an older version: "
+            "budgets are unknown where a run, or one that it started from, is missing or from an older version: "
             f"{', '.join(gone)}"
         )
     return notes

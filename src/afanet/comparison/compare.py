@@ -21,15 +21,15 @@ from afanet.tasks import Described
 
 Looked = Mapping[Path, Mapping[str, ImageScores]]  # by the run's folder and task
 ONE_SEED = "one seed"
-EXPLORATORY = " (exploratory)"  # behind a verdict that no correction for the number of scores has confirmed
+EXPLORATORY = " (exploratory)"  # after a verdict that is not corrected for the number of scores
 SURE = 0.05  # of a corrected p-value
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rows by method, over the same tasks and the same test split; `notes` say what a reader must know.
+    """Rows by method, over the same tasks and the same test split; `notes` has further notes for the reader.
 
-    `images` is how many test images there are, 0 if they were not looked at.
+    `images` is the number of test images, 0 if single images were not scored.
     """
 
     tasks: Mapping[str, Described]
@@ -44,7 +44,7 @@ class Comparison:
         return next((row for row in self.rows if row.title == BASE), None)
 
     def smallest_change(self, task: str, metric: str) -> float:
-        """The smallest change of a metric that is worth a colour, by single task's mean score."""
+        """The smallest change of a metric that deserves a colour, from single task's mean score."""
         assert self.base is not None
         known = [score for score in self.base.scores[task][metric].values if not math.isnan(score)]
         return self.smallest.of(task, metric, sum(known) / max(1, len(known)))
@@ -52,9 +52,9 @@ class Comparison:
     def verdict(self, row: Row, task: str, metric: str) -> str:
         """`better` or `worse` than single task, or `same`; `one seed` without an interval over seeds or folds.
 
-        `better` and `worse` are for the main metric of a task whose p-value is below 0.05 after Holm's correction. With
-        ` (exploratory)` behind them the interval excludes zero, and nothing is corrected. A change that is smaller than
-        what is worth a colour is the `same`. It is empty without a change.
+        `better` and `worse` are for the main metric of a task whose p-value is below 0.05 after Holm's correction.
+        Followed by ` (exploratory)`, they mean that the interval excludes zero, without correction. A change below the
+        smallest that deserves a colour is `same`. Without a change the verdict is empty.
         """
         change = row.changes.get(task, {}).get(metric)
         if change is None or math.isnan(change.mean):
@@ -67,7 +67,7 @@ class Comparison:
         return verdict if verdict == "same" or change.p_holm < SURE else verdict + EXPLORATORY
 
     def delta_verdict(self, row: Row) -> str:
-        """The same of delta_m by task, always exploratory; `thin` where it rests on too little for a verdict."""
+        """The verdict on delta_m by task, always exploratory; `thin` if it rests on too little for a verdict."""
         change = row.delta_m.get("by_task")
         if change is None or math.isnan(change.mean):
             return ""
@@ -89,22 +89,22 @@ def compare_runs(
 ) -> Comparison:
     """Compare finished runs.
 
-    Intervals are over folds (Student's, paired) if a method and single task have at least two in common. Else, with at
-    least two seeds, they are over seeds and images, or over seeds alone where `looked` lacks one of the runs. With one
-    seed they are over the images. The p-values of the main metrics are corrected for their number by Holm.
+    If a method and single task have at least two folds in common, intervals are over folds (Student's, paired). Else,
+    with at least two seeds, they are over seeds and images, or over seeds alone if `looked` lacks one of the runs. With
+    one seed they are over the images. The p-values of the main metrics are corrected for their number by Holm's method.
 
     Args:
-        runs: of one protocol, with or without single task.
-        tasks: all of theirs.
-        looked: the image scores of runs by their folder, each asked for a few times; with several folds those of the
-            first run of each method.
-        notes: with which those of the comparison begin.
-        smallest: the smallest changes that are worth a colour.
-        ensemble: the image scores of an ensemble of single-task networks, for the fold and seed of each single-task
-            run that it is compared with; it has a row of its own.
+        runs: runs of one protocol, with or without single task.
+        tasks: all tasks of the runs.
+        looked: the image scores of runs by their folder, each read a few times; with several folds, those of the first
+            run of each method.
+        notes: the first notes of the comparison.
+        smallest: the smallest changes that deserve a colour.
+        ensemble: the image scores of an ensemble of single-task networks, for the fold and seed of each single-task run
+            that it is compared with; the ensemble gets its own row.
 
-    A task whose test labels are of one class has no scores. Raises `InputError` for runs that cannot be compared, for
-    image scores of different images, and for a run without a score that the others have.
+    A task whose test labels have only one class has no scores. Raises `InputError` for runs that cannot be compared,
+    for image scores of different images, and for a run without a score that the others have.
     """
     looked = looked or {}
     seen = {run.path: Seen.of(scores) for run in runs if (scores := looked.get(run.path)) is not None}
@@ -126,7 +126,7 @@ def compare_runs(
 
 
 def _unscored(runs: Sequence[Run], seen: Mapping[Path, Seen]) -> dict[str, str]:
-    """Why a task has no scores on this test split, by task, as a run says it or its labels do."""
+    """Why a task has no scores on this test split, by task, according to a run or to the labels."""
     reasons = {task: reason for run in runs for task, reason in run.unscored.items()}
     for of_run in seen.values():
         reasons |= of_run.unscorable
@@ -134,13 +134,13 @@ def _unscored(runs: Sequence[Run], seen: Mapping[Path, Seen]) -> dict[str, str]:
 
 
 def _without_scores(run: Run, tasks: Sequence[str]) -> Run:
-    """The run without its scores of `tasks`; an older one has numbers there."""
+    """The run without its scores of `tasks`; older runs have numbers there."""
     scores = {name: dict.fromkeys(of_task) if name in tasks else of_task for name, of_task in run.scores.items()}
     return replace(run, results=run.results | {"tasks": scores})
 
 
 def _corrected(rows: Sequence[Row], tasks: Mapping[str, Described]) -> list[Row]:
-    """The rows, in which the changes of all main metrics have their p-values corrected together."""
+    """The rows, with the p-values of all main metrics' changes corrected together."""
     mains = [(row, name, tasks[name].main_metric) for row in rows for name in row.changes]
     corrected = iter(holm([row.changes[name][metric].p for row, name, metric in mains]))
     done = []
@@ -154,7 +154,7 @@ def _corrected(rows: Sequence[Row], tasks: Mapping[str, Described]) -> list[Row]
 
 
 def _draw_notes(groups: Sequence[Group], base: Group | None) -> list[str]:
-    """Sentences on missing single-task runs, on few seeds or folds, and on those that two methods do not share."""
+    """Sentences on missing single-task runs, on few seeds or folds, and on draws that methods do not share."""
     notes = []
     if base is None:
         notes.append("no run uses the method single, so nothing is compared with single task")
@@ -164,7 +164,7 @@ def _draw_notes(groups: Sequence[Group], base: Group | None) -> list[str]:
     for group in groups:
         if base and group.draws != base.draws:
             notes.append(
-                f"{group.title} has {name_draws(group.draws)}, {BASE} has {name_draws(base.draws)}: pairs are of those "
-                "in common"
+                f"{group.title} has {name_draws(group.draws)}, {BASE} has {name_draws(base.draws)}: only pairs "
+                "in common are compared"
             )
     return notes

@@ -1,4 +1,4 @@
-"""The cost of a training step and of a prediction. Each method is measured in its own process, one after the other."""
+"""The cost of a training step and of a prediction, measured for one method after the other, each in its own process."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from afanet.training.learner import Learner
 from afanet.training.loaders import train_loader
 
 ROUNDS = 5
-STATUS = Path("/proc/self/status")  # only Linux has it; elsewhere the peak is that since the start of the process
+STATUS = Path("/proc/self/status")  # only on Linux; elsewhere the peak is since the start of the process
 
 
 def measure_costs(groups: Sequence[Group]) -> None:
     """Measure every group, and write `costs.json` into the folder of its first run, unless all groups have one.
 
-    All are measured again, or none: costs are comparable only if they come from one machine in one state.
+    Either all are measured again or none: costs are comparable only from one machine in one state.
     """
     if all(group.runs[0].folder.costs.is_file() for group in groups):
         return
@@ -53,8 +53,8 @@ def measure(recipe: Recipe) -> dict[str, Any]:
 
     The step is in the recipe's precision, the prediction in float32, as runs predict.
 
-    On the CPU, memory is the growth of the process since before it built the network; on CUDA it is what PyTorch
-    allocated. `measured` describes the device, the settings and the `load` of the machine by other work just before.
+    On the CPU, memory is the growth of the process since before it built the network; on CUDA it is PyTorch's
+    allocations. `measured` describes the device, the settings and the `load` of the machine by other work just before.
     """
     load = machine_load()
     alone = recipe.model_copy(update={"devices": 1, "workers": 0, "two_stage": False, "warm_start": None})
@@ -63,7 +63,7 @@ def measure(recipe: Recipe) -> dict[str, Any]:
             results = pool.submit(_measure, alone).result()
         except BrokenProcessPool:
             raise InputError(
-                f"the process that measures the costs of '{recipe.network.method}' was killed, as for want of memory: "
+                f"the process that measures the costs of '{recipe.network.method}' was killed, likely for lack of memory: "
                 "give the same command again, or lower batch_size"
             ) from None
     results["measured"]["load"] = load and {"busy": load.busy, "cores": load.cores}
@@ -107,7 +107,7 @@ def _answer(network: nn.Module, image: torch.Tensor, device: torch.device) -> fl
 
 
 def _seconds(work: Callable[[], object], device: torch.device) -> float:
-    """The median of several times, after a first one that does not count."""
+    """The median of several times, after a first run that does not count."""
     times = []
     for _ in range(ROUNDS + 1):
         started = perf_counter()
@@ -124,7 +124,7 @@ def held_now(device: torch.device) -> int:
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)
     if STATUS.is_file():
-        with suppress(OSError):  # if the peak cannot be reset, it is that since the start
+        with suppress(OSError):  # if the peak cannot be reset, it counts from the start
             (STATUS.parent / "clear_refs").write_text("5")
         return _status("VmRSS")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

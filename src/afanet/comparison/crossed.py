@@ -1,4 +1,4 @@
-"""How certain a mean over seeds is where all seeds are scored on the same images: seeds and images are crossed."""
+"""How certain a mean over seeds is if all seeds are scored on the same images: seeds and images are crossed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Array = NDArray[np.float64]
 
 
 class Crossed(NamedTuple):
-    """A mean difference over seeds and images, and its variance in two parts; each an array of one shape.
+    """A mean difference over seeds and images, and the two parts of its variance, as arrays of one shape.
 
     Args:
-        mean: over the seeds.
-        seeds: the part of its variance that more seeds make smaller, with what seeds and images do together.
-        images: the part that only more test images make smaller.
+        mean: the mean over the seeds.
+        seeds: the part of the mean's variance that more seeds reduce, including the interaction of seeds and images.
+        images: the part that only more test images reduce.
         df: the degrees of freedom of their sum.
     """
 
@@ -27,7 +27,7 @@ class Crossed(NamedTuple):
 
     @property
     def variance(self) -> Array:
-        """Of the mean."""
+        """The variance of the mean."""
         return self.seeds + self.images
 
 
@@ -38,17 +38,17 @@ def crossed(differences: ArrayLike, left_out: ArrayLike) -> Crossed:
     between the seeds' differences and J the jackknife's variance over blocks of images (Tukey 1958, (G - 1) / G times
     the sum of squares), the parts of the mean's variance are
 
-    - seeds: V_s = s² / S, which holds the interaction e once
+    - seeds: V_s = s² / S, which contains the interaction e once
     - images: V_i = max(0, J(mean over seeds) - V_e), with V_e = max(0, mean J(one seed) - J(mean)) / (S - 1), since J
-      holds it as well
+      contains e as well
 
-    and 1 / df = w / (S - 1) + (1 - w) / (G - 1) with w = V_s / (V_s + V_i). Satterthwaite (1946) squares w and 1 - w.
-    Few seeds by chance give a small s², which lowers the variance and raises his df: 95 % intervals over three seeds
-    then cover 92 %. Without the squares they cover 94 to 97 % (benchmarks/coverage_of_intervals.py).
+    and 1 / df = w / (S - 1) + (1 - w) / (G - 1) with w = V_s / (V_s + V_i). Satterthwaite (1946) squares w and 1 - w. A
+    few seeds may give a small s² by chance, which lowers the variance and raises his df: 95 % intervals over three
+    seeds then cover 92 %. Without the squares, they cover 94 to 97 % (benchmarks/coverage_of_intervals.py).
 
     Args:
         differences: (..., S) over all images, at least two seeds.
-        left_out: (..., S, G) the same without each block of images, at least two blocks.
+        left_out: (..., S, G) the differences without each block of images, at least two blocks.
 
     >>> found = crossed([1.0, 3.0], [[1.0, 1.0], [3.0, 3.0]])  # images do not matter: it is Student's t over the seeds
     >>> [float(each) for each in found]
@@ -66,7 +66,7 @@ def crossed(differences: ArrayLike, left_out: ArrayLike) -> Crossed:
 
 
 def degrees_of_freedom(share: ArrayLike, seeds: int, blocks: int) -> Array:
-    """Of a variance of which `share`, 0 to 1, is from seeds, and the rest from blocks of images.
+    """The degrees of freedom of a variance whose `share`, 0 to 1, comes from seeds, the rest from blocks of images.
 
     >>> round(float(degrees_of_freedom(0.5, 3, 101)), 2)
     3.92

@@ -14,16 +14,16 @@ from afanet.comparison.smallest import UNIT
 from afanet.comparison.statistics import Change, change_over, spread
 from afanet.tasks import Described
 
-MOST = 100.0  # per cent, of one metric for one seed
+MOST = 100.0  # per cent, the limit of one metric for one seed
 Scores = Mapping[str, Mapping[str, float]]  # by task and metric
-LeftOut = Mapping[str, Mapping[str, Array]]  # the same without each block of images, (blocks,)
+LeftOut = Mapping[str, Mapping[str, Array]]  # scores without each block of images, (blocks,)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The scores of a method and of single task, of the same fold and seed.
+    """The scores of a method and of single task for the same fold and seed.
 
-    `left_out` are both without each block of images, if the images were looked at.
+    `left_out` has both scores without each block of images, if single images were scored.
     """
 
     draw: Draw
@@ -34,10 +34,11 @@ class Pair:
 
 @dataclass(frozen=True)
 class Delta:
-    """delta_m over seeds or folds, in per cent, positive for the better; `changes` are `by_task` and `by_metric`.
+    """delta_m over seeds or folds, in per cent, positive if better; `changes` has it `by_task` and `by_metric`.
 
-    `left_out` says by `TASK METRIC` why it is no part of it, and `limited` names those that were limited in a run.
-    `whole` is False where it rests on too little for a verdict: no task entirely, or a metric beyond its limit.
+    `left_out` says, by `TASK METRIC`, why a metric is left out, and `limited` names those that were limited in a run.
+    `whole` is False if delta_m rests on too little for a verdict: a task is left out entirely, or a metric is beyond
+    its limit.
     """
 
     changes: dict[str, Change]
@@ -50,7 +51,7 @@ NONE = Delta({}, {}, {}, False)
 
 
 def relative_gain(score: float, base: float, higher_is_better: bool) -> float:
-    """The change against `base` in per cent of it; positive is better. No number below 0.0001.
+    """The change against `base` in per cent of `base`; positive is better. NaN if `base` is below 0.0001.
 
     >>> round(relative_gain(0.42, 0.40, True), 6), round(relative_gain(0.42, 0.40, False), 6)
     (5.0, -5.0)
@@ -61,10 +62,10 @@ def relative_gain(score: float, base: float, higher_is_better: bool) -> float:
 
 
 def delta_m(gains: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """From the gains by task and metric: the mean over tasks of each task's mean, and the mean over all metrics.
+    """The two delta_m of gains by task and metric: the mean over tasks of each task's mean, and over all metrics.
 
-    Each gain is limited to ±100 %, so that neither mean is beyond. Gains that are no numbers are left out; the caller
-    reports them.
+    Each gain is limited to ±100 %, so both means are too. Gains that are not numbers are left out; the caller reports
+    them.
 
     >>> delta_m({"a": {"x": 2.0, "y": 4.0}, "b": {"z": -1.0}})
     {'by_task': 1.0, 'by_metric': 1.666...}
@@ -75,7 +76,7 @@ def delta_m(gains: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
 
 
 def total_gain(pairs: Sequence[Pair], tasks: Mapping[str, Described]) -> Delta:
-    """delta_m over pairs of runs. A metric without a relative change in one pair is left out of all of them."""
+    """delta_m over pairs of runs. A metric without a relative change in one pair is left out of all pairs."""
     if not pairs:
         return NONE
     left_out, limited, kept = {}, {}, []
@@ -105,7 +106,7 @@ def total_gain(pairs: Sequence[Pair], tasks: Mapping[str, Described]) -> Delta:
 def _left_out_totals(
     ours: LeftOut, theirs: LeftOut, kept: Sequence[tuple[str, str]], tasks: Mapping[str, Described]
 ) -> dict[str, Array]:
-    """delta_m over the metrics that are kept, without each block of images."""
+    """delta_m over the `kept` metrics, without each block of images."""
     gains: dict[str, list[Array]] = {}
     for name, metric in kept:
         score, base = ours[name][metric], theirs[name][metric]
@@ -119,27 +120,27 @@ def _left_out_totals(
 
 
 def _why_out(pairs: Sequence[Pair], gains: Sequence[float], task: str, metric: str) -> str | None:
-    """Why a metric has no relative change in every pair, in words; None if it has."""
+    """Why a metric has no relative change in every pair, in words; None if it has one."""
     scores = [(pair.draw, pair.ours[task][metric], pair.theirs[task][metric]) for pair in pairs]
     if without := [draw for draw, ours, theirs in scores if math.isnan(ours) or math.isnan(theirs)]:
-        return f"no number in {name_draws(without)}"
+        return f"no value in {name_draws(without)}"
     if bare := [draw for (draw, *_), gain in zip(scores, gains, strict=True) if math.isnan(gain)]:
         return f"single task has less than {UNIT:g} in {name_draws(bare)}"
     return None
 
 
 def _within(change: Change) -> Change:
-    """A change whose interval ends where delta_m ends."""
+    """A change whose interval is clipped to the range of delta_m."""
     low, high = (end if math.isnan(end) else max(-MOST, min(MOST, end)) for end in (change.low, change.high))
     return replace(change, low=low, high=high)
 
 
 def delta_notes(deltas: Mapping[str, Delta]) -> list[str]:
-    """Sentences on the metrics that the delta_m of each title leaves out or limits, one for all titles alike.
+    """Sentences on the metrics that delta_m leaves out or limits, one for all titles where they are the same.
 
-    >>> delta_notes({"hard": Delta({}, {"depth abs": "no number in seed 1"}, {"depth rel": "seed 0"}, False)})
-    ['delta_m of hard leaves out depth abs (no number in seed 1)',
-     'delta_m of hard has no verdict, since changes beyond ±100 % count as ±100 %: depth rel (seed 0)']
+    >>> delta_notes({"hard": Delta({}, {"depth abs": "no value in seed 1"}, {"depth rel": "seed 0"}, False)}) ['delta_m
+    of hard leaves out depth abs (no value in seed 1)', 'delta_m of hard has no verdict, since changes beyond ±100 %
+    count as ±100 %: depth rel (seed 0)']
     """
     alike: dict[str, list[str]] = {}
     for title, delta in deltas.items():
@@ -153,7 +154,7 @@ def delta_notes(deltas: Mapping[str, Delta]) -> list[str]:
 
 
 def _list(named: Mapping[str, str]) -> str:
-    """The metrics, each reason once."""
+    """The metrics in a list, each reason once."""
     by_reason: dict[str, list[str]] = {}
     for metric, reason in named.items():
         by_reason.setdefault(reason, []).append(metric)

@@ -22,7 +22,7 @@ Estimates = dict[str, NDArray[np.float32]]
 
 
 def pairs(seeds: int) -> list[tuple[int, int]]:
-    """Which of so many seeds are averaged: in a circle each with the next; two are one pair, and one alone has none.
+    """The pairs of seeds to average: each seed with the next in a circle; two seeds make one pair, a single seed none.
 
     >>> pairs(4), pairs(2), pairs(1)
     ([(0, 1), (1, 2), (2, 3), (3, 0)], [(0, 1)], [])
@@ -31,26 +31,26 @@ def pairs(seeds: int) -> list[tuple[int, int]]:
 
 
 def ensemble_scores(runs: Sequence[Run]) -> dict[Draw, dict[str, ImageScores]]:
-    r"""The scores of averages of two single-task runs by task, under the fold and seed of the first of the two.
+    r"""The scores of averages of two single-task runs, by task, under the fold and seed of the first run.
 
-    Their estimates are averaged as those of several views of a photo are: probabilities of classes and labels, metres,
-    directions; the average then decides. Networks are paired as `pairs` has it, within a fold, so that with three seeds
-    or more each counts as often as in the row of single task.
+    The estimates are averaged like those of several views of a photo: probabilities of classes and labels, metres,
+    directions. The prediction is decided from the average. Networks are paired as in `pairs`, within a fold, so that
+    with three seeds or more, each counts as often as in the row of single task.
 
-    The ensembles of one circle share networks, and the interval over them, paired with single task, is conservative.
+    The ensembles of one circle share networks, but the interval over them, paired with single task, is conservative.
     Let the scores of single task be s_i = mu + a_i with Var a_i = sigma^2, and those of the ensembles
 
     .. math:: e_i = \mu + g + c\,(a_i + a_{i+1}) / 2, \qquad d_i = e_i - s_i,
 
-    where c of a network's luck goes over to its ensembles. The mean of n differences has the variance
-    (1 - c)^2 sigma^2 / n, and the estimate by their spread, as if they were independent, has the expectation
+    where a share c of a network's luck carries over to its ensembles. The mean of n differences has the variance (1 -
+    c)^2 sigma^2 / n, and the estimate from their spread, as if they were independent, has the expectation
 
     .. math:: \frac{\sigma^2}{n}\left[(1-c)^2 + \frac{n}{n-1}\left(c - \frac{c^2}{2}\right)\right],
 
     which is never smaller for c from 0 to 2.
 
     Args:
-        runs: those of the method `single`, each another fold or seed.
+        runs: runs of the method `single`, each with a different fold or seed.
 
     Raises:
         InputError: for data that cannot be read, weights that cannot be used, and outputs that are not finite.
@@ -66,7 +66,7 @@ def ensemble_scores(runs: Sequence[Run]) -> dict[Draw, dict[str, ImageScores]]:
 
 
 def _of_fold(runs: Sequence[Run], paired: Sequence[tuple[int, int]]) -> dict[Draw, dict[str, ImageScores]]:
-    """The same for runs of one fold, in one pass over its test split."""
+    """As `ensemble_scores`, for runs of one fold, in one pass over its test split."""
     data, tasks = runs[0].open()
     recipe, images = runs[0].recipe, len(data.test)
     scores = [{name: ImageScores(task) for name, task in tasks.items()} for _ in paired]

@@ -1,4 +1,4 @@
-"""The notes below a comparison's table: what its numbers are over, and what a reader must know of them."""
+"""The notes below a comparison's table: what its numbers are based on, and what a reader must know about them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from afanet.comparison.rows import ENSEMBLE, Row
 from afanet.comparison.statistics import Change
 
 HINT = (
-    "△ better, ▽ worse in an exploratory way: the 95 % interval leaves out zero, before any correction; ≈ no clear "
+    "△ better, ▽ worse, exploratory: the 95 % interval excludes zero, without correction; ≈ no clear "
     "difference, or a small one"
 )
-ALONE = "○ one seed: no verdict, since another seed may turn the sign"
+ALONE = "○ one seed: no verdict, since another seed may change the sign"
 
 
 def footnotes(comparison: Comparison) -> list[str]:
-    """What a reader of the table must know."""
+    """The notes that a reader of the table needs."""
     changes = [change for row in comparison.rows for task in row.changes.values() for change in task.values()]
     known = [change for change in changes if not math.isnan(change.mean)]
     over = {change.over: change.count for change in known if not math.isnan(change.low)}
@@ -33,8 +33,8 @@ def footnotes(comparison: Comparison) -> list[str]:
         "folds": "intervals: Student's t over folds, paired with single task on the same fold"
         + (", each difference the mean over its seeds" if repeated(comparison) == "folds and seeds" else "")
         + "; folds share training images, which makes them narrower than they should be",
-        "seeds": "intervals: Student's t over seeds alone, paired with single task of the same seed; how much other "
-        "test images would change is not in them",
+        "seeds": "intervals: Student's t over seeds alone, paired with single task of the same seed; the choice of "
+        "test images is not in them",
         "images": f"intervals: bootstrap over the {images} test images, paired; the spread of seeds is not in them",
     }
     bases = ", ".join(str(run.folder.path) for row in comparison.rows if row.title == BASE for run in row.group.runs)
@@ -51,7 +51,7 @@ def footnotes(comparison: Comparison) -> list[str]:
 
 
 def _legend(changes: Sequence[Change]) -> str:
-    """What a mark stands for, and for how many changes it is corrected."""
+    """The meaning of the marks, and the number of changes that they are corrected for."""
     count = sum(not math.isnan(change.p_holm) for change in changes)
     return (
         f"▲ better, ▼ worse than single task by the main metric of a task: p below {SURE:g} after Holm's correction "
@@ -60,9 +60,9 @@ def _legend(changes: Sequence[Change]) -> str:
 
 
 def _sizes(comparison: Comparison) -> list[str]:
-    """How many seeds the smallest change of each main metric takes, by the mean spread of the methods' changes."""
+    """How many seeds it takes to see the smallest change of each main metric, from the mean spread of changes."""
     needed = []
-    methods = [row for row in comparison.rows if row.title != ENSEMBLE]  # which shares networks with single task
+    methods = [row for row in comparison.rows if row.title != ENSEMBLE]  # it shares networks with single task
     for name, task in comparison.tasks.items():
         metric = task.main_metric
         changes = [row.changes[name][metric] for row in methods if name in row.changes]
@@ -82,13 +82,13 @@ def _sizes(comparison: Comparison) -> list[str]:
 
 
 def repeated(comparison: Comparison) -> str:
-    """What the runs of the comparison are repeated over."""
+    """What varies between the repeated runs of the comparison."""
     kinds = {repeated_over(row.group.draws) for row in comparison.rows}
     return kinds.pop() if len(kinds) == 1 else "folds and seeds"
 
 
 def _repetitions(comparison: Comparison) -> str:
-    """How many runs each method has, and what their spread is over."""
+    """How many runs each method has, and what their spread is taken over."""
     if (over := repeated(comparison)) == "seeds":
         return "seeds: " + ", ".join(f"{row.title} {len(row.group.runs)}" for row in comparison.rows)
     named = {name_draws(row.group.draws): None for row in comparison.rows}

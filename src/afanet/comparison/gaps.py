@@ -13,7 +13,7 @@ from afanet.errors import InputError
 from afanet.runs.run import Run
 from afanet.tasks import Described
 
-FEW = 30  # test images, below which a comparison says how few there are
+FEW = 30  # with fewer test images, a comparison says how few there are
 
 
 def require_scores(runs: Sequence[Run], tasks: Mapping[str, Described]) -> None:
@@ -28,25 +28,25 @@ def require_scores(runs: Sequence[Run], tasks: Mapping[str, Described]) -> None:
         if None in scores and (known := [run for run, score in zip(of_fold, scores, strict=True) if score is not None]):
             bad, good = of_fold[scores.index(None)].path, known[0].path
             raise InputError(
-                f"{bad} has no {task.main_metric} of task '{name}', and {good} has one on the same images, so the "
+                f"{bad} has no {task.main_metric} of task '{name}', but {good} has one on the same images, so the "
                 "outputs of the former were not finite: train it again with a lower optimizer.lr, or leave it out"
             )
 
 
 def require_same_images(seen: Mapping[Path, Seen]) -> None:
-    """Raise `InputError` for runs whose image scores are not of the same images: the data have changed in between."""
+    """Raise `InputError` for runs whose image scores are for different images: the data have changed in between."""
     first = next(iter(seen), None)
     if other := next((run for run in seen if first and seen[run].labels != seen[first].labels), None):
         raise InputError(
-            f"{first} and {other} have scores of different test images, so the data have changed in between: remove "
-            "images.npz in both, and the images are predicted again"
+            f"{first} and {other} have scores for different test images, so the data have changed in between: remove "
+            "images.npz in both, then the images are predicted again"
         )
 
 
 def gap_notes(groups: Sequence[Group], tasks: Mapping[str, Described], unscored: Mapping[str, str]) -> list[str]:
-    """A sentence for each task without a score, and for each other metric that is no number in some runs.
+    """A sentence for each task without a score, and for each other metric that is not a number in some runs.
 
-    `unscored` says by task why none has scores.
+    `unscored` says, by task, why no run has scores.
     """
     notes = []
     runs = [(group, run) for group in groups for run in group.runs]
@@ -59,17 +59,17 @@ def gap_notes(groups: Sequence[Group], tasks: Mapping[str, Described], unscored:
         for metric in task.higher_is_better:
             bare = [(group.title, Draw.of(run.recipe)) for group, run in runs if run.score(name, metric) is None]
             if len(bare) == len(runs):
-                notes.append(f"{name} {metric} is no number in any run (-): the labels of the test split leave it open")
+                notes.append(f"{name} {metric} has no value in any run (-): the test labels leave it undefined")
             elif bare:
                 where = ", ".join(f"{title} {name_draws([draw])}" for title, draw in bare)
                 notes.append(
-                    f"{name} {metric} is no number in {where}, so it has no mean (-); changes are over the other {over}"
+                    f"{name} {metric} has no value in {where}, so it has no mean (-); changes are over the other {over}"
                 )
     return notes
 
 
 def image_notes(counts: Iterable[int]) -> list[str]:
-    """A sentence if the scores are over few images; none if the images were not looked at."""
+    """A sentence if the scores are over few images; empty if single images were not scored."""
     return [
         f"{count} test image{'s'[: count != 1]} only: other images may give other scores"
         for count in counts

@@ -25,9 +25,9 @@ PROTOCOL = ("data.name", "data.size", "data.resize", "tasks", "select", "select.
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in their seed and fold alone, by fold and seed, and a title that says what is special to them.
+    """Runs that differ only in seed and fold, ordered by fold and seed, with a title that says what sets them apart.
 
-    The first run is of a fold that all groups of a comparison have.
+    The first run is on a fold that all groups of a comparison have.
     """
 
     title: str
@@ -40,20 +40,20 @@ class Group:
 
     @property
     def seeds(self) -> list[int]:
-        """The seeds of its runs."""
+        """The seeds of the runs."""
         return [draw.seed for draw in self.draws]
 
     @property
     def draws(self) -> list[Draw]:
-        """The fold and the seed of each of its runs."""
+        """The fold and the seed of each run."""
         return [Draw.of(run.recipe) for run in self.runs]
 
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:
     """The runs by method and whatever else differs, single task first, then in the order of `runs`.
 
-    Raises `InputError` for two runs that cannot be compared, since they differ in data set, split, resolution,
-    selection, tasks, content of the files or augmentation, for a seed that is there twice on one fold, and for methods
+    Raises `InputError` for two runs that cannot be compared because they differ in data set, split, resolution,
+    selection, tasks, content of the files or augmentation; for a seed that occurs twice on one fold; and for methods
     without a common fold.
     """
     for run in runs:
@@ -92,7 +92,7 @@ def require_comparable(run: Run, other: Run) -> None:
 
 
 def _require_one_content_a_fold(runs: Sequence[Run]) -> None:
-    """Raise `InputError` where the data of one fold differ between runs, or two folds are the same data."""
+    """Raise `InputError` if the data of one fold differ between runs, or two folds have the same data."""
     contents: dict[int | None, Run] = {}
     for run in runs:
         require_comparable(contents.setdefault(Draw.of(run.recipe).fold, run), run)
@@ -117,10 +117,10 @@ def _common_folds(groups: Sequence[Sequence[Run]]) -> set[int | None]:
 
 
 def require_same_augmentation(results: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise `InputError` where some runs read features kept without augmentation, and others saw augmented images.
+    """Raise `InputError` if some runs read features kept without augmentation, but others saw augmented images.
 
     Args:
-        results: of each run, by its folder.
+        results: the results of each run, by its folder.
     """
     kept = {lacks_augmentation(of_run): path for path, of_run in results.items()}
     if len(kept) > 1:
@@ -134,8 +134,8 @@ def require_same_augmentation(results: Mapping[str, Mapping[str, Any]]) -> None:
 def _titles(keys: Sequence[dict[str, str]], methods: Sequence[str]) -> list[str]:
     """The method of each, with every value that differs from the usual one: `afa, guard=2.0`.
 
-    If single task is there once, it is the baseline, and its values are the usual ones. Otherwise those of most are. A
-    key that a method does not use is named only where it tells two columns of this method apart.
+    If single task occurs once, it is the baseline, and its values are the usual ones; otherwise the usual values are
+    those of most runs. A key that a method does not use is named only if it distinguishes two columns of this method.
     """
     names = list(dict.fromkeys(name for key in keys for name in key))
     usual = {name: Counter(key.get(name) for key in keys).most_common(1)[0][0] for name in names}
@@ -161,21 +161,21 @@ def _titles(keys: Sequence[dict[str, str]], methods: Sequence[str]) -> list[str]
 
 
 def _differs(name: str, key: Mapping[str, str], usual: Mapping[str, str | None]) -> bool:
-    """Whether a key is special to these runs and is to be named in their title.
+    """Whether a key sets these runs apart and belongs in their title.
 
-    A section that may be null is named where it is null alone, else its parts are. A part without a value is not named,
-    and neither are the mean and the standard deviation that come with another backbone.
+    A section that may be null is named only if it is null; else its parts are named. A part without a value is not
+    named, nor are the mean and the standard deviation that come with another backbone.
     """
     if name in OF_BACKBONE and key.get("network.backbone") != usual.get("network.backbone"):
         return False
     section = name.rpartition(".")[0]
     if (name not in key and any(part.startswith(f"{name}.") for part in key)) or key.get(section) == str(None):
         return False
-    if {key.get(name), usual[name]} <= {None, str(None)}:  # then it differs where the others have that section
+    if {key.get(name), usual[name]} <= {None, str(None)}:  # then the difference is that the others have that section
         return any(part.startswith(f"{name}.") and value is not None for part, value in usual.items())
     return key.get(name) != usual[name]
 
 
 def _short(name: str) -> str:
-    """A key without its section, or with it where the section lies in another: `lr`, `lora.rank`."""
+    """A key without its section, or with it if the section lies in another: `lr`, `lora.rank`."""
     return name.partition(".")[2] or name

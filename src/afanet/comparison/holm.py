@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected for their number, by Holm (1979); what is no number is not counted, and stays none.
+    """P-values corrected for their number by the method of Holm (1979); NaN is not counted and stays NaN.
 
-    Of m sorted p_1 <= ... <= p_m, the k-th becomes the largest of min(1, (m - j + 1) p_j) over j <= k. Calling those
-    below alpha real is wrong about any of them with a probability of at most alpha, however they depend on each other.
+    Of m sorted p_1 <= ... <= p_m, the k-th becomes the largest of min(1, (m - j + 1) p_j) over j <= k. If all
+    differences below alpha are called real, the probability that any of them is not is at most alpha, however they
+    depend on each other.
 
     >>> holm([0.01, 0.04, 0.03, math.nan])
     [0.03, 0.06, 0.06, nan]

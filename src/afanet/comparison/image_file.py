@@ -1,4 +1,4 @@
-"""The file of a run with the scores of its test images, so that no image is predicted twice by one network."""
+"""The file of a run with the scores of its test images, so that a network predicts no image twice."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from afanet.runs.run import Run
 from afanet.tasks import DenseTask, Task
 
 FORMAT = 1
-WEIGHTS = "weights"  # the array with the format, and a hash of the weights that predicted
-BINNED = "binned"  # the state of a task that has the errors in its bins
+WEIGHTS = "weights"  # the array with the format and a hash of the weights that made the predictions
+BINNED = "binned"  # the state of a task with its binned errors
 MOST_BYTES = 2**31  # of one array: a histogram of normals of 14,000 images
 
 
 def write_image_scores(run: Run, look: Look) -> None:
     """Write `images.npz` into the run's folder: what each image adds to each metric, exactly.
 
-    Beside a network of the hub nothing is written.
+    Nothing is written beside a network from the hub.
 
-    Raises `InputError` where it cannot be written.
+    Raises `InputError` if it cannot be written.
     """
     if run.folder.elsewhere:
         return
@@ -43,7 +43,7 @@ def write_image_scores(run: Run, look: Look) -> None:
 
 
 def read_image_scores(run: Run, tasks: Mapping[str, Task]) -> Look | None:
-    """What `write_image_scores` wrote; None where it wrote nothing, or not by the weights that the run has.
+    """The scores that `write_image_scores` wrote; None if there are none, or none by the run's present weights.
 
     Raises `InputError` for a file that is damaged, or has other tasks or metrics than `tasks`.
     """
@@ -66,7 +66,7 @@ def read_image_scores(run: Run, tasks: Mapping[str, Task]) -> Look | None:
 
 
 def _kinds(tasks: Mapping[str, Task]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """By the names of arrays: what the states of one image look like, and the errors in bins."""
+    """The form of the states of one image, and of the binned errors, by the names of arrays."""
     states = {
         f"{name}.{state}": kind for name, task in tasks.items() for state, kind in ImageScores(task).kinds.items()
     }
@@ -102,7 +102,7 @@ def _read(file: Path) -> dict[str, NDArray[Any]]:
             return {name: stored[name] for name in stored.files}
     except InputError:
         raise
-    except Exception as error:  # NumPy and zipfile raise as many kinds as there are ways for a file to be broken
+    except Exception as error:  # NumPy and zipfile raise errors of many types for broken files
         raise _not_ours(file, f"it cannot be read ({error!s:.80})") from None
 
 
@@ -117,4 +117,4 @@ def _tensor(file: Path, name: str, array: NDArray[Any], kind: Tensor, count: int
 
 
 def _not_ours(file: Path, fault: str) -> InputError:
-    return InputError(f"{file} is not what afanet wrote: {fault}; remove it, and the images are predicted again")
+    return InputError(f"{file} is not what afanet wrote: {fault}; remove it, then the images are predicted again")

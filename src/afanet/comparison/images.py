@@ -18,8 +18,8 @@ from afanet.tasks import Task
 from afanet.tasks.scores import BASIS, Evidence, TaskScores
 
 RESAMPLES = 1000
-TOGETHER = 100  # resamples whose sums are held at once
-BLOCKS = 100  # of images, at most, each of which is left out once
+TOGETHER = 100  # resamples whose sums are in memory at once
+BLOCKS = 100  # the most blocks of images; each is left out once
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Look:
 
 
 class ImageScores:
-    """What each image adds to the metrics of a task.
+    """The contribution of each image to the metrics of a task.
 
-    A metric of a task is a function of sums over images (of pixels, errors, confusions). These sums are kept image by
-    image here, so the scores of any images, each counted any number of times, need no new prediction.
+    A metric of a task is a function of sums over images (of pixels, errors, confusions). Here the terms of these sums
+    are kept image by image, so the scores over any images, each counted any number of times, need no new prediction.
 
     >>> from afanet.tasks import Classification
     >>> scores = ImageScores(Classification("age", ["young", "old"]))
@@ -69,12 +69,12 @@ class ImageScores:
 
     @property
     def states(self) -> dict[str, Tensor]:
-        """What every image adds, (images, ...), by `METRIC.STATE`."""
+        """The contribution of every image, (images, ...), by `METRIC.STATE`."""
         return {f"{name}.{state}": stack for (name, state), stack in self._all().items()}
 
     @property
     def kinds(self) -> dict[str, Tensor]:
-        """What an image without a label would add, by `METRIC.STATE`: the shape and type of each state."""
+        """The contribution of an image without labels, by `METRIC.STATE`: the shape and type of each state."""
         return {
             f"{name}.{state}": torch.as_tensor(metric._defaults[state])
             for name, metric in self.metrics.items()
@@ -85,7 +85,7 @@ class ImageScores:
         return len(next(iter(next(iter(self.kept.values())).values())))
 
     def update(self, predictions: Tensor, targets: Tensor) -> None:
-        """Keep what a batch of images adds, image by image."""
+        """Keep the contributions of a batch of images, image by image."""
         self._stacks.clear()
         self._draws.clear()
         for prediction, target in zip(predictions, targets, strict=True):
@@ -97,16 +97,16 @@ class ImageScores:
                     kept.append(getattr(metric, state).detach().cpu().clone())
 
     def sums(self, state: str) -> Tensor:
-        """The sum over images of a state of whichever metric has it, such as `confmat`."""
+        """The sum over images of a state, such as `confmat`, from whichever metric has it."""
         name = next(name for name, states in self.kept.items() if state in states)
         return self._stack(name, state).sum(0)
 
     def has(self, state: str) -> bool:
-        """Whether a metric keeps such a state."""
+        """Whether any metric has such a state."""
         return any(state in states for states in self.kept.values())
 
     def compute(self, weights: Tensor | None = None) -> dict[str, float]:
-        """The task's scores over images that count `weights` (images,) times each, once by default."""
+        """The task's scores if each image counts `weights` (images,) times, by default once."""
         if weights is None:
             scores, _ = self._read({key: stack.sum(0) for key, stack in self._all().items()})
             return {name: float(score) for name, score in scores.items()}
@@ -114,17 +114,17 @@ class ImageScores:
 
     @property
     def evidence(self) -> Evidence:
-        """What the scores over all images rest on."""
+        """The evidence for the scores over all images."""
         return Evidence.of(*(self._stack(BASIS, state).sum(0) for state in ("counts", "occurrences")))
 
     @property
     def labels(self) -> str:
-        """A hash of how much is labelled as what in each image: the same for the same images in the same order."""
+        """A hash of the amounts of each label in each image: the same for the same images in the same order."""
         counted = self._stack(BASIS, "counts")[:, :2], self._stack(BASIS, "occurrences")
         return blake2b(b"".join(each.numpy().tobytes() for each in counted), digest_size=16).hexdigest()
 
     def draws(self) -> dict[str, Tensor]:
-        """Every score over `RESAMPLES` samples of the images with replacement, (RESAMPLES,), kept once computed.
+        """Every score over `RESAMPLES` samples of the images with replacement, (RESAMPLES,); computed once.
 
         Two objects with equally many images draw the same samples.
         """
@@ -142,9 +142,9 @@ class ImageScores:
         return self._draws
 
     def left_out(self) -> dict[str, NDArray[np.float64]]:
-        """Every score without each block of images, (blocks,): of up to `BLOCKS` images each is a block of its own.
+        """Every score without each block of images, (blocks,); up to `BLOCKS` images, each image is a block.
 
-        Blocks are of chance images, the same for all objects with equally many.
+        Blocks consist of random images, the same for all objects with equally many images.
         """
         images = len(self)
         blocks = min(BLOCKS, images)
@@ -157,7 +157,7 @@ class ImageScores:
         return {name: np.array([float(without[name]) for without in scores]) for name in scores[0]}
 
     def each(self, metric: str) -> list[float]:
-        """One score of each image by itself."""
+        """One score for each single image."""
         stacks = self._all()
         return [
             float(self._read({key: stack[image] for key, stack in stacks.items()})[0][metric])
@@ -165,7 +165,7 @@ class ImageScores:
         ]
 
     def _scores(self, weights: Tensor) -> Iterator[dict[str, float]]:
-        """The scores over each sample of images, that count a row of `weights` (samples, images) times each.
+        """The scores over each sample of images: a row of `weights` (samples, images) says how often each image counts.
 
         All samples are summed at once, as a product of matrices: a thousand sums of 654 histograms one after the other
         take minutes.
@@ -176,7 +176,7 @@ class ImageScores:
             yield {name: float(score) for name, score in scores.items()}
 
     def _read(self, states: Mapping[tuple[str, str], Tensor]) -> tuple[dict[str, Tensor], Evidence]:
-        """The scores from the states of all metrics, and what they rest on."""
+        """The scores from the states of all metrics, and the evidence for them."""
         values: dict[str, Any] = {}
         for name, metric in self.metrics.items():
             metric.reset()
@@ -188,12 +188,12 @@ class ImageScores:
         return self.whole.judge(values)
 
     def _all(self) -> dict[tuple[str, str], Tensor]:
-        """What every image adds to each state of each metric, (images, ...), stacked once."""
+        """The contribution of every image to each state of each metric, (images, ...), stacked once."""
         if not self._stacks:
             for name, states in self.kept.items():
                 for state, kept in states.items():
                     stack = self._stacks[name, state] = torch.stack(kept)
-                    kept[:] = stack.unbind()  # views: nothing is held twice
+                    kept[:] = stack.unbind()  # views, so that nothing is in memory twice
         return self._stacks
 
     def _stack(self, name: str, state: str) -> Tensor:
@@ -201,7 +201,8 @@ class ImageScores:
 
 
 def _weighted(weights: Tensor, stack: Tensor) -> Tensor:
-    """The sums (samples, ...) of a state by `weights` (samples, images); whole numbers exactly, below 2^53."""
+    """The sums (samples, ...) of a state weighted by `weights` (samples, images); exact for whole numbers below
+    2^53."""
     sums = weights.double() @ stack.reshape(len(stack), -1).double()
     return sums.to(stack.dtype).reshape(len(weights), *stack.shape[1:])
 

@@ -1,4 +1,4 @@
-"""How busy the machine is with other work: costs that are measured beside it are too high."""
+"""How busy the machine is with other work, which makes measured costs too high."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from afanet.runs.kept import Load
 
 STAT = Path("/proc/stat")  # only Linux has it
 SECONDS = 0.5
-FREE = 0.75  # of a core for each thread, which other work must leave
+FREE = 0.75  # of a core for each thread: what other work must leave free
 
 
 def machine_load() -> Load | None:
-    """The cores that are busy now, over half a second in which this process waits; None where nothing says it.
+    """The cores that are busy now, measured over half a second in which this process waits; None if that is unknown.
 
-    Its `threads` are all cores; the costs say how many there were. Where there is no /proc/stat it is the load of the
-    last minute, in which this process takes part.
+    `threads` is the number of all cores; the costs say how many were used. Without /proc/stat, it is the load of the
+    last minute, which includes this process.
     """
     cores = os.cpu_count() or 1
     if not STAT.is_file():
@@ -29,7 +29,7 @@ def machine_load() -> Load | None:
 
 
 def is_overloaded(load: Load | None) -> bool:
-    """Whether other work left so little that times say little: under three quarters of a core for each thread.
+    """Whether other work left too little for reliable times: less than three quarters of a core for each thread.
 
     >>> is_overloaded(Load(0.3, 4, 4)), is_overloaded(Load(1.5, 4, 4)), is_overloaded(Load(40.0, 64, 4))
     (False, True, False)
@@ -38,6 +38,6 @@ def is_overloaded(load: Load | None) -> bool:
 
 
 def _ticks() -> tuple[int, int]:
-    """The ticks that all cores were busy, and idle, since the machine started."""
+    """The ticks for which all cores were busy, and idle, since the machine started."""
     user, nice, system, idle, iowait, irq, softirq, steal = map(int, STAT.read_text().split()[1:9])
     return user + nice + system + irq + softirq + steal, idle + iowait

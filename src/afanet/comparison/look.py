@@ -23,9 +23,9 @@ from afanet.training.loaders import scoring_loader
 
 
 def look(predictor: TaskPredictor, data: Data) -> Look:
-    """What each image of the test split adds to the scores, from the run's folder, or predicted and kept there.
+    """The scores of each test image, read from the run's folder, or predicted and kept there.
 
-    Of data that have changed since the training nothing is kept.
+    If the data have changed since training, nothing is kept.
 
     Raises `InputError` for outputs that are not finite, and for a file in the folder that is damaged.
     """
@@ -35,7 +35,7 @@ def look(predictor: TaskPredictor, data: Data) -> Look:
         try:
             _require_data_of(run, data)
             write_image_scores(run, kept)
-        except InputError as error:  # the folder may belong to somebody else, too
+        except InputError as error:  # the folder may belong to somebody else
             say(f"warning: {error}")
     for name, task in tasks.items():
         if fault := kept.scores[name].evidence.fault(task):
@@ -44,13 +44,13 @@ def look(predictor: TaskPredictor, data: Data) -> Look:
 
 
 class Looked(Mapping[Path, Mapping[str, ImageScores]]):
-    """The image scores of runs by folder and task, each read or predicted when it is asked for: all are too large.
+    """The image scores of runs by folder and task, each read or predicted on access: all at once are too large.
 
     Args:
-        runs: of one protocol.
-        tasks: all of theirs.
-        data: of which they predict the test split; without it, only runs that have kept their scores are there.
-        known: the scores of some of them, which are in memory anyway.
+        runs: runs of one protocol.
+        tasks: all tasks of the runs.
+        data: the data whose test split is predicted; without it, only runs with kept scores are included.
+        known: the scores of some runs, which are in memory anyway.
     """
 
     def __init__(
@@ -81,21 +81,22 @@ class Looked(Mapping[Path, Mapping[str, ImageScores]]):
 
 
 def kept_scores(groups: Sequence[Group]) -> Looked | None:
-    """The image scores that runs have kept, where their data cannot be read; None if they keep no meaning of tasks."""
+    """The image scores that runs have kept, for when their data cannot be read; None if tasks have no kept meaning."""
     try:
         return Looked(to_look_at(groups), groups[0].runs[0].tasks, None)
-    except InputError:  # older runs, whose tasks only their data know
+    except InputError:  # the tasks of older runs are known only from their data
         return None
 
 
 def to_look_at(groups: Sequence[Group]) -> list[Run]:
-    """The runs whose images a comparison needs: all, or the first of each method where folds have different images."""
+    """The runs whose images a comparison needs: all, or the first of each method if folds have different images."""
     folded = any(several_folds(group.draws) for group in groups)
     return [run for group in groups for run in (group.runs[:1] if folded else group.runs)]
 
 
 def _require_data_of(run: Run, data: Data) -> None:
-    """Raise `InputError` where the data no longer hold what the run was trained on, as far as it kept that."""
+    """Raise `InputError` if the data are no longer those that the run was trained on, as far as the run recorded
+    them."""
     content = run.results.get("fingerprint")
     if content is not None and content != fingerprint(data, data_cache(run.recipe)):
         raise InputError(

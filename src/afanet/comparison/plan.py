@@ -27,14 +27,14 @@ from afanet.runs.setup import data_cache, open_whole
 from afanet.training.balancing.methods import find_balancing
 from afanet.training.run import train
 
-POLL = 5.0  # seconds between looks at whether another command has trained a first stage
+POLL = 5.0  # seconds between checks whether another command has trained a first stage
 
 
 @dataclass(frozen=True)
 class Planned:
     """One run of a comparison: its resolved recipe and its folder, `OUT/NAME-seedSEED` or `OUT/NAME-foldF-seedSEED`.
 
-    In a comparison in two stages `first` is the run of single-task networks that it begins with.
+    In a comparison in two stages, `first` is the run of single-task networks that this run starts from.
     """
 
     recipe: Recipe
@@ -43,14 +43,14 @@ class Planned:
 
     @property
     def finished(self) -> bool:
-        """Whether it was trained to its end."""
+        """Whether the run was trained to its end."""
         return self.folder.finished
 
 
 def by_methods(recipe: Recipe, methods: Sequence[str]) -> dict[str, Recipe]:
-    """The recipe with each method, by the method's name or, for one in a file, that of its class.
+    """The recipe with each method, by the method's name or, for one in a file, the name of its class.
 
-    Raises `InputError` for an unknown method, and for one that is named twice.
+    Raises `InputError` for an unknown method, and for one that occurs twice.
     """
     if len(set(methods)) < len(methods) or not methods:
         raise InputError(
@@ -61,9 +61,9 @@ def by_methods(recipe: Recipe, methods: Sequence[str]) -> dict[str, Recipe]:
 
 
 def plan(variants: Mapping[str, Recipe], seeds: int, out: Path, folds: Sequence[int | None] = (None,)) -> list[Planned]:
-    """Every variant with `seeds` seeds, beginning with its own: all variants of one seed, then of the next.
+    """Every variant with `seeds` seeds, from its own seed on: all variants of one seed, then of the next.
 
-    With `folds` of the data it is all variants of one fold and seed, then of the next seed, then of the next fold.
+    With `folds` of the data: all variants of one fold and seed, then of the next seed, then of the next fold.
 
     Raises `InputError` for fewer than one seed or more than `MOST_SEEDS`, and for a seed beyond the largest.
     """
@@ -98,7 +98,7 @@ def on_fold(recipe: Recipe, fold: int | None) -> Recipe:
 
 
 def read_folds(text: str | None) -> tuple[int | None, ...]:
-    """The folds that a flag names, with commas between them; no fold in particular for None.
+    """The folds that a flag lists, separated by commas; `(None,)` for None.
 
     >>> read_folds("0,2,4"), read_folds(None)
     ((0, 2, 4), (None,))
@@ -128,23 +128,23 @@ def _is_count(word: str) -> bool:
 
 
 def _require_scale(run: Planned) -> None:
-    """Raise `InputError` where a run of an older version, without `balancing.scale`, trains by another than planned."""
+    """Raise `InputError` if a run of a version without `balancing.scale` trains with another scale than planned."""
     continued, row = run.folder.continued(run.recipe).balancing, find_balancing(run.recipe.balancing.name)
     if continued.scale != run.recipe.balancing.scale and row.kind == "gradient":
         raise InputError(
-            f"{run.folder.path} is of a version without balancing.scale, which trained by '{continued.scale}', and "
+            f"{run.folder.path} is from a version without balancing.scale, which trained by '{continued.scale}', but "
             f"this comparison has '{run.recipe.balancing.scale}': give --balancing.scale {continued.scale}, or compare "
             "in another folder with --out"
         )
 
 
 def _require_normalisation(run: Planned) -> None:
-    """Raise `InputError` where a run takes images otherwise than a new one of this comparison would."""
+    """Raise `InputError` if a run normalises images differently from a new run of this comparison."""
     then, now = (normalisation(r.network) for r in (run.folder.continued(run.recipe), run.recipe))
     if then != now:
         raise InputError(
-            f"{run.folder.path} takes images less {list(then.mean)} and divided by {list(then.std)}, and a new run of "
-            f"this comparison {list(now.mean)} and {list(now.std)}: give --network.mean {_flag(then.mean)} "
+            f"{run.folder.path} normalises images by mean {list(then.mean)} and std {list(then.std)}, but a new run of "
+            f"this comparison by {list(now.mean)} and {list(now.std)}: give --network.mean {_flag(then.mean)} "
             f"--network.std {_flag(then.std)}, or compare in another folder with --out"
         )
 
@@ -154,7 +154,7 @@ def _flag(values: Sequence[float]) -> str:
 
 
 def with_first_stages(planned: Sequence[Planned]) -> list[Planned]:
-    """The runs in the order in which they are trained: each first stage once, before the first run that lacks it."""
+    """The runs in the order of their training: each first stage once, before the first unfinished run that needs it."""
     trained: dict[Path, Planned] = {}
     for run in planned:
         if run.first is not None and not run.finished:
@@ -164,12 +164,12 @@ def with_first_stages(planned: Sequence[Planned]) -> list[Planned]:
 
 
 def complete(planned: Sequence[Planned]) -> None:
-    """Train every run that is not finished, from its last checkpoint if it has one, and before it its first stage.
+    """Train every run that is not finished, after its first stage, and from its last checkpoint if it has one.
 
-    Where another command trains a first stage, this one waits for it.
+    If another command trains a first stage, this one waits for it.
 
-    Raises `InputError` before any training for a folder that holds a run of another recipe or on other data, and as
-    soon as one run read features kept without augmentation and another saw augmented images.
+    Raises `InputError`, before any training, for a folder with a run of another recipe or on other data; and as soon as
+    one run has read features kept without augmentation while another saw augmented images.
     """
     planned = with_first_stages(planned)
     shared = {run.first.folder.path for run in planned if run.first is not None}
@@ -177,7 +177,7 @@ def complete(planned: Sequence[Planned]) -> None:
     folds = {Draw.of(run.recipe).fold: run.recipe for run in planned}
     if len(folds) > 1:
         for recipe in folds.values():
-            open_whole(recipe)  # a fold that is not there is refused before hours of training
+            open_whole(recipe)  # an unknown fold is refused before hours of training
     finished: dict[str, dict[str, Any]] = {}
     for run in planned:
         RunFolder.usable(run.folder.path, run.recipe, resume=True)
@@ -189,7 +189,7 @@ def complete(planned: Sequence[Planned]) -> None:
         then = run.folder.read_recipe()
         if then.precision != run.recipe.precision:
             raise InputError(
-                f"{run.folder.recipe} has precision {then.precision}, and this comparison has {run.recipe.precision}: "
+                f"{run.folder.recipe} has precision {then.precision}, but this comparison has {run.recipe.precision}: "
                 f"give --precision {then.precision}, or compare in another folder with --out"
             )
         fold = Draw.of(run.recipe).fold
@@ -211,7 +211,7 @@ def complete(planned: Sequence[Planned]) -> None:
 
 
 def _train(run: Planned, waits: bool) -> Run:
-    """Train a run from where it is; if it `waits`, after another command that trains it, if there is one."""
+    """Train a run from where it stands; if it `waits`, after any other command that trains it."""
     said = False
     while True:
         try:

@@ -1,4 +1,4 @@
-"""How many seeds a comparison needs: from the spread of those that it has."""
+"""How many seeds a comparison needs, from the spread of those that it has."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ CERTAIN = 30.0  # standard errors: a change that large is always seen, and SciPy
 
 
 def power(change: float, seeds: int, seed_variance: float, image_variance: float, images: int) -> float:
-    """How often a change of this size is told from zero at the 5 % level, 0 to 1.
+    """How often a change of this size is distinguished from zero at the 5 % level, 0 to 1.
 
-    The mean over S seeds has the variance V = seed_variance / S + image_variance. Its t is noncentral by change /
-    sqrt V, with the degrees of freedom of the shares in V.
+    The mean over S seeds has the variance V = seed_variance / S + image_variance. Its t is noncentral by change / sqrt
+    V; the degrees of freedom follow from the shares in V.
 
     >>> round(power(0.5, 34, 1.0, 0.0, images=100), 3)  # as of any paired t-test
     0.808
@@ -30,20 +30,20 @@ def power(change: float, seeds: int, seed_variance: float, image_variance: float
     df = degrees_of_freedom(seed_variance / seeds / variance, seeds, max(2, min(BLOCKS, images)))
     moved = min(abs(change) / np.sqrt(variance), CERTAIN)
     beyond = stats.t.ppf(1 - LEVEL / 2, df)
-    wrong = np.nan_to_num(stats.nct.cdf(-beyond, df, moved))  # SciPy has no number where it is next to nothing
+    wrong = np.nan_to_num(stats.nct.cdf(-beyond, df, moved))  # SciPy gives NaN where it is close to 0
     return float(stats.nct.sf(beyond, df, moved) + wrong)
 
 
 def seeds_needed(change: float, seed_variance: float, image_variance: float, images: int) -> int | None:
     """The fewest seeds with which a change of this size is seen four times in five, at the 5 % level.
 
-    None where no number of seeds is enough, since there are too few test images.
+    None if no number of seeds is enough, because there are too few test images.
 
     Args:
-        change: in the metric's own unit.
-        seed_variance: of the difference of one pair of seeds.
-        image_variance: of the mean difference over any number of seeds, by the choice of the test images.
-        images: how many test images there are.
+        change: the change in the metric's own unit.
+        seed_variance: the variance of the difference of one pair of seeds.
+        image_variance: the variance of the mean difference due to the choice of test images, for any number of seeds.
+        images: the number of test images.
 
     >>> seeds_needed(0.5, 1.0, 0.0, images=654), seeds_needed(0.5, 1.0, 0.1, images=654)
     (34, None)

@@ -1,4 +1,4 @@
-"""What papers report on the field's dense benchmarks, beside what a comparison measured."""
+"""Scores that papers report on the field's dense benchmarks, beside those of a comparison."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from afanet.comparison.delta import relative_gain
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A data set with the one metric of each task that papers report, and what they report, in the same order.
+    """A data set with the metric that papers report for each task, and the reported scores, in the same order.
 
     `scores` are as published: `PERCENT` metrics in per cent.
     """
@@ -25,7 +25,7 @@ class Benchmark:
 
 
 PERCENT = ("miou", "max_f", "odsf")
-# As the READMEs of InvPT and TaskPrompter list them, github.com/prismformore/Multi-Task-Transformer.
+# From the READMEs of InvPT and TaskPrompter, github.com/prismformore/Multi-Task-Transformer.
 BENCHMARKS = (
     Benchmark(
         "NYUD-v2",
@@ -53,11 +53,11 @@ BENCHMARKS = (
 
 
 def published_notes(comparison: Comparison) -> list[str]:
-    """delta_m over one metric a task, as papers have it, of every method and of published scores.
+    """delta_m over one metric for each task, as in papers, for every method and for published scores.
 
     With M_t the metric of task t, B_t that of single task here, and l_t = 1 where lower is better, else 0, delta_m is
-    the mean over tasks of (-1)^l_t (M_t - B_t) / B_t (Maninis et al., CVPR 2019). Nothing is said of other data or
-    tasks, without single task, and where it has no number.
+    the mean over tasks of (-1)^l_t (M_t - B_t) / B_t (Maninis et al., CVPR 2019). There are no notes for other data or
+    tasks, without single task, or if it has no number.
     """
     benchmark = next((benchmark for benchmark in BENCHMARKS if _is_of(comparison, benchmark)), None)
     base = comparison.base
@@ -83,7 +83,7 @@ def published_notes(comparison: Comparison) -> list[str]:
         theirs.append(f"{title} {', '.join(f'{score:g}' for score in scores)}: {delta(plain):+.2f} %")
     named = ", ".join(f"{task} {metric}" for task, metric in metrics.items())
     return [
-        f"delta_m by one metric a task, as papers on {benchmark.name} have it ({named}): "
+        f"delta_m over one metric for each task, as in papers on {benchmark.name} ({named}): "
         + (", ".join(f"{title} {gain:+.2f} %" for title, gain in gains.items()) or "no method beside single task"),
         f"published on {benchmark.name}, in this order, and its delta_m over the single task here, which has another "
         f"backbone and training: {'; '.join(theirs)}",
@@ -91,7 +91,7 @@ def published_notes(comparison: Comparison) -> list[str]:
 
 
 def _is_of(comparison: Comparison, benchmark: Benchmark) -> bool:
-    """Whether the runs are of this data set, its classes and at least its tasks."""
+    """Whether the runs have this data set, its classes and at least its tasks."""
     tasks = comparison.tasks
     return (
         comparison.rows[0].group.recipe.data.name == benchmark.data

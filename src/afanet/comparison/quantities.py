@@ -1,11 +1,11 @@
-"""Numbers as people read them: significant digits, and a unit of which there are not thousands."""
+"""Numbers as people read them: with significant digits, and in a unit that avoids thousands."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import floor, isfinite, log10
 
-Units = Sequence[tuple[str, float]]  # with how much of the base unit each is, the largest first
+Units = Sequence[tuple[str, float]]  # units with their size in the base unit, the largest first
 
 COUNT: Units = (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1))
 WHOLE: Units = (("", 1),)
@@ -14,7 +14,7 @@ MEBIBYTES: Units = (("GiB", 2**10), ("MiB", 1))
 
 
 def significant(value: float, digits: int) -> str:
-    """A number with so many significant digits; only very small and very large ones have an exponent.
+    """A number with this many significant digits; only very small and very large ones have an exponent.
 
     >>> [significant(value, 3) for value in (14.67, 0.35, 12345.6, 0.0, 2.5e-9)]
     ['14.7', '0.35', '12346', '0', '2.5e-09']

@@ -1,4 +1,4 @@
-"""What the runs of a method are repeated over: seeds, folds of the data, or both."""
+"""What varies between the repeated runs of a method: the seed, the fold of the data, or both."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Draw(NamedTuple):
 
 
 def several_folds(draws: Sequence[Draw]) -> bool:
-    """Whether more than one fold is among them."""
+    """Whether the draws have more than one fold."""
     return len({draw.fold for draw in draws}) > 1
 
 
@@ -41,9 +41,9 @@ def repeated_over(draws: Sequence[Draw]) -> str:
 
 
 def by_fold(draws: Sequence[Draw], values: Sequence[float]) -> list[float]:
-    """Values of draws as independent ones: with several folds the mean over the seeds of each, else as they are.
+    """Independent values of draws: with several folds, the mean over the seeds of each fold, else the values.
 
-    The runs of one fold share their test images, so that they are no separate evidence. A value that is no number is
+    The runs of one fold share their test images, so they are not separate evidence. A value that is not a number is
     left out of its fold's mean.
 
     >>> by_fold([Draw(0, 0), Draw(0, 1), Draw(1, 0)], [1.0, 3.0, 5.0]), by_fold([Draw(0, 0), Draw(0, 1)], [1.0, 3.0])
@@ -85,7 +85,7 @@ def _plural(word: str, numbers: Sequence[int | None]) -> str:
 
 
 def in_order(runs: Sequence[Run], first: set[int | None]) -> list[Run]:
-    """Runs by fold and seed, those of folds in `first` before the others."""
+    """Runs sorted by fold and seed, those with folds in `first` before the others."""
 
     def key(run: Run) -> tuple[bool, int, int]:
         fold, seed = Draw.of(run.recipe)

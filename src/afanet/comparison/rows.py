@@ -18,7 +18,7 @@ from afanet.runs.kept import Load, read_costs, read_load
 from afanet.runs.run import Run
 from afanet.tasks import Described
 
-ENSEMBLE = "ensemble"  # the title of the row of two single-task networks' mean predictions
+ENSEMBLE = "ensemble"  # the title of the row for mean predictions of two single-task networks
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Row:
     """The result of one method: scores by task and metric, changes against single task, delta_m, costs.
 
     Changes are differences in the metric's own unit; the row of single task has none, and an empty delta_m. `load` is
-    how busy the machine was when the costs were measured, and `budget` what a run was trained for, if that is known.
-    The group of the ensemble's row is that of single task, under its own title.
+    how busy the machine was when the costs were measured, and `budget` the training that a run has had, if known. The
+    group of the ensemble's row is that of single task, under its own title.
     """
 
     group: Group
@@ -40,7 +40,7 @@ class Row:
 
     @property
     def title(self) -> str:
-        """The method, with whatever else distinguishes it."""
+        """The method, with anything else that distinguishes the row."""
         return self.group.title
 
     @property
@@ -50,11 +50,11 @@ class Row:
 
 
 class Seen(NamedTuple):
-    """What a comparison keeps of a run's image scores, which are too large to hold those of all runs.
+    """The part of a run's image scores that a comparison keeps; the whole of all runs would be too large.
 
     Args:
-        images: how many test images there are.
-        labels: a hash of what is labelled in each of them.
+        images: the number of test images.
+        labels: a hash of the labels in each of them.
         unscorable: why the scores of a task say nothing, by task.
         left_out: the scores without each block of images.
     """
@@ -66,7 +66,7 @@ class Seen(NamedTuple):
 
     @classmethod
     def of(cls, scores: Mapping[str, ImageScores]) -> Seen:
-        """What there is to keep of image scores by task."""
+        """The part to keep of image scores by task."""
         reasons = {name: of_task.evidence.unscorable(of_task.task, "test") for name, of_task in scores.items()}
         return cls(
             max((len(of_task) for of_task in scores.values()), default=0),
@@ -125,7 +125,7 @@ def ensemble_row(
 
 
 def _pairs(ours: Mapping[Draw, tuple[Scores, Seen | None]], base: Group, seen: Mapping[Path, Seen]) -> list[Pair]:
-    """What a method and single task have of the same draws, in the order of the method's."""
+    """The pairs of scores of a method and single task for the same draws, in the order of the method."""
     theirs = {draw: (_scores(run), seen.get(run.path)) for draw, run in zip(base.draws, base.runs, strict=True)}
     pairs = []
     for draw, (scores, look) in ours.items():
@@ -137,13 +137,13 @@ def _pairs(ours: Mapping[Draw, tuple[Scores, Seen | None]], base: Group, seen: M
 
 
 def _run_of(group: Group, pairs: Sequence[Pair]) -> Run:
-    """The group's run of the only pair; the first of all, if there is no pair."""
+    """The group's run of the first pair; its first run, if there is no pair."""
     only = [pair.draw for pair in pairs]
     return next((run for run, draw in zip(group.runs, group.draws, strict=True) if draw in only), group.runs[0])
 
 
 def _changes(pairs: Sequence[Pair], tasks: Mapping[str, Described]) -> dict[str, dict[str, Change]]:
-    """The change of each metric over the pairs; none without a pair."""
+    """The change of each metric over the pairs; empty without a pair."""
     draws = [pair.draw for pair in pairs]
     changes: dict[str, dict[str, Change]] = {name: {} for name in tasks} if pairs else {}
     for name in changes:

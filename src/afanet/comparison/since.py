@@ -1,4 +1,4 @@
-"""What became of a run's tasks in another run that started from it, on the same test images."""
+"""How a run's tasks changed in another run that started from it, on the same test images."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from afanet.training.loaders import scoring_loader
 
 @dataclass(frozen=True)
 class Since:
-    """The change of each task since the run that another started from, over the test images of the latter.
+    """The change of each task since the run that another started from, on the test images of the latter.
 
     Args:
         source: the earlier run.
         before, now: the scores of both by task and metric.
-        changes: their differences, with intervals over the images.
+        changes: the differences of the scores, with intervals over the images.
         identical: the tasks whose outputs are the same, bit for bit.
     """
 
@@ -58,7 +58,7 @@ class Since:
         }
 
     def table(self, tasks: Mapping[str, Task]) -> Table:
-        """The main metric of each task, in the run before and now."""
+        """The main metric of each task, in the earlier run and now."""
         count = max((change.count for of_task in self.changes.values() for change in of_task.values()), default=0)
         table = Table(
             *("task", "metric", "before", "now", "change", "95 %", ""),
@@ -75,10 +75,10 @@ class Since:
 
 
 def since(run: Run, before: Run) -> Since | None:
-    """What became of the tasks of the run `before` in `run`, which started from it; None if it has none of them.
+    """How the tasks of the run `before` changed in `run`, which started from it; None if they share no task.
 
-    Both predict the test images of `run`, at its size. The intervals are over these images: they do not say how far
-    another seed would go.
+    Both predict the test images of `run`, at its size. The intervals are over these images: they do not show the effect
+    of another seed.
     """
     now, then = TaskPredictor(run, run.tasks), TaskPredictor(before, before.tasks)
     tasks = {name: task for name, task in now.tasks.items() if name in then.tasks and run.scores.get(name)}

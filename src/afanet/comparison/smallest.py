@@ -1,4 +1,4 @@
-"""The smallest effects that are worth a colour: a difference may be certain, and yet too small to matter."""
+"""The smallest effects that deserve a colour: a difference may be certain, yet too small to matter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ PERCENT = 0.5  # of delta_m
 
 @dataclass(frozen=True)
 class Smallest:
-    """Smallest effects by `METRIC`, `TASK.METRIC` or `delta_m`, in the metric's own unit; by default a share.
+    """Smallest effects by `METRIC`, `TASK.METRIC` or `delta_m`, in the metric's own unit; by default a share of the
+    score.
 
     The default is half a per cent of single task's score, at least 0.0001; for delta_m it is 0.5 per cent.
 
@@ -39,7 +40,7 @@ class Smallest:
         return self.given.get(DELTA, PERCENT)
 
     def sentence(self) -> str:
-        """What a reader must know of it."""
+        """A note that states the smallest effects."""
         own = "".join(f", {name} {value:g}" for name, value in self.given.items())
         return (
             f"smallest change that counts as better or worse: {100 * SHARE:g} % of single task's score and at least "

@@ -1,4 +1,4 @@
-"""How certain a difference is: paired intervals over seeds and images, folds, or images if there is one seed."""
+"""How certain a difference is: paired intervals over seeds and images, over folds, or, with one seed, over images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Spread:
-    """Scores of several runs: their mean and standard deviation (n - 1), which is no number for a single run."""
+    """Scores of several runs: their mean and standard deviation (n - 1), which is NaN for a single run."""
 
     mean: float
     deviation: float
@@ -30,18 +30,18 @@ class Spread:
 class Change:
     """A difference with its 95 % interval.
 
-    Without scores of single images there is no interval (no numbers) for one seed.
+    Without scores of single images, there is no interval for one seed: its ends are NaN.
 
     Args:
         mean, low, high: the difference, and the ends of its interval.
         over: what the interval is over: `seeds and images`, `seeds`, `folds` or `images`.
-        count: how many seeds or folds there are; images, where it is over images alone.
-        dropped: seeds or folds without a difference, since a score of theirs is no number.
-        p: of the t-test that belongs to the interval, two-sided; no number over images alone.
-        df: its degrees of freedom.
-        p_holm: p after the correction for all methods and tasks of a table, for main metrics alone.
-        seed_variance: of one seed's difference, with all that the images do to it alone.
-        image_variance: the part of the mean's variance that no number of seeds makes smaller; 0 if it is not known.
+        count: the number of seeds or folds; of images, if the interval is over images alone.
+        dropped: the number of seeds or folds without a difference, because one of their scores is not a number.
+        p: the p-value of the t-test that belongs to the interval, two-sided; NaN over images alone.
+        df: the degrees of freedom of the t-test.
+        p_holm: p corrected for all methods and tasks of a table, only for main metrics.
+        seed_variance: the variance of one seed's difference, including the images' effect on it alone.
+        image_variance: the part of the mean's variance that no number of seeds reduces; 0 if unknown.
     """
 
     mean: float
@@ -75,7 +75,7 @@ class Change:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Mean and standard deviation of the values; no numbers if a value is none, so that no seed is left out silently.
+    """Mean and standard deviation of the values; NaN if one value is NaN, so that no seed is left out silently.
 
     >>> spread([1.0, 2.0, 3.0])
     Spread(mean=2.0, deviation=1.0, values=(1.0, 2.0, 3.0))
@@ -88,10 +88,10 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def change_over(draws: Sequence[Draw], differences: Sequence[float], left_out: Sequence[Array] = ()) -> Change:
-    """The change from a difference for each draw: over folds where there are several, else over seeds.
+    """The change from one difference for each draw: over folds if there are several, else over seeds.
 
-    `left_out` are the differences without each block of images, (draws, blocks), if the images of all draws were
-    looked at: then it is over seeds and images.
+    `left_out` has the differences without each block of images, (draws, blocks), if the images of all draws were
+    scored; the change is then over seeds and images.
 
     >>> change = change_over([Draw(0, 0), Draw(0, 1), Draw(1, 0), Draw(1, 1)], [1.0, 3.0, 3.0, 5.0])
     >>> change.over, change.count, change.mean
@@ -106,7 +106,7 @@ def change_over(draws: Sequence[Draw], differences: Sequence[float], left_out: S
 def paired_change(differences: Sequence[float], over: str = "seeds") -> Change:
     """The mean of differences, one for each seed or fold, with Student's interval: mean ± t(0.975, n - 1) s / sqrt n.
 
-    Differences that are no numbers are dropped, and counted: n is the number of the others.
+    Differences that are not numbers are dropped and counted in `dropped`: n is the number of the others.
 
     >>> change = paired_change([1.0, 2.0, 3.0, math.nan])
     >>> change.mean, round(change.low, 2), round(change.high, 2), change.count, change.dropped
@@ -125,8 +125,8 @@ def paired_change(differences: Sequence[float], over: str = "seeds") -> Change:
 def crossed_change(differences: Sequence[float], left_out: Sequence[Array]) -> Change:
     """The mean of differences, one for each seed, with the interval of `crossed` over seeds and images.
 
-    Seeds without a number are dropped, and blocks of images without which a difference is none. Where no two blocks
-    are left it is over seeds alone.
+    Seeds without a number are dropped, and so are blocks without which a difference is not a number. With fewer than
+    two blocks left, the change is over seeds alone.
 
     >>> change = crossed_change([1.0, 3.0, 2.0], [np.array([1.0, 1.0]), np.array([3.0, 3.0]), np.array([2.0, 2.0])])
     >>> change == replace(paired_change([1.0, 3.0, 2.0]), over="seeds and images")  # where images do not matter
@@ -156,9 +156,9 @@ def bootstrap_changes(run: ImageScores, base: ImageScores) -> dict[str, Change]:
     """For each metric of a task, the difference between two runs over the same images, with a bootstrap interval.
 
     The images are drawn with replacement a thousand times, the same ones for both runs. The interval goes from the
-    2.5th to the 97.5th percentile of the differences. It says how far the difference depends on the test images,
-    not on the seed of training. Samples without a labelled image are left out; a metric that is no number over all
-    images has no difference and no interval.
+    2.5th to the 97.5th percentile of the differences. It says how far the difference depends on the test images, not on
+    the seed of training. Samples without a labelled image are left out; a metric that is not a number over all images
+    has no difference and no interval.
     """
     ours, theirs = run.compute(), base.compute()
     edges = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)

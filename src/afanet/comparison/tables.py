@@ -145,7 +145,7 @@ VERDICTS = {
 
 
 def rows_csv(comparison: Comparison) -> str:
-    """A line for each method, task and metric; p and its correction are those of main metrics."""
+    """A line for each method, task and metric; only main metrics have p and its correction."""
     stream = io.StringIO()
     folded = repeated(comparison) != "seeds"
     counted = ["folds", "seeds"] if folded else ["seeds"]
@@ -168,20 +168,20 @@ def rows_csv(comparison: Comparison) -> str:
 
 
 def _cell(value: str | float) -> str:
-    """A cell of a CSV file: six significant digits, nothing for what is no number."""
+    """A cell of a CSV file: six significant digits, empty if it is not a number."""
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.6g}"
     return str(value)
 
 
 def as_json(comparison: Comparison) -> str:
-    """Everything, with null for what is no number."""
+    """The whole comparison, with null for values that are not numbers."""
     rows = [_row(row) for row in comparison.rows]
     return to_json({"rows": rows, "notes": footnotes(comparison)}, indent=2) + "\n"
 
 
 def _costs(row: Row) -> dict[str, float]:
-    """What a method costs, and what a run of it was trained for, if that is known."""
+    """The costs of a method, and the budget of its runs, if known."""
     return row.costs | (asdict(row.budget) if row.budget else {})
 
 

@@ -23,15 +23,15 @@ def read_variants(recipe: Recipe, source: str) -> dict[str, Recipe]:
     """The variants of `recipe` that a YAML file lists: by name, the keys of the recipe that differ.
 
     Args:
-        recipe: what all have in common.
-        source: a file, or the name of one that the package carries: `ablations`.
+        recipe: the common recipe.
+        source: a file, or the name of one that comes with the package: `ablations`.
 
     Returns:
         The recipe of each, without the keys that its method does not use, as in a comparison of methods.
 
     Raises:
-        InputError: for a file that cannot be read or has other content, a name that cannot be a folder's, a key or
-            value that no recipe has, a key that all runs of a comparison share, and for two equal variants.
+        InputError: for a file that cannot be read or has other content, a name that no folder can have, a key or value
+            that no recipe has, a key that all runs of a comparison share, and for two equal variants.
 
     >>> from afanet.recipe.load import load_recipe
     >>> variants = read_variants(load_recipe("rooms"), "ablations")
