@@ -174,7 +174,7 @@ def test_a_child_that_was_killed_names_its_method(monkeypatch: pytest.MonkeyPatc
             raise BrokenProcessPool
 
     monkeypatch.setattr(costs, "ProcessPoolExecutor", Pool)
-    with pytest.raises(InputError, match="the process that measures the costs of 'afa' was killed"):
+    with pytest.raises(InputError, match="the process measuring the costs of 'afa' was killed"):
         costs.measure(load_recipe("rooms"))
 
 

@@ -82,7 +82,7 @@ def test_notes_say_who_had_how_much(finished: Make) -> None:
     assert notes(single=alone, afa=trained(finished, "afa", 10, 9)) == []
     lost = trained(finished, "afa", 4, 9, warm_start=(alone.path / "gone",))
     assert notes(single=single, afa=lost)[1:] == [
-        "budgets that are not known, since a run, or one that it began with, is gone or of an older version: afa"
+        "budgets are unknown where a run, or one that it started from, is missing or from an older version: afa"
     ]
     assert notes(single=finished("single", 0, SCORES)) == []
 

@@ -137,7 +137,7 @@ def test_single_task_comes_first_whatever_the_order(finished: Make) -> None:
 def test_without_an_interval_the_notes_speak_of_none(finished: Make) -> None:
     notes = tables.footnotes(compare_runs([finished("single", 0, made_up()), finished("afa", 0, made_up(0.1))], TASKS))
     assert not any(note.startswith("intervals:") or "95 %" in note for note in notes)
-    assert "○ one seed: no verdict, since another seed may turn the sign" in notes
+    assert "○ one seed: no verdict, since another seed may change the sign" in notes
 
 
 def test_the_same_run_twice_is_refused(finished: Make) -> None:
@@ -180,7 +180,7 @@ def test_a_task_without_a_score_in_any_run_is_said(finished: Make) -> None:
     notes = tables.footnotes(comparison)
     assert any(f"{FIRST} has no score in any run (-): the test split has no label of it" in note for note in notes)
     metrics = ", ".join(f"{FIRST} {metric}" for metric in TASKS[FIRST].higher_is_better)
-    assert f"delta_m of afa leaves out {metrics} (no number in seed 0)" in notes
+    assert f"delta_m of afa leaves out {metrics} (no value in seed 0)" in notes
 
 
 def test_a_mean_of_what_is_no_number_in_one_seed_is_none_and_is_said(finished: Make) -> None:
@@ -196,9 +196,9 @@ def test_a_mean_of_what_is_no_number_in_one_seed_is_none_and_is_said(finished: M
     assert row.scores[FIRST]["accuracy"].mean == pytest.approx(0.8)
     notes = tables.footnotes(comparison)
     assert (
-        f"{FIRST} macro_f1 is no number in afa seed 1, so it has no mean (-); changes are over the other seeds" in notes
+        f"{FIRST} macro_f1 has no value in afa seed 1, so it has no mean (-); changes are over the other seeds" in notes
     )
-    assert f"delta_m of afa leaves out {FIRST} macro_f1 (no number in seed 1)" in notes
+    assert f"delta_m of afa leaves out {FIRST} macro_f1 (no value in seed 1)" in notes
     # in every seed, so that seeds are means over the same metrics
     assert row.delta_m["by_metric"].mean == pytest.approx(0)
     assert row.delta_m["by_metric"].low == pytest.approx(0)
@@ -426,5 +426,5 @@ def test_an_ensemble_has_a_row_at_twice_the_cost_and_changes_like_any_other(fini
 def test_image_scores_of_other_images_are_refused(finished: Make) -> None:
     runs, looked = with_images(finished, {"single": 0.5, "afa": 0.7})
     looked[runs[-1].path] = scored_images(0.7, 59)
-    with pytest.raises(InputError, match=r"have scores of different test images.*remove images\.npz in both"):
+    with pytest.raises(InputError, match=r"have scores for different test images.*remove images\.npz in both"):
         compare_runs(runs, TASKS, looked)

@@ -75,7 +75,7 @@ def test_a_baseline_near_nothing_is_left_out_or_limited_for_all_seeds_and_named(
     delta = total_gain(pairs(ours, theirs), TASKS)
     assert delta.left_out == {
         "depth abs": "single task has less than 0.0001 in seed 1",
-        "depth sq_rel": "no number in seed 2",
+        "depth sq_rel": "no value in seed 2",
     }
     assert delta.limited == {"depth rel": "seed 0"}
     assert not delta.whole

@@ -132,7 +132,7 @@ def test_pairs_are_of_common_folds_and_images_of_the_first_of_them(run_of: Calla
     assert single.group.runs[0].recipe.data.options["fold"] == hard.group.runs[0].recipe.data.options["fold"] == 1
     assert hard.changes[FIRST]["accuracy"].mean == pytest.approx(0.6 - 0.515)
     assert hard.changes[FIRST]["accuracy"].count == 2
-    [note] = [note for note in comparison.notes if "pairs are of those in common" in note]
+    [note] = [note for note in comparison.notes if "only pairs in common are compared" in note]
     assert note.startswith("hard has folds 1, 2, 3 with seed 0, single has folds 1, 2, 0 with seed 0")
 
 
@@ -143,7 +143,7 @@ def test_a_fold_without_a_number_is_dropped_and_named(run_of: Callable[..., Run]
     change = comparison.rows[1].changes[FIRST]["macro_f1"]
     assert (change.count, change.dropped) == (2, 1)
     assert math.isnan(comparison.rows[1].scores[FIRST]["macro_f1"].mean)
-    assert any(f"{FIRST} macro_f1 is no number in hard fold 1 with seed 0" in note for note in comparison.notes)
+    assert any(f"{FIRST} macro_f1 has no value in hard fold 1 with seed 0" in note for note in comparison.notes)
 
 
 def test_runs_that_are_no_folds_of_one_another_are_refused(run_of: Callable[..., Run]) -> None:

@@ -86,7 +86,7 @@ def test_a_file_of_other_tasks_or_metrics_is_refused(run: Run) -> None:
     others: list[dict[str, Task]] = [fewer, TASKS | {"age": Classification("age", ["0", "1"])}]
     others.append(TASKS | {"segmentation": Segmentation(["a", "b", "c"])})
     for tasks in others:
-        with pytest.raises(InputError, match=r"images\.npz is not what afanet wrote: '.*; remove it, and"):
+        with pytest.raises(InputError, match=r"images\.npz is not what afanet wrote: '.*; remove it, then"):
             read_image_scores(run, tasks)
 
 

@@ -114,10 +114,10 @@ def test_who_needs_a_first_stage_that_another_command_trains_waits_for_it(
     [
         (["--warm-start", "somewhere"], "recipe digits has warm_start .*: leave one of them out"),
         (["--start-from", "somewhere"], "recipe digits has start_from .*: leave one of them out"),
-        (["--variants", "ablations"], "variant 'warm' has two_stage True, and with --two-stage every run begins"),
+        (["--variants", "ablations"], "variant 'warm' has two_stage True, but with --two-stage every run starts"),
         (["--variants", "other.yaml"], "variant 'other' has network.backbone 'resnet18'"),
         (["--variants", "headed.yaml"], "variant 'headed' has network.head 'linear'"),
-        (["--variants", "named.yaml"], "variant 'first-stage' is named as the folders"),
+        (["--variants", "named.yaml"], "variant 'first-stage' has the name of the first stage's folders"),
     ],
 )
 def test_what_cannot_begin_with_one_first_stage_is_refused_before_anything_is_trained(
@@ -133,7 +133,7 @@ def test_what_cannot_begin_with_one_first_stage_is_refused_before_anything_is_tr
 
 
 def test_a_recipe_of_two_stages_is_refused_beside_the_flag() -> None:
-    with pytest.raises(InputError, match="recipe digits has two_stage True, and with --two-stage"):
+    with pytest.raises(InputError, match="recipe digits has two_stage True, but with --two-stage"):
         require_one_start(load_recipe("digits", {"two_stage": True}), {})
 
 

@@ -220,7 +220,7 @@ def test_joined_data_are_refused_at_the_truths_own_size(small: Callable[..., Rec
     keys = {"data.name": "mixed", "data.options": {"parts": [part | {"tasks": ["depth"]}]}, "epochs": 1}
     run = train(small(**keys), tmp_path / "run")
     assert evaluate_by(run.path, Protocol(tasks=("depth",))).scored.scores == run.scores
-    with pytest.raises(InputError, match="mixed cannot be scored at the size of its labels: it is joined"):
+    with pytest.raises(InputError, match="mixed cannot be scored at the size of its labels: it joins"):
         evaluate_by(run.path, Protocol(at="truth"))
     with pytest.raises(InputError, match="mixed' found data path"):
         evaluate_by(run.path, Protocol(data=tmp_path))

@@ -54,7 +54,7 @@ def test_a_file_in_int8_has_the_scores_that_it_says(
     assert "| task | metric | float32 | int8 |" in card
     moved = shutil.move(file, tmp_path / file.name)
     if format == "onnx":
-        with pytest.raises(InputError, match="does not lie in the folder of its run, so its data are not known: give"):
+        with pytest.raises(InputError, match="is not in the folder of its run, so its data are unknown: give"):
             evaluate_file(Path(moved), Protocol())
         again = evaluate_file(Path(moved), Protocol(data=run / "recipe.yaml"), out=tmp_path / "scores.json")
         assert again.scored.scores == scores

@@ -14,7 +14,7 @@ from afanet.report import demo
 
 def test_a_folder_that_is_not_its_own_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").touch()
-    with pytest.raises(InputError, match="is no folder of an earlier demo"):
+    with pytest.raises(InputError, match="is not the folder of an earlier demo"):
         demo.run_demo(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["precious.txt"]
 

@@ -200,13 +200,13 @@ def test_a_default_outside_the_ranges_is_trained_all_the_same(tmp_path: Path, tr
 @pytest.mark.parametrize(
     ("recipe", "over", "says"),
     [
-        (digits(**{"optimizer.momentum": 0.5}), OVER, r"has optimizer\.momentum 0\.9, and now it is 0\.5"),
+        (digits(**{"optimizer.momentum": 0.5}), OVER, r"has optimizer\.momentum 0\.9, but now it is 0\.5"),
         (
             digits(),
             ("optimizer.lr=log:1e-4:1", OVER[1]),
-            r"has --over optimizer\.lr log:1e-05:1\.0, and now it is log:0\.0001",
+            r"has --over optimizer\.lr log:1e-05:1\.0, but now it is log:0\.0001",
         ),
-        (digits(), OVER[:1], r"has --over optimizer\.weight_decay 0\.0:0\.1, and now it is not given"),
+        (digits(), OVER[:1], r"has --over optimizer\.weight_decay 0\.0:0\.1, but now it is not given"),
     ],
 )
 def test_a_study_of_another_recipe_or_other_ranges_is_refused(
@@ -226,7 +226,7 @@ def test_what_cannot_be_swept_is_refused_before_anything_is_made(tmp_path: Path)
         (
             digits(**{"data.options.validation_pairs": 0}),
             {},
-            "data set 'digits' has none here.*the test split is never",
+            "data set 'digits' has none here.*a sweep never uses the test split",
         ),
         (digits(devices=2), {}, "leave --devices out"),
         (digits(), {"trials": 0}, "--trials is 0, expected 1"),

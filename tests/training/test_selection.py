@@ -105,7 +105,7 @@ def test_a_score_that_does_not_exist_is_refused(by: str, message: str) -> None:
 def test_a_score_without_a_value_is_refused_at_first_and_never_best_later() -> None:
     selection = selection_by(**{"select.by": "depth"})
     bare = {"depth": {"abs": math.nan}, "age": {"accuracy": 0.5}}
-    with pytest.raises(InputError, match=r"select\.by is 'depth', and the validation split gives abs of task 'depth'"):
+    with pytest.raises(InputError, match=r"select\.by is 'depth', but the validation split gives abs of task 'depth'"):
         selection.add(bare, 1)
     assert selection.add({"depth": {"abs": 1.0}, "age": {"accuracy": 0.5}}, 1)
     assert not selection.add(bare, 2)
@@ -253,7 +253,7 @@ def test_patience_without_a_score_on_the_validation_split_is_refused(
     small: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     scripted(monkeypatch, [math.nan])
-    with pytest.raises(InputError, match=r"select\.by is 'depth', and the validation split gives abs of task 'depth'"):
+    with pytest.raises(InputError, match=r"select\.by is 'depth', but the validation split gives abs of task 'depth'"):
         train(small(**{"stop.patience": 1, "select.by": "depth"}), tmp_path / "by")
     monkeypatch.setattr(Loop, "_validate", lambda loop: Scored(bare(loop), None, {}))
     with pytest.raises(InputError, match=r"stop\.patience is 1, and the validation split has no label .* leave stop"):

@@ -63,7 +63,7 @@ def measure(recipe: Recipe) -> dict[str, Any]:
             results = pool.submit(_measure, alone).result()
         except BrokenProcessPool:
             raise InputError(
-                f"the process that measures the costs of '{recipe.network.method}' was killed, likely for lack of memory: "
+                f"the process measuring the costs of '{recipe.network.method}' was killed, perhaps for lack of memory: "
                 "give the same command again, or lower batch_size"
             ) from None
     results["measured"]["load"] = load and {"busy": load.busy, "cores": load.cores}

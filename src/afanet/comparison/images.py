@@ -201,8 +201,7 @@ class ImageScores:
 
 
 def _weighted(weights: Tensor, stack: Tensor) -> Tensor:
-    """The sums (samples, ...) of a state weighted by `weights` (samples, images); exact for whole numbers below
-    2^53."""
+    """The sums (samples, ...) of a state by `weights` (samples, images); exact for whole numbers below 2^53."""
     sums = weights.double() @ stack.reshape(len(stack), -1).double()
     return sums.to(stack.dtype).reshape(len(weights), *stack.shape[1:])
 

@@ -95,8 +95,7 @@ def to_look_at(groups: Sequence[Group]) -> list[Run]:
 
 
 def _require_data_of(run: Run, data: Data) -> None:
-    """Raise `InputError` if the data are no longer those that the run was trained on, as far as the run recorded
-    them."""
+    """Raise `InputError` if the data are no longer those that the run was trained on, as far as it recorded them."""
     content = run.results.get("fingerprint")
     if content is not None and content != fingerprint(data, data_cache(run.recipe)):
         raise InputError(

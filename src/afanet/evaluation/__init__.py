@@ -1,1 +1,1 @@
-"""Scores of a finished run by another protocol: other data or split, the truth's own size, sliding windows."""
+"""Scores of a finished run by another protocol: other data or split, the labels' own size, sliding windows."""

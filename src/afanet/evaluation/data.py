@@ -1,4 +1,4 @@
-"""The data of an evaluation: opened, and compared with what the run learnt before anything is computed."""
+"""The data of an evaluation: opened, and checked against the run's tasks before anything is computed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from afanet.runs.setup import choose_tasks, data_cache, open_whole
 from afanet.tasks import Task, read_task
 
 RECIPES = (".yaml", ".yml")
-APPEARANCE = ("colours", "far", "decimals", "directions", "range", "mirror", "swap")  # no part of what a task means
+APPEARANCE = ("colours", "far", "decimals", "directions", "range", "mirror", "swap")  # no change of meaning
 
 
 def recipe_for(run: Run, protocol: Protocol) -> Recipe:
@@ -33,8 +33,8 @@ def recipe_for(run: Run, protocol: Protocol) -> Recipe:
 def recipe_for_file(file: Path, about: About, protocol: Protocol) -> Recipe:
     """A recipe with the data of the protocol, read as the exported `file` takes images.
 
-    Its base is the `recipe.yaml` beside the file, that of its run, or the recipe that the protocol names. Raises
-    `InputError` where there is neither.
+    Its base is the recipe that the protocol names, or the `recipe.yaml` of the run, beside the file. Raises
+    `InputError` if there is neither.
     """
     given, beside = protocol.data, file.parent / "recipe.yaml"
     if given is not None and _is_recipe(given):
@@ -43,7 +43,7 @@ def recipe_for_file(file: Path, about: About, protocol: Protocol) -> Recipe:
         recipe = _with_data(load_recipe(beside), given)
     else:
         raise InputError(
-            f"{file} does not lie in the folder of its run, so its data are not known: give a recipe that names them, "
+            f"{file} is not in the folder of its run, so its data are unknown: give a recipe that names them, "
             "such as the run's recipe.yaml, with --data"
         )
     data = recipe.data.model_copy(update={"size": about.size, "resize": about.resize})
@@ -66,15 +66,15 @@ def _with_data(recipe: Recipe, given: Path | None) -> Recipe:
 
 
 def with_data(recipe: Recipe, **of_data: Any) -> Recipe:
-    """The recipe with other data, which its own stream, if it has one, does not hold."""
+    """The recipe with other data, and without its own stream, which does not contain them."""
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"stream": None, **of_data})})
 
 
 def open_split(run: Run, recipe: Recipe, protocol: Protocol) -> tuple[Data, Split, dict[str, Task]]:
     """The data, the split as the test split is read, and the tasks to score, as the run learnt them.
 
-    Raises `InputError` for data that cannot be used, for a split that is not there or empty, for a task that run or
-    data do not have, and for one that means something else in the data.
+    Raises `InputError` for data that cannot be used, for a split that is missing or empty, for a task that the run or
+    the data do not have, and for a task with another meaning in the data.
     """
     data = open_whole(recipe, needed=())
     described = run.described
@@ -87,7 +87,7 @@ def open_split(run: Run, recipe: Recipe, protocol: Protocol) -> tuple[Data, Spli
 def open_split_for_file(
     file: Path, about: About, recipe: Recipe, protocol: Protocol
 ) -> tuple[Data, Split, dict[str, Task]]:
-    """As `open_split`, for the tasks of an exported file, which are those of the data if both mean the same."""
+    """As `open_split`, for the tasks of an exported file, which are taken from the data if both mean the same."""
     data = open_whole(recipe, needed=())
     names = _common(file, about.tasks, recipe, data, protocol)
     return *_split(recipe, data, protocol), {name: data.tasks[name] for name in names}
@@ -129,7 +129,7 @@ def _common(
         if differing := _difference(learnt[name], data.tasks[name].meaning):
             key, ours, theirs = differing
             raise InputError(
-                f"task '{name}' of {source} has {key} {theirs!s:.120}, and {path} learnt {ours!s:.120}: its scores "
+                f"task '{name}' of {source} has {key} {theirs!s:.120}, but {path} learnt {ours!s:.120}: its scores "
                 "there would say nothing; give data with the same tasks"
             )
     return names

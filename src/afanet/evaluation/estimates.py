@@ -1,4 +1,4 @@
-"""Scores of what a model estimates, whether a run's network in torch or an exported file computes it."""
+"""Scores of a model's estimates, whether the model is a run's network in torch or an exported file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from afanet.training.scoring import Scored, read_scores
 def score_at_truth(
     model: Model, tasks: Mapping[str, Task], split: Split, name: str, recipe: Recipe, bar: Bar
 ) -> Scored:
-    """The scores of what a predictor answers for photos at their own size."""
+    """The scores of a model's answers for photos at their own size."""
     predictor = Predictor(model, batch_size=min(recipe.batch_size, MOST_PHOTOS))
     metrics = {task: TaskScores.of(tasks[task]) for task in tasks}
     loader = DataLoader(split, batch_size=recipe.batch_size, num_workers=recipe.workers, collate_fn=list)
@@ -53,7 +53,7 @@ def score_at_truth(
 def score_estimates(
     model: Model, tasks: Mapping[str, Task], data: Data, split: Split, name: str, recipe: Recipe, bar: Bar
 ) -> Scored:
-    """The scores of what a model estimates of the images as the network takes them, at their size."""
+    """The scores of a model's estimates for images at the network's input size."""
     metrics = {task: TaskScores.of(tasks[task]) for task in tasks}
     for batch in cast(Any, scoring_loader(data, split, recipe)):
         estimates = model.estimate(batch["image"].numpy())

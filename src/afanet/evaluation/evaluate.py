@@ -1,4 +1,4 @@
-"""Scoring a finished run by another protocol, and an exported file by any."""
+"""Scores a finished run by another protocol, or an exported file by any protocol."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from afanet.training.scoring import Scored, score
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The scores of a run by a protocol, over so many `images` of `tasks`; `file` is where they are kept, if anywhere.
+    """The scores of a run by a protocol: of `tasks`, over `images` images; `file` is where they are kept, if anywhere.
 
-    `scored` is as that of a split at the end of training.
+    `scored` is like that of a split at the end of training.
     """
 
     scored: Scored
@@ -49,12 +49,12 @@ def evaluate_by(
 ) -> Evaluation:
     """Score the finished run `source`, as `load_run` takes it, by `protocol`, and keep the scores in `out`.
 
-    By default they are kept in the folder of the run under the name of the protocol, unless it is read-only or a saved
-    folder; neither `metrics.json` nor `evaluation.json` changes. With the protocol of its training a run has its own
-    scores, bit for bit.
+    By default, the scores are kept in the folder of the run, under the name of the protocol, unless the folder is
+    read-only or a saved one; neither `metrics.json` nor `evaluation.json` changes. With the protocol of its training, a
+    run gets its own scores, bit for bit.
 
-    - at `truth`, each prediction is the answer for the photo at its own size, and is compared with the labels as they
-      are in their files. What `data.resize: crop` does not see of a photo is not scored.
+    - at `truth`, each prediction is the answer for the photo at its own size, compared with the labels as they are in
+      their files. Parts of a photo that `data.resize: crop` does not see are not scored.
     - through windows, the network sees each image at `data.size` in overlapping parts, see `Windowed`.
 
     Raises `InputError` for data, a split, a task or a window that the run cannot be scored on, before anything is
@@ -92,7 +92,7 @@ def evaluate_file(source: Path, protocol: Protocol, device: str | None = None, o
     """Score a file of `afanet export` by `protocol`, as its runtime answers, and keep the scores in `out` if given.
 
     The data are those of the run in whose folder the file lies, or of the recipe that `protocol.data` names. Raises
-    `InputError` for a file that cannot be used or lies in no run's folder, and as `evaluate_by` does.
+    `InputError` for a file that cannot be used or is not in the folder of a run, and as `evaluate_by` does.
     """
     _require_target(out)
     model: Model = open_file(source, device, protocol.tasks)
@@ -121,7 +121,7 @@ def _require_target(file: Path | None) -> None:
 def _kept(
     scored: Scored, tasks: dict[str, Task], images: int, recipe: Recipe, protocol: Protocol, file: Path | None
 ) -> Evaluation:
-    """The evaluation, written to `file` if there is one; raises `InputError` for scores that are no numbers."""
+    """The evaluation, written to `file` if there is one; raises `InputError` for scores that are not numbers."""
     if scored.fault:
         raise InputError(f"on {protocol}, {scored.fault}: train the run again with a lower optimizer.lr")
     if file is not None:

@@ -1,4 +1,4 @@
-"""Samples at the size that they have on disk, for scores at the size of their labels."""
+"""Samples at their size on disk, for scores at the size of their labels."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from afanet.data.transforms import Zoom
 from afanet.errors import InputError
 from afanet.framing import Resize
 
-UNDONE = (Zoom, Channels, v2.ToDtype, v2.Normalize)  # by the predictor, or without a change of place
+UNDONE = (Zoom, Channels, v2.ToDtype, v2.Normalize)  # undone by the predictor, or without effect on positions
 
 
 def at_own_size(split: Split, source: str, size: tuple[int, int], resize: Resize) -> Split:
     """A split whose samples keep the size of their files: pixels as they are read, and targets as metrics take them.
 
-    What a data set leaves out of a frame, such as NYUv2's border with the mask of Eigen et al., is left out here, too.
+    Parts of a frame that a data set leaves out, such as NYUv2's border with the mask of Eigen et al., are left out here
+    too.
 
     Args:
-        split: reads its samples at `size`.
+        split: the split, which reads its samples at `size`.
         source: the name of its data, for a message.
         size: (H, W) of the network's images.
         resize: how its images fit that size, see `framing`.
 
-    Raises `InputError` where the images are changed by anything but one resize, which can be undone.
+    Raises `InputError` if the images are changed by anything but one resize, which can be undone.
     """
     if isinstance(split.transform, JoinedTransform):
         raise InputError(
-            f"{source} cannot be scored at the size of its labels: it is joined from several data sets; give one of "
+            f"{source} cannot be scored at the size of its labels: it joins several data sets; give one of "
             "them with --data RECIPE, or leave --at truth out"
         )
     steps = every_step(split.transform)

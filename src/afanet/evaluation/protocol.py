@@ -1,4 +1,4 @@
-"""What an evaluation scores, and on what."""
+"""The protocol of an evaluation: what is scored, and on which data."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ class Protocol:
 
     Args:
         data: another folder or file of data, or a recipe that names some; the run's own if None.
-        split: the images that are scored; all splits are read as the test split is, without augmentation.
-        at: the size at which predictions and truth are compared: `scored` is `data.size`, `truth` that of the labels.
+        split: the images that are scored; every split is read like the test split, without augmentation.
+        at: the size at which predictions and truth are compared: `scored` is `data.size`, `truth` is the size of the
+            labels.
         window: (H, W) of the overlapping windows through which the network sees each image; None for the whole image.
         tasks: the tasks that are scored; all if None.
     """
@@ -56,12 +57,12 @@ class Protocol:
         return "-".join(parts) + ".json"
 
     def as_json(self) -> dict[str, Any]:
-        """What is kept beside the scores."""
+        """The protocol as it is kept beside the scores."""
         data = str(self.data.absolute()) if self.data else None
         return {"data": data, "split": self.split, "at": self.at, "window": self.window, "tasks": self.tasks}
 
     def __str__(self) -> str:
-        """In words, as the end of "images of".
+        """The protocol in words, as the end of "images of".
 
         >>> str(Protocol(data=Path("d2"), split="train", window=(24, 32)))
         'the train split of d2, through windows of 24x32'

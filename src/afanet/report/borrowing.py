@@ -1,4 +1,4 @@
-"""Who takes what from whom, where, and whether it is worth it, in sentences."""
+"""Sentences on who takes what from whom, where, and whether it is worth it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from afanet.comparison.answer import listed
 from afanet.inspection.connections import Cut, Readings
 from afanet.tasks import Described
 
-MOST = 8  # sentences: those of the largest shares
+MOST = 8  # sentences, for the largest shares
 
 
 def borrowing(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> list[str]:
-    """A sentence for each task and each other one that it takes from, the largest mean share first.
+    """A sentence for each pair of a task and another that it takes from, the largest mean share first.
 
     >>> import torch
     >>> from afanet.inspection.connections import Reading
@@ -41,7 +41,7 @@ def borrowing(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Descr
 
 
 def _worth(to: str, source: str, cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> str:
-    """What the cuts of this connection changed for the task that takes."""
+    """The effect of cutting this connection on the task that takes."""
     higher = tasks[to].higher_is_better[tasks[to].main_metric]
     of_pair = [cut for cut in cuts if (cut.to, cut.source) == (to, source) and to in cut.changes]
     layers = {

@@ -1,4 +1,4 @@
-"""Charts as SVG that takes its ink from the page around it, so that it is readable in light and dark."""
+"""Charts as SVG that take their ink colour from the page, so that they are readable in light and dark mode."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def colours(titles: Sequence[str]) -> dict[str, str]:
 def as_svg(figure: Figure) -> str:
     """The figure as an SVG element without a background, whose black is the page's own ink."""
     for words in figure.findobj(Text):
-        words.set_parse_math(False)  # a dollar in a name is a dollar
+        words.set_parse_math(False)  # a dollar sign in a name is literal
     stream = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": str(next(_numbers))}):
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Type": None})
@@ -50,9 +50,9 @@ def as_svg(figure: Figure) -> str:
 
 
 def lines(series: Mapping[str, Line], ink: Mapping[str, str], label: str, x_label: str = "epoch") -> str:
-    """A line for each method through the mean of its seeds, in a band from the lowest to the highest.
+    """A line for each method through the mean of its seeds, in a band from the lowest to the highest value.
 
-    A line has a gap where a seed has no number, since the mean of the others would be over fewer seeds.
+    A line has a gap where a seed has no value, because the mean would be over fewer seeds.
     """
     figure, axes = new_figure()
     for title, (x, y) in series.items():
@@ -86,7 +86,7 @@ def scatter(points: Mapping[str, tuple[float, float]], ink: Mapping[str, str], x
     for marker, (title, (x, y)) in zip(cycle("osD^vP*X"), points.items(), strict=False):
         axes.plot(x, y, marker, color=ink[title], ms=8, label=title)
     axes.margins(0.1)
-    axes.set_xlim(left=0)  # so that costs that are nearly equal lie together
+    axes.set_xlim(left=0)  # so that nearly equal costs lie close together
     figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
@@ -106,7 +106,7 @@ def bars(values: Mapping[str, Mapping[str, float]], names: Sequence[str], ink: M
     axes.set_yticks(range(len(names)), list(names), fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel(label)
-    figure.legend(loc="outside upper center", ncols=columns, frameon=False, fontsize=8)  # a bar may be anywhere
+    figure.legend(loc="outside upper center", ncols=columns, frameon=False, fontsize=8)  # bars may be anywhere
     return as_svg(figure)
 
 
@@ -147,7 +147,7 @@ def ink_on(colour: Sequence[float]) -> str:
 
 
 def new_figure(width: float = 4.6, height: float = 3.0) -> tuple[Figure, Axes]:
-    """A figure of so many inches with axes open to the right and above."""
+    """A figure of this size in inches, with axes that are open at the right and the top."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""Who takes what, as tables and drawings: the same on a terminal, in a report and on the page of one run."""
+"""Who takes what, as tables and drawings, shared by the terminal, the report and the page of one run."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from afanet.report.borrowing import borrowing
 from afanet.report.flows import MANY, flow_drawing, profile_drawing
 from afanet.tasks import Described
 
-ROWS = 200  # most connections in a table: those that carry most
+ROWS = 200  # the most connections in a table: those that carry most
 
 
 def connections(readings: Readings, cuts: Sequence[Cut], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Every connection with its share, the mean over the images read, and the changes if it was cut.
+    """Every connection with its share, averaged over the images read, and with the changes if it was cut.
 
     The share is None at a layer that does not define it.
     """
@@ -42,8 +42,8 @@ def connections(readings: Readings, cuts: Sequence[Cut], names: Sequence[str]) -
 def flow_table(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described], width: int) -> Table:
     """A row for each connection: the share of `to` that comes from `from`, and what a cut changes for each task.
 
-    If intervals do not fit into `width` characters, a mark replaces them. What the names of all layers begin with is
-    left out of the rows, and in the heading.
+    If intervals do not fit into `width` characters, a mark replaces them. The common beginning of all layer names is in
+    the heading, not in the rows.
     """
     headings, rows = _headings(cuts, tasks, "\n"), _rows(readings, cuts, tasks)
     whole = len(tasks) > MANY or width >= 50 + 31 * len(headings)
@@ -71,7 +71,7 @@ def _effect(text: str, verdict: str, whole: bool) -> str:
 
 
 def common_beginning(layers: Sequence[str]) -> str:
-    """What the names of all layers begin with; what remains begins with a part that is no number.
+    """The common beginning of all layer names; the rest of each begins with a part that is not a number.
 
     >>> common_beginning(["backbone.layer4.0", "backbone.layer4.1"]), common_beginning(["stem", "layer1"])
     ('backbone.', '')
@@ -85,7 +85,7 @@ def common_beginning(layers: Sequence[str]) -> str:
 
 
 def section(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> dict[str, Any]:
-    """What `connections.html` shows: sentences, flows and channel profiles by layer, and the rows of the table."""
+    """The content of `connections.html`: sentences, flows and channel profiles by layer, and the table's rows."""
     names = list(tasks)
     flows = [reading.flow.mean(0).double().numpy() for reading in readings.values()]
     return {
@@ -117,7 +117,7 @@ def _headings(cuts: Sequence[Cut], tasks: Mapping[str, Described], between: str 
 
 
 def _rows(readings: Readings, cuts: Sequence[Cut], tasks: Mapping[str, Described]) -> list[dict[str, Any]]:
-    """The connections that carry most and those that were cut, with `effects`: pairs of words and verdict by column."""
+    """The connections that carry most and those that were cut, with `effects`: words and verdict for each column."""
     names = list(tasks)
     shown = {(layer, names[to], names[source]) for layer, to, source in strongest(readings, ROWS)}
     shown |= {(cut.layer, cut.to, cut.source) for cut in cuts}

@@ -1,4 +1,4 @@
-"""Whether constant gates would do, and the state of the gates: on a terminal, as JSON, and on the page of one run."""
+"""Whether constant gates suffice, and the state of the gates: for a terminal, JSON, and the page of one run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEADINGS = ("own gates", "constant gates", "gates of another image")
 
 
 def constant_table(constant: ConstantGates, tasks: Mapping[str, Described], width: int) -> Table:
-    """A row for the main metric of each task: the score by each kind of gates, with its change against the own ones.
+    """A row for the main metric of each task: the score with each kind of gates, and its change against the own gates.
 
     If intervals do not fit into `width` characters, a mark replaces them.
     """
@@ -39,7 +39,7 @@ def constant_table(constant: ConstantGates, tasks: Mapping[str, Described], widt
 
 
 def constant_words(constant: ConstantGates, tasks: Mapping[str, Described]) -> str:
-    """What follows from it: on which images, whether constant gates do as well, and which gates are dead."""
+    """The findings in words: on which images, whether constant gates do as well, and which gates are dead."""
     few = " That is few: other images may give other changes." if constant.images < FEW else ""
     kept = f" {' and '.join(constant.kept)} kept its own weights." if constant.kept else ""
     said = f"Gates were replaced on {constant.images} of {constant.total} test images.{few}{kept}"
@@ -70,7 +70,7 @@ def constant_content(constant: ConstantGates, tasks: Mapping[str, Described]) ->
 
 
 def constant_section(constant: ConstantGates, tasks: Mapping[str, Described]) -> dict[str, Any]:
-    """What `constant.html` shows: sentences, a row for each metric, and one for the gates of each layer."""
+    """The content of `constant.html`: sentences, a row for each metric, and a row for the gates of each layer."""
     return {
         "words": constant_words(constant, tasks),
         "headings": HEADINGS,

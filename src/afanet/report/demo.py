@@ -1,4 +1,4 @@
-"""The demonstration: two methods on generated rooms, side by side, in minutes on two cores."""
+"""The demo: two methods on generated rooms, side by side, in minutes on two cores."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ PICTURE = "predictions.png"
 
 
 def run_demo(folder: Path) -> dict[str, Run]:
-    """Train single-task networks and AFA by the recipe `rooms`, and draw what both predict for held-out scenes.
+    """Train single-task networks and AFA by the recipe `rooms`, and draw their predictions for held-out scenes.
 
-    It continues an earlier demonstration in `folder`, and scores a finished one again. Raises `InputError` for a folder
-    that holds anything else, or a demonstration of another version.
+    It continues an earlier demo in `folder`, and scores a finished one again. Raises `InputError` for a folder that
+    holds anything else, or a demo of another version.
     """
     if folder.exists() and not (folder / MARK).is_file():
-        raise InputError(f"{folder} exists and is no folder of an earlier demo: remove it, or run demo elsewhere")
-    write_whole(folder / MARK, f"Made by `afanet demo`, which goes on here; remove {folder} to begin anew.\n")
+        raise InputError(f"{folder} exists and is not the folder of an earlier demo: remove it, or run demo elsewhere")
+    write_whole(folder / MARK, f"Made by `afanet demo`, which continues here; remove {folder} to start again.\n")
     runs = {}
     for method in ("single", "afa"):
         run = folder / method
-        there = ": trained already" if RunFolder(run).finished else ""
+        there = ": already trained" if RunFolder(run).finished else ""
         say(f"\n{method}{there}")
         try:
             runs[method] = train(load_recipe("rooms", {"network.method": method}), run, resume=True)
         except InputError as error:
-            raise InputError(f"{error} (remove {folder} to begin the demo anew)") from None
+            raise InputError(f"{error} (remove {folder} to start the demo again)") from None
     examples = {method: predict_examples(run) for method, run in runs.items()}
     predictions = {method: of_method.predictions for method, of_method in examples.items()}
     draw_predictions(

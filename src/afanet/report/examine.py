@@ -1,4 +1,4 @@
-"""What a report shows of networks at work. Each is loaded once, and at most two are in memory at a time."""
+"""What a report shows of networks at work. Each network is loaded once; at most two are in memory at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from afanet.runs.loaded import TaskPredictor
 from afanet.runs.setup import as_taken
 from afanet.tasks import Task
 
-SHOWN, LEAST = 24, 8  # images shown for all methods together, and for each at least
+SHOWN, LEAST = 24, 8  # images shown for all methods together, and at least for each
 CONNECTION_IMAGES = 32  # test images on which connections are read and cut
 
 Predictions = dict[int, dict[str, Tensor]]  # by the number of the test image and task
@@ -30,8 +30,8 @@ class Examined:
     """The first run of a method at work on the test split.
 
     `gains` over single task are by task, one for each image; without single task there are none. `predictions` are for
-    the images that the method is shown with; single task has those of all methods. `connections` is None where tasks
-    meet nowhere.
+    the images that the method is shown with; those of single task are for the images of all methods. `connections` is
+    None if tasks meet nowhere.
     """
 
     look: Look
@@ -50,7 +50,7 @@ class Examination:
 
 
 def examine(groups: Sequence[Group], data: Data, tasks: dict[str, Task]) -> Examination:
-    """Examine every group, on `data` of which `tasks` are learnt; groups are in the order of `group_runs`."""
+    """Examine every group on `data`, from which `tasks` are learnt; groups are in the order of `group_runs`."""
     others = [group for group in groups if group.title != BASE]
     shown = max(LEAST, SHOWN // max(1, len(others)))
     if len(others) == len(groups):

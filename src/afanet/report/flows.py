@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from afanet.report.charts import as_svg, colours, ink_on, new_figure
 
-MANY = 4  # tasks; for more, the flow is a map of cells, and all tasks share one profile
-NODE = 0.3  # radius
+MANY = 4  # tasks; above that, the flow is a map of cells, and all tasks share one profile
+NODE = 0.3  # the radius of a ring
 LONGEST = 14  # characters of a name beside a ring or a row of cells
-WIDEST = 24  # points of an arrow that carries everything
-WORDS = 12  # most tasks for which cells show their shares in per cent
+WIDEST = 24  # width in points of an arrow that carries everything
+WORDS = 12  # the most tasks for which cells show their shares in per cent
 
 Array = NDArray[np.float64]
 
@@ -25,10 +25,10 @@ Array = NDArray[np.float64]
 def flow_drawing(shares: Array, names: Sequence[str], label: str) -> str:
     """An SVG of a layer's flow, from the shares (to, from) whose rows sum to one.
 
-    A task is a ring, filled to the share of its own features that it keeps. An arrow of its colour goes to every other
-    task, as wide as the share that the other takes; for two tasks the share is written beside it. More than `MANY`
-    tasks are a map with a row for each task and a column for each source, up to `WORDS` of them with the shares in per
-    cent.
+    A task is a ring, filled to the share of its own features that it keeps. An arrow in its colour goes to every other
+    task, as wide as the share that the other takes; for two tasks, the share is written beside it. More than `MANY`
+    tasks give a map with a row for each task and a column for each source; up to `WORDS` tasks, it shows the shares in
+    per cent.
 
     >>> flow_drawing(np.array([[0.9, 0.1], [0.4, 0.6]]), ["age", "gender"], "layer4")[:4]
     '<svg'
@@ -53,7 +53,7 @@ def profile_drawing(kept: Mapping[str, Array], label: str) -> str:
 
 
 def together(values: Mapping[str, Array], join: Callable[[list[Array]], Array]) -> dict[str, Array]:
-    """Arrays by task; a single one for `every task` where all are equal, and one made by `join` for more than `MANY`.
+    """Arrays by task; a single one for `every task` if all are equal; for more than `MANY` tasks, one made by `join`.
 
     >>> {title: len(array) for title, array in together({"a": np.zeros(2), "b": np.zeros(2)}, np.concatenate).items()}
     {'every task': 2}
@@ -87,7 +87,7 @@ def _arrows(shares: Array, names: Sequence[str], label: str) -> str:
         axes.text(x, y, f"{shares[number, number]:.0%}", ha="center", va="center", fontsize=8)
         if tasks == 2:
             axes.text(x, y + 1.2 * NODE, _short(name), ha="center", va="bottom", fontsize=9)
-        else:  # outside the ring of rings, where no arrow goes
+        else:  # outside the circle of rings, where no arrow goes
             side = "center" if abs(x) < 0.1 else "left" if x > 0 else "right"
             high = "center" if abs(x) > 0.9 else "bottom" if y > 0 else "top"
             axes.text(1.37 * x, 1.37 * y, _short(name), ha=side, va=high, fontsize=9)
@@ -100,7 +100,7 @@ def _arrows(shares: Array, names: Sequence[str], label: str) -> str:
 
 
 def _arrow(axes: Axes, start: Array, end: Array, share: float, colour: str, labelled: bool) -> None:
-    """An arrow to the left of the straight line, so that the arrow back has room."""
+    """An arrow on the left of the straight line, so that the arrow back has room."""
     along = (end - start) / np.linalg.norm(end - start)
     left = np.array([-along[1], along[0]])
     tail, head = (at + (NODE + 0.04) * (way * along + 0.45 * left) for at, way in ((start, 1), (end, -1)))

@@ -14,12 +14,12 @@ Scores = Mapping[str, Sequence[float]]  # by task, a score for each image
 
 
 def image_scores(scores: Mapping[str, ImageScores], tasks: Mapping[str, Task]) -> dict[str, list[float]]:
-    """The main metric of each image by itself, by task."""
+    """The main metric of each single image, by task."""
     return {name: scores[name].each(task.main_metric) for name, task in tasks.items()}
 
 
 def image_gains(ours: Scores, theirs: Scores, tasks: Mapping[str, Task]) -> dict[str, list[float]]:
-    """The gain of each image over other scores of the main metric, by task; positive is better.
+    """The gain of each image over other scores of the main metric, by task; positive means better.
 
     >>> from afanet.tasks import Depth
     >>> image_gains({"depth": [1.0, 2.0]}, {"depth": [1.5, 1.5]}, {"depth": Depth()})  # an error: less is better
@@ -33,7 +33,8 @@ def image_gains(ours: Scores, theirs: Scores, tasks: Mapping[str, Task]) -> dict
 
 
 def choose(gains: Scores, images: int, shown: int) -> list[int]:
-    """The numbers of `shown` images: in turn those that each task gained and lost most on; evenly spread without gains.
+    """The indices of `shown` images: by turns those on which each task gained and lost most; without gains, evenly
+    spread.
 
     >>> choose({"depth": [0.1, -0.5, 0.4, 0.0]}, images=4, shown=2)
     [2, 1]

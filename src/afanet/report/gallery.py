@@ -19,9 +19,9 @@ from afanet.tasks import ColourBar, DenseTask, PooledTask, Task
 
 
 def gallery(examination: Examination) -> list[dict[str, Any]]:
-    """Each image that a method is shown with: its pictures as data URLs, the words of its pooled tasks, its gains.
+    """Each image that is shown for any method: its pictures as data URLs, the words of its pooled tasks, its gains.
 
-    `methods` are the methods shown with it.
+    `methods` lists the methods that are shown with the image.
     """
     methods = examination.methods
     shown = []
@@ -56,7 +56,7 @@ def gallery(examination: Examination) -> list[dict[str, Any]]:
 def _shown(task: Task, target: Tensor, values: Mapping[str, Tensor]) -> dict[str, Any]:
     """One image's truth and predictions for one task, as pictures with their errors or in words.
 
-    `ends` are those of the colours, which go over the range that occurs in the truth.
+    `ends` are the ends of the colour scale, which spans the range that occurs in the truth.
     """
     if isinstance(task, PooledTask):
         return {"words": {title: task.caption(value) for title, value in {"truth": target, **values}.items()}}
@@ -78,7 +78,7 @@ def _rounded(gain: float) -> float | None:
 
 
 def error_picture(task: DenseTask, prediction: Tensor, target: Tensor) -> NDArray[np.uint8]:
-    """Dark where a prediction is right, bright where it is wrong, grey where nobody knows."""
+    """Dark where a prediction is right, bright where it is wrong, grey where there is no label."""
     error = task.error(prediction, target).numpy()
     picture: NDArray[np.uint8] = colormaps["inferno"](np.clip(error / task.error_limit, 0, 1), bytes=True)[
         ..., :3

@@ -29,10 +29,10 @@ def inspect_page(
     inspection: Inspection,
     normalisation: Normalisation = IMAGENET,
 ) -> str:
-    """One HTML file: flows, profiles and cuts of an inspection, and for each photo maps of what was taken where.
+    """One HTML file: flows, profiles and cuts of an inspection, and for each photo maps of what is taken where.
 
     Photos are `images` (B, C, H, W), normalised by `normalisation`, with their `ids`, in the order of the inspection;
-    None for no photos. Scores with constant gates follow, if the inspection has them.
+    None without photos. Scores with constant gates follow, if the inspection has them.
     """
     pairs = zip(ids, images, strict=True) if images is not None else ()
     photos = [
@@ -50,7 +50,7 @@ def inspect_page(
 
 
 def inspect_content(ids: Sequence[str], inspection: Inspection) -> dict[str, Any]:
-    """The same for JSON, with the shares of each photo; `constant` only if constant gates were scored."""
+    """The same content for JSON, with the shares of each photo; `constant` only if constant gates were scored."""
     names = list(inspection.tasks)
     rows = [
         row | {"changes": {name: asdict(change) for name, change in row["changes"].items()}}
@@ -83,7 +83,8 @@ def _photo(index: int, photo: NDArray[np.uint8], inspection: Inspection) -> dict
 
 
 def overlay(photo: NDArray[np.uint8], taken: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """The photo (H, W, 3) in grey under the share taken from other tasks, 0 to 1 on any grid: dark is nothing.
+    """The photo (H, W, 3) in grey under the share taken from other tasks, 0 to 1 on any grid; dark means nothing is
+    taken.
 
     >>> overlay(np.zeros((2, 2, 3), np.uint8), np.zeros((1, 1), np.float32))[0, 0].tolist()
     [44, 0, 54]

@@ -1,4 +1,4 @@
-"""The first table of a report: a row for each method, a column for each task and for what a method costs."""
+"""The first table of a report: a row for each method, columns for the tasks and the costs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Cell(NamedTuple):
 
 
 class Overview(NamedTuple):
-    """The headings behind that of the method, and for each method its title and cells."""
+    """The headings after the method's, and for each method its title and cells."""
 
     headings: list[str]
     rows: list[tuple[str, list[Cell]]]

@@ -74,7 +74,7 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
 
 
 def _connections(comparison: Comparison, shown: Mapping[str, Examined]) -> list[tuple[Any, ...]]:
-    """For each method whose tasks meet: its title, the images, what it lacks, and the section of its connections."""
+    """For each method whose tasks meet: its title, the images, what is missing, and the section of its connections."""
     return [
         (title, found.images, found.total, found.lacking, section(found.readings, found.cuts, comparison.tasks))
         for title, examined in shown.items()
@@ -83,12 +83,12 @@ def _connections(comparison: Comparison, shown: Mapping[str, Examined]) -> list[
 
 
 def _trained(comparison: Comparison) -> list[Row]:
-    """The rows of runs, without that of an ensemble of them."""
+    """The rows of runs, without the row of an ensemble."""
     return [row for row in comparison.rows if row.title != ENSEMBLE]
 
 
 def _score_lines(comparison: Comparison) -> tuple[list[Line], list[tuple[str, list[Line], Counter[str]]]]:
-    """The rows of the table: the first of each task and the costs; and the other rows by task, with verdicts."""
+    """The rows of the table: the first row of each task and the costs; and the other rows by task, with verdicts."""
     rest = list(tables.lines(comparison))
     shown, folded = [], []
     for name, task in comparison.tasks.items():
@@ -162,7 +162,7 @@ def _details(
         if task.names and all(seen.scores[name].has("confmat") for seen in looks.values()):
             matrices = {title: seen.scores[name].sums("confmat").double().numpy() for title, seen in looks.items()}
             if any(matrix.ndim != 2 for matrix in matrices.values()):
-                continue  # each of several labels has a small matrix, which says no more than its scores
+                continue  # several labels have a small matrix each, which adds nothing to the scores
             if BASE in matrices and len(matrices) > 1:
                 ious = {title: _ious(matrix) for title, matrix in matrices.items()}
                 moved = {

@@ -24,8 +24,8 @@ from afanet.normalisation import IMAGENET, Normalisation
 from afanet.tasks import ColourBar, DenseTask, Legend, PooledTask, Swatches, Task
 
 CELL = 2.3  # width of one picture, inches
-LETTERS = 40  # in a line of words below it
-TALLEST = 4  # height of a picture's cell at most, in widths
+LETTERS = 40  # letters in a line of words below a picture
+TALLEST = 4  # the largest height of a picture's cell, in widths
 
 
 def draw_predictions(
@@ -37,8 +37,8 @@ def draw_predictions(
 ) -> None:
     """Write a PNG with a row for each sample: the image, then for each task the truth and what each run predicts.
 
-    `runs` maps a title, such as the method, to the predictions by task, `(B, ...)` each. Tasks for whole images
-    are written in words under the image; without any other task, the samples are in one row. The images are normalised
+    `runs` maps a title, such as the method, to the predictions by task, `(B, ...)` each. Tasks for whole images are
+    written in words under the image; if there are only such tasks, the samples form one row. The images are normalised
     by `normalisation`.
     """
     dense = [task for task in tasks.values() if isinstance(task, DenseTask)]
@@ -70,7 +70,7 @@ def draw_predictions(
         first = 1 + index * (1 + len(runs))
         _draw_legend(figure.add_subplot(grid[rows, first : first + 1 + len(runs)]), task.legend)
     for written in figure.findobj(Text):
-        written.set_parse_math(False)  # a dollar in a name is a dollar
+        written.set_parse_math(False)  # a dollar sign in a name is literal
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=120, bbox_inches="tight", pad_inches=0.1)
     write_whole(file, stream.getvalue())

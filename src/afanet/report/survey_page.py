@@ -34,7 +34,7 @@ def _samples(split: Split, tasks: dict[str, Task]) -> list[dict[str, Any]]:
         try:
             sample = split.read(split.items[index])
         except InputError:
-            continue  # it is among the errors
+            continue  # listed among the errors
         shown.append(_sample(sample, tasks))
     return shown
 

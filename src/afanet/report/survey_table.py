@@ -11,8 +11,8 @@ from rich.table import Table
 from afanet.comparison.quantities import significant
 from afanet.data.checks.survey import Survey
 
-WIDEST, NARROW = 20, 8  # characters of the longest bar; with three splits, so that the table fits into 80 columns
-BESIDE = 6  # most tasks that are columns of the splits' table; more are rows of a table of their own
+WIDEST, NARROW = 20, 8  # characters of the longest bar; NARROW with three splits, to fit 80 columns
+BESIDE = 6  # the most tasks as columns of the splits' table; more get rows in a table of their own
 
 
 def survey_tables(survey: Survey) -> Iterator[Table]:

@@ -15,7 +15,7 @@ from afanet.sweeps.outcome import Outcome
 from afanet.sweeps.tables import change_heading
 
 OTHER, BEST = colours(["trial", "best"]).values()
-BAND = 0.1  # of a choice's place, over which its trials are spread
+BAND = 0.1  # width over which the trials of a choice are spread
 
 
 def key_chart(outcome: Outcome, key: str) -> str:
@@ -26,7 +26,7 @@ def key_chart(outcome: Outcome, key: str) -> str:
     if isinstance(distribution, CategoricalDistribution):
         places = {text: place for place, text in enumerate(map(str, distribution.choices))}
         rows = [row for row in rows if str(row.values[key]) in places]
-        spread = np.random.default_rng(0).uniform(-BAND, BAND, len(rows))  # so that none hides another
+        spread = np.random.default_rng(0).uniform(-BAND, BAND, len(rows))  # so that no point hides another
         across = [places[str(row.values[key])] + float(aside) for row, aside in zip(rows, spread, strict=True)]
         axes.set_xticks(range(len(places)), list(places))
         axes.set_xlim(-0.5, len(places) - 0.5)
@@ -46,7 +46,7 @@ def key_chart(outcome: Outcome, key: str) -> str:
 
 
 def best_so_far(outcome: Outcome) -> str:
-    """A point for each finished trial in the order of the numbers, and a line through the best so far."""
+    """A point for each finished trial, by number, and a line through the best score so far."""
     figure, axes = new_figure()
     rows = [row for row in outcome.rows if row.finished]
     best = np.maximum.accumulate([_height(outcome, row.number) for row in rows])
@@ -77,7 +77,7 @@ def _point(axes: Axes, outcome: Outcome, x: float, number: int) -> None:
 
 
 def _height(outcome: Outcome, number: int) -> float:
-    """How much better a trial is than the default; its score where the default has none."""
+    """How much better a trial is than the default; its score if the default has none."""
     better = outcome.gain(outcome.rows[number])
     return outcome.rows[number].value if math.isnan(better) else better
 

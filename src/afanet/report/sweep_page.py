@@ -16,7 +16,7 @@ def sweep_page(outcome: Outcome) -> str:
         "sweep_page.html",
         title=outcome.recipe.name,
         trials=len(outcome.rows),
-        sentences=[*sentences(outcome)][::-1],  # the verdict, which a terminal has last, is first on a page
+        sentences=[*sentences(outcome)][::-1],  # a terminal ends with the verdict, a page begins with it
         importance=importance_chart(outcome.importance) if outcome.importance else "",
         charts=[*charts, best_so_far(outcome)] if finished else [],
         headings=headings(outcome),

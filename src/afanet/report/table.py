@@ -17,8 +17,8 @@ def metrics_table(
 ) -> Table:
     """A row for each metric of each task, a column for each run; the arrow shows which way is better.
 
-    `runs` maps a column's title to `{task: {metric: value}}`. A score that could not be computed
-    is a dash, with the reason below the table; `unscored` has the reasons that are known, by title and task.
+    `runs` maps a column's title to `{task: {metric: value}}`. A score that could not be computed is a dash, with the
+    reason below the table; `unscored` has the known reasons, by title and task.
 
     >>> from rich.console import Console
     >>> from afanet.tasks import Classification

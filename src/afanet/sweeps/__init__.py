@@ -1,4 +1,4 @@
-"""Sweeps: keys of a recipe are searched for better values, by processes that share one database."""
+"""Sweeps: processes that share one database search keys of a recipe for better values."""
 
 from afanet.sweeps.outcome import Outcome
 from afanet.sweeps.space import read_space

@@ -18,9 +18,9 @@ from afanet.errors import InputError
 from afanet.files import make_folder
 
 FILE = "sweep.db"
-PATIENCE = 60.0  # seconds for which a process waits while another writes into a file of SQLite
+PATIENCE = 60.0  # seconds that a process waits while another writes to an SQLite file
 
-TRIES, PAUSE = 60, 0.5  # at most, and seconds between them, while another process makes the tables
+TRIES, PAUSE = 60, 0.5  # while another process creates the tables; the pause is in seconds
 
 
 def default_storage(out: Path) -> str:
@@ -30,9 +30,9 @@ def default_storage(out: Path) -> str:
 
 @contextmanager
 def database(url: str) -> Iterator[RDBStorage]:
-    """The database at a URL of SQLAlchemy, made if it is a file that is not there yet.
+    """The database at an SQLAlchemy URL; a file that does not exist is created.
 
-    Raises `InputError` where it cannot be opened, or fails within the block; passwords in the URL are not shown.
+    Raises `InputError` if it cannot be opened or fails within the block; passwords in the URL are not shown.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     name = _without_password(url)
@@ -41,8 +41,8 @@ def database(url: str) -> Iterator[RDBStorage]:
         yield _opened(url, waits)
     except (SQLAlchemyError, StorageInternalError) as error:
         raise InputError(
-            f"storage {name} cannot be used ({_reason(error)}): see that the database is there and that you may write "
-            "to it, and give the same command again"
+            f"storage {name} cannot be used ({_reason(error)}): check that the database exists and that you may write "
+            "to it, and run the same command again"
         ) from None
     except ImportError as error:
         driver = getattr(error.__cause__, "name", None)
@@ -52,7 +52,7 @@ def database(url: str) -> Iterator[RDBStorage]:
 
 
 def _opened(url: str, options: dict[str, Any]) -> RDBStorage:
-    """The database; where another process makes its tables at this moment, once they are there."""
+    """The database; if another process is creating its tables, waits until they exist."""
     for _ in range(TRIES):
         try:
             return RDBStorage(url, engine_kwargs=options)
@@ -80,7 +80,7 @@ def _reason(error: Exception) -> str:
 
 
 def make_home(out: Path) -> None:
-    """Make the folder of a sweep; raises `InputError` where it cannot be."""
+    """Make the folder of a sweep; raises `InputError` if that is impossible."""
     try:
         make_folder(out)
     except OSError as error:

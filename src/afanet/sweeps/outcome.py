@@ -21,7 +21,7 @@ from afanet.sweeps.space import Space
 from afanet.sweeps.trial import FAULT, SCORES
 from afanet.tasks import Described
 
-FEWEST = 4  # finished trials, from which importances are computed
+FEWEST = 4  # the fewest finished trials from which importances are computed
 WORDS = {
     TrialState.COMPLETE: "finished",
     TrialState.RUNNING: "running",
@@ -34,7 +34,7 @@ WORDS = {
 class Row:
     """One trial: its number, how it ended, its values by key, the main metric of each task, and its score.
 
-    Of a pruned trial metrics and score are those of its last epoch; without a score it is no number.
+    For a pruned trial, metrics and score are those of its last epoch; a missing score is NaN.
     """
 
     number: int
@@ -55,7 +55,7 @@ class Repeats:
     best: Sequence[Mapping[str, float]]
 
     def change(self, tasks: Mapping[str, Described]) -> Change:
-        """How much better the best is than the default, with a 95 % interval over the seeds."""
+        """How much better the best trial is than the default, with a 95 % interval over the seeds."""
         pairs = zip(self.best, self.default, strict=True)
         return paired_change([gain(value_of(best, tasks), value_of(default, tasks), tasks) for best, default in pairs])
 
@@ -73,12 +73,12 @@ class Outcome:
 
     @cached_property
     def best(self) -> Row | None:
-        """The finished trial with the highest score, of equal ones the first."""
+        """The finished trial with the highest score; of equal ones, the first."""
         finished = [row for row in self.rows if row.finished]
         return max(finished, key=lambda row: (row.value, -row.number), default=None)
 
     def gain(self, row: Row) -> float:
-        """How much better a trial is than trial 0, the default; no number where one has no final score."""
+        """How much better a trial is than trial 0, the default; NaN if one of them has no final score."""
         first = self.rows[0]
         return gain(row.value, first.value, self.tasks) if row.finished and first.finished else math.nan
 
@@ -102,7 +102,7 @@ def _row(trial: FrozenTrial, recipe: Recipe, space: Space) -> Row:
 def importance_of(study: Study, space: Space) -> dict[str, float]:
     """The share of the scores' variance that each key explains, alone and with others, by fANOVA (Hutter et al., 2014).
 
-    They add up to 1, the largest first. Only finished trials count. There is none for fewer than four.
+    The shares add up to 1, the largest first. Only finished trials count; for fewer than four the result is empty.
     """
     finished = [
         t for t in study.get_trials(deepcopy=False) if t.state == TrialState.COMPLETE and set(space) <= set(t.params)

@@ -1,4 +1,4 @@
-"""Trials in a database, each taken by one process, and taken up again where a process has died."""
+"""Trials in a database: each is taken by one process, and resumed by another if that process dies."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from afanet.files import make_folder, path_in
 
 @dataclass(frozen=True)
 class Queue:
-    """The first `count` trials of a study, which several processes work off, each trial in a folder of its own.
+    """The first `count` trials of a study, shared by several processes, each trial in its own folder.
 
-    A trial that was taken here has its folder in `out`, and a lock beside it while it is worked on. The lock ends with
-    the process that holds it, however that ends. So a trial that runs, has its folder here and no lock was
-    interrupted, and one whose folder is elsewhere is that of another machine.
+    A trial that was taken on this machine has its folder in `out`, and a lock beside the folder while a process works
+    on it. The lock ends with the process that holds it, however that ends. So a running trial with a folder here but no
+    lock was interrupted, and one whose folder is elsewhere belongs to another machine.
 
     Args:
         storage: the database.
         study: the study in it.
-        out: the folder of the trials' folders.
-        count: how many trials the study is to have.
+        out: the folder that contains the trials' folders.
+        count: the number of trials that the study should have.
         name_of: the name of the folder of a trial, from its number.
     """
 
@@ -37,7 +37,7 @@ class Queue:
     name_of: Callable[[int], str]
 
     def fill(self) -> None:
-        """Add the trials that are missing. Two processes at once may add more; nobody works on those."""
+        """Add the missing trials. Two processes at once may add too many; nobody works on the extra ones."""
         while len(self.study.get_trials(deepcopy=False)) < self.count:
             self.study.enqueue_trial({})
 
@@ -46,14 +46,14 @@ class Queue:
         return path_in(self.out, self.name_of(number))
 
     def open_trials(self) -> list[FrozenTrial]:
-        """The trials that are not finished, first those that were begun."""
+        """The unfinished trials, those already begun first."""
         states = (TrialState.RUNNING, TrialState.WAITING)
         unfinished = self.study.get_trials(deepcopy=False, states=states)
         wanted = [trial for trial in unfinished if trial.number < self.count]
         return sorted(wanted, key=lambda trial: (states.index(trial.state), trial.number))
 
     def taken(self) -> Iterator[Trial]:
-        """Each trial that nobody works on, one after another, while it is held; it must be told before the next."""
+        """Yields and holds each trial that nobody works on; tell the study its result before asking for the next."""
         while (claim := self._claim()) is not None:
             trial, lock = claim
             try:
@@ -83,8 +83,8 @@ class Queue:
         return None
 
     def _is_ours(self, number: int, begun: bool) -> bool:
-        """Whether a trial, whose lock this process holds, still waits for a process; then it is marked as running."""
-        if begun:  # by a process that has died, or has finished it since
+        """Whether a trial, whose lock this process holds, still needs a process; if so, it is marked as running."""
+        if begun:  # by a process that died, or that has finished it since
             return bool(self.storage.get_trial(self.id_of(number)).state == TrialState.RUNNING)
         return bool(self.storage.set_trial_state_values(self.id_of(number), TrialState.RUNNING))
 

@@ -1,4 +1,4 @@
-"""What a sweep optimises: one number for the scores of a run on the validation split."""
+"""The objective of a sweep: one number for the scores of a run on the validation split."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Scores = Mapping[str, Mapping[str, float | None]]  # by task and metric
 
 
 def main_scores(scores: Scores, tasks: Mapping[str, Described]) -> dict[str, float]:
-    """The main metric of each task; no number where it could not be computed.
+    """The main metric of each task; NaN if it could not be computed.
 
     >>> from afanet.tasks import Depth
     >>> main_scores({"depth": {"abs": None, "rmse": 1.0}}, {"depth": Depth()})
@@ -23,17 +23,17 @@ def main_scores(scores: Scores, tasks: Mapping[str, Described]) -> dict[str, flo
 
 
 def value_of(main: Mapping[str, float], tasks: Mapping[str, Described]) -> float:
-    r"""One number for the main metrics of all tasks, higher being better; no number if one of them is none.
+    r"""One number for the main metrics of all tasks, higher is better; NaN if one of them is NaN.
 
-    For one task it is the metric $m$, negated where lower is better. For $T$ tasks, with $s_t = 1$ where higher is
-    better and $-1$ where lower is,
+    For one task it is the metric $m$, negated if lower is better. For $T$ tasks, with $s_t = 1$ if higher is better and
+    $-1$ if lower is better, it is
 
     $$
     V = \frac{1}{T} \sum_t s_t \ln \max(m_t, 10^{-4})
     $$
 
-    so that a difference of 0.01 is one per cent in every task, whatever its unit, and no trial must be waited for to
-    compare others with.
+    so a difference of 0.01 means one per cent in every task, whatever its unit, and the score of a trial does not
+    depend on other trials.
 
     >>> from afanet.tasks import Classification, Depth
     >>> tasks = {"depth": Depth(), "room": Classification("room", ["a", "b"])}
@@ -50,7 +50,7 @@ def value_of(main: Mapping[str, float], tasks: Mapping[str, Described]) -> float
 def gain(value: float, base: float, tasks: Mapping[str, Described]) -> float:
     """How much better `value` is than `base`: for one task in the metric's unit, for several in per cent.
 
-    The per cent are those by which every task would have to be better.
+    For several tasks, it is the percentage by which every task would have to improve for the same gain.
 
     >>> from afanet.tasks import Depth
     >>> round(gain(0.0198, 0.0, {"near": Depth(), "far": Depth()}), 2), gain(-0.5, -0.75, {"depth": Depth()})
@@ -60,5 +60,5 @@ def gain(value: float, base: float, tasks: Mapping[str, Described]) -> float:
 
 
 def unit_of_gain(tasks: Mapping[str, Described]) -> str:
-    """What `gain` counts in, as a suffix: the metric's name or per cent."""
+    """The unit of `gain`, as a suffix: the metric's name or per cent."""
     return f" {next(iter(tasks.values())).main_metric}" if len(tasks) == 1 else " %"

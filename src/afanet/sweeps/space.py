@@ -24,21 +24,21 @@ from afanet.yaml_file import parse_yaml
 
 FORMS = "LOW:HIGH, log:LOW:HIGH or A,B,C"
 LOG = "log:"
-Space = dict[str, BaseDistribution]  # by the recipe's dotted key; the choices of one are texts, read as YAML
+Space = dict[str, BaseDistribution]  # by the recipe's dotted key; choices are texts, read as YAML
 
 
 def read_space(recipe: Recipe, texts: Sequence[str]) -> Space:
-    """What `--over KEY=SPEC` says, once for each key.
+    """The space that the flags `--over KEY=SPEC` give, one for each key.
 
-    A range of a key that takes whole numbers has whole numbers. The choices of a key are read as YAML.
+    A key that takes whole numbers gets a range of whole numbers. Choices are read as YAML.
 
     Args:
         recipe: the setting that the sweep starts from.
         texts: `KEY=LOW:HIGH`, uniform; `KEY=log:LOW:HIGH`, uniform in the logarithm; `KEY=A,B,C`.
 
     Raises:
-        InputError: for a key that no recipe has, or that all trials share; for a text of another form, a range upside
-            down, and a value that the key does not take.
+        InputError: for a key that no recipe has, or that all trials share; for a text of another form, a reversed
+            range, and a value that the key does not take.
 
     >>> from afanet.recipe.load import load_recipe
     >>> read_space(load_recipe("rooms"), ["optimizer.lr=log:1e-5:1e-2", "batch_size=2:8"])
@@ -53,7 +53,7 @@ def read_space(recipe: Recipe, texts: Sequence[str]) -> Space:
         if key in space:
             raise InputError(f"--over names '{key}' twice: give it once")
         if key in (*PROTOCOL, *NOT_METHOD, "code") or key.startswith("data.options."):
-            raise InputError(f"--over {text}: all trials of a sweep share {key}: give it as a flag of its own")
+            raise InputError(f"--over {text}: all trials of a sweep share {key}: give it as a separate flag")
         space[key] = _read(recipe, key, spec, text)
     if not space:
         raise InputError(f"a sweep needs --over KEY=SPEC, where SPEC is {FORMS}: such as optimizer.lr=log:1e-5:1e-2")
@@ -72,7 +72,7 @@ def _read(recipe: Recipe, key: str, spec: str, text: str) -> BaseDistribution:
     ends = spec.removeprefix(LOG).split(":")
     kinds = _kinds(key)
     if len(ends) != 2 or (kinds and not kinds & {int, float}):
-        with_values(recipe, {key: spec}, f"--over {text}")  # a key that does not exist is said first
+        with_values(recipe, {key: spec}, f"--over {text}")  # an unknown key is reported first
         raise InputError(f"--over {text}: expected {FORMS if not kinds or kinds & {int, float} else 'choices A,B,C'}")
     whole = int in kinds if kinds else all(_is_whole(end) for end in ends)
     low, high = (_number(end, whole, text) for end in ends)
@@ -81,14 +81,14 @@ def _read(recipe: Recipe, key: str, spec: str, text: str) -> BaseDistribution:
     if low >= high:
         raise InputError(f"--over {text}: the range goes from {low:g} to {high:g}, expected LOW below HIGH")
     if log and low <= 0:
-        raise InputError(f"--over {text}: a range in the logarithm begins at {low:g}, expected above 0")
+        raise InputError(f"--over {text}: a logarithmic range starts at {low:g}, expected above 0")
     if whole:
         return IntDistribution(int(low), int(high), log=log)
     return FloatDistribution(low, high, log=log)
 
 
 def _kinds(key: str) -> set[Any]:
-    """The types that the schema gives a key; none for one that it leaves open."""
+    """The types that the schema gives a key; empty for a key of any type."""
     field = recipe_fields().get(key)
     if field is None:
         return set()
@@ -113,7 +113,7 @@ def _number(text: str, whole: bool, over: str) -> float:
 
 
 def spell(distribution: BaseDistribution) -> str:
-    """A range or choices as a person writes them.
+    """A range or choices, as a person writes them.
 
     >>> spell(FloatDistribution(1e-5, 0.01, log=True)), spell(CategoricalDistribution(["afa", "hard"]))
     ('log:1e-05:0.01', 'afa,hard')
@@ -135,7 +135,7 @@ def with_values(recipe: Recipe, values: Mapping[str, Any], source: str) -> Recip
 
 
 def own_values(recipe: Recipe, space: Space) -> dict[str, Any] | None:
-    """The recipe's own values as values of the space; None if one is not in its range or among its choices."""
+    """The recipe's own values as values of the space; None if one is outside its range or choices."""
     values: dict[str, Any] = {}
     for key, distribution in space.items():
         if isinstance(distribution, CategoricalDistribution):

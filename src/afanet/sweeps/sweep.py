@@ -29,7 +29,7 @@ from afanet.sweeps.trial import LENGTHS, RANDOM, SCORES, propose, train_trial
 from afanet.tasks import Task
 
 MOST_TRIALS = 100_000
-RECIPE, OVER, TRIALS = "afanet recipe", "afanet over", "afanet trials"  # what a study keeps
+RECIPE, OVER, TRIALS = "afanet recipe", "afanet over", "afanet trials"  # attributes of a study
 MACHINES = (
     "name",
     "data.root",
@@ -45,7 +45,7 @@ MACHINES = (
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep does: the default setting, the space, the folder, the database's URL, trials and repeats."""
+    """The plan of a sweep: the default setting, the space, the folder, the database's URL, trials and repeats."""
 
     recipe: Recipe
     space: Space
@@ -56,14 +56,15 @@ class Plan:
 
 
 def run_sweep(plan: Plan) -> Outcome:
-    """Work on a sweep until no trial is left to take, and return what it has found.
+    """Work on a sweep until no trial is left to take, and return its outcome.
 
-    Several processes with the same plan share the trials. Where all of them are finished, the best one and the default
-    setting are trained with `repeat` fresh seeds each; else the outcome has no repeats.
+    Several processes with the same plan share the trials. Once all are finished, the best one and the default setting
+    are trained with `repeat` fresh seeds each; until then, the outcome has no repeats.
 
     Raises:
-        InputError: for data without a validation split, a plan for several processes a training, a database that cannot
-            be used, a study there of another recipe or other ranges, and whatever `train` raises.
+        InputError: for data without a validation split, for a plan with several processes in one training, for a
+            database that cannot be used, for a study in it with another recipe or other ranges; and whatever `train`
+            raises.
     """
     tasks = _checked(plan)
     make_home(plan.out)
@@ -88,7 +89,7 @@ def run_sweep(plan: Plan) -> Outcome:
 
 
 def _checked(plan: Plan) -> dict[str, Task]:
-    """The tasks of a plan that can be done."""
+    """The tasks of a plan, once it has been checked."""
     if not 1 <= plan.trials <= MOST_TRIALS:
         raise InputError(f"--trials is {shown(plan.trials)}, expected 1 to {MOST_TRIALS:,}")
     if not 1 <= plan.repeat <= MOST_SEEDS or plan.recipe.seed + plan.repeat >= 2**32:
@@ -103,13 +104,13 @@ def _checked(plan: Plan) -> dict[str, Task]:
     if data.validation is None or not len(data.validation):
         raise InputError(
             f"a sweep compares trials on the validation split, and data set '{plan.recipe.data.name}' has none here: "
-            "ask for one by the data set's options; the test split is never searched on"
+            "ask for one in the data set's options; a sweep never uses the test split"
         )
     return tasks
 
 
 def _trials(plan: Plan, storage: RDBStorage) -> Queue:
-    """The queue of a plan's trials; raises `InputError` for a study of another recipe or other ranges."""
+    """The queue of a plan's trials; raises `InputError` for a study with another recipe or other ranges."""
     study = _study(storage, plan.out.absolute().name, MedianPruner(RANDOM, plan.recipe.epochs // 4))
     mine = {
         RECIPE: {
@@ -133,9 +134,9 @@ def _require_same(plan: Plan, study: str, attribute: str, then: Mapping[str, str
         if then.get(key) != now.get(key):
             what = key if attribute == RECIPE else f"--over {key}"
             raise InputError(
-                f"study '{study}' in the storage has {what} {then.get(key, 'not given')}, and now it is "
-                f"{now.get(key, 'not given')}: give the same command as before, or another folder with --out, whose "
-                "last name is that of the study"
+                f"study '{study}' in the storage has {what} {then.get(key, 'not given')}, but now it is "
+                f"{now.get(key, 'not given')}: give the same command as before, or another folder with --out: its "
+                "last part names the study"
             )
 
 
@@ -146,9 +147,9 @@ def _study(storage: RDBStorage, name: str, pruner: MedianPruner | None = None) -
 
 
 def _repeat(plan: Plan, storage: RDBStorage, best: int, tasks: Mapping[str, Task]) -> Repeats | None:
-    """The default setting and the best trial with fresh seeds, by turns; None while another process trains some.
+    """The default setting and the best trial with fresh seeds, by turns; None while another process trains any.
 
-    The seed of the trials is none of them: of many trials the best one is so by its seed's luck too.
+    The seed of the trials is not among them: the best of many trials partly owes its score to that seed.
     """
     name = f"{plan.out.absolute().name}: trial {best} again"
     seeds = range(plan.recipe.seed + 1, plan.recipe.seed + 1 + plan.repeat)

@@ -31,12 +31,12 @@ def headings(outcome: Outcome) -> list[str]:
 
 
 def change_heading(outcome: Outcome) -> str:
-    """The heading of how much better than the default a trial is."""
+    """The heading of the column that says how much better than the default a trial is."""
     return f"change,{unit_of_gain(outcome.tasks)}"
 
 
 def cells(outcome: Outcome, row: Row) -> list[str]:
-    """A row of a sweep's table: where a trial has no change, its state is said instead."""
+    """A row of a sweep's table: a trial without a change shows its state instead."""
     values = [_value(row.values.get(key)) for key in outcome.space]
     scores = [_score(row.scores.get(name, math.nan)) for name in outcome.tasks]
     title = f"{row.number} (default)" if row.number == 0 else str(row.number)
@@ -85,7 +85,7 @@ def rows_csv(outcome: Outcome) -> str:
 
 
 def sentences(outcome: Outcome) -> Iterator[str]:
-    """What the sweep has found: the best trial, what matters, and whether fresh seeds tell it from the default."""
+    """The findings of a sweep: the best trial, what matters, and whether fresh seeds confirm it against the default."""
     unfinished = [row.number for row in outcome.rows if row.state in ("running", "waiting")]
     if unfinished:
         yield f"{len(unfinished)} of {len(outcome.rows)} trials are not finished: {', '.join(map(str, unfinished))}"
@@ -101,7 +101,7 @@ def sentences(outcome: Outcome) -> Iterator[str]:
         values = ", ".join(f"{key} {_value(best.values[key])}" for key in outcome.space)
         yield f"the best is trial {best.number}: {values}"
         if outcome.repeats is None and not unfinished:
-            yield "another process trains it with fresh seeds, and will have the verdict"
+            yield "another process trains it with fresh seeds, and will give the verdict"
     if outcome.repeats is not None:
         yield from _repeated(outcome, outcome.repeats)
 

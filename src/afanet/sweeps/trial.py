@@ -1,4 +1,4 @@
-"""One trial of a sweep: its values are proposed, it is trained, and pruned where it does worse than others."""
+"""One trial of a sweep: its values are proposed, it is trained, and it is pruned if it does worse than others."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from afanet.sweeps.space import Space, own_values
 from afanet.tasks import Described
 from afanet.training.run import train
 
-RANDOM = 5  # trials, after which proposals follow the scores
-LENGTHS = ("epochs", "steps")  # where these are searched, an epoch of one trial is not that of another
-SCORES, FAULT = "scores", "fault"  # what is kept of a trial beside its values and its score
+RANDOM = 5  # trials before proposals follow the scores
+LENGTHS = ("epochs", "steps")  # if these are searched, epochs of different trials are not comparable
+SCORES, FAULT = "scores", "fault"  # what is kept of a trial besides its values and its score
 
 
 def propose(queue: Queue, number: int, recipe: Recipe, space: Space) -> dict[str, Any]:
-    """The values of a trial by key; none for the recipe as it is where that is outside the space.
+    """The values of a trial by key; empty for the unchanged recipe if it lies outside the space.
 
-    Trial 0 is the recipe as it is. Others come from a tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011),
-    each value with a seed of its own, of the recipe's seed, the trial's number and the key's. So they depend on the
-    trials that are finished alone, and are the same after a kill.
+    Trial 0 is the unchanged recipe. The others come from a tree-structured Parzen estimator (Bergstra et al., NeurIPS
+    2011), each value with its own seed, made from the recipe's seed, the trial's number and the key. So they depend
+    only on the finished trials, and are the same after a kill.
     """
     own = own_values(recipe, space) if number == 0 else {}
     if own is None:
@@ -54,8 +54,8 @@ def propose(queue: Queue, number: int, recipe: Recipe, space: Space) -> dict[str
 def train_trial(queue: Queue, trial: Trial, recipe: Recipe, tasks: Mapping[str, Described], prunes: bool) -> None:
     """Train a trial by its recipe, from its last checkpoint if it has one, and tell the study how it ended.
 
-    It is pruned after an epoch, but not the last, whose score is below the median of the others' at that epoch. One
-    whose training diverges counts as pruned too, so that later proposals avoid its values.
+    It is pruned after an epoch, except the last, if its score is below the median of the others at that epoch. A trial
+    that diverges counts as pruned too, so that later proposals avoid its values.
 
     Raises `InputError` for anything in the recipe or the data that cannot be used; the trial stays open.
     """
@@ -93,5 +93,5 @@ def _unscored(main: Mapping[str, float], tasks: Mapping[str, Described]) -> str:
     name = next(name for name, score in main.items() if math.isnan(score))
     return (
         f"a sweep compares trials by the {tasks[name].main_metric} of task '{name}' on the validation split, which has "
-        "no value there, since its labels are missing or of one kind: label some, or leave the task out with tasks"
+        "no value there, since labels are missing or all the same: label some, or leave the task out with tasks"
     )

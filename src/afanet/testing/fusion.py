@@ -1,4 +1,4 @@
-"""Whether a fusion layer keeps what every method, page and command relies on."""
+"""Checks that a fusion layer meets the requirements of every method, page and command."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ Make = Callable[..., Fusion]
 
 
 def check_fusion(cls: Make) -> None:
-    """Put a fusion layer through all that networks, training, pages and export ask of it.
+    """Check everything that networks, training, pages and export require of a fusion layer.
 
     Args:
-        cls: a class that derives from `Fusion`, or a `functools.partial` of one. It is built for 4 channels, for 2 and
-            3 tasks, and for features of 5x6.
+        cls: a class that derives from `Fusion`, or a `functools.partial` of one. It is built with 4 channels, with 2
+            and 3 tasks, and with features of 5x6.
 
     Raises:
-        AssertionError: for the first thing that it does not keep, in a sentence.
+        AssertionError: for the first requirement that the layer does not meet, in a sentence.
 
-    Warns:
-        UserWarning: where `torch.export` cannot follow the layer, so that `afanet export` cannot write its networks.
+    Warns: UserWarning: if `torch.export` cannot trace the layer, so that `afanet export` cannot write its networks.
 
     >>> from afanet import AFA
     >>> check_fusion(AFA)
@@ -55,9 +54,9 @@ def _check_shapes(make: Make, tasks: int) -> None:
         assert len(ys) == tasks, f"{name}.fuse returns {len(ys)} tensors for {tasks} tasks, expected as many"
         for y in ys:
             assert y.shape == xs[0].shape, (
-                f"{name}.fuse makes {tuple(y.shape)} of {tuple(xs[0].shape)}, expected the same"
+                f"{name}.fuse makes {tuple(y.shape)} of {tuple(xs[0].shape)}, expected the same shape"
             )
-            assert y.isfinite().all(), f"{name}.fuse makes numbers that are not finite of features that are"
+            assert y.isfinite().all(), f"{name}.fuse makes numbers that are not finite of finite features"
     ys = layer([torch.zeros(1, CHANNELS, *SIZE)] * tasks)
     assert all(y.isfinite().all() for y in ys), f"{name}.fuse makes numbers that are not finite of zeros"
 
@@ -93,8 +92,8 @@ def _check_gradients(make: Make, tasks: int) -> None:
     xs = [x.requires_grad_() for x in features(tasks)]
     torch.autograd.backward(_total(layer(xs)))
     for number, x in enumerate(xs):
-        assert x.grad is not None, f"no gradient reaches input {number} of {name}: what is learnt there is lost"
-        assert x.grad.any(), f"the gradient of input {number} of {name} is zero: what is learnt there is lost"
+        assert x.grad is not None, f"no gradient reaches input {number} of {name}: the layers before it would not learn"
+        assert x.grad.any(), f"the gradient of input {number} of {name} is zero: the layers before it would not learn"
     for key, parameter in layer.named_parameters():
         if parameter.requires_grad:
             assert parameter.grad is not None, f"parameter '{key}' of {name} takes no part in fuse: use it or remove it"
@@ -129,7 +128,7 @@ def _check_readers(make: Make, tasks: int) -> None:
     with torch.no_grad():
         kept = layer.eval()(xs)[:last]
     same = all(map(torch.equal, kept, xs))
-    assert same, f"{name} with readers=[{last}] changes what others have: override fuse, and leave forward to Fusion"
+    assert same, f"{name} with readers=[{last}] changes what others have: override fuse, not forward"
 
 
 _WHOLE = (_check_shapes, _check_inputs, _check_precision, _check_gradients, _check_guard, _check_readers)
@@ -164,17 +163,17 @@ def _check_copies(layer: Fusion) -> None:
         copies["its state dict"] = other
         for way, made in copies.items():
             same = all(map(torch.equal, made(xs), expected))
-            assert same, f"{name} computes something else after a copy by {way}: keep what it learns in parameters"
+            assert same, f"{name} computes something else after a copy by {way}: keep learnt values in parameters"
 
 
 def _check_export(make: Make) -> None:
     layer = make(CHANNELS, tasks=2, size=SIZE).eval()
     try:
         torch.export.export(layer, (features(2),))
-    except Exception as error:  # torch's tracer may stumble in any way
+    except Exception as error:  # torch's tracer may raise errors of any type
         first = str(error).strip().partition("\n")[0]
         warnings.warn(
-            f"torch.export cannot follow {type(layer).__name__} ({type(error).__name__}: {first:.200}): "
+            f"torch.export cannot trace {type(layer).__name__} ({type(error).__name__}: {first:.200}): "
             "`afanet export` cannot write networks with it",
             stacklevel=3,
         )

@@ -1,4 +1,4 @@
-"""Whether what a fusion layer says of itself is what it does: its gates, what they carry, and its cuts."""
+"""Checks that a fusion layer describes itself correctly: its gates, what they carry, and its cuts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from afanet.fusion import Fusion, record_gates, replace_gates
 
 CHANNELS, SIZE = 4, (5, 6)
-KINDS = {"channel": (CHANNELS, 1, 1), "spatial": (1, *SIZE)}  # of gates, with what a gate is for
+KINDS = {"channel": (CHANNELS, 1, 1), "spatial": (1, *SIZE)}  # the kinds of gates, and where each is defined
 
 
 def features(tasks: int, batch: int = 2, size: Sequence[int] = SIZE) -> list[Tensor]:
@@ -19,14 +19,14 @@ def features(tasks: int, batch: int = 2, size: Sequence[int] = SIZE) -> list[Ten
 
 
 def check_gates(layer: Fusion) -> None:
-    """Gates have their shape, and are shares."""
+    """Gates have the right shape, and are shares."""
     if not layer.offers_gates:
         return
     name, tasks = type(layer).__name__, layer.tasks
     with torch.no_grad():
         gates = layer.gates(features(tasks))
     odd = sorted(set(gates) - set(KINDS))
-    assert gates, f"{name}.gates gives none, expected 'channel', 'spatial' or both: leave the method out instead"
+    assert gates, f"{name}.gates returns none, expected 'channel', 'spatial' or both: leave the method out instead"
     assert not odd, f"{name}.gates gives '{', '.join(odd)}', expected 'channel', 'spatial' or both"
     for kind, values in gates.items():
         shape = (2, tasks, tasks, *KINDS[kind])
@@ -39,7 +39,7 @@ def check_gates(layer: Fusion) -> None:
 
 
 def check_flow(layer: Fusion) -> None:
-    """What is carried are shares."""
+    """The carried amounts are shares."""
     if not layer.offers_flow:
         return
     name, tasks = type(layer).__name__, layer.tasks
@@ -48,12 +48,12 @@ def check_flow(layer: Fusion) -> None:
     shape = (2, tasks, tasks)
     assert flow.shape == shape, f"{name}.carried has {tuple(flow.shape)}, expected (batch, to, from) = {shape}"
     whole = (flow >= 0).all() and torch.allclose(flow.sum(2), torch.ones(2, tasks), atol=1e-4)
-    assert whole, f"{name}.carried has rows that are no shares: none may be negative, and they sum to one"
+    assert whole, f"{name}.carried has rows that are no shares: no entry may be negative, and each row sums to one"
 
 
 def check_cut(layer: Fusion) -> None:
-    """A cut changes one output; nothing where the source has the task's own features; under gates that are the same
-    for all features it is what comes of replacing the source's by the task's own.
+    """A cut changes one output, and nothing if the source has the task's own features. Under gates that are the same
+    for all features, it gives the output with the source's features replaced by the task's own.
     """
     if not layer.offers_cut:
         return
@@ -62,10 +62,10 @@ def check_cut(layer: Fusion) -> None:
         xs = features(tasks)
         ys, cut = layer(xs), layer.cut(xs, to, source)
         others = all(torch.allclose(cut[task], ys[task], atol=1e-5) for task in range(tasks) if task != to)
-        assert others, f"{name}.cut changes the outputs of other tasks than the one that is cut off"
+        assert others, f"{name}.cut changes the outputs of other tasks, not only of the one that is cut off"
         replaced = [xs[to] if task == source else x for task, x in enumerate(xs)]
         unchanged = torch.allclose(layer.cut(replaced, to, source)[to], layer(replaced)[to], atol=1e-5)
-        assert unchanged, f"{name}.cut changes the output where the source has the task's own features already"
+        assert unchanged, f"{name}.cut changes the output though the source has the task's own features already"
         if layer.offers_gates:
             before, after = layer.gates(xs), layer.gates(replaced)
             if all(torch.equal(before[kind], after[kind]) for kind in before):
@@ -74,7 +74,7 @@ def check_cut(layer: Fusion) -> None:
 
 
 def check_mix(layer: Fusion) -> None:
-    """A layer that says that its gates are the weights of its mix gives the same by them from outside."""
+    """If a layer declares that its gates are the weights of its mix, mixing with them outside gives the same."""
     if not layer.mixes_by_gates:
         return
     name, network, xs = type(layer).__name__, torch.nn.ModuleDict({"layer": layer}), features(layer.tasks)

@@ -1,4 +1,4 @@
-"""Is a result, written as a label, one that its kind's column reads?"""
+"""Checks that the column of a kind reads a result that is written as a label."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from afanet.tasks.task import Task
 
 
 def label_faults(kind: Kind, task: Task, result: Result) -> list[str]:
-    """What of `AsLabel` does not hold of a result, in sentences; nothing for a kind without labels."""
+    """The rules of `AsLabel` that a result breaks, as sentences; none for a kind without labels."""
     if type(result).as_label is AsLabel.as_label:
         return []
     column = declare(kind.column_class, result.declaration, "the result's declaration")
@@ -39,7 +39,7 @@ def label_faults(kind: Kind, task: Task, result: Result) -> list[str]:
             file.write_bytes(label.content)
             target = column.read(file)
     if task.fault(target.as_subclass(Tensor)) or not task.labelled(target.as_subclass(Tensor)).any():
-        faults.append("what as_label gives is read as a target that is labelled, without a fault")
+        faults.append("its column reads what as_label gives as a labelled target without a fault")
     sure = result.confidence(result if result.compared else None)
     if sure is not None and not bool(((np.asarray(sure) >= 0) & (np.asarray(sure) <= 1)).all()):
         faults.append("its confidence is from 0 to 1")

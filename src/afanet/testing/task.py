@@ -1,4 +1,4 @@
-"""Is a kind of task one that every command can use?"""
+"""Checks that every command can use a kind of task."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BATCH = 3
 
 
 def check_task(kind: Kind) -> None:
-    """Try everything of a kind that commands rely on; raises `AssertionError` with a sentence for what fails.
+    """Check everything that commands require of a kind; raises `AssertionError` with the first rule that it breaks.
 
     A task is declared by the `example` of the kind's column. Its loss, predictions, metrics, pictures and words are
     tried on random logits, its meaning is kept and read back, and its results are drawn and saved.
@@ -51,13 +51,13 @@ def check_task(kind: Kind) -> None:
 
 def _require(holds: bool, sentence: str) -> None:
     if not holds:
-        raise AssertionError(f"of this kind of task it does not hold that {sentence}")
+        raise AssertionError(f"this kind of task breaks a rule: {sentence}")
 
 
 def _check_statements(task: Task) -> None:
     _require(isinstance(task, DenseTask | PooledTask), "a task is a DenseTask or a PooledTask")
     _require(task.name == "trial", "a task has the name that it is given")
-    _require(isinstance(task.output, Dense) == isinstance(task, DenseTask), "its output fits: Dense for a DenseTask")
+    _require(isinstance(task.output, Dense) == isinstance(task, DenseTask), "its output is Dense if it is a DenseTask")
     _require(task.main_metric in task.higher_is_better, "main_metric is one of higher_is_better")
 
 
@@ -66,7 +66,7 @@ def _check_learning(task: Task, logits: Tensor, others: Tensor) -> None:
     bare = torch.stack([task.unlabelled(SIZE)] * len(logits))
     _require(target.shape == bare.shape, f"predictions have a target's shape {tuple(bare.shape)}")
     _require(not bool(task.labelled(bare).any()), "nothing is labelled in unlabelled()")
-    _require(bool(task.labelled(target).any()), "what is predicted is labelled")
+    _require(bool(task.labelled(target).any()), "predictions are labelled")
     _require(task.fault(target[0]) is None, "a prediction is a target without a fault")
     _require(task.fault(bare[0]) is None, "a target without a label has no fault")
     given = logits.clone().requires_grad_()
@@ -77,7 +77,7 @@ def _check_learning(task: Task, logits: Tensor, others: Tensor) -> None:
     _require(bool(given.grad.isfinite().all() and given.grad.any()), "the loss has a finite gradient that is not 0")
     without = task.loss(logits.clone().requires_grad_(), bare)
     _require(without.item() == 0, "the loss is 0 where nothing is labelled")
-    _require(without.requires_grad, "the loss has a gradient, of 0, where nothing is labelled")
+    _require(without.requires_grad, "the loss has a gradient of 0 where nothing is labelled")
 
 
 def _check_scoring(task: Task, logits: Tensor, others: Tensor) -> None:
@@ -86,15 +86,15 @@ def _check_scoring(task: Task, logits: Tensor, others: Tensor) -> None:
     _require(set(best) == set(task.higher_is_better), "its metrics are those of higher_is_better")
     sign = 1 if task.higher_is_better[task.main_metric] else -1
     better = sign * best[task.main_metric] >= sign * worse[task.main_metric]
-    _require(better, f"{task.main_metric} is best where the prediction is the truth")
+    _require(better, f"{task.main_metric} is best if the prediction is the truth")
     broken = TaskScores.of(task)
     broken.update(target, target, torch.full_like(logits, torch.nan))
     nothing = all(bool(score.isnan()) for score in broken.read()[0].values())
-    _require(nothing, "no score is a number if an output is none")
+    _require(nothing, "all scores are NaN if an output is not a number")
     for metric in task.metrics().values():
         reductions: list[Any] = list(metric._reductions.values())
         summed = all(reduce is torch.sum or reduce.__name__ == "dim_zero_sum" for reduce in reductions)
-        _require(summed, "each metric keeps sums over images alone, from which those of any sample follow")
+        _require(summed, "each metric keeps only sums over images, from which the scores of any sample follow")
 
 
 def _scores(task: Task, prediction: Tensor, target: Tensor) -> dict[str, float]:
@@ -112,7 +112,7 @@ def _check_showing(task: Task, logits: Tensor, others: Tensor) -> None:
         error = task.error(value, value)
         near = 0.01 * task.error_limit
         _require(error.shape == SIZE and error.abs().max().item() <= near, "the error of the truth is 0, (H, W)")
-        _require(bool(task.error(value, bare).isnan().all()), "the error is no number where nothing is labelled")
+        _require(bool(task.error(value, bare).isnan().all()), "the error is NaN where nothing is labelled")
         _ = task.legend
     if isinstance(task, PooledTask):
         _require(bool(task.caption(value) and task.caption(bare)), "every value has a caption")
@@ -127,7 +127,7 @@ def _check_meaning(kind: Kind, task: Task, logits: Tensor) -> None:
     _require(fault is None, f"its result accepts its meaning ({fault})")
     for key in kind.result_class.expected:
         wrong = kind.result_class.meaning_fault({**meaning, key: {"no": "such"}})
-        _require(wrong is not None, f"its result refuses a meaning whose '{key}' is of no use")
+        _require(wrong is not None, f"its result refuses a meaning whose '{key}' is invalid")
     again = kind.task_class.from_described(Description.of(task))
     _require(again.higher_is_better == task.higher_is_better, "from_described gives a task with the same metrics")
     _require(again.meaning == meaning, "from_described gives a task with the same meaning")

@@ -289,7 +289,7 @@ def test_each_task_has_one_teacher_with_its_meaning(teacher: Run, small: Small, 
     source = str(teacher.path)
     with pytest.raises(InputError, match=r"task 'depth' is in .*teacher and in .*teacher, expected one teacher for"):
         prepare(small(distill=[source, source]))
-    with pytest.raises(InputError, match=r"teacher has the tasks depth, and none of segmentation: name a run"):
+    with pytest.raises(InputError, match=r"teacher has the tasks depth, but none of segmentation: name a run"):
         prepare(small(distill=[source], tasks=["segmentation"]))
     with pytest.raises(InputError, match="nowhere is no folder of a run"):
         prepare(small(distill=["nowhere"]))
@@ -339,5 +339,5 @@ def test_a_teacher_sees_views_at_its_own_scale_with_its_own_normalisation(teache
     assert estimate.shape == (2, 1, 48, 64)
     answer.answer(torch.randn(2, 3, 24, 32), IMAGENET, (48, 64))  # a crop of half the side
     assert seen[3].shape[-2:] == (12, 16)
-    with pytest.raises(InputError, match="takes images of 3 channels, and this recipe has 1"):
+    with pytest.raises(InputError, match="takes images of 3 channels, but this recipe has 1"):
         Teacher(str(teacher.path), {"depth": Depth()}, 1)

@@ -143,7 +143,7 @@ def test_images_of_another_size_go_through_layers_made_for_those_before(
 
 
 def test_fusion_layers_of_other_tasks_are_refused_until_they_start_fresh(before: Callable[[str], Run]) -> None:
-    with pytest.raises(InputError, match=r"join the tasks segmentation, depth, .* --fresh fusion, or add tasks by"):
+    with pytest.raises(InputError, match=r"join the tasks segmentation, depth, .* --fresh fusion, or add tasks with"):
         begin(before("afa"), "afa", [*OLD, "normals"])
     job = begin(before("afa"), "afa", [*OLD, "normals"], fresh=["fusion"])
     assert report(job)["fusion"] == "fresh"
@@ -166,7 +166,7 @@ def test_a_tensor_of_another_shape_is_refused_with_what_would_help(before: Calla
         require_same_tasks(source, {"segmentation": Description.of(task)}, [])
     require_same_tasks(source, {"segmentation": Description.of(task)}, ["head.segmentation"])
     depth = replace(Description.of(task), name="depth", output=Dense(1))
-    with pytest.raises(InputError, match="task 'depth' with kind depth, and here its kind is segmentation: call it"):
+    with pytest.raises(InputError, match="task 'depth' with kind depth, but here its kind is segmentation: rename"):
         require_same_tasks(source, {"depth": depth}, [])
 
 
@@ -175,7 +175,7 @@ def test_a_tensor_of_another_shape_is_refused_with_what_would_help(before: Calla
     [
         ({"fresh": ["heads"], "start_from": None}, "fresh is heads, but no run is given to start from"),
         ({"network.freeze": "old", "start_from": None}, "freeze is 'old', which means the tasks of the run to start"),
-        ({"network.backbone": "resnet18"}, "has network.backbone test_resnet, and this recipe resnet18: give"),
+        ({"network.backbone": "resnet18"}, "has network.backbone test_resnet, but this recipe resnet18: give"),
         ({"network.mean": [0, 0, 0], "network.std": [1, 1, 1]}, "leave network.mean and network.std out"),
         ({"fresh": ["head.dept"]}, "unknown part to start fresh 'head.dept', did you mean 'head.depth'"),
         ({"warm_start": ["runs/x"]}, "start_from and warm_start both say which weights to begin with"),
@@ -377,7 +377,7 @@ def test_a_frozen_backbone_of_one_task_serves_those_that_come(before: Callable[[
 
 def test_one_trunk_cannot_keep_tasks_with_backbones_of_their_own(before: Callable[[str], Run]) -> None:
     keys = {"network.freeze": "old"}
-    with pytest.raises(InputError, match="of which one trunk can be one alone"):
+    with pytest.raises(InputError, match="and one trunk can keep only one"):
         begin(before("afa"), "hard", [*OLD, "normals"], **keys)
     begin(before("hard"), "single", [*OLD, "normals"], **keys)
 
