@@ -156,9 +156,9 @@ def test_depth_of_eight_bits_is_refused(tmp_path: Path, mode: str):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.full((2, 2), np.nan), "infinite or no number"),
-        (np.full((2, 2), np.inf), "infinite or no number"),
-        (np.full((2, 2), 1e300), "infinite or no number"),
+        (np.full((2, 2), np.nan), "infinite or NaN"),
+        (np.full((2, 2), np.inf), "infinite or NaN"),
+        (np.full((2, 2), 1e300), "infinite or NaN"),
         (np.full((2, 2), -1.0), r"depth -1 m, expected 0 \(not measured\) or more"),
         (np.ones((2, 2), int), r"expected floats, .* or give `scale`, the metres a step"),
         (np.ones((1, 2, 2)), "expected floats, a depth map in metres"),
@@ -250,8 +250,8 @@ def big_endian_tiff(steps: np.ndarray) -> bytes:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.full((2, 2), np.nan, np.float32), "infinite or no number"),
-        (np.full((2, 2), np.inf, np.float32), "infinite or no number"),
+        (np.full((2, 2), np.nan, np.float32), "infinite or NaN"),
+        (np.full((2, 2), np.inf, np.float32), "infinite or NaN"),
         (np.full((2, 2), -1, np.float32), "depth -1 m, expected 0"),
         (np.full((2, 2), -1, np.int32), "depth -0.001 m, expected 0"),
         (np.full((2, 2), 7, np.uint8), "mode L, expected I;16 or I or F for a depth map"),
@@ -308,7 +308,7 @@ def test_normals_of_a_renderer_are_read_as_they_are(names: str, tmp_path: Path) 
     for suffix in ("exr", "npz"):
         np.testing.assert_allclose(NormalsColumn().read(tmp_path / f"n.{suffix}").numpy(), exact, atol=1e-6)
     save_exr(tmp_path / "n.exr", dict.fromkeys("XYZ", np.full((2, 2), np.nan, np.float32)))
-    with pytest.raises(InputError, match="infinite or no number"):
+    with pytest.raises(InputError, match="infinite or NaN"):
         NormalsColumn().read(tmp_path / "n.exr")
 
 

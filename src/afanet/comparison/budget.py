@@ -1,4 +1,4 @@
-"""The budget of a run: the training that it and the runs that it started from have had."""
+"""The budget of a run: the training of the run and of the runs that it started from."""
 
 from __future__ import annotations
 

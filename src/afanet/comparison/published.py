@@ -57,7 +57,7 @@ def published_notes(comparison: Comparison) -> list[str]:
 
     With M_t the metric of task t, B_t that of single task here, and l_t = 1 where lower is better, else 0, delta_m is
     the mean over tasks of (-1)^l_t (M_t - B_t) / B_t (Maninis et al., CVPR 2019). There are no notes for other data or
-    tasks, without single task, or if it has no number.
+    tasks, without single task, or if delta_m is not a number.
     """
     benchmark = next((benchmark for benchmark in BENCHMARKS if _is_of(comparison, benchmark)), None)
     base = comparison.base

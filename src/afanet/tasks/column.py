@@ -159,5 +159,5 @@ def finite_floats(
         scaled = stored if scale is None else stored.astype(np.float64) * scale
         array: NDArray[np.float32] = scaled.astype(np.float32)
     if not np.isfinite(array).all():
-        raise InputError(f"{path} has a value that is infinite or no number, expected a {meaning}, 0 for none: mend it")
+        raise InputError(f"{path} has a value that is infinite or NaN, expected a {meaning}, 0 for none: mend it")
     return array

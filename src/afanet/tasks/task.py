@@ -142,8 +142,8 @@ class Task(Taught):
     def metrics(self) -> MetricCollection:
         """Fresh metrics, updated with `(predict(logits), target)` and computed over a whole set.
 
-        Code that scores a network wraps them in `afanet.tasks.scores.TaskScores`, so they never see what is not a
-        number.
+        Code that scores a network wraps them in `afanet.tasks.scores.TaskScores`, so they only see predictions that are
+        numbers.
         """
 
     def no_number(self, prediction: Tensor) -> Tensor:
@@ -180,7 +180,7 @@ class DenseTask(Task):
 
     @abstractmethod
     def picture(self, value: Tensor) -> NDArray[np.uint8]:
-        """One prediction or one target as an RGB image (H, W, 3); what is not labelled is black."""
+        """One prediction or one target as an RGB image (H, W, 3); unlabelled pixels are black."""
 
     def drawn_over(self, targets: Sequence[Tensor]) -> Self:
         """This task with colours that span these labels; unchanged if its colours have no range."""

@@ -27,7 +27,8 @@ def check_fusion(cls: Make) -> None:
     Raises:
         AssertionError: for the first requirement that the layer does not meet, in a sentence.
 
-    Warns: UserWarning: if `torch.export` cannot trace the layer, so that `afanet export` cannot write its networks.
+    Warns:
+        UserWarning: if `torch.export` cannot trace the layer, so that `afanet export` cannot write its networks.
 
     >>> from afanet import AFA
     >>> check_fusion(AFA)

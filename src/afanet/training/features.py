@@ -109,7 +109,7 @@ def find_features(job: Job, saved: Mapping[str, Any]) -> Split | None:
     if begun and not fitting:
         raise InputError(
             f"the run began with the kept features in {folder / begun}, which no longer exist: run `afanet data "
-            "prepare` with --features again, or train anew"
+            "prepare` with --features again, or train again from the start"
         )
     if not fitting:
         for kept in stored[-1:]:

@@ -128,7 +128,7 @@ class Learner:
         return {name: tensor for name, tensor in state.items() if tensor.is_floating_point()}
 
     def train(self) -> None:
-        """Put the network in training mode, except what is frozen."""
+        """Put the network in training mode, except frozen parts."""
         self.network.train()
 
     def losses(self, batch: Batch, network: Callable[..., dict[str, Tensor]] | None = None) -> list[Tensor]:

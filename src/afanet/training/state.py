@@ -100,13 +100,13 @@ def _fault(saved: Mapping[str, Any], learner: Learner, losses: EpochLosses) -> s
     """Why the state belongs to another run, in words; None if it does not."""
     state, fresh = saved["learner"], learner.state()
     if not state["skipped"] <= state["step"] <= learner.steps:
-        return f"it is of step {state['step']} of {learner.steps}, with {state['skipped']} skipped"
+        return f"it is from step {state['step']} of {learner.steps}, with {state['skipped']} skipped"
     if odd := set(saved["selection"]["first"]) - set(learner.tasks):
         return f"it has scores of '{min(odd):.60}', which is no task here"
     for part in ("network", "average", "guards"):
         ours, expected = _by_name(state[part]), _by_name(fresh[part])
         if fault := tensors_fault(ours, expected):
-            return f"its {part} is of another network: {fault}"
+            return f"its {part} does not fit this network: {fault}"
         if fault := find_nonfinite(ours):
             return f"its {part} has values that are not finite: {fault}"
     if fault := tensors_fault({"sums": saved["sums"]}, {"sums": losses.like(saved["sums"])}):
@@ -118,7 +118,7 @@ def _fault(saved: Mapping[str, Any], learner: Learner, losses: EpochLosses) -> s
     if expected_slots and not learnt and state["skipped"] < state["step"] < learner.steps:
         return "its optimiser has no state"
     if fault := slots_fault(learnt, learner.parameters, expected_slots):
-        return f"its optimiser is of another network: {fault}"
+        return f"its optimiser does not fit this network: {fault}"
     return None
 
 

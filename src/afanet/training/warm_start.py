@@ -99,7 +99,7 @@ def _read_branches(tasks: Sequence[str], runs: Sequence[Path]) -> dict[str, Bran
         trunk: dict[str, Tensor] = {}  # that of the run's first task, if it is frozen and serves all
         for task in dict.fromkeys(name.split(".")[1] for name in weights if name.startswith("branches.")):
             if fault := name_fault(task):
-                raise InputError(f"{path} has weights of a task {task!r:.80}, which {fault}: train it anew")
+                raise InputError(f"{path} has weights of a task {task!r:.80}, which {fault}: train it again")
             if task in branches and task in tasks:
                 raise InputError(f"task '{task}' is in {branches[task].path} and in {path}: give one of them")
             start = f"branches.{task}."

@@ -105,7 +105,7 @@ class MultiLabel(LabelsTask, PooledTask):
         return TaskScores(self, [MultiLabelScores(len(self.labels))])
 
     def caption(self, value: Tensor) -> str:
-        """The labels that are on, `none` where all are off, and `name?` for what is not labelled."""
+        """The labels that are on, `none` where all are off, and `name?` for unlabelled ones."""
         entries = zip(self.labels, value.tolist(), strict=True)
         parts = [label if entry == 1 else f"{label}?" for label, entry in entries if entry != 0]
         return ", ".join(parts) or "none"

@@ -18,7 +18,7 @@ from afanet.tasks.result import PooledResult
 
 @dataclass(frozen=True)
 class Number(PooledResult):
-    """A `value` in its `unit`, with so many `decimals` worth showing; `range` is its usual range, if known."""
+    """A `value` in its `unit`; `decimals` is how many are worth showing, `range` its usual range, if known."""
 
     expected: ClassVar[Mapping[str, Check]] = {
         "unit": WORD,

@@ -119,6 +119,6 @@ class Saliency(TaughtLabels, DenseTask):
 
 
 def shades(fractions: NDArray[Any]) -> NDArray[np.uint8]:
-    """A perceptually uniform colour for each value of 0 to 1, none of them black."""
+    """A perceptually uniform colour for each value from 0 to 1, none of them black."""
     colours: NDArray[np.uint8] = colormaps["cividis"](np.clip(fractions, 0, 1), bytes=True)[..., :3].copy()
     return colours

@@ -32,7 +32,7 @@ def _are_decimals(value: Any) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Numbers(PooledResult):
-    """Numbers by name in a `unit`, each with so many `decimals` worth showing.
+    """Numbers by name in a `unit`, with how many `decimals` of each are worth showing.
 
     `estimate` (N,) has the numbers as the network gives them: of `points`, fractions of the photo's width and height.
     `values` has them as people read them: points with the unit px are pixels of the photo, whose size is `photo`.

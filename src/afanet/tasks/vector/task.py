@@ -159,7 +159,7 @@ class Vector(PooledTask):
         return torch.from_numpy(on_photo(value.numpy(), frame)) if self.points else value
 
     def caption(self, value: Tensor) -> str:
-        """The first numbers by name, with their unit; `?` for what is not labelled. Points are fractions."""
+        """The first numbers by name, with their unit; `?` for unlabelled ones. Points are fractions."""
         parts = [
             f"{name} {number:.{decimals}f}" if known else f"{name} ?"
             for name, number, known, decimals in zip(

@@ -196,7 +196,7 @@ class Balancer(nn.Module):
         if state["name"] != self.row.name or len(state["last"]) != len(self.tasks):
             raise InputError(
                 f"the state is of balancing {len(state['last'])} tasks by '{state['name']}', expected "
-                f"{len(self.tasks)} by '{self.row.name}': go on with the method that the run began with"
+                f"{len(self.tasks)} by '{self.row.name}': continue with the method that the run began with"
             )
         learnt = next((parameter.device for parameter in self.parameters()), self._device)
         self._methods.load_state(state["methods"], learnt)

@@ -130,7 +130,7 @@ def find_answers(job: Job, saved: Mapping[str, Any]) -> Answered | None:
     if begun and not (path.is_dir() and path.name == begun):
         raise InputError(
             f"the run began with the teachers' answers in {path.parent / begun}, which no longer exist: run `afanet "
-            "data prepare` again, or train anew"
+            "data prepare` again, or train again from the start"
         )
     if not path.is_dir():
         return None
