@@ -106,7 +106,7 @@ def test_masks_have_the_ids_of_their_column(declared: dict[str, Any], tmp_path: 
     target = read_back(column, result.as_label(known, declared), tmp_path)
     assert torch.equal(target.long(), torch.where(torch.from_numpy(known), expected, 255))
     assert result.misfit("x", tmp_path / "label.png", declared) is None
-    with pytest.raises(InputError, match="has the class 'bed', and its column is declared with floor, wall: take"):
+    with pytest.raises(InputError, match="has the class 'bed', but its column is declared with floor, wall: use"):
         result.as_label(known, {"classes": ["floor", "wall"]})
 
 
@@ -171,7 +171,7 @@ def test_overlapping_masks_have_the_order_of_their_column(tmp_path: Path) -> Non
     declared = {"labels": ["new", *reversed(result.labels)], "void": 1}
     target = read_back(declare(KINDS[task.kind].column_class, declared, "x"), result.as_label(None, declared), tmp_path)
     assert torch.equal(target, torch.cat([torch.full((1, *SIZE), -1), expected.flip(0)]).to(target.dtype))
-    with pytest.raises(InputError, match="has the label 'road', and its column is declared with wet: take"):
+    with pytest.raises(InputError, match="has the label 'road', but its column is declared with wet: use"):
         result.as_label(None, {"labels": ["wet"]})
 
 

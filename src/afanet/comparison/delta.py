@@ -138,9 +138,9 @@ def _within(change: Change) -> Change:
 def delta_notes(deltas: Mapping[str, Delta]) -> list[str]:
     """Sentences on the metrics that delta_m leaves out or limits, one for all titles where they are the same.
 
-    >>> delta_notes({"hard": Delta({}, {"depth abs": "no value in seed 1"}, {"depth rel": "seed 0"}, False)}) ['delta_m
-    of hard leaves out depth abs (no value in seed 1)', 'delta_m of hard has no verdict, since changes beyond ±100 %
-    count as ±100 %: depth rel (seed 0)']
+    >>> delta_notes({"hard": Delta({}, {"depth abs": "no value in seed 1"}, {"depth rel": "seed 0"}, False)})
+    ['delta_m of hard leaves out depth abs (no value in seed 1)',
+     'delta_m of hard has no verdict, since changes beyond ±100 % count as ±100 %: depth rel (seed 0)']
     """
     alike: dict[str, list[str]] = {}
     for title, delta in deltas.items():

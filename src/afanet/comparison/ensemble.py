@@ -42,8 +42,8 @@ def ensemble_scores(runs: Sequence[Run]) -> dict[Draw, dict[str, ImageScores]]:
 
     .. math:: e_i = \mu + g + c\,(a_i + a_{i+1}) / 2, \qquad d_i = e_i - s_i,
 
-    where a share c of a network's luck carries over to its ensembles. The mean of n differences has the variance (1 -
-    c)^2 sigma^2 / n, and the estimate from their spread, as if they were independent, has the expectation
+    where a share c of a network's luck carries over to its ensembles. The mean of n differences has the variance
+    (1 - c)^2 sigma^2 / n, and the estimate from their spread, as if they were independent, has the expectation
 
     .. math:: \frac{\sigma^2}{n}\left[(1-c)^2 + \frac{n}{n-1}\left(c - \frac{c^2}{2}\right)\right],
 

@@ -83,7 +83,7 @@ class Masks(DenseResult):
         order = [self.labels.index(name) if name in self.labels else -1 for name in declared.get("labels", self.labels)]
         if strange := set(self.labels) - set(declared.get("labels", self.labels)):
             raise InputError(
-                f"the teacher's task '{self.task}' has the label '{min(strange)}', and its column is declared with "
+                f"the teacher's task '{self.task}' has the label '{min(strange)}', but its column is declared with "
                 f"{listed(declared['labels'])}: use a teacher with the same labels, or leave the task out with --tasks"
             )
         on = np.where(self.on == 1, np.int16(255), self.on.astype(np.int16))

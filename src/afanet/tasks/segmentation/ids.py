@@ -60,7 +60,7 @@ class Ids:
         for name in classes:
             if name not in by_name:
                 raise InputError(
-                    f"the teacher's task '{task}' has the class '{name}', and its column is declared with "
+                    f"the teacher's task '{task}' has the class '{name}', but its column is declared with "
                     f"{in_words(by_name)}: use a teacher with the same classes, or leave the task out with --tasks"
                 )
         known = frozenset([number for number, _ in ids] + list(voids))
