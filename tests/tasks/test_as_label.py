@@ -124,7 +124,7 @@ def test_without_void_a_pixel_that_is_not_known_is_refused(declared: dict[str, A
     result = LabelMap("trial", labels, sure, ("a", "b"), np.zeros((2, 3), np.uint8))
     column = declare(SegmentationColumn, {"classes": ["a", "b"]} | declared, "segmentation")
     assert read_back(column, result.as_label(None, declared), tmp_path).tolist() == [[0, 1]]
-    with pytest.raises(InputError, match="'trial' is declared without void, and has pixels that are not known"):
+    with pytest.raises(InputError, match="'trial' is declared without void, but has pixels that are not known"):
         result.as_label(np.array([[True, False]]), declared)
 
 

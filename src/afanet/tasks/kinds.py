@@ -103,7 +103,7 @@ def register_task(name: str, kind: Kind) -> None:
 def read_task(described: Described) -> Task:
     """The task of a description, with the same `estimate`, `predict` and `meaning`, and the default loss.
 
-    Raises `InputError` for a description without a meaning, as in the first runs, and for one of another version.
+    Raises `InputError` for a description without a meaning, as in the first runs, and for one from another version.
 
     >>> from afanet.tasks import Depth, Description
     >>> read_task(Description.of(Depth(max_metres=8))).meaning["far"]
@@ -111,15 +111,15 @@ def read_task(described: Described) -> Task:
     """
     name, meaning = described.name, described.meaning
     if not meaning:
-        raise InputError(f"the run does not say what task '{name}' means: it was trained before runs kept that")
+        raise InputError(f"the run does not say what task '{name}' means: it is from a version that did not keep that, so train it again")
     kind = kind_of(name, meaning)
     if fault := meaning_fault(meaning, referred=True):
-        raise InputError(f"in the meaning of task '{name}' {fault}: the run is of another version")
+        raise InputError(f"in the meaning of task '{name}' {fault}: the run is from another version")
     task = kind.task_class.from_described(described)
     task.kind = meaning["kind"]
     if task.output != described.output:
         raise InputError(
-            f"task '{name}' has the output {described.output}, and its meaning needs {task.output}: the run is of "
+            f"task '{name}' has the output {described.output}, but its meaning needs {task.output}: the run is from "
             "another version"
         )
     if not meaning.get("mirror", True):

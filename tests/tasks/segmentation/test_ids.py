@@ -49,7 +49,7 @@ def test_a_mask_is_read_back_as_it_was(declared: dict[str, Any], has_void: bool,
         np.testing.assert_array_equal(column.read(path).numpy(), np.where(KNOWN, numbers, 255))
         assert result().misfit("", path, declared) is None
     else:
-        with pytest.raises(InputError, match="declared without void, and has pixels that are not known"):
+        with pytest.raises(InputError, match="declared without void, but has pixels that are not known"):
             result().as_label(KNOWN, declared)
 
 

@@ -49,7 +49,7 @@ class MultiLabelSegmentationColumn(FileColumn):
         return MultiLabelSegmentation(self.labels, name)
 
     def encode(self, cells: pa.Array) -> tuple[pa.Array, Bools]:
-        """Paths with `{label}` in them, or paths of arrays."""
+        """The paths, with `{label}` in them or of arrays, and which of them can be used."""
         array = pc.match_substring_regex(cells, rf"(?i)({'|'.join(ARRAYS)})$".replace(".", r"\."))
         masks = pc.or_(pc.match_substring(cells, LABEL), array).to_numpy(zero_copy_only=False)
         return cells, usable_paths(cells) & masks

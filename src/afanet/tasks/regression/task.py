@@ -95,7 +95,7 @@ class Regression(PooledTask):
     def from_described(cls, described: Described) -> Self:
         """See `Task`; raises `InputError` for a meaning without a range, which the first runs did not keep."""
         if "range" not in described.meaning:
-            raise InputError(f"the meaning of task '{described.name}' has no 'range': the run is of another version")
+            raise InputError(f"the meaning of task '{described.name}' has no 'range': the run is from another version")
         low, high = described.meaning["range"]
         return cls(described.name, low, high, described.meaning["unit"])
 

@@ -108,7 +108,7 @@ def mask_file(labels: NDArray[np.unsignedinteger], known: Bools, ids: Ids, colou
     """
     if ids.void is None and not known.all():
         raise InputError(
-            f"task '{ids.task}' is declared without void, and has pixels that are not known: declare an id for void, "
+            f"task '{ids.task}' is declared without void, but has pixels that are not known: declare an id for void, "
             "or leave --threshold out"
         )
     void = ids.void or 0

@@ -28,7 +28,7 @@ def check_combination(
 
     >>> check_combination("pcgrad", tasks=2, shared=False, guarded=False, accumulate=1, compile=False, precision="bf16")
     Traceback (most recent call last):
-    afanet.errors.InputError: balancing by 'pcgrad' combines the gradients of shared parameters, and ...
+    afanet.errors.InputError: balancing by 'pcgrad' combines the gradients of shared parameters, but ...
     """
     row = find_balancing(name)
     if tasks < row.fewest:
