@@ -111,7 +111,7 @@ def read_task(described: Described) -> Task:
     """
     name, meaning = described.name, described.meaning
     if not meaning:
-        raise InputError(f"the run does not say what task '{name}' means: it is from a version that did not keep that, so train it again")
+        raise InputError(f"the run does not say what task '{name}' means: it is from an older version; train it again")
     kind = kind_of(name, meaning)
     if fault := meaning_fault(meaning, referred=True):
         raise InputError(f"in the meaning of task '{name}' {fault}: the run is from another version")
