@@ -85,7 +85,7 @@ def test_a_baseline_near_nothing_is_left_out_or_limited_for_all_seeds_and_named(
     assert delta.changes["by_task"].mean == pytest.approx(np.mean(expected))
     assert delta_notes({"hard": delta, "afa": delta}) == [
         "delta_m of hard, afa leaves out depth abs (single task has less than 0.0001 in seed 1), depth sq_rel (no "
-        "number in seed 2)",
+        "value in seed 2)",
         "delta_m of hard, afa has no verdict, since changes beyond ±100 % count as ±100 %: depth rel (seed 0)",
     ]
 

@@ -110,7 +110,7 @@ def test_cosines_and_answers_are_those_without() -> None:
 
 def test_it_is_refused_where_it_cannot_be() -> None:
     network = learner(False).network
-    with pytest.raises(InputError, match="compile decides for itself"):
+    with pytest.raises(InputError, match="compile itself decides"):
         check_checkpointing(make_small(**{"network.checkpointing": True, "network.compile": True}), network)
     network.blocks = []
     with pytest.raises(InputError, match="no blocks"):

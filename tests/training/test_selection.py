@@ -256,7 +256,7 @@ def test_patience_without_a_score_on_the_validation_split_is_refused(
     with pytest.raises(InputError, match=r"select\.by is 'depth', but the validation split gives abs of task 'depth'"):
         train(small(**{"stop.patience": 1, "select.by": "depth"}), tmp_path / "by")
     monkeypatch.setattr(Loop, "_validate", lambda loop: Scored(bare(loop), None, {}))
-    with pytest.raises(InputError, match=r"stop\.patience is 1, and the validation split has no label .* leave stop"):
+    with pytest.raises(InputError, match=r"stop\.patience is 1, but the validation split has no label .* leave stop"):
         train(small(**{"stop.patience": 1}), tmp_path / "mean")
 
 

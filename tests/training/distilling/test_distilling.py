@@ -319,7 +319,7 @@ def test_a_teacher_of_other_classes_is_refused(tiny: None, small: Small, tmp_pat
     run = train(small(tasks=["segmentation"], epochs=1), tmp_path / "teacher")
     names = list(run.tasks["segmentation"].names)
     change_meaning(run, "segmentation", classes=[*names[1:], names[0]])
-    with pytest.raises(InputError, match=r"teacher has task 'segmentation' with the classes \[.*and here its classes"):
+    with pytest.raises(InputError, match=r"teacher has task 'segmentation' with the classes \[.*but here its classes"):
         prepare(small(distill=[str(run.path)]))
 
 
