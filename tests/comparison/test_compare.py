@@ -169,7 +169,7 @@ def test_a_run_without_a_score_that_others_have_is_refused(broken: str, finished
         for seed in (0, 1)
     ]
     [bad] = [run.folder.path for run in runs if run.results["tasks"][FIRST]["accuracy"] is None]
-    with pytest.raises(InputError, match=rf"{bad.name} has no accuracy of task '{FIRST}', and .* has one") as caught:
+    with pytest.raises(InputError, match=rf"{bad.name} has no accuracy of task '{FIRST}', but .* has one") as caught:
         compare_runs(runs, TASKS)
     assert "train it again" in str(caught.value)
 
