@@ -125,7 +125,7 @@ def test_a_recipe_of_a_larger_machine_is_scored_by_fewer_workers_and_that_is_sai
 def test_a_batch_that_no_memory_holds_is_refused(small: Small) -> None:
     recipe = small(**{"batch_size": 10**6, "data.options.train_scenes": 10**6, "data.size": [4096, 4096]})
     data, _ = open_tasks(recipe)
-    with pytest.raises(InputError, match=r"batches of 1000000 images of 4096x4096 are .* GiB, .*lower batch_size"):
+    with pytest.raises(InputError, match=r"batches of 1000000 images of 4096x4096 need .* GiB, .*lower batch_size"):
         train_loader(data, recipe)
 
 
