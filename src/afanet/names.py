@@ -1,4 +1,4 @@
-"""The names that tasks and layers may have: they become attributes, folders and, in networks, Python."""
+"""The names that tasks and layers may have: they become attributes, folders and, in networks, Python code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PART = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def name_fault(name: object, taken: Container[str] = frozenset()) -> str | None:
-    """Why `name` cannot be a task's, in words; None if it can. Names in `taken` are refused too.
+    """Why a task cannot be called `name`, in words; None if it can. Names in `taken` are refused too.
 
     >>> [name_fault(name, {"training"}) for name in ("age", "class", "training")]
     [None, 'is taken', 'is taken']
@@ -45,10 +45,10 @@ def layer_fault(path: str) -> str | None:
 
 
 def chosen_tasks(tasks: Sequence[str], known: Sequence[str]) -> list[str]:
-    """The tasks that somebody chose among those known, in the order of the known.
+    """The chosen tasks, in the order of the known ones.
 
     Raises:
-        InputError: for a task that is unknown or named twice, or for none.
+        InputError: if a task is unknown or named twice, or if none is chosen.
 
     >>> chosen_tasks(["normals", "depth"], ["segmentation", "depth", "normals"])
     ['depth', 'normals']
