@@ -22,7 +22,7 @@ def read_json(path: Path, most: int = MOST_BYTES) -> Any:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path} is no UTF-8 text, expected JSON") from None
+        raise InputError(f"{path} is not UTF-8 text, expected JSON") from None
     return parse_json(text, str(path))
 
 
@@ -66,7 +66,7 @@ def parse_json(text: str, source: str) -> Any:
     except RecursionError:
         raise _too_deep(source) from None
     except json.JSONDecodeError as error:
-        raise InputError(f"{source} is no JSON: {error}") from None
+        raise InputError(f"{source} is not JSON: {error}") from None
     except ValueError:  # Python limits the digits of a number
         raise InputError(f"{source} has a number of too many digits, expected fewer than 4000") from None
     inside = [value]

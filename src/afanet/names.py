@@ -20,10 +20,10 @@ def name_fault(name: object, taken: Container[str] = frozenset()) -> str | None:
     >>> [name_fault(name, {"training"}) for name in ("age", "class", "training")]
     [None, 'is taken', 'is taken']
     >>> name_fault("5_o_Clock_Shadow")
-    'is no word of letters, digits and _ (at most 64) that begins with a letter or a single _'
+    'is not a word of letters, digits and _ (at most 64) that begins with a letter or a single _'
     """
     if not isinstance(name, str) or len(name) > LONGEST or not _TASK.fullmatch(name):
-        return f"is no word of letters, digits and _ (at most {LONGEST}) that begins with a letter or a single _"
+        return f"is not a word of letters, digits and _ (at most {LONGEST}) that begins with a letter or a single _"
     return "is taken" if iskeyword(name) or name in taken else None
 
 
@@ -32,13 +32,13 @@ def layer_fault(path: str) -> str | None:
 
     >>> layer_fault("stages.0.left-eye")
     >>> layer_fault("stages.a b")
-    "has 'a b' in its name, which is no word of letters, digits, _ and -"
+    "has 'a b' in its name, which is not a word of letters, digits, _ and -"
     >>> layer_fault("stages.class")
     "has 'class' in its name, which is a word of Python's own"
     """
     for part in path.split("."):
         if not _PART.fullmatch(part):
-            return f"has {part!r:.60} in its name, which is no word of letters, digits, _ and -"
+            return f"has {part!r:.60} in its name, which is not a word of letters, digits, _ and -"
         if iskeyword(part):
             return f"has '{part}' in its name, which is a word of Python's own"
     return None

@@ -100,7 +100,7 @@ def load(reference: str) -> object:
     except InputError:
         raise
     except Exception as error:  # outside code may fail in any way
-        raise InputError(f"{source} cannot be used: {type(error).__name__}: {error!s:.200}; mend it") from error
+        raise InputError(f"{source} cannot be used: {type(error).__name__}: {error!s:.200}; correct it") from error
     if not hasattr(module, attribute):
         raise InputError(f"{source} defines no '{attribute}': check the name after ':' in {reference}")
     _loaded[reference] = getattr(module, attribute)
@@ -162,7 +162,7 @@ def _split(reference: str) -> tuple[str, str]:
     source, _, attribute = reference.rpartition(":")
     if not _NAME.fullmatch(attribute) or not (_is_file(source) or _MODULE.fullmatch(source)):
         raise InputError(
-            f"{shown(reference)} is no reference to code, expected FILE.py:Name or package.module:Name, such as "
+            f"{shown(reference)} is not a reference to code, expected FILE.py:Name or package.module:Name, such as "
             "mine.py:MeanPull"
         )
     return source, attribute

@@ -49,12 +49,14 @@ def require_run(path: Path) -> None:
     >>> require_run(Path("runs/nowhere"))
     Traceback (most recent call last):
         ...
-    afanet.errors.InputError: runs/nowhere is no folder of a run: it has no recipe.yaml, expected what train writes
+    afanet.errors.InputError: runs/nowhere is not a run folder: it has no recipe.yaml, expected a folder that ...
     """
     finished = (path / WEIGHTS).is_file()
     for name in RUN_FILES[:1] if finished else RUN_FILES:
         if not (path / name).is_file():
-            raise InputError(f"{path} is no folder of a run: it has no {name}, expected what train writes")
+            raise InputError(
+                f"{path} is not a run folder: it has no {name}, expected a folder that `afanet train` wrote"
+            )
 
 
 def require_data(path: Path) -> None:

@@ -78,7 +78,7 @@ def decode_photo(file: BinaryIO, name: str, most_pixels: int = MOST_PIXELS) -> P
     >>> decode_photo(io.BytesIO(b"MZ"), "the upload")
     Traceback (most recent call last):
         ...
-    afanet.errors.InputError: the upload is no picture that can be read, expected one of: JPEG, PNG, WEBP, TIFF, ...
+    afanet.errors.InputError: the upload is not a picture that can be read, expected one of: JPEG, PNG, WEBP, TIFF, ...
     """
 
     def read(image: Image.Image) -> Pixels:
@@ -107,12 +107,14 @@ def unread(file: BinaryIO, name: str, formats: tuple[str, ...]) -> InputError:
     """An `InputError` for a file that has none of the `formats`, or a variant of one that cannot be read."""
     form = format_of(first_bytes(file))
     if form is None:
-        return InputError(f"{name} is no picture that can be read, expected one of: {', '.join(formats)}")
+        return InputError(f"{name} is not a picture that can be read, expected one of: {', '.join(formats)}")
     if form.upper() in formats:
         return InputError(
-            f"{name} is no picture that can be read: a {form} that is broken or of a rare kind; save it as a PNG"
+            f"{name} is not a picture that can be read: a {form} that is broken or of a rare kind; save it as a PNG"
         )
-    return InputError(f"{name} is {form}, which is not read, expected one of: {', '.join(formats)}; save it as a PNG")
+    return InputError(
+        f"{name} is {form}, which is not supported, expected one of: {', '.join(formats)}; save it as a PNG"
+    )
 
 
 def first_bytes(file: BinaryIO) -> bytes:

@@ -159,7 +159,7 @@ def _recognise(state: Mapping[str, Tensor]) -> _Original:
 def _square(pixels: int) -> tuple[int, int]:
     side = math.isqrt(pixels)
     if side * side != pixels:
-        raise InputError(f"the spatial gates are for {pixels} pixels, which is no square: pass size=(height, width)")
+        raise InputError(f"the spatial gates are for {pixels} pixels, which is not a square: pass size=(height, width)")
     return side, side
 
 

@@ -117,5 +117,5 @@ def _load(point: EntryPoint) -> object:
     except Exception as error:  # other people's code may fail in any way
         raise InputError(
             f"entry point {point.name} = {point.value} of the group {GROUP} cannot be loaded: "
-            f"{type(error).__name__}: {error!s:.200}; mend or remove the package that brings it"
+            f"{type(error).__name__}: {error!s:.200}; correct or remove the package that brings it"
         ) from error

@@ -29,7 +29,7 @@ def read_yaml(file: Path | Traversable, what: str, expected: str = "a YAML file"
     except InputError as error:
         raise InputError(f"{what} cannot be used: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise InputError(f"{what} cannot be read ({reason}), expected {expected}") from None
     return parse_yaml(text, what)
 
@@ -46,7 +46,7 @@ def parse_yaml(text: str, what: str) -> Any:
     >>> parse_yaml("a: !!int many", "the text")
     Traceback (most recent call last):
         ...
-    afanet.errors.InputError: the text, line 1, column 4 has 'many', which is no int: correct it, or ...
+    afanet.errors.InputError: the text, line 1, column 4 has 'many', which is not a valid int: correct it, or ...
     """
     loader = None
     try:
@@ -118,7 +118,7 @@ class _Loader(yaml.SafeLoader):
         except yaml.YAMLError:
             raise
         except Exception:  # PyYAML raises many kinds of error for malformed values
-            problem = f"has {shown(node.value)}, which is no {kind}: correct it, or put text in quotes"
+            problem = f"has {shown(node.value)}, which is not a valid {kind}: correct it, or put text in quotes"
             raise _RefusedError(problem, node.start_mark) from None
         if isinstance(value, int) and value.bit_length() > MOST_BITS:
             raise _RefusedError(f"has a number of {value.bit_length()} bits, expected {MOST_BITS}", node.start_mark)

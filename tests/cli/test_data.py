@@ -95,7 +95,7 @@ def test_training_uses_what_was_prepared_and_learns_the_same(
     assert main(["data", "prepare", "rooms", *ROOMS]) == 0
     assert "written" in capsys.readouterr().out
     assert main(["data", "prepare", "rooms", *ROOMS]) == 0
-    assert "there already" in capsys.readouterr().out
+    assert "already there" in capsys.readouterr().out
     assert main(["train", "rooms", *ROOMS, *TRAIN.split(), "--out", "cached"]) == 0
     assert f"reading samples from the cache {tmp_path / 'cache'}" in capsys.readouterr().err
     plain, cached = (json.loads(Path(run, "metrics.json").read_text())["tasks"] for run in ("plain", "cached"))
@@ -154,7 +154,7 @@ def test_many_tasks_have_a_row_each(capsys: pytest.CaptureFixture[str], monkeypa
     ("words", "message"),
     [
         (["check", "nowhere"], "nowhere is nothing, expected a recipe or the folder of a data set"),
-        (["check", "."], "has the layout of no known data set"),
+        (["check", "."], "does not have the layout of a known data set"),
         (["check", "rooms", "--sise", "3"], "unknown flag '--sise', did you mean '--size'?"),
         (["check", "rooms", "--epochs", "3"], "unknown flag '--epochs'"),
         (["prepare", "romes"], "unknown recipe 'romes', did you mean 'rooms'?"),

@@ -91,7 +91,7 @@ def test_a_table_is_filled_with_the_ids_of_the_recipe_beside_it(
     steps = np.asarray(Image.open(photos / "depth-machine/images/0.png"))
     assert steps.max() < 1000  # centimetres
     assert main(["label", str(run), "--out", str(photos / "manifest.csv"), "--fill"]) == 0
-    assert "nothing is to be filled" in capsys.readouterr().out
+    assert "nothing to fill" in capsys.readouterr().out
 
 
 def test_what_is_wrong_is_said_and_the_rest_is_done(

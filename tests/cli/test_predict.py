@@ -75,7 +75,7 @@ def test_what_can_be_read_is_done_and_the_rest_is_listed(
     words = ["predict", str(run), str(photos), str(tmp_path / "gone.png"), "--out", str(out), "--batch-size", "2"]
     assert main([*words, "--scales", "1", "1.5"]) == 2
     said = capsys.readouterr()
-    for name, why in [("gone.png", "does not exist"), ("empty.png", "is empty"), ("text.jpg", "is no picture")]:
+    for name, why in [("gone.png", "does not exist"), ("empty.png", "is empty"), ("text.jpg", "is not a picture")]:
         assert any(name in line and why in line for line in said.err.splitlines())
     assert "side-by-side: 3 files" in said.out
     lines = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
@@ -149,7 +149,7 @@ def test_a_dash_is_the_picture_that_is_piped_in(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"", "the standard input is empty"), (b"MZ", "the standard input is no picture")]
+    ("content", "said"), [(b"", "the standard input is empty"), (b"MZ", "the standard input is not a picture")]
 )
 def test_what_is_piped_in_and_no_picture_is_said(
     content: bytes, said: str, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -216,7 +216,7 @@ def test_a_name_that_no_file_of_results_can_have_spoils_nothing_else(
     said = capsys.readouterr().err.splitlines()
     assert said.pop(0) == "predicting on 6 files"
     assert "3 of the inputs cannot be used" in said[0]
-    assert [("no UTF-8" in line, "250 bytes" in line, "201 bytes" in line) for line in sorted(said[1:])] == [
+    assert [("not UTF-8" in line, "250 bytes" in line, "201 bytes" in line) for line in sorted(said[1:])] == [
         (True, False, False),
         (False, False, True),
         (False, True, False),

@@ -227,7 +227,7 @@ def test_a_cache_with_a_part_missing_is_refused(tmp_path: Path) -> None:
         file = cache / "train" / name
         whole = file.read_bytes()
         file.write_bytes(whole[:content])
-        with pytest.raises(InputError, match="is no whole cache"):
+        with pytest.raises(InputError, match="is not a complete cache"):
             use_cache(data, tmp_path / "c")
         file.write_bytes(whole)
     same_samples(use_cache(data, tmp_path / "c")[0], data)

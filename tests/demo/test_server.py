@@ -281,4 +281,4 @@ def test_an_address_that_cannot_be_had_is_said(run: Path, port: int, capsys: pyt
         assert main(["demo", str(run), *flags]) == 2
         assert words in capsys.readouterr().err
     assert main(["demo", str(run.parent / "none")]) == 2
-    assert "none is no folder of a run" in capsys.readouterr().err
+    assert "none is not a run folder" in capsys.readouterr().err

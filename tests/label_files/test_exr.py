@@ -45,7 +45,7 @@ def test_channels_that_are_lacking_or_there_twice_are_named(tmp_path: Path) -> N
     path = save(tmp_path / "map.exr", {"U": Z, "V": Z})
     with pytest.raises(InputError) as caught:
         read_exr(path, "map", DISTANCES)
-    assert str(caught.value) == f"{path} has the channels U, V, expected Z or Y once for a map: save it so"
+    assert str(caught.value) == f"{path} has the channels U, V, expected Z or Y once for a map: save these"
     twice = save(tmp_path / "map.exr", {"left.Z": Z, "right.Z": Z})
     with pytest.raises(InputError, match=r"has the channels left\.Z, right\.Z, expected"):
         read_exr(twice, "map", DISTANCES)

@@ -260,7 +260,7 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(human: Path, root: Path, t
     before = files(root)
     some = images(root)
     assert "exists and is never overwritten: fill its empty cells with --fill" in refused(light, some, human)
-    assert "is no file, expected a table to fill" in refused(light, some, root / "u.csv", fill=True)
+    assert "is not a file, expected a table to fill" in refused(light, some, root / "u.csv", fill=True)
     assert "threshold is 1.5, expected a confidence from 0 to 1" in refused(light, some, root / "u.csv", threshold=1.5)
     assert "expected a .csv or a .parquet file" in refused(light, some, root / "u.txt")
     assert "is not below" in refused(light, some, root / "images/deeper/u.csv")

@@ -48,7 +48,8 @@ DATA_SETS: Registry[DataSet] = Registry(
 def register_data(name: str, data_set: DataSet | Callable[..., Data]) -> None:
     """Register a data set under a name, which recipes give as `data.name`.
 
-    Raises `InputError` if a data set of the package has this name, the name is no word, or `data_set` is no data set.
+    Raises `InputError` if the name belongs to a data set of the package or is not a word, or if `data_set` is not a
+    data set.
 
     >>> register_data("rooms", DATA_SETS["rooms"])
     Traceback (most recent call last):

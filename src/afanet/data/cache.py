@@ -141,7 +141,7 @@ class Cached(Reader):
             self.images = map_array(folder / "image.npy")
             self.targets = {task: map_array(path_in(folder, f"target.{task}.npy")) for task in self.index["kinds"]}
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{folder} is no whole cache ({error}): remove {folder.parent}") from None
+            raise InputError(f"{folder} is not a complete cache ({error}): remove {folder.parent}") from None
 
     def __getstate__(self) -> dict[str, Any]:
         # If workers are not forked: a pickled memory map would hold all the data that it maps.

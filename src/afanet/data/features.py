@@ -210,10 +210,10 @@ def _index(folder: Path) -> dict[str, Any]:
     try:
         index = read_json(folder / "index.json", MOST_BYTES)
         if not isinstance(index["description"], dict):
-            raise TypeError("its description is no mapping")
+            raise TypeError("its description is not a mapping")
         for key in ("views", "seed"):
             if not isinstance(index["description"][key], int):
-                raise TypeError(f"its {key} is no number")
+                raise TypeError(f"its {key} is not a number")
         return dict(index)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(folder, error) from None
@@ -221,6 +221,6 @@ def _index(folder: Path) -> dict[str, Any]:
 
 def _damaged(folder: Path, error: Exception) -> InputError:
     return InputError(
-        f"{folder} is no whole folder of features ({error}): remove it, and run `afanet data prepare` with --features "
-        "again"
+        f"{folder} is not a complete folder of features ({error}): remove it, and run `afanet data prepare` with "
+        "--features again"
     )

@@ -36,7 +36,7 @@ def first_names(folder: Path) -> str:
 def other_layout(root: Path, data_set: str, expected: str) -> InputError:
     """An `InputError` for a path that does not hold `data_set`; it lists the first few names there."""
     content = first_names(root) if root.is_dir() else "no folder but a file"
-    return InputError(f"data path '{root}' has not the layout of '{data_set}', found {content}: give {expected}")
+    return InputError(f"data path '{root}' does not have the layout of '{data_set}', found {content}: give {expected}")
 
 
 def format_shape(shape: Sequence[int]) -> str:

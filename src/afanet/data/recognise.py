@@ -25,6 +25,6 @@ def recognise(path: Path) -> str:
             return name
     marked = [name for name, data_set in DATA_SETS.items() if data_set.marks]
     raise InputError(
-        f"{path} has the layout of no known data set ({', '.join(marked)}), found {first_names(path)}: give a recipe, "
-        "or make one with `afanet data init`"
+        f"{path} does not have the layout of a known data set ({', '.join(marked)}), found {first_names(path)}: give a "
+        "recipe, or make one with `afanet data init`"
     )

@@ -46,7 +46,7 @@ def _read_archive(path: Path, meaning: str) -> NDArray[Any]:
             names = [member.filename.removesuffix(".npy") for member in members]
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
             listed = f" ({', '.join(names[:NAMED])}{more})" if names else ""
-            raise InputError(f"{path} holds {len(names)} arrays{listed}, expected one, a {meaning}: save that alone")
+            raise InputError(f"{path} holds {len(names)} arrays{listed}, expected one, a {meaning}: save only that one")
         if members[0].file_size > MOST_BYTES:
             raise InputError(
                 f"{path} holds an array of {members[0].file_size:,} bytes, expected at most {MOST_BYTES:,}: resize it"

@@ -39,7 +39,7 @@ def read_exr(path: Path, meaning: str, names: Sequence[tuple[str, ...]]) -> NDAr
     if len(shapes) != 1 or not all(channel.xSampling == channel.ySampling == 1 for channel in chosen):
         listed = ", ".join(list(channels)[:NAMED]) + (f" and {len(channels) - NAMED} more" * (len(channels) > NAMED))
         groups = " or ".join("".join(group).upper() for group in names)
-        raise InputError(f"{path} has the channels {listed}, expected {groups} once for a {meaning}: save it so")
+        raise InputError(f"{path} has the channels {listed}, expected {groups} once for a {meaning}: save these")
     return np.stack([channel.pixels for channel in chosen], axis=-1)
 
 
@@ -70,7 +70,7 @@ def _channels(path: Path, meaning: str) -> dict[str, Any]:
         said = str(error).partition("\n")[0]
         raise InputError(f"{path} cannot be read as OpenEXR ({said:.80}): copy this {meaning} again") from error
     if len(image.parts) > 1:
-        raise InputError(f"{path} has {len(image.parts)} parts, expected one for a {meaning}: save that alone")
+        raise InputError(f"{path} has {len(image.parts)} parts, expected one for a {meaning}: save only that one")
     return channels
 
 

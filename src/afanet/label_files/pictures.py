@@ -151,14 +151,14 @@ def _require_exact(image: Image.Image, path: Path, meaning: str) -> None:
         raise InputError(f"{path} has several pages, expected one for a {meaning}: save one of them as a PNG")
     if lossy := LOSSY_IN_TIFF.get(str(image.info.get("compression"))):
         raise InputError(
-            f"{path} is TIFF with {lossy} inside, whose compression can change the values, expected a {meaning} as it "
-            "was: save the original labels as a PNG"
+            f"{path} is a TIFF with {lossy} compression, which can change the values, expected a {meaning} stored "
+            "without loss: save the original labels as a PNG"
         )
 
 
 def _other_mode(path: Path, image: Image.Image, modes: Sequence[str], meaning: str) -> InputError:
     wanted = " or ".join(mode for mode in modes if mode not in ("I", "F") or image.format == "TIFF")
-    return InputError(f"{path} is an image of mode {image.mode}, expected {wanted} for a {meaning}: save it so")
+    return InputError(f"{path} is an image of mode {image.mode}, expected {wanted} for a {meaning}: save it in this")
 
 
 def _other_format(path: Path, meaning: str, formats: tuple[str, ...]) -> InputError:

@@ -96,7 +96,7 @@ def name_fault(image: str) -> str | None:
     try:
         length = max(len(f"{part}.png".encode()) for part in Path(image).parts)
     except UnicodeEncodeError:
-        return f"{image!r} is no UTF-8, in which tables are written: rename it"
+        return f"{image!r} is not UTF-8, in which tables are written: rename it"
     if length > LONGEST:
         return f"{image} has a name of {length} bytes, expected at most {LONGEST}: rename it"
     return None

@@ -77,4 +77,4 @@ def require_out(out: Path, fill: bool) -> None:
     if out.exists() and not fill:
         raise InputError(f"{out} exists and is never overwritten: fill its empty cells with --fill, or move it away")
     if fill and not out.is_file():
-        raise InputError(f"{out} is no file, expected a table to fill: leave --fill out for a new one")
+        raise InputError(f"{out} is not a file, expected a table to fill: leave --fill out for a new one")

@@ -90,7 +90,7 @@ def _number(text: str, whole: bool) -> float | int | None:
         return None
     number = float(text)
     if whole and not number.is_integer():
-        raise ValueError(f"{text} is no whole number")
+        raise ValueError(f"{text} is not a whole number")
     return int(number) if whole else number
 
 

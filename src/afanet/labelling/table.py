@@ -46,7 +46,7 @@ class Table(ABC):
         for name in FIRST:
             if self.header.count(name) != 1:
                 raise InputError(
-                    f"{path} has {self.header.count(name)} columns '{name}', expected one: it is no table of images"
+                    f"{path} has {self.header.count(name)} columns '{name}', expected one: it is not a table of images"
                 )
         if twice := [name for name in self.header if self.header.count(name) > 1]:
             raise InputError(f"{path} has the column '{twice[0]}' {self.header.count(twice[0])} times: keep one")
@@ -70,7 +70,7 @@ class Table(ABC):
     def _read_rows(self) -> Iterator[Row]: ...
 
     def _unreadable(self, error: Exception) -> InputError:
-        return InputError(f"{self.path} cannot be read ({getattr(error, 'strerror', None) or error}): mend it")
+        return InputError(f"{self.path} cannot be read ({getattr(error, 'strerror', None) or error}): correct it")
 
 
 class CsvTable(Table):
@@ -112,7 +112,7 @@ class CsvTable(Table):
                 if values and len(values) != len(self.header):
                     raise InputError(
                         f"{self.path}, line {number}, has {len(values)} cells, expected {len(self.header)} as in its "
-                        "first line: mend it, or put cells with commas in quotes"
+                        "first line: correct it, or put cells with commas in quotes"
                     )
                 yield Row(f"line {number}", dict(zip(self.header, values, strict=False)), record)
 
@@ -148,7 +148,7 @@ class CsvTable(Table):
 def open_table(path: Path, new: bool = False) -> Table:
     """The table at `path`, CSV or Parquet; raises `InputError` for another file, and for Parquet without pyarrow."""
     if (suffix := path.suffix.lower()) not in (".csv", ".parquet"):
-        raise InputError(f"{path} is of no known type, expected a .csv or a .parquet file: give another --out")
+        raise InputError(f"{path} has an unknown type, expected a .csv or a .parquet file: give another --out")
     if suffix == ".csv":
         return CsvTable(path, new)
     try:

@@ -198,7 +198,7 @@ class Recipe(Section):
     keep_optimizer: bool = Field(
         False, description="keep the optimiser's state in last.ckpt when the run has finished, twice the weights' size"
     )
-    skip_nonfinite: bool = Field(False, description="leave out and count steps whose loss is no finite number")
+    skip_nonfinite: bool = Field(False, description="leave out and count steps whose loss is not a finite number")
     pictures_every: Count = Field(10, description="epochs between pictures of predictions in TensorBoard")
     loggers: tuple[Literal["wandb", "mlflow"], ...] = Field(
         (), description="loggers beside the table and TensorBoard, wandb or mlflow, if these are installed"

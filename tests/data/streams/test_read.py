@@ -140,7 +140,7 @@ def test_a_cut_index_is_refused(written: Path, tmp_path: Path) -> None:
     shutil.copytree(written, tmp_path / "cut")
     text = (written / "index.json").read_text()
     (tmp_path / "cut/index.json").write_text(text[: len(text) // 2])
-    with pytest.raises(InputError, match="is no JSON"):
+    with pytest.raises(InputError, match="is not JSON"):
         open_whole(make_small(**{"data.stream": str(tmp_path / "cut")}))
 
 

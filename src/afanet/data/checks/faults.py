@@ -31,4 +31,4 @@ def target_faults(sample: Sample, tasks: Mapping[str, Task]) -> dict[str, str]:
 def require_sound(faults: Iterable[str]) -> None:
     """Raise `InputError` for the first of a sample's faults."""
     for fault in faults:
-        raise InputError(f"{fault}: mend it, or leave it out")
+        raise InputError(f"{fault}: correct it, or leave it out")

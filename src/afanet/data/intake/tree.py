@@ -124,7 +124,7 @@ def unread_labels(file: Path, kind: str, column: type[FileColumn]) -> InputError
     """An `InputError` for a file among the labels of a kind that is in a format which is not read."""
     endings = " or ".join(column.endings)
     return InputError(
-        f"{file} is no file of labels for {kind}, expected {endings}: save the original labels so, not as JPEG, which "
+        f"{file} is not a label file for {kind}, expected {endings}: save the original labels so, not as JPEG, which "
         "changes them"
     )
 

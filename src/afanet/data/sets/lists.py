@@ -30,5 +30,5 @@ def _read(path: Path, images: str) -> list[str]:
         fault = f"frame {twice} twice" if twice else "no frame"
         raise InputError(f"{path} names {fault}, expected each frame of the split once, one a line")
     if outside := next((name for name in names if Path(name).name != name or "\\" in name), None):
-        raise InputError(f"{path} names frame {outside}, expected names of files in {images} without folders: mend it")
+        raise InputError(f"{path} names frame {outside}, expected names of files in {images}, no folders: correct it")
     return names

@@ -46,7 +46,7 @@ def open_pets(root: Path | None = None, size: Size = (224, 224), *, augment: Aug
             raise other_layout(folder, "pets", f"{EXPECTED} ({name} is not there)")
     trainval, tested = (Pets(folder, split) for split in ("trainval", "test"))
     if tested.breeds != trainval.breeds:
-        raise InputError(f"{tested.source} has not the breeds of {trainval.source}: copy the annotations again")
+        raise InputError(f"{tested.source} does not have the breeds of {trainval.source}: copy the annotations again")
     train, problems = present_items(trainval, range(len(trainval.photos)))
     test, more = present_items(tested, range(len(tested.photos)))
     return Data(

@@ -54,7 +54,7 @@ def fetch_text(place: Place, name: str, most: int, say: Say) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise InputError(f"{place.file(name)} is no UTF-8 text, expected the index of a stream") from None
+        raise InputError(f"{place.file(name)} is not UTF-8 text, expected the index of a stream") from None
 
 
 def patiently(place: Place, name: str, attempt: Callable[[float], Result], say: Say) -> Result:

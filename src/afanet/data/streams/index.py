@@ -170,7 +170,7 @@ def read_index(place: Place, say: Say) -> Index:
     source = place.file(NAME)
     values = parse_json(fetch_text(place, NAME, MOST_BYTES, say), source)
     if not isinstance(values, dict) or "version" not in values:
-        raise InputError(f"{source} is no index of a stream: expected what `afanet data prepare --stream` writes")
+        raise InputError(f"{source} is not the index of a stream, expected what `afanet data prepare --stream` writes")
     if values["version"] != VERSION:
         raise InputError(
             f"{source} is of version {shown(values['version'])}, written by afanet {shown(values.get('writer'))}, and "

@@ -126,7 +126,7 @@ def test_files_that_are_missing_cut_or_of_another_layout(adience: Path, mat: Pat
     (adience / "fold_3_data.txt").unlink()
     with pytest.raises(InputError, match=r"fold_3_data\.txt is missing"):
         open_adience(adience, SIZE)
-    with pytest.raises(InputError, match="has not the layout of 'adience', found no folder but a file"):
+    with pytest.raises(InputError, match="does not have the layout of 'adience', found no folder but a file"):
         open_adience(mat, SIZE)
 
 

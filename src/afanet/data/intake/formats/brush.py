@@ -23,7 +23,7 @@ def read_brush(values: Any, height: int, width: int) -> NDArray[np.bool_]:
     try:
         stored = np.frombuffer(bytes([*values]), np.uint8)
     except (TypeError, ValueError):
-        raise ShapeError("brush masks that are no list of bytes") from None
+        raise ShapeError("brush masks that are not a list of bytes") from None
     bits = (np.unpackbits(stored) + ord("0")).tobytes().decode("ascii")
     try:
         return _unpack(bits, height, width)

@@ -53,7 +53,7 @@ def _usable(files: Sequence[Path], folder: Path, collected: Collected) -> list[P
             usable.append(file)
     if not usable:
         name, what = next(iter(others.items()))
-        raise InputError(f"{folder / name} holds {what}, which is not read, expected a file of instances or of stuff")
+        raise InputError(f"{folder / name} holds {what}, which are not supported, expected instances or stuff")
     if any(file.name.startswith("instances") for file in usable):
         extra = [file for file in usable if file.name.startswith("person_keypoints")]
         others |= {file.relative_to(folder).as_posix(): "the persons of the instances again" for file in extra}
@@ -94,7 +94,7 @@ class _Reader:
             if isinstance(item, dict):
                 yield item
             else:
-                self.faults.add(f"entries of '{key}' that are no objects", item)
+                self.faults.add(f"entries of '{key}' that are not objects", item)
 
     def _read_categories(self) -> None:
         self.parents: dict[str, str] = {}
@@ -146,7 +146,7 @@ class _Reader:
         if height is None and width is None:
             return photo_size(self.folder / path)
         if not (isinstance(height, int) and isinstance(width, int) and height > 0 < width):
-            self.faults.add("images whose 'height' or 'width' is no whole number above 0", path)
+            self.faults.add("images whose 'height' or 'width' is not a whole number above 0", path)
         elif height * width > MOST_PIXELS:
             self.faults.add(f"images of more than {MOST_PIXELS:,} pixels", f"{path}, {height}x{width}")
         else:

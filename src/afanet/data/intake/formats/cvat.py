@@ -74,7 +74,7 @@ class _Reader:
         name, subset = element.get("name", ""), element.get("subset", "")
         split = split_of(subset) or split_of(self.file.relative_to(self.folder).as_posix())
         if subset.lower() not in ("", "default") and not split_of(subset):
-            self.collected.notes.add("images in a subset that is no split", subset)
+            self.collected.notes.add("images in a subset that is not a split", subset)
         path, why = self.images.locate(name, self.near, split)
         size = _whole(element.get("height")), _whole(element.get("width"))
         if not name:
@@ -82,7 +82,7 @@ class _Reader:
         elif path is None:
             (self.collected.notes if why == ABSENT else self.collected.faults).add(why, name)
         elif min(size) < 1 or size[0] * size[1] > MOST_PIXELS:
-            wrong = f"images whose 'height' or 'width' is no whole number, or of more than {MOST_PIXELS:,} pixels"
+            wrong = f"images whose 'height' or 'width' is not a whole number, or of more than {MOST_PIXELS:,} pixels"
             self.collected.faults.add(wrong, name)
         elif (image := self.collected.add_image(path, size, split, self.number)) is not None:
             self._read_shapes(element, image, size)

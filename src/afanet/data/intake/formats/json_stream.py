@@ -41,10 +41,10 @@ def _fault(text: str) -> str:
     if "premature EOF" in text or "ncomplete" in text:
         return "is cut short, expected whole JSON"
     if "UTF8" in text or "utf" in text.lower():
-        return "is no UTF-8 text, expected JSON"
+        return "is not UTF-8 text, expected JSON"
     if re.search(r"\bNaN|\bInfinity|overflow", text):
         return "has a number that is not finite or too large, which JSON does not know"
-    return f"is no JSON: {text.splitlines()[0].strip():.100}" if text.isprintable() or "\n" in text else "is no JSON"
+    return f"is not JSON: {text.splitlines()[0].strip():.100}" if text.isprintable() or "\n" in text else "is not JSON"
 
 
 class _Shallow:
@@ -60,7 +60,7 @@ class _Shallow:
         if not self.begun and size:
             self.begun = True
             if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                raise InputError(f"{self.file} is UTF-16 text, expected UTF-8: save it so")
+                raise InputError(f"{self.file} is UTF-16 text, expected UTF-8: save it as UTF-8")
             if block.startswith(codecs.BOM_UTF8):
                 block = block[len(codecs.BOM_UTF8) :] + self.stream.read(len(codecs.BOM_UTF8))
         self._check(block)

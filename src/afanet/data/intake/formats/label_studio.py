@@ -155,7 +155,7 @@ class _Reader:
         elif "width" in value and "x" in value:
             self.collected.add_box(image, label)
         else:
-            self.notes.add("regions that are no polygon, brush or rectangle are left out", value.get("id"))
+            self.notes.add("regions that are not a polygon, brush or rectangle are left out", value.get("id"))
 
 
 def _has_geometry(result: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Runs = NDArray[np.int64]
 BY_COLUMN, BY_ROW = "F", "C"  # the order in which runs pass over pixels
 FARTHEST = 1e7  # pixels that a coordinate may have
-NO_NUMBER = f"polygons with a coordinate that is no number, or beyond {FARTHEST:,.0f}"
+NO_NUMBER = f"polygons with a coordinate that is not a number, or beyond {FARTHEST:,.0f}"
 
 
 class ShapeError(ValueError):
@@ -24,7 +24,7 @@ def read_ring(values: Any) -> NDArray[np.float64]:
     except (TypeError, ValueError, OverflowError):
         raise ShapeError(NO_NUMBER) from None
     if ring.ndim != 1:
-        raise ShapeError("polygons that are no list of numbers")
+        raise ShapeError("polygons that are not a list of numbers")
     if len(ring) % 2:
         raise ShapeError("polygons with an odd count of numbers")
     if not np.isfinite(ring).all() or (np.abs(ring) > FARTHEST).any():
@@ -84,9 +84,9 @@ def check_runs(counts: Any, pixels: int) -> Runs:
     try:
         runs = np.array(counts)
     except (ValueError, OverflowError):
-        raise ShapeError("run lengths that are no whole numbers") from None
+        raise ShapeError("run lengths that are not whole numbers") from None
     if runs.ndim != 1 or (runs.size and runs.dtype.kind not in "iu"):
-        raise ShapeError("run lengths that are no whole numbers")
+        raise ShapeError("run lengths that are not whole numbers")
     if runs.size and (runs.min() < 0 or runs.max() > pixels):
         raise ShapeError("run lengths that are negative or longer than the image")
     runs = runs.astype(np.int64)

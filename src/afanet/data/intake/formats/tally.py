@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from afanet.errors import InputError, shown
 
-ADVICE = "mend the file, or export it again"
+ADVICE = "correct the file, or export it again"
 
 
 @dataclass

@@ -34,6 +34,6 @@ def xml_elements(file: Path, root: str, tags: Collection[str]) -> Generator[Elem
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{file} is no whole XML: {error}: copy or export it again") from None
+        raise InputError(f"{file} is not complete XML: {error}: copy or export it again") from None
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from None

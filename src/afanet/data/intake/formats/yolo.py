@@ -32,7 +32,7 @@ def read_yolo(file: Path, folder: Path, images: Images) -> Contents:
     described = read_yaml(file, str(file))
     names = _names(described.get("names"), file)
     if "kpt_shape" in described:
-        raise InputError(f"{file} is of key points, which are not read, expected polygons or boxes")
+        raise InputError(f"{file} is of key points, which are not supported, expected polygons or boxes")
     collected = Collected()
     for name in names:
         collected.label(name)
@@ -141,7 +141,7 @@ def _read_image(image: str, split: str, folder: Path, classes: int, collected: C
     try:
         lines = read_text(labels).splitlines()
     except (OSError, UnicodeDecodeError):
-        collected.faults.add("files of labels that are no UTF-8 text", labels.name)
+        collected.faults.add("files of labels that are not UTF-8 text", labels.name)
         return
     collected.set_labelled(number)
     for count, line in enumerate(lines, 1):

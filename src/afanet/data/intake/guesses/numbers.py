@@ -81,7 +81,7 @@ def guess_numbers(name: str, values: Values) -> Guess | str | None:
             return f"{shorten(commas[0])} may have its comma for thousands or for decimals: write a point for decimals"
         plain |= {value: value.replace(",", ".") for value in commas}
     if largest := next((value for value, text in plain.items() if abs(float(text)) > LARGEST), None):
-        return f"{shorten(largest)} is too large for a number to learn: leave it empty, or mend it"
+        return f"{shorten(largest)} is too large for a number to learn: leave it empty, or correct it"
     numbers = {value: _exact(text) for value, text in plain.items()}
     if codes := {value for value in numbers if _whole_text(numbers[value]) in CODES}:
         rest = {value: number for value, number in numbers.items() if value not in codes}

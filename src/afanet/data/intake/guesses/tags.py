@@ -32,7 +32,7 @@ def guess_tags(name: str, values: Values) -> Guess | str | None:
         if not any(sign in text for text in inner.values()):
             continue
         if count := _numbers(inner.values(), sign):
-            return f"lists of {count} numbers each are no labels: declare it as kind vector to learn them"
+            return f"lists of {count} numbers each are not labels: declare it as kind vector to learn them"
         parts = {value: _parts(text, sign, in_brackets) for value, text in inner.items()}
         if _recurs(values, parts, sign, in_brackets):
             return _tags(values, parts, meaning)

@@ -38,7 +38,7 @@ def guess_files(
     first = root / next(iter(located.values()))
     kind = kind or kind_of_file(first)
     if kind is None or first.suffix.lower() not in columns[kind].endings:
-        return f"it names files such as {first.name}, which are no labels of a known kind"
+        return f"it names files such as {first.name}, which are not labels of a known kind"
     kept = cells.mapped(lambda cell: located.get(cell, ""))
     try:
         declared, remark = columns[kind].guess([root / file for file in dict.fromkeys(located.values())])

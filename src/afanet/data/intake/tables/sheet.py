@@ -61,7 +61,7 @@ class Sheet:
 def open_sheet(path: Path) -> Sheet:
     """The table in a file; raises `InputError` if it cannot be read, or has a column twice."""
     if path.suffix.lower() not in ENDINGS:
-        raise InputError(f"{path} is of no known type, expected one of {', '.join(ENDINGS)}: {REMEDY}")
+        raise InputError(f"{path} has an unknown type, expected one of {', '.join(ENDINGS)}: {REMEDY}")
     try:
         sheet = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(require_regular(path))
     except OSError as error:
@@ -91,7 +91,7 @@ def _parquet(path: Path) -> Sheet:
 
 def _csv(path: Path) -> Sheet:
     encoding = _encoding(path)
-    notes = [] if encoding == "utf-8-sig" else ["it is no UTF-8, and is read as Windows-1252 (cp1252)"]
+    notes = [] if encoding == "utf-8-sig" else ["it is not UTF-8, and is read as Windows-1252 (cp1252)"]
     with path.open(encoding=encoding, newline="") as file:
         first = file.readline(BLOCK)
     said = first.strip()[4:5] if first.lower().startswith("sep=") else ""
@@ -127,7 +127,7 @@ def _encoding(path: Path) -> str:
             except UnicodeDecodeError as error:
                 line = lines + error.object[: error.start].count(b"\n")
                 if beyond_ascii or not error.object[: error.start].decode().isascii():
-                    raise InputError(f"{path}, line {line}, has bytes that are no UTF-8: {REMEDY}") from None
+                    raise InputError(f"{path}, line {line}, has bytes that are not UTF-8: {REMEDY}") from None
                 return _windows(path)
             lines += block.count(b"\n")
             block = file.read(BLOCK)
@@ -146,7 +146,7 @@ def _windows(path: Path) -> str:
             while file.read(BLOCK):
                 pass
         except UnicodeDecodeError:
-            raise InputError(f"{path} is no text in UTF-8 or Windows-1252: {REMEDY}") from None
+            raise InputError(f"{path} is not text in UTF-8 or Windows-1252: {REMEDY}") from None
     return "cp1252"
 
 
@@ -188,8 +188,8 @@ def _rows(path: Path, sign: str, encoding: str, header: Sequence[str], headless:
             row.pop()
         if len(row) != width:
             raise InputError(
-                f"{path}, line {line}, has {len(row)} cells, expected {width} as in its first line: mend it, put cells "
-                f"with {SIGNS[sign]} in quotes, or copy it again if it is cut short"
+                f"{path}, line {line}, has {len(row)} cells, expected {width} as in its first line: correct it, put "
+                f"cells with {SIGNS[sign]} in quotes, or copy it again if it is cut short"
             )
         cells = [cell.strip() for cell in row]
         if headless or cells != names:

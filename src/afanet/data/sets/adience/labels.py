@@ -100,7 +100,7 @@ def read_fold(path: Path, ages: AgePolicy = "map") -> Fold:
         if fields in seen:
             fold.left_out["duplicate"] += 1
         elif wrong := _wrong(row) if len(fields) == len(header) else f"{len(fields)} fields, expected {len(header)}":
-            fold.problems.append(f"{path}, line {number}, has {wrong}: mend it")
+            fold.problems.append(f"{path}, line {number}, has {wrong}: correct it")
         else:
             fold.odd_ages.update({row["age"]} - REGULAR.keys())
             age, gender = age_class(row["age"], ages), GENDERS[row["gender"]]
@@ -120,7 +120,7 @@ def _read_lines(path: Path) -> list[list[str]]:
     except FileNotFoundError:
         raise InputError(f"{path} is missing: Adience has fold_0_data.txt to fold_4_data.txt") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is no TAB separated text ({error}): copy the fold file again") from error
+        raise InputError(f"{path} is not TAB-separated text ({error}): copy the fold file again") from error
     absent = [column for column in COLUMNS if not lines or column not in lines[0]]
     if absent:
         raise InputError(

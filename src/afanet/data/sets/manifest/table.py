@@ -82,7 +82,7 @@ class CsvTable(Table):
         try:
             header = next(csv.reader([line.decode("utf-8-sig")]), [])
         except (UnicodeDecodeError, csv.Error):
-            raise InputError(f"{self.path}, line 1, is no line of CSV in UTF-8: {self.remedy}") from None
+            raise InputError(f"{self.path}, line 1, is not CSV in UTF-8: {self.remedy}") from None
         if not header:
             raise InputError(f"{self.path} begins with an empty line, expected the names of its columns: add them")
         for sign, meaning in SEPARATORS.items():
@@ -104,12 +104,12 @@ class CsvTable(Table):
             if ragged := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", str(error)):
                 line, expected, count = ragged.groups()
                 raise InputError(
-                    f"{self.path}, line {line}, has {count} cells, expected {expected} as in its first line: mend it, "
-                    "or put cells with commas in quotes"
+                    f"{self.path}, line {line}, has {count} cells, expected {expected} as in its first line: correct "
+                    "it, or put cells with commas in quotes"
                 ) from None
             if undecodable := re.search(r"Row #(\d+): .*invalid UTF8", str(error)):
                 raise InputError(
-                    f"{self.path}, line {undecodable[1]}, has bytes that are no UTF-8: {self.remedy}"
+                    f"{self.path}, line {undecodable[1]}, has bytes that are not UTF-8: {self.remedy}"
                 ) from None
             raise
 
@@ -152,7 +152,7 @@ def open_table(path: Path) -> Table:
     """The manifest at `path`; raises `InputError` if it is missing or cannot be read."""
     kinds: dict[str, type[Table]] = {".csv": CsvTable, ".parquet": ParquetTable}
     if path.suffix.lower() not in kinds:
-        raise InputError(f"manifest {path} is of no known type, expected a .csv or a .parquet file")
+        raise InputError(f"manifest {path} has an unknown type, expected a .csv or a .parquet file")
     if not require_regular(path).exists():
         raise InputError(f"manifest {path} is missing: put it there, or name it with data.options.manifest")
     return kinds[path.suffix.lower()](path)

@@ -116,20 +116,20 @@ class Frames(Reader):
         if wrong.size:
             raise InputError(
                 f"{self.where(item, 'labels')} has label {wrong.flat[0]}, expected {self.first} (void) to {last}: "
-                f"mend the labels"
+                f"correct the labels"
             )
         return labels.astype(np.int64) - self.first
 
     def _depth(self, item: Any, depth: NDArray[Any]) -> Tensor:
         if depth.dtype.kind != "f":
             raise InputError(
-                f"{self.where(item, 'depth')} is of type {depth.dtype}, expected metres in floating point: save it so"
+                f"{self.where(item, 'depth')} is of type {depth.dtype}, expected metres in floating point: convert it"
             )
         wrong = depth[~(np.isfinite(depth) & (depth >= 0))]
         if wrong.size:
             raise InputError(
                 f"{self.where(item, 'depth')} has depth {wrong.flat[0]}, expected metres, or 0 where nothing was "
-                f"measured: mend the depth"
+                f"measured: correct the depth"
             )
         return torch.from_numpy(np.ascontiguousarray(depth, dtype=np.float32))
 

@@ -51,7 +51,7 @@ class MatFile(Frames):
         try:
             return h5py.File(require_regular(self.path), "r")
         except OSError as error:
-            raise InputError(f"{self.path} is no whole MATLAB 7.3 file ({error}): copy it again") from error
+            raise InputError(f"{self.path} is not a complete MATLAB 7.3 file ({error}): copy it again") from error
 
     def _scenes(self) -> list[str] | None:
         """The name of each frame's scene; None if the file has no `scenes`."""

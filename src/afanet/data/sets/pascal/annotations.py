@@ -61,7 +61,7 @@ def _parts(path: Path) -> list[tuple[str, NDArray[Any]]]:
         return [(str(part["part_name"].flat[0]), part["mask"]) for part in parts]
     except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
-            f"{path} has an 'anno' that is no annotation of PASCAL-Part ({error!r:.60}): copy it again"
+            f"{path} has an 'anno' that is not an annotation of PASCAL-Part ({error!r:.60}): copy it again"
         ) from None
 
 
