@@ -109,6 +109,6 @@ def test_what_is_wrong_is_said_and_the_rest_is_done(
     assert main(["label", str(run), "--out", str(photos / "u.csv")]) == 2
     assert "there is no image to label" in capsys.readouterr().err
     assert main(["label", str(run), str(photos / "images"), "--out", str(photos / "u.csv"), "--threshold", "1"]) == 2
-    assert "threshold 1 leaves no label at all, since the largest confidence is 0." in capsys.readouterr().err
+    assert "threshold 1 leaves no label, since the largest confidence is 0." in capsys.readouterr().err
     assert not (photos / "u.csv").exists()
     assert {path.name for path in photos.iterdir()} == {"images", "t.csv", "depth-machine"}

@@ -74,7 +74,7 @@ def test_what_is_no_single_whole_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has 2 parts, expected one for a map"):
         read_exr(path, "map", DISTANCES)
     larger = (np.array([0, 0], np.int32), np.array([9, 9], np.int32))
-    with pytest.raises(InputError, match="has data for a part of its map alone"):
+    with pytest.raises(InputError, match="has data for only a part of its map"):
         read_exr(save(path, {"Z": Z}, displayWindow=larger), "map", DISTANCES)
 
 

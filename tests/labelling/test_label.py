@@ -132,9 +132,7 @@ def test_a_threshold_that_leaves_nothing_names_the_largest_confidence(root: Path
     before = files(root)
     grey = [root / "images/2.png", root / "images/3.png"]
     largest = max(teacher(photo(root, n))["light"].probability for n in (2, 3))
-    with pytest.raises(
-        InputError, match=f"threshold 0.999 leaves no label at all, since the largest .* {largest:.8g}: "
-    ):
+    with pytest.raises(InputError, match=f"threshold 0.999 leaves no label, since the largest .* {largest:.8g}: "):
         label(light, grey, root / "t.csv", threshold=0.999)
     assert files(root) == before
 
