@@ -355,6 +355,6 @@ def test_a_mirror_image_exchanges_the_sides_of_a_network(root: Path) -> None:
     assert "turn_confidence" not in row
     assert float(row["turn"]) == pytest.approx(2.5 / 11)
     assert done.notes == [
-        "turn has no confidence, since images of it cannot be mirrored: the threshold does not apply to it"
+        "turn has no confidence, since its images cannot be mirrored: the threshold does not apply to it"
     ]
     assert done.declared["turn"]["mirror"] is False

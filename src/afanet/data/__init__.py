@@ -1,4 +1,4 @@
-"""Data sets: each has a file or folder in `sets` and a row in the table here."""
+"""Data sets: each has a file or folder in `sets` and a row in the table of this file."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def options_of(name: str) -> list[str]:
 
 
 def open_data(name: str, root: str | Path | None = None, size: tuple[int, int] | None = None, **options: Any) -> Data:
-    """Open the data set `name` at the path `root` for images of `size` = (H, W); None is the data set's own default.
+    """Open the data set `name` at the path `root` for images of `size` = (H, W); None means its default.
 
-    The options are the keyword arguments of the function in `DATA_SETS`, where they are described. Raises
+    The options are the keyword arguments of the function in `DATA_SETS`, whose docstring describes them. Raises
     `InputError` for a name, option, value or path that cannot be used.
 
     >>> data = open_data("rooms", size=(24, 32), train_scenes=8, test_scenes=4)

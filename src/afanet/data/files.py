@@ -1,4 +1,4 @@
-"""Checks of a data path and of the files below it, each with one clear sentence for what cannot be used."""
+"""Checks of a data path and the files below it, each with a clear sentence for input that cannot be used."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def other_layout(root: Path, data_set: str, expected: str) -> InputError:
 
 
 def format_shape(shape: Sequence[int]) -> str:
-    """A shape in a sentence.
+    """A shape as text for a message.
 
     >>> format_shape((480, 640))
     '480x640'

@@ -13,7 +13,7 @@ from afanet.paths import require_data
 def recognise(path: Path) -> str:
     """The name of the data set at `path`.
 
-    Raises `InputError` if nothing is there, or no known data set.
+    Raises `InputError` if the path does not exist or does not hold a known data set.
     """
     if path.is_file():
         for name, data_set in DATA_SETS.items():
