@@ -195,7 +195,7 @@ def test_what_is_harmless_is_counted_in_a_line(tmp_path: Path) -> None:
         "1 polygons reach outside of their images",
         "1 polygons of fewer than three points",
         "1 images that are listed and are not there are left out (such as absent.png)",
-        "1 images get no mask, since they are not of the size that is stated (such as b.png, 5x5 and not 20x30)",
+        "1 images get no mask, since their size is not the stated one (such as b.png, 5x5 and not 20x30)",
         "1 images without a shape are background all over",
     ):
         assert part in notes

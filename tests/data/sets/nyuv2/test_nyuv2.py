@@ -71,7 +71,7 @@ def test_a_path_of_another_layout(tmp_path: Path, adience: Path):
 
 @pytest.mark.parametrize("layout", ["folders", "nyud_mt", "mtan"])
 def test_raw_depth_is_in_the_official_file_alone(layout: str, request: pytest.FixtureRequest):
-    with pytest.raises(InputError, match=r"has no raw depth, which nyu_depth_v2_labeled\.mat alone holds"):
+    with pytest.raises(InputError, match=r"has no raw depth, which only nyu_depth_v2_labeled\.mat holds"):
         open_nyuv2(request.getfixturevalue(layout), classes=13, depth="raw")
 
 

@@ -24,7 +24,7 @@ UNTOUCHED = "images without a shape get no label by shapes, since nobody may hav
 
 
 def read_cvat(files: Sequence[Path], folder: Path, images: Images) -> Contents:
-    """The contents of files in the format CVAT for images 1.1, and of the images that they list below `folder`.
+    """The contents of files in the format CVAT for images 1.1, and of the images below `folder` that they list.
 
     Subsets are splits. Raises `InputError` for files that cannot be used.
     """
@@ -48,7 +48,7 @@ class _Reader:
         self.attributes: Counter[str] = Counter()
 
     def read(self) -> list[str]:
-        """Collect all that is in the file; its labels in their order, without those that are tags alone."""
+        """Collect the content of the file; returns its labels in order, without labels that only tags use."""
         for element in xml_elements(self.file, "annotations", ("label", "image", "track")):
             if element.tag == "track":
                 raise InputError(f"{self.file} is of CVAT for video, expected the export 'CVAT for images 1.1'")
@@ -131,13 +131,13 @@ class _Reader:
             self.tagged.add(tag.get("label", "").strip())
             for attribute in tag.findall("attribute"):
                 name, value = attribute.get("name", "").strip(), (attribute.text or "").strip()
-                if self.attributes[name] > 1:  # another label has one of the same name
+                if self.attributes[name] > 1:  # another label has an attribute of the same name
                     name = f"{tag.get('label')}_{name}"
                 self.collected.add_value(image, name[:100], value[:1000])
 
 
 def _whole(text: str | None, least: int = 0) -> int:
-    """A whole number of a text, `least - 1` if it is none from `least` to a thousand million."""
+    """The whole number in a text; `least - 1` if there is none from `least` to a thousand million."""
     try:
         number = int(text or "")
     except ValueError:

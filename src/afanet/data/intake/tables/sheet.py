@@ -1,4 +1,4 @@
-"""A table of anybody's making: CSV with any sign between its cells, or Parquet, as batches of text."""
+"""Reads tables from any source, CSV with any separator or Parquet, as batches of text."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from afanet.files import require_regular
 
 ENDINGS = (".csv", ".tsv", ".parquet")
 SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-BLOCK = 1 << 20  # bytes that are looked at at a time
-ROWS = 1 << 15  # that are read at a time
-LOOKED_AT = 50  # rows, for the sign between cells
+BLOCK = 1 << 20  # bytes that are checked at a time
+ROWS = 1 << 15  # rows that are read at a time
+LOOKED_AT = 50  # rows that decide the separator
 MOST_COLUMNS = 1000
 MARKS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 REMEDY = "save it as CSV in UTF-8"
@@ -29,9 +29,9 @@ REMEDY = "save it as CSV in UTF-8"
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table of which the header has been read; `notes` says how it is read, where that was assumed.
+    """A table whose header has been read; `notes` has the assumptions about how to read it.
 
-    A sheet without a header counts its columns, and has names that nobody gave: `column_1` and so on.
+    If there is no header, columns are named by number: `column_1` and so on.
     """
 
     path: Path
@@ -52,7 +52,7 @@ class Sheet:
             yield [pa.array(column, pa.string()) for column in zip(*chunk, strict=True)]
 
     def without_header(self) -> Sheet:
-        """The same, with its first row as one like any."""
+        """The same sheet, with its first row read as data."""
         names = [f"column_{number}" for number in range(1, len(self.header) + 1)]
         note = "its first row names an image, so its columns are taken to have no names"
         return replace(self, header=names, headless=True, notes=[*self.notes, note])
@@ -108,7 +108,7 @@ def _csv(path: Path) -> Sheet:
 
 
 def _encoding(path: Path) -> str:
-    """UTF-8, or Windows-1252 where that cannot be; raises `InputError` for what is no text, or is cut."""
+    """UTF-8, or Windows-1252 if the file is not UTF-8; raises `InputError` if it is not text, or is cut short."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     beyond_ascii, lines = False, 1
     with path.open("rb") as file:
@@ -121,7 +121,7 @@ def _encoding(path: Path) -> str:
         while block:
             if b"\0" in block:
                 line = lines + block[: block.index(b"\0")].count(b"\n")
-                raise InputError(f"{path}, line {line}, has a zero byte, which no text has: {REMEDY}")
+                raise InputError(f"{path}, line {line}, has a zero byte, which text never has: {REMEDY}")
             try:
                 beyond_ascii = beyond_ascii or not decoder.decode(block).isascii()
             except UnicodeDecodeError as error:
@@ -151,11 +151,11 @@ def _windows(path: Path) -> str:
 
 
 def _sign(path: Path, encoding: str) -> str:
-    """The sign that is as often in every row as in the first, the most often if there are several."""
+    """The separator that occurs equally often in all rows; if there are several, the most frequent."""
     fits: dict[str, tuple[bool, int]] = {}
     for sign in SIGNS:
         counts: list[int] = []
-        with suppress(csv.Error):  # what is wrong is said when the table is read
+        with suppress(csv.Error):  # faults are reported when the table is read
             counts += map(len, islice(_reader(path, sign, encoding), LOOKED_AT))
         fits[sign] = (len(set(counts)) == 1 and counts[0] > 1, counts[0] if counts else 0)
     return max(fits, key=fits.__getitem__)
