@@ -148,7 +148,7 @@ def test_nothing_that_is_asked_is_an_error_of_the_server(
 
 def test_bad_input_gets_a_sentence(port: int, photo: np.ndarray, as_file: Callable[..., bytes]) -> None:
     for path, body, words in (
-        ("/answer", b"nonsense", "no picture that can be read"),
+        ("/answer", b"nonsense", "not a picture that can be read"),
         ("/answer", bytes(21 * 2**20), "more than 20 MiB"),
         ("/answer?layers=-1", as_file(photo), "layers is '-1', expected a number"),
         ("/answer?layers=1&to=0&source=0", as_file(photo), "expected two of 0 to 1"),

@@ -172,7 +172,7 @@ def test_what_is_neither_run_nor_model_is_said(tmp_path: Path, tiny_onnx: Path) 
     for name, said in [("broken.onnx", "no ONNX file"), ("gone.onnx", "does not exist"), ("model.pt", "is a file")]:
         with pytest.raises(InputError, match=f"{name} .*{said}"):
             Predictor(tmp_path / name)
-    with pytest.raises(InputError, match="no folder of a run"):
+    with pytest.raises(InputError, match="is not a run folder"):
         Predictor(tmp_path)
     with pytest.raises(InputError, match="device 'tpu'"):
         Predictor(tiny_onnx, device="tpu")

@@ -195,7 +195,7 @@ def show_runs(
     except InputError as error:
         if not (described := groups[0].runs[0].described):
             raise
-        note = f"pictures, details and flows are left out, because the data cannot be read: {error}"
+        note = f"pictures, details and flows are left out, since the data cannot be read: {error}"
         effects = read_smallest(smallest, described)
         examination, comparison = None, compare_runs(runs, described, kept_scores(groups), [note], effects)
     else:
