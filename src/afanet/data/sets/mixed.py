@@ -43,7 +43,7 @@ def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[
     ([['depth'], ['segmentation']], ['depth', 'segmentation'], 2)
     """
     if root is not None:
-        raise InputError(f"data set 'mixed' found data path '{root}': leave --data out, since each part has its own path")
+        raise InputError(f"data set 'mixed' found data path '{root}': leave --data out, since each part has its own")
     if not parts:
         raise InputError("data set 'mixed' has no 'parts', expected a list of data sets, each with its 'name'")
     declared = [declare(Part, part, f"part {number}") for number, part in enumerate(parts, start=1)]
