@@ -96,7 +96,7 @@ def check_runs(counts: Any, pixels: int) -> Runs:
 
 
 def runs_of_text(text: str) -> list[int]:
-    """Run lengths from COCO's compressed text: groups of 5 bits; from the third on, differences to the last but one.
+    """Run lengths from COCO's compressed text: groups of 5 bits; from the third on, differences from two before.
 
     >>> runs_of_text("52203")
     [5, 2, 2, 2, 5]

@@ -39,7 +39,7 @@ def declare_masks(files: Sequence[Path], base: Path) -> tuple[dict[str, Any], st
     known, whose = _read_label_map(base / LABEL_MAP), f"named by {LABEL_MAP}"
     if not known and all(OWN_NAME.fullmatch(file.stem) for file in files):
         known = {name: colour_of(number) for number, name in enumerate(NAMES)} | {IGNORED: VOID_COLOUR}
-        whose = "of Pascal VOC's 21 classes, since the images are named as in it"
+        whose = "of Pascal VOC's 21 classes, since the images have names like VOC's"
     void = known.pop(IGNORED, None)
     if len(known) < 2:
         return declared, remark
