@@ -117,7 +117,7 @@ def test_labels_without_photos_are_counted(tmp_path: Path, capsys: pytest.Captur
     assert text.count("100.0 %") == 6 * 3  # every fold and all of them, for gender and age by either policy
     capsys.readouterr()
     assert main(["data", "check", str(tmp_path), "--data.options.ages", "drop"]) == 2
-    assert "and their check takes no data.options.ages: leave it out" in capsys.readouterr().err
+    assert "whose check takes no data.options.ages: leave it out" in capsys.readouterr().err
     (tmp_path / "fold_1_data.txt").write_text(f"{header}u0\ta.jpg\t1\t(25, 32)\tf\nu1\tb.jpg\t1\told\tf\n")
     assert main(["data", "check", str(tmp_path), "--json"]) == 2
     assert len(json.loads(capsys.readouterr().out)["errors"]) == 2

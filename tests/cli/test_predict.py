@@ -122,7 +122,7 @@ def test_predictions_that_would_go_nowhere_are_refused(
     assert "give --out DIR for files, --json to print them, or both" in capsys.readouterr().err
     tasks = {"depth": {"kind": "depth"}, "normals": {"kind": "normals"}}
     dense = SimpleNamespace(model=SimpleNamespace(about=SimpleNamespace(tasks=tasks)))
-    with pytest.raises(InputError, match="results of depth, normals are pictures, which no line of JSON holds"):
+    with pytest.raises(InputError, match="results of depth, normals are pictures, which JSON cannot hold"):
         _require_words(dense)
     tasks["age"] = {"kind": "regression"}
     _require_words(dense)
@@ -216,7 +216,7 @@ def test_a_name_that_no_file_of_results_can_have_spoils_nothing_else(
     said = capsys.readouterr().err.splitlines()
     assert said.pop(0) == "predicting on 6 files"
     assert "3 of the inputs cannot be used" in said[0]
-    assert [("not UTF-8" in line, "250 bytes" in line, "201 bytes" in line) for line in sorted(said[1:])] == [
+    assert [("no UTF-8" in line, "250 bytes" in line, "201 bytes" in line) for line in sorted(said[1:])] == [
         (True, False, False),
         (False, False, True),
         (False, True, False),
