@@ -48,9 +48,7 @@ def add_evaluate_command(commands: Any) -> None:
         help="predict each image, at data.size, in windows of this size that overlap by half, and average them",
     )
     add_tasks_flag(evaluate, "compute and score only these")
-    evaluate.add_argument(
-        "--out", type=path_flag, metavar="FILE", help="file for the scores, in the run's folder by default"
-    )
+    evaluate.add_argument("--out", type=path_flag, metavar="FILE", help="file for the scores, in RUN by default")
     evaluate.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's by default")
     add_trust_flag(evaluate)
 
