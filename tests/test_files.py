@@ -78,7 +78,7 @@ NESTED = st.recursive(
 
 
 def refuse(constant: str) -> None:
-    raise AssertionError(f"{constant} is no JSON")
+    raise AssertionError(f"{constant} is not JSON")
 
 
 @given(NESTED)

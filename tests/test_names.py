@@ -42,7 +42,7 @@ def test_words_are_names(name: str) -> None:
     "name", ["", "a b", "a.b", "2d", "é", "a\n", "__proto__", "a" * (LONGEST + 1), "/etc/x", "..", 'x"', None, 3]
 )
 def test_everything_else_is_none(name: object) -> None:
-    assert str(name_fault(name)).startswith("is no word")
+    assert str(name_fault(name)).startswith("is not a word")
 
 
 def test_what_python_or_a_module_has_is_taken() -> None:

@@ -129,7 +129,7 @@ def test_code_that_fails_is_said_in_a_sentence(tmp_path: Path, text: str, messag
 )
 def test_what_is_no_reference_is_refused(reference: str) -> None:
     outside.trust_code()
-    with pytest.raises(InputError, match="no reference to code"):
+    with pytest.raises(InputError, match="not a reference to code"):
         outside.load(reference)
 
 

@@ -22,7 +22,7 @@ def test_a_folder_has_something_in_it(tmp_path: Path) -> None:
 
 def test_a_run_has_a_recipe_and_a_checkpoint(tmp_path: Path) -> None:
     for name in RUN_FILES:
-        with pytest.raises(InputError, match=f"^{tmp_path} is no folder of a run: it has no {name}, expected what"):
+        with pytest.raises(InputError, match=f"^{tmp_path} is not a run folder: it has no {name}, expected a folder"):
             require_run(tmp_path)
         (tmp_path / name).touch()
     require_run(tmp_path)

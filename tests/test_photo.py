@@ -117,7 +117,7 @@ def cut_short(form: str) -> bytes:
     ("content", "said"),
     [
         (b"", "is empty"),
-        (b"no picture at all", "is no picture"),
+        (b"no picture at all", "is not a picture"),
         (cut_short("PNG"), "cut short"),
         (cut_short("JPEG"), "cut short"),
         (bomb(), "at most 64,000,000"),
@@ -164,7 +164,7 @@ FOREIGN = {
 @pytest.mark.parametrize(("form", "content"), FOREIGN.items(), ids=FOREIGN)
 def test_a_format_that_is_not_read_is_named_with_those_that_are(form: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(content + bytes(64))
-    with pytest.raises(InputError, match=rf"a.jpg is .*{form}.*not read, expected one of: JPEG, PNG, ") as caught:
+    with pytest.raises(InputError, match=rf"a.jpg is .*{form}.*not supported, expected one of: JPEG, PNG, ") as caught:
         read_photo(tmp_path / "a.jpg")
     assert "again" not in str(caught.value)
 
@@ -173,7 +173,7 @@ def test_a_format_that_is_not_read_is_named_with_those_that_are(form: str, conte
     ("form", "content"), [("JPEG", jpeg_of_frame(0xC3)), ("JPEG", jpeg_of_frame(0xC7)), ("BMP", jpeg_in_bmp())]
 )
 def test_a_rare_kind_of_a_format_need_not_be_copied_again(form: str, content: bytes) -> None:
-    with pytest.raises(InputError, match=f"it is no picture that can be read: a {form} .*; save it as a PNG"):
+    with pytest.raises(InputError, match=f"it is not a picture that can be read: a {form} .*; save it as a PNG"):
         decode_photo(io.BytesIO(content), "it")
 
 

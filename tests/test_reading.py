@@ -100,12 +100,12 @@ def test_a_text_of_gigabytes_is_not_read(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("[" * 10**6, "nested"),
-        ('{"a":' * 500, "is no JSON|nested"),
+        ('{"a":' * 500, "is not JSON|nested"),
         ("[" * 500 + "]" * 500, "nested more than 64 deep"),
         ("1" * 5000, "has a number of too many digits"),
         ('{"a": "\\ud800"}', "has half a character"),
-        ("{", "is no JSON"),
-        ("", "is no JSON"),
+        ("{", "is not JSON"),
+        ("", "is not JSON"),
     ],
 )
 def test_json_that_is_none_or_deep_is_refused(text: str, message: str) -> None:

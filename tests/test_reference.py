@@ -151,7 +151,7 @@ def test_what_is_no_checkpoint_is_refused_in_a_sentence(load, tmp_path: Path) ->
 def test_wrong_layers_are_refused_in_a_sentence() -> None:
     state = layer_state("plain")
     for source, options, message in [
-        (state, {}, "for 30 pixels, which is no square: pass size"),
+        (state, {}, "for 30 pixels, which is not a square: pass size"),
         (state, {"size": (5, 5)}, r"for 30 pixels, size=\(5, 5\) has 25"),
         (state, {"size": (1, 30)}, "more than the 20 a side"),
         (state, {"size": (5, 6), "protect": (2,)}, "protect=2: expected branches from 0 to 1"),

@@ -30,7 +30,7 @@ def test_own_rows_cannot_be_replaced_and_others_can() -> None:
     rows = make()
     with pytest.raises(InputError, match="'small' cannot name a size, since it is taken"):
         rows.register("small", 2)
-    with pytest.raises(InputError, match="is no word"):
+    with pytest.raises(InputError, match="is not a word"):
         rows.register("two words", 2)
     rows.register("large", 2)
     rows.register("large", 3)

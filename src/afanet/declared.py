@@ -1,4 +1,4 @@
-"""Checking what a person declares in a recipe's options against a model of it."""
+"""Checks what a recipe's options declare against a model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from afanet.errors import InputError, shown, unknown
 class Declared(BaseModel):
     """Something declared in a recipe: no key is unknown, no number is infinite.
 
-    A field with an alias is a second reading of the key that it names.
+    A field with an alias reads the key of that name a second time.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -22,7 +22,7 @@ Model = TypeVar("Model", bound=Declared)
 
 
 def declare(model: type[Model], given: object, what: str) -> Model:
-    """`given` as a `model`; raises `InputError` that names the key of `what`, such as "task 'age'", that is wrong.
+    """`given` as a `model`; raises `InputError`, which names the wrong key of `what`, such as "task 'age'".
 
     >>> class Range(Declared):
     ...     low: float

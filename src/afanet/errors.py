@@ -1,4 +1,4 @@
-"""The one exception for input that cannot be used, and how names and values are shown in what it says."""
+"""The exception for input that cannot be used, and how its messages show names and values."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from traceback import extract_tb
 
 from afanet.suggest import nearest, ranked
 
-LIBRARIES = ("afanet", "torch", "onnxscript", "onnx_ir", "onnx")  # that run others' code
-LISTED = 12  # known names in a sentence
-LONGEST = 80  # letters of a name in a sentence
+LIBRARIES = ("afanet", "torch", "onnxscript", "onnx_ir", "onnx")  # packages that run other people's code
+LISTED = 12  # most known names that a message lists
+LONGEST = 80  # most characters of a name that a message shows
 
 
 class InputError(ValueError):
@@ -23,9 +23,9 @@ class InputError(ValueError):
 
 
 def unknown(kind: str, name: str, known: Iterable[str], examples: Sequence[str] = ()) -> InputError:
-    """An `InputError` for a name that does not exist, with the nearest one that does.
+    """An `InputError` for a name that does not exist, which suggests the nearest existing name.
 
-    Of more than a dozen known names it lists the `examples` or, without them, the nearest ones.
+    If there are more than a dozen known names, it lists only the `examples` or, without them, the nearest names.
 
     >>> print(unknown("method", "cross-stitch", ["single", "cross_stitch", "afa"]))
     unknown method 'cross-stitch', did you mean 'cross_stitch'? (known: single, cross_stitch, afa)
@@ -40,7 +40,7 @@ def unknown(kind: str, name: str, known: Iterable[str], examples: Sequence[str] 
 
 
 def shown(value: object, most: int = 60) -> str:
-    """`repr(value)` in one line, so far as it fits into `most` characters, without what is behind ever being made.
+    """The first `most` characters of `repr(value)`, in one line; the rest of the text is never built.
 
     >>> shown("a recipe"), shown(list(range(10**6)), 12)
     ("'a recipe'", '[0, 1, 2, 3,')
@@ -49,7 +49,7 @@ def shown(value: object, most: int = 60) -> str:
 
 
 def raised_at(error: BaseException) -> str:
-    """File, line and text of the innermost code that raised an error and is neither ours nor torch's, or nothing."""
+    """File, line and text of the innermost code outside `LIBRARIES` that raised an error; empty if there is none."""
     lines = []
     while True:
         lines += [frame for frame in extract_tb(error.__traceback__) if not _is_library(frame.filename)]
@@ -61,7 +61,7 @@ def raised_at(error: BaseException) -> str:
 
 
 def _is_library(file: str) -> bool:
-    """Whether code is of ours, of torch and what writes its files, or of no file at all."""
+    """Whether code belongs to one of `LIBRARIES`, or to no file at all."""
     modules = [sys.modules.get(name) for name in LIBRARIES]
     folders = [Path(module.__file__).parent for module in modules if module is not None and module.__file__]
     return file.startswith("<") or any(Path(file).is_relative_to(folder) for folder in folders)
@@ -71,7 +71,7 @@ class _Short(reprlib.Repr):
     def __init__(self, most: int) -> None:
         super().__init__()
         self.maxlevel = 3
-        self.maxstring = self.maxlong = self.maxother = 2 * most  # else the middle would be left out
+        self.maxstring = self.maxlong = self.maxother = 2 * most  # `Repr` would otherwise leave out the middle
         self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdict = 20
 
     def repr_int(self, x: int, level: int) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from afanet.errors import InputError
 
-LONGEST = 200  # bytes of a name: file systems take 255, and suffixes come on top
-MOST_BYTES = 16 * 2**20  # of a text that is read whole: thousands of times the size of ours
+LONGEST = 200  # bytes of a name: file systems allow 255, and suffixes need some of them
+MOST_BYTES = 16 * 2**20  # of a text that is read whole: our own are thousands of times smaller
 KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
@@ -25,7 +25,7 @@ KINDS = {
 def path_in(folder: Path, *names: str) -> Path:
     """The path `folder/NAME/...`; every output path with a name from a file or a flag is built here.
 
-    Raises `InputError` for a name that is not a single plain part of a path, and so could lead out of `folder`.
+    Raises `InputError` for a name that is not one plain part of a path, since it could lead out of `folder`.
 
     >>> path_in(Path("runs"), "rooms-afa-seed0").as_posix()
     'runs/rooms-afa-seed0'
@@ -64,7 +64,7 @@ def write_all(contents: Mapping[Path, bytes | str]) -> list[Path]:
 
 
 def remove_files(files: Iterable[Path]) -> None:
-    """Remove files, as far as they are there and can be removed."""
+    """Remove those of the files that exist and can be removed."""
     for file in files:
         with suppress(OSError):
             file.unlink(missing_ok=True)
@@ -97,7 +97,7 @@ def whole(file: Path) -> Iterator[Path]:
 
 
 def require_writable(file: Path) -> None:
-    """Raise `InputError` where `file` cannot be created or replaced, before minutes of work end in that."""
+    """Raise `InputError` if `file` cannot be created or replaced: call this before minutes of work."""
     folder = next((parent for parent in file.absolute().parents if parent.exists()), Path("/"))
     if not folder.is_dir():
         raise InputError(f"{file} cannot be written: {folder} is a file, not a folder; give another name with --out")
@@ -111,7 +111,7 @@ def make_folder(folder: Path) -> list[Path]:
     try:
         for path in reversed((folder, *folder.parents)):
             if not path.is_dir():
-                with suppress(FileExistsError):  # another process created it meanwhile, or a file is there
+                with suppress(FileExistsError):  # another process has created it meanwhile, or it is a file
                     path.mkdir()
                     made.append(path)
         if not folder.is_dir():
@@ -155,7 +155,7 @@ def require_regular(path: Path, most: int | None = None) -> Path:
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
     """The text of a UTF-8 file of at most `most` bytes, with or without a byte-order mark.
 
-    Raises `InputError` for a larger one and as `require_regular` does, and `OSError` and `UnicodeDecodeError` as
+    Raises `InputError` for a larger file and as `require_regular` does; `OSError` and `UnicodeDecodeError` as
     `Path.read_text` does.
     """
     with require_regular(path, most).open("rb") as file:

@@ -30,7 +30,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Framing:
-    """Where a `photo` of (H, W) goes in an input of `size` = (H, W): the part `seen` of it fills the part `filled`.
+    """How a `photo` of (H, W) fits an input of `size` = (H, W): the photo's part `seen` fills the part `filled`.
 
     The rest of the photo is not seen, and the rest of the input is padding.
     """
@@ -41,9 +41,9 @@ class Framing:
     filled: Box
 
     def on_photo(self, values: NDArray[Any], absent: float) -> NDArray[Any]:
-        """Values (..., *size) of the input in the photo's frame, at the input's scale: without the padding.
+        """Values (..., *size) of the input, cut to the photo's frame: without the padding, still at the input's scale.
 
-        Where the photo goes on beyond what was seen, they are `absent`.
+        Parts of the photo that were not seen have the value `absent`.
 
         >>> framing((4, 2), (2, 2), "crop").on_photo(np.ones((2, 2), int), absent=7).tolist()
         [[7, 7], [1, 1], [1, 1], [7, 7]]

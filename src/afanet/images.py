@@ -16,14 +16,14 @@ from afanet.limits import MOST_CHANNELS, MOST_PIXELS
 from afanet.photo import Pixels, decode_photo, read_photo, to_pixels
 
 SUFFIX = ".npy"
-MAGIC = b"\x93NUMPY"  # with which such a file begins
+MAGIC = b"\x93NUMPY"  # the first bytes of a `.npy` file
 
 
 def read_image(path: str | Path) -> Pixels:
     """The pixels (H, W, C) uint8 of a photo, see `read_photo`, or of an array (H, W) or (H, W, C) in a `.npy` file.
 
-    Raises `InputError` for a file that is neither, for an array of other values than uint8, with more than 64 million
-    pixels or more than 256 channels, and as `read_photo` does.
+    Raises `InputError` for a file that is neither, for an array that is not uint8 or has more than 64 million pixels or
+    256 channels, and as `read_photo` does.
     """
     if Path(path).suffix.lower() != SUFFIX:
         return read_photo(path)
@@ -40,16 +40,16 @@ def decode_array(file: BinaryIO, name: str, most_pixels: int = MOST_PIXELS) -> P
     """As `read_image`, for the open file of an array, which messages call `name`."""
     try:
         array = np.load(file, allow_pickle=False)
-    except Exception as error:  # NumPy raises as many kinds as there are ways for a file to be broken
+    except Exception as error:  # NumPy raises many kinds of error for broken files
         raise InputError(f"{name} cannot be read as an array ({error!s:.80}): copy it again") from error
     return _with_channels(np.asarray(array), name, most_pixels)
 
 
 def to_image(image: str | Path | Image.Image | NDArray[np.uint8], channels: int = 3) -> Pixels:
-    """A path, a PIL image or an array as pixels (H, W, C) uint8, for a network of so many channels.
+    """A path, a PIL image or an array as pixels (H, W, C) uint8, for a network with this many `channels`.
 
-    An array with just these channels is taken as it is. Any other, and all that is read from a picture, is RGB: see
-    `to_pixels`. Raises `InputError` as `to_pixels` and `read_image` do.
+    An array with this many channels stays as it is. Any other array, and any picture, becomes RGB: see `to_pixels`.
+    Raises `InputError` as `to_pixels` and `read_image` do.
 
     >>> to_image(np.zeros((2, 3, 4), np.uint8), 4).shape, to_image(np.zeros((2, 3, 4), np.uint8)).shape
     ((2, 3, 4), (2, 3, 3))

@@ -1,4 +1,4 @@
-"""How to install packages that are missing, by a command that works wherever the package itself was installed from."""
+"""How to install missing packages, by a command that works wherever the package itself was installed from."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 import shlex
 from importlib.metadata import PackageNotFoundError, distribution, metadata, requires, version
 
-# The packages whose modules have another name.
+# Packages whose modules have another name.
 PACKAGES = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn", "cv2": "opencv-python-headless"}
 EXTRA = re.compile(r"""([\w.-]+)(?:\[([\w,.-]+)\])?([^;]*); *extra *== *['"]([\w-]+)['"]""")
 
 
 def missing_package(module: str, extra: str) -> str:
-    """A sentence for a `module` that cannot be imported, where a command needs the extra `extra` of the package.
+    """A message for a `module` that cannot be imported, although a command needs it as part of the extra `extra`.
 
     It names every package of the extra that is not installed, so that one command is enough.
 
@@ -28,7 +28,7 @@ def missing_package(module: str, extra: str) -> str:
 
 
 def requirements(extra: str) -> list[str]:
-    """What an extra of the package brings, with the versions that it needs; nothing if the package is not installed."""
+    """The requirements of an extra of the package, with versions; none if the package is not installed."""
     try:
         declared = [match.groups() for line in requires("afanet") or [] if (match := EXTRA.match(line))]
     except PackageNotFoundError:
@@ -55,12 +55,12 @@ def extras() -> list[str]:
 
 
 def lacking(extra: str) -> list[str]:
-    """What of an extra is missing or too old here, as `pip install` takes it."""
+    """The requirements of an extra that are missing or too old here, as `pip install` takes them."""
     return [requirement for requirement in requirements(extra) if not _is_met(requirement)]
 
 
 def _is_met(requirement: str) -> bool:
-    """Whether a package is installed in the version of a requirement, which is a lower bound or none.
+    """Whether the installed version of a package meets a requirement, which has a lower bound or no bound.
 
     >>> _is_met("torch>=2.0"), _is_met("torch>=1000")
     (True, False)
@@ -73,7 +73,7 @@ def _is_met(requirement: str) -> bool:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """The first three numbers of a version, as far as there are so many: (2, 11, 0) of `2.11.0+cu130`."""
+    """The first numbers of a version, at most three: (2, 11, 0) of `2.11.0+cu130`."""
     return tuple(map(int, re.findall(r"\d+", version.partition("+")[0])[:3]))
 
 

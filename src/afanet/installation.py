@@ -1,4 +1,4 @@
-"""What is installed and what this machine has, as the report of a bug needs it."""
+"""What is installed and what this machine has, for a bug report."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from afanet.limits import UNKNOWN, cores, memory
 from afanet.paths import cache_root
 
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "numpy", "onnxruntime", "openvino")
-NOT_FOR_USERS = ("all", "dev", "docs")  # extras: the sum of the others, and what building the package needs
+NOT_FOR_USERS = ("all", "dev", "docs")  # extras: one is the sum of the others, two are for building the package
 
 
 def describe_installation() -> dict[str, Any]:
     """Versions, system, devices, free disk and extras, as plain values for JSON.
 
-    `versions` has None for a package that is not installed, `torch` the version of CUDA that torch was built for and
-    the error with which it fails, None without one. `devices` has name, model, bytes of memory and whether the device
-    computes in bf16, `disk` the free bytes, and `extras` what each lacks. Needs nothing but the package itself.
+    `versions` has None for a package that is not installed. `torch` has the CUDA version that torch was built for, and
+    the error with which torch fails; each is None if there is none. `devices` has the name, model and bytes of memory
+    of each device, and whether it computes in bf16. `disk` has the free bytes, and `extras` what each extra lacks.
+    Needs nothing but the package itself.
 
     >>> state = describe_installation()
     >>> list(state)
@@ -51,7 +52,7 @@ def _version(package: str) -> str | None:
 
 
 def _torch() -> tuple[dict[str, str | None], list[dict[str, Any]]]:
-    """What torch says of itself, and the devices that it sees, the CPU first."""
+    """What torch reports about itself, and the devices that it sees, the CPU first."""
     cpu: dict[str, Any] = {"name": "cpu", "model": f"{cores()} cores", "memory": _memory(), "bf16": None}
     try:
         import torch
@@ -68,13 +69,13 @@ def _torch() -> tuple[dict[str, str | None], list[dict[str, Any]]]:
             elif device.type == "mps":
                 row["model"] = "memory of the CPU"
             rows.append(row)
-    except (ImportError, OSError, RuntimeError) as error:  # a library of CUDA that is missing, a driver that fails
+    except (ImportError, OSError, RuntimeError) as error:  # such as a missing CUDA library or a failing driver
         return {"cuda": None, "error": str(error).partition("\n")[0]}, [cpu]
     return {"cuda": torch.version.cuda, "error": None}, rows
 
 
 def _memory() -> int | None:
-    """The bytes of memory of this machine; None where it does not say."""
+    """The bytes of memory of this machine; None if they are unknown."""
     found = memory()
     return None if found == UNKNOWN else found
 

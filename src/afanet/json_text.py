@@ -11,23 +11,23 @@ from typing import Any
 from afanet.errors import InputError
 from afanet.files import MOST_BYTES, read_text
 
-DEEPEST = 64  # nesting of what a text holds
-HALF = re.compile(r"\\u[dD][89a-fA-F]")  # an escape that may lack its other half
+DEEPEST = 64  # levels of nesting in a text
+HALF = re.compile(r"\\u[dD][89a-fA-F]")  # an escape of half a character, whose other half may be missing
 
 
 def read_json(path: Path, most: int = MOST_BYTES) -> Any:
-    """What a JSON file of at most `most` bytes holds; raises `InputError` for every other file."""
+    """The value in a JSON file of at most `most` bytes; raises `InputError` for every other file."""
     try:
         text = read_text(path, most)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path} is no UTF-8 text, expected JSON") from None
+        raise InputError(f"{path} is not UTF-8 text, expected JSON") from None
     return parse_json(text, str(path))
 
 
 def to_json(value: Any, **options: Any) -> str:
-    """Nested values as JSON text, null instead of numbers that are not finite; `options` are those of `json.dumps`.
+    """Nested values as JSON text, with null for numbers that are not finite; `options` are those of `json.dumps`.
 
     >>> to_json({"a": [1.5, math.nan, -math.inf]})
     '{"a": [1.5, null, null]}'
@@ -36,7 +36,7 @@ def to_json(value: Any, **options: Any) -> str:
 
 
 def strict(value: Any) -> Any:
-    """Nested values as JSON has them: null instead of numbers that are not finite.
+    """Nested values as JSON can hold them, with None for numbers that are not finite.
 
     >>> strict({"a": (1.5, math.nan)})
     {'a': [1.5, None]}
@@ -54,7 +54,7 @@ def parse_json(text: str, source: str) -> Any:
     Raises `InputError`, which begins with `source`, for other text, for deep nesting, for numbers of thousands of
     digits, and for characters that no file could hold.
 
-    `NaN` and `Infinity`, which are no JSON but in files of older versions, are read as null.
+    `NaN` and `Infinity` are not JSON, but files of older versions hold them: they are read as null.
 
     >>> parse_json("[" * 10**5, "the text")
     Traceback (most recent call last):
@@ -66,8 +66,8 @@ def parse_json(text: str, source: str) -> Any:
     except RecursionError:
         raise _too_deep(source) from None
     except json.JSONDecodeError as error:
-        raise InputError(f"{source} is no JSON: {error}") from None
-    except ValueError:  # Python's own limit
+        raise InputError(f"{source} is not JSON: {error}") from None
+    except ValueError:  # Python limits the digits of a number
         raise InputError(f"{source} has a number of too many digits, expected fewer than 4000") from None
     inside = [value]
     for _ in range(DEEPEST):

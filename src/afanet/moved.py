@@ -1,4 +1,4 @@
-"""Modules under the names that they had in version 0.1: each import of one warns, and gives what has moved."""
+"""Modules under their names of version 0.1: importing one warns, and gives what has moved from it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-# Where the names of an old module are looked for, in this order; a name that has changed is not among them.
+# The modules that have an old module's names now, searched in this order; a name that has changed is not found.
 MOVED: dict[str, tuple[str, ...]] = {
     "comparison.borrowing": ("inspection.connections",),
     "comparison.examine": ("report.examine",),
@@ -38,20 +38,20 @@ SETS = ("adience", "celeba", "cityscapes", "digits", "manifest", "mixed", "nyuv2
 
 
 class MovedModules(MetaPathFinder, Loader):
-    """Finds modules by their old names, after everything else has failed to."""
+    """Finds modules by their old names, after every other finder has failed."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
         """A spec for an old name, None for any other."""
         return ModuleSpec(fullname, self, is_package=True) if _now(fullname) else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """A module that looks each name up where it is now."""
+        """A module that looks up each name where it is now."""
         now = _now(spec.name)
         warnings.warn(
             f"{spec.name} has moved to {' and '.join(now)}: import it from there", DeprecationWarning, stacklevel=2
         )
         module = ModuleType(spec.name)
-        module.__path__ = []  # so that its submodules are looked for here too, never in the files of what is new
+        module.__path__ = []  # so that its submodules are found here too, never in the files of the new package
 
         def look_up(name: str) -> Any:
             for candidate in map(import_module, now):
@@ -63,11 +63,11 @@ class MovedModules(MetaPathFinder, Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing is run."""
+        """There is nothing to run."""
 
 
 def _now(fullname: str) -> tuple[str, ...]:
-    """Where a module by an old name is now; nothing for any other.
+    """The modules that an old name stands for now; none for any other name.
 
     >>> _now("afanet.training.load"), _now("afanet.data.rooms.raycast"), _now("afanet.nowhere")
     (('afanet.recipe.load',), ('afanet.data.sets.rooms.raycast',), ())

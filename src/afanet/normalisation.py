@@ -31,7 +31,7 @@ class Normalisation:
         return len(self.mean)
 
     def of_grey(self) -> Normalisation:
-        """The same for images of one channel: the averages over the channels.
+        """The normalisation of images with one channel: the averages over the channels.
 
         >>> Normalisation((0.25, 0.5, 0.75), (0.5, 0.5, 0.5)).of_grey()
         Normalisation(mean=(0.5,), std=(0.5,))
@@ -43,7 +43,7 @@ IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def as_channels(pixels: NDArray[np.uint8], channels: int, name: str = "the image") -> NDArray[np.uint8]:
-    """Pixels (H, W, C) as a network of so many channels takes them: as they are, or of RGB the luminance.
+    """Pixels (H, W, C) with as many channels as a network takes: as they are, or the luminance of RGB.
 
     The luminance is 0.299 R + 0.587 G + 0.114 B, rounded. Raises `InputError`, which calls the image `name`, for any
     other number of channels.

@@ -21,7 +21,7 @@ _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _trusted: set[str] = set()
 _loaded: dict[str, object] = {}
-PREFIX = "afanet_outside_"  # of the names of files as modules
+PREFIX = "afanet_outside_"  # of the module names that files get
 ALL = "*"  # in `_trusted`: every reference
 
 
@@ -100,7 +100,7 @@ def load(reference: str) -> object:
     except InputError:
         raise
     except Exception as error:  # outside code may fail in any way
-        raise InputError(f"{source} cannot be used: {type(error).__name__}: {error!s:.200}; mend it") from error
+        raise InputError(f"{source} cannot be used: {type(error).__name__}: {error!s:.200}; correct it") from error
     if not hasattr(module, attribute):
         raise InputError(f"{source} defines no '{attribute}': check the name after ':' in {reference}")
     _loaded[reference] = getattr(module, attribute)
@@ -162,7 +162,7 @@ def _split(reference: str) -> tuple[str, str]:
     source, _, attribute = reference.rpartition(":")
     if not _NAME.fullmatch(attribute) or not (_is_file(source) or _MODULE.fullmatch(source)):
         raise InputError(
-            f"{shown(reference)} is no reference to code, expected FILE.py:Name or package.module:Name, such as "
+            f"{shown(reference)} is not a reference to code, expected FILE.py:Name or package.module:Name, such as "
             "mine.py:MeanPull"
         )
     return source, attribute
@@ -196,7 +196,7 @@ def _module_file(name: str) -> Path:
 
 def _run_file(file: Path) -> object:
     name = _module_name(file)
-    os.environ[name] = str(file)  # which processes that this one starts inherit
+    os.environ[name] = str(file)  # processes that this one starts inherit it
     try:
         return import_module(name)
     except BaseException:
@@ -209,13 +209,13 @@ def _module_name(file: Path) -> str:
 
 
 class OutsideModules(MetaPathFinder, Loader):
-    """Finds the files that this process, or the one that started it, was trusted to run, under names of their content.
+    """Finds trusted files by module names made from their content, in this process and in those that it starts.
 
-    With it, loader workers can unpickle objects whose class is in such a file, however they are started.
+    So loader workers can unpickle objects whose class is in such a file, however the workers are started.
     """
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
-        """The spec of such a file; None where its content is no longer what the name says."""
+        """The spec of such a file; None if its content no longer fits the name."""
         file = os.environ.get(fullname) if fullname.startswith(PREFIX) else None
         if not file or not Path(file).is_file() or _module_name(Path(file)) != fullname:
             return None

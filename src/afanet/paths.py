@@ -7,15 +7,15 @@ from pathlib import Path
 
 from afanet.errors import InputError
 
-LEAVING = r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)|[\r\n\x00]"  # absolute, or up, or no path at all
+LEAVING = r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)|[\r\n\x00]"  # absolute, leading up, or not a path at all
 RUN_FILES = ("recipe.yaml", "last.ckpt")  # the files of every run folder
-WEIGHTS = "weights.safetensors"  # of a finished run, which needs no checkpoint then
+WEIGHTS = "weights.safetensors"  # of a finished run, which then needs no checkpoint
 HUB = "hub:"  # before the name of a network on the Hugging Face hub
 IMAGE_FOLDER = "a folder with images, or with images/"
 
 
 def is_on_hub(source: str | Path) -> bool:
-    """Whether `source` names a network on the Hugging Face hub, `hub:owner/name`, and no folder.
+    """Whether `source` names a network on the Hugging Face hub, as `hub:owner/name`, rather than a folder.
 
     >>> is_on_hub(Path("hub:ada/rooms-afa")), is_on_hub("runs/rooms-afa-seed0")
     (True, False)
@@ -24,7 +24,7 @@ def is_on_hub(source: str | Path) -> bool:
 
 
 def near(path: str | Path) -> str:
-    """A path as somebody in the working folder would write it: relative to it, if it is below.
+    """A path as you would write it in the working folder: relative if it is below that folder.
 
     >>> near(Path.cwd() / "runs" / "rooms-afa-seed0"), near("hub:ada/rooms-afa")
     ('runs/rooms-afa-seed0', 'hub:ada/rooms-afa')
@@ -49,16 +49,18 @@ def require_run(path: Path) -> None:
     >>> require_run(Path("runs/nowhere"))
     Traceback (most recent call last):
         ...
-    afanet.errors.InputError: runs/nowhere is no folder of a run: it has no recipe.yaml, expected what train writes
+    afanet.errors.InputError: runs/nowhere is not a run folder: it has no recipe.yaml, expected a folder that ...
     """
     finished = (path / WEIGHTS).is_file()
     for name in RUN_FILES[:1] if finished else RUN_FILES:
         if not (path / name).is_file():
-            raise InputError(f"{path} is no folder of a run: it has no {name}, expected what train writes")
+            raise InputError(
+                f"{path} is not a run folder: it has no {name}, expected a folder that `afanet train` wrote"
+            )
 
 
 def require_data(path: Path) -> None:
-    """Raises `InputError` unless `path` is a folder, which may hold a data set."""
+    """Raises `InputError` unless `path` is a folder that may hold a data set."""
     if not path.is_dir():
         kind = "a file" if path.exists() else "nothing"
         raise InputError(f"{path} is {kind}, expected a recipe or the folder of a data set")

@@ -20,10 +20,10 @@ from afanet.picture_format import HEAD, format_of, is_lossless_jpeg
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 SUFFIXES = frozenset([".jpg", ".jpeg", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm"])
-NEVER_READ = re.compile("(?i)unsupported|unknown|not (yet )?(implemented|supported)")  # in errors of Pillow
-STRIP = 2**20  # pixels converted at a time: on the way to RGB there are several copies of them
+NEVER_READ = re.compile("(?i)unsupported|unknown|not (yet )?(implemented|supported)")  # in Pillow's error messages
+STRIP = 2**20  # pixels converted at a time: the conversion to RGB makes several copies of them
 SIDEWAYS = (5, 6, 7, 8)  # the EXIF orientations of pictures that lie on their side
-COUNTED = 100  # pages at most
+COUNTED = 100  # most pages that are counted
 
 Pixels = NDArray[np.uint8]
 Read = TypeVar("Read")
@@ -32,7 +32,7 @@ Read = TypeVar("Read")
 def read_photo(path: str | Path) -> Pixels:
     """The pixels of a picture file, (H, W, 3) uint8 RGB, upright as its EXIF says.
 
-    Transparent pixels are laid on white, and 16 bits a channel become 8. Of an animation the first frame is read.
+    Transparent pixels are blended onto white, and 16 bits a channel become 8. An animation gives its first frame.
     Raises `InputError` for a file that is missing, empty, cut short or not a picture, that has several pages or
     floating-point pixels, or more than 64 million pixels.
     """
@@ -43,7 +43,7 @@ def read_photo(path: str | Path) -> Pixels:
 def photo_size(path: str | Path) -> tuple[int, int]:
     """The (H, W) in pixels of a picture file, upright as its EXIF says; only the head of the file is read.
 
-    Raises `InputError` as `read_photo` does, as far as the head tells.
+    Raises `InputError` as `read_photo` does, for what the head shows.
     """
     with _opened(Path(path)) as stream:
         return _decoded(stream, str(path), MOST_PIXELS, _upright_size)
@@ -65,7 +65,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
     height, width = image.height, image.width
-    if isinstance(image, TiffImagePlugin.TiffImageFile):  # which some versions of Pillow have turned already
+    if isinstance(image, TiffImagePlugin.TiffImageFile):  # some versions of Pillow have turned it already
         height, width = image.tag_v2[TiffImagePlugin.IMAGELENGTH], image.tag_v2[TiffImagePlugin.IMAGEWIDTH]
     turned = image.getexif().get(ExifTags.Base.Orientation, 1) in SIDEWAYS
     return (width, height) if turned else (height, width)
@@ -78,7 +78,7 @@ def decode_photo(file: BinaryIO, name: str, most_pixels: int = MOST_PIXELS) -> P
     >>> decode_photo(io.BytesIO(b"MZ"), "the upload")
     Traceback (most recent call last):
         ...
-    afanet.errors.InputError: the upload is no picture that can be read, expected one of: JPEG, PNG, WEBP, TIFF, ...
+    afanet.errors.InputError: the upload is not a picture that can be read, expected one of: JPEG, PNG, WEBP, TIFF, ...
     """
 
     def read(image: Image.Image) -> Pixels:
@@ -97,22 +97,24 @@ def _decoded(file: BinaryIO, name: str, most_pixels: int, read: Callable[[Image.
         raise
     except UnidentifiedImageError as error:
         raise unread(file, name, FORMATS) from error
-    except Exception as error:  # Pillow raises as many kinds as there are ways for a file to be broken
+    except Exception as error:  # Pillow raises many kinds of error for broken files
         if NEVER_READ.search(str(error)) or is_lossless_jpeg(first_bytes(file)):
             raise unread(file, name, FORMATS) from error
         raise InputError(f"{name} is cut short or broken ({error}): copy it again") from error
 
 
 def unread(file: BinaryIO, name: str, formats: tuple[str, ...]) -> InputError:
-    """An `InputError` for a file that is none of `formats`, or is written in a way that nothing here reads."""
+    """An `InputError` for a file that has none of the `formats`, or a variant of one that cannot be read."""
     form = format_of(first_bytes(file))
     if form is None:
-        return InputError(f"{name} is no picture that can be read, expected one of: {', '.join(formats)}")
+        return InputError(f"{name} is not a picture that can be read, expected one of: {', '.join(formats)}")
     if form.upper() in formats:
         return InputError(
-            f"{name} is no picture that can be read: a {form} that is broken or of a rare kind; save it as a PNG"
+            f"{name} is not a picture that can be read: a {form} that is broken or of a rare kind; save it as a PNG"
         )
-    return InputError(f"{name} is {form}, which is not read, expected one of: {', '.join(formats)}; save it as a PNG")
+    return InputError(
+        f"{name} is {form}, which is not supported, expected one of: {', '.join(formats)}; save it as a PNG"
+    )
 
 
 def first_bytes(file: BinaryIO) -> bytes:
@@ -150,9 +152,9 @@ def to_pixels(image: str | Path | Image.Image | NDArray[np.uint8]) -> Pixels:
 def open_picture(
     file: Path | BinaryIO, name: str, formats: tuple[str, ...], most_pixels: int = MOST_PIXELS
 ) -> Iterator[Image.Image]:
-    """A picture file of which only the head has been read, so that a small file never unpacks to a huge picture.
+    """A picture file of which only the head has been read, so that a small file cannot unpack to a huge picture.
 
-    Raises `InputError` for one of more than `most_pixels`, and what Pillow raises for one that it cannot read.
+    Raises `InputError` for a picture of more than `most_pixels`, and Pillow's own errors for one that it cannot read.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower

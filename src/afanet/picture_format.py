@@ -1,10 +1,10 @@
-"""Which format a file has, by its first bytes, so that a picture that is not read can be called by its name."""
+"""Recognises the format of a file by its first bytes, so that a message can name a format that is not read."""
 
 from __future__ import annotations
 
 import re
 
-HEAD = 4096  # bytes that decide
+HEAD = 4096  # bytes that are looked at
 # The first of these expressions that matches the head of a file names its format.
 SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (rb"\xff\xd8\xff\xf7", "JPEG-LS"),
@@ -49,7 +49,7 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
 
 
 def is_lossless_jpeg(head: bytes) -> bool:
-    """Whether it is a JPEG whose frame header says that it is lossless, which is in medical and camera files.
+    """Whether a file is a lossless JPEG, as its frame header says; medical and camera files contain such pictures.
 
     >>> is_lossless_jpeg(bytes.fromhex("ffd8 ffe0 0002 ffc3")), is_lossless_jpeg(bytes.fromhex("ffd8 ffe0 0002 ffc0"))
     (True, False)
@@ -63,7 +63,7 @@ def is_lossless_jpeg(head: bytes) -> bool:
 
 
 def format_of(head: bytes) -> str | None:
-    """The name of a file's format, by its first `HEAD` bytes; None for one that is not known.
+    """The name of a file's format, by its first `HEAD` bytes; None if it is unknown.
 
     >>> format_of(b"\\0\\0\\0\\x18ftypheic"), format_of(b"<svg/>"), format_of(b"MZ")
     ('HEIC', 'SVG', None)

@@ -1,4 +1,4 @@
-"""Text of a run as plain text in Markdown and LaTeX: a name stays a name, whatever characters it has."""
+"""Escapes a run's text for Markdown and LaTeX, so that a name stays a name whatever characters it has."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def one_line(text: str) -> str:
 
 
 def in_markdown(text: str) -> str:
-    """The text as it is read in Markdown, in a table too: without markup, links or HTML.
+    """The text escaped for Markdown, also within a table: none of it is read as markup, links or HTML.
 
     >>> print(in_markdown("<b> [x](y) | a_b"))
     &lt;b&gt; \\[x\\](y) \\| a_b
@@ -32,7 +32,7 @@ def in_markdown(text: str) -> str:
 
 
 def in_latex(text: str) -> str:
-    """The text as it is read in LaTeX, without commands; `±` and arrows as LaTeX has them.
+    """The text escaped for LaTeX: none of it is read as a command; `±` and arrows become LaTeX symbols.
 
     >>> print(in_latex("\\\\input{a_b} ↑"))
     \\textbackslash{}input\\{a\\_b\\} $\\uparrow$

@@ -1,4 +1,4 @@
-"""Progress: bars on a terminal below the lines that are printed meanwhile, and lines alone everywhere else."""
+"""Progress: on a terminal, bars below the lines that are printed meanwhile; everywhere else, lines alone."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from afanet.distributed.started import is_main_process
 from afanet.streams import encodable
 from afanet.terminal import console, moves
 
-WIDEST = 79  # characters of a bar: in a window that is made narrower, what was longer would stay behind
-PAUSE = 0.1  # seconds between two states of a bar
+WIDEST = 79  # characters of a bar: a longer one would leave remains in a window that is made narrower
+PAUSE = 0.1  # seconds between two drawings of a bar
 Cropped = partial(Column, no_wrap=True, overflow="crop")
 
 
 def say(line: str) -> None:
-    """Print one plain line on the standard error, above the bars; of several processes, only the main one does."""
+    """Print one plain line on the standard error, above the bars; of several processes, only the main one prints."""
     if _speaks():
         shown = _Display.current.console if _Display.current else console(stderr=True)
         shown.print(line, markup=False, soft_wrap=True)
@@ -40,7 +40,7 @@ def duration(seconds: float) -> str:
 
 
 class Bar:
-    """A bar that fills over `total` steps, on a terminal; it is gone at the end. Bars in bars are below one another.
+    """On a terminal, a bar that fills over `total` steps and disappears at the end; nested bars are below one another.
 
     Elsewhere, `line` is printed at the beginning, unless it is empty.
     """
@@ -71,7 +71,7 @@ class Bar:
             self.display.draw()
 
     def epoch(self, epoch: int, epochs: int, losses: Mapping[str, float], seconds: float, done: float) -> None:
-        """Print the end of an epoch: its losses, the time so far and, from the share that is done, the time left."""
+        """Print a line at the end of an epoch: its losses, the time so far and, by the share `done`, the time left."""
         left = f"{duration(seconds)}, {duration(seconds / done - seconds)} left" if done < 1 else duration(seconds)
         say(f"epoch {epoch}/{epochs}  loss: {_list(losses)}  ({left})")
 
@@ -79,7 +79,7 @@ class Bar:
 class _Display(Progress):
     """The bars of this process: there is one display at a time, through which all lines are printed.
 
-    It is drawn by the thread that works, never by one of its own, whose locks a forked loader worker would inherit.
+    The working thread draws it: a forked loader worker would inherit the locks of a drawing thread.
     """
 
     current: _Display | None = None
@@ -90,7 +90,7 @@ class _Display(Progress):
             BarColumn(bar_width=20, table_column=Cropped()),
             MofNCompleteColumn(table_column=Cropped()),
             TimeRemainingColumn(elapsed_when_finished=True, table_column=Cropped()),
-            # the rest of the line, so that many losses leave the others their room
+            # the rest of the line, so that many losses leave room for the other columns
             TextColumn("{task.fields[losses]}", markup=False, table_column=Cropped(ratio=1)),
             console=shown,
             auto_refresh=False,
@@ -103,7 +103,7 @@ class _Display(Progress):
 
     @classmethod
     def join(cls) -> _Display | None:
-        """The display with room for one more bar; None where none is shown."""
+        """The display with room for one more bar; None if no bars are shown."""
         shown = cls.current
         if shown is None:
             on = console(stderr=True)
@@ -134,7 +134,7 @@ class _Display(Progress):
 
 
 def _speaks() -> bool:
-    """Whether this process prints: the main one of several. What its launcher set wrongly is for others to refuse."""
+    """Whether this process prints: only the main one does. Wrong settings of its launcher are refused elsewhere."""
     try:
         return is_main_process()
     except ValueError:

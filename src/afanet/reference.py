@@ -121,7 +121,7 @@ def load_reference_layer(source: Source, size: Sequence[int] | None = None, prot
     grid = _square(pixels) if size is None else (int(size[0]), int(size[1]))
     if grid[0] * grid[1] != pixels:
         raise InputError(f"the layer's spatial gates are for {pixels} pixels, size={grid} has {grid[0] * grid[1]}")
-    # The guard refuses a bare number; it must not be ignored here.
+    # A bare number must reach the guard, which refuses it.
     guarded = isinstance(protect, int) or len(protect) > 0
     layer = AFA(channels, size=grid, limit=0.0 if guarded else math.inf, protect=protect if guarded else None)
     if layer.sam.grid != grid:
@@ -159,7 +159,7 @@ def _recognise(state: Mapping[str, Tensor]) -> _Original:
 def _square(pixels: int) -> tuple[int, int]:
     side = math.isqrt(pixels)
     if side * side != pixels:
-        raise InputError(f"the spatial gates are for {pixels} pixels, which is no square: pass size=(height, width)")
+        raise InputError(f"the spatial gates are for {pixels} pixels, which is not a square: pass size=(height, width)")
     return side, side
 
 
@@ -202,7 +202,7 @@ def _fusion_names(ours: str, original: _Original) -> list[str]:
 
 def _assembled(own: Tensor, ours: str, tensors: Sequence[Tensor], keys: Sequence[str]) -> Tensor:
     """A tensor of ours, assembled from the original's tensors."""
-    # A single tensor is all of ours, two are along its first axis, four along its first two.
+    # One tensor is the whole of ours, two are stacked along its first axis, four along its first two axes.
     part = own.shape[len(keys) // 2 :]
     for key, tensor in zip(keys, tensors, strict=True):
         if tensor.shape != part:

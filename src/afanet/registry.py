@@ -1,4 +1,4 @@
-"""Rows by name, which are added to from outside: methods, heads, kinds of task, data sets."""
+"""Rows by name, to which others can add: methods, heads, kinds of task, data sets."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ GROUP = "afanet"
 
 
 class Registry(Mapping[str, Row], Generic[Row]):
-    """Rows by name: the package's own, those that are registered in Python, and those of installed packages.
+    """Rows by name: the package's own rows, rows registered in Python, and rows of installed packages.
 
-    An installed package adds a row by an entry point of the group `afanet` called `SECTION.NAME`. A row of the
-    package's own may be given as `module:attribute`, and is imported when it is asked for. A name with a colon is a
+    An installed package adds a row by an entry point of the group `afanet` called `SECTION.NAME`. The package's own
+    rows may be given as `module:attribute`, and are imported when they are asked for. A name with a colon is a
     reference to code in a file or module (see `afanet.outside`), which is loaded if it is trusted.
 
     Args:
-        section: what entry points' names begin with, such as "method".
-        what: what a row is called in a sentence, such as "method".
-        rows: the package's own, in the order in which they are listed.
-        read: makes a row of what is registered from outside; raises `InputError` for what cannot be one.
+        section: the first part of the entry points' names, such as "method".
+        what: the word for a row in messages, such as "method".
+        rows: the package's own rows, in the order in which they are listed.
+        read: makes a row from an object that is registered from outside; raises `InputError` if it cannot.
 
     >>> sizes = Registry("size", "size", {"small": 1}, read=lambda name, given: int(given))
     >>> sizes.register("large", 9)
@@ -53,9 +53,9 @@ class Registry(Mapping[str, Row], Generic[Row]):
         return [name for name in self._rows if name in self._own]
 
     def register(self, name: str, given: object) -> None:
-        """Add a row under a new name; one that was registered may be registered anew.
+        """Add a row under a new name, or replace a row that was registered before.
 
-        Raises `InputError` for a name of the package's own or that is no word, and for what cannot be a row.
+        Raises `InputError` if the name is one of the package's own or not a word, and if `given` cannot be a row.
         """
         if fault := name_fault(name, self._own):
             raise InputError(f"{name!r:.80} cannot name a {self.what}, since it {fault}: choose another name")
@@ -100,7 +100,7 @@ class Registry(Mapping[str, Row], Generic[Row]):
 
 
 def imported(given: Any) -> Any:
-    """`given` itself, or what it names as `module:attribute`: rows are imported when they are asked for.
+    """`given` itself, or the object that it names as `module:attribute`: rows are imported when they are asked for.
 
     >>> imported("math:pi"), imported(3)
     (3.14159..., 3)
@@ -114,8 +114,8 @@ def imported(given: Any) -> Any:
 def _load(point: EntryPoint) -> object:
     try:
         return point.load()
-    except Exception as error:  # code of others may fail in any way
+    except Exception as error:  # other people's code may fail in any way
         raise InputError(
             f"entry point {point.name} = {point.value} of the group {GROUP} cannot be loaded: "
-            f"{type(error).__name__}: {error!s:.200}; mend or remove the package that brings it"
+            f"{type(error).__name__}: {error!s:.200}; correct or remove the package that brings it"
         ) from error

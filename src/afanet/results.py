@@ -1,4 +1,4 @@
-"""Scores that were measured with this package, as data: a row for each run, task and metric, from `docs/results`."""
+"""Scores measured with this package, as data: a row for each run, task and metric, from `docs/results`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Score:
 
     `method` is a method, or `ensemble` for the average of two single-task networks a task; `variant` says what
     else differs within a comparison, such as how tasks are balanced. `seeds` has one seed for a run, and `folds` the
-    fold that was tested, of data that have folds. `better` is `higher` or `lower`; scores have the unit of the metric,
+    fold that was tested, for data with folds. `better` is `higher` or `lower`; scores have the unit of the metric,
     shares are from 0 to 1. `sd` is the standard deviation between the runs of a mean. `flops` are those of one image,
     `steps` those of training, without those of a first stage; `afanet` is a version or commit. None and the empty text
     stand for what was not kept.
@@ -90,7 +90,7 @@ def choose_results(
     """The scores of a data set, a method and a task; None takes all.
 
     Raises:
-        InputError: if there is no score of one, among those that the names before it leave.
+        InputError: if a name leaves no score; `data` is applied first, `task` last.
 
     >>> {score.task for score in choose_results(read_results(), data="adience", method="afa")} == {"age", "gender"}
     True
@@ -108,7 +108,7 @@ def choose_results(
 def mean_and_deviation(scores: Sequence[Score]) -> tuple[float, float | None]:
     """The mean of one metric over runs, and the standard deviation s between them with s² = Σ (x - mean)² / (n - 1).
 
-    A mean that was kept alone has the deviation that was kept with it; one run has None.
+    If only the mean was kept, the deviation is the one that was kept with it; for a single run it is None.
     """
     if len(scores) == 1:
         return scores[0].score, scores[0].sd

@@ -1,4 +1,4 @@
-"""The standard output and error: they write every character, and work goes on where nobody reads them."""
+"""The standard output and error: they write every character, and work goes on if nobody reads them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from typing import Any, TextIO, cast
 
-# What is written where an encoding lacks a character; of names, which may have any other, it escapes those it lacks.
+# What is written for a character that an encoding lacks; any other such character, as in a name, is escaped.
 ASCII = {"↑": "^", "↓": "v", "▲": "+", "▼": "-", "△": "(+)", "▽": "(-)", "≈": "~", "±": "+/-", "█": "#", "▏": "|"} | {
     "…": "...", "×": "x", "°": " deg", "²": "2", "→": "->", "←": "<-", "–": "-", "—": "-", "·": ".", "•": "*", "○": "o",
     "●": "*", "≤": "<=", "≥": ">=", "µ": "u", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"',
 }  # fmt: skip
-HANDLER = "afanet"  # the name of the rule above among Python's rules for what cannot be encoded
-OF_PYTHON = ("strict", "surrogateescape", "backslashreplace")  # a rule beside these is the user's choice
+HANDLER = "afanet"  # the name of the rule above among Python's error handlers for encodings
+OF_PYTHON = ("strict", "surrogateescape", "backslashreplace")  # any other error handler is the user's choice
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     sign = error.object[error.start]
-    if "\udc80" <= sign <= "\udcff":  # a byte of a file's name that is no text: it stays that byte
+    if "\udc80" <= sign <= "\udcff":  # a byte of a file's name that is not text: it stays that byte
         return bytes([ord(sign) - 0xDC00]), error.start + 1
     return ASCII.get(sign) or ascii(sign)[1:-1], error.start + 1
 
@@ -41,9 +41,9 @@ def encodable(text: str, encoding: str) -> str:
 
 
 class Lenient:
-    """A standard stream that takes everything, whether or not anybody reads it: work goes on without its words.
+    """A standard stream that takes everything, whether or not anybody reads it, so that work goes on.
 
-    `error` is why it could not write, such as a full disk or a reader that has left; after it, text goes nowhere.
+    `error` is why it could not write, such as a full disk or a reader that has left; later text is dropped.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -60,7 +60,7 @@ class Lenient:
         return len(text)
 
     def flush(self) -> None:
-        """Write out what the stream holds back."""
+        """Write out the text that the stream has buffered."""
         try:
             self.stream.flush()
         except OSError as error:
@@ -73,15 +73,15 @@ class Lenient:
         self.error = self.error or error
         with suppress(OSError, ValueError):  # a stream that is no file has no number
             nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.stream.fileno())  # Python writes out what is held back at its end, too
+            os.dup2(nowhere, self.stream.fileno())  # when Python ends, it flushes the stream once more
             os.close(nowhere)
 
 
 @contextmanager
 def standard_streams() -> Iterator[Lenient]:
-    """A context in which the standard output and error are open, lenient, and write every character; yields the first.
+    """A context in which the standard output and error are open, lenient, and write every character; yields the output.
 
-    A rule for characters that an encoding lacks stays if the user chose it, as by `PYTHONIOENCODING=ascii:replace`.
+    An error handler that the user chose stays, as by `PYTHONIOENCODING=ascii:replace`.
     """
     _open_closed()
     before = sys.stdout, sys.stderr
@@ -102,7 +102,7 @@ def standard_streams() -> Iterator[Lenient]:
 
 
 def _open_closed() -> None:
-    """Open closed standard streams to nowhere, so that no file that is opened later gets their numbers and texts."""
+    """Open closed standard streams to nowhere, so that no later file gets their descriptors and their text."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)

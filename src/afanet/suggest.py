@@ -1,12 +1,12 @@
-"""The name that somebody probably meant, for a name that does not exist."""
+"""Suggests the name that somebody probably meant, for a name that does not exist."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
 
-SEARCHED = 2000  # names at most: that takes ten milliseconds
-# What others call our keys, in the form of `_plain`.
+SEARCHED = 2000  # names at most, which takes ten milliseconds
+# What other libraries call our keys, in the form of `_plain`.
 SYNONYMS = {
     "learning_rate": "lr",
     "rate": "lr",
@@ -59,8 +59,8 @@ SYNONYMS = {
 def nearest(name: str, known: Sequence[str]) -> str | None:
     """The name among `known` that is probably meant by `name`; None if no name is similar, or there are very many.
 
-    Upper case, hyphens and what others call a key count as the same; a name without its section means the key of that
-    name in any section; else the most similar name is taken.
+    Case, hyphens and what other libraries call a key make no difference. A name without its section means the key of
+    that name in any section. Otherwise the most similar name is taken.
 
     >>> keys = ["--loggers", "--optimizer.lr", "--schedule.name", "--batch-size"]
     >>> [nearest(name, keys) for name in ("--lr", "--optimizer.learning_rate", "--Batch_Size", "--bs", "--scheduler")]
@@ -70,7 +70,7 @@ def nearest(name: str, known: Sequence[str]) -> str | None:
     """
     if len(known) > SEARCHED:
         return None
-    parts_of = {candidate: _plain(candidate) for candidate in reversed(known)}  # of equal ones the first is taken
+    parts_of = {candidate: _plain(candidate) for candidate in reversed(known)}  # the first of equal names wins
     wanted = _plain(name)
     meant = [SYNONYMS.get(part, part) for part in wanted]
     for parts in (wanted, meant, [*wanted, "name"], [*meant, "name"]):

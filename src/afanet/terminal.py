@@ -1,4 +1,4 @@
-"""What is printed for people: consoles for the standard output and error, and tables in the width that there is."""
+"""Printing for people: consoles for the standard output and error, and tables that fit the width."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def moves(shown: Console) -> bool:
-    """Whether what a console has written can be written over: it is on a terminal, and not a dumb one.
+    """Whether a console can overwrite what it has written: it is on a terminal, and not a dumb one.
 
-    `FORCE_COLOR` makes no terminal of a pipe.
+    `FORCE_COLOR` does not make a pipe a terminal.
     """
     return shown.is_interactive and not shown.is_dumb_terminal and shown.file.isatty()
 
@@ -31,7 +31,7 @@ def show(table: Table, keys: int = 1) -> None:
     """Print a table on the standard output; if it is too wide, in parts of as many columns as fit.
 
     Every part begins with the first `keys` columns, and the caption is below the last.
-    Columns with `no_wrap` are not broken, in others words are not.
+    Columns with `no_wrap` are never broken; the others break between words only.
     """
     shown = console()
     for part in in_parts(table, keys, shown):
@@ -39,7 +39,7 @@ def show(table: Table, keys: int = 1) -> None:
 
 
 def in_parts(table: Table, keys: int, shown: Console) -> Iterator[Table]:
-    """The table in parts that fit into the width of a console, in characters that it has."""
+    """The table in parts that fit the width of a console, in characters that the console has."""
     columns = [_Cells(column, shown) for column in table.columns]
     part: list[_Cells] = []
     for column in columns:
@@ -51,7 +51,7 @@ def in_parts(table: Table, keys: int, shown: Console) -> Iterator[Table]:
 
 
 class _Cells:
-    """A column with its cells as text, the fewest characters that it takes (`least`) and the most that it can use."""
+    """A column: its cells as text, the fewest characters that it needs (`least`) and the most that it can use."""
 
     def __init__(self, column: Column, shown: Console) -> None:
         self.column = column
@@ -83,7 +83,7 @@ def _fitted(table: Table, part: Sequence[_Cells], shown: Console, caption: TextT
 
 
 def _widths(part: Sequence[_Cells], spare: int) -> list[int]:
-    """The widths of columns that have `spare` characters beyond the least; fewer than none are taken from the widest.
+    """The widths of columns that share `spare` characters beyond the least; if it is negative, the widest give way.
 
     Each character goes to the column that needs most lines for its longest cell.
     """

@@ -23,13 +23,13 @@ EXPECTED = "text, a number, true, false, null, a list or a mapping"
 
 
 def read_yaml(file: Path | Traversable, what: str, expected: str = "a YAML file") -> Any:
-    """The content of a YAML file; raises `InputError`, beginning with `what`, as `parse_yaml` does or if unreadable."""
+    """The content of a YAML file; if it is unreadable, and as `parse_yaml` does, raises `InputError` about `what`."""
     try:
         text = read_text(file, MOST_BYTES) if isinstance(file, Path) else file.read_text(encoding="utf-8")
     except InputError as error:
         raise InputError(f"{what} cannot be used: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise InputError(f"{what} cannot be read ({reason}), expected {expected}") from None
     return parse_yaml(text, what)
 
@@ -37,16 +37,16 @@ def read_yaml(file: Path | Traversable, what: str, expected: str = "a YAML file"
 def parse_yaml(text: str, what: str) -> Any:
     """The value of a YAML text: text, numbers, booleans and null, in lists and mappings.
 
-    Raises `InputError`, which begins with `what` and names the line and the column, for text that is not YAML, for a
-    value that is none of these, such as a date, for a key given twice in a mapping, for an alias, since a few of them
-    can expand to gigabytes, and for more or deeper values than a person would write.
+    Raises `InputError`, which begins with `what` and names the line and the column. It refuses text that is not YAML,
+    other values such as a date, a key given twice in a mapping, an alias, since a few of them can expand to gigabytes,
+    and more or deeper values than a person would write.
 
     >>> parse_yaml("a: [1, 2]", "the text")
     {'a': [1, 2]}
     >>> parse_yaml("a: !!int many", "the text")
     Traceback (most recent call last):
         ...
-    afanet.errors.InputError: the text, line 1, column 4 has 'many', which is no int: correct it, or ...
+    afanet.errors.InputError: the text, line 1, column 4 has 'many', which is not a valid int: correct it, or ...
     """
     loader = None
     try:
@@ -62,7 +62,7 @@ def parse_yaml(text: str, what: str) -> Any:
         ) from None
     except yaml.MarkedYAMLError as error:
         raise InputError(f"{what}{_where(error.problem_mark)} is not valid YAML: {error.problem:.200}") from None
-    except ValueError:  # of an escape such as "\U00110000", as the text is scanned
+    except ValueError:  # from an escape such as "\U00110000", while the text is scanned
         mark = loader.get_mark() if loader is not None else None
         raise InputError(
             f"{what}{_where(mark)} is not valid YAML: it escapes a character that does not exist"
@@ -118,7 +118,7 @@ class _Loader(yaml.SafeLoader):
         except yaml.YAMLError:
             raise
         except Exception:  # PyYAML raises many kinds of error for malformed values
-            problem = f"has {shown(node.value)}, which is no {kind}: correct it, or put text in quotes"
+            problem = f"has {shown(node.value)}, which is not a valid {kind}: correct it, or put text in quotes"
             raise _RefusedError(problem, node.start_mark) from None
         if isinstance(value, int) and value.bit_length() > MOST_BITS:
             raise _RefusedError(f"has a number of {value.bit_length()} bits, expected {MOST_BITS}", node.start_mark)

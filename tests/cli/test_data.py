@@ -95,7 +95,7 @@ def test_training_uses_what_was_prepared_and_learns_the_same(
     assert main(["data", "prepare", "rooms", *ROOMS]) == 0
     assert "written" in capsys.readouterr().out
     assert main(["data", "prepare", "rooms", *ROOMS]) == 0
-    assert "there already" in capsys.readouterr().out
+    assert "already there" in capsys.readouterr().out
     assert main(["train", "rooms", *ROOMS, *TRAIN.split(), "--out", "cached"]) == 0
     assert f"reading samples from the cache {tmp_path / 'cache'}" in capsys.readouterr().err
     plain, cached = (json.loads(Path(run, "metrics.json").read_text())["tasks"] for run in ("plain", "cached"))
@@ -117,7 +117,7 @@ def test_labels_without_photos_are_counted(tmp_path: Path, capsys: pytest.Captur
     assert text.count("100.0 %") == 6 * 3  # every fold and all of them, for gender and age by either policy
     capsys.readouterr()
     assert main(["data", "check", str(tmp_path), "--data.options.ages", "drop"]) == 2
-    assert "and their check takes no data.options.ages: leave it out" in capsys.readouterr().err
+    assert "whose check takes no data.options.ages: leave it out" in capsys.readouterr().err
     (tmp_path / "fold_1_data.txt").write_text(f"{header}u0\ta.jpg\t1\t(25, 32)\tf\nu1\tb.jpg\t1\told\tf\n")
     assert main(["data", "check", str(tmp_path), "--json"]) == 2
     assert len(json.loads(capsys.readouterr().out)["errors"]) == 2
@@ -154,7 +154,7 @@ def test_many_tasks_have_a_row_each(capsys: pytest.CaptureFixture[str], monkeypa
     ("words", "message"),
     [
         (["check", "nowhere"], "nowhere is nothing, expected a recipe or the folder of a data set"),
-        (["check", "."], "has the layout of no known data set"),
+        (["check", "."], "does not have the layout of a known data set"),
         (["check", "rooms", "--sise", "3"], "unknown flag '--sise', did you mean '--size'?"),
         (["check", "rooms", "--epochs", "3"], "unknown flag '--epochs'"),
         (["prepare", "romes"], "unknown recipe 'romes', did you mean 'rooms'?"),

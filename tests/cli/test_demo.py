@@ -78,7 +78,7 @@ def test_a_public_page_says_what_that_means(
     assert main(["demo", str(tmp_path), "--host", "0.0.0.0", "--public", "photos.example"]) == 0
     where, meaning = capsys.readouterr().out.splitlines()
     assert where == f"{tmp_path} can be tried at http://0.0.0.0:7860; Ctrl-C ends it"
-    assert "everybody on the network can use it and send photos to this machine" in meaning
+    assert "everybody on the network can use the page and send photos to this machine" in meaning
     for name in ("photos.example", socket.gethostname().lower(), "without a password or encryption"):
         assert name in meaning
 

@@ -1,4 +1,4 @@
-"""No name in a run, recipe, table or file is ever executed: every door refuses what is no word, by a sentence."""
+"""No name in a run, recipe, table or file is ever executed: every door refuses what is not a word, by a sentence."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def test_no_layer_of_a_branch_is_executed(evil: str, mark: Path) -> None:
         return made
 
     for options in ({"at": ["a"]}, {"at": [evil]}, {"at": [], "share": "a"}, {"at": [], "share": evil}):
-        with pytest.raises(InputError, match=r"of branch 'one' has .* in its name, which is no word") as error:
+        with pytest.raises(InputError, match=r"of branch 'one' has .* in its name, which is not a word") as error:
             weave({"one": net(), "two": net()}, fusion=AFA, example=(1, 3, 16, 16), **options)
         assert "\n" not in str(error.value)
     assert not mark.exists()

@@ -64,7 +64,7 @@ def test_without_photos_it_shows_test_images(run: Path, tmp_path: Path, capsys: 
 def test_what_cannot_be_looked_at_is_said(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "none.png").write_bytes(b"")
     for words, said in [
-        ([str(tmp_path), "a.png"], "no folder of a run"),
+        ([str(tmp_path), "a.png"], "is not a run folder"),
         ([str(run), str(tmp_path / "none.png")], "none.png"),
         ([str(run), str(tmp_path / "missing.png")], "missing.png"),
         ([str(run), "a.png", "--limit", "-1"], "0 or more"),

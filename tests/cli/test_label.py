@@ -91,7 +91,7 @@ def test_a_table_is_filled_with_the_ids_of_the_recipe_beside_it(
     steps = np.asarray(Image.open(photos / "depth-machine/images/0.png"))
     assert steps.max() < 1000  # centimetres
     assert main(["label", str(run), "--out", str(photos / "manifest.csv"), "--fill"]) == 0
-    assert "nothing is to be filled" in capsys.readouterr().out
+    assert "nothing to fill" in capsys.readouterr().out
 
 
 def test_what_is_wrong_is_said_and_the_rest_is_done(
@@ -109,6 +109,6 @@ def test_what_is_wrong_is_said_and_the_rest_is_done(
     assert main(["label", str(run), "--out", str(photos / "u.csv")]) == 2
     assert "there is no image to label" in capsys.readouterr().err
     assert main(["label", str(run), str(photos / "images"), "--out", str(photos / "u.csv"), "--threshold", "1"]) == 2
-    assert "threshold 1 leaves no label at all, since the largest confidence is 0." in capsys.readouterr().err
+    assert "threshold 1 leaves no label, since the largest confidence is 0." in capsys.readouterr().err
     assert not (photos / "u.csv").exists()
     assert {path.name for path in photos.iterdir()} == {"images", "t.csv", "depth-machine"}

@@ -111,7 +111,7 @@ def test_evaluate_says_when_the_figures_are_not_those_of_the_end(
         ("train nyuv2 --data nowhere", "nowhere"),
         ("train adience --data nowhere --fold 1", "nowhere"),
         ("train rooms --device tpu", "device 'tpu' is not there"),
-        ("evaluate nowhere", "nowhere is no folder of a run"),
+        ("evaluate nowhere", "nowhere is not a run folder"),
         ("evaluate", "arguments are required: MODEL"),
     ],
 )

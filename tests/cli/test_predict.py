@@ -75,7 +75,7 @@ def test_what_can_be_read_is_done_and_the_rest_is_listed(
     words = ["predict", str(run), str(photos), str(tmp_path / "gone.png"), "--out", str(out), "--batch-size", "2"]
     assert main([*words, "--scales", "1", "1.5"]) == 2
     said = capsys.readouterr()
-    for name, why in [("gone.png", "does not exist"), ("empty.png", "is empty"), ("text.jpg", "is no picture")]:
+    for name, why in [("gone.png", "does not exist"), ("empty.png", "is empty"), ("text.jpg", "is not a picture")]:
         assert any(name in line and why in line for line in said.err.splitlines())
     assert "side-by-side: 3 files" in said.out
     lines = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
@@ -122,7 +122,7 @@ def test_predictions_that_would_go_nowhere_are_refused(
     assert "give --out DIR for files, --json to print them, or both" in capsys.readouterr().err
     tasks = {"depth": {"kind": "depth"}, "normals": {"kind": "normals"}}
     dense = SimpleNamespace(model=SimpleNamespace(about=SimpleNamespace(tasks=tasks)))
-    with pytest.raises(InputError, match="results of depth, normals are pictures, which no line of JSON holds"):
+    with pytest.raises(InputError, match="results of depth, normals are pictures, which JSON cannot hold"):
         _require_words(dense)
     tasks["age"] = {"kind": "regression"}
     _require_words(dense)
@@ -149,7 +149,7 @@ def test_a_dash_is_the_picture_that_is_piped_in(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"", "the standard input is empty"), (b"MZ", "the standard input is no picture")]
+    ("content", "said"), [(b"", "the standard input is empty"), (b"MZ", "the standard input is not a picture")]
 )
 def test_what_is_piped_in_and_no_picture_is_said(
     content: bytes, said: str, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -22,7 +22,7 @@ except SystemExit as end:
 print("imported:", *[name for name in {HEAVY} if name in sys.modules])
 sys.exit(status)
 """
-NO_RUN = "nowhere is no folder of a run: it has no recipe.yaml, expected what train writes"
+NO_RUN = "nowhere is not a run folder: it has no recipe.yaml, expected a folder that `afanet train` wrote"
 
 
 def run(words: str, folder: Path) -> tuple[int, str, list[str]]:
@@ -59,7 +59,7 @@ def test_help_and_lists_import_nothing_heavy(words: str, tmp_path: Path) -> None
         ("predict nowhere photo.jpg --out out", NO_RUN),
         ("label nowhere photo.jpg --out t.csv", NO_RUN),
         ("label . photo.jpg --out t.csv", "photo.jpg does not exist, expected a picture"),
-        ("label . --out t.csv --fill", "t.csv is no file, expected a table to fill"),
+        ("label . --out t.csv --fill", "t.csv is not a file, expected a table to fill"),
         ("predict . photo.jpg --out out", "photo.jpg does not exist, expected a picture"),
         ("data init nowhere", "data path 'nowhere' does not exist, expected a folder with images, or with images/"),
         ("data init .", "data path '.' is an empty folder, expected a folder with images, or with images/"),

@@ -108,7 +108,7 @@ def test_what_cannot_be_compared_is_said(words: list[str], said: str, capsys: py
 
 def test_an_unfinished_run_is_no_part_of_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(tmp_path)]) == 2
-    assert "no folder of a run" in capsys.readouterr().err
+    assert "is not a run folder" in capsys.readouterr().err
 
 
 def test_a_plan_has_no_more_seeds_than_anybody_can_train(tmp_path: Path) -> None:

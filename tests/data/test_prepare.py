@@ -201,7 +201,7 @@ def channels(folder: Path, *counts: int) -> Data:
 
 def test_images_of_several_channels_are_refused_by_name(tmp_path: Path) -> None:
     data = channels(tmp_path / "data", 3, 3, 1)
-    with pytest.raises(InputError, match=r"2\.npy: the image has 1 channels?, and that of .*0\.npy has 3"):
+    with pytest.raises(InputError, match=r"2\.npy: the image has 1 channels?, but that of .*0\.npy has 3"):
         prepare(data, tmp_path / "c", workers=0)
     assert [path.name for path in (tmp_path / "c").iterdir() if path.is_dir()] == []
 
@@ -227,7 +227,7 @@ def test_a_cache_with_a_part_missing_is_refused(tmp_path: Path) -> None:
         file = cache / "train" / name
         whole = file.read_bytes()
         file.write_bytes(whole[:content])
-        with pytest.raises(InputError, match="is no whole cache"):
+        with pytest.raises(InputError, match="is not a complete cache"):
             use_cache(data, tmp_path / "c")
         file.write_bytes(whole)
     same_samples(use_cache(data, tmp_path / "c")[0], data)

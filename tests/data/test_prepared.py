@@ -37,7 +37,7 @@ def test_the_size_that_is_stored_and_the_one_that_is_wanted_are_named(root: Path
     prepare(opened(root, (8, 12)), caches / "manifest-1", workers=0)
     prepare(opened(root, (24, 24)), caches / "manifest-2", workers=0)
     assert prepare_hint(wanted, caches / "manifest-0", (16, 16)) == (
-        "`afanet data prepare` stored it at 8x12 and 24x24, and this run takes 16x16; prepare it with --size 16 16 to "
+        "`afanet data prepare` stored it at 8x12 and 24x24, but this run takes 16x16; prepare it with --size 16 16 to "
         "read it from the cache"
     )
     assert "stored it with other data.options" in prepare_hint(opened(root, (8, 12)), caches / "manifest-0", (8, 12))

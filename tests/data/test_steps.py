@@ -119,16 +119,18 @@ def test_images_are_as_the_network_takes_them(by: Normalisation, stated: Normali
 
 
 def test_data_that_normalise_otherwise_than_they_say_are_refused() -> None:
-    with pytest.raises(InputError, match=r"makes its images less \[0.5.*the network takes them less \[0.485"):
+    with pytest.raises(
+        InputError, match=r"has images normalised with mean \[0.5.*the network takes them normalised with mean \[0.485"
+    ):
         with_normalisation(normalising(HALF), IMAGENET)
     assert with_normalisation(normalising(HALF), HALF).normalisation == HALF
 
 
 def test_data_without_the_step_are_refused_or_noted() -> None:
-    with pytest.raises(InputError, match=r"takes images less \[0.5.*add this step"):
+    with pytest.raises(InputError, match=r"takes images normalised with mean \[0.5.*add this step"):
         with_normalisation(normalising(None), HALF)
     [note] = with_normalisation(normalising(None), IMAGENET).notes
-    assert note.startswith("the data set has no step v2.Normalize: its images must be less [0.485, 0.456, 0.406]")
+    assert note.startswith("the data set has no step v2.Normalize: its images must be normalised with mean [0.485, ")
 
 
 @pytest.mark.parametrize("channels", [1, 4])

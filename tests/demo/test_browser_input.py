@@ -56,7 +56,7 @@ def test_a_hostile_file_gets_a_sentence_and_the_next_photo_an_answer(
 ) -> None:
     page.open()
     for name, content, words in (
-        ("page.png", b"<script>alert(1)</script>", "no picture that can be read, expected one of: JPEG, PNG, WEBP"),
+        ("page.png", b"<script>alert(1)</script>", "not a picture that can be read, expected one of: JPEG, PNG, WEBP"),
         ("none.jpg", b"", "the file is empty"),
         (
             "pages.tif",

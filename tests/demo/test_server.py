@@ -148,7 +148,7 @@ def test_nothing_that_is_asked_is_an_error_of_the_server(
 
 def test_bad_input_gets_a_sentence(port: int, photo: np.ndarray, as_file: Callable[..., bytes]) -> None:
     for path, body, words in (
-        ("/answer", b"nonsense", "no picture that can be read"),
+        ("/answer", b"nonsense", "not a picture that can be read"),
         ("/answer", bytes(21 * 2**20), "more than 20 MiB"),
         ("/answer?layers=-1", as_file(photo), "layers is '-1', expected a number"),
         ("/answer?layers=1&to=0&source=0", as_file(photo), "expected two of 0 to 1"),
@@ -281,4 +281,4 @@ def test_an_address_that_cannot_be_had_is_said(run: Path, port: int, capsys: pyt
         assert main(["demo", str(run), *flags]) == 2
         assert words in capsys.readouterr().err
     assert main(["demo", str(run.parent / "none")]) == 2
-    assert "none is no folder of a run" in capsys.readouterr().err
+    assert "none is not a run folder" in capsys.readouterr().err

@@ -60,8 +60,8 @@ def test_what_is_no_single_whole_photo_is_refused_in_a_sentence(
     pages = as_file(photo, "TIFF", save_all=True, append_images=[Image.fromarray(255 - photo)])
     for content, words in {
         b"": "the file is empty",
-        b"<svg onload=alert(1)>": "the file is SVG, which is not read",
-        as_file(photo, "EPS"): "the file is PostScript .EPS., which is not read",
+        b"<svg onload=alert(1)>": "the file is SVG, which is not supported",
+        as_file(photo, "EPS"): "the file is PostScript .EPS., which is not supported",
         whole[: len(whole) // 2]: "cut short or broken",
         pages: r"has several pages \(2\)",
     }.items():

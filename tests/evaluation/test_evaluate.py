@@ -288,5 +288,5 @@ def test_what_the_command_cannot_use_is_one_sentence(
 
 def test_nothing_is_scored_on_a_run_that_is_not_there(run: Run) -> None:
     shutil.rmtree(run.path)
-    with pytest.raises(InputError, match="is no folder of a run"):
+    with pytest.raises(InputError, match="is not a run folder"):
         evaluate_by(run.path, Protocol(split="train"))

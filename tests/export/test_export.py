@@ -191,7 +191,7 @@ def test_bad_input_is_one_sentence(trained: Trained, tmp_path: Path, capsys: pyt
     (unfinished / "metrics.json").unlink()
     (tmp_path / "file").touch()
     for words, message in [
-        ([str(tmp_path)], "no folder of a run"),
+        ([str(tmp_path)], "is not a run folder"),
         ([str(unfinished)], "has not finished"),
         ([str(trained("hard")), "--format", "onx"], "unknown format 'onx', did you mean 'onnx'?"),
         ([str(trained("hard")), "--out", "net.pt"], "--out is net.pt, expected a name that ends in .onnx"),

@@ -155,7 +155,7 @@ def test_a_fixed_batch_is_asked_one_by_one_and_a_fixed_size_refuses_scales(tmp_p
         ({"afanet": json.dumps(told(mean=[0] * 4))}, "'std' is .0.229, 0.224, 0.225.*export the run again"),
         ({"afanet": json.dumps(told(mean=[0] * 4, std=[1] * 4))}, "'mean' is of 4 channels, and its images have 3"),
         ({"afanet": json.dumps(told(mean=[float("nan"), 1, 1]))}, "'mean' is .None.*export the run again"),
-        ({"afanet": json.dumps(told(tasks={"a" * 65: {}}))}, "is no word of letters.*export the run again"),
+        ({"afanet": json.dumps(told(tasks={"a" * 65: {}}))}, "is not a word of letters.*export the run again"),
         ({"afanet": json.dumps(told(tasks={"kind": {"kind": "x"}}))}, "of task 'kind' 'kind' is 'x', expected one of"),
         ({"afanet": json.dumps(told(tasks={"depth": {"kind": "depth"}}))}, "of task 'depth' 'far' is missing"),
     ],
@@ -172,7 +172,7 @@ def test_what_is_neither_run_nor_model_is_said(tmp_path: Path, tiny_onnx: Path) 
     for name, said in [("broken.onnx", "no ONNX file"), ("gone.onnx", "does not exist"), ("model.pt", "is a file")]:
         with pytest.raises(InputError, match=f"{name} .*{said}"):
             Predictor(tmp_path / name)
-    with pytest.raises(InputError, match="no folder of a run"):
+    with pytest.raises(InputError, match="is not a run folder"):
         Predictor(tmp_path)
     with pytest.raises(InputError, match="device 'tpu'"):
         Predictor(tiny_onnx, device="tpu")

@@ -38,7 +38,7 @@ def test_several_arrays_are_named(tmp_path: Path) -> None:
     np.savez(path, image=np.ones(2), label=np.ones(2))
     with pytest.raises(InputError) as caught:
         read_array(path, "map")
-    assert str(caught.value) == f"{path} holds 2 arrays (image, label), expected one, a map: save that alone"
+    assert str(caught.value) == f"{path} holds 2 arrays (image, label), expected one, a map: save only that one"
     np.savez(path, **{f"a{number}": np.ones(1) for number in range(30)})
     with pytest.raises(InputError, match=r"holds 30 arrays \(a0, .*, a11 and 18 more\), expected one"):
         read_array(path, "map")

@@ -45,7 +45,7 @@ def test_channels_that_are_lacking_or_there_twice_are_named(tmp_path: Path) -> N
     path = save(tmp_path / "map.exr", {"U": Z, "V": Z})
     with pytest.raises(InputError) as caught:
         read_exr(path, "map", DISTANCES)
-    assert str(caught.value) == f"{path} has the channels U, V, expected Z or Y once for a map: save it so"
+    assert str(caught.value) == f"{path} has the channels U, V, expected Z or Y once for a map: save these"
     twice = save(tmp_path / "map.exr", {"left.Z": Z, "right.Z": Z})
     with pytest.raises(InputError, match=r"has the channels left\.Z, right\.Z, expected"):
         read_exr(twice, "map", DISTANCES)
@@ -74,7 +74,7 @@ def test_what_is_no_single_whole_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has 2 parts, expected one for a map"):
         read_exr(path, "map", DISTANCES)
     larger = (np.array([0, 0], np.int32), np.array([9, 9], np.int32))
-    with pytest.raises(InputError, match="has data for a part of its map alone"):
+    with pytest.raises(InputError, match="has data for only a part of its map"):
         read_exr(save(path, {"Z": Z}, displayWindow=larger), "map", DISTANCES)
 
 

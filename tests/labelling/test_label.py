@@ -132,9 +132,7 @@ def test_a_threshold_that_leaves_nothing_names_the_largest_confidence(root: Path
     before = files(root)
     grey = [root / "images/2.png", root / "images/3.png"]
     largest = max(teacher(photo(root, n))["light"].probability for n in (2, 3))
-    with pytest.raises(
-        InputError, match=f"threshold 0.999 leaves no label at all, since the largest .* {largest:.8g}: "
-    ):
+    with pytest.raises(InputError, match=f"threshold 0.999 leaves no label, since the largest .* {largest:.8g}: "):
         label(light, grey, root / "t.csv", threshold=0.999)
     assert files(root) == before
 
@@ -260,7 +258,7 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(human: Path, root: Path, t
     before = files(root)
     some = images(root)
     assert "exists and is never overwritten: fill its empty cells with --fill" in refused(light, some, human)
-    assert "is no file, expected a table to fill" in refused(light, some, root / "u.csv", fill=True)
+    assert "is not a file, expected a table to fill" in refused(light, some, root / "u.csv", fill=True)
     assert "threshold is 1.5, expected a confidence from 0 to 1" in refused(light, some, root / "u.csv", threshold=1.5)
     assert "expected a .csv or a .parquet file" in refused(light, some, root / "u.txt")
     assert "is not below" in refused(light, some, root / "images/deeper/u.csv")
@@ -357,6 +355,6 @@ def test_a_mirror_image_exchanges_the_sides_of_a_network(root: Path) -> None:
     assert "turn_confidence" not in row
     assert float(row["turn"]) == pytest.approx(2.5 / 11)
     assert done.notes == [
-        "turn has no confidence, since images of it cannot be mirrored: the threshold does not apply to it"
+        "turn has no confidence, since its images cannot be mirrored: the threshold does not apply to it"
     ]
     assert done.declared["turn"]["mirror"] is False

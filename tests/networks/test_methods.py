@@ -94,7 +94,7 @@ def test_a_row_may_be_registered_too() -> None:
     ("name", "given", "message"),
     [
         ("afa", Mean, "'afa' cannot name a method, since it is taken"),
-        ("my mean", Mean, "is no word"),
+        ("my mean", Mean, "is not a word"),
         ("mine", torch.nn.Linear, "expected a class that derives from afanet.Fusion"),
         ("mine", Mean(4), "expected a class"),
         ("mine", Fusion, "which lacks fuse"),

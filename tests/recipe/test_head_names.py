@@ -46,9 +46,9 @@ def test_linear_of_an_older_run_is_pooled_alone(head: str | None, expected: str 
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"network.head": 3}, "'network.head' is 3, which should be a name for all tasks, or a name for each task"),
-        ({"network.head": ["dpt"]}, r"'network.head' is \['dpt'\], which should be a name for all tasks"),
-        ({"network.head.depth": 3}, r"'network.head' is \{'depth': 3\}, which should be a name for all tasks"),
+        ({"network.head": 3}, "'network.head' is 3, which should be one name for all tasks, or a mapping"),
+        ({"network.head": ["dpt"]}, r"'network.head' is \['dpt'\], which should be one name for all tasks"),
+        ({"network.head.depth": 3}, r"'network.head' is \{'depth': 3\}, which should be one name for all tasks"),
         ({"network.head": "dpt", "network.head.depth": "mlp"}, "'network.head' is 'dpt', expected a section with"),
     ],
 )

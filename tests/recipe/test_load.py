@@ -112,7 +112,7 @@ def test_bad_files_are_refused_in_one_sentence(text: str, message: str, tmp_path
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="no UTF-8 text"):
+    with pytest.raises(InputError, match="not UTF-8 text"):
         load_recipe(tmp_path / "mine.yaml")
 
 

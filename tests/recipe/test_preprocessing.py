@@ -118,7 +118,7 @@ def test_weights_from_elsewhere_say_it_or_timm_does(
     weights = folder(tmp_path, state, **configs)
     recipe = load_recipe("rooms", {"network.backbone": VIT, "network.weights": weights})
     assert normalisation(recipe.network) == expected
-    line = f"images: less {list(expected.mean)} and divided by {list(expected.std)}, {author}"
+    line = f"images: normalised with mean {list(expected.mean)} and std {list(expected.std)}, {author}"
     assert said_of_images(recipe.network).startswith(line)
     kept = with_normalisation_of_backbone(recipe).network
     assert said_of_images(kept) == ""

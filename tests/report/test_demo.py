@@ -54,4 +54,4 @@ def test_both_methods_are_trained_and_drawn_and_nothing_in_the_folder_is_removed
     assert (folder / "notes.txt").read_text() == "mine"
     said = capsys.readouterr().out
     assert "miou ↑" in said
-    assert "report.html shows it all" in said
+    assert "report.html shows all results" in said

@@ -39,9 +39,9 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 def test_a_folder_without_recipe_or_checkpoint_is_no_run(present: list[str], tmp_path: Path) -> None:
     for name in present:
         (tmp_path / name).touch()
-    with pytest.raises(InputError, match="is no folder of a run: it has no"):
+    with pytest.raises(InputError, match="is not a run folder: it has no"):
         RunFolder.existing(tmp_path)
-    with pytest.raises(InputError, match="is no folder of a run"):
+    with pytest.raises(InputError, match="is not a run folder"):
         RunFolder.existing(tmp_path / "nowhere")
 
 

@@ -154,7 +154,7 @@ def test_a_run_that_was_interrupted_is_scored_but_not_loaded(path: Path, trained
 
 def test_what_is_no_finished_run_is_refused(path: Path, tmp_path: Path) -> None:
     for folder in (tmp_path / "nowhere", tmp_path):
-        with pytest.raises(InputError, match=r"is no folder of a run: it has no recipe\.yaml, expected what train"):
+        with pytest.raises(InputError, match=r"is not a run folder: it has no recipe\.yaml, expected a folder"):
             load_run(folder)
     results = json.loads((path / "metrics.json").read_text())
     del results["flops"]

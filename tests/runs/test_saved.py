@@ -142,7 +142,7 @@ def test_a_config_that_was_edited_by_hand_is_refused(change: Change, message: st
 
 def test_a_config_that_is_no_json_is_refused(saved: Path) -> None:
     (saved / "config.json").write_text("{")
-    with pytest.raises(InputError, match=r"config\.json is not what `afanet save` wrote: .* is no JSON"):
+    with pytest.raises(InputError, match=r"config\.json is not what `afanet save` wrote: .* is not JSON"):
         load_run(saved)
 
 

@@ -116,7 +116,7 @@ def test_a_file_cut_short_is_refused(length: int, file: Path) -> None:
     [
         (None, "its metadata have no 'afanet'"),
         ("[]", "its metadata have no 'afanet'"),
-        ("{", "the metadata of .* is no JSON"),
+        ("{", "the metadata of .* is not JSON"),
         ('{"format": 2}', "in format 2, expected 1: a newer version"),
         ('{"format": 1}', "have None as 'names'"),
         ('{"format": 1, "names": {"x": ["a"]}}', "as 'names'"),

@@ -206,7 +206,7 @@ def test_features_that_are_not_what_they_say_are_refused(frozen: Frozen) -> None
     with pytest.raises(InputError, match="of another backbone, of other weights or of other images than its name says"):
         find_features(job, {})
     (folder / "index.json").write_text("{")
-    with pytest.raises(InputError, match="is no whole folder of features"):
+    with pytest.raises(InputError, match="is not a complete folder of features"):
         find_features(job, {})
     shutil.rmtree(folder)
     keep(recipe)
@@ -216,7 +216,7 @@ def test_features_that_are_not_what_they_say_are_refused(frozen: Frozen) -> None
         with pytest.raises(InputError, match=r"has images or labels of other shapes than .* has: remove the folder"):
             find_features(job, {})
     (folder / "index.json").write_text(json.dumps(index | {"image": [3, 2]}))
-    with pytest.raises(InputError, match="is no whole folder of features"):
+    with pytest.raises(InputError, match="is not a complete folder of features"):
         find_features(job, {})
     (folder / "index.json").write_text(json.dumps(index))
     np.save(folder / "features.0.0.npy", np.full_like(np.load(folder / "features.0.0.npy"), np.nan))
@@ -257,7 +257,7 @@ def test_nothing_is_left_where_features_cannot_be_kept(frozen: Frozen, monkeypat
     with torch.no_grad():
         for parameter in job.network.get_submodule("branches.segmentation.backbone").parameters():
             parameter.mul_(1000)
-    refused("the trunk's features (reach .*|are not finite), and they are kept in half precision")
+    refused("the trunk's features (reach .*|are not finite), but half precision")
 
 
 def test_an_index_holds_plain_values(frozen: Frozen) -> None:
@@ -299,7 +299,7 @@ def test_a_damaged_folder_of_another_trunk_stops_no_run(
     ours = keep(job.recipe)
     assert find_features(job, {}) is not None
     (ours / "index.json").write_text(broken)
-    with pytest.raises(InputError, match=f"{ours} is no whole folder of features"):
+    with pytest.raises(InputError, match=f"{ours} is not a complete folder of features"):
         find_features(job, {})
 
 

@@ -125,7 +125,7 @@ def test_a_task_without_a_label_to_train_on_is_refused(task: str) -> None:
 
 def test_a_fault_of_a_sample_ends_the_look(capsys: pytest.CaptureFixture[str]) -> None:
     data = make(sound(breed=7), sound(breed=8))
-    with pytest.raises(InputError, match=r"^made/0: breed has label 7, expected 0 to 2: mend it, or leave it out$"):
+    with pytest.raises(InputError, match=r"^made/0: breed has label 7, expected 0 to 2: correct it, or leave it out$"):
         look_first(data, data.tasks, RECIPE)
     assert isinstance(data.train.read, Made)
     assert data.train.read.made == [0]

@@ -15,7 +15,7 @@ def add_balancing_command(commands: Any) -> None:
         allow_abbrev=False,
     )
     balancing.set_defaults(command=_balancing, parser=balancing)
-    balancing.add_argument("--names", action="store_true", help="print only the names, one a line")
+    balancing.add_argument("--names", action="store_true", help="print the names only, one per line")
 
 
 def _balancing(given: Namespace) -> None:

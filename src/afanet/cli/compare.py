@@ -28,31 +28,36 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
     compare: ArgumentParser = commands.add_parser(
         "compare",
         help="train several methods with several seeds and compare them",
-        description="Train the missing runs of several methods, seeds and folds, all by one recipe, and compare them.",
+        description="Train several methods by one recipe, with several seeds or folds, and compare them. Runs that are "
+        "finished already are kept.",
         allow_abbrev=False,
     )
     compare.set_defaults(command=_compare, parser=compare, words=words)
     compare.add_argument("recipe", metavar="RECIPE", help="a recipe's name or a YAML file")
     compare.add_argument(
         "--methods",
-        help=f"with commas between them, {','.join(compared())} by default; your own as FILE.py:CLASS",
+        help=f"methods separated by commas, {','.join(compared())} by default; your own as FILE.py:CLASS",
     )
     compare.add_argument(
         "--variants",
         metavar="FILE",
-        help="variants by name instead of methods: 'ablations', or a YAML file with the keys of the recipe that differ",
+        help="compare variants instead of methods: 'ablations', or a YAML file that gives each variant's recipe keys",
     )
     compare.add_argument(
-        "--seeds", type=int, help="seeds of each method, from --seed on; 3 by default, 1 for each fold with --folds"
+        "--seeds", type=int, help="number of seeds, starting at --seed; 3 by default, with --folds 1 for each fold"
     )
     compare.add_argument(
-        "--folds", metavar="F,F,...", help="folds of the data to test on, such as 0,1,2,3,4 of adience; means over them"
+        "--folds",
+        metavar="F,F,...",
+        help="folds of the data to test on and average over, such as 0,1,2,3,4 for adience",
     )
     _add_two_stage_flag(compare)
-    compare.add_argument("--out", type=path_flag, metavar="DIR", help="folder of runs, runs/compare-RECIPE by default")
-    compare.add_argument("--only", metavar="I/N", help="train every N-th run from the I-th on, on this machine")
     compare.add_argument(
-        "--jobs", action="store_true", help="print one command for each run, for a scheduler, and train nothing"
+        "--out", type=path_flag, metavar="DIR", help="folder for the runs, runs/compare-RECIPE by default"
+    )
+    compare.add_argument("--only", metavar="I/N", help="train only part I of N on this machine, such as 2/4")
+    compare.add_argument(
+        "--jobs", action="store_true", help="train nothing; print one command for each run, for a scheduler"
     )
     _add_smallest_flag(compare)
     add_trust_flag(compare)
@@ -65,12 +70,14 @@ def _add_report_command(commands: Any) -> None:
     report: ArgumentParser = commands.add_parser(
         "report",
         help="compare finished runs in one HTML page",
-        description="Compare finished runs in a table, and in a page that opens from disk.",
+        description="Compare finished runs: print a table, and write an HTML page that opens from disk.",
         allow_abbrev=False,
     )
     report.set_defaults(command=_report, parser=report)
     report.add_argument("runs", nargs="+", type=path_flag, metavar="RUN", help="folders of finished runs")
-    report.add_argument("--out", type=path_flag, default=Path(PAGE), metavar="FILE", help=f"page, {PAGE} by default")
+    report.add_argument(
+        "--out", type=path_flag, default=Path(PAGE), metavar="FILE", help=f"the page, {PAGE} by default"
+    )
     _add_smallest_flag(report)
     add_trust_flag(report)
 
@@ -81,7 +88,7 @@ def _add_two_stage_flag(parser: ArgumentParser) -> None:
         "--two_stage",
         action="store_true",
         dest="both_stages",
-        help="train single-task networks first, once for each seed, and begin every method with them, single task too",
+        help="train single-task networks first, once for each seed, and start every method from them, single-task too",
     )
 
 
@@ -89,7 +96,7 @@ def _add_smallest_flag(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--smallest",
         metavar="METRIC=VALUE,...",
-        help="smallest change that counts, such as rmse=0.01,age.accuracy=0.02,delta_m=1; 0.5 %% by default",
+        help="smallest change that matters, such as rmse=0.01,age.accuracy=0.02,delta_m=1; 0.5 %% by default",
     )
 
 
@@ -97,7 +104,7 @@ def _compare(given: Namespace) -> None:
     from afanet.runs.repeat import recipe_to_train
 
     if hasattr(given, "network.method"):
-        raise InputError("compare takes --methods with commas between them, not --method")
+        raise InputError("compare takes --methods, separated by commas, not --method")
     if given.folds is not None and hasattr(given, "data.options.fold"):
         raise InputError("--folds and --fold were given: compare takes one of them")
     recipe = recipe_to_train(given.recipe, overrides(given))
@@ -167,10 +174,10 @@ def _report(given: Namespace) -> None:
 def show_runs(
     runs: Sequence[Run], page: Path, files: Path | None = None, smallest: str | None = None, averaged: bool = False
 ) -> None:
-    """Print the table, and write the page and, into the folder `files`, the table in other forms.
+    """Print the table, write the page and, into the folder `files`, write the table in other formats.
 
-    `smallest` is the text of `--smallest`. Where two single-task networks are to be `averaged`, the table has a row for
-    it if there are two seeds.
+    `smallest` is the text of `--smallest`. With `averaged`, the table has a row for the average of two single-task
+    networks, if there are two seeds.
     """
     from afanet.comparison import tables
     from afanet.comparison.compare import compare_runs
@@ -206,4 +213,4 @@ def show_runs(
     show(tables.terminal_table(comparison, console().width), keys=2)
     for note in tables.footnotes(comparison):
         print(note)
-    print(f"{page} shows it all; open it in a browser")
+    print(f"{page} shows all results; open it in a browser")

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from afanet.cli.flags import COMPLETION, path_flag
 
 SHELLS = ("bash", "zsh", "fish")
-# Arguments and keys that name files or folders, among other things.
+# Arguments and keys whose values may be files or folders.
 FILES = ("inputs", "images", "weights", "variants", "stream")
 FILE_KEYS = ("data.root", "data.stream", "network.weights", "warm_start", "start_from", "distill")
 RECIPES = ("recipe", "source")
@@ -17,12 +17,12 @@ SWITCH = ("true", "false")
 
 
 def add_completion_command(commands: Any, whole: ArgumentParser) -> None:
-    """Add the command, which completes all that the parser `whole` takes."""
+    """Add the command; its script completes everything that the parser `whole` accepts."""
     completion: ArgumentParser = commands.add_parser(
         COMPLETION,
         help="print a script that completes commands in your shell",
-        description="Print a script that completes commands, flags and values with the Tab key. Write it to where your "
-        "shell looks for such scripts, and again after each upgrade.",
+        description="Print a script that completes commands, flags and values with the Tab key. Save it where your "
+        "shell looks for such scripts, and save it again after each upgrade.",
         allow_abbrev=False,
     )
     completion.set_defaults(command=_completion, parser=completion, whole=whole)
@@ -56,7 +56,7 @@ def _actions(parser: ArgumentParser) -> Iterator[Action]:
 
 
 def _values() -> dict[str, tuple[str, ...]]:
-    """The values that keys of a recipe may have, where there are few."""
+    """The possible values of those recipe keys that have only a few."""
     from afanet.data import DATA_SETS
     from afanet.networks import HEADS, METHODS
     from afanet.recipe.schema import recipe_fields
@@ -74,7 +74,7 @@ def _values() -> dict[str, tuple[str, ...]]:
 
 
 def _literals(annotation: Any) -> tuple[str, ...]:
-    """The values of a type that names them.
+    """The values that a type lists.
 
     >>> _literals(Literal["auto", "none"] | None), _literals(bool), _literals(float)
     (('auto', 'none'), ('true', 'false'), ())
@@ -87,7 +87,7 @@ def _literals(annotation: Any) -> tuple[str, ...]:
 
 
 def _recipes() -> dict[str, Any]:
-    """How shells complete a recipe: by the names of those that the package carries, and by files."""
+    """How shells complete a recipe: by the names of the package's recipes, and by files."""
     from afanet.recipe.load import recipe_names
 
     names = " ".join(recipe_names())

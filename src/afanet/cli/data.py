@@ -1,4 +1,4 @@
-"""The commands that look after data: init, check and prepare."""
+"""The commands for data: init, check and prepare."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
     init = commands.add_parser(
         "init",
         help="write a first manifest and recipe for a folder of images",
-        description="Write manifest.csv and recipe.yaml into a folder of images, from the target files, the class "
-        "folders, the table of labels or the annotation files in it.",
+        description="Write manifest.csv and recipe.yaml into a folder of images. Labels are read from the label files, "
+        "the class folders, the table or the annotation files in the folder.",
         allow_abbrev=False,
     )
     init.set_defaults(command=_init, parser=init)
@@ -36,14 +36,13 @@ def add_data_commands(parser: ArgumentParser, words: Sequence[str]) -> None:
         "path",
         type=path_flag,
         metavar="FOLDER|FILE",
-        help="folder with images, or with images/; or a table of labels (.csv, .parquet) or annotation file in it",
+        help="folder with images, or with images/; or a table of labels (.csv, .parquet) or an annotation file in it",
     )
 
     check = commands.add_parser(
         "check",
-        help="read everything once and report what is in it",
-        description="Read every sample once and report what is in the data, what is wrong with it (exit status 2) and "
-        "what you should know.",
+        help="read all samples once and report what is in the data",
+        description="Read every sample once and report what is in the data, errors (exit status 2) and warnings.",
         allow_abbrev=False,
     )
     check.set_defaults(command=_check, parser=check)
@@ -73,7 +72,7 @@ def _check(given: Namespace) -> None:
     from afanet.report.survey_table import survey_tables
     from afanet.terminal import show
 
-    if given.html:  # fails here if a package is missing, before everything is read
+    if given.html:  # if a package is missing, fails here, before the data are read
         import afanet.report.survey_page  # noqa: F401
     total = _samples(data)
     with Bar(total, "reading", line=f"reading {total} samples") as bar:
@@ -92,7 +91,7 @@ def _check(given: Namespace) -> None:
 
 
 def _check_folds(given: Namespace) -> None:
-    """Check Adience's fold files without the photos, by their labels."""
+    """Check the labels in Adience's fold files, without the photos."""
     from afanet.data.sets.adience.adience import odd_age_warnings
     from afanet.data.sets.adience.labels import read_folds
     from afanet.data.sets.adience.report import fold_problems, fold_report, fold_survey
@@ -101,9 +100,7 @@ def _check_folds(given: Namespace) -> None:
 
     root = Path(given.source)
     if flags := overrides(given):
-        raise InputError(
-            f"{root} has fold files but no photos, and their check takes no {next(iter(flags))}: leave it out"
-        )
+        raise InputError(f"{root} has fold files but no photos, whose check takes no {next(iter(flags))}: leave it out")
     report, errors = fold_report(root), fold_problems(root)
     warnings = odd_age_warnings(read_folds(root), "map")
     warnings.append(f"{root} has no photos (aligned/ or faces/): only the labels were checked")
@@ -121,7 +118,7 @@ def _check_folds(given: Namespace) -> None:
 
 
 def _open(given: Namespace) -> tuple[Data, tuple[str, ...]]:
-    """The data, and the tasks of them that are trained."""
+    """The data, and the names of the tasks that are trained."""
     from afanet.recipe.load import load_recipe, recipe_names
 
     path = Path(given.source)
@@ -144,7 +141,7 @@ def _open(given: Namespace) -> tuple[Data, tuple[str, ...]]:
         return opened, tuple(choose_tasks(recipe, opened))
     flags = overrides(given)
     if "data.root" in flags:
-        raise InputError(f"{given.source} is a path, and --data gives another: give one of them")
+        raise InputError(f"{given.source} is a path, and --data gives another: give only one")
     options = {key.removeprefix(OPTION): value for key, value in flags.items() if key.startswith(OPTION)}
     require_present_data(path)
     from afanet.data import open_data
@@ -158,7 +155,7 @@ def _open(given: Namespace) -> tuple[Data, tuple[str, ...]]:
 
 
 def _is_labels_only(source: str) -> bool:
-    """Whether `source` is no recipe's name and a folder with Adience's fold files but without photos."""
+    """Whether `source` is a folder with Adience's fold files but without photos, and not the name of a recipe."""
     from afanet.recipe.load import recipe_names
 
     root = Path(source)

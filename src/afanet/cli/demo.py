@@ -20,8 +20,8 @@ def add_demo_command(commands: Any) -> None:
     """Add the command."""
     demo: ArgumentParser = commands.add_parser(
         "demo",
-        help="try a run or an exported file on photos in a browser; without one, train two methods on generated rooms",
-        description="With RUN: serve a page on this machine to try the run on photos. Without: train "
+        help="try a run on photos in a browser; without RUN, train and compare two methods on generated rooms",
+        description="With RUN: serve a page on this machine to try the run on photos. Without RUN: train "
         "single-task networks and AFA on generated rooms and compare them, which takes minutes on two cores.",
         allow_abbrev=False,
     )
@@ -35,12 +35,12 @@ def add_demo_command(commands: Any) -> None:
         help="a run, a saved folder, hub:OWNER/NAME or an exported file",
     )
     demo.add_argument("--host", help=f"address to serve at, {HOST} (this machine only) by default")
-    demo.add_argument("--port", type=int, help=f"{PORT} by default; 0 for any free port")
+    demo.add_argument("--port", type=int, help=f"port to serve at, {PORT} by default; 0 for any free port")
     demo.add_argument(
         "--public",
         nargs="*",
         metavar="NAME",
-        help="serve at a --host that others on the network reach; they ask for the page by its address, "
+        help="serve at a --host that others on the network can reach; they open the page by its address, "
         "or by a NAME given here",
     )
 
@@ -52,7 +52,7 @@ def _demo(given: Namespace) -> None:
     for flag in ("host", "port", "public"):
         if getattr(given, flag) is not None:
             raise InputError(
-                f"--{flag} is for the page of a run, and no RUN is given: give it first, as in "
+                f"--{flag} is for the page of a run, and no RUN is given: give a RUN first, as in "
                 f"`afanet demo {FOLDER / 'afa'} --{flag} ...`"
             )
     _compare()
@@ -70,8 +70,8 @@ def _serve(given: Namespace) -> None:
         print(f"{given.model} can be tried at {url}; Ctrl-C ends it", flush=True)
         if given.public is not None:
             print(
-                "everybody on the network can use it and send photos to this machine, without a password or "
-                f"encryption; it answers to its addresses and to {', '.join(sorted(address.names))}",
+                "everybody on the network can use the page and send photos to this machine, without a password or "
+                f"encryption; the page answers to its addresses and to {', '.join(sorted(address.names))}",
                 flush=True,
             )
 

@@ -1,4 +1,4 @@
-"""`afanet doctor`: what is installed and what this machine has, for the report of a bug."""
+"""`afanet doctor`: what is installed and what this machine has, for a bug report."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def add_doctor_command(commands: Any) -> None:
     """Add the command."""
     doctor = commands.add_parser(
         "doctor",
-        help="print versions, devices and extras, for the report of a bug",
-        description="Print what is installed and what this machine has: versions, devices and whether they compute in "
-        "bf16, free disk, and what each extra lacks. Paste it into the report of a bug.",
+        help="print versions, devices and extras, for a bug report",
+        description="Print what is installed and what this machine has: versions, devices and whether they support "
+        "bf16, free disk space, and what each extra lacks. Paste the output into a bug report.",
         allow_abbrev=False,
     )
     doctor.set_defaults(command=_doctor, parser=doctor)

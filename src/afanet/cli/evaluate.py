@@ -1,4 +1,4 @@
-"""`afanet evaluate`: the scores of a finished run, again or by another protocol, and of an exported file."""
+"""`afanet evaluate`: scores a finished run again or by another protocol, or an exported file."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def add_evaluate_command(commands: Any) -> None:
     """Add the command."""
     evaluate: ArgumentParser = commands.add_parser(
         "evaluate",
-        help="score a finished run again, or otherwise, or an exported file",
-        description="Score a finished run on its test split, and compare with the scores from the end of training; "
-        "of a file of `afanet export` the scores are what its runtime answers. With --data, --split, --at, --window or "
-        "--tasks the scores are of something else, and are kept under a name of their own.",
+        help="score a finished run or an exported file, also on other data or at another size",
+        description="Score a finished run on its test split, and compare with the scores from the end of training. "
+        "A file of `afanet export` is scored as its runtime computes it. With --data, --split, --at, --window or "
+        "--tasks, the scores are those of another protocol and are kept under a name of their own.",
         allow_abbrev=False,
     )
     evaluate.set_defaults(command=_evaluate, parser=evaluate)
@@ -29,7 +29,7 @@ def add_evaluate_command(commands: Any) -> None:
         "--data",
         type=path_flag,
         metavar="OTHER",
-        help="the data where they are now, other data with the same tasks, or a recipe that names some",
+        help="the path of the data if they have moved, other data with the same tasks, or a recipe that names data",
     )
     evaluate.add_argument(
         "--split", choices=("test", "validation", "train"), default="test", help="the images to score, test by default"
@@ -38,16 +38,16 @@ def add_evaluate_command(commands: Any) -> None:
         "--at",
         choices=("scored", "truth"),
         default="scored",
-        help="the size to score at: data.size (scored, by default), or that of the labels in their files (truth)",
+        help="the size to score at: scored is data.size, the default; truth is the size of the labels in their files",
     )
     evaluate.add_argument(
         "--window",
         type=int,
         nargs=2,
         metavar=("H", "W"),
-        help="see each image, at data.size, through windows of this size that overlap by half, and average",
+        help="predict each image, at data.size, in windows of this size that overlap by half, and average them",
     )
-    add_tasks_flag(evaluate, "compute and score these alone")
+    add_tasks_flag(evaluate, "compute and score only these")
     evaluate.add_argument("--out", type=path_flag, metavar="FILE", help="file for the scores, in RUN by default")
     evaluate.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's by default")
     add_trust_flag(evaluate)
@@ -76,7 +76,7 @@ def _evaluate(given: Namespace) -> None:
     show(metrics_table({title: done.scored.scores}, done.tasks, {title: done.scored.unscored}), keys=2)
     print(f"{title} on {done.images} images of {protocol}")
     if done.file is None:
-        print(f"the scores are not kept ({given.model} is no run's folder to write to): give --out FILE to keep them")
+        print(f"the scores are not kept ({given.model} is not a run folder): give --out FILE to keep them")
     else:
         print(f"written: {done.file}")
 

@@ -26,24 +26,24 @@ def add_export_command(commands: Any) -> None:
     add_trust_flag(export)
     export.add_argument("run", type=path_flag, metavar="RUN", help="a run, a saved folder, or hub:OWNER/NAME")
     export.add_argument(
-        "--format", default="onnx", help="onnx, openvino, torch, aot, or adapters alone; onnx by default"
+        "--format", default="onnx", help="onnx, openvino, torch, aot, or adapters (these only); onnx by default"
     )
     fewer = export.add_mutually_exclusive_group()
-    fewer.add_argument("--int8", action="store_true", help="layers in int8, by images that show their ranges")
+    fewer.add_argument("--int8", action="store_true", help="compute layers in int8, with ranges calibrated on images")
     fewer.add_argument("--fp16", action="store_true", help="weights in half precision; inputs and outputs in float32")
     export.add_argument(
         "--calibrate",
         type=path_flag,
         metavar="DATA",
-        help="images for the ranges of int8: a folder, a data set or a recipe; the run's training split by default",
+        help="images to calibrate int8 on: a folder, a data set or a recipe; the run's training split by default",
     )
     export.add_argument(
         "--tolerance",
         type=float,
         metavar="SHARE",
-        help="how much worse a task's main metric may be in fewer bits, of its value; 0.01 by default",
+        help="share of its value by which a task's main metric may get worse in fewer bits; 0.01 by default",
     )
-    add_tasks_flag(export, "write what these tasks need alone, as model-TASK.onnx by default; all tasks by default")
+    add_tasks_flag(export, "write only what these tasks need, as model-TASK.onnx by default; all tasks by default")
     export.add_argument(
         "--out",
         type=path_flag,
@@ -60,7 +60,7 @@ def _export(given: Namespace) -> None:
     if given.format == "adapters":
         if tasks is not None or compression is not None:
             flag = "--tasks" if tasks is not None else f"--{compression.precision}" if compression else ""
-            raise InputError(f"{flag} is for whole networks, and format adapters has those of all tasks: leave it out")
+            raise InputError(f"{flag} is for whole networks, not for format adapters: leave it out")
         file = export_adapters(given.run, given.out)
         print(f"{file}: {file.stat().st_size / 1e6:.1f} MB, without the frozen backbone")
         return
@@ -79,7 +79,7 @@ def _export(given: Namespace) -> None:
 
 
 def _compression(given: Namespace) -> Compression | None:
-    """What `--int8` or `--fp16` ask for; raises `InputError` for their options without them."""
+    """The compression that `--int8` or `--fp16` ask for; raises `InputError` for their options without them."""
     from afanet.export import Compression
 
     options = {key: getattr(given, key) for key in ("calibrate", "tolerance") if getattr(given, key) is not None}
@@ -91,7 +91,7 @@ def _compression(given: Namespace) -> Compression | None:
 
 
 def _print_scores(facts: dict[str, Any]) -> None:
-    """What fewer bits cost: each task's main metric in float32 and in the file, and the layers that were left out."""
+    """Print the cost of fewer bits: each task's main metric in float32 and in the file, and layers left in float32."""
     scored = facts["scored"]
     calibrated = f"calibrated on {facts['calibrated']}, " if facts["calibrated"] else ""
     print(f"{calibrated}scored on the {scored['images']} images of the {scored['split']} split")

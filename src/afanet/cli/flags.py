@@ -12,7 +12,7 @@ from afanet.outside import is_reference, trust_code
 
 OPTION = "data.options."
 OPTIONS = ("data.options", "balancing.options", "balancing.weights", "optimizer.rates", "old_tasks")
-# The values of these are checked where they are used.
+# The values of these keys are checked where they are used.
 FREE = (
     OPTION,
     "balancing.options.",
@@ -43,11 +43,11 @@ SHORT = {
 COMPLETION = "completion"  # the command that needs the flags of all others
 
 NO_FLAGS = ("name", "code", "losses", *OPTIONS)
-GATHERED = ("network.freeze", "fresh")  # names of parts, which may be given one at a time
+GATHERED = ("network.freeze", "fresh")  # keys that list names of parts; their flags may be repeated
 
 
 def path_flag(text: str) -> Path:
-    """The path that a flag or argument gives; an empty one would be the working folder, which nobody means."""
+    """The path that a flag or argument gives; an empty one is refused, since it would mean the working folder."""
     if not text or "\0" in text:
         raise ArgumentTypeError(f"the path is {text!r:.60}, expected the name of a file or folder")
     return Path(text)
@@ -58,22 +58,22 @@ def add_trust_flag(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--trust-code",
         action="store_true",
-        help="run the Python code that the recipe or run names: read it first, since it can do all that you can",
+        help="run the Python code that the recipe or run names; read the code first: it can do anything that you can",
     )
 
 
 def add_tasks_flag(parser: ArgumentParser, help: str) -> None:
-    """`--tasks`, for every command that can do with some of a network's tasks; `given_tasks` reads it."""
+    """`--tasks`, for every command that can work with some of a network's tasks; `given_tasks` reads it."""
     parser.add_argument("--tasks", nargs="+", metavar="TASK", help=help)
 
 
 def given_tasks(given: Namespace) -> list[str] | None:
-    """The tasks of `--tasks`, with commas or blanks between them; None for all."""
+    """The tasks of `--tasks`, separated by commas or blanks; None for all."""
     return None if given.tasks is None else [name for text in given.tasks for name in text.split(",")]
 
 
 def trust(given: Namespace) -> None:
-    """Trust all outside code with `--trust-code`, else the code that the command line names."""
+    """With `--trust-code`, trust all outside code; without, only the code that the command line itself names."""
     named = [name for name in (getattr(given, "methods", None) or "").split(",") if is_reference(name)]
     values = overrides(given) if any("." in key for key in vars(given)) else {}
     named += references_given(values) if values else []
@@ -106,9 +106,9 @@ def references_given(values: dict[str, Any]) -> list[str]:
 def add_recipe_flags(
     parser: ArgumentParser, words: Sequence[str], prefix: str | tuple[str, ...] = "", without: Sequence[str] = ()
 ) -> None:
-    """A flag for each key of a recipe with this prefix, or one of several, and for each data option among `words`.
+    """Add a flag for each recipe key that begins with `prefix`, and for each data option among `words`.
 
-    There is none for a key in `without`, and none at all if the words call another command: the keys take time.
+    Keys in `without` get no flag. If the words call another command, no flags are added, since that takes time.
     """
     if words[:1] not in ([parser.prog.split()[1]], [COMPLETION]):
         return
@@ -117,7 +117,7 @@ def add_recipe_flags(
     fields = recipe_fields()
     keys = {key: text for key, text in recipe_keys().items() if key not in (*NO_FLAGS, *without)}
     keys = {key: text for key, text in keys.items() if key.startswith(prefix)}
-    # A data set knows its own options, and checks them when it is opened.
+    # A data set knows its own options and checks them when it is opened.
     free = [word[2:].partition("=")[0] for word in words if word.startswith("--")]
     keys |= {key: "" for key in free if key.startswith(FREE) and key.startswith(prefix)}
     keys[f"{OPTION}fold"] = "adience: the fold to test on"
@@ -130,7 +130,7 @@ def add_recipe_flags(
         several = "..." in kind or key == "data.crop"  # data.crop may be null too
         count: Any = 2 if key == "data.size" else "+" if several else "?" if kind == "<class 'bool'>" else None
         shown: Any = ("H", "W") if key in ("data.size", "data.crop") else key.rpartition(".")[2].upper()
-        # A boolean key works as a bare flag, or with false where the recipe has true.
+        # A boolean key works as a bare flag, or with `false` if the recipe has `true`.
         alone: Any = {"const": "true"} if count == "?" else {"action": "extend"} if key in GATHERED else {}
         group.add_argument(*flags, dest=key, nargs=count, metavar=shown, help=keys[key], default=SUPPRESS, **alone)
 

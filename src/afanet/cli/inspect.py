@@ -18,27 +18,29 @@ def add_inspect_command(commands: Any) -> None:
     inspect: ArgumentParser = commands.add_parser(
         "inspect",
         help="see which task takes what from which in a finished run",
-        description="Show how much each task takes from the others at each fusion layer and what each connection is "
-        "worth, on test images, and where each task takes it in photos, or in some of the test images.",
+        description="Show, on test images, how much each task takes from the others at each fusion layer and what each "
+        "connection is worth. Show where in the image each task takes it, on your photos or on some test images.",
         allow_abbrev=False,
     )
     inspect.set_defaults(command=_inspect, parser=inspect)
     add_trust_flag(inspect)
     inspect.add_argument("run", type=path_flag, metavar="RUN", help="a run, a saved folder, or hub:OWNER/NAME")
-    inspect.add_argument("images", type=path_flag, nargs="*", metavar="IMAGE", help="photos of any size, if any")
     inspect.add_argument(
-        "--out", type=path_flag, metavar="FOLDER", help="for inspect.html and inspect.json, RUN by default"
+        "images", type=path_flag, nargs="*", metavar="IMAGE", help="photos of any size; test images by default"
+    )
+    inspect.add_argument(
+        "--out", type=path_flag, metavar="FOLDER", help="folder for inspect.html and inspect.json, RUN by default"
     )
     inspect.add_argument(
         "--limit",
         type=int,
-        help=f"test images to read shares and cut connections on, {LIMIT} by default; 0 for photos only; with "
-        "--constant also those that are scored, all by default",
+        help=f"number of test images to read shares and cut connections on, {LIMIT} by default; 0 for photos only; "
+        "with --constant also the number to score, all by default",
     )
     inspect.add_argument(
         "--constant",
         action="store_true",
-        help="also replace all gates by their mean over the test images, and score again: does an image need its own?",
+        help="also score with all gates fixed at their mean over the test images: do images need gates of their own?",
     )
 
 

@@ -1,4 +1,4 @@
-"""What Ctrl-C leaves, and the command that goes on from there."""
+"""The command that continues after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def how_to_go_on(words: Sequence[str]) -> str | None:
-    """A sentence with the command that goes on with an interrupted one; None where nothing is to go on with.
+    """A sentence with the command that continues an interrupted one; None if there is nothing to continue.
 
     >>> how_to_go_on(["train", "rooms", "--out", "my run"])
     "interrupted; this goes on from the last checkpoint: afanet train rooms --out 'my run' --resume"

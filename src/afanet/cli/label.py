@@ -1,4 +1,4 @@
-"""`afanet label`: labels by a finished network for images that have none."""
+"""`afanet label`: a finished network labels images that have no labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from afanet.errors import InputError
 if TYPE_CHECKING:
     from afanet.labelling import Labelled
 
-RECIPE = "recipe.yaml"  # beside a table, which declares its columns
+RECIPE = "recipe.yaml"  # declares the columns of the table beside it
 
 
 def add_label_command(commands: Any) -> None:
@@ -23,9 +23,9 @@ def add_label_command(commands: Any) -> None:
     label: ArgumentParser = commands.add_parser(
         "label",
         help="let a network label images that have no labels",
-        description="Label images by a finished run or by an ONNX file of `afanet export`, which needs no torch. It "
-        "writes a table with a confidence for each label, and files of dense labels beside it. Labels of people are "
-        "never changed.",
+        description="Label images by a finished run, or by an ONNX file of `afanet export`, which needs no torch. "
+        "Writes a table with a confidence for each label, and dense labels as files beside it. Never changes labels "
+        "made by people.",
         allow_abbrev=False,
     )
     label.set_defaults(command=_label, parser=label)
@@ -39,20 +39,20 @@ def add_label_command(commands: Any) -> None:
         type=path_flag,
         metavar="TABLE",
         required=True,
-        help="a .csv or .parquet file in a folder above the images",
+        help="the table to write, a .csv or .parquet file in a folder above the images",
     )
-    add_tasks_flag(label, "label these tasks alone, and compute only what they need; all by default")
+    add_tasks_flag(label, "label only these tasks, and compute only what they need; all by default")
     label.add_argument(
         "--threshold",
         type=float,
         metavar="X",
-        help="leave cells empty and pixels void whose confidence, 0 to 1, is below this",
+        help="confidence, 0 to 1, below which cells stay empty and pixels become void",
     )
     label.add_argument(
         "--fill",
         action="store_true",
-        help="fill the empty cells of a TABLE that exists, in rows of the split train, and add images that it lacks; "
-        "without IMAGES all its images",
+        help="fill the empty cells of an existing TABLE, in rows of the split train, and add IMAGES that it does not "
+        "list; without IMAGES, label all its images",
     )
     label.add_argument("--batch-size", type=int, default=8, metavar="N", help="photos at a time, 8 by default")
     label.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's by default")
@@ -92,7 +92,7 @@ def _label(given: Namespace) -> None:
 
 
 def _images(inputs: Sequence[str], fill: bool) -> tuple[list[Path], list[str]]:
-    """The pictures and arrays that the arguments name, and what is wrong with the others."""
+    """The pictures and arrays that the arguments name, and a sentence for each argument that names none."""
     from afanet.inference.find import VIDEOS, find_photos
 
     if not inputs and not fill:
@@ -141,16 +141,16 @@ def _report(done: Labelled) -> None:
     for note in done.notes:
         print(note)
     if done.added:
-        print(f"{done.added} image{'s' if done.added > 1 else ''} listed anew, in the split train")
+        print(f"{done.added} image{'s' if done.added > 1 else ''} added to the table, in the split train")
     if done.held_out:
         rows = (
             "1 row of the splits validation and test keeps its"
             if done.held_out == 1
             else (f"{done.held_out} rows of the splits validation and test keep their")
         )
-        print(f"{rows} empty cells: labels of a machine would falsify the scores")
+        print(f"{rows} empty cells: machine-made labels would falsify the scores")
     if not done.filled:
-        print(f"{done.table}: nothing is to be filled")
+        print(f"{done.table}: nothing to fill")
         return
     labels = f"{done.filled} label{'s'[: done.filled != 1]}"
     print(f"{done.table}: {labels}, which its column machine_made marks; declare them under data.options:")

@@ -36,14 +36,14 @@ from afanet.install import missing_package
 from afanet.outside import short_name
 from afanet.streams import Lenient, standard_streams
 
-LONG_WORD = re.compile(r"\S{120,}")  # that argparse repeats whole
+LONG_WORD = re.compile(r"\S{120,}")  # a word that argparse would repeat in full
 
 
-# The extra of a command that needs more than `train`, which it includes.
+# The extra of each command that needs more than `train`; such an extra includes `train`.
 EXTRAS = {"demo": "demo", "export": "export", "push": "hub", "sweep": "sweep"}
-KILLED = "DataLoader worker"  # begins a message of torch
-UNREAD = 141  # the status that a shell gives a program whose reader has left, such as `head`
-NO_MEMORY = ("allocate memory", "out of memory")  # in messages of torch
+KILLED = "DataLoader worker"  # the beginning of a message of torch
+UNREAD = 141  # a shell's exit status for a program whose reader, such as `head`, has left
+NO_MEMORY = ("allocate memory", "out of memory")  # in torch's messages
 
 
 class Parser(ArgumentParser):
@@ -59,11 +59,11 @@ class Parser(ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0, 2 for bad input, 130 when interrupted, 141 if nobody reads on."""
+    """Run one command and return its exit status: 0, 2 for bad input, 130 if interrupted, 141 if nobody reads on."""
     with standard_streams() as output:
         try:
             status = _run(list(sys.argv[1:] if arguments is None else arguments))
-        except SystemExit as end:  # of a help text, of a process that failed, or of code from outside
+        except SystemExit as end:  # from a help text, a failed process, or code from outside
             if isinstance(end.code, str):
                 raise
             raise SystemExit(_written(output, int(end.code or 0))) from None
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _written(output: Lenient, status: int) -> int:
-    """The exit status of a command that ends with `status`: another, if its output could not be written."""
+    """The exit status of a command that ends with `status`, unless its output could not be written."""
     output.flush()
     if output.error is None or status:
         return status
@@ -88,7 +88,7 @@ def _run(words: list[str]) -> int:
         given.command(given)
     except InputError as error:
         return refuse(str(error))
-    except OSError as error:  # such as a full disk or an unreadable folder, wherever it shows
+    except OSError as error:  # such as a full disk or an unreadable folder
         return refuse(reason(error))
     except ModuleNotFoundError as error:
         package = (error.name or "afanet").partition(".")[0]
@@ -96,9 +96,9 @@ def _run(words: list[str]) -> int:
             raise
         return refuse(missing_package(package, _extra(words)))
     except (MemoryError, RuntimeError) as error:
-        # torch has no error classes of its own for too little memory on the CPU, and for a worker that was killed.
+        # torch has no error classes for too little memory on the CPU and for a killed worker.
         if KILLED in str(error):
-            return refuse("a process that reads samples was killed, as for want of memory: lower --workers")
+            return refuse("a process that reads samples was killed, probably for lack of memory: lower --workers")
         if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in NO_MEMORY):
             raise
         return refuse("this takes more memory than there is: give smaller images, a smaller batch or fewer at a time")
@@ -119,7 +119,7 @@ def parse(words: Sequence[str]) -> Namespace:
     recipes = commands.add_parser(
         "recipes",
         help="list the recipes",
-        description="List the recipes that the package carries.",
+        description="List the recipes that come with the package.",
         allow_abbrev=False,
     )
     recipes.set_defaults(command=_recipes, parser=recipes)
@@ -161,7 +161,7 @@ def _add_train_command(commands: Any, words: Sequence[str]) -> None:
     train.set_defaults(command=_train, parser=train)
     train.add_argument("recipe", metavar="RECIPE", help="a recipe's name (`afanet recipes` lists them) or a YAML file")
     train.add_argument("--resume", action="store_true", help="continue from the run folder's last checkpoint")
-    train.add_argument("--print-config", action="store_true", help="print the whole recipe and train nothing")
+    train.add_argument("--print-config", action="store_true", help="print the complete recipe and train nothing")
     train.add_argument(
         "--out", type=path_flag, metavar="FOLDER", help="run folder, runs/RECIPE-METHOD-seedN by default"
     )
@@ -170,7 +170,7 @@ def _add_train_command(commands: Any, words: Sequence[str]) -> None:
 
 
 def _extra(words: Sequence[str]) -> str:
-    """The extra that the command needs; predictions and labels by a file of ONNX or OpenVINO need no torch.
+    """The extra that the command needs; `predict` and `label` with an ONNX or OpenVINO file need no torch.
 
     >>> _extra(["train", "rooms"]), _extra(["predict", "model.onnx", "photo.jpg"])
     ('train', 'onnx')

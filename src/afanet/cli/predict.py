@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from afanet.photo import Pixels
     from afanet.tasks.result import Result
 
-STDIN = Path("-")  # compared by identity: a file may be called so too
+STDIN = Path("-")  # compared by identity, since a file may have this name too
 MOST_BYTES = 2**30  # from the standard input: more than any image of the largest size has
 
 
@@ -27,10 +27,10 @@ def add_predict_command(commands: Any) -> None:
     """Add the command."""
     predict: ArgumentParser = commands.add_parser(
         "predict",
-        help="predict on photos, by a finished run or an exported file",
-        description="Predict on photos of any size, by a finished run or a file of `afanet export`; ONNX and "
-        "OpenVINO files need no torch. Existing files of the same names in DIR are replaced. With --json a line "
-        "for each photo goes to the standard output.",
+        help="predict on photos, with a finished run or an exported file",
+        description="Predict on photos of any size, with a finished run or a file of `afanet export`; ONNX and "
+        "OpenVINO files need no torch. Existing files of the same names in DIR are replaced. With --json, one line "
+        "per photo goes to the standard output.",
         allow_abbrev=False,
     )
     predict.set_defaults(command=_predict, parser=predict)
@@ -42,21 +42,23 @@ def add_predict_command(commands: Any) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="pictures, videos, folders of them, or patterns; - is a picture from the standard input",
+        help="pictures, videos, folders of them, or patterns; - reads a picture from the standard input",
     )
     predict.add_argument("--out", type=path_flag, metavar="DIR", help="folder for the predictions")
     predict.add_argument(
-        "--json", action="store_true", help="print the line of predictions.jsonl for each photo, with or without --out"
+        "--json",
+        action="store_true",
+        help="print one line of JSON per photo, as in predictions.jsonl, with or without --out",
     )
-    add_tasks_flag(predict, "predict these tasks alone, and compute only what they need; all by default")
-    predict.add_argument("--flip", action="store_true", help="average with the mirror image")
+    add_tasks_flag(predict, "predict only these tasks, and compute only what they need; all by default")
+    predict.add_argument("--flip", action="store_true", help="average the predictions with those for the mirror image")
     predict.add_argument(
         "--scales",
         type=float,
         nargs="+",
         default=[1.0],
         metavar="S",
-        help="average over the network's own size times each of these, such as 0.75 1 1.25",
+        help="average the predictions over several sizes: factors on the network's own, such as 0.75 1 1.25",
     )
     predict.add_argument("--batch-size", type=int, default=8, metavar="N", help="photos at a time, 8 by default")
     predict.add_argument("--device", help="auto, cpu, cuda, cuda:1 or mps; the recipe's by default")
@@ -65,7 +67,7 @@ def add_predict_command(commands: Any) -> None:
 def _predict(given: Namespace) -> None:
     require_present_model(given.model)
     if given.out is None and not given.json:
-        raise InputError("predictions go nowhere: give --out DIR for files, --json to print them, or both")
+        raise InputError("predictions need an output: give --out DIR for files, --json to print them, or both")
     files, faults = _find(given, arrays=True)
     if not files:
         raise _unusable(faults)
@@ -78,7 +80,7 @@ def _predict(given: Namespace) -> None:
     if given.out is None:
         _require_words(predictor)
     channels = predictor.model.about.normalisation.channels
-    if channels == 3:  # in folders, arrays are labels or other values
+    if channels == 3:  # in folders of photos, arrays are labels or other values
         files, faults = _find(given, arrays=False)
         if not files:
             raise _unusable(faults)
@@ -93,7 +95,7 @@ def _predict(given: Namespace) -> None:
             while batch := list(islice(photos, given.batch_size)):
                 for photo, results in _answer(predictor, batch, broken):
                     faults += filter(None, [predictions.add(photo, results)])
-    finally:  # what was done is listed, whatever ended the work
+    finally:  # finished photos are listed, whatever ended the work
         predictions.write()
     predictions.report()
     if broken and not predictions.lines and not faults:
@@ -103,7 +105,7 @@ def _predict(given: Namespace) -> None:
 
 
 def _find(given: Namespace, arrays: bool) -> tuple[list[Path], list[str]]:
-    """What the inputs name, the standard input first, and what is wrong with the others."""
+    """The files that the inputs name, the standard input first, and a sentence for each input that names none."""
     from afanet.inference.find import find_photos
 
     paths = [text for text in given.inputs if text != str(STDIN)]
@@ -112,14 +114,14 @@ def _find(given: Namespace, arrays: bool) -> tuple[list[Path], list[str]]:
 
 
 def _require_words(predictor: Predictor) -> None:
-    """Raise `InputError` if no task has a result in words, which is all that a line without files can hold."""
+    """Raise `InputError` if no task has a result in words, since a line without files can hold nothing else."""
     from afanet.tasks.kinds import kind_of
     from afanet.tasks.result import PooledResult
 
     meanings = predictor.model.about.tasks
     if not any(issubclass(kind_of(task, meaning).result_class, PooledResult) for task, meaning in meanings.items()):
         raise InputError(
-            f"the results of {', '.join(meanings)} are pictures, which no line of JSON holds: give --out DIR for them"
+            f"the results of {', '.join(meanings)} are pictures, which JSON cannot hold: give --out DIR for them"
         )
 
 
@@ -165,11 +167,11 @@ def _read(
 
 
 def _read_stdin() -> Pixels:
-    """The photo or array that is piped in."""
+    """The photo or array from the standard input."""
     from afanet.images import decode_image
 
     if sys.stdin.isatty():
-        raise InputError("- is the standard input, and nothing is piped into it: append < photo.jpg, or name a file")
+        raise InputError("- reads the standard input, and nothing is piped into it: append < photo.jpg, or name a file")
     content = sys.stdin.buffer.read(MOST_BYTES + 1)
     if not content:
         raise InputError("the standard input is empty, expected a picture")

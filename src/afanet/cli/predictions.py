@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TOGETHER = "side-by-side"
 LINES, TABLE = "predictions.jsonl", "predictions.csv"
 
-# Errors that lie in the name of one file, where others may be written beside it.
+# Errors caused by the name of one file; other files in the same folder can still be written.
 OF_THE_NAME = frozenset([errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.EISDIR])
 
 Named = tuple[Path, str, "Pixels"]
@@ -30,9 +30,9 @@ Named = tuple[Path, str, "Pixels"]
 
 @dataclass
 class Predictions:
-    """The results for photos: lines of JSON and rows of a table, one a photo.
+    """The results for photos: lines of JSON and rows of a table, one per photo.
 
-    They are written into the folder `out`, if there is one, beside files of each photo; lines are `printed` too.
+    If there is a folder `out`, they are written there, beside each photo's files. With `printed`, lines are printed.
     """
 
     out: Path | None
@@ -42,14 +42,14 @@ class Predictions:
 
     @property
     def tables(self) -> bool:
-        """Whether the rows have anything beside the photos' names."""
+        """Whether the rows have more than the photos' names."""
         return bool(self.rows) and len(self.rows[0]) > 2
 
     def add(self, photo: Named, results: Mapping[str, Result]) -> str | None:
         """Write, print and list the results for one photo.
 
-        Returns why they cannot be written, where the reason lies in this photo's name alone; raises `InputError` for
-        other reasons.
+        If they cannot be written because of this photo's name, returns the reason; raises `InputError` for any other
+        reason.
         """
         try:
             line, row = _save(self.out, photo, results)
@@ -58,7 +58,7 @@ class Predictions:
                 raise
             return f"{photo[0]}: {error}"
         if self.printed:
-            print(to_json(line), flush=True)  # in ASCII: what the output's encoding lacks would be escaped otherwise
+            print(to_json(line), flush=True)  # in ASCII, which every encoding of the output has
         self.lines.append(line)
         self.rows.append(row)
         return None
@@ -74,7 +74,7 @@ class Predictions:
             write_whole(self.out / TABLE, _table(self.rows))
 
     def report(self) -> None:
-        """Print how many files there are of each kind, unless the output is for lines."""
+        """Print how many files there are of each kind, unless lines are printed."""
         if self.out is None or self.printed:
             return
         kinds = Counter(Path(file).parent.as_posix() for line in self.lines for file in line["files"])

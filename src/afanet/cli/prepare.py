@@ -17,25 +17,25 @@ if TYPE_CHECKING:
     from afanet.recipe.schema import Recipe
     from afanet.training.job import Job
 
-OF_FEATURES = ("network.", "tasks", "seed", "device")  # keys of a recipe that decide no sample in the cache
+OF_FEATURES = ("network.", "tasks", "seed", "device")  # recipe keys that do not change the samples in the cache
 
 
 def add_prepare_command(commands: Any, words: Sequence[str]) -> None:
     """Add `prepare` to the commands under `afanet data`."""
     prepare: ArgumentParser = commands.add_parser(
         "prepare",
-        help="decode everything once into a cache that training uses",
-        description="Decode every sample once into a cache, which training by the same recipe uses.",
+        help="decode all samples once into a cache that training uses",
+        description="Decode every sample once into a cache. Training by the same recipe then reads the cache.",
         allow_abbrev=False,
     )
     prepare.set_defaults(command=_prepare, parser=prepare)
     prepare.add_argument("recipe", metavar="RECIPE", help="a recipe's name or a YAML file")
     prepare.add_argument(
-        "--features", action="store_true", help="keep what the frozen trunk gives for each training image too"
+        "--features", action="store_true", help="also store the frozen trunk's features of each training image"
     )
-    prepare.add_argument("--views", type=int, metavar="K", help="features of so many augmented views of each image")
+    prepare.add_argument("--views", type=int, metavar="K", help="store features of K augmented views of each image")
     prepare.add_argument(
-        "--stream", metavar="FOLDER|URL", help="write the samples as shards too, to a folder or to s3://BUCKET/FOLDER"
+        "--stream", metavar="FOLDER|URL", help="also write the samples as shards, to a folder or to s3://BUCKET/FOLDER"
     )
     add_trust_flag(prepare)
     add_recipe_flags(prepare, words, ("data.", "distill", *OF_FEATURES))
@@ -60,7 +60,7 @@ def _prepare(given: Namespace) -> None:
     total = sum(len(split) for split in data.splits.values())
     with Bar(total, "decoding", line=f"decoding {total} samples, unless they are in the cache") as bar:
         cache, new = prepare(data, data_cache(recipe), workers=readers(), advance=bar.advance)
-    print(f"{cache}: {_size(cache)}, {'written' if new else 'there already'}; training by this recipe reads it")
+    print(f"{cache}: {_size(cache)}, {'written' if new else 'already there'}; training by this recipe reads it")
     if given.stream is not None:
         _write_stream(given.stream, data, cache, recipe)
     if job:
@@ -68,14 +68,14 @@ def _prepare(given: Namespace) -> None:
     if taught:
         _prepare_answers(replace(taught, data=use_cache(data, cache.parent)[0]))
     for left in abandoned(cache.parent):
-        print(f"{left} is not needed, unless another `data prepare` writes it now: remove it")
+        print(f"{left} is unfinished: remove it, unless another `data prepare` is writing it now")
 
 
 def _require_streamable(address: str, recipe: Recipe) -> None:
     from afanet.data.streams.place import Place
 
     if Place(address).scheme in ("http", "https"):
-        raise InputError(f"--stream {address} is on a web server, which is only read: give a folder or s3://")
+        raise InputError(f"--stream {address} is on a web server, which cannot be written: give a folder or s3://")
     if recipe.distill or recipe.data.stream:
         wrong = "distill" if recipe.distill else "data.stream"
         raise InputError(f"--stream writes the labelled samples of a data set's own files: leave {wrong} out")
@@ -90,12 +90,12 @@ def _write_stream(address: str, data: Data, cache: Path, recipe: Recipe) -> None
     with Bar(total, "writing shards", line=f"writing shards of {total} samples, unless they are there") as bar:
         index, new = write_stream(data, cache, stream_config(recipe), address, say, advance=bar.advance)
     size = sum(shard.size for shard in index.shards) / 1e6
-    told = f"{len(index.shards)} shards, {size:.1f} MB, {'written' if new else 'there already'}"
+    told = f"{len(index.shards)} shards, {size:.1f} MB, {'written' if new else 'already there'}"
     print(f"{address}: {told}; training reads it with --data.stream {address}")
 
 
 def _job(recipe: Recipe, views: int) -> Job:
-    """The recipe's job; raises `InputError` where its network has no features to keep, before anything is decoded."""
+    """The recipe's job; raises `InputError`, before anything is decoded, if its network has no features to keep."""
     from afanet.recipe.code import with_code
     from afanet.training.features import require_trunk
     from afanet.training.job import prepare
@@ -109,7 +109,7 @@ def _job(recipe: Recipe, views: int) -> Job:
 
 
 def _taught(recipe: Recipe) -> Job | None:
-    """The recipe's job; None, with a line, where its teachers' answers cannot be kept."""
+    """The recipe's job; prints a line and returns None if its teachers' answers cannot be kept."""
     from afanet.recipe.code import with_code
     from afanet.training.feature_facts import changes_images
     from afanet.training.job import prepare
@@ -132,7 +132,7 @@ def _prepare_answers(job: Job) -> None:
     total = len(job.data.train)
     with Bar(total, "answers", line=f"asking the teachers about {total} images, unless they were asked") as bar:
         path, new = prepare_answers(job, readers(), bar.advance)
-    state = "written" if new else "there already"
+    state = "written" if new else "already there"
     print(f"{path}: {_size(path)}, {state}; answers of the teachers, which training reads")
 
 
@@ -144,16 +144,16 @@ def _prepare_features(job: Job, views: int) -> None:
     with Bar(total, "features", line=f"computing features of {total} images, unless they are kept already") as bar:
         path, new = prepare_features(job, views, readers(), bar.advance)
     of = f"{views} augmented views of each image" if views else "each image once, without augmentation"
-    print(f"{path}: {_size(path)}, {'written' if new else 'there already'}; features of {of}, which training reads")
+    print(f"{path}: {_size(path)}, {'written' if new else 'already there'}; features of {of}, which training reads")
 
 
 def _require_features(given: Namespace, flags: dict[str, Any]) -> None:
-    """Raise `InputError` for flags of features without `--features`, and for a number of views that is none."""
+    """Raise `InputError` for flags of features without `--features`, and for an impossible number of views."""
     if not given.features:
         if given.views is not None:
-            raise InputError("--views is of kept features: give --features too")
+            raise InputError("--views is for stored features: give --features too")
         if of_features := [key for key in flags if key.startswith(OF_FEATURES)]:
-            raise InputError(f"--{of_features[0]} decides no sample in the cache: leave it out, or give --features")
+            raise InputError(f"--{of_features[0]} does not change the cached samples: leave it out, or give --features")
     if given.views is not None and not 0 < given.views <= MOST_VIEWS:
         raise InputError(f"--views is {given.views}, expected 1 to {MOST_VIEWS}")
 

@@ -1,4 +1,4 @@
-"""What a command says where it cannot go on."""
+"""How a command reports an error that ends it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def reason(error: OSError) -> str:
-    """What the machine refused, with the file's name if there is one."""
+    """The reason that the operating system gives, with the file's name if there is one."""
     try:
         Path.cwd()
     except OSError:
@@ -20,7 +20,7 @@ def reason(error: OSError) -> str:
 
 
 def refuse(sentence: str) -> int:
-    """Say what is wrong; returns the exit status."""
+    """Print an error; returns the exit status."""
     print(f"afanet: error: {printable(sentence)}", file=sys.stderr)
     return 2
 

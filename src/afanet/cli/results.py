@@ -1,4 +1,4 @@
-"""`afanet results`: the scores that were measured with this package."""
+"""`afanet results`: scores measured with this package."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def add_results_command(commands: Any) -> None:
     """Add the command."""
     results: ArgumentParser = commands.add_parser(
         "results",
-        help="print scores that were measured with this package",
-        description="Print scores that were measured with this package, a table for each comparison: the main metric "
-        "of each task, or all metrics of one task with --task.",
+        help="print scores measured with this package",
+        description="Print scores measured with this package, one table for each comparison: the main metric "
+        "of each task, or with --task all metrics of one task.",
         allow_abbrev=False,
     )
     results.set_defaults(command=_results, parser=results)
@@ -54,7 +54,7 @@ def _results(given: Namespace) -> None:
 
 
 def _grouped(scores: list[Score], *keys: str) -> Rows:
-    """The scores by the words of some of their fields, in the order in which these come first."""
+    """The scores grouped by some of their fields, in the order of first appearance."""
     groups: Rows = {}
     for score in scores:
         groups.setdefault(", ".join(filter(None, (getattr(score, key) for key in keys))), []).append(score)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def print_scores(runs: Mapping[str, Run]) -> None:
-    """Print the scores of runs on their test splits and, where there is one, on the validation split."""
+    """Print the scores of runs on their test splits and, if there is one, on the validation split."""
     from afanet.report.table import metrics_table
     from afanet.terminal import show
 
@@ -26,9 +26,9 @@ def print_scores(runs: Mapping[str, Run]) -> None:
 
 
 def print_since(run: Run, source: str) -> bool:
-    """Print what became of the tasks of the run that a run started from, and keep it in the run's folder.
+    """Print how the tasks' scores changed since the run that this run started from, and keep that in its folder.
 
-    Returns whether it was written; a line says why not where that run is there no more.
+    Returns whether it was kept; if the earlier run cannot be read, a line says why.
     """
     from afanet.comparison.since import since
     from afanet.errors import InputError
@@ -39,8 +39,8 @@ def print_since(run: Run, source: str) -> bool:
 
     try:
         changed = since(run, load_run(source))
-    except InputError as error:  # the run itself is whole
-        say(f"warning: what became of the tasks since then cannot be said: {error}")
+    except InputError as error:  # the run itself is complete
+        say(f"warning: the tasks cannot be compared with the run that they started from: {error}")
         return False
     if changed is None:
         return False

@@ -14,9 +14,9 @@ def add_share_commands(commands: Any) -> None:
     save: ArgumentParser = commands.add_parser(
         "save",
         help="write a finished run as a folder to share",
-        description="Write the network of a finished run as a folder to share: model.safetensors, config.json and its "
-        "card README.md, without code and without paths of this machine. `afanet.load` and every command that reads a "
-        "run take it.",
+        description="Write the network of a finished run as a folder to share: model.safetensors, config.json and the "
+        "model card README.md, without code and without paths of this machine. `afanet.load` and every command that "
+        "reads a run accept the folder.",
         allow_abbrev=False,
     )
     save.set_defaults(command=_save, parser=save)
@@ -27,12 +27,12 @@ def add_share_commands(commands: Any) -> None:
         "push",
         help="upload a finished run to the Hugging Face hub",
         description="Upload the network of a finished run, or a folder of `afanet save`, to the Hugging Face hub, "
-        "where everybody can use it as hub:OWNER/NAME. Log in before with `hf auth login`.",
+        "where everybody can use it as hub:OWNER/NAME. Log in first with `hf auth login`.",
         allow_abbrev=False,
     )
     push.set_defaults(command=_push, parser=push)
-    push.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run, or one of `afanet save`")
-    push.add_argument("name", metavar="OWNER/NAME", help="on the hub; it is made if it does not exist")
+    push.add_argument("run", type=path_flag, metavar="RUN", help="folder of the run, or a folder of `afanet save`")
+    push.add_argument("name", metavar="OWNER/NAME", help="repository on the hub, created if it does not exist")
 
 
 def _save(given: Namespace) -> None:
@@ -50,4 +50,4 @@ def _push(given: Namespace) -> None:
 
     pushed = push_run(given.run, given.name)
     print(f"{pushed.address}: README.md, config.json, model.safetensors ({pushed.bytes / 1e6:.1f} MB)")
-    print(f"afanet predict hub:{given.name} PHOTO --out predictions uses it")
+    print(f"afanet predict hub:{given.name} PHOTO --out predictions predicts with it")

@@ -1,4 +1,4 @@
-"""`afanet sweep`: keys of a recipe are searched for better values."""
+"""`afanet sweep`: searches keys of a recipe for better values."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ def add_sweep_command(commands: Any, words: Sequence[str]) -> None:
     sweep: ArgumentParser = commands.add_parser(
         "sweep",
         help="search keys of a recipe for better values",
-        description="Train a recipe with many values of some of its keys, and say which are best, and whether they are "
-        "better than the recipe's own. The same command on other machines shares the work, and after a kill goes on.",
+        description="Train a recipe with many values of some of its keys, and report which are best and whether they "
+        "are better than the recipe's own. Give the same command on other machines to share the work, and again after "
+        "an interruption to continue.",
         allow_abbrev=False,
     )
     sweep.set_defaults(command=_sweep, parser=sweep)
@@ -31,18 +32,23 @@ def add_sweep_command(commands: Any, words: Sequence[str]) -> None:
         "--over",
         action="append",
         metavar="KEY=SPEC",
-        help="a key to search, in LOW:HIGH, in log:LOW:HIGH (uniform in the logarithm), or among A,B,C; repeat it for "
-        "further keys",
-    )
-    sweep.add_argument("--trials", type=int, default=20, help="trials of all processes together; 20 by default")
-    sweep.add_argument(
-        "--repeat", type=int, default=3, help="fresh seeds of the best trial and of the recipe as it is; 3 by default"
+        help="a key and its range: LOW:HIGH, log:LOW:HIGH (uniform in the logarithm), or choices A,B,C; repeat the "
+        "flag for more keys",
     )
     sweep.add_argument(
-        "--storage", metavar="URL", help="database that the processes share, a file sweep.db in --out by default"
+        "--trials", type=int, default=20, help="number of trials, of all processes together; 20 by default"
     )
     sweep.add_argument(
-        "--out", type=path_flag, metavar="FOLDER", help="folder of the trials' runs, runs/sweep-RECIPE by default"
+        "--repeat",
+        type=int,
+        default=3,
+        help="number of new seeds for the best trial and the unchanged recipe; 3 by default",
+    )
+    sweep.add_argument(
+        "--storage", metavar="URL", help="database that the processes share, sweep.db in the folder --out by default"
+    )
+    sweep.add_argument(
+        "--out", type=path_flag, metavar="FOLDER", help="folder for the trials' runs, runs/sweep-RECIPE by default"
     )
     add_trust_flag(sweep)
     add_recipe_flags(sweep, words)
@@ -64,7 +70,7 @@ def _sweep(given: Namespace) -> None:
 
 
 def show_outcome(outcome: Outcome, out: Path) -> None:
-    """Print the table and what was found, and write both, the page and the best recipe into the folder `out`."""
+    """Print the table and the outcome; write both, the page and the best recipe into the folder `out`."""
     from afanet.recipe.load import dump_recipe
     from afanet.report.sweep_page import sweep_page
     from afanet.sweeps.sweep import best_recipe

@@ -15,7 +15,7 @@ def add_tasks_command(commands: Any) -> None:
         "tasks",
         help="list, drop or rename the tasks of a finished run",
         description="List the tasks of a finished run or, with --drop and --rename, write a run with fewer tasks, or "
-        "with tasks under other names. The outputs of those that stay are the same, bit for bit.",
+        "with tasks under other names. The remaining tasks keep their outputs, bit for bit.",
         allow_abbrev=False,
     )
     tasks.set_defaults(command=_tasks, parser=tasks)
@@ -29,7 +29,7 @@ def add_tasks_command(commands: Any) -> None:
         default=[],
         type=_pair,
         metavar="OLD=NEW",
-        help="tasks to call otherwise",
+        help="tasks to give another name",
     )
     tasks.add_argument(
         "--out", type=path_flag, metavar="OTHER", help="folder of the new run, which must be new or empty"
@@ -39,7 +39,7 @@ def add_tasks_command(commands: Any) -> None:
 def _pair(text: str) -> tuple[str, str]:
     old, sign, new = text.partition("=")
     if not (old and sign and new):
-        raise ArgumentTypeError(f"{text!r:.80} is no OLD=NEW, such as age=years")
+        raise ArgumentTypeError(f"{text!r:.80} is not OLD=NEW, such as age=years")
     return old, new
 
 
@@ -51,14 +51,14 @@ def _tasks(given: Namespace) -> None:
     renamed = [old for old, _ in given.rename]
     for task in renamed:
         if task in given.drop or renamed.count(task) > 1:
-            raise InputError(f"task '{task}' is to be renamed and to be something else too: say one of the two")
+            raise InputError(f"task '{task}' is given twice in --rename, or also in --drop: keep one of them")
     if not given.drop and not given.rename:
         if given.out is not None:
             raise InputError("--out is for a run with other tasks: give --drop or --rename, or leave it out")
         _list(load_run(given.run))
         return
     if given.out is None:
-        raise InputError("the run with other tasks needs a folder of its own: give --out OTHER")
+        raise InputError("the new run needs a folder of its own: give --out OTHER")
     from afanet.training.starting.retask import retask
 
     run = retask(given.run, given.out, given.drop, dict(given.rename))

@@ -1,4 +1,4 @@
-"""`afanet weights`: what a file of weights gives a backbone."""
+"""`afanet weights`: which weights of a file fit a backbone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def add_weights_command(commands: Any) -> None:
     weights: ArgumentParser = commands.add_parser(
         "weights",
         help="see which weights of a file fit a backbone",
-        description="Load weights into a backbone and list by module what was loaded, is missing or was not used. "
+        description="Load weights into a backbone and list, module by module, which were loaded, missing or not used. "
         "Nothing is written.",
         allow_abbrev=False,
     )

@@ -1,4 +1,4 @@
-"""Data sets: each has a file or folder in `sets` and a row in the table here."""
+"""Data sets: each has a file or folder in `sets` and a row in the table of this file."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ DATA_SETS: Registry[DataSet] = Registry(
 def register_data(name: str, data_set: DataSet | Callable[..., Data]) -> None:
     """Register a data set under a name, which recipes give as `data.name`.
 
-    Raises `InputError` if a data set of the package has this name, the name is no word, or `data_set` is no data set.
+    Raises `InputError` if the name belongs to a data set of the package or is not a word, or if `data_set` is not a
+    data set.
 
     >>> register_data("rooms", DATA_SETS["rooms"])
     Traceback (most recent call last):
@@ -69,9 +70,9 @@ def options_of(name: str) -> list[str]:
 
 
 def open_data(name: str, root: str | Path | None = None, size: tuple[int, int] | None = None, **options: Any) -> Data:
-    """Open the data set `name` at the path `root` for images of `size` = (H, W); None is the data set's own default.
+    """Open the data set `name` at the path `root` for images of `size` = (H, W); None means its default.
 
-    The options are the keyword arguments of the function in `DATA_SETS`, where they are described. Raises
+    The options are the keyword arguments of the function in `DATA_SETS`, whose docstring describes them. Raises
     `InputError` for a name, option, value or path that cannot be used.
 
     >>> data = open_data("rooms", size=(24, 32), train_scenes=8, test_scenes=4)

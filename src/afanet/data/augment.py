@@ -1,4 +1,4 @@
-"""What training changes at random in its images: the switches of a data set's option `augment`."""
+"""Random changes of training images: the switches of a data set's option `augment`."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pydantic import BeforeValidator, Field
 
 from afanet.declared import Declared, declare
 
-COLOUR = 0.2  # the largest change of brightness, contrast and saturation, if a recipe gives no other
+COLOUR = 0.2  # the largest change of brightness, contrast and saturation, unless a recipe gives another
 
 
 def _amount(least: float) -> BeforeValidator:
-    """Takes `true` as the usual amount, None, and `false` as the one that changes nothing."""
+    """Reads `true` as None, the usual amount, and `false` as `least`, which changes nothing."""
     return BeforeValidator(lambda value: (None if value else least) if isinstance(value, bool) else value)
 
 
 class Augment(Declared):
-    """The changes that training makes at random: a switch for each.
+    """The random changes of training images: a switch for each.
 
-    `mirror`: left to right, every second image. `zoom`: up to how many times as large, 1 for never; the data set's own
-    limit if not given. `crop`: whether the window of a zoom is anywhere in the image, or in its middle. `colour`: by up
-    to what share brightness, contrast and saturation change; 0.2 if not given.
+    `mirror`: mirror every second image left to right. `zoom`: the largest magnification, 1 for none, by default the
+    data set's own limit. `crop`: whether the window of a zoom is anywhere in the image or in its middle. `colour`: the
+    largest share by which brightness, contrast and saturation change, by default 0.2.
     """
 
     mirror: bool = True
@@ -34,4 +34,4 @@ def _read(value: Any) -> Any:
     return declare(Augment, value, "augment") if isinstance(value, dict) else value
 
 
-Augmentation = Annotated[bool | Augment, BeforeValidator(_read)]  # true: every change as it is by default; false: none
+Augmentation = Annotated[bool | Augment, BeforeValidator(_read)]  # true: every change by default; false: none

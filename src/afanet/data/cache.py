@@ -2,8 +2,8 @@
 
 A cache is the folder `CACHE/NAME-CONFIG/CONTENT/`: CONFIG is a hash of the recipe's data section, CONTENT a hash of the
 bytes of every source file. Each split is a folder with one `.npy` file for the images, one for each task's targets, and
-`index.json` with the samples' ids and which of them each task is labelled for. `files.json` beside the folders keeps
-the digest of each file with its size and time, so that looking up a cache reads no file that has not changed.
+`index.json`, which has the samples' ids and the samples that each task is labelled for. `files.json` beside the folders
+has the digest, size and time of each file, so that looking up a cache reads only files that have changed.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from afanet.outside import short_name
 from afanet.paths import cache_root
 from afanet.tasks.maps import target_types
 
-MOST_BYTES = 2**30  # of a text about millions of samples
+MOST_BYTES = 2**30  # of a text that describes millions of samples
 FORMAT = 2  # of the files and of how photos become pixels; a cache of another format is ignored
-WHOLE = ("Tensor", "Points")  # types of targets that are no maps
+WHOLE = ("Tensor", "Points")  # types of targets that are not maps
 
 Seen = dict[str, tuple[int, int, str]]  # path: size, time and digest
 
@@ -44,9 +44,9 @@ def config_folder(name: str, config: Mapping[str, Any]) -> Path:
 
 
 def use_cache(data: Data, folder: Path) -> tuple[Data, Path | None]:
-    """`data` reading from the cache in `folder` that fits its files, and that cache; itself and None without one.
+    """`data` read from the cache in `folder` that fits its files, and that cache; `data` and None if there is none.
 
-    Streamed data are read from their stream, which decides their order.
+    Streamed data are always read from their stream, which decides their order.
     """
     if not folder.is_dir() or data.streamed:
         return data, None
@@ -58,7 +58,7 @@ def use_cache(data: Data, folder: Path) -> tuple[Data, Path | None]:
 
 
 def fingerprint(data: Data, folder: Path) -> str:
-    """A hash of the content of `data`, wherever its files are; the same whether read from a cache in `folder` or not.
+    """A hash of the content of `data`, independent of where its files are and of whether a cache in `folder` is read.
 
     >>> from afanet.data import open_data
     >>> few, many = (open_data("rooms", size=(24, 32), train_scenes=n, test_scenes=1) for n in (2, 3))
@@ -69,7 +69,7 @@ def fingerprint(data: Data, folder: Path) -> str:
 
 
 def originals(data: Data) -> Data:
-    """`data` reading from their own files, not from a cache."""
+    """`data` read from their own files, not from a cache."""
     splits: dict[str, Any] = {name: _uncached(split) for name, split in data.splits.items()}
     return replace(data, **splits)
 
@@ -77,7 +77,7 @@ def originals(data: Data) -> Data:
 def content_key(data: Data, seen: Seen) -> tuple[str, Seen]:
     """A hash of the splits' samples and of the bytes of all files, and the size, time and digest of each file.
 
-    Only files that are new or have changed since `seen` are read. Streamed data know their hash without any.
+    Only files that are new or have changed since `seen` are read. Streamed data know their hash without reading.
     """
     if data.streamed:
         return data.streamed.content, seen
@@ -110,7 +110,7 @@ def content_key(data: Data, seen: Seen) -> tuple[str, Seen]:
 
 
 def read_seen(folder: Path) -> Seen:
-    """What `files.json` holds; nothing if it is missing or damaged, since it can be computed again."""
+    """The content of `files.json`; empty if it is missing or damaged, since it can be computed again."""
     try:
         entries = read_json(folder / "files.json", MOST_BYTES)
         return {path: (int(size), int(time), str(digest)) for path, (size, time, digest) in entries.items()}
@@ -127,7 +127,7 @@ def _source_files(data: Data) -> Iterator[Path]:
 
 
 class Cached(Reader):
-    """Reads samples from a split's folder in a cache, without copying: the pages are the operating system's."""
+    """Reads samples from a split's folder in a cache, memory-mapped and without copying."""
 
     def __init__(self, folder: Path, original: Reader):
         self.folder = folder
@@ -141,10 +141,10 @@ class Cached(Reader):
             self.images = map_array(folder / "image.npy")
             self.targets = {task: map_array(path_in(folder, f"target.{task}.npy")) for task in self.index["kinds"]}
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{folder} is no whole cache ({error}): remove {folder.parent}") from None
+            raise InputError(f"{folder} is not a complete cache ({error}): remove {folder.parent}") from None
 
     def __getstate__(self) -> dict[str, Any]:
-        # If workers are not forked: a pickled memory map would hold all the data that it maps.
+        # For workers that are not forked: a pickled memory map would hold all the data that it maps.
         return {"folder": self.folder, "original": self.original}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -207,7 +207,7 @@ def _uncached(split: Split) -> Split:
 
 
 def as_sample(index: Mapping[str, Any], row: int, image: NDArray[Any], targets: Mapping[str, NDArray[Any]]) -> Sample:
-    """The sample in a row of a split, from its stored pixels (H, W, C) and targets, and what `index.json` says."""
+    """The sample in a row of a split, from its stored pixels (H, W, C), its targets, and the split's `index.json`."""
     kinds, extents = index["kinds"], index.get("extents")
     height, width = extents[row] if extents else image.shape[:2]
     wrapped = {
@@ -220,7 +220,7 @@ def as_sample(index: Mapping[str, Any], row: int, image: NDArray[Any], targets: 
 
 def map_array(file: Path) -> np.memmap[Any, Any]:
     """The array in a `.npy` file, mapped into memory."""
-    # "c": private and writable, as torch wants arrays to be, yet nothing is copied unless somebody writes
+    # "c": private and writable, as torch wants arrays to be; nothing is copied unless it is written to
     array: np.memmap[Any, Any] = np.load(require_regular(file), mmap_mode="c", allow_pickle=False)
     return array
 

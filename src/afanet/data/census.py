@@ -1,7 +1,7 @@
 """A census of the training split: how often each class occurs, and in which samples, counted once and then kept.
 
-What is counted lies in the cache folder of the data, a file `CONTENT-labels-DIGEST.npz` for each task: CONTENT is the
-hash that caches of samples have, DIGEST one of what the task means.
+The counts are in the cache folder of the data, in a file `CONTENT-labels-DIGEST.npz` for each task: CONTENT is the
+hash that caches of samples have, DIGEST a hash of the task's meaning.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from afanet.json_text import to_json
 from afanet.tasks import PooledTask, Task
 
 PART = "-labels-"
-FORMAT = 1  # of the files, and of what is counted
+FORMAT = 1  # of the files and of what is counted
 
 Ints = NDArray[np.int64]
-Counted = dict[str, tuple[Tensor, Tensor]]  # by task, of a sample: its occurrences, and the numbers of its names
+Counted = dict[str, tuple[Tensor, Tensor]]  # of a sample, by task: its occurrences, and the numbers of its names
 
 
 @dataclass(frozen=True)
 class Census:
-    """What the training split has of one task.
+    """The counts of one task in the training split.
 
     Args:
         counts: how often each of the task's `occurrences` is in the split, (K,).
@@ -54,12 +54,12 @@ class Census:
 def take_census(
     data: Data, names: Sequence[str], folder: Path, workers: int, advance: Callable[[], None] = lambda: None
 ) -> dict[str, Census]:
-    """The census of some of the tasks of `data`, from the files in `folder`, or counted now and kept there.
+    """The census of some of the tasks of `data`, read from the files in `folder`, or counted now and kept there.
 
     Maps are counted as evaluation sees them: at the data's size, without augmentation. Values of whole images are read
-    without the images where the data set can do so. `advance` is called after every sample. Of several processes one
-    counts while the others wait for it. Raises `InputError` for a sample that cannot be read, and for a folder that
-    cannot be written.
+    without the images if the data set can do so. `advance` is called after every sample. If there are several
+    processes, one counts while the others wait. Raises `InputError` for a sample that cannot be read, and for a folder
+    that cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,14 +76,14 @@ def take_census(
     except OSError as error:
         reason = error.strerror or error
         raise InputError(
-            f"what is counted of the labels cannot be kept in {folder} ({reason}): make room, or set AFANET_CACHE to a "
+            f"the counts of the labels cannot be kept in {folder} ({reason}): make room, or set AFANET_CACHE to a "
             "folder that can be written"
         ) from None
     return {name: census for name, census in (kept | counted).items() if census is not None}
 
 
 class _Counter:
-    """Counts what an item of a split has of some tasks; without reading its image where the reader can do so."""
+    """Counts the labels of some tasks in an item of a split, without reading its image if the reader can do so."""
 
     def __init__(self, split: Split, tasks: Mapping[str, Task]):
         self.split, self.tasks = split, tasks
@@ -91,7 +91,7 @@ class _Counter:
 
     @property
     def is_quick(self) -> bool:
-        """Whether nothing but values of whole images is read."""
+        """Whether only values of whole images are read."""
         return self.pooled and len(self.split) > 0 and self.split.read.values(self.split.items[0]) is not None
 
     def __call__(self, index: int) -> Counted:
@@ -139,7 +139,7 @@ def _file(folder: Path, content: str, task: Task) -> Path:
 
 
 def _read(file: Path, task: Task) -> Census | None:
-    """The census in a file; None where there is none, or it is damaged, since it can be taken again."""
+    """The census in a file; None if the file is missing or damaged, since the census can be taken again."""
     try:
         with np.load(require_regular(file), allow_pickle=False) as stored:
             arrays: list[Any] = [

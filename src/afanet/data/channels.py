@@ -1,4 +1,4 @@
-"""The step that gives images the channels that a network takes."""
+"""The transform step that gives images the channels that a network takes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from afanet.normalisation import as_channels
 
 
 class Channels(v2.Transform):
-    """An image with the `channels` that a network takes, see `as_channels`; targets are left as they are.
+    """Gives an image the number of `channels` that a network takes, see `as_channels`; targets do not change.
 
     >>> Channels(1)(tv_tensors.Image(torch.full((3, 2, 2), 7, dtype=torch.uint8))).shape
     torch.Size([1, 2, 2])

@@ -1,4 +1,4 @@
-"""The record of a data set: what is known before it is opened."""
+"""The record of a data set: everything that is known before it is opened."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class DataSet:
     """A data set.
 
     Args:
-        open: opens it: `open(root, size, *, ...)` with the path or None, the images' (H, W), and its own options as
-            keyword arguments with types, which are checked.
-        marks: names of files or folders, any of which identifies a folder as this data set.
-        file: whether a path that is a file, rather than a folder, is this data set.
+        open: the function that opens the data set, `open(root, size, *, ...)`: the path or None, the images' (H, W),
+            and the data set's own options as keyword arguments with types, which are checked.
+        marks: names of files or folders; a folder that has one of them is recognised as this data set.
+        file: whether a path that is a file, rather than a folder, is recognised as this data set.
         licence: the terms under which images and labels may be used, in a line; the authors' own text overrides it.
-        people: whether it shows faces of people; if so, a model card warns of them.
+        people: whether the images show faces of people; if so, a model card warns about them.
     """
 
     open: Callable[..., Data]

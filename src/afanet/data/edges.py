@@ -1,4 +1,4 @@
-"""Edges from a map of labels: where one region ends and another begins."""
+"""Edges from a map of labels: the borders between regions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def edges_from_labels(labels: NDArray[Any]) -> NDArray[np.int8]:
     """The edges of a map of labels (H, W), one pixel wide: 1 on an edge and 0 elsewhere, (1, H, W).
 
     A pixel is on an edge where the Laplacian of the labels, the sum over its four neighbours less four times itself, is
-    not 0; beyond the border the map is mirrored about its outermost pixels. The edges are then thinned. So ASTMT
-    (Maninis et al., CVPR 2019) and all who follow it make the edges of PASCAL-Context.
+    not 0; beyond the border the map is mirrored about its outermost pixels. The edges are then thinned. ASTMT
+    (Maninis et al., CVPR 2019) and its successors make the edges of PASCAL-Context in this way.
 
     >>> edges_from_labels(np.array([[3, 3, 3, 7, 7, 7]] * 6))[0, 2].tolist()
     [0, 0, 1, 0, 0, 0]

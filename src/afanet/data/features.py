@@ -1,8 +1,8 @@
 """Kept features of a frozen trunk: a folder beside the cache of the data, read in training instead of images.
 
-A folder `CONTENT-features-DIGEST` has what the trunk gave for every training image in one `.npy` file for each tensor,
-the labels that belong to it, and `index.json` with the ids and a description of trunk and images, of which DIGEST is a
-hash. Of several views of each image, the rows of the first view come first, then those of the second.
+A folder `CONTENT-features-DIGEST` has one `.npy` file for each tensor that the trunk gives, with a row for every
+training image, the labels of these images, and `index.json` with the ids and a description of trunk and images, whose
+hash is DIGEST. If there are several views of each image, all rows of the first view come first, then the second's.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from afanet.errors import InputError
 from afanet.files import path_in
 from afanet.json_text import read_json, to_json
 
-Description = dict[str, Any]  # of a trunk and the images that it saw: plain values
+Description = dict[str, Any]  # of a trunk and the images that it saw, as plain values
 PART = "-features-"
 LARGEST = torch.finfo(torch.float16).max
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A folder of features: what the data and the trunk were that it was made of, or a sentence on its `damage`."""
+    """A folder of features: the data and the trunk that it was made from, or a sentence about its `damage`."""
 
     path: Path
     content: str
@@ -46,12 +46,12 @@ class Stored:
 
     @property
     def views(self) -> int:
-        """How many augmented views of each image it has; 0 for the images as evaluation sees them."""
+        """How many augmented views of each image there are; 0 for the images as evaluation sees them."""
         return int(self.description["views"])
 
 
 def features_folder(folder: Path, content: str, description: Description) -> Path:
-    """The folder of the features of data with this content under `folder`, by this trunk."""
+    """The folder, under `folder`, of the features that this trunk gives for data with this content."""
     digest = blake2b(to_json(description, sort_keys=True).encode(), digest_size=8).hexdigest()
     return path_in(folder, f"{content}{PART}{digest}")
 
@@ -59,7 +59,7 @@ def features_folder(folder: Path, content: str, description: Description) -> Pat
 def stored_features(folder: Path) -> Iterator[Stored]:
     """Every folder of features under `folder`.
 
-    One whose index is damaged, or describes another trunk than its name, has no description, but a sentence on it.
+    If its index is damaged, or describes another trunk than its name, `damage` says so instead of a description.
     """
     for path in sorted(folder.glob(f"*{PART}*")):
         content = path.name.partition(PART)[0]
@@ -70,7 +70,7 @@ def stored_features(folder: Path) -> Iterator[Stored]:
 
 
 def _description(path: Path, content: str) -> Description:
-    """What a folder of features says of itself; raises `InputError` where it is damaged."""
+    """The description in a folder of features; raises `InputError` if it is damaged."""
     description: Description = _index(path)["description"]
     if features_folder(path.parent, content, description) != path:
         raise InputError(
@@ -83,10 +83,10 @@ def _description(path: Path, content: str) -> Description:
 def write_features(
     path: Path, description: Description, rows: int, batches: Iterable[Batch], advance: Callable[[int], None]
 ) -> bool:
-    """Write what `batches` have, `rows` samples in all, into the folder `path`; False if it exists already.
+    """Write the features of `batches`, `rows` samples in all, into the folder `path`; False if it exists already.
 
-    It is written under a temporary name and renamed at the end. Raises `InputError` for features that half precision
-    cannot hold and for a disk without room; nothing is left behind then.
+    The folder is written under a temporary name and renamed at the end. Raises `InputError`, and leaves nothing behind,
+    for features that half precision cannot hold and for a full disk.
     """
     folder = path.parent
     try:
@@ -108,9 +108,9 @@ def write_features(
 
 
 class KeptFeatures(Reader):
-    """Reads samples from a folder of features, by the number of the image; their images have no pixels.
+    """Reads samples from a folder of features, by the number of the image; the samples' images have no pixels.
 
-    One of the views of each image is drawn from torch's generator. Raises `InputError` for a damaged folder.
+    Torch's generator draws one of the views of each image. Raises `InputError` for a damaged folder.
     """
 
     def __init__(self, folder: Path):
@@ -138,7 +138,7 @@ class KeptFeatures(Reader):
         return array
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"folder": self.folder}  # a pickled memory map would hold all that it maps
+        return {"folder": self.folder}  # a pickled memory map would hold all the data that it maps
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -153,7 +153,7 @@ class KeptFeatures(Reader):
         return self.row(view * self.images + item)
 
     def row(self, row: int) -> Sample:
-        """The sample in one row: of the first view of each image, then of the second."""
+        """The sample in one row: first come all images in their first view, then in the second."""
         targets = {task: torch.from_numpy(array[row, ...]) for task, array in self.targets.items()}
         features = {name: torch.from_numpy(array[row, ...]) for name, array in self.features.items()}
         image = tv_tensors.Image(torch.zeros(1, 1, 1).expand(self.shape))
@@ -191,7 +191,7 @@ def _halved(x: Tensor) -> Tensor:
         largest = float(x.abs().max())
         reason = f"reach {largest:.3g}" if math.isfinite(largest) else "are not finite"
         raise InputError(
-            f"the trunk's features {reason}, and they are kept in half precision, which ends at {LARGEST:.0f}: train "
+            f"the trunk's features {reason}, but half precision, in which they are kept, ends at {LARGEST:.0f}: train "
             "without kept features, or choose other weights"
         )
     return half
@@ -210,10 +210,10 @@ def _index(folder: Path) -> dict[str, Any]:
     try:
         index = read_json(folder / "index.json", MOST_BYTES)
         if not isinstance(index["description"], dict):
-            raise TypeError("its description is no mapping")
+            raise TypeError("its description is not a mapping")
         for key in ("views", "seed"):
             if not isinstance(index["description"][key], int):
-                raise TypeError(f"its {key} is no number")
+                raise TypeError(f"its {key} is not a number")
         return dict(index)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(folder, error) from None
@@ -221,6 +221,6 @@ def _index(folder: Path) -> dict[str, Any]:
 
 def _damaged(folder: Path, error: Exception) -> InputError:
     return InputError(
-        f"{folder} is no whole folder of features ({error}): remove it, and run `afanet data prepare` with --features "
-        "again"
+        f"{folder} is not a complete folder of features ({error}): remove it, and run `afanet data prepare` with "
+        "--features again"
     )

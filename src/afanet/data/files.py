@@ -1,4 +1,4 @@
-"""Checks of a data path and of the files below it, each with one clear sentence for what cannot be used."""
+"""Checks of a data path and the files below it, each with a clear sentence for input that cannot be used."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def first_names(folder: Path) -> str:
 def other_layout(root: Path, data_set: str, expected: str) -> InputError:
     """An `InputError` for a path that does not hold `data_set`; it lists the first few names there."""
     content = first_names(root) if root.is_dir() else "no folder but a file"
-    return InputError(f"data path '{root}' has not the layout of '{data_set}', found {content}: give {expected}")
+    return InputError(f"data path '{root}' does not have the layout of '{data_set}', found {content}: give {expected}")
 
 
 def format_shape(shape: Sequence[int]) -> str:
-    """A shape in a sentence.
+    """A shape as text for a message.
 
     >>> format_shape((480, 640))
     '480x640'

@@ -28,7 +28,7 @@ class Pinhole(NamedTuple):
 
 
 def normals_from_depth(depth: Tensor, camera: Pinhole, radius: int = 3, step: int = 1, edge: float = 0.05) -> Tensor:
-    """Unit normals in camera axes, float32 (3, H, W), x to the right, y up, z towards the camera; 0, 0, 0 = not known.
+    """Unit normals in camera axes, float32 (3, H, W), x to the right, y up, z towards the camera; 0, 0, 0 = unknown.
 
     `depth` is (H, W) in metres, 0 where there is no measurement. A pixel at ray (u, v, 1) sees the plane n P = d at
     depth Z with
@@ -37,7 +37,7 @@ def normals_from_depth(depth: Tensor, camera: Pinhole, radius: int = 3, step: in
 
     so inverse depth is affine over the image of a plane, and its least-squares fit over a window gives n, which is
     exact for a plane of any tilt. The window has 2 `radius` + 1 pixels a side, each `step` from the next; a wide window
-    removes noise, and small things with it. Pixels whose depth differs from the middle pixel's by more than the
+    removes noise, but also small things. Pixels whose depth differs from the middle pixel's by more than the
     fraction `edge` of it belong to another surface and are left out. If the middle has no measurement, or less than a
     quarter of the window is left, the normal is not known.
 

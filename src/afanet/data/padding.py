@@ -12,14 +12,14 @@ from torchvision import tv_tensors
 from afanet.data.sample import Sample, Transform
 from afanet.tasks import Task
 
-INSIDE = ""  # the name of a map that no task can have
+INSIDE = ""  # the name of a map; no task can have it
 
 
 class Framed:
-    """Steps in which a `Zoom` letterboxes: around the image a sample is 0, and unlabelled for each of its tasks.
+    """Transform steps with a `Zoom` that letterboxes: the padding is 0 in the image and unlabelled in all targets.
 
-    A map of what is inside goes through the steps with the sample, so that it does not matter what they do. 0 is the
-    mean, normalised.
+    A map of the pixels inside goes through the steps with the sample, so the result is right whatever the steps do.
+    0 is the mean colour after normalisation.
 
     >>> from torchvision.transforms import v2
     >>> from afanet.data.transforms import Zoom

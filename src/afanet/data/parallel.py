@@ -1,4 +1,4 @@
-"""Applies a function to many items in several processes; results keep the items' order."""
+"""Applies a function to many items in several processes; results are in the order of the items."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 def in_order(function: Callable[[Any], Result], items: Sequence[Any], workers: int) -> Iterator[Result | InputError]:
-    """`function(item)` for every item, or the `InputError` that it raised; `workers` processes, none with 0.
+    """`function(item)` for every item, or the `InputError` that it raised, in `workers` processes; 0 for this one.
 
     >>> [str(result) for result in in_order(str.upper, ["a", "b"], workers=0)]
     ['A', 'B']
@@ -32,7 +32,7 @@ class _Mapped(Dataset[Any]):
     def __getitem__(self, index: int) -> Any:
         try:
             return self.function(self.items[index])
-        except InputError as error:  # raised, it would arrive wrapped in the worker's traceback
+        except InputError as error:  # if raised, it would arrive wrapped in the worker's traceback
             return error
 
 

@@ -1,4 +1,4 @@
-"""Writes the cache: reads every sample once, resizes those far larger than training needs, and stores arrays."""
+"""Writes the cache: reads every sample once, shrinks images that are far larger than needed, and stores arrays."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from afanet.files import path_in, write_whole
 from afanet.json_text import to_json
 from afanet.tasks import Task
 
-KEPT = 4  # training images of up to this many times the pixels that the largest zoom needs keep their size
+KEPT = 4  # training images with up to this many times the pixels that the largest zoom needs keep their size
 
 
 def prepare(
@@ -39,13 +39,13 @@ def prepare(
     """Write the cache of `data` under `folder`, unless it exists; returns its path and whether it is new.
 
     Test and validation images are stored as evaluation sees them. If all training images have one size, they are stored
-    as they are, so that training from the cache is identical bit for bit. If their sizes differ, or they have more than
-    four times the pixels that the largest zoom needs, they are resized to what it needs. `advance` is called after
-    every sample.
+    unchanged, so that training from the cache is identical bit for bit. If their sizes differ, or they have more than
+    four times the pixels that the largest zoom needs, they are resized to what the zoom needs. `advance` is called
+    after every sample.
 
-    The cache is written under a temporary name and renamed at the end: it is whole or absent. A second process waits
-    for the first. Raises `InputError` for a sample that cannot be read and for a full disk, and then leaves nothing
-    behind; a process that is killed leaves a folder, which `abandoned` lists.
+    The cache is written under a temporary name and renamed at the end: it is complete or absent. A second process waits
+    for the first. Raises `InputError`, and leaves nothing behind, for a sample that cannot be read and for a full disk.
+    A process that is killed leaves a folder, which `abandoned` lists.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def prepare(
 
 
 def abandoned(folder: Path) -> list[Path]:
-    """Folders that killed processes left unfinished under `folder`; nothing reads or removes them."""
+    """Unfinished folders that killed processes left under `folder`; nothing reads or removes them."""
     return sorted(folder.glob("*.partial"))
 
 
@@ -86,7 +86,7 @@ def _write_split(
     [zoom] = [step for step in split.transform.transforms if isinstance(step, Zoom)]
     needed = (math.ceil(zoom.size[0] * zoom.most), math.ceil(zoom.size[1] * zoom.most))
     height, width = split.read(split.items[0])["image"].shape[-2:]
-    # A step that sees the whole frame comes before a crop, so the frame must be stored whole.
+    # A step that needs the whole frame comes before the crop, so the frame must be stored whole.
     framed = zoom.resize == "crop" and any(getattr(step, "of_frame", False) for step in split.transform.transforms)
     if framed or (zoom.most > 1 and height * width <= KEPT * math.prod(needed)):
         try:
@@ -138,7 +138,7 @@ def _write_samples(stored: _Stored, folder: Path, workers: int, advance: Callabl
 
 def _other_channels(sample: Sample, first: str, channels: int) -> InputError:
     return InputError(
-        f"{sample['id']}: the image has {sample['image'].shape[0]} channels, and that of {first} has {channels}: a "
+        f"{sample['id']}: the image has {sample['image'].shape[0]} channels, but that of {first} has {channels}: a "
         "cache needs the same number in all images of a split, so convert them, or train without a cache"
     )
 
@@ -146,7 +146,7 @@ def _other_channels(sample: Sample, first: str, channels: int) -> InputError:
 class _Stored:
     """What the cache stores of an item: the sample as it is on disk, resized to `size` unless that is None.
 
-    With it comes what a data check sees in the sample as it is.
+    It comes with the summary that a data check makes of the sample before it is resized.
     """
 
     def __init__(self, split: Split, tasks: Mapping[str, Task], size: tuple[int, int] | None):
@@ -164,16 +164,16 @@ class _Stored:
         return (self.resize(sample) if self.resize else sample), seen
 
     def filled_up(self, values: Tensor) -> Tensor:
-        """An image or a map (..., H, W) with zeros below it and to its right, up to the size that is stored."""
+        """An image or a map (..., H, W), padded with zeros below and to the right up to the stored size."""
         if self.size is None:
             return values
         return pad(values, (0, self.size[1] - values.shape[-1], 0, self.size[0] - values.shape[-2]))
 
 
 class ArrayFile:
-    """A `.npy` file of `rows` rows, written in order; rows that are left out are zeros.
+    """A `.npy` file of `rows` rows, written in order; rows that are skipped are zeros.
 
-    It is written sequentially, since a disk that fills under a memory map kills the process.
+    It is written sequentially, because a disk that becomes full under a memory map kills the process.
     """
 
     def __init__(self, file: Path, rows: int):
@@ -185,7 +185,7 @@ class ArrayFile:
         self.written = 0
 
     def put(self, index: int, value: NDArray[Any]) -> None:
-        """Write row `index`, which must be above all rows written so far."""
+        """Write row `index`, which must come after all rows written so far."""
         if self.dtype is None:
             self.shape, self.dtype, self.empty = value.shape, value.dtype, bytes(value.nbytes)
             header = {"descr": value.dtype.str, "fortran_order": False, "shape": (self.rows, *value.shape)}

@@ -1,4 +1,4 @@
-"""What `afanet data prepare` has stored of the same files, where a run finds no cache of its own."""
+"""What `afanet data prepare` has stored of the same files, for a run that finds no cache that fits."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from afanet.data.cache import read_seen
 from afanet.data.sample import Data
 
-IMAGES = "*/test/image.npy"  # of each cache in the folder of a configuration; test images have its size
+IMAGES = "*/test/image.npy"  # of each cache in a configuration's folder; test images have the cache's size
 
 
 def prepare_hint(data: Data, folder: Path, size: tuple[int, int]) -> str:
-    """Why `data`, wanted at `size`, is not read from a cache in `folder`, and what to do, as the end of a sentence."""
+    """Why `data` at `size` cannot be read from a cache in `folder`, and what to do, as the end of a sentence."""
     wanted = _size(size)
     if any(folder.glob(IMAGES)):
         return "its files have changed since `afanet data prepare`; prepare it again to read it from the cache"
@@ -23,7 +23,7 @@ def prepare_hint(data: Data, folder: Path, size: tuple[int, int]) -> str:
         stored = " and ".join(map(_size, sizes))
         height, width = size
         return (
-            f"`afanet data prepare` stored it at {stored}, and this run takes {wanted}; prepare it with "
+            f"`afanet data prepare` stored it at {stored}, but this run takes {wanted}; prepare it with "
             f"--size {height} {width} to read it from the cache"
         )
     return "`afanet data prepare` makes that unnecessary"
@@ -45,7 +45,7 @@ def _stored_size(images: Path) -> tuple[int, int] | None:
     try:
         _, height, width, _ = np.load(images, mmap_mode="r", allow_pickle=False).shape
     except (OSError, EOFError, ValueError):
-        return None  # a damaged cache is named where it is used
+        return None  # whoever uses a damaged cache reports it
     return height, width
 
 

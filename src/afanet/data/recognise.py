@@ -13,7 +13,7 @@ from afanet.paths import require_data
 def recognise(path: Path) -> str:
     """The name of the data set at `path`.
 
-    Raises `InputError` if nothing is there, or no known data set.
+    Raises `InputError` if the path does not exist or does not hold a known data set.
     """
     if path.is_file():
         for name, data_set in DATA_SETS.items():
@@ -25,6 +25,6 @@ def recognise(path: Path) -> str:
             return name
     marked = [name for name, data_set in DATA_SETS.items() if data_set.marks]
     raise InputError(
-        f"{path} has the layout of no known data set ({', '.join(marked)}), found {first_names(path)}: give a recipe, "
-        "or make one with `afanet data init`"
+        f"{path} does not have the layout of a known data set ({', '.join(marked)}), found {first_names(path)}: give a "
+        "recipe, or make one with `afanet data init`"
     )

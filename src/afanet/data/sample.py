@@ -1,4 +1,4 @@
-"""What every data set provides: samples, and the batches and splits made of them."""
+"""What every data set provides: samples, and the splits and batches made from them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Size = tuple[Side, Side]  # (H, W) in pixels
 class Sample(TypedDict):
     """One image with its targets by task name; `id` identifies the source file and index.
 
-    A task that is not labelled for this image has no entry in `targets`. A sample of joined data sets
-    carries its `origin` to the transform, see `Reader.origin`. A sample whose `features` are kept has no pixels in its
-    image, which then only gives the size. `estimates` are those of teachers that were computed before.
+    A task that is not labelled for this image has no entry in `targets`. A sample of joined data sets carries its
+    `origin` to the transform, see `Reader.origin`. The image of a sample with kept `features` has no pixels and only
+    gives the size. `estimates` are the answers of teachers, if they were computed beforehand.
     """
 
     image: tv_tensors.Image
@@ -41,9 +41,9 @@ class Sample(TypedDict):
 
 
 class Batch(TypedDict):
-    """Samples stacked: image (B, C, H, W), every task's target, kept features and estimates with a leading B.
+    """Stacked samples: image (B, C, H, W), and every task's target, kept features and estimates with a leading B.
 
-    `attention` is that of the teachers' features.
+    `attention` has the attention maps of the teachers' features.
     """
 
     image: Tensor
@@ -55,23 +55,23 @@ class Batch(TypedDict):
 
 
 class Reader(ABC):
-    """Reads the items of a data set, which can be anything: indices, rows, paths.
+    """Reads the items of a data set; items can be anything: indices, rows, paths.
 
     `reader(item)` is the sample as it is on disk: a uint8 image (C, H, W), class maps as `tv_tensors.Mask`, depth as
     `transforms.DepthMap`, normals as `transforms.NormalMap`, positions in the image as `tasks.maps.Points`, other
-    values for the image as a plain tensor. It raises `InputError`, which names the file or the label, if either cannot
-    be used.
+    values for the image as a plain tensor. It raises `InputError`, which names the file or the label that cannot be
+    used.
     """
 
     @abstractmethod
     def __call__(self, item: Any) -> Sample: ...
 
     def files(self, item: Any) -> Sequence[Path]:
-        """The files that this sample is read from; none if the program generates it."""
+        """The files that this sample is read from; none if the sample is generated."""
         return ()
 
     def optional_files(self, item: Any) -> Sequence[Path]:
-        """Further files that this sample is read from where they exist, such as a mask for each class."""
+        """Further files that this sample is read from if they exist, such as a mask for each class."""
         return ()
 
     def sources(self) -> Sequence[Path]:
@@ -79,11 +79,11 @@ class Reader(ABC):
         return ()
 
     def values(self, item: Any) -> Mapping[str, Tensor] | None:
-        """The targets of this sample that are one value for the whole image; None if it must be read to know them."""
+        """The targets of this sample that are one value for the whole image; None if only reading it shows them."""
         return None
 
     def origin(self, item: Any) -> tuple[int, ...]:
-        """The index of this sample's data set among those joined, from 0, and further indices if it is joined too."""
+        """The index, from 0, of this sample's data set among joined ones; more indices if that is joined itself."""
         return ()
 
     def group(self, item: Any) -> str | None:
@@ -93,7 +93,7 @@ class Reader(ABC):
     def groups(self, items: Sequence[Any]) -> Iterable[str]:
         """The persons and scenes of `items`, each at least once."""
         if type(self).group is Reader.group:
-            return ()  # without iterating over what may be millions of items
+            return ()  # without iterating over millions of items
         return (group for item in items if (group := self.group(item)) is not None)
 
 
@@ -138,10 +138,10 @@ class Split(Dataset[Sample]):
 
 @dataclass(frozen=True)
 class Streamed:
-    """What data from a stream know without their files: see `data.streams`.
+    """What is known about streamed data without their files, see `data.streams`.
 
-    `content` is the hash of the files that the stream was written from, `rows` the number of training samples in a
-    shard, and `survey` what `checks.kept.read_kept` gives for a cache.
+    `content` is the hash of the files from which the stream was written, `rows` the number of training samples in a
+    shard, and `survey` corresponds to the result of `checks.kept.read_kept` for a cache.
     """
 
     content: str
@@ -153,17 +153,19 @@ class Streamed:
 class Data:
     """A data set that is ready to train on; `describe` summarises it in one line.
 
-    `problems` has a sentence for each fault detected while opening it; any of them prevents training. So does one of
-    `lacking`, about splits without samples, of which an evaluation needs one alone. `warnings` has a
-    sentence for everything the user should know that does not prevent training, and `notes` one for what training does
-    otherwise because of the data. `remedies` has, by task, what the user can declare if its labels look wrong, as the
-    end of a sentence. With `shares`, the training samples
-    are consecutive blocks, each a pair of its length and its share, and samples are drawn from the blocks with
-    replacement instead of once an epoch. With `chances`, the probability of each training sample, they are drawn by
-    these instead. `normalisation` is what the transforms make of pixels. `unlabelled` are items of the training split
-    without any label, which only a teacher can make use of.
-    `machine_made` has by split and task the number of labels that a network has given (`machine_made`), and their mean
-    `confidence`. `streamed` is for data whose samples come in shards.
+    `problems` has a sentence for each fault found while opening the data set; any of them prevents training. So does
+    any sentence in `lacking`, about splits without samples; an evaluation only needs the one split that it scores.
+    `warnings` has a sentence for everything else that the user should know, `notes` one for everything that training
+    does differently because of the data. `remedies` has, by task, what the user can declare if its labels look wrong,
+    as the end of a sentence.
+
+    With `shares`, the training samples are consecutive blocks, each a pair of its length and its share, and samples are
+    drawn from the blocks with replacement instead of once per epoch. With `chances`, the probability of each training
+    sample, samples are drawn by these instead.
+
+    `normalisation` is how the transforms normalise pixels. `unlabelled` are items of the training split without any
+    label; only teachers can use them. `machine_made` has, by split and task, the number of labels that a network has
+    given (`machine_made`), and their mean `confidence`. `streamed` is for data whose samples come in shards.
     """
 
     train: Split
@@ -193,7 +195,7 @@ class Data:
 class Collate:
     """Stacks samples of one size into a batch of plain tensors, the `collate_fn` of a `DataLoader`.
 
-    If a sample has no label for a task of `tasks`, it gets the task's value for unlabelled.
+    If a sample has no label for a task of `tasks`, its target is the task's value for unlabelled.
 
     >>> from afanet.tasks import Classification
     >>> image = tv_tensors.Image(torch.zeros(3, 4, 6))
@@ -209,7 +211,7 @@ class Collate:
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
         features = [sample["features"] for sample in samples if "features" in sample]
-        if features:  # then the images have no pixels to stack
+        if features:  # images of kept features have no pixels to stack
             images = samples[0]["image"].as_subclass(Tensor).expand(len(samples), -1, -1, -1)
         else:
             images = torch.stack([sample["image"].as_subclass(Tensor) for sample in samples])

@@ -1,4 +1,4 @@
-"""Names that tell of a side, such as `left_eye`: a mirror image would make them wrong."""
+"""Names that mean a side, such as `left_eye`: a mirror image would make them wrong."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PAIRS = (
     ("clockwise", "counterclockwise"),
     ("cw", "ccw"),
 )
-AMBIGUOUS = {"l", "r", "port"}  # which tell of a side only where the other name is there too
+AMBIGUOUS = {"l", "r", "port"}  # these mean a side only if the opposite name exists too
 ENDINGS = "|".join(("hand", "handed", "side", "sided", "most", "ward", "wards", "turn", "lane"))
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 COMPOUND = re.compile(rf"(left|right)({ENDINGS})")
 
 
 def side_of(name: str) -> str | None:
-    """The word in a name that tells of a side by itself; None if there is none.
+    """The word in a name that means a side by itself; None if there is none.
 
     >>> side_of("LeftEye"), side_of("bright"), side_of("turn-rightmost"), side_of("arm_l")
     ('left', None, 'right', None)
@@ -34,7 +34,7 @@ def side_of(name: str) -> str | None:
 
 
 def pair_names(names: Sequence[str]) -> dict[str, str]:
-    """The names that differ in their side alone, each pair once.
+    """The names that differ only in their side, each pair once.
 
     >>> pair_names(["arm_l", "arm_r", "LeftEye", "RightEye", "port", "tail"])
     {'arm_l': 'arm_r', 'LeftEye': 'RightEye'}
@@ -53,7 +53,7 @@ def pair_names(names: Sequence[str]) -> dict[str, str]:
 
 
 def unpaired_names(names: Iterable[str], paired: Iterable[str] = ()) -> list[str]:
-    """The names that tell of a side, and are not among those that have been paired."""
+    """The names that mean a side and are not among the `paired` ones."""
     known = set(paired)
     return [name for name in names if name not in known and side_of(name)]
 
@@ -67,7 +67,7 @@ def _words(name: str) -> list[str]:
 
 
 def _opposites(words: Sequence[str]) -> Iterable[tuple[str, ...]]:
-    """The words with every side in them turned."""
+    """The words with every side replaced by its opposite."""
     for pair in PAIRS:
         turned = {pair[0]: pair[1], pair[1]: pair[0]}
         if any(word in turned for word in words):

@@ -1,4 +1,4 @@
-"""The steps of an open data set's transforms, changed as its tasks and a recipe ask."""
+"""Changes the steps of an open data set's transforms as its tasks and a recipe ask."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from afanet.normalisation import Normalisation
 
 
 def with_sides(data: Data) -> Data:
-    """The data with a mirror that exchanges the sides of labels, or without one, as their tasks ask.
+    """The data with a mirror step that exchanges the sides of labels, or without a mirror step, as their tasks ask.
 
-    A step that mirrors is left out if a task has `mirror: false`; a note says so. Parts of joined data are left as they
-    are, since each has been opened as a data set of its own.
+    If a task has `mirror: false`, mirror steps are left out and a note says so. Parts of joined data do not change,
+    since each part has been opened as a data set of its own.
     """
     kept = [name for name, task in data.tasks.items() if not task.mirror]
     if _parts(data.train.transform) is not None or not (kept or any(task.swap for task in data.tasks.values())):
@@ -44,9 +44,9 @@ def with_sides(data: Data) -> Data:
 
 
 def with_unlabelled(data: Data) -> Data:
-    """The data with the images that have no label at all in the training split too; a note says how many they are.
+    """The data with images that have no label at all added to the training split; a note gives their number.
 
-    Mixed data draw their samples by shares, and leave such images out; the note says that instead.
+    Mixed data draw their samples by shares and leave such images out; then the note says so.
     """
     count = len(data.unlabelled)
     if not count:
@@ -60,9 +60,9 @@ def with_unlabelled(data: Data) -> Data:
 
 
 def with_resize(data: Data, resize: Resize) -> Data:
-    """The data with images that fit their size as `resize` says, see `framing`, in every split.
+    """The data with images fitted to their size as `resize` says, see `framing`, in every split.
 
-    Raises `InputError` for another `resize`, and for a data set that does not resize its images by `Zoom`.
+    Raises `InputError` for an unknown `resize`, and for a data set that does not resize its images by `Zoom`.
 
     >>> from afanet.data import open_data
     >>> data = with_resize(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1), "letterbox")
@@ -81,10 +81,10 @@ def with_resize(data: Data, resize: Resize) -> Data:
             return joined([change(part) for part in parts])
         if not zooms(transform):
             raise InputError(
-                f"data.resize is {resize}, and the data set does not resize its images by afanet.data.transforms.Zoom: "
+                f"data.resize is {resize}, but the data set does not resize its images by afanet.data.transforms.Zoom: "
                 "add this step to its transforms, or leave data.resize out"
             )
-        # Of a frame before it is resized, the rest after that.
+        # Steps of the frame come before the resize, the others after it.
         early = [step for step in transform.transforms if getattr(step, "of_frame", False)]
         late = [step for step in transform.transforms if step not in early]
         return v2.Compose([*early, *(_resizing(step, resize) for step in late)])
@@ -100,10 +100,10 @@ def with_resize(data: Data, resize: Resize) -> Data:
 def with_normalisation(data: Data, normalisation: Normalisation) -> Data:
     """The data with images of the channels and the normalisation that a network takes, in every split.
 
-    A note says so where images are in the end normalised by no `v2.Normalize`, and where colours cannot be jittered.
+    A note says so if no `v2.Normalize` normalises the images, and if colours cannot be jittered.
 
     Raises `InputError` for a `v2.Normalize` that does neither what the network takes nor what `data.normalisation`
-    says, and, where these two differ, for a data set without that step.
+    says, and, if these two differ, for a data set without that step.
 
     >>> from afanet.data import open_data
     >>> from afanet.normalisation import IMAGENET
@@ -128,7 +128,7 @@ def with_normalisation(data: Data, normalisation: Normalisation) -> Data:
             return type(transform)([change(part) for part in parts])
         if not any(isinstance(step, v2.Normalize) for step in every_step(transform)):
             raise InputError(
-                f"the network takes images {_spelt(normalisation)}, and the data set does not normalise its images by "
+                f"the network takes images {_spelt(normalisation)}, but the data set does not normalise its images by "
                 "torchvision's v2.Normalize: add this step to its transforms"
             )
         return normalised(every_step(transform), normalisation)
@@ -169,19 +169,19 @@ def _steps_by_part(transform: Any) -> list[list[Any]]:
 
 
 def _require_known(steps: Sequence[Any], stated: Normalisation, taken: Normalisation) -> None:
-    """Raise `InputError` for a `v2.Normalize` that does neither what the data state nor what the network takes."""
+    """Raise `InputError` for a `v2.Normalize` that fits neither the data's statement nor the network."""
     for step in steps:
         if isinstance(step, v2.Normalize):
             done = Normalisation(tuple(map(float, step.mean)), tuple(map(float, step.std)))
             if done not in (stated, taken):
                 raise InputError(
-                    f"the data set makes its images {_spelt(done)} (v2.Normalize), and the network takes them "
-                    f"{_spelt(taken)}: give network.mean and network.std as the data set has them, or change its step"
+                    f"the data set has images {_spelt(done)} (v2.Normalize), but the network takes them "
+                    f"{_spelt(taken)}: give the data set's network.mean and network.std, or change its step"
                 )
 
 
 def _spelt(normalisation: Normalisation) -> str:
-    return f"less {list(normalisation.mean)} and divided by {list(normalisation.std)}"
+    return f"normalised with mean {list(normalisation.mean)} and std {list(normalisation.std)}"
 
 
 def _parts(transform: Any) -> list[Any] | None:

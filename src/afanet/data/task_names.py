@@ -10,9 +10,9 @@ ATTRIBUTES = frozenset(dir(nn.ModuleDict()))
 
 
 def name_fault(name: str) -> str | None:
-    """Why `name` cannot name a task, in words; None if it can: see `afanet.names`.
+    """Why a task cannot be called `name`, in words; None if it can, see `afanet.names`.
 
-    Networks and losses store tasks as attributes of modules, so the names of a module's own attributes are taken.
+    Networks and losses store tasks as attributes of modules, so the names of modules' own attributes are taken.
 
     >>> [name_fault(name) for name in ("age", "class", "training")]
     [None, 'is taken', 'is taken']

@@ -28,9 +28,9 @@ from afanet.tasks.normals.target import NormalMap as NormalMap
 
 
 class Flip(v2.RandomHorizontalFlip):
-    """Mirror everything left to right, with probability `p`, points and the values of maps, such as normals, too.
+    """Mirror everything left to right with probability `p`, including points and the values of maps such as normals.
 
-    In a mirrored sample the labels of `tasks` that have a `swap` exchange their sides.
+    In a mirrored sample, the labels of `tasks` with a `swap` exchange their sides.
 
     >>> right = NormalMap(torch.tensor([1.0, 0.0, 0.0])[:, None, None])
     >>> Flip(p=1)(right).flatten().tolist()
@@ -63,15 +63,15 @@ class Flip(v2.RandomHorizontalFlip):
 class Zoom(v2.Transform):
     """Cut a random window with the image's proportions and resize it to `size`: one resize for scale and crop.
 
-    The scale s is uniform in [1, `most`], the window 1/s as high and as wide as the image and `anywhere` in it, or in
-    its middle. What appears s times as large is s times as near: depth is divided by s, so that surfaces keep their
-    width and lose depth, and a normal (x, y, z) becomes (x, y, s z), at unit length again. Maps take the nearest source
-    pixel, so no value is interpolated across an edge or a hole; the image is bilinear, antialiased. Points
-    outside the window are not known in it. With `most=1` it is a plain resize of the whole image.
+    The scale s is uniform in [1, `most`]. The window is 1/s as high and as wide as the image, and lies `anywhere` in it
+    or in its middle. A thing that appears s times as large is s times as near: depth is divided by s, so that surfaces
+    keep their width and lose depth, and a normal (x, y, z) becomes (x, y, s z), at unit length again. Maps take the
+    nearest source pixel, so no value is interpolated across an edge or a hole; the image is interpolated bilinearly,
+    antialiased. Points outside the window become unknown. With `most=1`, this is a plain resize of the whole image.
 
-    `resize` says how images of other proportions fit, see `framing`. A letterboxed image has the network's `mean`
-    around it, and maps have 0 there, which `Framed` makes unlabelled; with `pad=False` there is nothing around, and the
-    size is that of the image alone.
+    `resize` says how images of other proportions fit, see `framing`. A letterboxed image is padded with the network's
+    `mean`, and maps with 0, which `Framed` makes unlabelled. With `pad=False` there is no padding, and the size is that
+    of the image alone.
 
     >>> depth = DepthMap(torch.full((1, 8, 8), 3.0))
     >>> near = Zoom((4, 4), most=2.0)(depth)
@@ -114,13 +114,13 @@ class Zoom(v2.Transform):
             "image": (height, width),
             "window": Box(top, left, rows, columns),
             "filled": frame.filled,
-            "scale": math.sqrt(seen.height / rows * seen.width / columns),  # of the window as rounded to pixels
+            "scale": math.sqrt(seen.height / rows * seen.width / columns),  # of the window after rounding to pixels
         }
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         window, filled = params["window"], params["filled"]
         if isinstance(inpt, tv_tensors.Mask):
-            # torchvision's mask kernel takes the pixel at a cell's corner; the image is sampled at its centre.
+            # torchvision's mask kernel takes the pixel at a cell's corner, but the image is sampled at the centre.
             rows = _centres(window.top, window.height, filled.height)
             nearest = inpt[..., rows[:, None], _centres(window.left, window.width, filled.width)]
             nearest = tv_tensors.wrap(nearest, like=inpt)
@@ -160,10 +160,10 @@ def _normalise() -> list[v2.Transform]:
 def training(size: tuple[int, int], *, zoom: float, augment: bool | Augment = True) -> v2.Compose:
     """Scale up to `zoom` and crop to `size`, flip, mild changes of light and colour, ImageNet normalisation.
 
-    A run puts the channels and the normalisation of its own network instead, see `with_normalisation`.
+    A run replaces channels and normalisation by those of its own network, see `with_normalisation`.
 
-    `augment` switches each of these, see `Augment`. All random numbers are from torch's generator. Without `augment` it
-    is `evaluation(size)`.
+    `augment` switches each of these changes, see `Augment`; without `augment`, the result is `evaluation(size)`. All
+    random numbers come from torch's generator.
     """
     if not augment:
         return evaluation(size)
@@ -181,7 +181,7 @@ def training(size: tuple[int, int], *, zoom: float, augment: bool | Augment = Tr
 
 
 def evaluation(size: tuple[int, int], resize: Resize = "stretch") -> v2.Compose:
-    """Resize to `size` and normalise: ground truth is scored at `size`, resized to it by nearest.
+    """Resize to `size` and normalise; ground truth is resized by nearest neighbour and scored at `size`.
 
     >>> image = tv_tensors.Image(torch.zeros(3, 8, 12, dtype=torch.uint8))
     >>> evaluation((4, 6))(image).shape
@@ -193,7 +193,7 @@ def evaluation(size: tuple[int, int], resize: Resize = "stretch") -> v2.Compose:
 def normalised(steps: Sequence[Any], normalisation: Normalisation) -> v2.Compose:
     """The steps of a transform with the channels, the padding and the normalisation of a network.
 
-    A jitter of colours is left out for images that are neither RGB nor grey.
+    A colour jitter is left out for images that are neither RGB nor grey.
     """
     changed: list[Any] = [Channels(normalisation.channels)]
     for step in steps:
@@ -208,7 +208,7 @@ def normalised(steps: Sequence[Any], normalisation: Normalisation) -> v2.Compose
 
 
 def has_colours(normalisation: Normalisation) -> bool:
-    """Whether a network's images are RGB or grey, which alone a jitter of colours can change."""
+    """Whether a network's images are RGB or grey: a colour jitter cannot change others."""
     return normalisation.channels in (1, 3)
 
 
@@ -218,7 +218,7 @@ def as_input(
     resize: Resize = "stretch",
     normalisation: Normalisation = IMAGENET,
 ) -> Tensor:
-    """An image (H, W, C) of any size as a network's input in evaluation, float32 (channels, *size).
+    """An image (H, W, C) of any size as input for a network in evaluation, float32 (channels, *size).
 
     Raises `InputError` as `as_channels` does.
 
@@ -238,7 +238,7 @@ def denormalise(image: Tensor, normalisation: Normalisation = IMAGENET) -> NDArr
 
 
 def to_pixels(image: Tensor, normalisation: Normalisation = IMAGENET) -> NDArray[np.uint8]:
-    """The pixels (H, W, C) of a normalised image (C, H, W), every value rounded to the nearest.
+    """The pixels (H, W, C) of a normalised image (C, H, W), each value rounded to the nearest level.
 
     >>> photo = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
     >>> bool((to_pixels(as_input(photo, (2, 2))) == photo).all())

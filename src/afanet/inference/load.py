@@ -40,7 +40,7 @@ def load(source: str | Path) -> Network:
     >>> load("runs/nowhere")
     Traceback (most recent call last):
         ...
-    afanet.errors.InputError: runs/nowhere is no folder of a run: it has no recipe.yaml, expected what train writes
+    afanet.errors.InputError: runs/nowhere is not a run folder: it has no recipe.yaml, expected a folder that ...
     """
     return Network(load_run(source))
 

@@ -42,7 +42,7 @@ class OnnxModel(FileModel):
         try:
             text = self.session.get_modelmeta().custom_metadata_map.get("afanet")
         except UnicodeDecodeError:
-            raise not_ours(path, "it is no UTF-8 text") from None
+            raise not_ours(path, "it is not UTF-8 text") from None
         super().__init__(path, text, {output.name for output in self.session.get_outputs()}, tasks)
         for taken in (put.shape[1] for put in self.session.get_inputs() if len(put.shape) == 4):
             self.require_channels(taken)

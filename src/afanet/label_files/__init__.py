@@ -1,4 +1,4 @@
-"""Files of labels with a value for every pixel, read as they are: converting them would change labels and depths."""
+"""Label files with a value for every pixel, read without conversion, which would change labels and depths."""
 
 from afanet.label_files.arrays import read_array
 from afanet.label_files.exr import read_exr

@@ -1,4 +1,4 @@
-"""Arrays of labels in NumPy's files."""
+"""Arrays of labels in NumPy files."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from afanet.errors import InputError
 from afanet.files import require_regular
 from afanet.limits import MOST_PIXELS
 
-MOST_BYTES = 24 * MOST_PIXELS  # of an array in a `.npz`: three numbers of 8 bytes a pixel
-NAMED = 12  # arrays in a sentence
+MOST_BYTES = 24 * MOST_PIXELS  # of an array in a `.npz`: three numbers of 8 bytes per pixel
+NAMED = 12  # most arrays that a message names
 
 
 def read_array(path: Path, meaning: str, kinds: str = "uif") -> NDArray[Any]:
-    """The numbers in a `.npy` file, or in a `.npz` file that has one array alone.
+    """The numbers in a `.npy` file, or in a `.npz` file that holds a single array.
 
-    `kinds` are the letters of the types that NumPy may have for them. A file that is missing, not whole, empty or of
-    something else raises `InputError`.
+    `kinds` are NumPy's letters for the types that are accepted. Raises `InputError` for a file that is missing,
+    incomplete, empty or holds something else.
     """
     try:
         if path.suffix.lower() == ".npz":
@@ -32,7 +32,7 @@ def read_array(path: Path, meaning: str, kinds: str = "uif") -> NDArray[Any]:
         raise InputError(f"{path} is missing: every frame needs its {meaning}") from None
     except InputError:
         raise
-    except Exception as error:  # NumPy raises as many kinds as there are ways for a file to be broken
+    except Exception as error:  # NumPy raises many kinds of error for broken files
         raise InputError(f"{path} cannot be read as an array ({error!s:.80}): copy this {meaning} again") from error
     if not isinstance(values, np.ndarray) or values.dtype.kind not in kinds or not values.size:
         raise InputError(f"{path} holds no plain array of numbers, expected a {meaning}: copy it again")
@@ -46,7 +46,7 @@ def _read_archive(path: Path, meaning: str) -> NDArray[Any]:
             names = [member.filename.removesuffix(".npy") for member in members]
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
             listed = f" ({', '.join(names[:NAMED])}{more})" if names else ""
-            raise InputError(f"{path} holds {len(names)} arrays{listed}, expected one, a {meaning}: save that alone")
+            raise InputError(f"{path} holds {len(names)} arrays{listed}, expected one, a {meaning}: save only that one")
         if members[0].file_size > MOST_BYTES:
             raise InputError(
                 f"{path} holds an array of {members[0].file_size:,} bytes, expected at most {MOST_BYTES:,}: resize it"

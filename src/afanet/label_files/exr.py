@@ -1,4 +1,4 @@
-"""OpenEXR files, in which renderers write distances and normals."""
+"""OpenEXR files, to which renderers write distances and normals."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from afanet.install import missing_package
 from afanet.limits import MOST_PIXELS
 from afanet.picture_format import HEAD, format_of
 
-NAMED = 12  # channels in a sentence
+NAMED = 12  # most channels that a message names
 
 
 def read_exr(path: Path, meaning: str, names: Sequence[tuple[str, ...]]) -> NDArray[np.floating]:
-    """The first of several groups of channels that an OpenEXR file has, (H, W, channels).
+    """The first of the groups of channels in `names` that an OpenEXR file has, (H, W, channels).
 
-    A channel is called by the last part of its name, in small letters: `z` for `ViewLayer.Depth.Z`. A file with only
-    one channel has it whatever its name, if a group of one is wanted. Raises `InputError` for a file that is missing,
-    not whole, of another format, without such channels or with several of one name, and where OpenEXR is missing.
+    A channel is identified by the last part of its name, in lower case: `z` for `ViewLayer.Depth.Z`. If a group of one
+    channel is wanted, a file with a single channel has it under any name. Raises `InputError` for a file that is
+    missing, incomplete, of another format, without such channels or with several of one name, and if the package
+    OpenEXR is missing.
     """
     channels = _channels(path, meaning)
     by_name: dict[str, list[Any]] = {}
@@ -39,12 +40,12 @@ def read_exr(path: Path, meaning: str, names: Sequence[tuple[str, ...]]) -> NDAr
     if len(shapes) != 1 or not all(channel.xSampling == channel.ySampling == 1 for channel in chosen):
         listed = ", ".join(list(channels)[:NAMED]) + (f" and {len(channels) - NAMED} more" * (len(channels) > NAMED))
         groups = " or ".join("".join(group).upper() for group in names)
-        raise InputError(f"{path} has the channels {listed}, expected {groups} once for a {meaning}: save it so")
+        raise InputError(f"{path} has the channels {listed}, expected {groups} once for a {meaning}: save these")
     return np.stack([channel.pixels for channel in chosen], axis=-1)
 
 
 def _channels(path: Path, meaning: str) -> dict[str, Any]:
-    """The channels of an image by their names."""
+    """The channels of an image, by name."""
     try:
         with require_regular(path).open("rb") as file:
             form = format_of(file.read(HEAD))
@@ -61,23 +62,23 @@ def _channels(path: Path, meaning: str) -> dict[str, Any]:
     try:
         header = OpenEXR.File(str(path), header_only=True, num_threads=0).header()
         _require_usual(path, meaning, header["dataWindow"], header["displayWindow"])
-        with redirect_stdout(io.StringIO()):  # on which it says what it raises too
+        with redirect_stdout(io.StringIO()):  # OpenEXR prints what it raises
             image = OpenEXR.File(str(path), separate_channels=True, num_threads=0)
         channels: dict[str, Any] = image.channels()
     except InputError:
         raise
-    except Exception as error:  # OpenEXR raises several kinds, and says little
+    except Exception as error:  # OpenEXR raises several kinds of error, with short texts
         said = str(error).partition("\n")[0]
         raise InputError(f"{path} cannot be read as OpenEXR ({said:.80}): copy this {meaning} again") from error
     if len(image.parts) > 1:
-        raise InputError(f"{path} has {len(image.parts)} parts, expected one for a {meaning}: save that alone")
+        raise InputError(f"{path} has {len(image.parts)} parts, expected one for a {meaning}: save only that one")
     return channels
 
 
 def _require_usual(path: Path, meaning: str, stored: Sequence[Any], shown: Sequence[Any]) -> None:
-    """Refuse what would be huge, before it is read, and pixels that cover another part of the image than it shows."""
+    """Refuse an image that is too large, before it is read, and one whose data cover only a part of it."""
     width, height = (int(last) - int(first) + 1 for first, last in zip(*stored, strict=True))
     if width * height > MOST_PIXELS:
         raise InputError(f"{path} has {height}x{width} pixels, expected at most {MOST_PIXELS:,}: resize it")
     if not all(np.array_equal(*corners) for corners in zip(stored, shown, strict=True)):
-        raise InputError(f"{path} has data for a part of its {meaning} alone, expected all: save it uncropped")
+        raise InputError(f"{path} has data for only a part of its {meaning}, expected all: save it uncropped")

@@ -1,4 +1,4 @@
-"""A number for every pixel, in any format that keeps it: distances, and other quantities."""
+"""A number for every pixel, such as a distance, in any format that keeps it exactly."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from afanet.label_files.pictures import read_image
 ARRAYS = (".npy", ".npz")
 EXR = ".exr"
 ENDINGS = (".png", ".npy", ".npz", ".tif", ".tiff", EXR)
-CHANNELS = (("z",), ("depth",), ("y",), ("v",), ("r", "g", "b"))  # of OpenEXR, the last three equal
+CHANNELS = (("z",), ("depth",), ("y",), ("v",), ("r", "g", "b"))  # of OpenEXR files; the last three must be equal
 
 
 def read_numbers(path: Path, modes: tuple[str, ...], picture: str, array: str) -> NDArray[Any]:
-    """The numbers in a PNG or TIFF of one of the `modes`, or in a `.npy`, `.npz` or OpenEXR file, as they are stored.
+    """The numbers, as stored, in a PNG or TIFF of one of the `modes`, or in a `.npy`, `.npz` or OpenEXR file.
 
-    `picture` and `array` say what is expected of the two. They are (H, W), but for arrays, whose shape is for the
-    caller to check. Raises `InputError` for a file of another kind.
+    Messages call the expected content `picture` for pictures and `array` for the other files. The result is (H, W);
+    only arrays may have another shape, which the caller must check. Raises `InputError` for a file of another kind.
     """
     suffix = path.suffix.lower()
     if suffix in ARRAYS:
@@ -32,5 +32,5 @@ def read_numbers(path: Path, modes: tuple[str, ...], picture: str, array: str) -
         return read_image(path, modes, picture, ("PNG", "TIFF"))
     channels = read_exr(path, array, CHANNELS)
     if not np.array_equal(channels, np.broadcast_to(channels[..., :1], channels.shape), equal_nan=True):
-        raise InputError(f"{path} has red, green and blue that differ, expected a {array}: save the numbers alone")
+        raise InputError(f"{path} has red, green and blue that differ, expected a {array}: save one channel of numbers")
     return channels[..., 0]

@@ -1,4 +1,4 @@
-"""Pictures of labels: class ids, colours, distances."""
+"""Pictures that hold labels: class ids, colours, distances."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Read = TypeVar("Read")
 class Coloured:
     """The colours of a picture's pixels, each as red + 256 green + 65536 blue.
 
-    `values` (H, W) are these numbers, uint32; with a `palette` (256,) of them, uint32, they are indices, uint8.
+    `values` (H, W) are these numbers, uint32. With a `palette` (256,) of such numbers, `values` are its indices, uint8.
     """
 
     values: NDArray[np.unsignedinteger]
@@ -43,12 +43,12 @@ class Coloured:
 def read_image(
     path: Path, mode: str | tuple[str, ...], meaning: str, formats: tuple[str, ...] = ("PNG",)
 ) -> NDArray[Any]:
-    """The pixels of a label map, as the file has them; photos are read by `afanet.photo.read_photo`.
+    """The pixels of a label map, as the file stores them; photos are read by `afanet.photo.read_photo`.
 
-    The file must be of one of the `formats` and of the given mode, or one of several, because converting it would
-    change labels and depths, as lossy formats do. Pixels of 1 bit, mode 1, become 0 and 255. A file of another format
-    (whatever its suffix) or mode, that is missing or not whole, that has several pages, or more than 64 million pixels,
-    raises `InputError` with its name.
+    The file must have one of the `formats` and the given mode, or one of the given modes, because a conversion would
+    change labels and depths, as lossy formats do. Pixels of 1 bit (mode 1) become 0 and 255. Raises `InputError`, which
+    names the file, for another format (whatever the suffix) or mode, for a file that is missing, incomplete, has
+    several pages or more than 64 million pixels.
     """
     modes = (mode,) if isinstance(mode, str) else mode
 
@@ -62,9 +62,9 @@ def read_image(
 
 
 def read_colours(path: Path, meaning: str) -> Coloured:
-    """The colours of a label map, as the file has them: RGB, from a palette, or grey.
+    """The colours of a label map, as the file stores them: RGB, from a palette, or grey.
 
-    Raises `InputError` as `read_image` does, and for a file with pixels that are not opaque.
+    Raises `InputError` as `read_image` does, and for a file with transparent pixels.
     """
 
     def read(image: Image.Image) -> Coloured:
@@ -112,13 +112,13 @@ def unpacked(key: int) -> list[int]:
 def palette_colours(path: Path, ids: Sequence[int]) -> list[list[int]] | None:
     """Red, green and blue of each id in the palette of a picture.
 
-    None for a file that has no palette, or has one that does not tell the ids apart or is grey as their numbers are,
-    and for a file that cannot be read: the one who reads its pixels says why.
+    None if the file has no palette, if the palette gives two ids one colour or is just the grey levels of the ids, and
+    if the file cannot be read: whoever reads its pixels reports why.
     """
     try:
         with open_picture(require_regular(path), str(path), READ) as image:
             stored = (image.getpalette("RGB") or []) if image.mode == "P" else []
-    except Exception:  # Pillow raises as many kinds as there are ways for a file to be broken
+    except Exception:  # Pillow raises many kinds of error for broken files
         return None
     palette = [stored[start : start + 3] for start in range(0, len(stored), 3)]
     if not ids or min(ids) < 0 or max(ids) >= len(palette):
@@ -140,7 +140,7 @@ def _read(path: Path, meaning: str, formats: tuple[str, ...], read: Callable[[Im
         raise
     except UnidentifiedImageError:
         raise _other_format(path, meaning, formats) from None
-    except Exception as error:  # Pillow raises as many kinds as there are ways for a file to be broken
+    except Exception as error:  # Pillow raises many kinds of error for broken files
         raise InputError(f"{path} cannot be read as an image ({error}): copy this {meaning} again") from error
 
 
@@ -151,14 +151,14 @@ def _require_exact(image: Image.Image, path: Path, meaning: str) -> None:
         raise InputError(f"{path} has several pages, expected one for a {meaning}: save one of them as a PNG")
     if lossy := LOSSY_IN_TIFF.get(str(image.info.get("compression"))):
         raise InputError(
-            f"{path} is TIFF with {lossy} inside, whose compression can change the values, expected a {meaning} as it "
-            "was: save the original labels as a PNG"
+            f"{path} is a TIFF with {lossy} compression, which can change the values, expected a {meaning} stored "
+            "without loss: save the original labels as a PNG"
         )
 
 
 def _other_mode(path: Path, image: Image.Image, modes: Sequence[str], meaning: str) -> InputError:
     wanted = " or ".join(mode for mode in modes if mode not in ("I", "F") or image.format == "TIFF")
-    return InputError(f"{path} is an image of mode {image.mode}, expected {wanted} for a {meaning}: save it so")
+    return InputError(f"{path} is an image of mode {image.mode}, expected {wanted} for a {meaning}: save it in this")
 
 
 def _other_format(path: Path, meaning: str, formats: tuple[str, ...]) -> InputError:

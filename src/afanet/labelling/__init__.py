@@ -1,4 +1,4 @@
-"""Labels by a network for images that have none: label files, and a table with a confidence for each."""
+"""A network labels images that have no labels: label files, and a table with a confidence for each label."""
 
 from afanet.labelling.label_images import label
 from afanet.labelling.summary import Labelled, OfTask

@@ -1,4 +1,4 @@
-"""From results to the cells of a row: label files are written, confidences are compared with the threshold."""
+"""Turns results into the cells of a row: writes label files, and compares confidences with the threshold."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOLDER = "{}-machine"
 class Cells:
     """Makes the cells of rows, and counts them; `root` is the folder of the table.
 
-    `declared` has the keys of columns that a recipe declares. `remove` takes back all files that were written.
+    `declared` has the keys of columns that a recipe declares. `remove` deletes all files that were written.
     """
 
     root: Path
@@ -36,7 +36,7 @@ class Cells:
     def of(
         self, image: str, results: Mapping[str, Result], mirrors: Mapping[str, Result], wanted: Collection[str]
     ) -> dict[str, str]:
-        """The cells of the tasks `wanted` that are sure enough, with their confidences, by column."""
+        """By column, the cells of the tasks `wanted` whose confidence reaches the threshold, and these confidences."""
         cells: dict[str, str] = {}
         for name in (name for name in results if name in wanted):
             result, count = results[name], self.tasks.setdefault(name, OfTask())
@@ -59,7 +59,7 @@ class Cells:
         return cells
 
     def _write(self, task: str, image: str, label: LabelFile) -> str:
-        """Write a label file under a name that is new; returns its path below `root`."""
+        """Write a label file under a new name; returns its path below `root`."""
         parts = Path(image).with_suffix("").parts
         folder = path_in(self.root, FOLDER.format(task), *parts[:-1])
         file, number = path_in(folder, f"{parts[-1]}{label.suffix}"), 2
@@ -80,7 +80,7 @@ class Cells:
 
 
 def _of_all(result: Result, sure: float | NDArray[np.float32], known: NDArray[np.bool_] | None) -> float:
-    """The confidence of a cell: the mean over pixels, or that of the least sure part that is known."""
+    """The confidence of a cell: the mean over pixels, or the lowest confidence of its known parts."""
     if isinstance(result, DenseResult) or known is None or not known.ndim:
         return float(np.nanmean(sure))
     return float(np.asarray(sure)[known].min())
@@ -96,7 +96,7 @@ def name_fault(image: str) -> str | None:
     try:
         length = max(len(f"{part}.png".encode()) for part in Path(image).parts)
     except UnicodeEncodeError:
-        return f"{image!r} is no UTF-8, in which tables are written: rename it"
+        return f"{image!r} is not UTF-8, in which tables are written: rename it"
     if length > LONGEST:
         return f"{image} has a name of {length} bytes, expected at most {LONGEST}: rename it"
     return None

@@ -1,4 +1,4 @@
-"""Whether a teacher's labels fit a table's columns, and how these are declared."""
+"""Whether a teacher's labels fit the columns of a table, and how a recipe declares these columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from afanet.tasks.kinds import ALIASES, KINDS
 from afanet.tasks.label import sides_declared
 from afanet.tasks.result import DenseResult, Result
 
-FILES = 20  # label files of a task at most that are opened to compare their ids with the teacher's classes
+FILES = 20  # most label files of a task that are opened to compare their ids with the teacher's classes
 
 Declared = Mapping[str, Mapping[str, Any]]
 
@@ -22,9 +22,9 @@ Declared = Mapping[str, Mapping[str, Any]]
 def require_fitting(
     results: Results, labels: Mapping[str, Mapping[str, str]], table: Table, declared: Declared
 ) -> None:
-    """Raise `InputError` where a teacher's tasks cannot be columns of the table.
+    """Raise `InputError` if a teacher's tasks cannot be columns of the table.
 
-    `labels` has some labels of each task that exist, with where they are, and `declared` the columns' keys.
+    `labels` has some existing labels of each task and where they are; `declared` has the keys of the columns.
     """
     for name, result in results.items():
         if fault := "is that of another column" if name in ("image", "split", "group") else name_fault(name):
@@ -47,7 +47,7 @@ def require_fitting(
 
 
 def declarations(results: Results, asked: Asked, declared: Declared) -> dict[str, dict[str, Any]]:
-    """By task the keys with which a recipe declares a column of the teacher's labels, as they are written."""
+    """By task, the keys with which a recipe declares a column of the teacher's labels as they are written."""
     return {
         name: dict(
             declared.get(name)
@@ -58,11 +58,11 @@ def declarations(results: Results, asked: Asked, declared: Declared) -> dict[str
 
 
 def _kind(result: Result) -> str:
-    """The kind of task whose result this is; raises `InputError` for one that is not registered."""
+    """The kind of task that a result belongs to; raises `InputError` if no registered kind has such results."""
     for name in KINDS:
         if KINDS[name].result_class is type(result):
             return name
     raise InputError(
-        f"task '{result.task}' has a result of {type(result).__name__}, which is that of no kind of task: register the "
+        f"task '{result.task}' has a result of {type(result).__name__}, which no known kind of task has: register the "
         "kind with afanet.register_task"
     )

@@ -29,31 +29,31 @@ def label(
     declared: Mapping[str, Mapping[str, Any]] = {},
     begin: Callable[[int], Callable[[], None]] = lambda total: lambda: None,
 ) -> Labelled:
-    """Label images by a teacher: a table at `out`, and files of dense labels in `TASK-machine/` beside it.
+    """Label images by a teacher: write a table at `out`, and dense labels as files in `TASK-machine/` beside it.
 
-    The table has for each image its path, the split `train`, a label for each task with its `TASK_confidence`, and in
-    `machine_made` the names of the tasks that were labelled here. It is written as a whole at the end, or not at all:
-    after an error or an interruption no label file is left either.
+    For each image, the table has its path, the split `train`, a label for each task with its `TASK_confidence`, and in
+    `machine_made` the names of the tasks that were labelled here. The table is written as a whole at the end, or not at
+    all: after an error or an interruption, no label file is left either.
 
     Args:
         teacher: a run, a saved folder, `hub:OWNER/NAME` or an ONNX file; a `Predictor`; or your own, see `Teacher`.
-        images: paths of images in the folder of `out` or below; with `fill` there may be none, for those of the table.
+        images: paths of images in the folder of `out` or below; with `fill` may be empty, for all images of the table.
         out: a `.csv` or `.parquet` file, new unless `fill`.
-        tasks: the tasks to label, all that the teacher has by default.
+        tasks: the tasks to label, by default all tasks of the teacher.
         threshold: the confidence, 0 to 1, below which cells stay empty and pixels become void.
-        fill: fill only the empty cells of a table that exists, in rows of the split `train`, and add images that it
-            does not list. Everything else stays as it is.
-        batch_size: photos at a time.
-        device: where a network computes, the recipe's by default.
-        declared: by task the keys with which a recipe declares the table's columns, if it is not `Labelled.declared`.
-        begin: is called with the number of images to read, and returns what is called after each.
+        fill: fill only the empty cells of an existing table, in rows of the split `train`, and add images that the
+            table does not list. Everything else stays as it is.
+        batch_size: number of photos at a time.
+        device: where a network computes, by default the recipe's device.
+        declared: by task, the keys with which a recipe declares the table's columns, if not as `Labelled.declared`.
+        begin: called with the number of images to read; it returns a function that is called after each image.
 
     Returns:
         What was labelled.
 
     Raises:
-        InputError: for anything that cannot be used, for a teacher of other classes than the table's, and for a
-            threshold that leaves nothing.
+        InputError: for input that cannot be used, for a teacher whose classes differ from the table's, and for a
+            threshold that leaves no label.
     """
     out = Path(out)
     if threshold is not None and not 0 <= threshold <= 1:
@@ -73,8 +73,8 @@ def label(
 
 
 def require_out(out: Path, fill: bool) -> None:
-    """Raise `InputError` for a table that exists and is not to be filled, and for one to fill that does not."""
+    """Raise `InputError` without `fill` for a table that exists, and with `fill` for one that does not."""
     if out.exists() and not fill:
         raise InputError(f"{out} exists and is never overwritten: fill its empty cells with --fill, or move it away")
     if fill and not out.is_file():
-        raise InputError(f"{out} is no file, expected a table to fill: leave --fill out for a new one")
+        raise InputError(f"{out} is not a file, expected a table to fill: leave --fill out for a new one")

@@ -1,4 +1,4 @@
-"""Tables in Parquet as they are filled: every column keeps its type."""
+"""Fills Parquet tables: every column keeps its type."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from afanet.files import require_regular
 from afanet.labelling.table import FIRST, Change, Row, Table
 from afanet.tasks.label import CONFIDENCE
 
-ROWS = 1 << 14  # that are decoded at a time
+ROWS = 1 << 14  # decoded at a time
 
 
 class ParquetTable(Table):
-    """A Parquet file; new columns are text, but for confidences, which are numbers."""
+    """A Parquet file; new columns are text, except confidences, which are numbers."""
 
     def _read_header(self) -> list[str]:
         self.schema = pa.schema([(name, pa.string()) for name in FIRST])
@@ -69,7 +69,7 @@ class ParquetTable(Table):
         return pa.Table.from_arrays(arrays, schema=schema)
 
     def _array(self, values: list[Any], field: pa.Field) -> pa.Array:
-        """Values, some of them new and text, as the type of their column."""
+        """Values in the type of their column; new values come as text."""
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
         try:
             if pa.types.is_floating(kind) or pa.types.is_integer(kind):
@@ -90,12 +90,12 @@ def _number(text: str, whole: bool) -> float | int | None:
         return None
     number = float(text)
     if whole and not number.is_integer():
-        raise ValueError(f"{text} is no whole number")
+        raise ValueError(f"{text} is not a whole number")
     return int(number) if whole else number
 
 
 def _texts(cells: pa.Array) -> list[str]:
-    """Cells as text, empty where there is none or what cannot be text."""
+    """Cells as text; empty if a cell is missing or cannot be text."""
     if pa.types.is_dictionary(cells.type):
         cells = cells.dictionary_decode()
     if pa.types.is_floating(cells.type):

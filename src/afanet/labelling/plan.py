@@ -1,4 +1,4 @@
-"""Which images of a table and beside it are to be labelled, found before anything is."""
+"""Finds which images, in a table and beside it, need labels, before any image is labelled."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from afanet.labelling.table import Row, Table
 from afanet.paths import LEAVING
 from afanet.photo import SUFFIXES
 
-LOOKED_AT = 1000  # different labels of a task that exist, which are compared with the teacher's
+LOOKED_AT = 1000  # different existing labels of a task that are compared with the teacher's
 HELD_OUT = frozenset(["validation", "val", "test"])
 
 
 @dataclass
 class Plan:
-    """What there is to do.
+    """The work that `label` has to do.
 
     Args:
-        tasks: those of the teacher.
-        chosen: the images of the table that are to be labelled, all if None.
+        tasks: the teacher's tasks.
+        chosen: the images of the table to label, all if None.
         added: images that the table does not list.
-        total: images to read.
-        held_out: rows of the splits validation and test that have an empty cell.
-        labels: by task some of the labels that exist, each with where it is.
+        total: number of images to read.
+        held_out: number of rows of the splits validation and test that have an empty cell.
+        labels: by task, some of the existing labels, each with its place in the table.
         begun: whether the table has machine-made labels of the tasks.
     """
 
@@ -42,7 +42,7 @@ class Plan:
     begun: bool = False
 
     def wanted(self, row: Row) -> list[str]:
-        """The tasks of which a row is to get a label."""
+        """The tasks for which a row needs a label."""
         if row.cells.get("split") != "train" or not self._is_chosen(row):
             return []
         return [name for name in self.tasks if not row.cells.get(name)]
@@ -63,12 +63,12 @@ class Plan:
 
 
 def read_plan(table: Table, images: Sequence[str], tasks: Sequence[str]) -> Plan:
-    """The plan for a table and the `images` that are named beside it, relative to its folder; none for all of it."""
+    """The plan for a table and the given `images`, relative to its folder; without images, for the whole table."""
     plan = Plan(tasks, frozenset(images) or None)
     listed: set[str] = set()
     for row in table.rows():
         plan.look(row)
-        if images:  # what the table lists as an image or a label is no image to add
+        if images:  # paths that the table lists as an image or a label are not added
             listed.update(
                 os.path.normpath(cell) for name, cell in row.cells.items() if name == "image" or _is_picture(cell)
             )
@@ -83,7 +83,7 @@ def below(root: Path, images: Iterable[str | Path]) -> list[str]:
     Raises `InputError` for an image outside the folder, and for a path that no cell of a table can hold.
     """
     names: dict[str, None] = {}
-    base = os.path.normpath(root.absolute())  # not by `resolve`: links are left to the owner of the data
+    base = os.path.normpath(root.absolute())  # without `resolve`: links are the business of the data's owner
     for image in images:
         path = os.path.normpath(Path(image).absolute())
         if not Path(path).is_relative_to(base):

@@ -12,16 +12,16 @@ from afanet.json_text import to_json
 
 @dataclass
 class OfTask:
-    """The cells of one task: how many are `filled`, and how many stay empty `below` the threshold.
+    """The cells of one task: how many are `filled`, and how many stay empty because they are `below` the threshold.
 
-    `confidences` is the sum of the confidence of those that are filled, and `rated` the number that have one.
+    `confidences` is the sum of the confidences of filled cells, and `rated` the number of cells that have one.
     """
 
     filled: int = 0
     below: int = 0
     rated: int = 0
     confidences: float = 0.0
-    most: float = 0.0  # confidence of a cell or pixel
+    most: float = 0.0  # the largest confidence of a cell or pixel
 
     @property
     def mean(self) -> float | None:
@@ -36,9 +36,9 @@ class Labelled:
     Args:
         table: the file with the labels.
         tasks: counts by task.
-        declared: by task the keys with which a recipe declares its column.
-        held_out: rows of the splits validation and test with an empty cell, which are never filled.
-        added: images that were added to the table as rows.
+        declared: by task, the keys with which a recipe declares its column.
+        held_out: number of rows of the splits validation and test with an empty cell; they are never filled.
+        added: number of images that were added to the table as rows.
         faults: a sentence for every image that was left out.
         notes: a sentence for everything else that you should know.
     """
@@ -53,7 +53,7 @@ class Labelled:
 
     @property
     def filled(self) -> int:
-        """Cells that were filled."""
+        """The number of filled cells."""
         return sum(of_task.filled for of_task in self.tasks.values())
 
     def declaration(self) -> str:
@@ -62,5 +62,5 @@ class Labelled:
 
 
 def _flow(keys: Mapping[str, Any]) -> str:
-    """Keys as YAML in one line, whose values are JSON."""
+    """Keys as YAML in one line, with values as JSON."""
     return "{" + ", ".join(f"{key}: {to_json(value, ensure_ascii=False)}" for key, value in keys.items()) + "}"

@@ -1,4 +1,4 @@
-"""Tables of labels as they are filled: rows are read one by one, and what is not changed is kept."""
+"""Fills tables of labels: reads rows one by one, and keeps everything that does not change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from afanet.install import missing_package
 FIRST = ("image", "split")  # the columns that every table has
 LONGEST = 1 << 18  # characters of a row with line breaks
 QUOTES = r'"(?:[^"]|"")*"[^,]*'
-# A cell in quotes, one whose quotes do not end here, or whatever there is up to the next comma.
+# A cell in quotes, a cell whose quotes do not end here, or all text up to the next comma.
 CELL = re.compile(rf'{QUOTES}|"(?:[^"]|"")*\Z|[^,]*')
 QUOTED = re.compile(r'[",\r\n]')
 REMEDY = "save it as CSV, separated by commas, in UTF-8"
@@ -24,7 +24,7 @@ REMEDY = "save it as CSV, separated by commas, in UTF-8"
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table, where it is for a person, its cells by column, and what it is in the file."""
+    """A row of a table: its place in words, its cells by column, and its raw form in the file."""
 
     location: str
     cells: Mapping[str, str]
@@ -35,7 +35,7 @@ Change = tuple[Row, dict[str, str]]  # a row, and its new cells
 
 
 class Table(ABC):
-    """A table in the file `path`, of which `header` names the columns; a `new` one has no rows, and no file."""
+    """A table in the file `path`, whose `header` names the columns; a `new` table has no rows and no file yet."""
 
     def __init__(self, path: Path, new: bool = False) -> None:
         self.path, self.new = path, new
@@ -46,13 +46,13 @@ class Table(ABC):
         for name in FIRST:
             if self.header.count(name) != 1:
                 raise InputError(
-                    f"{path} has {self.header.count(name)} columns '{name}', expected one: it is no table of images"
+                    f"{path} has {self.header.count(name)} columns '{name}', expected one: it is not a table of images"
                 )
         if twice := [name for name in self.header if self.header.count(name) > 1]:
             raise InputError(f"{path} has the column '{twice[0]}' {self.header.count(twice[0])} times: keep one")
 
     def rows(self) -> Iterator[Row]:
-        """Its rows, in order; raises `InputError` where the file cannot be read."""
+        """The rows, in order; raises `InputError` if the file cannot be read."""
         try:
             if not self.new:
                 yield from self._read_rows()
@@ -70,11 +70,11 @@ class Table(ABC):
     def _read_rows(self) -> Iterator[Row]: ...
 
     def _unreadable(self, error: Exception) -> InputError:
-        return InputError(f"{self.path} cannot be read ({getattr(error, 'strerror', None) or error}): mend it")
+        return InputError(f"{self.path} cannot be read ({getattr(error, 'strerror', None) or error}): correct it")
 
 
 class CsvTable(Table):
-    """Text separated by commas; a row that is not changed keeps its bytes, and so does every other cell."""
+    """Text separated by commas; rows and cells that do not change keep their bytes."""
 
     def _read_header(self) -> list[str]:
         self.head = ",".join(FIRST) + "\n"
@@ -89,7 +89,7 @@ class CsvTable(Table):
         return require_regular(self.path).open(encoding="utf-8", newline="")
 
     def _records(self, stream: TextIO) -> Iterator[str]:
-        """The rows as text, each with its line end; a line break within quotes ends none."""
+        """The rows as text, each with its line end; a line break within quotes does not end a row."""
         record, begun = "", 1
         for number, line in enumerate(stream, 1):
             record, begun = record + line, begun if record else number
@@ -112,7 +112,7 @@ class CsvTable(Table):
                 if values and len(values) != len(self.header):
                     raise InputError(
                         f"{self.path}, line {number}, has {len(values)} cells, expected {len(self.header)} as in its "
-                        "first line: mend it, or put cells with commas in quotes"
+                        "first line: correct it, or put cells with commas in quotes"
                     )
                 yield Row(f"line {number}", dict(zip(self.header, values, strict=False)), record)
 
@@ -148,7 +148,7 @@ class CsvTable(Table):
 def open_table(path: Path, new: bool = False) -> Table:
     """The table at `path`, CSV or Parquet; raises `InputError` for another file, and for Parquet without pyarrow."""
     if (suffix := path.suffix.lower()) not in (".csv", ".parquet"):
-        raise InputError(f"{path} is of no known type, expected a .csv or a .parquet file: give another --out")
+        raise InputError(f"{path} has an unknown type, expected a .csv or a .parquet file: give another --out")
     if suffix == ".csv":
         return CsvTable(path, new)
     try:

@@ -1,4 +1,4 @@
-"""Teachers: whatever answers a photo with results by task."""
+"""Teachers: anything that answers a photo with results by task."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ Results = Mapping[str, Result]
 class Teacher(Protocol):
     """A callable from a photo (H, W, 3) uint8 to a `Result` for each task; an `afanet.Predictor` is one.
 
-    Dense results have the photo's size. It may raise `InputError` for a photo that it cannot answer, which is left out.
+    Dense results have the photo's size. A teacher may raise `InputError` for a photo that it cannot answer; the photo
+    is then left out.
 
     >>> import numpy as np
     >>> from afanet.inference import Choice
@@ -37,10 +38,10 @@ class Teacher(Protocol):
 
 @dataclass
 class Asked:
-    """A teacher, and the `tasks` that are asked of it, all if None.
+    """A teacher, and the `tasks` that it is asked for, all if None.
 
-    `meanings` are those of a network's tasks; `sided` has the tasks that depend on the side (`mirror: false`), which no
-    mirror image can confirm.
+    `meanings` are the meanings of a network's tasks. `sided` has the tasks that depend on the side (`mirror: false`):
+    no mirror image can confirm them.
     """
 
     teacher: Teacher
@@ -54,11 +55,11 @@ class Asked:
 
     @property
     def channels(self) -> int:
-        """Of the images that it takes."""
+        """The number of channels of the images that the teacher takes."""
         return self.teacher.model.about.normalisation.channels if isinstance(self.teacher, Predictor) else 3
 
     def answer(self, photos: Sequence[Pixels]) -> list[tuple[Results, Results] | InputError]:
-        """For each photo its results and, for tasks that are compared, those of its mirror image as of the photo."""
+        """For each photo its results and, for compared tasks, those of its mirror image, mirrored back."""
         answers = list(self._ask(photos, mirrored=False))
         compared = [
             index
@@ -80,7 +81,7 @@ class Asked:
         return pairs
 
     def _ask(self, photos: Sequence[Pixels], mirrored: bool) -> Iterator[Results | InputError]:
-        """Results of photos, or of their `mirrored` images as of the photos."""
+        """Results of photos, or of their `mirrored` images, mirrored back."""
         if isinstance(self.teacher, Predictor):
             yield from map(self._chosen, self.teacher.attempt(photos, mirrored))
             return
@@ -101,7 +102,7 @@ class Asked:
 
 
 def _require_results(results: object, photo: Pixels) -> None:
-    """Raise `InputError` for answers that are not what `Teacher` says."""
+    """Raise `InputError` for answers that break the rules of `Teacher`."""
     if not isinstance(results, Mapping) or not all(isinstance(result, Result) for result in results.values()):
         raise InputError(
             f"the teacher gives {type(results).__name__}, expected a mapping from each task's name to a Result, such "

@@ -1,4 +1,4 @@
-"""One call of `label`: rows are read, images answered in batches, and changed rows written, in order."""
+"""One call of `label`: reads rows, labels images in batches, and writes changed rows, in order."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from afanet.paths import LEAVING
 from afanet.photo import Pixels
 from afanet.tasks.label import CONFIDENCE, MACHINE
 
-AHEAD = 4096  # rows that are read ahead at most, of which few may be to be filled
+AHEAD = 4096  # most rows that are read ahead, since few of them may need a label
 
-Answer = tuple[Results, Results]  # to a photo, and to its mirror image
-Waiting = tuple[Row, Pixels | None]  # a row, with the pixels of its image if it is to be filled
+Answer = tuple[Results, Results]  # results for a photo, and for its mirror image
+Waiting = tuple[Row, Pixels | None]  # a row, with the pixels of its image if the row needs a label
 
 
 class Work:
-    """The table and the teacher of one call; `cells` has written what was labelled until now."""
+    """The table and the teacher of one call; `cells` writes the labels and counts them."""
 
     def __init__(self, table: Table, asked: Asked, cells: Cells, batch_size: int) -> None:
         self.table, self.asked, self.cells, self.batch_size = table, asked, cells, batch_size
@@ -37,7 +37,7 @@ class Work:
         self.added = 0
 
     def run(self, images: Sequence[str | Path], begin: Callable[[int], Callable[[], None]]) -> Labelled:
-        """Label the images; `begin` is called with their number, and what it returns after each."""
+        """Label the images; `begin` is called with their number, and the function that it returns after each image."""
         named = below(self.root, images)
         first = self._first(named)
         results = first[0]
@@ -53,8 +53,8 @@ class Work:
         return Labelled(self.table.path, self.cells.tasks, declared, plan.held_out, self.added, self.faults, notes)
 
     def _first(self, images: Sequence[str]) -> Answer:
-        """The answer to any image, which says what the tasks are; raises `InputError` if no image can be used."""
-        fault = f"there is no image to label: name some, which lie in {self.root} or below"
+        """The answer to the first usable image, which shows the tasks; raises `InputError` if no image can be used."""
+        fault = f"there is no image to label: name images that lie in {self.root} or below"
         for image in chain(images, (row.cells.get("image", "") for row in self.table.rows())):
             try:
                 pixels = self._read(image)
@@ -68,7 +68,7 @@ class Work:
         raise InputError(fault)
 
     def _read(self, image: str) -> Pixels:
-        """The pixels of an image of the table, as the teacher takes them."""
+        """The pixels of an image of the table, with the teacher's channels."""
         if not image or re.search(LEAVING, image):
             raise InputError(f"image is '{image:.100}', expected a path inside {self.root}, relative to it")
         if fault := name_fault(image):
@@ -84,7 +84,7 @@ class Work:
         return [name for name in columns if name not in self.table.header]
 
     def _changes(self, plan: Plan, advance: Callable[[], None]) -> Iterator[Change]:
-        """Every row in order, and then those of images to add, with their new cells."""
+        """Every row in order, then the rows of added images, all with their new cells."""
         batch: list[Waiting] = []
         waiting = 0
         for row in chain(self.table.rows(), (Row(image, {"image": image, "split": "train"}) for image in plan.added)):
@@ -124,25 +124,25 @@ class Work:
         self.faults.append(f"{where}{error}")
 
     def _require_some(self, plan: Plan) -> None:
-        """Raise `InputError` where nothing was labelled, now or before."""
+        """Raise `InputError` if nothing was labelled, now or before."""
         counts = self.cells.tasks.values()
         if any(count.filled for count in counts) or plan.begun:
             return
         if self.faults and not any(count.below for count in counts):
             raise InputError("\n  ".join([f"none of {len(self.faults)} images can be labelled:", *self.faults]))
         if self.cells.threshold is None:
-            raise InputError("the teacher gives no value for any pixel: look at what `afanet predict` draws")
+            raise InputError("the teacher gives no value for any pixel: look at the pictures of `afanet predict`")
         most = max(count.most for count in counts)
         raise InputError(
-            f"threshold {self.cells.threshold:g} leaves no label at all, since the largest confidence is {most:.8g}: "
-            "give a lower one"
+            f"threshold {self.cells.threshold:g} leaves no label, since the largest confidence is {most:.8g}: give a "
+            "lower threshold"
         )
 
     def _note(self, name: str, answer: Answer) -> str | None:
-        """Why a task has no confidence, if it has none."""
+        """The reason why a task has no confidence; None if it has one."""
         results, mirrors = answer
         if results[name].confidence(mirrors.get(name)) is not None:
             return None
-        why = "since images of it cannot be mirrored" if name in self.asked.sided else "since its results say none"
+        why = "since its images cannot be mirrored" if name in self.asked.sided else "since its results give none"
         applies = "" if self.cells.threshold is None else ": the threshold does not apply to it"
         return f"{name} has no confidence, {why}{applies}"

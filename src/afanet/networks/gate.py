@@ -34,17 +34,17 @@ def require_plain_graph(graph: fx.Graph) -> None:
     """
     for node in graph.nodes:
         target = str(node.target)
-        fault = None if node.name.isidentifier() else "has a name that is no word"
+        fault = None if node.name.isidentifier() else "has a name that is not a word"
         if node.op in ("call_module", "get_attr"):
             fault = fault or layer_fault(target)
         elif node.op == "call_function":
             written = f"{getattr(node.target, '__module__', '')}.{getattr(node.target, '__name__', '')}"
             if written.startswith("torch") and not _are_words(written):  # all others fx makes words of
-                fault = fault or "has a name that is no word"
+                fault = fault or "has a name that is not a word"
         elif not _are_words(target):
-            fault = fault or "has a name that is no word"
+            fault = fault or "has a name that is not a word"
         if not all(map(_are_words, node.kwargs)):
-            fault = fault or "is called with a keyword that is no word"
+            fault = fault or "is called with a keyword that is not a word"
         if node.type is not None or not _is_plain((node.args, node.kwargs)):
             fault = fault or "is called with something that is no plain value"
         if fault:

@@ -14,7 +14,7 @@ ATTRIBUTES = frozenset(dir(nn.Module()))
 
 
 def require_task_names(tasks: Iterable[object]) -> None:
-    """Raise `InputError` for a name that cannot be an attribute of a module or is no word in Python."""
+    """Raise `InputError` for a name that cannot be an attribute of a module or is not a word in Python."""
     for task in tasks:
         if fault := name_fault(task, ATTRIBUTES):
             raise InputError(

@@ -1,1 +1,1 @@
-"""What decides a training run: the recipe's schema, how it is read, and what each method uses of it."""
+"""Recipes, which decide a training run: their schema, how they are read, and which keys each method uses."""

@@ -1,4 +1,4 @@
-"""Outside code that a recipe names: its references, whether it is trusted, and whether it is unchanged."""
+"""Outside code that a recipe names: where it is, whether it is trusted, and whether it is unchanged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from afanet.recipe.schema import Recipe
 
 
 def references(recipe: Recipe) -> list[str]:
-    """The references to outside code in a recipe: those of its method, head, data set and kinds of task.
+    """The references to outside code in a recipe, for its method, head, data set and kinds of task.
 
     >>> from afanet.recipe.load import load_recipe
     >>> references(load_recipe("rooms")), references(load_recipe("rooms", {"network.method": "/home/me/mine.py:Mine"}))
@@ -33,14 +33,14 @@ def references_in(values: Mapping[str, Any]) -> list[str]:
 def with_code(recipe: Recipe) -> Recipe:
     """The recipe with the hash of the code behind each of its references.
 
-    Raises `InputError` for a file that is missing, or has changed since the recipe stored its hash.
+    Raises `InputError` for a file that is missing or has changed since the recipe stored its hash.
     """
     outside.require_unchanged(recipe.code)
     return recipe.model_copy(update={"code": {name: outside.code_hash(name) for name in references(recipe)}})
 
 
 def require_code(recipe: Recipe) -> None:
-    """Raise `InputError` for outside code that is not trusted, or has changed since the run began.
+    """Raise `InputError` for outside code that is not trusted or has changed since the run began.
 
     None of the code is run.
     """

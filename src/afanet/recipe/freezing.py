@@ -1,4 +1,4 @@
-"""What of a recipe's network is frozen in its form, and what while it trains; and who joined whom."""
+"""Which parts of a recipe's network are frozen when it is built, which in training, and which tasks joined later."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from afanet.recipe.schema import Recipe
 
 
 def frozen_in_form(recipe: Recipe) -> list[str]:
-    """What is frozen for good as the network is built, so that what tasks have in common is one trunk.
+    """The parts that are frozen for good when the network is built, so that tasks share one frozen trunk.
 
     >>> from afanet.recipe.load import load_recipe
     >>> recipe = load_recipe("rooms", {"network.method": "hard", "network.freeze": ["old", "heads"]})
@@ -27,13 +27,13 @@ def frozen_in_form(recipe: Recipe) -> list[str]:
 
 
 def frozen_in_training(recipe: Recipe) -> Plan:
-    """What is frozen while the network trains, beside what is frozen in its form."""
+    """The parts that are frozen while the network trains, besides those of `frozen_in_form`."""
     form = frozen_in_form(recipe)
     return {what: epochs for what, epochs in freeze_plan(recipe.network.freeze).items() if what not in form}
 
 
 def added_groups(recipe: Recipe, tasks: Iterable[str]) -> list[list[str]]:
-    """The groups of tasks that joined the others: those of the run before, and with `freeze: old` the new ones."""
+    """The groups of tasks that joined later: those of the earlier run, and with `freeze: old` also the new tasks."""
     tasks = list(tasks)
     if METHODS[recipe.network.method].fusion is None:
         return []

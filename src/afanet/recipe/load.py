@@ -20,8 +20,8 @@ from afanet.recipe.stopping import SPLITS
 from afanet.yaml_file import DEEPEST, read_yaml
 
 RECIPES = resources.files("afanet.recipe") / "recipes"
-WORDS = {"select": SPLITS}  # that a section may be, which a key of the section then replaces
-BEFORE: dict[str, Any] = {  # what versions did that did not have these keys yet, where it is no default
+WORDS = {"select": SPLITS}  # values that a section may have instead; a key of the section replaces them
+BEFORE: dict[str, Any] = {  # how versions without these keys behaved, if it is not the default
     "balancing.scale": "paper",
     "network.partial": True,
     "network.mean": IMAGENET.mean,
@@ -50,9 +50,9 @@ def describe_recipe(name: str) -> str:
 
 
 def load_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """The recipe with this name, or in this YAML file, with `overrides` by dotted key instead of its own values.
+    """The recipe with this name, or in this YAML file; `overrides`, by dotted key, replace its values.
 
-    A relative path in a file is relative to the file's folder, one in `overrides` to the current folder.
+    A relative path in a file starts from the file's folder, one in `overrides` from the current folder.
 
     Raises `InputError` if the recipe does not exist, the file is not a YAML mapping, a key does not exist (the message
     suggests the nearest), or a key does not take its value.
@@ -64,18 +64,18 @@ def load_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) 
 
 
 def older_values(file: Path) -> dict[str, Any]:
-    """What the version that wrote a run's recipe did where it differs from this one, by dotted key.
+    """Values, by dotted key, that reproduce the behaviour of the older version that wrote a run's recipe.
 
-    That is for keys that its recipe does not have. Before there was `network.taps`, the head `linear` was pooled alone,
-    and dense tasks had their default beside it.
+    They are for keys that the recipe does not have. Before `network.taps` existed, the head `linear` was for pooled
+    tasks only, and dense tasks had their default head beside it.
 
-    Raises `InputError` where the file is not a YAML mapping.
+    Raises `InputError` if the file is not a YAML mapping.
     """
     return _older(_read(file))
 
 
 def recipe_of_values(values: dict[str, Any], source: str | Path) -> Recipe:
-    """The recipe with these nested values, which are from `source`, with what an older version did where it wrote them.
+    """The recipe with these nested values from `source`, including the `older_values` if an older version wrote them.
 
     Raises `InputError` for a key that does not exist or does not take its value.
     """
@@ -86,12 +86,12 @@ def _older(values: Mapping[str, Any]) -> dict[str, Any]:
     older = {key: value for key, value in BEFORE.items() if not _has(values, key.split("."))}
     network = values.get("network")
     if isinstance(network, dict) and network.get("head") == "linear" and "taps" not in network:
-        older["network.head"] = None  # the default, which is the same
+        older["network.head"] = None  # the default, which has the same effect
     return older
 
 
 def with_older_values(recipe: Recipe, file: Path) -> Recipe:
-    """`recipe` with the `older_values` of a run's recipe, for keys that it leaves open or gives as that recipe does.
+    """`recipe` with the `older_values` of a run's recipe, for keys that it leaves open or has the same values for.
 
     Raises as `older_values` does.
     """
@@ -116,7 +116,7 @@ def _value(values: Any, keys: list[str]) -> Any:
 
 
 def change_recipe(recipe: Recipe, overrides: Mapping[str, Any], source: str | Path) -> Recipe:
-    """`recipe` with `overrides` by dotted key, which are from `source`; raises as `load_recipe` does.
+    """`recipe` with `overrides`, by dotted key, from `source`; raises as `load_recipe` does.
 
     >>> change_recipe(load_recipe("rooms"), {"network.guard": 2}, "a file").network.guard
     2.0
@@ -128,7 +128,7 @@ def _with(values: dict[str, Any], overrides: Mapping[str, Any], source: str | Pa
     if overrides.get("select") == "last" and "select.by" in overrides:
         raise InputError(
             f"recipe {source}: 'select' is 'last' and 'select.by' is {shown(overrides['select.by'])}, which selects by "
-            "the validation split: give one of them"
+            "the validation split: give only one"
         )
     for key, value in sorted(overrides.items(), key=lambda item: item[0] not in WORDS):
         *sections, last = key.split(".")
@@ -153,7 +153,7 @@ def _with(values: dict[str, Any], overrides: Mapping[str, Any], source: str | Pa
 
 
 def dump_recipe(recipe: Recipe) -> str:
-    """The whole recipe as YAML, with every default spelt out; `load_recipe` reads it back unchanged.
+    """The complete recipe as YAML, with every default spelt out; `load_recipe` reads it back unchanged.
 
     >>> dump_recipe(load_recipe("rooms")).splitlines()[0]
     'name: rooms'
@@ -176,7 +176,7 @@ def _read(source: str | Path) -> dict[str, Any]:
 
 
 def _anchor(values: dict[str, Any], folder: Path) -> None:
-    """Make a recipe's relative paths to data, weights and outside code start from `folder`."""
+    """Make the relative paths to data, weights and outside code in a recipe start from `folder`."""
     if "data" in values:
         values["data"] = _with_paths_in(folder, values["data"])
     network = values.get("network")

@@ -29,7 +29,7 @@ def _freeze_name(value: str) -> str:
 
 
 def _form(value: Any) -> str:
-    """In which form something to freeze is given; the error's key leaves this out."""
+    """Which form a value of `freeze` has; errors leave this out of the key."""
     return "[until]" if isinstance(value, Mapping) else "[several]" if isinstance(value, list | tuple) else "[name]"
 
 
@@ -40,7 +40,7 @@ def _plain(value: Any) -> Any:
 def _head_names(value: Any) -> Any:
     if value is None or isinstance(value, str) or _are_names(value):
         return value
-    raise PydanticCustomError("head_names", "which should be a name for all tasks, or a name for each task by its own")
+    raise PydanticCustomError("head_names", "which should be one name for all tasks, or a mapping of tasks to names")
 
 
 def _are_names(value: Any) -> bool:
@@ -75,10 +75,10 @@ class LoraRecipe(Section):
 
     rank: Side = Field(16, description="lora: rank of the adapters")
     by: Literal["task", "shared"] | None = Field(
-        None, description="lora: adapters of each task's own (task) or one set for all (shared), by the method if null"
+        None, description="lora: adapters per task (task) or one set for all (shared); the method decides if null"
     )
     where: Literal["attention", "all"] = Field(
-        "attention", description="lora: on the projections of attention, or on all linear layers and 1x1 convolutions"
+        "attention", description="lora: adapt the projections of attention, or all linear layers and 1x1 convolutions"
     )
 
 
@@ -88,26 +88,26 @@ class NetworkRecipe(Section):
     method: str = Field(description=f"{listed()}; one of your own as FILE.py:CLASS")
     head: HeadNames = Field(
         None,
-        description=f"{described()}; one of your own as FILE.py:CLASS; for all tasks or by task, as "
-        "network.head.TASK; by the output and the backbone if not given",
+        description=f"{described()}; one of your own as FILE.py:CLASS; for all tasks, or as network.head.TASK "
+        "for one; chosen by the output and the backbone by default",
     )
     backbone: str = Field(description="a timm model with stages or blocks, such as resnet18")
     weights: Annotated[str, AfterValidator(_weights)] = Field(
         "none",
-        description="of the backbone: none, pretrained (timm downloads them), a file, "
+        description="the backbone's weights: none, pretrained (timm downloads them), a file, "
         f"{FOLDER}FOLDER or {HUB}ORG/NAME (downloaded)",
     )
-    partial: bool = Field(False, description="whether weights may have fewer than half of the backbone's tensors")
-    in_chans: int = Field(3, gt=0, le=MOST_CHANNELS, description="channels of its images: 3 for RGB, 1 for grey")
+    partial: bool = Field(False, description="accept weights with fewer than half of the backbone's tensors")
+    in_chans: int = Field(3, gt=0, le=MOST_CHANNELS, description="channels of the input images: 3 for RGB, 1 for grey")
     mean: Annotated[tuple[Mean, ...] | None, AfterValidator(_for_each_channel)] = Field(
-        None, description="what is subtracted from each channel, of 0 to 1; of the backbone's weights if not given"
+        None, description="mean subtracted from each channel, 0 to 1; by default that of the backbone's weights"
     )
     std: Annotated[tuple[Deviation, ...] | None, AfterValidator(_for_each_channel)] = Field(
-        None, description="what divides each channel after that; of the backbone's weights if not given"
+        None, description="standard deviation that divides each channel; by default that of the backbone's weights"
     )
     output_stride: Count = Field(16, description="input pixels per pixel of the last dense features")
     multi_grid: tuple[Count, ...] | None = Field(
-        None, description="factors on the dilation of the last stage's blocks, such as 1 2 4"
+        None, description="factors for the dilation of the last stage's blocks, such as 1 2 4"
     )
     taps: tuple[Annotated[int, Field(ge=0, le=MOST_COUNT)], ...] | None = Field(
         None, description="blocks of a plain backbone (a ViT) whose features are used, from 0, such as 2 5 8 11"
@@ -115,38 +115,38 @@ class NetworkRecipe(Section):
     freeze_norm: bool = Field(False, description="keep the statistics and affine weights of the backbones' batch norms")
     freeze: Annotated[Frozen, AfterValidator(_plain)] | None = Field(
         None,
-        description=f"what does not learn: {FORMS}; several, or each with the epochs after which it learns, as "
-        "network.freeze.backbone 5; nothing if not given",
+        description=f"parts that do not learn: {FORMS}; several of them, or each with the epochs after which it "
+        "learns, as network.freeze.backbone 5; nothing by default",
     )
     share_frozen: bool = Field(
-        True, description="whether frozen stages that the tasks could have each for itself are one trunk of them all"
+        True, description="make frozen stages one trunk that all tasks share, instead of one copy per task"
     )
     made_for: tuple[Side, Side] | None = Field(
         None,
-        description="height and width of images that layers are made for whose weights depend on them; those of "
-        "training if not given, or of the run that start_from names",
+        description="height and width of the images for which to build layers whose weights depend on the size; by "
+        "default those of training, or of the run that start_from names",
     )
     added: tuple[tuple[TaskName, ...], ...] | None = Field(
         None,
-        description="groups of tasks that joined the others, and take from these in fusion layers without giving",
+        description="groups of tasks that joined later; in fusion layers they take from the others but give nothing",
     )
     lora: LoraRecipe | None = Field(
         None, description="low-rank adapters on a frozen backbone, with rank, by and where; none if null"
     )
-    compile: bool = Field(False, description="whether to compile the network, for a faster step after a slow first")
+    compile: bool = Field(False, description="compile the network: the first step is slow, later steps are faster")
     checkpointing: bool = Field(
-        False, description="whether the backbones' blocks are computed again in the backward pass, to save memory"
+        False, description="save memory by computing the backbones' blocks again in the backward pass"
     )
     meet: Literal["stages", "blocks", "last_blocks"] | None = Field(
-        None, description="where branches meet: after stages, blocks or last_blocks, as the method does if not given"
+        None, description="where branches meet: after stages, blocks or last_blocks; the method's own by default"
     )
     trunk: Count | None = Field(
-        None, description="stages that all tasks share before their branches part, as the method does if not given"
+        None, description="number of stages that all tasks share before they branch; the method's own by default"
     )
-    per_task: bool = Field(False, description="whether each task has gates of its own, in afa and its halves")
+    per_task: bool = Field(False, description="give each task its own gates, in afa, afa_channel and afa_spatial")
     alive: bool = Field(
-        False, description="whether the weights before AFA's spatial gates begin positive, so that none is dead"
+        False, description="initialise the weights before AFA's spatial gates as positive, so that no gate is dead"
     )
     guard: NonNegativeFloat | None = Field(
-        None, description="limit of the gradient guard at the fusion layers, none if not given"
+        None, description="limit of the gradient guard at the fusion layers; no limit by default"
     )

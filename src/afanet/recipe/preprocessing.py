@@ -1,4 +1,4 @@
-"""How a recipe's network takes images: as the recipe says, else as the weights of its backbone were trained."""
+"""How a recipe's network normalises images: as the recipe says, otherwise as its backbone's weights were trained."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from afanet.recipe.schema import Recipe
 def normalisation(network: NetworkRecipe) -> Normalisation:
     """The mean and the standard deviation of each channel of the network's images.
 
-    Those that the recipe does not give are of its weights, or of timm's for the backbone where the weights do not say
-    them: as they are for RGB, their averages for grey. Raises `InputError` for other channels without them, and for
-    weights that cannot be read.
+    Values that the recipe does not give are those of its weights or, if the weights do not say, timm's for the
+    backbone: unchanged for RGB, averaged for grey. Raises `InputError` if they are needed for any other number of
+    channels, and for weights that cannot be read.
 
     >>> from afanet.recipe.load import load_recipe
     >>> normalisation(load_recipe("rooms", {"network.backbone": "tf_efficientnet_lite0"}).network).mean
@@ -25,14 +25,14 @@ def normalisation(network: NetworkRecipe) -> Normalisation:
 
 
 def said_of_images(network: NetworkRecipe) -> str:
-    """A line on how images are normalised and who says so, for weights from elsewhere; empty where the recipe says it.
+    """A line on how images are normalised and who says so, for weights from elsewhere; empty if the recipe says so.
 
     Raises `InputError` as `normalisation` does.
     """
     if network.weights in WORDS:
         return ""
     taken, author = _of(network)
-    return f"images: less {list(taken.mean)} and divided by {list(taken.std)}, as {author}" if author else ""
+    return f"images: normalised with mean {list(taken.mean)} and std {list(taken.std)}, as {author}" if author else ""
 
 
 def _of(network: NetworkRecipe) -> tuple[Normalisation, str]:
@@ -44,8 +44,8 @@ def _of(network: NetworkRecipe) -> tuple[Normalisation, str]:
     elif network.in_chans != own.channels:
         missing = "network.mean" if network.mean is None else "network.std"
         raise InputError(
-            f"{missing} is not given, and network.in_chans is {network.in_chans}: only for 1 or 3 channels is it known "
-            f"from the backbone, so give {network.in_chans} values"
+            f"{missing} is not given, and network.in_chans is {network.in_chans}: the backbone states it for 1 "
+            f"and 3 channels only, so give {network.in_chans} values"
         )
     return Normalisation(network.mean or own.mean, network.std or own.std), author
 

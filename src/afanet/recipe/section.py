@@ -1,4 +1,4 @@
-"""What every section of a recipe is, and the kinds of value that several have."""
+"""The base of every section of a recipe, and the types of value that several sections use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sections of a recipe that decide which epoch is kept and when training stops."""
+"""The sections of a recipe that say which epoch is kept and when training stops."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 class SelectRecipe(Section):
-    """The best epoch on the validation split is kept, by one score."""
+    """Keep the best epoch on the validation split, judged by one score."""
 
     by: str = Field(description="TASK or TASK.METRIC that selects the epoch on the validation split")
 
 
 class StopRecipe(Section):
-    """When training stops before its last epoch."""
+    """When training stops early."""
 
     patience: Count | None = Field(
         None,
-        description="stop after so many epochs without better scores on the validation split, by select.by or, without "
-        "it, over all tasks; never if not given",
+        description="stop after this many epochs without better scores on the validation split, judged by select.by "
+        "or else over all tasks; never by default",
     )
 
 

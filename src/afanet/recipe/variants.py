@@ -1,4 +1,4 @@
-"""A recipe with another method, without keys that this method cannot use."""
+"""A recipe for another method, without the keys that this method cannot use."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from afanet.recipe.schema import Recipe
 def unused(method: str) -> tuple[str, ...]:
     """The keys and whole sections of a recipe that this method does not use.
 
-    Methods without fusion layers do not use `guard` and `meet`, those without gates do not use `per_task`, those
-    without spatial ones not `alive`, and some share no trunk. Single-task networks share nothing, so there is nothing
-    to balance. A warm start only trains them for longer, which a comparison in two stages wants for an equal budget.
-    Raises `InputError` for an unknown method.
+    Methods without fusion layers do not use `guard` and `meet`, methods without gates do not use `per_task`, methods
+    without spatial gates do not use `alive`, and some methods share no trunk. Single-task networks share nothing, so
+    there is nothing to balance. A warm start only trains them for longer, which a comparison in two stages needs for
+    an equal budget. Raises `InputError` for an unknown method.
 
     >>> unused("hard")
     ('network.guard', 'network.meet', 'network.per_task', 'network.alive')
@@ -30,9 +30,9 @@ def unused(method: str) -> tuple[str, ...]:
 
 
 def for_method(recipe: Recipe, method: str) -> Recipe:
-    """`recipe` with `method`, and the keys that this method does not use reset to their defaults.
+    """`recipe` with `method`; keys that this method does not use are reset to their defaults.
 
-    So is `network.lora.by` where the method cannot have such adapters.
+    `network.lora.by` is also reset if the method cannot have such adapters.
 
     Raises `InputError` for an unknown method.
 
@@ -53,10 +53,10 @@ def for_method(recipe: Recipe, method: str) -> Recipe:
 
 
 def as_begun(recipe: Recipe, begun: Recipe) -> Recipe:
-    """`recipe` to resume a run that was `begun`: what it leaves open, and a run resolves, is the run's.
+    """`recipe` for resuming a run that was `begun`: values that `recipe` leaves open are taken from that run.
 
-    That is the factor for the fusion layers, where older versions wrote 1, how images are normalised, and what follows
-    from the run that it started from.
+    These are the factor for the fusion layers, for which older versions wrote 1, how images are normalised, and the
+    values that follow from the run that it started from.
 
     >>> from afanet.recipe.load import load_recipe
     >>> as_begun(load_recipe("rooms"), load_recipe("rooms", {"optimizer.fusion": 1})).optimizer.fusion
@@ -69,7 +69,7 @@ def as_begun(recipe: Recipe, begun: Recipe) -> Recipe:
             (recipe.network, begun.network, ("mean", "std")),
         )
     )
-    if recipe.start_from == begun.start_from is not None:  # what that run decided
+    if recipe.start_from == begun.start_from is not None:  # values that the earlier run decided
         decided = {key: getattr(begun.network, key) for key in ("added", "share_frozen", "made_for")}
         network = network.model_copy(update=decided)
         recipe = recipe.model_copy(update={"old_tasks": begun.old_tasks})

@@ -157,7 +157,7 @@ def load_run(source: str | Path) -> Run:
     >>> load_run("runs/nowhere")
     Traceback (most recent call last):
         ...
-    afanet.errors.InputError: runs/nowhere is no folder of a run: it has no recipe.yaml, expected what train writes
+    afanet.errors.InputError: runs/nowhere is not a run folder: it has no recipe.yaml, expected a folder that ...
     """
     folder = open_folder(source)
     if not folder.finished:

@@ -89,7 +89,7 @@ KINDS: Registry[Kind] = Registry(
 def register_task(name: str, kind: Kind) -> None:
     """Register a kind of task under the name by which manifests declare it.
 
-    Raises `InputError` for a name of the package's own kinds, for one that is not a word, and for anything but a
+    Raises `InputError` if the name belongs to one of the package's own kinds or is not a word, and for anything but a
     `Kind`.
 
     >>> register_task("depth", KINDS["depth"])

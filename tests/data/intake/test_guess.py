@@ -130,4 +130,4 @@ def test_a_guess_declares_a_task_that_can_use_every_cell(values: list[str], name
 def test_as_many_numbers_in_each_cell_are_no_labels(cells: list[str]) -> None:
     guess = guess_column("bbox", {f"{number}.jpg": cell for number, cell in enumerate(cells)})
     assert isinstance(guess, str)
-    assert "numbers each are no labels: declare it as kind vector to learn them" in guess
+    assert "numbers each are not labels: declare it as kind vector to learn them" in guess

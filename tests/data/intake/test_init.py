@@ -69,7 +69,7 @@ def test_a_folder_of_images_becomes_a_trained_network(
         "12 images",
         "segmentation: 10 files in labels/ with ids 0, 2",
         "depth: 8 files in depth/, taken to be in millimetres (looked at 1 of them)",
-        "left out: 1 files that no image has the name of, such as depth/other.png",
+        "left out: 1 files without an image of their name, such as depth/other.png",
         "10 train, 1 validation, 1 test",
         f"afanet train {folder}/recipe.yaml",
     ):
@@ -196,7 +196,7 @@ def test_images_without_any_label_are_no_part_of_the_split(folder: Path) -> None
     for number in range(40):
         Image.new("RGB", (40, 24)).save(folder / f"images/bare {number:02d}.png")
     printed = init_manifest(folder)
-    assert "without any label: 40 images, such as images/bare 00.png: listed as train, no part of the split" in printed
+    assert "without any label: 40 images, such as images/bare 00.png: listed as train, not part of the split" in printed
     assert "10 train, 1 validation, 1 test" in printed
     assert "warning" not in printed
     rows = read(folder)

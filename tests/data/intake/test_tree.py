@@ -127,9 +127,9 @@ def test_a_test_split_without_labels_scores_nothing(test: str, tmp_path: Path) -
         (["cat/#.png", "test/#.png"], "has 3 images in folders of splits (3 in none, such as cat/0.png) and nothing"),
         (
             ["train/images/#.png", "train/masks/#.jpg"],
-            "0.jpg is no file of labels for segmentation, expected .png or ",
+            "0.jpg is not a label file for segmentation, expected .png or ",
         ),
-        (["images/#.png", "masks/#.jpg"], "0.jpg is no file of labels for segmentation, expected .png or "),
+        (["images/#.png", "masks/#.jpg"], "0.jpg is not a label file for segmentation, expected .png or "),
     ],
 )
 def test_one_sentence_for_a_tree_that_cannot_be_read(paths: list[str], message: str, tmp_path: Path) -> None:

@@ -109,5 +109,5 @@ def test_a_missing_photo_is_a_problem_and_a_missing_list_is_named(celeba: Path):
 
 
 def test_a_folder_of_something_else(folders: Path):
-    with pytest.raises(InputError, match="has not the layout of 'celeba', found depth_mm, label40, rgb, splits"):
+    with pytest.raises(InputError, match="does not have the layout of 'celeba', found depth_mm, label40, rgb, splits"):
         open_celeba(folders, SIZE)

@@ -119,7 +119,7 @@ def test_a_folder_that_is_not_there_is_named_and_nothing_is_unpacked(cityscapes:
         with ZipFile(cityscapes / name, "w") as archive:
             archive.writestr("gtFine/train/aachen/x.txt", "unpacked")
     with pytest.raises(
-        InputError, match=r"has not the layout .*www\.cityscapes-dataset\.com \(gtFine/train/ is not th"
+        InputError, match=r"does not have the layout .*www\.cityscapes-dataset\.com \(gtFine/train/ is not th"
     ):
         open_cityscapes(cityscapes, SIZE)
     assert not (cityscapes / "gtFine").exists()

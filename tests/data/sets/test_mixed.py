@@ -121,7 +121,7 @@ def test_one_sentence_for_parts_that_cannot_be_used(parts, message):
 
 
 def test_a_path_for_the_whole_is_refused(tmp_path: Path):
-    with pytest.raises(InputError, match="each of its parts has its own"):
+    with pytest.raises(InputError, match="each part has its own"):
         open_data("mixed", tmp_path, parts=[ROOMS])
 
 

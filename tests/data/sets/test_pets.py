@@ -48,7 +48,7 @@ def test_each_photo_has_its_own_breed_species_and_outline(pets: Path):
         ("trainval.txt", "Bengal_1 3 1 1", "Bengal_1 3 1", "cannot be read as a list of pets"),
         ("trainval.txt", "Bengal_1 3 1", "Bengal_1 5 1", "does not number breeds from 1 on"),
         ("trainval.txt", "Bengal_1 3 1", "Bengal_1 3 3", "does not number breeds from 1 on"),
-        ("test.txt", "Bengal_30 3 1 1\n", "", "has not the breeds of"),
+        ("test.txt", "Bengal_30 3 1 1\n", "", "does not have the breeds of"),
     ],
 )
 def test_lists_that_cannot_be_used_are_named(pets: Path, name: str, old: str, new: str, message: str):
@@ -93,7 +93,7 @@ def test_photos_are_told_by_what_is_in_them_and_not_by_their_ending(pets: Path, 
 
 @pytest.mark.parametrize(
     ("kind", "message"),
-    [("GIF", "is cut short"), ("BMP", "is cut short"), ("EPS", r"is PostScript \(EPS\), which is not read")],
+    [("GIF", "is cut short"), ("BMP", "is cut short"), ("EPS", r"is PostScript \(EPS\), which is not supported")],
 )
 def test_a_photo_that_is_not_whole_or_of_another_kind_is_named(pets: Path, kind: str, message: str):
     path = pets / "oxford-iiit-pet/images/Bengal_30.jpg"
@@ -120,5 +120,5 @@ def test_missing_files(pets: Path):
 
 
 def test_a_folder_of_something_else(folders: Path):
-    with pytest.raises(InputError, match="has not the layout of 'pets', found depth_mm, label40, rgb, splits"):
+    with pytest.raises(InputError, match="does not have the layout of 'pets', found depth_mm, label40, rgb, splits"):
         open_pets(folders, SIZE)

@@ -49,7 +49,7 @@ def test_prepare_writes_to_a_store_what_it_writes_to_a_folder(
     assert main(["data", "prepare", *ROOMS, "--stream", bucket]) == 0
     assert f"written; training reads it with --data.stream {bucket}" in capsys.readouterr().out
     assert main(["data", "prepare", *ROOMS, "--stream", bucket]) == 0
-    assert "there already" in capsys.readouterr().out
+    assert "already there" in capsys.readouterr().out
     assert ids(bucket, workers=1) != []
     [shard] = read_index(Place(bucket), print).train.shards
     assert shard.size == Path(next((tmp_path / "cache/streams").glob("*.shard"))).stat().st_size
@@ -72,7 +72,7 @@ def test_a_store_that_denies_access(bucket: str, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--stream", "http://127.0.0.1:1/rooms"], "is on a web server, which is only read: give a folder or s3://"),
+        (["--stream", "http://127.0.0.1:1/rooms"], "is on a web server, which cannot be written: give a folder or"),
         (["--stream", "gs://shards/rooms"], "begins with gs://, expected a folder, http://"),
         (["--stream", "here", "--data.stream", "there"], "leave data.stream out"),
     ],

@@ -94,9 +94,9 @@ def test_writing_again_finds_it_there_and_other_data_are_refused(written: Path, 
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"data.size": [48, 64]}, r"has data.size \[24, 32\], and this run takes \[48, 64\]"),
+        ({"data.size": [48, 64]}, r"has data.size \[24, 32\], but this run takes \[48, 64\]"),
         ({"data.options.augment": False}, "has data.options"),
-        ({"data.stream_cache": 1e-6}, "data.stream_cache is 1e-06 GB, and training reads .* give it at least"),
+        ({"data.stream_cache": 1e-6}, "data.stream_cache is 1e-06 GB, but training reads .* give it at least"),
         ({"data.resident": True}, "data.resident keeps all samples in memory, and data.stream a few shards"),
         ({"network.in_chans": 1}, "was written for a network of 3 channels, and this one takes 1"),
         ({"data.stream": "ftp://example.org/rooms"}, "begins with ftp://, expected a folder, http://"),
@@ -112,7 +112,7 @@ def test_streams_that_do_not_fit_are_refused(written: Path, keys: dict[str, Any]
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        (["version"], 2, "is of version 2, written by afanet .* and this one reads version 1"),
+        (["version"], 2, "is of version 2, written by afanet .* but this one reads version 1"),
         (["train", "shards", 0, "name"], "../../secret", "is damaged: 'train.shards.0.name'"),
         (["train", "shards", 0, "size"], 7, "is damaged: 'train' has shards of other sizes"),
         (["train", "arrays", "image", "dtype"], "|O", "is damaged: 'train.arrays.image.dtype'"),
@@ -140,7 +140,7 @@ def test_a_cut_index_is_refused(written: Path, tmp_path: Path) -> None:
     shutil.copytree(written, tmp_path / "cut")
     text = (written / "index.json").read_text()
     (tmp_path / "cut/index.json").write_text(text[: len(text) // 2])
-    with pytest.raises(InputError, match="is no JSON"):
+    with pytest.raises(InputError, match="is not JSON"):
         open_whole(make_small(**{"data.stream": str(tmp_path / "cut")}))
 
 

@@ -105,7 +105,7 @@ def test_it_says_how_images_are_normalised_if_it_is_given(file: Path, tmp_path: 
         (lambda told: None, "is no file of adapters"),
         (lambda told: {"other": "x"}, "is no file of adapters"),
         (lambda told: {KEY: "[1]"}, "is no file of adapters"),
-        (lambda told: {KEY: "{"}, "the metadata of .* is no JSON"),
+        (lambda told: {KEY: "{"}, "the metadata of .* is not JSON"),
         (lambda told: {KEY: json.dumps(told | {"format": 2})}, "in format 2, expected 1"),
         (lambda told: {KEY: json.dumps({"format": 1})}, "for backbone None"),
         (lambda told: {KEY: json.dumps(told | {"rank": [2] * 10**4})}, "for lora rank"),

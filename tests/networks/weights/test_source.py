@@ -157,9 +157,9 @@ def test_folders_without_the_one_file_are_refused(module: nn.Module, tmp_path: P
         ("[1, 2]", r"config.json holds \[1, 2\], expected keys such as 'architecture'"),
         ('{"architecture": 3}', r"config.json has the architecture 3, expected a name"),
         ('{"architectures": [["a"]]}', r"config.json has the architecture \['a'\], expected a name"),
-        ("{", "config.json is no JSON"),
+        ("{", "config.json is not JSON"),
         ("[" * 10**4, "config.json is nested more than 64 deep"),
-        ("\x00\x01", "config.json is no JSON"),
+        ("\x00\x01", "config.json is not JSON"),
     ],
 )
 def test_a_config_of_another_kind_is_refused(module: nn.Module, tmp_path: Path, text: str, message: str) -> None:

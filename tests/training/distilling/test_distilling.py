@@ -291,7 +291,7 @@ def test_each_task_has_one_teacher_with_its_meaning(teacher: Run, small: Small, 
         prepare(small(distill=[source, source]))
     with pytest.raises(InputError, match=r"teacher has the tasks depth, but none of segmentation: name a run"):
         prepare(small(distill=[source], tasks=["segmentation"]))
-    with pytest.raises(InputError, match="nowhere is no folder of a run"):
+    with pytest.raises(InputError, match="nowhere is not a run folder"):
         prepare(small(distill=["nowhere"]))
     with pytest.raises(InputError, match="distill_features looks into a network that network"):
         prepare(small(**{"distill": [source], "distill_features": 1, "network.compile": True}))

@@ -84,7 +84,7 @@ def test_a_run_that_a_task_left_is_the_run_that_it_joined(runs: dict[str, Run], 
         (OLD, {}, "would have no task left: keep one of segmentation, depth"),
         (["segmentation"], {}, "task 'depth' takes features of 'segmentation' in the fusion layers, so it cannot run"),
         ([], {"depth": "segmentation"}, "'segmentation' cannot name a task, since it is taken"),
-        ([], {"depth": "a b"}, "'a b' cannot name a task, since it is no word"),
+        ([], {"depth": "a b"}, "'a b' cannot name a task, since it is not a word"),
     ],
 )
 def test_what_cannot_be_is_said_and_leaves_nothing(
@@ -145,10 +145,10 @@ def test_the_command_lists_drops_and_renames(
     assert f"{out}: rooms, with the outputs and scores of {run}" in capsys.readouterr().out
     assert list(load_run(out).tasks) == ["rooms"]
     assert main(["tasks", run, "--rename", "depth", "--out", str(tmp_path / "other")]) == 2
-    assert "'depth' is no OLD=NEW, such as age=years" in capsys.readouterr().err
+    assert "'depth' is not OLD=NEW, such as age=years" in capsys.readouterr().err
     for words in (["--rename", "depth=a", "depth=b"], ["--drop", "depth", "--rename", "depth=a"]):
         assert main(["tasks", run, *words, "--out", str(tmp_path / "other")]) == 2
-        assert "task 'depth' is to be renamed and to be something else too" in capsys.readouterr().err
+        assert "task 'depth' is given twice in --rename, or also in --drop" in capsys.readouterr().err
     assert main(["tasks", run, "--out", str(tmp_path / "other")]) == 2
     assert "--out is for a run with other tasks: give --drop or --rename" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()

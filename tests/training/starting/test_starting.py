@@ -185,7 +185,7 @@ def test_a_tensor_of_another_shape_is_refused_with_what_would_help(before: Calla
             r"nothing of .* \(method afa, tasks segmentation, depth\) fits this network",
         ),
         ({"network.head": "fpn"}, "has another head of segmentation than this network, without"),
-        ({"start_from": "runs/nowhere"}, "runs/nowhere is no folder of a run"),
+        ({"start_from": "runs/nowhere"}, "runs/nowhere is not a run folder"),
     ],
 )
 def test_what_cannot_begin_is_said_and_leaves_nothing(
@@ -340,7 +340,7 @@ def test_the_command_says_and_keeps_the_change_or_says_why_it_cannot(
     assert list(kept["tasks"]) == OLD
     shutil.rmtree(old)
     assert not print_since(load_run(tmp_path / "new"), str(old))
-    assert "what became of the tasks since then cannot be said" in capsys.readouterr().err
+    assert "the tasks cannot be compared with the run that they started from" in capsys.readouterr().err
 
 
 def test_a_run_that_started_from_another_can_start_a_third_and_evaluates_alone(

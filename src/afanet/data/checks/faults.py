@@ -1,4 +1,4 @@
-"""Faults that make a sample unusable; the sample is read to detect them."""
+"""Faults that make a sample unusable; they are found by reading the sample."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from afanet.tasks import Task
 
 
 def target_faults(sample: Sample, tasks: Mapping[str, Task]) -> dict[str, str]:
-    """A sentence for each task whose target has another size than the image, or values that the task cannot have."""
+    """A sentence for each task whose target does not have the image's size, or has values that the task cannot have."""
     size = tuple(sample["image"].shape[-2:])
     faults = {}
     for name, task in tasks.items():
@@ -31,4 +31,4 @@ def target_faults(sample: Sample, tasks: Mapping[str, Task]) -> dict[str, str]:
 def require_sound(faults: Iterable[str]) -> None:
     """Raise `InputError` for the first of a sample's faults."""
     for fault in faults:
-        raise InputError(f"{fault}: mend it, or leave it out")
+        raise InputError(f"{fault}: correct it, or leave it out")

@@ -1,4 +1,4 @@
-"""Sentences about the labels of a data set, from its statistics: what prevents training, and what users should know."""
+"""Sentences about the labels of a data set, from its statistics: errors that prevent training, and warnings."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def label_findings(
 ) -> tuple[list[str], list[str]]:
     """Errors and warnings about the labels of `tasks`, from the statistics of each split (see `SplitSums`).
 
-    A task that has no label in the training split is an error, unless it is `taught`, by another network. A class that
-    a split has no label of, a task without a label in another split, and what `Task.doubt` says are warnings. Nothing
-    is called absent from a split of which only some samples were read.
+    A task without a label in the training split is an error, unless the task is `taught` by another network. Warnings
+    are: a class that has no label in a split, a task that has no label in another split, and what `Task.doubt` says. If
+    only some samples of a split were read, nothing is reported as absent from it.
 
     >>> from afanet.data import open_data
     >>> data = open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1)

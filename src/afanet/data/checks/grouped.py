@@ -1,4 +1,4 @@
-"""Many faults of one kind in a few lines."""
+"""Shortens lists of many faults of the same kind."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterable
 
 EXAMPLES = 3  # of each kind
-# What differs between faults of one kind: what is quoted, paths, and words with digits.
+# The parts in which faults of one kind may differ: quoted text, paths, and words with digits.
 DIFFERS = re.compile(r"\'(?:[^\']|\'(?=\w))*\'|\S*[/\\]\S*|\S*\d\S*|\S+\.\w{2,4}\b")
 
 
 def grouped(faults: Iterable[str]) -> list[str]:
-    """The faults in order, and of more than three of one kind the first three and how many more there are.
+    """The faults in order; of more than three of one kind, the first three and the number of the others.
 
-    Faults are of one kind if they differ only in what is quoted, in numbers and in paths.
+    Faults are of one kind if they differ only in quoted text, numbers and paths.
 
     >>> for line in grouped(f"m.csv, line {number}: unknown tag 'a,b'" for number in range(2, 41)):
     ...     print(line)

@@ -1,4 +1,4 @@
-"""The statistics of a data set that `afanet data prepare` has read, kept in its cache."""
+"""The statistics of a data set, which `afanet data prepare` keeps in its cache."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def write_kept(cache: Path, splits: Mapping[str, Mapping[str, Any]], twins: Sequ
 
 
 def read_kept(data: Data) -> tuple[dict[str, dict[str, Any]], list[str]] | None:
-    """What `write_kept` wrote for data read from a cache or stream; None if there is none, or it is damaged."""
+    """The statistics that `write_kept` wrote, for data read from a cache or stream; None if missing or damaged."""
     if data.streamed:
         return data.streamed.survey
     if not isinstance(data.train.read, Cached):
@@ -56,7 +56,7 @@ def read_kept(data: Data) -> tuple[dict[str, dict[str, Any]], list[str]] | None:
     try:
         kept = _Survey.model_validate(read_json(data.train.read.folder.parent / FILE, MOST_BYTES))
     except (OSError, ValueError, ValidationError):
-        return None  # it can be computed again
+        return None  # the statistics can be computed again
     splits = kept.model_dump(exclude_none=True)["splits"]
     if splits.keys() != data.splits.keys() or any(
         split["tasks"].keys() != data.tasks.keys() for split in splits.values()

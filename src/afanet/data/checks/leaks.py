@@ -8,7 +8,7 @@ from afanet.data.sample import Data
 
 
 def leaks(data: Data) -> list[str]:
-    """A sentence for each person or scene in two splits, as far as the readers know them; no file is read.
+    """A sentence for each person or scene in two splits, if the readers know them; no file is read.
 
     >>> from afanet.data import open_data
     >>> leaks(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1))
@@ -18,7 +18,7 @@ def leaks(data: Data) -> list[str]:
 
 
 def shared_groups(splits: Mapping[str, Iterable[str | None]]) -> list[str]:
-    """A sentence for each group that is in two of `splits`; None is no group.
+    """A sentence for each group that is in two of `splits`; None means that the group is unknown.
 
     >>> shared_groups({"fold 0": ["user 7", None], "fold 1": ["user 8", "user 7", None]})
     ['user 7 is in fold 0 and fold 1: keep it in one']

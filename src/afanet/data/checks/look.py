@@ -1,4 +1,4 @@
-"""What is in a sample, and the sums over the samples of a split."""
+"""Summarises single samples, and sums over the samples of a split."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from afanet.errors import InputError
 from afanet.tasks import DenseTask, PooledTask, Task
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
-KEPT_VALUES = 2_000_000  # of a task's numbers in one split, from which its percentiles are computed
+KEPT_VALUES = 2_000_000  # of a task in one split, from which percentiles are computed
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a worker process reports of one sample; of each task the share of pixels that are labelled."""
+    """What a worker process reports about one sample, such as the share of labelled pixels for each task."""
 
     size: tuple[int, int]
     digest: int  # of the pixels; not 0
@@ -35,7 +35,7 @@ class Seen:
 
 
 class Look:
-    """Reads one item of a split and summarises it; images must fit the `channels` of a network, if these are given."""
+    """Reads one item of a split and summarises it; if `channels` of a network are given, images must fit them."""
 
     def __init__(self, split: Split, tasks: Mapping[str, Task], channels: int | None = None):
         self.reader = split.read
@@ -87,8 +87,8 @@ class TaskSums:
     """One task in one split: how much is labelled, and how its classes or numbers are distributed."""
 
     labelled: int = 0  # images
-    blank: int = 0  # images with a map in which nothing is labelled
-    pixels: float = 0.0  # sum over these images of the share of pixels that are labelled
+    blank: int = 0  # images whose map has no labelled pixel
+    pixels: float = 0.0  # sum over the labelled images of their shares of labelled pixels
     counts: Tensor | None = None  # of the task's names, in images or pixels
     values: array[float] = field(default_factory=lambda: array("d"))  # some of the numbers
     low: float = float("inf")
@@ -102,10 +102,10 @@ class TaskSums:
         if self.labelled:
             statistics["labelled_share"] = self.pixels / self.labelled
             if isinstance(task, PooledTask) and self.pixels < self.labelled:
-                statistics["labelled_of"] = "entries"  # of several labels or numbers; else of pixels
+                statistics["labelled_of"] = "entries"  # for several labels or numbers; otherwise pixels
         if task.names and self.counts is not None:
             statistics["counts"] = dict(zip(task.names, self.counts.tolist(), strict=True))
-            # of images, where labels are not exclusive too, else of pixels
+            # share of images, also for labels that are not exclusive; otherwise of pixels
             statistics["total"] = self.labelled if isinstance(task, PooledTask) else int(self.counts.sum())
         elif self.values:
             some = np.percentile(np.frombuffer(self.values), PERCENTILES)
@@ -115,7 +115,7 @@ class TaskSums:
 
 
 class SplitSums:
-    """The sums over the samples of a split; `digests` has one number for each item, 0 where it was not read."""
+    """The sums over the samples of a split; `digests` has one number for each item, 0 if the item was not read."""
 
     def __init__(self, split: Split, tasks: Mapping[str, Task]):
         self.tasks = tasks
@@ -125,7 +125,7 @@ class SplitSums:
         self.every = max(1, len(split) // KEPT_VALUES)
 
     def add(self, index: int, seen: Seen) -> None:
-        """Count the item of this number."""
+        """Add the item number `index` to the sums."""
         self.sizes[seen.size] += 1
         self.digests[index] = seen.digest
         for name, (share, counts, values, low, high) in seen.tasks.items():

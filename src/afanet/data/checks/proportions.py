@@ -1,4 +1,4 @@
-"""Images whose proportions stretching would change."""
+"""Finds images whose proportions stretching would change."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from afanet.data.sample import Data
 from afanet.data.steps import zooms
 
-MOST = 1.1  # times as wide for its height, up to which no warning is given
+MOST = 1.1  # ratio of two proportions up to which there is no warning
 
 
 def proportion_warnings(data: Data, splits: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """A sentence where images are stretched whose proportions differ by more than a tenth, from `size` or one another.
+    """A sentence if images are stretched whose proportions differ from `size`, or from one another, by over a tenth.
 
-    `splits` are the statistics of each split (see `SplitSums`), of which `sizes` counts images by height and width.
+    `splits` are the statistics of each split (see `SplitSums`), whose `sizes` count images by height and width.
 
     >>> from afanet.data import open_data
     >>> rooms = open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1)

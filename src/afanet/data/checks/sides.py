@@ -1,4 +1,4 @@
-"""Names that tell of a side in data whose images training mirrors."""
+"""Finds names that mean a side, such as `left`, in data whose images training mirrors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a whole data set once and reports its content, its errors, and warnings for the user."""
+"""Reads a whole data set once and reports its content, errors and warnings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from afanet.data.sample import Data, Reader, Split
 from afanet.errors import InputError
 from afanet.normalisation import as_channels
 
-GENERATED = 64  # samples that are made for a look at a split before training, if they are read from no file
+GENERATED = 64  # most samples of a generated split that are looked at before training
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Survey:
     warnings: list[str]
 
     def plain(self) -> dict[str, Any]:
-        """Everything as values that JSON can hold."""
+        """The result as values that JSON can hold."""
         return {"data": self.describe, "splits": self.splits, "errors": self.errors, "warnings": self.warnings}
 
 
@@ -48,9 +48,9 @@ def survey(
 
     Errors: `data.problems` and `data.lacking`, samples that cannot be read, targets outside their task's range or of
     another size than their image, a person or scene in two splits, a task without a label to train on. Warnings:
-    `data.warnings`, an image that is in two splits (compared by its pixels), classes that a split has no label of,
-    labels that a mirror spoils, images that are stretched, and what is odd about the labels of a task. What lacks or is
-    odd is reported of `tasks`, all of the data's if not given.
+    `data.warnings`, an image in two splits (compared by its pixels), classes without a label in a split, labels that
+    mirroring makes wrong, images that are stretched, and labels of a task that look odd. Missing and odd labels are
+    reported for `tasks`, by default for all tasks of the data.
 
     >>> from afanet.data import open_data
     >>> result = survey(open_data("rooms", size=(24, 32), train_scenes=2, test_scenes=1), workers=0)
@@ -68,7 +68,7 @@ def survey(
             errors += seen.faults
             sums[name].add(index, seen)
         if not len(split):
-            errors.append(f"split {name} has no sample: training needs some of each")
+            errors.append(f"split {name} has no sample: training needs samples in every split")
     return _judge(data, sums, data.tasks if tasks is None else tasks, errors)
 
 
@@ -80,10 +80,10 @@ def survey_for_training(
     workers: int = 2,
     advance: Callable[[], None] = lambda: None,
 ) -> Survey:
-    """What `survey` finds about `tasks` in data that were opened without a problem, before training on them.
+    """The survey of `tasks` before training, for data that were opened without a problem.
 
-    Samples from files are all read; of those that are generated, up to 64 a split are made. Nothing is read again that
-    `afanet data prepare` has read. Tasks that are `taught`, by another network, need no label.
+    All samples from files are read; of generated samples, up to 64 per split are made. Samples that `afanet data
+    prepare` has read are not read again. Tasks that are `taught` by another network need no label.
 
     Raises `InputError` for the first sample that cannot be used, or whose image has other channels than
     `data.normalisation`.
@@ -101,7 +101,7 @@ def survey_for_training(
 
 
 def _require_channels(data: Data) -> None:
-    """Raise `InputError` where images in a cache do not fit a network; all of a split have the same channels."""
+    """Raise `InputError` if images in a cache do not fit the network; all images of a split have the same channels."""
     for split in data.splits.values():
         if isinstance(split.read, Cached) and len(split):
             pixel = split.read.images[:1, :1, :1].reshape(1, 1, -1)
@@ -109,10 +109,10 @@ def _require_channels(data: Data) -> None:
 
 
 def to_read(split: Split) -> Sequence[int]:
-    """The numbers of the items that are read before training: all from files, some of the others, evenly spread."""
+    """The items to read before training: all that are from files, or some generated ones, evenly spread."""
     if type(split.read).files is Reader.files:
         generated: Sequence[int] = range(len(split))
-    elif type(split.read).origin is Reader.origin:  # all are of one data set
+    elif type(split.read).origin is Reader.origin:  # all items are from one data set
         generated = ()
     else:
         generated = [index for index, item in enumerate(split.items) if not split.read.files(item)]

@@ -1,4 +1,4 @@
-"""Images that are in more than one split."""
+"""Finds images that are in more than one split."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def twins(splits: Mapping[str, Split], digests: Mapping[str, NDArray[np.uint64]]
     every = np.concatenate(list(digests.values()))
     order = np.argsort(every, kind="stable")
     ranked = every[order]
-    begins = np.concatenate([[True], ranked[1:] != ranked[:-1]])[: len(ranked)]  # of a run of equal digests
+    begins = np.concatenate([[True], ranked[1:] != ranked[:-1]])[: len(ranked)]  # of each run of equal digests
     firsts = order[np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))]
     apart = (home[order] != home[firsts]) & (ranked != 0)
 

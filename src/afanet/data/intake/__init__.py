@@ -1,1 +1,1 @@
-"""What people have becomes a manifest and a recipe: label files, folders, tables, and files of annotation tools."""
+"""Turns label files, folders, tables and files of annotation tools into a manifest and a recipe."""

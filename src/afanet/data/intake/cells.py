@@ -1,4 +1,4 @@
-"""The cells of one column by image, kept as Arrow strings: a few bytes for each of many images."""
+"""The cells of one column by image, kept as Arrow strings, which take only a few bytes per image."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 
 class Cells(Mapping[str, str]):
-    """Cells by image, without those that are empty.
+    """Cells by image, without empty ones.
 
     Args:
-        rows: the place in `texts` of every image.
-        texts: a string for each image, "" where its cell is empty.
+        rows: the place of every image in `texts`.
+        texts: a string for each image, "" if its cell is empty.
 
     >>> cells = Cells({"a.jpg": 0, "b.jpg": 1}, pa.array(["cat", ""]))
     >>> dict(cells), cells.get("b.jpg"), len(cells)
@@ -46,7 +46,7 @@ class Cells(Mapping[str, str]):
         return int(self.filled.sum())
 
     def counts(self) -> Counter[str]:
-        """How many images have each text, "" among them."""
+        """How many images have each text, including ""."""
         counted = pc.value_counts(self.texts)
         return Counter(dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)))
 

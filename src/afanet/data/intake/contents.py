@@ -1,4 +1,4 @@
-"""What was detected of images and their labels, from which a manifest and a recipe are written."""
+"""The images and labels that were detected, from which a manifest and a recipe are written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Column:
 
 
 class Masks(Protocol):
-    """Label files that are yet to be written."""
+    """Label files that still have to be written."""
 
     def written(self, folder: Path) -> AbstractContextManager[None]:
         """Write them below `folder`, and remove them again if the block fails."""
@@ -29,10 +29,11 @@ class Masks(Protocol):
 class Contents:
     """Image paths relative to the folder, detected tasks by name, and target files without an image.
 
-    `splits` has the split of each image, if folders, a table or annotations say it, and `split_source` is which of
-    these; the images that then are in none are `outside`, and not among `images`. `groups` names the person or scene of
-    images; `notes` has a line for whatever was assumed or left out. Paths are relative to `root`, if that is not the
-    folder that was looked at. `masks` are label files that cells name and that init has to write.
+    `splits` has the split of each image if folders, a table or annotations give it, and `split_source` says which of
+    these; images that are in no split are then listed in `outside` and not in `images`. `groups` names the person or
+    scene of images. `notes` has a line for everything that was assumed or left out. Paths are relative to `root`, if
+    that is given, else to the folder that was looked at. `masks` are label files that cells name and that init has to
+    write.
     """
 
     images: list[str]

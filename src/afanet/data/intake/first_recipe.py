@@ -21,11 +21,11 @@ from afanet.networks.methods import listed
 from afanet.photo import photo_size
 from afanet.tasks.kinds import KINDS
 
-LONGEST = 256  # side of the images that the recipe trains on, pixels
-STEP = 32  # of both sides
-ODD = 2  # times the usual side of an image, or a part of it
-BATCH, POOLED_BATCH = 8, 32  # images, with maps to predict and with values alone
-LOOKED_AT = 1000  # images at least, if there are so many, whose proportions are compared
+LONGEST = 256  # longest side of the images that the recipe trains on, in pixels
+STEP = 32  # both sides are multiples of this
+ODD = 2  # ratio to the usual side of an image beyond which an image is unusual
+BATCH, POOLED_BATCH = 8, 32  # images, for maps and for values only
+LOOKED_AT = 1000  # fewest images whose proportions are compared, if there are so many
 LETTERBOX = "  resize: letterbox # images of other proportions keep them, with void around; or stretch, or crop\n"
 SIDES = {
     "swap": "swap: in a mirrored image these classes exchange their sides",
@@ -91,7 +91,7 @@ def write_recipe(contents: Contents, splits: Mapping[str, str], folder: Path) ->
 
 
 def sides(name: str, declared: Mapping[str, Any]) -> dict[str, Any]:
-    """What the declaration of a task says of mirror images, by its own name and those of its classes.
+    """What a task must declare about mirror images, by its own name and those of its classes.
 
     >>> sides("label", {"kind": "classification", "classes": ["left", "right", "both"]})
     {'swap': {'left': 'right'}}
@@ -108,8 +108,8 @@ def sides(name: str, declared: Mapping[str, Any]) -> dict[str, Any]:
 def _size(images: Sequence[Path]) -> tuple[tuple[int, int], bool]:
     """The height and width to train at, and whether the proportions of images differ by more than a tenth.
 
-    The size is that of the first image, unless its sides are more than twice or less than half of the usual ones. An
-    image that cannot be read is for `data check` to name, but for the first.
+    The size is that of the first image, unless its sides are more than twice or less than half the usual ones. The
+    first image must be readable; `data check` reports any other that is not.
     """
     first = photo_size(images[0])
     sizes = [first]

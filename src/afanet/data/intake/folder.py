@@ -30,7 +30,7 @@ IMAGE_TYPES = tuple(SUFFIXES)
 def read_folder(folder: Path) -> Contents:
     """The contents of `folder`; raises `InputError` if it holds no images or cannot be read.
 
-    Without images in itself or folders of classes, those anywhere below are its images, but for label files.
+    If there are no images in the folder itself or in class folders, all images below it count, except label files.
     """
     require_folder(folder, IMAGE_FOLDER)
     files = files_below(folder)
@@ -70,12 +70,12 @@ def read_folder(folder: Path) -> Contents:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """All images and files of labels below a folder."""
+    """All images and label files below a folder."""
     return list(_files(folder, _all_types(), deep=True))
 
 
 def images_below(folder: Path, files: Iterable[Path]) -> list[Path]:
-    """The images among `files`, which are below `folder`: those that are in no folder of labels."""
+    """The images among `files`, which are below `folder`: those that are not in a folder of labels."""
     roles = role_names(file_columns())
     in_labels: dict[Path, bool] = {}
     for parent in {file.parent for file in files}:
@@ -119,7 +119,7 @@ def _read_splits(folder: Path, tree: Tree, beside: dict[str, dict[Path, Path]]) 
 
 
 def _read_class_folders(folder: Path, base: Path, labels: Collection[Path]) -> tuple[list[Path], dict[str, Column]]:
-    """The images in folders of classes, and their classes; nothing where there are no two such folders."""
+    """The images in class folders, and their classes; nothing if there are fewer than two such folders."""
     maps = {name for column in file_columns().values() for name in column.folders}
     class_folders = sorted(
         path for path in base.iterdir() if path.is_dir() and (base != folder or path.name not in maps)
@@ -136,13 +136,13 @@ def _read_class_folders(folder: Path, base: Path, labels: Collection[Path]) -> t
 
 
 def file_columns() -> dict[str, type[FileColumn]]:
-    """The kinds of task whose labels are files in a separate folder, by name."""
+    """By name, the kinds of task whose labels are files in a separate folder."""
     columns = {name: kind.column_class for name, kind in KINDS.items()}
     return {name: column for name, column in columns.items() if issubclass(column, FileColumn) and column.folders}
 
 
 def layouts() -> str:
-    """What init can learn from, in words."""
+    """The layouts that init can learn from, in words."""
     folders = [
         f"{first}/" + (f" (or {', '.join(f'{name}/' for name in others)})" if others else "")
         for first, *others in (column.folders for column in file_columns().values())
@@ -159,7 +159,7 @@ def _all_types() -> tuple[str, ...]:
 
 
 def _sub_folder(folder: Path, names: Sequence[str], role: str) -> Path | None:
-    """The first folder of one of these names, in small letters or capitals, or else of another with this role."""
+    """The first folder with one of these names, in lower or upper case, or else with another name for this role."""
     present = {path.name.lower(): path for path in sorted(folder.iterdir(), reverse=True) if path.is_dir()}
     roles = role_names(file_columns())
     others = (path for name, path in sorted(present.items()) if meaning_of(name, roles) == (None, role))
@@ -167,7 +167,7 @@ def _sub_folder(folder: Path, names: Sequence[str], role: str) -> Path | None:
 
 
 def _by_stem(files: list[Path], base: Path) -> dict[str, Path]:
-    """The files by their paths below `base` without the endings, which must all differ."""
+    """The files by their paths below `base`, without endings; these must all differ."""
     by_stem: dict[str, Path] = {}
     for file in files:
         first = by_stem.setdefault(str(file.relative_to(base).with_suffix("")), file)
@@ -186,8 +186,8 @@ def _files(folder: Path, types: tuple[str, ...], deep: bool = False) -> Iterator
 
 
 def relative(path: Path, folder: Path) -> str:
-    """A path below a folder, as a table has it; raises `InputError` for a name that cannot be written in one."""
+    """A path below a folder, as tables have it; raises `InputError` for a name that cannot be written in a table."""
     name = path.relative_to(folder).as_posix()
-    if "\n" in name or "\r" in name or not name.isprintable():  # such as bytes that are no UTF-8
+    if "\n" in name or "\r" in name or not name.isprintable():  # such as bytes that are not UTF-8
         raise InputError(f"{str(path)!r} has a name that cannot be written in a table: rename it")
     return name

@@ -1,4 +1,4 @@
-"""What a column of a table teaches: its kind of task and what that kind declares, guessed from its values."""
+"""Guesses what a column of a table teaches: its kind of task and the keys of that kind, from its values."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ FILE = re.compile(r".*\.(png|jpe?g|npy|npz|tiff?|bmp|exr|webp|gif|json|xml|txt|m
 
 
 def guess_column(name: str, cells: Mapping[str, str]) -> Column | str:
-    """The task that a column of labels teaches, or in a sentence why it is no label.
+    """The task that a column of labels teaches, or a sentence that says why the column is not a label.
 
-    Numbers are taken to be amounts, or classes if they are few whole ones; words to be classes, or levels where they
-    leave no doubt of an order; lists to be several labels an image. Cells such as `NA` or `?` are empty.
+    Numbers are taken to be amounts, or classes if there are only a few whole ones. Words are taken to be classes, or
+    levels if their order is beyond doubt. Lists are taken to be several labels per image. Cells such as `NA` or `?` are
+    empty.
 
     Args:
-        name: the column's name, of which words such as `age`, `grade` or `id` are a hint.
-        cells: the cell of each image, "" where it is empty.
+        name: the column's name; words in it such as `age`, `grade` or `id` are hints.
+        cells: the cell of each image, "" if it is empty.
 
     Returns:
-        The column, without the images that have no label, and with a line of what was assumed. Or a sentence, without
+        The column, without images that have no label, and with a line about what was assumed. Or a sentence, without
         the column's name.
 
     >>> column = guess_column("pet", {"1.jpg": "cat", "2.jpg": "dog", "3.jpg": "NA", "4.jpg": "cat", "5.jpg": "dog"})
@@ -58,14 +59,14 @@ def names_files(counts: Iterable[str]) -> bool:
 
 
 def _changed(cells: Mapping[str, str], change: Mapping[str, str]) -> Mapping[str, str]:
-    """The cells as a manifest has them, without the empty ones."""
+    """The cells as written in a manifest, without empty ones."""
     if isinstance(cells, Cells):
         return cells.mapped(lambda written: change.get(tidy(written), ""))
     return {image: cell for image, written in cells.items() if (cell := change.get(tidy(written), ""))}
 
 
 def _said(empty: Mapping[str, int]) -> str:
-    """Which cells are taken to be empty, where they are not simply that."""
+    """A remark about empty cells: how many have no text, and which texts are taken to be empty."""
     if not empty:
         return ""
     spelt = Counter({value: count for value, count in empty.items() if value})

@@ -22,16 +22,16 @@ MANIFEST, RECIPE = "manifest.csv", "recipe.yaml"
 def init_manifest(path: Path) -> str:
     """Write `manifest.csv` and `recipe.yaml` into a folder of images, and return a summary for the user.
 
-    Images are in the folder itself, in `images/`, or in one folder for each class; targets of the same names are in
-    the folders of their kind of task, such as `segmentation/` (or `labels/`, `masks/`) and `depth/`, or beside the
-    images, as `001_mask.png`. A table (CSV or Parquet) with a row for each image may have more labels: what its columns
-    mean is guessed from their cells; and so may files of annotation tools, of which polygons are drawn into label files
-    in `segmentation/`. `path` is the folder, or such a file, which may be in a folder below it.
+    Images are in the folder itself, in `images/`, or in one folder for each class. Label files with the images' names
+    are in the folders of their kind of task, such as `segmentation/` (or `labels/`, `masks/`) and `depth/`, or beside
+    the images, as `001_mask.png`. A table (CSV or Parquet) with a row for each image may have more labels; the meaning
+    of its columns is guessed from their cells. Files of annotation tools may have labels, too; their polygons are drawn
+    into label files in `segmentation/`. `path` is the folder, or such a file, which may be in a folder below it.
 
-    Splits that folders, such as `train/` and `val/`, or the table say are kept. Without them a tenth of the labelled
-    images, chosen by a hash of their names or groups, is for testing, another for validation. Raises `InputError` if
-    there is nothing to learn from, two files would have the same name, or a file to write exists; then nothing is
-    written.
+    Splits given by folders, such as `train/` and `val/`, or by the table are kept. Without them, a tenth of the
+    labelled images, chosen by a hash of their names or groups, is for testing, and another tenth for validation.
+    Raises `InputError`, and writes nothing, if there is nothing to learn from, two files would have the same name, or
+    a file to write exists.
     """
     if path.name == MANIFEST and path.is_file():
         raise InputError(f"{path} has the name of the file to write: rename it, such as to labels.csv, to read it")
@@ -60,19 +60,19 @@ def _require_free(folder: Path) -> None:
 
 
 def _lines(contents: Contents, splits: Mapping[str, str], root: Path) -> list[str]:
-    """What was detected and assumed, a line each."""
+    """What was detected and assumed, one line for each finding."""
     in_folders = contents.split_source == "folder"
     lines = [f"{root}: {len(contents.images)} images"]
     lines += [f"  {name}: {column.summary}" for name, column in contents.columns.items()]
     lines += [f"  {note}" for note in contents.notes]
     if contents.unpaired:
         lines += [
-            f"  left out: {len(contents.unpaired)} files that no image has the name of, such as {contents.unpaired[0]}"
+            f"  left out: {len(contents.unpaired)} files without an image of their name, such as {contents.unpaired[0]}"
         ]
     given = "listed with their folders' splits" if in_folders else "listed with their splits"
     listed = given if contents.splits else "listed as train"
     if bare := [image for image in contents.images if image not in splits]:
-        lines += [f"  without any label: {len(bare)} images, such as {bare[0]}: {listed}, no part of the split"]
+        lines += [f"  without any label: {len(bare)} images, such as {bare[0]}: {listed}, not part of the split"]
     if contents.outside:
         where = "folder of a split" if in_folders else "split"
         lines += [f"  left out: {len(contents.outside)} images in no {where}, such as {contents.outside[0]}"]

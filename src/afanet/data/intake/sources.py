@@ -1,4 +1,4 @@
-"""All labels that a folder or a file has: from its folders, a table, annotations, or several of these."""
+"""Collects all labels of a folder or a file: from folders, a table, annotations, or several of these."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from afanet.tasks.column import FileColumn
 from afanet.tasks.kinds import KINDS
 
 LEVELS = 3  # folders above a file that may hold its images
-ENOUGH = 0.5  # of the images that a table names are in the folder
+ENOUGH = 0.5  # share of the images named by a table that must be in the folder
 COMPARED = 1000  # cells
-LABEL = "label"  # the task of folders of classes
+LABEL = "label"  # the task of class folders
 
 
 def read_contents(path: Path) -> tuple[Path, Contents]:
-    """The folder of the images that a folder, a table or an annotation file is about, and what there is to learn.
+    """The folder with the images of a folder, a table or an annotation file, and the labels to learn from.
 
     Raises `InputError` if there are no images or nothing to learn from, or a file cannot be read.
     """
@@ -80,7 +80,7 @@ def _above(file: Path) -> tuple[Path, Contents]:
 
 
 def _annotated(file: Path, folder: Path) -> Contents:
-    """What an annotation file says of the images below a folder."""
+    """The contents of an annotation file for the images below a folder."""
     contents = read_annotations(file, folder)
     if contents is None:
         raise InputError(f"{file} is a file, expected {IMAGE_FOLDER}, a table ({', '.join(ENDINGS)}) or annotations")
@@ -88,7 +88,7 @@ def _annotated(file: Path, folder: Path) -> Contents:
 
 
 def _look(folder: Path, tables: Sequence[Path], annotated: Contents | None) -> tuple[Contents, Fit | None]:
-    """What a folder, its annotations and the table in it that fits have to learn from; and that table."""
+    """The labels of a folder, of its annotations and of the table in it that fits; and that table."""
     contents = read_folder(folder) if annotated is None else join_annotations(folder, annotated)
     if not tables:
         return contents, None
@@ -115,11 +115,11 @@ def _look(folder: Path, tables: Sequence[Path], annotated: Contents | None) -> t
 
 
 def join_annotations(folder: Path, annotated: Contents) -> Contents:
-    """Annotations, and for their images the label files of other kinds that are in the folder."""
+    """The annotations, and for their images also label files of other kinds in the folder."""
     source = "annotations" if annotated.splits else annotated.split_source
     try:
         files = read_folder(folder)
-    except InputError as error:  # what is no label file need not be in the usual folders
+    except InputError as error:  # the usual folders may hold other files than labels
         return replace(annotated, split_source=source, notes=[*annotated.notes, f"left out: {error}"])
     known = {column.declared["kind"] for column in annotated.columns.values()}
     more = {
@@ -136,7 +136,7 @@ def join_annotations(folder: Path, annotated: Contents) -> Contents:
 
 
 def join_table(contents: Contents, table: Contents) -> Contents:
-    """The contents of a folder and of a table that names its images: label files that it names are its own."""
+    """The joint contents of a folder and a table that names its images; label files named by the table belong to it."""
     columns = {
         name: column
         for name, column in contents.columns.items()

@@ -1,4 +1,4 @@
-"""The split of each image: the user's own, if folders or a table say it, else by a hash of the names."""
+"""The split of each image: as folders or a table say, else by a hash of the names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hashlib import sha256
 from afanet.errors import InputError
 
 SOURCES = {"folder": "folders are", "table": "table says", "annotations": "annotations say"}
-FEWEST = 4  # images or groups: two for training, one to test on, one more
+FEWEST = 4  # images or groups: two for training, one for testing, one for validation
 BY_HASH = "split by a hash of the names"
 
 
@@ -20,10 +20,10 @@ def choose_splits(
 ) -> tuple[dict[str, str], str]:
     """The split of every labelled image, and how it was chosen, in words.
 
-    `own` has the split of each image by its `source`, one of `SOURCES`, nothing if these say none; `tasks` has the
+    `own` has the split that `source`, one of `SOURCES`, gives each image; it is empty if there is none. `tasks` has the
     labelled images of each task, and `groups` the person or scene of images. Own splits are kept. If no image of the
-    test split has a label, the validation split is the one that is tested on; if that has none either, the images of
-    the training split are split by their names. Raises `InputError` if no image for training has a label.
+    test split has a label, the validation split becomes the test split; if that has no label either, the images of the
+    training split are split by their names. Raises `InputError` if no image for training has a label.
 
     >>> choose_splits({"train/a.jpg": "train", "val/b.jpg": "validation"}, {"depth": ["train/a.jpg", "val/b.jpg"]})[0]
     {'train/a.jpg': 'train', 'val/b.jpg': 'test'}
@@ -54,7 +54,7 @@ def choose_splits(
 
 
 def _by_hash(tasks: Mapping[str, Collection[str]], groups: Mapping[str, str]) -> tuple[dict[str, str], str]:
-    """The splits of images by their names or, where several groups are known, by those, each in one split."""
+    """The splits of images by their names or, if several groups are known, by groups, each in one split."""
     if not groups:
         return split_by_name(tasks), BY_HASH
     units = {name: groups.get(name, name) for names in tasks.values() for name in names}
@@ -68,8 +68,8 @@ def _by_hash(tasks: Mapping[str, Collection[str]], groups: Mapping[str, str]) ->
 def split_by_name(tasks: Mapping[str, Collection[str]]) -> dict[str, str]:
     """The split of every labelled image, from those of each task: a tenth test and a tenth validation, at least one.
 
-    Images are chosen by the hashes of their names, but so that every task, the rarest first, has an image to train on
-    and then another to test on, if there are enough.
+    Images are chosen by the hashes of their names, in such a way that every task, the rarest first, has an image to
+    train on and then another to test on, if there are enough.
 
     >>> list(split_by_name({"depth": [f"{number}.jpg" for number in range(20)]}).values()).count("train")
     16
@@ -85,7 +85,7 @@ def split_by_name(tasks: Mapping[str, Collection[str]]) -> dict[str, str]:
         for split, order in {"train": ranked[::-1], "test": ranked}.items():
             free = [name for name in order if name in labelled and name not in splits]
             if split == "train" and "test" not in splits.values() and len(splits) + 1 == len(names):
-                continue  # the last one is to test on
+                continue  # the last image is for testing
             if free and all(splits.get(name) != split for name in labelled):
                 splits[free[0]] = split
     for split in ("test", "validation"):

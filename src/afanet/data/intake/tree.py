@@ -1,4 +1,4 @@
-"""The labels in a folder of images that are in folders of their splits, in any of the usual trees."""
+"""The labels of images that are in folders for each split, in any of the usual trees."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SPLITS = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 IMAGE = "image"
-ROLES = {  # of folders, beside the names that the kinds of task know
+ROLES = {  # of folders, in addition to the names that the kinds of task know
     **dict.fromkeys(("image", "img", "rgb", "photo", "picture", "leftimg8bit", "jpegimages"), IMAGE),
     **dict.fromkeys(("annotation", "gt", "gtfine", "seg"), "segmentation"),
 }
-CLASSES = ("normal",)  # as of X-rays: no folder of surface normals
+CLASSES = ("normal",)  # a class, as of X-rays, and not a folder of surface normals
 FILLERS = ("set", "data", "split", "folder")
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 IMAGE_END = re.compile(r"[_-](leftImg8bit|image|img|rgb|photo)$", re.IGNORECASE)
@@ -34,7 +34,7 @@ LABEL_END = re.compile(
 
 @dataclass(frozen=True)
 class Located:
-    """A file: the split and the role that its folders name, and the other folders above it."""
+    """A file, with the split and the role that its folders name, and the other folders above it."""
 
     path: Path
     split: str | None
@@ -44,7 +44,7 @@ class Located:
 
 @dataclass(frozen=True)
 class Tree:
-    """Images in folders of splits and others outside; by kind of task the label file of each, and those without one."""
+    """Images in split folders, and images outside; by kind of task, the label files of images, and unmatched ones."""
 
     images: list[Located]
     outside: list[Path]
@@ -53,7 +53,7 @@ class Tree:
 
 
 def role_names(columns: Mapping[str, type[FileColumn]]) -> dict[str, str]:
-    """What a folder holds by its name, in small letters and the singular too: images, or labels of a kind of task.
+    """By a folder's name, also in lower case and singular, what it holds: images, or labels of a kind of task.
 
     >>> from afanet.tasks.segmentation.column import SegmentationColumn
     >>> role_names({"segmentation": SegmentationColumn})["mask"]
@@ -65,7 +65,7 @@ def role_names(columns: Mapping[str, type[FileColumn]]) -> dict[str, str]:
 
 
 def meaning_of(name: str, roles: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """The split and the role that the name of a folder says it has, in whichever order and spelling.
+    """The split and the role in the name of a folder, in any order and spelling.
 
     >>> roles = {"image": "image", "mask": "segmentation"}
     >>> meaning_of("Training", roles), meaning_of("val2017", roles), meaning_of("masks_test", roles)
@@ -91,8 +91,8 @@ def _role(word: str, roles: Mapping[str, str]) -> str | None:
 def read_tree(folder: Path, files: Iterable[Path], columns: Mapping[str, type[FileColumn]]) -> Tree | None:
     """The images and label files among `files` below `folder`, if some are in a folder of a split; else None.
 
-    A label file belongs to the image of its name, but for an ending such as `_mask`, in folders of the same names but
-    for those of splits and roles. Raises `InputError` if that is not unique, or a file is in folders of two splits.
+    A label file belongs to the image with the same name, apart from an ending such as `_mask`, and the same folders,
+    apart from those of splits and roles. Raises `InputError` if this is ambiguous, or a file is in two splits' folders.
     """
     roles = role_names(columns)
     located = [_locate(path, folder, roles) for path in sorted(files)]
@@ -121,10 +121,10 @@ def read_tree(folder: Path, files: Iterable[Path], columns: Mapping[str, type[Fi
 
 
 def unread_labels(file: Path, kind: str, column: type[FileColumn]) -> InputError:
-    """An `InputError` for a file among the labels of a kind that is in a format which is not read."""
+    """An `InputError` for a file among the labels of a kind whose format is not supported."""
     endings = " or ".join(column.endings)
     return InputError(
-        f"{file} is no file of labels for {kind}, expected {endings}: save the original labels so, not as JPEG, which "
+        f"{file} is not a label file for {kind}, expected {endings}: save the original labels so, not as JPEG, which "
         "changes them"
     )
 
@@ -132,9 +132,9 @@ def unread_labels(file: Path, kind: str, column: type[FileColumn]) -> InputError
 def class_folders(tree: Tree) -> dict[Path, str]:
     """The class of each image by its folder, if there are several in the training split, and the other splits agree.
 
-    If the images have label files too, their folders are classes only if that fits all of them: otherwise they are
-    cities or days. Images of a split whose only folder is no class, such as `test/unknown/`, have none. Raises
-    `InputError` for a class that the training split lacks beside some that it has.
+    If the images also have label files, their folders are classes only if that fits all of them: otherwise they may be
+    cities or days. Images of a split whose only folder is not a class, such as `test/unknown/`, have no class. Raises
+    `InputError` if a split has classes of the training split and also one that the training split lacks.
     """
     images = tree.images
     levels = zip(*(image.above for image in images), strict=False)

@@ -1,4 +1,4 @@
-"""Label files beside their images, in one folder: `001_mask.png` or `001.png` beside `001.jpg`."""
+"""Finds label files in the folder of their images: `001_mask.png` or `001.png` beside `001.jpg`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ TWIN = ".png"  # of a photo in another format
 def pair_beside(files: Iterable[Path], columns: Mapping[str, type[FileColumn]]) -> dict[str, dict[Path, Path]]:
     """By kind of task, the label file of each image that has one in its own folder.
 
-    A file whose name ends in `_mask`, `_depth` and the like belongs to the image without that end. Where every PNG of a
-    folder has the name of a photo in another format and can be a label file, the PNGs are labels, unless the labels
-    are in folders of their own.
+    A file whose name ends in `_mask`, `_depth` or the like belongs to the image without this ending. If every PNG in a
+    folder has the name of a photo in another format and can be a label file, the PNGs are labels, unless the labels are
+    in folders of their own.
     """
     folders: dict[Path, list[Path]] = defaultdict(list)
     for file in files:

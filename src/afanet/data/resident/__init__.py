@@ -1,4 +1,4 @@
-"""Resident data: the cache of a data set in a device's memory, from which whole batches are cut and augmented."""
+"""Resident data: a data set's cache in a device's memory, which cuts and augments whole batches there."""
 
 from afanet.data.resident.fitting import require_resident as require_resident
 from afanet.data.resident.fitting import resident as resident

@@ -1,4 +1,4 @@
-"""Whether a data set can be resident: it has a cache, its steps and targets can be taken, and it fits the memory."""
+"""Whether a data set can be resident: it has a cache, its steps and targets are supported, and it fits the memory."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ def resident(data: Data, tasks: Mapping[str, Task], device: torch.device) -> Dat
 
 
 def require_resident(data: Data, tasks: Mapping[str, Task], device: torch.device) -> None:
-    """Raise `InputError` where the data cannot be resident on a device.
+    """Raise `InputError` if the data cannot be resident on a device.
 
-    That is without a cache, with a step that resident data cannot take, with a target of a type that is not known, and
-    where they do not fit.
+    Reasons are: no cache, a transform step that is not supported, a target of an unknown type, and too little memory.
     """
     needed = 0
     for name, split in data.splits.items():
@@ -53,7 +52,7 @@ def require_resident(data: Data, tasks: Mapping[str, Task], device: torch.device
 
 
 def free_bytes(device: torch.device) -> int:
-    """The bytes of a device's memory that nobody uses."""
+    """The free bytes of a device's memory."""
     match device.type:
         case "cuda":
             return torch.cuda.mem_get_info(device)[0]

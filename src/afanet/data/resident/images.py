@@ -1,4 +1,4 @@
-"""Images of a batch, zoomed, mirrored and coloured together."""
+"""Zooms, mirrors and colours the images of a batch together."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from torchvision.transforms.v2.functional import resize_image
 from afanet.data.resident.steps import BRIGHTNESS, CONTRAST, SATURATION, View
 from afanet.framing import Box
 
-GREY = (0.2989, 0.587, 0.114)  # of red, green and blue, as torchvision has it
-MOST = 255  # of a pixel
+GREY = (0.2989, 0.587, 0.114)  # weights of red, green and blue, as in torchvision
+MOST = 255  # the largest value of a pixel
 
 
 def zoomed(
     stored: Tensor, numbers: Sequence[int], views: Sequence[View], size: tuple[int, int], around: Tensor
 ) -> Tensor:
-    """The part of each image that its view sees, mirrored if it says so, in whole levels, float32 (B, C, *size).
+    """The part of each image that its view sees, mirrored if the view says so, in whole levels, float32 (B, C, *size).
 
     Args:
         stored: all images, uint8 (N, H, W, C), on any device.
-        numbers: which of them make the batch.
-        views: how each of these is seen.
+        numbers: the numbers of the images in the batch.
+        views: how each of these images is seen.
         size: (H, W) of the result.
-        around: what is around an image that does not fill it, float32 (C, 1, 1).
+        around: the colour around an image that does not fill the result, float32 (C, 1, 1).
     """
-    # On the CPU, torchvision's kernel for bytes takes a fraction of the time of products with mostly zeros.
+    # On the CPU, torchvision's kernel for bytes is many times faster than products with mostly zeros.
     seen = one_by_one if stored.device.type == "cpu" else by_products
     return seen(stored, numbers, views, size, around)
 
@@ -35,7 +35,7 @@ def zoomed(
 def one_by_one(
     stored: Tensor, numbers: Sequence[int], views: Sequence[View], size: tuple[int, int], around: Tensor
 ) -> Tensor:
-    """`zoomed` as the samples' own steps do it."""
+    """`zoomed`, computed as the samples' own steps do it."""
     seen = around.expand(len(numbers), -1, *size).contiguous()
     for number, view, place in zip(numbers, views, seen, strict=True):
         window, filled = view.window, view.filled
@@ -51,16 +51,16 @@ def one_by_one(
 def by_products(
     stored: Tensor, numbers: Sequence[int], views: Sequence[View], size: tuple[int, int], around: Tensor
 ) -> Tensor:
-    r"""`zoomed` as products of matrices: :math:`Y_b X_b Z_b^T` for each channel of image b.
+    r"""`zoomed`, computed as products of matrices: :math:`Y_b X_b Z_b^T` for each channel of image b.
 
-    The rows of Y and Z are the weights of source pixels: a triangle around each target pixel's centre, as wide as
-    the scale where this is below 1 (antialiased), that sums to 1.
+    The rows of Y and Z are the weights of source pixels: a triangle around each target pixel's centre that sums to 1
+    and, where the scale is below 1, is widened by the scale (antialiased).
     """
     device = stored.device
     images = stored[on_device(torch.tensor(numbers), device)].permute(0, 3, 1, 2)
     rows = _weights([_axis(view, 0) for view in views], images.shape[2], size[0], device)
     columns = _weights([_axis(view, 1) for view in views], images.shape[3], size[1], device)
-    # In whole levels after each of the two, halves rounded up, as the kernel for bytes has it.
+    # In whole levels after each of the two products, halves rounded up, as in the kernel for bytes.
     across = (images.float() @ columns.mT[:, None]).add_(0.5).floor_()
     seen = (rows[:, None] @ across).add_(0.5).floor_()
     inside = rows.any(2)[:, None, :, None] & columns.any(2)[:, None, None, :]
@@ -68,7 +68,7 @@ def by_products(
 
 
 def _axis(view: View, axis: int) -> tuple[int, int, int, int, bool]:
-    """Along an axis: where the window starts, its length, where it goes, the length there, and whether mirrored."""
+    """Along an axis: start and length of the window, start and length of its target, and whether it is mirrored."""
     window, filled = view.window, view.filled
     if axis == 0:
         return window.top, window.height, filled.top, filled.height, False
@@ -76,7 +76,7 @@ def _axis(view: View, axis: int) -> tuple[int, int, int, int, bool]:
 
 
 def _weights(axes: Sequence[tuple[int, int, int, int, bool]], stored: int, size: int, device: torch.device) -> Tensor:
-    """The weight of each of the `stored` pixels for each of `size`, float32 (B, size, stored); 0 where nothing goes."""
+    """The weight of each of `stored` pixels for each of `size` pixels, float32 (B, size, stored); 0 in the padding."""
     numbers = on_device(torch.tensor(axes, dtype=torch.float32), device)
     start, length, first, count, mirrored = numbers[:, :, None, None].unbind(1)
     target = torch.arange(size, device=device)[:, None]
@@ -90,10 +90,10 @@ def _weights(axes: Sequence[tuple[int, int, int, int, bool]], stored: int, size:
 
 
 def coloured(images: Tensor, views: Sequence[View]) -> Tensor:
-    """Images in whole levels (B, C, H, W) with the changes of colour that their views say, in place; C is 1 or 3.
+    """Change the colours of images in whole levels (B, C, H, W) as their views say, in place; C is 1 or 3.
 
     Each change is a blend: x becomes f x + (1 - f) y, cut to 0 to 255 and rounded down, as torchvision does with bytes.
-    For brightness y is 0, for saturation the grey image, and for contrast the mean of that.
+    For brightness y is 0, for saturation the grey image, and for contrast the mean of the grey image.
 
     >>> dark = View({}, False, ((BRIGHTNESS, 0.5),), (0, 0))
     >>> coloured(torch.full((1, 3, 1, 1), 201.0), [dark]).flatten().tolist()
@@ -110,7 +110,7 @@ def _blend(images: Tensor, changes: Sequence[tuple[int, float]]) -> None:
     rows = [
         [factor, (1 - factor) * (kind == CONTRAST), (1 - factor) * (kind == SATURATION)] for kind, factor in changes
     ]
-    if images.shape[1] == 1:  # saturation changes nothing that is grey
+    if images.shape[1] == 1:  # saturation does not change grey images
         rows = [[1.0, 0.0, 0.0] if kind == SATURATION else row for (kind, _), row in zip(changes, rows, strict=True)]
     factor, of_mean, of_grey = on_device(torch.tensor(rows), images.device)[:, :, None, None, None].unbind(1)
     other = (grey.mean((1, 2, 3), keepdim=True) * of_mean).addcmul(grey, of_grey)
@@ -123,6 +123,6 @@ def _grey(images: Tensor) -> Tensor:
 
 
 def on_device(values: Tensor, device: torch.device) -> Tensor:
-    """Values of the CPU on a device, without waiting for it."""
+    """Move values from the CPU to a device, without waiting for it."""
     pinned = values.pin_memory() if device.type == "cuda" else values
-    return pinned.to(device, non_blocking=device.type != "mps")  # where such a copy may come too late
+    return pinned.to(device, non_blocking=device.type != "mps")  # on mps, such a copy may come too late

@@ -24,17 +24,17 @@ from afanet.tasks.maps import Points, target_types
 class Resident(Split):
     """A split whose images and maps are in a device's memory; values for the whole image are on the CPU.
 
-    Sample by sample it is the split itself. On the CPU the memory is that of the cache's files, which the processes of
-    a machine share.
+    Single samples are the same as those of the split. On the CPU, the memory is that of the mapped cache files, which
+    all processes of a machine share.
 
     Args:
         split: a split that is read from a cache.
-        name: of the split, for messages.
-        tasks: the tasks that a batch has targets of.
+        name: the split's name, for messages.
+        tasks: the tasks for which a batch has targets.
         device: where the batches are made.
 
     Raises:
-        InputError: for a transform that it cannot take, see `Steps.read`.
+        InputError: for a transform that is not supported, see `Steps.read`.
     """
 
     def __init__(self, split: Split, name: str, tasks: Mapping[str, Task], device: torch.device) -> None:
@@ -67,10 +67,10 @@ class Resident(Split):
     def batch(
         self, numbers: Sequence[int], seeds: Sequence[int] | None = None, crop: v2.RandomCrop | None = None
     ) -> Batch:
-        """The samples numbered so, augmented by `seeds`, as `Collate` makes a batch of them, on the device.
+        """A batch on the device, as `Collate` makes it, of the samples with these numbers, augmented by `seeds`.
 
-        Each seed decides what the sample's own steps, and then `crop`, would draw after `torch.manual_seed`; the
-        generator of the process stays as it is.
+        Each sample is augmented as its own steps, and then `crop`, would do it after `torch.manual_seed(seed)`; the
+        generator of the process does not change.
         """
         steps = [self.steps(number) for number in numbers]
         views = self._draw(numbers, steps, seeds, crop)
@@ -78,7 +78,7 @@ class Resident(Split):
         images = images.mul_(1 / 255).sub_(self.mean).div_(self.std)
         rows, columns = source_pixels(views, self.size)
         outside = None
-        if bool((rows < 0).any() | (columns < 0).any()):  # on the CPU: nothing waits
+        if bool((rows < 0).any() | (columns < 0).any()):  # on the CPU, so that nothing waits for the device
             outside = on_device((rows < 0)[:, :, None] | (columns < 0)[:, None, :], self.device)
             images.masked_fill_(outside[:, None], 0)
         chosen = [on_device(numbers_, self.device) for numbers_ in (torch.tensor(numbers), rows, columns)]
@@ -163,7 +163,7 @@ class Resident(Split):
         return on_device(self.tasks[task].unlabelled(size), self.device)
 
     def _channels(self, channels: int) -> Any:
-        """The images with the channels that the network takes."""
+        """The images, with the channels that the network takes."""
         images = self.cached.images
         if images.shape[-1] == channels:
             return images
@@ -179,12 +179,12 @@ class Resident(Split):
 
 
 def _beside(chosen: Tensor, maps: Tensor) -> Tensor:
-    """What is chosen of a batch, (B,), in a shape that goes with `maps`."""
+    """The choice of samples in a batch, (B,), in a shape that broadcasts with `maps`."""
     return chosen.view(-1, *[1] * (maps.ndim - 1))
 
 
 def _cropped(values: Tensor, views: Sequence[View], size: tuple[int, int]) -> Tensor:
-    """The part of each image or map that its view's corner says."""
+    """The crop of each image or map at its view's corner."""
     if tuple(values.shape[-2:]) == size:
         return values
     corners = [view.corner for view in views]

@@ -1,4 +1,4 @@
-"""What the random steps of a transform decide about a sample, without the sample itself."""
+"""What the random steps of a transform decide for a sample, computed without the sample."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ FACTORS = ("brightness_factor", "contrast_factor", "saturation_factor")
 
 @dataclass(frozen=True)
 class View:
-    """How a sample is seen: the parameters of its zoom, whether it is mirrored, and its colours' changes in order.
+    """How a sample is seen: the parameters of its zoom, whether it is mirrored, and the changes of colour in order.
 
-    A change is a pair of its number, `BRIGHTNESS`, `CONTRAST` or `SATURATION`, and its factor. `corner` is that of the
-    crop, from above and from the left.
+    A change is a pair of its number, `BRIGHTNESS`, `CONTRAST` or `SATURATION`, and its factor. `corner` is the top left
+    corner of the crop.
     """
 
     zoom: dict[str, Any]
@@ -44,16 +44,16 @@ class View:
 
     @property
     def filled(self) -> Box:
-        """The part of the input that it fills."""
+        """The part of the input that the window fills."""
         box: Box = self.zoom["filled"]
         return box
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps of a transform that resident data can take, each None if it has none.
+    """The steps of a transform that resident data support, each None if the transform lacks it.
 
-    `before` and `after` the zoom come steps of the frame, which change maps by their place alone, such as `EigenCrop`.
+    `before` and `after` are steps of the frame around the zoom, which change maps only by place, such as `EigenCrop`.
     """
 
     zoom: Zoom
@@ -66,7 +66,7 @@ class Steps:
 
     @classmethod
     def read(cls, steps: Sequence[Any], split: str) -> Self:
-        """The steps of a transform; raises `InputError` for one that resident data cannot take, and for a missing one.
+        """The steps of a transform; raises `InputError` for a step that is not supported, and for a missing step.
 
         >>> from afanet.data.transforms import training
         >>> Steps.read(training((4, 6), zoom=1.5).transforms, "train").zoom.most
@@ -93,7 +93,7 @@ class Steps:
         )
 
     def draw(self, size: tuple[int, int], crop: v2.RandomCrop | None = None) -> View:
-        """What the steps decide about an image of `size` = (H, W), by torch's generator as they themselves would draw.
+        """What the steps decide for an image of `size` = (H, W), drawn from torch's generator as the steps would draw.
 
         >>> from afanet.data.transforms import training
         >>> with torch.random.fork_rng():
@@ -104,7 +104,7 @@ class Steps:
         zoom = self.zoom.make_params([_blank(size)])
         mirrored = self.flip is not None and bool(torch.rand(1) < self.flip.p)
         if mirrored and self.swapping:
-            torch.rand(1)  # such a flip calls one that is certain, which draws as well
+            torch.rand(1)  # a random flip calls a certain flip, which draws as well
         colours: tuple[tuple[int, float], ...] = ()
         if self.jitter is not None:
             drawn = self.jitter.make_params([])
@@ -115,7 +115,7 @@ class Steps:
 
     @property
     def swapping(self) -> Mapping[str, Task]:
-        """The tasks of which a mirrored sample exchanges the sides of labels."""
+        """The tasks whose labels exchange their sides in a mirrored sample."""
         return {} if self.flip is None else self.flip.swapping
 
 
@@ -123,7 +123,7 @@ OTHERWISE = "leave data.resident out, or change its transforms"
 
 
 def steps_of(transform: Any, origin: tuple[int, ...], split: str) -> Steps:
-    """The steps for samples of an `origin`, which is empty unless data sets are joined; raises as `Steps.read` does."""
+    """The steps for samples of an `origin`, empty unless data sets are joined; raises as `Steps.read` does."""
     transform = transform.steps if isinstance(transform, Framed) else transform
     parts = getattr(transform, "parts", None)
     if parts is not None:
@@ -143,5 +143,5 @@ def _place(step: Any, split: str) -> int:
 
 
 def _blank(size: tuple[int, int]) -> tv_tensors.Image:
-    """An image of a size that holds no pixels."""
+    """An image of a size, without memory for its pixels."""
     return tv_tensors.Image(torch.zeros(1, 1, 1, dtype=torch.uint8).expand(1, *size))

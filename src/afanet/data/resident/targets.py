@@ -1,4 +1,4 @@
-"""Targets of a batch: maps cut together on their device, and values for the whole image, on the CPU."""
+"""Targets of a batch: maps, cut together on their device, and values for the whole image, on the CPU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from afanet.tasks.maps import Map, Points
 def source_pixels(views: Sequence[View], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """The row and the column of the stored image at each row and column of an input of `size`, (B, H) and (B, W).
 
-    It is the pixel that holds the centre of the input's pixel, as `Zoom` has it; -1 where nothing of the image goes.
+    It is the pixel that holds the centre of the input's pixel, as in `Zoom`; -1 in the padding.
     """
     rows = [(v.window.top, v.window.height, v.filled.top, v.filled.height) for v in views]
     columns = [(v.window.left, v.window.width, v.filled.left, v.filled.width) for v in views]
@@ -45,7 +45,7 @@ def cut(stored: Tensor, numbers: Tensor, rows: Tensor, columns: Tensor) -> Tenso
 
 
 def as_seen(maps: Tensor, kind: type[tv_tensors.TVTensor], views: Sequence[View]) -> Tensor:
-    """Maps (B, ...) with the values that their kind has in a nearer and in a mirrored view."""
+    """Maps (B, ...) with values changed as their kind demands in a nearer and in a mirrored view."""
     if not issubclass(kind, Map) or (kind.nearer is Map.nearer and kind.mirrored is Map.mirrored):
         return maps
     seen = []
@@ -56,7 +56,7 @@ def as_seen(maps: Tensor, kind: type[tv_tensors.TVTensor], views: Sequence[View]
 
 
 def whole_as_seen(value: Tensor, kind: type[Tensor], steps: Steps, view: View) -> Tensor:
-    """The value of one image in its view: points move with it, and anything else stays as it is."""
+    """The value of one image in its view: points move with the view, and anything else stays as it is."""
     if kind is not Points:
         return value
     points = steps.zoom.transform(Points(value), view.zoom)

@@ -23,7 +23,7 @@ from afanet.photo import read_photo
 from afanet.tasks import Classification, MultiLabel, Task
 
 LISTS = ("list_attr_celeba.txt", "identity_CelebA.txt", "list_bbox_celeba.txt", "list_landmarks_align_celeba.txt")
-MOST_BYTES = 2**28  # of a list; the longest published one has 26 MB
+MOST_BYTES = 2**28  # of a list; the longest published list has 26 MB
 PARTITION = "list_eval_partition.txt"
 EXPECTED = (
     f"a folder celeba/ with img_align_celeba/, {', '.join(LISTS)} and {PARTITION}, from "
@@ -37,8 +37,8 @@ def open_celeba(
     """CelebA with its 40 yes-or-no `attributes` as one task, in its published training, validation and test partitions.
 
     `root` holds the folder `celeba`, as torchvision expects it, or is that folder. The aligned photos have 218x178
-    pixels, which is the default size. With `apart` each attribute is a task of its own instead, of the classes `no` and
-    `yes`, named by `task_name`.
+    pixels, which is the default size. With `apart`, each attribute is a task of its own instead, with the classes `no`
+    and `yes`, named by `task_name`.
     """
     root = require_path(root, "celeba", EXPECTED).resolve()
     folder = root / CelebA.base_folder if (root / CelebA.base_folder).is_dir() else root
@@ -68,7 +68,7 @@ def open_celeba(
 
 
 def task_name(attribute: str) -> str:
-    """An attribute's name as that of a task, which cannot begin with a digit: `has_` is then put before it.
+    """The name of the task for an attribute: a task's name cannot begin with a digit, so `has_` is put before it.
 
     >>> task_name("Male"), task_name("5_o_Clock_Shadow")
     ('Male', 'has_5_o_Clock_Shadow')
@@ -77,9 +77,9 @@ def task_name(attribute: str) -> str:
 
 
 class Lists(CelebA):
-    """torchvision's CelebA without its checksums, with a check that each list names the same photos in the same order.
+    """torchvision's CelebA without checksums, but with a check that all lists name the same photos in the same order.
 
-    A list that cannot be read raises `InputError` with its name. Nothing is downloaded.
+    Raises `InputError`, which names the list, for a list that cannot be read. Nothing is downloaded.
     """
 
     def __init__(self, folder: Path):
@@ -87,13 +87,13 @@ class Lists(CelebA):
         super().__init__(folder.parent, split="all", target_type=["attr", "identity"], download=False)
 
     def _check_integrity(self) -> bool:
-        return True  # existence is checked before; content is checked as the lists are read
+        return True  # the caller checks that files exist; contents are checked when the lists are read
 
     def _load_csv(self, filename: str, header: int | None = None) -> Any:
         path = require_regular(Path(self.root, self.base_folder, filename), MOST_BYTES)
         try:
             content = super()._load_csv(filename, header)
-        except Exception as error:  # any error, for fields that are too few or not numbers
+        except Exception as error:  # rows with too few fields, or fields that are not numbers, raise several kinds
             raise InputError(f"{path} cannot be read as a list of CelebA ({error}): copy it again") from error
         if content.data.ndim != 2 or not content.data.numel():
             raise InputError(f"{path} has no numbers beside the photos' names: copy it again")
@@ -104,9 +104,9 @@ class Lists(CelebA):
 
 
 class Faces(Reader):
-    """Reader of the aligned faces, by their index in the lists; a person's identity is their group.
+    """Reader of the aligned faces, by their index in the lists; the group of a face is the person.
 
-    Targets are one vector of all attributes or, if `apart`, a number for each.
+    The target is one vector of all attributes or, if `apart`, one number for each attribute.
     """
 
     def __init__(self, folder: Path, lists: Lists, apart: bool = False):
@@ -131,7 +131,7 @@ class Faces(Reader):
             raise InputError(f"{where} has an attribute twice: copy it again")
         for name in map(task_name, self.names) if apart else ():
             if fault := name_fault(name):
-                raise InputError(f"{where} has the attribute {name}, which cannot name a task, since it {fault}")
+                raise InputError(f"{where} has the attribute {name}, which cannot name a task, since the name {fault}")
 
     def tasks(self) -> dict[str, Task]:
         """The tasks that the targets belong to."""

@@ -28,15 +28,15 @@ EXPECTED = (
     "www.cityscapes-dataset.com"
 )
 VOID, UNKNOWN = 255, 254
-# Half a pixel of disparity is 7 m at 80 m, and 1 m at 30 m: larger depths count as not measured.
+# Half a pixel of disparity means 7 m at 80 m, and 1 m at 30 m: larger depths count as not measured.
 FAR = 80.0
-BASELINE, FX = 0.209313, 2262.52  # metres and pixels, of most of the camera files
+BASELINE, FX = 0.209313, 2262.52  # in metres and pixels, as in most camera files
 
 CLASSES = tuple(kind.name for kind in Cityscapes.classes if kind.train_id not in (VOID, -1))
 
 
 def open_cityscapes(root: Path | None = None, size: Size = (256, 512), *, augment: Augmentation = True) -> Data:
-    """Cityscapes with `segmentation` into the 19 classes of its benchmark and `depth` in metres, 2975 and 500 images.
+    """Cityscapes with `segmentation` into its benchmark's 19 classes and `depth` in metres: 2975 and 500 images.
 
     The test split here is the published `val`, since the labels of `test` are not public. Depth comes from the
     published disparity maps, with each image's own camera if `camera/` exists; beyond 80 m it counts as not
@@ -45,7 +45,7 @@ def open_cityscapes(root: Path | None = None, size: Size = (256, 512), *, augmen
     root = require_path(root, "cityscapes", EXPECTED)
     for folder in ("leftImg8bit", "gtFine"):
         for split in ("train", "val"):
-            # torchvision would unpack archives into the folder unasked
+            # otherwise torchvision would unpack archives into the folder
             if not (root / folder / split).is_dir():
                 raise other_layout(root, "cityscapes", f"{EXPECTED} ({folder}/{split}/ is not there)")
     depth = (root / "disparity").is_dir()
@@ -66,7 +66,7 @@ def open_cityscapes(root: Path | None = None, size: Size = (256, 512), *, augmen
 
 
 class Street(NamedTuple):
-    """One image: its published split, its city, and what its files' names begin with."""
+    """One image: its published split, its city, and the common beginning of its files' names."""
 
     split: str
     city: str
@@ -74,7 +74,7 @@ class Street(NamedTuple):
 
 
 def list_streets(root: Path, split: str) -> list[Street]:
-    """The images of a split in order, as torchvision finds them."""
+    """The images of a split, in torchvision's order."""
     try:
         images = Cityscapes(root, split, mode="fine", target_type="semantic").images
     except OSError as error:  # a file where a city's folder should be
@@ -84,7 +84,7 @@ def list_streets(root: Path, split: str) -> list[Street]:
 
 
 class Streets(Reader):
-    """Reader of images with their labels and, where `depth` is wanted, their disparity and camera."""
+    """Reader of images with their labels and, if `depth` is wanted, their disparity and camera."""
 
     def __init__(self, root: Path, depth: bool):
         self.root = root
@@ -129,7 +129,7 @@ class Streets(Reader):
 
 
 def metres(stored: NDArray[np.uint16], baseline: float, fx: float) -> NDArray[np.float32]:
-    """Depth in metres, 0 where there is none, from disparity as the files store it.
+    """Depth in metres, 0 where it is unknown, from disparity as the files store it.
 
     A stored value p > 0 is a disparity of d = (p - 1) / 256 pixels, and depth is baseline * fx / d, with the baseline
     in metres and the focal length in pixels; 0 means not matched, and 1 is at infinity.

@@ -1,4 +1,4 @@
-"""Pairs of overlapping handwritten digits, made from those in scikit-learn: real images, nothing to download."""
+"""Pairs of overlapping handwritten digits, made from scikit-learn's digits: real images, nothing to download."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from afanet.errors import InputError
 from afanet.limits import MOST_SAMPLES
 from afanet.tasks import Classification, Task
 
-SPLITS = ("train", "test", "validation")  # a pair depends on the number of its split here
-ORIGINALS = {"train": range(1437), "test": range(1437, 1797)}  # four fifths and one, in scikit-learn's order
-HELD_OUT = {"train": range(1149), "validation": range(1149, 1437)}  # four fifths and one again
+SPLITS = ("train", "test", "validation")  # a pair depends on the position of its split in this list
+ORIGINALS = {"train": range(1437), "test": range(1437, 1797)}  # four fifths and one fifth, in scikit-learn's order
+HELD_OUT = {"train": range(1149), "validation": range(1149, 1437)}  # again four fifths and one fifth
 CANVAS, SHIFT = 12, 1  # pixels; a digit has 8x8
 
 
@@ -36,12 +36,12 @@ def open_digits(
 ) -> Data:
     """Two digits on one canvas, to be classified: `left` (the upper left) and `right` (the lower right).
 
-    The pairs are made like those of MultiMNIST (Sabour et al., NeurIPS 2017): two digits of different classes that
-    overlap, each moved at random by up to a pixel along both axes, the brighter of the two at every pixel; one in the
-    upper left and one in the lower right, as in the multi-task literature. The canvas of 12x12 pixels is resized to
-    `size` = (H, W). A pair depends on `seed`, split and index alone. The last 360 of the 1797 originals are used
-    in test pairs only. With `validation_pairs` the 288 before them are used in validation pairs only. Nothing is
-    augmented: a mirrored digit is no digit.
+    The pairs are made like those of MultiMNIST (Sabour et al., NeurIPS 2017): two digits of different classes overlap,
+    each moved at random by up to a pixel along both axes, and every pixel takes the brighter of the two. One digit is
+    in the upper left and one in the lower right, as in the multi-task literature. The canvas of 12x12 pixels is resized
+    to `size` = (H, W). A pair depends only on `seed`, split and index. The last 360 of the 1797 originals are used in
+    test pairs only. With `validation_pairs`, the 288 before them are used in validation pairs only. Nothing is
+    augmented: a mirrored digit is not a digit.
 
     >>> digits = open_digits(train_pairs=4, test_pairs=2)
     >>> digits.describe
@@ -89,7 +89,7 @@ class Pairs(Reader):
         return self._values(*self._pair(index)[1:])
 
     def _pair(self, index: int) -> tuple[np.random.Generator, int, int]:
-        """The generator of a pair after it chose the numbers of its two digits, and these."""
+        """A pair's random generator after choosing the numbers of the two digits, and these numbers."""
         rng = np.random.default_rng([self.seed, SPLITS.index(self.split), index])
         left = rng.integers(len(self.labels))
         return rng, int(left), int(rng.choice(np.flatnonzero(self.labels != self.labels[left])))

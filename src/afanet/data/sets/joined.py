@@ -1,4 +1,4 @@
-"""The splits of several data sets, concatenated: items, reader and transform."""
+"""Concatenates the splits of several data sets: their items, readers and transforms."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Joined(Sequence[tuple[int, Any]]):
 class JoinedReader(Reader):
     """Reads (part, item) with the part's own reader, and keeps the targets of the part's `tasks`.
 
-    An id begins with the number of its part, from 1. A group's name includes its data set's name and path (`names`), so
-    that two parts of one data set share their people and scenes.
+    An id begins with the number of its part, from 1. The name of a group includes the name and path of its data set
+    (`names`), so that two parts from one data set share their people and scenes.
     """
 
     def __init__(self, readers: Sequence[Reader], tasks: Sequence[Mapping[str, Task]], names: Sequence[str]):
@@ -95,14 +95,14 @@ class JoinedReader(Reader):
 
 
 class JoinedTransform:
-    """Every part's own transform, chosen by the sample's `origin`."""
+    """Applies each part's own transform, chosen by the sample's `origin`."""
 
     def __init__(self, parts: Sequence[Any]):
         self.parts = parts
 
     @property
     def transforms(self) -> Sequence[Any]:
-        """The steps of the part with the largest zoom; a cache sizes all images by them."""
+        """The steps of the part with the largest zoom; a cache uses them to size all images."""
 
         def furthest(part: Any) -> float:
             return max((step.most for step in part.transforms if isinstance(step, Zoom)), default=1.0)

@@ -16,11 +16,11 @@ from afanet.errors import InputError, unknown
 from afanet.tasks import Task
 
 MOST_SAMPLES = 100_000_000  # of all parts
-APPEARANCE = {"max_metres", "colours"}  # attributes of tasks that only affect pictures
+APPEARANCE = {"max_metres", "colours"}  # attributes of tasks that only change pictures
 
 
 class Part(Declared):
-    """One of the data sets: its name, path and options, the tasks to take from it (all if not given), its share."""
+    """One of the data sets: its name, path and options, the tasks to take from it (by default all), its share."""
 
     name: str
     root: Path | None = None
@@ -33,9 +33,9 @@ def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[
     """Several data sets at one `size`; each entry of `parts` is a mapping with the keys of `Part`.
 
     Samples keep the transforms of their part; tasks of other parts are unlabelled in them. Tasks of the same name must
-    have the same meaning: one kind, the same classes. Validation and test splits are joined. In training each sample
-    is drawn, with replacement, from part p with probability share_p / (sum of shares); an epoch is as many
-    draws as the parts have training samples together.
+    have the same meaning: the same kind, the same classes. Validation and test splits are joined. In training, each
+    sample is drawn, with replacement, from part p with probability share_p / (sum of shares); an epoch has as many
+    draws as all parts together have training samples.
 
     >>> rooms = {"name": "rooms", "options": {"train_scenes": 4, "test_scenes": 1}}
     >>> data = open_mixed(size=(24, 32), parts=[{**rooms, "tasks": ["depth"]}, {**rooms, "tasks": ["segmentation"]}])
@@ -43,7 +43,7 @@ def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[
     ([['depth'], ['segmentation']], ['depth', 'segmentation'], 2)
     """
     if root is not None:
-        raise InputError(f"data set 'mixed' found data path '{root}': leave --data out, each of its parts has its own")
+        raise InputError(f"data set 'mixed' found data path '{root}': leave --data out, since each part has its own")
     if not parts:
         raise InputError("data set 'mixed' has no 'parts', expected a list of data sets, each with its 'name'")
     declared = [declare(Part, part, f"part {number}") for number, part in enumerate(parts, start=1)]
@@ -74,7 +74,7 @@ def open_mixed(root: Path | None = None, size: Size = (96, 128), *, parts: list[
 
 
 def _made(opened: Sequence[Data], parts: Sequence[Mapping[str, Task]]) -> dict[str, dict[str, dict[str, float]]]:
-    """The counts of all parts together, see `Data`; a mean confidence that not all have is left out."""
+    """The counts of all parts together, see `Data`; a mean confidence is left out if a part has none."""
     joined: dict[str, dict[str, dict[str, float]]] = {}
     for data, tasks in zip(opened, parts, strict=True):
         for split, counts in data.machine_made.items():
@@ -89,7 +89,7 @@ def _made(opened: Sequence[Data], parts: Sequence[Mapping[str, Task]]) -> dict[s
 
 
 def _open(part: Part, size: Size, number: int) -> Data:
-    from afanet.data import open_data  # whose table has a row for this module
+    from afanet.data import open_data  # imported here, since its table has a row for this module
 
     try:
         return open_data(part.name, part.root, size, **part.options)
@@ -114,7 +114,7 @@ def _agreed(parts: Sequence[Mapping[str, Task]]) -> dict[str, Task]:
                 differing = next(key for key in first | second if first.get(key) != second.get(key))
                 raise InputError(
                     f"task '{name}' of part {number} has {differing} {second.get(differing)!s:.60}, expected "
-                    f"{first.get(differing)!s:.60} as in the parts before: rename one of them, or take it from one part"
+                    f"{first.get(differing)!s:.60} as in earlier parts: rename one of them, or take it from one part"
                 )
     return agreed
 

@@ -32,11 +32,11 @@ TRIMAP = np.array([VOID, 0, 1, VOID], np.uint8)  # 1 pet, 2 background, 3 "not c
 
 
 def open_pets(root: Path | None = None, size: Size = (224, 224), *, augment: Augmentation = True) -> Data:
-    """Pets with `breed` (37 classes), `species` (cat, dog) and `segmentation` (pet, background), 3680 and 3669 photos.
+    """Pets with `breed` (37 classes), `species` (cat, dog) and `segmentation` (pet, background): 3680 and 3669 photos.
 
-    One network learns two tasks with a value per photo and one with a value per pixel. The border that the trimaps draw
-    around a pet is void, since the data set itself calls it not classified. `root` holds the folder
-    `oxford-iiit-pet`, as torchvision expects it, or is that folder. The splits are the published `trainval` and `test`.
+    One network learns two tasks with a value per photo and one with a value per pixel. The border of a pet in the
+    trimaps is void, since the data set itself calls it not classified. `root` holds the folder `oxford-iiit-pet`, as
+    torchvision expects it, or is that folder. The splits are the published `trainval` and `test`.
     """
     root = require_path(root, "pets", EXPECTED).resolve()
     folder = root / FOLDER if (root / FOLDER).is_dir() else root
@@ -46,7 +46,7 @@ def open_pets(root: Path | None = None, size: Size = (224, 224), *, augment: Aug
             raise other_layout(folder, "pets", f"{EXPECTED} ({name} is not there)")
     trainval, tested = (Pets(folder, split) for split in ("trainval", "test"))
     if tested.breeds != trainval.breeds:
-        raise InputError(f"{tested.source} has not the breeds of {trainval.source}: copy the annotations again")
+        raise InputError(f"{tested.source} does not have the breeds of {trainval.source}: copy the annotations again")
     train, problems = present_items(trainval, range(len(trainval.photos)))
     test, more = present_items(tested, range(len(tested.photos)))
     return Data(
@@ -72,7 +72,7 @@ class Pets(Reader):
             pets = OxfordIIITPet(folder.parent, split, download=False)
         except (OSError, ValueError) as error:
             raise InputError(f"{self.source} cannot be read as a list of pets ({error}): copy it again") from error
-        # torchvision has no public attribute for the files, and does not check those that it opens.
+        # torchvision has no public attribute for the files, and does not check the files that it opens.
         self.photos: list[Path] = pets._images
         self.trimaps: list[Path] = pets._segs
         self.labels: dict[str, list[int]] = {"breed": pets._labels, "species": pets._bin_labels}

@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 def present_items(read: Reader, items: Sequence[Item]) -> tuple[list[Item], list[str]]:
     """The items whose files all exist, and a sentence for each file that does not.
 
-    Each folder is listed once, which is many times cheaper than asking for each file.
+    Each folder is listed once, which is much faster than a look-up of each file.
     """
 
     @cache

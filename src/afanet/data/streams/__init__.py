@@ -1,1 +1,1 @@
-"""Streams: prepared samples as shards in a folder, on a web server or in an S3-like store, read a few at a time."""
+"""Streams: prepared samples as shards in a folder, on a web server or in an S3-like store, fetched as needed."""

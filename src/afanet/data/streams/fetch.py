@@ -1,4 +1,4 @@
-"""Fetches the files of a stream: waits for late ones, asks again for cut ones, and says which one does not come."""
+"""Fetches the files of a stream: retries late and incomplete files, and reports a file that does not come."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from afanet.data.streams.place import Place
 from afanet.errors import InputError
 
 ATTEMPTS = 5
-PATIENCE = 10.0  # seconds without a byte in the first attempt; each further attempt has twice as many
-PAUSE = 1.0  # seconds before the second attempt; each further pause is twice as long
-LONGEST = 900.0  # seconds of one attempt in all
+PATIENCE = 10.0  # seconds without a byte in the first attempt; doubled for each further attempt
+PAUSE = 1.0  # seconds before the second attempt; doubled for each further attempt
+LONGEST = 900.0  # most seconds for one attempt
 CHUNK = 2**20  # bytes
 
 Say = Callable[[str], None]
@@ -23,10 +23,10 @@ Result = TypeVar("Result")
 
 
 def fetch_shard(place: Place, name: str, size: int, digest: str, file: Path, say: Say) -> None:
-    """Copy a shard of `size` bytes, whose SHA-256 is `digest`, into `file`, which exists and takes its space already.
+    """Copy a shard of `size` bytes, whose SHA-256 is `digest`, into `file`, which exists and already has its size.
 
-    Late shards are asked for again, with a line by `say`, `ATTEMPTS` times in all; cut or changed ones once. Raises
-    `InputError` for a shard that does not come or is not what the index says, and for a full disk.
+    A late shard is requested up to `ATTEMPTS` times, a cut or changed one twice; `say` prints a line for each retry.
+    Raises `InputError` for a shard that does not come or does not match the index, and for a full disk.
     """
     for last in (False, True):
         length, found = patiently(place, name, lambda patience: _copy(place, name, size, file, patience), say)
@@ -54,14 +54,14 @@ def fetch_text(place: Place, name: str, most: int, say: Say) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise InputError(f"{place.file(name)} is no UTF-8 text, expected the index of a stream") from None
+        raise InputError(f"{place.file(name)} is not UTF-8 text, expected the index of a stream") from None
 
 
 def patiently(place: Place, name: str, attempt: Callable[[float], Result], say: Say) -> Result:
     """What `attempt(patience)` returns, tried `ATTEMPTS` times with growing patience and pauses between them.
 
-    Raises `InputError` where the last attempt fails too, and at once where the answer is that there is no such file or
-    that it may not be read.
+    Raises `InputError` if the last attempt fails too, and at once if the server answers that the file does not exist
+    or may not be read.
     """
     for number in range(ATTEMPTS):
         patience = PATIENCE * 2**number
@@ -69,7 +69,7 @@ def patiently(place: Place, name: str, attempt: Callable[[float], Result], say: 
             return attempt(patience)
         except InputError:
             raise
-        except Exception as error:  # of the kinds of fsspec, aiohttp, botocore and the system
+        except Exception as error:  # errors of fsspec, aiohttp, botocore or the system
             if refusal := _refused(error):
                 raise InputError(f"{place.file(name)} cannot be read: {refusal}") from None
             reason = _reason(error, patience)
@@ -84,7 +84,7 @@ def patiently(place: Place, name: str, attempt: Callable[[float], Result], say: 
 
 
 def _copy(place: Place, name: str, size: int, file: Path, patience: float) -> tuple[int, str]:
-    """The number of bytes that came, one more than `size` at most, and their SHA-256."""
+    """The number of bytes received, at most one more than `size`, and their SHA-256."""
     length, digest = 0, sha256()
     with closing(place.open(name, patience)) as remote, file.open("r+b") as local:
         for chunk in _chunks(remote.read, size):
@@ -108,7 +108,7 @@ def full(folder: Path, error: OSError) -> InputError:
 
 
 def _chunks(read: Callable[[int], bytes], most: int) -> Iterator[bytes]:
-    """What `read` gives, to the end or to one byte more than `most`."""
+    """The chunks that `read` gives, to the end or to one byte more than `most`."""
     ends, left = time.monotonic() + LONGEST, most + 1
     while left and (chunk := read(min(CHUNK, left))):
         left -= len(chunk)
@@ -118,7 +118,7 @@ def _chunks(read: Callable[[int], bytes], most: int) -> Iterator[bytes]:
 
 
 def _refused(error: Exception) -> str | None:
-    """Why it is of no use to ask again, and what to do; None if it may be."""
+    """Why a retry is useless, and what to do; None if a retry may help."""
     status = getattr(error, "status", None)
     if isinstance(error, FileNotFoundError) or status in (404, 410):
         return "there is no such file (404): check the address, or copy the whole stream there again"

@@ -1,7 +1,7 @@
-"""The index of a stream, `index.json`: everything about the samples but their pixels and maps, which are in shards.
+"""The index of a stream, `index.json`: everything about the samples except pixels and maps, which are in shards.
 
-A shard has the same rows of every array of a split: for each array in the order of the index, its rows as `.npy` files
-have them, without a header, each array beginning at a multiple of 64 bytes.
+A shard has the same rows of every array of a split. The arrays are in the order of the index, each stored as in a
+`.npy` file without its header, and each begins at a multiple of 64 bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ VERSION = 1  # of the index and the shards
 NAME = "index.json"
 WINDOW = 16  # shards whose samples are shuffled together
 ALIGNED = 64  # bytes
-MOST_BYTES = 2**30  # of an index: millions of samples
+MOST_BYTES = 2**30  # of an index, enough for millions of samples
 MOST_SHARD = 2**33  # bytes
 DTYPES = ("|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<i8", "<f2", "<f4", "<f8", "|b1")
 
@@ -63,7 +63,7 @@ class Array(_Strict):
 
 
 class SplitIndex(_Strict):
-    """A split: what a cache's `index.json` has, its arrays, `rows` of which are in a shard, and its transform."""
+    """A split: the content of a cache's `index.json`, its arrays, the `rows` in a shard, and its transform."""
 
     ids: list[str] = Field(min_length=1)
     kinds: dict[str, str]
@@ -97,14 +97,14 @@ class SplitIndex(_Strict):
 
 
 class Survey(_Strict):
-    """What a data check has found, as a cache keeps it."""
+    """The findings of a data check, as a cache keeps them."""
 
     splits: dict[str, dict[str, Any]]
     twins: list[str]
 
 
 class Index(_Strict):
-    """A stream: a data set as it was opened by the `config` of a recipe's data, and prepared.
+    """A stream: a data set as it was opened by the `config` in a recipe's data section, and prepared.
 
     `content` is the hash of its source files, `tasks` are their descriptions, and `writer` is the version of the
     package that wrote it.
@@ -140,17 +140,17 @@ class Index(_Strict):
 
 
 def require_own_kinds(tasks: Mapping[str, Mapping[str, Any]], source: str) -> None:
-    """Raise `InputError` for tasks of kinds outside the package: what an index names is never code."""
+    """Raise `InputError` for tasks of kinds from outside the package: an index never names code."""
     for name, described in tasks.items():
         if is_reference(kind := str(described.get("meaning", {}).get("kind"))):
             raise InputError(
-                f"{source} has task '{name:.60}' of the kind {kind:.80}, which is code: a stream has tasks of the "
-                "package's kinds alone, so train from the files or their cache"
+                f"{source} has task '{name:.60}' of the kind {kind:.80}, which is code: a stream only has tasks of the "
+                "package's own kinds, so train from the files or their cache"
             )
 
 
 def layout(arrays: dict[str, Array], rows: int) -> tuple[dict[str, int], int]:
-    """Where each array begins in a shard of so many rows, in bytes, and the size of the shard.
+    """The byte at which each array begins in a shard with this many rows, and the size of the shard in bytes.
 
     >>> layout({"image": Array(dtype="|u1", shape=(2, 3, 3)), "age": Array(dtype="<i8", shape=())}, rows=5)
     ({'image': 0, 'age': 128}, 168)
@@ -165,15 +165,15 @@ def layout(arrays: dict[str, Array], rows: int) -> tuple[dict[str, int], int]:
 def read_index(place: Place, say: Say) -> Index:
     """The index of the stream at `place`.
 
-    Raises `InputError` for one that cannot be fetched, for another version, and for one that is cut or damaged.
+    Raises `InputError` for an index that cannot be fetched, has another version, or is cut or damaged.
     """
     source = place.file(NAME)
     values = parse_json(fetch_text(place, NAME, MOST_BYTES, say), source)
     if not isinstance(values, dict) or "version" not in values:
-        raise InputError(f"{source} is no index of a stream: expected what `afanet data prepare --stream` writes")
+        raise InputError(f"{source} is not the index of a stream, expected what `afanet data prepare --stream` writes")
     if values["version"] != VERSION:
         raise InputError(
-            f"{source} is of version {shown(values['version'])}, written by afanet {shown(values.get('writer'))}, and "
+            f"{source} is of version {shown(values['version'])}, written by afanet {shown(values.get('writer'))}, but "
             f"this one reads version {VERSION}: write the stream again with `afanet data prepare --stream`"
         )
     try:

@@ -1,4 +1,4 @@
-"""The shards that a machine keeps: a folder of bounded size, shared by all its processes."""
+"""The shards kept on this machine: a folder of limited size that all its processes share."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from afanet.data.streams.place import Place
 from afanet.errors import InputError
 from afanet.files import path_in
 
-ABANDONED = 1200.0  # seconds after which nobody writes a partial file any more: longer than an attempt
+ABANDONED = 1200.0  # seconds after which a partial file is abandoned: longer than an attempt
 
 
 class LocalShards:
-    """Shards from `place` in `folder`, which holds at most `most` bytes: what was read longest ago makes room.
+    """Shards from `place` in `folder`, which holds at most `most` bytes: the least recently read shards make room.
 
-    A shard is called by its hash, and is checked by it when it comes and when a process reads it first. Of several
-    processes that need a shard, one fetches it.
+    A shard is named by its hash, and is checked against it on arrival and when a process first reads it. If several
+    processes need a shard, one of them fetches it.
     """
 
     def __init__(self, place: Place, folder: Path, most: int, say: Say):
@@ -33,7 +33,7 @@ class LocalShards:
     def path(self, shard: Shard) -> Path:
         """The file of a shard, fetched if it is not here; raises `InputError` as `fetch_shard` does.
 
-        Another process may remove it at any time, so open it at once, and ask again if it is gone.
+        Another process may remove the file at any time: open it at once, and ask again if it is gone.
         """
         file = path_in(self.folder, f"{shard.sha256}.shard")
         if self._is_here(file, shard):
@@ -56,11 +56,11 @@ class LocalShards:
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
-        with suppress(FileNotFoundError):  # removed by another process already
+        with suppress(FileNotFoundError):  # another process has removed it already
             self.checked.add(_identity(file.stat()))
 
     def _is_here(self, file: Path, shard: Shard) -> bool:
-        """Whether a shard is here, whole; it counts as read now. One that is damaged is removed."""
+        """Whether a complete shard is here, which then counts as read now. A damaged shard is removed."""
         try:
             status = file.stat()
             if _identity(status) not in self.checked:
@@ -76,14 +76,14 @@ class LocalShards:
         return True
 
     def _reserve(self, size: int, partial: Path) -> None:
-        """Make room for `size` bytes, and take it by a file of that size."""
+        """Make room for `size` bytes, and reserve it with a file of that size."""
         while True:
             with FileLock(self.folder / "lock"):
                 if self._make_room(size, partial):
                     with partial.open("wb") as file:
                         file.truncate(size)
                     return
-            time.sleep(0.1)  # until what other processes fetch has come
+            time.sleep(0.1)  # until other processes have fetched their shards
 
     def _make_room(self, size: int, partial: Path) -> bool:
         kept = []
@@ -105,11 +105,11 @@ class LocalShards:
 
 
 def require_room(shards: list[Shard], at_once: int, most: int) -> None:
-    """Raise `InputError` where `most` bytes do not hold the shards that training reads at once."""
+    """Raise `InputError` if `most` bytes cannot hold the shards that training reads at once."""
     needed = sum(sorted((shard.size for shard in shards), reverse=True)[:at_once])
     if needed > most:
         raise InputError(
-            f"data.stream_cache is {most / 1e9:g} GB, and training reads {min(at_once, len(shards))} shards of up to "
+            f"data.stream_cache is {most / 1e9:g} GB, but training reads {min(at_once, len(shards))} shards of up to "
             f"{max(shard.size for shard in shards) / 1e6:.3g} MB at once: give it at least {needed / 1e9:.2g}"
         )
 

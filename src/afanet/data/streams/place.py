@@ -1,4 +1,4 @@
-"""Where a stream lies: a folder, a web server or an S3-like store."""
+"""Where a stream is: a folder, a web server or an S3-like store."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from afanet.errors import InputError
 from afanet.files import path_in, write_whole
 from afanet.install import missing_package
 
-SCHEMES = {"http": "aiohttp", "https": "aiohttp", "s3": "s3fs"}  # and the module that fsspec needs for each
+SCHEMES = {"http": "aiohttp", "https": "aiohttp", "s3": "s3fs"}  # each with the module that fsspec needs
 
 
 class Place:
     """The files of a stream at `address`: the path of a folder, or an address that begins with one of `SCHEMES`.
 
-    Raises `InputError` for another scheme, for an address with a password, which every run would keep, and where a
-    package is missing.
+    Raises `InputError` for another scheme, for an address with a password, which every run would keep, and if a package
+    is missing.
 
     >>> Place("https://example.org/rooms").file("index.json")
     'https://example.org/rooms/index.json'
@@ -50,26 +50,26 @@ class Place:
         return f"{self.address.rstrip('/')}/{name}" if self.scheme else str(path_in(Path(self.address), name))
 
     def open(self, name: str, patience: float) -> IO[bytes]:
-        """A file, to be read from its beginning; it raises an error where nothing comes for `patience` seconds."""
+        """A file, open at its beginning; reading raises an error if nothing comes for `patience` seconds."""
         if not self.scheme:
             return Path(self.file(name)).open("rb")
         files = self._files(patience)
-        more = {"cache_type": "none"} if self.scheme == "s3" else {"block_size": 0, "size": 1}  # read as it comes
+        more = {"cache_type": "none"} if self.scheme == "s3" else {"block_size": 0, "size": 1}  # read without seeking
         return cast(IO[bytes], files.open(self.file(name), "rb", **more))
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file as a whole; raises `InputError` where that cannot be."""
+        """Write a file as a whole; raises `InputError` if it cannot be written."""
         if not self.scheme:
             write_whole(Path(self.file(name)), content)
             return
         if self.scheme != "s3":
             raise InputError(
-                f"{self.address} cannot be written, since web servers are only read: write the stream into a folder, "
-                "and put that on the server"
+                f"{self.address} is on a web server, which cannot be written: write the stream into a folder, and put "
+                "the folder on the server"
             )
         try:
             self._files(60).pipe_file(self.file(name), content)
-        except Exception as error:  # of the store's own kinds
+        except Exception as error:  # errors of the store's own kinds
             reason = f"{error or type(error).__name__}".splitlines()[0]
             raise InputError(f"{self.file(name)} cannot be written ({reason}): check bucket and credentials") from None
 
@@ -79,7 +79,7 @@ class Place:
         if self.scheme == "s3":
             waits = {"connect_timeout": patience, "read_timeout": patience, "retries": {"max_attempts": 0}}
             files = fsspec.filesystem("s3", config_kwargs=waits, use_listings_cache=False)
-            files.retries = 1  # `fetch` asks again, and says so
+            files.retries = 1  # `fetch` does the retries, and prints them
             return files
         import aiohttp
 

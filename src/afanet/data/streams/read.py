@@ -1,4 +1,4 @@
-"""Reads a stream: a data set without its files, whose samples come from shards."""
+"""Reads a stream: a data set whose samples come from shards, not from its own files."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from afanet.paths import cache_root
 from afanet.tasks import Description, Task, read_task
 from afanet.tasks.maps import target_types
 
-REMOVED = 5  # times that another process may remove a shard before it is read: then the cache is too small for all
+REMOVED = 5  # times that another process may remove a shard before it is read; more means that the cache is too small
 
 
 class StreamedSamples(Reader):
-    """Reads the samples of a split by their numbers."""
+    """Reads the samples of a split by number."""
 
     def __init__(self, split: SplitIndex, shards: LocalShards):
         self.split, self.shards = split, shards
@@ -58,8 +58,8 @@ class StreamedSamples(Reader):
 def open_stream(address: str, config: Mapping[str, Any], gigabytes: float, say: Say) -> Data:
     """The data of the stream at `address`, opened by `config`; at most `gigabytes` of its shards are kept here.
 
-    Raises `InputError` for a stream that cannot be read, that was written by another `config`, or whose shards do not
-    fit the space.
+    Raises `InputError` for a stream that cannot be read, was written with another `config`, or whose shards need more
+    space.
     """
     place, folder, most = Place(address), cache_root() / "streams", int(gigabytes * 1e9)
     index = read_index(place, say)
@@ -105,6 +105,6 @@ def _require_config(place: Place, written: Mapping[str, Any], wanted: Mapping[st
     for key in {**written, **wanted}:
         if written.get(key) != wanted.get(key):
             raise InputError(
-                f"the stream {place.address} has data.{key} {shown(written.get(key))}, and this run takes "
+                f"the stream {place.address} has data.{key} {shown(written.get(key))}, but this run takes "
                 f"{shown(wanted.get(key))}: give it as the stream has it, or write another stream by this recipe"
             )

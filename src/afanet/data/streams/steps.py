@@ -1,4 +1,4 @@
-"""The steps of a data set's transforms as plain values in the index of a stream, and back."""
+"""Converts the steps of a data set's transforms to plain values for the index of a stream, and back."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def describe_steps(transform: Transform) -> list[dict[str, Any]]:
 
 
 def read_steps(described: Sequence[Mapping[str, Any]], framed: bool, tasks: Mapping[str, Task]) -> Transform:
-    """The transform of such values; raises `InputError` for anything else.
+    """The transform that `describe_steps` described; raises `InputError` for anything else.
 
     >>> steps = describe_steps(evaluation((4, 6)))
     >>> describe_steps(read_steps(steps, framed=False, tasks={})) == steps
@@ -108,8 +108,8 @@ def _described(step: Any) -> _Step:
     if type(step) is EigenCrop:
         return _Eigen()
     raise InputError(
-        f"the data set changes its samples by {type(step).__name__}, and a stream keeps the steps of "
-        "afanet.data.transforms alone: train from its files or its cache"
+        f"the data set changes its samples by {type(step).__name__}, but a stream keeps only the steps of "
+        "afanet.data.transforms: train from its files or its cache"
     )
 
 

@@ -1,4 +1,4 @@
-"""Writes a stream: the cache of a data set as shards of a fixed number of samples, and last the index."""
+"""Writes a stream: the cache of a data set as shards with a fixed number of samples, and finally the index."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from afanet.data.streams.steps import describe_steps
 from afanet.errors import InputError
 from afanet.tasks import Description
 
-SHARD = 32 * 10**6  # bytes: few requests, and small enough to be fetched again
+SHARD = 32 * 10**6  # bytes: large enough for few requests, small enough to be fetched again
 
 
 def write_stream(
@@ -44,12 +44,12 @@ def write_stream(
     shard: int = SHARD,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[Index, bool]:
-    """Write `data`, which `prepare` has stored in `cache`, as a stream at `address`, unless it is there.
+    """Write `data`, which `prepare` has stored in `cache`, as a stream at `address`, unless the stream exists.
 
-    Returns its index and whether it is new. A shard has about `shard` bytes; `advance` is called after every sample.
-    `config` is what the data were opened by. Raises `InputError` for data whose transforms an index cannot hold, for a
-    place that has a stream of other data or cannot be written. The index is written last, so that a stream that was
-    not finished is none.
+    Returns the index and whether it is new. A shard has about `shard` bytes; `advance` is called after every sample.
+    `config` is the configuration with which the data were opened. Raises `InputError` for data whose transforms an
+    index cannot hold, and for a place that has a stream of other data or cannot be written. The index is written last,
+    so an unfinished stream has none.
     """
     place = Place(address)
     stored, found = use_cache(data, cache.parent)

@@ -172,13 +172,13 @@ def test_all_faults_of_a_file_are_counted_in_one_sentence(tmp_path: Path) -> Non
         "1 masks in run lengths of another size than their image",
         "1 run lengths that do not add up",
         "1 polygons with an odd count",
-        "2 polygons with a coordinate that is no number",
+        "2 polygons with a coordinate that is not a number",
         "1 categories whose id occurs twice",
         "1 categories whose name occurs twice",
         "1 images that are listed twice",
         "1 images without 'id' or 'file_name'",
         "lead out of the folder (such as ../a.png)",
-        "1 entries of 'annotations' that are no objects (such as 7)",
+        "1 entries of 'annotations' that are not objects (such as 7)",
     ):
         assert part in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "instances.json"]
@@ -195,7 +195,7 @@ def test_what_is_harmless_is_counted_in_a_line(tmp_path: Path) -> None:
         "1 polygons reach outside of their images",
         "1 polygons of fewer than three points",
         "1 images that are listed and are not there are left out (such as absent.png)",
-        "1 images get no mask, since they are not of the size that is stated (such as b.png, 5x5 and not 20x30)",
+        "1 images get no mask, since their size is not the stated one (such as b.png, 5x5 and not 20x30)",
         "1 images without a shape are background all over",
     ):
         assert part in notes
@@ -212,7 +212,7 @@ def test_other_kinds_of_files_are_left_out_or_refused(tmp_path: Path) -> None:
         ("captions_val2017.json", {"image_id": 0, "id": 1, "caption": "A cat."}),
     ):
         write(tmp_path / name, coco(annotations=[annotation]))
-        assert "is not read, expected a file of instances" in refusal(tmp_path / name)
+        assert "are not supported, expected instances" in refusal(tmp_path / name)
     write(tmp_path / "instances_val2017.json", coco(annotations=[(0, 1, [SQUARE])]))
     assert any(note.startswith("2 files of another kind") for note in contents_of(tmp_path).notes)
 
@@ -250,11 +250,11 @@ def test_nothing_is_left_of_masks_if_what_follows_fails(tmp_path: Path) -> None:
         (b'{"images": [{"id": NaN}]}', "not finite or too large"),
         (b'{"images": [{"id": 1e999}]}', "not finite or too large"),
         (b'{"images": [{"id": ' + b"9" * 5000 + b"}]}", "not finite or too large"),
-        (b'{"images": [{"id": "\xff"}]}', "no UTF-8 text"),
+        (b'{"images": [{"id": "\xff"}]}', "not UTF-8 text"),
         ('{"images": []}'.encode("utf-16"), "is UTF-16 text"),
         (b'{"images": [' + b"[" * 10**5, "nested more than 64 deep"),
         (b'{"images": [{"a": "[[[[[\\"]]]]"}' + b', {"a": ' * 100, "nested more than 64 deep"),
-        (b'{"images": [1, 2,,]}', "is no JSON"),
+        (b'{"images": [1, 2,,]}', "is not JSON"),
     ],
 )
 def test_a_file_that_is_no_whole_json_is_refused(tmp_path: Path, content: bytes, said: str) -> None:

@@ -207,7 +207,7 @@ def test_all_faults_are_counted_in_one_sentence(tmp_path: Path) -> None:
     for part in (
         "has 10 kinds of fault",
         "1 polygons with an odd count",
-        "1 polygons with a coordinate that is no number",
+        "1 polygons with a coordinate that is not a number",
         "1 brush masks that are cut short (such as one in a.png)",
         "1 brush masks of another size than their image",
         "1 results without 'value' (such as c)",

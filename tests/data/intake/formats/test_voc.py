@@ -115,7 +115,7 @@ def test_classes_of_other_images_are_not_taken_for_those_of_pascal_voc(tmp_path:
 @pytest.mark.parametrize(
     ("file", "text", "said"),
     [
-        (f"Annotations/{A}.xml", "<annotation><object>", "is no whole XML"),
+        (f"Annotations/{A}.xml", "<annotation><object>", "is not complete XML"),
         (f"Annotations/{A}.xml", objects(""), "has an object with the name ''"),
         (f"Annotations/{A}.xml", "<html/>", "expected <annotation>"),
         ("labelmap.txt", "road 1 2 3", "expected one such as"),

@@ -107,9 +107,9 @@ def test_all_faults_are_counted_in_one_sentence(yolo: Path) -> None:
         "has 5 kinds of fault",
         "3 lines with a class that 'names' lacks (such as labels/train/train.txt, line 1)",
         "2 polygons with an odd count of numbers",
-        "1 polygons with a coordinate that is no number",
+        "1 polygons with a coordinate that is not a number",
         "1 polygons in pixels",
-        "1 files of labels that are no UTF-8 text (such as val.txt)",
+        "1 files of labels that are not UTF-8 text (such as val.txt)",
     ):
         assert part in said
 

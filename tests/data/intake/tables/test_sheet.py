@@ -58,8 +58,8 @@ def test_lines_within_quotes_and_rows_that_repeat_the_header(tmp_path: Path) -> 
         (b'image,pet\n00.png,"' + b"x\n" * 100_000, "cannot be read from line 2 on (field larger than field limit"),
         (b"image,pet,pet\n00.png,cat,dog\n", "has the column 'pet' 2 times"),
         ("image,pet\n00.png,dög\n01.png,d\u00f6".encode()[:-1], "ends within a character: it is cut short"),
-        ("image,pet\n00.png,dög\n01.png,".encode() + b"\xe9t\xe9\n", "line 3, has bytes that are no UTF-8"),
-        (b"image,pet\n00.png,\x81\n", "is no text in UTF-8 or Windows-1252"),
+        ("image,pet\n00.png,dög\n01.png,".encode() + b"\xe9t\xe9\n", "line 3, has bytes that are not UTF-8"),
+        (b"image,pet\n00.png,\x81\n", "is not text in UTF-8 or Windows-1252"),
         ((",".join(map(str, range(2000))) + "\n").encode(), "has 2,000 columns, expected at most 1,000"),
     ],
 )

@@ -55,7 +55,7 @@ def test_odd_ages_by_either_policy(adience: Path):
     assert [len(mapped.train), len(dropped.train)] == [6, 4]
     for data, listed in ((mapped, "mapped to the class they mean"), (dropped, "taken as unlabelled")):
         [warning] = data.warnings
-        assert warning.startswith(f"4 rows have an age that is none of the eight ranges, {listed}")
+        assert warning.startswith(f"4 rows have an age outside the eight ranges, {listed}")
         assert warning.endswith(": 35 2, (38, 42) 2")
     targets = [dropped.train[index]["targets"] for index in range(4)]
     assert [(int(target["gender"]), int(target["age"])) for target in targets] == [(1, 4), (1, 4), (0, -1), (0, -1)]
@@ -126,7 +126,7 @@ def test_files_that_are_missing_cut_or_of_another_layout(adience: Path, mat: Pat
     (adience / "fold_3_data.txt").unlink()
     with pytest.raises(InputError, match=r"fold_3_data\.txt is missing"):
         open_adience(adience, SIZE)
-    with pytest.raises(InputError, match="has not the layout of 'adience', found no folder but a file"):
+    with pytest.raises(InputError, match="does not have the layout of 'adience', found no folder but a file"):
         open_adience(mat, SIZE)
 
 

@@ -115,7 +115,7 @@ def test_a_file_without_the_columns_is_refused(tmp_path: Path, text: str):
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path):
     path = tmp_path / "fold_2_data.txt"
     path.write_bytes("\t".join(COLUMNS).encode() + b"\n\xff\xfe\n")
-    with pytest.raises(InputError, match=r"fold_2_data\.txt is no TAB separated text"):
+    with pytest.raises(InputError, match=r"fold_2_data\.txt is not TAB-separated text"):
         read_fold(path)
 
 
@@ -127,11 +127,11 @@ def test_every_line_that_cannot_be_used_is_named_and_the_others_are_read(tmp_pat
     fold = read_fold(path)
     assert [face.face for face in fold.faces] == ["1", "2"]
     assert fold.problems == [
-        f"{path}, line 3, has 4 fields, expected 5: mend it",
-        f"{path}, line 4, has age 'old', expected a range such as (25, 32), years or None: mend it",
-        f"{path}, line 6, has age '140', expected a range such as (25, 32), years or None: mend it",
-        f"{path}, line 7, has gender 'x', expected f, m, u or nothing: mend it",
-        f"{path}, line 8, has user_id '../a', expected a part of a file's name: mend it",
+        f"{path}, line 3, has 4 fields, expected 5: correct it",
+        f"{path}, line 4, has age 'old', expected a range such as (25, 32), years or None: correct it",
+        f"{path}, line 6, has age '140', expected a range such as (25, 32), years or None: correct it",
+        f"{path}, line 7, has gender 'x', expected f, m, u or nothing: correct it",
+        f"{path}, line 8, has user_id '../a', expected a part of a file's name: correct it",
     ]
 
 

@@ -20,7 +20,7 @@ def test_counts_of_small_folds(adience: Path):
     assert report["3"]["age (map)"]["(25, 32)"] == 2
     assert report["3"]["age (map)"]["none"] == report["3"]["age (map)"]["no label"] == 0
     assert report["3"]["age (drop)"]["none"] == report["3"]["age (drop)"]["no label"] == 2
-    assert fold_problems(adience) == [f"{path}, line 5, has 1 fields, expected 6: mend it"]
+    assert fold_problems(adience) == [f"{path}, line 5, has 1 fields, expected 6: correct it"]
 
 
 def test_a_user_in_two_folds_is_a_problem(adience: Path):
@@ -50,7 +50,7 @@ def test_the_published_folds(shared):
 
 def test_a_path_without_folds_is_refused(tmp_path: Path):
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(InputError, match=r"has not the layout of 'adience', found notes\.txt"):
+    with pytest.raises(InputError, match=r"does not have the layout of 'adience', found notes\.txt"):
         fold_report(tmp_path)
 
 

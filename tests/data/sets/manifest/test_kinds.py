@@ -38,8 +38,8 @@ from afanet.errors import InputError
         ({"class": {"kind": "normals"}}, "task name 'class' is taken"),
         ({"type": {"kind": "normals"}}, "task name 'type' is taken"),
         ({"training": {"kind": "normals"}}, "task name 'training' is taken"),
-        ({"3d": {"kind": "normals"}}, "task name '3d' is no word"),
-        ({"a.b": {"kind": "normals"}}, "task name 'a.b' is no word"),
+        ({"3d": {"kind": "normals"}}, "task name '3d' is not a word"),
+        ({"a.b": {"kind": "normals"}}, "task name 'a.b' is not a word"),
     ],
 )
 def test_one_sentence_for_what_cannot_be_declared(tasks, message, tmp_path):

@@ -177,9 +177,9 @@ def test_one_split_alone_can_be_opened_and_not_trained_on(own: Path, split: str,
             ", line 3, has 2 cells, expected 3 as in its first line",
         ),
         (b"image,split,breed\na,b.png,train,cat\n", ", line 2, has 4 cells, expected 3"),
-        (b"image,split,breed\na.png,train,cat\n\xe4.png,train,cat\n", ", line 3, has bytes that are no UTF-8"),
-        (b"image,split,br\xe4ed\n", ", line 1, is no line of CSV in UTF-8"),
-        ("image,split,breed\n".encode("utf-16"), ", line 1, is no line of CSV in UTF-8"),
+        (b"image,split,breed\na.png,train,cat\n\xe4.png,train,cat\n", ", line 3, has bytes that are not UTF-8"),
+        (b"image,split,br\xe4ed\n", ", line 1, is not CSV in UTF-8"),
+        ("image,split,breed\n".encode("utf-16"), ", line 1, is not CSV in UTF-8"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_one_sentence(own: Path, text: bytes, message: str):
@@ -204,7 +204,11 @@ def test_line_ends_and_byte_order_marks_change_nothing(own: Path, mark: bytes, e
 
 
 def test_a_manifest_that_is_not_there_or_of_another_type(own: Path):
-    for name, message in {"m.csv": "is missing", "manifest.txt": "no known type", "labels": "no known type"}.items():
+    for name, message in {
+        "m.csv": "is missing",
+        "manifest.txt": "an unknown type",
+        "labels": "an unknown type",
+    }.items():
         with pytest.raises(InputError, match=message):
             open_own(own, BREED, manifest=name)
     (own / "m.parquet").write_bytes(b"PAR1 and then nothing")

@@ -53,8 +53,8 @@ def test_they_are_counted_by_split_and_task(own: Path) -> None:
     [unread] = [line for line in data.warnings if "no task reads" in line]
     assert unread.endswith("no task reads: tags, grade, segmentation, depth, normals")
     assert [line for line in data.warnings if "network" in line] == [
-        "split test has 1 labels of breed that a network has given: scores on them say how alike two networks are, so "
-        "leave them empty"
+        "split test has 1 labels of breed that a network has given: scores on them only say how alike two networks "
+        "are, so leave them empty"
     ]
 
 

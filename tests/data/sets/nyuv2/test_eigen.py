@@ -119,7 +119,7 @@ def test_frames_that_are_crops_already_are_refused(frames: Path) -> None:
         with Image.open(path) as image:
             image.crop((4, 4, 60, 47)).save(path)
     assert open_data("nyuv2", frames, (24, 32)).test[0]["image"].shape == (3, 24, 32)
-    message = r"depth_mm/0004\.png is 43x56 pixels, no view of .*, without which the crop lies elsewhere: .* 'mask' out"
+    message = r"depth_mm/0004\.png is 43x56 pixels, not the .* view, without which the crop is elsewhere: .* 'mask' out"
     with pytest.raises(InputError, match=message):
         open_data("nyuv2", frames, (24, 32), mask="eigen").test[0]
 

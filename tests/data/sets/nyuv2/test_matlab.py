@@ -40,7 +40,7 @@ def test_a_cut_matlab_file(mat: Path):
     whole = mat.read_bytes()
     for length in (0, 100, len(whole) // 2, len(whole) - 1):
         mat.write_bytes(whole[:length])
-        with pytest.raises(InputError, match=r"nyu_depth_v2_labeled\.mat is no whole MATLAB 7\.3 file .*copy it again"):
+        with pytest.raises(InputError, match=r"labeled\.mat is not a complete MATLAB 7\.3 file .*copy it again"):
             MatFile(mat, ALL)
 
 

@@ -121,7 +121,7 @@ def test_a_cut_array_is_named_when_it_is_read(nyud_mt: Path):
     [
         ("", "train.txt names no frame"),
         ("0001\n0001\n", "train.txt names frame 0001 twice"),
-        ("0001\n../0003\n", "train.txt names frame ../0003, expected names of files in images/ without folders"),
+        ("0001\n../0003\n", "train.txt names frame ../0003, expected names of files in images/, no folders"),
         ("0001\n0002\n", "gt_sets has frame 0002 in train.txt and in val.txt"),
     ],
 )

@@ -59,17 +59,19 @@ def test_the_matlab_file_or_its_folder_give_the_same(mat: Path):
 
 
 def test_a_path_of_another_layout(tmp_path: Path, adience: Path):
-    message = r"not the layout of 'nyuv2', found aligned, fold_0.* and 2 more: give .*nyu_depth.*rgb/.*NYUD_MT.*MTAN"
+    message = (
+        r"not have the layout of 'nyuv2', found aligned, fold_0.* and 2 more: give .*nyu_depth.*rgb/.*NYUD_MT.*MTAN"
+    )
     with pytest.raises(InputError, match=message):
         open_nyuv2(adience)
     (tmp_path / "note.txt").write_text("no MATLAB file")
-    with pytest.raises(InputError, match=r"note\.txt is no whole MATLAB 7\.3 file"):
+    with pytest.raises(InputError, match=r"note\.txt is not a complete MATLAB 7\.3 file"):
         open_nyuv2(tmp_path / "note.txt")
 
 
 @pytest.mark.parametrize("layout", ["folders", "nyud_mt", "mtan"])
 def test_raw_depth_is_in_the_official_file_alone(layout: str, request: pytest.FixtureRequest):
-    with pytest.raises(InputError, match=r"has no raw depth, which nyu_depth_v2_labeled\.mat alone holds"):
+    with pytest.raises(InputError, match=r"has no raw depth, which only nyu_depth_v2_labeled\.mat holds"):
         open_nyuv2(request.getfixturevalue(layout), classes=13, depth="raw")
 
 

@@ -44,8 +44,8 @@ def test_an_unknown_part_and_a_mask_of_another_size_are_named(tmp_path: Path) ->
     ("content", "message"),
     [
         ({"other": 1}, "holds no 'anno'"),
-        ({"anno": 3}, "has an 'anno' that is no annotation of PASCAL-Part"),
-        ({"anno": {"objects": {"class_ind": 15}}}, "has an 'anno' that is no annotation of PASCAL-Part"),
+        ({"anno": 3}, "has an 'anno' that is not an annotation of PASCAL-Part"),
+        ({"anno": {"objects": {"class_ind": 15}}}, "has an 'anno' that is not an annotation of PASCAL-Part"),
     ],
 )
 def test_other_files_are_no_annotations(content: dict[str, object], message: str, tmp_path: Path) -> None:

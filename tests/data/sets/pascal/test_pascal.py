@@ -60,7 +60,7 @@ def test_the_classes_that_normals_are_known_of_are_in_order_and_in_the_published
         (["semseg"], r"segmentation, expected semseg/VOC12/NAME.png or semseg/pascal-context/NAME.png for every image"),
         (["normals_distill"], "has no labels of normals, expected normals_distill/NAME.png"),
         (["pascal-context"], "has no labels of edges, expected pascal-context/trainval/NAME.mat"),
-        (["JPEGImages"], "has not the layout of 'pascal', found .*: give the folder of PASCAL_MT.tgz"),
+        (["JPEGImages"], "does not have the layout of 'pascal', found .*: give the folder of PASCAL_MT.tgz"),
         (["ImageSets"], r"ImageSets/Context/train\.txt cannot be read"),
     ],
 )

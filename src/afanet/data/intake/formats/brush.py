@@ -1,4 +1,4 @@
-"""Masks that were painted in Label Studio: a stream of bits, in which runs of equal words are short."""
+"""Masks painted in Label Studio: a stream of bits in which runs of equal words are compressed."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from numpy.typing import NDArray
 from afanet.data.intake.formats.shapes import ShapeError
 
 HEAD = 53  # bits
-CHANNELS = 4  # red, green, blue and the opacity, which alone counts
+CHANNELS = 4  # red, green, blue and opacity; only opacity counts
 
 
 def read_brush(values: Any, height: int, width: int) -> NDArray[np.bool_]:
-    """The mask (H, W) in the bytes of `rle`; raises `ShapeError` for others.
+    """The mask (H, W) in the bytes of `rle`; raises `ShapeError` if there is none.
 
-    The bits are: how many words follow (32 bits), the bits of a word less one (5), and four times the bits of a length
-    less one (4). Then, until there are enough words: whether a run follows (1), which of the four lengths is used (2),
-    a length less one, and its word once or, if it is no run, so many words. The words are the pixels' four channels.
+    The bits are: the number of words (32 bits), the bits per word minus one (5), and, four times, the bits of a length
+    minus one (4). Then, until there are enough words: whether a run follows (1), which of the four lengths is used (2),
+    the length minus one, and then, for a run, one word that is repeated, otherwise that many words. The words are the
+    pixels' four channels.
     """
     try:
         stored = np.frombuffer(bytes([*values]), np.uint8)
     except (TypeError, ValueError):
-        raise ShapeError("brush masks that are no list of bytes") from None
+        raise ShapeError("brush masks that are not a list of bytes") from None
     bits = (np.unpackbits(stored) + ord("0")).tobytes().decode("ascii")
     try:
         return _unpack(bits, height, width)
     except ShapeError:
         raise
-    except ValueError:  # of a number without bits
+    except ValueError:  # a number without bits
         raise ShapeError("brush masks that are cut short") from None
 
 
@@ -49,7 +50,7 @@ def _unpack(bits: str, height: int, width: int) -> NDArray[np.bool_]:
         size = word_bits if is_run else length * word_bits
         if done + length > words or at + size > len(bits):
             raise ShapeError("brush masks that are cut short")
-        first, end = done // CHANNELS, (done + length) // CHANNELS  # the pixels whose opacity is among the words
+        first, end = done // CHANNELS, (done + length) // CHANNELS  # pixels whose opacity is among the words
         if is_run:
             mask[first:end] = "1" in bits[at : at + size]
         else:

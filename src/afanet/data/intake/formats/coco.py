@@ -1,4 +1,4 @@
-"""COCO: categories become the classes of masks, or, where there are only boxes, the labels of images."""
+"""COCO: categories become the classes of masks or, if there are only boxes, the labels of images."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ OTHER_KINDS = {"segments_info": "panoptic segments", "caption": "captions"}
 
 
 def read_coco(files: Sequence[Path], folder: Path, images: Images) -> Contents:
-    """The contents of COCO files and of the images that they list below `folder`.
+    """The contents of COCO files and of the images below `folder` that they list.
 
-    Each file has a split if its name or a folder above it says so. Raises `InputError` for files that cannot be used.
+    A file belongs to a split if its name or a folder above it says so. Raises `InputError` for files that cannot be
+    used.
     """
     collected = Collected()
     usable = _usable(files, folder, collected)
@@ -40,7 +41,7 @@ def read_coco(files: Sequence[Path], folder: Path, images: Images) -> Contents:
 
 
 def _usable(files: Sequence[Path], folder: Path, collected: Collected) -> list[Path]:
-    """The files with masks or boxes; of the usual set of one data set only those of instances and of stuff."""
+    """The files with masks or boxes; of a data set's usual files, only those of instances and of stuff."""
     usable, others = [], {}
     for file in files:
         with closing(json_items(file, "annotations.item")) as items:
@@ -53,7 +54,7 @@ def _usable(files: Sequence[Path], folder: Path, collected: Collected) -> list[P
             usable.append(file)
     if not usable:
         name, what = next(iter(others.items()))
-        raise InputError(f"{folder / name} holds {what}, which is not read, expected a file of instances or of stuff")
+        raise InputError(f"{folder / name} holds {what}, which are not supported, expected instances or stuff")
     if any(file.name.startswith("instances") for file in usable):
         extra = [file for file in usable if file.name.startswith("person_keypoints")]
         others |= {file.relative_to(folder).as_posix(): "the persons of the instances again" for file in extra}
@@ -75,7 +76,7 @@ class _Reader:
         self.names: dict[str, str] = {}  # of categories, by id
 
     def read(self) -> list[str]:
-        """Collect all that is in the file; its categories in the order of their ids."""
+        """Collect the content of the file; returns its categories in the order of their ids."""
         self._read_categories()
         for image in self._items("images"):
             self._read_image(image)
@@ -94,7 +95,7 @@ class _Reader:
             if isinstance(item, dict):
                 yield item
             else:
-                self.faults.add(f"entries of '{key}' that are no objects", item)
+                self.faults.add(f"entries of '{key}' that are not objects", item)
 
     def _read_categories(self) -> None:
         self.parents: dict[str, str] = {}
@@ -116,7 +117,7 @@ class _Reader:
         return [self.names[key] for key in order]
 
     def _is_parent(self, name: str) -> bool:
-        """Whether an unused category is the group of others, as in exports of Roboflow."""
+        """Whether an unused category is only a group of other categories, as in exports of Roboflow."""
         is_parent = self.parents[name] == "none" and len(self.names) > 1
         if is_parent:
             self.notes.add("categories of no annotation that are the groups of others are left out", name)
@@ -141,12 +142,12 @@ class _Reader:
             self._read_attributes(number, image)
 
     def _size(self, image: Mapping[str, Any], path: str) -> tuple[int, int] | None:
-        """The stated height and width of an image, or its own where none is."""
+        """The stated height and width of an image, or its real size if none is stated."""
         height, width = image.get("height"), image.get("width")
         if height is None and width is None:
             return photo_size(self.folder / path)
         if not (isinstance(height, int) and isinstance(width, int) and height > 0 < width):
-            self.faults.add("images whose 'height' or 'width' is no whole number above 0", path)
+            self.faults.add("images whose 'height' or 'width' is not a whole number above 0", path)
         elif height * width > MOST_PIXELS:
             self.faults.add(f"images of more than {MOST_PIXELS:,} pixels", f"{path}, {height}x{width}")
         else:
@@ -162,7 +163,7 @@ class _Reader:
                 self.collected.add_value(number, key[:100], text[:1000])
 
     def _read_annotation(self, annotation: Mapping[str, Any]) -> str:
-        """Collect one annotation; the name of its category."""
+        """Collect one annotation; returns the name of its category."""
         which = annotation.get("id")
         key, category = _key(annotation.get("image_id")), _key(annotation.get("category_id"))
         if key is None or category is None:

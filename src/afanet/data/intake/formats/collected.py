@@ -1,4 +1,4 @@
-"""What annotation files say of images, collected in a temporary database so that memory stays bounded."""
+"""Collects the content of annotation files in a temporary database, so that memory stays bounded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SMALL = "polygons of fewer than three points are left out"
 class Collected:
     """Images, their shapes and their other labels; `faults` make a file unusable, `notes` are for the user to read.
 
-    `colours` has the colour of labels whose file says it.
+    `colours` has the colours of labels, if a file gives them.
     """
 
     def __init__(self) -> None:
@@ -40,11 +40,11 @@ class Collected:
         self.colours: dict[str, tuple[int, int, int]] = {}
 
     def label(self, name: str) -> int:
-        """The number of a label, in the order in which they come."""
+        """The number of a label, in the order of first appearance."""
         return self.labels.setdefault(name, len(self.labels))
 
     def add_image(self, path: str, size: tuple[int, int], split: str | None, file: int) -> int | None:
-        """The number of an image of (height, width) pixels that a file lists; None, with a fault, if it does twice."""
+        """The number of an image of (height, width) pixels that a file lists; None, with a fault, if listed twice."""
         query = "select id, height, width, split, file from images where path = ?"
         if known := self.database.execute(query, (path,)).fetchone():
             if known[4] == file:
@@ -61,18 +61,18 @@ class Collected:
         return self.database.execute(insert, values).lastrowid
 
     def add_key(self, file: int, key: str, image: int | None) -> bool:
-        """Note which image a file calls `key`, None for one that is left out; whether that key is new."""
+        """Note which image a file calls `key`, None for one that is left out; returns whether the key is new."""
         insert = "insert or ignore into keys values (?, ?, ?)"
         return self.database.execute(insert, (file, key, image)).rowcount > 0
 
     def find(self, file: int, key: str) -> tuple[int | None, int, int] | None:
-        """The number, height and width of the image that a file calls `key`; None if it lists none."""
+        """The number, height and width of the image that a file calls `key`; None if the file lists none."""
         query = "select image, height, width from keys left join images on id = image where keys.file = ? and key = ?"
         row: tuple[int | None, int, int] | None = self.database.execute(query, (file, key)).fetchone()
         return row
 
     def set_labelled(self, image: int | None = None, file: int | None = None) -> None:
-        """Note that the shapes of an image, or of all that a file lists, are complete: what has none is background."""
+        """Note that the shapes of an image, or of all images in a file, are complete: the rest is background."""
         self.database.execute("update images set labelled = 1 where id = ?", (image,))
         within = "update images set labelled = 1 where id in (select image from keys where file = ?)"
         self.database.execute(within, (file,))
@@ -101,11 +101,11 @@ class Collected:
         self.database.execute("insert into shapes values (?, ?, ?, ?, ?, ?, ?)", values)
 
     def add_box(self, image: int, label: int) -> None:
-        """Note that an image has a thing of a label in it."""
+        """Note that an image contains a thing with a label."""
         self.database.execute("insert or ignore into boxes values (?, ?)", (image, label))
 
     def add_value(self, image: int, name: str, value: str) -> bool:
-        """Note a value of an image; whether it has had none of that name before."""
+        """Note a value of an image; returns whether it is the image's first of that name."""
         insert = "insert or ignore into cells values (?, ?, ?)"
         return self.database.execute(insert, (name, image, value)).rowcount > 0
 
@@ -114,11 +114,11 @@ class Collected:
         return self.database.execute(query, values)
 
     def count(self, what: str) -> int:
-        """How many rows there are of `what`: a table and its conditions."""
+        """The number of rows in `what`: a table and its conditions."""
         return int(next(self.ask(f"select count(*) from {what}"))[0])
 
     def end_file(self, file: Path) -> None:
-        """Raise `InputError` with all faults of a file, if it has any."""
+        """Raise `InputError` with all faults of a file, if there are any."""
         self.faults.refuse(file)
 
     def shape_fault(self, error: ShapeError, example: object) -> None:

@@ -24,7 +24,7 @@ UNTOUCHED = "images without a shape get no label by shapes, since nobody may hav
 
 
 def read_cvat(files: Sequence[Path], folder: Path, images: Images) -> Contents:
-    """The contents of files in the format CVAT for images 1.1, and of the images that they list below `folder`.
+    """The contents of files in the format CVAT for images 1.1, and of the images below `folder` that they list.
 
     Subsets are splits. Raises `InputError` for files that cannot be used.
     """
@@ -48,7 +48,7 @@ class _Reader:
         self.attributes: Counter[str] = Counter()
 
     def read(self) -> list[str]:
-        """Collect all that is in the file; its labels in their order, without those that are tags alone."""
+        """Collect the content of the file; returns its labels in order, without labels that only tags use."""
         for element in xml_elements(self.file, "annotations", ("label", "image", "track")):
             if element.tag == "track":
                 raise InputError(f"{self.file} is of CVAT for video, expected the export 'CVAT for images 1.1'")
@@ -74,7 +74,7 @@ class _Reader:
         name, subset = element.get("name", ""), element.get("subset", "")
         split = split_of(subset) or split_of(self.file.relative_to(self.folder).as_posix())
         if subset.lower() not in ("", "default") and not split_of(subset):
-            self.collected.notes.add("images in a subset that is no split", subset)
+            self.collected.notes.add("images in a subset that is not a split", subset)
         path, why = self.images.locate(name, self.near, split)
         size = _whole(element.get("height")), _whole(element.get("width"))
         if not name:
@@ -82,7 +82,7 @@ class _Reader:
         elif path is None:
             (self.collected.notes if why == ABSENT else self.collected.faults).add(why, name)
         elif min(size) < 1 or size[0] * size[1] > MOST_PIXELS:
-            wrong = f"images whose 'height' or 'width' is no whole number, or of more than {MOST_PIXELS:,} pixels"
+            wrong = f"images whose 'height' or 'width' is not a whole number, or of more than {MOST_PIXELS:,} pixels"
             self.collected.faults.add(wrong, name)
         elif (image := self.collected.add_image(path, size, split, self.number)) is not None:
             self._read_shapes(element, image, size)
@@ -131,13 +131,13 @@ class _Reader:
             self.tagged.add(tag.get("label", "").strip())
             for attribute in tag.findall("attribute"):
                 name, value = attribute.get("name", "").strip(), (attribute.text or "").strip()
-                if self.attributes[name] > 1:  # another label has one of the same name
+                if self.attributes[name] > 1:  # another label has an attribute of the same name
                     name = f"{tag.get('label')}_{name}"
                 self.collected.add_value(image, name[:100], value[:1000])
 
 
 def _whole(text: str | None, least: int = 0) -> int:
-    """A whole number of a text, `least - 1` if it is none from `least` to a thousand million."""
+    """The whole number in a text; `least - 1` if there is none from `least` to a thousand million."""
     try:
         number = int(text or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which annotation files there are, by their first bytes."""
+"""Finds annotation files by their first bytes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Reader = Callable[[Sequence[Path], Path, Images], Contents]
 
 def _read_yolo(files: Sequence[Path], folder: Path, images: Images) -> Contents:
     if len(files) > 1:
-        raise InputError(f"{files[0]} and {files[1]} both describe a data set: name the file that is meant")
+        raise InputError(f"{files[0]} and {files[1]} both describe a data set: give the file that you mean")
     return read_yolo(files[0], folder, images)
 
 
-# By format: the endings of its files, what their first bytes hold, and what reads them.
+# By format: the endings of its files, a pattern in their first bytes, and the function that reads them.
 FORMATS: dict[str, tuple[tuple[str, ...], re.Pattern[str], Reader]] = {
     "COCO": ((".json",), re.compile(r'^\s*\{.*"(images|annotations|categories)"\s*:\s*\[', re.DOTALL), read_coco),
     "Label Studio": (
@@ -45,9 +45,9 @@ FORMATS: dict[str, tuple[tuple[str, ...], re.Pattern[str], Reader]] = {
 
 
 def read_annotations(path: Path, root: Path | None = None) -> Contents | None:
-    """What an annotation file, or the ones in a folder, say of the images below that folder; None if there are none.
+    """The contents of an annotation file, or of those in a folder, for the images below that folder; None without any.
 
-    The images of a file are below `root`, if that is given, else below its own folder.
+    The images of a file are below `root`, if that is given, else below the file's own folder.
 
     Raises `InputError` for files that cannot be used, or for files of several formats.
     """
@@ -62,7 +62,7 @@ def read_annotations(path: Path, root: Path | None = None) -> Contents | None:
             by_format.setdefault(name, []).append(file)
     if len(by_format) > 1:
         named = " and ".join(f"{name} ({files[0].relative_to(folder)})" for name, files in by_format.items())
-        raise InputError(f"{folder} has annotations in several formats, {named}: name the file that is meant")
+        raise InputError(f"{folder} has annotations in several formats, {named}: give the file that you mean")
     if roots:
         return read_voc(roots, folder)
     for name, files in by_format.items():
@@ -71,7 +71,7 @@ def read_annotations(path: Path, root: Path | None = None) -> Contents | None:
 
 
 def _format(file: Path) -> str | None:
-    """The format of an annotation file; None if it is none."""
+    """The format of an annotation file; None for any other file."""
     names = [name for name, (endings, _, _) in FORMATS.items() if file.suffix.lower() in endings]
     if not names or not file.is_file():
         return None

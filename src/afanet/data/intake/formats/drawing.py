@@ -1,4 +1,4 @@
-"""Label files that are drawn from shapes."""
+"""Draws label files from shapes."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ MOST_CLASSES = 65_535
 
 
 class Drawing:
-    """A mask for each labelled image: the larger shapes first, so that the smaller ones stay visible.
+    """Draws a mask for each labelled image: larger shapes first, so that smaller ones stay visible.
 
-    `numbers` has the class of each label's number, 0 for background.
+    `numbers` maps the number of each label to its class, 0 for background.
     """
 
     def __init__(self, collected: Collected, numbers: Mapping[int, int], colours: NDArray[np.uint8]) -> None:
@@ -37,7 +37,7 @@ class Drawing:
     def written(self, folder: Path) -> Iterator[None]:
         """Write the label files into `folder/segmentation`, and remove them again if the block fails.
 
-        Raises `InputError` if that exists, or cannot be written.
+        Raises `InputError` if that folder exists or cannot be written.
         """
         require_absent(folder)
         target = folder / FOLDER
@@ -76,7 +76,7 @@ class Drawing:
 
 
 def require_absent(folder: Path) -> None:
-    """Raise `InputError` if there are label files already where new ones would be drawn."""
+    """Raise `InputError` if label files already exist where new ones would be drawn."""
     if (folder / FOLDER).exists():
         raise InputError(
             f"{folder / FOLDER} exists and is never overwritten, and label files are to be drawn there: move it away"
@@ -84,7 +84,7 @@ def require_absent(folder: Path) -> None:
 
 
 def class_colours(names: list[str], known: Mapping[str, tuple[int, int, int]]) -> NDArray[np.uint8]:
-    """A colour for each class but for the first, which is black: the known ones, and others for the rest."""
+    """A colour for each class: black for the first, known colours, and new ones for the rest."""
     colours = np.concatenate([np.zeros((1, 3), np.uint8), palette(len(names) - 1)])
     for number, name in enumerate(names):
         colours[number] = known.get(name, colours[number])
@@ -92,7 +92,7 @@ def class_colours(names: list[str], known: Mapping[str, tuple[int, int, int]]) -
 
 
 def mask_names(images: list[str]) -> list[str]:
-    """The label file of each image: of its name, without the folders that all images are in.
+    """The label file of each image, named after the image, without the folders that all images share.
 
     >>> mask_names(["images/a.jpg", "images/b.jpg", "images/b.png"])
     ['segmentation/a.png', 'segmentation/b.png', 'segmentation/b.png.png']

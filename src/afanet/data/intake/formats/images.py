@@ -1,4 +1,4 @@
-"""The images below a folder, looked up by the names that annotation files give them."""
+"""Finds images below a folder by the names in annotation files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNPRINTABLE = "names of images that cannot be written in a table"
 
 
 def split_of(path: str) -> str | None:
-    """The split that the name of a file or of a folder above it names, the nearest first.
+    """The split in the name of a file or of the nearest folder above it.
 
     >>> split_of("annotations/instances_val2017.json"), split_of("train/_annotations.coco.json"), split_of("all.json")
     ('validation', 'train', None)
@@ -55,10 +55,10 @@ class Images:
         self.targets = {name for column in file_columns().values() for name in column.folders}
 
     def locate(self, name: str, near: str = "", split: str | None = None) -> tuple[str | None, str]:
-        """The image that a file in the folder `near` calls `name`, or None and why there is none, in the plural.
+        """The image that a file in the folder `near` calls `name`, or None and, in the plural, why there is none.
 
-        It is the file of that path in `near` or else one of that name, with as many of the same folders as can be. Of
-        several, those in `near` are meant, then those in folders of the same split; ones of label files last.
+        It is the file with that path in `near`, or else a file with that name and as many equal folders as possible. If
+        there are several, those in `near` come first, then those in folders of the same split; label files come last.
         """
         name = plain_name(name)
         if ".." in name.split("/"):
@@ -90,7 +90,7 @@ class Images:
 
 
 def files_below(folder: Path) -> Iterable[str]:
-    """Every file below a folder by its relative path with slashes, sorted, without hidden ones."""
+    """The relative paths, with slashes, of all files below a folder, sorted, without hidden files."""
     for where, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         above = Path(where).relative_to(folder).as_posix()

@@ -19,9 +19,9 @@ STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def json_items(file: Path, prefix: str) -> Generator[Any, None, None]:
-    """The items at `prefix`, such as `images.item`; whole numbers stay such, others become floats.
+    """The items at `prefix`, such as `images.item`; whole numbers stay whole, others become floats.
 
-    Raises `InputError` for a file that is cut, no JSON in UTF-8, or nested too deeply.
+    Raises `InputError` for a file that is cut short, is not JSON in UTF-8, or is nested too deeply.
     """
     try:
         import ijson
@@ -37,18 +37,18 @@ def json_items(file: Path, prefix: str) -> Generator[Any, None, None]:
 
 
 def _fault(text: str) -> str:
-    """What the parser said, in words."""
+    """The parser's error in plain words."""
     if "premature EOF" in text or "ncomplete" in text:
         return "is cut short, expected whole JSON"
     if "UTF8" in text or "utf" in text.lower():
-        return "is no UTF-8 text, expected JSON"
+        return "is not UTF-8 text, expected JSON"
     if re.search(r"\bNaN|\bInfinity|overflow", text):
         return "has a number that is not finite or too large, which JSON does not know"
-    return f"is no JSON: {text.splitlines()[0].strip():.100}" if text.isprintable() or "\n" in text else "is no JSON"
+    return f"is not JSON: {text.splitlines()[0].strip():.100}" if text.isprintable() or "\n" in text else "is not JSON"
 
 
 class _Shallow:
-    """A stream that refuses deep nesting before a parser sees it: parsers need memory by the square of the depth."""
+    """A stream that refuses deep nesting before the parser sees it: parsers need memory quadratic in the depth."""
 
     def __init__(self, stream: BinaryIO, file: Path) -> None:
         self.stream, self.file = stream, file
@@ -60,7 +60,7 @@ class _Shallow:
         if not self.begun and size:
             self.begun = True
             if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                raise InputError(f"{self.file} is UTF-16 text, expected UTF-8: save it so")
+                raise InputError(f"{self.file} is UTF-16 text, expected UTF-8: save it as UTF-8")
             if block.startswith(codecs.BOM_UTF8):
                 block = block[len(codecs.BOM_UTF8) :] + self.stream.read(len(codecs.BOM_UTF8))
         self._check(block)
@@ -70,7 +70,7 @@ class _Shallow:
         outside = TEXT.sub(b"", self.open + block)
         outside, quote, begun = outside.partition(b'"')
         cut = len(begun) - len(begun.rstrip(b"\\"))
-        self.open = quote + b"\\" * (cut % 2)  # what a text that goes on needs to be known for one
+        self.open = quote + b"\\" * (cut % 2)  # keep enough of an unfinished string to recognise it in the next block
         for bracket in outside.translate(None, OTHERS):
             self.depth += STEPS[bracket]
             if self.depth > DEEPEST:

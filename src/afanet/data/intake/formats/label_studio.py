@@ -1,4 +1,4 @@
-"""Label Studio's JSON: regions become masks, choices, numbers and ratings tasks of their own."""
+"""Label Studio's JSON: regions become masks; choices, numbers and ratings become tasks of their own."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from afanet.errors import InputError
 from afanet.limits import MOST_PIXELS
 from afanet.photo import SUFFIXES, photo_size
 
-UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the name of a file
+UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # the prefix that Label Studio puts before file names
 LABELS = ("polygonlabels", "brushlabels", "rectanglelabels", "labels")
 VALUES = ("choices", "number", "rating")
 GEOMETRY = ("points", "rle", "x")
 
 
 def read_label_studio(files: Sequence[Path], folder: Path, images: Images) -> Contents:
-    """The contents of files in Label Studio's format JSON, and of the images of their tasks below `folder`.
+    """The contents of files in Label Studio's JSON format, and of their tasks' images below `folder`.
 
     Raises `InputError` for files that cannot be used.
     """
@@ -111,7 +111,7 @@ class _Reader:
         return max(usable, key=_age, default=None)
 
     def _size(self, results: Sequence[Mapping[str, Any]], path: str) -> tuple[int, int] | None:
-        """Height and width in pixels of the image, as a region states them or else its own."""
+        """Height and width of the image in pixels, as a region states them, or else its real size."""
         stated = next((result for result in results if "original_width" in result and _has_geometry(result)), None)
         if stated is None:
             try:
@@ -155,7 +155,7 @@ class _Reader:
         elif "width" in value and "x" in value:
             self.collected.add_box(image, label)
         else:
-            self.notes.add("regions that are no polygon, brush or rectangle are left out", value.get("id"))
+            self.notes.add("regions that are not a polygon, brush or rectangle are left out", value.get("id"))
 
 
 def _has_geometry(result: Mapping[str, Any]) -> bool:
@@ -170,13 +170,13 @@ def _age(annotation: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def _picture(value: Any) -> str | None:
-    """The path of a picture that a value of a task's data names, None if it names none."""
+    """The path of the picture that a value in a task's data names; None if it names no picture."""
     if not isinstance(value, str):
         return None
     asked = parse_qs(urlsplit(value).query) if value.startswith(("/", "http")) else {}
     if "/local-files/" in value:
         value = asked.get("d", [value])[0]
-    elif "fileuri" in asked:  # the address in a cloud, which Label Studio signs for each view
+    elif "fileuri" in asked:  # an address in a cloud, which Label Studio signs for each view
         with suppress(ValueError):
             value = b64decode(asked["fileuri"][0], validate=True).decode()
     return value if Path(plain_name(value).split("?")[0]).suffix.lower() in SUFFIXES else None

@@ -1,4 +1,4 @@
-"""From what was collected to the contents of a folder: tasks, their cells, and the masks that are to be drawn."""
+"""Turns collected annotations into the contents of a folder: tasks, their cells, and the masks to draw."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ CONTENTS = "contents"
 
 
 def summarise(collected: Collected, folder: Path, source: str, labels: Sequence[str]) -> Contents:
-    """The contents of `folder` by what was collected from `source`; `labels` are the names in their order.
+    """The contents of `folder`, from the annotations collected in `source`; `labels` are the names in order.
 
-    Raises `InputError` if that is nothing to learn from.
+    Raises `InputError` if there is nothing to learn from.
     """
     columns: dict[str, Column] = {}
     drawing = None
@@ -50,7 +50,7 @@ def summarise(collected: Collected, folder: Path, source: str, labels: Sequence[
             f"{source} lists {len(images)} images below {folder} and nothing to learn from them, expected shapes, "
             f"boxes or attributes{f' ({reasons})' if reasons else ''}"
         )
-    has_splits = "train" in images.values()  # else the images are split by their names
+    has_splits = "train" in images.values()  # otherwise the images are split by their names
     return Contents(
         [path for path, split in images.items() if split or not has_splits],
         columns,
@@ -63,7 +63,7 @@ def summarise(collected: Collected, folder: Path, source: str, labels: Sequence[
 
 
 def _masks(collected: Collected, folder: Path, source: str, labels: Sequence[str]) -> tuple[Drawing, Column]:
-    """What draws the masks, and the task that learns them."""
+    """The drawing of the masks, and the task that learns them."""
     require_absent(folder)
     drawn = {number for (number,) in collected.ask("select distinct label from shapes")}
     boxed = {number for (number,) in collected.ask("select distinct label from boxes")} - drawn
@@ -92,25 +92,25 @@ def _masks(collected: Collected, folder: Path, source: str, labels: Sequence[str
 
 
 def _require_whole(collected: Collected) -> None:
-    """Leave images without a mask in which a class of the masks has a box alone."""
+    """Leave an image without a mask if something of the masks' classes only has a box in it."""
     within = "(select image from boxes where label in (select label from shapes))"
     changed = collected.database.execute(
         f"update images set labelled = 0 where labelled = 1 and id in {within}"
     ).rowcount
-    collected.notes.add("images get no mask, since something in them has a box alone", count=changed)
+    collected.notes.add("images get no mask, since something in them only has a box", count=changed)
 
 
 def _require_sizes(collected: Collected, folder: Path) -> None:
-    """Leave images without a mask whose size is not the one that their shapes were drawn for."""
+    """Leave an image without a mask if its size is not the one for which its shapes were drawn."""
     changed = []
     for image, path, height, width in collected.ask("select id, path, height, width from images where labelled = 1"):
         size = None
-        with suppress(InputError):  # what cannot be read is for `data check` to say
+        with suppress(InputError):  # `data check` reports images that cannot be read
             size = photo_size(folder / path)
         if size != (height, width):
             actual = f"{size[0]}x{size[1]}" if size else "not readable"
             collected.notes.add(
-                "images get no mask, since they are not of the size that is stated",
+                "images get no mask, since their size is not the stated one",
                 f"{path}, {actual} and not {height}x{width}",
             )
             changed.append((image,))
@@ -118,7 +118,7 @@ def _require_sizes(collected: Collected, folder: Path) -> None:
 
 
 def _contents(collected: Collected, labels: Sequence[str]) -> Column | None:
-    """The task of naming what is in an image, from its boxes."""
+    """The task of naming the things in an image, from its boxes."""
     present = {number for (number,) in collected.ask("select distinct label from boxes")}
     names = [name for name in labels if collected.labels.get(name) in present]
     if not names:
@@ -135,7 +135,7 @@ def _contents(collected: Collected, labels: Sequence[str]) -> Column | None:
 
 
 def _values(collected: Collected, columns: dict[str, Column]) -> list[str]:
-    """Add a task for each column of values that is one; lines on the others."""
+    """Add a task for each column of values that makes one; returns lines about the others."""
     left = []
     for (name,) in list(collected.ask("select distinct name from cells order by name")):
         cells = dict.fromkeys((path for (path,) in collected.ask("select path from images order by id")), "")

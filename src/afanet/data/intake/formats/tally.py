@@ -1,4 +1,4 @@
-"""Things of several kinds that were met while a file was read, counted, each kind with its first example."""
+"""Counts the kinds of things met while a file is read, each with its first example."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from afanet.errors import InputError, shown
 
-ADVICE = "mend the file, or export it again"
+ADVICE = "correct the file, or export it again"
 
 
 @dataclass
 class Tally:
-    """How many things of each kind there were, and the first of them.
+    """How many things of each kind there were, and the first example of each.
 
     >>> tally = Tally()
     >>> tally.add("annotations without 'image_id'", 17)

@@ -1,4 +1,4 @@
-"""Pascal VOC: masks as they are, the names of objects, and the lists of splits."""
+"""Pascal VOC: unchanged masks, the names of objects, and the lists of splits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENTRY = "entries of lists of splits name no image"
 
 
 def voc_roots(paths: Sequence[str]) -> list[str]:
-    """The folders, relative ones, that have Pascal VOC's folders in them.
+    """The relative paths of folders that contain Pascal VOC's folders.
 
     >>> voc_roots(["VOC2012/JPEGImages/a.jpg", "VOC2012/SegmentationClass/a.png", "b.jpg"])
     ['VOC2012']
@@ -34,7 +34,7 @@ def voc_roots(paths: Sequence[str]) -> list[str]:
 
 
 def read_voc(roots: Sequence[str], folder: Path) -> Contents:
-    """The contents of folders in Pascal VOC's layout, relative paths in `folder`.
+    """The contents of folders in Pascal VOC's layout, given as relative paths in `folder`.
 
     Raises `InputError` for files that cannot be used.
     """
@@ -76,14 +76,14 @@ def read_voc(roots: Sequence[str], folder: Path) -> Contents:
 
 
 def _files(folder: Path, endings: frozenset[str] | set[str]) -> Iterator[Path]:
-    """The files of some endings in a folder, sorted; none if it does not exist."""
+    """The files with some endings in a folder, sorted; none if the folder does not exist."""
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.suffix.lower() in endings and not path.name.startswith(".") and path.is_file():
             yield path
 
 
 def _splits(base: Path, stems: set[str], notes: Tally) -> dict[str, str]:
-    """The split of each name by the lists of segmentation and then of what is in images."""
+    """The split of each name, by the lists for segmentation and then by those for objects."""
     splits: dict[str, str] = {}
     for kind in ("Segmentation", "Main"):
         by_list: dict[str, str] = {}
@@ -108,7 +108,7 @@ def _lines(file: Path) -> list[str]:
     try:
         return [line for line in read_text(file, 2**28).splitlines() if line.strip() and line[0] != "#"]
     except (OSError, UnicodeDecodeError):
-        raise InputError(f"{file} cannot be read as UTF-8 text, expected a name a line") from None
+        raise InputError(f"{file} cannot be read as UTF-8 text, expected one name per line") from None
 
 
 def _objects(base: Path, by_stem: Mapping[str, str], notes: Tally) -> dict[str, list[str]]:

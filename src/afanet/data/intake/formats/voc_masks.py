@@ -1,4 +1,4 @@
-"""What the masks of a folder in Pascal VOC's layout mean: its own 21 classes, those of a label map, or others."""
+"""The meaning of masks in Pascal VOC's layout: VOC's own 21 classes, those of a label map, or others."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ NAMES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )
-OWN_NAME = re.compile(r"(\d{4}_)?\d{6}")  # of the images of Pascal VOC
+OWN_NAME = re.compile(r"(\d{4}_)?\d{6}")  # of images of Pascal VOC
 
 RGB = tuple[int, int, int]
 
 
 def colour_of(number: int) -> RGB:
-    """The colour of a class in Pascal VOC: the bits of its number in turn to red, green and blue, the highest first.
+    """The colour of a class in Pascal VOC: the bits of its number go in turn to red, green and blue, top bits first.
 
     >>> colour_of(0), colour_of(1), colour_of(15)
     ((0, 0, 0), (128, 0, 0), (192, 128, 128))
@@ -34,12 +34,12 @@ def colour_of(number: int) -> RGB:
 
 
 def declare_masks(files: Sequence[Path], base: Path) -> tuple[dict[str, Any], str]:
-    """The declaration of a segmentation with masks below `base`, and a remark on it."""
+    """The declaration of a segmentation with masks below `base`, and a remark about it."""
     declared, remark = SegmentationColumn.guess(files)
     known, whose = _read_label_map(base / LABEL_MAP), f"named by {LABEL_MAP}"
     if not known and all(OWN_NAME.fullmatch(file.stem) for file in files):
         known = {name: colour_of(number) for number, name in enumerate(NAMES)} | {IGNORED: VOID_COLOUR}
-        whose = "of Pascal VOC's 21 classes, since the images are named as there"
+        whose = "of Pascal VOC's 21 classes, since the images have names like VOC's"
     void = known.pop(IGNORED, None)
     if len(known) < 2:
         return declared, remark
@@ -61,7 +61,7 @@ def _read_label_map(file: Path) -> dict[str, RGB]:
     try:
         lines = [line.strip() for line in read_text(file).splitlines()]
     except (OSError, UnicodeDecodeError):
-        raise InputError(f"{file} cannot be read as UTF-8 text, expected a label a line") from None
+        raise InputError(f"{file} cannot be read as UTF-8 text, expected one label per line") from None
     for line in lines:
         match = re.match(r"([^:#][^:]*):(\d{1,3}),(\d{1,3}),(\d{1,3})(:|$)", line)
         red, green, blue = map(int, match.group(2, 3, 4)) if match else (256, 256, 256)

@@ -12,10 +12,10 @@ from afanet.json_text import DEEPEST
 
 
 def xml_elements(file: Path, root: str, tags: Collection[str]) -> Generator[ElementTree.Element, None, None]:
-    """The elements of some `tags` in a file whose outermost one is `root`, each as it ends.
+    """The elements with some `tags` in a file whose outermost element is `root`, each as soon as it ends.
 
-    Raises `InputError` for a file that is cut, no XML, another one's, or nested too deeply. No entity of another file
-    is ever read, and expat, since 2.4.1, refuses entities that grow beyond all measure.
+    Raises `InputError` for a file that is cut short, is not XML, has another root, or is nested too deeply. No external
+    entity is ever read, and expat, since 2.4.1, refuses entities that grow without limit.
     """
     try:
         with require_regular(file).open("rb") as stream:
@@ -30,10 +30,10 @@ def xml_elements(file: Path, root: str, tags: Collection[str]) -> Generator[Elem
                 if event == "end" and element.tag in tags:
                     yield element
                 if event == "end" and depth == 1:
-                    outermost.clear()  # what is done needs no memory
+                    outermost.clear()  # frees the memory of finished elements
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{file} is no whole XML: {error}: copy or export it again") from None
+        raise InputError(f"{file} is not complete XML: {error}: copy or export it again") from None
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""YOLO: polygons in text files beside the images become masks; where there are boxes alone, labels of images."""
+"""YOLO: polygons in text files beside the images become masks; if there are only boxes, labels of images."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from afanet.photo import SUFFIXES, photo_size
 from afanet.yaml_file import read_yaml
 
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
-BOX = 4  # numbers behind the class
+BOX = 4  # numbers after the class
 MOST_BYTES = 2**28  # of a list of images
 
 
 def read_yolo(file: Path, folder: Path, images: Images) -> Contents:
-    """The contents of a data set that `data.yaml` or the like describes, with its images below `folder`.
+    """The contents of a data set that a file such as `data.yaml` describes, with its images below `folder`.
 
     Raises `InputError` for files that cannot be used.
     """
     described = read_yaml(file, str(file))
     names = _names(described.get("names"), file)
     if "kpt_shape" in described:
-        raise InputError(f"{file} is of key points, which are not read, expected polygons or boxes")
+        raise InputError(f"{file} is of key points, which are not supported, expected polygons or boxes")
     collected = Collected()
     for name in names:
         collected.label(name)
@@ -60,14 +60,14 @@ def _names(given: Any, file: Path) -> list[str]:
         )
     names = [str(name).strip() for name in names]
     if twice := {name for name in names if names.count(name) > 1 or not name}:
-        raise InputError(f"{file} has the name {min(twice)!r} twice in 'names', or an empty one: name them apart")
+        raise InputError(f"{file} has the name {min(twice)!r} twice in 'names', or an empty one: give each its own")
     return names
 
 
 def _images(
     described: Mapping[str, Any], key: str, file: Path, folder: Path, images: Images, collected: Collected
 ) -> Iterator[str]:
-    """The images of a split, relative to `folder`: those of a folder, of a list in a text file, or of several."""
+    """The images of a split, relative to `folder`, from one or several folders or a list in a text file."""
     given, root = described.get(key), str(described.get("path") or "")
     waiting = [*reversed(given)] if isinstance(given, list) else [given] if given else []
     lists = 0
@@ -76,7 +76,7 @@ def _images(
         if not isinstance(entry, str):
             raise InputError(f"{file} has {shown(entry)} as '{key}', expected a path")
         located = _locate(entry, root, file, folder)
-        if located is None and (image := images.locate(entry, "", SPLITS[key])[0]):  # as if it were in another folder
+        if located is None and (image := images.locate(entry, "", SPLITS[key])[0]):  # as if it were elsewhere
             yield image
         elif located is None:
             collected.notes.add("paths of splits where nothing is are left out", f"{key}: {entry}")
@@ -99,19 +99,19 @@ def _lines(file: Path) -> list[str]:
     try:
         return read_text(file, MOST_BYTES).splitlines()
     except (OSError, UnicodeDecodeError):
-        raise InputError(f"{file} cannot be read as UTF-8 text, expected a path a line") from None
+        raise InputError(f"{file} cannot be read as UTF-8 text, expected one path per line") from None
 
 
 def _locate(entry: str, root: str, file: Path, folder: Path) -> Path | None:
-    """What a path of the description means below `folder`: below `file` or `path`, without its `../` at the beginning.
+    """The place below `folder` of a path in the description, seen from `file` or `path`, without `../` in front.
 
-    Of an absolute one, which is of another machine, the longest end that is there counts. Raises `InputError` for a
-    path that leads out of the folder.
+    Of an absolute path, which comes from another machine, the longest end that exists counts. Raises `InputError` for
+    a path that leads out of the folder.
     """
     plain = re.sub(r"^[A-Za-z]:", "", entry.replace("\\", "/"))
     parts = [part for part in re.sub(r"^(\.\.?/)+", "", plain).split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise InputError(f"{file} names {entry[:200]!r}, which leads out of its folder: write a path inside of it")
+        raise InputError(f"{file} names {entry[:200]!r}, which leads out of its folder: give a path inside the folder")
     bases = [file.parent, folder]
     if root_name := PurePosixPath(root.replace("\\", "/")).name:
         bases += [folder / root_name] if root_name != ".." else []
@@ -141,7 +141,7 @@ def _read_image(image: str, split: str, folder: Path, classes: int, collected: C
     try:
         lines = read_text(labels).splitlines()
     except (OSError, UnicodeDecodeError):
-        collected.faults.add("files of labels that are no UTF-8 text", labels.name)
+        collected.faults.add("files of labels that are not UTF-8 text", labels.name)
         return
     collected.set_labelled(number)
     for count, line in enumerate(lines, 1):

@@ -1,1 +1,1 @@
-"""What a column of a table may mean, kind by kind: each rule gives a `Guess`, a reason against it, or nothing."""
+"""Rules for what a column of a table means, kind by kind: each gives a `Guess`, a reason against it, or nothing."""

@@ -19,10 +19,10 @@ from afanet.data.intake.guesses.values import (
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?", re.ASCII)
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
-CODES = frozenset(("-99", "-999", "-9999"))  # for a missing number, where all others are 0 or more
-LARGEST = 10**30  # of a number that is learned: float32 ends at 10^38
-FEW = 10  # different whole numbers, up to which they may be classes whatever the column's name
-OFTEN = 3  # cells for each of these at least
+CODES = frozenset(("-99", "-999", "-9999"))  # for a missing number, if all others are 0 or more
+LARGEST = 10**30  # of a number to learn: float32 ends at 10^38
+FEW = 10  # up to so many different whole numbers may be classes, whatever the column's name
+OFTEN = 3  # fewest cells for each of these numbers, on average
 MOST_LEVELS = 20
 CLASS_WORDS = frozenset(
     ("label", "labels", "class", "classes", "category", "type", "species", "target", "breed", "code")
@@ -63,7 +63,7 @@ ID_WORDS = frozenset(("id", "ids", "idx", "index", "no", "nr", "uid", "uuid", "k
 
 
 def guess_numbers(name: str, values: Values) -> Guess | str | None:
-    """What a column of numbers means; None for one of anything else.
+    """What a column of numbers means; None for any other column.
 
     >>> from afanet.data.intake.guesses.values import Counter, read_values
     >>> guess_numbers("age", read_values(Counter(["31", "4.5", "77"]))).declared
@@ -81,7 +81,7 @@ def guess_numbers(name: str, values: Values) -> Guess | str | None:
             return f"{shorten(commas[0])} may have its comma for thousands or for decimals: write a point for decimals"
         plain |= {value: value.replace(",", ".") for value in commas}
     if largest := next((value for value, text in plain.items() if abs(float(text)) > LARGEST), None):
-        return f"{shorten(largest)} is too large for a number to learn: leave it empty, or mend it"
+        return f"{shorten(largest)} is too large for a number to learn: leave it empty, or correct it"
     numbers = {value: _exact(text) for value, text in plain.items()}
     if codes := {value for value in numbers if _whole_text(numbers[value]) in CODES}:
         rest = {value: number for value, number in numbers.items() if value not in codes}
@@ -127,7 +127,7 @@ def _classes(kind: str, values: Values, numbers: dict[str, Decimal], remark: str
 
 
 def _mixed(values: Values, numbers: set[str]) -> str | None:
-    """Why a column that is numbers but for a few words is no label; None if numbers are not what it is about."""
+    """Why a column of numbers with a few words in it is not a label; None if it is not a column of numbers."""
     others = [value for value in sorted(values.counts, key=natural) if value not in numbers]
     strange = sum(values.counts[value] for value in others)
     if strange > values.total / 5 or len(values.counts) <= MOST_LEVELS:
@@ -139,7 +139,7 @@ def _mixed(values: Values, numbers: set[str]) -> str | None:
 
 
 def _exact(text: str) -> Decimal:
-    """The number itself, but of one written with an exponent, which may be any, what a float holds of it."""
+    """The exact number; if it has an exponent, which may be any, its value as a float."""
     return Decimal(repr(float(text)) if "e" in text.lower() else text)
 
 
@@ -152,7 +152,7 @@ def _short(number: Decimal) -> str:
 
 
 def round_outwards(low: Decimal, high: Decimal) -> list[int | float]:
-    """A range with round ends that holds `low` to `high`.
+    """A range with round ends that contains `low` to `high`.
 
     >>> round_outwards(Decimal("1.5"), Decimal(99)), round_outwards(Decimal("0.12"), Decimal("0.97"))
     ([0, 100], [0.1, 1])

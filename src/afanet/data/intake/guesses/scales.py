@@ -1,4 +1,4 @@
-"""Columns of class names, in an order if their words leave no doubt of it."""
+"""Columns of class names, in an order if their words make it certain."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from afanet.data.intake.guesses.numbers import LEVEL_WORDS
 from afanet.data.intake.guesses.values import Guess, Values, constant, listed, natural, shorten, words
 
 MOST_CLASSES = 10_000
-LONGEST_NAME = 200  # letters of a class: more is a text
-FEWEST = 3  # classes whose order matters
+LONGEST_NAME = 200  # characters of a class name: a longer one is a text
+FEWEST = 3  # classes for which an order matters
 SCALES = (
     "none|absent, minimal|trace, very mild, mild|slight, moderate|medium, severe|strong, very severe|extreme",
     "none, very low, low, medium|moderate|mid|middle|normal|average, high, very high, extreme",
@@ -32,7 +32,7 @@ NUMBERED = re.compile(r"([a-z]+)[ _-]?(\d+)([a-c]?)")
 
 
 def guess_classes(name: str, values: Values) -> Guess | str:
-    """The classes of a column of names, or why they are none.
+    """The classes of a column of names, or why it has none.
 
     >>> from afanet.data.intake.guesses.values import Counter, read_values
     >>> guess_classes("size", read_values(Counter(["small", "large", "medium"] * 4))).declared
@@ -63,7 +63,7 @@ def guess_classes(name: str, values: Values) -> Guess | str:
 
 
 def in_order(names: list[str]) -> list[str]:
-    """The names from the lowest to the highest, if their words leave no doubt of it; else nothing.
+    """The names from the lowest to the highest, if their words make the order certain; else nothing.
 
     >>> in_order(["25-32", "4-6", "60+"]), in_order(["grade 2", "grade 1", "grade 3"]), in_order(["cat", "dog", "owl"])
     (['4-6', '25-32', '60+'], ['grade 1', 'grade 2', 'grade 3'], [])
@@ -83,7 +83,7 @@ def in_order(names: list[str]) -> list[str]:
 
 
 def _ranges(matches: dict[str, re.Match[str] | None]) -> list[str]:
-    """Names that are ranges of numbers, such as `4-6` and `60+`, in their order, if none reaches into another."""
+    """Names that are ranges of numbers, such as `4-6` and `60+`, in their order, if no two overlap."""
     limits: dict[str, tuple[float, float]] = {}
     for name, match in matches.items():
         if match is None:
@@ -98,7 +98,7 @@ def _ranges(matches: dict[str, re.Match[str] | None]) -> list[str]:
 
 
 def _without_empty(values: Values) -> Values:
-    """`None` is a class where the other names are written like it (none, mild, severe), and else an empty cell."""
+    """`None` is a class if the other names are written like it (none, mild, severe), otherwise an empty cell."""
     values = values.without(("-", "--", "."))
     others = [value for value in values.counts if value.lower() != "none" and value[:1].isalpha()]
     styles = Counter(_style(value) for value in others)
@@ -114,7 +114,7 @@ def _style(word: str) -> str:
 
 
 def _spellings(values: Values) -> tuple[dict[str, str], Counter[str]]:
-    """Each value's class: names that differ in capitals alone are one, in the commonest spelling."""
+    """Each value's class: names that differ only in capitals are one class, in the most common spelling."""
     by_letters: dict[str, list[str]] = defaultdict(list)
     for value in values.counts:
         by_letters[value.casefold() if len(value) > 1 else value].append(value)

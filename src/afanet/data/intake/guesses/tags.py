@@ -1,4 +1,4 @@
-"""Columns whose cells list several labels, whichever sign is between them."""
+"""Columns whose cells list several labels, with any separator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_LABEL = "'-'"
 
 
 def guess_tags(name: str, values: Values) -> Guess | str | None:
-    """The labels of a column of lists; None where it has none.
+    """The labels of a column of lists; None for any other column.
 
     >>> from afanet.data.intake.guesses.values import Counter, read_values
     >>> guess = guess_tags("seen", read_values(Counter(["wet, sunny", "wet", "-", "sunny, old", "old"])))
@@ -32,7 +32,7 @@ def guess_tags(name: str, values: Values) -> Guess | str | None:
         if not any(sign in text for text in inner.values()):
             continue
         if count := _numbers(inner.values(), sign):
-            return f"lists of {count} numbers each are no labels: declare it as kind vector to learn them"
+            return f"lists of {count} numbers each are not labels: declare it as kind vector to learn them"
         parts = {value: _parts(text, sign, in_brackets) for value, text in inner.items()}
         if _recurs(values, parts, sign, in_brackets):
             return _tags(values, parts, meaning)
@@ -40,7 +40,7 @@ def guess_tags(name: str, values: Values) -> Guess | str | None:
 
 
 def _numbers(texts: Collection[str], sign: str) -> int:
-    """How many numbers each text lists, if all list as many, such as the corners of boxes; 0 otherwise.
+    """How many numbers each text lists, if all list the same number, such as the corners of boxes; else 0.
 
     >>> _numbers(["1, 2.5", "3, 4"], ","), _numbers(["1, 2", "3"], ",")
     (2, 0)
@@ -56,7 +56,7 @@ def _parts(text: str, sign: str, quoted: bool) -> list[str]:
 
 
 def _recurs(values: Values, parts: dict[str, list[str]], sign: str, in_brackets: bool) -> bool:
-    """Whether the parts are labels, which occur in several cells: a comma may be in a name or a remark, too."""
+    """Whether the parts are labels, which recur in several cells: names and remarks may contain commas, too."""
     cells, rows = Counter[str](), Counter[str]()
     for value, several in parts.items():
         cells.update(several)

@@ -1,4 +1,4 @@
-"""The distinct values of a column, which of them mean an empty cell, and what a rule makes of them."""
+"""The distinct values of a column, those that mean an empty cell, and a rule's guess about them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ EMPTY = frozenset(
     ("", "na", "n/a", "n.a.", "#n/a", "<na>", "nan", "null", "nil", "?", "missing", "undefined", "unknown", "nat")
 )
 DOUBTFUL = frozenset(("none", "-", "--", "."))  # a class, no label at all, or an empty cell: the rules decide
-LISTED = 6  # values in a line
-LONGEST = 40  # letters of a value in a line
+LISTED = 6  # most values in a line
+LONGEST = 40  # most characters of a value in a line
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 PIECE = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True)
 class Values:
-    """How many cells have each value that is not empty, and how many have each spelling of an empty one."""
+    """How many cells have each value, and how many have each spelling of an empty cell."""
 
     counts: Counter[str]
     empty: Counter[str]
@@ -31,7 +31,7 @@ class Values:
         return sum(self.counts.values())
 
     def without(self, spellings: Iterable[str]) -> Values:
-        """The same, with cells of these `spellings`, in small letters, counted as empty."""
+        """The same values, with cells of these `spellings`, in lower case, counted as empty."""
         meant = frozenset(spellings)
         dropped = {value for value in self.counts if value.lower() in meant}
         counts = Counter({value: count for value, count in self.counts.items() if value not in dropped})
@@ -40,7 +40,7 @@ class Values:
 
 @dataclass(frozen=True)
 class Guess:
-    """What a column declares, the cell that each of its values becomes, what is said of it, and its empty values."""
+    """A column's declaration, the cell that each value becomes, a summary, and the empty values."""
 
     declared: dict[str, Any]
     cells: Mapping[str, str]
@@ -49,7 +49,7 @@ class Guess:
 
 
 def read_values(cells: Mapping[str, int]) -> Values:
-    """The values of cells that are counted, which are trimmed.
+    """The values of counted cells, trimmed.
 
     >>> values = read_values({" cat": 1, "dog": 1, "N/A": 1, "": 1, "cat": 1})
     >>> values.counts, values.empty
@@ -72,7 +72,7 @@ def tidy(cell: str) -> str:
 
 
 def words(header: str) -> list[str]:
-    """The words of a column's name, in small letters.
+    """The words of a column's name, in lower case.
 
     >>> words("Subject_ID"), words("tumourGrade2")
     (['subject', 'id'], ['tumour', 'grade', '2'])
@@ -81,7 +81,7 @@ def words(header: str) -> list[str]:
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
-    """The key by which names are sorted as people do.
+    """The key that sorts names as people do.
 
     >>> sorted(["b10", "b9", "A"], key=natural)
     ['A', 'b9', 'b10']
@@ -97,7 +97,7 @@ def shorten(value: str) -> str:
 
 
 def constant(value: str, values: Values) -> str:
-    """Why a column with one value is no label."""
+    """Why a column with one value is not a label."""
     beside = sum(values.empty.values())
     others = f", and {beside} are empty" if beside else ""
     return f"all {values.total} filled cells are {shorten(value)}{others}: nothing can be learned from one value"

@@ -1,1 +1,1 @@
-"""Tables of labels beside images: which column names the image, and what the others teach."""
+"""Tables of labels beside images: which column names the images, and what the other columns teach."""

@@ -1,4 +1,4 @@
-"""The cells of a table by image: each image's row, and what several rows of one image say together."""
+"""The cells of a table by image: finds each image's rows, and combines several rows of one image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Rows = NDArray[np.int64]
 
 @dataclass
 class Aligned:
-    """A table's columns by image, but for the one that names it; how many images; and lines on rows and images."""
+    """A table's columns by image, except the column that names it; the number of images; lines on rows and images."""
 
     columns: dict[str, Cells]
     images: int
@@ -28,7 +28,7 @@ class Aligned:
 def align(fit: Fit) -> Aligned:
     """Read a whole table in the order of the images.
 
-    Of an image with several rows, cells that differ are empty.
+    If an image has several rows, cells in which these differ are empty.
     """
     owners: list[Rows] = []
     chunks: list[list[pa.Array]] = [[] for _ in fit.sheet.header]
@@ -65,7 +65,7 @@ def align(fit: Fit) -> Aligned:
 
 @dataclass
 class Lost:
-    """How many rows are left out, and the first of them."""
+    """The number of rows that are left out, and the first of them."""
 
     count: int = 0
     example: str = ""
@@ -78,11 +78,11 @@ class Lost:
 
 
 def _by_image(texts: pa.ChunkedArray, rows: Rows, by_image: dict[str, int]) -> tuple[Cells, Rows]:
-    """The cell of each image, and the images whose rows say different things."""
+    """The cell of each image, and the images whose rows disagree."""
     owned, filled = texts.combine_chunks(), pc.not_equal(texts, "").to_numpy()
     indices = np.flatnonzero(filled)
     first = np.full(len(by_image), -1, np.int64)
-    first[rows[indices[::-1]]] = indices[::-1]  # the first row that is filled is the last to be written
+    first[rows[indices[::-1]]] = indices[::-1]  # the first filled row is written last
     lacking = first < 0
     cells = pc.fill_null(owned.take(pa.array(first, mask=lacking)), "")
     others = indices[first[rows[indices]] != indices]

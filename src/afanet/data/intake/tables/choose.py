@@ -1,4 +1,4 @@
-"""The table of labels in a folder: the one that names the most images, or one for each split."""
+"""Chooses the table of labels in a folder: the one that names the most images, or one for each split."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from afanet.data.intake.tables.sheet import ENDINGS, Sheet
 from afanet.data.intake.tree import meaning_of
 from afanet.errors import InputError
 
-MOST = 20  # tables that are looked at
+MOST = 20  # most tables that are looked at
 SPLIT = "split"
 
 
 @dataclass(frozen=True)
 class Joined(Sheet):
-    """Tables of one header, each of a split, which a last column says."""
+    """Tables with the same header, one for each split; a last column says the split."""
 
     parts: Mapping[str, Sheet] = field(default_factory=dict)
 
     def batches(self) -> Iterator[list[pa.Array]]:
-        """The batches of all."""
+        """The batches of all tables."""
         for split, sheet in self.parts.items():
             for batch in sheet.batches():
                 yield [*batch, pa.array([split] * len(batch[0]), pa.string())]
@@ -76,7 +76,7 @@ def choose_table(paths: Sequence[Path], root: Path, images: Sequence[str]) -> tu
 
 
 def _joined(fits: Sequence[Fit]) -> Fit | None:
-    """The tables of splits as one, if they have one header and the same column for images."""
+    """The tables of several splits as one, if they have the same header and the same column for images."""
     by_split: dict[str, Fit] = {}
     for fit in fits:
         split = meaning_of(fit.sheet.path.stem, {})[0]

@@ -1,4 +1,4 @@
-"""Which column of a table names the images, and which of several tables is the one of the labels."""
+"""Finds the column of a table that names the images."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from afanet.data.intake.tables.headers import IMAGE_WORDS
 from afanet.data.intake.tables.names import ImageNames
 from afanet.data.intake.tables.sheet import Sheet, open_sheet
 
-LOOKED_AT = 1 << 15  # rows, and if these name no image, all
-LEAST = 0.1  # of the rows name an image, or the column is called as one that does
+LOOKED_AT = 1 << 15  # rows; all rows if these name no image
+LEAST = 0.1  # share of the rows that must name an image, unless the column's name says that it does
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A table whose column of this number names images.
+    """A table, and the number of the `column` that names images.
 
-    In the rows that were looked at it has `named` different cells, which mean `found` images.
+    In the rows that were looked at, the column has `named` different cells, which mean `found` images.
     """
 
     sheet: Sheet
@@ -33,7 +33,7 @@ class Fit:
 
 
 def fit_table(path: Path, root: Path, images: Sequence[str]) -> Fit | None:
-    """How a table fits `images`, which are relative to `root`; None if no column of it names one.
+    """How a table fits `images`, which are relative to `root`; None if no column names any of them.
 
     Raises `InputError` if the table cannot be read.
     """

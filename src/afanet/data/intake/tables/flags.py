@@ -1,4 +1,4 @@
-"""Columns of yes and no, which together are one task: the labels of an image, or its class if always one is yes."""
+"""Joins columns of yes and no into one task: the labels of an image, or its class if each image has one yes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from afanet.data.intake.contents import Column
 from afanet.data.intake.guesses.values import EMPTY, listed
 
 PAIRS = (("0", "1"), ("0.0", "1.0"), ("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("-1", "1"))
-MANY = 4  # columns, which are one task whatever their names
-FEW = 3  # columns, which are one task where always one of them is yes
+MANY = 4  # columns that are one task, whatever their names
+FEW = 3  # columns that are one task if exactly one of them is yes in every image
 PREFIX = re.compile(r"(.*?[^\W_])[\s_.:/-]+(.+)")
 TOGETHER, EXCLUSIVE = "attributes", "label"
 
 
 def is_flag(counts: Mapping[str, int]) -> bool:
-    """Whether cells are yes and no, in one way of writing it, and both occur.
+    """Whether the cells are yes and no, written in one way, and both occur.
 
     >>> is_flag({"0": 3, "1": 2, "": 1}), is_flag({"0": 3, "2": 2}), is_flag({"1": 3})
     (True, False, False)
@@ -32,7 +32,7 @@ def is_flag(counts: Mapping[str, int]) -> bool:
 
 
 def groups_of_flags(headers: list[str]) -> dict[str, dict[str, str]]:
-    """The names of tasks, and for each its columns with the labels they are for.
+    """By name of task, its columns with the label that each is for.
 
     >>> groups_of_flags(["has_dog", "has_cat"]), groups_of_flags(["sunny", "wet"])
     ({'has': {'has_dog': 'dog', 'has_cat': 'cat'}}, {})
@@ -48,9 +48,9 @@ def groups_of_flags(headers: list[str]) -> dict[str, dict[str, str]]:
 
 
 def join_flags(name: str, labels: Mapping[str, str], columns: Mapping[str, Cells]) -> tuple[str, Column] | None:
-    """One task of several columns of flags, with its name, by the label that each is for.
+    """One task made from several columns of flags, with its name; `labels` has the label of each column.
 
-    None if these cannot be names of labels, or a few columns have nothing to do with one another.
+    None if these labels have impossible names, or if the columns are few and unrelated.
     """
     names = list(labels.values())
     usable_names = all(name.isprintable() and ";" not in name and name != "-" and name[-1] != "?" for name in names)
@@ -80,14 +80,14 @@ def join_flags(name: str, labels: Mapping[str, str], columns: Mapping[str, Cells
 
 
 def _text(names: list[str], pattern: NDArray[np.uint8]) -> str:
-    """The labels that are on, and those that are unknown with a question mark."""
+    """The labels that are on, and, with a question mark, those that are unknown."""
     yes, unknown = np.unpackbits(pattern, count=2 * len(names)).reshape(2, -1).tolist()
     marked = [name if on else f"{name}?" for name, on, hidden in zip(names, yes, unknown, strict=True) if on or hidden]
     return ";".join(marked) or "-"
 
 
 def _read(labels: Mapping[str, str], columns: Mapping[str, Cells]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which images have each label, and of which images that is known, both (N, L)."""
+    """Which images have each label, and for which images that is known, both (N, L)."""
     marks, known = [], []
     for header in labels:
         encoded = columns[header].texts.dictionary_encode()

@@ -1,4 +1,4 @@
-"""What a column is by its name and cells: the split, the group, or a task, which gets a name that it can have."""
+"""What a column is, by its name and cells: the split, the group, or a task, which gets a valid name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from afanet.data.sets.manifest.kinds import COLUMNS
 from afanet.data.task_names import name_fault
 from afanet.names import LONGEST
 
-SPLITS = FOLDERS | {  # beside the names of folders
+SPLITS = FOLDERS | {  # in addition to the names of folders
     **dict.fromkeys(("trn", "tr", "learn", "fit"), "train"),
     **dict.fromkeys(("validate", "dev", "development", "eval"), "validation"),
     **dict.fromkeys(("tst", "te", "holdout", "hold-out"), "test"),
@@ -29,7 +29,7 @@ IMAGE_WORDS = frozenset(("image", "img", "file", "filename", "path", "filepath",
 
 
 def split_of_cells(header: str, counts: Mapping[str, int]) -> dict[str, str] | None:
-    """The split that each cell of a column means, if it is one of splits.
+    """The split that each cell of a column means, if the column holds splits.
 
     >>> split_of_cells("usage", {"Training": 80, "Test": 20, "": 1})
     {'Training': 'train', 'Test': 'test'}
@@ -48,7 +48,7 @@ def split_of_cells(header: str, counts: Mapping[str, int]) -> dict[str, str] | N
 
 
 def is_group(header: str, counts: Mapping[str, int]) -> bool:
-    """Whether a column says which person or scene is in an image, which must not be in two splits.
+    """Whether a column names the person or scene in an image; neither may be in two splits.
 
     >>> is_group("patient_id", {"7": 3, "8": 4}), is_group("scene", {"kitchen": 9, "hall": 8})
     (True, False)
@@ -63,7 +63,7 @@ def is_group(header: str, counts: Mapping[str, int]) -> bool:
 
 
 def task_name(header: str, taken: Container[str]) -> str:
-    """A name for the task of a column, as like to the column's as a task's can be.
+    """A valid name for the task of a column, as similar as possible to the column's name.
 
     >>> [task_name(header, {"age"}) for header in ("Eye colour", "5_o_Clock", "class", "age", "Größe", "年齢", "split")]
     ['Eye_colour', 'task_5_o_Clock', 'class_of', 'age_2', 'Grosse', 'task', 'split_of']

@@ -1,4 +1,4 @@
-"""Columns that name files: which kind of labels is in them."""
+"""Columns that name files: the kind of labels in these files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from afanet.data.intake.tables.names import NONE, ImageNames
 from afanet.errors import InputError
 from afanet.tasks.column import FileColumn
 
-MOST_COLOURS = 256  # of a mask, where a photo has thousands
-MOST = 0.2  # of the files that are named may be missing
+MOST_COLOURS = 256  # of a mask; a photo has thousands
+MOST = 0.2  # share of the named files that may be missing
 KINDS = {
     **dict.fromkeys(("mask", "masks", "seg", "segmentation", "label", "labels", "annotation", "gt"), "segmentation"),
     "depth": "depth",
@@ -27,7 +27,7 @@ KINDS = {
 def guess_files(
     name: str, cells: Cells, root: Path, files: Sequence[str], columns: Mapping[str, type[FileColumn]]
 ) -> Column | str:
-    """The task of a column that names `files` below `root`, or in a sentence why it has none."""
+    """The task of a column that names `files` below `root`, or a sentence that says why it has none."""
     names = ImageNames(files)
     places = {cell: names.find(cell) for cell in cells.counts() if cell}
     located = {cell: files[place] for cell, place in places.items() if place > NONE}
@@ -38,7 +38,7 @@ def guess_files(
     first = root / next(iter(located.values()))
     kind = kind or kind_of_file(first)
     if kind is None or first.suffix.lower() not in columns[kind].endings:
-        return f"it names files such as {first.name}, which are no labels of a known kind"
+        return f"it names files such as {first.name}, which are not labels of a known kind"
     kept = cells.mapped(lambda cell: located.get(cell, ""))
     try:
         declared, remark = columns[kind].guess([root / file for file in dict.fromkeys(located.values())])
@@ -49,7 +49,7 @@ def guess_files(
 
 
 def kind_of_file(path: Path) -> str | None:
-    """The kind of labels in a file, by its shape and type; None where that does not tell."""
+    """The kind of labels in a file, by its shape and type; None if these do not decide it."""
     try:
         if path.suffix.lower() in (".npy", ".npz"):
             return _kind_of_array(path)
@@ -60,7 +60,7 @@ def kind_of_file(path: Path) -> str | None:
                 colours = image.getcolors(MOST_COLOURS)
                 return "segmentation" if colours and len(colours) > 1 else None
             return "depth" if image.mode[0] in "IF" else "segmentation" if image.mode in ("1", "L", "P") else None
-    except Exception:  # Pillow and NumPy raise as many kinds as there are ways for a file to be broken
+    except Exception:  # Pillow and NumPy raise many kinds of error for broken files
         return None
 
 

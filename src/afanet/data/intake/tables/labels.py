@@ -16,12 +16,12 @@ from afanet.data.intake.tables.headers import is_group, split_of_cells, task_nam
 from afanet.data.intake.tables.label_files import guess_files
 from afanet.tasks.column import FileColumn
 
-REASONS = 12  # columns that are no label, which are listed
+REASONS = 12  # most columns that are listed as not being labels
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the files are that cells may name."""
+    """Where files that cells name may be."""
 
     root: Path
     label_files: list[str]
@@ -29,7 +29,7 @@ class Place:
 
 
 def read_table(fit: Fit, place: Place) -> Contents:
-    """The contents of a table that fits its images; `notes` says what was assumed, and why columns are no labels."""
+    """The contents of a table that fits its images; `notes` has assumptions, and why some columns are not labels."""
     sheet = fit.sheet
     aligned = align(fit)
     cells = aligned.columns
@@ -86,7 +86,7 @@ def _groups(
 def _columns(
     headers: list[str], cells: Mapping[str, Cells], counts: Mapping[str, Mapping[str, int]], place: Place
 ) -> tuple[dict[str, Column], dict[str, str]]:
-    """The tasks of columns, by name, and why others are none, by header."""
+    """The tasks of columns, by name, and by header why other columns are none."""
     columns: dict[str, Column] = {}
     reasons: dict[str, str] = {}
     joined: set[str] = set()

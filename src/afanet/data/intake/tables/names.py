@@ -1,4 +1,4 @@
-"""Which image a cell means: it may be written with or without its folder and ending, in small letters or capitals."""
+"""Finds the image that a cell means, written with or without folder and ending, in lower or upper case."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from afanet.photo import SUFFIXES
 
 NONE, SEVERAL = -1, -2
-ENDING = re.compile(r"\.(?!\d+$)\w{1,5}")  # also one that images have no longer, such as .dcm
+ENDING = re.compile(r"\.(?!\d+$)\w{1,5}")  # also an ending that the images no longer have, such as .dcm
 
 
 class ImageNames:
@@ -17,8 +17,8 @@ class ImageNames:
 
     Args:
         images: paths relative to the folder.
-        below: the folder of the table, relative to the same: its cells may begin there.
-        numbers: take `1` for `0001.jpg`, as tables do that were written from numbers.
+        below: the folder of the table, relative to the same folder: cells may be relative to it.
+        numbers: read `1` as `0001.jpg`, for tables that were written from numbers.
 
     >>> names = ImageNames(["a/001.jpg", "b/002.JPG"])
     >>> [names.find(cell) for cell in ("a/001.jpg", "001", "B\\\\002.jpg", "/data/b/002.png", "003")]
@@ -29,7 +29,7 @@ class ImageNames:
         self.images = images
         self.below = below
         self.numbers = numbers
-        self.folders_count = False  # whether a cell that names another folder than the image's means another image
+        self.folders_count = False  # whether a cell with another folder than the image's means another image
         self._exact = {image: place for place, image in enumerate(images)}
         self._by_stem: dict[str, int | list[int]] = {}
         for place, image in enumerate(images):
@@ -39,7 +39,7 @@ class ImageNames:
                 self._by_stem[key] = [*(other if isinstance(other, list) else [other]), place]
 
     def find(self, cell: str) -> int:
-        """The place of the image that a cell means; `NONE` or `SEVERAL` if there is no such one."""
+        """The place of the image that a cell means; `NONE` if there is none, `SEVERAL` if it is ambiguous."""
         exact = self._exact.get(self.below + cell) if self.below else None
         exact = self._exact.get(cell) if exact is None else exact
         if exact is not None:
@@ -59,7 +59,7 @@ class ImageNames:
         return chosen[0] if len(chosen) == 1 else SEVERAL
 
     def names_folder(self, cell: str) -> bool:
-        """Whether a cell names a folder, and the image that it means is in one of that name."""
+        """Whether a cell names a folder, and its image is in a folder of that name."""
         path = PurePosixPath(cell.replace("\\", "/"))
         place = self.find(cell)
         return place >= 0 and len(path.parts) > 1 and path.parent.name == PurePosixPath(self.images[place]).parent.name
@@ -76,7 +76,7 @@ class ImageNames:
         return [] if places is None else places if isinstance(places, list) else [places]
 
     def _likeness(self, place: int, folders: list[str], ending: str) -> tuple[int, bool, bool]:
-        """How many folders agree, from the innermost; whether the ending does; whether the image is the table's."""
+        """How many folders agree, from the innermost; whether the ending agrees; whether it is beside the table."""
         image = PurePosixPath(self.images[place])
         above = [name.casefold() for name in image.parts[:-1]]
         agreeing = 0

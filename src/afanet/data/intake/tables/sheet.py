@@ -1,4 +1,4 @@
-"""A table of anybody's making: CSV with any sign between its cells, or Parquet, as batches of text."""
+"""Reads tables from any source, CSV with any separator or Parquet, as batches of text."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from afanet.files import require_regular
 
 ENDINGS = (".csv", ".tsv", ".parquet")
 SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-BLOCK = 1 << 20  # bytes that are looked at at a time
-ROWS = 1 << 15  # that are read at a time
-LOOKED_AT = 50  # rows, for the sign between cells
+BLOCK = 1 << 20  # bytes that are checked at a time
+ROWS = 1 << 15  # rows that are read at a time
+LOOKED_AT = 50  # rows that decide the separator
 MOST_COLUMNS = 1000
 MARKS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 REMEDY = "save it as CSV in UTF-8"
@@ -29,9 +29,9 @@ REMEDY = "save it as CSV in UTF-8"
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table of which the header has been read; `notes` says how it is read, where that was assumed.
+    """A table whose header has been read; `notes` has the assumptions about how to read it.
 
-    A sheet without a header counts its columns, and has names that nobody gave: `column_1` and so on.
+    If there is no header, columns are named by number: `column_1` and so on.
     """
 
     path: Path
@@ -52,7 +52,7 @@ class Sheet:
             yield [pa.array(column, pa.string()) for column in zip(*chunk, strict=True)]
 
     def without_header(self) -> Sheet:
-        """The same, with its first row as one like any."""
+        """The same sheet, with its first row read as data."""
         names = [f"column_{number}" for number in range(1, len(self.header) + 1)]
         note = "its first row names an image, so its columns are taken to have no names"
         return replace(self, header=names, headless=True, notes=[*self.notes, note])
@@ -61,7 +61,7 @@ class Sheet:
 def open_sheet(path: Path) -> Sheet:
     """The table in a file; raises `InputError` if it cannot be read, or has a column twice."""
     if path.suffix.lower() not in ENDINGS:
-        raise InputError(f"{path} is of no known type, expected one of {', '.join(ENDINGS)}: {REMEDY}")
+        raise InputError(f"{path} has an unknown type, expected one of {', '.join(ENDINGS)}: {REMEDY}")
     try:
         sheet = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(require_regular(path))
     except OSError as error:
@@ -91,7 +91,7 @@ def _parquet(path: Path) -> Sheet:
 
 def _csv(path: Path) -> Sheet:
     encoding = _encoding(path)
-    notes = [] if encoding == "utf-8-sig" else ["it is no UTF-8, and is read as Windows-1252 (cp1252)"]
+    notes = [] if encoding == "utf-8-sig" else ["it is not UTF-8, and is read as Windows-1252 (cp1252)"]
     with path.open(encoding=encoding, newline="") as file:
         first = file.readline(BLOCK)
     said = first.strip()[4:5] if first.lower().startswith("sep=") else ""
@@ -108,7 +108,7 @@ def _csv(path: Path) -> Sheet:
 
 
 def _encoding(path: Path) -> str:
-    """UTF-8, or Windows-1252 where that cannot be; raises `InputError` for what is no text, or is cut."""
+    """UTF-8, or Windows-1252 if the file is not UTF-8; raises `InputError` if it is not text, or is cut short."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     beyond_ascii, lines = False, 1
     with path.open("rb") as file:
@@ -121,13 +121,13 @@ def _encoding(path: Path) -> str:
         while block:
             if b"\0" in block:
                 line = lines + block[: block.index(b"\0")].count(b"\n")
-                raise InputError(f"{path}, line {line}, has a zero byte, which no text has: {REMEDY}")
+                raise InputError(f"{path}, line {line}, has a zero byte, which text never has: {REMEDY}")
             try:
                 beyond_ascii = beyond_ascii or not decoder.decode(block).isascii()
             except UnicodeDecodeError as error:
                 line = lines + error.object[: error.start].count(b"\n")
                 if beyond_ascii or not error.object[: error.start].decode().isascii():
-                    raise InputError(f"{path}, line {line}, has bytes that are no UTF-8: {REMEDY}") from None
+                    raise InputError(f"{path}, line {line}, has bytes that are not UTF-8: {REMEDY}") from None
                 return _windows(path)
             lines += block.count(b"\n")
             block = file.read(BLOCK)
@@ -146,16 +146,16 @@ def _windows(path: Path) -> str:
             while file.read(BLOCK):
                 pass
         except UnicodeDecodeError:
-            raise InputError(f"{path} is no text in UTF-8 or Windows-1252: {REMEDY}") from None
+            raise InputError(f"{path} is not text in UTF-8 or Windows-1252: {REMEDY}") from None
     return "cp1252"
 
 
 def _sign(path: Path, encoding: str) -> str:
-    """The sign that is as often in every row as in the first, the most often if there are several."""
+    """The separator that occurs equally often in all rows; if there are several, the most frequent."""
     fits: dict[str, tuple[bool, int]] = {}
     for sign in SIGNS:
         counts: list[int] = []
-        with suppress(csv.Error):  # what is wrong is said when the table is read
+        with suppress(csv.Error):  # faults are reported when the table is read
             counts += map(len, islice(_reader(path, sign, encoding), LOOKED_AT))
         fits[sign] = (len(set(counts)) == 1 and counts[0] > 1, counts[0] if counts else 0)
     return max(fits, key=fits.__getitem__)
@@ -188,8 +188,8 @@ def _rows(path: Path, sign: str, encoding: str, header: Sequence[str], headless:
             row.pop()
         if len(row) != width:
             raise InputError(
-                f"{path}, line {line}, has {len(row)} cells, expected {width} as in its first line: mend it, put cells "
-                f"with {SIGNS[sign]} in quotes, or copy it again if it is cut short"
+                f"{path}, line {line}, has {len(row)} cells, expected {width} as in its first line: correct it, put "
+                f"cells with {SIGNS[sign]} in quotes, or copy it again if it is cut short"
             )
         cells = [cell.strip() for cell in row]
         if headless or cells != names:

@@ -8,6 +8,6 @@ __all__ = ["DATA_SET", "open_adience"]
 DATA_SET = DataSet(
     open=open_adience,
     marks=tuple(f"fold_{number}_data.txt" for number in range(5)),
-    licence="research only; the photos are from Flickr, each under a Creative Commons licence of its own",
+    licence="research only; the photos are from Flickr, each under its own Creative Commons licence",
     people=True,
 )

@@ -36,12 +36,12 @@ def open_adience(
     validation: Annotated[float, Field(ge=0, le=0.5)] = 0.0,
     augment: Augmentation = True,
 ) -> Data:
-    """Adience with `gender` (f, m) and `age` (eight classes): `fold` is the test set, the other four train.
+    """Adience with `gender` (f, m) and `age` (eight classes): `fold` is the test split, the other four folds train.
 
-    A face may lack either label (-1); a face without both is left out, as are exact duplicates of a row. Ages outside
-    the eight ranges are mapped to the class they mean or, with `ages="drop"`, become unlabelled: `labels.age_class` has
-    the rule. Photos are read from `folder`; the default is `aligned/` if both exist. `validation` is the share of the
-    training users, not of photos, that is held out of training.
+    A face may lack one of the labels (-1); a face that lacks both is left out, as are exact duplicates of a row. Ages
+    outside the eight ranges are mapped to the class that they mean or, with `ages="drop"`, become unlabelled, see
+    `labels.age_class`. Photos are read from `folder`; if `aligned/` and `faces/` exist, the default is `aligned/`.
+    `validation` is the share of the training users, not of the photos, that is held out of training.
     """
     folds = read_folds(root, ages)
     assert root is not None
@@ -113,7 +113,7 @@ class Photos(Reader):
 
 
 def hold_out(users: Iterable[str], share: float) -> set[str]:
-    """This share of the users, at least one user unless it is 0, chosen by the order of their hashes alone.
+    """This `share` of the users, at least one unless it is 0, chosen only by the order of their hashes.
 
     >>> hold_out(["ann", "bob", "cem", "dee"], 0.5) == hold_out(["dee", "ann", "cem", "bob", "bob"], 0.5)
     True
@@ -132,7 +132,7 @@ def odd_age_warnings(folds: Sequence[Fold], ages: AgePolicy) -> list[str]:
         "drop": ("taken as unlabelled", "'map' takes the class they mean"),
     }[ages]
     listed = ", ".join(f"{age} {count}" for age, count in odd.most_common())
-    return [f"{odd.total()} rows have an age that is none of the eight ranges, {treatment} ({alternative}): {listed}"]
+    return [f"{odd.total()} rows have an age outside the eight ranges, {treatment} ({alternative}): {listed}"]
 
 
 def _counts(faces: Sequence[Face]) -> str:

@@ -15,12 +15,12 @@ FoldReport = dict[str, dict[str, dict[str, int]]]
 
 
 def fold_report(root: Path) -> FoldReport:
-    """Counts of the fold files at `root`: `report[FOLD][SECTION][NAME]`, FOLD being "0" to "4" and "all".
+    """Counts of the fold files at `root`: `report[FOLD][SECTION][NAME]`, where FOLD is "0" to "4" or "all".
 
-    The sections are `rows` (all in the file, how many of them are duplicates or problems or have an odd age, and the
-    users of those with a label), `gender` and, for either policy, `age (map)` and `age (drop)`. Of the rows that are
-    neither duplicate nor problem, `none` counts those without this label, and `no label` those that lack both. Raises
-    `InputError` like `labels.read_folds`.
+    The section `rows` counts all rows, duplicates, problems, odd ages, and the users of labelled rows. The sections
+    `gender` and, for the two policies, `age (map)` and `age (drop)` count classes in rows that are neither duplicates
+    nor problems: `none` counts rows without this label, `no label` rows without both. Raises `InputError` like
+    `labels.read_folds`.
     """
     by_policy: dict[str, list[Fold]] = {ages: read_folds(root, ages) for ages in get_args(AgePolicy)}
     groups = {str(number): [number] for number in range(5)} | {"all": list(range(5))}
@@ -39,7 +39,7 @@ def fold_problems(root: Path) -> list[str]:
 
 
 def fold_survey(report: FoldReport, errors: list[str], warnings: list[str]) -> Survey:
-    """A report as the result of a data check: each fold is a split, each policy for ages is a task."""
+    """A report as the result of a data check, in which each fold is a split and each policy for ages is a task."""
     splits: dict[str, dict[str, Any]] = {}
     for fold, sections in report.items():
         rows, tasks = sections["rows"], {}

@@ -19,7 +19,7 @@ from afanet.tasks.column import FileColumn
 from afanet.tasks.label import CONFIDENCE
 from afanet.tasks.task import Task
 
-NAMED = 12  # columns in a sentence
+NAMED = 12  # most columns that a message names
 EXPECTED = "the folder that holds the manifest and the images"
 
 
@@ -34,9 +34,9 @@ def open_manifest(
     """Images in the folder `root` with labels from its file `manifest`, which has a column for each of `tasks`.
 
     The manifest is CSV or Parquet. Every row has the path of an `image` below `root`, a `split` (train, validation or
-    val, test) and, in the column of each task, a label or nothing; a `group` names the person or scene. Each task is
-    declared by its `kind` and the keys of that kind: see `manifest.kinds`. A row without any label is left out.
-    `machine_made` names the tasks of a row whose labels a network has given, with `TASK_confidence`.
+    val, test) and, in the column of each task, a label or nothing; an optional `group` names the person or scene. Each
+    task is declared by its `kind` and the keys of that kind: see `manifest.kinds`. A row without any label is left out.
+    `machine_made` names the tasks of a row whose labels a network has given; `TASK_confidence` has their confidence.
     """
     root = require_path(root, "manifest", EXPECTED)
     if not root.is_dir():
@@ -70,7 +70,7 @@ def open_manifest(
 
 
 def _looked_at(task: Task, root: Path, labels: Labels) -> Task:
-    """The task with what the first file of its labels says of it, where its labels are files."""
+    """The task, completed by its first label file if its labels are files."""
     if not isinstance(labels.column, FileColumn) or not labels.labelled.any():
         return task
     return labels.column.looked_at(task, root / labels.values[int(labels.labelled.argmax())].as_py())

@@ -1,4 +1,4 @@
-"""Which labels of a manifest a network has given, and how sure it was."""
+"""Which labels of a manifest a network has given, and with which confidence."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ NUMBER = r"^(0(\.[0-9]*)?|1(\.0*)?|\.[0-9]+|[0-9](\.[0-9]*)?[eE]-[0-9]+)$"  # fr
 
 
 class Marks:
-    """The column `machine_made` of a table, and the columns `TASK_confidence`, as they are read batch by batch.
+    """The columns `machine_made` and `TASK_confidence` of a table, read batch by batch.
 
-    `columns` are those that are there. Without `machine_made` nothing is read.
+    `columns` are those of them that exist. Without `machine_made`, nothing is read.
     """
 
     def __init__(self, table: Table, tasks: Sequence[str]) -> None:
@@ -38,7 +38,7 @@ class Marks:
         self.sure: dict[str, list[NDArray[np.float32]]] = {name: [] for name in rated if self.columns}
 
     def read(self, row: int, batch: Mapping[str, pa.Array], problems: Problems) -> None:
-        """Read a batch that begins at `row`, and note what is wrong with it."""
+        """Read a batch that begins at `row`, and note its problems."""
         if not self.columns:
             return
         cells = batch[MACHINE]
@@ -64,7 +64,7 @@ class Marks:
             problems.add(row, column, wrong, partial(_complain_of_confidence, name))
 
     def of(self, task: str) -> dict[str, Any]:
-        """By row which labels of a task are `made` by a network, and its `confidence`, NaN where it is not known."""
+        """For each row, whether a network has `made` the label of a task, and its `confidence`, NaN if unknown."""
         made, sure = self.made.get(task), self.sure.get(task)
         return {
             "made": np.concatenate(made) if made else None,
@@ -81,7 +81,7 @@ def _complain_of_confidence(task: str, cell: str) -> str:
 
 
 def machine_made(rows: Rows) -> dict[str, dict[str, dict[str, float]]]:
-    """By split and task the number of labels that a network has given (`machine_made`), and their mean `confidence`."""
+    """By split and task, the number of labels from a network (`machine_made`) and their mean `confidence`."""
     counts: dict[str, dict[str, dict[str, float]]] = {}
     for split, numbers in rows.splits.items():
         for name, labels in rows.labels.items():
@@ -96,10 +96,10 @@ def machine_made(rows: Rows) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def held_out_warnings(counts: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
-    """A sentence for each task of which a network has given labels that are scored."""
+    """A sentence for each task that is scored on labels that a network has given."""
     return [
-        f"split {split} has {count['machine_made']} labels of {name} that a network has given: scores on them say how "
-        "alike two networks are, so leave them empty"
+        f"split {split} has {count['machine_made']} labels of {name} that a network has given: scores on them only say "
+        "how alike two networks are, so leave them empty"
         for split, tasks in counts.items()
         if split != "train"
         for name, count in tasks.items()

@@ -65,7 +65,7 @@ class ManifestReader(Reader):
             start += len(chunk)
 
     def __call__(self, row: Any) -> Sample:
-        """The sample of a row; its id is the manifest's name, the line or row, and the path of the image."""
+        """The sample of a row; its id has the manifest's name, the line or row, and the image's path."""
         image = self.rows.images[int(row)].as_py()
         try:
             pixels = read_image(self.root / image)

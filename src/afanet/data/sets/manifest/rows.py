@@ -1,4 +1,4 @@
-"""A manifest's rows as compact columns, and what is wrong with them."""
+"""A manifest's rows as compact columns, and their problems."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from afanet.data.sets.manifest.marks import Marks
 from afanet.data.sets.manifest.table import Table
 from afanet.tasks.column import Bools, Column, complain_of_path, usable_paths
 
-LISTED = 1000  # problems that are listed as sentences
+LISTED = 1000  # most problems that are listed as sentences
 SPLITS = {"train": 0, "validation": 1, "val": 1, "test": 2}
-NO_SPLIT, BARE = 255, 254  # of no split; of the training split without a label
+NO_SPLIT, BARE = 255, 254  # rows of no split; rows of the training split without a label
 
 
 @dataclass(frozen=True)
 class Labels:
     """A task's values by row, and which rows have one: a numpy array, or paths as Arrow strings.
 
-    `made` says which of them a network has given, with its `confidence`, NaN where it is not known; None without such.
+    `made` says which labels a network has given, and `confidence` how sure it was, NaN if unknown; None if there are
+    no such labels.
     """
 
     column: Column
@@ -39,7 +40,7 @@ class Labels:
 class Rows:
     """All rows of a manifest; `splits` has the numbers of each split's usable rows, int64 arrays.
 
-    `bare` has those of training rows without any label.
+    `bare` has the numbers of training rows without any label.
     """
 
     images: pa.ChunkedArray
@@ -53,7 +54,7 @@ class Rows:
 
 @dataclass
 class Problems:
-    """Sentences for the first problems, and the count of all."""
+    """Sentences for the first problems, and the count of all problems."""
 
     table: Table
     sentences: list[str] = field(default_factory=list)
@@ -73,9 +74,9 @@ class Problems:
 
 
 def read_rows(table: Table, columns: Mapping[str, Column]) -> Rows:
-    """Read a whole manifest, and keep only what the labels of each row need.
+    """Read a whole manifest, keeping only what the labels of each row need.
 
-    Raises `InputError` if the file cannot be read or lacks a column; a cell that cannot be used is listed in `problems`
+    Raises `InputError` if the file cannot be read or lacks a column. A cell that cannot be used is listed in `problems`
     and counts as empty.
     """
     table.require(["image", "split", *columns])
@@ -135,7 +136,7 @@ def _codes(cells: pa.Array) -> NDArray[np.uint8]:
 
 
 def _usable_splits(split: NDArray[np.uint8], paths: Bools, some: Bools) -> NDArray[np.uint8]:
-    """The split of each row with an image and some label, and which training rows have an image alone."""
+    """The split of each row with an image and a label; training rows that only have an image are `BARE`."""
     codes: NDArray[np.uint8] = np.where(some, split, np.where(split == SPLITS["train"], BARE, NO_SPLIT))
     return np.where(paths, codes, np.uint8(NO_SPLIT))
 

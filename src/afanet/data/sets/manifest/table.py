@@ -17,13 +17,13 @@ from afanet.errors import InputError, unknown
 from afanet.files import require_regular
 
 BLOCK = 1 << 22  # bytes of CSV that are parsed at a time
-ROWS = 1 << 16  # of Parquet that are decoded at a time
+ROWS = 1 << 16  # rows of Parquet that are decoded at a time
 MOST_COLUMNS, MOST_ROWS = 10_000, 100_000_000
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 class Table(ABC):
-    """A manifest of which only the header has been read."""
+    """A manifest whose header has been read, but not its rows."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -48,7 +48,7 @@ class Table(ABC):
                 raise InputError(f"{self.path} lacks a column that these tasks need: {message}")
 
     def batches(self, columns: Sequence[str]) -> Iterator[dict[str, pa.Array]]:
-        """The named columns of all rows as arrays of strings, with an empty string for a missing value."""
+        """The named columns of all rows as arrays of strings; a missing value is an empty string."""
         try:
             yield from self._read_batches(columns)
         except (OSError, pa.ArrowException) as error:
@@ -56,7 +56,7 @@ class Table(ABC):
 
     @abstractmethod
     def locate(self, row: int) -> str:
-        """The location of a row, counted from 0, as a user can look it up, such as `line 2`."""
+        """The location of a row, counted from 0, in words by which a user can find it, such as `line 2`."""
 
     @abstractmethod
     def _read_header(self) -> list[str]: ...
@@ -82,7 +82,7 @@ class CsvTable(Table):
         try:
             header = next(csv.reader([line.decode("utf-8-sig")]), [])
         except (UnicodeDecodeError, csv.Error):
-            raise InputError(f"{self.path}, line 1, is no line of CSV in UTF-8: {self.remedy}") from None
+            raise InputError(f"{self.path}, line 1, is not CSV in UTF-8: {self.remedy}") from None
         if not header:
             raise InputError(f"{self.path} begins with an empty line, expected the names of its columns: add them")
         for sign, meaning in SEPARATORS.items():
@@ -104,12 +104,12 @@ class CsvTable(Table):
             if ragged := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", str(error)):
                 line, expected, count = ragged.groups()
                 raise InputError(
-                    f"{self.path}, line {line}, has {count} cells, expected {expected} as in its first line: mend it, "
-                    "or put cells with commas in quotes"
+                    f"{self.path}, line {line}, has {count} cells, expected {expected} as in its first line: correct "
+                    "it, or put cells with commas in quotes"
                 ) from None
             if undecodable := re.search(r"Row #(\d+): .*invalid UTF8", str(error)):
                 raise InputError(
-                    f"{self.path}, line {undecodable[1]}, has bytes that are no UTF-8: {self.remedy}"
+                    f"{self.path}, line {undecodable[1]}, has bytes that are not UTF-8: {self.remedy}"
                 ) from None
             raise
 
@@ -124,7 +124,7 @@ class ParquetTable(Table):
 
     def _read_header(self) -> list[str]:
         with arrow_parquet.ParquetFile(self.path) as file:
-            if file.metadata.num_rows > MOST_ROWS:  # which may take almost no space on disk
+            if file.metadata.num_rows > MOST_ROWS:  # so many rows may take almost no space on disk
                 rows = f"{file.metadata.num_rows:,} rows, expected at most {MOST_ROWS:,}"
                 raise InputError(f"{self.path} has {rows}: {self.remedy}")
             return list(file.schema_arrow.names)
@@ -152,7 +152,7 @@ def open_table(path: Path) -> Table:
     """The manifest at `path`; raises `InputError` if it is missing or cannot be read."""
     kinds: dict[str, type[Table]] = {".csv": CsvTable, ".parquet": ParquetTable}
     if path.suffix.lower() not in kinds:
-        raise InputError(f"manifest {path} is of no known type, expected a .csv or a .parquet file")
+        raise InputError(f"manifest {path} has an unknown type, expected a .csv or a .parquet file")
     if not require_regular(path).exists():
         raise InputError(f"manifest {path} is missing: put it there, or name it with data.options.manifest")
     return kinds[path.suffix.lower()](path)

@@ -9,5 +9,5 @@ DATA_SET = DataSet(
     open=open_nyuv2,
     marks=("nyu_depth_v2_labeled.mat", "label40", "depth_mm", "gt_sets", "train/label", "val/label"),
     file=lambda path: path.suffix == ".mat",
-    licence="none is stated by its authors: ask them before any use beyond research",
+    licence="its authors state none: ask them before any use beyond research",
 )

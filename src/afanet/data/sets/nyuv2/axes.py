@@ -1,4 +1,4 @@
-"""The directions of the axes of a layout's normals, inferred by comparison with normals from its depth."""
+"""The axes of a layout's normals, inferred by comparison with normals computed from its depth."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import permutations, product
 import torch
 from torch import Tensor
 
-# The identity is first, and of equals the first wins: an axis that the scenes do not determine stays as it is.
+# The identity comes first, and the first of equals wins: an axis that the scenes do not determine stays as it is.
 TURNS = [
     torch.diag(torch.tensor(signs))[list(order)]
     for order in permutations(range(3))
@@ -19,9 +19,9 @@ TURNS = [
 def turn_between(pairs: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, float]:
     """The turn from one map's axes of normals to ours, and how well the maps then agree.
 
-    `pairs` are maps (3, H, W) of the same scenes, 0, 0, 0 where not known: the layout's map and a map in our axes. Of
-    the 48 ways to swap and mirror axes, the result (3, 3) has the greatest sum of cosines between the turned maps and
-    ours. The mean cosine is returned with it, 1 for maps that agree everywhere.
+    `pairs` are maps (3, H, W) of the same scenes, 0, 0, 0 where unknown: the layout's map and a map in our axes. Of the
+    48 ways to swap and mirror axes, the result (3, 3) has the greatest sum of cosines between the turned maps and ours.
+    The mean cosine is also returned; it is 1 if the maps agree everywhere.
 
     >>> ours = torch.nn.functional.normalize(torch.randn(3, 8, 8), dim=0)
     >>> turn, agreement = turn_between([(torch.stack([ours[0], -ours[2], -ours[1]]), ours)])

@@ -1,4 +1,4 @@
-"""The official classes of NYUv2: 894, 40 and 13 names, and the maps from the finer to the coarser."""
+"""The official classes of NYUv2: 894, 40 and 13 names, and the maps from finer to coarser classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VOID = 255
 
 @cache
 def tables() -> dict[str, Any]:
-    """The official class names and maps: `classes13`: names, `classes40` and `classes894`: [name, id in the coarser].
+    """The official tables: `classes13` has names; `classes40` and `classes894` have [name, id of the coarser class].
 
     >>> tables()["classes40"][:2], tables()["classes13"][11]
     ([['wall', 12], ['floor', 5]], 'wall')
@@ -35,7 +35,7 @@ def class_names(classes: Literal[13, 40]) -> list[str]:
 
 
 def label_table(source: Literal["classes13", "classes40", "classes894"], classes: Literal[13, 40]) -> NDArray[np.uint8]:
-    """The class 0..classes-1 of every id in the files, where id 0 is void, 255 here.
+    """The class 0..classes-1 of every id in the files; id 0 is void, which is 255 here.
 
     >>> label_table("classes40", 13)[:3].tolist(), len(label_table("classes894", 40))
     ([255, 11, 4], 895)

@@ -14,22 +14,22 @@ from afanet.data.transforms import DepthMap, NormalMap
 from afanet.tasks.edges.target import UNLABELLED, EdgeMap
 
 FRAME = (480, 640)
-ROWS, COLUMNS = (45, 471), (41, 601)  # of a frame; the ends are excluded
+ROWS, COLUMNS = (45, 471), (41, 601)  # of a frame; ends are exclusive
 
 
 class EigenCrop(v2.Transform):
     """Makes every target unlabelled outside the crop of Eigen et al. (NIPS 2014); images do not change.
 
-    Of a frame of 480x640 pixels it is rows 45 to 470 and columns 41 to 600, both counted from 0. At another size a
-    pixel belongs to the crop if its centre is inside. Outside, classes become 255 (void), depth 0, normals 0, 0, 0,
-    and edges -1.
+    In a frame of 480x640 pixels, the crop is rows 45 to 470 and columns 41 to 600, both counted from 0. At another
+    size, a pixel belongs to the crop if its centre is inside. Outside, classes become 255 (void), depth 0, normals
+    0, 0, 0, and edges -1.
 
     >>> depth = EigenCrop()(DepthMap(torch.ones(1, 480, 640)))
     >>> depth[0].nonzero()[[0, -1]].tolist()
     [[45, 41], [470, 600]]
     """
 
-    of_frame = True  # so that it comes before a letterbox or a crop of the frame
+    of_frame = True  # so that this step comes before a letterbox or a crop of the frame
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         if not isinstance(inpt, tv_tensors.Mask):
@@ -41,7 +41,7 @@ class EigenCrop(v2.Transform):
 
 
 def inside(height: int, width: int) -> Tensor:
-    """Which pixels of a frame of that size belong to the crop, bool (height, width).
+    """Which pixels of a frame of this size belong to the crop, bool (height, width).
 
     >>> inside(8, 8)[:2].int().tolist()
     [[0, 0, 0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 1, 1, 1, 1]]

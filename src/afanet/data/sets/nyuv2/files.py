@@ -1,4 +1,4 @@
-"""Layouts in which every part of a frame is a separate file."""
+"""Layouts with a separate file for every part of a frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from afanet.errors import InputError
 
 
 class FileFrames(Frames):
-    """Frames whose `parts`, the fields of `Raw` that the layout has, are separate files below `root`."""
+    """Frames with a separate file below `root` for each of the `parts`, the fields of `Raw` that the layout has."""
 
     def __init__(self, root: Path, parts: Sequence[str], table: NDArray[np.uint8], normals: bool = False):
         super().__init__(table, normals)
@@ -25,7 +25,7 @@ class FileFrames(Frames):
 
     @abstractmethod
     def path(self, frame: Any, part: str) -> Path:
-        """The file of a part, whether it exists or not."""
+        """The file of a part; it may not exist."""
 
     def files(self, frame: Any) -> tuple[Path, ...]:
         return tuple(self.path(frame, part) for part in self.parts)
@@ -38,7 +38,7 @@ class FileFrames(Frames):
 
 
 def listed(folder: Path, pattern: str, expected: str) -> set[str]:
-    """The names in a folder that match `pattern` fully; raises `InputError` if none does or there is no folder."""
+    """The names in a folder that match `pattern` fully; raises `InputError` if none does or the folder is missing."""
     entries = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     names = {name for name in entries if re.fullmatch(pattern, name)}
     if not names:

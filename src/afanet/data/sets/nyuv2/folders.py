@@ -20,7 +20,7 @@ EXPECTED = ", ".join(f"{folder}/NNNN{suffix}" for folder, suffix in FOLDERS.item
 class Folders(FileFrames):
     """Frames as `rgb/NNNN.jpg`, `label40/NNNN.png` (uint8) and `depth_mm/NNNN.png` (uint16, millimetres).
 
-    `indices` are taken from file names alone: every index that has a file in any of the folders.
+    `indices` come from file names: every index that has a file in any of the folders.
     """
 
     def __init__(self, root: Path, table: NDArray[np.uint8], normals: bool = False):

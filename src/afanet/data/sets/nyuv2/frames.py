@@ -1,4 +1,4 @@
-"""What the readers of all layouts share: they check a frame's raw arrays and convert them to a sample."""
+"""The common part of the readers of all layouts: it checks a frame's raw arrays and converts them to a sample."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from afanet.tasks.edges.target import EdgeMap
 CAMERA = Pinhole(fx=518.858, fy=519.470, cx=325.582, cy=253.736)  # the official colour camera,
 CAMERA_SIZE = (480, 640)  # at this size
 CAMERA_ASPECT = CAMERA_SIZE[0] / CAMERA_SIZE[1]
-SHORTEST = 0.5  # a shorter vector is the grey of an image where there is no normal
+SHORTEST = 0.5  # a shorter vector comes from the grey that marks pixels without a normal
 
 
 class Raw(NamedTuple):
     """A frame as its files store it: image uint8 (H, W, 3), labels (H, W), depth (H, W) metres, normals (H, W, 3).
 
-    Edges (H, W) are 1 on an edge, 0 elsewhere, and -1 where that is not known.
+    Edges (H, W) are 1 on an edge, 0 elsewhere, and -1 where unknown.
     """
 
     image: NDArray[Any]
@@ -41,9 +41,9 @@ class Raw(NamedTuple):
 class Frames(Reader):
     """A reader of one layout. `table` maps label ids to classes; the first id is `first`, which is void.
 
-    With `normals` a sample has normals too: if the layout has its own (`own_normals`), those, with `turn` (3, 3)
-    converting their axes to ours; else normals from depth. Normals from depth, and scores of `cropped` frames, need the
-    camera's whole view. With `edges` it has edges, the layout's own (`own_edges`), else the borders of its labels.
+    With `normals`, a sample also has normals: the layout's own if it has them (`own_normals`), whose axes `turn` (3, 3)
+    converts to ours, else normals from depth. Normals from depth, and scores of `cropped` frames, need the camera's
+    whole view. With `edges`, a sample has edges: the layout's own (`own_edges`), else the borders of its labels.
     """
 
     first = 0
@@ -63,11 +63,11 @@ class Frames(Reader):
 
     @abstractmethod
     def where(self, item: Any, part: str) -> str:
-        """The location of a part of `Raw`, which begins a sentence."""
+        """The location of a part of `Raw`, for the beginning of a sentence."""
 
     @abstractmethod
     def id(self, item: Any) -> str:
-        """The frame's image file, relative to the data's root, and its index in a file of several frames."""
+        """The frame's image file, relative to the data's root, and in a file of several frames its index."""
 
     def __call__(self, item: Any) -> Sample:
         raw = self.raw(item)
@@ -104,10 +104,10 @@ class Frames(Reader):
     def _require_whole(self, item: Any, raw: Raw) -> None:
         option = "mask" if self.cropped else "normals" if self.normals and raw.normals is None else None
         if option and abs(raw.image.shape[0] / raw.image.shape[1] / CAMERA_ASPECT - 1) > 0.005:
-            why = "the crop lies elsewhere" if self.cropped else "normals from depth are wrong"
+            why = "the crop is elsewhere" if self.cropped else "normals from depth are wrong"
             raise InputError(
-                f"{self.where(item, 'depth')} is {format_shape(raw.depth.shape)} pixels, no view of the camera's whole "
-                f"height and width, without which {why}: leave the option '{option}' out"
+                f"{self.where(item, 'depth')} is {format_shape(raw.depth.shape)} pixels, not the camera's whole view, "
+                f"without which {why}: leave the option '{option}' out"
             )
 
     def _ids(self, item: Any, labels: NDArray[Any]) -> NDArray[np.int64]:
@@ -116,20 +116,20 @@ class Frames(Reader):
         if wrong.size:
             raise InputError(
                 f"{self.where(item, 'labels')} has label {wrong.flat[0]}, expected {self.first} (void) to {last}: "
-                f"mend the labels"
+                f"correct the labels"
             )
         return labels.astype(np.int64) - self.first
 
     def _depth(self, item: Any, depth: NDArray[Any]) -> Tensor:
         if depth.dtype.kind != "f":
             raise InputError(
-                f"{self.where(item, 'depth')} is of type {depth.dtype}, expected metres in floating point: save it so"
+                f"{self.where(item, 'depth')} is of type {depth.dtype}, expected metres in floating point: convert it"
             )
         wrong = depth[~(np.isfinite(depth) & (depth >= 0))]
         if wrong.size:
             raise InputError(
                 f"{self.where(item, 'depth')} has depth {wrong.flat[0]}, expected metres, or 0 where nothing was "
-                f"measured: mend the depth"
+                f"measured: correct the depth"
             )
         return torch.from_numpy(np.ascontiguousarray(depth, dtype=np.float32))
 
@@ -137,7 +137,7 @@ class Frames(Reader):
 def from_depth(depth: Tensor) -> Tensor:
     """The normals (3, H, W) of a depth map (H, W) that shows the official camera's whole view.
 
-    The windows are a thirtieth of the image wide, since depth of this camera is noisy.
+    The windows are one thirtieth of the image wide, since this camera's depth is noisy.
     """
     height, width = depth.shape
     camera = CAMERA.resized(CAMERA_SIZE, (height, width))
@@ -145,7 +145,7 @@ def from_depth(depth: Tensor) -> Tensor:
 
 
 def unit(normals: NDArray[Any]) -> Tensor:
-    """(H, W, 3) as float32 (3, H, W) at unit length; vectors that are far shorter, or not finite, become 0, 0, 0.
+    """Normals (H, W, 3) as float32 (3, H, W) of unit length; much shorter or not finite vectors become 0, 0, 0.
 
     >>> unit(np.array([[[0.0, 0.6, 0.7], [0.01, 0.01, 0.0], [np.nan, 0.0, 1.0]]])).norm(dim=0).tolist()
     [[1.0, 0.0, 0.0]]

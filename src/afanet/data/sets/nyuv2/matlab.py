@@ -15,14 +15,14 @@ from afanet.errors import InputError
 from afanet.files import require_regular
 from afanet.limits import MOST_PIXELS, MOST_SAMPLES
 
-LONGEST = 1000  # letters of a scene's name
+LONGEST = 1000  # most letters of a scene's name
 
 
 class MatFile(Frames):
     """Frames of `nyu_depth_v2_labeled.mat`, whose arrays are (frame, [colour,] column, row) in HDF5.
 
-    `depths` names the array to take depth from: `depths`, which has no holes, or `rawDepths`, with 0 in them. Every
-    read opens the file again, which takes 1 ms and shares no handle between worker processes.
+    `depths` names the array to take depth from: `depths`, without holes, or `rawDepths`, with 0 in the holes. Every
+    read opens the file again, which takes 1 ms, so that worker processes share no handle.
     """
 
     def __init__(self, path: Path, table: NDArray[np.uint8], normals: bool = False, depths: str = "depths"):
@@ -32,7 +32,7 @@ class MatFile(Frames):
         with self._open() as file:
             shapes = {name: getattr(file.get(name), "shape", ()) for name in self.arrays}
         frames, width, height = (*shapes["labels"], 0, 0, 0)[:3]
-        if frames > MOST_SAMPLES or width * height > MOST_PIXELS:  # none of which HDF5 needs to store
+        if frames > MOST_SAMPLES or width * height > MOST_PIXELS:  # HDF5 need not store any of them
             raise InputError(
                 f"{path} has {frames:,} frames of {height}x{width} pixels, expected at most {MOST_SAMPLES:,} of "
                 f"{MOST_PIXELS:,} pixels: give the official file"
@@ -51,7 +51,7 @@ class MatFile(Frames):
         try:
             return h5py.File(require_regular(self.path), "r")
         except OSError as error:
-            raise InputError(f"{self.path} is no whole MATLAB 7.3 file ({error}): copy it again") from error
+            raise InputError(f"{self.path} is not a complete MATLAB 7.3 file ({error}): copy it again") from error
 
     def _scenes(self) -> list[str] | None:
         """The name of each frame's scene; None if the file has no `scenes`."""

@@ -18,7 +18,7 @@ EXPECTED = "train/ and val/, each with image/N.npy, label/N.npy and depth/N.npy"
 
 
 class Mtan(FileFrames):
-    """Frames `SPLIT/N` as `SPLIT/{image,label,depth,normal}/N.npy`, SPLIT being `train` or `val`.
+    """Frames `SPLIT/N` as `SPLIT/{image,label,depth,normal}/N.npy`, where SPLIT is `train` or `val`.
 
     Images are floating point from 0 to 1, (H, W, 3); labels 0..12, -1 void; depth (H, W, 1), metres; normals (H, W, 3).
     The folders of normals may be missing. A split has every frame that has a file in any folder.

@@ -30,9 +30,9 @@ EXPECTED = "gt_sets/, images/*.jpg, segmentation/*.png, depth/*.npy"
 class NyudMt(FileFrames):
     """Frames by name: `images/*.jpg`, `segmentation/*.png` (0 void, 1..40), `depth/*.npy` in metres, `normals/*.npy`.
 
-    `gt_sets/train.txt` and `val.txt` name the frames of either split, one a line. Labels may be `.npy` too, and normals
-    an image, in which 0..255 stands for -1..1. `edge/*.png` is 255 on an edge and 0 elsewhere. The folders of normals
-    and of edges may be missing.
+    `gt_sets/train.txt` and `val.txt` name the frames of the two splits, one per line. Labels may also be `.npy` files,
+    and normals images, in which 0..255 stands for -1..1. `edge/*.png` is 255 on an edge and 0 elsewhere. The folders of
+    normals and edges may be missing.
     """
 
     def __init__(self, root: Path, table: NDArray[np.uint8], normals: bool = False, edges: bool = False):

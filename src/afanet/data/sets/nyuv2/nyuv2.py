@@ -28,9 +28,9 @@ from afanet.errors import InputError
 from afanet.tasks import Depth, Edges, Normals, Segmentation, Task
 
 MAT_NAME = "nyu_depth_v2_labeled.mat"
-COMPARED = 4  # frames whose normals are compared with those from depth
-MAX_DISTANCE = 0.011  # at which edges are scored, in diagonals of the image
-LEAST = 0.5  # mean cosine, below which the normals do not fit the depth
+COMPARED = 4  # frames whose normals are compared with normals from depth
+MAX_DISTANCE = 0.011  # for scoring edges, in diagonals of the image
+LEAST = 0.5  # mean cosine below which normals do not fit the depth
 EXPECTED = (
     f"a folder with {MAT_NAME} and splits.mat; or with {', '.join(f'{folder}/' for folder in FOLDERS)} and splits.mat; "
     f"or NYUD_MT's with images/, segmentation/, depth/ and gt_sets/; or MTAN's with train/ and val/"
@@ -38,7 +38,7 @@ EXPECTED = (
 
 
 class _Layout(NamedTuple):
-    """A reader, its source in words, the items of its two splits, and their problems."""
+    """A reader, its source in words, the items of the two splits, and their problems."""
 
     frames: Frames
     source: str
@@ -69,11 +69,11 @@ def open_nyuv2(
     - NYUD_MT's folders `images`, `segmentation`, `depth`, `normals`, `edge` and `gt_sets`
     - MTAN's folders `train` and `val` with `image`, `label`, `depth` and `normal` (13 classes only)
 
-    The first two are split by the `splits.mat` beside them (officially 795 and 654 frames); in the others `val` is the
-    test split. `depth` chooses the official file's depth with its holes filled, or as measured. Normals are the
-    layout's own if it has them, else computed from depth; edges are its own, else the borders of its labels. Ground
-    truth is resized to `size` = (H, W) by nearest, and scores are at that resolution. With the `mask` "eigen" only the
-    crop of `eigen.EigenCrop` counts, and only in the test split.
+    The first two are split by the `splits.mat` beside them (officially 795 and 654 frames); in the others, `val` is the
+    test split. `depth` chooses the official file's depth with holes filled, or as measured. Normals are the layout's
+    own if it has them, else computed from depth; edges are its own, else the borders of its labels. Ground truth is
+    resized to `size` = (H, W) by nearest neighbour, and scores are at that size. With the `mask` "eigen", only the crop
+    of `eigen.EigenCrop` counts, and only in the test split.
     """
     root = require_path(root, "nyuv2", EXPECTED)
     if classes is None:
@@ -104,7 +104,7 @@ def open_nyuv2(
 def _learnt(
     frames: Frames, classes: Literal[13, 40], depth: Literal["filled", "raw"]
 ) -> tuple[dict[str, Task], list[str]]:
-    """The tasks of the frames, and what their labels are in words."""
+    """The tasks of the frames, and their labels in words."""
     tasks: dict[str, Task] = {"segmentation": Segmentation(class_names(classes), void=VOID), "depth": Depth(10.0)}
     kinds = [f"{classes} classes", "raw depth" if depth == "raw" else "depth"]
     if frames.normals:
@@ -125,7 +125,7 @@ def _open_layout(
         file = MatFile(path, label_table("classes894", classes), normals, array)
         return _Layout(file, path.name, *read_splits(folder / "splits.mat", file.indices))
     if depth == "raw":
-        raise InputError(f"{root} has no raw depth, which {MAT_NAME} alone holds: leave the option 'depth' out")
+        raise InputError(f"{root} has no raw depth, which only {MAT_NAME} holds: leave the option 'depth' out")
     if any((root / folder).is_dir() for folder in FOLDERS):
         folders = Folders(root, label_table("classes40", classes), normals)
         return _Layout(folders, "folders", *read_splits(root / "splits.mat", folders.indices))
@@ -145,16 +145,16 @@ def _is_mtan(root: Path) -> bool:
 
 
 def _turn(root: Path, frames: Frames, items: Sequence[Any]) -> tuple[Tensor, list[str]]:
-    """The turn from the axes of the layout's normals to ours, inferred from a few frames' depth, and its problems."""
+    """The turn from the axes of the layout's normals to ours, inferred from the depth of a few frames, and problems."""
     pairs = []
     for item in items[:: max(1, len(items) // COMPARED)][:COMPARED]:
-        with suppress(InputError):  # which is raised again when the frame is read
+        with suppress(InputError):  # the error is raised again when the frame is read
             targets = frames(item)["targets"]
             pairs.append((targets["normals"].as_subclass(Tensor), from_depth(targets["depth"].as_subclass(Tensor)[0])))
     turn, agreement = turn_between(pairs)
     if agreement >= LEAST or not pairs:
         return turn, []
     return turn, [
-        f"{root} has normals that do not fit its depth, whichever way their axes point: mean cosine {agreement:.2f}, "
+        f"{root} has normals that do not fit its depth for any direction of the axes: mean cosine {agreement:.2f}, "
         f"expected {LEAST} or more: move its folders of normals away to compute them from depth"
     ]

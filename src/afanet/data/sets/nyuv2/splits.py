@@ -1,4 +1,4 @@
-"""The official split of NYUv2 into frames for training and for testing, `splits.mat`."""
+"""The official split of NYUv2 into training and test frames, `splits.mat`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ KEYS = ("trainNdxs", "testNdxs")
 
 
 def read_splits(path: Path, frames: Collection[int]) -> tuple[list[int], list[int], list[str]]:
-    """The 1-based `trainNdxs` and `testNdxs` of a `splits.mat` that are in `frames`, a sentence for each that is not.
+    """The 1-based `trainNdxs` and `testNdxs` of a `splits.mat` that are in `frames`, and a sentence for each other.
 
-    Raises `InputError` for a file that is missing, damaged or something else, and for the split of other frames: if
-    less than half of either split is in `frames`.
+    Raises `InputError` for a file that is missing, damaged or something else, and if less than half of either split is
+    in `frames`, since it is then the split of other frames.
     """
     if not path.is_file():
         raise InputError(f"{path} is missing: put the official split (trainNdxs, testNdxs) there")

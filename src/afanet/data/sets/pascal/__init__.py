@@ -1,4 +1,4 @@
-"""PASCAL-Context with five tasks, as the tree PASCAL_MT holds it."""
+"""PASCAL-Context with five tasks, read from the tree PASCAL_MT."""
 
 from afanet.data.data_set import DataSet
 from afanet.data.sets.pascal.pascal import open_pascal

@@ -1,4 +1,4 @@
-"""What PASCAL-Context and PASCAL-Part keep in MATLAB files: a map of labels, and the parts of each person."""
+"""Reads the MATLAB files of PASCAL-Context and PASCAL-Part: a map of labels, and the parts of each person."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read_parts(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     """The part of a person at every pixel of an image of `size` = (H, W), from a file of PASCAL-Part.
 
     0 is no part, 1 the head, 2 the torso, 3 the upper arms, 4 the lower arms and hands, 5 the upper legs, 6 the lower
-    legs and feet. Of parts that overlap, the one that comes later in the file counts, as in the public code.
+    legs and feet. Where parts overlap, the later part in the file counts, as in the public code.
     """
     target = np.zeros(size, np.uint8)
     for name, mask in _parts(path):
@@ -61,7 +61,7 @@ def _parts(path: Path) -> list[tuple[str, NDArray[Any]]]:
         return [(str(part["part_name"].flat[0]), part["mask"]) for part in parts]
     except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
-            f"{path} has an 'anno' that is no annotation of PASCAL-Part ({error!r:.60}): copy it again"
+            f"{path} has an 'anno' that is not an annotation of PASCAL-Part ({error!r:.60}): copy it again"
         ) from None
 
 

@@ -16,7 +16,7 @@ from afanet.tasks import Edges, HumanParts, Normals, Saliency, Segmentation
 
 LISTS = ("ImageSets/Context/train.txt", "ImageSets/Context/val.txt")
 EXPECTED = "the folder of PASCAL_MT.tgz, with JPEGImages/ and ImageSets/Context/"
-MAX_DISTANCE = 0.0075  # at which edges are scored, in diagonals of the image
+MAX_DISTANCE = 0.0075  # for scoring edges, in diagonals of the image
 CLASSES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",
     "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
@@ -24,12 +24,12 @@ CLASSES = (
 
 
 def open_pascal(root: Path | None = None, size: Size = (512, 512), *, augment: Augmentation = True) -> Data:
-    """PASCAL-Context with `segmentation`, `human_parts`, `saliency`, `normals` and `edges`, officially 4998 and 5105.
+    """PASCAL-Context with `segmentation`, `human_parts`, `saliency`, `normals` and `edges`: 4998 and 5105 images.
 
-    `root` is the published tree PASCAL_MT. Segmentation is into the 21 classes of PASCAL VOC; human parts are seven,
-    and images without people are not labelled for them; saliency and normals are those that ASTMT distilled, normals
-    only where the class occurs indoors, in NYUv2; edges are the borders of the 459 classes. The test split is the
-    published `val`.
+    `root` is the published tree PASCAL_MT. Segmentation has the 21 classes of PASCAL VOC. Human parts have seven
+    classes, and images without people are not labelled for them. Saliency and normals are those that ASTMT distilled;
+    normals are known only where the class also occurs indoors, in NYUv2. Edges are the borders of the 459 classes. The
+    test split is the published `val`.
     """
     root = require_path(root, "pascal", EXPECTED)
     if not root.is_dir() or not (root / "JPEGImages").is_dir():
@@ -55,7 +55,7 @@ def open_pascal(root: Path | None = None, size: Size = (512, 512), *, augment: A
 
 
 def _require_all(root: Path) -> None:
-    """Raises `InputError` unless there is a folder of labels for every task."""
+    """Raise `InputError` unless there is a folder of labels for every task."""
     for task, patterns in FILES.items():
         folders = [pattern.rpartition("/")[0] for pattern in patterns]
         if not any((root / folder).is_dir() for folder in folders):

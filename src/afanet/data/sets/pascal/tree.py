@@ -21,7 +21,7 @@ from afanet.photo import read_photo
 from afanet.tasks.edges.target import EdgeMap
 from afanet.tasks.multi_label_segmentation.target import LabelMasks
 
-FILES = {  # by task; of two, the first that exists counts
+FILES = {  # by task; the first file that exists counts
     "image": ("JPEGImages/{}.jpg",),
     "segmentation": ("semseg/VOC12/{}.png", "semseg/pascal-context/{}.png"),
     "human_parts": ("human_parts/{}.mat",),
@@ -31,8 +31,8 @@ FILES = {  # by task; of two, the first that exists counts
 }
 VOID = 255
 CLASSES = 21
-HALF = 127  # of 255: what is brighter is salient
-# Classes of PASCAL-Context whose names NYUv2 has too, and tvmonitor: the network that gave the normals learnt on NYUv2.
+HALF = 127  # of 255: brighter pixels are salient
+# Classes of PASCAL-Context that NYUv2 has too, and tvmonitor: the network that gave the normals learnt on NYUv2.
 KNOWN_TO_NYU = np.array([
     3, 4, 6, 9, 10, 11, 13, 15, 17, 18, 22, 23, 29, 30, 33, 34, 36, 37, 38, 39, 41, 43, 46, 49, 50, 51, 53, 55, 56, 59,
     61, 62, 65, 66, 68, 69, 72, 73, 78, 83, 84, 85, 87, 88, 95, 96, 101, 104, 105, 107, 111, 113, 115, 122, 124, 135,
@@ -93,7 +93,7 @@ def _classes(path: Path) -> NDArray[np.uint8]:
 
 
 def _salient(path: Path) -> NDArray[np.int8]:
-    """1 where a map of saliency is above one half of 255, else 0."""
+    """1 where a saliency map is above half of 255, else 0."""
     stored = read_image(path, "L", "map of saliency from 0 to 255")
     if stored.max() == 1:
         raise InputError(
@@ -103,7 +103,7 @@ def _salient(path: Path) -> NDArray[np.int8]:
 
 
 def _normals(colours: NDArray[np.uint8], context: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Unit vectors (3, H, W) from 0 to 255 for -1 to 1, and 0 where the class is none of `KNOWN_TO_NYU`."""
+    """Unit vectors (3, H, W) from values 0 to 255, which stand for -1 to 1; 0 if the class is not in `KNOWN_TO_NYU`."""
     vectors = np.divide(colours, 127.5, dtype=np.float32) - 1
     vectors /= np.maximum(np.linalg.norm(vectors, axis=2, keepdims=True), 1e-6)
     vectors[~np.isin(context, KNOWN_TO_NYU)] = 0

@@ -18,9 +18,9 @@ Solid = tuple[Sequence[float], Sequence[float]]
 
 
 def furnish(rng: Generator) -> Scene:
-    """A room of 3.2 to 5.5 by 4 to 6.5 metres, looked into from its near end.
+    """A room of 3.2 to 5.5 by 4 to 6.5 metres, seen from its near end.
 
-    Every class may have any colour; classes differ in form, position, light and pattern.
+    Every class may have any colour; classes differ in shape, position, light and pattern.
 
     >>> scene = furnish(np.random.default_rng(0))
     >>> {box.label for box in scene.boxes} <= {WINDOW, PICTURE, TABLE, CABINET}
@@ -67,7 +67,7 @@ def _table(rng: Generator, room: Vector) -> list[Box]:
 
 
 def _cabinet(rng: Generator, room: Vector) -> list[Box]:
-    """A chest with its back to a wall, its front parted into doors or drawers."""
+    """A chest with its back to a wall, its front divided into doors or drawers."""
     width, height = rng.uniform(0.6, 1.6), rng.uniform(0.7, 2.1)
     doors = (width / rng.integers(1, 4), height / rng.integers(1, 5))
     wood = Material(_colour(rng), _colour(rng, 0.15), doors, line=0.04, stretch=(1.5, 12), grain=0.12)
@@ -82,7 +82,7 @@ def _window(rng: Generator, room: Vector) -> list[Box]:
 
 
 def _picture(rng: Generator, room: Vector) -> list[Box]:
-    """A framed canvas with strong blots."""
+    """A framed canvas with strong blotches."""
     width, height = rng.uniform(0.4, 1.1), rng.uniform(0.4, 0.8)
     canvas = Material(_colour(rng), _colour(rng, 0.3), (width, height), 0.09, 0.0, (3, 3), grain=0.6)
     return [_at_wall(rng, room, (width, height, 0.03), rng.uniform(1.2, 1.5), PICTURE, canvas)]
@@ -102,7 +102,7 @@ def _at_wall(rng: Generator, room: Vector, size: Vector, bottom: float, label: i
 
 
 def _colour(rng: Generator, brightest: float = 0.7) -> Vector:
-    """Any hue, seldom vivid, up to one and a half times as dark as `brightest`."""
+    """Any hue, rarely vivid, up to one and a half times as dark as `brightest`."""
     return colorsys.hsv_to_rgb(rng.random(), 0.6 * rng.random() ** 1.5, brightest * rng.uniform(0.65, 1.0))
 
 

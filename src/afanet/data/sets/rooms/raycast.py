@@ -26,7 +26,7 @@ class Box(NamedTuple):
 
 
 class Ball(NamedTuple):
-    """A sphere; as the scene's lamp it gives light from its centre."""
+    """A sphere; as the scene's lamp, it shines from its centre."""
 
     centre: Vector
     radius: float
@@ -103,7 +103,7 @@ def render(scene: Scene, size: tuple[int, int]) -> View:
 
 
 def _normals(scene: Scene, rays: Floats, points: Floats, axis: NDArray[np.int8], on_lamp: NDArray[np.bool_]) -> Floats:
-    """Flat surfaces face against the rays, along their axis; the lamp's face away from its centre."""
+    """The normals: flat surfaces face the rays, along their axis; the lamp's normals point away from its centre."""
     against = -np.sign(np.take_along_axis(rays, axis[None].astype(np.intp), 0))
     world = np.where(np.arange(3)[:, None, None] == axis, against, 0)
     world[:, on_lamp] = ((points - _column(scene.lamp.centre)) / scene.lamp.radius)[:, on_lamp]
@@ -122,7 +122,7 @@ def _rays(camera: Camera, size: tuple[int, int]) -> Floats:
     down = ((np.arange(height) + 0.5 - height / 2) / (FOCAL * width)).astype(np.float32)
     right, below, forward = (_column(axis) for axis in camera.axes())
     rays = right * across + below * down[:, None] + forward
-    rays[rays == 0] = 1e-9  # so that no slab is divided by nothing
+    rays[rays == 0] = 1e-9  # so that there is no division by zero
     return rays
 
 
@@ -150,7 +150,7 @@ def _first_hits(scene: Scene, rays: Floats) -> tuple[Floats, NDArray[np.int8], N
 
 
 def _parts(scene: Scene, size: tuple[int, ...]) -> list[tuple[slice, slice]]:
-    """For each box the part of the image that contains it, so that few rays are tested."""
+    """For each box, the part of the image that contains it, so that few rays are tested."""
     height, width = size
     ends = np.array([[box.low, box.high] for box in scene.boxes]).reshape(-1, 2, 3)
     corners = np.stack([ends[:, [i, j, k], [0, 1, 2]] for i in (0, 1) for j in (0, 1) for k in (0, 1)], axis=1)

@@ -1,4 +1,4 @@
-"""Furnished rooms made by the program itself: image, exact segmentation and exact depth, nothing to download."""
+"""Furnished rooms that the program generates: image, exact segmentation and exact depth, nothing to download."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def open_rooms(
 ) -> Data:
     """Procedural rooms with `segmentation` into eight classes and `depth` in metres, rendered at `size` = (H, W).
 
-    With `normals` they have the directions that surfaces face, too. A scene depends on `seed`, split and index alone,
-    so every run sees the same scenes; the two splits share none.
+    With `normals`, they also have surface normals. A scene depends only on `seed`, split and index, so every run sees
+    the same scenes; the two splits share none.
 
     >>> rooms = open_rooms(size=(24, 32), train_scenes=4, test_scenes=2)
     >>> rooms.describe

@@ -20,8 +20,8 @@ class Material(NamedTuple):
     """How a surface looks: cells of two colours with lines between, over a grain.
 
     `cell` is a cell's extent in metres across and up a face (on floors: in x and in z), `line` the lines' width in
-    metres, `check` how far every other cell leans to `second`, `stretch` the size of the grain across and up,
-    `grain` its strength, `glow` the least light in which the surface is seen.
+    metres, `check` how far the colour of every other cell moves towards `second`, `stretch` the size of the grain
+    across and up, `grain` its strength, `glow` the least light in which the surface is seen.
     """
 
     colour: Vector
@@ -37,7 +37,7 @@ class Material(NamedTuple):
 def light(
     lamp: Vector, solids: Sequence[tuple[Vector, Vector]], rays: Floats, points: Floats, axis: NDArray[np.int8]
 ) -> Floats:
-    """(H, W): ambient light, and the lamp's by cosine and distance, where no solid of `solids` blocks it.
+    """(H, W): ambient light plus the lamp's, by cosine and distance, where none of the `solids` blocks it.
 
     `points` (3, H, W) are lit from `lamp`; their normals are along `axis` and point against `rays`.
     """
@@ -46,7 +46,7 @@ def light(
     facing = -np.take_along_axis(to_lamp, side, 0)[0] * np.sign(np.take_along_axis(rays, side, 0)[0])
     square = (to_lamp * to_lamp).sum(axis=0)
     arriving = np.maximum(facing, 0) / np.sqrt(square) * (6 / (4 + square))
-    to_lamp[to_lamp == 0] = 1e-9  # so that no slab is divided by nothing
+    to_lamp[to_lamp == 0] = 1e-9  # so that there is no division by zero
     inverse = 1 / to_lamp
     for low, high in solids:
         first, second = ((np.asarray(end, np.float32)[:, None, None] - points) * inverse for end in (low, high))
@@ -62,7 +62,7 @@ def albedo(
     materials: Sequence[Material],
     origins: Sequence[Vector],
 ) -> Floats:
-    """(3, H, W): the surfaces' own colours at `points`, drawn from the `origins` of their things."""
+    """(3, H, W): the surfaces' own colours at `points`, whose patterns start at the `origins` of their things."""
 
     def field(values: Any) -> Floats:
         return np.take(np.array(values, np.float32).T, thing, axis=-1)
