@@ -117,7 +117,7 @@ def test_how_many_processes_are_to_be_started(small: Callable[..., Recipe], monk
     cpu = torch.device("cpu")
     assert to_launch(small(), cpu) == 0
     assert to_launch(small(devices=2), cpu) == 2
-    with pytest.raises(InputError, match="2 processes want a CUDA device each and can see 0"):
+    with pytest.raises(InputError, match="2 processes need a CUDA device each, but see 0"):
         to_launch(small(devices=2, device="cuda"), torch.device("cuda:0"))
     with pytest.raises(InputError, match="device 'cuda:1' is one device, and devices is 2: give cuda"):
         to_launch(small(devices=2, device="cuda:1"), torch.device("cuda:1"))

@@ -57,5 +57,5 @@ def _provider(device: str, available: list[str]) -> str:
     here = [name for name, provider in PROVIDERS.items() if provider in available]
     chosen = here[-1] if device == "auto" else device
     if chosen not in here:
-        raise InputError(f"device '{device}' is not there for ONNX Runtime, expected one of: auto, {', '.join(here)}")
+        raise InputError(f"ONNX Runtime has no device '{device}' here, expected one of: auto, {', '.join(here)}")
     return PROVIDERS[chosen]

@@ -29,7 +29,7 @@ class OpenVinoModel(FileModel):
         except ModuleNotFoundError:
             raise InputError(f"{path} takes OpenVINO, and {missing_package('openvino', 'openvino')}") from None
         if device not in (None, "auto", "cpu"):
-            raise InputError(f"device '{device}' is not there for OpenVINO files, expected one of: auto, cpu")
+            raise InputError(f"device '{device}' cannot run OpenVINO files, expected one of: auto, cpu")
         for file in (path, path.with_suffix(".bin")):
             if not require_regular(file).exists():
                 raise InputError(f"{file} does not exist, expected a file of `afanet export --format openvino`")

@@ -30,7 +30,7 @@ class TorchModel(FileModel):
 
     def __init__(self, path: Path, device: str | None = None, tasks: Sequence[str] | None = None) -> None:
         if device not in DEVICES:
-            raise InputError(f"device '{device}' is not there for files of torch, expected one of: auto, cpu")
+            raise InputError(f"device '{device}' cannot run files of torch, expected one of: auto, cpu")
         if not require_regular(path).exists():
             raise InputError(f"{path} does not exist, expected a file of `afanet export`")
         if not trusts_all():
