@@ -115,9 +115,11 @@ def test_it_exports_for_images_of_any_size_and_number(woven: Woven) -> None:
 
 
 def test_export_in_training_and_compiling_are_refused(woven: Woven) -> None:
-    with pytest.raises(InputError, match="cannot be compiled, for its branches cannot be traced and run as coroutines"):
+    with pytest.raises(
+        InputError, match="cannot be compiled, because its branches cannot be traced and run as coroutines"
+    ):
         woven.compile()
-    with pytest.raises(InputError, match=r"is exported in evaluation: call eval\(\) before"):
+    with pytest.raises(InputError, match=r"is exported in evaluation: call eval\(\) first"):
         torch.export.export(woven.train(), (torch.rand(2, 3, 32, 32),), strict=False)
 
 

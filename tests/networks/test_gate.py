@@ -182,6 +182,6 @@ def test_a_key_of_features_is_a_word_too(here: Path) -> None:
         def forward(self, x: Tensor) -> Any:
             return self.last(self.features(x)[EVIL])
 
-    with pytest.raises(InputError, match="layer 'features' of branch 'one' puts out a dict whose key has"):
+    with pytest.raises(InputError, match="layer 'features' of branch 'one' outputs a dict whose key has"):
         weave({"one": Net(), "two": Net()}, ["features"], AFA, example=SHAPE)
     assert not list(here.iterdir())

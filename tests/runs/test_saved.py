@@ -152,7 +152,9 @@ def test_weights_of_another_network_and_a_file_cut_short_are_refused(saved: Path
         load_run(saved).network()
     whole = (saved / "model.safetensors").read_bytes()
     (saved / "model.safetensors").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"model\.safetensors is no file of a network's weights, or is cut short"):
+    with pytest.raises(
+        InputError, match=r"model\.safetensors is not a file of a network's weights, or it is cut short"
+    ):
         load_run(saved).network()
 
 

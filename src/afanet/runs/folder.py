@@ -139,7 +139,7 @@ class RunFolder:
         return self.best if recipe.selects else self.checkpoint
 
     def weights(self, recipe: Recipe) -> Path:
-        """The file with the weights that are scored: a finished run's own file, else (and in older runs) a checkpoint."""
+        """The file with the scored weights: a finished run's own file, or a checkpoint (also in older runs)."""
         return self.scored if self.finished and self.scored.is_file() else self.selected(recipe)
 
     def read_results(self) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def _names(file: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, str
     """All names in order, from the metadata of `file`, each with the name of its tensor in `weights`."""
     about = parse_json(metadata[KEY], f"the metadata of {file}") if KEY in metadata else None
     if not isinstance(about, dict) or "format" not in about:
-        raise InputError(f"{file} is no {KIND}: its metadata have no '{KEY}', expected {EXPECTED}")
+        raise InputError(f"{file} is not a {KIND}: its metadata have no '{KEY}', expected {EXPECTED}")
     if about["format"] != FORMAT:
         raise InputError(
             f"{file} has weights in format {shown(about['format'])}, expected {FORMAT}: a newer version of afanet "
@@ -79,8 +79,8 @@ def _names(file: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, str
         )
     names = about.get("names")
     if not isinstance(names, dict) or not all(isinstance(own, str) for own in names.values()):
-        raise InputError(f"{file} is no {KIND}: its metadata have {shown(names)} as 'names', expected {EXPECTED}")
+        raise InputError(f"{file} is not a {KIND}: its metadata have {shown(names)} as 'names', expected {EXPECTED}")
     if odd := sorted({*names.values()} ^ weights.keys()):
         where = "tensors" if odd[0] in weights else "metadata"
-        raise InputError(f"{file} is no {KIND}: {odd[0]!r:.120} is only in its {where}, expected {EXPECTED}")
+        raise InputError(f"{file} is not a {KIND}: {odd[0]!r:.120} is only in its {where}, expected {EXPECTED}")
     return names
