@@ -210,7 +210,7 @@ def by_value(net: Odd, x: Tensor) -> Tensor:
     [
         (without_gradient, "'a' is inside a context that changes grad mode at layer 'conv'"),
         (in_half, "'a' is inside a context that changes autocast at layer 'conv'"),
-        (checkpointed, r"changes what is saved for gradients \(checkpointing\) at layer 'conv'"),
+        (checkpointed, r"changes the tensors saved for gradients \(checkpointing\) at layer 'conv'"),
         (twice, "branch 'a' calls layer 'conv' 2 times"),
     ],
 )

@@ -79,7 +79,7 @@ def test_functions_of_torch_are_called_by_their_own_names(here: Path) -> None:
         return x
 
     sound.__module__, sound.__name__ = "torch", "sin(open('executed', 'w'))"
-    with pytest.raises(InputError, match="has a name that is no word"):
+    with pytest.raises(InputError, match="has a name that is not an identifier"):
         program(lambda graph, image: graph.call_function(sound, (image,)))
     assert not list(here.iterdir())
 

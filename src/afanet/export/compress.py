@@ -113,7 +113,7 @@ def costs(writer: Writer, source: Path, images: Tensor, file: Path) -> list[str]
     expected = _answers(open_onnx(source), images)
     found: dict[str, float] = {}
     with Bar(
-        len(writer.layers), "layers", line=f"looking for the layers of {len(writer.layers)} that cost most"
+        len(writer.layers), "layers", line=f"measuring the cost of compressing each of {len(writer.layers)} layers"
     ) as bar:
         for node in writer.layers:
             writer.write(file, [other for other in writer.layers if other != node])

@@ -203,7 +203,7 @@ def _state_of_torch() -> dict[str, Any]:
     return {
         "grad mode": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
         "autocast": [(torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)) for kind in devices],
-        "what is saved for gradients (checkpointing)": torch._C._autograd._top_saved_tensors_default_hooks(True),
+        "the tensors saved for gradients (checkpointing)": torch._C._autograd._top_saved_tensors_default_hooks(True),
     }
 
 

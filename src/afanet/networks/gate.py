@@ -34,19 +34,19 @@ def require_plain_graph(graph: fx.Graph) -> None:
     """
     for node in graph.nodes:
         target = str(node.target)
-        fault = None if node.name.isidentifier() else "has a name that is no word"
+        fault = None if node.name.isidentifier() else "has a name that is not an identifier"
         if node.op in ("call_module", "get_attr"):
             fault = fault or layer_fault(target)
         elif node.op == "call_function":
             written = f"{getattr(node.target, '__module__', '')}.{getattr(node.target, '__name__', '')}"
             if written.startswith("torch") and not _are_words(written):  # fx turns all others into identifiers
-                fault = fault or "has a name that is no word"
+                fault = fault or "has a name that is not an identifier"
         elif not _are_words(target):
-            fault = fault or "has a name that is no word"
+            fault = fault or "has a name that is not an identifier"
         if not all(map(_are_words, node.kwargs)):
-            fault = fault or "is called with a keyword that is no word"
+            fault = fault or "is called with a keyword that is not an identifier"
         if node.type is not None or not _is_plain((node.args, node.kwargs)):
-            fault = fault or "is called with something that is no plain value"
+            fault = fault or "is called with a value that is not plain"
         if fault:
             raise InputError(
                 f"the network cannot be written as code, because {target!r:.120} {fault}: rename it, or move this call "
@@ -68,7 +68,7 @@ def require_plain_source(source: str, names: Mapping[str, Any]) -> ast.Module:
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise InputError("the network's code is no Python: weave it again") from None
+        raise InputError("the network's code is not valid Python: weave it again") from None
     known = {*names, *BUILTINS}
     for node in ast.walk(tree):
         if isinstance(node, ast.arg):
