@@ -166,7 +166,7 @@ def _protocol(run: Run, facts: Mapping[str, Any]) -> list[str]:
         f"{recipe.optimizer.lr:g}, tasks balanced by `{recipe.balancing.name}`, {recipe.precision}",
         f"weights are those of {kept}"
         if is_compressed(facts)
-        else f"scores are those of {kept}, on the test split, which decided nothing",
+        else f"scores are those of {kept}, on the test split, which was not used for any choice",
     ]
 
 

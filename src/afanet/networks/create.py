@@ -96,7 +96,7 @@ def create_network(
     >>> {task: tuple(y.shape) for task, y in network(torch.rand(1, 3, 70, 90)).items()}
     {'depth': (1, 1, 70, 90), 'scene': (1, 5)}
     """
-    # Long, because there is one parameter per line and then one step per line.
+    # Long: one parameter per line, and then one step per line.
     row = _row(method)
     wanted = _outputs(outputs)
     groups = checked_added(added, list(wanted))
