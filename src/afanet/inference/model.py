@@ -42,7 +42,7 @@ class About:
         return Normalisation(self.mean, self.std)
 
     def prepare(self, photo: Pixels, size: tuple[int, int]) -> NDArray[np.float32]:
-        """An image (H, W, C) as the network takes it at `size`, (channels, *size); resized by Pillow, not torch."""
+        """An image (H, W, C) as the network takes it at `size`, (channels, *size); Pillow or torch resizes."""
         return prepare(photo, size, self.mean, self.std, self.resize)
 
 
