@@ -52,7 +52,7 @@ def test_a_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [[1, 2], {"weights": {}}, {"state_dict": Path("code")}])
 def test_a_file_of_other_things_is_refused(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "last.ckpt")
-    with pytest.raises(InputError, match="no checkpoint of a training run"):
+    with pytest.raises(InputError, match="not a checkpoint of a training run"):
         load_weights(nn.Linear(3, 2), tmp_path / "last.ckpt")
 
 
