@@ -57,10 +57,10 @@ def test_variables_of_launchers_are_numbers_or_refused(launcher: str) -> None:
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"TORCHELASTIC_RUN_ID": "x"}, "LOCAL_WORLD_SIZE of the launcher is missing, expected a whole number"),
-        (LAUNCHED["slurm"] | {"SLURM_NTASKS": "4(x2)"}, r"SLURM_NTASKS of the launcher is '4\(x2\)'"),
-        (LAUNCHED["slurm"] | {"SLURM_NTASKS": "abc"}, "SLURM_NTASKS of the launcher is 'abc'"),
-        (LAUNCHED["torchrun"] | {"RANK": "2"}, "RANK of the launcher is 2, expected less than the 2 processes"),
+        ({"TORCHELASTIC_RUN_ID": "x"}, "launcher's variable LOCAL_WORLD_SIZE is missing, expected a whole number"),
+        (LAUNCHED["slurm"] | {"SLURM_NTASKS": "4(x2)"}, r"launcher's variable SLURM_NTASKS is '4\(x2\)'"),
+        (LAUNCHED["slurm"] | {"SLURM_NTASKS": "abc"}, "launcher's variable SLURM_NTASKS is 'abc'"),
+        (LAUNCHED["torchrun"] | {"RANK": "2"}, "launcher's variable RANK is 2, expected a rank below 2"),
     ],
 )
 def test_the_variable_is_named(variables: dict[str, str], message: str) -> None:
@@ -70,7 +70,7 @@ def test_the_variable_is_named(variables: dict[str, str], message: str) -> None:
 
 @pytest.mark.parametrize(
     ("launcher", "message"),
-    [("torchrun", "LOCAL_RANK of the launcher is missing"), ("slurm", "SLURM_LOCALID of the launcher is missing")],
+    [("torchrun", "variable LOCAL_RANK is missing"), ("slurm", "variable SLURM_LOCALID is missing")],
 )
 def test_half_of_the_variables_of_a_launcher_are_refused(launcher: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
@@ -78,7 +78,7 @@ def test_half_of_the_variables_of_a_launcher_are_refused(launcher: str, message:
 
 
 def test_ranks_are_checked_before_lightning_reads_them() -> None:
-    with pytest.raises(InputError, match="SLURM_PROCID of the launcher is 'x'"):
+    with pytest.raises(InputError, match="launcher's variable SLURM_PROCID is 'x'"):
         require_ranks({"SLURM_PROCID": "x"})
 
 

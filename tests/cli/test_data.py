@@ -180,7 +180,7 @@ def test_features_are_refused_before_anything_is_decoded_and_notes_are_said(
     for more, sentence in (
         ([], "no stage of the backbone is frozen"),
         (["--freeze", "backbone", "--data.crop", "16", "16"], "data.crop cuts a random part"),
-        (["--freeze", "backbone", "--device", "cuda:77"], "device 'cuda:77' is not there"),
+        (["--freeze", "backbone", "--device", "cuda:77"], "device 'cuda:77' does not exist here"),
         (["--freeze", "backbone", "--data.features", "none"], "data.features is none"),
     ):
         assert main([*words, *more]) == 2

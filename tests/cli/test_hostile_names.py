@@ -258,4 +258,4 @@ def test_no_onnx_file_is_executed(
     helper.set_model_props(model, {"afanet": json.dumps(told)})
     onnx.save(model, tmp_path / "model.onnx")
     said = refused(["predict", str(tmp_path / "model.onnx"), photo, "--out", str(tmp_path / "out")], mark, capsys)
-    assert "does not say of itself what `afanet export` writes" in said
+    assert "lacks the description that `afanet export` writes" in said

@@ -68,7 +68,7 @@ def test_a_network_learns_from_what_another_said_and_says_so(
     assert results["machine_made"]["train"]["depth"]["machine_made"] == 3
     assert main(["save", str(student), str(student / "saved")]) == 0
     card = (student / "saved/README.md").read_text()
-    assert "labels of split train that a network gave, and no person: segmentation 3 (mean confidence 0." in card
+    assert "labels of split train made by a network, not by a person: segmentation 3 (mean confidence 0." in card
     assert load_run(student / "saved").results["machine_made"] == results["machine_made"]
     assert main(["report", str(student), "--out", str(photos / "report.html")]) == 0
     assert "depth 4 (3 machine-made)" in (photos / "report.html").read_text()

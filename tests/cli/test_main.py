@@ -110,7 +110,7 @@ def test_evaluate_says_when_the_figures_are_not_those_of_the_end(
         ("train rooms --data.options.seed [", "the value of --data.options.seed, line 1, column 2 is not valid YAML"),
         ("train nyuv2 --data nowhere", "nowhere"),
         ("train adience --data nowhere --fold 1", "nowhere"),
-        ("train rooms --device tpu", "device 'tpu' is not there"),
+        ("train rooms --device tpu", "device 'tpu' does not exist here"),
         ("evaluate nowhere", "nowhere is not a run folder"),
         ("evaluate", "arguments are required: MODEL"),
     ],

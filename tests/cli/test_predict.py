@@ -216,7 +216,7 @@ def test_a_name_that_no_file_of_results_can_have_spoils_nothing_else(
     said = capsys.readouterr().err.splitlines()
     assert said.pop(0) == "predicting on 6 files"
     assert "3 of the inputs cannot be used" in said[0]
-    assert [("no UTF-8" in line, "250 bytes" in line, "201 bytes" in line) for line in sorted(said[1:])] == [
+    assert [("not UTF-8" in line, "250 bytes" in line, "201 bytes" in line) for line in sorted(said[1:])] == [
         (True, False, False),
         (False, False, True),
         (False, True, False),

@@ -48,7 +48,7 @@ def test_it_lists_a_file_that_training_would_refuse_and_says_so(
     [
         ("test_resnet none", "WEIGHTS is 'none': expected a file, local-dir:FOLDER or hf-hub:ORG/NAME"),
         ("test_resnet nowhere.pth", "nowhere.pth is not a file: expected weights saved as .pth or .safetensors"),
-        ("test_resnet hf-hub:nowhere", "hf-hub:nowhere is no network of the hub: expected hf-hub:ORG/NAME"),
+        ("test_resnet hf-hub:nowhere", "hf-hub:nowhere is not a network on the hub: expected hf-hub:ORG/NAME"),
         ("test_resnett nowhere.pth", "unknown backbone 'test_resnett', did you mean 'test_resnet"),
     ],
 )

@@ -22,7 +22,7 @@ def test_auto_is_the_first_cuda_device_where_there_is_one(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("name", ["cuda:7", "gpu", "", "cpu:0:0"])
 def test_a_device_that_is_not_there_is_refused_with_those_that_are(name: str) -> None:
-    with pytest.raises(InputError, match=f"device '{name}' is not there, expected one of: auto, cpu"):
+    with pytest.raises(InputError, match=f"device '{name}' does not exist here, expected one of: auto, cpu"):
         find_device(name)
 
 

@@ -22,5 +22,5 @@ def test_norms_keep_their_activations() -> None:
     torch.testing.assert_close(network.eval()(images), expected)
     synchronised = synchronise_norms(nn.Sequential(BatchNormAct2d(2)), torch.device("cuda"))
     assert isinstance(synchronised[0], SyncBatchNormAct)
-    with pytest.raises(InputError, match="layer '0' is a BatchNorm1d, whose statistics cannot be shared"):
+    with pytest.raises(InputError, match="layer '0' is a BatchNorm1d, whose statistics several processes cannot share"):
         synchronise_norms(nn.Sequential(nn.BatchNorm1d(2)), torch.device("cpu"))

@@ -117,9 +117,9 @@ def test_how_many_processes_are_to_be_started(small: Callable[..., Recipe], monk
     cpu = torch.device("cpu")
     assert to_launch(small(), cpu) == 0
     assert to_launch(small(devices=2), cpu) == 2
-    with pytest.raises(InputError, match="2 processes want a CUDA device each and can see 0"):
+    with pytest.raises(InputError, match="2 processes need a CUDA device each, but see 0"):
         to_launch(small(devices=2, device="cuda"), torch.device("cuda:0"))
-    with pytest.raises(InputError, match="device 'cuda:1' is one device, and devices is 2: give cuda"):
+    with pytest.raises(InputError, match="device 'cuda:1' is one device, but devices is 2: give cuda"):
         to_launch(small(devices=2, device="cuda:1"), torch.device("cuda:1"))
     variables = {"TORCHELASTIC_RUN_ID": "x", "RANK": "0", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "2"}
     variables |= {"LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}

@@ -40,7 +40,7 @@ def test_launchers_are_told_apart(variables: dict[str, str], expected: Started) 
     ("variables", "sentence"),
     [
         (TORCHRUN | {"WORLD_SIZE": "7"}, "torchrun started 7 processes on 2 nodes, 4 of them on this one: give every"),
-        (SLURM | {"SLURM_NTASKS": "3"}, "SLURM has 3 tasks on 2 nodes, 2 a node: start with"),
+        (SLURM | {"SLURM_NTASKS": "3"}, "SLURM has 3 tasks on 2 nodes, 2 per node: start with"),
         ({"SLURM_NTASKS": "2", "SLURM_PROCID": "0"}, "SLURM has 2 tasks on 1 nodes, without --ntasks-per-node: start"),
     ],
 )

@@ -54,7 +54,7 @@ def test_risks_stand_in_those_of_faces(recipe: str, name: str, faces: bool) -> N
 @pytest.mark.parametrize("resize", RESIZES)
 def test_it_says_how_a_photo_fits(resize: str) -> None:
     text = card("rooms", Segmentation(["floor", "wall"]), [0.5], resize=resize)
-    says = {"stretch": "is stretched to the size", "letterbox": "cut them off", "crop": "for that part alone"}
+    says = {"stretch": "is stretched to this size", "letterbox": "cut them off", "crop": "for this part only"}
     assert [name for name, sentence in says.items() if sentence in text] == [resize]
 
 
@@ -64,7 +64,7 @@ def test_it_says_size_licence_and_what_is_fixed() -> None:
         "12.34 million",
         "5.60 GFLOPs",
         "research only",
-        "this size alone",
+        "only this size",
         "tied to the shape",
         "one image at a time",
     ):

@@ -116,7 +116,7 @@ def test_outputs_without_a_number_are_compared_with_nothing(shape: tuple[int, ..
 
 
 def test_without_an_input_nothing_is_the_same() -> None:
-    with pytest.raises(InputError, match="nothing of it was compared with the run"):
+    with pytest.raises(InputError, match="nothing in it was compared with the run"):
         require_same(largest_errors(same, same, []), Path("model.onnx"))
 
 

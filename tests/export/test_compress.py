@@ -89,7 +89,7 @@ def test_all_layers_are_in_int8_where_the_tolerance_allows_it(source: Path) -> N
 
 def test_a_file_whose_scores_are_worse_all_the_same_is_refused(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("afanet.export.compress.MOST", 0.25)
-    said = r"on the 6 images, abs of task 'depth' is .* even with 1 of 4 layers in float32: give a larger --tolerance"
+    said = r"on the 6 images, abs of task 'depth' is .* even with 1 of 4 layers in float32. Give a larger --tolerance"
     with pytest.raises(InputError, match=said) as caught:
         compressed(source, 0.1)
     assert "\n" not in str(caught.value)

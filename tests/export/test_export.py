@@ -130,7 +130,7 @@ def test_a_file_for_some_tasks_is_smaller_and_gives_what_the_whole_run_gives(
     card = done.card.read_text()
     assert card.startswith(f"# {done.file.name}: depth by `hard`\n")
     assert [line for line in card.splitlines() if "segmentation" in line] == [
-        "The run was trained on segmentation too. The file computes only what the outputs above need."
+        "The run was also trained on segmentation. The file computes only what the outputs above need."
     ]
     assert f"- {done.facts['parameters'] / 1e6:.2f} million parameters\n" in card
 

@@ -70,15 +70,15 @@ def test_a_file_that_is_too_much_worse_is_not_left(
     assert main(["export", str(trained("single")), "--fp16", "--out", str(tmp_path / "new/net.onnx")]) == 2
     message = capsys.readouterr().err.splitlines()[-1]
     assert message.startswith("afanet: error: nothing was written: on the 3 images of the test split, miou of task")
-    assert "worse by 50.0 % and 1 % are allowed" in message
+    assert "worse by 50.0 %, and 1 % are allowed" in message
     assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--format", "torch", "--int8"], "format torch is float32 alone, and --int8 is for: onnx, openvino"),
-        (["--fp16", "--calibrate", "photos"], "fp16 is not calibrated: leave --calibrate out, or give --int8"),
+        (["--format", "torch", "--int8"], "format torch exists in float32 only, and --int8 is for: onnx, openvino"),
+        (["--fp16", "--calibrate", "photos"], "fp16 needs no calibration: leave --calibrate out, or give --int8"),
         (["--tolerance", "0.02"], "--tolerance is for files in fewer bits: add --int8 or --fp16, or leave it out"),
         (["--int8", "--tolerance", "5"], "the tolerance is 5.0, expected 0 to 1, such as 0.01 for 1 %"),
         (["--int8", "--calibrate", "nowhere"], "the calibration data nowhere do not exist"),
@@ -99,5 +99,5 @@ def test_data_that_are_gone_are_said_to_be_needed(trained: Trained, tmp_path: Pa
     run = shutil.copytree(trained("single"), tmp_path / "run")
     recipe = (run / "recipe.yaml").read_text()
     (run / "recipe.yaml").write_text(recipe.replace("name: rooms\n  root: null", "name: nyuv2\n  root: /nowhere"))
-    with pytest.raises(InputError, match="a file below float32 is checked by its scores on held-out images, and those"):
+    with pytest.raises(InputError, match="a file below float32 is checked by its scores on held-out images, but those"):
         export_run(run, "onnx", compression=Compression("int8"))

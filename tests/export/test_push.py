@@ -28,7 +28,7 @@ def test_a_run_is_pushed_and_used_from_anywhere(
     hub.asked.clear()
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "two"))
     assert main(["export", "hub:ada/rooms-afa"]) == 2
-    sentence = "hub:ada/rooms-afa is on the hub: say with --out where to write model.onnx"
+    sentence = "hub:ada/rooms-afa is on the hub, so model.onnx cannot be written there: give --out"
     assert sentence in capsys.readouterr().err
     fetched = {line.rpartition("/")[2] for line in hub.asked if "/resolve/" in line}
     assert fetched == {"config.json", "model.safetensors"}  # and not the card
@@ -45,8 +45,8 @@ def test_a_run_is_pushed_and_used_from_anywhere(
     ("name", "offline", "sentence"),
     [
         ("ada/nobody", False, "hub:ada/nobody does not exist on 127.0.0.1, or is private: check the name, or log in"),
-        ("ada/nobody", True, "could not be downloaded (HF_HUB_OFFLINE is set), and was not before"),
-        ("nobody", False, "'nobody' is no name on the hub: expected owner/name"),
+        ("ada/nobody", True, "could not be downloaded (HF_HUB_OFFLINE is set), and this machine has no copy"),
+        ("nobody", False, "'nobody' is not a name on the hub: expected owner/name"),
     ],
 )
 def test_a_name_that_is_not_there_and_a_hub_that_does_not_answer_are_one_sentence_each(

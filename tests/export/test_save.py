@@ -95,5 +95,5 @@ def test_the_commands_say_what_they_did_or_why_not(
     assert main(["push", "hub:ada/rooms", "ada/rooms"]) == 2
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 4
-    assert "'rooms' is no name on the hub: expected owner/name" in said[2]
+    assert "'rooms' is not a name on the hub: expected owner/name" in said[2]
     assert "is on the hub already" in said[3]

@@ -67,7 +67,7 @@ def test_every_half_starts_as_mostly_itself(features: Features) -> None:
 
 
 def test_an_odd_number_of_channels_is_refused() -> None:
-    with pytest.raises(InputError, match="channels=5, which have no halves"):
+    with pytest.raises(InputError, match="channels=5, which cannot be halved"):
         Sluice(5)
 
 

@@ -29,7 +29,7 @@ def test_folders_patterns_and_files_are_found_once_and_in_order(
 def test_what_cannot_be_looked_for_gets_a_sentence() -> None:
     actual, [fault] = find_photos(["a\0[b]"])
     assert not actual
-    assert "cannot be looked for" in fault or "has no picture" in fault
+    assert "cannot be searched" in fault or "has no picture" in fault
 
 
 def test_folders_that_contain_themselves_are_walked_once(tmp_path: Path) -> None:

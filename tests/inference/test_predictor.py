@@ -135,14 +135,14 @@ def test_a_fixed_batch_is_asked_one_by_one_and_a_fixed_size_refuses_scales(tmp_p
     fixed = told(dynamic={"batch": False, "size": False})
     file = write_model(tmp_path / "fixed.onnx", {"afanet": json.dumps(fixed)})
     assert len(list(Predictor(file).predict([PHOTO, PHOTO]))) == 2
-    with pytest.raises(InputError, match="24x32 pixels alone"):
+    with pytest.raises(InputError, match="only images of 24x32 pixels"):
         Predictor(file, scales=[1, 1.5])(PHOTO)
 
 
 @pytest.mark.parametrize(
     ("metadata", "said"),
     [
-        ({}, "no file of `afanet export`"),
+        ({}, "not a file of `afanet export`"),
         ({"afanet": "{"}, "export the run again"),
         ({"afanet": "[]"}, "export the run again"),
         ({"afanet": json.dumps(told(size=[3]))}, "export the run again"),
@@ -153,7 +153,7 @@ def test_a_fixed_batch_is_asked_one_by_one_and_a_fixed_size_refuses_scales(tmp_p
         ({"afanet": json.dumps(told(size=[24, 10**9]))}, "'size' is .24, 1000000000.*export the run again"),
         ({"afanet": json.dumps(told(std=[0, 1, 1]))}, "'std' is .0, 1, 1.*export the run again"),
         ({"afanet": json.dumps(told(mean=[0] * 4))}, "'std' is .0.229, 0.224, 0.225.*export the run again"),
-        ({"afanet": json.dumps(told(mean=[0] * 4, std=[1] * 4))}, "'mean' is of 4 channels, and its images have 3"),
+        ({"afanet": json.dumps(told(mean=[0] * 4, std=[1] * 4))}, "'mean' has 4 channels, but its images have 3"),
         ({"afanet": json.dumps(told(mean=[float("nan"), 1, 1]))}, "'mean' is .None.*export the run again"),
         ({"afanet": json.dumps(told(tasks={"a" * 65: {}}))}, "is not a word of letters.*export the run again"),
         ({"afanet": json.dumps(told(tasks={"kind": {"kind": "x"}}))}, "of task 'kind' 'kind' is 'x', expected one of"),
@@ -169,7 +169,11 @@ def test_a_file_that_is_not_ours_is_said_in_a_sentence(metadata: dict[str, str],
 def test_what_is_neither_run_nor_model_is_said(tmp_path: Path, tiny_onnx: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"x")
     (tmp_path / "model.pt").write_bytes(b"x")
-    for name, said in [("broken.onnx", "no ONNX file"), ("gone.onnx", "does not exist"), ("model.pt", "is a file")]:
+    for name, said in [
+        ("broken.onnx", "not a readable ONNX"),
+        ("gone.onnx", "does not exist"),
+        ("model.pt", "is a file"),
+    ]:
         with pytest.raises(InputError, match=f"{name} .*{said}"):
             Predictor(tmp_path / name)
     with pytest.raises(InputError, match="is not a run folder"):

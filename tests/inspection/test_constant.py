@@ -99,9 +99,7 @@ class Doubled(Louder):
 
 
 def test_a_layer_that_does_not_mix_by_its_gates_though_it_says_so_is_refused() -> None:
-    with pytest.raises(
-        InputError, match="Doubled says that it mixes by its gates, and with its own gates in their place"
-    ):
+    with pytest.raises(InputError, match="Doubled says that it mixes by its gates, but when it is given its own gates"):
         inspected(Predictor(Doubled))
 
 

@@ -115,9 +115,11 @@ def test_it_exports_for_images_of_any_size_and_number(woven: Woven) -> None:
 
 
 def test_export_in_training_and_compiling_are_refused(woven: Woven) -> None:
-    with pytest.raises(InputError, match="cannot be compiled, for its branches cannot be traced and run as coroutines"):
+    with pytest.raises(
+        InputError, match="cannot be compiled, because its branches cannot be traced and run as coroutines"
+    ):
         woven.compile()
-    with pytest.raises(InputError, match=r"is exported in evaluation: call eval\(\) before"):
+    with pytest.raises(InputError, match=r"is exported in evaluation: call eval\(\) first"):
         torch.export.export(woven.train(), (torch.rand(2, 3, 32, 32),), strict=False)
 
 
@@ -208,7 +210,7 @@ def by_value(net: Odd, x: Tensor) -> Tensor:
     [
         (without_gradient, "'a' is inside a context that changes grad mode at layer 'conv'"),
         (in_half, "'a' is inside a context that changes autocast at layer 'conv'"),
-        (checkpointed, r"changes what is saved for gradients \(checkpointing\) at layer 'conv'"),
+        (checkpointed, r"changes the tensors saved for gradients \(checkpointing\) at layer 'conv'"),
         (twice, "branch 'a' calls layer 'conv' 2 times"),
     ],
 )

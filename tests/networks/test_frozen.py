@@ -92,8 +92,8 @@ def test_what_somebody_who_freezes_should_know() -> None:
     assert make("single", None).weights_report == ""
     random, alone = make("single", "backbone").weights_report.splitlines()
     assert "random weights are frozen" in random
-    assert "learn alone" in alone
-    assert "learn alone" not in make("hard", "backbone").weights_report
+    assert "learn separately" in alone
+    assert "learn separately" not in make("hard", "backbone").weights_report
 
 
 @pytest.mark.parametrize("backbone", ["test_resnet", "test_vit", "small_twins"])
@@ -142,7 +142,7 @@ def test_norms_are_frozen_beside_stages() -> None:
     ("freeze", "sentence"),
     [
         ("all", "freeze is 'all', expected backbone, stages:N .* heads, task:NAME, or old"),
-        ("old", "freeze is 'old', which only a run that starts from another has"),
+        ("old", "freeze is 'old', which only a run that starts from another can use"),
         (["heads", "task:c"], "unknown task to freeze 'c'"),
         (["heads", "backbone"], "nothing of the network learns: freeze less"),
         ("stages:0", "freeze is 'stages:0', expected"),

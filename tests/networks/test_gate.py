@@ -79,7 +79,7 @@ def test_functions_of_torch_are_called_by_their_own_names(here: Path) -> None:
         return x
 
     sound.__module__, sound.__name__ = "torch", "sin(open('executed', 'w'))"
-    with pytest.raises(InputError, match="has a name that is not a word"):
+    with pytest.raises(InputError, match="has a name that is not an identifier"):
         program(lambda graph, image: graph.call_function(sound, (image,)))
     assert not list(here.iterdir())
 
@@ -182,6 +182,6 @@ def test_a_key_of_features_is_a_word_too(here: Path) -> None:
         def forward(self, x: Tensor) -> Any:
             return self.last(self.features(x)[EVIL])
 
-    with pytest.raises(InputError, match="layer 'features' of branch 'one' puts out a dict whose key has"):
+    with pytest.raises(InputError, match="layer 'features' of branch 'one' outputs a dict whose key has"):
         weave({"one": Net(), "two": Net()}, ["features"], AFA, example=SHAPE)
     assert not list(here.iterdir())

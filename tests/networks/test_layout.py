@@ -136,7 +136,7 @@ def test_a_layer_that_makes_tokens_itself_is_recognised_by_the_map_inside_it() -
 
 def test_tokens_that_nothing_tells_the_grid_of_are_taken_as_declared_and_never_guessed() -> None:
     branches = {task: nn.Sequential(Patches(), nn.Flatten(1)) for task in ("a", "b")}
-    with pytest.raises(InputError, match=r"layer '0' of branch 'a' puts out \(2, 64, 12\) and nothing says"):
+    with pytest.raises(InputError, match=r"layer '0' of branch 'a' outputs \(2, 64, 12\) and nothing says"):
         weave(branches, ["0"], AFA, example=(1, 3, 16, 16))
     woven = weave(branches, [Point("0", Layout("BNC", grid=(8, 8)))], AFA, example=(1, 3, 16, 16))
     assert woven.get_submodule("fusion.0").channels == 12

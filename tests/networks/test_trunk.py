@@ -173,7 +173,7 @@ def test_features_are_kept_by_image_whatever_holds_them() -> None:
 @pytest.mark.parametrize("odd", [torch.rand(3), torch.tensor(1.0), object()])
 def test_what_cannot_be_kept_by_image_is_refused(odd: Any) -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 1), Windows(odd), Rest())
-    with pytest.raises(InputError, match=r"layer '1' gives a list, of which no features can be kept: freeze the whole"):
+    with pytest.raises(InputError, match=r"layer '1' outputs a list, of which no features can be kept: freeze"):
         Trunk(["0", "1"], ["1"]).features(network, torch.rand(2, 3, 4, 8))
 
 

@@ -54,9 +54,9 @@ def with_lstm(net: Odd, x: Tensor) -> Tensor:
             "branch 'a' calls layer 'relu' 2 times.*called once: name a layer around it",
         ),
         (straight, "unused", "branch 'a' never calls layer 'unused'"),
-        (straight, "flat", r"layer 'flat' of branch 'a' puts out \(2, 3, 16\).*declare it.*Layout\('BNC'"),
-        (straight, "pool", r"layer 'pool' of branch 'a' puts out \(2, 3, 4, 4\) and nothing says"),
-        (with_lstm, "lstm", "layer 'lstm' of branch 'a' puts out tuple"),
+        (straight, "flat", r"layer 'flat' of branch 'a' outputs \(2, 3, 16\).*declare it.*Layout\('BNC'"),
+        (straight, "pool", r"layer 'pool' of branch 'a' outputs \(2, 3, 4, 4\) and nothing says"),
+        (with_lstm, "lstm", "layer 'lstm' of branch 'a' outputs tuple"),
     ],
 )
 def test_layers_that_cannot_be_met_at(forward, at: str, message: str) -> None:
@@ -79,7 +79,7 @@ def test_layers_that_cannot_be_met_at(forward, at: str, message: str) -> None:
         ),
         ([3], "`at` got 3: expected names of layers"),
         (None, "`at` got None: expected a list"),
-        ("head", r"layer 'head' of branch 'age' puts out \(2, 8\)"),
+        ("head", r"layer 'head' of branch 'age' outputs \(2, 8\)"),
     ],
 )
 def test_points_that_do_not_fit_together(classifier, at: object, message: str) -> None:
@@ -192,7 +192,7 @@ def test_a_layer_that_changes_the_shared_trunks_output_in_place_is_named(kind: t
     def branches(inplace: bool) -> dict[str, nn.Module]:
         return {task: kind(nn.Conv2d(3, 4, 1), nn.SiLU(inplace), nn.Conv2d(4, 2, 1)) for task in ("x", "y")}
 
-    with pytest.raises(InputError, match=r"trunk up to '0', whose output is changed in place when 'branches\.x\.1'"):
+    with pytest.raises(InputError, match=r"trunk up to '0', but 'branches\.x\.1' changes the trunk's output in place"):
         weave(branches(inplace=True), [], None, share="0", example=SHAPE)
     weave(branches(inplace=True), [], None, share="1", example=SHAPE)
     weave(branches(inplace=False), [], None, share="0", example=SHAPE)

@@ -45,14 +45,14 @@ def test_another_network_is_named_by_its_first_difference(other: nn.Module, mess
 @pytest.mark.parametrize("content", [b"", b"nothing of the kind", b"PK\x03\x04 cut off"])
 def test_a_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "last.ckpt").write_bytes(content)
-    with pytest.raises(InputError, match="no checkpoint of a training run, or is damaged"):
+    with pytest.raises(InputError, match="not a checkpoint of a training run, or it is damaged"):
         load_weights(nn.Linear(3, 2), tmp_path / "last.ckpt")
 
 
 @pytest.mark.parametrize("content", [[1, 2], {"weights": {}}, {"state_dict": Path("code")}])
 def test_a_file_of_other_things_is_refused(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "last.ckpt")
-    with pytest.raises(InputError, match="no checkpoint of a training run"):
+    with pytest.raises(InputError, match="not a checkpoint of a training run"):
         load_weights(nn.Linear(3, 2), tmp_path / "last.ckpt")
 
 
@@ -105,5 +105,5 @@ def test_an_interrupt_while_writing_is_one(monkeypatch: pytest.MonkeyPatch, tmp_
 )
 def test_a_file_of_torch_that_is_no_checkpoint_is_refused(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "last.ckpt")
-    with pytest.raises(InputError, match=r"last\.ckpt is no checkpoint of a training run"):
+    with pytest.raises(InputError, match=r"last\.ckpt is not a checkpoint of a training run"):
         read_checkpoint(tmp_path / "last.ckpt")

@@ -66,7 +66,7 @@ def test_a_second_process_is_told_who_trains_there_and_goes_on_after_a_kill(reci
         before = names(folder)
         for resume in (False, True):
             with pytest.raises(
-                InputError, match=rf"is in use by process {other.pid} on .*, since .*: wait for its end"
+                InputError, match=rf"is in use by process {other.pid} on .*, since .*: wait until it ends"
             ):
                 train(recipe, folder, resume=resume)
         assert names(folder) == before == {MARK, LOCK, HOLDER, "recipe.yaml"}

@@ -89,7 +89,7 @@ def test_older_runs_kept_less(gone: str, tmp_path: Path) -> None:
         ("described/depth/output", {"sparse": 1}, r"'described\.depth\.output' has 'sparse'"),
         ("described/depth/output", {}, r"'described\.depth\.output' is {}"),
         ("described/depth/main_metric", 3, r"'described\.depth\.main_metric' is 3"),
-        ("described/depth/main_metric", "acc", "of 'acc' of task 'depth' it has the score or the direction alone"),
+        ("described/depth/main_metric", "acc", "task 'depth' has only a score or only a direction for 'acc'"),
         ("described/depth/higher_is_better", {"abs": 0}, r"'described\.depth\.higher_is_better\.abs' is 0"),
         ("described/depth/meaning/kind", "pickle", "whose 'kind' is 'pickle', expected one of: segmentation"),
         ("described/depth/meaning/far", -1, "whose 'far' is -1, expected a number above 0"),

@@ -179,7 +179,7 @@ def test_a_checkpoint_with_code_in_it_is_refused_and_not_executed(path: Path, tm
     )
     (path / "weights.safetensors").unlink()  # as in an older run
     run = load_run(path)
-    with pytest.raises(InputError, match=r"last\.ckpt is no checkpoint of a training run"):
+    with pytest.raises(InputError, match=r"last\.ckpt is not a checkpoint of a training run"):
         run.network()
     assert not (tmp_path / "mark").exists()
     pickle.loads(pickle.dumps(Planted(tmp_path / "mark")))

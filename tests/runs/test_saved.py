@@ -115,18 +115,18 @@ def test_a_run_with_code_of_its_own_is_not_saved(trained: Run) -> None:
         (lambda c: c["recipe"]["network"].update(method="mine.py:Mine"), "names code from outside afanet, mine"),
         (lambda c: c["recipe"].update(code={"mine.py:Mine": "0"}), "names code from outside afanet, mine"),
         (lambda c: c["tasks"]["depth"]["meaning"].update(kind="a.py:KIND"), "names code from outside afanet, a.py"),
-        (lambda c: c["recipe"]["data"].update(root="etc"), "'recipe.data.root' is 'etc', and a saved folder has"),
-        (lambda c: c["recipe"].update(warm_start=["/x"]), "'recipe.warm_start.0' is '/x', and a saved folder has no"),
-        (lambda c: c["recipe"]["network"].update(weights="a.pth"), "'recipe.network.weights' is 'a.pth', and a saved"),
-        (lambda c: c["recipe"].update(start_from="runs/x"), "'recipe.start_from' is 'runs/x', and a saved folder has"),
-        (lambda c: c["recipe"].update(tasks=["depth"]), "'recipe.tasks' is depth, and 'tasks' has segmentation, depth"),
+        (lambda c: c["recipe"]["data"].update(root="etc"), "'recipe.data.root' is 'etc', but a saved folder has"),
+        (lambda c: c["recipe"].update(warm_start=["/x"]), "'recipe.warm_start.0' is '/x', but a saved folder has no"),
+        (lambda c: c["recipe"]["network"].update(weights="a.pth"), "'recipe.network.weights' is 'a.pth', but a saved"),
+        (lambda c: c["recipe"].update(start_from="runs/x"), "'recipe.start_from' is 'runs/x', but a saved folder has"),
+        (lambda c: c["recipe"].update(tasks=["depth"]), "'recipe.tasks' is depth, but 'tasks' has segmentation, depth"),
         (
             lambda c: c.update(tasks=dict(sorted(c["tasks"].items()))),
-            "and 'tasks' has depth, segmentation: the network",
+            "but 'tasks' has depth, segmentation, expected the same tasks",
         ),
         (lambda c: c["recipe"]["network"].update(mean=None), "'recipe.network.mean' is missing"),
         (lambda c: c["recipe"]["network"].update(in_chans="x"), "'network.in_chans' is 'x'"),
-        (lambda c: c["scores"]["depth"].pop("abs"), "of 'abs' of task 'depth' it has the score or the direction alone"),
+        (lambda c: c["scores"]["depth"].pop("abs"), "task 'depth' has only a score or only a direction for 'abs'"),
         (lambda c: c["tasks"]["depth"].update(output={"dense": 0}), "'tasks.depth.output.dense' is 0"),
         (lambda c: c["versions"].update(afanet="99.0.0"), "was made by afanet 99.0.0, which this version"),
     ],
@@ -152,7 +152,9 @@ def test_weights_of_another_network_and_a_file_cut_short_are_refused(saved: Path
         load_run(saved).network()
     whole = (saved / "model.safetensors").read_bytes()
     (saved / "model.safetensors").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"model\.safetensors is no file of a network's weights, or is cut short"):
+    with pytest.raises(
+        InputError, match=r"model\.safetensors is not a file of a network's weights, or it is cut short"
+    ):
         load_run(saved).network()
 
 

@@ -107,7 +107,9 @@ def test_a_finished_run_without_its_scores_is_scored_again(run: Run) -> None:
 @pytest.mark.parametrize("length", [0, 7, 8, 100, -1])
 def test_a_file_cut_short_is_refused(length: int, file: Path) -> None:
     file.write_bytes(file.read_bytes()[:length])
-    with pytest.raises(InputError, match=r"weights\.safetensors is no file of a network's weights, or is cut short"):
+    with pytest.raises(
+        InputError, match=r"weights\.safetensors is not a file of a network's weights, or it is cut short"
+    ):
         read_weights(file)
 
 

@@ -149,7 +149,7 @@ def test_a_run_without_adapters_has_none_to_export(
     for name in ("metrics.json", "last.ckpt"):
         (tmp_path / name).write_bytes((run.path / name).read_bytes())
     for words, said in (
-        (["--format", "adapters"], "is a run without adapters, expected one that was trained with network.lora"),
+        (["--format", "adapters"], "is a run without adapters, expected a run that was trained with network.lora"),
         (["--format", "adapters", "--out", "x.onnx"], "expected a name that ends in .safetensors"),
         (["--format", "adapter"], "did you mean 'adapters'"),
     ):

@@ -115,7 +115,7 @@ def test_a_run_scores_alike_again_and_a_warm_start_takes_its_trunk(
     small: Callable[..., Recipe], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     single = train(small(**FROZEN, **{"network.method": "single"}), tmp_path / "single")
-    assert "one frozen trunk computes for all tasks, which learn alone" in capsys.readouterr().err
+    assert "one frozen trunk serves all tasks, which learn separately" in capsys.readouterr().err
     assert evaluate(single.path).scores == single.scores
 
     def warm(**options: Any) -> dict[str, torch.Tensor]:

@@ -129,7 +129,7 @@ def test_progress_is_plain_lines_with_losses_and_time_left(
         ({"tasks": ["dept"]}, "did you mean 'depth'"),
         ({"batch_size": 1}, "batch norm needs at least two"),
         ({"data.options.train_scenes": 1}, "1 training images"),
-        ({"device": "gpu"}, "device 'gpu' is not there"),
+        ({"device": "gpu"}, "device 'gpu' does not exist here"),
     ],
 )
 def test_what_cannot_be_used_is_refused_before_a_folder_is_made(

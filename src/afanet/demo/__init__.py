@@ -1,4 +1,4 @@
-"""A page on this machine to try a finished run on photos."""
+"""A local page to try a finished run on photos."""
 
 from afanet.demo.address import Address, find_address
 from afanet.demo.exhibit import Exhibit

@@ -1,4 +1,4 @@
-"""The address at which the page is served, who can reach it, and the names that it answers to."""
+"""The address of the page: where it is served, who can reach it, and the host names that it answers to."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?")
 
 @dataclass(frozen=True)
 class Address:
-    """The requested `host`, its address in numbers, and the names that the page answers to."""
+    """The requested `host`, its IP address `number`, and the host names that the page answers to."""
 
     host: str
     number: str
     names: frozenset[str]
 
     def listen(self, port: int) -> socket.socket:
-        """A socket that listens here; raises `InputError` for an unavailable address or port."""
+        """A socket that listens at this address; raises `InputError` for an unavailable address or port."""
         family = socket.AF_INET6 if ":" in self.number else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -39,9 +39,9 @@ class Address:
 
 
 def find_address(host: str, public: Sequence[str] | None = None) -> Address:
-    """The address of `host`: one of this machine only or, if `public` is a list of names, one that others reach.
+    """The address of `host`: without `public` only this machine reaches it, with a list of names others do too.
 
-    Raises `InputError` for an empty host, an unknown one, and one that others reach without `public`.
+    Raises `InputError` for an empty or unknown host, and if others can reach it and `public` is None, or the reverse.
 
     >>> find_address("0.0.0.0")
     Traceback (most recent call last):
@@ -58,7 +58,7 @@ def find_address(host: str, public: Sequence[str] | None = None) -> Address:
         candidates = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, ValueError) as error:
         raise _unavailable(host, error, "--host") from None
-    # `listen` binds only this candidate, so the others do not count
+    # `listen` binds only this candidate, so only this one is checked
     *_, endpoint = min(candidates, key=lambda candidate: candidate[0] != socket.AF_INET)
     number = str(endpoint[0])
     ip = _plain(ip_address(number))
@@ -69,14 +69,14 @@ def find_address(host: str, public: Sequence[str] | None = None) -> Address:
         )
     if public is not None and ip.is_loopback:
         raise InputError(
-            f"--public is given, and nobody but this machine reaches --host {host}: "
+            f"--public is given, but nobody but this machine reaches --host {host}: "
             "give --host 0.0.0.0 or an address that others reach, or leave --public out"
         )
     return Address(host, number, frozenset(_names(host, ip, public or ())))
 
 
 def is_loopback(name: str) -> bool:
-    """Whether `name` is an address by which a machine reaches only itself, or the name of such an address.
+    """Whether `name` is a loopback address, by which a machine reaches only itself, or `localhost`.
 
     >>> [is_loopback(name) for name in ("localhost", "127.0.0.1", "[::1]", "::1", "0.0.0.0", "elsewhere.example")]
     [True, True, True, True, False, False]
@@ -86,10 +86,10 @@ def is_loopback(name: str) -> bool:
 
 
 def answers_to(asked: str, arrived: str, names: Collection[str]) -> bool:
-    """Whether a request that arrived at the address `arrived` may have `asked` as its Host header.
+    """Whether to answer a request that arrived at the address `arrived` with the Host header `asked`.
 
-    A page from elsewhere that gives its own name this machine's address must not pass. So this accepts the address at
-    which the request arrived, a loopback address's other names, and those in `names`.
+    A page from elsewhere may point its own name at this machine (DNS rebinding), and must get no answer. Accepted are
+    the address at which the request arrived, the other names of a loopback address, and those in `names`.
 
     >>> [answers_to(asked, "192.168.1.5", {"box"}) for asked in ("192.168.1.5:80", "Box", "localhost", "evil.example")]
     [True, True, False, False]
@@ -102,7 +102,7 @@ def answers_to(asked: str, arrived: str, names: Collection[str]) -> bool:
 
 
 def host_name(asked: str) -> str:
-    """The name in a Host header, without the port, as `Address.names` has it.
+    """The name in a Host header without the port, in the form of `Address.names`.
 
     >>> host_name("Box:7860"), host_name("[FD00:0::2]:7860")
     ('box', 'fd00::2')

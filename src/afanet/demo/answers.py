@@ -1,4 +1,4 @@
-"""Predictions in the form that the page shows, whatever network made them."""
+"""Predictions in the form that the page shows, the same for runs and exported files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from afanet.framing import Framing
 from afanet.tasks import DenseTask, Legend, PooledTask, Swatches, Task
 from afanet.tasks.drawing.png import png
 
-LISTED = 5  # classes with their probabilities
-STOPS = 9  # of a colour bar's gradient
+LISTED = 5  # classes shown with their probabilities
+STOPS = 9  # colours in a colour bar's gradient
 
 
 def described(task: Task) -> dict[str, Any]:
-    """A task's name and legend, for the page before there is a photo."""
+    """A task's name and legend, which the page shows before there is a photo."""
     legend = _legend(task.legend) if isinstance(task, DenseTask) else None
     return {"name": task.name, "legend": legend}
 
@@ -36,13 +36,13 @@ def _hex(colour: NDArray[np.uint8]) -> str:
 
 
 def fractions(frame: Framing) -> list[float]:
-    """Top, left, height and width of what the network sees of a photo, of the whole height and width."""
+    """Top, left, height and width of the part of a photo that the network sees, as fractions of the photo's size."""
     (height, width), seen = frame.photo, frame.seen
     return [seen.top / height, seen.left / width, seen.height / height, seen.width / width]
 
 
 def shown(task: Task, value: Tensor, estimate: Tensor, frame: Framing) -> dict[str, Any]:
-    """One prediction, as the page draws it, and the estimate that it was decided by; of the part that `frame` fills."""
+    """One prediction as the page draws it. `value` and `estimate`, behind it, cover the part that `frame` fills."""
     if isinstance(task, DenseTask):
         if (frame.seen.height, frame.seen.width) != frame.photo:
             absent = task.unlabelled((1, 1)).flatten()[0].item()

@@ -1,4 +1,4 @@
-"""A finished run that answers for one photo at a time, in the form that the page shows."""
+"""A finished run that answers one photo at a time, in the form that the page shows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SAMPLES = 6
 
 
 class Exhibit:
-    """A run's network with a few images of its test split; several threads may call it."""
+    """A run's network with a few images of its test split; it may be called from several threads."""
 
     def __init__(self, run: Run) -> None:
         self.data, tasks = _open(run)
@@ -52,11 +52,11 @@ class Exhibit:
 
     @property
     def samples(self) -> int:
-        """The number of samples; 0 if the run's data are gone."""
+        """The number of sample images; 0 if the run's data cannot be read."""
         return min(SAMPLES, len(self.data.test)) if self.data else 0
 
     def about(self) -> dict[str, Any]:
-        """The content of the page before there is a photo."""
+        """What the page shows before there is a photo."""
         return {
             "run": self.run.path.name,
             "method": short_name(self.run.recipe.network.method),
@@ -73,11 +73,11 @@ class Exhibit:
         }
 
     def sample(self, number: int) -> bytes:
-        """A test image as a PNG, at the size the network sees; raises `InputError` for a number beyond the last."""
+        """A test image as a PNG at the network's input size; raises `InputError` for a number beyond the last."""
         return png(np.ascontiguousarray(as_picture(self._pixels(number))))
 
     def array(self, number: int) -> bytes:
-        """As `sample`, with all of its channels, as a `.npy` file."""
+        """The image of `sample` with all its channels, as a `.npy` file."""
         file = io.BytesIO()
         np.save(file, self._pixels(number))
         return file.getvalue()
@@ -87,7 +87,7 @@ class Exhibit:
             raise InputError(f"there is no sample {number}: there are {self.samples}, counted from 0")
         index, split = spread_over(len(self.data.test), SAMPLES)[number], self.data.test
         pixels, resize = to_pixels(split[index]["image"], self.normalisation), self.run.recipe.data.resize
-        if resize == "letterbox":  # without what is around it, so that it is padded to the same bits again
+        if resize == "letterbox":  # without the padding, which `answer` adds again, bit for bit
             height, width = split.read(split.items[index])["image"].shape[-2:]
             pixels = pixels[framing((height, width), self.run.recipe.data.size, resize).filled.slices]
         return pixels
@@ -100,11 +100,11 @@ class Exhibit:
         layers: int = 0,
         tasks: Sequence[str] | None = None,
     ) -> dict[str, Any]:
-        """The prediction of `tasks`, or of all, for an image (H, W, C), and what each takes from the others.
+        """The predictions of `tasks` (default: all) for an image (H, W, C), and what each takes from the others.
 
-        Only what these tasks need is computed. With `layers` above 0, task `to` gets nothing of task `source` at the
-        last `layers` layers, and each task also says what that changed. Raises `InputError` for an unknown connection,
-        task or number of layers.
+        Only what these tasks need is computed. If `layers` is above 0, task `to` gets nothing from task `source` at the
+        last `layers` layers, and each task's answer also says what this cut changed. Raises `InputError` for an unknown
+        connection, task or number of layers.
         """
         chosen = chosen_tasks(list(self.predictor.tasks) if tasks is None else tasks, list(self.predictor.tasks))
         if not 0 <= layers <= len(self.layers):
@@ -113,7 +113,7 @@ class Exhibit:
         frame = framing((photo.shape[0], photo.shape[1]), data.size, data.resize)
         image = as_input(photo, data.size, data.resize, self.normalisation)[None]
         answer: dict[str, Any] = {"size": photo.shape[:2], "seen": fractions(frame)}
-        if self.normalisation.channels not in (1, 3):  # which the browser cannot draw
+        if self.normalisation.channels not in (1, 3):  # the browser cannot draw it
             answer["photo"] = as_url(as_picture(photo), "JPEG", 1024)
         network = self.predictor.network
         with self._lock:
@@ -135,7 +135,7 @@ class Exhibit:
         return answer | {"tasks": self._show(frame, cut, whole)}
 
     def _logits(self, image: Tensor, frame: Framing, chosen: Sequence[str]) -> dict[str, Tensor]:
-        """What the network says of an image, without the padding around it."""
+        """The network's outputs for an image, without the padding around it."""
         logits = {name: logits.float().cpu() for name, logits in self.predictor.answer(image, chosen).items()}
         dense = {name for name, task in self.predictor.tasks.items() if isinstance(task, DenseTask)}
         return {name: values[..., *frame.filled.slices] if name in dense else values for name, values in logits.items()}
@@ -151,7 +151,7 @@ class Exhibit:
         ]
 
     def _before(self, task: Task, frame: Framing, whole: Tensor, cut: Tensor) -> dict[str, Any]:
-        """What the network said before a cut, as picture or words, and how much the cut changed."""
+        """The answer before a cut, as a picture or in words, and how much the cut changed."""
         before = shown(task, task.predict(whole)[0], task.estimate(whole)[0], frame)
         kept = {key: before[key] for key in ("picture", "words") if key in before}
         return {"before": kept, "changed": task.change(whole, cut)}
@@ -178,7 +178,7 @@ class Exhibit:
 
 
 def places(sizes: Sequence[tuple[int, int] | None]) -> list[str]:
-    """A name for each layer at which tasks meet, from the sizes of their features, in the order of the network.
+    """A name for each layer at which tasks meet, in the network's order, from the size of its features.
 
     >>> places([(24, 32), (12, 16)]), places([None])
     (['meeting 1 of 2, 24x32 pixels', 'meeting 2 of 2, the last, 12x16 pixels'], ['the only meeting'])
@@ -190,7 +190,7 @@ def places(sizes: Sequence[tuple[int, int] | None]) -> list[str]:
 
 
 def _open(run: Run) -> tuple[Data | None, dict[str, Task]]:
-    """The run's data and tasks; where the data cannot be read, no data, and the tasks as the run describes them."""
+    """The run's data and tasks; if the data cannot be read, None and the tasks as the run describes them."""
     try:
         return run.open()
     except InputError:

@@ -1,4 +1,4 @@
-"""An exported file that answers for one photo at a time, in the form that the page shows."""
+"""An exported file that answers one photo at a time, in the form that the page shows."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from afanet.tasks.kinds import read_estimate
 
 
 class FileExhibit:
-    """A file of `afanet export`, for the page; it has no samples, and no connections to show or to cut.
+    """A file of `afanet export`, for the page; it has no sample images and no connections to show or cut.
 
-    Raises `InputError` for a file that cannot be used, or was written by a version that kept no description of tasks.
+    Raises `InputError` for a file that cannot be used, or that an older version wrote without descriptions of tasks.
     """
 
     samples = 0
@@ -58,7 +58,7 @@ class FileExhibit:
         }
 
     def sample(self, number: int) -> bytes:
-        """See `Exhibit`; there is none."""
+        """See `Exhibit`; a file has no samples, so this raises `InputError`."""
         raise InputError(f"there is no sample {number}: a file has none")
 
     array = sample
@@ -71,7 +71,7 @@ class FileExhibit:
         layers: int = 0,
         tasks: Sequence[str] | None = None,
     ) -> dict[str, Any]:
-        """See `Exhibit`; the file computes all tasks, and has no layers to cut."""
+        """See `Exhibit`; the file always computes all tasks, and has no layers to cut."""
         names = list(self.tasks)
         chosen = chosen_tasks(names if tasks is None else tasks, names)
         if layers:
@@ -81,7 +81,7 @@ class FileExhibit:
         with self._lock:
             estimates = self.model.estimate(about.prepare(photo, about.size)[None])
         answer: dict[str, Any] = {"size": photo.shape[:2], "seen": fractions(frame), "taken": [], "shares": []}
-        if about.normalisation.channels not in (1, 3):  # which the browser cannot draw
+        if about.normalisation.channels not in (1, 3):  # the browser cannot draw it
             answer["photo"] = as_url(as_picture(photo), "JPEG", 1024)
         answer["tasks"] = []
         for name in chosen:

@@ -1,4 +1,4 @@
-"""The guard of the page: which names it answers to, its headers, and a sentence for every failure."""
+"""The guard of the page: it checks host names, adds headers, and answers every failure with a sentence."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ GUARDED = {
 
 
 class Guard:
-    """Answers only requests that use a name of this machine, and adds `GUARDED` to every answer."""
+    """Answers only requests that use a name of this machine, and adds the headers in `GUARDED` to every answer."""
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
         self.app, self.names = app, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it; a failure gives status 500 with a sentence, and a line on the terminal."""
+        """Pass the request on or refuse it; a failure gives status 500 with a sentence, and prints a line."""
         begun = False
 
         async def guarded(message: Message) -> None:
@@ -46,7 +46,7 @@ class Guard:
         try:
             await app(scope, receive, guarded)
         except ClientDisconnect:
-            return  # there is nobody left to answer
+            return  # nobody is left to answer
         except Exception as error:
             print(f"afanet: error: a request could not be answered: {error!r:.300}", file=sys.stderr, flush=True)
             if begun:

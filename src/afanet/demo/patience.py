@@ -1,4 +1,4 @@
-"""How long the page's server waits for a client: for a header, for a photo, and for an answer to be read."""
+"""Time limits of the page's server: for a request's header, for a photo, and for the client to read an answer."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from afanet.demo.guard import GUARDED
 
-ASKING = 10.0  # seconds for a whole header, and until some of an answer is read
-STALLED = 10.0  # seconds within which some of a photo must arrive
-SLOWEST = 64 * 2**10  # bytes a second, over the whole of a photo
+ASKING = 10.0  # seconds until the header is complete, or until the client reads more of an answer
+STALLED = 10.0  # seconds until more of a photo must arrive
+SLOWEST = 64 * 2**10  # bytes per second, on average over a photo
 MOST_UPLOADS = 16  # photos held as files while they wait for their turn: 320 MiB at 20 MiB each
-MOST_OPEN = 200  # connections; a process may have no more than 256 files on some systems
+MOST_OPEN = 200  # connections; on some systems a process may open no more than 256 files
 
 
 class Connection(H11Protocol):
-    """A connection that is dropped if it keeps the server waiting, or if it is the longest idle of too many."""
+    """A connection that is dropped if the client keeps the server waiting, or if too many are open and it is the
+    longest idle.
+    """
 
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for its first request."""
+        """Start waiting for the first request, and drop the longest idle connection if too many are open."""
         super().connection_made(transport)
         self._update_timer()
         if len(self.connections) > MOST_OPEN:
@@ -35,17 +37,17 @@ class Connection(H11Protocol):
             idle[min(idle, key=asyncio.TimerHandle.when)]._drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Stop waiting."""
         super().connection_lost(exc)
         self._stop()
 
     def data_received(self, data: bytes) -> None:
-        """Wait no longer if this is the end of a header."""
+        """Stop waiting if the header is now complete."""
         super().data_received(data)
         self._update_timer()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request."""
+        """Start waiting for the next request."""
         super().on_response_complete()
         self._update_timer()
 
@@ -60,7 +62,7 @@ class Connection(H11Protocol):
         self.transport.close()
 
     def _awaited(self) -> bool:
-        """Whether the client is due: the server has no whole request, or its answer is not read."""
+        """Whether the server waits for the client: for a whole request, or for its answer to be read."""
         return self.cycle is None or self.cycle.response_complete or self.flow.write_paused
 
     def _update_timer(self) -> None:
@@ -88,14 +90,14 @@ class Connection(H11Protocol):
 
 
 async def read_body(request: Request, most: int, asked: float) -> bytes:
-    """The body of a request, hardly more than `most` bytes of it; `asked` is the time of its header.
+    """The body of a request, cut off soon after `most` bytes; `asked` is when its header arrived.
 
-    Raises `TimeoutError` if it stalls or trickles.
+    Raises `TimeoutError` if the body stops arriving or arrives too slowly.
     """
     now = asyncio.get_running_loop().time
     began, content = now(), bytearray()
-    # A client that waits for a slot can send `HELD` bytes meanwhile; with fewer, it gets no credit for the wait. Bytes
-    # that have arrived are read even if the deadline has passed.
+    # While a client waits for a slot it can send `HELD` bytes. If it sent fewer, the wait counts against it. Bytes that
+    # have arrived are read even after the deadline.
     async with asyncio.timeout_at(asked + STALLED) as deadline:
         async for part in request.stream():
             content += part

@@ -1,4 +1,4 @@
-"""The page's server: on this machine only by default, and it keeps nothing that is sent."""
+"""The page's server: by default only this machine reaches it, and it keeps nothing that is sent to it."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ STATIC = {
     "/page.js": ("page.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
 }
-LEAVING = 1  # seconds for answers in progress when the page ends
+LEAVING = 1  # seconds to finish answers in progress when the server stops
 
 
 def create_app(exhibit: Exhibit | FileExhibit, names: Collection[str] = ()) -> Starlette:
     """The page for `exhibit` as an ASGI application.
 
-    It answers only to the address at which a request arrives, a loopback address's other names, and `names`, so that a
-    page from elsewhere that gives itself this machine's address gets nothing.
+    It answers only requests whose Host header is the address at which they arrive, another name of a loopback address,
+    or one of `names`. So a page from elsewhere that points its own name at this machine gets no answer.
     """
     slots = asyncio.Semaphore(MOST_UPLOADS)
-    turn = asyncio.Lock()  # an unpacked photo may be large: one at a time is in memory
+    turn = asyncio.Lock()  # only one unpacked photo at a time is in memory, since it may be large
 
     async def about(request: Request) -> Response:
         here = is_loopback(host_name(request.headers["host"]))
@@ -55,7 +55,7 @@ def create_app(exhibit: Exhibit | FileExhibit, names: Collection[str] = ()) -> S
         return send
 
     def look(content: bytes, **asked: Any) -> dict[str, Any]:
-        return exhibit.answer(read_upload(content), **asked)  # in one thread, which then keeps no photo
+        return exhibit.answer(read_upload(content), **asked)  # unpacked in this thread, which keeps no photo
 
     async def answer(request: Request) -> Response:
         arrived = asyncio.get_running_loop().time()
@@ -78,7 +78,7 @@ def create_app(exhibit: Exhibit | FileExhibit, names: Collection[str] = ()) -> S
 
 
 def configure(exhibit: Exhibit | FileExhibit, names: Collection[str] = ()) -> uvicorn.Config:
-    """The server's settings: it waits only so long for a client, and prints nothing but the page's own messages."""
+    """The server's settings: it drops slow clients, and prints only the page's own messages."""
     return uvicorn.Config(
         create_app(exhibit, names),
         http=Connection,
@@ -91,7 +91,7 @@ def configure(exhibit: Exhibit | FileExhibit, names: Collection[str] = ()) -> uv
 
 
 def serve(exhibit: Exhibit | FileExhibit, address: Address, port: int, ready: Callable[[str], None]) -> None:
-    """Serve the page until interrupted; calls `ready` with its address. Raises `InputError` for a taken port."""
+    """Serve the page until interrupted, and call `ready` with its URL. Raises `InputError` if the port is taken."""
     with address.listen(port) as listening:
         shown = f"[{address.host}]" if ":" in address.host else address.host
         ready(f"http://{shown}:{listening.getsockname()[1]}")
@@ -108,7 +108,7 @@ def _static(name: str, kind: str) -> Callable[[Request], Any]:
 
 
 def _asked(query: Mapping[str, str]) -> dict[str, Any]:
-    """What is asked for a photo: a connection to cut, at how many layers, and the tasks to compute."""
+    """What the query asks for a photo: the connection to cut, at how many layers, and the tasks to compute."""
     numbers = {key: _number(key, query.get(key, "0")) for key in ("to", "source", "layers")}
     return numbers | {"tasks": query["tasks"].split(",") if "tasks" in query else None}
 

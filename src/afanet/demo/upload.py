@@ -1,4 +1,4 @@
-"""An uploaded photo, or an array with other channels: checked before it is unpacked, never kept."""
+"""Uploads: a photo, or an array with other channels, is checked before it is unpacked, and never kept."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from afanet.images import decode_image
 from afanet.photo import FORMATS
 
 MOST_BYTES = 20 * 2**20
-MOST_PIXELS = 32_000_000  # more than most cameras have; unpacking a WebP takes 17 bytes a pixel, 0.5 GB, others 9
+MOST_PIXELS = 32_000_000  # more than most cameras have; unpacking takes 17 bytes per pixel of WebP (0.5 GB), else 9
 
 
 def read_upload(content: bytes) -> NDArray[np.uint8]:
     """The photo in `content`, upright, as (H, W, 3) RGB, or the array of a `.npy` file, (H, W, C).
 
-    Raises `InputError` for a file that is neither a photo in a format of `afanet.photo` nor such an array, too large or
-    incomplete.
+    Raises `InputError` for a file that is too large, incomplete, or neither a photo in a format of `afanet.photo` nor
+    such an array.
 
     >>> read_upload(b"MZ")
     Traceback (most recent call last):

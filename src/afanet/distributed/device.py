@@ -13,10 +13,10 @@ from afanet.errors import InputError
 
 @contextmanager
 def answering(device: torch.device) -> Iterator[None]:
-    """A context in which networks answer: without gradients and in float32, whatever they were trained in.
+    """A context for inference: without gradients and in float32, whatever the precision in training.
 
-    Scores, predictions and an exported file then agree to rounding. On CUDA it also turns off TF32, which would round
-    what goes into products to 10 bits.
+    Scores, predictions and exported files then agree to rounding. On CUDA it also turns off TF32, which would round the
+    factors of matrix products to 10 bits.
 
     >>> with torch.autocast("cpu", torch.bfloat16), answering(torch.device("cpu")):
     ...     torch.nn.Linear(2, 1)(torch.ones(1, 2)).dtype
@@ -45,9 +45,9 @@ def devices() -> list[str]:
 
 
 def find_device(name: str) -> torch.device:
-    """The device of that name; `auto` is the first CUDA device, the CPU without one.
+    """The device with this name; `auto` is the first CUDA device, or the CPU if there is none.
 
-    Raises `InputError` where it does not exist here.
+    Raises `InputError` if this machine has no such device.
 
     >>> find_device("cpu")
     device(type='cpu')
@@ -56,12 +56,12 @@ def find_device(name: str) -> torch.device:
     chosen = ("cuda" if len(known) > 1 and known[1] == "cuda:0" else "cpu") if name == "auto" else name
     chosen = "cuda:0" if chosen == "cuda" else chosen
     if chosen not in known:
-        raise InputError(f"device '{name}' is not there, expected one of: auto, {', '.join(known)}")
+        raise InputError(f"device '{name}' does not exist here, expected one of: auto, {', '.join(known)}")
     return torch.device(chosen)
 
 
 def find_precision(name: str, device: torch.device) -> str:
-    """`bf16` or `float32`; `auto` is bf16 on devices that compute in it, since it is slow elsewhere.
+    """`bf16` or `float32`; `auto` is bf16 on devices that compute in bf16, and float32 on others, where bf16 is slow.
 
     >>> find_precision("bf16", torch.device("cpu"))
     'bf16'

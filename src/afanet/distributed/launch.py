@@ -1,4 +1,4 @@
-"""Starts several processes: what they are given, how they end, and the error when one dies."""
+"""Starts several processes: their settings, how they end, and the error when one of them dies."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from afanet.json_text import to_json
 from afanet.outside import trust_again, trusted
 from afanet.streams import standard_streams
 
-POLL = 0.1  # seconds between looks at whether processes still run
-GRACE = 5.0  # seconds that the others get to end by themselves after one failed, such as to keep a batch
+POLL = 0.1  # seconds between checks whether processes still run
+GRACE = 5.0  # seconds for the others to end by themselves after one failed, for example to save a batch
 
 
 def launch(work: Callable[..., None], count: int, *arguments: Any) -> None:
     """Call `work(*arguments)` in `count` new processes that can communicate, and wait for them.
 
-    When one fails, the others are ended. Raises `InputError` with the sentence of a process that raised it, or one that
-    says how a process died. No process outlives this one.
+    If one fails, the others are ended. Raises `InputError` with the message of a process that raised one, or with a
+    message that says how a process died. No process outlives this one.
     """
-    # how they find each other
+    # the store through which they find each other
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
     threads = max(1, torch.get_num_threads() // count)
     with TemporaryDirectory() as reports:
@@ -61,7 +61,7 @@ def launch(work: Callable[..., None], count: int, *arguments: Any) -> None:
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Processes started in this context leave Ctrl-C, which a terminal sends to all, to this process."""
+    """Processes started in this context ignore Ctrl-C, which a terminal sends to all: this process handles it."""
     if current_thread() is not main_thread():
         yield
         return
@@ -73,10 +73,10 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 def _wait(processes: Sequence[SpawnProcess]) -> list[int | None]:
-    """The exit codes, once all have ended or some time after one failed; None for processes that still run."""
+    """The exit codes once all have ended, or `GRACE` seconds after one failed; None for processes that still run."""
     codes = [process.exitcode for process in processes]
     end: float | None = None
-    # Not by the processes' sentinels, which their own children keep open.
+    # Their sentinels are of no use here: the children of a process keep its sentinel open.
     while None in codes and (end is None or monotonic() < end):
         sleep(POLL)
         codes = [process.exitcode for process in processes]
@@ -86,7 +86,7 @@ def _wait(processes: Sequence[SpawnProcess]) -> list[int | None]:
 
 
 def _variables(rank: int, count: int, port: int) -> dict[str, str]:
-    """What torchrun would set."""
+    """The environment variables that torchrun would set."""
     world, own = str(count), str(rank)
     return {
         **{"RANK": own, "LOCAL_RANK": own, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world},
@@ -101,13 +101,13 @@ class _Start:
 
     variables: dict[str, str]
     threads: int
-    method: str  # by which it starts its own processes, such as loaders; otherwise they would be spawned as it was
+    method: str  # how it starts its own processes, such as loaders: by default they would be spawned too
     report: Path  # the file for its error
     trusted: frozenset[str]  # references to outside code
 
 
 def _work(start: _Start, work: Callable[..., None], *arguments: Any) -> None:
-    """In a new process: do the work; on an error, write when and why it failed to the file `start.report`."""
+    """Do the work, in a new process; on an error, write when and why it failed to the file `start.report`."""
     os.environ.update(start.variables)
     torch.set_num_threads(start.threads)
     set_start_method(start.method, force=True)
@@ -129,7 +129,7 @@ def _write_report(file: Path, report: Mapping[str, Any]) -> None:
 
 
 def end_with_parent() -> None:
-    """Make this process, which its parent has just started, end with the parent, however that ends."""
+    """Make this new process end when its parent ends, however the parent ends."""
     parent = parent_process()
     assert parent is not None
 
@@ -152,7 +152,7 @@ def _end(processes: Sequence[SpawnProcess]) -> None:
 
 
 def _explain(folder: Path, codes: Sequence[int | None]) -> NoReturn:
-    """Raise the first cause: a sentence, else a process killed from outside, else the first exception."""
+    """Raise the first cause: an `InputError` of a process, else a process killed from outside, else an exception."""
     reports = [json.loads(file.read_text(encoding="utf-8")) for file in folder.iterdir() if not file.suffix]
     for report in sorted(reports, key=itemgetter("time")):
         if "sentence" in report:

@@ -1,4 +1,4 @@
-"""Batch norms with statistics over all processes."""
+"""Batch norms whose statistics are over all processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from afanet.errors import InputError
 
 
 class JointBatchNorm(nn.BatchNorm2d):
-    """Batch norm over the batches of all processes, where torch's own does not run: on the CPU."""
+    """Batch norm over the batches of all processes, for the CPU, where torch's own does not run."""
 
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
@@ -21,11 +21,11 @@ class JointBatchNorm(nn.BatchNorm2d):
         x = input.float() if input.dtype in (torch.bfloat16, torch.float16) else input
         axes = (0, 2, 3)
         count = x.new_tensor([x.numel() / x.shape[1]])
-        # Every process has its own gradient for these sums, unlike for the sums of losses.
+        # Each process has its own gradient with respect to these sums, unlike for sums of losses.
         sums = cast(Tensor, _SumOfEach.apply(torch.cat([x.sum(axes), count])))
         elements = sums[-1]
         mean = sums[:-1] / elements
-        x = x - mean[:, None, None]  # before squaring: the difference of two squares would lose most digits
+        x = x - mean[:, None, None]  # before squaring: a difference of two squares would lose most digits
         variance = cast(Tensor, _SumOfEach.apply(x.square().sum(axes))) / elements
         if self.running_mean is not None and self.running_var is not None and self.track_running_stats:
             assert self.num_batches_tracked is not None
@@ -40,7 +40,7 @@ class JointBatchNorm(nn.BatchNorm2d):
 
 
 class JointBatchNormAct(JointBatchNorm):
-    """The same for timm's norms, which end in an activation."""
+    """`JointBatchNorm` for timm's norms, which end in an activation."""
 
     def forward(self, input: Tensor) -> Tensor:
         act, drop = cast(nn.Module, self.act), cast(nn.Module, self.drop)
@@ -48,7 +48,7 @@ class JointBatchNormAct(JointBatchNorm):
 
 
 def synchronise_norms(network: nn.Module, device: torch.device) -> nn.Module:
-    """`network` with batch norms that compute their statistics over all processes.
+    """Make the batch norms of `network` compute their statistics over all processes; returns the network.
 
     Raises `InputError` for norms that cannot be synchronised on the CPU.
     """
@@ -62,16 +62,16 @@ def synchronise_norms(network: nn.Module, device: torch.device) -> nn.Module:
             module.__class__ = JointBatchNormAct  # type: ignore[assignment]
         elif isinstance(module, nn.modules.batchnorm._BatchNorm) and not isinstance(module, JointBatchNorm):
             raise InputError(
-                f"layer '{name}' is a {type(module).__name__}, whose statistics cannot be shared by several processes "
-                "on the CPU, expected BatchNorm2d: train with devices 1, or on GPUs"
+                f"layer '{name}' is a {type(module).__name__}, whose statistics several processes cannot share on the "
+                "CPU, expected BatchNorm2d: train with devices 1, or on GPUs"
             )
     return network
 
 
 class _SumOfEach(torch.autograd.Function):
-    """The sum over all processes, each with its own gradient for it."""
+    """The sum over all processes, where each process has its own gradient with respect to the sum."""
 
-    # The same, to the bit, as torch.distributed.nn.functional.all_reduce, which warns that it is deprecated.
+    # Equal bit for bit to torch.distributed.nn.functional.all_reduce, which warns that it is deprecated.
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:

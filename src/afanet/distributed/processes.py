@@ -1,4 +1,4 @@
-"""Several processes that train one network: how many there are, and how they connect."""
+"""Several processes that train one network: how many are started, and how they connect."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from afanet.distributed.started import Started, require_connection, started
 from afanet.errors import InputError
 from afanet.recipe.schema import Recipe
 
-TIMEOUT = timedelta(minutes=10)  # for a step, and for whatever one process does while the others wait
+TIMEOUT = timedelta(minutes=10)  # for a step, and for anything that one process does while the others wait
 
 
 def create_fabric(recipe: Recipe, device: torch.device) -> Fabric:
-    """Lightning's Fabric for this device, or for one device per process that the environment started.
+    """Lightning's Fabric for this device, or with one device for each process that a launcher started.
 
-    Raises `InputError` where a machine has fewer devices than processes.
+    Raises `InputError` if the machine has fewer devices than processes.
     """
     process = started()
     several = process.world > 1
     if several and device.type != "cpu":
         check_devices(process.here, device)
-    # Buffers are not broadcast: batch norms are synchronised, and scoring takes uneven shares of the samples.
+    # Buffers are not broadcast: batch norms are synchronised already, and scoring splits samples unevenly.
     known = signature(DistributedDataParallel).parameters
     buffers: Any = {"forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False}
     for name in ("lightning.fabric", "lightning.pytorch"):
@@ -46,7 +46,7 @@ def create_fabric(recipe: Recipe, device: torch.device) -> Fabric:
         num_nodes=process.nodes,
         strategy=DDPStrategy(timeout=TIMEOUT, **buffers) if several else "auto",
         precision="bf16-mixed" if recipe.precision == "bf16" else "32-true",
-        plugins=[_environment(process)],  # given explicitly, since Lightning may warn about its own guess
+        plugins=[_environment(process)],  # explicit, since Lightning may warn about its own guess
     )
     fabric.launch()
     if several:
@@ -55,7 +55,7 @@ def create_fabric(recipe: Recipe, device: torch.device) -> Fabric:
 
 
 def _leave() -> None:
-    """Leave the process group: gloo's threads, if left running, can abort a process that has finished its work."""
+    """Leave the process group: if gloo's threads keep running, they can abort a process that has finished."""
     if dist.is_initialized():
         dist.destroy_process_group()
 
@@ -67,10 +67,10 @@ def _environment(process: Started) -> ClusterEnvironment:
 
 
 def to_launch(recipe: Recipe, device: torch.device) -> int:
-    """The number of processes to start here: 0 where one is enough, or where a launcher has started them.
+    """The number of processes to start here: 0 if this one is enough, or if a launcher has started them.
 
-    Raises `InputError` where the launcher contradicts the recipe, for devices that do not exist, and for more
-    processes, with those of loaders, than this machine can run.
+    Raises `InputError` if the launcher contradicts the recipe, for devices that do not exist, and for more processes
+    (including those of loaders) than this machine can run.
     """
     process = started()
     require_connection(process)
@@ -78,20 +78,20 @@ def to_launch(recipe: Recipe, device: torch.device) -> int:
     if recipe.devices > 1 and process.world > 1 and recipe.devices != process.world:
         name = "SLURM" if process.launcher == "slurm" else "torchrun"
         raise InputError(
-            f"devices is {recipe.devices}, and {name} started {process.world} processes: "
-            f"give --devices {process.world} or 1, which leaves it to the launcher"
+            f"devices is {recipe.devices}, but {name} started {process.world} processes: "
+            f"give --devices {process.world}, or 1, which leaves the number to the launcher"
         )
     if recipe.devices == 1 or process.world > 1:
         return 0
     if device.type != "cpu":
         if recipe.device not in ("auto", "cuda"):
-            raise InputError(f"device '{recipe.device}' is one device, and devices is {recipe.devices}: give cuda")
+            raise InputError(f"device '{recipe.device}' is one device, but devices is {recipe.devices}: give cuda")
         check_devices(recipe.devices, device)
     return recipe.devices
 
 
 def _check_processes(recipe: Recipe, here: int) -> None:
-    most, machine = limits.most_processes(), f"more than a machine of {limits.cores()} cores bears"
+    most, machine = limits.most_processes(), f"more than a machine with {limits.cores()} cores can run"
     if here > most:
         raise InputError(f"devices is {here}, {machine}: give --devices {most} or fewer")
     if here * recipe.workers > most:
@@ -100,11 +100,11 @@ def _check_processes(recipe: Recipe, here: int) -> None:
 
 
 def check_devices(processes: int, device: torch.device) -> None:
-    """Raise `InputError` unless this machine has a device of this kind for each of so many processes."""
+    """Raise `InputError` unless this machine has a device of this kind for each of `processes`."""
     if device.type != "cuda":
         raise InputError(f"several processes train on cuda or cpu, not on {device.type}: give --device cpu")
     if processes > (count := torch.cuda.device_count()):
         raise InputError(
-            f"{processes} processes want a CUDA device each and can see {count}: start as many as there are devices, "
-            "all of which every process must see (in SLURM --gres=gpu:N, not --gpus-per-task)"
+            f"{processes} processes need a CUDA device each, but see {count}: start one process per device, and let "
+            "every process see all devices (in SLURM --gres=gpu:N, not --gpus-per-task)"
         )

@@ -9,13 +9,13 @@ from typing import Literal
 
 from afanet.errors import InputError, shown
 
-RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # that Lightning reads
-INTERACTIVE = ("bash", "interactive")  # names of interactive SLURM jobs, as in Lightning
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # variables that Lightning reads
+INTERACTIVE = ("bash", "interactive")  # the names of interactive SLURM jobs, as Lightning knows them
 
 
 @dataclass(frozen=True)
 class Started:
-    """One of `here` processes on each of `nodes` machines, the `rank`-th of all, counted from 0."""
+    """One process of `here` on each of `nodes` machines; `rank` is its number among all, counted from 0."""
 
     launcher: Literal["nobody", "torchrun", "slurm"]
     rank: int = 0
@@ -24,16 +24,16 @@ class Started:
 
     @property
     def world(self) -> int:
-        """The number of processes."""
+        """The number of processes on all machines."""
         return self.here * self.nodes
 
 
 def started(environment: Mapping[str, str] = os.environ) -> Started:
-    """How this process was started, by the variables that launchers set.
+    """How this process was started, read from the variables that launchers set.
 
-    torchrun comes first, since it may run inside a SLURM job; a single task of SLURM's is like a process that nobody
-    launched. Raises `InputError` where machines have different numbers of processes, and where a variable is missing or
-    is no number.
+    torchrun is checked first, since it may run inside a SLURM job. A SLURM job with a single task counts as launched by
+    nobody. Raises `InputError` if machines have different numbers of processes, and if a variable is missing or not a
+    number.
 
     >>> started({"SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "2", "SLURM_PROCID": "3"})
     Started(launcher='slurm', rank=3, here=2, nodes=2)
@@ -56,7 +56,7 @@ def started(environment: Mapping[str, str] = os.environ) -> Started:
         nodes = _count(environment, "SLURM_NNODES", 1)
         here = _count(environment, "SLURM_NTASKS_PER_NODE", 0)
         if here * nodes != tasks:
-            each = f"{here} a node" if here else "without --ntasks-per-node"
+            each = f"{here} per node" if here else "without --ntasks-per-node"
             raise InputError(
                 f"SLURM has {tasks} tasks on {nodes} nodes, {each}: start with --nodes and --ntasks-per-node, one task "
                 "for each device"
@@ -66,19 +66,19 @@ def started(environment: Mapping[str, str] = os.environ) -> Started:
 
 
 def require_connection(process: Started, environment: Mapping[str, str] = os.environ) -> None:
-    """Raise `InputError` where a launcher's variables do not say how its processes connect."""
+    """Raise `InputError` if a launcher's variables do not say how its processes connect."""
     if process.world > 1 and process.launcher == "torchrun":
         _rank(environment, "LOCAL_RANK", process.here)
         _count(environment, "MASTER_PORT")
         if not environment.get("MASTER_ADDR"):
-            raise InputError("the variable MASTER_ADDR of the launcher is missing: start again by torchrun")
+            raise InputError("the launcher's variable MASTER_ADDR is missing: start again with torchrun")
     elif process.world > 1:
         _rank(environment, "SLURM_LOCALID", process.here)
         _rank(environment, "SLURM_NODEID", process.nodes)
 
 
 def require_ranks(environment: Mapping[str, str] = os.environ) -> None:
-    """Raise `InputError` for a launcher's rank that is no number: Lightning reads them as it is imported.
+    """Raise `InputError` if a launcher's rank is not a number: Lightning reads the ranks when it is imported.
 
     >>> require_ranks({"RANK": "3", "SLURM_PROCID": "0"})
     """
@@ -87,14 +87,14 @@ def require_ranks(environment: Mapping[str, str] = os.environ) -> None:
 
 
 def _count(environment: Mapping[str, str], name: str, default: int | None = None) -> int:
-    """The number in a launcher's variable; raises `InputError` where it is none, or missing without a default."""
+    """The number in a launcher's variable; raises `InputError` if it is not one, or missing without a default."""
     if default is not None and name not in environment:
         return default
     text = environment.get(name, "")
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         value = f"is {shown(text)}" if name in environment else "is missing"
         raise InputError(
-            f"the variable {name} of the launcher {value}, expected a whole number: start again by torchrun or srun, "
+            f"the launcher's variable {name} {value}, expected a whole number: start again with torchrun or srun, "
             f"or unset {'TORCHELASTIC_RUN_ID' if 'TORCHELASTIC_RUN_ID' in environment else name}"
         )
     return int(text)
@@ -103,10 +103,10 @@ def _count(environment: Mapping[str, str], name: str, default: int | None = None
 def _rank(environment: Mapping[str, str], name: str, world: int) -> int:
     rank = _count(environment, name)
     if rank >= world:
-        raise InputError(f"the variable {name} of the launcher is {rank}, expected less than the {world} processes")
+        raise InputError(f"the launcher's variable {name} is {rank}, expected a rank below {world}")
     return rank
 
 
 def is_main_process() -> bool:
-    """Whether this process is the first of all, or the only one: it alone writes files and prints."""
+    """Whether this process is the first or the only one: only the main process writes files and prints."""
     return started().rank == 0

@@ -13,12 +13,12 @@ from afanet.tasks.across import ALONE, Across
 
 
 def across(fabric: Fabric) -> Across:
-    """The sums over all processes that train together."""
+    """How to sum over all processes that train together."""
     return ALONE if fabric.world_size == 1 else Joint()
 
 
 def average(values: Tensor) -> Tensor:
-    """The mean of `values` over all processes, in place."""
+    """Replace `values` in place by their mean over all processes, and return them."""
     if dist.is_initialized():
         dist.all_reduce(values)
         values /= dist.get_world_size()
@@ -28,8 +28,8 @@ def average(values: Tensor) -> Tensor:
 class Joint(Across):
     """Sums and maxima over all processes.
 
-    DDP averages the gradients of W processes, each of which computes the same loss from the same sums; so the gradient
-    of a sum is W times what arrives, and parameters get the gradient of the joint batch.
+    All W processes compute the same loss from the same sums, and DDP averages their gradients. So the backward pass of
+    a sum multiplies the gradient by W, and parameters get the gradient of the joint batch.
     """
 
     def sum(self, values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The images from which int8 learns the ranges of activations."""
+"""The images that give int8 the ranges of activations."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ IMAGES = 64
 
 
 def calibration_images(run: Run, given: Path | None) -> tuple[Tensor, str]:
-    """Up to 64 images as the run's network takes them, (B, C, H, W), and a line that says which they are.
+    """Up to 64 images as the run's network takes them, (B, C, H, W), and a line that says where they are from.
 
-    They are spread over the run's own training split, read without augmentation, or over what is `given`: the training
-    split of a recipe or of the folder of a data set that is recognised, or else all pictures in a folder.
+    By default they are spread over the run's own training split, read without augmentation. `given` replaces this split
+    by the training split of a recipe or of a data set's folder (if it is recognised), or by all pictures in a folder.
 
-    Raises `InputError` for data that cannot be read, for a folder without pictures, and for images with other channels
-    than the network takes.
+    Raises `InputError` for data that cannot be read, for a folder without pictures, and for images with a number of
+    channels that the network does not take.
     """
     if given is None:
         return _of_data(run.recipe, "the run's training split")
@@ -69,7 +69,7 @@ def _of_folder(run: Run, folder: Path) -> tuple[Tensor, str]:
     files, faults = find_photos([folder], arrays=channels != 3)
     files = [file for file in files if file.suffix.lower() not in VIDEOS]
     if not files:
-        raise InputError(faults[0] if faults else f"{folder} has videos alone, expected pictures to calibrate int8 on")
+        raise InputError(faults[0] if faults else f"{folder} has only videos, expected pictures to calibrate int8 on")
     chosen = [files[index] for index in spread_over(len(files), IMAGES)]
     pixels = [as_channels(read_image(file), channels, str(file)) for file in chosen]
     images = torch.stack([torch.from_numpy(about.prepare(image, about.size)) for image in pixels])

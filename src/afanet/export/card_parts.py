@@ -1,4 +1,4 @@
-"""Parts of a model card: lists, tables, and the scores of runs and of files in fewer bits."""
+"""Parts of a model card: lists, tables, and the scores of runs and of compressed files."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def scores_of_runs(group: Sequence[Run], tasks: Collection[str]) -> str:
     seeds = [run.recipe.seed for run in group]
     several = len(group) > 1
     introduction = (
-        f"Over the test split, mean and standard deviation (n - 1) over the seeds {', '.join(map(str, seeds))}; the "
+        f"On the test split, mean and standard deviation (n - 1) over the seeds {', '.join(map(str, seeds))}; the "
         "file is one of these."
         if several
-        else "Over the test split, of one seed: another seed would give others, and nothing here says by how much."
+        else "On the test split, of one seed: another seed would give other scores, and nothing here says by how much."
     )
     rows = []
     for task, metrics in group[0].scores.items():
@@ -34,7 +34,7 @@ def scores_of_runs(group: Sequence[Run], tasks: Collection[str]) -> str:
 
 
 def scores_of_file(facts: Mapping[str, Any]) -> str:
-    """The scores of a file in fewer bits, beside those in float32, and how it came to have them."""
+    """The scores of a compressed file beside those in float32, and how it was compressed."""
     scored, before, after = facts["scored"], facts["metrics_float32"], facts["metrics"]
     rows = [
         (task, metric, _number(before[task][metric]), _number(score))
@@ -43,12 +43,12 @@ def scores_of_file(facts: Mapping[str, Any]) -> str:
     ]
     kept = ", ".join(f"`{name}`" for name in facts["in_float"]) or "none"
     lines = [
-        f"layers that stay in float32, because they cost most: {kept}",
+        f"layers that stay in float32, because compressing them costs most: {kept}",
         f"a main metric may be worse by {100 * facts['tolerance']:g} % of its value in float32",
         *([f"calibrated on {in_markdown(facts['calibrated'])}"] if facts["calibrated"] else []),
     ]
     return (
-        f"Of this file, over the {scored['images']} images of the {scored['split']} split, beside the same network in "
+        f"This file on the {scored['images']} images of the {scored['split']} split, beside the same network in "
         "float32:\n\n" + table(("task", "metric", "float32", facts["precision"]), rows) + f"\n\n{bullets(lines)}"
     )
 
@@ -58,16 +58,16 @@ def _number(score: float | None) -> str:
 
 
 def is_compressed(facts: Mapping[str, Any]) -> bool:
-    """Whether a file with these facts is in fewer bits than float32."""
+    """Whether a file with these facts has fewer bits than float32."""
     return "precision" in facts
 
 
 def bullets(lines: Sequence[str]) -> str:
-    """Lines as a list."""
+    """Lines as a list in Markdown."""
     return "\n".join(f"- {line}" for line in lines)
 
 
 def table(head: Sequence[str], rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> str:
-    """Rows as a table."""
+    """Rows as a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(in_markdown, line)) + " |" for line in lines)

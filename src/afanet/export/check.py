@@ -16,7 +16,7 @@ Answer = Callable[[Tensor], Mapping[str, Tensor]]  # normalised images (B, C, H,
 
 
 def random_inputs(size: tuple[int, int], channels: int = 3, *, batch: bool, other_sizes: bool) -> list[Tensor]:
-    """Normal noise, the same every time: batches of one, two and three, at `size` and at two other sizes.
+    """Normal noise, the same in every call: batches of one, two and three, at `size` and at two other sizes.
 
     >>> [tuple(images.shape) for images in random_inputs((96, 128), batch=True, other_sizes=True)]
     [(1, 3, 96, 128), (2, 3, 96, 128), (3, 3, 96, 128), (1, 3, 73, 161), (2, 3, 131, 97)]
@@ -34,9 +34,9 @@ def random_inputs(size: tuple[int, int], channels: int = 3, *, batch: bool, othe
 def largest_errors(file: Answer, run: Answer, inputs: Sequence[Tensor]) -> dict[str, float]:
     """The largest max |a - b| / max |b| over the inputs, by task; a is the output of the file and b that of the run.
 
-    It is infinite where a has another shape or is not finite, where both are empty, and where all of b is 0 and a is
-    not. Raises `InputError` where the file does not run on an input or gives other outputs, and
-    where the run's own outputs are not finite.
+    The error is infinite if a has another shape or is not finite, if both are empty, and if all of b is 0 and a is not.
+    Raises `InputError` if the file does not run on an input or has other outputs, and if the run's own outputs are not
+    finite.
 
     >>> run = lambda images: {"depth": images}
     >>> largest_errors(lambda images: {"depth": images + 0.5}, run, [torch.ones(2), torch.full((2,), 2.0)])
@@ -48,7 +48,7 @@ def largest_errors(file: Answer, run: Answer, inputs: Sequence[Tensor]) -> dict[
             expected = run(images)
             try:
                 outputs = file(images)
-            except Exception as error:  # of whatever kind the runtime raises
+            except Exception as error:  # each runtime raises its own classes
                 reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
                 raise InputError(
                     f"the export does not run on images of shape {tuple(images.shape)} and was not written: {reason}"
@@ -67,25 +67,25 @@ def largest_errors(file: Answer, run: Answer, inputs: Sequence[Tensor]) -> dict[
 
 
 def require_same(errors: Mapping[str, float], file: Path) -> None:
-    """Raise `InputError` with the task of the largest error, if that is above `LIMIT`.
+    """Raise an `InputError` that names the task with the largest error if this error is above `LIMIT`.
 
-    NaN counts as the largest error. Without any errors it raises too, since nothing was compared.
+    NaN counts as the largest error. It also raises if `errors` is empty, since nothing was compared.
     """
     if not errors:
-        raise InputError(f"{file} was not written: nothing of it was compared with the run")
+        raise InputError(f"{file} was not written, because nothing in it was compared with the run")
     name = max(errors, key=lambda name: math.inf if math.isnan(errors[name]) else errors[name])
     if not errors[name] <= LIMIT:
         raise InputError(
             f"{file} was not written: task '{name}' differs from the run by {errors[name]:.1e} of its largest value, "
-            f"expected {LIMIT:.0e} at most"
+            f"expected at most {LIMIT:.0e}"
         )
 
 
 def _relative(a: Tensor, b: Tensor) -> float:
-    """max |a - b| / max |b| for finite `b`, infinite where it has no bound."""
+    """max |a - b| / max |b| for finite `b`; infinite if it has no bound."""
     if a.shape != b.shape or not b.numel() or not a.isfinite().all():
         return math.inf
-    # In float64, in which no difference overflows and none is rounded away.
+    # In float64 no difference overflows, and none is rounded away.
     difference, scale = (a.double() - b.double()).abs().max().item(), b.double().abs().max().item()
     if difference == 0:
         return 0.0

@@ -1,4 +1,4 @@
-"""A float32 ONNX file in fewer bits, of which the scores on held-out images are those of float32 within a tolerance."""
+"""Compresses a float32 ONNX file to fewer bits, and checks its scores on held-out images against a tolerance."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from afanet.progress import Bar
 from afanet.tasks import Task
 from afanet.training.scoring import Scores
 
-PROBES = 4  # images on which the cost of each layer is found
-MOST = 0.5  # of the layers, that may stay in float32: with more of them little is gained
+PROBES = 4  # images on which the cost of each layer is measured
+MOST = 0.5  # the share of layers that may stay in float32: with more, compressing gains little
 
 
 class Writer(Protocol):
-    """Writes a file in fewer bits; `layers` has its nodes with weights, each with the name of its layer."""
+    """Writes a file in fewer bits; `layers` maps each of its nodes with weights to the name of its layer."""
 
     layers: Mapping[str, str]
 
     def write(self, file: Path, in_float: Collection[str] = ()) -> None:
-        """Write `file` with the nodes of `in_float` in float32."""
+        """Write `file`, with the nodes in `in_float` in float32."""
         ...
 
 
 @dataclass(frozen=True)
 class Compressed:
-    """What became of a file: its scores before and after, and the names of layers that stayed `in_float`."""
+    """The result for a file: its scores `before` and `after`, and the names of the layers that stayed `in_float`."""
 
     before: Scores
     after: Scores
@@ -55,23 +55,23 @@ def compress(
 ) -> Compressed:
     """Write `file` in fewer bits, with as few layers in float32 as the scores need.
 
-    At first no layer stays in float32, then 1, 2, 4 and so on of those that cost most, see `costs`, up to half of them.
+    It tries with no layer in float32, then with the 1, 2, 4 and so on that cost most, see `costs`, up to half of them.
 
     Args:
         writer: writes ONNX files.
         source: the float32 ONNX file, whose scores are those to keep.
-        images: the images on which the cost of each layer is found, (B, C, H, W).
+        images: the images on which the cost of each layer is measured, (B, C, H, W).
         held_out: the images that are scored.
-        finish: turns the ONNX file into the file that is scored, and opens it.
+        finish: turns the ONNX file into the file that is scored, and opens this file.
         file: the ONNX file to write.
-        tolerance: how much worse the main metric of a task may be, of its value before.
+        tolerance: how much worse the main metric of a task may be, as a share of its value before.
         batch: whether the graph takes several images at once.
 
-    Raises `InputError` where a main metric is worse by more all the same.
+    Raises `InputError` if a main metric is still worse by more than the tolerance.
     """
     before = held_out.scores(open_onnx(source), "float32", batch=batch)
     if all(math.isnan(before[name][task.main_metric]) for name, task in held_out.tasks.items()):
-        raise InputError(f"no task has a score on {held_out}, so nothing says whether fewer bits do harm")
+        raise InputError(f"no task has a score on {held_out}, so nothing shows whether fewer bits do harm")
     ranking: list[str] = []
     most, kept = int(MOST * len(writer.layers)), 0
     while True:
@@ -90,7 +90,7 @@ def compress(
 
 
 def loss(task: Task, before: Mapping[str, float], after: Mapping[str, float]) -> float:
-    """How much worse the main metric is, of its value before; 0 where it is better or was no number.
+    """How much worse the main metric is, as a share of its value before; 0 if it is better or was NaN.
 
     >>> from afanet.tasks import Depth
     >>> loss(Depth(), {"abs": 0.50}, {"abs": 0.51}), loss(Depth(), {"abs": 0.50}, {"abs": 0.49})
@@ -106,14 +106,14 @@ def loss(task: Task, before: Mapping[str, float], after: Mapping[str, float]) ->
 
 
 def costs(writer: Writer, source: Path, images: Tensor, file: Path) -> list[str]:
-    """The nodes with weights, the one that costs most first: each alone is written in fewer bits, to `file`.
+    """The nodes with weights, the most costly first: each in turn is the only one that is compressed, in `file`.
 
-    The cost is the sum |a - b| / sum |b| of the task that it changes most; a is the answer of the file, b of `source`.
+    The cost is sum |a - b| / sum |b| for the task that changes most; a is the output of `file`, b that of `source`.
     """
     expected = _answers(open_onnx(source), images)
     found: dict[str, float] = {}
     with Bar(
-        len(writer.layers), "layers", line=f"looking for the layers of {len(writer.layers)} that cost most"
+        len(writer.layers), "layers", line=f"measuring the cost of compressing each of {len(writer.layers)} layers"
     ) as bar:
         for node in writer.layers:
             writer.write(file, [other for other in writer.layers if other != node])
@@ -139,7 +139,7 @@ def _refusal(
     name = max(losses, key=lambda name: losses[name])
     metric = held_out.tasks[name].main_metric
     return (
-        f"nothing was written: on {held_out}, {metric} of task '{name}' is {after[name][metric]:.4f}, in float32 "
-        f"{before[name][metric]:.4f}, worse by {100 * losses[name]:.1f} % and {100 * tolerance:g} % are allowed, even "
-        f"with {share} layers in float32: give a larger --tolerance, or export the file in float32"
+        f"nothing was written: on {held_out}, {metric} of task '{name}' is {after[name][metric]:.4f}, but in float32 "
+        f"{before[name][metric]:.4f}: worse by {100 * losses[name]:.1f} %, and {100 * tolerance:g} % are allowed, even "
+        f"with {share} layers in float32. Give a larger --tolerance, or export the file in float32"
     )

@@ -1,4 +1,4 @@
-"""Exports a finished run to a checked file with a model card; after an error it leaves nothing."""
+"""Exports a finished run to a checked file with a model card; after an error nothing is left behind."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from afanet.runs.run import Run, load_run
 from afanet.runs.siblings import siblings
 from afanet.tasks import Task
 
-REAL = 4  # test images that the file is checked on
+REAL = 4  # test images on which the file is checked
 
 
 @dataclass(frozen=True)
 class Format:
-    """How a kind of file is written, with its facts, and opened to run; `free` if it takes images of any size.
+    """How a kind of file is written, with its facts, and opened; `free` says whether it may take images of any size.
 
-    `finish` writes it from an ONNX file; what has none is float32 alone.
+    `finish` writes it from an ONNX file; a format without it exists in float32 only.
     """
 
     suffix: str
@@ -62,16 +62,16 @@ FORMATS = {
         finish=openvino_file.convert,
     ),
     "torch": Format(torch_file.SUFFIX, torch_file.write_torch, torch_file.open_torch),
-    # a package compiled for free sizes computes wrong numbers at all sizes but one (torch 2.14)
+    # compiled for free sizes, a package computes wrong numbers at all sizes but one (torch 2.14)
     "aot": Format(aot_file.SUFFIX, aot_file.write_aot, aot_file.open_aot, aot_file.require_compiler, free=False),
 }
 
 
 @dataclass(frozen=True)
 class Exported:
-    """The file, its model card, its facts, the largest relative error by task, and the images of that check.
+    """The file, its model card and facts, the largest relative error by task, and which images were `checked`.
 
-    `size` counts the bytes of the file, and of the weights beside it where the format keeps them apart.
+    `size` counts the bytes of the file, including weights that the format keeps in a second file.
     """
 
     file: Path
@@ -89,22 +89,21 @@ def export_run(
     tasks: Sequence[str] | None = None,
     compression: Compression | None = None,
 ) -> Exported:
-    """Export the run in folder `path` as `format`, onnx, openvino, torch or aot, to `out`; with `tasks` these alone.
+    """Export the run in folder `path` to the file `out`, in the `format` onnx, openvino, torch or aot.
 
-    By default `out` is `model.onnx`, `model.xml`, `model.pt2` or `model.aot.pt2` in the run's folder, for some of the
-    tasks `model-TASK.onnx`, and in fewer bits `model-int8.onnx`. A package of format aot is compiled for this kind of
-    processor and for one image of the size at which the run was scored.
+    By default `out` is `model.onnx`, `model.xml`, `model.pt2` or `model.aot.pt2` in the run's folder. If `tasks` names
+    some of the tasks, only these are exported, to `model-TASK.onnx`; a compressed file is `model-int8.onnx`. A package
+    of format aot is compiled for this kind of processor, and for one image of the size at which the run was scored.
 
     The network is written as it computes in float32 on the CPU, with adapters merged into its layers. The file is read
-    back and compared with the run before it moves to `out`, and a model card is written next to it, with `.md` after
-    its name. With `compression`, a file of onnx or openvino in fewer bits is written from that one, and its scores on
-    held-out data are compared with those of float32, see `compress`.
+    back and compared with the run before it moves to `out`, and a model card is written beside it, as `out` plus `.md`.
+    With `compression` (onnx and openvino only), a file in fewer bits is made from it, and its scores on held-out data
+    are compared with those of float32, see `compress`.
 
-    Raises `InputError` for a run that has not finished or does not know its tasks, a network whose weights
-    or outputs are not finite, tasks that the run does not have, a network that cannot be written as one graph, a
-    file that differs from the run by more than 1e-4 of a task's largest value, calibration images that the network
-    cannot take, and a file in fewer bits whose scores are worse by more than the tolerance; nothing is left behind
-    then.
+    Raises `InputError` for a run that has not finished or does not know its tasks, a network whose weights or outputs
+    are not finite, tasks that the run does not have, a network that cannot be written as one graph, a file that differs
+    from the run by more than 1e-4 of a task's largest value, calibration images that the network cannot take, and a
+    compressed file whose scores are worse by more than the tolerance. Nothing is left behind then.
     """
     kind = _chosen_format(format, compression)
     run = load_run(path)
@@ -140,7 +139,7 @@ def export_run(
 
 @dataclass(frozen=True)
 class _Float32:
-    """The run's network, for some of its tasks, that the file is written from and compared with."""
+    """The run's network, for some or all tasks; the file is written from it and compared with it."""
 
     run: Run
     loaded: LoadedNetwork
@@ -148,7 +147,7 @@ class _Float32:
     images: Tensor  # of the test split
 
     def traced(self, some: bool, *, free: bool) -> tuple[Traced, Estimator]:
-        """The network as a graph; raises `InputError` for outputs that are not finite before minutes pass."""
+        """The network as a graph; raises `InputError` for outputs that are not finite before the slow steps begin."""
         estimator = Estimator(self.loaded.merged().to(memory_format=torch.contiguous_format), self.tasks, some=some)
         size, channels = self.run.recipe.data.size, self.run.recipe.network.in_chans
         noise = random_inputs(size, channels, batch=False, other_sizes=False)
@@ -157,13 +156,13 @@ class _Float32:
         return trace(estimator, size, channels, free=free), estimator
 
     def inputs(self, traced: Traced) -> list[Tensor]:
-        """The images that a file is compared on."""
+        """The images on which a file is compared."""
         size, channels = self.run.recipe.data.size, self.run.recipe.network.in_chans
         inputs = random_inputs(size, channels, batch=traced.batch, other_sizes=traced.size)
         return [*inputs, *(image[None] for image in self.images)]
 
     def answer(self, images: Tensor) -> dict[str, Tensor]:
-        """What the whole network says of its tasks; raises `InputError` for what is not finite."""
+        """The estimates of the whole network for its tasks; raises `InputError` if logits are not finite."""
         logits = self.loaded.logits(images, list(self.run.tasks))
         logits = {name: logits[name] for name in self.tasks}
         self.loaded.require_finite(logits)
@@ -175,7 +174,7 @@ def _chosen_format(format: str, compression: Compression | None) -> Format:
         raise unknown("format", format, [*FORMATS, adapters_file.NAME])
     if compression and FORMATS[format].finish is None:
         able = ", ".join(name for name, kind in FORMATS.items() if kind.finish)
-        raise InputError(f"format {format} is float32 alone, and --{compression.precision} is for: {able}")
+        raise InputError(f"format {format} exists in float32 only, and --{compression.precision} is for: {able}")
     return FORMATS[format]
 
 
@@ -187,7 +186,7 @@ def _place(made: Path, folder: Path) -> None:
 
 
 def _require_target(file: Path, card: Path, format: str) -> None:
-    """Raise `InputError` where the file or its card cannot be written, or the file's name is of another format."""
+    """Raise `InputError` if the file or its card cannot be written, or if the file's name is of another format."""
     suffix = FORMATS[format].suffix
     if not file.name.endswith(suffix):
         raise InputError(f"--out is {file}, expected a name that ends in {suffix} for format {format}")
@@ -198,10 +197,10 @@ def _require_target(file: Path, card: Path, format: str) -> None:
 
 
 def _real_images(run: Run) -> tuple[Tensor, str]:
-    """A few images from all over the test split, and a line that says which images the file is checked on."""
+    """A few images spread over the test split, and a line that says on which images the file is checked."""
     try:
         data, tasks = run.open()
     except InputError as error:
-        return torch.empty(0), f"random images alone, for the run's data cannot be read: {error}"
+        return torch.empty(0), f"random images only, because the run's data cannot be read: {error}"
     chosen = spread_over(len(data.test), REAL)
     return read_test_samples(data, tasks, chosen)["image"], f"random images and {len(chosen)} test images"

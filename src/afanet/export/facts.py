@@ -1,4 +1,4 @@
-"""The description of an exported file, as JSON inside it."""
+"""The description of a network that an exported file holds as JSON."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ FORMAT = 1
 def describe(run: Run, tasks: Mapping[str, Task], traced: Traced | None) -> dict[str, Any]:
     """The facts that a program needs to use a file with the network, and those that a person should know.
 
-    `tasks` holds each task's meaning in the order of the outputs, `described` what a run keeps of each, `size` the
-    (H, W) at which the run was scored, `resize` how photos of other proportions fit it (stretch, letterbox or crop, see
-    `afanet.framing`), `mean` and `std` normalise each channel of an image of values 0 to 1, `dynamic` says whether a
-    `traced` graph takes other numbers and sizes of images, `metrics` are the scores on the test split. If the run has
-    other tasks, `left_out` names them, and `parameters` and `flops` are those of the file.
+    `tasks` has each task's meaning in the order of the outputs, and `described` the run's description of each. `size`
+    is the (H, W) at which the run was scored, and `resize` says how photos of other proportions fit it (stretch,
+    letterbox or crop, see `afanet.framing`). `mean` and `std` normalise each channel of an image with values from 0 to
+    1. `dynamic` says whether a `traced` graph takes other numbers and sizes of images. `metrics` are the scores on the
+    test split. If the run has more tasks, `left_out` names them, and `parameters` and `flops` are those of the file.
     """
     left_out = [name for name in run.scores if name not in tasks]
     apart = {"left_out": left_out} | costs(traced, run) if left_out and traced is not None else {}
@@ -54,7 +54,7 @@ def describe(run: Run, tasks: Mapping[str, Task], traced: Traced | None) -> dict
 
 
 def costs(traced: Traced, run: Run) -> dict[str, int]:
-    """The parameters in a graph, and the operations for one image; a multiply-add is two, as in the run's own count."""
+    """A graph's parameters, and its operations for one image; as in the run's own count, a multiply-add is two."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         traced.program.module()(torch.zeros(1 + traced.batch, run.recipe.network.in_chans, *run.recipe.data.size))
     parameters = sum(parameter.numel() for parameter in traced.program.parameters())

@@ -1,4 +1,4 @@
-"""Half precision of an ONNX file, with float32 inputs and outputs."""
+"""Converts an ONNX file to half precision, with float32 inputs and outputs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from afanet.export.trace import quiet
 
 
 class Half:
-    """Writes an ONNX file again with weights and activations in fp16; inputs and outputs stay float32.
+    """Rewrites an ONNX file with weights and activations in fp16; inputs and outputs stay float32.
 
     Args:
         source: the float32 ONNX file.
-        images: not read; `Int8` needs them.
-        folder: not written to; the same.
+        images: not used here; `Int8` needs them.
+        folder: not used here; `Int8` needs it.
     """
 
     def __init__(self, source: Path, images: Tensor, folder: Path) -> None:
@@ -28,7 +28,7 @@ class Half:
         self.layers = weighted_layers(self.model)
 
     def write(self, file: Path, in_float: Collection[str] = ()) -> None:
-        """Write `file` with everything in fp16 but those nodes of `layers` that are `in_float`."""
+        """Write `file` with everything in fp16 except the nodes of `layers` that are `in_float`."""
         with quiet():
             half = convert_float_to_float16(copy.deepcopy(self.model), keep_io_types=True, node_block_list=[*in_float])
         onnx.save(half, file)

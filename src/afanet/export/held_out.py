@@ -1,4 +1,4 @@
-"""The scores of an exported file on images that its run did not learn from."""
+"""The scores of an exported file on images that its run did not train on."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from afanet.training.scoring import Scores
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A split of a run's data on which files are scored: the validation split where there is one, else the test split.
+    """A split of a run's data on which files are scored: the validation split if there is one, else the test split.
 
-    `tasks` are those of the file that can be scored, and `name` is the split's.
+    `tasks` are the file's tasks that can be scored, and `name` is the name of the split.
     """
 
     run: Run
@@ -39,29 +39,26 @@ class HeldOut:
 
     @classmethod
     def of(cls, run: Run, chosen: Sequence[str]) -> HeldOut:
-        """The split for some tasks of a run; raises `InputError` where its data cannot be read."""
+        """The split for some tasks of a run; raises `InputError` if its data cannot be read."""
         try:
             validation = run.data().validation
             name: SplitName = "validation" if validation is not None and len(validation) else "test"
             data, split, tasks = open_split(run, run.recipe, Protocol(split=name, tasks=tuple(chosen)))
         except InputError as error:
             raise InputError(
-                f"a file below float32 is checked by its scores on held-out images, and those of {run.path} cannot be "
+                f"a file below float32 is checked by its scores on held-out images, but those of {run.path} cannot be "
                 f"read: {error}"
             ) from error
         return cls(run, data, split, name, tasks)
 
     def __str__(self) -> str:
-        """In words, as the end of "scored on".
-
-        The number of images comes first.
-        """
+        """The images in words, to end a sentence such as "scored on ..."."""
         return f"the {len(self.split)} images of the {self.name} split"
 
     def scores(self, answer: Answer, doing: str, *, batch: bool) -> Scores:
-        """The scores of what `answer` estimates, by task and metric, NaN where labels leave them undefined.
+        """The scores of the estimates of `answer`, by task and metric; NaN if the labels leave a score undefined.
 
-        Without `batch` it takes one image at a time. Raises `InputError` for estimates that are not finite.
+        Without `batch`, `answer` gets one image at a time. Raises `InputError` for estimates that are not finite.
         """
         model = _Answering(about_run(self.run, list(self.tasks)), answer, batch)
         with plain_errors(), Bar(len(self.split), "scoring", line=f"scoring {doing} on {self}") as bar:

@@ -1,4 +1,4 @@
-"""Static int8 of an ONNX file: weights by channel, and activations in the ranges that calibration images give them."""
+"""Static int8 of an ONNX file: weights are scaled by channel, activations by their range on calibration images."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from afanet.export.trace import quiet
 
 
 class Int8:
-    """Writes an ONNX file again with its layers in int8, as pairs of QuantizeLinear and DequantizeLinear (QDQ).
+    """Rewrites an ONNX file with its layers in int8, as pairs of QuantizeLinear and DequantizeLinear (QDQ).
 
-    A weight w of output channel c becomes round(w / s_c), with s_c = max |w| / 127; an activation x becomes
-    round(x / s) + z, where s and z map its range over the calibration images to 0 to 255. What lies between layers,
+    A weight w of output channel c becomes round(w / s_c), with s_c = max |w| / 127. An activation x becomes
+    round(x / s) + z, where s and z map its range over the calibration images to 0 to 255. Everything between layers,
     such as sums, gates, resizing and probabilities, stays in float32. See Jacob et al., Quantization and Training of
     Neural Networks for Efficient Integer-Arithmetic-Only Inference, CVPR 2018.
 
     Args:
         source: the float32 ONNX file.
         images: calibration images as the network takes them, (B, C, H, W).
-        folder: an empty folder for what is computed once.
+        folder: an empty folder for files that are computed only once.
     """
 
     def __init__(self, source: Path, images: Tensor, folder: Path) -> None:
         self.images = images
         self.prepared, self.ranges = folder / "prepared.onnx", folder / "ranges.json"
         with quiet():
-            quant_pre_process(source, self.prepared, skip_symbolic_shape=True)  # which gives up on free sizes
+            quant_pre_process(source, self.prepared, skip_symbolic_shape=True)  # shape inference fails on free sizes
         self.layers = weighted_layers(onnx.load(self.prepared))
 
     def write(self, file: Path, in_float: Collection[str] = ()) -> None:
-        """Write `file` with all layers in int8 but those nodes of `layers` that are `in_float`."""
+        """Write `file` with all layers in int8 except the nodes of `layers` that are `in_float`."""
         with quiet():
             quantize_static(
                 self.prepared,

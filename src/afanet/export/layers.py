@@ -1,4 +1,4 @@
-"""The layers of an ONNX graph that multiply by weights, under the names that they have in the run."""
+"""The layers of an ONNX graph that multiply by weights, under their names in the run."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import ast
 from typing import Any
 
 KINDS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's exporter keeps the modules that a node came from
+SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's exporter keeps the modules from which a node came
 NETWORK = "network."
 
 
 def weighted_layers(model: Any) -> dict[str, str]:
-    """The names of a `ModelProto`'s nodes whose second factor is constant, in order, each with that of its layer."""
+    """The names of a `ModelProto`'s nodes whose second factor is constant, in order, each with its layer's name."""
     constant = {weight.name for weight in model.graph.initializer}
     return {
         node.name: _layer(node)
@@ -21,7 +21,7 @@ def weighted_layers(model: Any) -> dict[str, str]:
 
 
 def _layer(node: Any) -> str:
-    """The layer of a node: by its weight, else the innermost module that it came from, else the node's own name."""
+    """The layer of a node: by its weight's name, else the innermost module it came from, else the node's own name."""
     weight = node.input[1]
     if weight.startswith(NETWORK) and weight.endswith(".weight"):
         return str(weight[len(NETWORK) : -len(".weight")])

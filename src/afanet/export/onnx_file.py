@@ -1,4 +1,4 @@
-"""The ONNX file: one input `image`, one output a task, and their meaning in its metadata."""
+"""The ONNX file: one input `image`, one output per task, and their meaning in the metadata."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from afanet.json_text import to_json
 
 SUFFIX = ".onnx"
 KEY = "afanet"
-MOST = 1536 * 2**20  # bytes of weights that torch writes into the file itself
+MOST = 1536 * 2**20  # the most bytes of weights that torch writes into the file itself
 
 
 def require_onnx() -> None:
-    """Raise `InputError` where a package that writes or runs ONNX is missing."""
+    """Raise `InputError` if a package that writes or runs ONNX is missing."""
     for package in ("onnx", "onnxscript", "onnxruntime"):
         try:
             __import__(package)
@@ -32,13 +32,13 @@ def require_onnx() -> None:
 def write_onnx(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], file: Path) -> None:
     """Write the graph with `facts` as JSON under `afanet` in its metadata.
 
-    Raises `InputError` that names the part of the network for which ONNX has no operator.
+    Raises an `InputError` that names the part of the network for which ONNX has no operator.
     """
     held = sum(weight.nbytes for weight in traced.program.state_dict.values())
     if held > MOST:
         raise InputError(
-            f"the network holds {held / 2**30:.1f} GiB of weights, and ONNX keeps more than 1.5 in a second file: "
-            "export it with --format torch"
+            f"the network holds {held / 2**30:.1f} GiB of weights, but an ONNX file holds at most 1.5 (more go into a "
+            "second file): export it with --format torch"
         )
     outputs = list(estimator.tasks)
     with quiet():
@@ -46,7 +46,7 @@ def write_onnx(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], f
             program = torch.onnx.export(
                 traced.program, dynamo=True, verbose=False, input_names=["image"], output_names=outputs
             )
-        except Exception as error:  # the exporter's own kinds are not public
+        except Exception as error:  # the exporter's exception classes are not public
             raise InputError(cannot(*_culprit(traced, estimator, error))) from error
     assert program is not None
     program.model.metadata_props[KEY] = to_json(facts)
@@ -54,7 +54,7 @@ def write_onnx(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], f
 
 
 def finish_onnx(source: Path, facts: Mapping[str, Any], file: Path) -> None:
-    """Write the graph of `source` with other `facts`."""
+    """Write the graph of `source` to `file`, with `facts` instead of its own."""
     import onnx
 
     model = onnx.load(source)
@@ -67,7 +67,7 @@ def open_onnx(file: Path) -> Answer:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # it raises for what it cannot run
+    options.log_severity_level = 4  # errors are raised, so they need not be logged
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
 
@@ -78,7 +78,7 @@ def open_onnx(file: Path) -> Answer:
 
 
 def _culprit(traced: Traced, estimator: Estimator, error: BaseException) -> tuple[str, Estimator, BaseException]:
-    """The innermost module of the operation that the exporter stopped at, and the first cause of its error."""
+    """The innermost module of the operation at which the exporter stopped, and the first cause of its error."""
     while error.__cause__ is not None:
         error = error.__cause__
     for node in traced.program.run_decompositions().graph.nodes:

@@ -1,4 +1,4 @@
-"""OpenVINO's files: the graph of the ONNX file in `.xml`, with its meaning in it, and the weights in `.bin`."""
+"""OpenVINO's files: the graph of the ONNX file and its meaning in `.xml`, and the weights in `.bin`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEY = "afanet"
 
 
 def require_openvino() -> None:
-    """Raise `InputError` where OpenVINO or a package that writes ONNX is missing."""
+    """Raise `InputError` if OpenVINO or a package that writes ONNX is missing."""
     require_onnx()
     try:
         __import__("openvino")
@@ -40,14 +40,14 @@ def write_openvino(traced: Traced, estimator: Estimator, facts: Mapping[str, Any
 
 
 def convert(source: Path, facts: Mapping[str, Any], file: Path) -> None:
-    """Write the graph of an ONNX file, in its precision; raises `InputError` for what OpenVINO cannot convert."""
+    """Convert an ONNX file, in its own precision; raises `InputError` if OpenVINO cannot convert it."""
     import openvino
 
     try:
         graph = openvino.convert_model(source)
         graph.set_rt_info(to_json(facts), [KEY])
         openvino.save_model(graph, file, compress_to_fp16=False)
-    except Exception as error:  # its own kinds are not public
+    except Exception as error:  # its exception classes are not public
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise InputError(f"OpenVINO cannot convert the network: {reason}; export it with --format onnx") from error
 

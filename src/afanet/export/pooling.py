@@ -1,4 +1,4 @@
-"""Adaptive pooling in operations that take any size: exporters support it for fixed sizes only."""
+"""Adaptive pooling written in operations that take any size: exporters support it for fixed sizes only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Bins = int | None | Sequence[int | None]
 
 
 class PoolingSpelledOut(TorchFunctionMode):
-    """A context in which torch's adaptive pooling of (B, C, H, W) is done by `adaptive_mean` and `adaptive_max`.
+    """A context in which `adaptive_mean` and `adaptive_max` replace torch's adaptive pooling of (B, C, H, W).
 
     >>> x = torch.rand(2, 3, 5, 7)
     >>> with PoolingSpelledOut():
@@ -42,7 +42,7 @@ def adaptive_mean(input: Tensor, output_size: Bins) -> Tensor:
 
 
 def adaptive_max(input: Tensor, output_size: Bins, return_indices: bool = False) -> Tensor:
-    """The maximum of each bin, axis by axis: of as many shifted picks as a bin has pixels at most."""
+    """The maximum of each bin, axis by axis, over as many shifted picks as the largest bin has pixels."""
     assert not return_indices
     x = input
     for axis, bins in zip((2, 3), _bins(input, output_size), strict=True):
@@ -50,7 +50,7 @@ def adaptive_max(input: Tensor, output_size: Bins, return_indices: bool = False)
             x = x.amax(axis, keepdim=True)
             continue
         start, end = _limits(x, axis, bins)
-        # If the number of bins follows the size, their width stays; a fixed number of bins ties the graph to the size.
+        # If the number of bins grows with the size, their width is fixed. A fixed number ties the graph to the size.
         pixels = int(x.shape[axis]) if type(bins) is int else _now(x.shape[axis])
         widest = -(-pixels // _now(bins)) + 1
         picks = [x.index_select(axis, torch.minimum(start + step, end - 1)) for step in range(widest)]
@@ -79,5 +79,5 @@ def _bins(x: Tensor, size: Bins) -> tuple[int, int]:
 
 
 def _now(size: int) -> int:
-    """The size in the example that is traced, without tying the graph to it."""
+    """The size in the traced example, without tying the graph to this size."""
     return size if type(size) is int else int(cast(Any, size).node.hint)

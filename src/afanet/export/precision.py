@@ -1,4 +1,4 @@
-"""What a file in fewer bits needs beside the run: images that calibrate it and images that score it."""
+"""Compression of a file to fewer bits, with the images that calibrate it and the images that score it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ from afanet.runs.run import Run
 
 Precision = Literal["int8", "fp16"]
 WRITERS: dict[str, str] = {"int8": "afanet.export.int8:Int8", "fp16": "afanet.export.fp16:Half"}
-Finish = Callable[[Path, Mapping[str, Any], Path], None]  # from an ONNX file, with facts, to a file of the format
+Finish = Callable[[Path, Mapping[str, Any], Path], None]  # from an ONNX file and facts to a file in the format
 
 
 @dataclass(frozen=True)
 class Compression:
-    """How many bits a file has, and how much worse its scores may be.
+    """The precision of a compressed file, and how much worse its scores may be.
 
     Args:
         precision: `int8`, static and by channel, or `fp16`, with float32 inputs and outputs.
-        calibrate: a folder of images or data that give int8 its ranges, see `calibration_images`; the run's own
-            training split if None.
-        tolerance: how much worse the main metric of each task may be on held-out data, of its value in float32.
+        calibrate: a folder of images or data that give int8 its ranges, see `calibration_images`; None means the run's
+            own training split.
+        tolerance: how much worse the main metric of each task may be on held-out data, as a share of its value in
+            float32.
 
     Raises `InputError` for another precision, for fp16 with `calibrate`, and for a tolerance outside 0 to 1.
 
@@ -48,14 +49,14 @@ class Compression:
         if self.precision not in get_args(Precision):
             raise unknown("precision", self.precision, get_args(Precision))
         if self.calibrate is not None and self.precision != "int8":
-            raise InputError(f"{self.precision} is not calibrated: leave --calibrate out, or give --int8")
+            raise InputError(f"{self.precision} needs no calibration: leave --calibrate out, or give --int8")
         if not (math.isfinite(self.tolerance) and 0 <= self.tolerance <= 1):
             raise InputError(f"the tolerance is {self.tolerance}, expected 0 to 1, such as 0.01 for 1 %")
 
 
 @dataclass(frozen=True)
 class Compressor:
-    """A compression with the images that it needs; made before minutes pass, so that bad data are refused at once."""
+    """A compression with the images that it needs; created before the slow steps, so that bad data fail at once."""
 
     compression: Compression
     held_out: HeldOut
@@ -64,14 +65,14 @@ class Compressor:
 
     @classmethod
     def of(cls, compression: Compression, run: Run, tasks: Sequence[str]) -> Compressor:
-        """For some tasks of a run; raises as `calibration_images` and `HeldOut.of` do."""
+        """The compressor for some tasks of a run; raises as `calibration_images` and `HeldOut.of` do."""
         held_out = HeldOut.of(run, tasks)
         return cls(compression, held_out, *calibration_images(run, compression.calibrate))
 
     def write(
         self, source: Path, facts: Mapping[str, Any], file: Path, finish: Finish, open: Callable[[Path], Answer]
     ) -> dict[str, Any]:
-        """Write `file` from the float32 ONNX file `source`, and return its facts, which are in it; see `compress`."""
+        """Write `file` from the float32 ONNX file `source`, see `compress`; returns the facts that the file holds."""
         precision, draft = self.compression.precision, source.with_name("draft.onnx")
         writer: Writer = imported(WRITERS[precision])(source, self.images, source.parent)
 

@@ -1,4 +1,4 @@
-"""A run or a saved folder goes to the Hugging Face hub, where `hub:owner/name` finds it."""
+"""Uploads a run or a saved folder to the Hugging Face hub, where it is found as `hub:owner/name`."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Pushed:
 
 
 def push_run(source: Path, name: str) -> Pushed:
-    """Upload a finished run, or a folder that `afanet save` wrote, to `owner/name` on the hub, which is made if needed.
+    """Upload a finished run, or a folder that `afanet save` wrote, to `owner/name` on the hub, created if needed.
 
-    A run is saved first, as `save_run` does; of a saved folder its three files are uploaded as they are. Earlier files
-    of these names are replaced there, and stay in the history.
+    A run is saved first, as `save_run` does. The three files of a saved folder are uploaded as they are. They replace
+    files with these names on the hub, which stay in its history.
 
-    Raises `InputError` for a source that cannot be read, for a name that cannot be one, and where the hub refuses.
+    Raises `InputError` for a source that cannot be read, for an invalid name, and if the hub refuses.
     """
     if is_on_hub(source):
         raise InputError(f"{source} is on the hub already: give the folder of a run, or one that `afanet save` wrote")
@@ -40,7 +40,7 @@ def push_run(source: Path, name: str) -> Pushed:
         raise InputError(f"{name!r:.80} has a revision: give owner/name alone")
     run = load_run(source)
     if isinstance(run.folder, SavedFolder):
-        run.network()  # refused, if it is not whole
+        run.network()  # raises if a file is damaged
         if not (source / CARD).is_file():
             raise InputError(f"{source} has no {CARD}, the card of the network: save the run again, or write one")
         return _upload(source, name)
@@ -80,5 +80,5 @@ def _sentences(name: str) -> Iterator[None]:
         if status in (401, 403):
             raise InputError(f"{before}, since {server()} does not let you write there: {login}") from error
         raise InputError(f"{before} ({server()} answers with status {status}): try again later") from error
-    except Exception as error:  # of its transport and of the file system
+    except Exception as error:  # errors of its transport and of the file system
         raise InputError(f"{before} ({type(error).__name__}): try again later") from error

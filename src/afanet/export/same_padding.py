@@ -1,4 +1,4 @@
-"""TensorFlow's padding, which timm works out from the size of each image, in a form that exporters can follow."""
+"""TensorFlow's "same" padding, which timm computes from each image's size, in a form that exporters can follow."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 def same_padding_spelled_out(network: nn.Module) -> Iterator[None]:
     """A context in which the `Conv2dSame` layers of a network pad by `same_padding`.
 
-    torch.export keeps the size of every layer as a formula of the image's. As timm writes the padding, with a ceiling
-    and a maximum, the formulas of EfficientNet-Lite0 double in each of its five strided layers several times over, and
-    an export for any size does not end.
+    torch.export keeps the size of every layer as a formula of the image's size. timm writes the padding with a ceiling
+    and a maximum. With these the formulas of EfficientNet-Lite0 double several times in each of its five strided
+    layers, and an export for any size does not end.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, Conv2dSame)]
     for layer in layers:
@@ -26,16 +26,16 @@ def same_padding_spelled_out(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         for layer in layers:
-            del layer.forward  # that of the class is below it
+            del layer.forward  # uncovers the method of the class
 
 
 def same_padding(
     size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
 ) -> list[int]:
-    """The padding (left, right, above, below) with which ceil(size / stride) pixels come out.
+    """The padding (left, right, above, below) with which the output has ceil(size / stride) pixels.
 
-    A kernel that reaches over r = dilation (kernel - 1) + 1 pixels needs (-size mod stride) + r - stride more of them,
-    or none if that is negative. Where the number is odd, the larger half is behind.
+    A kernel that reaches over r = dilation (kernel - 1) + 1 pixels needs (-size mod stride) + r - stride more pixels,
+    or none if this is negative. If the number is odd, the larger half goes to the right or below.
 
     >>> same_padding((9, 12), (3, 3), (2, 2), (1, 1))
     [0, 1, 1, 1]

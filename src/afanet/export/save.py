@@ -1,4 +1,4 @@
-"""A finished run as a folder to share: weights, a config and a card, from which the network is rebuilt."""
+"""Saves a finished run as a folder to share: weights and a config, from which the network is rebuilt, and a card."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from afanet.runs.weights import MODEL, save_weights
 
 CARD = "README.md"
 FILES = (CARD, CONFIG, MODEL)
-NUMBERS = re.compile(r"\[\n[\s\d.,eE+-]+\]")  # in a list over several lines
+NUMBERS = re.compile(r"\[\n[\s\d.,eE+-]+\]")  # a list of numbers over several lines
 
 
 @dataclass(frozen=True)
 class Saved:
-    """The folder that was written, and the bytes of its weights."""
+    """The folder that was written, and the size of its weights in bytes."""
 
     folder: Path
     bytes: int
@@ -40,12 +40,12 @@ class Saved:
 def save_run(source: str | Path, folder: Path, name: str = "") -> Saved:
     """Write the finished run `source`, see `load_run`, to `folder`, which must be new or empty.
 
-    `model.safetensors` has the weights that were scored, `config.json` everything else that rebuilds the network, and
-    `README.md` is its card; `name` is that on the hub, if it is known. There is no code in the folder and no path of
-    this machine. It is read back and compared with the run before it gets its name.
+    `model.safetensors` has the weights that were scored, `config.json` everything else that is needed to rebuild the
+    network, and `README.md` is its card. `name` is the network's name on the hub, if it is known. The folder holds no
+    code and no path of this machine. It is read back and compared with the run before it gets its final name.
 
     Raises `InputError` for a run that has not finished, whose weights are not finite, or that uses code from outside,
-    and for a folder that cannot be used; nothing is left behind then.
+    and for a folder that cannot be used. Nothing is left behind then.
     """
     run = load_run(source)
     require_new(folder)
@@ -71,24 +71,24 @@ def require_new(folder: Path) -> None:
 
 
 def _require_same(run: Run, written: Path, folder: Path) -> None:
-    """Raise `InputError` unless the network in `written` answers as the run does, bit for bit."""
+    """Raise `InputError` unless the network in `written` gives the run's outputs, bit for bit."""
     [images] = random_inputs(run.recipe.data.size, run.recipe.network.in_chans, batch=False, other_sizes=False)
     with torch.inference_mode():
         ours, theirs = (network(images) for network in (load_run(written).network(), run.network()))
     for task, logits in theirs.items():
         if not torch.equal(_bytes(ours[task]), _bytes(logits)):
-            raise InputError(f"{folder} was not written: read back, its task '{task}' answers otherwise than the run")
+            raise InputError(f"{folder} was not written: when read back, task '{task}' differs from the run")
 
 
 def _bytes(logits: torch.Tensor) -> torch.Tensor:
-    return logits.contiguous().view(torch.uint8)  # networks answer in channels-last memory, of which there is no view
+    return logits.contiguous().view(torch.uint8)  # outputs may be channels-last, which has no flat view
 
 
 @contextmanager
 def _whole_folder(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder`, to write in; it becomes `folder` if the block succeeds, and is removed if not.
+    """A new folder beside `folder` to write in; it becomes `folder` if the block succeeds, and is removed otherwise.
 
-    Raises `InputError` instead of an `OSError`.
+    An `OSError` becomes an `InputError`.
     """
     target = folder.absolute()
     partial = target.with_name(f".{secrets.token_hex(4)}.partial")
@@ -98,7 +98,7 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
         partial.mkdir()
         yield partial
         if target.is_dir():
-            target.rmdir()  # an empty one
+            target.rmdir()  # it is empty
         partial.replace(target)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error

@@ -11,7 +11,7 @@ from afanet.export.card import FITS, about_network, images, limits, scored_at
 from afanet.plain_text import in_markdown
 from afanet.runs.run import Run
 
-# The hub's names of what a network does, by kind of task; a network of several has none.
+# The hub's names for what a network does, by kind of task; a network with several kinds has none.
 PIPELINES = {
     "segmentation": "image-segmentation",
     "multi_label_segmentation": "image-segmentation",
@@ -36,7 +36,7 @@ $ afanet predict {source} photo.jpg --out predictions
 
 
 def saved_card(group: Sequence[Run], run: Run, facts: Mapping[str, Any], name: str = "") -> str:
-    """The card in Markdown, with the spread of the run's scores over `group`'s seeds; `name` is that on the hub."""
+    """The card in Markdown, with the spread of scores over the seeds of `group`; `name` is the name on the hub."""
     source = f"hub:{name}" if name else "FOLDER"
     tasks = list(facts["tasks"])
     where = "" if name else "`FOLDER` is this folder, or `hub:OWNER/NAME`.\n\n"
@@ -58,7 +58,7 @@ def _outputs(tasks: Sequence[str]) -> str:
 
 
 def _metadata(facts: Mapping[str, Any]) -> str:
-    """The card's metadata in YAML: the library, tags, and what the network does, where it does one thing."""
+    """The card's metadata in YAML: the library, tags, and what the network does if all tasks are of one kind."""
     kinds = list(dict.fromkeys(str(meaning["kind"]) for meaning in facts["tasks"].values()))
     pipelines = list(dict.fromkeys(PIPELINES.get(kind, "") for kind in kinds))
     metadata: dict[str, Any] = {

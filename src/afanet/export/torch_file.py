@@ -18,17 +18,17 @@ EXTRA = "afanet.json"
 
 
 def write_torch(traced: Traced, estimator: Estimator, facts: Mapping[str, Any], file: Path) -> None:
-    """Write the graph with `facts` as the extra file `afanet.json`; raises `InputError` where torch cannot save it."""
+    """Write the graph, with `facts` as the extra file `afanet.json`; raises `InputError` if torch cannot save it."""
     with quiet():
         try:
             torch.export.save(traced.program, file, extra_files={EXTRA: to_json(facts)})
         except OSError:
             raise
-        except Exception as error:  # the serializer's own kinds are not public
+        except Exception as error:  # the serializer's exception classes are not public
             raise InputError(cannot("", estimator, error)) from error
 
 
 def open_torch(file: Path) -> Answer:
-    """The file, loaded back, as a function of images."""
+    """The loaded file as a function of images."""
     with quiet():
         return cast(Answer, torch.export.load(file).module())

@@ -1,4 +1,4 @@
-"""A network as one graph, for any batch and size where possible, or an error that names the part that cannot be."""
+"""Traces a network into one graph, for any batch and image size if possible; an error names the part that fails."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from afanet.tasks import Task
 
 
 class Estimator(nn.Module):
-    """A network that returns its tasks' estimates instead of logits: this is what an exported file computes.
+    """A network that returns its tasks' estimates instead of logits, as an exported file does.
 
-    With `some`, the network has more tasks, and computes only what these need.
+    With `some`, the network has more tasks than `tasks`, and only the parts that these need are computed.
 
     >>> from afanet.tasks import Classification
     >>> class Net(nn.Module):
@@ -41,7 +41,7 @@ class Estimator(nn.Module):
         self.tasks = dict(tasks)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Estimates by task, in the tasks' order, of normalised images (B, C, H, W)."""
+        """Estimates by task, in the order of the tasks, for normalised images (B, C, H, W)."""
         logits = self.network(image, **self.options)
         return {name: task.estimate(logits[name]) for name, task in self.tasks.items()}
 
@@ -56,11 +56,11 @@ class Traced:
 
 
 def trace(estimator: Estimator, size: tuple[int, int], channels: int = 3, *, free: bool = True) -> Traced:
-    """The graph of `estimator` in evaluation, for images of so many `channels` and of `size` = (H, W).
+    """The graph of `estimator` in evaluation mode, for images with `channels` channels and `size` = (H, W).
 
-    It takes any number of images of any size; if that fails, any number of this size; if that fails too, or without
-    `free`, one image of this size. A graph must also run for another shape than the example's. Raises `InputError`
-    that names the innermost module for which no graph can be made.
+    The graph takes any number of images of any size. If this fails, it takes any number of this size. If this fails
+    too, or without `free`, it takes one image of this size. A graph for several shapes is tried on another shape than
+    the example's. Raises an `InputError` that names the innermost module for which no graph can be made.
     """
     shape = (channels, *size)
     for batch, sizes in ((True, True), (True, False)) if free else ():
@@ -83,7 +83,7 @@ def _follow(estimator: Estimator, shape: tuple[int, int, int], batch: bool, size
                 program = torch.export.export(
                     estimator, (torch.zeros(1 + batch, *shape),), dynamic_shapes=(free,), strict=False
                 )
-        except Exception as error:  # the network's own code and torch can raise any kind
+        except Exception as error:  # the network's own code and torch can raise anything
             raise InputError(cannot(inside[-1] if inside else "", estimator, error)) from error
     _divide_whole(program.graph)
     if estimator.options:
@@ -99,13 +99,13 @@ def cannot(path: str, estimator: nn.Module, error: BaseException) -> str:
     where = raised_at(error)
     return (
         f"the network cannot be exported, because {part} cannot be written as one graph: {reason}"
-        f"{f' ({where})' if where else ''}; write that part without choices that depend on values, and of torch's own "
-        "operations"
+        f"{f' ({where})' if where else ''}; write that part with torch's own operations, without branches that depend "
+        "on values"
     )
 
 
 def _drop_unused(program: ExportedProgram) -> None:
-    """Take parameters and buffers out of a graph that nothing in it reads, so that no file holds them."""
+    """Remove parameters and buffers that nothing in the graph reads, so that files do not hold them."""
     unused = {node.name: node for node in program.graph.nodes if node.op == "placeholder" and not node.users}
     specs = program.graph_signature.input_specs
     for spec in [spec for spec in specs if spec.arg.name in unused and spec.target in program.state_dict]:
@@ -116,7 +116,7 @@ def _drop_unused(program: ExportedProgram) -> None:
 
 
 def _divide_whole(graph: fx.Graph) -> None:
-    """Write ceil(a / b) of sizes, as padding in timm has it, as -(-a // b): torch's files know no ceil."""
+    """Rewrite ceil(a / b) of sizes, which timm's padding uses, as -(-a // b): torch's files cannot hold a ceil."""
     for node in list(graph.nodes):
         quotient = node.args[0] if node.target is math.ceil else None
         if isinstance(quotient, fx.Node) and quotient.target is operator.truediv:
@@ -139,7 +139,7 @@ def _size(value: Any) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """A context without the messages that exporters write for their developers."""
+    """A context without the messages that exporters print for their own developers."""
     loggers = [logging.getLogger(name) for name in ("torch", "onnxscript", "onnx_ir")]
     before = [logger.level for logger in loggers]
     with warnings.catch_warnings():
@@ -155,7 +155,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def _entered(module: nn.Module) -> Iterator[list[str]]:
-    """A context with the paths of the modules that are running, the innermost last."""
+    """A context that yields the paths of the modules that are running, the innermost last."""
     inside: list[str] = []
     hooks = []
     for path, part in module.named_modules():

@@ -17,30 +17,31 @@ from afanet.fusion.spatial import SpatialAggregation
 class AFA(Fusion):
     r"""The adaptive feature aggregation layer: CAM, then SAM.
 
-    Two mixes in a row with shared gates are one. With :math:`\bar x` the mean of the N tensors, each mix is
-    :math:`y_i = \bar x + a (x_i - \bar x)`, a = w_self - w_other / (N - 1), which leaves :math:`\bar x` as it is, so
+    Two mixes in a row with shared gates are one mix. With :math:`\bar x` the mean of the N tensors, each mix is
+    :math:`y_i = \bar x + a (x_i - \bar x)`, a = w_self - w_other / (N - 1). It leaves :math:`\bar x` unchanged, so
 
     .. math:: y_i = \bar x + a_{CAM} \, a_{SAM} \, (x_i - \bar x),
 
-    and SAM's descriptor of CAM's output follows from x and a_CAM without writing that output to memory. This is what
-    runs. With a guard or with ``per_task`` gates, CAM and SAM run one after the other, each with a guard of its own.
+    and SAM's descriptor of CAM's output follows from x and a_CAM without writing that output to memory. The layer
+    computes this form. With a guard or with ``per_task`` gates, CAM and SAM run one after the other instead, each with
+    its own guard.
 
     Args:
         channels, tasks, limit, protect, readers: see :class:`~afanet.fusion.Fusion`.
         size: (H, W) of the features, required by SAM.
-        per_task: gates of its own for every task over all N sources, at a cost of N squared.
-        alive: begin with weights before SAM's gates that leave no gate dead, see :class:`SpatialAggregation`.
+        per_task: give every task its own gates over all N sources, at a cost of N squared.
+        alive: start from weights before SAM's gates that leave no gate dead, see :class:`SpatialAggregation`.
 
     >>> import torch
     >>> afa = AFA(channels=16, tasks=2, size=(5, 6))
     >>> x_a, x_b = torch.rand(2, 16, 5, 6), torch.rand(2, 16, 5, 6)
     >>> y_a, y_b = afa([x_a, x_b])
-    >>> bool(torch.allclose(y_a + y_b, x_a + x_b, atol=1e-6))  # what one task gives the other takes
+    >>> bool(torch.allclose(y_a + y_b, x_a + x_b, atol=1e-6))  # what one task gives, the other takes
     True
     >>> {name: tuple(gate.shape) for name, gate in afa.gates([x_a, x_b]).items()}
     {'channel': (2, 2, 2, 16, 1, 1), 'spatial': (2, 2, 2, 1, 5, 6)}
 
-    Shen et al., CIKM 2020; see :class:`ChannelAggregation` and :class:`SpatialAggregation` for where it differs.
+    Shen et al., CIKM 2020; :class:`ChannelAggregation` and :class:`SpatialAggregation` list the differences.
     """
 
     mixes_by_gates = True
@@ -64,7 +65,7 @@ class AFA(Fusion):
         return self.fuse_tokens(xs, ())
 
     def fuse_prefix(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
-        """Class and register tokens mixed by CAM's gates, which the patches make; they have no pixels for SAM."""
+        """Class and register tokens mixed by CAM's gates, computed from the patches; SAM's gates need pixels."""
         return self.fuse_tokens(xs, prefix)[self.tasks :]
 
     def fuse_tokens(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
@@ -90,12 +91,12 @@ class AFA(Fusion):
     def cut(self, xs: Sequence[Tensor], to: int, source: int) -> list[Tensor]:
         """The outputs if `to` got its own features instead of those of `source`, under the same gates."""
         gates = self.gates(xs)
-        weights = (gates["spatial"][:, to] * gates["channel"][:, :, source]).sum(1)  # over the tasks between the two
+        weights = (gates["spatial"][:, to] * gates["channel"][:, :, source]).sum(1)  # over tasks between CAM and SAM
         return without(xs, self(xs), weights, to, source)
 
 
 def _describe_mixed(xs: Sequence[Tensor], a: Tensor) -> Tensor:
-    """SAM's descriptor (B, N, H, W) of the tensors that CAM would write, from what goes into CAM and its excess a."""
+    """SAM's descriptor (B, N, H, W) of CAM's output, computed from CAM's inputs xs and its excess a."""
     _, channels, height, width = xs[0].shape
     a = a.to(xs[0].dtype)
     weights = torch.stack([torch.ones_like(a), a], 1) / channels  # of each task's plain mean and its mean under a

@@ -1,4 +1,4 @@
-"""What every fusion layer is: N tensors of one shape in, N tensors of that shape out."""
+"""The base class of fusion layers: N tensors of one shape in, N tensors of that shape out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from afanet.fusion.guard import GradientGuard
 
 
 class Guarded(TypedDict, total=False):
-    """The keywords that every fusion layer takes, and passes on to `Fusion`."""
+    """The keywords that every fusion layer takes and passes on to `Fusion`."""
 
     limit: float
     protect: Collection[int] | None
@@ -27,13 +27,13 @@ class Guarded(TypedDict, total=False):
 class Fusion(nn.Module, ABC):
     r"""A layer at which the branches of several tasks exchange features.
 
-    Called with a list of N tensors :math:`x_1 \dots x_N`, one a task, of one shape (B, C, H, W), it returns a list of
-    N tensors of the same shape. A subclass says how in :meth:`fuse`, and that is enough. Where the features are
-    tokens, the patches come as (B, C, H, W); one that defines :meth:`fuse_prefix` also mixes the class and register
-    tokens before them, which pass unchanged otherwise. One that also defines
-    :meth:`gates` and :meth:`cut` can be looked into: ``afanet inspect`` and the report show what they say.
+    Called with a list of N tensors :math:`x_1 \dots x_N`, one per task, all of shape (B, C, H, W), the layer returns a
+    list of N tensors of the same shape. A subclass needs only :meth:`fuse`. If the features are tokens, the patches
+    come as (B, C, H, W), and class and register tokens pass unchanged unless the subclass defines :meth:`fuse_prefix`.
+    If it defines :meth:`gates` and :meth:`cut`, ``afanet inspect`` and the report show what each task takes from the
+    others.
 
-    A subclass with parameters makes them in a constructor of this form:
+    A subclass with parameters creates them in a constructor of this form:
 
     .. code-block:: python
 
@@ -43,24 +43,24 @@ class Fusion(nn.Module, ABC):
 
     Args:
         channels: C, the channels of every tensor.
-        tasks: N >= 2, the tensors that meet.
+        tasks: N >= 2, the number of tensors.
         size: (H, W) of the features; only layers whose parameters depend on it need it.
         limit: the gradient guard's limit, see :class:`~afanet.fusion.GradientGuard`; infinity means no guard.
         protect: the branches to guard, counted from 0; None means all of them.
-        readers: the branches that take from the others, counted from 0; None means all of them. Of a branch that does
-            not read, the output is its input, bit for bit: it gives and takes nothing.
+        readers: the branches that take from the others, counted from 0; None means all of them. The output of any
+            other branch is its input, bit for bit: it gives and takes nothing.
 
     Raises:
         InputError: for fewer than two tasks, fewer than one channel, or a guard or a reader that does not exist.
 
     Attributes:
-        readers: as given, in order; a layer that has parameters for each output needs those of these alone. What
-            :meth:`gates` and :meth:`carried` say of a branch that does not read means nothing.
-        meet: of the class, where branches meet in it by default: after all "stages" or "blocks" of a
-            backbone, or after the "last_blocks", those of its last stage.
-        mixes_by_gates: of the class, whether what a task gets is the sum of all tasks' features (and of their class
-            tokens, over channels alone) under :meth:`gates`, first over channels, then over pixels. Such gates can be
-            replaced, see :func:`replace_gates`.
+        readers: as given, sorted. A layer with parameters for each output needs only those of the readers. The rows of
+            :meth:`gates` and :meth:`carried` for other branches have no meaning.
+        meet: class attribute, where a backbone's branches meet by default: after all "stages", after all "blocks", or
+            after the "last_blocks", which are the blocks of the last stage.
+        mixes_by_gates: class attribute, whether each output is the sum of all tasks' features weighted by
+            :meth:`gates`, first over channels, then over pixels (for class tokens over channels alone). Such gates can
+            be replaced, see :func:`replace_gates`.
 
     >>> class Mean(Fusion):
     ...     def fuse(self, xs):
@@ -105,8 +105,8 @@ class Fusion(nn.Module, ABC):
     def forward(self, xs: Sequence[Tensor], prefix: Sequence[Tensor] = ()) -> list[Tensor]:
         """Fuse N tensors of shape (B, C, H, W); returns N of the same shape.
 
-        With `prefix`, N tensors (B, C, P, 1) with the P class and register tokens of each, it returns 2 N: the fused
-        prefixes last.
+        With `prefix`, N tensors (B, C, P, 1) that hold each branch's P class and register tokens, it returns 2 N
+        tensors: the fused prefixes come last.
         """
         shape = xs[0].shape if len(xs) == self.tasks else ()
         if len(shape) != 4 or shape[1] != self.channels or any(x.shape != shape for x in xs):
@@ -123,28 +123,28 @@ class Fusion(nn.Module, ABC):
         return fused
 
     def _fused(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
-        """What the layer computes, within the guard if it has one."""
+        """The layer's outputs, guarded if it has a guard."""
         if self.guard is None:
             return self.fuse_tokens(xs, prefix) if prefix else self.fuse(xs)
         fused = cast(list[Tensor], self.guard(self.fuse, xs))
-        if prefix:  # what they do to the gates must not go around the guard, into the patches
+        if prefix:  # their gradient must not pass through the gates into the patches, past the guard
             gating = [x.detach() for x in xs]
             fused = [*fused, *self.guard(lambda prefix: self.fuse_prefix(gating, prefix), prefix)]
         return fused
 
     @abstractmethod
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
-        """What the layer computes, without the guard."""
+        """The layer's N outputs for N inputs (B, C, H, W), without the guard."""
 
     def fuse_prefix(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
-        """The class and register tokens, N tensors (B, C, P, 1), mixed as the patches xs say; here they pass unchanged.
+        """The class and register tokens, N tensors (B, C, P, 1), mixed under the weights of the patches xs.
 
-        What a task gets should be linear in `prefix`. A layer need not define it.
+        A layer need not define it: by default tokens pass unchanged. The outputs should be linear in `prefix`.
         """
         return list(prefix)
 
     def fuse_tokens(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
-        """Patches and prefixes together, 2 N tensors; a layer overrides it only to compute its gates once for both."""
+        """Fused patches and prefixes, 2 N tensors; override it only to compute the gates once for both."""
         return [*self.fuse(xs), *self.fuse_prefix(xs, prefix)]
 
     @property
@@ -154,7 +154,7 @@ class Fusion(nn.Module, ABC):
 
     @property
     def offers_flow(self) -> bool:
-        """Whether the layer can say what is :meth:`carried`: by its gates, or by a definition of its own."""
+        """Whether the layer can compute :meth:`carried`: from its gates, or by a definition of its own."""
         return self.offers_gates or type(self).carried is not Fusion.carried
 
     @property
@@ -163,28 +163,31 @@ class Fusion(nn.Module, ABC):
         return type(self).cut is not Fusion.cut
 
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
-        """How much each output takes of each source, for these features, by kind: `channel`, `spatial` or both.
+        """How much each output takes from each source for these features, by kind: `channel`, `spatial` or both.
 
-        Channel gates are (B, to, from, C, 1, 1), spatial ones (B, to, from, 1, H, W); none is negative, and over the
-        sources they sum to one. A layer need not define it.
+        Channel gates are (B, to, from, C, 1, 1), spatial gates (B, to, from, 1, H, W). None is negative, and they sum
+        to one over the sources. A layer need not define it.
         """
         raise InputError(f"{type(self).__name__} defines no gates, so nobody can say what a task takes from the others")
 
     def hidden(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
-        """The units behind the gates after their ReLU, by kind, (B, units): at zero none learns. May be left out."""
+        """The hidden units behind the gates after their ReLU, (B, units) by kind; at zero a unit does not learn.
+
+        A layer need not define it.
+        """
         return {}
 
     def carried(self, xs: Sequence[Tensor]) -> Tensor:
-        """How much of each output came from each source, (B, to, from), rows summing to one.
+        """How much of each output came from each source, (B, to, from); rows sum to one.
 
-        A source counts by the sum over channels and pixels of its features' magnitudes under the layer's weights: small
-        features carry little, whatever their gates. Where all features are zero, the row is zero.
+        A source counts by the magnitudes of its features times the layer's weights, summed over channels and pixels:
+        small features carry little, whatever their gates. If all features are zero, the row is zero.
         """
         gates = self.gates(xs)
         sizes = magnitudes(xs)
         if "channel" in gates:
             sizes = contract("bkjc,bjchw->bkjhw", gates["channel"][..., 0, 0], sizes)
-        else:  # each task's own, on the diagonal
+        else:  # each task's own features, on the diagonal
             sizes = torch.diag_embed(sizes.sum(2).movedim(1, -1)).movedim((-2, -1), (1, 2))
         if "spatial" in gates:
             return shares(contract("bikhw,bkjhw->bij", gates["spatial"][:, :, :, 0], sizes))
@@ -222,12 +225,12 @@ def magnitudes(xs: Sequence[Tensor]) -> Tensor:
 
 
 def shares(weights: Tensor) -> Tensor:
-    """Weights (B, to, from, ...) that are not negative, over their sum over the sources."""
+    """Non-negative weights (B, to, from, ...), divided by their sum over the sources."""
     return weights / weights.sum(2, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
 
 
 def without(xs: Sequence[Tensor], ys: Sequence[Tensor], weights: Tensor, to: int, source: int) -> list[Tensor]:
-    """The outputs ys of a weighted sum of xs if output `to` took of its own what its weights take of `source`."""
+    """The outputs ys of a weighted sum of xs if output `to` took its own features in place of those of `source`."""
     changed = list(ys)
     changed[to] = ys[to] + (weights * (xs[to] - xs[source])).to(ys[to].dtype)
     return changed

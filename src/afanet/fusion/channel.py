@@ -22,24 +22,24 @@ class ChannelAggregation(Fusion):
         (w_{self}, w_{other}) = softmax(P_{self}\, g,\; P_{other}\, g), \\
         y_i = w_{self} \, x_i + w_{other} \, \frac{1}{N-1} \sum_{j \ne i} x_j
 
-    with W: NC -> r, r = max(2C / 16, 32), no biases. One pair of gates, (B, C) each, serves every task. With
-    ``per_task`` every task has a softmax of its own over all N sources instead: P is (N, N, C, r), the cost N squared.
+    with W: NC -> r, r = max(2C / 16, 32), no biases. All tasks share one pair of gates, (B, C) each. With ``per_task``
+    every task instead has its own softmax over all N sources: P is (N, N, C, r), at a cost of N squared.
 
     Args:
         channels, tasks, size, limit, protect, readers: see :class:`~afanet.fusion.Fusion`; size is not needed here.
-        per_task: gates of its own for every task.
+        per_task: give every task its own gates.
 
     >>> import torch
     >>> cam = ChannelAggregation(channels=8, tasks=3)
     >>> xs = [torch.rand(2, 8, 5, 6) for _ in range(3)]
     >>> [y.shape for y in cam(xs)][0]
     torch.Size([2, 8, 5, 6])
-    >>> cam.gates(xs)["channel"].shape  # (B, to, from, C, 1, 1); the weights of all sources sum to one
+    >>> cam.gates(xs)["channel"].shape  # (B, to, from, C, 1, 1), summing to one over the sources
     torch.Size([2, 3, 3, 8, 1, 1])
 
     Shen et al., Deep Adaptive Feature Aggregation in Multi-task Convolutional Neural Networks, CIKM 2020. Differs from
-    the original: any N (equal at N = 2), and no ReLU after the mix, which changes nothing on the non-negative features
-    of a ResNet and would destroy half of those of a ConvNeXt or a ViT.
+    the original: it takes any N (the two are equal at N = 2), and it has no ReLU after the mix. That ReLU would change
+    nothing on a ResNet's features, which are non-negative, and would destroy half of those of a ConvNeXt or a ViT.
     """
 
     mixes_by_gates = True
@@ -77,7 +77,7 @@ class ChannelAggregation(Fusion):
         return weighted_sums(xs, gating) if self.per_task else mix(xs, gating)
 
     def excess(self, xs: Sequence[Tensor]) -> Tensor:
-        """a = w_self - w_other / (N - 1), (B, C): the coefficient of a task's own features beyond the average's."""
+        """a = w_self - w_other / (N - 1), (B, C): the weight of a task's difference from the mean of all tasks."""
         return excess_of(self._hidden(xs), self.P, self.tasks)
 
     def weights(self, xs: Sequence[Tensor]) -> Tensor:
@@ -87,7 +87,7 @@ class ChannelAggregation(Fusion):
         return weights_of(self.excess(xs), self.tasks)
 
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
-        """What the layer does with these features: ``{"channel": (B, to, from, C, 1, 1)}``."""
+        """The gates for these features: ``{"channel": (B, to, from, C, 1, 1)}``."""
         return {"channel": self.weights(xs)[..., None, None]}
 
     def hidden(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Cross-stitch units: one learnt weight a channel for every pair of tasks."""
+"""Cross-stitch units: one learnt weight per channel for every pair of tasks."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class CrossStitch(Fusion):
 
     .. math:: y_i = \sum_j \alpha_{ij} \odot x_j, \qquad \alpha \in R^{N \times N \times C}
 
-    The weights are the same for every image and need not sum to one. They start as 0.9 for a task's own features and
-    0.1 / (N - 1) for those of each other.
+    The weights are the same for every image and need not sum to one. They start at 0.9 for a task's own features and
+    at 0.1 / (N - 1) for those of each other task.
 
     Args:
         channels, tasks, size, limit, protect, readers: see :class:`~afanet.fusion.Fusion`; size is not needed here.
@@ -60,5 +60,5 @@ class CrossStitch(Fusion):
 
 
 def start_weights(tasks: int) -> Tensor:
-    """(N, N): 0.9 from the task itself, 0.1 from the others together, where cross-stitch and NDDR start."""
+    """The initial weights (N, N) of cross-stitch and NDDR: 0.9 from the task itself, 0.1 from all others together."""
     return torch.full((tasks, tasks), 0.1 / (tasks - 1)).fill_diagonal_(0.9)

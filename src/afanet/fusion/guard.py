@@ -15,23 +15,23 @@ from afanet.errors import InputError
 class GradientGuard(nn.Module):
     r"""Passes on the fused gradient of a branch, unless it is much larger than the branch's own.
 
-    Let :math:`\delta_i` be the gradient that arrives at output i of a module, and :math:`g_i` the fused one that
-    leaves at its input i. The guard passes :math:`g_i` on, unless :math:`\|g_i\| > limit \cdot \|\delta_i\|`; then it
+    Let :math:`\delta_i` be the gradient that arrives at output i of a module, and :math:`g_i` the fused gradient that
+    leaves at its input i. The guard passes :math:`g_i` on unless :math:`\|g_i\| > limit \cdot \|\delta_i\|`; then it
     passes :math:`\delta_i`, as if the branch had not met the others. The module's own parameters always get the joint
-    gradient of the deltas that reach it. The forward pass is untouched.
+    gradient of the deltas that reach it. The forward pass is unchanged.
 
-    A zero :math:`\delta_i` (a task without labels in this batch) passes :math:`g_i` on; a norm that is not finite
-    passes :math:`\delta_i`. A limit of 0 always keeps :math:`\delta_i`, also where it is zero: the layers that the
-    method's authors ship for their data sets do this.
+    If :math:`\delta_i` is zero (a task without labels in this batch), :math:`g_i` passes. If a norm is not finite,
+    :math:`\delta_i` passes. With a limit of 0, :math:`\delta_i` always passes, even if it is zero, as in the layers
+    that the method's authors ship for their data sets.
 
     Args:
         tasks: N, the branches that meet.
         limit: how many times larger than its own a branch's fused gradient may be, at least 0.
         protect: the branches to guard, counted from 0; None means all of them.
 
-    The buffers ``acted`` (int64, N) and ``passes`` (int64) count how often it acted per branch, and in how many
-    backward passes; they live on the module's device, so counting costs no synchronisation, and are not part of the
-    state dict.
+    The buffer ``acted`` (int64, N) counts how often the guard acted on each branch, and ``passes`` (int64) counts the
+    backward passes. They live on the module's device, so counting costs no synchronisation, and they are not part of
+    the state dict.
 
     Raises:
         InputError: for a negative limit, or a branch that does not exist.
@@ -44,9 +44,9 @@ class GradientGuard(nn.Module):
     >>> a.grad.item(), b.grad.item(), guard.acted.tolist()
     (1.0, 2.0, [1, 0])
 
-    Differs from the original: there, branch A always keeps its own gradient and the layers are copied for each data
-    set. The guard is plain Python inside autograd: ``torch.compile`` runs it uncompiled, and with ``fullgraph=True``
-    says so.
+    In the original, by contrast, branch A always keeps its own gradient, and each data set has its own copy of the
+    layers. The guard is plain Python inside autograd: ``torch.compile`` runs it uncompiled, and raises an error with
+    ``fullgraph=True``.
     """
 
     acted: Tensor
@@ -68,7 +68,7 @@ class GradientGuard(nn.Module):
 
     def forward(self, fuse: Callable[[Sequence[Tensor]], list[Tensor]], xs: Sequence[Tensor]) -> list[Tensor]:
         """Call ``fuse(xs)`` and guard its backward pass."""
-        # torch 2.11 says that it is exporting whenever Dynamo is at work
+        # in torch 2.11 is_exporting() is also true while Dynamo compiles
         exporting = torch.compiler.is_exporting() and not torch.compiler.is_dynamo_compiling()
         if exporting or not torch.is_grad_enabled():
             return fuse(xs)
@@ -81,7 +81,7 @@ class GradientGuard(nn.Module):
         return list(cast(tuple[Tensor, ...], _Leave.apply(deltas, *fuse(entered))))
 
     def choose(self, deltas: Sequence[Tensor], fused: Sequence[Tensor]) -> list[Tensor]:
-        """The gradient that each branch gets: its delta or its fused gradient, and count which."""
+        """The gradient that each branch gets: its delta or its fused gradient. Counts how often the guard acted."""
         self.passes += 1
         chosen = list(fused)
         for i in self.protect:
@@ -102,7 +102,7 @@ class GradientGuard(nn.Module):
 
 
 class _Enter(torch.autograd.Function):
-    """Identity at the module's inputs; on the way back it chooses between the deltas and the fused gradients."""
+    """Identity at the module's inputs; its backward pass chooses between the deltas and the fused gradients."""
 
     @staticmethod
     def forward(ctx: Any, guard: GradientGuard, deltas: list[Tensor], *xs: Tensor) -> tuple[Tensor, ...]:
@@ -118,12 +118,12 @@ class _Enter(torch.autograd.Function):
 
 
 class _Leave(torch.autograd.Function):
-    """Identity at the module's outputs; on the way back it remembers the deltas that arrive there."""
+    """Identity at the module's outputs; its backward pass keeps the deltas that arrive there."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, deltas: list[Tensor], *ys: Tensor) -> tuple[Tensor, ...]:
         ctx.deltas = deltas  # type: ignore[attr-defined]
-        return tuple(y.detach() for y in ys)  # aliases, but no views: these may not be changed in place
+        return tuple(y.detach() for y in ys)  # aliases, not views: autograd forbids in-place changes of views
 
     @staticmethod
     @once_differentiable

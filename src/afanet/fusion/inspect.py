@@ -19,17 +19,19 @@ Read = TypeVar("Read")
 
 @contextmanager
 def record_gates(network: nn.Module, *, raw: bool = False) -> Iterator[dict[str, dict[str, Tensor]]]:
-    """Inside this context every forward pass leaves its gates in the yielded dict, by layer and kind.
+    """Inside this context every forward pass writes its gates to the yielded dict, by layer and kind.
 
-    Channel gates are (B, to, from, C, 1, 1), spatial ones (B, to, from, 1, H, W), tasks in the network's order; over
-    the sources they sum to one. A task that takes nothing at a layer has 1 from itself. For AFA they are the gates
-    themselves; for cross-stitch and NDDR, which weigh every image alike, the shares of the absolute weights. A later
-    pass replaces what an earlier one left. The dict keeps its contents after the context. A layer that defines no gates
-    is left out. In a compiled network call ``network.forward``. With `raw` they are what each layer computes, among the
-    tasks that meet in it alone, and also for those that take nothing: this is what :func:`replace_gates` takes.
+    Channel gates are (B, to, from, C, 1, 1), spatial gates (B, to, from, 1, H, W), with tasks in the network's order.
+    They sum to one over the sources. A task that takes nothing at a layer has 1 from itself. AFA gives its gates.
+    Cross-stitch and NDDR, which weigh every image alike, give the shares of their absolute weights. Layers that define
+    no gates are left out. Each pass overwrites the one before, and the dict keeps its contents after the context. If
+    the network is compiled, call ``network.forward``.
+
+    With `raw`, gates are as each layer computes them: only among the tasks that meet there, and also for those that
+    take nothing. :func:`replace_gates` takes this form.
 
     Raises:
-        InputError: for a network in which nothing meets, or none of whose layers defines gates.
+        InputError: for a network in which nothing meets, or in which no layer defines gates.
 
     >>> from afanet import Pooled, create_network, record_gates
     >>> network = create_network("afa", {"age": Pooled(8), "gender": Pooled(2)}, "resnet18", size=(64, 64)).eval()
@@ -44,24 +46,24 @@ def record_gates(network: nn.Module, *, raw: bool = False) -> Iterator[dict[str,
 
 @contextmanager
 def record_flow(network: nn.Module) -> Iterator[dict[str, Tensor]]:
-    """Inside this context every forward pass leaves in the yielded dict how much each task took from every other.
+    """Inside this context every forward pass writes to the yielded dict how much each task took from every other.
 
-    By layer (B, to, from), tasks in the network's order, rows summing to one: the share that the features of `from`
-    have in those of `to` behind the layer, as sums of magnitudes under the layer's weights,
+    The dict has a tensor (B, to, from) per layer, with tasks in the network's order and rows that sum to one: the share
+    of the features of `from` in the layer's output for `to`. It is a ratio of magnitudes under the layer's weights,
 
     .. math:: \\frac{\\sum_{c, p} |w_{ij}(c, p) \\, x_j(c, p)|}{\\sum_k \\sum_{c, p} |w_{ik}(c, p) \\, x_k(c, p)|}
 
-    over channels c and pixels p. Unlike :func:`flow`, which reads the gates alone, it knows that a branch whose
-    features are small gives little. Otherwise as :func:`record_gates`.
+    over channels c and pixels p. Unlike :func:`flow`, which reads only the gates, it accounts for the size of the
+    features: a branch with small features gives little. Otherwise it works like :func:`record_gates`.
 
     Raises:
-        InputError: for a network in which nothing meets, or none of whose layers can say what is carried.
+        InputError: for a network in which nothing meets, or in which no layer can say what each task takes.
 
     >>> from afanet import AFA, record_flow
     >>> network = nn.ModuleDict({"stem": AFA(4, 2, (3, 3))})
     >>> with record_flow(network) as flows:
     ...     y = network["stem"]([torch.rand(1, 4, 3, 3), torch.zeros(1, 4, 3, 3)])
-    >>> flows["stem"][0]  # the second task's features are zero, so nobody takes any
+    >>> flows["stem"][0]  # the second task's features are zero, so neither output has a share of them
     tensor([[1., 0.],
             [1., 0.]])
     """
@@ -71,11 +73,11 @@ def record_flow(network: nn.Module) -> Iterator[dict[str, Tensor]]:
 
 @contextmanager
 def record_hidden(network: nn.Module) -> Iterator[dict[str, dict[str, Tensor]]]:
-    """Inside this context every forward pass leaves the hidden units g behind the gates in the yielded dict.
+    """Inside this context every forward pass writes the hidden units g behind the gates to the yielded dict.
 
-    By layer and kind (B, units), after their ReLU: where all of an image's are zero, its gates are one half (1 / N for
-    ``per_task``), whatever the weights behind them, and the weights before them get no gradient of it. A layer without
-    such units leaves none. Otherwise as :func:`record_gates`.
+    The dict has a tensor (B, units) per layer and kind, after the ReLU. If all units of an image are zero, its gates
+    are one half (1 / N for ``per_task``) whatever the weights after the units, and the weights before the units get no
+    gradient from this image. A layer without such units has no entry. Otherwise it works like :func:`record_gates`.
 
     Raises:
         InputError: for a network in which nothing meets.
@@ -135,12 +137,12 @@ def _recorded(
 
 
 def flow(gates: Mapping[str, Tensor]) -> Tensor:
-    """The mean weight of each source in each output of a layer, from its gates: (B, to, from), rows summing to one.
+    """The mean weight of each source in each output of a layer, from its gates: (B, to, from), rows sum to one.
 
-    It ignores how large the weighed features are; :func:`record_flow` does not.
+    It ignores how large the features are; :func:`record_flow` does not.
 
-    Two mixes in a row are one, whose weights at each channel c and pixel p are a product of matrices,
-    :math:`w_{ij} = \\sum_k s_{ik}(p) \\, c_{kj}(c)`; their mean over both is the product of the two means.
+    Two mixes in a row are one mix, whose weights at channel c and pixel p are a product of matrices,
+    :math:`w_{ij} = \\sum_k s_{ik}(p) \\, c_{kj}(c)`. Their mean over c and p is the product of the two means.
 
     >>> channel = torch.tensor([[0.75, 0.25], [0.25, 0.75]]).reshape(1, 2, 2, 1, 1, 1)
     >>> flow({"channel": channel, "spatial": channel})[0]
@@ -156,14 +158,14 @@ def flow(gates: Mapping[str, Tensor]) -> Tensor:
 
 @contextmanager
 def cut_connection(network: nn.Module, layer: str, to: int, source: int) -> Iterator[None]:
-    """Inside this context task `to` gets its own features at `layer` wherever it took features of `source`.
+    """Inside this context task `to` gets its own features at `layer` in place of those of `source`.
 
-    The gates stay what they are with all features, so that the difference is what the connection was worth.
+    The gates are still computed from all features, so the change in the output is what the connection was worth.
     Tasks are counted from 0 in the network's order.
 
     Raises:
-        InputError: for a layer that does not exist (the nearest is named) or that defines no cut, or a task that does
-            not take part.
+        InputError: for a layer that does not exist (the message names the nearest) or that defines no cut, or for a
+            task that does not take part.
 
     >>> from afanet import AFA, cut_connection
     >>> network = nn.ModuleDict({"stem": AFA(4, 2, (3, 3))})
@@ -198,7 +200,7 @@ def cut_connection(network: nn.Module, layer: str, to: int, source: int) -> Iter
         try:
             xs, *prefixes = inputs
             changed = layer.cut(xs, to, source)
-            for prefix in prefixes:  # linear, so `to` gets its own in place of those of `source`
+            for prefix in prefixes:  # fuse_prefix is linear in it, so the input of `source` can be swapped
                 tokens = list(output[layer.tasks :])
                 tokens[to] = layer.fuse_prefix(xs, [prefix[to] if i == source else x for i, x in enumerate(prefix)])[to]
                 changed = [*changed, *tokens]

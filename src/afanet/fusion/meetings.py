@@ -13,7 +13,7 @@ Pair = tuple[int, int]  # to and from; tasks counted from 0 in the network's ord
 
 
 def fusion_layers(network: nn.Module) -> dict[str, Fusion]:
-    """The layers at which tasks meet, by the name of the point that they follow; AFA's own halves do not count.
+    """The layers at which tasks meet, by the name of the point that they follow; AFA's two halves count as one layer.
 
     >>> from afanet import AFA
     >>> list(fusion_layers(nn.ModuleDict({"fusion": nn.ModuleDict({"stem": AFA(4, 2, (3, 3))})})))
@@ -29,7 +29,7 @@ def fusion_layers(network: nn.Module) -> dict[str, Fusion]:
 
 
 def connections(network: nn.Module) -> dict[str, list[Pair]]:
-    """By fusion layer, who may take from whom there: (to, from), tasks counted from 0 in the network's order.
+    """Who may take from whom at each fusion layer: pairs (to, from), tasks counted from 0 in the network's order.
 
     >>> from afanet import AFA
     >>> connections(nn.ModuleDict({"stem": AFA(4, 3, (3, 3), readers=[2])}))
@@ -54,7 +54,7 @@ def members_of(network: nn.Module, name: str, layer: Fusion) -> tuple[int, ...]:
 
 
 def lacking(network: nn.Module) -> str:
-    """Sentences on what the network's fusion layers do not define and so cannot be shown; empty if they define all.
+    """Sentences on what cannot be shown because fusion layers do not define it; empty if they define everything.
 
     >>> from afanet import Fusion
     >>> class Mean(Fusion):
@@ -75,7 +75,7 @@ def kinds(layers: Iterable[Fusion]) -> list[str]:
 
 
 def among_all(values: Tensor, layer: Fusion, members: Sequence[int], tasks: int) -> Tensor:
-    """Values (B, to, from, ...) of a layer among all tasks: who does not meet or does not read has 1 from itself."""
+    """A layer's values (B, to, from, ...) among all tasks: a task that takes nothing there has 1 from itself."""
     if len(layer.readers) == tasks:
         return values
     every = torch.eye(tasks, dtype=values.dtype, device=values.device)

@@ -1,4 +1,4 @@
-"""The mix that gates shared by all tasks make, in few passes over memory and in the features' own layout."""
+"""The mix under gates that all tasks share, in few passes over memory and in the features' own layout."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def mix(xs: Sequence[Tensor], a: Tensor) -> list[Tensor]:
 
 
 def product(a: Tensor, b: Tensor, like: Tensor) -> Tensor:
-    """The matrix product (B, n, k) x (B, k, m); it and its gradients have the memory layout of `like`.
+    """The matrix product (B, n, k) x (B, k, m); the product and its gradients have the memory layout of `like`.
 
-    Adding tensors of different layouts costs many times what adding two of the same does.
+    Adding two tensors of different layouts takes many times as long as adding two of the same layout.
     """
     channels_last = like.stride(1) == 1
     return (b.mT @ a.mT).mT if channels_last else a @ b
@@ -47,7 +47,7 @@ def means_over_channels(xs: Sequence[Tensor], weights: Tensor) -> list[Tensor]:
 
     Args:
         xs: N tensors of one shape.
-        weights: (B, n, C), for each of the n means the weight of every channel.
+        weights: (B, n, C), the weight of every channel in each of the n means.
 
     >>> x = torch.tensor([[[[1.0, 3.0]], [[5.0, 7.0]]]])
     >>> [means.tolist() for means in means_over_channels([x], torch.full((1, 1, 2), 0.5))]
@@ -57,7 +57,7 @@ def means_over_channels(xs: Sequence[Tensor], weights: Tensor) -> list[Tensor]:
 
 
 class _Mix(torch.autograd.Function):
-    """A mix is linear and its own adjoint: gradients go back through the same mix as features go forward."""
+    """A mix is linear and its own adjoint: its backward pass is the same mix, applied to the gradients."""
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, *xs: Tensor) -> tuple[Tensor, ...]:
@@ -80,7 +80,7 @@ def _mixed(xs: Sequence[Tensor], a: Tensor) -> tuple[Tensor, ...]:
 
 
 def _mean(xs: Sequence[Tensor]) -> Tensor:
-    # a running mean: equal tensors give exactly themselves, and a sum of many could overflow float16
+    # a running mean: the mean of equal tensors is exact, and no sum can overflow float16
     mean = xs[0]
     for count, x in enumerate(xs[1:], 2):
         mean = torch.lerp(mean, x, 1 / count)

@@ -1,4 +1,4 @@
-"""NDDR: discriminative dimensionality reduction of all tasks' features together."""
+"""NDDR: neural discriminative dimensionality reduction of the concatenated features of all tasks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NDDR(Fusion):
     .. math:: y_i = ReLU(BN_i(K_i [x_1; \dots; x_N])), \qquad K_i \in R^{C \times NC}
 
     The kernels start as diagonal matrices: 0.9 for a task's own channel, 0.1 / (N - 1) for the same channel of each
-    other task. The batch norms' running statistics have a momentum of 0.05, as the authors' have.
+    other task. The batch norms' running statistics have a momentum of 0.05, as in the authors' code.
 
     Args:
         channels, tasks, size, limit, protect, readers: see :class:`~afanet.fusion.Fusion`; size is not needed here.
@@ -54,14 +54,14 @@ class NDDR(Fusion):
         return self._in_place(xs, [F.relu(norm(conv(x))) for conv, norm in zip(self.convs, self.norms, strict=True)])
 
     def fuse_prefix(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
-        """Class and register tokens under the kernels of the patches, without the norm, whose statistics are theirs."""
+        """Class and register tokens under the patches' kernels, without the norm: its statistics are of patches."""
         x = torch.cat(list(prefix), 1)
         return self._in_place(prefix, [conv(x) for conv in self.convs])
 
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
         """Each source's share of a kernel row's absolute sum, for every image: ``{"channel": (B, to, from, C, 1, 1)}``.
 
-        It ignores how large the features are that a kernel meets.
+        These gates ignore how large the features are.
         """
         sums = self._kernels().sum(3).movedim(2, 1)[..., None, None]
         return {"channel": shares(sums.expand(len(xs[0]), *sums.shape))}
@@ -77,7 +77,7 @@ class NDDR(Fusion):
         return changed
 
     def _in_place(self, xs: Sequence[Tensor], read: Sequence[Tensor]) -> list[Tensor]:
-        """The tensors xs with what the readers get in place of theirs."""
+        """The tensors xs, with those of the readers replaced by `read`."""
         ys = dict(zip(self.readers, read, strict=True))
         return [ys.get(i, x) for i, x in enumerate(xs)]
 

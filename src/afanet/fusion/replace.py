@@ -1,4 +1,4 @@
-"""Gates in place of a layer's own: would constant gates do, or those of another image?"""
+"""Replaces a layer's gates, to test whether constant gates, or those of another image, would do as well."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from afanet.fusion.meetings import kinds
 
 @contextmanager
 def replace_gates(network: nn.Module, gates: Mapping[str, Mapping[str, Tensor]]) -> Iterator[None]:
-    r"""Inside this context layers mix features by the given gates, and not by those that they would compute.
+    r"""Inside this context layers mix features by the given gates instead of those that they would compute.
 
-    The first gates are over channels, the second over pixels:
+    They mix over channels first, then over pixels:
 
     .. math:: z_k = \sum_j w^{channel}_{kj} \odot x_j, \qquad y_i = \sum_k w^{spatial}_{ik} \odot z_k
 
-    A layer's own gates give what it gives itself, to rounding.
+    Given its own gates, a layer returns its usual output, to rounding.
 
     Args:
-        network: a network with layers whose gates are the weights of their mix, as AFA's are, see
-            :class:`~afanet.fusion.Fusion`.
-        gates: by layer and kind, as :func:`record_gates` leaves them with ``raw``: (B, to, from, ...) for the images
-            of a batch, or (1, to, from, ...) for all images alike. A layer that is not named keeps its own. A kind
-            that is not given does not mix: without spatial gates AFA is CAM alone.
+        network: a network with layers whose gates are the weights of their mix, as in AFA (``mixes_by_gates`` of
+            :class:`~afanet.fusion.Fusion`).
+        gates: by layer and kind, as :func:`record_gates` records them with ``raw``: (B, to, from, ...) for the images
+            of a batch, or (1, to, from, ...) for all images alike. A layer that is not named keeps its own gates. In a
+            named layer, a kind that is not given does not mix: without spatial gates, AFA is CAM alone.
 
     Raises:
-        InputError: for a layer that does not exist (the nearest is named) or whose gates cannot be replaced; in a
-            forward pass for gates of another size than the features.
+        InputError: for a layer that does not exist (the message names the nearest) or whose gates cannot be replaced;
+            in the forward pass, for gates whose size does not fit the features.
 
     >>> import torch
     >>> from afanet import AFA, record_gates
@@ -52,8 +52,8 @@ def replace_gates(network: nn.Module, gates: Mapping[str, Mapping[str, Tensor]])
     refused = kinds(layers[name] for name in gates if not layers[name].mixes_by_gates)
     if refused:
         raise InputError(
-            f"the gates of {' and '.join(refused)} cannot be replaced: only gates that are the weights of a mix can, "
-            "as AFA's are"
+            f"the gates of {' and '.join(refused)} cannot be replaced: only gates that are the weights of a mix, such "
+            "as AFA's, can be"
         )
     with ExitStack() as replaced:
         for name, of_layer in gates.items():
@@ -81,13 +81,13 @@ def _require_size(name: str, kind: str, gates: Tensor, xs: Sequence[Tensor]) -> 
     expected = (len(xs), len(xs), *((channels, 1, 1) if kind == "channel" else (1, height, width)))
     if gates.shape[1:] != expected or len(gates) not in (1, images):
         raise InputError(
-            f"the {kind} gates given for layer '{name}' are {tuple(gates.shape)}: for features {tuple(xs[0].shape)} "
-            f"of {len(xs)} tasks expected {(images, *expected)}, or 1 in place of {images} images"
+            f"the {kind} gates given for layer '{name}' have shape {tuple(gates.shape)}, but features "
+            f"{tuple(xs[0].shape)} of {len(xs)} tasks need {(images, *expected)}, or 1 in place of {images} images"
         )
 
 
 def _mixed(xs: Sequence[Tensor], gates: Mapping[str, Tensor]) -> list[Tensor]:
-    """Features under gates (B, to, from, ...): over channels, then over pixels."""
+    """Features mixed by gates (B, to, from, ...): over channels, then over pixels."""
     mixed = list(xs)
     for kind in ("channel", "spatial"):
         if kind in gates and mixed:

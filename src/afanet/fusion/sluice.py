@@ -19,8 +19,8 @@ class Sluice(Fusion):
     .. math:: y_{is} = \sum_j \sum_t \alpha_{isjt} \, x_{jt}, \qquad \alpha \in R^{N \times 2 \times N \times 2}
 
     with :math:`x_{j1}` the first and :math:`x_{j2}` the second half of task j's channels: one half can be shared while
-    the other stays the task's own. The weights are the same for every image and need not sum to one. They start as 0.9
-    for a half itself and 0.1 / (2N - 1) for each other one.
+    the other stays the task's own. The weights are the same for every image and need not sum to one. They start at 0.9
+    for a half itself and at 0.1 / (2N - 1) for each other half.
 
     Args:
         channels, tasks, size, limit, protect, readers: see :class:`~afanet.fusion.Fusion`; size is not needed here.
@@ -34,8 +34,8 @@ class Sluice(Fusion):
     >>> round(y_a.mean().item(), 3), round(y_b.mean().item(), 3)
     (0.933, 0.067)
 
-    Ruder et al., Latent Multi-task Architecture Learning, AAAI 2019. The paper's weights between layers are left to the
-    head, which takes several stages by itself, and its penalty on halves that are alike is left out. Parameters
+    Ruder et al., Latent Multi-task Architecture Learning, AAAI 2019. Two parts of the paper are left out: the weights
+    between layers (our heads combine several stages themselves) and the penalty on halves that are alike. Parameters
     ``alpha``: (to, half, from, half).
     """
 
@@ -47,7 +47,7 @@ class Sluice(Fusion):
         super().__init__(channels, tasks, size, **guard)
         if channels % 2:
             raise InputError(
-                f"Sluice got channels={channels}, which have no halves: expected an even number, so let branches meet "
+                f"Sluice got channels={channels}, which cannot be halved: expected an even number. Let branches meet "
                 "elsewhere, or choose another method"
             )
         self.alpha = nn.Parameter(start_weights(2 * tasks).reshape(tasks, 2, tasks, 2))

@@ -25,28 +25,28 @@ class SpatialAggregation(Fusion):
         (w_{self}, w_{other}) = softmax(Q_{self}\, g,\; Q_{other}\, g), \\
         y_i = w_{self} \, x_i + w_{other} \, \frac{1}{N-1} \sum_{j \ne i} x_j
 
-    The convolution takes N maps to one, which is flattened; Q: HW -> HW is dense, no biases. Any input size is taken:
-    the descriptor is pooled to the layer's own grid, gated there, and the gates are resized (bilinear) to the features;
-    at the grid's own size both are the identity. The grid is ``size``, shrunk in proportion so that its longer side is
-    at most 20.
+    The convolution takes N maps to one, which is flattened; Q: HW -> HW is dense; there are no biases. The features may
+    have any size: their descriptor is pooled to the layer's own grid, the gates are computed there and resized
+    (bilinear) to the features. At the grid's own size pooling and resizing are the identity. The grid is ``size``,
+    shrunk in proportion so that its longer side is at most 20.
 
     Args:
         channels, tasks, limit, protect, readers: see :class:`~afanet.fusion.Fusion`.
         size: (H, W) of the features, required.
-        per_task: gates of its own for every task over all N sources; Q is (N, N, HW, HW) and the cost N squared.
-        alive: begin the convolution with positive weights, which sum to 1 / sqrt(3). Weights of any sign, as the
-            original has them, have a sum of that size and of either sign; where it is negative and the features lie
-            behind a ReLU, so that s >= 0, most or all of g is zero for every image, and gets no gradient.
+        per_task: give every task its own gates over all N sources; Q is (N, N, HW, HW), at a cost of N squared.
+        alive: start the convolution from positive weights that sum to 1 / sqrt(3). The original starts from weights of
+            any sign, whose sum is of this size but may be negative. If it is negative and the features come from a
+            ReLU (s >= 0), most or all of g is zero for every image and gets no gradient.
 
     Raises:
-        InputError: where size is missing.
+        InputError: if size is missing.
 
     >>> import torch
     >>> sam = SpatialAggregation(channels=8, tasks=2, size=(5, 6))
     >>> [tuple(y.shape) for y in sam([torch.rand(2, 8, 9, 7), torch.rand(2, 8, 9, 7)])]
     [(2, 8, 9, 7), (2, 8, 9, 7)]
 
-    Shen et al., CIKM 2020. Differs from the original, which is tied to one input size and two tasks, and applies a ReLU
+    Shen et al., CIKM 2020. Differs from the original, which takes one input size and two tasks only and applies a ReLU
     after the mix (see :class:`ChannelAggregation`).
     """
 
@@ -95,14 +95,14 @@ class SpatialAggregation(Fusion):
         return self._resize(excess_of(self._hidden(s), self.Q, self.tasks), s)
 
     def weights(self, s: Tensor) -> Tensor:
-        """(B, to, from, H, W) from the descriptor s: the weight with which output `to` takes source `from`."""
+        """The weight with which output `to` takes source `from`, (B, to, from, H, W), from the descriptor s."""
         if self.per_task:
             w = self._resize(softmax_over_sources(self._hidden(s), self.Q), s)
             return w.reshape(w.shape[0], self.tasks, self.tasks, *w.shape[2:])
         return weights_of(self.excess(s).squeeze(1), self.tasks)
 
     def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
-        """What the layer does with these features: ``{"spatial": (B, to, from, 1, H, W)}``."""
+        """The gates for these features: ``{"spatial": (B, to, from, 1, H, W)}``."""
         return {"spatial": self.weights(self.describe(xs)).unsqueeze(3)}
 
     def hidden(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:

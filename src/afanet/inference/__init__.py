@@ -1,4 +1,4 @@
-"""Finished networks on anybody's photos, from a run or an exported file; ONNX and OpenVINO files need no torch."""
+"""Predicts photos with finished networks, from a run or an exported file; ONNX and OpenVINO files need no torch."""
 
 from afanet.images import read_image, to_image
 from afanet.inference.find import find_photos

@@ -1,4 +1,4 @@
-"""What an exported file says of its network: read and checked before anything uses it."""
+"""The description of its network in an exported file: read and checked before anything uses it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from afanet.normalisation import LEAST, MOST
 from afanet.tasks.meaning import is_number, is_whole
 
 FORMAT = 1
-MOST_BYTES = 2**24  # of a description: thousands of times the size of ours
+MOST_BYTES = 2**24  # the largest description that is read: thousands of times the size of ours
 PRECISIONS = ("float32", "fp16", "int8")
 
 
 def read_description(path: Path, text: str | None) -> dict[str, Any]:
-    """The part of the file's description of its network that is needed here."""
+    """A file's description of its network, with its keys that are needed here checked."""
     if text is None:
-        raise InputError(f"{path} is no file of `afanet export`: it does not say what its outputs mean")
+        raise InputError(f"{path} is not a file of `afanet export`: it does not say what its outputs mean")
     try:
         description = parse_json(text[: MOST_BYTES + 1], "it")
     except InputError as error:
@@ -39,7 +39,7 @@ def read_description(path: Path, text: str | None) -> dict[str, Any]:
 
 
 def _fault(description: Mapping[str, Any]) -> str | None:
-    """What is invalid in the file's description, in words; None if nothing."""
+    """What is invalid in the file's description, in words; None if nothing is."""
     mean = description.get("mean")
     channels = len(mean) if isinstance(mean, list) and 0 < len(mean) <= MOST_CHANNELS else 3
     fits: dict[str, Callable[[Any], bool]] = {
@@ -63,7 +63,7 @@ def _fault(description: Mapping[str, Any]) -> str | None:
 
 
 def _precision_fault(description: Mapping[str, Any]) -> str | None:
-    """What is invalid in the precision of a file, in words: one below float32 needs scores of its own."""
+    """What is invalid in the precision of a file, in words: a file below float32 must have its own scores."""
     precision = description.get("precision", PRECISIONS[0])
     if precision not in PRECISIONS:
         return f"'precision' is {shown(precision)}, expected one of: {', '.join(PRECISIONS)}"
@@ -80,7 +80,7 @@ def _precision_fault(description: Mapping[str, Any]) -> str | None:
 
 
 def not_ours(path: Path, fault: str) -> InputError:
-    return InputError(f"{path} does not say of itself what `afanet export` writes ({fault}): export the run again")
+    return InputError(f"{path} lacks the description that `afanet export` writes ({fault}): export the run again")
 
 
 def _are(count: int, values: Any, fits: Callable[[Any], bool]) -> bool:

@@ -1,4 +1,4 @@
-"""A network in a file that `afanet export` wrote, whichever runtime computes it."""
+"""A network in a file that `afanet export` wrote, for any runtime."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from afanet.tasks.kinds import KINDS, meaning_fault
 class FileModel(ABC):
     """The network of a file, with the description in that file.
 
-    A runtime opens the file, gives its description, and implements `run`. `tasks` are those whose outputs are read,
-    None for all. Raises `InputError` for a description that is not one of `afanet export`, and for tasks that the file
-    does not have.
+    A subclass for each runtime opens the file, passes on its description, and implements `run`. `tasks` are the tasks
+    whose outputs are read; None means all. Raises `InputError` for a description that `afanet export` did not write,
+    and for tasks that the file does not have.
     """
 
     def __init__(self, path: Path, text: str | None, outputs: Collection[str], tasks: Sequence[str] | None) -> None:
@@ -31,7 +31,7 @@ class FileModel(ABC):
             tuple(description["size"]),
             tuple(description["mean"]),
             tuple(description["std"]),
-            description.get("resize", "stretch"),  # which files by older versions do not have
+            description.get("resize", "stretch"),  # files of older versions do not have it
         )
         self.any_batch, self.any_size = description["dynamic"]["batch"], description["dynamic"]["size"]
         if missing := [name for name in self.about.tasks if name not in outputs]:
@@ -44,24 +44,24 @@ class FileModel(ABC):
 
     @abstractmethod
     def run(self, names: Sequence[str], images: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:
-        """The outputs of these names, (B, ...) each, for normalised images (B, C, H, W)."""
+        """The outputs with these names, each (B, ...), for normalised images (B, C, H, W)."""
 
     def require_channels(self, taken: object) -> None:
-        """Raise `InputError` where the graph's images have another number of channels than the description says."""
+        """Raise `InputError` if the graph takes images with another number of channels than the description says."""
         described = self.about.normalisation.channels
         if isinstance(taken, int) and taken != described:
-            raise not_ours(self.path, f"'mean' is of {described} channels, and its images have {taken}")
+            raise not_ours(self.path, f"'mean' has {described} channels, but its images have {taken}")
 
     def estimate(self, images: NDArray[np.float32]) -> Estimates:
-        """See `Model`; raises `InputError` for another size than the file's where that is fixed."""
+        """See `Model`; raises `InputError` for images of another size if the file's size is fixed."""
         height, width = self.about.size
         if not self.any_size and images.shape[-2:] != (height, width):
-            raise InputError(f"{self.path} takes images of {height}x{width} pixels alone: leave --scales out")
+            raise InputError(f"{self.path} takes only images of {height}x{width} pixels: leave --scales out")
         parts = [images] if self.any_batch else np.split(images, len(images))
         names = list(self.about.tasks)
         try:
             answers = [self.run(names, part) for part in parts]
-        except Exception as error:  # the many kinds of the runtimes have no other common base
+        except Exception as error:  # the runtimes' exception classes have no other common base
             reason, size = str(error).strip().partition("\n")[0], f"{images.shape[-2]}x{images.shape[-1]}"
             raise InputError(
                 f"{self.path} cannot take {len(images)} images of {size} pixels ({reason}): "

@@ -1,4 +1,4 @@
-"""Which pictures and videos the arguments of a command name."""
+"""The pictures and videos that the arguments of a command name."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ VIDEOS = frozenset([".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".m
 def find_photos(
     inputs: Sequence[str | Path], leave_out: Path | None = None, *, arrays: bool = False
 ) -> tuple[list[Path], list[str]]:
-    """The files that `inputs` name, each once and in order, and a sentence for every input that names none.
+    """The files that `inputs` name, in order and each once, and a sentence for every input that names none.
 
-    A folder names all pictures and videos in it and below, in alphabetical order, except hidden ones and those in
-    `leave_out`; with `arrays`, the arrays in `.npy` files too. A pattern with `*`, `?` or `[]` names what matches it.
+    A folder names all pictures and videos in it and its subfolders, in alphabetical order, except hidden ones and those
+    in `leave_out`; with `arrays`, also arrays in `.npy` files. A pattern with `*`, `?` or `[]` names all matches.
 
     >>> find_photos(["no/such.png"])
     ([], ['no/such.png does not exist, expected a picture, a video, a folder or a pattern'])
@@ -35,7 +35,7 @@ def find_photos(
             else:
                 matches = None
         except (OSError, ValueError) as error:
-            faults.append(f"{given} cannot be looked for ({error}), expected a path or a pattern such as trip/*.jpg")
+            faults.append(f"{given} cannot be searched ({error}), expected a path or a pattern such as trip/*.jpg")
             continue
         if matches is None:
             faults.append(f"{given} does not exist, expected a picture, a video, a folder or a pattern")
@@ -51,7 +51,7 @@ def find_photos(
 
 
 def _below(folder: Path, suffixes: Set[str], leave_out: Path | None) -> list[Path]:
-    # Not by `resolve`, which raises for a link that leads to itself.
+    # `resolve` would raise for a link that leads to itself.
     left_out_folders = [Path(os.path.realpath(leave_out))] if leave_out else []
     return sorted(
         file

@@ -1,4 +1,4 @@
-"""The files of `afanet export` that a model is opened from, by the ends of their names."""
+"""The file formats of `afanet export`, by the ends of their names, and how a model is opened from each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODELS = {
 
 
 def suffix_of(source: str | Path) -> str | None:
-    """The end of a file's name that says how it is opened; None for the folder of a run, and for a name on the hub.
+    """The end of a file's name, which says how it is opened; None for the folder of a run and for a name on the hub.
 
     >>> suffix_of("net.aot.pt2"), suffix_of("runs/rooms-afa-seed0"), suffix_of("hub:ada/net.onnx")
     ('.aot.pt2', None, None)
@@ -32,9 +32,9 @@ def suffix_of(source: str | Path) -> str | None:
 
 
 def open_file(path: Path, device: str | None = None, tasks: Sequence[str] | None = None) -> FileModel:
-    """The model in a file, for all of its tasks or some; raises `InputError` for a file that cannot be used."""
+    """The model in a file, for all or some of its tasks; raises `InputError` for a file that cannot be used."""
     suffix = suffix_of(path)
     if suffix is None:
-        raise InputError(f"{path} is no file of `afanet export`, expected a name that ends in {', '.join(MODELS)}")
+        raise InputError(f"{path} is not a file of `afanet export`, expected a name that ends in {', '.join(MODELS)}")
     opened: FileModel = imported(MODELS[suffix])(path, device, tasks)
     return opened

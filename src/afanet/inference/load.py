@@ -1,4 +1,4 @@
-"""A shared network in torch: from a run, a saved folder or the hub to a module that takes photos, without Lightning."""
+"""Loads a trained network from a run, a saved folder or the hub as a torch module that takes photos."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from afanet.tasks import Task
 def load(source: str | Path) -> Network:
     """The trained network of a run, of a folder that `afanet save` wrote, or of `hub:owner/name`.
 
-    A name on the hub is downloaded, unless it was before. Only tensors, numbers and text are read, never code.
+    A name on the hub is downloaded once. Only tensors, numbers and text are read, never code.
 
     Args:
         source: the folder of a finished run, a saved folder, or `hub:owner/name`.
@@ -35,7 +35,7 @@ def load(source: str | Path) -> Network:
         The network on the CPU, in float32 and in eval mode.
 
     Raises:
-        InputError: for anything else, for files that are damaged, and for a name that cannot be downloaded.
+        InputError: for any other source, for damaged files, and for a name that cannot be downloaded.
 
     >>> load("runs/nowhere")
     Traceback (most recent call last):
@@ -46,7 +46,7 @@ def load(source: str | Path) -> Network:
 
 
 class Network(nn.Module):
-    """A trained network with its tasks, which takes images as it was scored, and photos.
+    """A trained network with its tasks; it takes normalised images, and photos of any size.
 
         network = afanet.load("hub:ada/rooms-afa")
         network.predict("photo.jpg")["depth"].metres    # (H, W) float32, at the photo's own size
@@ -55,8 +55,8 @@ class Network(nn.Module):
     `afanet.Predictor(network, flip=True)` predicts with other options.
 
     Attributes:
-        tasks: its tasks by name, which say what logits mean: `network.tasks["depth"].predict(logits["depth"])`.
-        about: what each task's estimates mean, and what images must be like.
+        tasks: its tasks by name, which turn logits into predictions: `network.tasks["depth"].predict(logits["depth"])`.
+        about: the meaning of each task's estimates, and how images must be prepared.
     """
 
     def __init__(self, run: Run) -> None:
@@ -67,29 +67,30 @@ class Network(nn.Module):
         self.eval()
 
     def forward(self, images: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Tensor]:
-        """Logits by task for normalised images (B, C, H, W), see `preprocess`; with `tasks` only theirs.
+        """Logits by task for normalised images (B, C, H, W), see `preprocess`; for all tasks, or only for `tasks`.
 
-        Of these only what they need is computed. Raises `InputError` for a task that the network does not have.
+        Only the parts that these tasks need are computed. Raises `InputError` for a task that the network does not
+        have.
         """
         images = images.contiguous(memory_format=torch.channels_last)
         logits: dict[str, Tensor] = self.network(images) if tasks is None else self.network(images, tasks)
         return logits
 
     def preprocess(self, photo: Photo) -> Tensor:
-        """A photo as the network takes it, (1, C, H, W) float32 at the size at which it was scored, on the CPU.
+        """A photo as the network takes it, (1, C, H, W) float32, at the size at which it was scored, on the CPU.
 
         Args:
             photo: a path, a PIL image or an array (H, W, C) uint8, of any size.
 
         Raises:
-            InputError: for a file that is no photo, and for other channels than the network takes.
+            InputError: for a file that is not a photo, and for a number of channels that the network does not take.
         """
         channels = self.about.normalisation.channels
         pixels = as_channels(to_image(photo, channels), channels)
         return torch.from_numpy(self.about.prepare(pixels, self.about.size))[None]
 
     def predict(self, photo: Photo) -> Results:
-        """Results by task for a photo, in eval mode, on the device of the weights: what `Predictor` gives for the run.
+        """Results by task for a photo, as from `Predictor` with the run; in eval mode, on the device of the weights.
 
         Raises `InputError` as `preprocess` does, and for outputs that are not finite.
         """
@@ -107,5 +108,5 @@ class Network(nn.Module):
         return estimates(self.tasks, logits)
 
     def extra_repr(self) -> str:
-        """Its tasks."""
+        """The names of its tasks."""
         return f"tasks={list(self.tasks)}"

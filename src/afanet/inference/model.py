@@ -1,4 +1,4 @@
-"""The interface of a network that predictions use, wherever it runs, and the description that comes with it."""
+"""The interface of a network for predictions, in any runtime, and the description that comes with it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Estimates = dict[str, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class About:
-    """The meaning of each task's estimates (see `Task.meaning`), and what images must be like.
+    """The meaning of each task's estimates (see `Task.meaning`), and how images must be prepared.
 
-    `size` is (H, W), `mean` and `std` normalise each channel, and `resize` says how photos of other proportions fit,
-    see `framing`.
+    `size` is (H, W), `mean` and `std` normalise each channel, and `resize` says how photos of other proportions fit the
+    size, see `framing`.
     """
 
     tasks: dict[str, dict[str, Any]]
@@ -33,7 +33,7 @@ class About:
     resize: Resize = "stretch"
 
     def only(self, tasks: Sequence[str]) -> Self:
-        """The same for some tasks alone, in their order here; raises `InputError` for unknown ones."""
+        """The same for only some tasks, in their order here; raises `InputError` for unknown tasks."""
         return replace(self, tasks={name: self.tasks[name] for name in chosen_tasks(tasks, list(self.tasks))})
 
     @property
@@ -42,7 +42,7 @@ class About:
         return Normalisation(self.mean, self.std)
 
     def prepare(self, photo: Pixels, size: tuple[int, int]) -> NDArray[np.float32]:
-        """An image (H, W, C) as the network takes it at `size`, (channels, *size); by Pillow unless torch does it."""
+        """An image (H, W, C) as the network takes it at `size`, (channels, *size); Pillow or torch resizes."""
         return prepare(photo, size, self.mean, self.std, self.resize)
 
 
@@ -57,7 +57,7 @@ class Model(Protocol):
 
 
 class SomeTasks:
-    """A model of which some tasks alone are read; raises `InputError` for tasks that it does not have."""
+    """A model restricted to some of its tasks; raises `InputError` for tasks that it does not have."""
 
     def __init__(self, model: Model, tasks: Sequence[str]) -> None:
         self.about = model.about.only(tasks)

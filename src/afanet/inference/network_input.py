@@ -1,4 +1,4 @@
-"""Pixels as a network takes them, without torch."""
+"""From pixels to a network's input, without torch."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def prepare(
 ) -> NDArray[np.float32]:
     """An image (H, W, C) as a network takes it, (channels, *size) float32: resized, see `framing`, and normalised.
 
-    Bilinear, antialiased where it shrinks; each channel is (value / 255 - mean) / std, and 0 in padding. The network
-    takes as many channels as there are means: of RGB one is the luminance, see `as_channels`, which raises `InputError`
-    for other numbers. An image that needs no resizing becomes bit for bit what training and evaluation make of it, any
-    other matches within one of 255 grey levels.
+    Resizing is bilinear, with antialiasing if the image shrinks. Each channel is (value / 255 - mean) / std, and 0 in
+    padding. There are as many channels as means; a single channel is the luminance of RGB, see `as_channels`, which
+    raises `InputError` if the channels do not fit. Without resizing, the result equals that of training and evaluation
+    bit for bit; with resizing, it matches within one of 255 grey levels.
 
     >>> prepare(np.full((4, 4, 3), 255, np.uint8), (2, 3), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))[:, 0, 0].tolist()
     [2.0, 2.0, 2.0]

@@ -1,4 +1,4 @@
-"""A network in an ONNX file that `afanet export` wrote, by ONNX Runtime."""
+"""A network in an ONNX file that `afanet export` wrote, run by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 class OnnxModel(FileModel):
     """The network of an ONNX file.
 
-    `device` is `auto` (`cuda` where ONNX Runtime has it), `cpu` or `cuda`; `tasks` are those whose outputs are read,
-    None for all. Raises `InputError` without ONNX Runtime, for a device that it does not have, for a file that is not
-    one of `afanet export`, and for tasks that the file does not have.
+    `device` is `auto` (`cuda` if ONNX Runtime supports it), `cpu` or `cuda`. `tasks` are the tasks whose outputs are
+    read; None means all. Raises `InputError` without ONNX Runtime, for a device that it does not have, for a file that
+    `afanet export` did not write, and for tasks that the file does not have.
     """
 
     def __init__(self, path: Path, device: str | None = None, tasks: Sequence[str] | None = None) -> None:
         try:
             import onnxruntime
         except ModuleNotFoundError:
-            raise InputError(f"{path} takes ONNX Runtime, and {missing_package('onnxruntime', 'onnx')}") from None
+            raise InputError(f"{path} needs ONNX Runtime, and {missing_package('onnxruntime', 'onnx')}") from None
         if not require_regular(path).exists():
             raise InputError(f"{path} does not exist, expected a file of `afanet export`")
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # the lines below report what it cannot read
+        options.log_severity_level = 4  # the lines below report errors instead
         provider = _provider(device or "auto", onnxruntime.get_available_providers())
         try:
             self.session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
-        except Exception as error:  # the many kinds of ONNX Runtime have no other common base
-            raise InputError(f"{path} is no ONNX file that can be read, expected one of `afanet export`") from error
+        except Exception as error:  # ONNX Runtime's exception classes have no other common base
+            raise InputError(f"{path} is not a readable ONNX file, expected one of `afanet export`") from error
         try:
             text = self.session.get_modelmeta().custom_metadata_map.get("afanet")
         except UnicodeDecodeError:
@@ -57,5 +57,5 @@ def _provider(device: str, available: list[str]) -> str:
     here = [name for name, provider in PROVIDERS.items() if provider in available]
     chosen = here[-1] if device == "auto" else device
     if chosen not in here:
-        raise InputError(f"device '{device}' is not there for ONNX Runtime, expected one of: auto, {', '.join(here)}")
+        raise InputError(f"ONNX Runtime has no device '{device}' here, expected one of: auto, {', '.join(here)}")
     return PROVIDERS[chosen]

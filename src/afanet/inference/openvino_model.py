@@ -13,32 +13,33 @@ from afanet.files import require_regular
 from afanet.inference.file_model import FileModel
 from afanet.install import missing_package
 
-PLAIN = {"INFERENCE_PRECISION_HINT": "f32"}  # otherwise it rounds to bf16 where the processor has that
+PLAIN = {"INFERENCE_PRECISION_HINT": "f32"}  # otherwise it rounds to bf16 on processors that support bf16
 
 
 class OpenVinoModel(FileModel):
     """The network of an OpenVINO file, on the CPU.
 
-    `device` is `auto` or `cpu`; `tasks` are those whose outputs are read, None for all. Raises `InputError` without
-    OpenVINO, for another device, for a file that is not one of `afanet export`, and for tasks that it does not have.
+    `device` is `auto` or `cpu`. `tasks` are the tasks whose outputs are read; None means all. Raises `InputError`
+    without OpenVINO, for another device, for a file that `afanet export` did not write, and for tasks that it does not
+    have.
     """
 
     def __init__(self, path: Path, device: str | None = None, tasks: Sequence[str] | None = None) -> None:
         try:
             import openvino
         except ModuleNotFoundError:
-            raise InputError(f"{path} takes OpenVINO, and {missing_package('openvino', 'openvino')}") from None
+            raise InputError(f"{path} needs OpenVINO, and {missing_package('openvino', 'openvino')}") from None
         if device not in (None, "auto", "cpu"):
-            raise InputError(f"device '{device}' is not there for OpenVINO files, expected one of: auto, cpu")
+            raise InputError(f"device '{device}' cannot run OpenVINO files, expected one of: auto, cpu")
         for file in (path, path.with_suffix(".bin")):
             if not require_regular(file).exists():
                 raise InputError(f"{file} does not exist, expected a file of `afanet export --format openvino`")
         try:
             graph = openvino.Core().read_model(path)
             self.network = openvino.Core().compile_model(graph, "CPU", PLAIN)
-        except Exception as error:  # its own kinds are not public
+        except Exception as error:  # its exception classes are not public
             raise InputError(
-                f"{path} is no OpenVINO file that can be read, expected one of `afanet export --format openvino`"
+                f"{path} is not a readable OpenVINO file, expected one of `afanet export --format openvino`"
             ) from error
         text = str(graph.get_rt_info(["afanet"]).value) if graph.has_rt_info(["afanet"]) else None
         super().__init__(path, text, {name for put in graph.outputs for name in put.names}, tasks)

@@ -10,13 +10,13 @@ from pathlib import Path
 from afanet.files import LONGEST
 from afanet.inference.find import VIDEOS
 
-FRAME = "{}-{:06}"  # a video's name and a frame's number, from 1 on
+FRAME = "{}-{:06}"  # a video's name and a frame's number, counted from 1
 
 
 def unique_names(files: Sequence[Path]) -> list[str]:
-    """A name for the results of each file: its stem, with folders before it if two are alike.
+    """A name for the results of each file: its stem, with folders before it if two stems are alike.
 
-    The frames of a video are called `NAME-000001` and so on, and no photo is called like one of them.
+    The frames of a video are called `NAME-000001` and so on, and no photo gets such a name of a frame.
 
     >>> unique_names([Path("a/x.jpg"), Path("b/x.jpg"), Path("b/y.png"), Path("b/Y.jpg")])
     ['a-x', 'b-x', 'y-png', 'Y-jpg']
@@ -50,7 +50,7 @@ def unique_names(files: Sequence[Path]) -> list[str]:
 
 
 def _apart_from_frames(files: Sequence[Path], names: list[str]) -> list[str]:
-    """The names, longer ones for videos whose frames would have the name of another file."""
+    """The names, with longer ones for videos whose frames would have the name of another file."""
     taken = {name.casefold() for name in names}
     like_frames = {name[: -len(frame[0])] for name in taken if (frame := re.search(r"-\d{6,}$", name))}
     for index, file in enumerate(files):
@@ -72,7 +72,7 @@ def name_fault(file: Path, name: str) -> str | None:
     try:
         str(file).encode()
     except UnicodeEncodeError:
-        return f"{file}: its path is no UTF-8, in which predictions are listed: rename the file or its folder"
+        return f"{file}: its path is not UTF-8, in which predictions are listed: rename the file or its folder"
     frame = FRAME.format(name, 1) if file.suffix.lower() in VIDEOS else name
     if (length := len(f"{frame}.png".encode())) > LONGEST:
         return (

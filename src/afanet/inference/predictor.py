@@ -29,14 +29,14 @@ Photo = str | Path | Image.Image | NDArray[np.uint8]
 class Predictor:
     """Predicts photos with a network; the results know their units and draw themselves.
 
-    `source` is the folder of a finished run, which needs torch but not the run's data, or a file of `afanet export`,
-    which needs its runtime alone, such as ONNX Runtime; or a `Model` of your own. With `flip` it averages over the
-    photo and its mirror image, with several `scales` over the network's own size times each. With `tasks` it gives
-    results for these alone, and of a run's network computes only what they need.
+    `source` is the folder of a finished run (which needs torch, but not the run's data), a file of `afanet export`
+    (which needs only its runtime, such as ONNX Runtime), or a `Model` of your own. With `flip`, it averages over the
+    photo and its mirror image. With several `scales`, it averages over the network's own size times each scale. With
+    `tasks`, it gives results only for these; a run's network then computes only what they need.
 
-    Raises `InputError` for a source that cannot be used, for tasks that it does not have, for `flip` where a task has
-    `mirror: false`, for scales that are not from 0.1 to 10 or make images of more than 64 million pixels, and for a
-    batch of more than 1024 photos.
+    Raises `InputError` for a source that cannot be used, for tasks that it does not have, for `flip` if a task has
+    `mirror: false`, for scales outside 0.1 to 10 or with images of more than 64 million pixels, and for a batch of more
+    than 1024 photos.
 
         predictor = afanet.Predictor("runs/rooms-afa-seed0")
         results = predictor("photo.jpg")
@@ -74,7 +74,7 @@ class Predictor:
         sided = [name for name, meaning in self.model.about.tasks.items() if not meaning.get("mirror", True)]
         if flip and sided:
             raise InputError(
-                f"flip averages with the mirror image, and task '{sided[0]}' depends on the side (mirror: false): "
+                f"flip averages with the mirror image, but task '{sided[0]}' depends on the side (mirror: false): "
                 "leave --flip out"
             )
         self.flip, self.scales, self.batch_size = flip, tuple(scales), batch_size
@@ -85,9 +85,9 @@ class Predictor:
         return results
 
     def predict(self, images: Iterable[Photo]) -> Iterator[Results]:
-        """Results by task for each image in order, `batch_size` of them at a time.
+        """Results by task for each image in order, computed `batch_size` images at a time.
 
-        Raises `InputError` for outputs that are not finite, which no result can be read from.
+        Raises `InputError` for outputs that are not finite.
         """
         for results in self.attempt(images):
             if isinstance(results, InputError):
@@ -95,9 +95,9 @@ class Predictor:
             yield results
 
     def attempt(self, images: Iterable[Photo], mirrored: bool = False) -> Iterator[Results | InputError]:
-        """As `predict`, but where an image's outputs are not finite, it gives the error and goes on.
+        """Like `predict`, but if an image's outputs are not finite, it yields the error and goes on.
 
-        With `mirrored` the network sees the mirror images alone, and its answers are turned back.
+        With `mirrored`, the network sees only the mirror images, and the results are mirrored back.
         """
         remaining, channels = iter(images), self.model.about.normalisation.channels
         while batch := list(islice(remaining, self.batch_size)):
@@ -109,7 +109,7 @@ class Predictor:
                 yield self._fault(broken[0]) if broken else self._read(estimates, photo)
 
     def _read(self, estimates: Mapping[str, NDArray[np.float32]], photo: Pixels) -> Results:
-        """The results for a photo; where the network did not see it, they are absent."""
+        """The results for a photo; they are absent at pixels that the network did not see."""
         about = self.model.about
         frame = framing((photo.shape[0], photo.shape[1]), about.size, about.resize)
         results = {
@@ -138,9 +138,9 @@ def _row(tag: str, cells: Iterable[str]) -> str:
 
 
 def open_model(source: str | Path, device: str | None = None, tasks: Sequence[str] | None = None) -> Model:
-    """The model in a run's folder or a file of `afanet export`, for all tasks or some.
+    """The model in a run's folder or a file of `afanet export`, for all or some of its tasks.
 
-    Raises `InputError` for what is neither.
+    Raises `InputError` for any other source.
     """
     path = Path(source)
     if suffix_of(source):

@@ -22,18 +22,18 @@ from afanet.tasks import Task
 
 
 class AboutRun(About):
-    """As `About`, for a network in torch."""
+    """`About` for a network in torch."""
 
     def prepare(self, photo: Pixels, size: tuple[int, int]) -> NDArray[np.float32]:
-        """See `About`; by the steps that the network was scored with, to the same bits."""
+        """See `About`; the same steps as in scoring, equal bit for bit."""
         prepared: NDArray[np.float32] = as_input(photo, size, self.resize, self.normalisation).numpy()
         return prepared
 
 
 class RunModel:
-    """A run's network with its checkpoint, as it was scored; it needs the data only if the run kept no description.
+    """A run's network with the weights that were scored; it needs the data only if the run kept no descriptions.
 
-    `device` is the recipe's if not given. Only what `tasks` need is computed; None means all tasks.
+    `device` is by default the recipe's. Only what `tasks` need is computed; None means all tasks.
     """
 
     def __init__(self, run: Run, device: str | None = None, tasks: Sequence[str] | None = None) -> None:
@@ -47,7 +47,7 @@ class RunModel:
     def estimate(self, images: NDArray[np.float32]) -> Estimates:
         """See `Model`; raises `InputError` for a size that the network cannot take.
 
-        Where an image's logits are not finite, all of its estimate is NaN: a probability of infinity would be 1.
+        If an image's logits are not finite, its whole estimate is NaN; otherwise infinity would become probability 1.
         """
         try:
             logits = self.loaded.logits(torch.from_numpy(images))
@@ -63,7 +63,7 @@ class RunModel:
 
 
 def about_run(run: Run, chosen: Sequence[str] | None = None) -> About:
-    """What each task of a run means, or of those chosen, and what its network's images must be like."""
+    """The meaning of each task of a run (or of the chosen ones), and how its network's images must be prepared."""
     names = list(run.tasks) if chosen is None else chosen
     meanings = {name: run.tasks[name].meaning | run.tasks[name].sides for name in names}
     data, taken = run.recipe.data, normalisation(run.recipe.network)
@@ -71,7 +71,7 @@ def about_run(run: Run, chosen: Sequence[str] | None = None) -> About:
 
 
 def estimates(tasks: Mapping[str, Task], logits: Mapping[str, Tensor]) -> Estimates:
-    """`Task.estimate` by task, (B, ...) float32, of a network's logits; where an image's are not finite, it is NaN."""
+    """`Task.estimate` by task, (B, ...) float32, from a network's logits; NaN for images with non-finite logits."""
     return {name: _estimate(task, logits[name]) for name, task in tasks.items()}
 
 

@@ -14,8 +14,8 @@ from afanet.tasks.drawing.draw import Pixels, fit, stack, title
 from afanet.tasks.drawing.png import png
 from afanet.tasks.result import PooledResult, Result
 
-LEAST, MOST = 240, 480  # width of one picture, pixels
-COLUMNS = 4  # at most, until there are more than that many rows
+LEAST, MOST = 240, 480  # the width of one picture in pixels
+COLUMNS = 4  # at most, unless there would be more rows than columns
 GAP = 12
 
 
@@ -46,9 +46,9 @@ class Results(dict[str, Result]):
 
 
 def side_by_side(photo: Pixels, results: Mapping[str, Result]) -> Pixels:
-    """The image (H, W, C), see `as_picture`, the dense results with their legends, and the others in words, in rows.
+    """One picture with the image (H, W, C), the dense results with their legends, and the other results in words.
 
-    Points are drawn on the photo.
+    Points are drawn on the photo. `as_picture` shows images with other channels.
     """
     wide = max(LEAST, min(MOST, photo.shape[1]))
     shown = fit(as_picture(photo), wide)
@@ -68,7 +68,7 @@ def side_by_side(photo: Pixels, results: Mapping[str, Result]) -> Pixels:
 
 
 def columns(cells: int) -> int:
-    """The number of columns for so many pictures: a row of few, about a square of many, rows about equally full.
+    """The number of columns for so many pictures: few make one row, many about a square, with rows equally full.
 
     >>> [columns(cells) for cells in (1, 4, 5, 7, 9, 13, 40)]
     [1, 4, 3, 4, 3, 4, 7]

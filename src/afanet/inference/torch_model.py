@@ -1,4 +1,4 @@
-"""Networks in files of `torch.export` that `afanet export` wrote: graphs, and graphs compiled into native code."""
+"""Networks in files of `torch.export` that `afanet export` wrote: graphs, and graphs compiled to native code."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ DEVICES = (None, "auto", "cpu")
 class TorchModel(FileModel):
     """The network of a `.pt2` file, on the CPU; torch unpickles parts of such a file, so it must be trusted.
 
-    `device` is `auto` or `cpu`; `tasks` are those whose outputs are read, None for all. Raises `InputError` for another
-    device, for a file that is not trusted or not one of `afanet export`, and for tasks that the file does not have.
+    `device` is `auto` or `cpu`. `tasks` are the tasks whose outputs are read; None means all. Raises `InputError` for
+    another device, for a file that is not trusted or that `afanet export` did not write, and for tasks that the file
+    does not have.
     """
 
     def __init__(self, path: Path, device: str | None = None, tasks: Sequence[str] | None = None) -> None:
         if device not in DEVICES:
-            raise InputError(f"device '{device}' is not there for files of torch, expected one of: auto, cpu")
+            raise InputError(f"device '{device}' cannot run files of torch, expected one of: auto, cpu")
         if not require_regular(path).exists():
             raise InputError(f"{path} does not exist, expected a file of `afanet export`")
         if not trusts_all():
@@ -40,8 +41,8 @@ class TorchModel(FileModel):
             )
         try:
             self.network, text, outputs = self._open(path)
-        except Exception as error:  # torch's own kinds are not public
-            raise InputError(f"{path} is no file of torch that can be read, expected one of `afanet export`") from error
+        except Exception as error:  # torch's exception classes are not public
+            raise InputError(f"{path} is not a readable file of torch, expected one of `afanet export`") from error
         super().__init__(path, text, outputs, tasks)
 
     def run(self, names: Sequence[str], images: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""The frames of a video, where OpenCV is installed."""
+"""The frames of a video, read by OpenCV, which is an optional package."""
 
 from __future__ import annotations
 
@@ -33,4 +33,4 @@ def read_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
     finally:
         film.release()
     if not count:
-        raise InputError(f"{path} is no video that OpenCV can read: it has no frame")
+        raise InputError(f"{path} is not a video that OpenCV can read: it has no frame")

@@ -20,13 +20,13 @@ from afanet.tasks.sides import swapped_order
 def average(
     model: Model, photos: Sequence[Pixels], flip: bool, scales: Sequence[float], alone: bool = False
 ) -> dict[str, list[NDArray[np.float32]]]:
-    """For each photo the mean of what the model estimates of it at each scale, and of its mirror image with `flip`.
+    """For each photo, the mean of the model's estimates over the scales and, with `flip`, over its mirror image.
 
-    With `alone` it is that of the mirror image alone, turned back.
+    With `alone`, only the mirror image is estimated, and the estimates are mirrored back.
 
-    A dense estimate is (C, H, W), of the part of the network's own size that the photo fills, whatever the scales. As
-    in training, a view s times as large shows the scene from s times as near: metres are multiplied by s, and a
-    normal (x, y, z) is (x, y, z / s) at unit length again. A mirror negates x, and exchanges the sides of classes.
+    A dense estimate is (C, H, W) at the network's own size, cut to the part that the photo fills, whatever the scales.
+    As in training, a view s times as large shows the scene from s times as near: metres are multiplied by s, and a
+    normal (x, y, z) becomes (x, y, z / s), scaled to unit length. A mirror negates x and swaps the sides of classes.
     """
     about = model.about
     views: dict[str, list[list[NDArray[np.float32]]]] = {name: [[] for _ in photos] for name in about.tasks}
@@ -45,7 +45,7 @@ def average(
 
 
 def scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """So many times a size, in whole pixels.
+    """A size times `scale`, in whole pixels.
 
     >>> scaled((24, 32), 0.01)
     (1, 1)
@@ -61,7 +61,10 @@ def _undo(
     view: Box,
     mirrored: bool,
 ) -> NDArray[np.float32]:
-    """An estimate of a view `of` a size, of which the photo fills the part `view`, as one of the photo in `base`."""
+    """Turns an estimate of one view into an estimate of the photo in `base`.
+
+    The view has the size `of`, and the photo fills its part `view`.
+    """
     kind = KINDS[meaning["kind"]].result_class
     if mirrored and (swap := meaning.get("swap")):
         estimate = estimate[swapped_order(len(estimate), swap)]
@@ -72,7 +75,7 @@ def _undo(
     estimate = estimate[..., *view.slices]
     scale = 1.0
     if (size := (base.height, base.width)) != (view.height, view.width):
-        scale = math.sqrt(view.height / base.height * view.width / base.width)  # as rounded to pixels
+        scale = math.sqrt(view.height / base.height * view.width / base.width)  # of the sizes in whole pixels
         estimate = np.stack([resize(channel, size) for channel in estimate])
     undone: NDArray[np.float32] = kind.undo_meant(meaning, estimate[None], mirrored, scale)[0]
     return undone

@@ -1,4 +1,4 @@
-"""A network that looks at an image through overlapping windows of its training size."""
+"""A network that sees an image through overlapping windows of its training size."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from afanet.inference.model import About, Estimates, Model
 
 
 class Windowed:
-    """A model that covers each image with windows of (H, W), and averages what `model` estimates of them.
+    """A model that covers each image with windows of (H, W), and averages the estimates of `model` over them.
 
-    Neighbouring windows overlap by half of their length or more, in even steps from edge to edge. Of a map, a pixel has
-    the mean of the windows that see it; a value for the whole image is the mean over all windows.
+    Neighbouring windows overlap by half of their length or more, in even steps from edge to edge. Each pixel of a map
+    is the mean over the windows that see it. A value for the whole image is the mean over all windows.
 
-    Raises `InputError` for a window larger than the model's images, and for a task that gives points.
+    Raises `InputError` for a window larger than the model's images, and for a task that predicts points.
     """
 
     def __init__(self, model: Model, window: tuple[int, int]) -> None:
@@ -51,7 +51,7 @@ class Windowed:
                 if name not in sums:
                     sums[name] = np.zeros((*estimates.shape[:2], height, width) if dense else estimates.shape)
                 sums[name][..., *part if dense else ()] += estimates
-        # of doubles: the mean of equal numbers is that number
+        # sums of doubles: the mean of equal numbers is exact
         return {
             name: (total / (seen if total.ndim == 4 else len(corners))).astype(np.float32)
             for name, total in sums.items()
@@ -59,7 +59,7 @@ class Windowed:
 
 
 def starts(length: int, window: int) -> list[int]:
-    """Where windows begin that cover a length in even steps of half a window or less.
+    """The starts of windows that cover a length in even steps of half a window or less.
 
     >>> starts(10, 4), starts(4, 4), starts(5, 4)
     ([0, 2, 4, 6], [0], [0, 1])

@@ -1,4 +1,4 @@
-"""Who takes what: gates on single images, and on the test split the share and the worth of each connection."""
+"""Who takes what from whom: gates on single images, and each connection's share and worth on the test split."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from afanet.progress import Bar
 from afanet.runs.examples import spread_over
 from afanet.runs.loaded import LoadedNetwork, TaskPredictor
 
-EFFECTS = 400  # most changes of a task by a cut that are computed; of many connections only the strongest are cut
+EFFECTS = 400  # at most so many effects of a cut on a task are computed; beyond, only the strongest connections are cut
 
 Gates = dict[str, dict[str, Tensor]]  # by layer and kind
 Connection = tuple[str, int, int]  # layer, to, from; tasks counted from 0
@@ -34,11 +34,11 @@ Connection = tuple[str, int, int]  # layer, to, from; tasks counted from 0
 
 @dataclass(frozen=True)
 class Reading:
-    """What one layer did with images: `flow` (images, to, from), and `kept` (images, tasks, channels).
+    """What one layer did with images: `flow` (images, to, from) and `kept` (images, tasks, channels).
 
-    The flow is in shares of magnitudes, as `record_flow` reads it. `kept` is the share of its own that a task keeps in
-    each channel, by the gates; None for a layer without channel gates. `pairs` are the connections (to, from) that
-    there are; None for all.
+    `flow` holds shares of magnitudes, see `record_flow`. `kept` is how much of its own features a task keeps in each
+    channel, read from the gates; it is None for a layer without channel gates. `pairs` are the layer's connections (to,
+    from); None means that every task takes from every other.
     """
 
     flow: Tensor
@@ -51,7 +51,7 @@ Readings = dict[str, Reading]  # by layer
 
 @dataclass(frozen=True)
 class Cut:
-    """The change of each task's main metric if task `to` gets nothing of `source` at `layer`."""
+    """The change of each task's main metric if task `to` gets nothing from `source` at `layer`."""
 
     layer: str
     to: str
@@ -61,9 +61,9 @@ class Cut:
 
 @dataclass(frozen=True)
 class Connections:
-    """Shares of connections on `images` of the `total` test images, and the worth of those that were cut.
+    """Each connection's share on `images` of the `total` test images, and the worth of those that were cut.
 
-    `lacking` says in sentences what the layers do not define, so that it is missing here.
+    `lacking` says in sentences what is missing here because the layers do not define it.
     """
 
     images: int
@@ -81,7 +81,7 @@ def read_photos(
 ) -> Tensor:
     """Images of any size as the network takes them, (B, C, H, W).
 
-    Raises `InputError` for one that cannot be read, or has other channels.
+    Raises `InputError` for an image that cannot be read, or whose number of channels the network does not take.
     """
     return torch.stack(
         [
@@ -95,8 +95,8 @@ def read_photos(
 def reading(network: nn.Module) -> Iterator[Callable[[], tuple[Gates, Readings]]]:
     """Yield a function that returns what layers did in the last forward pass within this context, on the CPU.
 
-    Layers that define no gates are left out. Raises `InputError` for a network without a fusion layer, and the function
-    for a layer whose gates or shares are not finite.
+    Layers that define no gates are left out. Raises `InputError` for a network without a fusion layer. The function
+    raises it if gates or shares are not finite.
     """
     layers, pairs = list(fusion_layers(network).values()), connections(network)
     with ExitStack() as recording:
@@ -122,7 +122,7 @@ def reading(network: nn.Module) -> Iterator[Callable[[], tuple[Gates, Readings]]
 def _require_finite(layer: str, values: Sequence[Tensor]) -> None:
     if not all(value.isfinite().all() for value in values):
         raise InputError(
-            f"at layer '{layer}' what tasks take from each other is not finite, because its features are too large: "
+            f"at layer '{layer}' the shares that tasks take are not finite, because its features are too large: "
             "train the run again with a lower optimizer.lr, or with optimizer.clip"
         )
 
@@ -139,7 +139,7 @@ def read_layers(loaded: LoadedNetwork, images: Tensor) -> tuple[Gates, Readings]
 
 
 def strongest(readings: Readings, most: int) -> list[Connection]:
-    """The connections that carry most on average, up to `most` of them, layer by layer.
+    """The up to `most` connections with the largest mean share, in the order of the layers.
 
     >>> strongest({"stem": Reading(torch.tensor([[[0.9, 0.1], [0.4, 0.6]]]), None)}, 1)
     [('stem', 1, 0)]
@@ -154,7 +154,7 @@ def strongest(readings: Readings, most: int) -> list[Connection]:
 
 
 def to_cut(network: nn.Module, readings: Readings, most: int) -> list[Connection]:
-    """The connections to cut, up to `most`: those that carry most, then those at layers that define no gates."""
+    """The up to `most` connections to cut: those with the largest share, then those at layers that define no gates."""
     layers, pairs = fusion_layers(network), connections(network)
     known = strongest({layer: reading for layer, reading in readings.items() if layers[layer].offers_cut}, most)
     unknown = [
@@ -167,10 +167,10 @@ def to_cut(network: nn.Module, readings: Readings, most: int) -> list[Connection
 
 
 def inspect_connections(predictor: TaskPredictor, data: Data, limit: int) -> Connections:
-    """Read the layers on up to `limit` test images spread over the split, and cut each connection alone on them.
+    """Read the layers on up to `limit` test images spread over the split, and cut the connections on them one by one.
 
-    If that would take more than `EFFECTS` changes of tasks, only the connections that carry most are cut. Raises
-    `InputError` for a network without a fusion layer.
+    If cutting all would take more than `EFFECTS` effects on tasks, only the connections with the largest share are cut.
+    Raises `InputError` for a network without a fusion layer.
     """
     total, names = len(data.test), list(predictor.tasks)
     chosen = spread_over(total, limit)

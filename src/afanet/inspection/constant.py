@@ -1,4 +1,4 @@
-"""Would constant gates do? Scores with the mean gates of all images, and with the gates of another image."""
+"""Would constant gates do as well? Scores with the mean gates of all images, and with the gates of another image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from afanet.runs.loaded import TaskPredictor
 from afanet.tasks import Described
 
 Scores = dict[str, dict[str, float]]  # by task and metric
-ROUNDING = 1e-3  # of the largest output, by which replaced gates may move it
+ROUNDING = 1e-3  # how much outputs may move, relative to the largest, when a layer is given its own gates
 AS_WELL = (
     "With constant gates no main metric changes clearly: as far as these images tell, the fusion layers act as a "
     "learnt constant mix."
@@ -32,7 +32,7 @@ AS_WELL = (
 
 @dataclass(frozen=True)
 class Replaced:
-    """Scores with other gates, and their changes against the network's own, by task and metric."""
+    """Scores with replaced gates, and their changes against the network's own scores, by task and metric."""
 
     scores: Scores
     changes: dict[str, dict[str, Change]]
@@ -40,10 +40,11 @@ class Replaced:
 
 @dataclass(frozen=True)
 class ConstantGates:
-    """Scores on `images` of the `total` test images under three kinds of gates, and the state of the network's own.
+    """Scores on `images` of the `total` test images under three kinds of gates, and the state of the network's gates.
 
-    `own` are the scores with each image's own gates, `constant` those with the mean gates over all images, `exchanged`
-    those with the gates of another image. `kept` names the kinds of layers whose gates cannot be replaced, and stayed.
+    `own` has the scores with each image's own gates, `constant` those with the mean gates of all images, `exchanged`
+    those with the gates of another image. `facts` describes the network's gates. `kept` names the kinds of layers that
+    kept their gates because these cannot be replaced.
     """
 
     images: int
@@ -56,15 +57,14 @@ class ConstantGates:
 
 
 def inspect_constant(predictor: TaskPredictor, data: Data, limit: int | None = None) -> ConstantGates:
-    """Score a network with its own gates, with constant ones, and with those of another image.
+    """Score a network with its own gates, with constant gates, and with those of another image.
 
-    This is done on up to `limit` images spread over the test split, all by default. Constant gates are the means over
-    these images. The other image is the one half the images further on, counted in a circle: neighbours are often
-    alike. Gates are those of passes in which all layers have their own. Changes have bootstrap intervals over the
-    images.
+    It uses up to `limit` images spread over the test split, by default all. Constant gates are the means over these
+    images. The other image is half the list further on, counted in a circle, because neighbours are often alike. All
+    gates are recorded in passes in which no gate is replaced. Changes have bootstrap intervals over the images.
 
-    Raises `InputError` if no layer has gates that can be replaced, for one that says that it
-    mixes by its gates and does not, and for fewer than two images.
+    Raises `InputError` if no layer has gates that can be replaced, if a layer wrongly says that it mixes by its gates,
+    and for fewer than two images.
     """
     layers = require_replaceable(predictor.network)
     total = len(data.test)
@@ -107,7 +107,7 @@ def require_replaceable(network: nn.Module) -> list[str]:
 
 
 def require_own_answers(predictor: TaskPredictor, layers: Sequence[str], images: Tensor) -> None:
-    """Raise `InputError` where a network answers otherwise once its layers are given the gates that they have."""
+    """Raise `InputError` if the outputs change when layers are given their own gates."""
     with record_gates(predictor.network, raw=True) as recorded:
         own = predictor.answer(images)
     with replace_gates(predictor.network, {layer: recorded[layer] for layer in layers}):
@@ -115,13 +115,13 @@ def require_own_answers(predictor: TaskPredictor, layers: Sequence[str], images:
     if odd := [name for name, x in own.items() if (again[name] - x).abs().max() > ROUNDING * x.abs().max()]:
         found = require_layers(predictor.network)
         raise InputError(
-            f"{' and '.join(kinds(found[name] for name in layers))} says that it mixes by its gates, and with its own "
-            f"gates in their place the outputs of task '{odd[0]}' are others: leave mixes_by_gates out of the class"
+            f"{' and '.join(kinds(found[name] for name in layers))} says that it mixes by its gates, but when it is "
+            f"given its own gates, the outputs of task '{odd[0]}' change: leave mixes_by_gates out of the class"
         )
 
 
 def conclusion(constant: ConstantGates, tasks: Mapping[str, Described]) -> str:
-    """What the main metrics of all tasks say, in one or two sentences."""
+    """Whether constant gates do as well, by the main metrics of all tasks, in one or two sentences."""
     changes = {name: constant.constant.changes[name][task.main_metric] for name, task in tasks.items()}
     if all(math.isnan(change.mean) for change in changes.values()):
         return "No task has a score on these images, so they cannot say whether constant gates would do."

@@ -1,4 +1,4 @@
-"""The state of gates over test images: saturated or still at one half, alike for all images or not, dead or not."""
+"""The state of gates over test images: saturated or still near one half, alike for all images or not, dead or not."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from afanet.progress import Bar
 from afanet.runs.examples import spread_over
 from afanet.runs.loaded import TaskPredictor
 
-LOW, HIGH = 0.05, 0.95  # a gate beyond is saturated: its softmax hardly passes a gradient
-HALF = 0.05  # gates that are as near to one half on average have hardly learnt
-ALIKE = 0.01  # of gates that deviate less between images
+LOW, HIGH = 0.05, 0.95  # a gate below or above is saturated: its softmax hardly passes a gradient
+HALF = 0.05  # gates whose mean distance from one half is smaller have hardly learnt
+ALIKE = 0.01  # gates whose standard deviation between images is smaller are alike for all images
 QUANTILES = (0.05, 0.5, 0.95)
 
 
 @dataclass(frozen=True)
 class GateFacts:
-    """The gates of one `kind` at a `layer` over `images`: how much of its own a task keeps, from 0 to 1.
+    """The gates of one `kind` at a `layer` over `images`: how much of its own features a task keeps, from 0 to 1.
 
-    There is a gate for each image and place; places are the channels (CAM) or pixels (SAM) of each task that takes from
-    others.
+    There is a gate for each image and place. The places are the channels (CAM) or pixels (SAM) of each task that takes
+    from others.
 
     Attributes:
-        mean: of all gates.
-        quantiles: 5, 50 and 95 % over the places, of the mean over the images.
-        below, above: the share of gates under 0.05 and over 0.95.
+        mean: the mean of all gates.
+        quantiles: the mean over the images, at 5, 50 and 95 % over the places.
+        below, above: the shares of gates under 0.05 and over 0.95.
         from_half: the mean distance of a gate from one half.
-        deviation: the standard deviation between images, a mean over the places.
-        between_images: the share of all variance that is between images: the mean over the places of the variance over
-            the images, over that plus the variance over the places of the mean. No number if all gates are equal.
-        units: the hidden units behind the gates; 0 for a layer that has none.
-        silent: the share of images for which all of them are zero.
-        dead_units: how many are zero for every image.
+        deviation: the standard deviation between images, averaged over the places.
+        between_images: the variance between images, averaged over the places, as a share of its sum with the variance
+            between places of the mean gate. NaN if all gates are equal.
+        units: the number of hidden units behind the gates; 0 for a layer that has none.
+        silent: the share of images for which all hidden units are zero.
+        dead_units: the number of hidden units that are zero for every image.
     """
 
     layer: str
@@ -59,12 +59,12 @@ class GateFacts:
 
     @property
     def dead(self) -> bool:
-        """Whether the hidden units are zero for every image: all gates are equal, whatever the image."""
+        """Whether all hidden units are zero for every image: then all gates are equal, whatever the image."""
         return 0 < self.units == self.dead_units
 
     @property
     def in_words(self) -> str:
-        """What to take from it, in a few words."""
+        """The state of the gates, in a few words."""
         if self.dead:
             return "dead"
         saturated = self.below + self.above
@@ -73,7 +73,7 @@ class GateFacts:
 
 
 class GateSums:
-    """Sums over images of the gates of one kind at one layer, from which their mean and facts follow."""
+    """Sums over images of the gates of one kind at one layer; their mean and facts follow from these."""
 
     def __init__(self, readers: Sequence[int]) -> None:
         self.readers = list(readers)
@@ -102,7 +102,7 @@ class GateSums:
         return (self.total / self.images).float().unsqueeze(0)
 
     def facts(self, layer: str, kind: str) -> GateFacts:
-        """What the sums say."""
+        """The facts that follow from the sums."""
         mean = self.total[self.readers, self.readers] / self.images
         variance = (self.squares / self.images - mean.square()).clamp(min=0)
         between_images, between_places = variance.mean().item(), mean.var(correction=0).item()
@@ -129,10 +129,10 @@ LayerSums = dict[str, dict[str, GateSums]]  # by layer and kind
 
 
 def gate_facts(predictor: TaskPredictor, data: Data, limit: int | None = None) -> list[GateFacts]:
-    """The state of all gates of a run's network on up to `limit` images spread over the test split, all by default.
+    """The state of all gates of a run's network on up to `limit` images spread over the test split, by default all.
 
-    There is one for each layer and kind of gates; layers that define no gates are left out. Raises `InputError` for a
-    network without a fusion layer, or none of whose layers defines gates.
+    There is one entry for each layer and kind of gates; layers that define no gates are left out. Raises `InputError`
+    for a network without a fusion layer, or in which no layer defines gates.
     """
     total = len(data.test)
     return facts_of(sum_gates(predictor, data, spread_over(total, total if limit is None else limit), {}))
@@ -146,7 +146,7 @@ def facts_of(sums: LayerSums) -> list[GateFacts]:
 def sum_gates(
     predictor: TaskPredictor, data: Data, chosen: Sequence[int], scores: Mapping[str, ImageScores]
 ) -> LayerSums:
-    """Sums of the gates over the test images with these numbers, whose predictions are added to `scores`."""
+    """Sums of the gates over the test images with these numbers; adds the images' predictions to `scores`."""
     layers = fusion_layers(predictor.network)
     sums: LayerSums = {}
     line = f"reading the gates of {predictor.run.path} on {len(chosen)} test images"

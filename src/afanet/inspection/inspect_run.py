@@ -1,4 +1,4 @@
-"""The inspection of one run, with its data or without."""
+"""The inspection of one run, with or without its data."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ PHOTOS_ALONE = "Shares are of the images below alone, and no connection was cut.
 
 @dataclass(frozen=True)
 class Inspection:
-    """The tasks that meet, gates and readings of single photos, and readings and cuts, with a note on their images.
+    """The tasks that meet, `gates` and readings of single `photos`, and `readings` and `cuts` over test images.
 
-    Without photos, a few test images stand in for them, whose `ids` are here. `images` (B, C, H, W) are the photos or
-    these, normalised. `constant` are scores with constant gates, if they were asked for.
+    If no photos are given, a few test images, named in `ids`, take their place. `images` (B, C, H, W) holds the photos
+    or these test images, normalised. `note` says which images the shares and cuts are of. `constant` has the scores
+    with constant gates, if these were requested.
     """
 
     tasks: Mapping[str, Described]
@@ -44,12 +45,12 @@ class Inspection:
 def inspect_run(run: Run, photos: Tensor | None, limit: int | None = None, constant: bool = False) -> Inspection:
     """Inspect normalised `photos` (B, C, H, W), if any, and up to `limit` test images; a limit of 0 opens no data.
 
-    Without a limit connections are read and cut on up to 200 test images. With `constant` the network is also scored
-    with constant gates, without a limit on all test images.
+    By default, connections are read and cut on up to 200 test images. With `constant`, the network is also scored with
+    constant gates, by default on all test images.
 
     If the data cannot be read, only the photos are inspected, and the note says so. Raises `InputError` for a network
-    without a fusion layer, if there are neither photos nor test images, and for a run that kept no description of its
-    tasks and whose data cannot be read. With `constant` it raises one for data that cannot be read, and for a network
+    without a fusion layer, if there are neither photos nor test images, and if the data of a run cannot be read that
+    kept no description of its tasks. With `constant`, it also raises one if the data cannot be read, and for a network
     without gates that can be replaced.
     """
     if limit == 0 and (photos is None or constant):
@@ -68,7 +69,7 @@ def inspect_run(run: Run, photos: Tensor | None, limit: int | None = None, const
             note += f" The data cannot be read: {error}."
         else:
             return _inspect_data(TaskPredictor(run, tasks), data, photos, limit, constant)
-    assert photos is not None  # without photos the test images were read, or refused
+    assert photos is not None  # without photos, the branch above returned or raised
     loaded = LoadedNetwork(run, described)
     gates, of_photos = read_layers(loaded, photos)
     note = f"{note} {lacking(loaded.network)}".rstrip()

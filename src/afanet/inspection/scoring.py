@@ -1,4 +1,4 @@
-"""Test images in batches, and what the network's predictions for them add to scores."""
+"""Test images in batches, and scores of the network's predictions for them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def sample_batches(predictor: TaskPredictor, data: Data, chosen: Sequence[int]) 
 
 
 def no_scores(predictor: TaskPredictor) -> dict[str, ImageScores]:
-    """Scores of no image yet, by task."""
+    """Empty scores, by task."""
     return {name: ImageScores(task) for name, task in predictor.tasks.items()}
 
 
 def add_scores(predictor: TaskPredictor, batch: Batch, scores: Mapping[str, ImageScores]) -> None:
-    """Predict a batch, and add what each image scores in the tasks of `scores`."""
+    """Predict a batch, and add the score of each image to each task in `scores`."""
     predictions = predictor.predict(batch["image"])
     for name, of_task in scores.items():
         of_task.update(predictions[name], batch["targets"][name])

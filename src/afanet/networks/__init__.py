@@ -1,4 +1,4 @@
-"""Networks: any single-task networks woven into one, and ready-made ones by method and backbone."""
+"""Networks: any single-task networks woven into one, and ready-made networks by method and backbone."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

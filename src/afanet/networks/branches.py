@@ -32,7 +32,7 @@ class SingleTask(KeepsFrozen):
         """The task's output for images (B, C, H, W)."""
         whole = image if self.padding is None else self.padding(image)
         features = self.backbone(whole)
-        if self.backbone.takes != self.head.takes:  # then the backbone returns all
+        if self.backbone.takes != self.head.takes:  # heads differ, so the backbone returns all stages
             features = taken(features, self.head.takes)
         logits: Tensor = self.head(features, whole.shape[-2:])
         if self.padding is not None and self.head.output == "dense":
@@ -54,12 +54,12 @@ def build_branches(
 
     Args:
         wanted: each task's output.
-        heads: the class of the head for those tasks that do not have the default.
+        heads: the class of the head, for tasks that do not have the default head.
         build: makes a backbone.
-        output_stride: that the backbones were asked for.
+        output_stride: the requested output stride of the backbones.
         shared: whether one backbone serves all branches.
         equal: whether each backbone is a copy of the first.
-        decoder: what will stand between the backbones and the heads: these take what it gives.
+        decoder: the decoder that will stand between the backbones and the heads, which take its features.
     """
     branches: dict[str, SingleTask] = {}
     body = build()

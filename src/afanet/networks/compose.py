@@ -1,4 +1,4 @@
-"""Several traced branches as one graph: all stop at a point, a fusion layer runs, and all go on."""
+"""Composes traced branches into one graph: all stop at a point, a fusion layer runs, and all go on."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from afanet.networks.trace import Trace, UntraceableError, attribute
 
 
 class Composer:
-    """Copies the traces' nodes into one graph, the branches in turn from point to point.
+    """Copies the nodes of the traces into one graph, branch by branch from point to point.
 
     Args:
-        traces: of all branches, by task, all in one mode.
-        share: the layer up to which the first branch serves all.
+        traces: the traces of all branches, by task, all in the same mode.
+        share: the layer up to which the first branch serves all branches.
 
     Attributes:
-        used: per task the paths of all modules and parameters that the graph takes from its branch.
+        used: for each task, the paths of all modules and parameters that the graph uses from its branch.
 
     Raises:
-        InputError: where the branches are not alike up to the shared layer.
+        InputError: if the branches are not alike up to the shared layer.
     """
 
     def __init__(self, traces: Mapping[str, Trace], share: str | None) -> None:
@@ -36,13 +36,13 @@ class Composer:
         self._graph = fx.Graph()
         self._recorder = fx.proxy.GraphAppendingTracer(self._graph)
         image = self._graph.placeholder("image")
-        # what every node of a branch became: a node of the graph, or a list, tuple or dict of nodes
+        # for every node of a branch: the node of the graph that it became, or a list, tuple or dict of nodes
         self._became: dict[str, dict[fx.Node, Any]] = {task: {trace.nodes[0]: image} for task, trace in traces.items()}
         if share is not None:
             self._share(share)
 
     def meet(self, layers: Mapping[str, str], meetings: Sequence[Meeting], fusion: Mapping[str, nn.Module]) -> None:
-        """Run every branch up to its layer, then fuse their features there in the fusion layers of the meetings."""
+        """Advance every branch to its layer, then fuse their features there in the fusion layers of the meetings."""
         outputs = {
             task: self._proxy(self._advance(task, self._traces[task].calls[layer])) for task, layer in layers.items()
         }
@@ -72,7 +72,7 @@ class Composer:
             self._became[task][point] = whole if isinstance(value, dict) else type(value)(whole.values())
 
     def finish(self) -> fx.Graph:
-        """Run every branch to its end; returns the graph, whose output is ``{task: output}``."""
+        """Advance every branch to its end; returns the graph, whose output is ``{task: output}``."""
         for task, trace in self._traces.items():
             self._advance(task, trace.nodes[-2])
         outputs = {
@@ -83,13 +83,13 @@ class Composer:
         return self._graph
 
     def _grid(self, task: str, layout: Layout, output: Any) -> Any:
-        """The (H, W) of the patches in the graph, where a layer has it; else None, and the layout's own is meant."""
+        """The (H, W) of the patches in the graph, if a layer has it; None means the layout's own grid."""
         if isinstance(layout.grid_of, str):
             layer = next((node for node in self._traces[task].nodes if node.target == layout.grid_of), None)
             if layer is None:
                 raise UntraceableError(
-                    f"the grid of patches in branch '{task}' follows from '{layout.grid_of}', which the graph holds no "
-                    "call of"
+                    f"the grid of patches in branch '{task}' follows from '{layout.grid_of}', which is not called in "
+                    "the graph"
                 )
             shape = getattr(self._traces[task].value(layer), "shape", ())
             if len(shape) != 4:
@@ -150,9 +150,9 @@ def _up_to(trace: Trace, layer: str) -> list[fx.Node]:
 
 
 def _signature(trace: Trace, node: fx.Node) -> tuple[Any, ...]:
-    """What must be equal in two branches to share a node: the call, and the shapes of its tensors."""
+    """What must be equal in two branches that share a node: the call, and the shapes of its tensors."""
     shapes = {}
-    if node in trace.constants:  # each trace numbers them anew
+    if node in trace.constants:  # each trace gives them new numbers
         constant = attribute(trace.branch, str(node.target))
         return node.op, constant.dtype, constant.shape, None if constant.is_meta else constant.tolist()
     if node.op == "call_module":

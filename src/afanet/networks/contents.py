@@ -1,4 +1,4 @@
-"""What a layer or a network puts out: a tensor, or tensors and sizes in lists, tuples, dicts and dataclasses."""
+"""Reads the outputs of layers and networks: a tensor, or tensors and sizes in lists, tuples, dicts and dataclasses."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def pick(value: Any, key: Any) -> Any:
 
 
 def keys_of(value: Any) -> list[Any]:
-    """The keys or indices under which a layer's output holds its items; none for what is no list, tuple or dict."""
+    """The keys or indices of the items in a layer's output; none if it is not a list, tuple or dict."""
     if isinstance(value, Mapping):
         return list(value)
     return list(range(len(value))) if isinstance(value, list | tuple) else []
 
 
 def sizes_in(values: Iterable[Any]) -> list[tuple[int, int]]:
-    """Every (H, W) among values: pairs of whole numbers, and the pairs in (H, W, H, W)."""
+    """Every (H, W) among values: pairs of whole numbers, and both pairs of (H, W, H, W)."""
     sizes: list[tuple[int, int]] = []
     for value in values:
         if isinstance(value, list | tuple) and len(value) in (2, 4) and all(type(n) is int for n in value):
@@ -32,7 +32,7 @@ def sizes_in(values: Iterable[Any]) -> list[tuple[int, int]]:
 
 
 def replaced(output: Any, fused: Mapping[Any, Tensor]) -> Any:
-    """A layer's output with fused features in place of its own; what it holds beside them passes unchanged."""
+    """A layer's output with fused features in place of its own; its other items pass unchanged."""
     if None in fused:
         return fused[None]
     if isinstance(output, Mapping):
@@ -45,7 +45,7 @@ def replaced(output: Any, fused: Mapping[Any, Tensor]) -> Any:
 
 
 def parts_of(output: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Everything in an output, with the way to it: tensors and other values, and the types of what holds them."""
+    """Everything in an output, with its path: tensors, other values, and the types of the containers."""
     items: Iterable[tuple[Any, Any]] = ()
     if isinstance(output, Mapping):
         items = output.items()
@@ -62,7 +62,7 @@ def parts_of(output: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def leaves_of(output: Any) -> set[int]:
-    """The identities of all tensors that an output depends on and that were made by no operation."""
+    """The identities of all leaf tensors (which no operation made) on which an output depends."""
     tensors = [part for _, part in parts_of(output) if isinstance(part, Tensor)]
     waiting = [tensor.grad_fn for tensor in tensors if tensor.grad_fn is not None]
     seen, leaves = set(waiting), set()

@@ -1,4 +1,4 @@
-"""Branches that no graph can be made of run side by side as coroutines, and stop where they meet."""
+"""Branches that cannot be traced run side by side as coroutines, and stop where they meet."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from afanet.networks.trace import call
 class Coroutines:
     """Runs every branch's own forward, each in a coroutine that stops after the layers where branches meet.
 
-    When all have come to a point, its fusion layers run, and each branch goes on with its fused features in place of
-    the layer's output. An error in one branch ends all. While a network is exported, its branches are replayed from
-    point to point instead.
+    When all branches have reached a point, its fusion layers run, and each branch goes on with its fused features in
+    place of the layer's output. An error in one branch ends all. While a network is exported, its branches are replayed
+    from point to point instead.
 
     Args:
         tasks: the branches in their order.
-        stops: where they meet, in the order in which they run.
-        trunk: the layers that all share.
+        stops: the points where they meet, in the order in which they run.
+        trunk: the layers that all branches share.
 
     Attributes:
-        wanted: the tasks whose outputs are returned; branches of others end where they meet these last.
-        parts: what runs for some tasks, where it was asked for, by their names.
+        wanted: the tasks whose outputs are returned; any other branch ends where it last meets these.
+        parts: the programs for some of the tasks that were requested so far, by the tasks' names.
 
     Raises:
-        InputError: where the package greenlet is missing.
+        InputError: if the package greenlet is missing.
     """
 
     def __init__(self, tasks: Sequence[str], stops: Sequence[Stop], trunk: SharedTrunk | None = None) -> None:
@@ -63,7 +63,7 @@ class Coroutines:
             return running.came
 
     def only(self, network: nn.Module, tasks: Sequence[str]) -> Coroutines:
-        """What runs for some tasks: the branches that they need, as far as they need them."""
+        """The program for some tasks: it runs the branches that they need, as far as they need them."""
         needed, stops = list(tasks), list[Stop]()
         for stop in reversed(self.stops):
             meetings = [meeting for meeting in stop.meetings if not set(needed).isdisjoint(meeting.readers)]
@@ -76,7 +76,7 @@ class Coroutines:
 
     @property
     def source(self) -> str:
-        """What runs, in words."""
+        """What the program runs, in words."""
         lines = ["# each branch runs its own forward, as a coroutine that stops where it meets the others"]
         for task in self.tasks:
             last = next((stop.layers[task] for stop in reversed(self.stops) if task in stop.layers), "")
@@ -91,14 +91,14 @@ class Coroutines:
 
 @dataclass(frozen=True)
 class _Arrival:
-    """A branch is at a layer, with what the layer put out."""
+    """A branch has reached a layer, with this output of the layer."""
 
     layer: str
     output: Any
 
 
 class _Pass:
-    """One forward pass: the coroutines, where each of them is, and what it has there or, at its end, its result."""
+    """One forward pass: the coroutines, the layer at which each is, and its output there or its final result."""
 
     def __init__(self, branches: dict[str, nn.Module], image: Tensor) -> None:
         greenlet = _greenlet()
@@ -118,7 +118,7 @@ class _Pass:
     def of(
         cls, network: nn.Module, tasks: Sequence[str], stops: Sequence[Stop], trunk: SharedTrunk | None, image: Tensor
     ) -> Iterator[_Pass]:
-        """A context with all branches about to start; after it none runs, and no layer has a hook."""
+        """A context in which all branches are ready to start; after it, none runs and all hooks are removed."""
         branches = {task: network.get_submodule(f"branches.{task}") for task in tasks}
         running = cls(branches, image)
         hooks = []
@@ -126,7 +126,7 @@ class _Pass:
             for task, branch in branches.items():
                 for layer in (stop.layers[task] for stop in stops if task in stop.layers):
                     wait = partial(running.wait, task, layer)
-                    # before hooks that the branch collects features by: they see what is fused
+                    # before the branch's own hooks, which then see the fused features
                     hooks.append(branch.get_submodule(layer).register_forward_hook(wait, prepend=True))
                 for layer in {layer for stop in stops for layer in stop.maps.get(task, ())}:
                     note, module = partial(running.note, task, layer), branch.get_submodule(layer)
@@ -138,12 +138,12 @@ class _Pass:
                 hook.remove()
             for coroutine in running.coroutines.values():
                 if not coroutine.dead:
-                    coroutine.throw()  # ends it where it is
+                    coroutine.throw()  # ends it at its current layer
 
     def advance(self, given: dict[str, Any]) -> None:
         """Let every branch in turn go on, with its fused features, to its next point or its end.
 
-        A branch that gets none ends where it is.
+        A branch that is not in `given` ends at its current layer.
         """
         for task, coroutine in self.coroutines.items():
             if task not in given:
@@ -156,39 +156,39 @@ class _Pass:
             self.at[task], self.came[task] = (came.layer, came.output) if is_there else (None, came)
 
     def counted(self) -> Counter[str] | None:
-        """The calls of the trunk's layers so far in the branch that runs now; None in another thread."""
+        """How often the branch that runs now has called the trunk's layers so far; None in another thread."""
         current = self.current()
         return next((self.calls[task] for task, run in self.coroutines.items() if run is current), None)
 
     def note(self, task: str, layer: str, module: nn.Module, args: Any, keywords: Any, output: Any) -> None:
-        """A hook: what the (H, W) of a map is in this pass."""
+        """A hook: note the (H, W) of a map in this pass."""
         if self.current() is self.coroutines[task]:
             self.grids[task][layer] = grid_at(args, keywords, output)
 
     def wait(self, task: str, layer: str, module: nn.Module, args: Any, output: Any) -> Any:
-        """A hook: hand a layer's output to the hub, and go on with what comes back. Other threads pass by."""
+        """A hook: hand a layer's output to the hub, and go on with the result. Other threads are not stopped."""
         if self.current() is not self.coroutines[task]:
             return None
         if (state := _state_of_torch()) != self.state:
             changed = ", ".join(what for what, before in self.state.items() if state[what] != before)
             raise InputError(
                 f"branch '{task}' is inside a context that changes {changed} at layer '{layer}', and branches cannot "
-                "meet inside it: meet at another layer, or take the context out of the branch"
+                "meet inside such a context: meet at another layer, or remove the context from the branch"
             )
         return self.hub.switch(_Arrival(layer, output))
 
     def require_at(self, stop: Stop) -> None:
-        """Raise `InputError` where a branch is not at its layer, because its Python took another way."""
+        """Raise `InputError` if a branch is not at its layer, because its Python took another path."""
         for task, layer in stop.layers.items():
             if self.at[task] != layer:
-                came = f"came to '{self.at[task]}'" if self.at[task] else "ended"
+                came = f"reached '{self.at[task]}'" if self.at[task] else "ended"
                 raise InputError(
                     f"branch '{task}' {came} instead of calling layer '{layer}' once, where it meets the others: meet "
                     "at a layer that every image runs through, in training and in evaluation"
                 )
 
     def require_ended(self) -> None:
-        """Raise `InputError` where a branch calls a layer again at which it has met the others."""
+        """Raise `InputError` if a branch calls a layer again at which it has already met the others."""
         for task, layer in self.at.items():
             if layer is not None:
                 raise InputError(
@@ -198,12 +198,12 @@ class _Pass:
 
 
 def _state_of_torch() -> dict[str, Any]:
-    """What all coroutines of a thread share and a branch may change for itself, by its name in a sentence."""
+    """State that all coroutines of a thread share and that a branch may change, by its name in messages."""
     devices = [kind for kind in ("cpu", "cuda") if kind == "cpu" or torch.cuda.is_available()]
     return {
         "grad mode": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
         "autocast": [(torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)) for kind in devices],
-        "what is saved for gradients (checkpointing)": torch._C._autograd._top_saved_tensors_default_hooks(True),
+        "the tensors saved for gradients (checkpointing)": torch._C._autograd._top_saved_tensors_default_hooks(True),
     }
 
 

@@ -1,4 +1,4 @@
-"""Ready-made multi-task networks; a method decides what tasks share, where they meet, and in which layer."""
+"""Ready-made multi-task networks. The method decides what tasks share, where they meet, and in which layer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from afanet.networks.trunk import find_trunk
 from afanet.networks.woven import SHARED_EXPERT, Woven
 
 
-@torch.inference_mode(False)  # gradients tell what depends on what, also where the caller wants none
+@torch.inference_mode(False)  # gradients show what depends on what, even if the caller needs none
 def create_network(
     method: str,
     outputs: Mapping[str, Output | tuple[str, int]],
@@ -52,39 +52,40 @@ def create_network(
     """A multi-task network by method and backbone: images (B, C, H, W) in, ``{task: output}`` out.
 
     Args:
-        method: a name in `METHODS`, which describes each in a line, such as "afa" or "single"; a registered one, see
+        method: a name in `METHODS`, such as "afa" or "single" (each has a description there); a registered name, see
             :func:`~afanet.networks.register_method`; or ``FILE.py:Class``, see ``afanet.trust_code``.
         outputs: for each task ``Dense(channels)``, (B, channels, H, W) at the images' size, or ``Pooled(channels)``,
-            (B, channels); ``("dense", channels)`` and ``("pooled", channels)`` work too, and one network may have both.
+            (B, channels); ``("dense", channels)`` and ``("pooled", channels)`` work too. A network may have both kinds.
         backbone: any timm network that gives features of its stages or blocks.
         weights: "none", "pretrained" (timm's, downloaded), a local file with backbone weights, ``local-dir:FOLDER``, or
             ``hf-hub:ORG/NAME``, which is downloaded.
-        partial: whether `weights` may have fewer than half of the backbone's tensors; the others begin at random.
-        size: (H, W) of the images that the fusion layers are made for; the network takes other sizes too.
-        output_stride: 8, 16 or 32; None means 16 where a task is dense, else 32. Where the backbone cannot have it, it
-            keeps its own, and the attribute ``notes`` of the network says so.
+        partial: whether `weights` may have fewer than half of the backbone's tensors; the others start at random.
+        size: (H, W) of the images for which the fusion layers are built; the network takes other sizes too.
+        output_stride: 8, 16 or 32; None means 16 if a task is dense, else 32. A backbone that cannot have it keeps its
+            own, and the network's attribute ``notes`` says so.
         multi_grid: factors for the dilation of the last stage's blocks, such as (1, 2, 4).
-        meet: where branches meet instead: after all "stages", all "blocks" or the "last_blocks", those of the last
-            stage. The first stage gives the low-level features; a dense head gets them from before branches meet there.
-        trunk: how many stages all tasks share before their branches part; each keeps at least one of its own.
-        taps: the numbers of the blocks whose features a plain backbone (a ViT) gives, counted from 0; None for four at
-            even depths.
-        head: a name in `HEADS`, a registered one, see :func:`~afanet.networks.register_head`, or ``FILE.py:Class``, for
-            all tasks whose kind of output it can give; or such names by task. Other tasks get "linear" if they are
-            pooled, and if they are dense "deeplabv3plus", on a plain backbone "dpt", or what the method's decoder has.
-        freeze: what does not learn, and stays in evaluation mode, one name or several: "backbone", "stages:N" for its
-            first N stages, "norms" for its batch norms, "heads", or "task:NAME" for what a task has for itself. What of
-            the backbone is frozen and equal in all branches is one trunk, computed once.
+        meet: where branches meet, in place of the method's default: after all "stages", all "blocks", or the
+            "last_blocks", those of the last stage. Dense heads get low-level features from before the first meeting.
+        trunk: how many stages all tasks share before their branches part; each branch keeps at least one stage.
+        taps: the numbers of the blocks whose features a plain backbone (a ViT) gives, counted from 0; None means four
+            at even depths.
+        head: a name in `HEADS`, a registered name, see :func:`~afanet.networks.register_head`, or ``FILE.py:Class``,
+            for all tasks whose kind of output this head can give; or a dict of such names by task. Other pooled tasks
+            get "linear". Other dense tasks get the head of the method's decoder, or "dpt" on a plain backbone and
+            "deeplabv3plus" on any other.
+        freeze: parts that do not learn and stay in evaluation mode, one name or several: "backbone", "stages:N" for
+            its first N stages, "norms" for its batch norms, "heads", or "task:NAME" for the parts that only this task
+            uses. Layers of the backbone that are frozen and equal in all branches become one trunk, computed once.
         lora: low-rank adapters on a frozen backbone, such as ``{"rank": 16, "by": "task", "where": "attention"}``, see
-            :class:`~afanet.networks.Lora`; the heads and fusion layers train as ever. It needs peft.
+            :class:`~afanet.networks.Lora`; heads and fusion layers train as usual. Needs the package peft.
         in_chans: C, the channels of the images, such as 1 for grey.
-        added: groups of tasks, the last ones, that joined the others one after the other: in the fusion layers each
-            group takes from all before it and gives nothing back, so that those before are as they were without it.
+        added: groups of tasks at the end of `outputs` that join the others one group after the other. In the fusion
+            layers each group takes from all tasks before it and gives nothing back, so those tasks stay as they were.
         **fusion_options: passed to the fusion layers, such as ``per_task=True`` or ``limit=2.0``.
 
     Returns:
-        The woven network; its attribute ``weights_report`` says in a line which weights were loaded, and ``notes`` has
-        a line for each wish that the backbone cannot fulfil.
+        The woven network. Its attribute ``weights_report`` says in one line which weights were loaded, and ``notes``
+        has a line for each requested option that the backbone cannot have.
 
     Raises:
         InputError: for an unknown method or backbone (the nearest is named), or options that the backbone cannot have.
@@ -95,7 +96,7 @@ def create_network(
     >>> {task: tuple(y.shape) for task, y in network(torch.rand(1, 3, 70, 90)).items()}
     {'depth': (1, 1, 70, 90), 'scene': (1, 5)}
     """
-    # Long: one parameter a line, and then one step a line.
+    # Long: one parameter per line, and then one step per line.
     row = _row(method)
     wanted = _outputs(outputs)
     groups = checked_added(added, list(wanted))
@@ -126,13 +127,13 @@ def create_network(
     points = [Point(f"backbone.{name}", body.layouts.get(name)) for name in meets]
     try:
         if decoder is None:
-            # a head may take earlier stages than those where the last branches meet
+            # alike: a head may take stages before the last meeting, so its output need not depend on that meeting
             network = Joining(branches, points, fusion, share=shared, example=shape, alike=True, added=groups).woven()
         else:
             network = decoded(branches, decoder, wanted, shape)
     except UnknownLayoutError as error:
         raise _cannot_meet(method, body, "in whose layers nothing says which dimensions are pixels") from error
-    if network.declared is not None:  # of padded images; where all have one size, so has the grid
+    if network.declared is not None:  # images are padded; if all have one size, the grid never changes
         network.declared = None if body.one_size else (*network.declared[:2], *body.size)
     network.trunk = find_trunk(network, body, stages, meets)
     if row.finished is not None:
@@ -151,7 +152,7 @@ def create_network(
 
 
 def _blocks(network: Woven, body: Backbone) -> list[str]:
-    """The paths of the blocks of all backbones; a block that branches share has one path."""
+    """The paths of the blocks of all backbones; a block that branches share is listed once."""
     layers = dict(network.named_modules())
     owners = [*(f"branches.{task}" for task in network.tasks), f"fusion.{SHARED_EXPERT}"]
     paths = (f"{owner}.backbone.{block}" for owner in owners for block in body.chain)
@@ -159,18 +160,18 @@ def _blocks(network: Woven, body: Backbone) -> list[str]:
 
 
 def _require_known(stride: int) -> None:
-    """Raise `InputError` for an output stride that no network has."""
+    """Raise `InputError` for an output stride other than 8, 16 or 32."""
     if stride not in (8, 16, 32):
         raise InputError(f"output_stride={stride} is unknown: expected 8, 16 or 32")
 
 
 def _frozen(freeze: str | Sequence[str] | None, lora: object) -> list[str]:
-    """The names of what is frozen; raises `InputError` for those that a network alone cannot freeze."""
+    """The names of the parts to freeze; raises `InputError` for parts that only a run can freeze."""
     plan = list(freeze_plan(freeze))
     if SEVERAL in plan:
-        raise InputError("freeze is 'old', which only a run that starts from another has: name tasks as task:NAME")
+        raise InputError("freeze is 'old', which only a run that starts from another can use: name tasks as task:NAME")
     if lora is not None and (body := [*of_trunk(plan), *(what for what in plan if what == "norms")]):
-        raise InputError(f"lora freezes the backbone but for its adapters: expected no freeze={body[0]!r} beside it")
+        raise InputError(f"lora freezes the backbone except its adapters: expected no freeze={body[0]!r} beside it")
     return plan
 
 
@@ -188,13 +189,13 @@ def _require_possible(
         can = listed(lambda row: row.trunk)
         raise InputError(f"method '{method}' cannot share a trunk of {trunk} stages: choose {can}, which can")
     if fusion_options.get("per_task") and not row.takes("per_task"):
-        raise InputError(f"method '{method}' has no gates for each task to have its own: expected no per_task")
+        raise InputError(f"method '{method}' has no gates that could be per task: expected no per_task")
     if fusion_options.get("alive") and not row.takes("alive"):
-        raise InputError(f"method '{method}' has no spatial gates to begin alive: expected no alive")
+        raise InputError(f"method '{method}' has no spatial gates that could start alive: expected no alive")
 
 
 def _row(method: str) -> Method:
-    """The row of a method; raises `InputError` for what is no name of one."""
+    """The row of a method; raises `InputError` if `method` is not the name of one."""
     if not isinstance(method, str):
         raise InputError(
             f"method is {shown(method)}, expected a name such as 'afa': weave takes a class, and register_method gives "
@@ -204,9 +205,9 @@ def _row(method: str) -> Method:
 
 
 def _require_trunk(trunk: int | None, body: Backbone, backbone: str) -> None:
-    """Raise `InputError` for a trunk of no stage, or of all stages."""
+    """Raise `InputError` for a trunk of no stages or of all stages."""
     if trunk is not None and not body.meets:
-        raise InputError(f"trunk={trunk}, but the stages of '{backbone}' are no layers to part after: leave it out")
+        raise InputError(f"trunk={trunk}, but branches cannot part after the stages of '{backbone}': leave it out")
     if trunk is not None and not 0 < trunk < len(body.stages):
         raise InputError(
             f"trunk={trunk}, but '{backbone}' has {len(body.stages)} stages: expected 1 to {len(body.stages) - 1}, "
@@ -215,9 +216,9 @@ def _require_trunk(trunk: int | None, body: Backbone, backbone: str) -> None:
 
 
 def _require_layers(method: str, row: Method, body: Backbone) -> None:
-    """Raise `InputError` for a backbone in which branches cannot meet, though they should."""
+    """Raise `InputError` if branches should meet in a backbone but cannot."""
     if row.fusion is not None and not body.meets:
-        raise _cannot_meet(method, body, "whose stages are no layers of their own")
+        raise _cannot_meet(method, body, "whose stages are not separate layers")
 
 
 def _cannot_meet(method: str, body: Backbone, why: str) -> InputError:

@@ -1,4 +1,4 @@
-"""Downloads of pretrained weights: without a line for every retry, and without retries where there is no network."""
+"""Downloads of pretrained weights, without a line for every retry, and without retries if there is no network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOGGERS = ("huggingface_hub", "urllib3")
 
 
 def is_reachable() -> bool:
-    """Whether the server of timm's weights has an address here, or a proxy would know it."""
+    """Whether the server of timm's weights can be resolved here, or a proxy is set that may resolve it."""
     try:
         return bool(getproxies()) or bool(socket.getaddrinfo(server(), 443))
     except OSError:
@@ -23,13 +23,13 @@ def is_reachable() -> bool:
 
 
 def server() -> str:
-    """The name of the server that timm's weights come from."""
+    """The name of the server from which timm's weights come."""
     return urlsplit(constants.ENDPOINT).hostname or constants.ENDPOINT
 
 
 @contextmanager
 def downloading() -> Iterator[None]:
-    """A context for a download that fails at once where there is no network; files downloaded before are still used."""
+    """A context in which a download without a network fails at once; files downloaded before are still used."""
     loggers = [logging.getLogger(name) for name in LOGGERS]
     levels, offline = [logger.level for logger in loggers], constants.HF_HUB_OFFLINE
     for logger in loggers:

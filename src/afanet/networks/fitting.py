@@ -19,12 +19,12 @@ class Layers:
     """Makes the fusion layer of each meeting.
 
     Args:
-        fusion: called as ``fusion(channels, tasks=N, size=(H, W))``, and with ``readers`` where some tasks only give.
-        image: a tensor like the images, of which type and device count.
+        fusion: called as ``fusion(channels, tasks=N, size=(H, W))``, and with ``readers`` if some tasks only give.
+        image: a tensor with the type and device of the images.
         adapt: whether branches may meet with features of different shapes.
 
     Raises:
-        InputError: where `fusion` gives no module.
+        InputError: if `fusion` does not return a module.
     """
 
     fusion: Callable[..., nn.Module] | None
@@ -32,7 +32,7 @@ class Layers:
     adapt: bool
 
     def __call__(self, meeting: Meeting) -> nn.Module:
-        """A fusion layer for these features, between adapters where their shapes differ."""
+        """A fusion layer for these features, between adapters if their shapes differ."""
         assert self.fusion is not None
         channels, *size = next(iter(meeting.shapes.values()))
         some: dict[str, list[int]] = {}
@@ -42,7 +42,7 @@ class Layers:
         layer = self.fusion(channels, tasks=len(meeting.shapes), size=tuple(size), **some)
         if not isinstance(layer, nn.Module):
             raise InputError(
-                f"the fusion called for '{meeting.name}' gave a {type(layer).__name__}: expected a torch.nn.Module"
+                f"the fusion called for '{meeting.name}' returned a {type(layer).__name__}: expected a torch.nn.Module"
             )
         differ = len(set(meeting.shapes.values())) > 1
         made = Fitting(layer, meeting.shapes) if differ else layer
@@ -50,7 +50,7 @@ class Layers:
 
 
 def _require_readers(fusion: Callable[..., nn.Module], meeting: Meeting) -> None:
-    """Raise `InputError` for a layer that cannot be told who reads."""
+    """Raise `InputError` for a fusion layer that takes no argument `readers`."""
     taken, layer = signature(fusion).parameters, getattr(fusion, "func", fusion)
     if "readers" not in taken and not any(each.kind is Parameter.VAR_KEYWORD for each in taken.values()):
         raise InputError(
@@ -60,17 +60,16 @@ def _require_readers(fusion: Callable[..., nn.Module], meeting: Meeting) -> None
 
 
 class ShapeAdapter(nn.Module):
-    """A branch's way into the shape of the first branch, and its way back.
+    """Converts a branch's features to the shape of the first branch's, and changes in them back.
 
     The way in is a 1x1 convolution to the first branch's channels, then bilinear resizing to its height and width. The
     way back is another 1x1 convolution and resizing to the branch's own size. The first convolution starts as a random
-    orthogonal matrix, the second as its transpose. So features keep their scale, and what comes in goes back to the
-    channels that it came from: a branch that has no more channels than the first starts with all of it exchanged, as
-    if it met the first without adapters.
+    orthogonal matrix, the second as its transpose. So features keep their scale, and return to the channels from which
+    they came: a branch with no more channels than the first starts as if it met the first without adapters.
 
     Args:
-        channels: of the branch's features.
-        common: of the first branch's.
+        channels: the channels of the branch's features.
+        common: the channels of the first branch's features.
 
     >>> import torch
     >>> adapter = ShapeAdapter(channels=8, common=16)
@@ -93,21 +92,21 @@ class ShapeAdapter(nn.Module):
         return _resized(self.into(x), like)
 
     def leave(self, x: Tensor, change: Tensor) -> Tensor:
-        """The branch's features plus a change that is in the shape of the first branch's."""
+        """The branch's features plus a change that has the shape of the first branch's features."""
         return x + _resized(self.back(change).to(x.dtype), x)
 
 
 class Fitting(nn.Module):
     """A fusion layer for features of different shapes: they meet in the shape of the first branch's.
 
-    Branches that have the first one's shape go into the layer as they are, the others through an :class:`ShapeAdapter`.
-    Such a branch goes on with its own features plus what the layer changed, x + back(fused - entered). So a layer that
-    passes features through leaves every branch unchanged to the bit, and what an adapter cannot carry is not lost.
-    Gradient reaches all parameters from the first step, since neither convolution of an adapter starts at zero.
+    Branches with the first branch's shape enter the layer as they are, the others through a :class:`ShapeAdapter`.
+    An adapted branch goes on with its own features plus the layer's change, x + back(fused - entered). So a layer that
+    passes features through leaves every branch unchanged bit for bit, and nothing that an adapter cannot carry is lost.
+    Gradients reach all parameters from the first step, since neither convolution of an adapter starts at zero.
 
     Args:
         layer: takes and returns a list of N tensors of one shape.
-        shapes: (channels, height, width) of every branch's features for the example image, by task, the first's first.
+        shapes: (channels, height, width) of every branch's features for the example image, by task, in their order.
 
     >>> import torch
     >>> from afanet import AFA
@@ -140,5 +139,5 @@ class Fitting(nn.Module):
 
 
 def _resized(x: Tensor, like: Tensor) -> Tensor:
-    # at its own size bilinear resizing is the identity; it is asked for always, since images of another size come
+    # always called, since other images may have other sizes; at the same size bilinear resizing is the identity
     return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""Where in the picture a layer's values lie, followed from the last map before it through all that moves them."""
+"""Follows values from a map of the picture through all operations that move them, to see where each value lies."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from afanet.networks.layout import Layout, windows_of
 
 NOWHERE = complex("nan")
 STEPS = 1e5  # a map has fewer rows and columns than this
-STARTS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)  # what they put out is a map of the picture
+STARTS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)  # layers whose output is a map of the picture
 aten: Any = torch.ops.aten
-# What moves values, and what leaves each where it is; what makes one of several; what mixes the channels of one place.
+# Operations that move values; that reshape; that keep values in place; that normalise; that make one value of several;
+# and that mix the channels of one place.
 MOVES = {
     *(aten.permute, aten.transpose, aten.t, aten.slice, aten.select, aten.unsqueeze, aten.squeeze, aten.expand),
     *(aten.cat, aten.stack, aten.unbind, aten.split, aten.split_with_sizes, aten.chunk, aten.roll, aten.flip),
@@ -26,13 +27,14 @@ VIEWS = {aten.view, aten._unsafe_view, aten.reshape}
 COPIES = {aten.clone, aten.alias, aten.detach, aten._to_copy, aten.lift_fresh}
 NORMS = {aten.native_layer_norm, aten.native_batch_norm, aten.native_group_norm, aten._fused_rms_norm}
 MEANS = {aten.max, aten.amax, aten.mean, aten.min, aten.amin}
-LINEAR = {aten.mm: 0, aten.addmm: 1}  # which argument has the places
+LINEAR = {aten.mm: 0, aten.addmm: 1}  # the number of the argument that has the places
 
 
 class Following(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """A mode in which tensors have an attribute with the place in the picture, y + xi, of each of their values.
+    """A mode in which tensors have an attribute with the place of each of their values in the picture, y + xi.
 
-    `start` gives places to a map. Where values of several places come together, as in attention, none remain.
+    `start` gives a map its places. If an operation combines values of several places, as attention does, its output
+    has no places.
     """
 
     def __torch_dispatch__(
@@ -47,14 +49,14 @@ class Following(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def start(x: Tensor) -> None:
-    """Give its places to a map (B, C, H, W)."""
+    """Give a map (B, C, H, W) its places."""
     with unset_fake_temporarily():
         rows, columns = ((torch.arange(n, dtype=torch.float, device="cpu") + 0.5) / n for n in x.shape[2:])
         vars(x)["places"] = torch.complex(*torch.meshgrid(rows, columns, indexing="ij")).expand(x.shape)
 
 
 def layout_by_places(x: Tensor) -> Layout | None:
-    """The layout of features by the places of their values; None where these do not fill a grid, or are not known."""
+    """The layout of features by the places of their values; None if these do not fill a grid or are not known."""
     known = _places(x)
     with unset_fake_temporarily():
         return None if known is None or known.ndim not in (3, 4) else _layout(known[0])
@@ -97,7 +99,7 @@ def _set(output: Any, places: Any) -> None:
 
 
 def _moved(func: Any, args: Any, kwargs: dict[str, Any], given: Sequence[Tensor], output: Any) -> Any:
-    """The places of what an operation puts out; None where it leaves none."""
+    """The places of an operation's output; None if it has none."""
     packet = func.overloadpacket
     if packet in MOVES:
         return func(*tree_map(_filled, args), **kwargs)
@@ -124,7 +126,7 @@ def _dims(args: Any, kwargs: Mapping[str, Any]) -> tuple[list[int], bool]:
 
 
 def _filled(x: Any) -> Any:
-    """The places of a tensor, or nowhere."""
+    """The places of a tensor, `NOWHERE` if it has none; anything else is returned as it is."""
     if not isinstance(x, Tensor):
         return x
     places = _places(x)

@@ -1,4 +1,4 @@
-"""What of a network does not learn, and for how long, as a recipe and `create_network` name it."""
+"""The names of the parts of a network that do not learn, and for how long, in recipes and in `create_network`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from afanet.names import name_fault
 FORMS = "backbone, stages:N for its first N stages, norms for its batch norms, heads, task:NAME, or old"
 STAGES = re.compile(r"stages:([1-9]\d{0,3})")
 TASK = "task:"
-SEVERAL = "old"  # the tasks of the run that another begins with
+SEVERAL = "old"  # the tasks of the run from which another run starts
 
 Freeze = str | Sequence[str] | Mapping[str, int | None] | None
 Plan = dict[str, int | None]
 
 
 def freeze_fault(what: object) -> str | None:
-    """What is wrong with the name of something to freeze, as the end of a sentence; None if nothing is.
+    """What is wrong with the name of a part to freeze, as the end of a sentence; None if nothing is.
 
     >>> freeze_fault("stages:2")
     >>> freeze_fault("all")
@@ -32,10 +32,10 @@ def freeze_fault(what: object) -> str | None:
 
 
 def freeze_plan(freeze: Freeze) -> Plan:
-    """By what is frozen, after how many epochs it learns all the same; None for never.
+    """For each part that is frozen, after how many epochs it starts to learn; None means never.
 
     Raises:
-        InputError: for a name of nothing that can be frozen.
+        InputError: for a name that is not a part that can be frozen.
 
     >>> freeze_plan({"backbone": 5, "heads": None}), freeze_plan("norms"), freeze_plan(["stages:2", "task:age"])
     ({'backbone': 5, 'heads': None}, {'norms': None}, {'stages:2': None, 'task:age': None})
@@ -50,7 +50,7 @@ def freeze_plan(freeze: Freeze) -> Plan:
 
 
 def freeze_of(plan: Mapping[str, int | None]) -> str | tuple[str, ...] | Plan | None:
-    """What a recipe has for a plan, in its shortest form.
+    """The shortest form of a plan in a recipe.
 
     >>> [freeze_of(freeze_plan(freeze)) for freeze in ("heads", ["heads", "norms"], {"heads": 3}, None)]
     ['heads', ('heads', 'norms'), {'heads': 3}, None]
@@ -61,7 +61,7 @@ def freeze_of(plan: Mapping[str, int | None]) -> str | tuple[str, ...] | Plan | 
 
 
 def of_trunk(names: Iterable[str]) -> list[str]:
-    """Those of the names that freeze stages of the backbone from the image on, which tasks then can share.
+    """The names among these that freeze the backbone's first stages, which tasks can then share.
 
     >>> of_trunk(["heads", "stages:2", "norms"])
     ['stages:2']
@@ -70,10 +70,10 @@ def of_trunk(names: Iterable[str]) -> list[str]:
 
 
 def frozen_stages(names: Iterable[str], backbone: str, stages: int) -> int:
-    """How many of a backbone's stages are frozen, from the first on: all of them for "backbone", 0 where none is named.
+    """How many of a backbone's stages are frozen, from the first on: all for "backbone", 0 if no name freezes any.
 
     Raises:
-        InputError: for all stages by number, or more than the backbone has.
+        InputError: for a number of stages that is all of the backbone's, or more.
 
     >>> frozen_stages(["stages:2"], "resnet18", 4), frozen_stages(["backbone"], "resnet18", 4)
     (2, 4)
@@ -92,15 +92,15 @@ def frozen_stages(names: Iterable[str], backbone: str, stages: int) -> int:
 
 
 def freeze_notes(stages: int, backbone: str, weights: str, alone: bool) -> list[str]:
-    """What somebody who freezes `stages` of a backbone should know, a line each.
+    """Lines that somebody who freezes `stages` of a backbone should read.
 
-    `alone` says whether tasks that share nothing else share what is frozen.
+    `alone` says whether the tasks share nothing but the frozen stages.
     """
     if not stages:
         return []
     notes = []
     if weights == "none":
-        notes.append(f"{backbone}: random weights are frozen, so what the frozen stages give is random too")
+        notes.append(f"{backbone}: random weights are frozen, so the features of the frozen stages are random too")
     if alone:
-        notes.append(f"{backbone}: one frozen trunk computes for all tasks, which learn alone after it")
+        notes.append(f"{backbone}: one frozen trunk serves all tasks, which learn separately after it")
     return notes

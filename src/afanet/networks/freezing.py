@@ -1,4 +1,4 @@
-"""Parts of a network that are frozen for some epochs, or for good, while it trains."""
+"""Freezes parts of a network for some epochs, or for good, while it trains."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from afanet.networks.woven import Woven
 
 
 class Freezing:
-    """Freezes and thaws parts of a network from epoch to epoch; what is frozen already stays so.
+    """Freezes and thaws parts of a network from epoch to epoch; parts that were frozen before stay frozen.
 
-    A frozen part is in evaluation mode, and its parameters have no gradient.
+    A frozen part is in evaluation mode, and its parameters get no gradient.
 
     Args:
         network: made by `create_network`.
-        plan: by the name of a part, after how many epochs it learns; None for never.
+        plan: for each part by name, after how many epochs it starts to learn; None means never.
         old: the tasks that "old" names.
 
     Raises:
-        InputError: for a part that is not there, and where nothing is ever left to learn.
+        InputError: for a part that the network does not have, and if nothing would ever learn.
 
     >>> from afanet import Pooled, create_network
     >>> network = create_network("hard", {"age": Pooled(8), "gender": Pooled(2)}, "resnet18", size=(64, 64))
@@ -40,7 +40,7 @@ class Freezing:
         self.parts = {what: find_part(network, what, old) for what in plan}
         for what, part in self.parts.items():
             if not part.layers and not part.own:
-                raise InputError(f"freeze is {what!r}, and the network has none: leave it out")
+                raise InputError(f"freeze is {what!r}, but the network has none: leave it out")
         self._learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._before = {part: part.frozen for part in network.modules() if isinstance(part, KeepsFrozen)}
         self._now: list[str] | None = None
@@ -50,16 +50,19 @@ class Freezing:
 
     @property
     def frozen(self) -> list[str]:
-        """The names of what is frozen now."""
+        """The names of the parts that are frozen now."""
         return list(self._now or ())
 
     @property
     def last(self) -> int:
-        """The epoch from which on nothing changes, counted from 0."""
+        """The epoch from which nothing changes any more, counted from 0."""
         return max((epochs for epochs in self.until.values() if epochs), default=0)
 
     def apply(self, epoch: int) -> bool:
-        """Freeze what is frozen in an epoch, counted from 0, and thaw the rest; whether that changed anything."""
+        """Freeze the parts that the plan freezes in an epoch, counted from 0, and thaw the rest.
+
+        Returns whether this changed anything.
+        """
         names = self._names(epoch)
         if names == self._now:
             return False
@@ -77,7 +80,7 @@ class Freezing:
         keep_frozen(self.network, frozen.layers)
 
     def release(self) -> None:
-        """Leave the network as it was before anything of the plan was frozen."""
+        """Undo all freezing by the plan."""
         self._set(Part())
         self._now = None
 

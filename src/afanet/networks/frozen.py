@@ -1,4 +1,4 @@
-"""Frozen parts of a network: without a gradient, and in evaluation whatever the mode of the rest."""
+"""Frozen parts of a network: they get no gradient, and stay in evaluation mode whatever the mode of the rest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class KeepsFrozen(nn.Module):
     frozen: tuple[str, ...] = ()
 
     def train(self, mode: bool = True) -> Self:
-        """Put it in training or evaluation mode, except what is frozen, which stays in evaluation."""
+        """Set training or evaluation mode, except for frozen parts, which stay in evaluation mode."""
         super().train(mode)
         for path in self.frozen:
             self.get_submodule(path).eval()
@@ -36,7 +36,7 @@ def batch_norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
 
 
 def freeze_norms(network: nn.Module) -> list[nn.Module]:
-    """Freeze the batch norms of a network's backbones, which it then keeps in evaluation mode; returns them."""
+    """Freeze the batch norms of a network's backbones and keep them in evaluation mode; returns them."""
     bodies = [module for name, module in network.named_modules() if name.endswith(".backbone")]
     norms: list[nn.Module] = list(dict.fromkeys(norm for body in bodies for norm in batch_norms(body)))
     _freeze(norms)
@@ -45,7 +45,7 @@ def freeze_norms(network: nn.Module) -> list[nn.Module]:
 
 
 def freeze_stages(branches: Iterable[KeepsFrozen], stages: int) -> list[nn.Module]:
-    """Freeze the first `stages` of the backbones of branches, which are all alike; returns what is frozen."""
+    """Freeze the first `stages` of the branches' backbones, which are all alike; returns the frozen layers."""
     frozen: list[nn.Module] = []
     if not stages:
         return frozen
@@ -63,7 +63,7 @@ def freeze_stages(branches: Iterable[KeepsFrozen], stages: int) -> list[nn.Modul
 
 
 def keep_frozen(network: nn.Module, frozen: Collection[nn.Module]) -> None:
-    """Let a network, and each part that can, keep in evaluation mode what it has of `frozen` too."""
+    """Make a network, and each part that can, keep its layers among `frozen` in evaluation mode too."""
     kept = {inner for module in frozen for inner in module.modules()}  # weaving may take a module apart
     for part in network.modules():
         if isinstance(part, KeepsFrozen):
@@ -76,7 +76,7 @@ def keep_frozen(network: nn.Module, frozen: Collection[nn.Module]) -> None:
 
 
 def require_effect(network: KeepsFrozen, freeze: Sequence[str]) -> None:
-    """Raise `InputError` where what is frozen by `freeze` is nothing, or leaves nothing to learn."""
+    """Raise `InputError` if `freeze` freezes nothing, or leaves nothing to learn."""
     if freeze and not network.frozen:
         raise InputError("freeze is 'norms', but the backbone has no batch norm: leave it out, or freeze stages")
     if freeze and not any(parameter.requires_grad for parameter in network.parameters()):
@@ -87,17 +87,17 @@ def require_effect(network: KeepsFrozen, freeze: Sequence[str]) -> None:
 
 
 def layers_up_to(body: Backbone, end: str) -> tuple[list[str], list[str]]:
-    """What of a backbone runs up to `end`, a stage or a block.
+    """The part of a backbone that runs up to `end`, a stage or a block.
 
     Returns:
-        The layers, in the order in which they run, and the names of the parameters outside of them on which the output
-        of `end` depends, such as embeddings of positions.
+        The layers, in the order in which they run, and the names of the parameters outside these layers on which the
+        output of `end` depends, such as position embeddings.
 
     >>> from afanet.networks.backbones import Backbone
     >>> layers_up_to(Backbone("resnet18"), "layer2.0")
     (['conv1', 'bn1', 'act1', 'maxpool', 'layer1', 'after_layer1', 'layer2.0'], [])
     """
-    if body.whole:  # it runs in an order of its own, which need not be that of its definition
+    if body.whole:  # its layers may run in another order than they are defined
         image = next(body.parameters()).new_empty(()).expand(2, body.in_chans, *body.size)
         record = Record("backbone", body, [end], image, FakeTensorMode(allow_non_fake_inputs=True))
         return layers_before(record, end), parameters_before(record, end)
@@ -115,7 +115,7 @@ def layers_up_to(body: Backbone, end: str) -> tuple[list[str], list[str]]:
 
 
 def frozen_end(body: Backbone, stages: int, meet: Sequence[str]) -> str | None:
-    """The layer of a backbone up to which its features are frozen and, in branches that meet, equal.
+    """The layer of a backbone up to which features are frozen and equal in all branches.
 
     Args:
         body: the backbone.
@@ -123,7 +123,7 @@ def frozen_end(body: Backbone, stages: int, meet: Sequence[str]) -> str | None:
         meet: the layers where branches meet, in their order.
 
     Returns:
-        The layer; "" for the whole backbone, and None where nothing is frozen.
+        The layer; "" for the whole backbone, and None if nothing is frozen.
 
     >>> from afanet.networks.backbones import Backbone
     >>> body = Backbone("resnet18")
@@ -139,9 +139,9 @@ def frozen_end(body: Backbone, stages: int, meet: Sequence[str]) -> str | None:
 
 
 def shared_layer(body: Backbone, stages: int, meet: Sequence[str], trunk: int | None) -> str | None:
-    """The layer of a branch up to which all tasks share one trunk: what is frozen, and `trunk` stages.
+    """The layer of a branch up to which all tasks share one trunk (frozen layers and `trunk` stages); None without one.
 
-    The other arguments are those of `frozen_end`; None if they share nothing.
+    The other arguments are those of `frozen_end`.
     """
     end = frozen_end(body, stages, meet)
     if end == "":
@@ -153,7 +153,7 @@ def shared_layer(body: Backbone, stages: int, meet: Sequence[str], trunk: int | 
 
 
 def _order(body: Backbone) -> dict[str, int]:
-    """Blocks and stages numbered as they end; a stage ends with its last block."""
+    """Blocks and stages, numbered in the order in which they end; a stage ends with its last block."""
     names = [layer for blocks, stage in zip(body.blocks, body.stages, strict=True) for layer in (*blocks, stage)]
     return {layer: number for number, layer in enumerate(names)}
 

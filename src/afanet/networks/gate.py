@@ -1,4 +1,4 @@
-"""The last check before a graph becomes Python: it refuses everything that is not provably plain."""
+"""The last check before a graph becomes Python code: it refuses everything that is not provably plain."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from torch import fx
 from afanet.errors import InputError
 from afanet.names import layer_fault
 
-# Values whose `repr`, which is what fx writes, is their own and not of somebody's class.
+# Types whose `repr`, which fx writes into the code, cannot come from a user's class.
 PLAIN = (NoneType, bool, int, float, complex, str, range, EllipsisType)
 OF_TORCH = (torch.dtype, torch.device, torch.layout, torch.memory_format)
-# Names that fx writes itself, beside those of the graph and of the functions that it calls.
+# Names that fx writes in addition to those of the graph and of the functions that it calls.
 BUILTINS = {"getattr", "slice", "range", "complex", "Ellipsis"}
-# Everything that a graph's code consists of: assignments of calls and operators, and what they are applied to.
+# All syntax that a graph's code consists of: assignments, calls, operators, and their arguments.
 SYNTAX = (
     *(ast.FunctionDef, ast.arguments, ast.arg, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr),
     *(ast.Name, ast.Attribute, ast.Call, ast.keyword, ast.Constant, ast.Subscript, ast.Slice, ast.expr_context),
@@ -28,36 +28,36 @@ SYNTAX = (
 
 
 def require_plain_graph(graph: fx.Graph) -> None:
-    """Raise `InputError` for a graph whose code, as fx writes it, would hold more than words and plain values.
+    """Raise `InputError` for a graph whose code, as fx writes it, would hold more than identifiers and plain values.
 
-    fx writes names of layers, methods, keywords and functions as they are, and constants by their `repr`.
+    fx writes the names of layers, methods, keywords and functions as they are, and constants by their `repr`.
     """
     for node in graph.nodes:
         target = str(node.target)
-        fault = None if node.name.isidentifier() else "has a name that is not a word"
+        fault = None if node.name.isidentifier() else "has a name that is not an identifier"
         if node.op in ("call_module", "get_attr"):
             fault = fault or layer_fault(target)
         elif node.op == "call_function":
             written = f"{getattr(node.target, '__module__', '')}.{getattr(node.target, '__name__', '')}"
-            if written.startswith("torch") and not _are_words(written):  # all others fx makes words of
-                fault = fault or "has a name that is not a word"
+            if written.startswith("torch") and not _are_words(written):  # fx turns all others into identifiers
+                fault = fault or "has a name that is not an identifier"
         elif not _are_words(target):
-            fault = fault or "has a name that is not a word"
+            fault = fault or "has a name that is not an identifier"
         if not all(map(_are_words, node.kwargs)):
-            fault = fault or "is called with a keyword that is not a word"
+            fault = fault or "is called with a keyword that is not an identifier"
         if node.type is not None or not _is_plain((node.args, node.kwargs)):
-            fault = fault or "is called with something that is no plain value"
+            fault = fault or "is called with a value that is not plain"
         if fault:
             raise InputError(
-                f"the network cannot be written as code, because {target!r:.120} {fault}: rename it, or move what does "
-                "that into a layer of its own"
+                f"the network cannot be written as code, because {target!r:.120} {fault}: rename it, or move this call "
+                "into a layer of its own"
             )
 
 
 def require_plain_source(source: str, names: Mapping[str, Any]) -> ast.Module:
-    """The parsed code of a graph; raises `InputError` where it is anything but one function of plain steps.
+    """The parsed code of a graph; raises `InputError` unless it is one function of plain steps.
 
-    `names` are the globals that it was written for. This second check does not depend on how fx writes.
+    `names` are the globals of the code. This second check does not depend on how fx writes code.
 
     >>> _ = require_plain_source("def forward(self, image):\\n    return self.stem(image)", {})
     >>> require_plain_source("def forward(self, image):\\n    return __import__('os')", {})
@@ -68,7 +68,7 @@ def require_plain_source(source: str, names: Mapping[str, Any]) -> ast.Module:
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise InputError("the network's code is no Python: weave it again") from None
+        raise InputError("the network's code is not valid Python: weave it again") from None
     known = {*names, *BUILTINS}
     for node in ast.walk(tree):
         if isinstance(node, ast.arg):
@@ -106,7 +106,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _leads_elsewhere(node: ast.Attribute, names: Mapping[str, Any]) -> bool:
-    """Whether a chain that begins at a module reaches one of another package, such as `torch.serialization.os`."""
+    """Whether a chain of attributes leads from a module to another package's, such as `torch.serialization.os`."""
     chain: list[str] = []
     root: ast.expr = node
     while isinstance(root, ast.Attribute):

@@ -1,4 +1,4 @@
-"""The branches, the fusion and the example that `weave` is given, checked."""
+"""Checks the branches, the fusion and the example that are passed to `weave`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ATTRIBUTES = frozenset(dir(nn.Module()))
 
 
 def require_task_names(tasks: Iterable[object]) -> None:
-    """Raise `InputError` for a name that cannot be an attribute of a module or is not a word in Python."""
+    """Raise `InputError` for a name that is not a Python identifier or cannot be an attribute of a module."""
     for task in tasks:
         if fault := name_fault(task, ATTRIBUTES):
             raise InputError(
@@ -24,7 +24,7 @@ def require_task_names(tasks: Iterable[object]) -> None:
 
 
 def checked_tasks(branches: Mapping[str, nn.Module]) -> list[str]:
-    """The names of the branches; raises `InputError` for what are no different modules by such names."""
+    """The names of the branches; raises `InputError` unless these are different modules with valid names."""
     if not isinstance(branches, Mapping):
         raise InputError(
             f"weave got branches as a {type(branches).__name__}: expected a dict of networks by task name, such as "
@@ -47,14 +47,14 @@ def checked_added(added: Sequence[Sequence[str]] | None, tasks: Sequence[str]) -
     names = [task for group in groups for task in group]
     if not all(groups) or len(names) >= len(tasks) or names != list(tasks)[len(tasks) - len(names) :]:
         raise InputError(
-            f"added is {shown(groups)}, and the tasks are {', '.join(tasks)}: expected groups of the last tasks, such "
-            f"as [[{tasks[-1]!r}]], and at least one task before these"
+            f"added is {shown(groups)}, but the tasks are {', '.join(tasks)}: expected groups of the last tasks, such "
+            f"as [[{tasks[-1]!r}]], and at least one task before them"
         )
     return groups
 
 
 def require_fusion(fusion: object, needed: bool) -> None:
-    """Raise `InputError` for what cannot make a fusion layer for each meeting."""
+    """Raise `InputError` unless `fusion` can make a fusion layer for each meeting."""
     if fusion is None and needed:
         raise InputError("weave got layers to meet `at` but no fusion layer: pass one, such as afanet.AFA")
     if isinstance(fusion, nn.Module):
@@ -70,14 +70,14 @@ def require_fusion(fusion: object, needed: bool) -> None:
 
 
 def example_for(branches: Mapping[str, nn.Module], example: Tensor | Sequence[int] | None) -> Tensor:
-    """A tensor like the images, of which only shape, type and device count, without memory for the pixels."""
+    """A tensor with the shape, type and device of the images, without memory for the pixels."""
     shape = example.shape if isinstance(example, Tensor) else (1, 3, 224, 224) if example is None else tuple(example)
     if len(shape) != 4:
         raise InputError(
             f"example has the shape {tuple(shape)}: expected an image batch, (batch, channels, height, width)"
         )
     like = example if isinstance(example, Tensor) else next(_floating_parameters(branches), torch.empty(0))
-    # at least two images: batch norm refuses one value a channel in training
+    # at least two images: in training, batch norm refuses a single value per channel
     return like.new_empty(()).expand(max(2, shape[0]), *shape[1:])
 
 

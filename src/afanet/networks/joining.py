@@ -1,4 +1,4 @@
-"""Branches become one network: as one graph where they can be traced, else as coroutines."""
+"""Joins branches into one network: as one graph if they can be traced, else as coroutines."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from afanet.networks.woven import Program, Woven, plant
 
 
 class Joining:
-    """What :func:`~afanet.networks.weaving.weave` is given, checked, and the two ways to a network.
+    """The checked arguments of :func:`~afanet.networks.weaving.weave`, and the two ways to make a network of them.
 
-    Arguments and errors are those of `weave`. With `alike`, the branches are equal up to their last point: one of them
-    tells where all meet, and a task's output need not depend on its fused features. Groups of tasks in `added` meet
-    those before them one way, see `one_way`.
+    Arguments and errors are those of `weave`. With `alike`, the branches are equal up to their last point: one branch
+    shows where all meet, and a task's output need not depend on its fused features. Groups of tasks in `added` take
+    from the tasks before them without giving, see `one_way`.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class Joining:
         self.fake = FakeTensorMode(allow_non_fake_inputs=True)
 
     def woven(self) -> Woven:
-        """The network, which has run once."""
+        """The network, after it has run once as a check."""
         if not any(self.named.values()):
             return Woven(self.branches, {}, dict.fromkeys((False, True), _side_by_side(self.branches)))
-        with torch.inference_mode(not all(map(can_learn, self.branches.values()))):  # gradients tell what is used
+        with torch.inference_mode(not all(map(can_learn, self.branches.values()))):  # gradients show what is used
             try:
                 woven = self._sound(self.by_tracing())
             except UntraceableError:
@@ -73,13 +73,13 @@ class Joining:
         return woven
 
     def _sound(self, woven: Woven) -> Woven:
-        """The network, once it has run as it should."""
+        """The network, after it has run once without a fault."""
         require_sound(woven, self.image, {} if self.alike else self.records, self.stops, self.share)
         return woven
 
     @cached_property
     def records(self) -> dict[str, Record]:
-        """What each branch does by itself."""
+        """The record of each branch running by itself."""
         return {
             task: self.first if branch is self.first.branch else self._record(task)
             for task, branch in self.branches.items()
@@ -87,7 +87,7 @@ class Joining:
 
     @cached_property
     def first(self) -> Record:
-        """What the first branch does by itself."""
+        """The record of the first branch running by itself."""
         return self._record(next(iter(self.branches)))
 
     def _record(self, task: str) -> Record:
@@ -95,7 +95,7 @@ class Joining:
 
     @cached_property
     def stops(self) -> list[Stop]:
-        """Where the branches meet, as executed."""
+        """The points where the branches meet, in the order in which they run."""
         if not any(self.points.values()):
             return []
         seen = dict.fromkeys(self.branches, self.first) if self.alike else self.records
@@ -109,7 +109,7 @@ class Joining:
 
     @property
     def declared(self) -> tuple[int, int, int, int] | None:
-        """(H, W) of a grid that no layer has, of a point that declares it or in windows, and (H, W) of its images."""
+        """(H, W) of a token grid that is declared or in windows and that no layer gives, and (H, W) of its images."""
         declares = any(point.layout for points in self.points.values() for point in points)
         layouts = [layout for stop in self.stops for meeting in stop.meetings for layout in meeting.layouts.values()]
         alone = [layout for layout in layouts if (declares or layout.windows) and layout.grid_of is None]
@@ -122,7 +122,7 @@ class Joining:
         return {meeting.name: self.make(meeting) for stop in self.stops for meeting in stop.meetings}
 
     def by_tracing(self) -> Woven:
-        """The branches as one graph for each mode; raises `UntraceableError` where they cannot be traced."""
+        """The branches as one graph for each mode; raises `UntraceableError` if they cannot be traced."""
         layers, programs = self.layers, {}
         used: dict[str, set[str]] = {task: set() for task in self.branches}
         for training in (False, True):
@@ -137,7 +137,7 @@ class Joining:
         return Woven(kept, layers, programs)
 
     def by_coroutines(self) -> Woven:
-        """The branches as they are, each of which runs by itself from point to point."""
+        """The branches as they are; each runs by itself from point to point."""
         trunk = share_trunk(self.records, self.share) if self.share else None
         program = Coroutines(list(self.branches), self.stops, trunk)
         return Woven(self.branches, self.layers, dict.fromkeys((False, True), program))
@@ -164,7 +164,7 @@ def _side_by_side(branches: Mapping[str, nn.Module]) -> Program:
 def _steps(
     seen: Mapping[str, Observed], points: Mapping[str, Sequence[Point]], share: str | None
 ) -> list[dict[str, Point]]:
-    """One point a branch for every meeting, as executed."""
+    """For every meeting one point of each branch, in the order in which they run."""
     ordered = {}
     for task, branch in seen.items():
         position = {point.name: branch.position(point.name) for point in points[task]}
@@ -178,7 +178,7 @@ def _steps(
 
 
 def _only(branch: nn.Module, paths: set[str]) -> nn.Module:
-    """A branch without its trunk: the modules and parameters at these paths, under their names."""
+    """A branch without its trunk: only the modules and parameters at these paths, under their names."""
     rest = nn.Module()
     for path in sorted(paths):
         plant(rest, path, attribute(branch, path))

@@ -1,4 +1,4 @@
-"""The order of a layer's axes: which of them are channels and pixels, and where the patches of tokens are."""
+"""The layout of a layer's features: which axes are channels and pixels, and where the patches of tokens lie."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Layout:
 
     Args:
         order: "BCHW"; "BHWC", channels last as in Swin; or "BNC", tokens as in ViT.
-        prefix: class and register tokens before the patches' ("BNC" only).
+        prefix: the number of class and register tokens before the patches ("BNC" only).
         grid: (H, W) of the patches for the example image ("BNC" only).
-        grid_of: the layer whose (B, C, H, W) has the patches' grid for images of every size, or to which (H, W) is
-            given; or the number of the item in the point's own output that is such a map, or has (H, W) ("BNC" only).
-            Without it, images have the example's size.
-        windows: of patches that do not lie row by row, the sizes of the axes that they fall apart into, and these axes
-            in the order that makes rows of the picture, counted from 0. The features may have such axes themselves, as
-            in (B, windows, patches, C) ("BNC" only).
+        grid_of: tells the patches' grid for images of every size: the name of a layer whose output (B, C, H, W) has
+            this grid, or which is given (H, W); or the number of the item in the point's own output that is such a map
+            or (H, W) ("BNC" only). Without it, all images must have the example's size.
+        windows: for patches that do not lie row by row: the sizes of the axes into which the patches split, and the
+            order of these axes, counted from 0, that gives rows of the picture. The features may have such axes
+            themselves, as in (B, windows, patches, C) ("BNC" only).
 
     Raises:
-        InputError: for another order, tokens without their grid, or windows that do not fill it.
+        InputError: for another order, tokens without their grid, or windows that do not fill the grid.
 
     >>> tokens = Layout("BNC", prefix=1, grid=(2, 3))
     >>> x = torch.rand(4, 1 + 2 * 3, 8)
@@ -70,9 +70,9 @@ class Layout:
         """The features as (B, C, H, W); a view, nothing is copied.
 
         Args:
-            features: what the layer puts out.
-            grid: that of the patches now, if it is not the example's: a map, or (H, W), or several of these one after
-                the other, of which the one that the patches fill counts.
+            features: the layer's output.
+            grid: the current grid of the patches, if it is not the example's: a map, or (H, W), or several (H, W) in
+                one row, of which the one that the patches fill counts.
             where: the layer, for messages.
         """
         if self.order == "BHWC":
@@ -88,7 +88,7 @@ class Layout:
         return features[:, : self.prefix].transpose(1, 2).unsqueeze(3)
 
     def leave(self, fused: Tensor, features: Tensor, prefix: Tensor | None = None) -> Tensor:
-        """Fused (B, C, H, W) laid out as the features were, after `prefix` (B, C, P, 1) or their own tokens."""
+        """Fused (B, C, H, W) in the layout of the features, after `prefix` (B, C, P, 1) or the features' own tokens."""
         if self.order == "BHWC":
             return fused.permute(0, 2, 3, 1)
         if self.order == "BNC":
@@ -106,9 +106,9 @@ class Layout:
 
 @dataclass(frozen=True)
 class Point:
-    """A layer to meet at, with its layout if that must be declared: ``Point("blocks.3", Layout("BHWC"))``.
+    """A layer to meet at, with its layout if this must be declared: ``Point("blocks.3", Layout("BHWC"))``.
 
-    Of a layer that puts out several tensors, ``{0: Layout("BHWC")}`` names those that meet, by index or key.
+    If the layer outputs several tensors, ``{0: Layout("BHWC")}`` names those that meet, by index or key.
     """
 
     name: str
@@ -116,9 +116,9 @@ class Point:
 
 
 def as_map(patches: Tensor, grid: Sequence[int] | Tensor, where: str, windows: Windows | None = None) -> Tensor:
-    """Tokens (B, N, C) of patches as (B, C, H, W); raises `InputError` where they are not those of the grid.
+    """Patch tokens (B, N, C) as (B, C, H, W); raises `InputError` if they do not fill the grid.
 
-    With `windows`, see `Layout`, they may have several axes in place of N.
+    With `windows`, see `Layout`, the tokens may have several axes in place of N.
     """
     if windows is not None:
         patches = patches.flatten(1, -2)
@@ -127,7 +127,7 @@ def as_map(patches: Tensor, grid: Sequence[int] | Tensor, where: str, windows: W
     height, width = next((pair for pair in pairs if patches.shape[1] == pair[0] * pair[1]), pairs[0])
     if patches.shape[1] != height * width:
         raise InputError(
-            f"{where} puts out {patches.shape[1]} patches, which do not fill a grid of {height}x{width}: use images of "
+            f"{where} outputs {patches.shape[1]} patches, which do not fill a grid of {height}x{width}: use images of "
             "the example's size, or name the layer that has their grid as Layout('BNC', prefix=..., grid=..., "
             "grid_of=LAYER)"
         )
@@ -148,7 +148,7 @@ def as_windows(fused: Tensor, patches: Tensor, windows: Windows) -> Tensor:
 
 
 def windows_of(tokens: Tensor) -> Windows | None:
-    """The axes that tokens fall apart into, by the number of each pixel's token; None where no axes make the order.
+    """The axes into which tokens split, from the number of each pixel's token; None if no axes give this order.
 
     >>> windows_of(torch.tensor([0, 1, 4, 5, 2, 3, 6, 7]))
     ((2, 2, 2), (1, 0, 2))
@@ -175,7 +175,7 @@ def windows_of(tokens: Tensor) -> Windows | None:
 
 
 def _called(function: Callable[..., Tensor], x: Any, *args: Any) -> Tensor:
-    """What a function gives for a tensor; for what is traced, its call is recorded."""
+    """The function's result for a tensor; for a tracing proxy, the call is recorded."""
     if isinstance(x, fx.Proxy):
         return cast(Tensor, x.tracer.create_proxy("call_function", function, (x, *args), {}))
     return function(x, *args)

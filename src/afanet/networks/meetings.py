@@ -1,4 +1,4 @@
-"""Where branches meet: the tensors that meet at a point, of which tasks, and who takes part how."""
+"""The meetings of branches: which tensors of which tasks meet at a point, and which tasks read there."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ Shape = tuple[int, ...]  # (channels, height, width)
 
 @dataclass(frozen=True)
 class Meeting:
-    """One tensor that every branch has at a point; each meeting gets a fusion layer."""
+    """A tensor that every branch has at a point; each meeting gets its own fusion layer."""
 
-    name: str  # of the fusion layer: the first branch's layer, and the key if it outputs several tensors
+    name: str  # the fusion layer's: the name of the first branch's layer, plus the key if it outputs several tensors
     key: Any  # the tensor's key in the layer's output; None if the output is this tensor
-    layouts: Mapping[str, Layout]  # of the tasks that take part
+    layouts: Mapping[str, Layout]  # by task, for all tasks that take part
     shapes: Mapping[str, Shape]  # by task
-    readers: tuple[str, ...]  # the tasks that get fused features; the others give theirs, and keep them
+    readers: tuple[str, ...]  # the tasks that get fused features; the others only give, and keep their own
 
     def part(self, name: str, tasks: Sequence[str], readers: Sequence[str]) -> Meeting:
-        """The meeting of some of its tasks, of which `readers` get fused features."""
+        """The meeting of only some of its tasks, among which `readers` get fused features."""
         layouts = {task: self.layouts[task] for task in tasks}
         return Meeting(name, self.key, layouts, {task: self.shapes[task] for task in tasks}, tuple(readers))
 
     def takes_prefix(self, layer: nn.Module) -> bool:
-        """Whether the layer gets class and register tokens too: each branch has as many, and it has an argument."""
+        """Whether the layer also gets class and register tokens: it takes them, and all branches have as many."""
         counts = {layout.prefix for layout in self.layouts.values()}
         return counts != {0} and len(counts) == 1 and "prefix" in signature(layer.forward).parameters
 
 
 def meetings_at(seen: Mapping[str, Record], points: Mapping[str, Point], adapt: bool) -> list[Meeting]:
-    """The meetings at one point of every branch, with the shapes that the example image gives them.
+    """The meetings at one point of every branch, with their shapes for the example image.
 
-    With `adapt` the shapes may differ, but not how many tensors a layer puts out. Of several tensors those meet that a
-    branch uses; where none uses any, all do.
+    With `adapt`, the shapes may differ, but not the number of tensors in a layer's output. If a layer outputs several
+    tensors, those that a branch uses meet; if no branch uses any, all meet.
 
     Raises:
-        InputError: where the branches have different features there.
+        InputError: if the branches have different features there.
     """
     leader = next(iter(seen))
     layers = {task: point.name for task, point in points.items()}
@@ -71,12 +71,12 @@ def meetings_at(seen: Mapping[str, Record], points: Mapping[str, Point], adapt: 
         if channels < 1:
             item = "" if key is None else f"[{key!r}]"
             raise InputError(
-                f"layer '{points[leader].name}'{item} of branch '{leader}' puts out a tensor without channels: meet at "
+                f"layer '{points[leader].name}'{item} of branch '{leader}' outputs a tensor without channels: meet at "
                 "a layer inside it"
             )
         if key is not None and (fault := layer_fault(str(key))):
             raise InputError(
-                f"layer '{points[leader].name}' of branch '{leader}' puts out a dict whose key {fault}: rename it"
+                f"layer '{points[leader].name}' of branch '{leader}' outputs a dict whose key {fault}: rename it"
             )
     return [
         Meeting(
@@ -91,10 +91,10 @@ def meetings_at(seen: Mapping[str, Record], points: Mapping[str, Point], adapt: 
 
 
 def one_way(meeting: Meeting, added: Sequence[Sequence[str]]) -> Iterator[Meeting]:
-    """A meeting of all tasks in parts: that of the first tasks, then one for each group of tasks that was `added`.
+    """A meeting of all tasks, split: one part for the first tasks, then one for each group in `added`.
 
-    A group takes from its own tasks and from all before it, which neither see it nor change. Its part is named after
-    its first task.
+    A group takes from its own tasks and from all tasks before it. These neither see the group nor change. Its part is
+    named after its first task.
     """
     ours = [task for task in meeting.layouts if not any(task in group for group in added)]
     if len(ours) > 1:

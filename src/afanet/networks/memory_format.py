@@ -12,7 +12,7 @@ def channels_last(network: nn.Module) -> nn.Module:
     >>> channels_last(nn.Conv2d(3, 4, 3)).weight.is_contiguous(memory_format=torch.channels_last)
     True
     """
-    # Not `network.to`, which fails on parameters of five axes, as cross-stitch has.
+    # `network.to` fails on parameters with five axes, such as those of cross-stitch.
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""The methods: one row each says what the tasks share, in which layer their branches meet, and what follows."""
+"""The methods: each is one row that says what tasks share, in which layer branches meet, and what follows."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Method:
     Args:
         description: one line for lists of methods.
         share: whether the tasks share the whole backbone.
-        trunk: whether they may share its first stages alone.
+        trunk: whether the tasks may share only the backbone's first stages.
         fusion: the layer in which branches meet, a class that derives from `Fusion` (or `module:attribute`, imported
-            on first use); it says where they meet, see `Fusion.meet`. None where no branches meet.
+            on first use). The class says where they meet, see `Fusion.meet`. None if no branches meet.
         finish: called with the woven network and an image batch's shape, it returns the final network; None for none.
-        decoder: what stands between the backbones and the heads, a class that derives from `Decoder`; None for nothing.
-        dense: whether all its tasks must be dense.
-        compared: whether `afanet compare` trains it by default.
-        fusion_rate: the factor on the learning rate of its fusion layers that its authors use; None for that of the
-            heads, whose layers are as new.
+        decoder: the decoder between the backbones and the heads, a class that derives from `Decoder`; None for none.
+        dense: whether all tasks must be dense.
+        compared: whether `afanet compare` trains the method by default.
+        fusion_rate: the authors' factor on the learning rate of the fusion layers; None for the factor of the heads,
+            which are trained from scratch too.
     """
 
     description: str
@@ -59,7 +59,7 @@ class Method:
 
     @property
     def adapters(self) -> tuple[str, ...]:
-        """How its tasks may have adapters, by default the first: each its own ("task"), or all the same ("shared")."""
+        """The ways to have adapters, the default first: one set for each task ("task"), or one for all ("shared")."""
         if not self.share:
             return ("task", "shared") if self.fusion else ("task",)
         return ("shared",) if self.finish or self.decoder else ("shared", "task")
@@ -83,13 +83,13 @@ class Method:
         return finish
 
     def takes(self, option: str) -> bool:
-        """Whether its fusion layers have an option, such as `per_task`: gates, which each task may have for itself."""
+        """Whether its fusion layers have an option, such as `per_task`."""
         return self.layer is not None and option in signature(self.layer).parameters
 
 
 def _read(name: str, given: object) -> Method:
     """The row for what is registered: a row, or a class that derives from `Fusion`."""
-    from afanet.fusion import Fusion  # here, for help texts list the rows without torch
+    from afanet.fusion import Fusion  # here, because help texts list the rows without importing torch
 
     if isinstance(given, Method):
         return given
@@ -109,26 +109,26 @@ METHODS: Registry[Method] = Registry(
     "method",
     "method",
     {
-        "single": Method("every task has a network of its own", trunk=False, compared=True),
-        "hard": Method("one backbone for all tasks, a head for each", share=True, compared=True),
+        "single": Method("every task has its own network", trunk=False, compared=True),
+        "hard": Method("one backbone for all tasks, one head for each", share=True, compared=True),
         "cross_stitch": Method(
-            "after each stage a learnt weight a channel for every pair of tasks",
+            "after each stage, one learnt weight per channel for every pair of tasks",
             fusion="afanet.fusion:CrossStitch",
             compared=True,
             fusion_rate=100,
         ),
         "nddr": Method(
-            "after each stage a 1x1 convolution over the features of all tasks",
+            "after each stage, a 1x1 convolution over the features of all tasks",
             fusion="afanet.fusion:NDDR",
             compared=True,
             fusion_rate=100,
         ),
         "sluice": Method(
-            "after each stage a learnt weight for every pair of halves of all tasks' channels",
+            "after each stage, one learnt weight for every pair of halves of all tasks' channels",
             fusion="afanet.fusion:Sluice",
         ),
         "mtan": Method(
-            "one backbone for all tasks, each with attention of its own to every stage",
+            "one backbone for all tasks, and for each task its own attention to every stage",
             share=True,
             trunk=False,
             finish="afanet.networks.mtan:attend",
@@ -140,12 +140,12 @@ METHODS: Registry[Method] = Registry(
             decoder="afanet.networks.decoders.mmoe:MMoE",
         ),
         "cgc": Method(
-            "each task mixes its own backbone with one that all share, by a gate that looks at the image",
+            "each task mixes its own backbone with a shared one, by a gate that looks at the image",
             trunk=False,
             decoder="afanet.networks.decoders.cgc:CGC",
         ),
         "pad_net": Method(
-            "one backbone for all tasks, after which each takes gated features of the others",
+            "one backbone for all tasks, after which each task takes gated features of the others",
             share=True,
             trunk=False,
             decoder="afanet.networks.decoders.pad_net:PADNet",
@@ -158,19 +158,19 @@ METHODS: Registry[Method] = Registry(
             dense=True,
         ),
         "cross_attention": Method(
-            "one backbone for all tasks, at every scale of which each attends to the pixels of all",
+            "one backbone for all tasks; at every scale each task attends to the pixels of all tasks",
             share=True,
             trunk=False,
             decoder="afanet.networks.decoders.cross_attention:CrossAttention",
             dense=True,
         ),
         "afa": Method(
-            "in the last stage gates by channel, then by pixel, between the tasks",
+            "in the last stage, gates between the tasks, by channel and then by pixel",
             fusion="afanet.fusion:AFA",
             compared=True,
         ),
-        "afa_channel": Method("afa with the gates by channel alone", fusion="afanet.fusion:ChannelAggregation"),
-        "afa_spatial": Method("afa with the gates by pixel alone", fusion="afanet.fusion:SpatialAggregation"),
+        "afa_channel": Method("afa with only the gates by channel", fusion="afanet.fusion:ChannelAggregation"),
+        "afa_spatial": Method("afa with only the gates by pixel", fusion="afanet.fusion:SpatialAggregation"),
     },
     _read,
 )
@@ -198,14 +198,14 @@ def compared() -> list[str]:
 
 
 def register_method(name: str, given: type[Fusion] | Method) -> None:
-    """Add a method to those that recipes and `create_network` know, in this process.
+    """Add a method that recipes and `create_network` can use in this process.
 
     Args:
-        name: a new word of letters, digits and _.
+        name: a new name of letters, digits and _.
         given: the layer in which branches meet, a class that derives from :class:`~afanet.fusion.Fusion`; or a row.
 
     Raises:
-        InputError: for a name of the package's own, and for anything else than such a class or row.
+        InputError: for a name of the package's own methods, and for anything but such a class or row.
 
     >>> from afanet import Fusion
     >>> class Mean(Fusion):

@@ -1,4 +1,4 @@
-"""MTAN: one trunk for all tasks; every task has attention masks of its own over its stages."""
+"""MTAN: one trunk for all tasks, and for every task its own attention masks over the trunk's stages."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from afanet.networks.woven import Program, Woven
 
 
 class Attention(nn.Module):
-    r"""What one task takes from one stage: the stage's last features under a mask between 0 and 1.
+    r"""Attention of one task to one stage: the stage's last features under a mask between 0 and 1.
 
     .. math:: a_s = m_s \odot p_s, \qquad m_s = \sigma(h([u_s; f(a_{s-1})])),
 
-    with p the stage's last features, u earlier ones of the same stage, and a_(s-1) what the task took from the stage
-    before. h is a 1x1 convolution to a quarter of p's channels, BN, ReLU and a 1x1 convolution with BN; f is a 3x3
-    convolution between two of 1x1 that narrow it to a quarter, each with BN and ReLU, and max pooling to the size of p.
+    with p the stage's last features, u earlier features of the same stage, and a_(s-1) the task's attended features of
+    the stage before. h is a 1x1 convolution to a quarter of p's channels, BN, ReLU and a 1x1 convolution with BN. f is
+    a bottleneck with a quarter of p's channels (1x1, 3x3 and 1x1 convolutions, each with BN and ReLU), followed by max
+    pooling to the size of p.
 
     Args:
         inner: channels of u.
@@ -54,38 +55,39 @@ class Attention(nn.Module):
         self.mask = nn.Sequential(*_conv(inputs, hidden, 1), nn.ReLU(), *_conv(hidden, last, 1), nn.Sigmoid())
 
     def forward(self, inner: Tensor, last: Tensor, below: Tensor | None = None) -> Tensor:
-        """What the task takes: (B, C, H, W) as `last`, with `below` of any size."""
+        """The attended features, (B, C, H, W) as `last`; `below` may have any size."""
         size = last.shape[-2:]
         if inner.shape[-2:] != size:  # a MobileViT's blocks round odd sizes up
             inner = F.adaptive_max_pool2d(inner, size)
         if self.encoder is not None and below is not None:
-            # adaptive: it halves where the stage does, and keeps the size where the stage is dilated instead
+            # adaptive, because a stage either halves the size or, if it is dilated, keeps it
             inner = torch.cat([inner, F.adaptive_max_pool2d(self.encoder(below), size)], 1)
         mask: Tensor = self.mask(inner)
         return mask * last
 
 
 def attend(network: Woven, example: Sequence[int]) -> Woven:
-    """MTAN from a network that shares its whole backbone: an :class:`Attention` for each task and stage.
+    """MTAN, made from a network that shares its whole backbone: it gets an :class:`Attention` for each task and stage.
 
-    p is the output of a stage of the trunk and u that of its last block but one; in a stage of one block, or one that
-    is no chain of blocks, u is p, and so it is in a backbone that runs as a whole, such as a ViT. A task's head gets
-    the attended features of the stages that it takes, where hard sharing gives the trunk's own features to all.
+    p is the output of a stage of the trunk, and u the output of the stage's last block but one. u is p in a stage that
+    has one block or is not a chain of blocks, and in a backbone that runs as a whole, such as a ViT. A task's head gets
+    the attended features of the stages that it takes; with hard sharing, all heads get the trunk's own features.
 
     Args:
-        network: of hard sharing, made by :func:`~afanet.networks.create_network`; its trunk and heads are reused.
+        network: a network with hard sharing, made by :func:`~afanet.networks.create_network`; its trunk and heads are
+            reused.
         example: an image batch's shape.
 
     Returns:
-        A network with the trunk and the heads under the same names, and ``fusion.TASK.STAGE``.
+        A network with the trunk and the heads under the same names, and the attention under ``fusion.TASK.STAGE``.
 
     Raises:
-        InputError: for a backbone with a stage that cannot be traced, or that outputs several tensors.
+        InputError: for a backbone with a stage that cannot be traced or that outputs several tensors.
 
     Liu et al., End-to-End Multi-Task Learning with Attention, CVPR 2019. The paper's network is a SegNet, with masks in
-    its decoder too; the published versions for ResNets have them in the backbone only, with one decoder a task, and so
-    has this one, whose decoder takes the attended first stage as its low-level features. f is one convolution in the
-    paper, which has one a stage for all tasks; here every task has its own, so that tasks meet in the trunk only.
+    its decoder too. The published versions for ResNets have masks in the backbone only and one decoder per task. This
+    version does the same, and the decoder takes the attended first stage as its low-level features. In the paper f is
+    one convolution per stage for all tasks; here every task has its own, so tasks meet only in the trunk.
 
     >>> from afanet import Dense, Pooled, create_network
     >>> network = create_network("mtan", {"depth": Dense(1), "scene": Pooled(5)}, "resnet18", size=(64, 96)).eval()
@@ -110,20 +112,20 @@ def attend(network: Woven, example: Sequence[int]) -> Woven:
     return Woven(branches, attentions, programs)
 
 
-Recorded = Any  # a proxy: calls on it are recorded in a graph, by code that is written for tensors
+Recorded = Any  # a proxy in place of a tensor: operations on it are recorded in a graph
 Features = dict[str, tuple[Recorded, Recorded]]  # u and p by stage
 
 
 @dataclass(frozen=True)
 class Begin:
-    """A trunk: the channels of u and p by stage, and by mode what records it in a graph, given the padded image."""
+    """A trunk: the channels of u and p by stage, and by mode a function that records it in a graph."""
 
     channels: dict[str, tuple[int, int]]
     trunks: dict[bool, Callable[[fx.Graph, Recorded], Features]]
 
 
 def _whole(owner: str, trunk: Backbone) -> Begin:
-    """A trunk that runs as a whole: what it gives of a stage is both u and p."""
+    """A trunk that runs as a whole: the features of a stage are both u and p."""
     trunk.takes = None
     stages = trunk.stages if trunk.meets else [f"stage{i}" for i in range(len(trunk.given))]
 
@@ -136,7 +138,7 @@ def _whole(owner: str, trunk: Backbone) -> Begin:
 
 
 def _chain(owner: str, trunk: Backbone, example: Sequence[int]) -> Begin:
-    """A trunk that is a chain of stages: the branches see into these."""
+    """A trunk that is a chain of stages, into which the branches can look."""
     stages = {stage: _inner_and_last(trunk, stage) for stage in trunk.stages}
     layers = list(dict.fromkeys(layer for pair in stages.values() for layer in pair))
     image = next(trunk.parameters()).new_empty(tuple(example))
@@ -184,7 +186,7 @@ def _layout(trace: Trace, layer: str) -> Layout:
     layouts = layouts_of(trace, layer, None)
     if None not in layouts:
         raise InputError(
-            f"layer '{layer}' of the backbone puts out several tensors, and mtan attends to one a stage: "
+            f"layer '{layer}' of the backbone outputs several tensors, but mtan attends to one per stage: "
             "use another backbone, or another method"
         )
     return layouts[None]

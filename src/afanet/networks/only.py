@@ -1,4 +1,4 @@
-"""A network's code for some of its tasks: the steps on which their outputs depend, in their order."""
+"""A network's code for some of its tasks: only the steps on which their outputs depend, in their order."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 
 from torch import nn
 
-FACTS = {"shape", "size", "dim", "dtype", "device"}  # what a tensor says of itself, which is no view of it
+FACTS = {"shape", "size", "dim", "dtype", "device"}  # attributes of a tensor that are not views of it
 
 Names = frozenset[str]
 
 
 def source_for(tree: ast.Module, tasks: Collection[str], network: nn.Module) -> str:
-    """The code for some tasks, from that for all, which returns ``{task: output}``.
+    """The code for some tasks, made from the code for all, which returns ``{task: output}``.
 
-    A step is left out where no later step reads what it makes, or what it changes in place. A value is deleted after
-    the step that reads it last.
+    A step is left out if no later step reads the value that it makes or changes in place. A value is deleted after the
+    last step that reads it.
 
     Args:
-        tree: one function of plain steps, none of which branches or repeats; each value has a name of its own.
-        tasks: the tasks whose outputs are wanted.
-        network: what the code runs on; its layers tell whether they change what they are given.
+        tree: one function of plain steps without branches and loops; each value has its own name.
+        tasks: the tasks whose outputs are needed.
+        network: the network that the code runs; its layers show whether they change their inputs.
 
     >>> code = '''def forward(self, image):
     ...     stem = self.stem(image);  image = None
@@ -54,9 +54,9 @@ def source_for(tree: ast.Module, tasks: Collection[str], network: nn.Module) -> 
 
 @dataclass(frozen=True)
 class _Step:
-    """One step: the value that it makes, what it changes in place, and the roots of every value in it.
+    """One step: the value that it makes, the values that it changes in place, and the roots of every value in it.
 
-    The roots of a value are the names of those whose memory it may share.
+    The roots of a value are the names of the values whose memory it may share.
     """
 
     code: ast.stmt
@@ -66,7 +66,7 @@ class _Step:
 
 
 class _Reading:
-    """Reads a function from its first step to its last, and follows which values may share memory."""
+    """Reads a function step by step, and keeps track of the values that may share memory."""
 
     def __init__(self, function: ast.FunctionDef, network: nn.Module) -> None:
         self.network = network
@@ -76,7 +76,7 @@ class _Reading:
         self.read = {name for node in self.code for name in _names(node, ast.Load)}
 
     def steps(self) -> Iterator[_Step]:
-        """The steps; the last returns."""
+        """The steps; the last one is the return."""
         for code in self.code:
             makes, changes = "", frozenset[str]()
             if isinstance(code, ast.Assign) and isinstance(code.targets[0], ast.Name):
@@ -88,7 +88,7 @@ class _Reading:
             yield _Step(code, makes, changes, {name: self.roots[name] for name in _names(code) if name in self.roots})
 
     def _roots(self, value: ast.AST | None) -> Names:
-        """Whose memory a value may share; none for a new value."""
+        """The names of the values whose memory a value may share; none for a new value."""
         path = self._path(value)
         if path is not None:
             return frozenset({path})  # a parameter or buffer
@@ -111,7 +111,7 @@ class _Reading:
         return frozenset()
 
     def _changed(self, value: ast.expr, is_read: bool) -> Names:
-        """What a call changes in place; all that it is given, where nothing reads its result."""
+        """The values that a call changes in place; all its arguments if nothing reads its result."""
         if not isinstance(value, ast.Call):
             return frozenset()
         layer = self._path(value.func)
@@ -127,7 +127,7 @@ class _Reading:
         return frozenset[str]().union(*map(self._roots, values))
 
     def _path(self, value: ast.AST | None) -> str | None:
-        """The path of a layer or parameter of the network, None for what is none."""
+        """The path of a layer or parameter of the network; None for any other value."""
         match value:
             case ast.Name(id=self.me):
                 return ""
@@ -142,7 +142,7 @@ class _Reading:
 
 
 def _subject(call: ast.Call, values: Collection[str]) -> ast.AST | None:
-    """What a method or function works on: the object that has the method, or the first argument."""
+    """The value that a method or function works on: the method's object, or the first argument."""
     if isinstance(call.func, ast.Attribute) and any(name in values for name in _names(call.func)):
         return None if call.func.attr in FACTS else call.func.value
     return next(iter(_given(call)), None)
@@ -153,18 +153,18 @@ def _given(call: ast.Call) -> list[ast.expr]:
 
 
 def _passes_on(layer: nn.Module) -> bool:
-    """Whether a layer may put out what it is given, or a view: those with parameters make new tensors."""
+    """Whether a layer may return its input or a view of it; layers with parameters make new tensors."""
     return next(layer.parameters(), None) is None
 
 
 def _works_in_place(layer: nn.Module) -> bool:
-    """Whether a layer may change what it is given: something in it works in place before its first parameters."""
+    """Whether a layer may change its input: something in it works in place before its first parameters."""
     inner = takewhile(_passes_on, (module for module in layer.modules() if not [*module.children()]))
     return any(getattr(module, "inplace", False) for module in inner)
 
 
 def _chosen(end: ast.stmt, tasks: Collection[str]) -> ast.Dict:
-    """The outputs that are returned, of some tasks alone, in their order."""
+    """The returned outputs, restricted to some tasks, in their order."""
     assert isinstance(end, ast.Return)
     assert isinstance(end.value, ast.Dict)
     pairs = zip(end.value.keys, end.value.values, strict=True)
@@ -174,7 +174,7 @@ def _chosen(end: ast.stmt, tasks: Collection[str]) -> ast.Dict:
 
 
 def _is_deletion(node: ast.stmt) -> bool:
-    """Whether a step sets names to None, after the last use of what they named."""
+    """Whether a step only sets names to None, which frees values after their last use."""
     if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
         return False
     return isinstance(node.value, ast.Constant) and node.value.value is None

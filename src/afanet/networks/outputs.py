@@ -27,7 +27,7 @@ Output = Dense | Pooled
 
 
 def predictions(task: str, outputs: Mapping[str, Given]) -> list[Given]:
-    """What a network gives for a task: its output, and in training the initial predictions that some networks make.
+    """A network's predictions for a task: its output and, in training, the initial predictions of some networks.
 
     >>> predictions("depth", {"depth": 1, "depth.0": 2, "scene": 3})
     [1, 2]

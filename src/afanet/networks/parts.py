@@ -1,4 +1,4 @@
-"""The parts of a network that can be frozen: their layers, and the parameters that lie beside these."""
+"""The parts of a network that can be frozen: their layers, and parameters outside these layers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from afanet.networks.woven import SHARED_EXPERT, Woven
 
 @dataclass(frozen=True)
 class Part:
-    """Layers of a network, and parameters of layers that are not among them as a whole."""
+    """Whole layers of a network, and single parameters (`own`) of other layers."""
 
     layers: list[nn.Module] = field(default_factory=list)
     own: list[nn.Parameter] = field(default_factory=list)
@@ -25,20 +25,21 @@ class Part:
         return Part([*self.layers, *other.layers], [*self.own, *other.own])
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """All parameters in it."""
+        """All parameters in the part."""
         for layer in self.layers:
             yield from layer.parameters()
         yield from self.own
 
 
 def find_part(network: Woven, what: str, old: Collection[str] = ()) -> Part:
-    """The part of a network by `create_network` that `what` names, see `freeze_fault`; of "old" that of these tasks.
+    """The part of a network by `create_network` that `what` names, see `freeze_fault`; "old" names the tasks in `old`.
 
-    A task's part is what it has for itself: its head, its own stages, and the fusion layers or attention in which it
-    alone reads. Of `old` tasks it is also their common trunk, and the layers in which they read.
+    A task's part is everything that only this task uses: its head, its own stages, and the fusion layers or attention
+    in which it alone reads. The part of `old` tasks also has their common trunk and the layers in which they read.
 
     Raises:
-        InputError: for a task that is not there, and for "old" where tasks that join change what the others get.
+        InputError: for a task that does not exist, and for "old" in a method in which tasks that join change the
+            features of the others.
 
     >>> from afanet import Pooled, create_network
     >>> network = create_network("hard", {"age": Pooled(8), "gender": Pooled(2)}, "resnet18", size=(64, 64))
@@ -57,8 +58,8 @@ def find_part(network: Woven, what: str, old: Collection[str] = ()) -> Part:
     tasks = list(old)
     if what == SEVERAL and network.decodes:
         raise InputError(
-            "freeze is 'old', but in a method with a decoder tasks that join change what the others get: freeze "
-            "'backbone', or choose a method without a decoder"
+            "freeze is 'old', but in a method with a decoder, tasks that join change the features of the others: "
+            "freeze 'backbone', or choose a method without a decoder"
         )
     if what.startswith(TASK):
         tasks = [what.removeprefix(TASK)]
@@ -76,14 +77,14 @@ def find_part(network: Woven, what: str, old: Collection[str] = ()) -> Part:
 
 
 def _all_bodies(network: Woven) -> list[nn.Module]:
-    """The backbones of all branches, or what they have of one, and the expert that all share where there is one."""
+    """The backbones (or parts of them) of all branches, and the shared expert if there is one."""
     owners = [branch for _, branch in network.branches.named_children()]
     owners += [layer for name, layer in network.fusion.named_children() if name == SHARED_EXPERT]
     return [body for owner in owners for body in _bodies(owner)]
 
 
 def _bodies(branch: nn.Module) -> list[nn.Module]:
-    """The backbone of a branch, or what it has of one; none where it has the trunk of another."""
+    """The backbone (or part of it) of a branch; none if the branch uses another's trunk."""
     return [child for name, child in branch.named_children() if name == "backbone"]
 
 
@@ -104,7 +105,7 @@ def _stages(network: Woven, what: str) -> Part:
 
 
 def _trunk(network: Woven) -> set[nn.Parameter]:
-    """The parameters of the first branch's backbone that other branches have not for themselves."""
+    """The parameters of the first branch's backbone of which other branches have no copy of their own."""
     leader, *others = [branch for _, branch in network.branches.named_children()]
     if not others:
         return set()
@@ -118,7 +119,7 @@ def _trunk(network: Woven) -> set[nn.Parameter]:
 
 
 def _reading(network: Woven, tasks: Collection[str]) -> list[nn.Module]:
-    """The layers in which none but these tasks reads: attention of their own, and fusion layers."""
+    """The layers in which only these tasks read: their own attention, and fusion layers."""
     if not network.members:
         return [layer for name, layer in network.fusion.named_children() if name in tasks]
     layers = []
@@ -131,7 +132,7 @@ def _reading(network: Woven, tasks: Collection[str]) -> list[nn.Module]:
 
 
 def _without(module: nn.Module, trunk: Collection[nn.Parameter]) -> Part:
-    """The outermost layers without a parameter of the trunk, and the other parameters beside them."""
+    """The outermost layers without a parameter of the trunk, and all other parameters that are not the trunk's."""
     mine = list(module.parameters())
     if mine and not any(parameter in trunk for parameter in mine):
         return Part([module])

@@ -1,4 +1,4 @@
-"""The layers to meet at, read from the forms in which callers may give them."""
+"""Reads the points, the layers to meet at, from all forms that callers may pass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def points_by_task(tasks: Sequence[str], at: object) -> dict[str, list[Point]]:
     """Every branch's points, from one list for all, a list per branch, or a mapping from branches to lists.
 
     Raises:
-        InputError: for anything else, or where the branches do not have equally many points.
+        InputError: for anything else, or if branches have different numbers of points.
     """
     lists: dict[str, object]
     if isinstance(at, Mapping):

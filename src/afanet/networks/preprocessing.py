@@ -1,4 +1,4 @@
-"""How images were normalised when weights were trained: timm's, or those of a file."""
+"""How images were normalised when weights (timm's or a file's) were trained."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from afanet.normalisation import IMAGENET, Normalisation
 def pretrained_normalisation(backbone: str) -> Normalisation:
     """The mean and the standard deviation of each channel that timm states for a backbone's weights.
 
-    They are ImageNet's for a network that timm knows no weights of. Raises `InputError` for weights that timm does not
-    know.
+    For a network without weights in timm, they are ImageNet's. Raises `InputError` for weights that timm does not know.
 
     >>> pretrained_normalisation("vit_small_patch16_224.augreg_in1k").mean
     (0.5, 0.5, 0.5)
@@ -27,9 +26,9 @@ def pretrained_normalisation(backbone: str) -> Normalisation:
 
 
 def normalisation_of_weights(backbone: str, weights: str) -> tuple[Normalisation, str]:
-    """The mean and the standard deviation of each channel that weights were trained with, and who says so.
+    """The mean and the standard deviation of each channel with which weights were trained, and the source of these.
 
-    Where the weights do not say it, timm does for the backbone.
+    If the weights do not state them, they are those that timm states for the backbone.
 
     Args:
         backbone: a timm model.

@@ -1,4 +1,4 @@
-"""Layouts are recognised by evidence or by what a network says of itself, and never guessed from a shape."""
+"""Recognises layouts by evidence, or by attributes of the network; it never guesses from a shape."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from afanet.networks.trace import UntraceableError
 
 
 class UnknownLayoutError(UntraceableError):
-    """A layer to meet at, of whose output nothing says which dimensions are channels and pixels."""
+    """Nothing says which dimensions of a layer's output are channels and pixels, so branches cannot meet there."""
 
 
 class Observed(Protocol):
-    """What is known of a branch: what its layers put out for the example, and for images `scale` times as large."""
+    """What is known about a branch: its layers' outputs for the example, and for images `scale` times as large."""
 
     task: str
     branch: nn.Module
@@ -44,17 +44,18 @@ def layouts_of(
 ) -> dict[Any, Layout]:
     """The layout of every tensor in a layer's output: under None for a plain tensor, else under its index or key.
 
-    Of several tensors those count whose keys are in `used`, if there are such. A declared layout wins; where layouts
-    are declared by key, those tensors alone count. Four axes are recognised by which of them change for images of
-    twice the size. If the network takes no other size, attributes of the network decide (timm's `output_fmt`), or that
-    a convolution or a 2D norm makes or takes the tensor, or a pooling layer takes it. Tokens are recognised by timm's
-    `num_prefix_tokens` and `patch_embed.grid_size`, by the (H, W) or the map that is put out with them, by the last map
-    before them that has as many pixels as there are patches, or by the (H, W) that is given to the layer, or to another
-    layer with them. What all this leaves open, and whether patches lie in rows, is seen by following values of the last
-    map before the layer.
+    If the output has several tensors, those with keys in `used` count, or all if there are none. A declared layout
+    wins; if layouts are declared by key, only these tensors count.
+
+    Four axes are recognised by which of them change for images of twice the size. If the network takes no other size,
+    attributes of the network decide (timm's `output_fmt`), or else a convolution or 2D norm that makes or takes the
+    tensor, or a pooling layer that takes it. Tokens are recognised by timm's `num_prefix_tokens` and
+    `patch_embed.grid_size`, by an (H, W) or a map in the same output, by the last map before them with as many pixels
+    as there are patches, or by an (H, W) that is given to the layer, or to another layer together with the tokens. All
+    other cases, and whether patches lie in rows, are decided by following values from the last map before the layer.
 
     Raises:
-        UnknownLayoutError: where the layout can neither be recognised nor was declared, naming the layer. A record of
+        UnknownLayoutError: if the layout is neither recognised nor declared; the message names the layer. A record of
             all layers may know more than a graph, in which most layers are one call.
     """
     value = seen.output(layer)
@@ -68,7 +69,7 @@ def layouts_of(
     tensors = [key for key in keys if isinstance(value[key], Tensor)]
     if not tensors or not all(key in tensors or value[key] is None or sizes_in([value[key]]) for key in keys):
         raise InputError(
-            f"layer '{layer}' of branch '{seen.task}' puts out {type(value).__name__}: branches can meet at a "
+            f"layer '{layer}' of branch '{seen.task}' outputs {type(value).__name__}: branches can meet at a "
             "tensor, or at a list, tuple or dict of tensors; name a layer inside it"
         )
     tensors = [key for key in tensors if key in used] or tensors
@@ -76,7 +77,7 @@ def layouts_of(
 
 
 def _among(seen: Observed, layer: str, declared: Mapping[Any, Layout]) -> Mapping[Any, Layout]:
-    """The layouts declared by key; raises `InputError` for one under which the layer puts out no tensor."""
+    """The layouts declared by key; raises `InputError` for a key under which the layer outputs no tensor."""
     value = seen.output(layer)
     known = [key for key in keys_of(value) or [None] if isinstance(pick(value, key), Tensor)]
     for key in declared:
@@ -89,7 +90,7 @@ def _among(seen: Observed, layer: str, declared: Mapping[Any, Layout]) -> Mappin
 
 
 def _declared(seen: Observed, layer: str, key: Any, declared: Layout | None) -> Layout | None:
-    """A declared layout; of tokens with the layer that has their grid for every image, where evidence names one."""
+    """A declared layout; for tokens, with the layer that has their grid for every image, if evidence names one."""
     if declared is None or declared.grid is None or declared.grid_of is not None or declared.windows is not None:
         return declared
     shape = pick(seen.output(layer), key).shape
@@ -112,7 +113,7 @@ def _recognise(seen: Observed, layer: str, key: Any) -> Layout:
     if layout is None:
         item = "" if key is None else f"[{key!r}]"
         raise UnknownLayoutError(
-            f"layer '{layer}'{item} of branch '{seen.task}' puts out {tuple(shape)} and nothing says which of "
+            f"layer '{layer}'{item} of branch '{seen.task}' outputs {tuple(shape)} and nothing says which of "
             "these are channels and pixels: declare it as Point(name, Layout('BCHW' or 'BHWC')) or, for tokens, "
             "Point(name, Layout('BNC', prefix=..., grid=(H, W)))"
         )
@@ -120,9 +121,9 @@ def _recognise(seen: Observed, layer: str, key: Any) -> Layout:
 
 
 def _by_places(seen: Observed, layer: str, key: Any, known: Layout | None) -> Layout | None:
-    """The layout by where values lie in the picture, if `known` is none or has not seen that patches lie in windows.
+    """The layout by where values lie in the picture, if `known` is None or has missed that patches lie in windows.
 
-    A grid that is only known for the example is none for a network that takes other images.
+    A grid that is known only for the example does not count if the network takes images of other sizes.
     """
     layout = seen.layout_by_places(layer, key)
     if layout is None or layout.windows is not None:
@@ -141,7 +142,7 @@ def _by_evidence(seen: Observed, layer: str, key: Any, shape: Sequence[int]) -> 
 
 
 def _larger(seen: Observed, layer: str, key: Any) -> Sequence[int] | None:
-    """The shape for images of twice the size; None where the network takes no other size."""
+    """The shape for images of twice the size; None if the network takes no other size."""
     try:
         shape: Sequence[int] = pick(seen.output(layer, scale=2), key).shape
     except InputError:
@@ -178,7 +179,7 @@ def _by_patches_of_network(seen: Observed, layer: str, shape: Sequence[int]) -> 
 
 
 def _by_item(seen: Observed, layer: str, shape: Sequence[int]) -> Layout | None:
-    """Tokens that are put out together with the (H, W) of their grid, or with a map of as many pixels."""
+    """Tokens in an output together with the (H, W) of their grid, or with a map of as many pixels."""
     value = seen.output(layer)
     items = list(enumerate(value)) if isinstance(value, list | tuple) else []
     for prefix in (0, 1):
@@ -193,7 +194,7 @@ def _by_item(seen: Observed, layer: str, shape: Sequence[int]) -> Layout | None:
 
 
 def _by_size_given(seen: Observed, layer: str, key: Any, shape: Sequence[int]) -> Layout | None:
-    """Tokens of which the layer is told their (H, W), for this image and a larger one."""
+    """Tokens whose (H, W) is an argument of the layer, for this image and a larger one."""
     larger = _larger(seen, layer, key)
     size = _filled(seen.sizes_given(layer), shape[1])
     if size is None or larger is None or _filled(seen.sizes_given(layer, scale=2), larger[1]) is None:
@@ -202,21 +203,21 @@ def _by_size_given(seen: Observed, layer: str, key: Any, shape: Sequence[int]) -
 
 
 def _by_size_of_next(seen: Observed, layer: str, key: Any, shape: Sequence[int]) -> Layout | None:
-    """Tokens that go with their (H, W) to another layer, of which nothing tells them at this layer for other images."""
+    """Tokens that another layer gets with their (H, W); for images of other sizes the grid at this layer is unknown."""
     size = _filled(seen.sizes_with(pick(seen.output(layer), key)), shape[1])
     return None if size is None else Layout("BNC", grid=size)
 
 
 def _filled(sizes: Sequence[tuple[int, int]], patches: int) -> tuple[int, int] | None:
-    """The only (H, W) that so many patches fill; None where several or none do."""
+    """The only (H, W) that so many patches fill; None if several or none do."""
     fitting = {size for size in sizes if math.prod(size) == patches}
     return fitting.pop() if len(fitting) == 1 else None
 
 
 def _by_map(seen: Observed, layer: str, key: Any, shape: Sequence[int]) -> Layout | None:
-    """Tokens whose grid is that of the last map before them with as many pixels, for this image and a larger one.
+    """Tokens with the grid of the last map before them that has as many pixels, for this image and a larger one.
 
-    As many tokens come before the patches as the network has parameters for.
+    The number of tokens before the patches is that for which the network has parameters.
     """
     larger = _larger(seen, layer, key)
     beyond = {0, _prefix_parameters(seen.branch, shape[2])}
@@ -232,7 +233,7 @@ def _by_map(seen: Observed, layer: str, key: Any, shape: Sequence[int]) -> Layou
 
 
 def _prefix_parameters(branch: nn.Module, channels: int) -> int:
-    """How many class and register tokens a network has parameters for."""
+    """The number of class and register tokens for which a network has parameters."""
     count = 0
     for name, parameter in branch.named_parameters():
         last = name.rpartition(".")[2]

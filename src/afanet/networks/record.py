@@ -1,4 +1,4 @@
-"""What a branch does by itself, learnt by running it: its layers' outputs, in the order in which they run."""
+"""A record of a branch running by itself: its layers' outputs, in the order in which they run."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ from afanet.networks.layout import Layout
 from afanet.networks.trace import call, first_line, require_one_call
 from afanet.networks.undisturbed import undisturbed
 
-# layers that take (B, C, H, W) alone, and those that make it too, with channels of their own
+# layers that take only (B, C, H, W), and layers that also make it, with their own number of channels
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 MAPPING = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, LayerNorm2d)
 
 
 @dataclass
 class Run:
-    """One forward pass: the branch's result, what the named layers put out, and the shapes of all layers' outputs."""
+    """One forward pass: the branch's result, the outputs of the named layers, and the shapes of all layers' outputs."""
 
     result: Any = None
     outputs: dict[str, list[Any]] = field(default_factory=dict)
-    shapes: list[tuple[str, Any]] = field(default_factory=list)  # by layer, in order; () for what is no tensor
-    given: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # each (H, W) that a named layer is given
-    told: list[tuple[Tensor, list[tuple[int, int]]]] = field(default_factory=list)  # given together to any layer
-    maps: list[Tensor] = field(default_factory=list)  # what layers take, and some make, that know no other order
+    shapes: list[tuple[str, Any]] = field(default_factory=list)  # by layer, in order; () if the output is not a tensor
+    given: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # each (H, W) that a named layer gets
+    told: list[tuple[Tensor, list[tuple[int, int]]]] = field(default_factory=list)  # tensors and sizes for one layer
+    maps: list[Tensor] = field(default_factory=list)  # tensors that `POOLS` or `MAPPING` take or make: (B, C, H, W)
 
 
 class Record:
-    """What the layers of one branch put out for an example image, and in which order they run.
+    """The outputs of a branch's layers for an example image, and the order in which the layers run.
 
-    The branch runs in evaluation on fake tensors: shapes and types without arithmetic. One whose Python depends on
-    values, which fake tensors do not have, computes for a grey image instead. Afterwards the branch is as before.
+    The branch runs in evaluation mode on fake tensors: shapes and types without arithmetic. If its Python depends on
+    values, which fake tensors do not have, it computes for a grey image instead. Afterwards the branch is as before.
 
     Args:
         task: the branch's name, for messages.
         branch: the network, called with one image batch.
         layers: names of the layers whose outputs matter.
-        example: a tensor like the images, of which only shape, type and device count.
-        fake: the mode in which it runs; several records may have one.
+        example: a tensor with the shape, type and device of the images.
+        fake: the mode in which the branch runs; several records may share one.
 
     Raises:
-        InputError: where the branch fails on such images, or calls one of the layers twice or never.
+        InputError: if the branch fails on such images, or calls one of the layers twice or never.
     """
 
     def __init__(
@@ -72,13 +72,13 @@ class Record:
             require_one_call(task, layer, len(run.outputs.get(layer, [])))
 
     def run(self, scale: int = 1) -> Run:
-        """The forward pass for an image `scale` times as large as the example; a larger one ends after the layers."""
+        """The forward pass for an image `scale` times as large as the example; with a scale above 1 it ends early."""
         if scale not in self._runs:
             self._runs[scale] = self._run(scale)
         return self._runs[scale]
 
     def output(self, layer: str, scale: int = 1) -> Any:
-        """What a layer puts out for an image `scale` times as large as the example."""
+        """A layer's output for an image `scale` times as large as the example."""
         outputs = self.run(scale).outputs.get(layer, [])
         require_one_call(self.task, layer, len(outputs))
         return outputs[0]
@@ -88,29 +88,29 @@ class Record:
         return [name for name, _ in self.run().shapes].index(layer)
 
     def shapes_before(self, layer: str, scale: int = 1) -> list[tuple[str, Sequence[int]]]:
-        """The layers that end before a layer does, in order, with the shapes of their outputs."""
+        """The layers that end before this one, in order, with the shapes of their outputs."""
         shapes = self.run(scale).shapes
         return shapes[: [name for name, _ in shapes].index(layer)]
 
     def sizes_given(self, layer: str, scale: int = 1) -> list[tuple[int, int]]:
-        """Every (H, W) that is given to a layer as numbers."""
+        """Every (H, W) that a layer gets as numbers."""
         return self.run(scale).given[layer]
 
     def sizes_with(self, value: Tensor) -> list[tuple[int, int]]:
-        """Every (H, W) that is given to a layer together with a tensor."""
+        """Every (H, W) that some layer gets together with this tensor."""
         return [size for known, sizes in self.run().told for size in sizes if value is known]
 
     def is_map(self, value: Tensor) -> bool:
-        """Whether a tensor is known to be (B, C, H, W) by what makes or takes it."""
+        """Whether a tensor must be (B, C, H, W), because of a layer that makes or takes it."""
         return any(value is known for known in self.run().maps)
 
     def layout_by_places(self, layer: str, key: Any) -> Layout | None:
-        """The layout of a tensor that a layer puts out, where its values can be followed from a map before it."""
+        """The layout of a tensor in a layer's output, if its values can be followed from a map before the layer."""
         return self._followed.get((layer, key))
 
     @cached_property
     def _followed(self) -> dict[tuple[str, Any], Layout | None]:
-        """The layouts of all tensors that the layers put out, by layer and key; none where a branch runs on values."""
+        """The layouts of all tensors in the layers' outputs, by layer and key; none for a branch that needs values."""
         if self.fake is None:
             return {}
         layouts: dict[tuple[str, Any], Layout | None] = {}
@@ -133,7 +133,7 @@ class Record:
             following = Following()  # type: ignore[no-untyped-call]
             with undisturbed(self.branch, quick=True), self.fake, following, torch.no_grad():
                 call(self.branch, grey(self.example))
-        except Exception:  # enough is known, or nothing of the layers that did not run, and other evidence counts
+        except Exception:  # either all layers have run, or those that did not are recognised by other evidence
             pass
         finally:
             for hook in hooks:
@@ -141,7 +141,7 @@ class Record:
         return layouts
 
     def used(self, layer: str) -> set[Any]:
-        """Under which keys a layer puts out tensors that the branch's result depends on; none for a plain tensor."""
+        """The keys of the tensors in a layer's output on which the branch's result depends; none for a plain tensor."""
         keys = keys_of(self.output(layer))
         if not keys:
             return set()
@@ -205,13 +205,13 @@ class Record:
 
 
 def grey(like: Tensor, scale: int = 1) -> Tensor:
-    """A grey image, `scale` times as large as the images that a tensor is like; fake where a mode makes it so."""
+    """A grey image with the batch size and channels of `like`, `scale` times as large; fake inside a fake mode."""
     batch, channels, height, width = like.shape
     return like.new_full((batch, channels, scale * height, scale * width), 0.5)
 
 
 class EnoughError(Exception):
-    """All that is asked of a pass is known, and the rest need not run: no fault, and nobody sees it."""
+    """Ends a pass once everything needed from it is known; it is no fault, and is always caught."""
 
 
 def _where(branch: nn.Module, error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Branches that no graph can be made of, while they are exported: replayed from the start to every point in turn."""
+"""Exports branches that cannot be traced: each is replayed from its start for every point in turn."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from afanet.networks.trace import call
 def replay(
     network: nn.Module, tasks: Sequence[str], stops: Sequence[Stop], trunk: SharedTrunk | None, image: Tensor
 ) -> dict[str, Any]:
-    """The outputs of tasks, computed in pieces that a tracer can follow, for it can follow no coroutine.
+    """The outputs of tasks, computed in pieces that a tracer can follow, since it cannot follow coroutines.
 
-    For each point every branch that stops there runs from its start, with what is fused already put in place of its
-    layers' outputs, and only its output at the point is kept. What nothing depends on falls out of the graph.
+    For each point, every branch that stops there runs from its start, with features that are already fused in place of
+    its layers' outputs. Only its output at the point is kept. Operations whose results are not used drop out of the
+    graph.
 
     Raises:
-        InputError: in training, where a branch that runs twice would drop out and count twice.
+        InputError: in training mode, because a branch that runs twice would apply dropout and count batches twice.
     """
     if network.training:
-        raise InputError("a network of branches that cannot be traced is exported in evaluation: call eval() before")
+        raise InputError("a network of branches that cannot be traced is exported in evaluation: call eval() first")
     calls: Counter[str] = Counter()
     with trunk.computed_once(network, lambda: calls) if trunk else nullcontext():
         return _replay(network, tasks, stops, calls, image)
@@ -42,7 +43,7 @@ def _replay(
     grids: dict[str, dict[str, Sequence[int]]] = {task: {} for task in begun}
 
     def run(task: str) -> _Run:
-        calls.clear()  # each run counts the calls of the trunk anew
+        calls.clear()  # each run counts the trunk's calls from 0
         return _run(network, task, stops, known[task], grids[task], image)
 
     for stop in stops:
@@ -59,7 +60,7 @@ class _Run:
 
     def __init__(self, grids: dict[str, Sequence[int]]) -> None:
         self.outputs: dict[str, Any] = {}
-        self.grids = grids  # the (H, W) of maps, also of earlier runs
+        self.grids = grids  # the (H, W) of maps, including those of earlier runs
         self.result: Any = None
 
     def keep(self, layer: str, known: Mapping[str, Any], module: nn.Module, args: Any, output: Any) -> Any:

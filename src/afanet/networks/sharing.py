@@ -1,4 +1,4 @@
-"""A trunk that coroutines share: the first branch computes it once a pass, and the others take its answers."""
+"""A trunk that coroutines share: in each pass the first branch computes it, and the others reuse its results."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class SharedTrunk:
 
     @contextmanager
     def computed_once(self, network: nn.Module, counted: Callable[[], Counter[str] | None]) -> Iterator[None]:
-        """A context in which a call of the trunk's layers returns what the call of this number returned before.
+        """A context in which the n-th call of a trunk's layer by any branch returns the result of the first such call.
 
-        `counted` gives the calls of the branch that is running so far, by layer; None outside this pass.
+        `counted` returns how often the running branch has called each layer so far; None outside this pass.
         """
         answers: dict[tuple[str, int], Any] = {}
         layers = {name: network.get_submodule(f"branches.{self.task}.{name}") for name in self.layers}
@@ -66,10 +66,10 @@ class SharedTrunk:
 
 
 def share_trunk(records: Mapping[str, Record], layer: str) -> SharedTrunk:
-    """Put the first branch's trunk up to `layer` in place of the others', layers and parameters.
+    """Replace the other branches' trunks up to `layer`, layers and parameters, by the first branch's.
 
     Raises:
-        InputError: where the branches are not alike up to there.
+        InputError: if the branches are not alike up to this layer.
     """
     leader, *others = records
     trunk = SharedTrunk(leader, layer, layers_before(records[leader], layer))
@@ -92,11 +92,11 @@ def share_trunk(records: Mapping[str, Record], layer: str) -> SharedTrunk:
 
 
 def layers_before(record: Record, layer: str) -> list[str]:
-    """The outermost layers that run up to `layer`, in the order in which they run, and not after it too."""
+    """The outermost layers that run up to `layer` and not also after it, in the order in which they run."""
     names = [name for name, _ in record.run().shapes]
     end = names.index(layer) + 1
     ended = set(names[:end])
-    # A layer that runs after the trunk too, such as a ViT's last norm, stays each branch's own.
+    # A layer that also runs after the trunk, such as a ViT's last norm, stays each branch's own.
     own = set(names[end:])
     return list(dict.fromkeys(name for name in names[:end] if name not in own and not _enclosed(name, ended)))
 
@@ -107,7 +107,7 @@ def _enclosed(name: str, ended: set[str]) -> bool:
 
 
 def _signatures(record: Record, layer: str) -> list[tuple[str, Any]]:
-    """What must be equal in two trunks: the calls of layers in their order, and the shapes of their tensors."""
+    """What must be equal in two trunks: the order in which layers are called, and the shapes of their tensors."""
     trunk = set(layers_before(record, layer))
     names = [name for name, _ in record.run().shapes]
     ran = [name for name in names[: names.index(layer) + 1] if name in trunk]

@@ -1,4 +1,4 @@
-"""What happens where branches that run by themselves meet: their outputs go in, and come back fused."""
+"""A stop of branches that run by themselves: they hand in their outputs, and get them back fused."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from afanet.networks.contents import pick, replaced, sizes_in
 from afanet.networks.layout import Layout, where_of
 from afanet.networks.meetings import Meeting
 
-Grids = Mapping[str, Sequence[int]]  # the (H, W) of maps of one branch, by layer
+Grids = Mapping[str, Sequence[int]]  # the (H, W) of one branch's maps, by layer
 
 
 @dataclass(frozen=True)
 class Stop:
-    """A point of every branch, and the tensors that meet there."""
+    """A point in every branch, and the tensors that meet there."""
 
     layers: Mapping[str, str]  # by task
     meetings: Sequence[Meeting]
 
     def meet(self, network: nn.Module, outputs: Mapping[str, Any], grids: Mapping[str, Grids]) -> dict[str, Any]:
-        """The outputs of the layers, by task, with fused features; `grids` has what each branch's maps are now."""
+        """The outputs of the layers, by task, with fused features; `grids` has the current (H, W) of branches' maps."""
         fused: dict[str, dict[Any, Tensor]] = {task: {} for task in outputs}
         for meeting in self.meetings:
             features = {task: pick(outputs[task], meeting.key) for task in meeting.layouts}
@@ -44,7 +44,7 @@ class Stop:
 
     @property
     def maps(self) -> dict[str, set[str]]:
-        """By task, the layers whose (H, W) are needed here."""
+        """For each task, the layers whose (H, W) are needed here."""
         return {
             task: {
                 layout.grid_of
@@ -56,7 +56,7 @@ class Stop:
 
 
 def grid_at(args: Sequence[Any], keywords: Mapping[str, Any], output: Any) -> Sequence[int]:
-    """The (H, W) of a layer's map; where it puts out none, each (H, W) that was given to it, in one row."""
+    """The (H, W) of a layer's map; if its output is not a map, every (H, W) among its arguments, in one row."""
     if isinstance(output, Tensor) and output.dim() == 4:
         return output.shape[2:]
     return [number for size in sizes_in([*args, *keywords.values()]) for number in size]

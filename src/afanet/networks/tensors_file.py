@@ -1,4 +1,4 @@
-"""A safetensors file: tensors by name with text beside them, read without running code, and only if it is whole."""
+"""Safetensors files: tensors by name, and metadata as text; reading runs no code, and refuses files cut short."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from afanet.files import require_regular, whole
 
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors to `file`, whole or not at all, each as a copy on the CPU; raises `InputError` where it cannot."""
+    """Write tensors to `file`, whole or not at all, as copies on the CPU; raises `InputError` if this fails."""
     kept = {name: x.detach().cpu().clone(memory_format=torch.contiguous_format) for name, x in tensors.items()}
     try:
         with whole(file) as partial:
             partial.touch()
             mode = partial.stat().st_mode
             save_file(kept, partial, dict(metadata))
-            partial.chmod(mode)  # the writer lets nobody else read it
-    except SafetensorError as error:  # the writer's own error, as on a full disk
+            partial.chmod(mode)  # the writer makes it unreadable for other users
+    except SafetensorError as error:  # the writer's own error, for example on a full disk
         raise InputError(f"{file} cannot be written ({error}): make room") from None
 
 
@@ -32,8 +32,8 @@ def read_tensors(file: Path, kind: str, expected: str) -> tuple[dict[str, Tensor
 
     Args:
         file: the safetensors file.
-        kind: what it should be, for messages.
-        expected: which file was expected, and what to do.
+        kind: the kind of file it should be, for messages.
+        expected: which file was expected and what to do, for messages.
 
     Raises:
         InputError: for a file that is missing, cut short, or of another kind.
@@ -45,4 +45,4 @@ def read_tensors(file: Path, kind: str, expected: str) -> tuple[dict[str, Tensor
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror or error}") from None
     except SafetensorError as error:
-        raise InputError(f"{file} is no {kind}, or is cut short ({error}), expected {expected}") from None
+        raise InputError(f"{file} is not a {kind}, or it is cut short ({error}), expected {expected}") from None

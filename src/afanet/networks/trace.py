@@ -1,4 +1,4 @@
-"""One branch as a graph: opened along the way to the layers that matter, every other layer one call."""
+"""Traces one branch into a graph: only the modules around the layers that matter are opened, others stay one call."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from afanet.names import layer_fault
 from afanet.networks.layout import Layout
 from afanet.networks.undisturbed import undisturbed
 
-IMAGE = "pixel_values"  # what others call the argument that takes the images
+IMAGE = "pixel_values"  # the name of the argument for images in networks of transformers
 
 
 class UntraceableError(InputError):
-    """A branch that no graph can be made of, or of which a graph shows too little, though it may run."""
+    """A branch cannot be traced, or its graph shows too little, although the branch itself may run."""
 
 
 class Trace:
-    """The graph of one branch, and the values that its nodes have for an example image.
+    """The graph of one branch, and the values of its nodes for an example image.
 
     Only the ancestors of `layers` are opened; every other layer stays one call. Values are computed on demand, on fake
-    tensors: shapes and types without data or arithmetic, and in evaluation, where no layer counts batches.
-    The branch is traced in the mode it is in.
+    tensors (shapes and types without data or arithmetic), and in evaluation mode, where no layer counts batches. The
+    branch is traced in its current mode.
 
     Args:
         task: the branch's name, for messages.
         branch: the network, called with one image batch.
         layers: names of the layers whose outputs matter.
-        example: a tensor like the images, of which only shape, type and device count.
+        example: a tensor with the shape, type and device of the images.
 
     Raises:
-        InputError: where the branch cannot be traced, calls one of the layers twice or never, or has a layer whose name
+        InputError: if the branch cannot be traced, calls one of the layers twice or never, or has a layer whose name
             cannot be written in code.
     """
 
@@ -66,11 +66,11 @@ class Trace:
 
     @property
     def nodes(self) -> list[fx.Node]:
-        """The graph's nodes as they run, the image first, the output last."""
+        """The graph's nodes in the order in which they run, the image first, the output last."""
         return list(self._tracer.graph.nodes)
 
     def output(self, layer: str, scale: int = 1) -> Any:
-        """What a layer puts out for an image `scale` times as large as the example."""
+        """A layer's output for an image `scale` times as large as the example."""
         return self.value(self.calls[layer], scale)
 
     def position(self, layer: str) -> int:
@@ -78,25 +78,25 @@ class Trace:
         return self.nodes.index(self.calls[layer])
 
     def shapes_before(self, layer: str, scale: int = 1) -> list[tuple[str, Sequence[int]]]:
-        """The layers that are calls of the graph before a layer is, in order, with the shapes of their outputs."""
+        """The layers that the graph calls before this one, in order, with the shapes of their outputs."""
         nodes = [node for node in self.nodes[: self.position(layer)] if node.op == "call_module"]
         values = [(str(node.target), self.value(node, scale)) for node in nodes]
         return [(name, tuple(value.shape) if isinstance(value, Tensor) else ()) for name, value in values]
 
     def sizes_given(self, layer: str, scale: int = 1) -> list[tuple[int, int]]:
-        """Every (H, W) that is given to a layer as numbers."""
-        return []  # in a graph they may be calls
+        """Every (H, W) that a layer gets as numbers."""
+        return []  # in a graph the numbers may be calls
 
     def sizes_with(self, value: Tensor) -> list[tuple[int, int]]:
-        """Every (H, W) that is given to a layer together with a tensor."""
+        """Every (H, W) that some layer gets together with this tensor."""
         return []
 
     def is_map(self, value: Tensor) -> bool:
-        """Whether a tensor is known to be (B, C, H, W) by what makes or takes it."""
-        return False  # a graph does not look into its layers
+        """Whether a tensor must be (B, C, H, W), because of a layer that makes or takes it."""
+        return False  # a graph does not see into its layers
 
     def layout_by_places(self, layer: str, key: Any) -> Layout | None:
-        """The layout of a tensor that a layer puts out, where its values can be followed from a map before it."""
+        """The layout of a tensor in a layer's output, if its values can be followed from a map before the layer."""
         return None
 
     def value(self, node: fx.Node, scale: int = 1) -> Any:
@@ -125,7 +125,7 @@ class Trace:
             return node.target(*args, **kwargs)
         except Exception as error:
             size = "x".join(map(str, image.shape[1:]))
-            raise UntraceableError(  # its own forward may do with the image what the graph does not
+            raise UntraceableError(  # the branch's own forward may still succeed
                 f"branch '{self.task}' fails in '{node.target}' on images of {size} ({first_line(error)}): "
                 "pass images that it takes, or their shape, as `example`"
             ) from error
@@ -136,7 +136,7 @@ class Trace:
                 raise InputError(f"layer {str(node.target)!r:.120} of branch '{self.task}' {fault}: rename it")
 
     def _own_constants(self) -> set[fx.Node]:
-        # tensors that an opened layer makes anew in each forward become buffers, so that they move with the branch
+        # tensors that an opened layer makes in each forward become buffers, so that they move with the branch
         constants = set()
         for node in self.nodes:
             name = str(node.target)
@@ -163,7 +163,7 @@ def require_one_call(task: str, layer: str, times: int) -> None:
 
 
 class _Tracer(fx.Tracer):
-    """Opens only the modules that contain the layers, and remembers which of them it is in."""
+    """Opens only the modules that contain the layers, and remembers in which of them it is."""
 
     def __init__(self, layers: Iterable[str], value: Callable[[fx.Node], Any]) -> None:
         super().__init__()
@@ -175,7 +175,7 @@ class _Tracer(fx.Tracer):
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Let modules run untraced: values are computed during tracing, where lists are unpacked."""
+        """Let modules run untraced: when a list is unpacked during tracing, its value must be computed."""
         before, self._recording = self._recording, False
         try:
             yield
@@ -208,7 +208,7 @@ class _Tracer(fx.Tracer):
         return super().getattr(attr, attr_val, parameter_proxy_cache) if self._recording else attr_val
 
     def iter(self, obj: Any) -> Iterator[Any]:
-        # lists of features, as in HRNet: how long they are follows from the example
+        # lists of features, as in HRNet: their length follows from the example
         value = self.value(obj.node)
         if isinstance(value, Tensor) or not isinstance(value, Sequence):
             return super().iter(obj)
@@ -216,7 +216,7 @@ class _Tracer(fx.Tracer):
 
 
 def call(branch: nn.Module, image: Tensor) -> Any:
-    """A branch's own answer; the image goes under the name `pixel_values` where the branch has such an argument."""
+    """A branch's own output; the image is passed as `pixel_values` if the branch has this argument."""
     return branch(**{IMAGE: image}) if takes_by_name(branch) else branch(image)
 
 
@@ -232,7 +232,7 @@ def attribute(module: nn.Module, path: str) -> Any:
 
 
 def _filled(argument: Any, values: dict[fx.Node, Any]) -> Any:
-    """An argument with values for nodes; lists are copies, since a layer may write into its arguments."""
+    """An argument with values in place of nodes; lists are copied, since a layer may write into its arguments."""
     if isinstance(argument, fx.Node):
         return values[argument]
     if isinstance(argument, list | tuple):
@@ -246,5 +246,5 @@ def _filled(argument: Any, values: dict[fx.Node, Any]) -> Any:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, in its first line."""
+    """The first line of an error's message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""The frozen trunk that all tasks share: what it gives for images can be kept, and given to the rest later."""
+"""The frozen trunk that all tasks share: its features for images can be kept, and given to the other layers later."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from afanet.networks.backbones import Backbone
     from afanet.networks.woven import Woven
 
-PLAIN = (Tensor, int, float, str, torch.Size, type(None))  # what may lie beside the tensors in a kept layer's output
+PLAIN = (Tensor, int, float, str, torch.Size, type(None))  # what a kept layer's output may contain
 
 
 class Trunk:
-    """The frozen layers from the image on that all tasks share, so that what they give depends on the image alone.
+    """The first, frozen layers that all tasks share: their outputs depend only on the image.
 
     Args:
         layers: their paths in the network, in the order in which they run.
-        kept: those of them whose outputs the rest of the network takes; the last of `layers` is among them.
-        own: names of the frozen parameters outside of these layers on which their outputs depend.
+        kept: the layers among these whose outputs the rest of the network takes, including the last of `layers`.
+        own: names of the frozen parameters outside these layers on which their outputs depend.
 
     Attributes:
-        always: layers that compute in any case, because the size of a map inside of them is read.
+        always: layers that always compute, because the size of a map inside them is read.
 
     >>> from afanet import Pooled, create_network
     >>> outputs = {"scene": Pooled(5), "room": Pooled(2)}
@@ -52,14 +52,14 @@ class Trunk:
         self.kept = tuple(kept)
         self.own = frozenset(own)
         self.always: tuple[str, ...] = ()
-        # What the layers gave that ran before the trunk's end, with a shape in place of each tensor.
+        # The outputs of the layers that ran before the trunk's end, with a shape in place of each tensor.
         self._ran: dict[str, Any] = {}
 
     def features(self, network: nn.Module, images: Tensor) -> dict[str, Tensor]:
-        """What the rest of the network takes for images (B, 3, H, W): tensors (B, ...), by number of the kept layer.
+        """The trunk's features for images (B, 3, H, W): tensors (B, ...), by the number of the kept layer.
 
-        Nothing after the trunk is computed. The network is left in the mode that it is in. Raises `InputError` for a
-        layer whose output cannot be kept by image.
+        Nothing after the trunk is computed, and the network keeps its mode. Raises `InputError` for a layer whose
+        output cannot be split by image.
         """
         outputs: dict[str, Any] = {}
 
@@ -83,17 +83,17 @@ class Trunk:
 
     @contextmanager
     def given(self, network: nn.Module, features: Mapping[str, Tensor]) -> Iterator[None]:
-        """A context in which the trunk computes nothing and the rest gets `features`, whatever the images show.
+        """A context in which the trunk computes nothing and the other layers get `features`, whatever the images show.
 
-        `features` are as `features` gave them for a batch of this network, in any precision; the images decide the
-        size of the outputs alone. The trunk has run before, in `features`.
+        `features` come from the method `features`, which must have run before, in any precision. The images decide
+        only the size of the outputs.
         """
         answers = {layer: self._answer(layer, features) for layer in self._ran if layer not in self.always}
         with _in_place_of_forward(network, answers):
             yield
 
     def state(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Those of a network's tensors that decide its features, by name."""
+        """The tensors of a network, by name, that decide the trunk's features."""
         return {
             name: tensor
             for name, tensor in tensors.items()
@@ -101,12 +101,12 @@ class Trunk:
         }
 
     def let_compute(self, layers: Iterable[str]) -> bool:
-        """Let the trunk's layers around these compute always; False where one of them is kept, which cannot."""
+        """Make the trunk's layers that contain these always compute; returns False if one of them is a kept layer."""
         self.always = tuple(own for own in self.layers if any(f"{layer}.".startswith(f"{own}.") for layer in layers))
         return not set(self.always) & set(self.kept)
 
     def _answer(self, layer: str, features: Mapping[str, Tensor]) -> Callable[..., Any]:
-        """What a layer gives: its features where it is kept; else zeros, on which nothing depends that is read."""
+        """A layer's output: its features if it is kept, else zeros, on which no result depends."""
         like = next(iter(features.values()))
         zero = like.new_zeros((), dtype=torch.float32)
         names = _names(self.kept.index(layer), self._ran[layer]) if layer in self.kept else []
@@ -124,7 +124,7 @@ class Trunk:
 
 @contextmanager
 def _in_place_of_forward(network: nn.Module, answers: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
-    """A context in which layers call these functions; raises `RuntimeError` where a layer's forward is replaced."""
+    """A context in which layers call these functions; raises `RuntimeError` if a forward is replaced already."""
     modules = {layer: network.get_submodule(layer) for layer in answers}
     for layer, module in modules.items():
         if "forward" in vars(module):
@@ -139,9 +139,9 @@ def _in_place_of_forward(network: nn.Module, answers: Mapping[str, Callable[...,
 
 
 def find_trunk(network: Woven, body: Backbone, stages: int, meet: Sequence[str]) -> Trunk | None:
-    """The trunk of a network if the first `stages` of its backbones are frozen.
+    """The trunk of a network whose backbones have `stages` frozen stages; None if there is none.
 
-    There is none where the network reads the size of a map inside of it that would have to be kept.
+    There is no trunk if the network reads the size of a map inside it that would have to be kept.
     """
     end = frozen_end(body, stages, meet)
     if end is None:
@@ -150,7 +150,7 @@ def find_trunk(network: Woven, body: Backbone, stages: int, meet: Sequence[str])
     start = f"branches.{first}.backbone"
     if not end:
         return Trunk([start], [start])
-    # An identity after the tap of the first stage gives what the tap gives.
+    # The identity after the first stage's tap has the same output as the tap.
     end = dict(zip(body.stages, body.tapped, strict=False)).get(end, end)
     layers, own = layers_up_to(body, end)
     takes = range(len(body.tapped)) if body.takes is None else body.takes
@@ -162,7 +162,7 @@ def find_trunk(network: Woven, body: Backbone, stages: int, meet: Sequence[str])
 
 @dataclass(frozen=True)
 class _Shape:
-    """The shape of a tensor for `images`, of which each has as many rows if they can be dealt out evenly."""
+    """The shape of a tensor for a number of `images`; if its rows divide evenly, each image has as many of them."""
 
     shape: tuple[int, ...]
     images: int
@@ -178,7 +178,7 @@ class _Shape:
 
 
 def _names(number: int, output: Any) -> list[str]:
-    """The names of the features of a kept layer, a name for each tensor that it gives."""
+    """The names of a kept layer's features, one for each tensor in its output."""
     count = sum(isinstance(x, Tensor | _Shape) for x in tree_leaves(output))
     return [str(number)] if isinstance(output, Tensor | _Shape) else [f"{number}.{i}" for i in range(count)]
 
@@ -188,7 +188,7 @@ def _by_image(layer: str, number: int, output: Any, images: int) -> dict[str, Te
     tensors = [x for x in leaves if isinstance(x, Tensor)]
     if any(not x.dim() or x.shape[0] % images for x in tensors) or not all(isinstance(x, PLAIN) for x in leaves):
         raise InputError(
-            f"layer '{layer}' gives a {type(output).__name__}, of which no features can be kept: freeze the whole "
+            f"layer '{layer}' outputs a {type(output).__name__}, of which no features can be kept: freeze the whole "
             "backbone"
         )
     rows = [x if len(x) == images else x.reshape(images, -1, *x.shape[1:]) for x in tensors]

@@ -1,4 +1,4 @@
-"""Networks run to learn about them, on fake tensors mostly, and afterwards are as if they had not."""
+"""Runs networks to learn about them, mostly on fake tensors, and restores their state afterwards."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 CONTAINERS = (dict, OrderedDict, defaultdict, Counter, list, set, deque)
 HOLDERS = (*CONTAINERS, tuple)
-LINK = "_lru_list_elem"  # Python's own type of what `lru_cache` keeps under a key
+LINK = "_lru_list_elem"  # the type that Python's `lru_cache` keeps under a key
 CACHED = type(functools.lru_cache(int))
-NAMED = (type, FunctionType, ModuleType, CACHED)  # what has the name of a Python module
-REGISTRY = 100  # a dict of more entries is no cache of tensors: timm's names of networks are many thousands
+NAMED = (type, FunctionType, ModuleType, CACHED)  # objects that know the name of their Python module
+REGISTRY = 100  # a dict with more entries is not a cache of tensors; timm's list of networks has thousands
 APART = {*sys.stdlib_module_names, "torch", "numpy", "afanet"} - {"__main__"}  # packages that keep no tensors
 
 
 @contextmanager
 def undisturbed(branch: nn.Module, quick: bool = False) -> Iterator[None]:
-    """A context with a branch in evaluation, after which every module has the attributes that it had before.
+    """A context with a branch in evaluation mode, after which every module has the attributes that it had before.
 
-    Some networks keep what they computed for one size of images, and must not keep fake tensors: neither in attributes
-    or in dicts, lists and sets that are attributes, nor in caches of their Python (`functools.lru_cache`, dicts). If
-    `quick`, batch norms pass on what they take, which changes no shape or type: on fake tensors they take most of the
-    time.
-    Failures of fake tensors are not logged: a sentence says so, or another size is tried.
+    Some networks cache what they computed for one size of images. They must not keep fake tensors: not in attributes
+    (or dicts, lists and sets in these), and not in caches of their Python code (`functools.lru_cache`, dicts). If
+    `quick`, batch norms return their input, which changes no shape or type: on fake tensors they take most of the time.
+    Failures of fake tensors are not logged: the caller raises an error, or tries another size.
     """
     before = [(container, container.copy()) for container in _containers(vars(module) for module in branch.modules())]
     log = logging.getLogger("torch._subclasses.fake_tensor")
@@ -53,24 +52,24 @@ def undisturbed(branch: nn.Module, quick: bool = False) -> Iterator[None]:
 
 
 def pass_on_norms(network: nn.Module) -> None:
-    """Let batch norms pass on what they take, for a network of which shapes and types alone matter from now on."""
+    """Make batch norms return their input, in a network of which only shapes and types matter from now on."""
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:
             vars(module)["forward"] = functools.partial(_passed_on, module)
 
 
 def _passed_on(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
-    """A tensor like the norm's output in shape and type; what the norm refuses, it refuses here too."""
+    """A tensor with the shape and type of the norm's output; raises the errors that the norm would raise."""
     parts = [part for part in (norm.weight, norm.bias, norm.running_mean, norm.running_var) if part is not None]
     alike = all((part.dtype, part.device) == (x.dtype, x.device) for part in parts)
     if alike and norm.running_mean is not None and x.dim() == 4 and x.shape[1] == norm.num_features:
-        return x.clone()  # which may be changed in place
+        return x.clone()  # a copy, since the caller may change it in place
     return nn.BatchNorm2d.forward(norm, x)
 
 
 @contextmanager
 def in_mode(branch: nn.Module, training: bool) -> Iterator[None]:
-    """A context with a branch in training (True) or evaluation (False); afterwards every module is as before."""
+    """A context with a branch in training (True) or evaluation (False) mode; afterwards all modes are as before."""
     modes = {module: module.training for module in branch.modules()}
     branch.train(training)
     try:
@@ -92,7 +91,7 @@ def _containers(values: Iterable[Any]) -> Iterator[Any]:
 
 
 def _forget_fakes(cache: Any) -> None:
-    """Empty a function's cache if it holds fake tensors, or take such entries out of a dict and the dicts in it."""
+    """Empty a function's cache if it holds fake tensors, or remove such entries from a dict and the dicts in it."""
     if not isinstance(cache, dict):
         if cache.cache_info().currsize and _holds_fake(gc.get_referents(cache)):
             cache.cache_clear()
@@ -113,7 +112,7 @@ def _holds_fake(values: Iterable[Any], depth: int = 3) -> bool:
 
 
 def _caches(branch: nn.Module) -> Iterator[Any]:
-    """The dicts and the functions with a cache in the Python of a branch's classes, and in what that Python imports."""
+    """The dicts and cached functions in the Python modules of a branch's classes, and in what these import."""
     own = _homes(cls for module in branch.modules() for cls in type(module).__mro__)
     homes = own | _homes(value for name in own for value in vars(sys.modules[name]).values())
     for value in [value for name in homes for key, value in vars(sys.modules[name]).items() if key[:2] != "__"]:
@@ -121,12 +120,12 @@ def _caches(branch: nn.Module) -> Iterator[Any]:
         for item in (value, *inside):
             if isinstance(item, staticmethod | classmethod | property):
                 item = item.fget if isinstance(item, property) else item.__func__
-            # A decorator's function may keep the cache for itself.
+            # A decorator's function may hold the cache in its closure.
             kept = gc.get_referents(*(item.__closure__ or ())) if isinstance(item, FunctionType) else [item]
             yield from (x for x in kept if isinstance(x, dict | CACHED))
 
 
 def _homes(values: Iterable[Any]) -> set[str]:
-    """The Python modules that are among values or define some of them, by name, but those that keep no tensors."""
+    """The names of the Python modules that are among values or define them, except those that keep no tensors."""
     names = {x.__name__ if isinstance(x, ModuleType) else x.__module__ for x in values if isinstance(x, NAMED)}
     return {name for name in names if name in sys.modules and name.partition(".")[0] not in APART}

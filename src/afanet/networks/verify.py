@@ -1,4 +1,4 @@
-"""A woven network is run once before anybody gets it, so that nothing fails later inside other people's code."""
+"""Runs a woven network once before it is returned, so that nothing fails later in the user's code."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from afanet.networks.trace import UntraceableError, first_line
 from afanet.networks.undisturbed import undisturbed
 from afanet.networks.woven import Woven
 
-Leaves = dict[str, list[Tensor]]  # by fusion layer, what was added to each task's fused features
+Leaves = dict[str, list[Tensor]]  # by fusion layer, the zeros that were added to each task's fused features
 
 
 def require_sound(
     network: Woven, like: Tensor, own: Mapping[str, Record], stops: Sequence[Stop], share: str | None
 ) -> None:
-    """Run a woven network once, on fake tensors if it can, and compare it with what its branches do by themselves.
+    """Run a woven network once, on fake tensors if possible, and compare it with its branches running by themselves.
 
     Args:
         network: the woven network.
-        like: a tensor like the images, of which only shape, type and device count.
-        own: the record of each branch; without any, outputs are not compared, and need not depend on fused features.
+        like: a tensor with the shape, type and device of the images.
+        own: the record of each branch; if empty, outputs are not compared and need not depend on fused features.
         stops: where the branches meet.
         share: the last layer of their common trunk.
 
     Raises:
-        UntraceableError: where it fails, or its outputs have other structure, shapes or types than the branches' own.
-        InputError: where a fusion layer returns something else than one tensor a task, a task's output does not
-            depend on its fused features, or a layer changes the output of the trunk up to `share` in place.
+        UntraceableError: if it fails, or if its outputs differ from the branches' own in structure, shape or type.
+        InputError: if a fusion layer does not return one tensor per task, if a task's output does not depend on its
+            fused features, or if a layer changes the output of the trunk up to `share` in place.
     """
     meetings = [meeting for stop in stops for meeting in stop.meetings]
     names = [meeting.name for meeting in meetings]
@@ -49,7 +49,7 @@ def require_sound(
         outputs, leaves = run(leader.fake if leader else FakeTensorMode(allow_non_fake_inputs=True))
     except InputError:
         raise
-    except Exception:  # what depends on values fails on fake tensors; on real ones it says what is wrong
+    except Exception:  # code that depends on values fails on fake tensors; real tensors show what is wrong
         try:
             outputs, leaves = run(None)
         except InputError:
@@ -57,8 +57,8 @@ def require_sound(
         except Exception as error:
             raise UntraceableError(
                 f"the woven network fails on images of {'x'.join(map(str, like.shape[1:]))} "
-                f"({first_line(error)}; {raised_at(error) or type(error).__name__}), though its branches do not: meet "
-                "at other layers"
+                f"({first_line(error)}; {raised_at(error) or type(error).__name__}), but its branches alone do not: "
+                "meet at other layers"
             ) from error
     for task, record in own.items():
         _require_alike(task, outputs[task], record.run().result)
@@ -96,17 +96,17 @@ def _run(
 
 
 def can_learn(network: nn.Module) -> bool:
-    """False for a network that was built in inference mode, whose outputs know nothing of what they depend on."""
+    """False for a network that was built in inference mode: its outputs do not record what they depend on."""
     return not any(parameter.is_inference() for parameter in network.parameters())
 
 
 def _mark(leaves: Leaves, name: str, layer: nn.Module, given: tuple[Sequence[Tensor], ...], fused: Any) -> list[Tensor]:
-    """A hook: add to every fused tensor a zero, which the outputs then depend on."""
+    """A hook: add a zero to every fused tensor, on which the outputs then depend."""
     count = sum(map(len, given))
     if not isinstance(fused, list | tuple) or len(fused) != count or not all(isinstance(x, Tensor) for x in fused):
         raise InputError(
-            f"the fusion layer '{name}' ({type(layer).__name__}) returns {shown(fused)}, expected a list of one tensor "
-            f"a task, {count}"
+            f"the fusion layer '{name}' ({type(layer).__name__}) returns {shown(fused)}, expected a list of {count} "
+            "tensors, one for each input"
         )
     leaves[name] = [torch.zeros_like(x, requires_grad=True) for x in fused]
     return [x + leaf for x, leaf in zip(fused, leaves[name], strict=True)]
@@ -115,24 +115,24 @@ def _mark(leaves: Leaves, name: str, layer: nn.Module, given: tuple[Sequence[Ten
 def _require_kept(
     kept: list[tuple[Tensor, int]], trunk: str, name: str, module: nn.Module, given: Any, output: Any
 ) -> None:
-    """A hook of every layer: raise `InputError` once what the shared trunk put out was changed in place."""
+    """A hook for every layer: raise `InputError` as soon as the shared trunk's output was changed in place."""
     if any(tensor._version != version for tensor, version in kept):
         share = trunk.removeprefix("branches.").partition(".")[2]
         raise InputError(
-            f"the branches share one trunk up to '{share}', whose output is changed in place when '{name}' runs, so "
-            "that the other branches would get it changed: pass inplace=False to that layer, or share up to it"
+            f"the branches share one trunk up to '{share}', but '{name}' changes the trunk's output in place, so the "
+            "other branches would get it changed: pass inplace=False to that layer, or share up to it"
         )
     if name == trunk and not kept:
         kept += [(part, part._version) for _, part in parts_of(output) if isinstance(part, Tensor)]
 
 
 def _require_alike(task: str, output: Any, own: Any) -> None:
-    """Raise `UntraceableError` where a task's output differs from its branch's own in structure, shape or type."""
+    """Raise `UntraceableError` if a task's output differs from its branch's own in structure, shape or type."""
     parts, own_parts = ([f"{path} {_kind(part)}".strip() for path, part in parts_of(x)] for x in (output, own))
     for part, own_part in zip_longest(parts, own_parts, fillvalue="nothing more"):
         if part != own_part:
             raise UntraceableError(
-                f"the woven network gives '{task}' {part}, and its branch alone gives {own_part}: meet at other layers"
+                f"the woven network gives '{task}' {part}, but its branch alone gives {own_part}: meet at other layers"
             )
 
 

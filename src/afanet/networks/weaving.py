@@ -22,39 +22,40 @@ def weave(
 ) -> Woven:
     """Weave single-task networks into one multi-task network that takes an image and returns ``{task: output}``.
 
-    All branches run side by side. At every point they stop, a fusion layer exchanges their features, and each goes on
-    with its own. Only the modules around the points are traced: all other layers stay as they are, one call
+    All branches run side by side. At every point they stop, a fusion layer exchanges their features, and each branch
+    goes on with its own. Only the modules around the points are traced. All other layers stay as they are, one call
     each, under their own names (``branches.TASK...``, ``fusion.POINT...``). Branches that cannot be traced run their
-    own forward, each as a coroutine that stops at the points, which needs the package greenlet. The result runs once,
-    and its outputs must have the form of the branches' own.
+    own forward, each as a coroutine that stops at the points; this needs the package greenlet. The woven network is run
+    once as a check: its outputs must have the form of the branches' own.
 
     Args:
-        branches: single-task networks by task name, each called with one image batch; adopted, not copied. A name is a
-            word of at most 64 letters, digits and _.
-        at: names of the layers after which they meet, in any order: one list for all branches, or one per branch (by
-            task name, or in the branches' order), where the k-th layer of each, as executed, meet. A :class:`Point`
-            declares a layer's layout. Layers may put out (B, C, H, W), (B, H, W, C), tokens, or a list, tuple or dict
-            of these. Class and register tokens have no pixels: of AFA the channel gates alone mix them.
+        branches: single-task networks by task name, each called with one image batch; used as they are, not copied. A
+            name is a word of at most 64 letters, digits and _.
+        at: names of the layers after which branches meet, in any order: one list for all branches, or one per branch
+            (by task name, or in the order of the branches). With one list per branch, the k-th layers that run in each
+            branch meet. A :class:`Point` declares a layer's layout. Layers may output (B, C, H, W), (B, H, W, C),
+            tokens, or a list, tuple or dict of these. Class and register tokens have no pixels, so in AFA only the
+            channel gates mix them.
         fusion: called at each point as ``fusion(channels, tasks=N, size=(H, W))``, such as :class:`~afanet.fusion.AFA`
             or ``functools.partial(AFA, per_task=True)``; the module it returns takes and returns a list of N tensors.
-            None where `at` is empty.
-        share: a layer up to which all branches have one trunk, the first branch's; the parameters of the others'
-            trunks are dropped, so the network keeps only the later layers of those branches. They may meet at its end.
-        example: an image batch, or its shape, from which the features' shapes follow without computing anything;
-            (1, 3, 224, 224) if None.
-        adapt: where branches meet with features of different shapes, fuse them in the first branch's channels, height
-            and width, through adapters (`afanet.networks.fitting.Fitting`).
+            None if `at` is empty.
+        share: a layer up to which all branches share one trunk, the first branch's. The other branches keep only their
+            later layers; the parameters of their trunks are dropped. Branches may meet at the end of the trunk.
+        example: an image batch or its shape, from which the shapes of features follow without computing anything; None
+            means (1, 3, 224, 224).
+        adapt: if branches meet with features of different shapes, fuse them in the first branch's channels, height and
+            width, through adapters (`afanet.networks.fitting.Fitting`).
 
     Returns:
         A module whose forward takes (B, 3, H, W) and returns a dict in the order of `branches`. ``code`` shows what it
-        runs. A branch whose Python depends on its mode (functional dropout) is followed in both; the mode of the whole
-        network decides which of the two runs. Where branches are traced, hooks on modules that enclose a point do not
+        runs. A branch whose Python depends on its mode (functional dropout) is traced in both modes, and the mode of
+        the whole network decides which one runs. If branches are traced, hooks on modules that enclose a point do not
         fire.
 
     Raises:
-        InputError: for a name that does not exist (the nearest is named) or cannot be written in code, a layer that is
-            called twice, branches that disagree in shape, a layout that cannot be recognised, fused features that an
-            output does not depend on, or a missing greenlet.
+        InputError: for a name that does not exist (the message names the nearest) or cannot be written in code, a layer
+            that is called twice, branches that disagree in shape, a layout that cannot be recognised, fused features on
+            which an output does not depend, or a missing greenlet.
 
     >>> import torch
     >>> from afanet import AFA, weave

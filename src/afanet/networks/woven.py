@@ -19,7 +19,7 @@ from afanet.networks.lora.settings import Adapters
 from afanet.networks.only import source_for
 from afanet.networks.trunk import Trunk
 
-SHARED_EXPERT = "shared-expert"  # the name in `fusion` of a branch of no task; no task can have it
+SHARED_EXPERT = "shared-expert"  # in `fusion`, the name of a branch that belongs to no task; no task can have this name
 
 
 class Woven(KeepsFrozen):
@@ -30,17 +30,17 @@ class Woven(KeepsFrozen):
     Attributes:
         branches: the single-task networks by task name.
         fusion: the fusion layers, under the names of the layers that they follow.
-        programs: the program for each mode: under True in training, under False in evaluation.
-        weights_report: a line on the weights that were loaded, and on what is frozen; empty where nothing is.
+        programs: the program for each mode: True for training, False for evaluation.
+        weights_report: a line on the weights that were loaded and the parts that are frozen; empty if there are none.
         frozen: the paths of modules that stay in evaluation mode.
-        trunk: the frozen trunk that all tasks share, None where there is none.
-        notes: one line for each wish that the backbone cannot fulfil.
+        trunk: the frozen trunk that all tasks share; None if there is none.
+        notes: one line for each requested option that the backbone cannot have.
         blocks: the paths of its backbones' blocks, each once.
-        adapters: what adapters its branches have, None for none, see :func:`~afanet.networks.create_network`.
+        adapters: the adapters of its branches, see :func:`~afanet.networks.create_network`; None if there are none.
         members: by fusion layer, the tasks that meet in it, counted from 0.
-        decodes: whether a decoder stands between its backbones and heads; in training it may give initial predictions
-            too, as ``TASK.0``, ``TASK.1`` and so on.
-        declared: where a grid of tokens is known from its declaration alone: (H, W) of that grid and of its images.
+        decodes: whether a decoder stands between backbones and heads; in training it may also give initial predictions
+            as ``TASK.0``, ``TASK.1`` and so on.
+        declared: (H, W) of a grid of tokens and (H, W) of its images, if the grid is known only from a declaration.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class Woven(KeepsFrozen):
         self.declared: tuple[int, int, int, int] | None = None
 
     def forward(self, image: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Any]:
-        """Every task's output for a batch of images (B, C, H, W); with `tasks` only theirs.
+        """The outputs of all tasks, or only of `tasks`, for a batch of images (B, C, H, W).
 
-        Of these, only what their outputs depend on is computed. In evaluation each output equals, bit for bit, that of
-        a pass for all tasks. The outputs come in the order of the attribute `tasks`.
+        With `tasks`, only the parts on which their outputs depend are computed. In evaluation mode each output equals
+        that of a pass for all tasks, bit for bit. The outputs are in the order of the attribute `tasks`.
 
         Raises:
             InputError: for a task that the network does not have or that is named twice, or for no task.
@@ -81,11 +81,11 @@ class Woven(KeepsFrozen):
         return program(self, image) if tasks is None else self._program_for(tasks)(self, image)
 
     def supervised(self, image: Tensor) -> dict[str, Any]:
-        """All that learns from labels, in whatever mode: the outputs, and the initial predictions if there are any."""
+        """Everything that learns from labels, in any mode: the outputs and, if there are any, initial predictions."""
         return self.programs[True](self, image) if self.decodes else self(image)
 
     def code_for(self, tasks: Sequence[str]) -> str:
-        """What runs for some tasks in the mode that the network is in; errors are those of `forward`.
+        """The code that runs for some tasks in the network's current mode; errors are those of `forward`.
 
         >>> from afanet import Pooled, create_network
         >>> network = create_network("single", {"age": Pooled(8), "mood": Pooled(7)}, "resnet18", size=(32, 32))
@@ -97,11 +97,11 @@ class Woven(KeepsFrozen):
         return self._program_for(tasks).source
 
     def _program_for(self, tasks: Sequence[str]) -> Program | Coroutines:
-        """The program for some tasks, made once for each mode."""
+        """The program for some tasks; it is made once for each mode."""
         name: str = self._prepared(tasks)
         return self.programs[self.training].parts[name]
 
-    # What a compiled network runs is made while it compiles.
+    # A compiled network makes the program while it compiles.
     @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
     def _prepared(self, tasks: Sequence[str]) -> str:
         program, chosen = self.programs[self.training], chosen_tasks(tasks, self.tasks)
@@ -116,7 +116,7 @@ class Woven(KeepsFrozen):
         return [name for name, _ in self.branches.named_children()]
 
     def maps(self, task: str) -> set[str]:
-        """The layers of a branch that runs as a coroutine whose height and width are read, by their paths."""
+        """The paths of a branch's layers whose height and width are read; empty unless it runs as a coroutine."""
         stops = [
             stop for program in self.programs.values() if isinstance(program, Coroutines) for stop in program.stops
         ]
@@ -124,14 +124,14 @@ class Woven(KeepsFrozen):
 
     @property
     def code(self) -> str:
-        """What runs in the mode that the network is in: Python, or what its coroutines do in words."""
+        """What runs in the network's current mode: Python code, or a description of the coroutines in words."""
         return self.programs[self.training].source
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Compile the network in place by `torch.compile`; raises `InputError` where its branches are coroutines."""
+        """Compile the network in place with `torch.compile`; raises `InputError` if its branches run as coroutines."""
         if any(isinstance(program, Coroutines) for program in self.programs.values()):
             raise InputError(
-                "the network cannot be compiled, for its branches cannot be traced and run as coroutines: leave "
+                "the network cannot be compiled, because its branches cannot be traced and run as coroutines: leave "
                 "`compile` out, or compile layers of its branches"
             )
         super().compile(*args, **kwargs)
@@ -140,10 +140,10 @@ class Woven(KeepsFrozen):
 class Program:
     """A graph as a function of a module and an image; kept as source, so that it can be copied, pickled and read.
 
-    The source has names of layers and tasks. It becomes code, here and in a copy, only after the checks of `gate`.
+    The source contains names of layers and tasks. It becomes code, here and in copies, only after the checks in `gate`.
 
     Raises:
-        InputError: for a graph with anything that would not be a plain word or value in the source.
+        InputError: for a graph with anything that would not be an identifier or a plain value in the source.
     """
 
     def __init__(self, graph: fx.Graph) -> None:
@@ -155,7 +155,7 @@ class Program:
         return self._function(module, image)
 
     def only(self, network: nn.Module, tasks: Sequence[str]) -> Program:
-        """A program for some tasks: the steps on which their outputs depend."""
+        """A program for some tasks, with only the steps on which their outputs depend."""
         part = Program.__new__(Program)
         source = source_for(require_plain_source(self.source, self.names), tasks, network)
         part._begin(source, self.names)
@@ -183,7 +183,7 @@ class Program:
 
 
 def _require_grid(declared: tuple[int, int, int, int], image: Tensor) -> None:
-    """Raise `InputError` for images of which the declared grid of tokens cannot be, by their height and width."""
+    """Raise `InputError` for images whose height and width do not fit the declared grid of tokens."""
     *grid, height, width = declared
     now = image.shape[-2:]
     if any(abs(n * cells - size * cells) >= size for n, cells, size in zip(now, grid, (height, width), strict=True)):
@@ -195,7 +195,7 @@ def _require_grid(declared: tuple[int, int, int, int], image: Tensor) -> None:
 
 
 def plant(root: nn.Module, path: str, item: nn.Module | Tensor | None) -> None:
-    """Put a module, parameter or buffer at a dotted path, with empty modules on the way where there are none."""
+    """Put a module, parameter or buffer at a dotted path, and create missing modules on the way."""
     *parents, name = path.split(".")
     for parent in parents:
         if parent not in dict(root.named_children()):

@@ -15,80 +15,80 @@ from afanet.errors import InputError
 from afanet.files import require_regular, whole
 from afanet.runs.finite import require_finite
 
-PREFIX = "network."  # of the weights' names in a checkpoint
+PREFIX = "network."  # begins the name of each weight in a checkpoint
 
 
 def save_checkpoint(file: Path, network: nn.Module, training: Mapping[str, Any]) -> None:
-    """Write the weights that are to be scored, and everything from which training resumes.
+    """Write the weights to score, and everything that training needs to resume.
 
-    Raises `InputError` where it cannot be written, such as on a full disk; the checkpoint before it is kept then.
+    Raises `InputError` if the file cannot be written, for example on a full disk; the previous checkpoint is kept then.
     """
     weights = {PREFIX + name: tensor for name, tensor in network.state_dict().items()}
-    last = "the one before it is whole: make room and go on with --resume" if file.exists() else "make room"
+    last = "the previous one is intact: make room and go on with --resume" if file.exists() else "make room"
     _write(file, {"state_dict": weights, "training": dict(training)}, last)
 
 
 def _write(file: Path, content: Mapping[str, Any], advice: str) -> None:
-    """Write a checkpoint, whole or not at all; raises `InputError`, which ends in `advice`, where it cannot."""
+    """Write a checkpoint, whole or not at all; if this fails, raises an `InputError` that ends in `advice`."""
     try:
         with whole(file) as partial, partial.open("wb") as writer:
             torch.save(dict(content), writer)
             writer.flush()
             os.fsync(writer.fileno())
     except (InputError, RuntimeError) as error:  # torch's writer raises the latter
-        if isinstance(error.__context__, KeyboardInterrupt):  # which torch's writer takes for a fault of the file
+        if isinstance(error.__context__, KeyboardInterrupt):  # torch's writer reports it as an error of the file
             raise error.__context__ from None
-        reason = getattr(error.__cause__, "strerror", None) or "the writer stopped, as on a full disk"
+        reason = getattr(error.__cause__, "strerror", None) or "the writer stopped, perhaps because the disk is full"
         raise InputError(f"checkpoint {file} cannot be written ({reason}); {advice}") from None
 
 
 def drop_optimizer(file: Path) -> None:
-    """Write a finished run's checkpoint again without what its optimiser has learnt.
+    """Rewrite a finished run's checkpoint without its optimiser's state.
 
-    Raises `InputError` where it cannot be written; the whole one is kept then.
+    Raises `InputError` if it cannot be written; the checkpoint then stays as it was.
     """
     saved = read_checkpoint(file)
     saved["training"]["learner"]["optimizer"]["state"] = {}
-    _write(file, saved, "the one before it is whole, and larger: make room")
+    _write(file, saved, "the previous one is intact, and larger: make room")
 
 
 def read_checkpoint(file: Path) -> dict[str, Any]:
-    """The contents of a checkpoint, on the CPU; raises `InputError` for no checkpoint and for non-finite weights.
+    """The contents of a checkpoint, on the CPU; raises `InputError` for any other file and for non-finite weights.
 
     Only tensors and plain values are read from the file, never code.
     """
-    damaged = f"{file} is no checkpoint of a training run, or is damaged"
+    damaged = f"{file} is not a checkpoint of a training run, or it is damaged"
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of kinds of tensors that are refused below
+            warnings.simplefilter("ignore")  # about kinds of tensors that are refused below
             saved: Any = torch.load(require_regular(file), map_location="cpu", weights_only=True)
     except (InputError, MemoryError):
         raise
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror or error}") from None
     except Exception:  # torch's reader can raise anything for an arbitrary file
-        raise InputError(f"{damaged}: train anew") from None
+        raise InputError(f"{damaged}: train again") from None
     weights = saved.get("state_dict") if isinstance(saved, dict) else None
     if not isinstance(weights, dict) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in weights.items()
     ):
-        raise InputError(f"{damaged}: train anew")
+        raise InputError(f"{damaged}: train again")
     if odd := [tensor for tensor in _tensors(saved) if not _is_whole(tensor)]:
         kind = f"{odd[0].device.type} {odd[0].layout}".replace("torch.", "")
-        raise InputError(f"{damaged}: it holds a tensor ({kind}) that no run writes, expected dense ones; train anew")
+        raise InputError(f"{damaged}: it holds a {kind} tensor, expected dense tensors on the CPU; train again")
     require_finite({name.removeprefix(PREFIX): tensor for name, tensor in weights.items()}, file)
     return dict(saved)
 
 
 def tensors_fault(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str | None:
-    """The first difference between tensors from a checkpoint and those of a network in names, shapes and types.
+    """The first difference in names, shapes and types between a checkpoint's tensors and a network's; None if equal.
 
     >>> tensors_fault({"a": torch.zeros(2)}, {"a": torch.zeros(3)})
     "'a' is (2,), expected (3,)"
     """
     if odd := sorted(set(tensors) ^ set(expected)):
         where = "only in the checkpoint" if odd[0] in tensors else "only in the recipe's network"
-        return f"{len(odd)} tensors are in one of the two alone, such as {odd[0]!r:.120}, {where}"
+        return f"{len(odd)} tensors are in only one of the two, such as {odd[0]!r:.120}, {where}"
     for name, tensor in expected.items():
         if tensors[name].shape != tensor.shape:
             return f"'{name}' is {tuple(tensors[name].shape)}, expected {tuple(tensor.shape)}"
@@ -98,7 +98,7 @@ def tensors_fault(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor])
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
-    """Every tensor in nested values, which may hold themselves."""
+    """Every tensor in nested values; a value may contain itself."""
     waiting, seen = [value], set()
     while waiting:
         value = waiting.pop()
@@ -114,7 +114,7 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 
 def _is_whole(tensor: Tensor) -> bool:
-    """Whether it is a plain tensor with memory for each of its values."""
+    """Whether the tensor is plain, with memory for each of its values."""
     plain = tensor.layout is torch.strided and tensor.device.type == "cpu"
     if not plain or tensor.is_quantized or tensor.is_nested:
         return False

@@ -1,4 +1,4 @@
-"""The `config.json` of a saved folder: all of a run but its weights, without paths of a machine and without code."""
+"""The `config.json` of a saved folder: all of a run except its weights, without code and without local paths."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ if TYPE_CHECKING:
     from afanet.runs.run import Run
 
 FORMAT = 1
-OF_MACHINE = ("device", "devices", "workers", "loggers")  # keys of a recipe that another machine decides for itself
-NAMES = {"tasks": "described", "scores": "tasks"}  # keys whose content has another name in a run's results
+OF_MACHINE = ("device", "devices", "workers", "loggers")  # keys of a recipe that every machine decides for itself
+NAMES = {"tasks": "described", "scores": "tasks"}  # keys that have another name in a run's results
 AS_IN_RESULTS = (
     *("validation", "unscored", "data", "machine_made", "teachers", "weights", "fingerprint"),
     *("without_augmentation", "steps", "selected_epoch", "parameters", "flops", "threads", "versions"),
 )
-FOLDERS = re.compile(r"""(?<![^\s'"(])/[^;()\n]*/""")  # of an absolute path in a sentence
+FOLDERS = re.compile(r"""(?<![^\s'"(])/[^;()\n]*/""")  # the folders of an absolute path in a sentence
 Unscored = dict[Literal["tasks", "validation"], dict[str, Reason]]
 
 
 class _Task(Described):
-    """A task's description, without any other key."""
+    """A task's description; other keys are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
 class _Config(Kept):
-    """Every key of the file."""
+    """All keys of the file."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -78,7 +78,7 @@ class _Config(Kept):
 
 
 def config_of(run: Run) -> dict[str, Any]:
-    """What `config.json` holds of a finished run.
+    """The content of `config.json` for a finished run.
 
     Raises `InputError` for a run with code from outside, which a saved folder never holds, and as `Run.tasks` does.
     """
@@ -87,8 +87,8 @@ def config_of(run: Run) -> dict[str, Any]:
     described = run.described
     if code := _code(values, [description.meaning for description in described.values()]):
         raise InputError(
-            f"{run.path} uses code from outside afanet ({code}), and a saved folder holds no code: give others the "
-            "folder of the run and the file, and they add --trust-code"
+            f"{run.path} uses code from outside afanet ({code}), but a saved folder holds no code: share the run's "
+            "folder and that file instead; others then add --trust-code"
         )
     if not described or not all(description.meaning for description in described.values()):  # of an older run
         described = {name: Description.of(task) for name, task in run.tasks.items()}
@@ -107,10 +107,10 @@ def config_of(run: Run) -> dict[str, Any]:
 
 
 def read_config(file: Path) -> tuple[Recipe, dict[str, Any]]:
-    """The recipe and the results, as a run has them, in a `config.json`.
+    """The recipe and the results in a `config.json`, in the form in which a run has them.
 
-    Raises `InputError` that names the first key that does not exist or has an invalid value, and for a recipe or task
-    with paths or code.
+    Raises an `InputError` that names the first key that is unknown or has an invalid value, and one for a recipe or
+    task with paths or code.
     """
     config = read_kept(file)
     if odd := next((key for key in config if key not in _Config.model_fields), None):
@@ -122,12 +122,12 @@ def read_config(file: Path) -> tuple[Recipe, dict[str, Any]]:
     if code := _code(values, [task["meaning"] for task in config["tasks"].values()]):
         raise InputError(f"{file} names code from outside afanet, {code}, which a saved folder never does: remove it")
     if path := next(_paths(values), None):
-        raise InputError(f"{file}: 'recipe.{path[0]}' is {shown(path[1])}, and a saved folder has no paths: remove it")
+        raise InputError(f"{file}: 'recipe.{path[0]}' is {shown(path[1])}, but a saved folder has no paths: remove it")
     recipe = recipe_of_values(values, file)
     if recipe.tasks is not None and list(recipe.tasks) != list(config["tasks"]):
         raise InputError(
-            f"{file}: 'recipe.tasks' is {', '.join(recipe.tasks)}, and 'tasks' has {', '.join(config['tasks'])}: the "
-            "network has the same in the same order; restore it, or save the run again"
+            f"{file}: 'recipe.tasks' is {', '.join(recipe.tasks)}, but 'tasks' has {', '.join(config['tasks'])}, "
+            "expected the same tasks in the same order: restore the file, or save the run again"
         )
     for key in ("mean", "std"):
         if getattr(recipe.network, key) is None:
@@ -145,7 +145,7 @@ def _code(values: Mapping[str, Any], meanings: Sequence[Mapping[str, Any]]) -> s
 
 
 def _without_paths(value: Any) -> Any:
-    """A recipe's nested values without the paths among them, whose keys have defaults."""
+    """A recipe's nested values without paths; the keys that are left out have defaults."""
     if isinstance(value, dict):
         kept = {key: _without_paths(inner) for key, inner in value.items() if not _is_path(key, inner)}
         return {key: inner for key, inner in kept.items() if inner or not value[key]}
@@ -166,7 +166,7 @@ def _paths(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def _is_path(key: object, value: Any) -> bool:
     if not isinstance(value, str):
         return False
-    if key == "weights":  # of the backbone, where a relative name is a path too
+    if key == "weights":  # of the backbone: any name that is not one of the words is a path
         return value not in WORDS and not value.startswith(HUB)
     if key == "start_from":
         return not is_on_hub(value)

@@ -18,7 +18,7 @@ EXAMPLES = 4
 
 @dataclass(frozen=True)
 class Examples:
-    """Test samples, their predictions by task, (B, ...) each, and how the images were normalised."""
+    """Test samples, their predictions by task, each (B, ...), and how the images were normalised."""
 
     samples: Batch
     predictions: dict[str, Tensor]
@@ -26,9 +26,9 @@ class Examples:
 
 
 def predict_examples(run: Run) -> Examples:
-    """Predict a few samples from all over the test split, in float32 on the CPU.
+    """Predict a few samples spread over the test split, in float32 on the CPU.
 
-    Raises `InputError` where the run's data or weights cannot be read.
+    Raises `InputError` if the run's data or weights cannot be read.
     """
     data = run.data()
     samples = read_test_samples(data, data.tasks, spread_over(len(data.test), EXAMPLES))
@@ -44,7 +44,7 @@ def read_test_samples(data: Data, tasks: Mapping[str, Task], indices: Sequence[i
 
 
 def spread_over(count: int, most: int) -> list[int]:
-    """Up to `most` of `count` numbers from 0 on, evenly spaced from the first to the last.
+    """Up to `most` of the numbers 0 to `count` - 1, evenly spaced from the first to the last.
 
     >>> spread_over(7, 4), spread_over(2, 4), spread_over(0, 4)
     ([0, 2, 4, 6], [0, 1], [])

@@ -1,4 +1,4 @@
-"""Weights that are not finite, and the messages of a run that fails because of them."""
+"""Checks for weights that are not finite, and the messages of a run that fails because of them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class DivergedError(InputError):
-    """Training cannot go on or be scored, since losses, weights or predictions are not finite."""
+    """Training cannot go on, or cannot be scored, because losses, weights or predictions are not finite."""
 
 
 def find_nonfinite(tensors: Mapping[str, Tensor]) -> str | None:
-    """The tensors that hold NaN or infinity, in words; None if all are finite. It waits for the device once.
+    """The tensors that hold NaN or infinity, in words; None if all are finite. Waits for the device once.
 
     >>> find_nonfinite({"a": torch.ones(2), "b": torch.tensor([0.0, torch.nan]), "c": torch.tensor(torch.inf)})
     "'b' and 1 more tensor"
@@ -37,7 +37,7 @@ def find_nonfinite(tensors: Mapping[str, Tensor]) -> str | None:
 
 
 def require_finite(weights: Mapping[str, Tensor], file: Path) -> None:
-    """Raise `InputError` for weights read from `file` that are not finite: their network has no finite output."""
+    """Raise `InputError` if weights read from `file` are not finite: then the network's outputs are not either."""
     if names := find_nonfinite(weights):
         raise InputError(
             f"{file} holds weights that are not finite ({names}), so its network has no outputs: train the run again "
@@ -46,7 +46,7 @@ def require_finite(weights: Mapping[str, Tensor], file: Path) -> None:
 
 
 def list_metrics(tasks: Mapping[str, Task]) -> str:
-    """A clause that the main metric of each task is missing; of many tasks, three are named.
+    """A clause that says that each task lacks its main metric; of more than three tasks, three are named.
 
     >>> from afanet.tasks import Depth
     >>> list_metrics({"near": Depth(), "far": Depth()})
@@ -58,7 +58,7 @@ def list_metrics(tasks: Mapping[str, Task]) -> str:
 
 
 def what_to_do(folder: RunFolder, step: int | None) -> str:
-    """The end of a message: what may help, where to look, and the last checkpoint, at `step`; None if there is none."""
+    """The end of a message: what may help, where to look, and the last checkpoint, of `step` (None: there is none)."""
     help = "lower optimizer.lr or set optimizer.clip, and train again"
     if step is None:
         return f"{help}; no checkpoint was kept"

@@ -1,4 +1,4 @@
-"""The folder of a run: everything that it was given and everything that it wrote."""
+"""The folder of a run: its recipe, and everything that the run wrote."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from afanet.runs.outside_data import require_outside
 MARK = "afanet-run.txt"
 MARK_TEXT = "A run of afanet: `afanet train` made this folder, and goes on in it with --resume.\n"
 LOCK, HOLDER = ".afanet-lock", ".afanet-holder.json"
-LABELS = (MARK, LOCK, HOLDER)  # they mark a folder as a run's, and hold none of its results
-# The keys that may differ between a run and its resuming.
+LABELS = (MARK, LOCK, HOLDER)  # files that mark a folder as a run's and hold no results
+# The keys that may change when a run is resumed.
 MAY_DIFFER = (
     *("workers", "checkpoint_every", "pictures_every", "device", "precision", "keep_optimizer"),
     "network.checkpointing",
@@ -52,16 +52,16 @@ class RunFolder:
         self.images = path / "images.npz"
         self.since = path / "since.json"
         self.picture = path / "predictions.png"
-        self.elsewhere = False  # whether its files are in a cache, beside which nothing is written
+        self.elsewhere = False  # whether its files are in a cache, where nothing else is written
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
 
     @classmethod
     def fresh(cls, path: Path) -> RunFolder:
-        """A folder that does not exist yet, or is empty; it is not made.
+        """A folder that does not exist yet or is empty; this does not create it.
 
-        Raises `InputError` where the folder has files already.
+        Raises `InputError` if the folder has files already.
         """
         try:
             if path.exists() and not (path.is_dir() and all(file.name in LABELS for file in path.iterdir())):
@@ -74,16 +74,16 @@ class RunFolder:
 
     @classmethod
     def resumable(cls, path: Path, recipe: Recipe) -> RunFolder:
-        """A folder in which a run by `recipe` was begun, or a fresh one.
+        """A folder in which a run of `recipe` was begun, or a fresh one.
 
-        Raises `InputError` for a folder with anything else in it, or with a run by another recipe.
+        Raises `InputError` for a folder with anything else in it, or with a run of another recipe.
         """
         folder = cls(path)
         if not folder.recipe.is_file():
             return cls.fresh(path)
         if not folder.is_run:
             raise InputError(
-                f"{path} has a {folder.recipe.name}, but nothing else that train writes, so it is no run folder to "
+                f"{path} has a {folder.recipe.name}, but nothing else that train writes, so it is not a run folder to "
                 "resume in: give another one with --out"
             )
         begun = folder.read_recipe()
@@ -92,14 +92,14 @@ class RunFolder:
         for key in then | now:
             if then.get(key) != now.get(key) and key not in MAY_DIFFER:
                 raise InputError(
-                    f"{folder.recipe} has {key} {shown(then.get(key))}, and now it is {shown(now.get(key))}: to "
+                    f"{folder.recipe} has {key} {shown(then.get(key))}, but now it is {shown(now.get(key))}: to "
                     "resume, give the same command as before, or start another run with --out"
                 )
         return folder
 
     @classmethod
     def usable(cls, path: Path, recipe: Recipe, resume: bool) -> RunFolder:
-        """A fresh folder away from the recipe's data or, with `resume`, one in which a run by `recipe` was begun."""
+        """A fresh folder outside the recipe's data or, with `resume`, one in which a run of `recipe` was begun."""
         folder = cls.resumable(path, recipe) if resume else cls.fresh(path)
         if not folder.is_run:
             require_outside(path, recipe)
@@ -107,7 +107,7 @@ class RunFolder:
 
     @property
     def is_run(self) -> bool:
-        """Whether a run was begun here: by its mark or, for a run of an older version, by its other files."""
+        """Whether a run was begun here: it has the mark or, if an older version began it, other files of a run."""
         if self.mark.is_file():
             return True
         if not self.recipe.is_file():
@@ -121,7 +121,7 @@ class RunFolder:
 
     @property
     def learnt(self) -> bool:
-        """Whether the folder has anything that a person would miss: weights, a first stage, a batch that failed."""
+        """Whether the folder has anything worth keeping: weights, a first stage, a batch that failed."""
         kept = (self.checkpoint, self.best, self.single, *self.path.glob("nonfinite*.pt"))
         return any(file.exists() for file in kept)
 
@@ -129,43 +129,43 @@ class RunFolder:
     def existing(cls, path: Path) -> RunFolder:
         """The folder of a run that has saved a checkpoint.
 
-        Raises `InputError` where the folder is not a run's.
+        Raises `InputError` for a folder that is not a run's.
         """
         require_run(path)
         return cls(path)
 
     def selected(self, recipe: Recipe) -> Path:
-        """The checkpoint whose weights are scored: the last, or that of the best epoch where the recipe selects."""
+        """The checkpoint whose weights are scored: the last, or that of the best epoch if the recipe selects one."""
         return self.best if recipe.selects else self.checkpoint
 
     def weights(self, recipe: Recipe) -> Path:
-        """The file of the weights that are scored: a finished run's own, else the checkpoint, as in older runs."""
+        """The file with the scored weights: a finished run's own file, or a checkpoint (also in older runs)."""
         return self.scored if self.finished and self.scored.is_file() else self.selected(recipe)
 
     def read_results(self) -> dict[str, Any]:
         """The results that training wrote at its end.
 
-        Raises `InputError` where the file holds something else, or a newer version wrote it.
+        Raises `InputError` if the file holds something else, or if a newer version wrote it.
         """
         results = read_kept(self.metrics)
         require_known_version(self.path, self.metrics, results)
         return check_results(self.metrics, results)
 
     def read_recipe(self) -> Recipe:
-        """The recipe that the run was made by, with what its version did where it had no key for it."""
+        """The recipe of the run; keys that its version did not have yet are set to what that version did."""
         return load_recipe(self.recipe, older_values(self.recipe))
 
     def continued(self, recipe: Recipe) -> Recipe:
-        """`recipe` as the run in this folder goes on by it: keys that its version did not have are as it was then.
+        """`recipe` for resuming the run in this folder: keys that its version did not have are set to what it did.
 
-        Values that the recipe gives for them are left, and a run refuses to go on by these.
+        Values that `recipe` gives for such keys stay; resuming then refuses them.
         """
         if not (self.recipe.is_file() and self.is_run):
             return recipe
         return as_begun(with_older_values(recipe, self.recipe), self.read_recipe())
 
     def output(self, name: str) -> Path:
-        """The path of a file that a command writes here if it is told no other; raises `InputError` where it cannot."""
+        """The default path of a file that a command writes; raises `InputError` if nothing can be written here."""
         return self.path / name
 
     def write(self, file: Path, results: dict[str, Any]) -> None:
@@ -202,7 +202,7 @@ def _is_checkpoint(file: Path) -> bool:
 
 
 def default_folder(recipe: Recipe) -> Path:
-    """`runs/NAME-METHOD-seedSEED`; raises `InputError` for a recipe whose name cannot be a folder's.
+    """`runs/NAME-METHOD-seedSEED`; raises `InputError` if the recipe's name cannot be part of a folder's name.
 
     >>> default_folder(load_recipe("rooms")).as_posix()
     'runs/rooms-afa-seed0'

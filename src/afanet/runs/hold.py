@@ -1,4 +1,4 @@
-"""Holding a run folder: one process at a time trains in it, and cleans up only files that it made itself."""
+"""Locks a run folder: one process at a time trains in it, and cleans up only files that it made itself."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ from afanet.runs.folder import HOLDER, LOCK, MARK_TEXT, RunFolder
 
 
 class FolderInUseError(InputError):
-    """Another process trains in a run folder now."""
+    """Another process is training in the run folder."""
 
 
 @contextmanager
 def held(folder: RunFolder, recipe: Recipe, resume: bool) -> Iterator[None]:
-    """Train in `folder` within this block: it is made, locked, marked as a run's, and given the resolved recipe.
+    """A block that trains in `folder`: the folder is created, locked, marked as a run's, and given the resolved recipe.
 
     If the block ends in an `InputError` or `OSError` before anything was learnt, the folder is restored: files that the
-    run made are removed by name, folders that it made if they are empty. A batch whose loss was not finite is kept,
-    and everything with it. The lock ends with this process, however the process ends. Raises `FolderInUseError`
-    where another process holds the folder, and `InputError` as `RunFolder.fresh` and `RunFolder.resumable` do.
+    run made are removed by name, and folders that it made are removed if they are empty. If a batch whose loss was not
+    finite was kept, nothing is removed. The lock ends with this process, however the process ends. Raises
+    `FolderInUseError` if another process holds the folder, and `InputError` as `RunFolder.fresh` and
+    `RunFolder.resumable` do.
     """
     try:
         made = make_folder(folder.path)
@@ -47,7 +48,7 @@ def held(folder: RunFolder, recipe: Recipe, resume: bool) -> Iterator[None]:
     try:
         if folder.recipe in existing:
             recipe_before = require_regular(folder.recipe).read_bytes()
-        RunFolder.usable(folder.path, recipe, resume)  # again, since another process may have been faster
+        RunFolder.usable(folder.path, recipe, resume)  # checked again: another process may have begun meanwhile
         write_whole(folder.path / HOLDER, to_json(_myself()))
         write_whole(folder.mark, MARK_TEXT)
         if recipe_before is None or folder.read_recipe() != recipe:
@@ -74,7 +75,7 @@ def _acquired(folder: RunFolder, made: list[Path]) -> FileLock:
         lock.acquire()
         if (folder.path / LOCK).exists():
             return lock
-        lock.release()  # its holder removed the folder while this process waited
+        lock.release()  # its holder removed the folder in the meantime
     except Timeout:
         pass
     except (OSError, NotImplementedError) as error:
@@ -84,13 +85,13 @@ def _acquired(folder: RunFolder, made: list[Path]) -> FileLock:
 
 
 def require_free(folder: RunFolder) -> None:
-    """Raise `FolderInUseError` where another process trains in `folder` now."""
+    """Raise `FolderInUseError` if another process is training in `folder`."""
     if (folder.path / LOCK).is_file():
         _acquired(folder, []).release()
 
 
 def own_files(folder: RunFolder) -> list[Path]:
-    """The files that a run makes before anything is learnt, with the current files of TensorBoard."""
+    """The files that a run makes before anything is learnt, and the current files of TensorBoard."""
     path = folder.path
     events = sorted(folder.tensorboard.glob("events.out.tfevents.*"))
     return [path / LOCK, path / HOLDER, folder.mark, folder.recipe, folder.log, path / "mlflow.db", *events]
@@ -110,6 +111,6 @@ def _who(folder: RunFolder) -> str:
     try:
         holder = read_json(folder.path / HOLDER)
         who = f"process {holder['process']} on {holder['machine']}, since {holder['since']} (`{holder['command']}`)"
-    except (InputError, KeyError, TypeError):  # it has only just begun
+    except (InputError, KeyError, TypeError):  # it has only just started
         who = "another process"
-    return f"run folder {folder.path} is in use by {who}: wait for its end, or give another folder with --out"
+    return f"run folder {folder.path} is in use by {who}: wait until it ends, or give another folder with --out"

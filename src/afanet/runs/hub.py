@@ -1,4 +1,4 @@
-"""Saved folders on the Hugging Face hub: `hub:owner/name` becomes a folder of this machine, once it is asked for."""
+"""Saved folders on the Hugging Face hub: `hub:owner/name` is downloaded to this machine when it is first used."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ NAME = re.compile(r"[\w.-]+/[\w.-]+(@\w[\w.-]*(/\w[\w.-]*)*)?", re.ASCII)
 
 
 def require_name(name: str) -> str:
-    """`name`, unless it is no `owner/name`, or `owner/name@revision`, of the hub; raises `InputError` then.
+    """`name`, if it has the form `owner/name` or `owner/name@revision`; raises `InputError` otherwise.
 
     >>> require_name("rooms")
     Traceback (most recent call last):
         ...
-    afanet.errors.InputError: 'rooms' is no name on the hub: expected owner/name, such as ada/rooms-afa
+    afanet.errors.InputError: 'rooms' is not a name on the hub: expected owner/name, such as ada/rooms-afa
     """
     if not NAME.fullmatch(name) or ".." in name:
-        raise InputError(f"{name!r:.80} is no name on the hub: expected owner/name, such as ada/rooms-afa")
+        raise InputError(f"{name!r:.80} is not a name on the hub: expected owner/name, such as ada/rooms-afa")
     return name
 
 
 def download(source: str) -> Path:
-    """The folder with the files of `hub:owner/name`, or `hub:owner/name@revision`; only those are downloaded.
+    """A local folder with the files of `hub:owner/name` or `hub:owner/name@revision`, downloaded if needed.
 
-    What was downloaded before is not downloaded again. Raises `InputError` where there is no such name, no network
-    connection, or the hub refuses.
+    Only a saved folder's files are downloaded, and each only once. Raises `InputError` if the name does not exist, if
+    there is no network, and if the hub refuses.
     """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
@@ -53,7 +53,7 @@ def download(source: str) -> Path:
         elif not is_reachable():
             reason = f"no network: {server()} is not known here"
         raise InputError(
-            f"{source} could not be downloaded ({reason}), and was not before: give a folder on this machine"
+            f"{source} could not be downloaded ({reason}), and this machine has no copy: give a local folder"
         ) from error
-    except Exception as error:  # the client has errors of its own, of its transport and of the file system
+    except Exception as error:  # errors of the client, of its transport and of the file system
         raise InputError(f"{source} could not be downloaded ({type(error).__name__}): try again later") from error

@@ -45,7 +45,7 @@ Output = Annotated[
 
 
 class Kept(BaseModel):
-    """Something that a run keeps: types are strict, and keys of a later version are left alone."""
+    """Part of a file that a run keeps: types are strict, and keys of later versions are ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -73,7 +73,7 @@ class _Results(Kept):
     teachers: dict[TaskName, str] = {}
     weights: str = ""
     fingerprint: str | None = None
-    without_augmentation: bool = False  # features were kept of images without that of the recipe
+    without_augmentation: bool = False  # features were cached from images without the recipe's augmentation
     steps: Count = 0
     parameters: Count = 0
     flops: Count = 0
@@ -82,7 +82,7 @@ class _Results(Kept):
 
 
 class _Load(Kept):
-    """Of how many cores other work kept how many busy."""
+    """How many of a machine's cores other work kept busy."""
 
     busy: Annotated[FiniteFloat, Field(ge=0)]
     cores: Annotated[int, Field(ge=1, le=THREADS)]
@@ -101,7 +101,7 @@ class _Costs(Kept):
 
 
 class Load(NamedTuple):
-    """How many of a machine's cores other work kept busy while something was measured in so many threads."""
+    """How many of a machine's `cores` other work kept `busy` while something was measured in `threads` threads."""
 
     busy: float
     cores: int
@@ -109,7 +109,7 @@ class Load(NamedTuple):
 
 
 def read_kept(file: Path) -> dict[str, Any]:
-    """The JSON object in a file of a run, as yet unchecked; raises `InputError` where there is none."""
+    """The JSON object in a file of a run, unchecked; raises `InputError` if the file holds none."""
     try:
         kept = read_json(file)
     except InputError as error:
@@ -120,7 +120,7 @@ def read_kept(file: Path) -> dict[str, Any]:
 
 
 def check_results(file: Path, results: dict[str, Any]) -> dict[str, Any]:
-    """`results`, read from `file`; raises `InputError` that names the first key with an invalid value.
+    """`results`, read from `file`; raises an `InputError` that names the first key with an invalid value.
 
     >>> check_results(Path("metrics.json"), {"tasks": {"a b": {}}})
     Traceback (most recent call last):
@@ -130,12 +130,12 @@ def check_results(file: Path, results: dict[str, Any]) -> dict[str, Any]:
     check_kept(_Results, file, results)
     for name, task in results.get("described", {}).items():
         if odd := {task["main_metric"], *task["higher_is_better"]} ^ set(results["tasks"].get(name, {})):
-            raise not_ours(file, f"of {min(odd)!r:.60} of task '{name}' it has the score or the direction alone")
+            raise not_ours(file, f"task '{name}' has only a score or only a direction for {min(odd)!r:.60}")
     return results
 
 
 def read_costs(file: Path) -> dict[str, float]:
-    """The costs in `costs.json`, by name; raises `InputError` where it holds anything else."""
+    """The costs in `costs.json`, by name; raises `InputError` if the file holds anything else."""
     kept = read_kept(file)
     check_kept(_Costs, file, kept)
     costs: dict[str, float] = kept["costs"]
@@ -143,7 +143,7 @@ def read_costs(file: Path) -> dict[str, float]:
 
 
 def read_load(file: Path) -> Load | None:
-    """How busy the machine was while the costs in `costs.json` were measured; None where that was not kept."""
+    """How busy the machine was while the costs in `costs.json` were measured; None if this was not recorded."""
     kept = read_kept(file)
     check_kept(_Costs, file, kept)
     measured = kept.get("measured", {})
@@ -152,7 +152,7 @@ def read_load(file: Path) -> Load | None:
 
 
 def check_kept(model: type[Kept], file: Path, kept: dict[str, Any]) -> None:
-    """Raise `InputError` that names the first key of `kept`, read from `file`, with a value that `model` refuses."""
+    """Raise an `InputError` that names the first key of `kept`, read from `file`, whose value `model` refuses."""
     try:
         model.model_validate(kept)
     except ValidationError as error:
@@ -170,14 +170,14 @@ def check_kept(model: type[Kept], file: Path, kept: dict[str, Any]) -> None:
 
 
 def not_ours(file: Path, fault: str) -> InputError:
-    """An `InputError` for a file of a run, or of a saved folder, that holds what afanet never writes there."""
+    """An `InputError` for a file of a run or a saved folder that holds something afanet never writes there."""
     if file.name == CONFIG:
         return InputError(f"{file} is not what `afanet save` wrote: {fault}; restore it, or save the run again")
     return InputError(f"{file} is not what train wrote: {fault}; restore it, or remove it")
 
 
 def require_known_version(path: Path, file: Path, results: dict[str, Any]) -> None:
-    """Raise `InputError` for results of the run in `path`, read from `file`, that a newer version wrote."""
+    """Raise `InputError` if a newer version wrote the results of the run in `path`, read from `file`."""
     try:
         made = str(results.get("versions", {}).get("afanet", __version__))
         newer = _minor(made) > _minor(__version__)
@@ -191,7 +191,7 @@ def require_known_version(path: Path, file: Path, results: dict[str, Any]) -> No
 
 
 def _minor(version: str) -> tuple[int, ...]:
-    """The part of a version that may change how a run is kept; a patch never does.
+    """The part of a version (major, minor) whose change may change a run's files; a patch never changes them.
 
     >>> _minor("1.2.3") == _minor("1.2.4rc1") < _minor("1.10.0")
     True

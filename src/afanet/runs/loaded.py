@@ -1,4 +1,4 @@
-"""A run's network on its device, in float32, as it was scored."""
+"""A run's network on its device, in float32, as it was when it was scored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LoadedNetwork:
     Args:
         run: the run.
         tasks: all of its tasks.
-        chosen: those that it answers for, all of them by default; only what they need is computed.
+        chosen: the tasks to compute, by default all; only what they need is computed.
     """
 
     def __init__(self, run: Run, tasks: Mapping[str, Described], chosen: Sequence[str] | None = None) -> None:
@@ -43,13 +43,13 @@ class LoadedNetwork:
         self.network: nn.Module = channels_last(network).to(self.device).eval()
 
     def answer(self, images: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Tensor]:
-        """Logits as `logits` gives them; raises `InputError` for any that are not finite."""
+        """The logits that `logits` gives; raises `InputError` if any are not finite."""
         logits = self.logits(images, tasks)
         self.require_finite(logits)
         return logits
 
     def require_finite(self, logits: Mapping[str, Tensor]) -> None:
-        """Raise `InputError` for logits that are not finite, with their task."""
+        """Raise an `InputError` that names the first task whose logits are not finite."""
         for name, values in logits.items():
             if not values.isfinite().all():
                 raise InputError(
@@ -58,11 +58,11 @@ class LoadedNetwork:
                 )
 
     def merged(self) -> nn.Module:
-        """A copy of the network in which adapters are merged into the layers that have them, see `merged`."""
+        """A copy of the network in which adapters are merged into their layers, see `lora.adapt.merged`."""
         return merged(self.network)
 
     def logits(self, images: Tensor, tasks: Sequence[str] | None = None) -> dict[str, Tensor]:
-        """Logits by task for normalised images (B, C, H, W), finite or not; of `tasks` instead of those chosen."""
+        """Logits by task for normalised images (B, C, H, W), finite or not; `tasks` replaces the chosen tasks."""
         with answering(self.device), deterministic():
             logits: dict[str, Tensor] = self.network(
                 images.to(self.device).contiguous(memory_format=torch.channels_last),

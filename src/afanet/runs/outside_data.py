@@ -1,4 +1,4 @@
-"""A run folder lies away from the data: training neither writes between them nor could remove any of them."""
+"""A run folder must lie outside the data, so that training never writes among them or removes any of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from afanet.recipe.schema import Recipe
 
 
 def require_outside(path: Path, recipe: Recipe) -> None:
-    """Raise `InputError` where a new run folder would lie in a folder of the recipe's data, or around one."""
+    """Raise `InputError` if a new run folder would lie in a folder of the recipe's data, or contain one."""
     out = path.resolve()
     for root in _roots(recipe.data.model_dump()):
         data = root.resolve()
@@ -24,7 +24,7 @@ def require_outside(path: Path, recipe: Recipe) -> None:
 
 
 def _roots(values: Any) -> Iterator[Path]:
-    """Every `root` in a recipe's data section; some data sets are made of others."""
+    """Every `root` in a recipe's data section; some data sets contain others."""
     if isinstance(values, list | tuple):
         for value in values:
             yield from _roots(value)

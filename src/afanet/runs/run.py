@@ -30,7 +30,7 @@ Scores = dict[str, dict[str, float | None]]  # by task and metric
 
 
 def lacks_augmentation(results: Mapping[str, Any]) -> bool:
-    """Whether a run with these results read kept features of images without the augmentation of its recipe.
+    """Whether a run with these results trained on cached features of images without its recipe's augmentation.
 
     >>> lacks_augmentation({}), lacks_augmentation({"without_augmentation": True})
     (False, True)
@@ -45,10 +45,10 @@ class Run:
     Reading a run never executes anything in its folder.
 
     Args:
-        folder: where its files are.
-        recipe: the recipe that it was trained by.
-        results: everything in its metrics.json; `evaluate` replaces the scores from the end of training
-            by its own.
+        folder: the folder of its files.
+        recipe: the recipe that it was trained with.
+        results: everything in its metrics.json; in a run that `evaluate` returns, its scores replace those from the
+            end of training.
         opened: its data, if they are open already.
     """
 
@@ -64,31 +64,31 @@ class Run:
 
     @property
     def scores(self) -> Scores:
-        """Its scores on the test split by task and metric, None where there is no score."""
+        """Its scores on the test split by task and metric; None if there is no score."""
         scores: Scores = self.results["tasks"]
         return scores
 
     @property
     def unscored(self) -> dict[str, str]:
-        """Why tasks have no scores on the test split, by task: its labels are of one class, or there are none."""
+        """By task, why it has no scores on the test split: for example, because its labels are all of one class."""
         reasons: dict[str, str] = self.results.get("unscored", {}).get("tasks", {})
         return reasons
 
     def score(self, task: str, metric: str) -> float | None:
-        """One score on the test split, None where there is none."""
+        """One score on the test split; None if there is none."""
         value = self.scores.get(task, {}).get(metric)
         return None if value is None else float(value)
 
     @property
     def described(self) -> dict[str, Description]:
-        """The descriptions of its tasks, by name; empty for a run by a version that kept none."""
+        """The descriptions of its tasks, by name; empty for a run of an older version that kept none."""
         return {name: Description.from_json(name, kept) for name, kept in self.results.get("described", {}).items()}
 
     @cached_property
     def tasks(self) -> dict[str, Task]:
-        """Its tasks by name, as the run keeps them; for a run that keeps no meanings, the tasks of its data.
+        """Its tasks by name, as the run's files describe them; an older run without descriptions reads its data.
 
-        Raises `InputError` where these data cannot be read.
+        Raises `InputError` if these data cannot be read.
         """
         require_code(self.recipe)
         described = self.described
@@ -102,25 +102,25 @@ class Run:
             ) from None
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights that were scored, on the CPU, by the names of its network's `state_dict`.
+        """The weights that were scored, on the CPU, by their names in the network's `state_dict`.
 
-        Raises `InputError` for a file that is damaged, or with weights that are not finite.
+        Raises `InputError` if the file is damaged or its weights are not finite.
         """
         return read_weights(self.folder.weights(self.recipe))
 
     def network(self) -> nn.Module:
         """The trained network with the weights that were scored, on the CPU, in float32 and in eval mode.
 
-        It takes normalised images (B, C, H, W) and returns logits by task. Each call builds a new one. Raises
-        `InputError` for weights that are damaged, not finite or of another network.
+        It takes normalised images (B, C, H, W) and returns logits by task. Each call builds a new network. Raises
+        `InputError` if the weights are damaged, not finite or of another network.
         """
         network = load_network(self.recipe, self.described or self.tasks, self.folder.weights(self.recipe))
         return channels_last(network).eval()  # as it was scored, to the bit
 
     def save_adapters(self, file: str | Path) -> None:
-        """Write the adapters of a run with `network.lora`, with its heads and fusion layers, as a safetensors file.
+        """Write the adapters of a run with `network.lora`, its heads and its fusion layers to a safetensors file.
 
-        `afanet.networks.load_adapters` reads it. Raises `InputError` for a run without adapters.
+        `afanet.networks.load_adapters` reads this file. Raises `InputError` for a run without adapters.
         """
         from afanet.networks.lora.file import save_adapters
 
@@ -129,26 +129,26 @@ class Run:
         save_adapters(network, file, normalisation(self.recipe.network))
 
     def predictor(self, **options: Any) -> Predictor:
-        """An `afanet.Predictor` for photos of any size, with its options, such as `flip=True` or `device="cuda"`."""
+        """An `afanet.Predictor` for photos of any size; it takes the options, such as `flip=True`, `device="cuda"`."""
         from afanet.inference import Predictor
 
         return Predictor(self.path, **options)
 
     def data(self) -> Data:
-        """The data set that the recipe names, with its splits; raises `InputError` where it cannot be read."""
+        """The data set that the recipe names, with its splits; raises `InputError` if it cannot be read."""
         return self.open()[0] if self.opened is None else self.opened
 
     def open(self) -> tuple[Data, dict[str, Task]]:
-        """Its data, and its tasks as these define them; raises `InputError` where the data cannot be read."""
+        """Its data, and its tasks as the data define them; raises `InputError` if the data cannot be read."""
         return open_tasks(self.recipe, self.described)
 
 
 def load_run(source: str | Path) -> Run:
-    """The finished run in a run folder, in a folder that `afanet save` wrote, or of `hub:owner/name`.
+    """The finished run in a run folder, in a folder that `afanet save` wrote, or at `hub:owner/name`.
 
-    Only tensors, numbers and text are read from the folder, never code. A name on the hub is downloaded, unless it was
-    before. Raises `InputError` for a folder without a run, a run that has not finished, a run by a newer version, and
-    a name that cannot be downloaded.
+    Only tensors, numbers and text are read from the folder, never code. A name on the hub is downloaded once. Raises
+    `InputError` for a folder without a run, a run that has not finished, a run of a newer version, and a name that
+    cannot be downloaded.
 
         run = afanet.load_run("runs/rooms-afa-seed0")
         run.scores["depth"]             # {"abs": 0.21, ...}
@@ -171,7 +171,7 @@ def load_run(source: str | Path) -> Run:
 
 
 def load_begun(source: str | Path) -> Run:
-    """The same as `load_run`, also for a run that has not finished: it has its last checkpoint, and no scores.
+    """Like `load_run`, but also loads a run that has not finished: this has its last checkpoint and no scores.
 
     Raises `InputError` for a folder in which no run has saved a checkpoint, and otherwise as `load_run` does.
     """

@@ -1,4 +1,4 @@
-"""A saved folder, which `afanet save` writes: it is read as a finished run, wherever it lies."""
+"""A saved folder, which `afanet save` writes: it is read as a finished run, here or on the hub."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from afanet.runs.weights import MODEL
 
 
 class SavedFolder(RunFolder):
-    """The paths of a saved folder's files, as those of a run that has finished.
+    """The paths of a saved folder's files, in the form of a finished run's.
 
     Args:
-        path: what `load_run` takes: the folder, or `hub:owner/name`.
-        files: the folder with the files, where it is another.
+        path: the source that `load_run` takes: the folder, or `hub:owner/name`.
+        files: the folder that holds the files, if it is not `path`.
     """
 
     def __init__(self, path: Path, files: Path | None = None) -> None:
@@ -32,13 +32,13 @@ class SavedFolder(RunFolder):
                 raise InputError(f"{path} has no {file.name}, expected what `afanet save` writes: {CONFIG} and {MODEL}")
 
     def output(self, name: str) -> Path:
-        """See `RunFolder.output`; a network of the hub has no folder to write to."""
+        """See `RunFolder.output`; raises `InputError` for a network on the hub, which has no folder to write to."""
         if self.elsewhere:
-            raise InputError(f"{self.path} is on the hub: say with --out where to write {name}")
+            raise InputError(f"{self.path} is on the hub, so {name} cannot be written there: give --out")
         return super().output(name)
 
     def write(self, file: Path, results: dict[str, Any]) -> None:
-        """See `RunFolder.write`; beside a network of the hub nothing is written."""
+        """See `RunFolder.write`; for a network on the hub, nothing is written."""
         if not self.elsewhere:
             super().write(file, results)
 
@@ -54,9 +54,9 @@ class SavedFolder(RunFolder):
 
 
 def open_folder(source: str | Path) -> RunFolder:
-    """The folder of a run, a saved folder, or that of `hub:owner/name`, which is downloaded where it is not here yet.
+    """The folder of a run, a saved folder, or the folder of `hub:owner/name`, which is downloaded once.
 
-    Raises `InputError` for anything else, and where a download fails.
+    Raises `InputError` for anything else, and if a download fails.
     """
     if is_on_hub(source):
         from afanet.runs.hub import download

@@ -1,4 +1,4 @@
-"""From a recipe to the things a run is made of: data, tasks, network."""
+"""From a recipe to the parts of a run: data, tasks, network."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from afanet.runs.weights import load_weights
 from afanet.tasks import Described, Description, Task, read_task
 from afanet.tasks.loss_options import choose_loss
 
-LINES = 12  # of errors in the data, at most
+LINES = 12  # the most errors in the data that are listed
 
 
 def open_whole(recipe: Recipe, needed: Sequence[str] = ("train", "test")) -> Data:
     """The recipe's whole data set, checked.
 
     Raises `InputError` for data that cannot be used, for problems in their labels, for a person or scene in two splits,
-    for a split of those `needed` without a sample, and for outside code as `require_code` does.
+    for a `needed` split without a sample, and for outside code as `require_code` does.
     """
     require_code(recipe)
     data = _open_streamed(recipe) if recipe.data.stream else _open_files(recipe)
@@ -62,18 +62,19 @@ def _open_files(recipe: Recipe) -> Data:
 
 
 def _open_streamed(recipe: Recipe) -> Data:
-    from afanet.data.streams.read import open_stream  # here, for a finished network needs no data to answer
+    from afanet.data.streams.read import open_stream  # here, because a finished network predicts without data
 
     if recipe.data.resident:
         raise InputError(
-            "data.resident keeps all samples in memory, and data.stream a few shards on disk: leave one of them out"
+            "data.resident keeps all samples in memory, but data.stream keeps a few shards on disk: leave one of them "
+            "out"
         )
     data = open_stream(str(recipe.data.stream), stream_config(recipe), recipe.data.stream_cache, say)
     taken = normalisation(recipe.network).channels
     if taken != data.normalisation.channels:
         raise InputError(
-            f"the stream {recipe.data.stream} was written for a network of {data.normalisation.channels} channels, and "
-            f"this one takes {taken}: write another stream by this recipe"
+            f"the stream {recipe.data.stream} was written for a network with {data.normalisation.channels} channels, "
+            f"but this one takes {taken}: write another stream with this recipe"
         )
     return data
 
@@ -86,8 +87,8 @@ def as_taken(data: Data, recipe: Recipe) -> Data:
 def open_tasks(recipe: Recipe, described: Mapping[str, Description] | None = None) -> tuple[Data, dict[str, Task]]:
     """The recipe's data, from their cache if there is one, and the tasks of its network.
 
-    A task that the recipe keeps frozen from the run that it starts from need not be in the data: then it is unlabelled
-    there, and is as `described`, or else as that run describes it. Raises `InputError` for data that cannot be used and
+    A task that the recipe starts from an earlier run and keeps frozen need not be in the data. If it is missing, it is
+    unlabelled, and `described` or else that run says what it is. Raises `InputError` for data that cannot be used, and
     for any other task that they do not have.
     """
     data, cache = use_cache(open_whole(recipe), data_cache(recipe))
@@ -102,9 +103,9 @@ def open_tasks(recipe: Recipe, described: Mapping[str, Description] | None = Non
 
 
 def choose_tasks(recipe: Recipe, data: Data) -> dict[str, Task]:
-    """The tasks of the data that the recipe trains, first those of the run that it starts from, in their order there.
+    """The tasks that the recipe trains: first those of the run that it starts from, in their order, then the others.
 
-    Raises `InputError` for one that the data do not have.
+    Raises `InputError` for a task that the data do not have.
     """
     wanted = recipe.tasks or tuple(data.tasks)
     if SEVERAL in freeze_plan(recipe.network.freeze):
@@ -119,7 +120,7 @@ def choose_tasks(recipe: Recipe, data: Data) -> dict[str, Task]:
 
 
 def _with_old_tasks(data: Data, recipe: Recipe, described: Mapping[str, Description] | None) -> Data:
-    """The data with tasks that are frozen and that they have no labels of."""
+    """The data, with frozen tasks of the earlier run that have no labels in them."""
     absent = [name for name in recipe.old_tasks if name not in data.tasks]
     if not absent or SEVERAL not in freeze_plan(recipe.network.freeze):
         return data
@@ -138,13 +139,13 @@ def data_cache(recipe: Recipe) -> Path:
 
 
 def stream_config(recipe: Recipe) -> dict[str, Any]:
-    """What decides the samples of a stream, wherever the files were that it was written from."""
+    """The keys that decide the samples of a stream, without the location of the original files."""
     kept = recipe.data.model_dump(mode="json", include={"size", "resize", "options"})
     return {"name": short_name(recipe.data.name), **kept}
 
 
 def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) -> Woven:
-    """The recipe's network for these tasks, its backbones with `weights`; raises `InputError` for too many tasks."""
+    """The recipe's network for these tasks, with `weights` in its backbones; raises `InputError` for too many tasks."""
     if len(tasks) > MOST_TASKS:
         raise InputError(f"there are {len(tasks):,} tasks, expected at most {MOST_TASKS:,}: choose some with tasks")
     require_code(recipe)
@@ -176,7 +177,7 @@ def build_network(recipe: Recipe, tasks: Mapping[str, Described], weights: str) 
 
 
 def load_network(recipe: Recipe, tasks: Mapping[str, Described], weights: Path) -> nn.Module:
-    """The recipe's network for these tasks with the weights in a file of a run; raises as `load_weights` does."""
+    """The recipe's network for these tasks, with weights from a run's file; raises as `load_weights` does."""
     network = build_network(recipe, tasks, weights="none")
     load_weights(network, weights)
     return network
@@ -184,9 +185,9 @@ def load_network(recipe: Recipe, tasks: Mapping[str, Described], weights: Path) 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """A context that raises errors as they were, without the traceback that loaders wrap around a worker's error.
+    """A context that raises a worker's error as it was, without the traceback that loaders wrap around it.
 
-    A worker that was killed is an `InputError` too.
+    If a worker was killed, it raises `InputError`.
     """
     try:
         yield
@@ -196,13 +197,13 @@ def plain_errors() -> Iterator[None]:
         if not str(error).startswith("DataLoader worker"):
             raise
         raise InputError(
-            f"a process that reads samples was killed, as for want of memory: lower workers ({error})"
+            f"a process that reads samples was killed, perhaps for lack of memory: lower workers ({error})"
         ) from None
 
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """A context with sums in a fixed order wherever torch has such a form; elsewhere, on CUDA, it computes anyway."""
+    """A context with sums in a fixed order where torch supports this; some CUDA operations do not, and still run."""
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
     with warnings.catch_warnings():

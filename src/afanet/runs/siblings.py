@@ -1,4 +1,4 @@
-"""The runs next to a run that repeat it with other seeds."""
+"""The runs beside a run that repeat it with other seeds."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ NOT_METHOD = (
     "data.stream",
     "loggers",
     "devices",
-)  # keys that do not make another method
-FIRST_STAGE = "first-stage"  # begins the names of folders of single-task networks that a comparison begins with
+)  # keys that do not distinguish methods
+FIRST_STAGE = "first-stage"  # begins the names of folders of single-task networks, the first stage of a comparison
 
 
 def siblings(run: Run) -> list[Run]:
-    """The runs beside `run` that differ from it in their seed alone, in the order of the seeds, itself among them.
+    """The runs beside `run` that differ from it only in their seed, ordered by seed, including `run` itself.
 
     Other folders, unfinished runs and unreadable folders are ignored.
     """
@@ -42,10 +42,10 @@ def siblings(run: Run) -> list[Run]:
 
 
 def method_of(recipe: Recipe) -> dict[str, Any]:
-    """What makes a run's method: the values of its recipe by dotted key, without those of `NOT_METHOD`.
+    """The values of a recipe that define its method, by dotted key: all except those in `NOT_METHOD`.
 
-    In a comparison in two stages each run begins with the single-task networks of its own seed and fold, and is no
-    other method for that: the folder of such a first stage is without them here.
+    In a comparison in two stages, each run begins with the single-task networks of its own seed and fold. This does not
+    make it another method, so the folder of such a first stage is given without seed and fold.
 
     >>> from afanet.recipe.load import load_recipe
     >>> method_of(load_recipe("rooms", {"seed": 2, "warm_start": ["/runs/first-stage-seed2"]}))["warm_start"]

@@ -1,4 +1,4 @@
-"""The weights of a run that are scored, in a safetensors file of their own: without what training needs to go on."""
+"""The scored weights of a run in a safetensors file of their own, without the state that training needs to resume."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from afanet.runs.checkpoint import PREFIX, read_checkpoint, tensors_fault
 from afanet.runs.finite import require_finite
 from afanet.runs.kept import CONFIG
 
-KEY = "afanet"  # of the file's metadata
+KEY = "afanet"  # the key in the file's metadata
 FORMAT = 1
 SUFFIX = ".safetensors"
-MODEL = "model.safetensors"  # of a saved folder
+MODEL = "model.safetensors"  # the file in a saved folder
 KIND = "file of a network's weights"
 EXPECTED = "the one that afanet wrote: copy it again, whole"
 
 
 def save_weights(file: Path, weights: Mapping[str, Tensor]) -> None:
-    """Write weights by the names of a network's `state_dict`, a tensor that layers share once, under its first name.
+    """Write weights by their names in a network's `state_dict`; a tensor that layers share is written once.
 
-    The metadata have the names in their order, which a safetensors file loses, each with that of its tensor. Raises
-    `InputError` where the file cannot be written.
+    The metadata list all names in order, which a safetensors file would lose, each with the name under which its tensor
+    is written. Raises `InputError` if the file cannot be written.
     """
     first: dict[tuple[object, ...], str] = {}
     names = {name: first.setdefault(_memory(name, tensor), name) for name, tensor in weights.items()}
@@ -35,9 +35,9 @@ def save_weights(file: Path, weights: Mapping[str, Tensor]) -> None:
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
-    """Weights by the names of a network's `state_dict`, from `save_weights` or a checkpoint of a run, on the CPU.
+    """Weights by their names in a network's `state_dict`, on the CPU, from a file of `save_weights` or a checkpoint.
 
-    Only tensors and plain values are read from the file, never code. Raises `InputError` for a file that is cut short
+    Only tensors and plain values are read from the file, never code. Raises `InputError` for a file that is incomplete
     or of another kind, and for weights that are not finite.
     """
     if file.suffix != SUFFIX:
@@ -49,9 +49,9 @@ def read_weights(file: Path) -> dict[str, Tensor]:
 
 
 def load_weights(network: nn.Module, file: Path) -> None:
-    """Load exactly the weights in `file`, see `read_weights`.
+    """Load the weights in `file` into `network`; names, shapes and types must match exactly.
 
-    Raises `InputError` as `read_weights` does, and for weights of another network; nothing has changed then.
+    Raises `InputError` as `read_weights` does, and for weights of another network; the network is unchanged then.
     """
     weights = read_weights(file)
     if fault := tensors_fault(weights, network.state_dict()):
@@ -61,26 +61,26 @@ def load_weights(network: nn.Module, file: Path) -> None:
 
 
 def _memory(name: str, tensor: Tensor) -> tuple[object, ...]:
-    """What two tensors have in common that are one; an empty tensor is itself alone."""
+    """A key that is equal for two names of the same tensor; an empty tensor is never shared."""
     if not tensor.numel():
         return (name,)
     return tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()
 
 
 def _names(file: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, str]:
-    """All names in order, each with that of its tensor among the `weights`, by the metadata of `file`."""
+    """All names in order, from the metadata of `file`, each with the name of its tensor in `weights`."""
     about = parse_json(metadata[KEY], f"the metadata of {file}") if KEY in metadata else None
     if not isinstance(about, dict) or "format" not in about:
-        raise InputError(f"{file} is no {KIND}: its metadata have no '{KEY}', expected {EXPECTED}")
+        raise InputError(f"{file} is not a {KIND}: its metadata have no '{KEY}', expected {EXPECTED}")
     if about["format"] != FORMAT:
         raise InputError(
             f"{file} has weights in format {shown(about['format'])}, expected {FORMAT}: a newer version of afanet "
-            "wrote it, so install that one"
+            "wrote it, so install a newer version"
         )
     names = about.get("names")
     if not isinstance(names, dict) or not all(isinstance(own, str) for own in names.values()):
-        raise InputError(f"{file} is no {KIND}: its metadata have {shown(names)} as 'names', expected {EXPECTED}")
+        raise InputError(f"{file} is not a {KIND}: its metadata have {shown(names)} as 'names', expected {EXPECTED}")
     if odd := sorted({*names.values()} ^ weights.keys()):
         where = "tensors" if odd[0] in weights else "metadata"
-        raise InputError(f"{file} is no {KIND}: {odd[0]!r:.120} is only in its {where}, expected {EXPECTED}")
+        raise InputError(f"{file} is not a {KIND}: {odd[0]!r:.120} is only in its {where}, expected {EXPECTED}")
     return names

@@ -96,7 +96,7 @@ def test_an_output_stride_that_cannot_be_had_is_noted(name: str, stride: int) ->
     backbone = Backbone(name, output_stride=8, size=(64, 64))
     assert backbone.given[-1].stride == stride
     assert backbone.notes == [
-        f"{name}: an output stride of 8 cannot be had, the last features have a stride of {stride}"
+        f"{name}: an output stride of 8 is not possible, the last features have a stride of {stride}"
     ]
 
 

@@ -27,7 +27,7 @@ def test_a_multiple_is_left_as_it_is() -> None:
 def test_one_size_takes_smaller_images_alone() -> None:
     padding = Padding("beit", 1, (64, 96))
     assert padding(torch.rand(1, 3, 50, 96)).shape == (1, 3, 64, 96)
-    with pytest.raises(InputError, match=r"'beit' takes images of 64x96 only .*, and these have 64x97: use smaller"):
+    with pytest.raises(InputError, match=r"'beit' takes images of 64x96 only .*, but these have 64x97: use smaller"):
         padding(torch.rand(1, 3, 64, 97))
 
 

@@ -63,7 +63,7 @@ def test_taps_are_chosen() -> None:
         ("pit_ti_224", {"taps": [0]}, "'pit_ti_224' has stages, all of which are taken: leave taps out"),
         ("resnet18", {"taps": [0]}, "'resnet18' has stages, all of which are taken: leave taps out"),
         ("test_vit", {"size": (12, 40)}, "has patches of 16 pixels, larger than images of 12x40: use larger"),
-        ("efficientformer_l1", {"size": (225, 64)}, "takes images of 224x224 only .*, and these have 225x64: use"),
+        ("efficientformer_l1", {"size": (225, 64)}, "takes images of 224x224 only .*, but these have 225x64: use"),
         ("test_vit", {"multi_grid": (1, 2)}, "cannot have a multi-grid"),
     ],
 )
@@ -74,7 +74,7 @@ def test_what_cannot_be_had_is_one_sentence(name: str, options: dict[str, object
 
 def test_a_network_without_features_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(timm.models.vision_transformer.VisionTransformer, "forward_intermediates")
-    with pytest.raises(InputError, match=r"'test_vit2' has no stages or blocks to take features from: use one that"):
+    with pytest.raises(InputError, match=r"'test_vit2' has no stages or blocks that give features: use one that"):
         Backbone("test_vit2", size=(64, 64))
 
 
@@ -94,7 +94,7 @@ def test_stages_that_are_no_layers_are_no_meeting_points() -> None:
     outputs = {"depth": Dense(1), "scene": Pooled(4)}
     with pytest.raises(InputError, match=r"'afa' cannot meet in backbone 'hrnet_w18_small', .*: use single, hard,"):
         create_network("afa", outputs, "hrnet_w18_small", size=(64, 64))
-    with pytest.raises(InputError, match="trunk=1, but the stages of 'hrnet_w18_small' are no layers to part after"):
+    with pytest.raises(InputError, match="trunk=1, but branches cannot part after the stages of 'hrnet_w18_small'"):
         create_network("hard", outputs, "hrnet_w18_small", size=(64, 64), trunk=1)
 
 

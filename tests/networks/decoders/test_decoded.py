@@ -157,7 +157,7 @@ def test_where_all_must_be_dense_a_pooled_task_is_refused_in_a_sentence(method: 
 @pytest.mark.parametrize("freeze", ["backbone", "stages:2"])
 def test_experts_that_would_be_all_the_same_are_refused(freeze: str) -> None:
     for method in EXPERTS:
-        with pytest.raises(InputError, match=f"method '{method}' mixes backbones, which would be all the same"):
+        with pytest.raises(InputError, match=f"method '{method}' mixes backbones, which would all be the same"):
             make(method, freeze=freeze)
     assert make("pad_net", freeze=freeze).trunk is not None
 
@@ -169,7 +169,7 @@ def test_the_parts_to_freeze(method: str, network: Woven) -> None:
     task = {id(p) for p in find_part(network, "task:depth").parameters()}
     assert any(id(p) in task for name, p in network.named_parameters() if name.startswith("fusion.depth."))
     assert not any(id(p) in task for name, p in network.named_parameters() if name.startswith("fusion.items."))
-    with pytest.raises(InputError, match="tasks that join change what the others get"):
+    with pytest.raises(InputError, match="tasks that join change the features of the others"):
         Freezing(network, {"old": None}, old=["depth", "values"])
 
 

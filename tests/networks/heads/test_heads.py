@@ -102,7 +102,7 @@ def test_a_backbone_gives_every_stage_as_it_says(name: str) -> None:
     ("head", "outputs", "message"),
     [
         ("linaer", OUTPUTS, "unknown head 'linaer', did you mean 'linear'"),
-        ("deeplab", {"scene": Pooled(5)}, "gives dense outputs, and no task has one"),
+        ("deeplab", {"scene": Pooled(5)}, "gives dense outputs, but no task has one"),
         ("beyond", OUTPUTS, "takes stage 4, but the backbone has 4"),
     ],
 )

@@ -71,7 +71,7 @@ def test_what_was_learnt_goes_onto_the_same_backbone(method: str, by: str, tmp_p
         (lambda: make(backbone="test_efficientnet"), "for backbone 'test_resnet', but the network has 'test_eff"),
         (lambda: make(lora={"rank": 4}), "for lora rank 2, but the network has 4"),
         (lambda: make(lora={"by": "task"}), "for lora by 'shared', but the network has 'task'"),
-        (lambda: make(outputs={"depth": Dense(1)}), "'branches.scene.head.*' is in the file alone"),
+        (lambda: make(outputs={"depth": Dense(1)}), "'branches.scene.head.*' is only in the file"),
         (lambda: make(outputs=OUTPUTS | {"scene": Pooled(6)}), r"has \(5.*\) at 'branches.scene.head.*', expected \(6"),
         (lambda: create_network("hard", OUTPUTS, "test_resnet"), "the network has no adapters"),
     ],
@@ -102,9 +102,9 @@ def test_it_says_how_images_are_normalised_if_it_is_given(file: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("metadata", "said"),
     [
-        (lambda told: None, "is no file of adapters"),
-        (lambda told: {"other": "x"}, "is no file of adapters"),
-        (lambda told: {KEY: "[1]"}, "is no file of adapters"),
+        (lambda told: None, "is not a file of adapters"),
+        (lambda told: {"other": "x"}, "is not a file of adapters"),
+        (lambda told: {KEY: "[1]"}, "is not a file of adapters"),
         (lambda told: {KEY: "{"}, "the metadata of .* is not JSON"),
         (lambda told: {KEY: json.dumps(told | {"format": 2})}, "in format 2, expected 1"),
         (lambda told: {KEY: json.dumps({"format": 1})}, "for backbone None"),
@@ -124,7 +124,7 @@ def test_damaged_files_are_refused(file: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         load_adapters(network, path)
     path.write_bytes(file.read_bytes()[:-9])
-    with pytest.raises(InputError, match="is no file of adapters"):
+    with pytest.raises(InputError, match="is not a file of adapters"):
         load_adapters(network, path)
     tensors = load_file(file)
     next(tensor for name, tensor in tensors.items() if "lora" in name)[0] = torch.nan

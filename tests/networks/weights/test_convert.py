@@ -114,7 +114,7 @@ def test_fewer_than_half_of_the_tensors_are_refused_unless_told(tmp_path: Path) 
     with pytest.raises(InputError, match=said):
         fill(module, "net", str(file))
     assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
-    few = "the file has fewer than half of them, the others begin at random"
+    few = "the file has fewer than half of them, the others start at random"
     assert fill(module, "net", str(file), partial=True).line().endswith(few)
     assert torch.equal(module.get_parameter("a.weight"), torch.ones(1, 1))
     torch.save({name: before[name] for name in ("a.weight", "b.bias")}, file)
@@ -143,7 +143,7 @@ def test_of_a_run_the_only_backbone_is_taken_and_several_are_refused(
     backbone = Backbone("test_vit", size=(32, 32))
     if method == "afa":
         said = (
-            "holds the backbones of 2 tasks, 'task0, task1'; it is of a run: begin with the whole run by --start-from"
+            "holds the backbones of 2 tasks, 'task0, task1'; it is of a run: start from the whole run with --start-from"
         )
         with pytest.raises(InputError, match=said):
             fill(backbone, "test_vit", str(tmp_path / "last.ckpt"))

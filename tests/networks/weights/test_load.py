@@ -37,7 +37,7 @@ def test_tensors_are_copied_and_counted(module: nn.Module, tmp_path: Path, write
     notes = "" if write in (torch.save, save_file) else " (its state_dict)"
     assert line == (
         f"net: 2 of 8 tensors loaded from {path.name}{notes}, missing: stem.* (1 of 2), stages_0.* (3 of 4), "
-        "head.* (2), unused: classifier.* (1); the file has fewer than half of them, the others begin at random"
+        "head.* (2), unused: classifier.* (1); the file has fewer than half of them, the others start at random"
     )
     assert torch.equal(module["stem"].weight, state["stem.weight"])
     assert torch.equal(module["stages_0"].bias, state["stages.0.bias"])

@@ -67,7 +67,7 @@ def in_itself() -> object:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"state_dict": STATE, "model": OTHER}, "holds tensors under 'state_dict, model': save those of one name"),
+        ({"state_dict": STATE, "model": OTHER}, "holds tensors under 'state_dict, model': save those under one name"),
         ({"encoder": STATE, "target_encoder": OTHER}, "holds tensors under 'encoder, target_encoder': save those"),
         ({"state_dict": {}}, r"holds none of the tensors of 'linear' \(its 'state_dict' is empty\): expected its"),
         ({"state_dict": {"model": {}}}, r"holds none of the tensors of 'linear' \(its 'state_dict.model' is empty\)"),
@@ -92,7 +92,7 @@ def test_a_file_that_unpacks_to_more_than_it_has_is_refused(file: Path, tmp_path
     ):
         for entry in stored.infolist():
             packed.writestr(entry.filename, stored.read(entry))
-    with pytest.raises(InputError, match=r"file.pth has \d,\d+ bytes and unpacks to 4,000,\d+: expected a file of"):
+    with pytest.raises(InputError, match=r"file.pth has \d,\d+ bytes but unpacks to 4,000,\d+: expected a file of"):
         read_state_dict(file)
 
 

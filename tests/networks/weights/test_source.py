@@ -125,7 +125,7 @@ def test_without_network_what_was_not_downloaded_is_refused_at_once(
     ],
 )
 def test_what_is_no_name_of_the_hub_is_refused(module: nn.Module, name: str) -> None:
-    with pytest.raises(InputError, match=r"is no network of the hub: expected hf-hub:ORG/NAME"):
+    with pytest.raises(InputError, match=r"is not a network on the hub: expected hf-hub:ORG/NAME"):
         load_weights(module, "small", f"hf-hub:{name}")
 
 

@@ -1,4 +1,4 @@
-"""Backbones: any timm network that gives features of its stages or blocks, for images of any size it can take."""
+"""Backbones: any timm network that gives features of its stages or blocks, for images of any size that it takes."""
 
 from afanet.networks.backbones.backbone import Backbone
 from afanet.networks.backbones.padding import Padding

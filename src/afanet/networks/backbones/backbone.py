@@ -1,4 +1,4 @@
-"""Any timm network with features as a backbone: those of each stage from a stride of 4 on, or of four blocks."""
+"""Any timm network as a backbone that gives the features of each stage from a stride of 4 on, or of four blocks."""
 
 from __future__ import annotations
 
@@ -21,42 +21,43 @@ from afanet.networks.weights import load_weights
 
 
 class Backbone(nn.Module):
-    """A timm network that gives features, its layers under their own names.
+    """A timm network that gives features; its layers keep their own names.
 
-    A network that is a chain of stages is taken apart into them; any other that has intermediate features is kept
-    whole under `model`. Forward takes images (B, C, H, W), their height and width multiples of `multiple`, and returns
-    the features (B, C, H, W) of the stages in `takes`, counted from the first at a stride of 4: by default (low, high),
-    those of the first and of the last. Plain networks, such as ViTs, have one stride: their stages are four taps
-    at even depths, without class and register tokens.
-    In a chain an identity follows the tap of the low-level features, so that branches that meet at this stage meet
-    after the tap; in a whole network every tap is after the layer where branches meet.
+    A network that is a chain of stages is taken apart into its stages. Any other network with intermediate features is
+    kept whole under `model`. Forward takes images (B, C, H, W) whose height and width are multiples of `multiple`, and
+    returns the features (B, C, H, W) of the stages in `takes`, counted from the first at a stride of 4: by default
+    (low, high), those of the first and the last stage. In plain networks, such as ViTs, all features have one stride:
+    their stages are four taps at even depths, without class and register tokens.
+
+    In a chain, an identity follows the tap of the low-level features, so that branches that meet at this stage meet
+    after the tap. In a whole network, every tap comes after the layer where branches meet.
 
     Args:
-        name: of a timm model.
-        output_stride: 8, 16 or 32; below 32 the last stages are dilated instead of strided, where this can be had.
+        name: the name of a timm model.
+        output_stride: 8, 16 or 32; below 32 the last stages are dilated instead of strided, if the network can do this.
         multi_grid: factors for the dilation of the last stage's blocks, such as (1, 2, 4).
         weights: "none", "pretrained" (timm's, downloaded), a local file, ``local-dir:FOLDER`` or ``hf-hub:ORG/NAME``.
         partial: whether `weights` may have fewer than half of the network's tensors.
-        size: (H, W) of the images that it is built for.
-        takes: the stages whose features forward returns, see :class:`~afanet.networks.Head`; None for all.
-        taps: the numbers of the blocks whose features a plain network gives, counted from 0; None for four.
-        in_chans: channels of the image.
+        size: (H, W) of the images for which it is built.
+        takes: the stages whose features forward returns, see :class:`~afanet.networks.Head`; None means all.
+        taps: the numbers of the blocks whose features a plain network gives, counted from 0; None means four.
+        in_chans: the channels of the image.
 
     Attributes:
         name, in_chans: as given.
-        size: (H, W) of the images that it is built for, after padding.
+        size: (H, W) of the images for which it is built, after padding.
         given: the channels and the stride of each stage.
         plain: whether all stages have one stride, as in a ViT.
         tapped: the layers that give the features of each stage.
-        indices: the numbers of the intermediate features that a network kept whole gives; none for a chain.
-        stages: the last layer of each stage, from that of the low-level features on.
-        blocks: for each of these stages the last layers of its blocks; the last of them is the stage's own.
-        layouts: how layers lay out the picture, by name and item, as far as this is known of a network kept whole.
-        meets: whether the stages are layers that branches can meet after; else `model` is the only one in `stages`.
-        multiple: the height and width of images must be multiples of it, see :class:`Padding`; 1 for any size.
-        one_size: (H, W) if it takes images of this size alone.
-        weights_report: one line on what was loaded, empty for "none".
-        notes: one line each on what was wished and cannot be had, such as an output stride.
+        indices: the numbers of the intermediate features that a whole network gives; empty for a chain.
+        stages: the last layer of each stage, starting with the stage of the low-level features.
+        blocks: for each of these stages the last layers of its blocks; the last one is also the stage's.
+        layouts: the layouts of layers, by name and item, as far as they are known in a whole network.
+        meets: whether branches can meet after the stages; if not, `model` is the only layer in `stages`.
+        multiple: the height and width of images must be multiples of it, see :class:`Padding`; 1 means any size.
+        one_size: (H, W) if it takes only images of this size.
+        weights_report: one line on the weights that were loaded; empty for "none".
+        notes: one line for each requested option that the network cannot have, such as an output stride.
 
     Raises:
         InputError: for a name that timm does not have, a network without features, or options that it cannot have.
@@ -104,7 +105,7 @@ class Backbone(nn.Module):
         else:
             self._keep(build(name, pretrained, **plan.options), plan.whole)
         if multi_grid is not None and self.whole:
-            raise InputError(f"backbone '{name}' cannot have a multi-grid: it is no chain of convolutional stages")
+            raise InputError(f"backbone '{name}' cannot have a multi-grid: it is not a chain of convolutional stages")
         if multi_grid is not None:
             _set_multi_grid(self, name, multi_grid, base=32 // output_stride)
         with_quick_gradients(self)
@@ -127,20 +128,20 @@ class Backbone(nn.Module):
 
     @property
     def chain(self) -> list[str]:
-        """All its blocks in the order in which they run, also those before the first stage; none if it has none."""
+        """All its blocks in the order in which they run, including those before the first stage; may be empty."""
         if self.whole:
             return [block for blocks in self.blocks for block in blocks if block != "model"]
         names = [name for layer in self._layers for name in block_names(self, layer)]
         return [name for name in names if any(self.get_submodule(name).children())]
 
     def padding(self) -> Padding | None:
-        """The layer that pads images to a size that this backbone takes; None if it takes any."""
+        """The layer that pads images to a size that this backbone takes; None if it takes any size."""
         if self.multiple == 1 and self.one_size is None:
             return None
         return Padding(self.name, self.multiple, self.one_size)
 
     def _take_apart(self, features: Any) -> None:
-        """Hold the layers of a chain of stages."""
+        """Keep the layers of a chain of stages."""
         self.meets = True
         info = features.feature_info.get_dicts()
         layer_of = dict(enumerate(features.return_layers))
@@ -166,7 +167,7 @@ class Backbone(nn.Module):
         self._layers.append(layer)
 
     def _keep(self, model: Any, whole: Whole) -> None:
-        """Hold a network as a whole."""
+        """Keep a network as a whole."""
         self.indices, self._norm = (*pruned(model, whole.indices, whole.norm),), whole.norm
         self.model = model
         self.given = list(whole.given)

@@ -1,4 +1,4 @@
-"""Depthwise convolutions with dilation, with a gradient that does not stall a CPU."""
+"""Dilated depthwise convolutions with a gradient that is fast on CPUs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Pair = tuple[int, ...]
 
 
 def with_quick_gradients(network: nn.Module) -> None:
-    """Put a `DilatedDepthwise`, with the same weight, in place of each convolution that it can stand for."""
+    """Replace each convolution that `DilatedDepthwise` can compute by one, with the same weight."""
     for module in list(network.modules()):
         for name, conv in module.named_children():
             if isinstance(conv, nn.Conv2d) and _dilated_depthwise(conv):
@@ -21,7 +21,7 @@ def with_quick_gradients(network: nn.Module) -> None:
 
 
 def _dilated_depthwise(conv: nn.Conv2d) -> bool:
-    """Whether it is dilated and depthwise, without stride or bias, and keeps the size of what it is given."""
+    """Whether a convolution is dilated and depthwise, has no stride or bias, and keeps the size of its input."""
     depthwise = conv.groups == conv.in_channels == conv.out_channels and conv.bias is None
     odd = all(kernel % 2 for kernel in conv.kernel_size)
     kept = conv.padding == _padding(conv) if type(conv) is nn.Conv2d else type(conv) is Conv2dSame
@@ -33,13 +33,13 @@ def _padding(conv: nn.Conv2d) -> Pair:
 
 
 class DilatedDepthwise(nn.Conv2d):
-    """A dilated depthwise convolution that keeps the size, as `nn.Conv2d`, with another way to the same gradient.
+    """A dilated depthwise convolution that keeps the size: like `nn.Conv2d`, but computes the same gradient faster.
 
     For y = x * w with a filter w (C, 1, k, k) and the gradient g of y, the gradient of x is g * w turned by 180
-    degrees, and that of w at each of its k x k places is the sum of x, moved to that place, times g. oneDNN, which
-    computes them for `nn.Conv2d` on CPUs, goes through a matrix for each channel where there is dilation: in images of
-    48x64 the whole training step of EfficientNet-Lite0 takes half as long again. Under autocast, in evaluation and on
-    other devices it computes as `nn.Conv2d` does.
+    degrees. The gradient of w at each of its k x k places is the sum of x, moved to that place, times g. For
+    `nn.Conv2d` on CPUs, oneDNN computes these through a matrix for each channel if there is dilation: on images of
+    48x64 this makes the whole training step of EfficientNet-Lite0 half as long again. Under autocast, in evaluation
+    and on other devices this layer computes as `nn.Conv2d` does.
 
     Args:
         conv: the convolution whose weight it takes.
@@ -93,7 +93,7 @@ class _Depthwise(torch.autograd.Function):
 
 
 def _of_weight(x: Tensor, weight: Tensor, grad: Tensor, padding: Pair, dilation: Pair) -> Tensor:
-    """The gradient of the weight (C, 1, k, k): at each of its places the sum of what it met times the gradient."""
+    """The gradient of the weight (C, 1, k, k): for each of its places, the sum of the inputs it met times `grad`."""
     (vertical, horizontal), (down, right) = padding, dilation
     padded = F.pad(x, (horizontal, horizontal, vertical, vertical))
     height, width = grad.shape[-2:]

@@ -1,4 +1,4 @@
-"""The names of a network's layers that branches may meet after: blocks, and the last of each stage."""
+"""The names of the layers after which branches may meet: blocks, and the last layer of each stage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import nn
 
 
 def block_names(network: nn.Module, stage: str) -> list[str]:
-    """The names of a stage's blocks in order; the stage's own name where it is not a chain of blocks."""
+    """The names of a stage's blocks in order; the stage's own name if it is not a chain of blocks."""
     module = network.get_submodule(stage)
     if isinstance(module, nn.Sequential | RegStage):
         return [f"{stage}.{name}" for name, _ in module.named_children()]
@@ -18,7 +18,7 @@ def block_names(network: nn.Module, stage: str) -> list[str]:
 
 
 def layer_named(network: nn.Module, name: str) -> str:
-    """The layer that gives a feature which timm calls `name`: it calls some stages block.N that are stages or lists.
+    """The layer behind the feature that timm calls `name`: for some networks timm's `block.N` is a stage or a list.
 
     >>> network = nn.Module()
     >>> network.blocks = nn.ModuleList(nn.Sequential(nn.Identity(), nn.Identity()) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Where a whole network's layers have the picture: numbered values go on from a layer to the features it gives."""
+"""The layouts of a whole network's layers, found by following numbered values from a layer to the stage's features."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from afanet.networks.contents import keys_of, pick, replaced
 from afanet.networks.layout import Layout, windows_of
 from afanet.networks.undisturbed import undisturbed
 
-Layouts = Mapping[Any, Layout]  # by item of what a layer puts out, see `Point`
-Features = Callable[[int], Tensor]  # the features (B, C, H, W) of a stage, after which nothing more is computed
+Layouts = Mapping[Any, Layout]  # by item of a layer's output, see `Point`
+Features = Callable[[int], Tensor]  # computes the features (B, C, H, W) of a stage, and nothing after them
 
 NORMS = (nn.LayerNorm, nn.BatchNorm2d, nn.GroupNorm)  # they leave every value where it is
 
@@ -26,15 +26,15 @@ def layouts_of_stages(
 ) -> dict[str, Layouts]:
     """The layout of every stage's layer, and of those of its blocks that have one.
 
-    What a layer puts out is replaced by the numbers of its values, and where these are in the stage's features says
-    which axes are channels and pixels, which tokens are patches, and in which order they lie. Blocks before a stage's
-    last are laid out as this, if what they put out has its form; other maps are recognised by their shape.
+    A layer's output is replaced by the numbers of its values. Their positions in the stage's features show which axes
+    are channels and pixels, which tokens are patches, and in which order these lie. Earlier blocks have the layout of
+    their stage's last block if their output has its form; other maps are recognised by their shape.
 
     Args:
-        network: on the meta device, in evaluation.
-        features: gives those of a stage, by its number, for an example image.
-        stages: the layers that give them.
-        blocks: of each stage, the last of which may be the stage's layer.
+        network: a network on the meta device, in evaluation mode.
+        features: computes the features of a stage, given its number, for an example image.
+        stages: the layers that give these features.
+        blocks: the blocks of each stage; the last may be the stage's layer.
     """
     layouts: dict[str, Layouts] = {}
     for number, (stage, names) in enumerate(zip(stages, blocks, strict=True)):
@@ -54,9 +54,9 @@ def layouts_of_stages(
 
 
 def _followed(network: nn.Module, features: Callable[[], Tensor], layer: str, output: Any) -> Layouts:
-    """The layout of the tensor that a layer's features are made of; none where they are not its values moved.
+    """The layout of the tensor of which a layer's features are made; empty if these are not just its values, moved.
 
-    None either where a layer puts out several maps: weaving sees which of them a branch goes on with.
+    It is also empty if a layer outputs several maps: weaving sees which of them a branch uses.
     """
     keys = [key for key in keys_of(output) or [None] if isinstance(pick(output, key), Tensor)]
     if sum(pick(output, key).dim() == 4 for key in keys) > 1:
@@ -78,20 +78,20 @@ def _followed(network: nn.Module, features: Callable[[], Tensor], layer: str, ou
             if first <= int(came.min()) and int(came.max()) < first + numbers.numel():
                 layout = _layout(came - first, numbers.shape)
                 return {} if layout is None else {key: layout}
-    except Exception:  # what follows the layer computes with the values, and the network is on meta
+    except Exception:  # later layers compute with the values, but the network is on the meta device
         pass
     return {}
 
 
 def _layout(came: Tensor, shape: Sequence[int]) -> Layout | None:
-    """The layout of a tensor of this shape whose values, numbered, came to be features (C, H, W)."""
+    """The layout of a tensor of this shape, from the numbers `came` of its values in the features (C, H, W)."""
     channels, height, width = came.shape
     step = int(came[-1, 0, 0] - came[0, 0, 0]) // max(channels - 1, 1)
     axes = [axis for axis in range(1, len(shape)) if shape[axis] == channels and math.prod(shape[axis + 1 :]) == step]
     if not axes or not torch.equal(came, came[:1] + step * torch.arange(channels, device="cpu").view(-1, 1, 1)):
         return None
     whole, axis = step * channels, axes[0]
-    tokens = (came[0] // whole * step + came[0] % whole).flatten()  # of each pixel, counted over all axes but channels
+    tokens = (came[0] // whole * step + came[0] % whole).flatten()  # each pixel's, counted over all axes but channels
     prefix = math.prod(shape[1:]) // channels - height * width
     in_rows = torch.equal(tokens, prefix + torch.arange(height * width, device="cpu"))
     if len(shape) == 4 and in_rows and (axis, *shape[2:]) == (1, height, width):
@@ -108,7 +108,7 @@ def _layout(came: Tensor, shape: Sequence[int]) -> Layout | None:
 
 
 def _by_shape(output: Any, features: Sequence[int]) -> Layouts:
-    """The layout of a map whose channels and pixels are those of the stage's features, if no two numbers are equal."""
+    """The layout of a map with the channels and pixels of the stage's features; none if the shape fits both layouts."""
     _, channels, height, width = features
     if isinstance(output, Tensor) and channels not in (height, width):
         orders = {"BCHW": (channels, height, width), "BHWC": (height, width, channels)}
@@ -119,7 +119,7 @@ def _by_shape(output: Any, features: Sequence[int]) -> Layouts:
 
 
 def _form(output: Any) -> Any:
-    """What is alike in outputs of one layout: shapes of tensors, and how they are held."""
+    """What is equal in outputs with the same layout: the shapes of tensors, and their containers."""
     if isinstance(output, Tensor):
         return output.shape
     return [type(output), *(_form(output[key]) for key in keys_of(output))]

@@ -1,4 +1,4 @@
-"""Images are padded to a size that a backbone takes; they are never stretched."""
+"""Pads images to a size that a backbone takes; images are never stretched."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from afanet.errors import InputError
 
 
 class Padding(nn.Module):
-    """Pads images right and below with zeros, the mean colour of normalised images.
+    """Pads images on the right and below with zeros, the mean colour of normalised images.
 
     Args:
-        name: of the backbone, for messages.
-        multiple: of the height and width that the backbone takes.
-        one_size: (H, W) if it takes this size alone.
+        name: the backbone's name, for messages.
+        multiple: the backbone takes heights and widths that are multiples of it.
+        one_size: (H, W) if it takes only this size.
 
     Forward takes (B, C, H, W) and returns (B, C, H', W'); it raises `InputError` for images larger than `one_size`.
 
@@ -46,18 +46,18 @@ class Padding(nn.Module):
 def one_size_only(name: str, one_size: tuple[int, int], size: tuple[int, int]) -> InputError:
     """The error for images that are larger than the one size that a backbone takes."""
     return InputError(
-        f"backbone '{name}' takes images of {one_size[0]}x{one_size[1]} only (smaller ones are padded), and these "
+        f"backbone '{name}' takes images of {one_size[0]}x{one_size[1]} only (smaller ones are padded), but these "
         f"have {size[0]}x{size[1]}: use smaller images, or another backbone"
     )
 
 
 def cut(logits: Tensor, size: Sequence[int]) -> Tensor:
-    """The part of (B, C, H', W') that lies in an image of this (H, W), without what was padded."""
-    if has_torch_function_unary(logits):  # while a branch is traced: one operation, which then asks as below
+    """The part of (B, C, H', W') that lies in an image of this (H, W), without the padding."""
+    if has_torch_function_unary(logits):  # while a branch is traced, record one operation
         whole: Tensor = handle_torch_function(cut, (logits,), logits, size)
         return whole
     height, width = size
-    if torch.compiler.is_exporting():  # the strides of a slice would tie the graph to sizes that need no padding
+    if torch.compiler.is_exporting():  # a slice's strides would tie the graph to sizes that need no padding
         rows, columns = (torch.arange(length, device=logits.device) for length in (height, width))
         return logits.index_select(-2, rows).index_select(-1, columns)
     return logits[..., :height, :width]

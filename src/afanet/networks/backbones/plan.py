@@ -1,4 +1,4 @@
-"""How a backbone is built and run: decided once for each name, size and wish."""
+"""Plans how a backbone is built and run, once for each name, size and set of options."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Plan:
     """How a backbone is built and run.
 
     Attributes:
-        options: of timm, to build the network with.
+        options: timm's options for building the network.
         fit: the sizes of images that it takes.
-        whole: how it runs as a whole; None where it is a chain of stages.
-        notes: one line each on what was wished and cannot be had.
+        whole: how it runs as a whole; None if it is a chain of stages.
+        notes: one line for each requested option that it cannot have.
     """
 
     options: dict[str, Any]
@@ -66,8 +66,8 @@ def _notes(wish: Wish, one_size: Size | None, stride: int) -> tuple[str, ...]:
     notes = []
     if stride > wish.output_stride:
         notes.append(
-            f"{wish.name}: an output stride of {wish.output_stride} cannot be had, the last features have a stride of "
-            f"{stride}"
+            f"{wish.name}: an output stride of {wish.output_stride} is not possible, the last features have a stride "
+            f"of {stride}"
         )
     if one_size and one_size != wish.size:
         notes.append(
@@ -78,7 +78,7 @@ def _notes(wish: Wish, one_size: Size | None, stride: int) -> tuple[str, ...]:
 
 
 def _plan_chain(wish: Wish, config: Any) -> tuple[dict[str, Any], Fit, int] | None:
-    """Options, sizes and last stride of a chain of stages; None where timm gives none, or none runs."""
+    """Options, sizes and last stride of a chain of stages; None if timm gives no chain, or none that runs."""
     for stride in dict.fromkeys((wish.output_stride, 32)):
         strided = wish.channels | ({} if stride == 32 else {"output_stride": stride})
         for sized in size_options(wish, config, (wish.size, padded(wish.size, 32))):
@@ -90,7 +90,7 @@ def _plan_chain(wish: Wish, config: Any) -> tuple[dict[str, Any], Fit, int] | No
             if not isinstance(network, FeatureListNet):
                 return None
             reductions = network.feature_info.reduction()
-            if stride < min(32, reductions[-1]):  # some accept the option and ignore it
+            if stride < min(32, reductions[-1]):  # some networks accept the option and ignore it
                 break
             only = options.get("img_size") or (tuple(config.input_size[1:]) if config else wish.size)
             pass_on_norms(network.eval())
@@ -105,7 +105,7 @@ def _features(network: FeatureListNet) -> Any:
         for layer, module in network.items():
             x = module(x)
             if layer in network.return_layers:
-                maps.append(x)  # some are lists, which only a whole network can read
+                maps.append(x)  # in some networks lists, which only run as a whole
         return [x.permute(0, 3, 1, 2) for x in maps] if network.output_fmt.value == "NHWC" else maps
 
     return features

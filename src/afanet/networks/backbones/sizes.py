@@ -1,4 +1,4 @@
-"""Which image sizes a network takes: learnt by trying, on the meta device, where nothing is computed."""
+"""The image sizes that a network takes, found by trying them on the meta device, where nothing is computed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch import Tensor
 from afanet.errors import InputError
 
 Size = tuple[int, int]
-Features = Callable[[Tensor], Sequence[Tensor]]  # of an image, each as (B, C, H, W)
+Features = Callable[[Tensor], Sequence[Tensor]]  # from an image to its features, each (B, C, H, W)
 
-ODD: Size = (107, 149)  # its halves, quarters and so on are odd and even
-SLACK = 2.5  # pixels of the features that a network may lose at the image's border
+ODD: Size = (107, 149)  # among its halves, quarters and so on are odd and even numbers
+SLACK = 2.5  # how many pixels of the features a network may lose at the image's border
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked of a backbone, see :class:`~afanet.networks.backbones.Backbone`."""
+    """The requested options of a backbone, see :class:`~afanet.networks.backbones.Backbone`."""
 
     name: str
     output_stride: int = 32
@@ -30,22 +30,22 @@ class Wish:
 
     @property
     def channels(self) -> dict[str, Any]:
-        """The option of timm for the channels of the image."""
+        """timm's option for the channels of the image."""
         return {} if self.in_chans == 3 else {"in_chans": self.in_chans}
 
 
 @dataclass(frozen=True)
 class Fit:
-    """The sizes that a network takes: multiples of `multiple`, or `one_size` alone."""
+    """The sizes that a network takes: multiples of `multiple`, or only `one_size`."""
 
     multiple: int
     one_size: Size | None = None
 
 
 def size_options(wish: Wish, config: Any, sizes: Sequence[Size]) -> Iterator[dict[str, Any]]:
-    """Options of timm for image sizes, the best first; a network may refuse them.
+    """timm's options for image sizes, the best first; a network may refuse them.
 
-    `config` is what timm knows of the pretrained weights, `sizes` those to build the network for.
+    `config` is timm's entry for the pretrained weights; `sizes` are the sizes for which to build the network.
     """
     if not (config and config.fixed_input_size):
         yield {}
@@ -58,26 +58,26 @@ def size_options(wish: Wish, config: Any, sizes: Sequence[Size]) -> Iterator[dic
 
 
 def fit(features: Features, wish: Wish, reductions: Sequence[int], only: Size) -> Fit | None:
-    """The sizes that a network on the meta device takes, among them the wish's, padded; None if there are none.
+    """The sizes that a network on the meta device takes, including the requested size, padded; None if there are none.
 
-    `reductions` are the strides of its features, `only` is the one size that it may be built for.
+    `reductions` are the strides of its features; `only` is the one size for which it may be built.
     """
     largest = max(reductions)
     for multiple in sorted({1, *reductions, *(largest * factor for factor in (2, 4, 7, 8))}):
         height, width = padded(ODD, multiple)
         sizes = [padded(wish.size, multiple), (height, width)]
-        if multiple > 1:  # the two may be one
+        if multiple > 1:  # the two sizes may be equal
             sizes.append((height + multiple, width + 2 * multiple))
-        elif min(reductions) == largest:  # patches may be cut off, or not, in one part of the network alone
+        elif min(reductions) == largest:  # some networks cut off patches in one part only
             sizes.append((3 * largest - 3, 4 * largest - 1))
         channels = [_channels(features, wish, size, reductions[-1]) for size in sizes]
-        if all(channels) and len(set(channels)) == 1:  # tokens that do not fill their grid make other channels
+        if all(channels) and len(set(channels)) == 1:  # tokens that do not fill their grid change the channels
             return Fit(multiple)
     return Fit(1, only) if _channels(features, wish, only, reductions[-1]) else None
 
 
 def padded(size: Size, multiple: int) -> Size:
-    """The size, rounded up to a multiple.
+    """The size, with both sides rounded up to a multiple.
 
     >>> padded((30, 48), 16)
     (32, 48)
@@ -97,7 +97,7 @@ def _channels(features: Features, wish: Wish, size: Size, reduction: int) -> tup
             maps = features(example(wish, size))
     except InputError:
         raise
-    except Exception:  # whatever a network of timm's raises for a size that it does not take
+    except Exception:  # timm's networks raise anything for sizes that they do not take
         return ()
     # a network that resizes images itself would stretch them
     fits = all(isinstance(x, Tensor) and x.ndim == 4 for x in maps) and all(

@@ -1,4 +1,4 @@
-"""Networks from timm, built with options; what timm cannot build is one sentence."""
+"""Builds networks from timm, and turns its errors into one sentence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from timm.models.mobilenetv3 import MobileNetV3Features
 from afanet.errors import InputError, unknown
 from afanet.networks.download import downloading, is_reachable, server
 
-# Some of timm's, for a sentence that cannot name them all.
+# Some of timm's networks, for messages that cannot name them all.
 WELL_KNOWN = (
     "resnet18",
     "resnet50",
@@ -25,15 +25,15 @@ WELL_KNOWN = (
     "hrnet_w18",
     "vit_small_patch14_dinov2",
 )
-# What timm raises for options that a network does not have.
+# The errors that timm raises for options that a network does not have.
 REFUSALS = (TypeError, ValueError, NotImplementedError, AssertionError, RuntimeError, KeyError, AttributeError)
 
 
 def config_of(name: str) -> Any:
-    """What timm knows of a network's pretrained weights.
+    """timm's configuration for a network's pretrained weights.
 
     Raises:
-        InputError: for a network, or weights of it, that timm does not know.
+        InputError: for a network or weights that timm does not know.
     """
     if not timm.is_model(name):
         raise unknown("backbone", name, timm.list_models(), WELL_KNOWN)
@@ -48,7 +48,7 @@ def config_of(name: str) -> Any:
 
 
 def build(name: str, pretrained: bool = False, **options: Any) -> Any:
-    """The network with these options of timm, one of `REFUSALS` if it does not have them.
+    """The network with these options of timm; raises one of `REFUSALS` if it does not have them.
 
     Raises:
         InputError: for weights that timm does not have, or that cannot be downloaded.
@@ -67,7 +67,7 @@ def build(name: str, pretrained: bool = False, **options: Any) -> Any:
 
 
 def build_stages(name: str, pretrained: bool = False, **options: Any) -> Any:
-    """The same as `build`, as a network that gives the features of its stages."""
+    """Like `build`, but the network gives the features of its stages."""
     features = build(name, pretrained, features_only=True, **options)
     if isinstance(features, EfficientNetFeatures | MobileNetV3Features):
         # these families return a network of their own, unless these options split it into stages

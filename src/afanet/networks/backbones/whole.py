@@ -1,4 +1,4 @@
-"""Networks that run as a whole, by timm's `forward_intermediates`: transformers, and others that are no chain."""
+"""Networks that run as a whole with timm's `forward_intermediates`: transformers, and others that are not a chain."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ class Whole:
 
     Attributes:
         plain: whether all its features have one stride.
-        indices: of the features that it gives.
+        indices: the indices of the features that it gives.
         norm: whether the network's last norm follows every tap.
         given: the channels and the stride of each of these features.
-        stages: the layers that give them, and `blocks` those from one to the next; empty where no layer gives one.
-        layouts: how these layers lay out the picture, by name, as far as it can be followed to the features.
+        stages: the layers that give these features; empty if not every feature has such a layer.
+        blocks: the blocks from each of these layers to the next.
+        layouts: the layouts of these layers, by name, as far as values can be followed to the features.
     """
 
     plain: bool
@@ -47,7 +48,7 @@ def plan_whole(wish: Wish, config: Any) -> tuple[dict[str, Any], Fit, Whole]:
     """Options, sizes and taps of a network that runs as a whole.
 
     Raises:
-        InputError: where it has no features to give, for taps that it does not have, and where it runs on no size.
+        InputError: if it has no features to give, for taps that it does not have, and if it runs on no size.
     """
     info = _feature_info(wish)
     strides = [int(stage["reduction"]) for stage in info]
@@ -73,13 +74,13 @@ def plan_whole(wish: Wish, config: Any) -> tuple[dict[str, Any], Fit, Whole]:
                 layouts = layouts_of_stages(network, features, stages, blocks)
                 return options, sizes, Whole(plain, indices, norm, described, stages, blocks, layouts)
     raise InputError(
-        f"backbone '{wish.name}' runs on no size near {wish.size[0]}x{wish.size[1]}: use images of the size that it "
-        "was made for, or another backbone"
+        f"backbone '{wish.name}' runs on no size near {wish.size[0]}x{wish.size[1]}: use images of the size for "
+        "which it was made, or another backbone"
     )
 
 
 def pruned(network: Any, indices: Sequence[int], norm: bool) -> list[int]:
-    """Drop what follows the last of these features; returns the indices of them in what remains."""
+    """Drop the layers after the last of these features; returns the features' indices in the rest."""
     if not hasattr(network, "prune_intermediate_layers"):
         return list(indices)
     return list(network.prune_intermediate_layers(list(indices), prune_norm=not norm))
@@ -94,14 +95,14 @@ def intermediates(network: Any, indices: Sequence[int], norm: bool, image: Tenso
 
 
 def _features_alone(network: Any, indices: Sequence[int], image: Tensor, number: int) -> Tensor:
-    """The features of one of these indices before any norm; what follows them is not computed."""
+    """The features at one of these indices before any norm; nothing after them is computed."""
     options = {"output_fmt": "NCHW", "intermediates_only": True, "stop_early": True}
     features: Tensor = network.forward_intermediates(image, indices=[indices[number]], **options)[0]
     return features
 
 
 def _feature_info(wish: Wish) -> list[Mapping[str, Any]]:
-    """What timm says of the features of a network; raises `InputError` where it gives none."""
+    """timm's description of the features of a network; raises `InputError` if the network gives none."""
     try:
         network = build(wish.name, num_classes=0, **wish.channels)
     except REFUSALS as error:
@@ -111,8 +112,8 @@ def _feature_info(wish: Wish) -> list[Mapping[str, Any]]:
     info = getattr(network, "feature_info", [])
     if not hasattr(network, "forward_intermediates") or not len(info):
         raise InputError(
-            f"backbone '{wish.name}' has no stages or blocks to take features from: use one that has, such as resnet50 "
-            "or vit_small_patch16_224, or weave networks of your own with afanet.weave"
+            f"backbone '{wish.name}' has no stages or blocks that give features: use one that has, such as resnet50 or "
+            "vit_small_patch16_224, or weave your own networks with afanet.weave"
         )
     return [info[i] for i in range(len(info))]
 
@@ -143,7 +144,7 @@ def _layers(
 ) -> tuple[list[int], tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """The channels of all features, the layers that give them, and the blocks from one to the next.
 
-    There are layers where every feature has one of its own, which is called once.
+    Layers and blocks are empty unless every feature has its own layer, which is called once.
     """
     known = dict(network.named_modules())
     modules = [layer_named(network, name) for name in modules]

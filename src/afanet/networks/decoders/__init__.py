@@ -1,1 +1,1 @@
-"""Decoders: what stands between backbones and heads, where tasks exchange features; one file a method."""
+"""Decoders, in which tasks exchange features between the backbones and the heads; one file per method."""

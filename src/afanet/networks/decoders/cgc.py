@@ -1,4 +1,4 @@
-"""CGC: every task takes a mixture of a backbone of its own and one that all share, by its own gate for each image."""
+"""CGC: every task mixes its own backbone with one that all tasks share, by its own gate for each image."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ SHARED = f"{SHARED_EXPERT}.backbone"
 
 
 class CGC(Decoder):
-    r"""Customized gate control: beside the backbone of each task there is one more, an expert for all of them.
+    r"""Customized gate control: besides each task's own backbone there is one more, an expert that all tasks share.
 
     .. math:: y_i = g_{i1} \, f_0(x) + g_{i2} \, f_i(x), \qquad g_i = softmax(W_i x + b_i)
 
     with :math:`f_0` the shared backbone, :math:`f_i` the task's own, and x the image. The features of all stages are
-    mixed under the same weights. Tasks may be dense or pooled.
+    mixed with the same weights. Tasks may be dense or pooled.
 
-    Tang et al., Progressive Layered Extraction (PLE): A Novel Multi-Task Learning (MTL) Model for Personalized
-    Recommendations, RecSys 2020; one level of it. As in LibMTL (Lin & Zhang, JMLR 2023) an expert is a whole backbone,
-    and a gate a linear layer over the image's values. An image of another size than the network was made for is resized
-    for the gate alone. The shared expert begins as a copy of the first task's.
+    One level of Tang et al., Progressive Layered Extraction (PLE): A Novel Multi-Task Learning (MTL) Model for
+    Personalized Recommendations, RecSys 2020. As in LibMTL (Lin & Zhang, JMLR 2023), an expert is a whole backbone, and
+    a gate is a linear layer over the image's values. If an image has another size than the one for which the network
+    was made, it is resized for the gate only. The shared expert starts as a copy of the first task's backbone.
 
     >>> import torch
     >>> from afanet import Dense, Pooled, create_network
@@ -43,7 +43,7 @@ class CGC(Decoder):
             self.plant(f"{task}.gate", Gate(backbone.in_chans, size, experts=2))
 
     def forward(self, image: Tensor, features: Sequence[Maps]) -> Decoded:
-        """What heads take, for images (B, C, H, W), and the maps (B, C, h, w) of all stages of each backbone."""
+        """The heads' features, from images (B, C, H, W) and the maps (B, C, h, w) of all stages of each backbone."""
         maps = self.layer(SHARED)(image)
         shared = [maps[stage] for stage in range(len(self.stages))]
         mixed = {

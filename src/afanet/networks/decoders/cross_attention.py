@@ -1,4 +1,4 @@
-"""Cross-task attention: at every scale of one backbone each task asks all, from the coarsest scale to the finest."""
+"""Cross-task attention: at every scale of one backbone, from the coarsest to the finest, each task attends to all."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from afanet.networks.heads.head import Stage
 from afanet.networks.heads.layers import conv_norm, resize
 from afanet.networks.outputs import Output
 
-WIDEST, NARROWEST = 256, 64  # of a task's features: it halves from scale to scale
-HEADS = 2  # of the attention
+WIDEST, NARROWEST = 256, 64  # channels of a task's features: they halve from scale to scale
+HEADS = 2  # attention heads
 
 
 class Attention(nn.Module):
-    r"""One task asks all tasks: attention from its pixels to those of all, itself among them.
+    r"""Attention from one task's pixels to the pixels of all tasks, including its own.
 
     .. math:: z = x + up(W_o \, softmax(Q K^T / \sqrt{d}) \, V), \qquad y = z + mlp(z)
 
-    Q are pixels of x after a depthwise convolution with a stride of 2, K and V those of all tasks' maps after average
-    pooling; all maps are normalised over their channels first. `up` resizes to the size of x.
+    Q are the pixels of x after a depthwise convolution with a stride of 2. K and V are the pixels of all tasks' maps
+    after average pooling. All maps are normalised over their channels first. `up` resizes to the size of x.
 
     Args:
-        channels: of every map, C.
-        pool: the height and width of a cell of K and V.
+        channels: C, the channels of every map.
+        pool: the height and width of the pooling for K and V.
 
     >>> attention, maps = Attention(8, pool=2), [torch.rand(2, 8, 5, 6) for task in range(3)]
     >>> attention(maps[0], maps).shape
@@ -47,7 +47,7 @@ class Attention(nn.Module):
         self.mlp = nn.Sequential(nn.Conv2d(channels, 4 * channels, 1), nn.GELU(), nn.Conv2d(4 * channels, channels, 1))
 
     def forward(self, x: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """A task's map (B, C, H, W), for its own and the maps of all tasks."""
+        """A task's new map (B, C, H, W), from its own map and the maps of all tasks."""
         asking = self.local(self.norms[0](x))
         pooled = [F.avg_pool2d(self.norms[0](y), self.pool, ceil_mode=True, count_include_pad=False) for y in maps]
         told = torch.cat([y.flatten(2) for y in pooled], 2).mT  # (B, N h w, C)
@@ -60,9 +60,9 @@ class Attention(nn.Module):
 
 
 class Climb(nn.Module):
-    r"""A task's features one scale finer: :math:`f(up(y)) + W x`, with x the backbone's there.
+    r"""A task's features one scale finer: :math:`f(up(y)) + W x`, with x the backbone's features at this scale.
 
-    f is a 3x3 convolution with batch norm and ReLU, W one of 1x1.
+    f is a 3x3 convolution with batch norm and ReLU, W is a 1x1 convolution.
 
     >>> Climb(16, 8, 4)(torch.rand(2, 16, 3, 3), torch.rand(2, 8, 5, 6)).shape
     torch.Size([2, 4, 5, 6])
@@ -74,7 +74,7 @@ class Climb(nn.Module):
         self.skip = nn.Conv2d(given, channels, 1)
 
     def forward(self, y: Tensor, x: Tensor) -> Tensor:
-        """(B, C, H, W) for the coarser features, of any size, and the backbone's, of this size."""
+        """(B, C, H, W), from coarser features of any size and the backbone's features of this size."""
         climbed: Tensor = self.narrow(resize(y, x.shape[-2:], aligned=False)) + self.skip(x)
         return climbed
 
@@ -82,19 +82,19 @@ class Climb(nn.Module):
 class CrossAttention(Decoder):
     r"""All tasks attend to each other at every scale of a shared backbone, from the coarsest to the finest.
 
-    At scale s, with :math:`x_s` the backbone's features, :math:`y_{i,s+1}` what came of the coarser scale, brought to
-    this size, and A `Attention`,
+    At scale s, with :math:`x_s` the backbone's features, :math:`y_{i,s+1}` the result of the coarser scale, resized to
+    this scale, and A `Attention`,
 
     .. math:: h_{is} = f_{is}(y_{i,s+1}) + W_{is} x_s, \qquad y_{is} = A_{is}(h_{is}; h_{1s}, \dots, h_{Ns})
 
-    with f a 3x3 convolution with batch norm and ReLU. At the coarsest scale h are two such convolutions of
-    :math:`x_s`, and a 1x1 convolution of them is the task's initial prediction, which learns from the labels too. The
-    coarsest scale is 256 wide, and each finer one half as wide, but 64 at least. The heads get :math:`y_{is}` in place
-    of all stages; by default they are `mlp`, which joins all scales. All tasks must be dense.
+    with f a 3x3 convolution with batch norm and ReLU. At the coarsest scale, h is two such convolutions of
+    :math:`x_s`, and a 1x1 convolution of h is the task's initial prediction, which learns from the labels too. The
+    coarsest scale has 256 channels, and each finer scale half as many, but at least 64. The heads get :math:`y_{is}` in
+    place of all stages; the default head is `mlp`, which joins all scales. All tasks must be dense.
 
-    After Ye & Xu, InvPT: Inverted Pyramid Multi-task Transformer for Dense Scene Understanding, ECCV 2022, in a simpler
-    form: each task has an attention of its own, no attention is passed on from scale to scale, and the initial
-    predictions are not among the features.
+    A simpler form of Ye & Xu, InvPT: Inverted Pyramid Multi-task Transformer for Dense Scene Understanding, ECCV 2022:
+    each task has its own attention, no attention is passed from scale to scale, and the initial predictions are not
+    among the features.
 
     >>> from afanet import Dense, create_network
     >>> tasks = {"depth": Dense(1), "normals": Dense(3)}
@@ -121,12 +121,12 @@ class CrossAttention(Decoder):
 
     @classmethod
     def gives(cls, stages: Sequence[Stage]) -> list[Stage]:
-        """The stages of the backbone, 256 to 64 wide."""
+        """The stages of the backbone, with 256 to 64 channels."""
         last = len(stages) - 1
         return [Stage(max(WIDEST >> (last - scale), NARROWEST), stage.stride) for scale, stage in enumerate(stages)]
 
     def forward(self, image: Tensor, features: Sequence[Maps]) -> Decoded:
-        """What heads take, for the maps (B, C, h, w) of all stages of the backbone."""
+        """The heads' features, from the maps (B, C, h, w) of all stages of the backbone."""
         [[*finer, coarsest]] = features
         begun = {task: self.layer(f"{task}.begin")(coarsest) for task in self.tasks}
         pyramids = {task: [y] for task, y in self._attended(begun, len(finer)).items()}  # the finest first

@@ -1,4 +1,4 @@
-"""The network of backbones, a decoder and heads, written as one program for each mode."""
+"""Builds the network of backbones, a decoder and heads, as one program for each mode."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def decoded(
 ) -> Woven:
     """A network in which features go from the backbones through a decoder to the heads.
 
-    In training it gives each task's initial predictions too, under ``TASK.0``, ``TASK.1`` and so on.
+    In training it also gives each task's initial predictions, as ``TASK.0``, ``TASK.1`` and so on.
 
     Args:
-        branches: whose heads take what the decoder gives; all may have one backbone, which the first then keeps.
+        branches: the branches, whose heads take the decoder's features; if all share one backbone, the first keeps it.
         make: the decoder's class; its layers become the network's ``fusion``.
-        outputs: each task's.
+        outputs: each task's output.
         example: an image batch's shape.
     """
     first = next(iter(branches.values()))
@@ -42,7 +42,7 @@ def decoded(
         graphs[training] = _Tracer().trace(whole)
     called = [str(node.target) for node in graphs[True].nodes if node.op == "call_module"]
     layers = dict.fromkeys(path.removeprefix("fusion.") for path in called if path.startswith("fusion."))
-    fusion = {path: whole.fusion.layer(path) for path in layers}  # without those for stages that no head takes
+    fusion = {path: whole.fusion.layer(path) for path in layers}  # without layers for stages that no head takes
     programs = {training: Program(graph) for training, graph in graphs.items()}
     network = Woven(dict(whole.branches.named_children()), fusion, programs)
     network.decodes = True
@@ -50,23 +50,23 @@ def decoded(
 
 
 def require_decodable(method: str, row: Method, outputs: Mapping[str, Output], freeze: Sequence[str]) -> None:
-    """Raise `InputError` for pooled tasks where all must be dense, and for backbones that are mixed and yet frozen."""
+    """Raise `InputError` for pooled tasks if all must be dense, and for frozen backbones that would be mixed."""
     pooled = [task for task, output in outputs.items() if isinstance(output, Pooled)]
     if row.dense and pooled:
         raise InputError(
-            f"method '{method}' refines maps at every scale for dense tasks, and '{pooled[0]}' is pooled: leave the "
+            f"method '{method}' refines maps at every scale for dense tasks, but '{pooled[0]}' is pooled: leave the "
             f"task out, or choose {listed(lambda row: not row.dense)}"
         )
     frozen = of_trunk(freeze)
     if row.decoder and not row.share and frozen:
         raise InputError(
-            f"method '{method}' mixes backbones, which would be all the same with freeze={frozen[0]!r}: leave it out, "
+            f"method '{method}' mixes backbones, which would all be the same with freeze={frozen[0]!r}: leave it out, "
             f"or choose {listed(lambda row: row.share)}"
         )
 
 
 class _Whole(nn.Module):
-    """What is recorded: the names of its layers are those that they have in the network."""
+    """The module that is traced; its layers have their names in the final network."""
 
     def __init__(self, branches: Mapping[str, SingleTask], decoder: Decoder) -> None:
         super().__init__()
@@ -99,13 +99,13 @@ class _Whole(nn.Module):
 
 
 def _maps(backbone: Any, image: Any) -> list[Any]:
-    """The maps of each stage, which cannot be counted while they are recorded."""
+    """The maps of each stage; while it is traced, the backbone's output has no length."""
     maps = backbone(image)
     return [maps[stage] for stage in range(len(backbone.given))]
 
 
 class _Tracer(fx.Tracer):
-    """Records calls of whole layers, and of a decoder what it calls; what no output depends on is left out."""
+    """Records calls of whole layers, and looks into the decoder; drops nodes on which no output depends."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return not isinstance(m, Decoder)
@@ -113,7 +113,7 @@ class _Tracer(fx.Tracer):
     def trace(self, root: Any, concrete_args: dict[str, Any] | None = None) -> fx.Graph:
         graph = super().trace(root, concrete_args)
         for node in reversed(graph.nodes):
-            node.type = None  # of an annotation, which plain code has not
+            node.type = None  # drop annotations, which the plain code cannot have
             if not node.users and node.op not in ("placeholder", "output"):
                 graph.erase_node(node)
         return graph

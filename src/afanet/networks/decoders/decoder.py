@@ -1,4 +1,4 @@
-"""What every decoder is: features of backbones in, for each task the features that its head takes out."""
+"""The base class of decoders: from the features of backbones to the features that each task's head takes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from afanet.networks.heads.head import Stage
 from afanet.networks.outputs import Output
 from afanet.networks.woven import plant
 
-Maps = list[Tensor]  # of the stages of a backbone
+Maps = list[Tensor]  # the maps of a backbone's stages
 
 
 class Decoded(NamedTuple):
-    """What a decoder gives, by task.
+    """A decoder's result, by task.
 
     Attributes:
-        features: those that the task's head takes.
-        early: those of which the task makes initial predictions, which learn from its labels too.
+        features: the features that the task's head takes.
+        early: the features for the task's initial predictions, which learn from its labels too.
     """
 
     features: dict[str, Maps]
@@ -30,20 +30,20 @@ class Decoded(NamedTuple):
 
 
 class Decoder(nn.Module, ABC):
-    """What stands between backbones and heads, where tasks exchange features.
+    """The part between the backbones and the heads, in which tasks exchange features.
 
-    `forward` is recorded once for each mode, and what runs later are the layers that it calls. So a task has layers of
-    its own for what no other needs, planted under its name: where only some tasks are wanted, they alone run.
+    `forward` is traced once for each mode; later only the layers that it calls run. So layers that only one task needs
+    are planted under this task's name: if only some tasks are requested, only their layers run.
 
     Args:
-        backbone: that of all tasks, or of the first, to which those of the others are equal in form.
-        outputs: each task's.
+        backbone: the backbone of all tasks, or that of the first task; those of the others have the same form.
+        outputs: each task's output.
         size: (H, W) of the backbone's images.
 
     Attributes:
-        tasks: their names.
-        stages: whose features the heads are given.
-        head: of the class, the name of the head that its dense tasks have by default; None for that of all methods.
+        tasks: the names of the tasks.
+        stages: the stages whose features the heads get.
+        head: class attribute, the name of the default head for dense tasks; None means the default of all methods.
     """
 
     head: ClassVar[str | None] = None
@@ -55,12 +55,12 @@ class Decoder(nn.Module, ABC):
 
     @classmethod
     def gives(cls, stages: Sequence[Stage]) -> list[Stage]:
-        """The stages that heads are given, for those of a backbone: the same, unless a decoder says otherwise."""
+        """The stages that heads get, for the stages of a backbone: by default the same."""
         return list(stages)
 
     @abstractmethod
     def forward(self, image: Tensor, features: Sequence[Maps]) -> Decoded:
-        """What heads take, for images (B, C, H, W), and the maps (B, C, h, w) of all stages of each backbone."""
+        """The heads' features, from images (B, C, H, W) and the maps (B, C, h, w) of all stages of each backbone."""
 
     def layer(self, path: str) -> nn.Module:
         """The layer at a dotted path."""
@@ -71,7 +71,7 @@ class Decoder(nn.Module, ABC):
         plant(self, path, layer)
 
     def predict(self, outputs: Mapping[str, Output], widths: Sequence[int]) -> None:
-        """Plant each task's initial predictions of `early` features, which have these numbers of channels."""
+        """Plant each task's layers for initial predictions from `early` features with these numbers of channels."""
         for task, output in outputs.items():
             for number, width in enumerate(widths):
                 self.plant(f"{task}.initial.{number}", InitialPrediction(width, output))

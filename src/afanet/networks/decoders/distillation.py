@@ -1,4 +1,4 @@
-"""Multi-modal distillation: every task adds to its features what it takes of all other tasks'."""
+"""Multi-modal distillation: every task adds gated features of all other tasks to its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def plant_distillation(decoder: Decoder, scale: str, width: int) -> None:
 
 
 def distilled(decoder: Decoder, scale: str, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Each task's features (B, C, H, W) at a scale plus what it takes of all others'."""
+    """Each task's features (B, C, H, W) at a scale plus the gated features of all other tasks."""
     mixed = dict(features)
     for task in features:
         for other, x in features.items():

@@ -1,4 +1,4 @@
-"""What both mixtures of experts have: a gate that looks at the image, and the mixture under its weights."""
+"""Shared by both mixtures of experts: a gate that looks at the image, and the mixture with the gate's weights."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from afanet.networks.heads.layers import resize
 
 
 class Gate(nn.Module):
-    r"""How much a task takes of each expert: :math:`g = softmax(W x + b)`, with x all values of the image.
+    r"""How much a task takes from each expert: :math:`g = softmax(W x + b)`, with x all values of the image.
 
     Args:
-        channels: of the image.
-        size: (H, W) of the images that it is made for; others are resized to it.
-        experts: how many there are, K.
+        channels: the channels of the image.
+        size: (H, W) of the images for which it is made; others are resized to this size.
+        experts: K, the number of experts.
 
     >>> weights = Gate(3, (8, 12), experts=4)(torch.rand(2, 3, 16, 24))
     >>> tuple(weights.shape), bool(torch.allclose(weights.sum(1), torch.ones(2)))

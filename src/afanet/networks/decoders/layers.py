@@ -1,4 +1,4 @@
-"""What several decoders are made of: residual blocks, gated features, and initial predictions."""
+"""Layers for several decoders: residual blocks, gated features, and initial predictions."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from afanet.networks.outputs import Dense, Output
 
 
 class Residual(nn.Module):
-    r"""A residual block: :math:`ReLU(x + f(x))`, with f convolutions with batch norm, and ReLU between them.
+    r"""A residual block: :math:`ReLU(x + f(x))`, where f is convolutions with batch norm and ReLU between them.
 
-    Where f changes the number of channels, x comes through a 1x1 convolution with batch norm.
+    If f changes the number of channels, x passes through a 1x1 convolution with batch norm.
 
     Args:
         widths: the channels of the input, and of the output of each convolution.
-        kernels: of the convolutions: (3, 3) for a basic block, (1, 3, 1) for a bottleneck.
+        kernels: the convolutions' kernel sizes: (3, 3) for a basic block, (1, 3, 1) for a bottleneck.
 
     >>> Residual((8, 4, 4), (3, 3))(torch.rand(2, 8, 5, 6)).shape
     torch.Size([2, 4, 5, 6])
@@ -46,13 +46,13 @@ def basic_blocks(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def bottlenecks(inputs: int, outputs: int) -> nn.Sequential:
-    """Two residual blocks of three convolutions each, that in the middle over 3x3 pixels and a quarter as wide."""
+    """Two bottleneck blocks of three convolutions each; the middle one is 3x3 with a quarter of the channels."""
     inner = outputs // 4
     return nn.Sequential(*(Residual((width, inner, inner, outputs), (1, 3, 1)) for width in (inputs, outputs)))
 
 
 class Gated(nn.Module):
-    r"""What one task takes of another's features: :math:`\sigma(V * x) \odot (W * x)`, with 3x3 convolutions V and W.
+    r"""Gated features of one task for another: :math:`\sigma(V * x) \odot (W * x)`, with 3x3 convolutions V and W.
 
     >>> Gated(8)(torch.rand(2, 8, 5, 6)).shape
     torch.Size([2, 8, 5, 6])
@@ -64,7 +64,7 @@ class Gated(nn.Module):
         self.features = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to the same."""
+        """(B, C, H, W) to (B, C, H, W)."""
         gated: Tensor = torch.sigmoid(self.gate(x)) * self.features(x)
         return gated
 
@@ -73,8 +73,8 @@ class InitialPrediction(nn.Module):
     """A linear layer from early features to a task's output, in float32 under autocast.
 
     Args:
-        channels: of the features.
-        output: the task's; where it is pooled, the features are averaged over the pixels first.
+        channels: the channels of the features.
+        output: the task's output; if it is pooled, the features are averaged over the pixels first.
 
     >>> InitialPrediction(8, Dense(3))(torch.rand(2, 8, 5, 6), (20, 24)).shape
     torch.Size([2, 3, 20, 24])
@@ -86,7 +86,7 @@ class InitialPrediction(nn.Module):
         self.logits = nn.Conv2d(channels, output.channels, 1)
 
     def forward(self, x: Tensor, size: Sequence[int]) -> Tensor:
-        """The prediction for features (B, C, h, w) and an image of (H, W): as the task's output."""
+        """The prediction from features (B, C, h, w) for an image of (H, W), in the form of the task's output."""
         if self.dense:
             return logits_at(self.logits, x, size, aligned=False)
         with in_full_precision(x):

@@ -1,4 +1,4 @@
-"""MMoE: every task takes a mixture of all backbones, as its own gate says for each image."""
+"""MMoE: every task mixes all backbones, by its own gate for each image."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from afanet.networks.outputs import Output
 
 
 class MMoE(Decoder):
-    r"""Multi-gate mixture of experts: the backbones of all tasks are experts for all of them.
+    r"""Multi-gate mixture of experts: every backbone is an expert for all tasks.
 
     .. math:: y_i = \sum_k g_{ik} \, f_k(x), \qquad g_i = softmax(W_i x + b_i)
 
-    with :math:`f_k` the k-th of N backbones, for N tasks, and x the image. The features of all stages are mixed under
+    with :math:`f_k` the k-th of N backbones, for N tasks, and x the image. The features of all stages are mixed with
     the same weights. Tasks may be dense or pooled.
 
     Ma et al., Modeling Task Relationships in Multi-task Learning with Multi-gate Mixture-of-Experts, KDD 2018. As in
-    LibMTL (Lin & Zhang, JMLR 2023) an expert is a whole backbone, and a gate a linear layer over the image's values. An
-    image of another size than the network was made for is resized for the gate alone.
+    LibMTL (Lin & Zhang, JMLR 2023), an expert is a whole backbone, and a gate is a linear layer over the image's
+    values. If an image has another size than the one for which the network was made, it is resized for the gate only.
 
     >>> import torch
     >>> from afanet import Dense, Pooled, create_network
@@ -37,6 +37,6 @@ class MMoE(Decoder):
             self.plant(f"{task}.gate", Gate(backbone.in_chans, size, experts=len(outputs)))
 
     def forward(self, image: Tensor, features: Sequence[Maps]) -> Decoded:
-        """What heads take, for images (B, C, H, W), and the maps (B, C, h, w) of all stages of each backbone."""
+        """The heads' features, from images (B, C, H, W) and the maps (B, C, h, w) of all stages of each backbone."""
         mixed = {task: mixture(self.layer(f"{task}.gate")(image), features) for task in self.tasks}
         return Decoded(mixed, {task: [] for task in self.tasks})

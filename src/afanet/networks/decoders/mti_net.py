@@ -1,4 +1,4 @@
-"""MTI-Net: tasks predict and distil at every scale of one backbone, and each scale passes on to the next finer one."""
+"""MTI-Net: tasks predict and distil at every scale of one backbone; each scale passes features to the next finer."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from afanet.networks.heads.head import Stage
 from afanet.networks.heads.layers import resize
 from afanet.networks.outputs import Output
 
-WIDEST = 128  # of a task's features at a scale
+WIDEST = 128  # the most channels of a task's features at a scale
 
 
 class Refine(nn.Module):
-    """A task's features of a scale: two residual blocks over the backbone's, and what the coarser scale passed on.
+    """A task's features at a scale: two residual blocks over the backbone's features and those from the coarser scale.
 
     Args:
-        given: channels of the backbone's features.
-        passed: channels of what the coarser scale passed on; 0 for the coarsest.
-        channels: of the task's features.
+        given: the channels of the backbone's features.
+        passed: the channels of the features from the coarser scale; 0 for the coarsest scale.
+        channels: the channels of the task's features.
 
     >>> Refine(16, 8, 4)(torch.rand(2, 16, 5, 6), torch.rand(2, 8, 3, 3)).shape
     torch.Size([2, 4, 5, 6])
@@ -35,7 +35,7 @@ class Refine(nn.Module):
         self.blocks = basic_blocks(given + passed, channels)
 
     def forward(self, x: Tensor, passed: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) for the backbone's features of this size, and those passed on, of any size."""
+        """(B, C, H, W), from the backbone's features of this size and the coarser scale's features of any size."""
         if passed is not None:
             x = torch.cat([x, resize(passed, x.shape[-2:], aligned=False)], 1)
         refined: Tensor = self.blocks(x)
@@ -43,16 +43,16 @@ class Refine(nn.Module):
 
 
 class Propagation(nn.Module):
-    r"""What all tasks' features of a scale have in common, for the next finer scale.
+    r"""The features that all tasks have in common at a scale, for the next finer scale.
 
     .. math:: m = softmax_i(f([h_1; \dots; h_N])), \qquad s = g([m_1 \odot h_1; \dots; m_N \odot h_N])
 
-    with the softmax over tasks at every channel and pixel, f two residual blocks, a quarter as wide as all features
-    together, and a 1x1 convolution, and g one residual block.
+    with the softmax over tasks at every channel and pixel. f is two residual blocks with a quarter of the channels of
+    all features together, followed by a 1x1 convolution. g is one residual block.
 
     Args:
-        channels: of each task's features.
-        tasks: N.
+        channels: the channels of each task's features.
+        tasks: N, the number of tasks.
 
     >>> Propagation(8, tasks=3)([torch.rand(2, 8, 5, 6)] * 3).shape
     torch.Size([2, 8, 5, 6])
@@ -67,7 +67,7 @@ class Propagation(nn.Module):
         self.reduce = Residual((every, channels, channels), (3, 3))
 
     def forward(self, xs: Sequence[Tensor]) -> Tensor:
-        """(B, C, H, W) for N of that shape."""
+        """(B, C, H, W), from N tensors of this shape."""
         x = torch.cat(list(xs), 1)
         masks = torch.softmax(self.masks(x).unflatten(1, (self.tasks, -1)), 1)
         reduced: Tensor = self.reduce(masks.flatten(1, 2) * x)
@@ -75,7 +75,7 @@ class Propagation(nn.Module):
 
 
 class Excitation(nn.Module):
-    r"""A task's features x plus its choice of channels of what is common to all, s.
+    r"""A task's features x plus the channels that it selects from the common features s.
 
     .. math:: y = x + s \odot \sigma(W_2 \, ReLU(W_1 \, mean(s)))
 
@@ -89,7 +89,7 @@ class Excitation(nn.Module):
         self.choose = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels), nn.Sigmoid())
 
     def forward(self, x: Tensor, common: Tensor) -> Tensor:
-        """(B, C, H, W) for two of that shape."""
+        """(B, C, H, W), from two tensors of this shape."""
         chosen: Tensor = x + common * self.choose(common.mean((2, 3)))[..., None, None]
         return chosen
 
@@ -97,15 +97,15 @@ class Excitation(nn.Module):
 class MTINet(Decoder):
     r"""Multi-scale task interaction: PAD-Net's distillation at every scale, from the coarsest to the finest.
 
-    At scale s, with :math:`x_s` the backbone's features and :math:`p_{s+1}` what the coarser scale passed on,
+    At scale s, with :math:`x_s` the backbone's features and :math:`p_{s+1}` the features from the coarser scale,
 
     .. math:: h_{is} = f_{is}([x_s; p_{i,s+1}]), \quad
               y_{is} = h_{is} + \sum_{j \ne i} \sigma(V_{ijs} * h_{js}) \odot (W_{ijs} * h_{js})
 
-    and :math:`p_{is}` is `Excitation` of :math:`h_{is}` by `Propagation` over all tasks. f is
-    `Refine`, as wide as the stage, but 128 at most. A 1x1 convolution of every :math:`h_{is}` is an initial
-    prediction, which learns from the labels too. The heads get :math:`y_{is}` in place of all stages; by default they
-    are `mlp`, which joins all scales. All tasks must be dense.
+    and :math:`p_{is}` is `Excitation` of :math:`h_{is}` by `Propagation` over all tasks. f is `Refine`, with as many
+    channels as the stage, but at most 128. A 1x1 convolution of every :math:`h_{is}` is an initial prediction, which
+    learns from the labels too. The heads get :math:`y_{is}` in place of all stages; the default head is `mlp`, which
+    joins all scales. All tasks must be dense.
 
     Vandenhende et al., MTI-Net: Multi-Scale Task Interaction Networks for Multi-Task Learning, ECCV 2020.
 
@@ -133,11 +133,11 @@ class MTINet(Decoder):
 
     @classmethod
     def gives(cls, stages: Sequence[Stage]) -> list[Stage]:
-        """The stages of the backbone, 128 wide at most."""
+        """The stages of the backbone, with at most 128 channels."""
         return [Stage(min(stage.channels, WIDEST), stage.stride) for stage in stages]
 
     def forward(self, image: Tensor, features: Sequence[Maps]) -> Decoded:
-        """What heads take, for the maps (B, C, h, w) of all stages of the backbone."""
+        """The heads' features, from the maps (B, C, h, w) of all stages of the backbone."""
         [maps] = features
         refined: list[dict[str, Tensor]] = []  # by scale, the finest first
         passed: dict[str, Tensor] = {}

@@ -1,4 +1,4 @@
-"""PAD-Net: tasks predict from a shared backbone, and each refines its features by what it takes of all others'."""
+"""PAD-Net: tasks predict from a shared backbone, and each refines its features by gated features of all others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from afanet.networks.decoders.layers import bottlenecks
 from afanet.networks.heads.head import Stage
 from afanet.networks.outputs import Output
 
-WIDTH = 256  # of a task's features
+WIDTH = 256  # the channels of a task's features
 
 
 class PADNet(Decoder):
@@ -21,12 +21,12 @@ class PADNet(Decoder):
 
     .. math:: h_i = f_i(x), \qquad y_i = h_i + \sum_{j \ne i} \sigma(V_{ij} * h_j) \odot (W_{ij} * h_j)
 
-    with x the last stage's features and :math:`f_i` two bottlenecks, 256 wide. A 1x1 convolution of :math:`h_i` is the
-    task's initial prediction, which learns from the labels too. The task's head gets :math:`y_i` in place of the last
-    stage, and all earlier stages as they are. Tasks may be dense or pooled.
+    with x the last stage's features and :math:`f_i` two bottlenecks with 256 channels. A 1x1 convolution of
+    :math:`h_i` is the task's initial prediction, which learns from the labels too. The task's head gets :math:`y_i` in
+    place of the last stage, and all earlier stages as they are. Tasks may be dense or pooled.
 
     Xu et al., PAD-Net: Multi-Tasks Guided Prediction-and-Distillation Network for Simultaneous Depth Estimation and
-    Scene Parsing, CVPR 2018. The blocks, the widths and the gate, which looks at what it lets through, are those of
+    Scene Parsing, CVPR 2018. The blocks, the widths and the gate (which sees the features that it gates) are those of
     Vandenhende et al., Multi-Task Learning for Dense Prediction Tasks: A Survey, TPAMI 2021.
 
     >>> import torch
@@ -45,11 +45,11 @@ class PADNet(Decoder):
 
     @classmethod
     def gives(cls, stages: Sequence[Stage]) -> list[Stage]:
-        """The stages of the backbone, the last of them 256 wide."""
+        """The stages of the backbone, the last one with 256 channels."""
         return [*stages[:-1], Stage(WIDTH, stages[-1].stride)]
 
     def forward(self, image: Tensor, features: Sequence[Maps]) -> Decoded:
-        """What heads take, for the maps (B, C, h, w) of all stages of the backbone."""
+        """The heads' features, from the maps (B, C, h, w) of all stages of the backbone."""
         [[*earlier, last]] = features
         refined = {task: self.layer(f"{task}.refine")(last) for task in self.tasks}
         mixed = distilled(self, "", refined)

@@ -1,4 +1,4 @@
-"""The heads: one file and one row for each kind of head from a backbone's stages to one task's output."""
+"""The heads, from a backbone's stages to one task's output: one file and one row for each kind of head."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 Forms = Mapping[str, "type[Head] | str"]  # the classes of one head, by output
 OUTPUTS = ("dense", "pooled")
-RENAMED = {"deeplab": "deeplabv3plus"}  # earlier names, which recipes and runs may have
+RENAMED = {"deeplab": "deeplabv3plus"}  # earlier names that recipes and runs may still use
 
 
 def _read(name: str, given: object) -> Forms:
-    from afanet.networks.heads.head import Head  # here, for help texts list the rows without torch
+    from afanet.networks.heads.head import Head  # here, because help texts list the rows without importing torch
 
     if not isclass(given) or not issubclass(given, Head):
         raise InputError(f"head {name!r:.120} is {shown(given)}, expected a class that derives from afanet.Head")
@@ -65,14 +65,14 @@ def described() -> str:
 
 
 def register_head(name: str, given: type[Head]) -> None:
-    """Add a head to those that recipes and `create_network` know, in this process.
+    """Add a head that recipes and `create_network` can use in this process.
 
     Args:
-        name: a new word of letters, digits and _.
+        name: a new name of letters, digits and _.
         given: a class that derives from :class:`~afanet.networks.Head`.
 
     Raises:
-        InputError: for a name of the package's own, and for anything else than such a class.
+        InputError: for a name of the package's own heads, and for anything but such a class.
 
     >>> from afanet import Head
     >>> from torch import nn

@@ -1,4 +1,4 @@
-"""Which head each task gets: the one that is named for it, or what suits its output and the backbone."""
+"""Chooses each task's head: the one that is named for it, or the default for its output and the backbone."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Named = str | Mapping[str, str] | None
 
 
 def named_heads(head: Named, wanted: Mapping[str, Output]) -> dict[str, type[Head]]:
-    """The class of the head of each task that `head` names one for.
+    """The class of the head for each task for which `head` names one.
 
     Args:
-        head: a name for all tasks with an output that it can give, or names by task; None for no task.
+        head: one name for all tasks whose kind of output this head can give, or names by task; None names none.
         wanted: each task's output.
 
     Raises:
-        InputError: for an unknown name or task, and a name that cannot give a task's output.
+        InputError: for an unknown name or task, and for a head that cannot give a task's kind of output.
 
     >>> {task: row.__name__ for task, row in named_heads({"depth": "fpn"}, {"depth": Dense(1)}).items()}
     {'depth': 'FPN'}
@@ -39,16 +39,16 @@ def named_heads(head: Named, wanted: Mapping[str, Output]) -> dict[str, type[Hea
     suited = [task for task, output in wanted.items() if _kind(output) in forms]
     if not suited:
         raise InputError(
-            f"head {head!r:.120} gives {' or '.join(forms)} outputs, and no task has one: leave it out, or choose "
+            f"head {head!r:.120} gives {' or '.join(forms)} outputs, but no task has one: leave it out, or choose "
             "another"
         )
     return {task: _of(head, task, wanted[task]) for task in suited}
 
 
 def default_head(output: Output, plain: bool, dense: str | None = None) -> type[Head]:
-    """The class of the head for an output that none is named for, on a backbone that is plain or not.
+    """The class of the default head for an output, on a plain backbone or another.
 
-    If `dense` is given, it is the name of that for a dense output.
+    `dense`, if given, is the name of the default head for dense outputs.
 
     >>> default_head(Dense(1), plain=True).__name__
     'DPT'
@@ -59,7 +59,7 @@ def default_head(output: Output, plain: bool, dense: str | None = None) -> type[
 
 
 def common(takes: Collection[tuple[int, ...] | None]) -> tuple[int, ...] | None:
-    """The stages that backbones return: those that all heads take, or all, since a shared backbone returns one set.
+    """The stages that backbones return: those that all heads take, or None (all stages) if heads take different ones.
 
     >>> common({(0, -1)}), common({(0, -1), (1,)})
     ((0, -1), None)
@@ -68,7 +68,7 @@ def common(takes: Collection[tuple[int, ...] | None]) -> tuple[int, ...] | None:
 
 
 def build_head(row: type[Head], stages: Sequence[Stage], output: Output, output_stride: int) -> Head:
-    """The head for a backbone with these stages; raises `InputError` for one that takes a stage that it lacks."""
+    """The head for a backbone with these stages; raises `InputError` if the head takes a stage that is missing."""
     count = len(stages)
     if odd := [number for number in row.takes or () if not -count <= number < count]:
         raise InputError(

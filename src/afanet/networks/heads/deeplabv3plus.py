@@ -1,4 +1,4 @@
-"""The head of DeepLabv3+, for a value or more at every pixel."""
+"""The head of DeepLabv3+, for one or more values at every pixel."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from afanet.networks.heads.layers import conv_norm, logits_at, resize
 
 
 class DeepLabV3Plus(Head):
-    """The head of DeepLabv3+: atrous pyramid pooling, low-level features joined in, logits at the image's size.
+    """The head of DeepLabv3+: atrous pyramid pooling, joined with low-level features, and logits at the image's size.
 
     Args:
-        channels: of the low and the high features.
-        outputs: values a pixel.
-        output_stride: of the high features; the pyramid's dilations are 6, 12, 18 at a stride of 16.
+        channels: the channels of the low and the high features.
+        outputs: the number of values per pixel.
+        output_stride: the stride of the high features; at a stride of 16 the pyramid's dilations are 6, 12 and 18.
 
     Forward takes the features (low, high) and the image's (H, W), of any size, and returns (B, outputs, H, W).
-    All resizing is bilinear with aligned corners, as in the original. Under autocast the last layer and what follows
-    compute in float32.
+    All resizing is bilinear with aligned corners, as in the original. Under autocast, the last layer and everything
+    after it compute in float32.
 
     Chen et al., Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation, ECCV 2018; here
     without separable convolutions, and with dropouts of 0.5, 0.5 and 0.1.

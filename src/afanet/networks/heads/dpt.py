@@ -1,4 +1,4 @@
-"""The head of the dense prediction transformer, for plain backbones, whose stages all have one stride."""
+"""The head of the dense prediction transformer, for plain backbones, in which all stages have one stride."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from afanet.networks.heads.layers import conv_norm, logits_at, resize
 
 
 class DPT(Head):
-    """The head of the dense prediction transformer: four taps become a pyramid, which is fused from its coarsest level.
+    """The head of the dense prediction transformer: four taps become a pyramid, fused from the coarsest level up.
 
     Taps of one stride s are reassembled at strides of s / 4, s / 2, s and 2 s: a 1x1 convolution to an eighth, a
-    quarter, a half and all of the channels, then a transposed convolution, or one with a stride of 2. Stages of
-    different strides are a pyramid already and are not resampled.
+    quarter, a half and all of the channels, followed by a transposed convolution, or for the last by a convolution with
+    a stride of 2. Stages of different strides already form a pyramid and are not resampled.
 
     Args:
         stages: the four taps.
-        outputs: values a pixel.
+        outputs: the number of values per pixel.
 
     Forward takes the four taps' features (B, C, h, w) and the image's (H, W), of any size, and returns
-    (B, outputs, H, W). All resizing is bilinear with aligned corners, as in the original. Under autocast the last layer
-    and what follows compute in float32.
+    (B, outputs, H, W). All resizing is bilinear with aligned corners, as in the original. Under autocast, the last
+    layer and everything after it compute in float32.
 
-    Ranftl et al., Vision Transformers for Dense Prediction, ICCV 2021. The class token is not read out, and a level is
-    resized to the size of the next, not always doubled, so that any size can be had. The last layers are those of the
-    paper's head for segmentation, and the residual units are without batch norm, as in its head for depth. A fusion's
-    1x1 convolution comes before it is resized, which gives the same up to rounding and computes a quarter.
+    Ranftl et al., Vision Transformers for Dense Prediction, ICCV 2021. The class token is not used. A level is resized
+    to the size of the next level instead of doubled, so that any image size is possible. The last layers are those of
+    the paper's head for segmentation. The residual units have no batch norm, as in its head for depth. The 1x1
+    convolution of a fusion comes before resizing, which gives the same up to rounding at a quarter of the work.
 
     >>> import torch
     >>> head = DPT([Stage(384, 14)] * 4, outputs=13).eval()
@@ -68,10 +68,10 @@ class DPT(Head):
 
 
 class Fuse(nn.Module):
-    """One level and what was fused below it, at the size of the next finer level.
+    """Fuses one level with the result of the coarser levels, and resizes it to the next finer level.
 
     Args:
-        skip: whether anything is below.
+        skip: whether there is a coarser level.
     """
 
     def __init__(self, skip: bool) -> None:
@@ -87,11 +87,11 @@ class Fuse(nn.Module):
 
 
 class Residual(nn.Module):
-    """What two 3x3 convolutions, each after a ReLU, add to their input."""
+    """A residual unit: two 3x3 convolutions, each after a ReLU, are added to their input."""
 
     def __init__(self) -> None:
         super().__init__()
-        # not in place: the input is added
+        # the ReLU is not in place, because the input is added later
         convs = (nn.Conv2d(256, 256, 3, padding=1) for _ in range(2))
         self.layers = nn.Sequential(*(layer for conv in convs for layer in (nn.ReLU(), conv)))
 
@@ -101,7 +101,7 @@ class Residual(nn.Module):
 
 
 def _reassemble(channels: int, level: int) -> nn.Sequential:
-    """A tap's features at 4, 2, 1 or half times their size, by level, with 256 channels."""
+    """A tap's features at 4, 2, 1 or 0.5 times their size, depending on the level, with 256 channels."""
     width = max(channels >> (TAPS - 1 - level), 1)
     resample: tuple[list[nn.Module], ...] = (
         [nn.ConvTranspose2d(width, width, 4, stride=4)],

@@ -1,4 +1,4 @@
-"""The head of the semantic feature pyramid network, for stages of falling resolution."""
+"""The head of the semantic feature pyramid network, for stages of decreasing resolution."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from afanet.networks.heads.layers import logits_at, resize
 
 
 class FPN(Head):
-    """The semantic feature pyramid network: a top-down pyramid, whose levels are brought to the first's size and added.
+    """The semantic feature pyramid network: a top-down pyramid, whose levels are resized to the finest and added.
 
-    A level of the pyramid is its stage by a 1x1 convolution plus the level below, and a 3x3 convolution, 256 wide. Each
-    is brought to the finest level's size one level at a time, by a 3x3 convolution, group norm, ReLU and resizing, 128
-    wide; a level at the size of the next is not resized and has no layer for it, but each has one layer at least.
+    A level of the pyramid is a 1x1 convolution of its stage plus the next coarser level, followed by a 3x3 convolution,
+    all with 256 channels. Each level is brought to the finest level's size one level at a time, by a 3x3 convolution to
+    128 channels, group norm, ReLU and resizing. Between levels of equal size there is no such step, but each level has
+    at least one 3x3 convolution.
 
     Args:
-        stages: any number of them, the finest first.
-        outputs: values a pixel.
+        stages: any number of stages, the finest first.
+        outputs: the number of values per pixel.
 
     Forward takes the stages' features (B, C, h, w) and the image's (H, W), of any size, and returns (B, outputs, H, W).
-    Resizing is to the nearest on the way down the pyramid, then bilinear without aligned corners. Under autocast the
-    last layer and what follows compute in float32.
+    Inside the pyramid resizing takes the nearest pixel; afterwards it is bilinear without aligned corners. Under
+    autocast, the last layer and everything after it compute in float32.
 
-    Kirillov et al., Panoptic Feature Pyramid Networks, CVPR 2019. A level is resized to the size of the next instead of
-    doubled, so that any size can be had.
+    Kirillov et al., Panoptic Feature Pyramid Networks, CVPR 2019. A level is resized to the size of the next level
+    instead of doubled, so that any image size is possible.
 
     >>> import torch
     >>> head = FPN([Stage(32, 4), Stage(64, 8)], outputs=13).eval()
@@ -62,7 +63,7 @@ class Climb(nn.Module):
     """A level of the pyramid (B, 256, h, w) brought to the finest level's size, (B, 128, H, W).
 
     Args:
-        finer: the levels at whose size it arrives one after the other.
+        finer: the levels whose sizes it takes on, one after the other.
     """
 
     def __init__(self, finer: Sequence[int]) -> None:
@@ -79,7 +80,7 @@ class Climb(nn.Module):
 
 
 def _finer(stages: Sequence[Stage]) -> list[int]:
-    """The levels above the last of these stages, the finest last, without those of the same stride as the next."""
+    """The levels finer than the last of these stages, the finest last, except those with the stride of the next."""
     strides = [stage.stride for stage in stages]
     return [level for level in reversed(range(len(strides) - 1)) if strides[level] != strides[level + 1]]
 

@@ -1,4 +1,4 @@
-"""What every head is: a backbone's stages in, one task's output out."""
+"""The base class of heads: a backbone's stages in, one task's output out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 Features = tuple[Tensor, ...]
 Item = TypeVar("Item")
 
-TAPS = 4  # of a plain network: what it gives if nobody says otherwise, and what the head dpt takes
+TAPS = 4  # the default number of taps of a plain network, and the number that the head dpt takes
 
 
 @dataclass(frozen=True)
@@ -26,21 +26,21 @@ class Stage:
 
 
 class Head(nn.Module, ABC):
-    """What turns features of a backbone into one task's output.
+    """Turns features of a backbone into one task's output.
 
-    A subclass is constructed with the stages (:class:`Stage`) that it takes, and the number of values that it gives a
-    pixel or, if it is pooled, an image.
+    A subclass is constructed with the stages (:class:`Stage`) that it takes, and the number of values that it gives per
+    pixel or, if it is pooled, per image.
 
     Under autocast a head computes in float32: half precision would round metres to steps and make classes tie.
 
     Attributes:
-        output: of the class, "dense" for a head that gives (B, outputs, H, W) at the image's size, "pooled" for
+        output: class attribute, "dense" for a head that gives (B, outputs, H, W) at the image's size, "pooled" for
             (B, outputs).
-        takes: of the class, the numbers of the stages whose features it is given, in this order. They are counted from
-            the first at a stride of 4 on, negative ones from the last; None for all. The first stage's features are
-            those before branches meet there.
-        mixed: of the class that defines `forward`, True if its early layers may compute in half precision under
-            autocast, because it sees to its last layer itself.
+        takes: class attribute, the numbers of the stages whose features it gets, in this order. They count from the
+            first stage with a stride of 4, negative numbers from the last; None means all. The first stage's features
+            are those from before branches meet there.
+        mixed: attribute of the class that defines `forward`, True if the early layers may compute in half precision
+            under autocast, because the class keeps its last layer in float32 itself.
 
     >>> class Mean(Head):
     ...     output = "pooled"
@@ -66,16 +66,16 @@ class Head(nn.Module, ABC):
 
     @classmethod
     def build(cls, stages: Sequence[Stage], outputs: int, output_stride: int) -> Self:
-        """The head for these stages of a backbone that was asked for this output stride."""
+        """The head for these stages of a backbone with this requested output stride."""
         return cls(stages, outputs)
 
     @abstractmethod
     def forward(self, features: Features, size: Sequence[int]) -> Tensor:
-        """The output for features (B, C, H, W) of the stages that it takes, and the image's (H, W)."""
+        """The output, from the features (B, C, H, W) of the stages that it takes and the image's (H, W)."""
 
 
 def _in_full_precision(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A head's `forward` that computes in float32 under autocast, and elsewhere as before."""
+    """A head's `forward`, changed to compute in float32 under autocast."""
 
     @wraps(forward)
     def in_float32(self: nn.Module, features: Features, size: Sequence[int]) -> Tensor:
@@ -89,7 +89,7 @@ def _in_full_precision(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def taken(stages: Sequence[Item], takes: Sequence[int] | None) -> tuple[Item, ...]:
-    """Those of `stages` that a head takes.
+    """The items of `stages` that a head takes.
 
     >>> taken("abcd", (0, -1)), taken("abcd", None)
     (('a', 'd'), ('a', 'b', 'c', 'd'))

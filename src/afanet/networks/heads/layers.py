@@ -1,4 +1,4 @@
-"""What several heads are made of: resizing, a convolution with its norm, and logits in full precision."""
+"""Layers for several heads: resizing, a convolution with its norm, and logits in full precision."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def conv_norm(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> list
 
 
 class WithoutEmptyTaps(nn.Conv2d):
-    """A convolution with an odd kernel that keeps the size and, in training, leaves out taps that meet zeros alone.
+    """A convolution with an odd kernel that keeps the size and, in training, skips kernel taps that only meet zeros.
 
-    Where the dilation is at least as large as the features, every tap but those of the middle lies in the padding. At
-    a stride of 16 that is most of a pyramid with dilations 6, 12 and 18 on images of up to 192 pixels. What is left out
-    is zero, and so is the gradient of its weights. In evaluation it computes as `nn.Conv2d`, for any size.
+    If the dilation is at least as large as the features, all taps except the middle ones lie in the padding. At a
+    stride of 16 this is most of a pyramid with dilations 6, 12 and 18 on images of up to 192 pixels. The skipped terms
+    are zero, and so is the gradient of their weights. In evaluation it computes as `nn.Conv2d`, for any size.
 
     >>> conv = WithoutEmptyTaps(4, 2, 3, padding=6, dilation=6)
     >>> x = torch.rand(1, 4, 5, 8)
@@ -45,7 +45,7 @@ class WithoutEmptyTaps(nn.Conv2d):
 
 
 def resize(x: Tensor, size: Sequence[int], *, aligned: bool) -> Tensor:
-    """`x` (B, C, h, w) at a size (H, W), bilinear; `aligned` if the corner pixels' centres stay in the corners."""
+    """`x` (B, C, h, w) resized to (H, W), bilinear; if `aligned`, the centres of corner pixels stay in the corners."""
     return F.interpolate(x, tuple(size), mode="bilinear", align_corners=aligned)
 
 

@@ -1,4 +1,4 @@
-"""One linear layer: on features of every pixel, or on their mean for a value or more for the whole image."""
+"""One linear layer: on the features of every pixel, or on their mean for values of the whole image."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class PooledLinear(Head):
     """The mean of the last features over the image, and a linear layer.
 
     Args:
-        channels: of the low and the high features.
-        outputs: values an image.
+        channels: the channels of the low and the high features.
+        outputs: the number of values per image.
 
-    Forward takes the features (low, high) and returns (B, outputs); the image's size does not matter to it.
+    Forward takes the features (low, high) and returns (B, outputs); it ignores the image's size.
 
     >>> PooledLinear((64, 512), outputs=8)((torch.rand(2, 64, 8, 8), torch.rand(2, 512, 2, 2)), (32, 32)).shape
     torch.Size([2, 8])
@@ -42,17 +42,18 @@ class PooledLinear(Head):
 
 
 class DenseLinear(Head):
-    """A linear probe: all stages at the first one's size, joined and normalised, and a 1x1 convolution.
+    """A linear probe: all stages at the first stage's size, concatenated and normalised, then a 1x1 convolution.
 
     Args:
-        stages: any number of them, such as the taps of a plain backbone.
-        outputs: values a pixel.
+        stages: any number of stages, such as the taps of a plain backbone.
+        outputs: the number of values per pixel.
 
     Forward takes the stages' features (B, C, h, w) and the image's (H, W), of any size, and returns (B, outputs, H, W).
     All resizing is bilinear without aligned corners, as in the original. Under autocast it computes in float32.
 
-    Oquab et al., DINOv2: Learning Robust Visual Features without Supervision, TMLR 2024, with four taps its probe on
-    several scales of depth (`+ms` or `lin. 4`): batch norm over all channels, then the convolution, without dropout.
+    Oquab et al., DINOv2: Learning Robust Visual Features without Supervision, TMLR 2024. With four taps it is the
+    paper's probe on layers at several depths (`+ms` or `lin. 4`): batch norm over all channels, then the convolution,
+    without dropout.
 
     >>> head = DenseLinear([Stage(384, 14)] * 4, outputs=13).eval()
     >>> head((torch.rand(1, 384, 4, 5),) * 4, (56, 70)).shape

@@ -1,4 +1,4 @@
-"""The all-MLP decoder of SegFormer, a light head for stages of any number and strides."""
+"""The all-MLP decoder of SegFormer, a light head for any number of stages with any strides."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from afanet.networks.heads.layers import conv_norm, logits_at, resize
 
 
 class MLP(Head):
-    """The all-MLP decoder of SegFormer: a linear layer for each stage, all at the first stage's size, and one for all.
+    """The all-MLP decoder of SegFormer: a linear layer for each stage, resizing to the first stage, and one for all.
 
     Args:
-        stages: any number of them.
-        outputs: values a pixel.
+        stages: any number of stages.
+        outputs: the number of values per pixel.
 
     Forward takes the stages' features (B, C, h, w) and the image's (H, W), of any size, and returns (B, outputs, H, W).
-    All resizing is bilinear without aligned corners, as in the original. Under autocast the last layer and what follows
-    compute in float32.
+    All resizing is bilinear without aligned corners, as in the original. Under autocast, the last layer and everything
+    after it compute in float32.
 
     Xie et al., SegFormer: Simple and Efficient Design for Semantic Segmentation with Transformers, NeurIPS 2021. All
-    layers are 256 wide; stages are joined from the first to the last.
+    layers have 256 channels; stages are concatenated from the first to the last.
 
-    With stages x_i, their linear layers P_i and the parts M_i of the one for all, the paper computes
-    sum_i M_i resize(P_i x_i) at the first stage's size. Here it is sum_i resize(M_i P_i x_i), at each stage's own size:
-    the same for less work, as a bilinear resize is linear and its weights add up to one.
+    With stages x_i, their linear layers P_i and the parts M_i of the layer for all, the paper computes
+    sum_i M_i resize(P_i x_i) at the first stage's size. This head computes sum_i resize(M_i P_i x_i), at each stage's
+    own size: the same result for less work, because a bilinear resize is linear and its weights add up to one.
 
     >>> head = MLP([Stage(32, 4), Stage(64, 8)], outputs=13).eval()
     >>> head((torch.rand(1, 32, 11, 15), torch.rand(1, 64, 6, 8)), (43, 57)).shape
@@ -39,7 +39,7 @@ class MLP(Head):
     output = "dense"
     takes = None
     mixed = True
-    width = 256  # of all layers, as with the paper's small backbones
+    width = 256  # the channels of all layers, as with the paper's small backbones
 
     def __init__(self, stages: Sequence[Stage], outputs: int) -> None:
         super().__init__()
@@ -61,17 +61,17 @@ class MLP(Head):
 
 
 def _projected_and_mixed(x: Tensor, project: nn.Module, mix: Tensor) -> Tensor:
-    """What a stage (B, C, h, w) adds to the joined features (B, width, h, w), through both of its linear layers."""
+    """A stage (B, C, h, w) after both of its linear layers: its term (B, width, h, w) of the joint features."""
     if x.shape[1] >= len(mix):
         return F.conv2d(project(x), mix)
-    with in_full_precision(x):  # one layer for both: it is never as wide as what lies between
+    with in_full_precision(x):  # both layers as one, since C is smaller than the width between them
         weight = torch.einsum("ok,kc->oc", mix[..., 0, 0], project.get_parameter("weight")[..., 0, 0])
         bias = mix[..., 0, 0] @ project.get_parameter("bias")
     return F.conv2d(x, weight[..., None, None], bias)
 
 
 class MLP64(MLP):
-    """The all-MLP decoder of SegFormer, 64 wide instead of 256, for several tasks at little more than the price of one.
+    """The all-MLP decoder of SegFormer with 64 channels, not 256: several tasks then cost little more than one.
 
     >>> head = MLP64([Stage(32, 4), Stage(64, 8)], outputs=13).eval()
     >>> head((torch.rand(1, 32, 11, 15), torch.rand(1, 64, 6, 8)), (43, 57)).shape

@@ -1,1 +1,1 @@
-"""Low-rank adapters on frozen backbones: which layers get them, the network without them, and a file of them alone."""
+"""Low-rank adapters on frozen backbones: which layers get them, how they are merged, and a file with only them."""

@@ -1,4 +1,4 @@
-"""Backbones with adapters, which hold their frozen tensors once, and networks with the adapters merged."""
+"""Backbones with adapters that share their frozen tensors, and networks with the adapters merged."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def adapted(backbone: Backbone, adapters: Adapters, size: Sequence[int]) -> Callable[[], Backbone]:
-    """Makes backbones with adapters, all of which hold the frozen tensors of `backbone` itself.
+    """A function that makes backbones with adapters; all of them share the frozen tensors of `backbone` itself.
 
-    Those that it makes have adapters of their own, or with `by` "shared" all the same ones. `weights_report` has
-    one more line, with the number of adapted layers. Raises `InputError` where peft is missing, and for a backbone
-    without layers to adapt.
+    Each has its own adapters, or with `by` "shared" all have the same. `weights_report` gets one more line, with the
+    number of adapted layers. Raises `InputError` if peft is missing, and for a backbone without layers to adapt.
     """
     backbone.requires_grad_(False)
     image, padding = torch.empty(1, backbone.in_chans, *size, device="meta"), backbone.padding()
@@ -50,7 +49,7 @@ def adapted(backbone: Backbone, adapters: Adapters, size: Sequence[int]) -> Call
 
 
 def _twin(module: Network) -> Network:
-    """A copy with the same modules, and the very tensors of `module` as its parameters and buffers."""
+    """A copy of `module` whose parameters and buffers are the same tensors, not copies."""
     memo: dict[int, Any] = {id(tensor): tensor for tensor in chain(module.parameters(), module.buffers())}
     return deepcopy(module, memo)
 
@@ -61,15 +60,15 @@ def has_adapters(network: nn.Module) -> bool:
 
 
 def is_adapted(module: nn.Module) -> bool:
-    """Whether a layer is one of peft's; peft is not imported."""
+    """Whether a layer is one of peft's, without importing peft."""
     return hasattr(module, "get_delta_weight") and hasattr(module, "base_layer")
 
 
 def merged(network: Network) -> Network:
-    """A copy of a network with every adapter merged into its layer: W + BA in a plain layer, and no adapter left.
+    """A copy of a network with every adapter merged into its layer: plain layers with the weight W + BA.
 
-    Its outputs are those of `network` but for rounding. Tasks with adapters of their own no longer share the weights of
-    the adapted layers. A network without adapters is copied as it is.
+    Its outputs equal those of `network` up to rounding. Tasks with their own adapters no longer share the weights of
+    adapted layers. A network without adapters is copied as it is.
 
     >>> from afanet import Pooled, create_network
     >>> network = create_network("hard", {"age": Pooled(8)}, "convnext_atto", size=(32, 32), lora={"where": "all"})
@@ -84,7 +83,7 @@ def merged(network: Network) -> Network:
                 layer: Any = module
                 base = layer.base_layer
                 weight = base.weight.detach() + layer.get_delta_weight("default").detach()
-                base.weight = nn.Parameter(weight, requires_grad=False)  # W itself may be that of other tasks too
+                base.weight = nn.Parameter(weight, requires_grad=False)  # a new tensor, since other tasks may share W
                 plain[module] = base.train(module.training)
             parent, _, name = path.rpartition(".")
             network.get_submodule(parent).add_module(name, plain[module])

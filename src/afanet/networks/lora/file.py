@@ -1,4 +1,4 @@
-"""A file of what an adapted network has learnt: adapters, heads and fusion layers, without the frozen backbone."""
+"""The file with the learnt part of an adapted network: adapters, heads and fusion layers, without the backbone."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from afanet.networks.woven import Woven
 from afanet.normalisation import Normalisation
 
 FORMAT = 1
-KEY = "afanet"  # of the file's metadata
-OF_ADAPTERS = ("lora_A", "lora_B")  # the part of a parameter's name that says so
+KEY = "afanet"  # the key in the file's metadata
+OF_ADAPTERS = ("lora_A", "lora_B")  # parts of the names of adapters' parameters
 SAYS = {"backbone": "backbone", "rank": "lora rank", "by": "lora by", "where": "lora where"}
 
 
 def save_adapters(network: Woven, file: str | Path, normalisation: Normalisation | None = None) -> None:
-    """Write what a network with adapters has learnt as a safetensors file.
+    """Write the learnt part of a network with adapters to a safetensors file.
 
-    Its metadata name the backbone, the adapters' settings, and the frozen weights by their SHA-256.
+    The file's metadata name the backbone, the adapters' settings, and the frozen weights by their SHA-256.
 
     Args:
-        network: that has adapters.
+        network: a network with adapters.
         file: the safetensors file.
-        normalisation: how its images are normalised; the metadata have it as `mean` and `std` if it is given.
+        normalisation: how its images are normalised; if given, the metadata have it as `mean` and `std`.
 
     Raises:
-        InputError: for a network without adapters, and where the file cannot be written.
+        InputError: for a network without adapters, and if the file cannot be written.
     """
     images = {} if normalisation is None else {"mean": normalisation.mean, "std": normalisation.std}
     write_tensors(Path(file), _learnt(network), {KEY: to_json(_description(network) | images)})
 
 
 def load_adapters(network: Woven, file: str | Path) -> None:
-    """Load what `save_adapters` wrote into a network that was made alike.
+    """Load a file of `save_adapters` into a network that was built in the same way.
 
     Args:
-        network: of the same method, tasks and heads, with the same adapters on a backbone of the same weights.
+        network: a network with the same method, tasks, heads and adapters, on a backbone with the same weights.
         file: the safetensors file.
 
     Raises:
-        InputError: for a file that is no such file, or that is for another backbone, other weights, other adapters,
-            or another network; nothing has changed then.
+        InputError: for any other file, and for a file for another backbone, other weights, other adapters, or another
+            network; the network is unchanged then.
     """
     file, expected = Path(file), _description(network)
     tensors, described = _read(file)
     if described.get("format") != FORMAT:
         raise InputError(
             f"{file} has adapters in format {shown(described.get('format'))}, expected {FORMAT}: a newer version of "
-            "afanet wrote it"
+            "afanet wrote it, so install a newer version"
         )
     for key, name in SAYS.items():
         if described.get(key) != expected[key]:
@@ -70,8 +70,8 @@ def load_adapters(network: Woven, file: str | Path) -> None:
         )
     learnt = _learnt(network)
     if odd := sorted(tensors.keys() ^ learnt.keys()):
-        where = "the file alone" if odd[0] in tensors else "the network alone"
-        raise InputError(f"{file} is of another method, or of other tasks or heads: '{odd[0]:.120}' is in {where}")
+        where = "the file" if odd[0] in tensors else "the network"
+        raise InputError(f"{file} is of another method, or of other tasks or heads: '{odd[0]:.120}' is only in {where}")
     for name, tensor in tensors.items():
         if tensor.shape != learnt[name].shape:
             raise InputError(
@@ -90,7 +90,7 @@ def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors, metadata = read_tensors(file, kind, expected)
     described = parse_json(metadata[KEY], f"the metadata of {file}") if KEY in metadata else None
     if not isinstance(described, dict):
-        raise InputError(f"{file} is no {kind}, expected {expected}")
+        raise InputError(f"{file} is not a {kind}, expected {expected}")
     return tensors, described
 
 
@@ -103,7 +103,7 @@ def _description(network: Woven) -> dict[str, Any]:
 
 
 def _learnt(network: Woven) -> dict[str, Tensor]:
-    """Every tensor outside the backbones, and the adapters in them; what tasks share once."""
+    """Every tensor outside the backbones, and the adapters inside them; tensors that tasks share are listed once."""
     kept = network.state_dict().keys()
     tensors = chain(network.named_parameters(), network.named_buffers())
     return {name: tensor for name, tensor in tensors if name in kept and not _is_frozen(name)}
@@ -115,7 +115,7 @@ def _is_frozen(name: str) -> bool:
 
 
 def _hash_of_frozen(network: Woven) -> str:
-    """The SHA-256 of the frozen tensors of the first task's backbone, which is whole, with names and shapes."""
+    """The SHA-256 of all frozen tensors of the first task's backbone, with their names and shapes."""
     digest = sha256()
     for name, tensor in network.branches.get_submodule(f"{network.tasks[0]}.backbone").state_dict().items():
         if not set(OF_ADAPTERS) & set(name.split(".")):

@@ -1,4 +1,4 @@
-"""The adapted layers themselves, which are peft's; imported only where a network has adapters."""
+"""The adapted layers, which are peft's; this module is imported only for networks with adapters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ADAPTER = "default"  # peft's name for the one set of adapters in a layer
 
 
 class ReadLinear(lora.Linear):
-    """An adapted linear layer for networks that read its weight and never call it, as BEiT's attention does."""
+    """An adapted linear layer for networks that read the weight and never call the layer, such as BEiT's attention."""
 
     @property
     def weight(self) -> Tensor:
@@ -24,11 +24,11 @@ class ReadLinear(lora.Linear):
 
 
 def inject(backbone: nn.Module, layers: Adaptable, rank: int) -> None:
-    """Put an adapter on each of the layers, in place of the layer; everything else in the backbone is frozen.
+    """Replace each of the layers by one with an adapter; everything else in the backbone is frozen.
 
-    A trained layer `x` has its own weights under `x.base_layer`, and A and B under `x.lora_A` and `x.lora_B`.
+    An adapted layer `x` has its frozen weights under `x.base_layer`, and A and B under `x.lora_A` and `x.lora_B`.
     """
-    names = "|".join(map(re.escape, layers.all))  # a list would match other layers that end in these names
+    names = "|".join(map(re.escape, layers.all))  # a pattern: a list would also match layers that end in these names
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=names), backbone)
     del backbone.peft_config
     for name in layers.read:

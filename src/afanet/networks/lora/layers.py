@@ -1,4 +1,4 @@
-"""Which layers of a backbone get adapters, read from one pass without data: nothing goes by the names of layers."""
+"""The layers of a backbone that get adapters, found in one pass without data and not by their names."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ PRODUCTS = {"matmul", "__matmul__", "bmm", "baddbmm", "einsum"}  # an attention 
 
 @dataclass(frozen=True)
 class Adaptable:
-    """The names of layers that can have adapters: those that are `called`, and those whose weight alone is `read`."""
+    """The names of layers that can have adapters: those that are `called`, and those whose weight is only `read`."""
 
     called: list[str]
     read: list[str]
 
     @property
     def all(self) -> list[str]:
-        """Both."""
+        """The names of both kinds."""
         return [*self.called, *self.read]
 
 
 def adaptable(backbone: nn.Module, name: str, where: str, shape: Sequence[int]) -> Adaptable:
-    """The linear layers and 1x1 convolutions that a backbone uses; with `where` "attention" those of its attentions.
+    """The linear layers and 1x1 convolutions that a backbone uses, or with `where` "attention" those in attentions.
 
-    An attention is the innermost module that computes one: a softmax, `scaled_dot_product_attention`, or a product of
-    two values of which neither is a parameter. Its layers are those that see the image: a position bias does not.
-    Layers whose forward is another than that of `nn.Linear` and `nn.Conv2d`, such as those with standardised weights,
-    and grouped convolutions are left out.
+    An attention is the innermost module that computes a softmax, `scaled_dot_product_attention`, or a product of two
+    values of which neither is a parameter. Only layers that see the image count: those of a position bias do not.
+    Grouped convolutions are left out, and layers whose forward is not that of `nn.Linear` or `nn.Conv2d`, such as those
+    with standardised weights.
 
     Args:
-        backbone: called with one image batch, frozen.
-        name: of the backbone, for messages.
+        backbone: the frozen backbone, called with one image batch.
+        name: the backbone's name, for messages.
         where: "attention" or "all".
-        shape: of an image batch.
+        shape: the shape of an image batch.
 
     Raises:
-        InputError: where there is no such layer, and for a backbone that does not take images of this shape.
+        InputError: if there is no such layer, and for a backbone that does not take images of this shape.
     """
     try:
         watch = _watched(backbone, shape)
@@ -65,7 +65,7 @@ def adaptable(backbone: nn.Module, name: str, where: str, shape: Sequence[int]) 
     ]
     if not called and not read:
         raise InputError(
-            f"backbone '{name}' has no linear layer and no 1x1 convolution of plain weights, so LoRA has nothing to "
+            f"backbone '{name}' has no linear layer and no 1x1 convolution with plain weights, so LoRA has nothing to "
             "adapt: choose another backbone, or leave network.lora out"
         )
     if where == "attention":
@@ -87,15 +87,15 @@ def _is_plain(module: nn.Module) -> bool:
 
 
 class _Watch(TorchFunctionMode):
-    """What runs in a pass: the modules that are called, the parameters that are used, and where attention weighs."""
+    """Watches a pass: the modules that are called, the parameters that are used, and where attention is computed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.called: set[nn.Module] = set()
-        self.seeing: set[nn.Module] = set()  # those that are called with something that depends on the image
+        self.seeing: set[nn.Module] = set()  # modules with an argument that depends on the image
         self.parameters: set[int] = set()
         self.inside: list[nn.Module] = []
-        self.weighings: list[tuple[nn.Module, ...]] = []  # the modules around each, the outermost first
+        self.weighings: list[tuple[nn.Module, ...]] = []  # for each, the modules around it, the outermost first
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -109,19 +109,19 @@ class _Watch(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
     def enter(self, module: nn.Module, given: Any) -> None:
-        """A hook for before a module runs."""
+        """A hook that runs before a module."""
         self.called.add(module)
         if any(tensor.requires_grad for tensor in _tensors(given)):
             self.seeing.add(module)
         self.inside.append(module)
 
     def leave(self, module: nn.Module, given: Any, made: Any) -> None:
-        """A hook for after a module ran."""
+        """A hook that runs after a module."""
         self.inside.pop()
 
 
 def _watched(backbone: nn.Module, shape: Sequence[int]) -> _Watch:
-    """One pass of images of this shape, on fake tensors and in evaluation: nothing is computed or counted."""
+    """One pass with images of this shape, on fake tensors and in evaluation mode: nothing is computed or counted."""
     watch = _Watch()
     hooks = []
     for module in backbone.modules():
@@ -129,7 +129,7 @@ def _watched(backbone: nn.Module, shape: Sequence[int]) -> _Watch:
     like = next(backbone.parameters())
     try:
         with undisturbed(backbone), FakeTensorMode(allow_non_fake_inputs=True), torch.enable_grad():
-            image = like.new_empty(tuple(shape)).requires_grad_().clone()  # not a leaf, which nothing may overwrite
+            image = like.new_empty(tuple(shape)).requires_grad_().clone()  # not a leaf: it may be overwritten
             with watch:
                 backbone(image)
     finally:
@@ -139,11 +139,11 @@ def _watched(backbone: nn.Module, shape: Sequence[int]) -> _Watch:
 
 
 def _attentions(watch: _Watch, layers: dict[str, nn.Module]) -> Iterator[nn.Module]:
-    """The modules that compute attention: around each weighing the innermost that has layers to adapt."""
+    """The modules that compute attention: for each weighing, the innermost module around it with layers to adapt."""
     candidates = set(layers.values())
     for outer, *around in watch.weighings:
         owner = next((module for module in reversed(around) if not candidates.isdisjoint(module.modules())), outer)
-        if owner is not outer:  # the whole backbone, which would make every layer one of attention
+        if owner is not outer:  # `outer` is the whole backbone: then every layer would count as attention
             yield owner
 
 

@@ -1,4 +1,4 @@
-"""What adapters a network has: their rank, whether tasks share them, and on which layers they are."""
+"""The settings of adapters: their rank, whether tasks share them, and on which layers they are."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ WHERE = {"attention": "those of its attentions", "all": "its linear layers and 1
 
 @dataclass(frozen=True)
 class Lora:
-    """Low-rank adapters on a frozen backbone: a layer's weight W becomes W + BA, with B zero at first.
+    """Low-rank adapters on a frozen backbone: a layer's weight W becomes W + BA, where B starts at zero.
 
     Args:
-        rank: columns of B and rows of A; a layer of n inputs and m outputs trains rank x (n + m) values.
-        by: "task", adapters of each task's own, or "shared", one set for all; None for what the method has: shared
-            where one backbone serves all tasks, else by task.
+        rank: the number of columns of B and rows of A; a layer with n inputs and m outputs trains rank x (n + m)
+            values.
+        by: "task" for a set of adapters for each task, "shared" for one set for all. None means the method's default:
+            shared if one backbone serves all tasks, else by task.
         where: "attention", the projections around each attention, or "all", every linear layer and 1x1 convolution.
 
     Raises:
@@ -42,7 +43,7 @@ class Lora:
 
 @dataclass(frozen=True)
 class Adapters:
-    """The adapters that a network has, and the name of the backbone that they are for; see `Lora`."""
+    """The adapters of a network, and the name of their backbone; see `Lora`."""
 
     backbone: str
     rank: int
@@ -53,9 +54,9 @@ class Adapters:
 def read_lora(
     lora: Lora | Mapping[str, Any], backbone: str, method: str, row: Method, trunk: int | None = None
 ) -> Adapters:
-    """The adapters that a network by this method has; raises `InputError` for those that it cannot have.
+    """The adapters of a network with this method; raises `InputError` for adapters that it cannot have.
 
-    Tasks that share the first stages alone (`trunk`) have adapters of their own by default.
+    Tasks that share only the first stages (`trunk`) have their own adapters by default.
 
     >>> from afanet.networks.methods import METHODS
     >>> read_lora({"rank": 4}, "vit_small_patch16_224", "hard", METHODS["hard"])

@@ -1,4 +1,4 @@
-"""Weights of a backbone from a file, folder or hub: read, renamed as timm names them, fitted, and reported."""
+"""Loads weights of a backbone from a file, a folder or the hub: reads, renames to timm's names, fits and reports."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Report", "fill", "load_weights", "read_state_dict", "tensors_by_name"]
 
-# Imported on first use: how weights are spelled in a recipe needs no torch.
+# Imported on first use: reading how a recipe spells weights needs no torch.
 _FILES = dict.fromkeys(("fill", "load_weights"), "load") | {"Report": "report"}
 _FILES |= dict.fromkeys(("read_state_dict", "tensors_by_name"), "read")
 

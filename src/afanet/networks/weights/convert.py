@@ -1,4 +1,4 @@
-"""From the names of a file to those of timm: the layout is recognised, and timm's own converters do the rest."""
+"""Renames a file's tensors to timm's names: the layout is recognised, and timm's own converters do the rest."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from afanet.networks.weights.layout import KeyLayout, Tensors
 from afanet.networks.weights.layouts import LAYOUTS
 
 CONVERTERS = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained")  # as timm's modules call them
-BETTER = re.compile(r"teacher|ema")  # in what is before the names of an average over training
-WHOLE = "model."  # before the names of a backbone that is a whole network of timm
-OURS = re.compile(r"(?:network\.)?branches\.([^.]+)\.(backbone|head)\.")  # before the names in a run of this package
+BETTER = re.compile(r"teacher|ema")  # in the prefix of names of an average over training
+WHOLE = "model."  # the prefix of names in a backbone that is kept whole
+OURS = re.compile(r"(?:network\.)?branches\.([^.]+)\.(backbone|head)\.")  # the prefix of names in our own runs
 
 
 class TimmView:
-    """A backbone under the names of timm's files, as timm's converters look at it."""
+    """A backbone under the names in timm's files, for timm's converters."""
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
@@ -33,12 +33,12 @@ class TimmView:
         return getattr(self._module, name)
 
     def get_submodule(self, name: str) -> nn.Module:
-        """A layer by the name that it has in timm's files."""
+        """A layer by its name in timm's files."""
         flat = name.replace(".", "_", 1)
         return self._module.get_submodule(flat if hasattr(self._module, flat.partition(".")[0]) else name)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The tensors by all names that they may have in timm's files."""
+        """The tensors under all names that they may have in timm's files."""
         return {name: x for own, x in self._module.state_dict().items() for name in spellings(own)}
 
 
@@ -54,16 +54,16 @@ def spellings(own: str) -> list[str]:
 
 
 def converted(state: Mapping[str, Tensor], module: nn.Module, name: str, source: str) -> tuple[Tensors, list[str]]:
-    """The tensors of a file under timm's names, at the sizes of `module` where timm can resize them, and notes.
+    """The tensors of a file under timm's names, resized to fit `module` if timm can do this, and notes for the report.
 
     Args:
-        state: tensors by name; `Traced` ones remember what they were.
+        state: tensors by name; `Traced` tensors remember what they were.
         module: the backbone.
-        name: of the timm model, or anything else for a module of another kind.
-        source: of the tensors, for messages.
+        name: the name of the timm model, or any other text for another kind of module.
+        source: the source of the tensors, for messages.
 
     Raises:
-        InputError: where the file holds several such networks.
+        InputError: if the file holds several such networks.
     """
     _require_no_run(state, source)
     layout, prefixes = recognised(state)
@@ -76,7 +76,7 @@ def converted(state: Mapping[str, Tensor], module: nn.Module, name: str, source:
     if layout is not None:
         inner = _in_order(inner, module) if layout.in_order else _renamed(inner, layout, source)
     stripped = rest | _by_timm(inner, module, name)
-    if prefix and layout is None:  # timm's converter may know this very prefix, and rename more behind it
+    if prefix and layout is None:  # timm's converter may know this prefix, and rename more names after it
         known = _by_timm(dict(state), module, name)
         if len(own & known.keys()) > len(own & stripped.keys()):
             return known, []
@@ -84,7 +84,7 @@ def converted(state: Mapping[str, Tensor], module: nn.Module, name: str, source:
 
 
 def recognised(state: Mapping[str, Tensor]) -> tuple[KeyLayout | None, list[str]]:
-    """The layout of a file's tensors, with what is before the names of each network; None for timm's own."""
+    """The layout of a file's tensors, and the prefix of each network's names; None for timm's own layout."""
     for layout in LAYOUTS:
         if prefixes := layout.prefixes(state):
             return layout, prefixes
@@ -96,14 +96,14 @@ def _renamed(state: Tensors, layout: KeyLayout, source: str) -> Tensors:
         return layout.rename(state)
     except (RuntimeError, KeyError, IndexError) as error:
         raise InputError(
-            f"{source} has names as {layout.name} has, but tensors that do not fit together: expected a whole file"
+            f"{source} has the names of {layout.name}, but its tensors do not fit together: expected a whole file"
         ) from error
 
 
 def of_run(names: Iterable[str]) -> str:
-    """That these tensors are of a run of this package, and what to do with a run; empty where they are not."""
+    """A hint for tensors of a run of this package, which says what to do with a run; empty for other tensors."""
     ours = any(OURS.match(name) for name in names)
-    return "; it is of a run: begin with the whole run by --start-from RUN" if ours else ""
+    return "; it is of a run: start from the whole run with --start-from RUN" if ours else ""
 
 
 def _require_no_run(state: Mapping[str, Tensor], source: str) -> None:
@@ -116,7 +116,7 @@ def _require_no_run(state: Mapping[str, Tensor], source: str) -> None:
 
 
 def _prefix(state: Mapping[str, Tensor], own: set[str], source: str) -> str:
-    """What is before the names of timm in a file, as ``backbone.``."""
+    """The prefix of timm's names in a file, such as ``backbone.``."""
     candidates = {""}
     for key in own:
         candidates |= {before for name in state if name.endswith(f".{key}") and (before := name.removesuffix(key))}
@@ -127,7 +127,7 @@ def _prefix(state: Mapping[str, Tensor], own: set[str], source: str) -> str:
 
 
 def _best(prefixes: list[str], source: str) -> str:
-    """The prefix of several under which there is an average over training; raises `InputError` where they are equal."""
+    """The only prefix, or that of an average over training; raises `InputError` if this leaves several."""
     better = [prefix for prefix in prefixes if BETTER.search(prefix)] or prefixes
     if len(better) > 1:
         raise InputError(
@@ -146,12 +146,12 @@ def _in_order(state: Tensors, module: nn.Module) -> Tensors:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """A key by which 2 comes before 10."""
+    """A sorting key that puts 2 before 10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in name.split(".")]
 
 
 def _by_timm(state: Tensors, module: nn.Module, name: str) -> Tensors:
-    """The tensors as timm's converter of this family gives them: as they are where it has none, or cannot read them."""
+    """The tensors after timm's converter for this family; unchanged if there is none, or if it cannot read them."""
     if not timm.is_model(name):
         return state
     family = vars(sys.modules[timm.models.model_entrypoint(name).__module__])

@@ -1,4 +1,4 @@
-"""Downloads a network's weights from the Hugging Face hub, once they are asked for by name."""
+"""Downloads a network's weights from the Hugging Face hub when they are requested by name."""
 
 from __future__ import annotations
 
@@ -18,22 +18,24 @@ OFFLINE = "HF_HUB_OFFLINE is set, and it was not downloaded before"
 
 
 def download(name: str, files: Sequence[str], configs: Sequence[str]) -> tuple[Path, list[Path]]:
-    """The first of `files` that the network ``ORG/NAME`` of the hub has, and those of `configs`, as local files.
+    """The first of `files` that the network ``ORG/NAME`` on the hub has, and all of `configs` that it has, downloaded.
 
-    ``ORG/NAME@REVISION`` takes a revision. What was downloaded before is not downloaded again.
+    ``ORG/NAME@REVISION`` takes a revision. Files are downloaded only once.
 
     Raises:
-        InputError: where there is no network of this name, no network connection, or none of the files.
+        InputError: if the hub has no such network or none of the files, and without a network connection.
     """
     if not NAME.fullmatch(name) or ".." in name:
-        raise InputError(f"{HUB}{name:.80} is no network of the hub: expected {HUB}ORG/NAME or {HUB}ORG/NAME@REVISION")
+        raise InputError(
+            f"{HUB}{name:.80} is not a network on the hub: expected {HUB}ORG/NAME or {HUB}ORG/NAME@REVISION"
+        )
     try:
         with downloading():
             weights = next((path for file in files if (path := _downloaded(name, file))), None)
             settings = [path for file in configs if weights and (path := _downloaded(name, file))]
     except LocalEntryNotFoundError as error:
         raise _refused(name, f"{server()} could not be reached, or had an error") from error
-    except Exception as error:  # the client has errors of its own, of its transport and of the file system
+    except Exception as error:  # errors of the client, of its transport and of the file system
         reason = type(error).__name__
         raise _refused(name, reason) from error
     if weights is None:
@@ -42,14 +44,14 @@ def download(name: str, files: Sequence[str], configs: Sequence[str]) -> tuple[P
 
 
 def _downloaded(name: str, file: str) -> Path | None:
-    """A file of the network, or None where it has none, or offline none was downloaded before.
+    """A file of the network; None if the network has no such file or, offline, if it was not downloaded before.
 
-    Raises `LocalEntryNotFoundError` where the server gives no answer: it may have the file.
+    Raises `LocalEntryNotFoundError` if the server does not answer: it may have the file.
     """
     repository, _, revision = name.partition("@")
     try:
         return Path(hf_hub_download(repository, file, revision=revision or None))
-    except LocalEntryNotFoundError:  # of the others below, in all versions of the hub's client
+    except LocalEntryNotFoundError:  # in all versions of the hub's client a subclass of the error below
         if constants.HF_HUB_OFFLINE:
             return None
         raise

@@ -1,4 +1,4 @@
-"""How images were normalised when weights were trained, as far as the weights or what is beside them say so."""
+"""How images were normalised when weights were trained, as far as the weights or files beside them state it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from afanet.normalisation import IMAGENET, LEAST, MOST, Normalisation
 
 
 def stated(located: Located, expected: Normalisation) -> tuple[Normalisation, str] | None:
-    """The numbers that images were normalised by, and who says so; None where nobody does.
+    """The numbers with which images were normalised, and the source that states them; None if there is none.
 
-    timm's config.json says so, transformers' preprocessor_config.json, or the layout of a file. Layouts know of
-    ImageNet's numbers alone: the file is not read where these are `expected`.
+    The source is timm's config.json, transformers' preprocessor_config.json, or the layout of a file. Layouts only
+    know ImageNet's numbers, so the file is not read if these are `expected`.
 
     Raises:
         InputError: for a file that cannot be read.

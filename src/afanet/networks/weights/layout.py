@@ -1,6 +1,6 @@
-"""A layout: how others name the tensors of their networks, with rules that rename to timm's names.
+"""A layout: how other packages name the tensors of their networks, with rules that rename to timm's names.
 
-A layout may also rename to the names of a network's first authors, where timm's own converter knows these.
+A layout may also rename to the names of a network's first authors, if timm's own converter knows these.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class KeyLayout:
     """How the tensors of a family of networks are named.
 
     Attributes:
-        name: as reports call it.
-        first: a pattern for the name of a tensor of the stem; what is before it is before all names.
-        also: a pattern for a part of another name, which tells this layout from others with such a stem.
-        rules: patterns and what replaces them, applied to each name in order.
-        finish: what is done to the renamed tensors.
-        in_order: whether modules correspond by their order instead, so that rules need not name them.
+        name: the layout's name in reports.
+        first: a pattern for the name of a tensor in the stem; the text before the match is the prefix of all names.
+        also: a pattern for part of another name, which distinguishes this layout from others with such a stem.
+        rules: patterns and their replacements, applied to each name in order.
+        finish: a function that is applied to the renamed tensors.
+        in_order: whether modules correspond by their order, so that no rules are needed.
         of_imagenet: whether all of the authors' weights were trained on images normalised by ImageNet's numbers.
     """
 
@@ -41,14 +41,14 @@ class KeyLayout:
     of_imagenet: bool = False
 
     def prefixes(self, names: Mapping[str, object]) -> list[str]:
-        """What is before the names of each network of this layout, empty where `names` have none."""
+        """The prefix of the names of each network with this layout; empty if `names` have none."""
         if not any(re.search(self.also, name) for name in names):
             return []
         pattern = re.compile(rf"(.*?\.|){self.first}")
         return list(dict.fromkeys(match[1] for name in names if (match := pattern.fullmatch(name))))
 
     def rename(self, state: Tensors) -> Tensors:
-        """The tensors, without what was before their names, as timm or the first authors name them."""
+        """The tensors (without the prefix of their names) under the names of timm or of the first authors."""
         return self.finish({self._renamed(name): tensor for name, tensor in state.items()})
 
     def _renamed(self, name: str) -> str:

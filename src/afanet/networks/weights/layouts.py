@@ -1,6 +1,6 @@
-"""The layouts that are recognised: a row for each family of networks, the first that fits a file is taken.
+"""The layouts that are recognised: one row for each family of networks; the first that fits a file is used.
 
-Files of timm, and those releases that timm's converters read, need no row.
+Files of timm, and releases that timm's converters read, need no row.
 """
 
 from __future__ import annotations

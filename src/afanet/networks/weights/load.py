@@ -1,4 +1,4 @@
-"""Backbone weights from a file, folder or hub: copied by name into a module, and reported."""
+"""Copies backbone weights from a file, a folder or the hub into a module by name, and reports what was loaded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def load_weights(module: nn.Module, name: str, source: str, *, partial: bool = F
 
 
 def fill(module: nn.Module, name: str, source: str, *, partial: bool = False) -> Report:
-    """Copy the tensors of a file, folder or network of the hub into a backbone.
+    """Copy the tensors of a file, a folder or a network on the hub into a backbone.
 
     The names may be those of timm, torchvision, transformers, or the first authors of a network that timm knows.
     Position embeddings are resampled to the backbone's size, and the first convolution is adapted to its channels.
@@ -27,13 +27,13 @@ def fill(module: nn.Module, name: str, source: str, *, partial: bool = False) ->
 
     Args:
         module: the backbone.
-        name: of the timm model that it is.
+        name: the name of its timm model.
         source: a file, ``local-dir:FOLDER`` or ``hf-hub:ORG/NAME``, which is downloaded.
         partial: whether the source may have fewer than half of the backbone's tensors.
 
     Raises:
-        InputError: for a source that is missing or unreadable, holds none of the backbone's tensors, too few, or ones
-            of other shapes or types, or not finite. The backbone is as it was then.
+        InputError: for a source that is missing or unreadable, or that holds none or too few of the backbone's tensors,
+            or tensors of other shapes or types, or values that are not finite. The backbone is unchanged then.
     """
     opened, own = open_weights(source), module.state_dict()
     state, notes = converted(traced(opened.state), module, name, source)
@@ -62,7 +62,7 @@ def fill(module: nn.Module, name: str, source: str, *, partial: bool = False) ->
     if report.few and not partial:
         raise InputError(
             f"{source} has {report.counts()} of '{name}', fewer than half ({report.rest()}){other}: give weights of "
-            "this network, or set network.partial (partial=True in Python), and the others begin at random"
+            "this network, or set network.partial (partial=True in Python), and the others start at random"
             f"{of_run(opened.state)}"
         )
     module.load_state_dict(loaded, strict=False)
@@ -70,7 +70,7 @@ def fill(module: nn.Module, name: str, source: str, *, partial: bool = False) ->
 
 
 def _other_network(opened: Opened, name: str) -> str:
-    """That a config.json beside the weights names another network, if it does."""
+    """A clause that says that a config.json beside the weights names another network; empty if it does not."""
     named = opened.architecture
     return f", whose config.json names {shown(named)}" if named and _family(named) != _family(name) else ""
 
@@ -80,7 +80,7 @@ def _family(name: str) -> str:
 
 
 def _first_layers(name: str) -> set[str]:
-    """The names of the weights that see the image, as timm knows them, in all spellings of a backbone."""
+    """The names of the weights that see the image, known from timm, in all spellings of a backbone."""
     config = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
     first = config.first_conv if config else None
     layers = (first,) if isinstance(first, str) else first or ()
@@ -92,7 +92,7 @@ def _flat(layer: str) -> str:
 
 
 def _fitted(tensor: Tensor, own: Tensor, first: bool) -> tuple[Tensor, str]:
-    """A tensor of a file in the shape of the backbone's, where it only lacks dimensions of one or input channels."""
+    """A file's tensor in the shape of the backbone's, if they differ only in dimensions of one or in input channels."""
     if first and tensor.dim() == own.dim() == 4 and tensor.shape[1] != own.shape[1]:
         channels, others = own.shape[1], tensor.shape[1]
         if (tensor.shape[0], *tensor.shape[2:]) == (own.shape[0], *own.shape[2:]):

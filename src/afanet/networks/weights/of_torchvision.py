@@ -1,4 +1,4 @@
-"""How torchvision names the tensors of its networks, where not as timm or one of timm's converters does."""
+"""How torchvision names the tensors of its networks, for those that neither timm nor its converters read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from afanet.networks.weights.layout import KeyLayout
 
 
 def _counted(kind: str, first: int, to: str, step: int = 0) -> tuple[tuple[str, str], ...]:
-    """Rules for torchvision's ``features.N``: every second one, from `first` on, is a stage or what is before one."""
+    """Rules for torchvision's ``features.N``: every second one, from `first`, is a stage or the layer before it."""
     return tuple(
         (rf"^features\.{first + 2 * stage}\.{kind}", to.replace("STAGE", str(stage + step))) for stage in range(4)
     )
@@ -65,7 +65,7 @@ TORCHVISION = (
         ),
         of_imagenet=True,
     ),
-    KeyLayout(  # not of ImageNet's numbers alone: EfficientNetV2-L takes 0.5
+    KeyLayout(  # not only ImageNet's numbers: EfficientNetV2-L takes 0.5
         "torchvision's EfficientNet or MobileNet",
         r"features\.0\.0\.weight",
         r"features\.1\.(?:(?:\d+\.)?block\.\d\.\d|conv\.\d)\.",

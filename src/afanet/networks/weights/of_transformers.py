@@ -8,7 +8,7 @@ import torch
 
 from afanet.networks.weights.layout import KeyLayout, Tensors
 
-# Blocks of transformers' ViTs, in files of before and since its version 5.
+# Blocks of transformers' ViTs, in files from before version 5 and since.
 _BLOCKS = (
     (r"^(?:model\.)?(?:encoder\.)?layers?\.(\d+)\.", r"blocks.\1."),
     (r"\.attention\.(?:attention|self)\.(q)uery\.|\.attention\.(?:attention|self)\.(k)ey\.", r".attn.\1\2."),
@@ -36,7 +36,7 @@ _VIT = (
 
 
 def fused(state: Tensors) -> Tensors:
-    """The tensors with one for queries, keys and values where they are three; a bias that is missing is zero.
+    """The tensors, with separate queries, keys and values joined into one tensor; a missing bias counts as zero.
 
     >>> state = {f"attn.{part}.weight": torch.ones(2, 3) for part in "qkv"} | {"attn.q.bias": torch.ones(2)}
     >>> {name: tuple(tensor.shape) for name, tensor in fused(state).items()}
@@ -57,14 +57,14 @@ def fused(state: Tensors) -> Tensors:
 
 
 def _with_gates(state: Tensors) -> Tensors:
-    """The tensors with one for the gates of an MLP and what they gate, where these are two, as in DINOv2's release."""
+    """The tensors, with the gates of an MLP and the values that they gate joined into one, as in DINOv2's release."""
     for name in [name for name in state if ".mlp.gate_proj." in name]:
         state[name.replace("gate_proj", "w12")] = torch.cat([state.pop(name), state.pop(name.replace("gate", "up"))])
     return {name.replace(".mlp.down_proj.", ".mlp.w3."): tensor for name, tensor in state.items()}
 
 
 def _vit(state: Tensors) -> Tensors:
-    """ViTs have their tokens as (1, N, C), and timm knows those of DINOv2 by their mask token."""
+    """Tokens as (1, N, C), as timm has them; timm recognises DINOv2 by its mask token, so one is added."""
     state = _with_gates(fused(state))
     for name in ("cls_token", "pos_embed"):
         if name in state:
@@ -75,7 +75,7 @@ def _vit(state: Tensors) -> Tensors:
 
 
 def _dinov3(state: Tensors) -> Tensors:
-    """The MLP has gates, or two layers under the names of those that have."""
+    """Renames the MLP's layers: it has gates, or only two layers under the same names."""
     gated = any(".mlp.gate_proj." in name for name in state)
     names = {"gate_proj": "w1", "up_proj": "w2", "down_proj": "w3"} if gated else {"up_proj": "fc1", "down_proj": "fc2"}
     pattern = rf"\.mlp\.({'|'.join(names)})\."

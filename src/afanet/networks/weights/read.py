@@ -16,28 +16,28 @@ from afanet.errors import InputError, shown
 from afanet.files import require_regular
 from afanet.limits import memory
 
-# Under which a file may hold its tensors, the better ones first: an average over training or a teacher is meant for use
+# The names under which a file may hold its tensors, in order of preference: averages over training come first.
 WRAPPERS = (
     ("state_dict_ema", "model_ema"),
     ("state_dict", "model", "model_state_dict", "model_state"),
     ("teacher",),
     ("student",),
 )
-DEEPEST = 4  # wrappers in each other
-MOST_TENSORS = 100_000  # in a file: the largest networks have thousands
+DEEPEST = 4  # the most wrappers inside each other
+MOST_TENSORS = 100_000  # the most tensors in a file: the largest networks have thousands
 
 
 def read_state_dict(path: str | Path) -> Mapping[str, Tensor]:
     """The tensors of a .pth or .safetensors file by name, read without unpickling code.
 
     Raises:
-        InputError: where there is no such file, or it cannot be read as tensors by name.
+        InputError: if there is no such file, or if it cannot be read as tensors by name.
     """
     return tensors_by_name(read_file(Path(path)), str(path))
 
 
 def read_file(path: Path) -> object:
-    """What a .pth or .safetensors file holds, read without unpickling code; raises `InputError` for other files."""
+    """The content of a .pth or .safetensors file, read without unpickling code; raises `InputError` for other files."""
     if path.is_dir():
         raise InputError(f"{path} is not a file, but a folder: write local-dir:{path} to take the weights in it")
     if not path.is_file():
@@ -47,7 +47,7 @@ def read_file(path: Path) -> object:
         if path.suffix == ".safetensors":
             return load_file(path)
         _require_unpacked(path)
-        # training scripts put their arguments beside the weights: plain values, without code
+        # training scripts save their arguments beside the weights: plain values without code
         with torch.serialization.safe_globals([Namespace]):
             return torch.load(path, "cpu", weights_only=True)
     except InputError:
@@ -59,10 +59,10 @@ def read_file(path: Path) -> object:
 
 
 def wrapper_of(state: object, source: str) -> str:
-    """The names under which an object holds its state dict, empty where it is one itself.
+    """The names under which an object holds its state dict; empty if it is one itself.
 
     Raises:
-        InputError: where it holds several, of which none is better, naming the source.
+        InputError: if it holds several that are equally good; the message names the source.
 
     >>> wrapper_of({"epoch": 3, "model": {"teacher": {}}}, "a.pth")
     'model.teacher'
@@ -71,12 +71,12 @@ def wrapper_of(state: object, source: str) -> str:
 
 
 def tensors_by_name(state: object, source: str) -> Mapping[str, Tensor]:
-    """The state dict that an object is, or that it wraps under a name in `WRAPPERS` or any other single name.
+    """The state dict that an object is, or that it wraps under a name in `WRAPPERS` or under any other single name.
 
-    What torch's wrappers for several processes and for compiled networks put before each name is taken away.
+    The prefixes that torch's wrappers for several processes and for compiled networks add to names are removed.
 
     Raises:
-        InputError: where it is none or wraps several, naming the source.
+        InputError: if it is not a state dict and wraps none or several; the message names the source.
     """
     for wrapper in _wrappers(state, source):
         state = state[wrapper]  # type: ignore[index]
@@ -95,12 +95,12 @@ def tensors_by_name(state: object, source: str) -> Mapping[str, Tensor]:
 
 
 def _require_unpacked(path: Path) -> None:
-    """Raise `InputError` for an archive that unpacks to more than it has: torch's writer never packs."""
+    """Raise `InputError` for an archive that unpacks to more bytes than it has: torch's writer never compresses."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
         if unpacked > (size := path.stat().st_size):
-            raise InputError(f"{path} has {size:,} bytes and unpacks to {unpacked:,}: expected a file of torch.save")
+            raise InputError(f"{path} has {size:,} bytes but unpacks to {unpacked:,}: expected a file of torch.save")
 
 
 def _wrappers(state: object, source: str) -> list[str]:
@@ -112,7 +112,7 @@ def _wrappers(state: object, source: str) -> list[str]:
 
 
 def _wrapper(state: Mapping[object, object], source: str) -> str:
-    """The name under which the tensors are, empty where these are in `state` itself."""
+    """The name under which the tensors are; empty if they are in `state` itself."""
     for equals in WRAPPERS:
         if names := [name for name in equals if isinstance(state.get(name), Mapping) and _has_tensors(state[name])]:
             return _the_one(names, source)
@@ -120,18 +120,18 @@ def _wrapper(state: Mapping[object, object], source: str) -> str:
         return ""
     if names := [name for name, value in state.items() if isinstance(name, str) and _is_state_dict(value)]:
         return _the_one(names, source)
-    # that its tensors are missing is said of what should have them
+    # without any tensors: name the wrapper that should hold them, for the message
     return next((name for equals in WRAPPERS for name in equals if isinstance(state.get(name), Mapping)), "")
 
 
 def _the_one(names: list[str], source: str) -> str:
     if len(names) > 1:
-        raise InputError(f"{source} holds tensors under {shown(', '.join(names))}: save those of one name alone")
+        raise InputError(f"{source} holds tensors under {shown(', '.join(names))}: save those under one name only")
     return names[0]
 
 
 def _has_tensors(value: object) -> bool:
-    """Whether there is a tensor anywhere in nested mappings, which may hold themselves."""
+    """Whether there is a tensor anywhere in nested mappings; a mapping may contain itself."""
     waiting, seen = [value], set()
     while waiting:
         value = waiting.pop()

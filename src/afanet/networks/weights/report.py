@@ -1,4 +1,4 @@
-"""What was loaded from a file into a backbone, in a line and by module."""
+"""The report on what was loaded from a file into a backbone, in a line and by module."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from itertools import accumulate
 
 from afanet.errors import shown
 
-# Files may have or lack these alike: a batch norm's number of batches, and tables of what is where in a window.
+# Tensors that a file may have or lack: a batch norm's number of batches, and tables of positions in a window.
 UNCOUNTED = ("num_batches_tracked", "relative_position_index", "relative_coords_table", "attn_mask")
-MOST_LAYERS = 10  # that are named in a line
+MOST_LAYERS = 10  # the most layers that are named in a line
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was loaded from a file into a backbone; those in `UNCOUNTED` are not counted.
+    """What was loaded from a file into a backbone; tensors in `UNCOUNTED` are not counted.
 
     Attributes:
-        name: of the backbone.
-        source: the file, as a line calls it.
+        name: the name of the backbone.
+        source: the file, as the line names it.
         notes: how the file differs from what the backbone expects.
-        loaded: names of the backbone's tensors that the file gave.
-        missing: those that it did not give.
+        loaded: names of the backbone's tensors that came from the file.
+        missing: names of the backbone's tensors that did not.
         used: names of the file's tensors that the backbone took.
-        unused: those that it did not take.
+        unused: names of the file's tensors that it did not take.
     """
 
     name: str
@@ -45,24 +45,24 @@ class Report:
     def line(self) -> str:
         """The report in one line."""
         notes = f" ({', '.join(self.notes)})" if self.notes else ""
-        few = "; the file has fewer than half of them, the others begin at random" if self.few else ""
+        few = "; the file has fewer than half of them, the others start at random" if self.few else ""
         return f"{self.name}: {self.counts()} loaded from {self.source}{notes}, {self.rest()}{few}"
 
     def counts(self) -> str:
-        """How many of the backbone's tensors were loaded, of how many."""
+        """How many of the backbone's tensors were loaded, in words."""
         return f"{len(self.loaded)} of {len(self.loaded) + len(self.missing)} tensors"
 
     def rest(self) -> str:
-        """What is missing and what was not used, by layer; of a layer that has some of its tensors, of how many."""
+        """The missing and the unused tensors, counted by layer; if only some of a layer's are, out of how many."""
         missing = Counter(map(_outermost, self.missing))
         total = missing + Counter(layer for layer in map(_outermost, self.loaded) if layer in missing)
         unused = Counter(_unused_layers(self.unused, self.used))
         return f"missing: {_listed(missing, total)}, unused: {_listed(unused, unused)}"
 
     def by_module(self) -> dict[str, tuple[int, int, int]]:
-        """By module the numbers of tensors that were loaded, are missing, and are in the file but were not used.
+        """For each module, the numbers of tensors that were loaded, that are missing, and that the file has unused.
 
-        Modules are those of the backbone; what was not used is under the file's own names.
+        Modules are the backbone's; unused tensors are under the file's own names.
         """
         counts = [Counter(map(module_of, names)) for names in (self.loaded, self.missing, self.unused)]
         modules = dict.fromkeys(module_of(key) for key in (*self.loaded, *self.missing))
@@ -73,7 +73,10 @@ class Report:
 def reported(
     name: str, source: str, notes: Iterable[str], own: Iterable[str], loaded: Collection[str], file: Mapping[str, bool]
 ) -> Report:
-    """The report on a backbone with the tensors `own`, of which `loaded` are from a file; `file` says which it used."""
+    """The report on a backbone with the tensors `own`, `loaded` of which come from a file.
+
+    `file` says for each of the file's tensors whether it was used.
+    """
     counted = [key for key in own if not key.endswith(UNCOUNTED)]
     theirs = {key: used for key, used in file.items() if not key.endswith(UNCOUNTED)}
     return Report(
@@ -101,7 +104,7 @@ def module_of(key: str) -> str:
 
 
 def plain(name: str) -> str:
-    """A name from a file as a line shows it: nothing in it breaks the line or the terminal.
+    """A name from a file in a form that cannot break the line or the terminal.
 
     >>> plain("layer1.conv"), plain("a\\x1b[2Kb")
     ('layer1.conv', 'a\\\\x1b[2Kb')
@@ -124,12 +127,12 @@ def _unused_layers(keys: Iterable[str], used: Collection[str]) -> list[str]:
 
 
 def _layers(key: str) -> list[str]:
-    """The layers around a tensor from the outermost in: `a` and `a.b` of `a.b.weight`."""
+    """The layers around a tensor, the outermost first: `a` and `a.b` for `a.b.weight`."""
     return list(accumulate(key.split(".")[:-1], "{}.{}".format))
 
 
 def _listed(layers: Mapping[str, int], totals: Mapping[str, int]) -> str:
-    """Layers with how many of their tensors there are, of how many where these are not all."""
+    """Layers with their numbers of tensors, and with the total if these are not all."""
     parts = [
         f"{plain(layer)} ({count if count == totals[layer] else f'{count} of {totals[layer]}'})"
         for layer, count in layers.items()

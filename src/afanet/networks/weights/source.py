@@ -1,4 +1,4 @@
-"""From how weights are spelled to their tensors: a file, a folder of timm or transformers, or a network of the hub."""
+"""Finds and reads weights by their spelling: a file, a folder of timm or transformers, or a network on the hub."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from afanet.networks.weights.spelling import FOLDER, HUB
 
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"  # of transformers
-# The names that timm and transformers give their files, in the order in which timm looks for them.
+# The names of timm's and transformers' files, in the order in which timm looks for them.
 USUAL = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
@@ -26,8 +26,8 @@ class Opened:
 
     Attributes:
         state: the tensors.
-        shown: what a line calls the source.
-        wrapper: the names under which the file holds them, empty where it has nothing else.
+        shown: the source's name in a line.
+        wrapper: the names under which the file holds them; empty if the file has nothing else.
         architecture: the network that a config.json beside them names, if there is one.
     """
 
@@ -39,7 +39,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class Located:
-    """The `file` with the weights, those of its `configs` that are there, and the `title` that a line gives it."""
+    """The `file` with the weights, its `configs` that exist, and its `title` in a line."""
 
     file: Path
     configs: tuple[Path, ...]
@@ -47,13 +47,13 @@ class Located:
 
 
 def locate(source: str) -> Located:
-    """The local files of weights, which are downloaded where the source is ``hf-hub:ORG/NAME``.
+    """The local files of weights; a source ``hf-hub:ORG/NAME`` is downloaded.
 
     Raises:
-        InputError: where a folder or the hub has none.
+        InputError: if a folder or the hub has none.
     """
     if source.startswith(HUB):
-        from afanet.networks.weights.hub import download  # what else needs no YAML, which the hub's client reads
+        from afanet.networks.weights.hub import download  # here, because only the hub's client needs YAML
 
         file, configs = download(source.removeprefix(HUB), USUAL[:2], (CONFIG, PREPROCESSOR))
         return Located(file, tuple(configs), source)
@@ -66,10 +66,10 @@ def locate(source: str) -> Located:
 
 
 def open_weights(source: str) -> Opened:
-    """The tensors of a file, of ``local-dir:FOLDER``, or of ``hf-hub:ORG/NAME``, which are downloaded.
+    """The tensors of a file, of ``local-dir:FOLDER``, or of ``hf-hub:ORG/NAME``, which is downloaded.
 
     Raises:
-        InputError: where there are none, or they cannot be read without running code.
+        InputError: if there are none, or if they cannot be read without running code.
     """
     located = locate(source)
     content = read_file(located.file)
@@ -82,7 +82,7 @@ def open_weights(source: str) -> Opened:
 
 
 def _file_in(folder: Path) -> Path:
-    """The file with the weights in a folder; raises `InputError` for no or for several of them."""
+    """The file with the weights in a folder; raises `InputError` if there is none, or if there are several."""
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: expected one with {USUAL[0]} after {FOLDER}")
     names = sorted(file.name for file in folder.iterdir() if file.suffix in SUFFIXES and file.is_file())
@@ -96,7 +96,7 @@ def _file_in(folder: Path) -> Path:
 
 
 def _architecture(config: Path) -> str:
-    """The network that a config.json of timm or transformers names, empty where it names none."""
+    """The network that a config.json of timm or transformers names; empty if it names none."""
     content = read_json(config)
     if not isinstance(content, dict):
         raise InputError(f"{config} holds {shown(content, 40)}, expected keys such as 'architecture'")

@@ -10,7 +10,7 @@ HUB = "hf-hub:"
 
 
 def anchored(weights: str, folder: Path) -> str:
-    """The same weights, a relative path in them starting from `folder`.
+    """The same weights; if they are a relative path, it starts from `folder`.
 
     >>> [anchored(weights, Path("/data")) for weights in ("pretrained", "a.pth", "local-dir:vit", "hf-hub:timm/vit")]
     ['pretrained', '/data/a.pth', 'local-dir:/data/vit', 'hf-hub:timm/vit']

@@ -1,4 +1,4 @@
-"""Tensors that remember what they were made of, so that a report can say which tensors of a file were used."""
+"""Tensors that remember from what they were made, so that a report can say which tensors of a file were used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 
 class Traced(Tensor):
-    """A tensor that remembers from which tensors of a file it was computed, whatever code computed it.
+    """A tensor that remembers from which tensors of a file it was computed, by whatever code.
 
     >>> import torch
     >>> a, b = traced({"a": torch.ones(2), "b": torch.zeros(3)}).values()
@@ -24,7 +24,7 @@ class Traced(Tensor):
     def __torch_function__(
         cls, func: Callable[..., Any], types: Sequence[type], args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """The result of any of torch's functions, made of what its arguments are made of."""
+        """The result of a torch function; it remembers the sources of all its arguments."""
         result = super().__torch_function__(func, types, args, kwargs or {})  # type: ignore[no-untyped-call]
         used = [part.sources for part in tree_leaves((args, kwargs)) if isinstance(part, Traced)]
         for part in tree_leaves(result):
@@ -34,7 +34,7 @@ class Traced(Tensor):
 
 
 def traced(state: Mapping[str, Tensor]) -> dict[str, Traced]:
-    """The same tensors, each of which remembers its own name."""
+    """The same tensors, each with its own name as its source."""
     tensors = {name: tensor.as_subclass(Traced) for name, tensor in state.items()}
     for name, tensor in tensors.items():
         tensor.sources = frozenset({name})
