@@ -119,15 +119,6 @@ def test_each_layer_has_its_shares(page: Any, exhibit: Exhibit, picture: Path) -
             assert sum(map(float, told.groups())) == pytest.approx(100, abs=0.11)
 
 
-def test_a_cut_says_which_answer_came_before(page: Any) -> None:
-    page.open("digits")
-    page.pick(0)
-    said = [one.text for one in page.browser.all(".words")]
-    page.browser.one("#cut").send_keys(Keys.END)
-    page.browser.wait(lambda: "Before the cut" in page.text("views"))
-    assert f"Before the cut: {said[0]}." in page.text("views")
-
-
 def test_the_mouse_reads_what_was_predicted_there(
     page: Any, picture: Path, exhibit: Exhibit, photo: np.ndarray
 ) -> None:

@@ -104,6 +104,15 @@ def test_tasks_for_the_whole_image_are_words_and_bars(width: int, page: Any) -> 
     assert page.browser.overflow() <= 0
 
 
+def test_a_cut_says_which_answer_came_before(page: Any) -> None:
+    page.open("digits")
+    page.pick(0)
+    said = [one.text for one in page.browser.all(".words")]
+    page.browser.one("#cut").send_keys(Keys.END)
+    page.browser.wait(lambda: "Before the cut" in page.text("views"))
+    assert f"Before the cut: {said[0]}." in page.text("views")
+
+
 def test_layers_that_weigh_all_pixels_alike_say_so_and_can_be_cut(page: Any) -> None:
     page.open("cross_stitch")
     page.pick(0)
