@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from .axe import faults as faults
 from .finished import finished as finished
 from .hub import hub as hub
 from .tiny import recipe as recipe

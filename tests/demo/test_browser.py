@@ -96,6 +96,29 @@ def test_a_cut_shows_what_it_changes_and_nothing_once_it_is_undone(
     assert page.text("cuts") == "not cut"
 
 
+def test_another_connection_is_cut_as_soon_as_it_is_chosen(
+    page: Any, exhibit: Exhibit, photo: np.ndarray, picture: Path
+) -> None:
+    page.open()
+    page.choose(picture)
+    page.browser.one("#cut").send_keys(Keys.ARROW_RIGHT)
+    page.browser.wait(lambda: page.pictures(".before"))
+    Select(page.browser.one("#connection")).select_by_visible_text("what depth takes from segmentation")
+    cut = exhibit.answer(photo, to=1, source=0, layers=1)
+    page.browser.wait(lambda: page.pictures() == [task["picture"] for task in cut["tasks"]])
+
+
+def test_each_layer_has_its_shares(page: Any, exhibit: Exhibit, picture: Path) -> None:
+    page.open()
+    page.choose(picture)
+    for number, place in enumerate(exhibit.places):
+        Select(page.browser.one("#layer")).select_by_index(number)
+        for shares in page.browser.all(".shares"):
+            told = re.fullmatch(rf"At {re.escape(place)}: (.*) % segmentation, (.*) % depth\.", shares.text)
+            assert told
+            assert sum(map(float, told.groups())) == pytest.approx(100, abs=0.11)
+
+
 def test_the_mouse_reads_what_was_predicted_there(
     page: Any, picture: Path, exhibit: Exhibit, photo: np.ndarray
 ) -> None:

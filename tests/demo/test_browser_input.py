@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytest.importorskip("selenium.webdriver", reason="selenium is missing: pip install 'afanet[dev]'")
+from selenium.webdriver.common.keys import Keys
+
 PASTE = """
 const sent = new DataTransfer();
 if (arguments[0]) sent.items.add(new File([Uint8Array.from(atob(arguments[0]), c => c.charCodeAt(0))], "x.png"));
@@ -117,3 +120,51 @@ def test_the_camera_gives_a_photo(page: Any) -> None:
     assert not page.browser.one("#viewfinder").is_displayed()
     assert len(page.browser.all(".predicted")) == 2
     assert page.browser.script("return video.srcObject") is None  # the camera is off
+
+
+@pytest.mark.parametrize("way", ["button", "Escape"])
+def test_a_camera_that_is_left_gives_none(way: str, page: Any) -> None:
+    page.open()
+    page.browser.one("#camera").click()
+    page.browser.wait(lambda: page.browser.script("return video.videoWidth > 0"))
+    if way == "button":
+        page.browser.one("#leave").click()
+    else:
+        page.browser.one("#shoot").send_keys(Keys.ESCAPE)
+    page.browser.wait(lambda: not page.browser.one("#viewfinder").is_displayed())
+    assert page.browser.script("return video.srcObject") is None
+    assert page.text("status") == "Choose a photo or a sample."
+
+
+def test_a_camera_that_the_browser_refuses_gets_a_sentence(page: Any) -> None:
+    page.open()
+    page.browser.script("navigator.mediaDevices.getUserMedia = () => Promise.reject(new Error())")
+    page.browser.one("#camera").click()
+    page.done("The browser gives no camera.")
+    assert not page.browser.one("#viewfinder").is_displayed()
+
+
+def test_without_a_camera_there_is_no_button_for_it(page: Any) -> None:
+    source = "Object.defineProperty(navigator, 'mediaDevices', {value: undefined})"
+    script = page.browser.command("Page.addScriptToEvaluateOnNewDocument", source=source)
+    page.open()
+    assert not page.browser.one("#camera").is_displayed()
+    page.browser.command("Page.removeScriptToEvaluateOnNewDocument", **script)
+
+
+def test_the_frame_goes_when_a_file_is_dragged_out_of_the_window(page: Any) -> None:
+    page.open()
+    send = "document.body.dispatchEvent(new DragEvent(arguments[0], {bubbles: true, relatedTarget: arguments[1]}))"
+    inside = page.browser.one("#choose")
+    for kind, to, state in (("dragover", None, "dropping"), ("dragleave", inside, "dropping"), ("dragleave", None, "")):
+        page.browser.script(send, kind, to)
+        assert page.browser.script("return document.body.className") == state
+
+
+def test_a_server_that_is_gone_is_named(page: Any, picture: Path) -> None:
+    page.open()
+    page.choose(picture)
+    page.browser.script("window.fetch = () => Promise.reject(new TypeError())")
+    page.browser.one("#tasks input").click()
+    page.done("The page's server gives no answer")
+    assert not page.browser.one("#answer").is_displayed()

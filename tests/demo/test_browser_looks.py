@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,22 @@ def test_everything_has_a_name_that_a_screen_reader_says(page: Any, picture: Pat
     assert page.browser.script(live) == ["status", "cuts", "cursor"]
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 400])
+@pytest.mark.parametrize("run", ["afa", "digits"])
+def test_axe_finds_no_fault(run: str, width: int, scheme: str, page: Any, faults: Callable[[], list[str]]) -> None:
+    page.open(run, width=width, scheme=scheme)
+    assert faults() == []
+    page.pick(2)
+    page.browser.one("#overlay").click()
+    page.browser.one("#cut").send_keys(Keys.END)
+    page.browser.wait(lambda: "the cut" in page.text("views"))
+    assert faults() == []
+    page.browser.one("#camera").click()
+    page.browser.wait(lambda: page.browser.one("#viewfinder").is_displayed())
+    assert faults() == []
+
+
 def test_samples_have_their_place_before_they_are_there(page: Any) -> None:
     boxes = """
         const found = [...document.querySelectorAll("#samples button")].map(one => one.getBoundingClientRect());
@@ -75,7 +92,7 @@ def test_tasks_for_the_whole_image_are_words_and_bars(width: int, page: Any) -> 
     page.open("digits", width=width)
     page.pick(1)
     assert [one.text for one in page.browser.all("#views h2")] == ["photo", "left", "right"]
-    for said, shares in zip(page.browser.all(".words"), page.browser.all(".likely"), strict=True):
+    for said, shares in zip(page.browser.all(".words"), page.browser.all(".bars"), strict=True):
         names, percents = shares.text.split("\n")[::2], shares.text.split("\n")[1::2]
         assert said.text == names[0]
         assert len(names) == len(percents) == 5
@@ -85,6 +102,15 @@ def test_tasks_for_the_whole_image_are_words_and_bars(width: int, page: Any) -> 
     page.browser.one("#overlay").click()
     assert len(page.browser.all("figure > .taken")) == 2
     assert page.browser.overflow() <= 0
+
+
+def test_a_cut_says_which_answer_came_before(page: Any) -> None:
+    page.open("digits")
+    page.pick(0)
+    said = [one.text for one in page.browser.all(".words")]
+    page.browser.one("#cut").send_keys(Keys.END)
+    page.browser.wait(lambda: "Before the cut" in page.text("views"))
+    assert f"Before the cut: {said[0]}." in page.text("views")
 
 
 def test_layers_that_weigh_all_pixels_alike_say_so_and_can_be_cut(page: Any) -> None:

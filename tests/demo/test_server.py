@@ -47,7 +47,8 @@ def ask(port: int, path: str, body: bytes | None = None, **headers: str) -> tupl
 
 
 def test_the_page_comes_with_a_policy_that_lets_nothing_in_from_elsewhere(port: int) -> None:
-    for path, kind in {"/": "text/html", "/page.js": "text/javascript", "/page.css": "text/css"}.items():
+    kinds = {"/": "text/html", "/page.js": "text/javascript", "/page.css": "text/css", "/style.css": "text/css"}
+    for path, kind in kinds.items():
         reply, content = ask(port, path)
         assert (reply.status, reply.headers.get_content_type()) == (200, kind)
         assert reply.headers["Content-Security-Policy"].startswith(

@@ -49,6 +49,12 @@ def test_a_name_is_text_in_a_chart(name: str) -> None:
         assert not re.search(r"<[^<>]*font: ", svg), "the page's own font is told by size alone"
 
 
+def test_points_of_equal_cost_are_not_cut_off_at_the_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charts, "as_svg", lambda figure: figure)
+    figure = charts.scatter({"a": (2.0, 0.0), "b": (2.0, 1.0)}, {"a": "red", "b": "blue"}, "cost", "gain")
+    assert figure.axes[0].get_xlim() == (0, pytest.approx(2.2))
+
+
 def test_a_mean_over_seeds_has_a_gap_where_one_of_them_has_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(charts, "as_svg", lambda figure: figure)
     values = np.array([[1.0, np.nan, 3.0], [3.0, 2.0, 5.0]])

@@ -181,7 +181,7 @@ function marks(legend) {
 }
 
 function bars(likely) {
-  const list = element("div", {className: "likely"});
+  const list = element("div", {className: "bars"});
   for (const [name, share] of likely) {
     const bar = element("i");
     bar.style.width = `${100 * share}%`;

@@ -24,9 +24,10 @@ from afanet.demo.upload import MOST_BYTES, read_upload
 from afanet.errors import InputError
 
 STATIC = {
-    "/": ("page.html", "text/html"),
-    "/page.js": ("page.js", "text/javascript"),
-    "/page.css": ("page.css", "text/css"),
+    "/": ("demo", "page.html", "text/html"),
+    "/page.js": ("demo", "page.js", "text/javascript"),
+    "/page.css": ("demo", "page.css", "text/css"),
+    "/style.css": ("report", "style.css", "text/css"),  # the design of all pages
 }
 LEAVING = 1  # seconds to finish answers in progress when the server stops
 
@@ -98,8 +99,8 @@ def serve(exhibit: Exhibit | FileExhibit, address: Address, port: int, ready: Ca
         uvicorn.Server(configure(exhibit, address.names)).run(sockets=[listening])
 
 
-def _static(name: str, kind: str) -> Callable[[Request], Any]:
-    content = files("afanet.demo").joinpath(name).read_bytes()
+def _static(room: str, name: str, kind: str) -> Callable[[Request], Any]:
+    content = files("afanet").joinpath(room, name).read_bytes()
 
     async def send(request: Request) -> Response:
         return Response(content, media_type=kind)

@@ -86,7 +86,7 @@ def scatter(points: Mapping[str, tuple[float, float]], ink: Mapping[str, str], x
     for marker, (title, (x, y)) in zip(cycle("osD^vP*X"), points.items(), strict=False):
         axes.plot(x, y, marker, color=ink[title], ms=8, label=title)
     axes.margins(0.1)
-    axes.set_xlim(left=0)  # so that nearly equal costs lie close together
+    axes.set_xlim(0, 1.1 * max(x for x, _ in points.values()))  # so that nearly equal costs lie close together
     figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
