@@ -19,7 +19,7 @@ from afanet.errors import InputError
 from afanet.export import export_run
 from afanet.export.export import FORMATS
 from afanet.inference import Predictor
-from afanet.networks.methods import compared
+from afanet.networks.methods import METHODS
 from afanet.runs.loaded import LoadedNetwork
 from afanet.runs.run import load_run
 from afanet.tasks import Depth
@@ -29,7 +29,6 @@ from ..relatives import relatives
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
-METHODS = compared()
 TOLERANCE = 1e-4  # of a task's largest value
 Trained = Callable[[str], Path]
 
@@ -44,7 +43,7 @@ def expected(folder: Path, images: Tensor) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.usefixtures("any_size")
-@pytest.mark.parametrize("method", relatives(METHODS, ["afa"]))
+@pytest.mark.parametrize("method", relatives(METHODS.own, ["afa", "pad_net"]))
 def test_onnx_gives_what_the_run_gives_at_any_size(method: str, trained: Trained, tmp_path: Path) -> None:
     done = export_run(trained(method), "onnx", tmp_path / "net.onnx")
     assert max(done.errors.values()) < TOLERANCE
@@ -55,12 +54,13 @@ def test_onnx_gives_what_the_run_gives_at_any_size(method: str, trained: Trained
     assert names == ["segmentation", "depth"]
     facts = json.loads(session.get_modelmeta().custom_metadata_map["afanet"])
     assert facts == json.loads(json.dumps(done.facts))
-    assert (facts["format"], facts["method"], facts["size"]) == (1, method, [32, 48])
+    size = load_run(trained(method)).recipe.data.size
+    assert (facts["format"], facts["method"], facts["size"]) == (1, method, list(size))
     assert facts["resize"] == "stretch"
     assert facts["dynamic"] == {"batch": True, "size": True}
     assert facts["tasks"]["depth"] == json.loads(json.dumps(Depth().meaning | {"far": facts["tasks"]["depth"]["far"]}))
     assert facts["metrics"] == load_run(trained(method)).results["tasks"]
-    for shape in ((1, 3, 32, 48), (2, 3, 40, 71)):
+    for shape in ((1, 3, *size), (2, 3, 40, 71)):
         images = torch.randn(shape, generator=torch.Generator().manual_seed(1))
         for name, actual in zip(names, session.run(names, {"image": images.numpy()}), strict=True):
             truth = expected(trained(method), images)[name]
@@ -88,13 +88,14 @@ def test_a_run_and_its_file_answer_alike_for_a_photo_of_other_proportions(
 
 
 @pytest.mark.usefixtures("any_size")
-def test_torchs_file_holds_the_same(trained: Trained, tmp_path: Path) -> None:
-    done = export_run(trained("single"), "torch", tmp_path / "net.pt2")
+@pytest.mark.parametrize("method", relatives(METHODS.own, ["single"]))
+def test_torchs_file_holds_the_same(method: str, trained: Trained, tmp_path: Path) -> None:
+    done = export_run(trained(method), "torch", tmp_path / "net.pt2")
     extra = {"afanet.json": ""}
     program = torch.export.load(done.file, extra_files=extra).module()
     assert json.loads(extra["afanet.json"]) == json.loads(json.dumps(done.facts))
     images = torch.randn(1, 3, 50, 70, generator=torch.Generator().manual_seed(1))
-    truth = expected(trained("single"), images)
+    truth = expected(trained(method), images)
     for name, actual in program(images).items():
         assert np.abs(actual.detach().numpy() - truth[name]).max() < TOLERANCE * np.abs(truth[name]).max()
     assert done.card == tmp_path / "net.pt2.md"

@@ -32,12 +32,15 @@ def one_size(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("one_size")
-@pytest.mark.parametrize("format", ["onnx", "openvino"])
+@pytest.mark.parametrize(
+    ("format", "method"),
+    [("onnx", "single"), ("openvino", "single"), pytest.param("onnx", "pad_net", marks=pytest.mark.slow)],
+)
 def test_a_file_in_int8_has_the_scores_that_it_says(
-    format: str, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    format: str, method: str, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip(format)
-    run = shutil.copytree(trained("single"), tmp_path / "run")
+    run = shutil.copytree(trained(method), tmp_path / "run")
     assert main(["export", str(run), "--format", format, "--int8", "--tolerance", "1"]) == 0
     printed = capsys.readouterr().out
     assert "calibrated on 4 images of the run's training split, scored on the 3 images of the test split" in printed
@@ -59,6 +62,14 @@ def test_a_file_in_int8_has_the_scores_that_it_says(
         again = evaluate_file(Path(moved), Protocol(data=run / "recipe.yaml"), out=tmp_path / "scores.json")
         assert again.scored.scores == scores
         assert json.loads((tmp_path / "scores.json").read_text())["images"] == 3
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_size")
+def test_a_decoder_in_fp16_has_the_scores_of_float32(trained: Trained, tmp_path: Path) -> None:
+    done = export_run(trained("pad_net"), "onnx", tmp_path / "net.onnx", compression=Compression("fp16", tolerance=1.0))
+    assert max(done.errors.values()) < 1e-4
+    assert done.file.stat().st_size < 0.6 * export_run(trained("pad_net"), "onnx", tmp_path / "whole.onnx").size
 
 
 @pytest.mark.usefixtures("one_size")

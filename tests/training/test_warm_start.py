@@ -24,6 +24,7 @@ from afanet.training import run as running
 from afanet.training.run import train
 from afanet.training.warm_start import _fixed, _mean, warm_start
 
+from ..relatives import relatives
 from ..small import make_small
 
 Saved = dict[str, dict[str, Tensor]]
@@ -55,11 +56,20 @@ def saved(runs: list[Path]) -> Saved:
     }
 
 
-@pytest.mark.parametrize("heads", [True, False])
+@pytest.mark.parametrize(
+    ("method", "heads"),
+    [
+        ("afa", True),
+        ("afa", False),
+        ("cgc", True),
+        pytest.param("mmoe", True, marks=pytest.mark.slow),
+        pytest.param("sluice", True, marks=pytest.mark.slow),
+    ],
+)
 def test_every_branch_becomes_its_single_task_network(
-    runs: list[Path], small: Callable[..., Recipe], heads: bool
+    runs: list[Path], small: Callable[..., Recipe], method: str, heads: bool
 ) -> None:
-    recipe = small(**TINY)
+    recipe = small(**TINY, **{"network.method": method})
     _, tasks = open_tasks(recipe)
     network = build_network(recipe, tasks, "none")
     before = {key: value.clone() for key, value in network.state_dict().items()}
@@ -84,6 +94,7 @@ class Mine(Fusion):
 """
 
 
+@pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize(
     ("method", "own", "heads"),
     [
@@ -91,6 +102,9 @@ class Mine(Fusion):
         ("mtan", (), False),
         ("afa", ("layer3", "layer4"), True),
         ("mine", ("layer4",), False),
+        ("pad_net", (), False),
+        pytest.param("mti_net", (), False, marks=pytest.mark.slow),
+        pytest.param("cross_attention", (), False, marks=pytest.mark.slow),
     ],
 )
 def test_what_tasks_share_begins_as_the_mean_of_theirs_and_the_rest_as_each_has_it(
@@ -127,6 +141,16 @@ def test_what_tasks_share_begins_as_the_mean_of_theirs_and_the_rest_as_each_has_
     fused = sum(name.startswith("fusion.") for name in before)
     assert (f"fusion ({fused} tensors)" in fresh) == (fused > 0)
     assert ("branches.depth.head" in fresh) == (not heads)
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("method", relatives(["pad_net", "mti_net", "cross_attention"], ["pad_net"]))
+def test_heads_of_another_form_are_refused_until_they_are_left_out(method: str, runs: list[Path]) -> None:
+    recipe = make_small(**TINY | {"network.method": method, "network.head": None})
+    _, tasks = open_tasks(recipe)
+    network = build_network(recipe, tasks, "none")
+    with pytest.raises(InputError, match=r"'branches\.segmentation\.head\..*, or leave the heads out with warm_heads"):
+        warm_start(network, list(tasks), runs)
 
 
 def test_a_counter_of_two_trunks_is_that_of_the_first_task_and_a_mean_is_not_rounded_twice() -> None:

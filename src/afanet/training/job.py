@@ -26,7 +26,7 @@ from afanet.training.distilling.teachers import Teachers
 from afanet.training.records.loggers import check_loggers
 from afanet.training.sampler import require_sampler
 from afanet.training.selection import read_by, why_validation
-from afanet.training.starting.source import covers_backbones, read_source
+from afanet.training.starting.source import covers_backbones, fresh_parts, read_source
 from afanet.training.starting.start import start
 from afanet.training.warm_start import require_same_images, warm_start
 
@@ -85,7 +85,7 @@ def prepare(recipe: Recipe) -> Job:
         reports = [] if begun or recipe.network.weights == "none" else reports
         reports.append(f"the network starts from {source.title}")
         kept = recipe.old_tasks if SEVERAL in freeze_plan(recipe.network.freeze) else ()
-        parts = start(network, source, tasks, recipe.fresh, kept)
+        parts = start(network, source, tasks, fresh_parts(recipe, source), kept)
     if recipe.warm_start:
         reports = [] if recipe.network.weights == "none" else reports  # they would be about weights that are replaced
         reports.append(warm_start(network, list(tasks), recipe.warm_start, recipe.warm_heads))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import io
 import pickle
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -182,19 +180,3 @@ def test_what_only_fusion_layers_have_is_refused(method: str, option: str, value
 def test_a_decoder_must_say_how() -> None:
     with pytest.raises(TypeError, match="forward"):
         Decoder(None, {}, SIZE)  # type: ignore[abstract, arg-type]
-
-
-@pytest.mark.slow
-def test_it_exports_to_onnx_with_any_batch(network: Woven, tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    images = torch.rand(2, 3, *SIZE)
-    batch = {"image": {0: torch.export.Dim("batch", min=1, max=64)}}
-    exported = torch.export.export(network, (images,), dynamic_shapes=batch)
-    file = io.BytesIO()
-    program = torch.onnx.export(exported, dynamo=True, verbose=False)
-    program.save(file)
-    session = onnxruntime.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
-    images = torch.rand(3, 3, *SIZE)
-    outputs = session.run(None, {session.get_inputs()[0].name: images.numpy()})
-    for output, expected in zip(outputs, network(images).values(), strict=True):
-        torch.testing.assert_close(torch.as_tensor(output), expected, rtol=1e-3, atol=1e-4)

@@ -139,7 +139,7 @@ class Edges(TaughtLabels, DenseTask):
         """Probabilities, or edges, (1, H, W) or (H, W) in the colours of the legend; unknown pixels are black."""
         p = value.cpu().float().reshape(value.shape[-2:]).numpy()
         known = np.isfinite(p) & (p != UNLABELLED)
-        picture: NDArray[np.uint8] = ramp()[(np.where(known, p, 0) * 255).round().astype(np.intp)]
+        picture: NDArray[np.uint8] = ramp()[(np.where(known, p, 0) * 256).clip(0, 255).astype(np.intp)]
         picture[~known] = 0
         return picture
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from afanet.errors import InputError
-from afanet.networks.woven import Woven
+from afanet.networks.woven import SHARED_EXPERT, Woven
 from afanet.training.starting.source import Source, fresh_head
+
+SHARED = "shared backbone"  # the part that no task has for itself, in a mixture of experts
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,9 @@ class Fit:
 def fits(network: Woven, source: Source, fresh: Collection[str]) -> list[Fit]:
     """What each part of a network takes from a run: the whole part, or nothing.
 
-    A branch's backbone comes from the task in the run, or from the trunk that the task shared; a trunk comes from that
-    of the run, or from the first task that the run has. Raises `InputError` for a part that the run has in another
-    form, and if nothing fits.
+    A branch's backbone comes from the task in the run, or from the trunk that the task shared. A trunk comes from that
+    of the run, or from the first task that the run has; so does a backbone that all tasks share beside their own.
+    Raises `InputError` for a part that the run has in another form, and if nothing fits.
     """
     found = []
     for part, names in parts(network).items():
@@ -40,7 +42,7 @@ def fits(network: Woven, source: Source, fresh: Collection[str]) -> list[Fit]:
             found.append(Fit(part, dict.fromkeys(names)))
             continue
         leader = next(iter(source.tasks))
-        old = {"trunk": tasks[:1]}.get(part, [owner])
+        old = tasks[:1] if part in ("trunk", SHARED) else [owner]
         candidates = {name: _candidates(name, old, leader) for name in names}
         chosen = {
             name: next((other for other in others if other in source.weights), None)
@@ -74,7 +76,8 @@ def load(network: Woven, source: Source, found: Collection[Fit]) -> None:
 def parts(network: Woven) -> dict[str, list[str]]:
     """The names of a network's tensors by part: `trunk`, `backbone of TASK`, `head of TASK` and `fusion`.
 
-    A task's own share of the layers between tasks, such as its attention in mtan, is `fusion of TASK`.
+    A backbone that all tasks share beside their own is the `shared backbone`. A task's own share of the layers between
+    tasks, such as its attention in mtan, is `fusion of TASK`.
 
     >>> from afanet import Pooled, create_network
     >>> network = create_network("hard", {"age": Pooled(8), "gender": Pooled(2)}, "resnet18", size=(64, 64))
@@ -90,6 +93,8 @@ def parts(network: Woven) -> dict[str, list[str]]:
 
 def _part(name: str, state: Mapping[str, Tensor], tasks: Collection[str]) -> str:
     where, task, *rest = name.split(".")
+    if task == SHARED_EXPERT:
+        return SHARED
     if where != "branches":
         return f"fusion of {task}" if task in tasks else "fusion"
     if rest[0] != "backbone":
@@ -103,12 +108,13 @@ def _part(name: str, state: Mapping[str, Tensor], tasks: Collection[str]) -> str
 
 def _candidates(name: str, old: Collection[str], leader: str) -> Iterator[str]:
     """The names under which the run may have the tensor `name`: its own, in a task's branch, or in the trunk."""
-    where, _, *rest = name.split(".")
-    if where != "branches" or rest[0] != "backbone":
+    where, owner, *rest = name.split(".")
+    own = where == "branches" and rest[0] == "backbone"
+    if not own:
         yield name
-        return
-    for other in (*old, leader):
-        yield ".".join([where, other, *rest])
+    if own or owner == SHARED_EXPERT:
+        for other in (*old, leader):
+            yield ".".join(["branches", other, *rest])
 
 
 def _is_fresh(part: str, task: str, fresh: Collection[str]) -> bool:
@@ -121,17 +127,19 @@ def _is_fresh(part: str, task: str, fresh: Collection[str]) -> bool:
 
 def _flag(part: str) -> str:
     kind, _, task = part.partition(" of ")
-    return {"trunk": "backbone", "fusion": "fusion"}.get(kind, f"{kind}.{task}")
+    return {"trunk": "backbone", SHARED: "backbone", "fusion": "fusion"}.get(kind, f"{kind}.{task}")
 
 
 def _require_whole(fit: Fit, network: Woven, source: Source) -> None:
     """Raise `InputError` for a part that the run has in another form: for other tasks, or without some tensors."""
-    ours = [network.tasks[number] for number in next(iter(network.members.values()), ())]
-    theirs = source.first_tasks
-    if fit.part == "fusion" and fit.taken and ours != theirs:
+    kind, _, task = fit.part.partition(" of ")
+    members = range(len(network.tasks)) if network.decodes else next(iter(network.members.values()), ())
+    ours, theirs = [network.tasks[number] for number in members], source.first_tasks
+    if kind == "fusion" and (network.decodes or not task) and fit.taken and ours != theirs:
+        otherwise = "" if network.decodes else ", or add tasks with --freeze old"
         raise InputError(
             f"the fusion layers of {source.name} join the tasks {', '.join(theirs)}, and those of this network "
-            f"{', '.join(ours)}: start them afresh with --fresh fusion, or add tasks with --freeze old"
+            f"{', '.join(ours)}: start them afresh with --fresh fusion{otherwise}"
         )
     missing = [name for name, other in fit.names.items() if other is None]
     if not missing or not fit.taken:

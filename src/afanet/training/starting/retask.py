@@ -69,7 +69,13 @@ def _require_names(run: Source, drop: Collection[str], rename: Mapping[str, str]
 
 def _require_unread(run: Source, kept: Collection[str], drop: Collection[str]) -> None:
     """Raise `InputError` if a remaining task takes features of a dropped one."""
-    if METHODS[run.recipe.network.method].fusion is None:
+    method = run.recipe.network.method
+    if drop and METHODS[method].decoder is not None:
+        raise InputError(
+            f"{run.name} is of method '{method}', whose decoder exchanges features between all tasks, so none can be "
+            f"dropped: run only some tasks with --tasks {' '.join(kept)}, which export takes too"
+        )
+    if METHODS[method].fusion is None:
         return
     groups = [run.first_tasks, *added_groups(run.recipe, run.tasks)]
     for number, group in enumerate(groups):
@@ -150,8 +156,12 @@ def _renamed(name: str, rename: Mapping[str, str]) -> str:
 
     >>> _renamed("branches.age.head.bias", {"age": "years"}), _renamed("fusion.backbone.layer4.alpha", {"age": "years"})
     ('branches.years.head.bias', 'fusion.backbone.layer4.alpha')
+    >>> _renamed("fusion.mood.takes.age.gate.weight", {"age": "years"})  # in a decoder
+    'fusion.mood.takes.years.gate.weight'
     """
     where, task, *rest = name.split(".")
+    if len(rest) > 1 and where == "fusion" and rest[0].startswith("takes"):
+        rest[1] = rename.get(rest[1], rest[1])
     return ".".join([where, rename.get(task, task), *rest])
 
 

@@ -163,6 +163,13 @@ def other_names(source: Source, tasks: Mapping[str, Description], fresh: Collect
     return lines
 
 
+def fresh_parts(recipe: Recipe, source: Source) -> tuple[str, ...]:
+    """What starts fresh: what the recipe names, and the layers of a decoder where the run has another method."""
+    ours, theirs = recipe.network.method, source.recipe.network.method
+    other = ours != theirs and any(METHODS[method].decoder for method in (ours, theirs))
+    return (*recipe.fresh, "fusion") if other else recipe.fresh
+
+
 def fresh_head(task: str, fresh: Collection[str]) -> bool:
     """Whether the head of a task starts afresh.
 

@@ -11,10 +11,13 @@ import torch
 from PIL import Image
 from scipy.io import savemat
 
+from afanet.data.checks.survey import survey
 from afanet.data.recognise import recognise
 from afanet.data.sets.pascal import open_pascal
 from afanet.data.sets.pascal.tree import KNOWN_TO_NYU
 from afanet.errors import InputError
+
+from ...conftest import write_parts
 
 SIZE = (24, 32)
 LEFT = torch.arange(32)[None].repeat(24, 1) < 16
@@ -95,6 +98,24 @@ def test_files_of_wrong_content_are_named(pascal: Path, file: str, values: np.nd
     Image.fromarray(values).save(path)
     with pytest.raises(InputError, match=f"{path.name} {message}"):
         open_pascal(pascal, SIZE).test[0]
+
+
+def test_probabilities_of_saliency_are_cut_at_one_half(pascal: Path) -> None:
+    values = np.full(SIZE, 127, np.uint8)
+    values[0] = 128
+    Image.fromarray(values).save(pascal / "sal_distill/2008_000004.png")
+    salient = open_pascal(pascal, SIZE).test[0]["targets"]["saliency"][0]
+    assert salient.sum(1).tolist() == [32] + 23 * [0]
+
+
+def test_a_set_without_an_edge_is_doubted_and_one_without_people_is_refused(pascal: Path) -> None:
+    for name in range(1, 5):
+        savemat(pascal / f"pascal-context/trainval/2008_00000{name}.mat", {"LabelMap": np.full(SIZE, 284, np.uint16)})
+        write_parts(pascal / f"human_parts/2008_00000{name}.mat", [])
+    found = survey(open_pascal(pascal, SIZE), workers=0)
+    assert "split train has no edges of class edge: all its labels are no edge" in found.warnings
+    [error] = found.errors
+    assert error.startswith("split train has no label for human_parts, so that it cannot be learnt")
 
 
 def test_labels_of_another_size_are_named(pascal: Path) -> None:
