@@ -133,6 +133,6 @@ def test_tasks_get_other_names_and_answer_as_before_and_none_can_leave(
     before, given = outputs(run), outputs(after)
     assert list(given) == ["segmentation", "far"]
     assert all(torch.equal(y, before[{"far": "depth"}.get(task, task)]) for task, y in given.items())
-    with pytest.raises(InputError, match=f"is of method '{method}', whose decoder exchanges features between all tasks"):
+    with pytest.raises(InputError, match=f"is of method '{method}', whose decoder exchanges features between"):
         retask(run.path, tmp_path / "less", ["depth"])
     assert not (tmp_path / "less").exists()
