@@ -40,7 +40,7 @@ SECTIONS = {  # of each page, by the number of the heading above
 WIDTH, TALLEST, SCALE = 1110, 4000, 1.2
 ONLY = """<script>
 let section = 0;
-for (const one of document.body.children) {
+for (const one of document.querySelector("main").children) {
   if (one.tagName === "H2") section += 1;
   if (section !== WANTED) one.style.display = "none";
 }
