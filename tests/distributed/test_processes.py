@@ -126,7 +126,7 @@ def test_how_many_processes_are_to_be_started(small: Callable[..., Recipe], monk
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert to_launch(small(), cpu) == to_launch(small(devices=2), cpu) == 0
-    with pytest.raises(InputError, match="devices is 3, and torchrun started 2 processes: give --devices 2 or 1"):
+    with pytest.raises(InputError, match="devices is 3, but torchrun started 2 processes: give --devices 2, or 1"):
         to_launch(small(devices=3), cpu)
 
 

@@ -79,8 +79,8 @@ def test_a_split_that_is_not_there_is_refused(run: Run, tmp_path: Path) -> None:
     ("task", "declared", "message"),
     [
         ("seg", {"kind": "segmentation", "classes": ["wall", "bed", "floor"]}, "has classes ['wall', 'bed', 'floor']"),
-        ("size", {"kind": "ordinal", "classes": ["wide", "tall"]}, "has kind ordinal, and"),
-        ("level", {"kind": "regression", "range": [0, 255], "unit": "lux"}, "has unit lux, and"),
+        ("size", {"kind": "ordinal", "classes": ["wide", "tall"]}, "has kind ordinal, but"),
+        ("level", {"kind": "regression", "range": [0, 255], "unit": "lux"}, "has unit lux, but"),
     ],
 )
 def test_tasks_that_mean_something_else_are_refused(

@@ -64,7 +64,7 @@ def _shown(task: Task, target: Tensor, values: Mapping[str, Tensor]) -> dict[str
         return {"words": {}}
     task = task.drawn_over([target])
     return {
-        "ends": [f"{end:g} {task.legend.unit}" for end in (task.legend.low, task.legend.high)]
+        "ends": [f"{end:g}" for end in (task.legend.low, task.legend.high)]
         if isinstance(task.legend, ColourBar)
         else [],
         "truth": as_url(task.picture(target), "PNG"),

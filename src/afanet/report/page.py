@@ -197,6 +197,8 @@ def _legends(tasks: Mapping[str, Task]) -> list[dict[str, Any]]:
                 )
             case ColourBar(shades, low, high, unit):
                 stops = [f"#{bytes(shade.tolist()).hex()}" for shade in shades[:: max(1, len(shades) // 8)]]
-                entry |= {"stops": ", ".join(stops), "low": f"{low:g} {unit}", "high": f"{high:g} {unit}"}
+                spans = type(task).drawn_over is not DenseTask.drawn_over  # the range of each image by itself
+                where = [unit, "in this image"] if spans else [unit]
+                entry |= {"stops": ", ".join(stops), "low": f"{low:g}", "high": f"{high:g}", "of": " ".join(where)}
         legends.append(entry)
     return legends

@@ -32,7 +32,7 @@ class ProbabilityMap(DenseResult):
 
     expected: ClassVar[Mapping[str, Check]] = {"colours": COLOURS}
     absent: ClassVar[float] = np.nan
-    unit: ClassVar[str] = ""
+    unit: ClassVar[str]
     what: ClassVar[str]
 
     @classmethod

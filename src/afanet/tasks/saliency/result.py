@@ -22,6 +22,7 @@ class SaliencyMap(ProbabilityMap):
 
     reads = "the probability that each pixel is salient"
     absent = -1
+    unit = "probability of being salient"
     what = "salient"
 
     def as_label(self, known: Bools | None = None, declared: Mapping[str, Any] = {}) -> LabelFile:

@@ -108,7 +108,7 @@ class Saliency(TaughtLabels, DenseTask):
     @property
     def legend(self) -> ColourBar:
         """Dark is background, bright is salient."""
-        return ColourBar(shades(np.linspace(0, 1, 256)), 0.0, 1.0, "")
+        return ColourBar(shades(np.linspace(0, 1, 256)), 0.0, 1.0, "probability of being salient")
 
     def picture(self, value: Tensor) -> NDArray[np.uint8]:
         """Probabilities, or a mask, in the colours of the legend; black where there is no label."""
