@@ -74,7 +74,7 @@ def test_what_is_no_such_file_is_refused(name: str, tmp_path: Path) -> None:
         open_model(tmp_path / name)
     (tmp_path / name).write_text("nothing")
     (tmp_path / "x.bin").touch()
-    with pytest.raises(InputError, match="is not a readable .* expected one of"):
+    with pytest.raises(InputError, match=r"is not a readable .* expected one of"):
         open_model(tmp_path / name)
 
 

@@ -98,5 +98,5 @@ def test_an_older_run_is_resumed_by_the_command_that_began_it(older: RunFolder) 
 def test_an_older_run_is_not_resumed_with_other_heads(head: object, older: RunFolder) -> None:
     given = load_recipe("rooms", {"network.head": head})
     assert older.continued(given).network.head == head
-    with pytest.raises(InputError, match=r"recipe.yaml has network.head.* None, and now it is .*: to resume, give"):
+    with pytest.raises(InputError, match=r"recipe.yaml has network.head.* None, but now it is .*: to resume, give"):
         RunFolder.resumable(older.path, given)
