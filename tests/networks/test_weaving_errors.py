@@ -107,7 +107,13 @@ def test_branches_and_fusions_that_are_none(classifier) -> None:
         ({"a": one, "b": one}, [], None, None, "branch 'a' is the same object as another"),
         ({"a": torch.relu}, [], None, None, "branch 'a' is a builtin_function_or_method"),
         ({"a": one, "b": classifier(2)}, ["stem"], None, None, "no fusion layer"),
-        ({"a": one, "b": classifier(2)}, ["stem"], lambda *_, **__: torch.relu, SHAPE, "fusion called for 'stem' returned"),
+        (
+            {"a": one, "b": classifier(2)},
+            ["stem"],
+            lambda *_, **__: torch.relu,
+            SHAPE,
+            "fusion called for 'stem' returned",
+        ),
         ({"a": one, "b": classifier(2)}, ["stem"], AFA, (3, 16, 16), r"example has the shape \(3, 16, 16\)"),
         (
             {"a": one, "b": classifier(2)},

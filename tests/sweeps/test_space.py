@@ -46,7 +46,7 @@ def test_a_spec_is_a_range_or_choices(text: str, expected: object) -> None:
         ("optimizer.lr=1e-2:1e-5", "the range goes from 0.01 to 1e-05, expected LOW below HIGH"),
         ("optimizer.lr=0.1:0.1", "expected LOW below HIGH"),
         ("optimizer.lr=0:1", r"'optimizer\.lr' is 0\.0, which should be greater than 0"),
-        ("optimizer.weight_decay=log:0:1", "begins at 0, expected above 0"),
+        ("optimizer.weight_decay=log:0:1", "starts at 0, expected above 0"),
         ("optimizer.momentum=0.5:1.5", r"'optimizer\.momentum' is 1\.5, which should be less than 1"),
         ("optimizer.lr=low:high", "an end is 'low', expected a number"),
         ("optimizer.lr=0.1:inf", "an end is 'inf', expected a number"),

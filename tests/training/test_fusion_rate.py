@@ -55,7 +55,7 @@ def test_a_run_that_began_at_another_factor_goes_on_with_it(small: Small, tmp_pa
     resumed = train(small(**keys), tmp_path / "run", resume=True)
     assert resumed.recipe.optimizer.fusion == 1
     assert rates(tmp_path / "run") == {1}
-    with pytest.raises(InputError, match=r"has optimizer.fusion 1.0, and now it is 5.0"):
+    with pytest.raises(InputError, match=r"has optimizer.fusion 1.0, but now it is 5.0"):
         train(small(**keys | {"optimizer.fusion": 5}), tmp_path / "run", resume=True)
 
 

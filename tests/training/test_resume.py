@@ -112,7 +112,7 @@ def test_nothing_to_resume_is_a_new_run(recipe: Recipe, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("tiny")
 def test_another_recipe_is_refused(small: Callable[..., Recipe], tmp_path: Path) -> None:
     train(small(), tmp_path / "run")
-    with pytest.raises(InputError, match=r"has optimizer.lr 0.001, and now it is 0.5: to resume, give the same"):
+    with pytest.raises(InputError, match=r"has optimizer.lr 0.001, but now it is 0.5: to resume, give the same"):
         train(small(**{"optimizer.lr": 0.5}), tmp_path / "run", resume=True)
 
 

@@ -226,7 +226,7 @@ def test_a_run_of_two_stages_goes_on_from_either_by_the_recipe_it_was_given(
     monkeypatch.undo()
     assert not folder.checkpoint.exists()
     first = RunFolder(folder.single).checkpoint.read_bytes()
-    with pytest.raises(InputError, match="has seed 0, and now it is 1"):
+    with pytest.raises(InputError, match="has seed 0, but now it is 1"):
         train(recipe.model_copy(update={"seed": 1}), folder.path, resume=True)
     run = train(recipe, folder.path, resume=True)
     assert RunFolder(folder.single).checkpoint.read_bytes() == first

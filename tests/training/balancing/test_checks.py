@@ -26,7 +26,7 @@ def test_every_method_balances_two_tasks_of_a_plain_run(name: str, precision: st
     [
         ({"shared": False}, "the tasks share none"),
         ({"guarded": True}, "gradient guard"),
-        ({"accumulate": 4}, "4 are accumulated"),
+        ({"accumulate": 4}, "4 batches are accumulated"),
         ({"compile": True}, "one backward graph"),
         ({"precision": "float16"}, "'float16'"),
     ],

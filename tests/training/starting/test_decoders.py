@@ -71,7 +71,7 @@ def test_a_run_by_the_same_method_goes_on_whole_and_other_tasks_need_new_layers(
     ours, theirs = job.network.state_dict(), run.weights()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     tasks = ["depth", "normals"]  # as many as before
-    said = r"join the tasks segmentation, depth, and .* depth, normals: .* by --fresh fusion$"
+    said = r"join the tasks segmentation, depth, and .* depth, normals: .* with --fresh fusion$"
     with pytest.raises(InputError, match=said):
         begin(run, method, tasks)
     parts = taken(begin(run, method, tasks, fresh=["fusion"]))

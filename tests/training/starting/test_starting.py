@@ -244,7 +244,7 @@ def test_more_epochs_than_a_finished_run_has_are_a_new_run_that_starts_from_it(
     assert (more.recipe.epochs, more.recipe.start_from) == (2, str(first.path))
     assert more.recipe.network.freeze == {"backbone": 1}
     assert train(longer, tmp_path / "run", resume=True).results == more.results
-    with pytest.raises(InputError, match=r"has optimizer.lr 0.001, and now it is 0.5"):
+    with pytest.raises(InputError, match=r"has optimizer.lr 0.001, but now it is 0.5"):
         train(
             longer.model_copy(update={"optimizer": recipe.optimizer.model_copy(update={"lr": 0.5})}),
             first.path,
