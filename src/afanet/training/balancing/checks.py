@@ -54,7 +54,7 @@ def check_combination(
         )
     if accumulate > 1:
         raise InputError(
-            f"{start} of one batch, but {accumulate} are accumulated in one step: set accumulate to 1, {losses}"
+            f"{start} of one batch, but {accumulate} batches are accumulated: set accumulate to 1, {losses}"
         )
     if compile:
         raise InputError(
