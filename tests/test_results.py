@@ -13,12 +13,13 @@ import pytest
 import afanet.results
 from afanet import InputError
 from afanet.results import Score, choose_results, mean_and_deviation, read_results, results_csv
-from afanet.tasks import Classification, Depth, Normals, Segmentation
+from afanet.tasks import Classification, Depth, Edges, Normals, Segmentation
 
 DOCS = Path(__file__).parents[1] / "docs"
 COPY = Path(afanet.results.__file__).with_suffix(".csv")
 SCORES = read_results()
 KINDS = (
+    Edges(),
     Segmentation(["bed", "wall"]),
     Depth(),
     Normals(),
@@ -82,6 +83,7 @@ SECTIONS = {
     "faces": "## Faces",
     "faces-lite0": "### Faces, five folds",
     "nyuv2-afa-apart": "### AFA in parts",
+    "nyuv2-four-tasks": "## Four tasks on NYUv2",
 }
 METHODS = {
     "single task": "single",
@@ -123,6 +125,7 @@ METRICS = {
     "delta < 1.25²": "depth delta2",
     "delta < 1.25³": "depth delta3",
     "mean angle of normals": "normals mean",
+    "odsF of edges": "edges odsf",
     "gender accuracy": "gender accuracy",
     "gender macro F1": "gender macro_f1",
     "age accuracy": "age accuracy",
@@ -167,7 +170,7 @@ def test_the_page_shows_the_same(comparison: str) -> None:
         if score.comparison == comparison:
             methods[f"{score.method}, {score.variant}".rstrip(", ")].append(score)
     cells = shown(SECTIONS[comparison])
-    only_changes = comparison in ("nyuv2-three-tasks", "nyuv2-afa-apart")  # but for single task
+    only_changes = comparison in ("nyuv2-three-tasks", "nyuv2-afa-apart", "nyuv2-four-tasks")  # but for single task
     assert {method for method, _ in cells} == ({"single"} if only_changes else set(methods))
     for (method, metric), cell in cells.items():
         for text, value in zip(re.findall(r"[\d.]+", cell), of_csv(methods[method], metric), strict=False):
