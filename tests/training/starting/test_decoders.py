@@ -77,7 +77,7 @@ def test_a_run_by_the_same_method_goes_on_whole_and_other_tasks_need_new_layers(
     parts = taken(begin(run, method, tasks, fresh=["fusion"]))
     assert "head of depth" in parts
     assert not any(part.startswith("fusion") for part in parts)
-    with pytest.raises(InputError, match="tasks that join change what the others get"):
+    with pytest.raises(InputError, match="tasks that join change the features of the others"):
         begin(run, method, [*OLD, "normals"], **{"network.freeze": "old"})
 
 
