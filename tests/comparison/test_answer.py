@@ -39,7 +39,7 @@ def test_what_helps_and_what_hurts_is_said_by_task_and_method(finished: Make) ->
 
 
 def test_a_change_within_chance_is_no_answer(finished: Make) -> None:
-    assert headline(compared(finished, afa=(0.0, 0.0))) == "Sharing clearly helped or hurt no task."
+    assert headline(compared(finished, afa=(0.0, 0.0))) == "Sharing did not clearly help or hurt any task."
 
 
 def test_one_seed_has_no_answer(finished: Make) -> None:

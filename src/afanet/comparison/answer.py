@@ -39,7 +39,9 @@ def headline(comparison: Comparison) -> str:
     ]
     if told:
         return f"Sharing {' and '.join(told)}."
-    return "One seed cannot say: train more seeds." if found[ONE_SEED] else "Sharing clearly helped or hurt no task."
+    if found[ONE_SEED]:
+        return "One seed cannot say: train more seeds."
+    return "Sharing did not clearly help or hurt any task."
 
 
 def answers(comparison: Comparison) -> list[tuple[str, str]]:
