@@ -173,6 +173,8 @@ def _print_findings(errors: Sequence[str], warnings: Sequence[str]) -> None:
         print(f"warning: {line}")
     for line in grouped(errors):
         print(f"error: {line}")
+    if not errors and not warnings:
+        print("no errors, no warnings")
 
 
 def _errors(source: str, errors: Sequence[str]) -> InputError:
