@@ -171,14 +171,14 @@ def _protocol(run: Run, facts: Mapping[str, Any]) -> list[str]:
 
 
 def _limits(run: Run, facts: Mapping[str, Any]) -> list[str]:
-    name = in_markdown(facts["data"]["name"])
     lines = [
-        f"It knows what {name} shows. Other cameras, places, light or people were not tested: expect worse results.",
+        "It knows what its training images show. Other cameras, places, light or people were not tested: expect worse "
+        "results.",
         "It always answers: probabilities are not calibrated, and it does not notice images of another kind.",
     ]
     if not all(facts.get("dynamic", {}).values()):
         lines.append("Its graph is tied to the shape named above.")
-    if name == "rooms":
+    if facts["data"]["name"] == "rooms":
         lines.append("It has only seen generated rooms: it shows that the program works, and is useless on photos.")
     kinds = dict.fromkeys(meaning["kind"] for meaning in facts["tasks"].values())
     return [*lines, *(limit for kind in kinds for limit in KINDS[kind].result_class.limits)]

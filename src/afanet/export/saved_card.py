@@ -43,7 +43,7 @@ def saved_card(group: Sequence[Run], run: Run, facts: Mapping[str, Any], name: s
     takes = f"{images(facts)}. {scored_at(facts)}. {FITS[facts['resize']]} `preprocess` does all of this."
     parts = [
         f"# {', '.join(tasks)} by `{facts['method']}`",
-        f"One network with {_outputs(tasks)}, trained by afanet.",
+        f"One network with {_outputs(tasks)}, trained by afanet. To use it, install afanet with its extra `report`.",
         f"## How to use it\n\n{where}" + USE.format(source=source, tasks=", ".join(tasks)),
         *about_network(group, run, facts, takes),
         *limits(run, facts),

@@ -26,7 +26,7 @@ STEP = 32  # both sides are multiples of this
 ODD = 2  # ratio to the usual side of an image beyond which an image is unusual
 BATCH, POOLED_BATCH = 8, 32  # images, for maps and for values only
 LOOKED_AT = 1000  # fewest images whose proportions are compared, if there are so many
-LETTERBOX = "  resize: letterbox # images of other proportions keep them, with void around; or stretch, or crop\n"
+LETTERBOX = "  resize: letterbox # images of other proportions keep them, with padding around; or stretch, or crop\n"
 SIDES = {
     "swap": "swap: in a mirrored image these classes exchange their sides",
     "mirror": "mirror: false, since its name or a class tells of a side: no image is mirrored in training",
