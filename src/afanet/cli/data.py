@@ -174,7 +174,7 @@ def _print_findings(errors: Sequence[str], warnings: Sequence[str]) -> None:
     for line in grouped(errors):
         print(f"error: {line}")
     if not errors and not warnings:
-        print("no errors, no warnings")
+        print("no faults found")
 
 
 def _errors(source: str, errors: Sequence[str]) -> InputError:
