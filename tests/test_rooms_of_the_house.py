@@ -95,6 +95,7 @@ BELOW = {
         "framing",
         "normalisation",
         "images",
+        "fusion",
         "networks",
         "tasks",
         "data",

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from afanet.fusion.pooling import limits_of_bins, mean_of_bins
+
 Bins = int | None | Sequence[int | None]
 
 
@@ -34,11 +36,9 @@ class PoolingSpelledOut(TorchFunctionMode):
 
 
 def adaptive_mean(input: Tensor, output_size: Bins) -> Tensor:
-    """The mean of each bin, as two matrix products: bin i of n takes the pixels floor(iH/n) to ceil((i+1)H/n)."""
+    """The mean of each bin, as `afanet.fusion.pooling.mean_of_bins` computes it."""
     rows, columns = _bins(input, output_size)
-    if isinstance(rows, int) and isinstance(columns, int) and rows == columns == 1:
-        return input.mean((2, 3), keepdim=True)
-    return _averages(input, 2, rows) @ input @ _averages(input, 3, columns).mT
+    return mean_of_bins(input, rows, columns)
 
 
 def adaptive_max(input: Tensor, output_size: Bins, return_indices: bool = False) -> Tensor:
@@ -49,7 +49,7 @@ def adaptive_max(input: Tensor, output_size: Bins, return_indices: bool = False)
         if type(bins) is int and bins == 1:
             x = x.amax(axis, keepdim=True)
             continue
-        start, end = _limits(x, axis, bins)
+        start, end = limits_of_bins(x, axis, bins)
         # If the number of bins grows with the size, their width is fixed. A fixed number ties the graph to the size.
         pixels = int(x.shape[axis]) if type(bins) is int else _now(x.shape[axis])
         widest = -(-pixels // _now(bins)) + 1
@@ -58,18 +58,6 @@ def adaptive_max(input: Tensor, output_size: Bins, return_indices: bool = False)
         for pick in picks[1:]:
             x = torch.maximum(x, pick)
     return x
-
-
-def _averages(x: Tensor, axis: int, bins: int) -> Tensor:
-    start, end = (limit[:, None] for limit in _limits(x, axis, bins))
-    pixel = torch.arange(x.shape[axis], device=x.device)
-    inside = (pixel >= start) & (pixel < end)
-    return inside.to(x.dtype) / (end - start).to(x.dtype)
-
-
-def _limits(x: Tensor, axis: int, bins: int) -> tuple[Tensor, Tensor]:
-    number, pixels = torch.arange(bins, device=x.device), x.shape[axis]
-    return number * pixels // bins, ((number + 1) * pixels + bins - 1) // bins
 
 
 def _bins(x: Tensor, size: Bins) -> tuple[int, int]:

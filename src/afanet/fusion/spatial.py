@@ -13,6 +13,7 @@ from afanet.errors import InputError
 from afanet.fusion.base import Fusion, Guarded, in_full_precision, weighted_sums, without
 from afanet.fusion.gates import excess_of, gate_matrices, softmax_over_sources, weights_of
 from afanet.fusion.mix import means_over_channels, mix
+from afanet.fusion.pooling import pool
 
 LONGEST_GRID = 20  # dense spatial gates hold 2 (H W)^2 weights: at 20 x 20 these are 320,000
 
@@ -115,7 +116,7 @@ class SpatialAggregation(Fusion):
 
     def _hidden(self, s: Tensor) -> Tensor:
         with in_full_precision(s):
-            pooled = F.adaptive_avg_pool2d(s.to(self.conv.weight.dtype), self.grid)
+            pooled = pool(s.to(self.conv.weight.dtype), self.grid)
             return F.relu(self.conv(pooled)).flatten(1)
 
     def _resize(self, gates: Tensor, s: Tensor) -> Tensor:
