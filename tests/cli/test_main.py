@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from afanet import __version__
 from afanet.cli import main
@@ -146,6 +147,14 @@ def test_parts_to_freeze_and_to_start_fresh_may_be_given_one_at_a_time() -> None
     values = overrides(parse(["train", "rooms", *freeze, "--fresh", "heads", "--fresh", "fusion"]))
     assert values["network.freeze"] == ["backbone", "heads", "task:depth"]
     assert values["fresh"] == ["heads", "fusion"]
+
+
+def test_a_recipe_is_printed_with_what_it_follows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "nyuv2-original", "--epochs", "5", "--print-config"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("# NYUv2 after the authors of AFA")
+    assert "chosen on\n# the test set.\nname: nyuv2-original\n" in printed
+    assert yaml.safe_load(printed)["epochs"] == 5
 
 
 def test_common_keys_have_short_names_with_either_kind_of_dash() -> None:

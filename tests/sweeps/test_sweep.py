@@ -226,7 +226,7 @@ def test_what_cannot_be_swept_is_refused_before_anything_is_made(tmp_path: Path)
         (
             digits(**{"data.options.validation_pairs": 0}),
             {},
-            "data set 'digits' has none here.*a sweep never uses the test split",
+            r"data set 'digits' has none here: ask for one by data\.options\.validation_pairs; a sweep never",
         ),
         (digits(devices=2), {}, "leave --devices out"),
         (digits(), {"trials": 0}, "--trials is 0, expected 1"),

@@ -152,7 +152,9 @@ def test_without_a_validation_split_it_is_refused(
 ) -> None:
     with pytest.raises(InputError) as caught:
         train(small(**{key: value}), tmp_path / "run")
-    assert f"{key} is {value!r}, but data set 'rooms' has no validation split here" in str(caught.value)
+    assert f"{key} is {value!r}, but data set 'rooms' has no validation split here: it has no option for one" in str(
+        caught.value
+    )
     assert str(caught.value).endswith(what)
     assert not (tmp_path / "run").exists()
 

@@ -183,11 +183,13 @@ def _extra(words: Sequence[str]) -> str:
 
 
 def _train(given: Namespace) -> None:
-    from afanet.recipe.load import dump_recipe
+    from afanet.recipe.load import dump_recipe, opening_lines, recipe_names
     from afanet.runs.repeat import recipe_to_train
 
     recipe = recipe_to_train(given.recipe, overrides(given))
     if given.print_config:
+        if given.recipe in recipe_names():
+            print(*opening_lines(given.recipe), sep="\n")
         print(dump_recipe(recipe), end="")
         return
     from afanet.report.pictures import draw_predictions

@@ -44,9 +44,18 @@ def describe_recipe(name: str) -> str:
     >>> describe_recipe("rooms")
     'Furnished rooms made by the program itself: ...'
     """
-    lines = (RECIPES / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
-    comment = " ".join(line.removeprefix("#").strip() for line in takewhile(lambda line: line.startswith("#"), lines))
+    comment = " ".join(line.removeprefix("#").strip() for line in opening_lines(name))
     return f"{comment.partition('. ')[0].removesuffix('.')}."
+
+
+def opening_lines(name: str) -> list[str]:
+    """The comment with which a recipe of the package begins: what it follows, and where it differs.
+
+    >>> opening_lines("nyuv2-original")[0]
+    '# NYUv2 after the authors of AFA: ...'
+    """
+    lines = (RECIPES / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    return list(takewhile(lambda line: line.startswith("#"), lines))
 
 
 def load_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:

@@ -56,6 +56,16 @@ def open_whole(recipe: Recipe, needed: Sequence[str] = ("train", "test")) -> Dat
     return data
 
 
+def how_to_validate(recipe: Recipe) -> str:
+    """What gives the recipe's data a validation split, if they have none, as a clause for messages."""
+    for option in options_of(recipe.data.name):
+        if option.startswith("validation"):
+            return f"ask for one by data.options.{option}"
+    if recipe.data.name == "manifest":
+        return "write 'validation' into the column 'split' of some rows"
+    return "it has no option for one: list its images in a manifest, with 'validation' in the column 'split' of some"
+
+
 def _open_files(recipe: Recipe) -> Data:
     data = open_data(recipe.data.name, recipe.data.root, recipe.data.size, **recipe.data.options)
     return with_resize(with_unlabelled(data) if recipe.distill else data, recipe.data.resize)

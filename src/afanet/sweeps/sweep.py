@@ -20,7 +20,7 @@ from afanet.recipe.code import identified
 from afanet.recipe.schema import Recipe
 from afanet.runs.folder import leaves
 from afanet.runs.outside_data import require_outside
-from afanet.runs.setup import open_tasks
+from afanet.runs.setup import how_to_validate, open_tasks
 from afanet.sweeps.database import database, make_home
 from afanet.sweeps.outcome import Outcome, Repeats, importance_of, rows_of
 from afanet.sweeps.queue import Queue
@@ -104,7 +104,7 @@ def _checked(plan: Plan) -> dict[str, Task]:
     if data.validation is None or not len(data.validation):
         raise InputError(
             f"a sweep compares trials on the validation split, and data set '{plan.recipe.data.name}' has none here: "
-            "ask for one in the data set's options; a sweep never uses the test split"
+            f"{how_to_validate(plan.recipe)}; a sweep never uses the test split"
         )
     return tasks
 

@@ -15,7 +15,7 @@ from afanet.networks.freeze import SEVERAL, freeze_plan
 from afanet.networks.freezing import Freezing
 from afanet.recipe.freezing import frozen_in_training
 from afanet.recipe.schema import Recipe
-from afanet.runs.setup import build_network, open_tasks
+from afanet.runs.setup import build_network, how_to_validate, open_tasks
 from afanet.tasks import Task
 from afanet.training.balancing.checks import check_combination, check_weights
 from afanet.training.balancing.shared import learning_tasks, shared_parameters
@@ -95,8 +95,8 @@ def prepare(recipe: Recipe) -> Job:
     check_loggers(recipe.loggers)
     if (why := why_validation(recipe)) and data.validation is None:
         raise InputError(
-            f"{why.key}, but data set '{recipe.data.name}' has no validation split here: ask for one in "
-            f"the data set's options, or {why.otherwise}"
+            f"{why.key}, but data set '{recipe.data.name}' has no validation split here: "
+            f"{how_to_validate(recipe)}, or {why.otherwise}"
         )
     return Job(recipe, data, tasks, network, "\n".join(reports), learning, parts, count, teachers)
 
