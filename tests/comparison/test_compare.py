@@ -396,7 +396,9 @@ def test_main_metrics_are_corrected_together_and_the_others_are_exploratory(fini
     assert "▲" in tables.markdown(comparison)
     assert "△" in tables.markdown(comparison)
     assert r"\vartriangle" in tables.latex(comparison)
-    assert f"Holm's correction for the {len(each)} in this table" in " ".join(tables.footnotes(comparison))
+    assert f"Holm's correction for the {len(each)} changes of main metrics in this table" in " ".join(
+        tables.footnotes(comparison)
+    )
 
 
 def test_a_note_says_how_many_seeds_the_smallest_change_takes(finished: Make) -> None:

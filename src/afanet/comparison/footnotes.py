@@ -55,7 +55,7 @@ def _legend(changes: Sequence[Change]) -> str:
     count = sum(not math.isnan(change.p_holm) for change in changes)
     return (
         f"▲ better, ▼ worse than single task by the main metric of a task: p below {SURE:g} after Holm's correction "
-        f"for the {count} in this table"
+        f"for the {count} changes of main metrics in this table"
     )
 
 
