@@ -42,6 +42,8 @@ LEFT_OUT = {
 SLOW = (
     "afanet export runs/rooms-afa-seed0 --format torch",
     "afanet compare nyuv2 --data PATH --weights PATH",
+    "afanet compare nyuv2-small --data PATH --weights PATH",
+    "afanet compare nyud-4 --data PATH --weights PATH",
     "afanet compare faces --data PATH --fold 0 --weights PATH",
     "afanet compare faces --data PATH --weights PATH",
     "afanet train nyuv2 --data PATH --weights PATH",
