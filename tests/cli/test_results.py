@@ -32,7 +32,7 @@ def test_a_task_has_all_its_metrics(capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(capsys, "--data", "adience", "--method", "nddr", "--task", "age")
     assert out.startswith("faces-lite0: adience at 64x64, tf_efficientnet_lite0, 5 folds\n")
     assert "\nfaces: adience at 80x80, resnet18, 3 seeds\n" in out
-    [_, line] = [line for line in out.splitlines() if line.startswith("nddr")]
+    [*_, line] = [line for line in out.splitlines() if line.startswith("nddr")]
     assert "0.6494 ± 0.0024 0.6499 ± 0.0020 0.9444 ± 0.0025 23.75 1.076" in " ".join(line.split())
 
 
