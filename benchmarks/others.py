@@ -1,11 +1,11 @@
 """Which networks of other packages can be woven, and what is said of those that cannot.
 
-    python benchmarks/others.py [--packages timm ...] [--save FILE] [--before FILE] [--page docs/others.md]
+    python benchmarks/others.py [--packages timm ...] [--save FILE] [--page docs/others.md]
 
 Two branches of each family of `families/` meet after their last block, and after each stage. A family weaves there if
 the network with fusion layers that pass features through equals its branches to the bit, and if with AFA a backward
 pass reaches every fusion layer, through patches or the class token. `--save` keeps the results as JSON as they come,
-and a second call goes on where the first ended; `--before` takes those of another version for the page. Networks have
+and a second call goes on where the first ended. Networks have
 random weights and nothing is downloaded. A package that is not installed is left out by name.
 """
 
@@ -134,19 +134,14 @@ def awake(network: nn.Module) -> nn.Module:
     return network
 
 
-def page(results: Results, before: Results) -> str:
+def page(results: Results) -> str:
     """The results as a page in Markdown."""
     versions = {package: importlib.metadata.version(package) for package in results}
     lines = [*INTRODUCTION.splitlines(), ""]
-    lines += ["| package | version | tried | weave |" + (" before |" if before else "")]
-    lines += ["| --- | --- | ---: | ---: |" + (" ---: |" if before else "")]
+    lines += ["| package | version | tried | weave |", "| --- | --- | ---: | ---: |"]
     for package, rows in results.items():
-        line = f"| {package} | {versions[package]} | {len(rows)} | {count(rows)} |"
-        lines.append(line + (f" {count(before.get(package, {}))} |" if before else ""))
-    total = f"| all | | {sum(map(len, results.values()))} | {sum(map(count, results.values()))} |"
-    lines.append(total + (f" {sum(map(count, before.values()))} |" if before else ""))
-    if before:
-        lines += ["", "`before` counts those that an earlier version could weave."]
+        lines.append(f"| {package} | {versions[package]} | {len(rows)} | {count(rows)} |")
+    lines.append(f"| all | | {sum(map(len, results.values()))} | {sum(map(count, results.values()))} |")
     for package, rows in results.items():
         lines += [
             "",
@@ -195,7 +190,7 @@ follows reads the class token and no patches, so the spatial gates change nothin
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--packages", nargs="+", choices=PACKAGES, default=PACKAGES)
-    for flag in ("--save", "--before", "--page"):
+    for flag in ("--save", "--page"):
         parser.add_argument(flag, type=Path)
     arguments = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
@@ -213,8 +208,7 @@ def main() -> None:
         print(f"{package}: {count(kept[package])} of {len(kept[package])} weave")
     results = {package: kept[package] for package in PACKAGES if package in kept}
     if arguments.page:
-        before = json.loads(arguments.before.read_text()) if arguments.before else {}
-        arguments.page.write_text(page(results, before))
+        arguments.page.write_text(page(results))
 
 
 if __name__ == "__main__":

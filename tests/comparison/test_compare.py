@@ -326,6 +326,16 @@ def test_costs_beside_other_work_are_said_and_older_ones_have_no_load(finished: 
     assert said[0].startswith("costs of hard were measured while other work kept up to 3.1 of 4 cores busy")
 
 
+@pytest.mark.parametrize("measured", [(), ("single", "hard"), ("single", "hard", "afa")])
+def test_costs_that_were_not_measured_are_named(finished: Make, measured: tuple[str, ...]) -> None:
+    runs = {method: finished(method, 0, made_up()) for method in ("single", "hard", "afa")}
+    for method in measured:
+        runs[method].folder.write(runs[method].folder.costs, {"costs": {"step_s": 1.0}})
+    notes = "\n".join(tables.footnotes(compare_runs(list(runs.values()), TASKS)))
+    assert ("time and memory of afa were not measured (-)" in notes) == (len(measured) == 2)
+    assert ("were not measured" in notes) == (len(measured) == 2)
+
+
 @pytest.mark.parametrize("text", ["rmse", "accuracy=-1", "accuracy=nan", "accuracy=x", "=1", "acuracy=1", "left=1"])
 def test_a_smallest_effect_that_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="--smallest"):

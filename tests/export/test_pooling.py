@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from afanet.export.pooling import PoolingSpelledOut, adaptive_max, adaptive_mean
+from afanet.export import PoolingSpelledOut
+from afanet.export.pooling import adaptive_max, adaptive_mean
 
 sizes = st.integers(1, 9)
 

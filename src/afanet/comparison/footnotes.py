@@ -47,7 +47,13 @@ def footnotes(comparison: Comparison) -> list[str]:
         notes.append(f"single task is {bases}")
     if any(row.title == ENSEMBLE for row in comparison.rows):
         notes.append(f"{ENSEMBLE} is the mean prediction of two single-task networks, at twice their cost")
-    return notes + _load_notes(comparison.rows) + comparison.notes + published_notes(comparison)
+    return (
+        notes
+        + _unmeasured_notes(comparison.rows)
+        + _load_notes(comparison.rows)
+        + comparison.notes
+        + published_notes(comparison)
+    )
 
 
 def _legend(changes: Sequence[Change]) -> str:
@@ -95,6 +101,15 @@ def _repetitions(comparison: Comparison) -> str:
     if len(named) > 1:
         named = {f"{row.title} {name_draws(row.group.draws)}": None for row in comparison.rows}
     return f"mean ± standard deviation over {over}: {'; '.join(named)}"
+
+
+def _unmeasured_notes(rows: Sequence[Row]) -> list[str]:
+    """A sentence if time and memory of some rows were measured, and of others not."""
+    trained = [row for row in rows if row.title != ENSEMBLE]
+    unmeasured = [row.title for row in trained if "step_s" not in row.costs]
+    if not 0 < len(unmeasured) < len(trained):
+        return []
+    return [f"time and memory of {', '.join(unmeasured)} were not measured (-): `afanet compare` measures those of all"]
 
 
 def _load_notes(rows: Sequence[Row]) -> list[str]:
