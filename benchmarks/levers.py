@@ -2,12 +2,13 @@
 
     python benchmarks/levers.py [--recipe nyuv2] [--backbone NAME] [--rounds 10] [--device cpu] [--compile]
 
-Each row adds a lever to the row that it names, or to the row above it. The plain row is what the original would do:
-float32, tensors in torch's own order, every tap of dilated convolutions, an optimiser that is not fused. A step is the
-learner's own: forward, losses, backward, optimiser and the losses' log; the last row answers a batch and counts its
-scores. Images and labels are generated. Rows take turns, so that ratios hold where the machine's speed drifts; a ratio
-is the median over rounds, of the processor's time on a CPU. Memory is what network, optimiser and two steps hold at
-most, in a process of its own.
+Each row adds a lever to the row that it names. The plain row is what the original would do: float32, tensors in torch's
+own order, every tap of dilated convolutions, an optimiser that is not fused. Levers after bf16 are added to it where
+the device is faster in bf16, else to the row before it. A step is the learner's own: forward, losses, backward,
+optimiser and the losses' log. Two rows are no steps: one answers a batch and counts its scores, the other multiplies
+large float32 matrices, with as many operations as a step with the fused optimiser. Images and labels are generated.
+Rows take turns, so that ratios hold where the machine's speed drifts; a ratio is the median over rounds, of the
+processor's time on a CPU. Memory is what network, optimiser and two steps hold at most, in a process of its own.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from unittest.mock import patch
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from afanet.distributed.device import answering
+from afanet.distributed.device import answering, find_precision
 from afanet.networks.heads.layers import WithoutEmptyTaps
 from afanet.recipe.load import load_recipe
 from afanet.tasks.scores import TaskScores
@@ -31,6 +33,7 @@ from learning import generated, learner_of, tasks_of
 from timing import Work, about, in_turns, peak_memories, ratios, spread
 
 Keys = Mapping[str, Any]
+SIDE = 2048  # of the matrices
 
 
 class Row(NamedTuple):
@@ -48,25 +51,31 @@ PLAIN, TAPS, ORDER, FUSED = "plain float32", "no taps in the padding", "channels
 BF16, COMPILED = "bf16", "compile"
 AGAIN, TWICE, FROZEN, KEPT = "gradient checkpointing", "accumulation over 2 halves", "frozen trunk", "cached features"
 SCORED = "an answer and its scores"
-HALF = {"precision": "bf16"}
-TRUNK = {**HALF, "network.freeze": "stages:3"}
-ROWS = {
-    PLAIN: Row(PLAIN, {}, plain_order=True, plain_taps=True, plain_optimizer=True),
-    TAPS: Row(PLAIN, {}, plain_order=True, plain_optimizer=True),
-    ORDER: Row(TAPS, {}, plain_optimizer=True),
-    FUSED: Row(ORDER, {}),
-    BF16: Row(FUSED, HALF),
-    COMPILED: Row(BF16, {**HALF, "network.compile": True}),
-    AGAIN: Row(BF16, {**HALF, "network.checkpointing": True}),
-    TWICE: Row(BF16, {**HALF, "optimizer.accumulate": 2}),
-    FROZEN: Row(BF16, TRUNK),
-    KEPT: Row(FROZEN, TRUNK, kept_features=True),
-}
+PRODUCTS = "matrix products alone"
+
+
+def rows_of(device: str) -> dict[str, Row]:
+    """All rows that are steps, by name."""
+    quick = {"precision": find_precision("auto", torch.device(device))}
+    best = BF16 if quick["precision"] == "bf16" else FUSED
+    trunk = {**quick, "network.freeze": "stages:3"}
+    return {
+        PLAIN: Row(PLAIN, {}, plain_order=True, plain_taps=True, plain_optimizer=True),
+        TAPS: Row(PLAIN, {}, plain_order=True, plain_optimizer=True),
+        ORDER: Row(TAPS, {}, plain_optimizer=True),
+        FUSED: Row(ORDER, {}),
+        BF16: Row(FUSED, {"precision": "bf16"}),
+        COMPILED: Row(best, {**quick, "network.compile": True}),
+        AGAIN: Row(best, {**quick, "network.checkpointing": True}),
+        TWICE: Row(best, {**quick, "optimizer.accumulate": 2}),
+        FROZEN: Row(best, trunk),
+        KEPT: Row(FROZEN, trunk, kept_features=True),
+    }
 
 
 def step_of(recipe: str, keys: Keys, name: str, device: str) -> Work:
     """A function that takes one step of a row."""
-    row = ROWS[name]
+    row = rows_of(device)[name]
     chosen = load_recipe(recipe, {"precision": "float32", **keys, **row.keys, "device": device})
     if row.plain_order:
         with patch("afanet.training.learner.channels_last", lambda network: network):
@@ -94,6 +103,21 @@ def scoring_of(recipe: str, keys: Keys, device: str) -> Work:
     learner, (batch,) = learner_of(chosen, device), generated(chosen, device)
     scores = {name: TaskScores.of(task).to(device) for name, task in tasks_of(chosen).items()}
     return partial(_score, learner, batch, scores)
+
+
+def products_of(recipe: str, keys: Keys, device: str) -> Work:
+    """A function that multiplies matrices, with as many operations as a step with the fused optimiser."""
+    step = step_of(recipe, keys, FUSED, device)
+    with FlopCounterMode(display=False) as counter:
+        step()
+    left, right, result = (torch.randn(SIDE, SIDE, device=device) for _ in range(3))
+    count = round(counter.get_total_flops() / (2 * SIDE**3))
+
+    def multiply() -> None:
+        for _ in range(count):
+            torch.mm(left, right, out=result)
+
+    return multiply
 
 
 def _score(learner: Learner, batch: Any, scores: Mapping[str, TaskScores]) -> None:
@@ -127,17 +151,19 @@ def main() -> None:
         "data.size": given.size,
         "batch_size": given.batch,
     }
-    names = [name for name in ROWS if given.compile or name != COMPILED]
+    rows = rows_of(given.device)
+    names = [name for name in rows if given.compile or name != COMPILED]
     makers: dict[str, Any] = {name: partial(step_of, given.recipe, keys, name, given.device) for name in names}
     memory = {} if given.times_alone else peak_memories(makers, given.device)
     makers[SCORED] = partial(scoring_of, given.recipe, keys, given.device)
+    makers[PRODUCTS] = partial(products_of, given.recipe, keys, given.device)
     times = in_turns({name: make() for name, make in makers.items()}, given.rounds, given.device).steadier(given.device)
     size = f"{given.size[0]}x{given.size[1]}"
     print(f"{given.recipe}, {given.method}, {given.backbone}, batch {given.batch} of {size}, {about(given.device)}\n")
     print("| lever | added to | step, s | over plain | over what it is added to | MiB | over plain |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for name, taken in times.items():
-        base = ROWS[name].base if name in ROWS else PLAIN
+        base = rows[name].base if name in rows else PLAIN
         added = spread(ratios(times, name, base), 2)
         held = f"{memory[name]:.0f} | {memory[name] / memory[PLAIN]:.2f}" if name in memory else "- | -"
         whole = spread(ratios(times, name, PLAIN), 2)

@@ -23,7 +23,7 @@ def describe_installation() -> dict[str, Any]:
 
     `versions` has None for a package that is not installed. `torch` has the CUDA version that torch was built for, and
     the error with which torch fails; each is None if there is none. `devices` has the name, model and bytes of memory
-    of each device, and whether it computes in bf16. `disk` has the free bytes, and `extras` what each extra lacks.
+    of each device, and whether it is faster in bf16. `disk` has the free bytes, and `extras` what each extra lacks.
     Needs nothing but the package itself.
 
     >>> state = describe_installation()
@@ -57,12 +57,12 @@ def _torch() -> tuple[dict[str, str | None], list[dict[str, Any]]]:
     try:
         import torch
 
-        from afanet.distributed.device import computes_in_bf16, devices
+        from afanet.distributed.device import devices, is_faster_in_bf16
 
         rows = []
         for name in devices():
             device = torch.device(name)
-            row = cpu | {"name": name, "bf16": computes_in_bf16(device)}
+            row = cpu | {"name": name, "bf16": is_faster_in_bf16(device)}
             if device.type == "cuda":
                 properties = torch.cuda.get_device_properties(device)
                 row |= {"model": properties.name, "memory": properties.total_memory}

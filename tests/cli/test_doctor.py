@@ -35,7 +35,7 @@ def test_every_fact_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         "torch 2.11.0, for CUDA 13.0",
         "openvino not installed",
         "system Linux 6.1, x86_64",
-        "cpu 2 cores, 8.0 GB, no bf16",
+        "cpu 2 cores, 8.0 GB, no fast bf16",
         "cuda:0 a card, 141.0 GB, bf16",
         "disk, here 5.0 GB free",
         "disk, cache there is no home folder: set AFANET_CACHE",

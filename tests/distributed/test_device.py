@@ -28,8 +28,9 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(name: str) ->
 
 def test_precision_is_kept_unless_it_is_left_to_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
-    for native in (True, False):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda native=native: {"avx2": True, "avx512_bf16": native})
-        assert find_precision("auto", cpu) == ("bf16" if native else "float32")
+    for fast in (True, False):
+        has = {"avx2": True, "avx512_bf16": True, "amx_bf16": fast}
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: has)
+        assert find_precision("auto", cpu) == ("bf16" if fast else "float32")
         assert find_precision("bf16", cpu) == "bf16"
         assert find_precision("float32", cpu) == "float32"

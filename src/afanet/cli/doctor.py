@@ -41,7 +41,7 @@ def _lines(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield package, f"{version}{_torch(state) if package == 'torch' else ''}" if version else "not installed"
     yield "system", state["system"]
     for device in state["devices"]:
-        bf16 = {True: ", bf16", False: ", no bf16", None: ""}[device["bf16"]]
+        bf16 = {True: ", bf16", False: ", no fast bf16", None: ""}[device["bf16"]]
         memory = f", {device['memory'] / GIGABYTE:.1f} GB" if device["memory"] else ""
         yield device["name"], f"{device['model']}{memory}{bf16}"
     for folder, free in state["disk"].items():

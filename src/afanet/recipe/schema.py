@@ -189,7 +189,7 @@ class Recipe(Section):
     devices: Count = Field(1, description="number of processes that train together, one per device")
     precision: Literal["auto", "bf16", "float32"] = Field(
         "auto",
-        description="precision of training: bf16 (autocast), float32, or auto (bf16 if the device supports it); "
+        description="precision of training: bf16 (autocast), float32, or auto (bf16 where it is faster); "
         "scores and predictions are always in float32",
     )
     workers: NonNegativeInt = Field(

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from afanet.data.resident import require_resident
-from afanet.distributed.device import computes_in_bf16, find_device, find_precision
+from afanet.distributed.device import find_device, find_precision, is_faster_in_bf16
 from afanet.distributed.launch import launch
 from afanet.distributed.processes import create_fabric, to_launch
 from afanet.distributed.started import is_main_process, started
@@ -134,8 +134,8 @@ def resolve(recipe: Recipe) -> Recipe:
     """The recipe with the precision that `auto` means on its device."""
     device = find_device(recipe.device)
     precision = find_precision(recipe.precision, device)
-    if precision == "bf16" and not computes_in_bf16(device):
-        say(f"warning: this {device.type} has no instructions for bf16: it will be many times slower than float32")
+    if precision == "bf16" and not is_faster_in_bf16(device):
+        say(f"warning: this {device.type} has no fast instructions for bf16: training will be slower than in float32")
     return recipe.model_copy(update={"precision": precision})
 
 
