@@ -78,7 +78,8 @@ class Assignment:
     def _insert(self, pixel: int) -> None:
         """Match a pixel of either side along a shortest alternating path, or leave it without a match.
 
-        Lengths are what the cost grows by, less the potentials on the way, so that none is negative but from `pixel`.
+        The length of a step is its distance less the potentials at both ends. Only first steps may be negative, so
+        Dijkstra's algorithm finds a shortest path.
         """
         potential, mate = self._potential, self._mate
         potential[pixel] = 0.0
@@ -92,18 +93,18 @@ class Assignment:
             if at in settled:
                 continue
             settled[at] = base
-            if (whole := base + self._unmatched - potential[at]) < length:
-                length, last = whole, mate[at]
+            if (total := base + self._unmatched - potential[at]) < length:
+                length, last = total, mate[at]
             for other, distance in self._near[at]:
                 if not self._present[other] or mate[other] in settled:
                     continue
-                whole = base + distance - potential[at] - potential[other]
-                if whole < length and whole < reached.get(other, inf):
-                    reached[other], came_by[other] = whole, at
+                total = base + distance - potential[at] - potential[other]
+                if total < length and total < reached.get(other, inf):
+                    reached[other], came_by[other] = total, at
                     if mate[other] == FREE:
-                        length, last = whole, other
+                        length, last = total, other
                     else:
-                        heappush(queue, (whole, mate[other]))
+                        heappush(queue, (total, mate[other]))
         for at, base in settled.items():
             potential[at] += length - base
             if mate[at] != FREE:
