@@ -7,26 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
+from tests.tasks.edges.dense import cheapest
 
-from afanet.tasks.edges.counts import THRESHOLDS, count_edges
 from afanet.tasks.edges.matching import Matching, within_reach
 from afanet.tasks.edges.thin import thinned
 
 Bools = NDArray[np.bool_]
-OUTLIER = 100  # times the reach: what the benchmark takes for a pixel without a match
-
-
-def cheapest(predicted: Bools, truth: Bools, reach: float) -> int:
-    """How many pairs the minimum-cost assignment has in which a pixel may go to an outlier instead."""
-    a, b = np.argwhere(predicted), np.argwhere(truth)
-    if not len(a) or not len(b):
-        return 0
-    distance = np.linalg.norm(a[:, None] - b[None], axis=2)
-    cost = np.full((len(a), len(b) + len(a)), OUTLIER * reach)
-    cost[:, : len(b)] = np.where(distance <= reach, distance, 1e9)
-    _, columns = linear_sum_assignment(cost)
-    return int((columns < len(b)).sum())
 
 
 @settings(max_examples=60, deadline=None)
@@ -45,25 +31,10 @@ def test_it_has_as_many_pairs_as_the_cheapest_assignment_whatever_comes_and_goes
         present = wanted
         shown = predicted.copy()
         shown[predicted] = present
-        assert matching.size == cheapest(shown, truth, reach)
+        assert matching.size == cheapest(shown, truth, reach)[0].sum()
         pairs = [(number, match) for number, match in enumerate(matching.truth_of) if match >= 0]
         assert len(pairs) == matching.size == len({match for _, match in pairs})
         assert all(present[number] and match in matching.near[number] for number, match in pairs)
-
-
-@settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**31), annotators=st.integers(1, 3))
-def test_counts_are_those_of_each_threshold_by_itself(seed: int, annotators: int) -> None:
-    rng = np.random.default_rng(seed)
-    map_, truths = rng.random((8, 9)), (rng.random((annotators, 8, 9)) < 0.3).astype(np.int8)
-    counts = count_edges(map_, truths, 0.15, nms=False)
-    for row in (0, 30, 60, 98):
-        thin = thinned(map_ >= THRESHOLDS[row])
-        found = [cheapest(thin, truth == 1, 0.15 * np.hypot(8, 9)) for truth in truths]
-        recalled, edges, right, predicted = counts[row].tolist()
-        assert (recalled, edges, predicted) == (sum(found), truths.sum(), thin.sum())
-        assert max(found) <= right <= min(sum(found), predicted)
-        assert annotators > 1 or right == recalled
 
 
 def slowly_thinned(edges: Bools) -> Bools:

@@ -84,6 +84,13 @@ def test_a_pixel_is_right_if_any_annotator_has_it_and_each_annotators_edges_are_
     assert float(found.compute()["odsf"]) == pytest.approx(2 / 3)
 
 
+def test_for_each_annotator_the_nearest_pixels_match_and_not_the_most_probable_ones() -> None:
+    found = BoundaryScores(0.03, nms=False)
+    found.update(line(30, value=0.9) + line(32, value=0.5), torch.cat([line(32), line(29)], 1).int())
+    assert found.counts[70].tolist() == [80, 80, 40, 40]  # the line at 30 is within reach of both
+    assert found.counts[30].tolist() == [80, 80, 80, 80]  # the one at 32 is where the first annotator has it
+
+
 def test_one_threshold_for_all_images_and_one_for_each() -> None:
     noisy = (line(30, value=0.9) + line(60, value=0.5), line(30, value=0.3))
     found = scores(torch.cat(noisy), torch.cat([line(30)] * 2))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from afanet.tasks.edges.assignment import Assignment
 from afanet.tasks.edges.matching import FREE, Matching, within_reach
 from afanet.tasks.edges.thin import suppress, thinned
 
@@ -35,7 +36,7 @@ def count_edges(
     values = suppress(values) if nms else values
     candidates = values >= THRESHOLDS[0]
     reach = max_distance * math.hypot(*values.shape)
-    matchings = [Matching(within_reach(candidates, truth, reach), int(truth.sum())) for truth in edges]
+    matchings = _matchings(candidates, edges, reach)
     present, pixels = np.zeros(int(candidates.sum()), bool), 0
     counts = np.zeros((len(THRESHOLDS), 4), np.int64)
     for row in reversed(range(len(THRESHOLDS))):
@@ -51,7 +52,16 @@ def count_edges(
     return counts
 
 
-def _matched(matchings: Sequence[Matching]) -> int:
+def _matchings(
+    candidates: NDArray[np.bool_], edges: NDArray[np.bool_], reach: float
+) -> Sequence[Matching] | Sequence[Assignment]:
+    """A largest matching for one annotator, since its size decides; for several the cheapest, since its pixels do."""
+    if len(edges) == 1:
+        return [Matching(within_reach(candidates, edges[0], reach), int(edges.sum()))]
+    return [Assignment(candidates, truth, reach) for truth in edges]
+
+
+def _matched(matchings: Sequence[Matching] | Sequence[Assignment]) -> int:
     """How many predicted pixels match an edge of any annotator."""
     if len(matchings) == 1:
         return matchings[0].size

@@ -28,8 +28,9 @@ class BoundaryScores(Metric):
     Each map undergoes non-maximum suppression across edges. At each threshold from 0.01 to 0.99, the pixels that reach
     it are thinned, and predicted and true edge pixels are matched one to one, as many as possible, within a distance d
     of `max_distance` diagonals of the image. Summed over all images, with recall R = matched true / true pixels and
-    precision P = matched predicted / predicted pixels, F = 2 P R / (P + R). A predicted pixel counts as matched if it
-    matches an edge of any annotator (Martin, Fowlkes & Malik, TPAMI 2004; Arbelaez et al., TPAMI 2011).
+    precision P = matched predicted / predicted pixels, F = 2 P R / (P + R). Each annotator's edges are matched by
+    themselves, at the least total distance, and a predicted pixel counts as matched if it matches an edge of any
+    annotator (Martin, Fowlkes & Malik, TPAMI 2004; Arbelaez et al., TPAMI 2011).
 
     - `odsf`: the largest F with one threshold for the whole set, R and P interpolated between thresholds
     - `oisf`: F with each image at the threshold that is best for it
