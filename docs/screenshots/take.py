@@ -37,7 +37,7 @@ SECTIONS = {  # of each page, by the number of the heading above
     "report": {0: "verdict", 1: "figures", 2: "images", 4: "learning", 5: "details"},
     "inspect": {0: "connections", 1: "maps"},
 }
-WIDTH, TALLEST, SCALE = 1110, 4000, 1.2
+WIDTH, TALLEST, SCALE = 1300, 4000, 1.0
 ONLY = """<script>
 let section = 0;
 for (const one of document.querySelector("main").children) {
