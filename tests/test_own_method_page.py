@@ -14,7 +14,7 @@ from afanet.networks import HEADS, METHODS
 from afanet.testing import check_fusion
 
 PAGE = Path(__file__).parents[1] / "docs" / "your-own-method.md"
-FILE, GATES, IN_PYTHON, A_HEAD = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+FILE, GATES, _, IN_PYTHON, A_HEAD = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 
 @pytest.mark.parametrize("with_gates", [False, True])

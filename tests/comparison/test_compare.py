@@ -85,7 +85,9 @@ def test_single_task_is_the_base_whatever_it_has_no_use_for_and_in_any_order(fin
 def test_what_else_differs_stands_in_the_title(finished: Make) -> None:
     runs = [finished("single", 0, made_up()), finished("afa", 0, made_up()), finished("hard", 0, made_up())]
     runs += [finished("afa", 0, made_up(), keys={"network.guard": 2.0})]
-    assert [group.title for group in group_runs(runs)] == ["single", "afa", "hard", "afa, guard=2.0"]
+    runs += [finished("afa", 0, made_up(), keys={"balancing.name": "uw"})]
+    titles = [group.title for group in group_runs(runs)]
+    assert titles == ["single", "afa", "hard", "afa, guard=2.0", "afa, balancing='uw'"]
 
 
 @pytest.mark.parametrize("usual", ["none", "lora"])

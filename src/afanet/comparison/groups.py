@@ -177,5 +177,6 @@ def _differs(name: str, key: Mapping[str, str], usual: Mapping[str, str | None])
 
 
 def _short(name: str) -> str:
-    """A key without its section, or with it if the section lies in another: `lr`, `lora.rank`."""
-    return name.partition(".")[2] or name
+    """A key as a title has it, `lr`, `lora.rank`, `guard`; for the name of a section the section, `balancing`."""
+    section, _, key = name.partition(".")
+    return section if key == "name" else key or name

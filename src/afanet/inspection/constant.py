@@ -101,7 +101,8 @@ def require_replaceable(network: nn.Module) -> list[str]:
     if not replaceable:
         raise InputError(
             f"{' and '.join(kinds(layers.values()))} has no gates that can be replaced by constant ones: weights such "
-            "as those of cross-stitch and NDDR are the same for every image already"
+            "as those of cross-stitch and NDDR are the same for every image already, and a layer of your own says with "
+            "mixes_by_gates = True that its outputs are the mix by its gates"
         )
     return replaceable
 
