@@ -45,8 +45,10 @@ PANELS = (
     Panel("nyuv2-three-tasks", "3 tasks: segmentation, mIoU", "segmentation", "miou", 1),
     Panel("nyuv2-three-tasks", "3 tasks: depth, abs. error", "depth", "abs", -1),
     Panel("nyuv2-three-tasks", "3 tasks: normals, mean angle", "normals", "mean", -1),
-    Panel("faces-lite0", "faces: gender, accuracy", "gender", "accuracy", 1),
-    Panel("faces-lite0", "faces: age, accuracy", "age", "accuracy", 1),
+    Panel("faces-lite0", "gender, Lite0: accuracy", "gender", "accuracy", 1),
+    Panel("faces-lite0", "age, Lite0: accuracy", "age", "accuracy", 1),
+    Panel("faces-resnet18", "gender, ResNet-18: accuracy", "gender", "accuracy", 1),
+    Panel("faces-resnet18", "age, ResNet-18: accuracy", "age", "accuracy", 1),
 )
 
 
