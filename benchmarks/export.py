@@ -175,8 +175,8 @@ def main() -> None:
 
 def megabytes(file: Path) -> float:
     """What a file takes, with the weights that OpenVINO keeps beside it."""
-    weights = file.with_suffix(".bin")
-    return (file.stat().st_size + (weights.stat().st_size if weights.is_file() else 0)) / 1e6
+    files = [file, file.with_suffix(".bin")] if file.suffix == ".xml" else [file]
+    return sum(part.stat().st_size for part in files) / 1e6
 
 
 if __name__ == "__main__":
