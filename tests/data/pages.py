@@ -16,6 +16,7 @@ LEFT_OUT = {
     "pip install": "what runs these tests is installed",
     "afanet export runs/rooms-afa-seed0 --format aot": "compiles for minutes; export/test_export.py",
     "afanet export runs/rooms-afa-seed0 --int8": "what learnt nothing may be refused; export/test_precision.py",
+    "afanet export runs/rooms-afa-seed0 --format executorch": "needs ExecuTorch; export/test_executorch_file.py",
     "afanet export runs/rooms-afa-seed0 --format openvino": "needs OpenVINO; export/test_precision.py",
     "afanet predict runs/rooms-afa-seed0/model-int8.onnx": "takes those files; inference/test_file_model.py",
     "afanet evaluate runs/rooms-afa-seed0/model-int8.onnx": "the same",

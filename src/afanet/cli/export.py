@@ -18,15 +18,17 @@ def add_export_command(commands: Any) -> None:
     export: ArgumentParser = commands.add_parser(
         "export",
         help="write a finished run as one file for production",
-        description="Write the network of a finished run as one file (ONNX, OpenVINO, torch.export or compiled), "
-        "check it against the run, and write a model card beside it.",
+        description="Write the network of a finished run as one file (ONNX, OpenVINO, ExecuTorch, torch.export or "
+        "compiled), check it against the run, and write a model card beside it.",
         allow_abbrev=False,
     )
     export.set_defaults(command=_export, parser=export)
     add_trust_flag(export)
     export.add_argument("run", type=path_flag, metavar="RUN", help="a run, a saved folder, or hub:OWNER/NAME")
     export.add_argument(
-        "--format", default="onnx", help="onnx, openvino, torch, aot, or adapters (these only); onnx by default"
+        "--format",
+        default="onnx",
+        help="onnx, openvino, executorch, torch, aot, or adapters (these only); onnx by default",
     )
     fewer = export.add_mutually_exclusive_group()
     fewer.add_argument("--int8", action="store_true", help="compute layers in int8, with ranges calibrated on images")

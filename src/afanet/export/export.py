@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from afanet.errors import InputError, unknown
-from afanet.export import adapters_file, aot_file, onnx_file, openvino_file, torch_file
+from afanet.export import adapters_file, aot_file, executorch_file, onnx_file, openvino_file, torch_file
 from afanet.export.card import model_card
 from afanet.export.check import Answer, largest_errors, random_inputs, require_same
 from afanet.export.facts import describe
@@ -61,6 +61,13 @@ FORMATS = {
         openvino_file.require_openvino,
         finish=openvino_file.convert,
     ),
+    "executorch": Format(
+        executorch_file.SUFFIX,
+        executorch_file.write_executorch,
+        executorch_file.open_executorch,
+        executorch_file.require_executorch,
+        free=False,
+    ),
     "torch": Format(torch_file.SUFFIX, torch_file.write_torch, torch_file.open_torch),
     # compiled for free sizes, a package computes wrong numbers at all sizes but one (torch 2.14)
     "aot": Format(aot_file.SUFFIX, aot_file.write_aot, aot_file.open_aot, aot_file.require_compiler, free=False),
@@ -89,11 +96,11 @@ def export_run(
     tasks: Sequence[str] | None = None,
     compression: Compression | None = None,
 ) -> Exported:
-    """Export the run in folder `path` to the file `out`, in the `format` onnx, openvino, torch or aot.
+    """Export the run in folder `path` to the file `out`, in the `format` onnx, openvino, executorch, torch or aot.
 
-    By default `out` is `model.onnx`, `model.xml`, `model.pt2` or `model.aot.pt2` in the run's folder. If `tasks` names
-    some of the tasks, only these are exported, to `model-TASK.onnx`; a compressed file is `model-int8.onnx`. A package
-    of format aot is compiled for this kind of processor, and for one image of the size at which the run was scored.
+    By default `out` is `model` with the format's ending, such as `model.onnx`, in the run's folder. If `tasks` names
+    some of the tasks, only these are exported, to `model-TASK.onnx`; a compressed file is `model-int8.onnx`. Files of
+    executorch and aot take one image of the size at which the run was scored; aot compiles for this kind of processor.
 
     The network is written as it computes in float32 on the CPU, with adapters merged into its layers. The file is read
     back and compared with the run before it moves to `out`, and a model card is written beside it, as `out` plus `.md`.

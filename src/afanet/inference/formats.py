@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MODELS = {
     ".onnx": "afanet.inference.onnx_model:OnnxModel",
     ".xml": "afanet.inference.openvino_model:OpenVinoModel",
+    ".pte": "afanet.inference.executorch_model:ExecutorchModel",
     ".aot.pt2": "afanet.inference.torch_model:CompiledModel",
     ".pt2": "afanet.inference.torch_model:TorchModel",
 }
