@@ -1,4 +1,4 @@
-"""The Python of the README and of the pages in docs runs and prints what stands below it."""
+"""The Python of the README and of a page that has no commands runs and prints what stands below it."""
 
 import contextlib
 import io
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [(ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/balancing.md", "docs/comparing.md")]
+PAGES = [(ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/balancing.md")]
 BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
 BLOCKS = [block for page in PAGES for block in BLOCK.findall(page)]
 
