@@ -6,7 +6,7 @@ import copy
 import io
 import math
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch.testing import assert_close
 
 from afanet.errors import InputError
 from afanet.fusion import AFA, NDDR, ChannelAggregation, CrossStitch, Fusion, SpatialAggregation
-from afanet.fusion.base import weighted_sums
+from afanet.fusion.mix import weighted_sums
 
 Features = Callable[..., list[Tensor]]
 LAYERS: list[Callable[..., Fusion]] = [
@@ -151,3 +151,19 @@ def test_weighted_sums_are_the_matrix_of_weights_times_the_features(features: Fe
     xs, weights = features(3), torch.rand(2, 3, 1, 4, 1, 1, dtype=torch.float64)
     expected = torch.einsum("tsc,sbchw->tbchw", weights[:, :, 0, :, 0, 0], torch.stack(xs))
     assert_close(torch.stack(weighted_sums(xs, weights)), expected)
+
+
+def test_a_class_that_changes_the_mix_inherits_nothing_that_describes_it(features: Features) -> None:
+    class Half(AFA):
+        def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
+            return [(x + y) / 2 for x, y in zip(xs, super().fuse(xs), strict=True)]
+
+    class Named(AFA):
+        pass
+
+    layer, xs = Half(4, size=(5, 6)).double(), features()
+    assert (layer.offers_gates, layer.offers_flow, layer.offers_cut, layer.mixes_by_gates) == (False,) * 4
+    with pytest.raises(InputError, match="Half defines no cut"):
+        layer.cut(xs, 0, 1)
+    assert_close(layer.fuse_tokens(xs, xs)[: len(xs)], layer.fuse(xs))
+    assert Named(4, size=(5, 6)).offers_cut

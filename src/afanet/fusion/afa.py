@@ -62,11 +62,11 @@ class AFA(Fusion):
         self.composed = not per_task and self.cam.guard is None
 
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
-        return self.fuse_tokens(xs, ())
+        return AFA.fuse_tokens(self, xs, ())
 
     def fuse_prefix(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
         """Class and register tokens mixed by CAM's gates, computed from the patches; SAM's gates need pixels."""
-        return self.fuse_tokens(xs, prefix)[self.tasks :]
+        return AFA.fuse_tokens(self, xs, prefix)[self.tasks :]
 
     def fuse_tokens(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
         if not self.composed:

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from afanet.errors import InputError
 from afanet.fusion.guard import GradientGuard
 
+OF_THE_MIX = {"fuse_tokens", "gates", "carried", "cut", "mixes_by_gates"}  # what is true of one `fuse` alone
+
 
 class Guarded(TypedDict, total=False):
     """The keywords that every fusion layer takes and passes on to `Fusion`."""
@@ -31,7 +33,7 @@ class Fusion(nn.Module, ABC):
     list of N tensors of the same shape. A subclass needs only :meth:`fuse`. If the features are tokens, the patches
     come as (B, C, H, W), and class and register tokens pass unchanged unless the subclass defines :meth:`fuse_prefix`.
     If it defines :meth:`gates` and :meth:`cut`, ``afanet inspect`` and the report show what each task takes from the
-    others.
+    others. A class that changes the :meth:`fuse` of its parent inherits neither.
 
     A subclass with parameters creates them in a constructor of this form:
 
@@ -131,6 +133,13 @@ class Fusion(nn.Module, ABC):
             gating = [x.detach() for x in xs]
             fused = [*fused, *self.guard(lambda prefix: self.fuse_prefix(gating, prefix), prefix)]
         return fused
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """A class that changes `fuse` inherits nothing that is true of its parent's mix alone."""
+        super().__init_subclass__(**options)
+        if "fuse" in cls.__dict__:
+            for name in OF_THE_MIX - cls.__dict__.keys():
+                setattr(cls, name, Fusion.__dict__[name])
 
     @abstractmethod
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
@@ -234,15 +243,3 @@ def without(xs: Sequence[Tensor], ys: Sequence[Tensor], weights: Tensor, to: int
     changed = list(ys)
     changed[to] = ys[to] + (weights * (xs[to] - xs[source])).to(ys[to].dtype)
     return changed
-
-
-def weighted_sums(xs: Sequence[Tensor], weights: Tensor) -> list[Tensor]:
-    """Every output's sum of all N inputs, with weights (to, from, ...) that broadcast to the inputs."""
-    return [_weighted_sum(xs, sources) for sources in weights.to(xs[0].dtype)]
-
-
-def _weighted_sum(xs: Sequence[Tensor], weights: Tensor) -> Tensor:
-    y = xs[0] * weights[0]
-    for x, w in zip(xs[1:], weights[1:], strict=True):
-        y = torch.addcmul(y, x, w)
-    return y

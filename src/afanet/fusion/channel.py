@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from afanet.fusion.base import Fusion, Guarded, in_full_precision, weighted_sums, without
+from afanet.fusion.base import Fusion, Guarded, in_full_precision, without
 from afanet.fusion.gates import excess_of, gate_matrices, softmax_over_sources, weights_of
-from afanet.fusion.mix import means_over_pixels, mix
+from afanet.fusion.mix import means_over_pixels, mix, weighted_sums
 
 
 class ChannelAggregation(Fusion):

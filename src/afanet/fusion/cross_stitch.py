@@ -8,7 +8,8 @@ from typing import Unpack
 import torch
 from torch import Tensor, nn
 
-from afanet.fusion.base import Fusion, Guarded, contract, magnitudes, shares, weighted_sums, without
+from afanet.fusion.base import Fusion, Guarded, contract, magnitudes, shares, without
+from afanet.fusion.mix import weighted_sums
 
 
 class CrossStitch(Fusion):

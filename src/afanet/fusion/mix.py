@@ -1,4 +1,4 @@
-"""The mix under gates that all tasks share, in few passes over memory and in the features' own layout."""
+"""Mixes of N tensors, in few passes over memory and in the features' own layout."""
 
 from __future__ import annotations
 
@@ -54,6 +54,18 @@ def means_over_channels(xs: Sequence[Tensor], weights: Tensor) -> list[Tensor]:
     [[[[3.0, 5.0]]]]
     """
     return [product(weights, x.flatten(2), like=x) for x in xs]
+
+
+def weighted_sums(xs: Sequence[Tensor], weights: Tensor) -> list[Tensor]:
+    """Every output's sum of all N inputs, with weights (to, from, ...) that broadcast to the inputs."""
+    return [_weighted_sum(xs, sources) for sources in weights.to(xs[0].dtype)]
+
+
+def _weighted_sum(xs: Sequence[Tensor], weights: Tensor) -> Tensor:
+    y = xs[0] * weights[0]
+    for x, w in zip(xs[1:], weights[1:], strict=True):
+        y = torch.addcmul(y, x, w)
+    return y
 
 
 class _Mix(torch.autograd.Function):

@@ -8,9 +8,10 @@ from contextlib import ExitStack, contextmanager
 from torch import Tensor, nn
 
 from afanet.errors import InputError, unknown
-from afanet.fusion.base import Fusion, weighted_sums
+from afanet.fusion.base import Fusion
 from afanet.fusion.inspect import require_layers
 from afanet.fusion.meetings import kinds
+from afanet.fusion.mix import weighted_sums
 
 
 @contextmanager

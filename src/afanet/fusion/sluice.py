@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from afanet.errors import InputError
-from afanet.fusion.base import Fusion, Guarded, contract, magnitudes, shares, weighted_sums
+from afanet.fusion.base import Fusion, Guarded, contract, magnitudes, shares
 from afanet.fusion.cross_stitch import start_weights
+from afanet.fusion.mix import weighted_sums
 
 
 class Sluice(Fusion):

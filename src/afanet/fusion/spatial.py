@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from afanet.errors import InputError
-from afanet.fusion.base import Fusion, Guarded, in_full_precision, weighted_sums, without
+from afanet.fusion.base import Fusion, Guarded, in_full_precision, without
 from afanet.fusion.gates import excess_of, gate_matrices, softmax_over_sources, weights_of
-from afanet.fusion.mix import means_over_channels, mix
+from afanet.fusion.mix import means_over_channels, mix, weighted_sums
 from afanet.fusion.pooling import pool
 
 LONGEST_GRID = 20  # dense spatial gates hold 2 (H W)^2 weights: at 20 x 20 these are 320,000
