@@ -94,6 +94,9 @@ def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
 class Doubled(Louder):
     """Gives twice what its gates say."""
 
+    mixes_by_gates = True
+    gates = Louder.gates
+
     def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
         return [2 * x for x in super().fuse(xs)]
 
