@@ -40,7 +40,7 @@ class ExecutorchModel(FileModel):
     def run(self, names: Sequence[str], images: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:
         """See `FileModel`."""
         answers = dict(zip(self.outputs, self.forward.execute([torch.from_numpy(images)]), strict=True))
-        return [answers[name].numpy().copy() for name in names]  # the runtime reuses its memory
+        return [answers[name].numpy() for name in names]
 
 
 def load_program(path: Path) -> tuple[Any, str | None]:
