@@ -17,7 +17,7 @@ test: setup
 	$(BIN)/mypy & types=$$!; OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) -m "not slow"; tests=$$?; \
 		wait $$types && exit $$tests
 
-# The same tests with the lowest versions that pyproject.toml states.
+# The same tests with the lowest versions that pyproject.toml states, without ExecuTorch, whose own bounds are higher.
 test-lowest: $(LOWEST)/ready
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/pytest -n $(WORKERS) -m "not slow"
 
@@ -30,7 +30,7 @@ setup: .venv/ready
 	$(PYTHON) -c 'import sys; sys.exit("afanet needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,executorch]'
 	touch $@
 
 $(LOWEST)/ready: pyproject.toml packaging/lowest.py
