@@ -87,6 +87,13 @@ def test_points_that_do_not_fit_together(classifier, at: object, message: str) -
         weave({"age": classifier(8), "mood": classifier(7)}, at, AFA, example=SHAPE)
 
 
+def test_a_name_that_only_another_branch_has_gets_the_way_to_name_layers_by_branch(classifier) -> None:
+    branches = {"age": nn.Sequential(classifier(8)), "mood": classifier(7)}
+    lists = r"branch 'age' has it, so give each branch a list of its own: at={'age': \[...\], 'mood': \[...\]}$"
+    with pytest.raises(InputError, match=rf"of branch 'mood' '0\.last', did you mean 'last'.*; {lists}"):
+        weave(branches, ["0.last"], AFA, example=SHAPE)
+
+
 @pytest.mark.parametrize(
     "task", ["", "a.b", "training", "forward", "class", "_modules", 3, "age group", "2", "é-1", "a" * 65, "__init__"]
 )

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import fx, nn
 
-from afanet import AFA, weave
+from afanet import AFA, InputError, weave
 from afanet.networks.woven import Program, Woven, plant
 
 
@@ -40,6 +40,13 @@ def test_modules_are_reached_as_in_any_network(woven: Woven) -> None:
     assert seen == ["head"]
     assert not woven.branches.mood.head.weight.any()
     assert not woven.fusion.last.cam.W.weight.any()
+
+
+def test_branches_are_items_by_task(woven: Woven) -> None:
+    assert list(woven.branches) == ["age", "mood"]
+    assert woven.branches["mood"] is woven.branches.mood
+    with pytest.raises(InputError, match=r"unknown task 'mod', did you mean 'mood'\? \(known: age, mood\)"):
+        woven.branches["mod"]
 
 
 def test_a_program_survives_pickling_with_the_functions_it_calls() -> None:

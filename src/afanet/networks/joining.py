@@ -54,7 +54,7 @@ class Joining:
         self.named = {task: [point.name for point in points] for task, points in self.points.items()}
         for task, names in self.named.items():
             names += [share] if share and share not in names else []
-            require_layers(task, branches[task], names)
+            require_layers(task, branches, names)
         self.image = example_for(branches, example)
         self.make = Layers(fusion, self.image, adapt)
         self.fake = FakeTensorMode(allow_non_fake_inputs=True)

@@ -40,12 +40,12 @@ def points_by_task(tasks: Sequence[str], at: object) -> dict[str, list[Point]]:
     return points
 
 
-def require_layers(task: str, branch: nn.Module, names: Sequence[str]) -> None:
-    """Raise `InputError` for names that the branch does not have, that repeat, or that enclose one another."""
-    known = [name for name, _ in branch.named_modules() if name]
+def require_layers(task: str, branches: Mapping[str, nn.Module], names: Sequence[str]) -> None:
+    """Raise `InputError` for names that the task's branch does not have, that repeat, or that enclose one another."""
+    known = _layers(branches[task])
     for name in names:
         if name not in known:
-            raise unknown(f"layer of branch '{task}'", name, known)
+            raise _missing(task, name, branches)
         if names.count(name) > 1:
             raise InputError(f"layer '{name}' of branch '{task}' is named {names.count(name)} times: name it once")
         for inner in names:
@@ -54,6 +54,20 @@ def require_layers(task: str, branch: nn.Module, names: Sequence[str]) -> None:
                     f"layer '{name}' of branch '{task}' encloses '{inner}', which is named too: "
                     f"name the last layer inside '{name}' instead of it"
                 )
+
+
+def _layers(branch: nn.Module) -> list[str]:
+    return [name for name, _ in branch.named_modules() if name]
+
+
+def _missing(task: str, name: str, branches: Mapping[str, nn.Module]) -> InputError:
+    error = unknown(f"layer of branch '{task}'", name, _layers(branches[task]))
+    for other, branch in branches.items():
+        if name in _layers(branch):
+            lists = ", ".join(f"'{one}': [...]" for one in branches)
+            hint = f"branch '{other}' has it, so give each branch a list of its own: at={{{lists}}}"
+            return InputError(f"{error}; {hint}")
+    return error
 
 
 def _listed(items: object) -> list[object]:

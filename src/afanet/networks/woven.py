@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import Any, cast
@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, fx, nn
 
-from afanet.errors import InputError
+from afanet.errors import InputError, unknown
 from afanet.names import chosen_tasks
 from afanet.networks.coroutines import Coroutines
 from afanet.networks.frozen import KeepsFrozen
@@ -22,13 +22,27 @@ from afanet.networks.trunk import Trunk
 SHARED_EXPERT = "shared-expert"  # in `fusion`, the name of a branch that belongs to no task; no task can have this name
 
 
+class Branches(nn.Module):
+    """The branches of a woven network: each is an attribute, ``branches.age``, and an item, ``branches["age"]``."""
+
+    def __getitem__(self, task: str) -> nn.Module:
+        names = list(self)
+        if task not in names:
+            raise unknown("task", str(task), names)
+        return self.get_submodule(task)
+
+    def __iter__(self) -> Iterator[str]:
+        """The tasks' names, in the order of the outputs."""
+        return (name for name, _ in self.named_children())
+
+
 class Woven(KeepsFrozen):
     """Several single-task networks in one: an image in, ``{task: output}`` out.
 
     Made by :func:`~afanet.networks.weaving.weave`.
 
     Attributes:
-        branches: the single-task networks by task name.
+        branches: the single-task networks by task name, as :class:`Branches`.
         fusion: the fusion layers, under the names of the layers that they follow.
         programs: the program for each mode: True for training, False for evaluation.
         weights_report: a line on the weights that were loaded and the parts that are frozen; empty if there are none.
@@ -50,7 +64,7 @@ class Woven(KeepsFrozen):
         programs: Mapping[bool, Program | Coroutines],
     ) -> None:
         super().__init__()
-        self.branches = nn.Module()
+        self.branches = Branches()
         self.fusion = nn.Module()
         for task, branch in branches.items():
             plant(self.branches, task, branch)
@@ -113,7 +127,7 @@ class Woven(KeepsFrozen):
     @property
     def tasks(self) -> list[str]:
         """The tasks' names, in the order of the outputs."""
-        return [name for name, _ in self.branches.named_children()]
+        return list(self.branches)
 
     def maps(self, task: str) -> set[str]:
         """The paths of a branch's layers whose height and width are read; empty unless it runs as a coroutine."""
