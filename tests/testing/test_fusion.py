@@ -148,6 +148,15 @@ class MixesOtherwise(Mean):
         return {"channel": own.repeat(len(xs[0]), 1, 1, self.channels, 1, 1)}
 
 
+class LeavesTokens(Mean):
+    """The mean of all under honest gates, but class tokens pass unchanged."""
+
+    mixes_by_gates = True
+
+    def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
+        return {"channel": torch.full((len(xs[0]), self.tasks, self.tasks, self.channels, 1, 1), 1 / self.tasks)}
+
+
 @pytest.mark.parametrize(
     ("layer", "said"),
     [
@@ -173,6 +182,7 @@ class MixesOtherwise(Mean):
         (CutsTooMuch, "own features already"),
         (CutsNothing, "replaced by the task's own"),
         (MixesOtherwise, "not the mix of features by MixesOtherwise.gates"),
+        (LeavesTokens, "LeavesTokens.fuse_prefix does not mix class tokens by the channel gates"),
     ],
 )
 def test_what_is_wrong_is_said(layer: Callable[..., Fusion], said: str) -> None:

@@ -83,7 +83,11 @@ def check_mix(layer: Fusion) -> None:
         with record_gates(network, raw=True) as gates:
             own = layer(xs, prefix)
         with replace_gates(network, gates):
-            same = all(
-                torch.allclose(y, expected, atol=1e-5) for y, expected in zip(layer(xs, prefix), own, strict=True)
-            )
-    assert same, f"{name}.mixes_by_gates is true, but its outputs are not the mix of features by {name}.gates"
+            mixed = layer(xs, prefix)
+    same = [torch.allclose(y, expected, atol=1e-5) for y, expected in zip(mixed, own, strict=True)]
+    assert all(same[: layer.tasks]), (
+        f"{name}.mixes_by_gates is true, but its outputs are not the mix of features by {name}.gates"
+    )
+    assert all(same), (
+        f"{name}.mixes_by_gates is true, but {name}.fuse_prefix does not mix class tokens by the channel gates"
+    )
