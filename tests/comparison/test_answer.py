@@ -33,20 +33,41 @@ def test_what_helps_and_what_hurts_is_said_by_task_and_method(finished: Make) ->
     comparison = compared(finished, hard=(0.1, -0.08), afa=(0.08, 0.0))
     assert headline(comparison) == "Sharing helped left (hard and afa) and hurt right (hard)."
     said = dict(answers(comparison))
-    assert said["hard"].startswith("helped left (accuracy +12.5 %); hurt right (accuracy -10.0 %)")
-    assert said["afa"].startswith("helped left (accuracy +10.0 %); did not clearly change right (accuracy +0.0 %)")
+    assert said["hard"].startswith("helped left (accuracy +12.5 %, better); hurt right (accuracy -10.0 %, worse)")
+    assert said["afa"].startswith(
+        "helped left (accuracy +10.0 %, better); did not clearly change right (accuracy +0.0 %)"
+    )
     assert all(words.endswith("(5 seeds)") for words in said.values())
 
 
-def test_a_change_within_chance_is_no_answer(finished: Make) -> None:
-    assert headline(compared(finished, afa=(0.0, 0.0))) == "Sharing did not clearly help or hurt any task."
+def test_intervals_without_room_for_a_change_that_matters_say_so(finished: Make) -> None:
+    assert headline(compared(finished, afa=(0.0, 0.0))) == "Sharing changed no task by as much as matters."
+
+
+@pytest.mark.parametrize(("seeds", "advice"), [(2, " Train three seeds or more."), (5, "")])
+def test_intervals_with_room_for_one_cannot_tell(seeds: int, advice: str, finished: Make) -> None:
+    runs = [finished("single", seed, made_up()) for seed in range(seeds)]
+    runs += [finished("afa", seed, made_up(noise=WOBBLE[seed])) for seed in range(seeds)]
+    said = "These runs cannot tell whether sharing helps or hurts: changes that matter may hide in the intervals."
+    assert headline(compare_runs(runs, TASKS)) == said + advice
+
+
+def test_another_baseline_is_named(finished: Make) -> None:
+    runs = compared(finished, hard=(0.1, -0.08), afa=(0.08, 0.0)).rows
+    comparison = compare_runs([run for row in runs for run in row.group.runs], TASKS, baseline="hard")
+    assert (
+        headline(comparison) == "Another method than hard helped right (single and afa) and hurt left (single and afa)."
+    )
+    assert dict(answers(comparison))["afa"].startswith("helped right (accuracy +11.1 %, better); hurt left")
+    alone = compare_runs(list(runs[1].group.runs), TASKS, baseline="hard")
+    assert headline(alone) == "There is nothing to compare with hard yet."
 
 
 def test_one_seed_has_no_answer(finished: Make) -> None:
     comparison = compared(finished, seeds=1, afa=(0.1, 0.1))
     assert headline(comparison) == "One seed cannot say: train more seeds."
     assert dict(answers(comparison))["afa"].startswith(
-        "moved left (accuracy +12.5 %) and right (accuracy +12.5 %), by one seed, which proves nothing"
+        "moved left (accuracy +12.5 %, better) and right (accuracy +12.5 %, better), by one seed, which proves nothing"
     )
 
 

@@ -25,6 +25,7 @@ from afanet.comparison.smallest import read_smallest
 from afanet.comparison.statistics import crossed_change
 from afanet.data import open_data
 from afanet.errors import InputError
+from afanet.runs.folder import RunFolder
 from afanet.runs.run import Run
 
 from ..finished import Make
@@ -52,6 +53,33 @@ def test_a_clear_gain_is_better_and_noise_is_the_same(finished: Make) -> None:
     gains = [100 * (0.05 + 0.001 * seed) / (0.8 + wobble[seed]) for seed in range(3)]
     assert rows["hard"].delta_m["by_task"].mean == pytest.approx(sum(gains) / 3)
     assert rows["hard"].changes[task]["accuracy"].over == "seeds"
+
+
+def test_a_comparison_with_another_baseline_is_that_of_single_task_turned_round(finished: Make) -> None:
+    runs = [finished("single", seed, made_up(noise=0.01 * seed)) for seed in range(3)]
+    runs += [finished("hard", seed, made_up(0.05, 0.012 * seed)) for seed in range(3)]
+    runs += [finished("afa", seed, made_up(0.02, 0.009 * seed)) for seed in range(3)]
+    over_single = {row.title: row for row in compare_runs(runs, TASKS).rows}
+    comparison = compare_runs(runs, TASKS, baseline="hard")
+    assert [row.title for row in comparison.rows] == ["hard", "single", "afa"]
+    over_hard = {row.title: row for row in comparison.rows}
+    there, back = over_single["hard"].changes[FIRST]["accuracy"], over_hard["single"].changes[FIRST]["accuracy"]
+    assert (back.mean, back.low, back.high) == pytest.approx((-there.mean, -there.high, -there.low))
+    assert over_hard["hard"].changes == {}
+    assert comparison.base is over_hard["hard"]
+    notes = " ".join(tables.footnotes(comparison))
+    assert "worse than hard by the main metric" in notes
+    assert "paired with hard of the same seed" in notes
+    assert "0.5 % of hard's score" in notes
+    assert "single task" not in notes
+
+
+def test_a_baseline_is_found_by_its_folders_and_must_exist(finished: Make) -> None:
+    runs = [finished("afa", 0, made_up()), finished("afa", 0, made_up(), keys={"optimizer.lr": 0.5})]
+    slow = replace(runs[1], folder=RunFolder(Path("runs/slow-fold1-seed0")))
+    assert [group.title for group in group_runs([runs[0], slow], "slow")] == ["afa, lr=0.5", "afa"]
+    with pytest.raises(InputError, match=r"unknown --baseline 'hrad', did you mean 'hard'\? \(known: hard\)"):
+        compare_runs([finished("hard", 0, made_up())], TASKS, baseline="hrad")
 
 
 def test_all_forms_of_the_table_say_the_same(finished: Make) -> None:
@@ -257,9 +285,9 @@ def test_only_a_change_of_some_size_is_better_or_worse(
     row = comparison.rows[1]
     assert row.changes[FIRST]["accuracy"].clear
     assert comparison.verdict(row, FIRST, "accuracy") == verdict
-    assert comparison.smallest.sentence() in tables.footnotes(comparison)
+    assert comparison.smallest.sentence("single task") in tables.footnotes(comparison)
     if given:
-        assert comparison.smallest.sentence().endswith(f"set with --smallest: {given.replace('=', ' ')}")
+        assert comparison.smallest.sentence("single task").endswith(f"set with --smallest: {given.replace('=', ' ')}")
 
 
 def test_delta_m_has_a_verdict_by_the_same_rules(finished: Make) -> None:
@@ -418,10 +446,13 @@ def test_a_note_says_how_many_seeds_the_smallest_change_takes(finished: Make) ->
     runs += [finished("hard", seed, made_up(noise=0.01 * (seed - 1))) for seed in range(3)]
     comparison = compare_runs(runs, TASKS, smallest=read_smallest("accuracy=0.005", TASKS))
     [note] = [note for note in tables.footnotes(comparison) if note.startswith("to see a smallest change")]
-    assert f"0.005 of accuracy ({FIRST}) about 34 seeds" in note  # half a standard deviation, as any t-test
+    assert f"0.005 of accuracy ({FIRST}) takes about 34 seeds" in note  # half a standard deviation, as any t-test
     runs, looked = with_images(finished, {"single": 0.5, "afa": 0.7})
     comparison = compare_runs(runs, TASKS, looked, smallest=read_smallest("accuracy=0.005", TASKS))
-    assert any("no number of seeds, there are too few test images" in note for note in tables.footnotes(comparison))
+    [note] = [note for note in tables.footnotes(comparison) if note.startswith("to see a smallest change")]
+    assert (
+        "takes more test images, since no number of seeds is enough, and it is less than one test image, 0.017" in note
+    )
     comparison = compare_runs(runs, TASKS, looked, smallest=read_smallest("accuracy=0", TASKS))
     assert not any("to see a smallest change" in note for note in tables.footnotes(comparison))
 

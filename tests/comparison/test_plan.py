@@ -99,6 +99,8 @@ def test_jobs_are_commands_for_a_scheduler(tmp_path: Path, capsys: pytest.Captur
         (["--methods", "afa,afa"], "different methods"),
         (["--methods", "afa,hrad"], "did you mean 'hard'"),
         (["--seeds", "0"], "expected 1 to 1000"),
+        (["--baseline", "hrad"], "unknown --baseline 'hrad', did you mean 'hard'"),
+        (["--methods", "hard,afa", "--baseline", "single"], "unknown --baseline 'single'"),
     ],
 )
 def test_what_cannot_be_compared_is_said(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

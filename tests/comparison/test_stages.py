@@ -159,7 +159,9 @@ def test_from_a_first_stage_of_train_through_a_kill_between_the_stages_to_the_ru
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown: list[tuple[list[Run], bool]] = []
-    monkeypatch.setattr("afanet.cli.compare.show_runs", lambda runs, *rest, averaged: shown.append((runs, averaged)))
+    monkeypatch.setattr(
+        "afanet.cli.compare.show_runs", lambda runs, *rest, averaged, baseline: shown.append((runs, averaged))
+    )
     monkeypatch.setattr("afanet.comparison.costs.measure_costs", lambda groups: None)
     monkeypatch.chdir(tmp_path)
     assert main(["train", "digits", *SMALL, "--method", "single", "--out", "c/first-stage-seed0"]) == 0

@@ -45,7 +45,7 @@ def look(task: Task) -> Look:
 )
 def test_each_kind_of_task_has_its_details(task: Task, pictures: int) -> None:
     looks = {title: look(task) for title in TITLES}
-    found = _details({task.name: task}, looks, colours(TITLES))
+    found = _details({task.name: task}, looks, colours(TITLES), "single")
     assert sum(len(drawn) for _, drawn in found) == pictures
     for _, drawn in found:
         assert all(svg.startswith("<svg") and "#000000" not in svg for svg in drawn)

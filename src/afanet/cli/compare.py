@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from afanet.cli.flags import add_recipe_flags, add_trust_flag, overrides, path_flag
 from afanet.cli.present import require_present_run
-from afanet.errors import InputError
+from afanet.errors import InputError, unknown
 from afanet.files import path_in, write_whole
 from afanet.networks.methods import compared
+from afanet.outside import short_name
 
 if TYPE_CHECKING:
+    from afanet.comparison.compare import Comparison
     from afanet.comparison.plan import Planned
     from afanet.recipe.schema import Recipe
+    from afanet.report.examine import Examination
     from afanet.runs.run import Run
 
 PAGE = "report.html"
@@ -59,7 +62,7 @@ def add_compare_commands(commands: Any, words: Sequence[str]) -> None:
     compare.add_argument(
         "--jobs", action="store_true", help="train nothing; print one command for each run, for a scheduler"
     )
-    _add_smallest_flag(compare)
+    _add_judging_flags(compare)
     add_trust_flag(compare)
     add_recipe_flags(compare, words, without=["two_stage"])
 
@@ -78,7 +81,7 @@ def _add_report_command(commands: Any) -> None:
     report.add_argument(
         "--out", type=path_flag, default=Path(PAGE), metavar="FILE", help=f"the page, {PAGE} by default"
     )
-    _add_smallest_flag(report)
+    _add_judging_flags(report)
     add_trust_flag(report)
 
 
@@ -92,7 +95,10 @@ def _add_two_stage_flag(parser: ArgumentParser) -> None:
     )
 
 
-def _add_smallest_flag(parser: ArgumentParser) -> None:
+def _add_judging_flags(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--baseline", metavar="METHOD", help="the method that the others are compared with, single by default"
+    )
     parser.add_argument(
         "--smallest",
         metavar="METRIC=VALUE,...",
@@ -132,7 +138,7 @@ def _compare(given: Namespace) -> None:
 
     runs = [load_run(run.folder.path) for run in planned]
     measure_costs(group_runs(runs))
-    show_runs(runs, out / PAGE, out, given.smallest, averaged=given.both_stages)
+    show_runs(runs, out / PAGE, out, given.smallest, averaged=given.both_stages, baseline=given.baseline)
 
 
 def _plan(given: Namespace, recipe: Recipe, out: Path) -> list[Planned]:
@@ -147,6 +153,8 @@ def _plan(given: Namespace, recipe: Recipe, out: Path) -> list[Planned]:
         variants = read_variants(recipe, given.variants)
     else:
         variants = by_methods(recipe, given.methods.split(",") if given.methods else compared())
+    if given.baseline and short_name(given.baseline) not in variants:
+        raise unknown("--baseline", given.baseline, list(variants))
     folds = read_folds(given.folds)
     seeds = given.seeds if given.seeds is not None else 3 if given.folds is None else 1
     planned = plan(variants, seeds, out, folds)
@@ -168,28 +176,54 @@ def _report(given: Namespace) -> None:
     require_present_run(*given.runs)
     from afanet.runs.run import load_run
 
-    show_runs([load_run(path) for path in given.runs], given.out, smallest=given.smallest)
+    show_runs([load_run(path) for path in given.runs], given.out, smallest=given.smallest, baseline=given.baseline)
 
 
 def show_runs(
-    runs: Sequence[Run], page: Path, files: Path | None = None, smallest: str | None = None, averaged: bool = False
+    runs: Sequence[Run],
+    page: Path,
+    files: Path | None = None,
+    smallest: str | None = None,
+    averaged: bool = False,
+    baseline: str | None = None,
 ) -> None:
     """Print the table, write the page and, into the folder `files`, write the table in other formats.
 
-    `smallest` is the text of `--smallest`. With `averaged`, the table has a row for the average of two single-task
-    networks, if there are two seeds.
+    `smallest` is the text of `--smallest`, `baseline` that of `--baseline`. With `averaged`, the table has a row for
+    the average of two single-task networks, if there are two seeds and the baseline is single task.
     """
     from afanet.comparison import tables
+    from afanet.comparison.groups import BASE
+    from afanet.report.page import report_page
+    from afanet.terminal import console, show
+
+    comparison, examination = _side_by_side(runs, baseline or BASE, smallest, averaged)
+    written = {page: report_page(comparison, examination)}
+    if files:
+        written |= {files / name: form(comparison) for name, form in tables.FORMS.items()}
+    for file, text in written.items():
+        write_whole(file, text)
+    width = console().width
+    show(tables.terminal_table(comparison, width), keys=2)
+    if comparison.base and not tables.has_room(comparison, width):
+        print(f"{width} columns have no room for intervals: see {files / 'comparison.md' if files else page}")
+    for note in tables.footnotes(comparison):
+        print(note)
+    print(f"{page} shows all results; open it in a browser")
+
+
+def _side_by_side(
+    runs: Sequence[Run], baseline: str, smallest: str | None, averaged: bool
+) -> tuple[Comparison, Examination | None]:
+    """The comparison, and the methods at work if the data can be read; the arguments are those of `show_runs`."""
     from afanet.comparison.compare import compare_runs
     from afanet.comparison.ensemble import ensemble_scores
     from afanet.comparison.groups import BASE, group_runs
     from afanet.comparison.look import Looked, kept_scores, to_look_at
     from afanet.comparison.smallest import read_smallest
     from afanet.report.examine import examine
-    from afanet.report.page import report_page
-    from afanet.terminal import console, show
 
-    groups = group_runs(runs)
+    groups = group_runs(runs, baseline)
     try:
         data, tasks = groups[0].runs[0].open()
     except InputError as error:
@@ -197,20 +231,11 @@ def show_runs(
             raise
         note = f"pictures, details and flows are left out, since the data cannot be read: {error}"
         effects = read_smallest(smallest, described)
-        examination, comparison = None, compare_runs(runs, described, kept_scores(groups), [note], effects)
-    else:
-        effects = read_smallest(smallest, tasks)
-        examination = examine(groups, data, tasks)
-        ensemble = ensemble_scores(groups[0].runs) if averaged and groups[0].title == BASE else None
-        known = {group.runs[0].path: examination.methods[group.title].look.scores for group in groups}
-        looked = Looked(to_look_at(groups), tasks, data, known)
-        comparison = compare_runs(runs, tasks, looked, smallest=effects, ensemble=ensemble)
-    written = {page: report_page(comparison, examination)}
-    if files:
-        written |= {files / name: form(comparison) for name, form in tables.FORMS.items()}
-    for file, text in written.items():
-        write_whole(file, text)
-    show(tables.terminal_table(comparison, console().width), keys=2)
-    for note in tables.footnotes(comparison):
-        print(note)
-    print(f"{page} shows all results; open it in a browser")
+        return compare_runs(runs, described, kept_scores(groups), [note], effects, baseline=baseline), None
+    effects = read_smallest(smallest, tasks)
+    examination = examine(groups, data, tasks, baseline)
+    ensemble = ensemble_scores(groups[0].runs) if averaged and groups[0].title == BASE else None
+    known = {group.runs[0].path: examination.methods[group.title].look.scores for group in groups}
+    looked = Looked(to_look_at(groups), tasks, data, known)
+    comparison = compare_runs(runs, tasks, looked, smallest=effects, ensemble=ensemble, baseline=baseline)
+    return comparison, examination

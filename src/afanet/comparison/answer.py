@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 
 from afanet.comparison.compare import EXPLORATORY, ONE_SEED, Comparison
+from afanet.comparison.groups import BASE
 from afanet.comparison.resampling import several_folds
 from afanet.comparison.rows import ENSEMBLE, Row
 
@@ -20,7 +21,7 @@ SAID = {
 
 
 def headline(comparison: Comparison) -> str:
-    """The answer in a sentence, from the main metric of each task and the methods that share."""
+    """The answer in a sentence or two, from the main metric of each task and the methods that share."""
     rows = [row for row in comparison.rows if row.changes and row.title != ENSEMBLE]
     found = {
         verdict: {
@@ -31,17 +32,29 @@ def headline(comparison: Comparison) -> str:
         for verdict in SAID
     }
     if not rows:
-        return "There is nothing to compare with single task yet."
+        return f"There is nothing to compare with {comparison.against} yet."
+    what = "Sharing" if comparison.baseline == BASE else f"Another method than {comparison.baseline}"
     told = [
         f"{word} {listed(f'{task} ({listed(methods)})' for task, methods in found[verdict].items())}"
         for verdict, word in (("better", "helped"), ("worse", "hurt"))
         if found[verdict]
     ]
     if told:
-        return f"Sharing {' and '.join(told)}."
+        return f"{what} {' and '.join(told)}."
     if found[ONE_SEED]:
         return "One seed cannot say: train more seeds."
-    return "Sharing did not clearly help or hurt any task."
+    if not any(_may_matter(comparison, row, task) for row in rows for task in row.changes):
+        return f"{what} changed no task by as much as matters."
+    few = "" if min(len(row.group.draws) for row in rows) > 2 else " Train three seeds or more."
+    whether = f"whether {what[0].lower()}{what[1:]} helps or hurts"
+    return f"These runs cannot tell {whether}: changes that matter may hide in the intervals.{few}"
+
+
+def _may_matter(comparison: Comparison, row: Row, task: str) -> bool:
+    """Whether the interval of the main metric's change holds a change that is large enough to matter."""
+    metric = comparison.tasks[task].main_metric
+    change = row.changes[task][metric]
+    return not max(abs(change.low), abs(change.high)) < comparison.smallest_change(task, metric)
 
 
 def answers(comparison: Comparison) -> list[tuple[str, str]]:
@@ -76,11 +89,15 @@ def _main_verdict(comparison: Comparison, row: Row, task: str) -> str:
 
 
 def _with_change(comparison: Comparison, row: Row, task: str) -> str:
-    """`depth (abs -4.9 %)`: the change in per cent of single task's score."""
+    """`depth (abs -4.9 %, better)`: the change in per cent of the baseline's score."""
     metric = comparison.tasks[task].main_metric
     base = comparison.base.scores[task][metric].mean if comparison.base else math.nan
     change = 100 * row.changes[task][metric].mean / abs(base) if base else math.nan
-    return task if math.isnan(change) else f"{task} ({metric} {change:+.1f} %)"
+    if math.isnan(change):
+        return task
+    higher = comparison.tasks[task].higher_is_better[metric]
+    word = "" if abs(change) < 0.05 else ", better" if (change > 0) == higher else ", worse"
+    return f"{task} ({metric} {change:+.1f} %{word})"
 
 
 def _cost(comparison: Comparison, row: Row) -> list[str]:

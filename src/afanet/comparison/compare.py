@@ -1,4 +1,4 @@
-"""Runs side by side: scores with their spread, and changes against single task with intervals."""
+"""Runs side by side: scores with their spread, and changes against a baseline with intervals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from afanet.comparison.budget import budget_notes
 from afanet.comparison.delta import delta_notes
 from afanet.comparison.gaps import gap_notes, image_notes, require_same_images, require_scores
-from afanet.comparison.groups import BASE, Group, group_runs
+from afanet.comparison.groups import BASE, Group, base_of, group_runs, in_words
 from afanet.comparison.holm import holm
 from afanet.comparison.images import ImageScores
 from afanet.comparison.resampling import Draw, name_draws, several_folds
@@ -29,7 +29,8 @@ SURE = 0.05  # of a corrected p-value
 class Comparison:
     """Rows by method, over the same tasks and the same test split; `notes` has further notes for the reader.
 
-    `images` is the number of test images, 0 if single images were not scored.
+    `images` is the number of test images, 0 if single images were not scored. `baseline` is the title of the row that
+    the others are compared with; nothing is compared if there is no such row.
     """
 
     tasks: Mapping[str, Described]
@@ -37,20 +38,26 @@ class Comparison:
     notes: list[str]
     smallest: Smallest = field(default_factory=Smallest)
     images: int = 0
+    baseline: str = BASE
 
     @property
     def base(self) -> Row | None:
-        """The row of single task."""
-        return next((row for row in self.rows if row.title == BASE), None)
+        """The row of the baseline."""
+        return next((row for row in self.rows if row.title == self.baseline), None)
+
+    @property
+    def against(self) -> str:
+        """What sentences call the baseline: `single task`, or its title."""
+        return in_words(self.baseline)
 
     def smallest_change(self, task: str, metric: str) -> float:
-        """The smallest change of a metric that deserves a colour, from single task's mean score."""
+        """The smallest change of a metric that deserves a colour, from the baseline's mean score."""
         assert self.base is not None
         known = [score for score in self.base.scores[task][metric].values if not math.isnan(score)]
         return self.smallest.of(task, metric, sum(known) / max(1, len(known)))
 
     def verdict(self, row: Row, task: str, metric: str) -> str:
-        """`better` or `worse` than single task, or `same`; `one seed` without an interval over seeds or folds.
+        """`better` or `worse` than the baseline, or `same`; `one seed` without an interval over seeds or folds.
 
         `better` and `worse` are for the main metric of a task whose p-value is below 0.05 after Holm's correction.
         Followed by ` (exploratory)`, they mean that the interval excludes zero, without correction. A change below the
@@ -86,10 +93,11 @@ def compare_runs(
     notes: Sequence[str] = (),
     smallest: Smallest | None = None,
     ensemble: Mapping[Draw, Mapping[str, ImageScores]] | None = None,
+    baseline: str = BASE,
 ) -> Comparison:
     """Compare finished runs.
 
-    If a method and single task have at least two folds in common, intervals are over folds (Student's, paired). Else,
+    If a method and the baseline have at least two folds in common, intervals are over folds (Student's, paired). Else,
     with at least two seeds, they are over seeds and images, or over seeds alone if `looked` lacks one of the runs. With
     one seed they are over the images. The p-values of the main metrics are corrected for their number by Holm's method.
 
@@ -102,18 +110,21 @@ def compare_runs(
         smallest: the smallest changes that deserve a colour.
         ensemble: the image scores of an ensemble of single-task networks, for the fold and seed of each single-task run
             that it is compared with; the ensemble gets its own row.
+        baseline: the method that all others are compared with: the title of its row, or the name of its folders before
+            `-seed`.
 
     A task whose test labels have only one class has no scores. Raises `InputError` for runs that cannot be compared,
-    for image scores of different images, and for a run without a score that the others have.
+    for image scores of different images, for a run without a score that the others have, and for a baseline of which
+    there is no run.
     """
     looked = looked or {}
     seen = {run.path: Seen.of(scores) for run in runs if (scores := looked.get(run.path)) is not None}
     require_same_images(seen)
     unscored = _unscored(runs, seen)
     runs = [_without_scores(run, list(unscored)) for run in runs]
-    groups = group_runs(runs)
+    groups = group_runs(runs, baseline)
     require_scores(runs, tasks)
-    base = next((group for group in groups if group.title == BASE), None)
+    base = base_of(groups, baseline)
     rows = [method_row(group, base, tasks, looked, seen, list(unscored)) for group in groups]
     notes = [*notes, *budget_notes(groups, {row.title: row.budget for row in rows})]
     if ensemble and base:
@@ -122,7 +133,9 @@ def compare_runs(
     images = {of_run.images for of_run in seen.values()}
     notes = [*notes, *_draw_notes(groups, base), *image_notes(images), *gap_notes(groups, tasks, unscored)]
     notes += delta_notes({row.title: row.delta for row in rows})
-    return Comparison(tasks, rows, notes, smallest or Smallest(), max(images, default=0))
+    return Comparison(
+        tasks, rows, notes, smallest or Smallest(), max(images, default=0), base.title if base else baseline
+    )
 
 
 def _unscored(runs: Sequence[Run], seen: Mapping[Path, Seen]) -> dict[str, str]:
@@ -154,7 +167,7 @@ def _corrected(rows: Sequence[Row], tasks: Mapping[str, Described]) -> list[Row]
 
 
 def _draw_notes(groups: Sequence[Group], base: Group | None) -> list[str]:
-    """Sentences on missing single-task runs, on few seeds or folds, and on draws that methods do not share."""
+    """Sentences on a missing baseline, on few seeds or folds, and on draws that methods do not share."""
     notes = []
     if base is None:
         notes.append("no run uses the method single, so nothing is compared with single task")
@@ -164,7 +177,7 @@ def _draw_notes(groups: Sequence[Group], base: Group | None) -> list[str]:
     for group in groups:
         if base and group.draws != base.draws:
             notes.append(
-                f"{group.title} has {name_draws(group.draws)}, {BASE} has {name_draws(base.draws)}: only pairs "
+                f"{group.title} has {name_draws(group.draws)}, {base.title} has {name_draws(base.draws)}: only pairs "
                 "in common are compared"
             )
     return notes

@@ -75,8 +75,11 @@ def delta_m(gains: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     return {"by_task": spread(by_task).mean, "by_metric": spread([gain for task in known for gain in task]).mean}
 
 
-def total_gain(pairs: Sequence[Pair], tasks: Mapping[str, Described]) -> Delta:
-    """delta_m over pairs of runs. A metric without a relative change in one pair is left out of all pairs."""
+def total_gain(pairs: Sequence[Pair], tasks: Mapping[str, Described], base: str = "single task") -> Delta:
+    """delta_m over pairs of runs of a method and of `base`.
+
+    A metric without a relative change in one pair is left out of all pairs.
+    """
     if not pairs:
         return NONE
     left_out, limited, kept = {}, {}, []
@@ -84,7 +87,7 @@ def total_gain(pairs: Sequence[Pair], tasks: Mapping[str, Described]) -> Delta:
     for name, task in tasks.items():
         for metric, higher in task.higher_is_better.items():
             each = [relative_gain(pair.ours[name][metric], pair.theirs[name][metric], higher) for pair in pairs]
-            if reason := _why_out(pairs, each, name, metric):
+            if reason := _why_out(pairs, each, name, metric, base):
                 left_out[f"{name} {metric}"] = reason
                 continue
             kept.append((name, metric))
@@ -119,13 +122,13 @@ def _left_out_totals(
     return {"by_task": np.mean(by_task, axis=0), "by_metric": np.mean(every, axis=0)}
 
 
-def _why_out(pairs: Sequence[Pair], gains: Sequence[float], task: str, metric: str) -> str | None:
+def _why_out(pairs: Sequence[Pair], gains: Sequence[float], task: str, metric: str, base: str) -> str | None:
     """Why a metric has no relative change in every pair, in words; None if it has one."""
     scores = [(pair.draw, pair.ours[task][metric], pair.theirs[task][metric]) for pair in pairs]
     if without := [draw for draw, ours, theirs in scores if math.isnan(ours) or math.isnan(theirs)]:
         return f"no value in {name_draws(without)}"
     if bare := [draw for (draw, *_), gain in zip(scores, gains, strict=True) if math.isnan(gain)]:
-        return f"single task has less than {UNIT:g} in {name_draws(bare)}"
+        return f"{base} has less than {UNIT:g} in {name_draws(bare)}"
     return None
 
 

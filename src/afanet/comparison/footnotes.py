@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 from afanet.comparison.compare import SURE, Comparison
-from afanet.comparison.groups import BASE
 from afanet.comparison.load import is_overloaded
 from afanet.comparison.power import seeds_needed
 from afanet.comparison.published import published_notes
@@ -27,24 +26,25 @@ def footnotes(comparison: Comparison) -> list[str]:
     known = [change for change in changes if not math.isnan(change.mean)]
     over = {change.over: change.count for change in known if not math.isnan(change.low)}
     images = over.get("images", 0)
+    base = comparison.against
     sentences = {
         "seeds and images": f"intervals: over seeds and the {comparison.images} test images together, paired with "
-        "single task of the same seed on the same images",
-        "folds": "intervals: Student's t over folds, paired with single task on the same fold"
+        f"{base} of the same seed on the same images",
+        "folds": f"intervals: Student's t over folds, paired with {base} on the same fold"
         + (", each difference the mean over its seeds" if repeated(comparison) == "folds and seeds" else "")
         + "; folds share training images, which makes them narrower than they should be",
-        "seeds": "intervals: Student's t over seeds alone, paired with single task of the same seed; the choice of "
+        "seeds": f"intervals: Student's t over seeds alone, paired with {base} of the same seed; the choice of "
         "test images is not in them",
         "images": f"intervals: bootstrap over the {images} test images, paired; the spread of seeds is not in them",
     }
-    bases = ", ".join(str(run.folder.path) for row in comparison.rows if row.title == BASE for run in row.group.runs)
+    bases = ", ".join(str(run.folder.path) for run in (comparison.base.group.runs if comparison.base else ()))
     notes = [_repetitions(comparison), *(sentences[kind] for kind in sorted(over))]
     if over.keys() - {"images"}:
-        notes += [_legend(known), HINT, comparison.smallest.sentence(), *_sizes(comparison)]
+        notes += [_legend(known, base), HINT, comparison.smallest.sentence(base), *_sizes(comparison)]
     if any(change.over == "images" or math.isnan(change.low) for change in known):
         notes.append(ALONE)
     if known:
-        notes.append(f"single task is {bases}")
+        notes.append(f"{base} is {bases}")
     if any(row.title == ENSEMBLE for row in comparison.rows):
         notes.append(f"{ENSEMBLE} is the mean prediction of two single-task networks, at twice their cost")
     return (
@@ -56,11 +56,11 @@ def footnotes(comparison: Comparison) -> list[str]:
     )
 
 
-def _legend(changes: Sequence[Change]) -> str:
+def _legend(changes: Sequence[Change], base: str) -> str:
     """The meaning of the marks, and the number of changes that they are corrected for."""
     count = sum(not math.isnan(change.p_holm) for change in changes)
     return (
-        f"▲ better, ▼ worse than single task by the main metric of a task: p below {SURE:g} after Holm's correction "
+        f"▲ better, ▼ worse than {base} by the main metric of a task: p below {SURE:g} after Holm's correction "
         f"for the {count} changes of main metrics in this table"
     )
 
@@ -82,9 +82,16 @@ def _sizes(comparison: Comparison) -> list[str]:
             for variances in zip(*((change.seed_variance, change.image_variance) for change in known), strict=True)
         )
         seeds = seeds_needed(size, of_seeds, of_images, comparison.images)
-        enough = "no number of seeds, there are too few test images" if seeds is None else f"about {seeds} seeds"
-        needed.append(f"{size:.2g} of {metric} ({name}) {enough}")
+        needed.append(f"{size:.2g} of {metric} ({name}) {_takes(seeds, size, metric, comparison.images)}")
     return [f"to see a smallest change four times in five, at the 5 % level: {'; '.join(needed)}"] if needed else []
+
+
+def _takes(seeds: int | None, size: float, metric: str, images: int) -> str:
+    if seeds is not None:
+        return f"takes about {seeds} seeds"
+    one = metric == "accuracy" and size < 1 / images
+    less = f", and it is less than one test image, {1 / images:.2g}" if one else ""
+    return f"takes more test images, since no number of seeds is enough{less}"
 
 
 def repeated(comparison: Comparison) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from afanet.comparison.resampling import FOLD, Draw, in_order
-from afanet.errors import InputError
-from afanet.outside import short_names
+from afanet.errors import InputError, unknown
+from afanet.outside import short_name, short_names
 from afanet.recipe.code import identified, require_code
 from afanet.recipe.schema import Recipe
 from afanet.recipe.variants import unused
@@ -18,7 +19,7 @@ from afanet.runs.folder import leaves
 from afanet.runs.run import Run, lacks_augmentation
 from afanet.runs.siblings import method_of
 
-BASE = "single"  # the method that every other one is compared with
+BASE = "single"  # the method that every other one is compared with, unless another baseline is given
 OF_BACKBONE = ("network.mean", "network.std")
 PROTOCOL = ("data.name", "data.size", "data.resize", "tasks", "select", "select.by")  # and all of data.options
 
@@ -49,12 +50,12 @@ class Group:
         return [Draw.of(run.recipe) for run in self.runs]
 
 
-def group_runs(runs: Sequence[Run]) -> list[Group]:
-    """The runs by method and whatever else differs, single task first, then in the order of `runs`.
+def group_runs(runs: Sequence[Run], baseline: str = BASE) -> list[Group]:
+    """The runs by method and whatever else differs, the baseline first, then in the order of `runs`.
 
     Raises `InputError` for two runs that cannot be compared because they differ in data set, split, resolution,
-    selection, tasks, content of the files or augmentation; for a seed that occurs twice on one fold; and for methods
-    without a common fold.
+    selection, tasks, content of the files or augmentation; for a seed that occurs twice on one fold; for methods
+    without a common fold; and for a baseline of which there is no run, unless it is single task.
     """
     for run in runs:
         require_code(run.recipe)
@@ -73,7 +74,28 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
             if Draw.of(run.recipe) == Draw.of(following.recipe):
                 raise InputError(f"{run.path} and {following.path} are the same run: give one of them")
         groups.append(Group(title, tuple(same)))
-    return sorted(groups, key=lambda group: group.title != BASE)
+    base = base_of(groups, baseline)
+    return sorted(groups, key=lambda group: group is not base)
+
+
+def base_of(groups: Sequence[Group], baseline: str) -> Group | None:
+    """The group that others are compared with, by its title or by what its folders are called before `-seed`.
+
+    It is None without a run of single task, if that is the baseline; raises `InputError` for any other missing one.
+    """
+    name = short_name(baseline)
+    for group in groups:
+        folders = {re.sub(r"(-fold\d+)?-seed\d+$", "", run.path.name) for run in group.runs}
+        if group.title == name or folders == {name}:
+            return group
+    if baseline == BASE:
+        return None
+    raise unknown("--baseline", baseline, [group.title for group in groups])
+
+
+def in_words(baseline: str) -> str:
+    """What sentences call the baseline with this title: `single task`, or the title itself."""
+    return "single task" if baseline == BASE else baseline
 
 
 def require_comparable(run: Run, other: Run) -> None:

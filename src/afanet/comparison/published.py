@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from afanet.comparison.compare import Comparison
 from afanet.comparison.delta import relative_gain
+from afanet.comparison.groups import BASE
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,11 @@ def published_notes(comparison: Comparison) -> list[str]:
 
     With M_t the metric of task t, B_t that of single task here, and l_t = 1 where lower is better, else 0, delta_m is
     the mean over tasks of (-1)^l_t (M_t - B_t) / B_t (Maninis et al., CVPR 2019). There are no notes for other data or
-    tasks, without single task, or if delta_m is not a number.
+    tasks, against another baseline than single task, or if delta_m is not a number.
     """
     benchmark = next((benchmark for benchmark in BENCHMARKS if _is_of(comparison, benchmark)), None)
     base = comparison.base
-    if benchmark is None or base is None:
+    if benchmark is None or base is None or base.title != BASE:
         return []
     metrics = benchmark.metrics
 

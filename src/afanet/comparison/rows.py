@@ -1,4 +1,4 @@
-"""The row of one method: its scores, and how they differ from those of single task of the same seeds and folds."""
+"""The row of one method: its scores, and how they differ from those of the baseline of the same seeds and folds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from afanet.comparison.budget import Budget, mean_budget
 from afanet.comparison.delta import NONE, Delta, LeftOut, Pair, Scores, total_gain
-from afanet.comparison.groups import Group
+from afanet.comparison.groups import Group, in_words
 from afanet.comparison.images import ImageScores
 from afanet.comparison.resampling import Draw
 from afanet.comparison.statistics import Change, Spread, bootstrap_changes, change_over, spread
@@ -23,9 +23,9 @@ ENSEMBLE = "ensemble"  # the title of the row for mean predictions of two single
 
 @dataclass(frozen=True)
 class Row:
-    """The result of one method: scores by task and metric, changes against single task, delta_m, costs.
+    """The result of one method: scores by task and metric, changes against the baseline, delta_m, costs.
 
-    Changes are differences in the metric's own unit; the row of single task has none, and an empty delta_m. `load` is
+    Changes are differences in the metric's own unit; the row of the baseline has none, and an empty delta_m. `load` is
     how busy the machine was when the costs were measured, and `budget` the training that a run has had, if known. The
     group of the ensemble's row is that of single task, under its own title.
     """
@@ -100,7 +100,7 @@ def method_row(
         if ours in seen and theirs in seen:
             images, single = looked[ours], looked[theirs]
             changes = {name: bootstrap_changes(images[name], single[name]) for name in scored}
-    return replace(row, changes=changes, delta=total_gain(pairs, tasks))
+    return replace(row, changes=changes, delta=total_gain(pairs, tasks, in_words(base.title)))
 
 
 def ensemble_row(
@@ -125,7 +125,7 @@ def ensemble_row(
 
 
 def _pairs(ours: Mapping[Draw, tuple[Scores, Seen | None]], base: Group, seen: Mapping[Path, Seen]) -> list[Pair]:
-    """The pairs of scores of a method and single task for the same draws, in the order of the method."""
+    """The pairs of scores of a method and the baseline for the same draws, in the order of the method."""
     theirs = {draw: (_scores(run), seen.get(run.path)) for draw, run in zip(base.draws, base.runs, strict=True)}
     pairs = []
     for draw, (scores, look) in ours.items():

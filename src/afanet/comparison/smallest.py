@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from afanet.errors import InputError, shown, unknown
 from afanet.tasks import Described
 
-SHARE = 0.005  # of single task's score
+SHARE = 0.005  # of the baseline's score
 UNIT = 1e-4  # the last digit that tables show
 DELTA = "delta_m"
 PERCENT = 0.5  # of delta_m
@@ -20,7 +20,7 @@ class Smallest:
     """Smallest effects by `METRIC`, `TASK.METRIC` or `delta_m`, in the metric's own unit; by default a share of the
     score.
 
-    The default is half a per cent of single task's score, at least 0.0001; for delta_m it is 0.5 per cent.
+    The default is half a per cent of the baseline's score, at least 0.0001; for delta_m it is 0.5 per cent.
 
     >>> smallest = Smallest({"rmse": 0.01})
     >>> smallest.of("depth", "rmse", 0.6), smallest.of("depth", "abs", 0.4), smallest.of("depth", "abs", 0.0)
@@ -30,7 +30,7 @@ class Smallest:
     given: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, task: str, metric: str, base: float) -> float:
-        """The smallest effect of a metric for which single task has the score `base`."""
+        """The smallest effect of a metric for which the baseline has the score `base`."""
         usual = max(SHARE * abs(base), UNIT)
         return self.given.get(f"{task}.{metric}", self.given.get(metric, usual))
 
@@ -39,11 +39,11 @@ class Smallest:
         """The smallest effect of delta_m, in per cent."""
         return self.given.get(DELTA, PERCENT)
 
-    def sentence(self) -> str:
-        """A note that states the smallest effects."""
+    def sentence(self, base: str) -> str:
+        """A note that states the smallest effects; `base` is what it calls the baseline."""
         own = "".join(f", {name} {value:g}" for name, value in self.given.items())
         return (
-            f"smallest change that counts as better or worse: {100 * SHARE:g} % of single task's score and at least "
+            f"smallest change that counts as better or worse: {100 * SHARE:g} % of {base}'s score and at least "
             f"{UNIT:g}, for delta_m {PERCENT:g} %; set with --smallest{': ' * bool(own)}{own[2:]}"
         )
 

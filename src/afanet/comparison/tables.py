@@ -39,12 +39,17 @@ COSTS: dict[str, tuple[str, Units, int]] = {
 DELTAS = {"by_task": "delta_m by task, % ↑", "by_metric": "delta_m by metric, % ↑"}
 
 
+def has_room(comparison: Comparison, width: int) -> bool:
+    """Whether a terminal of this width has room for the intervals of all methods."""
+    return width >= 40 + 32 * len(comparison.rows)
+
+
 def terminal_table(comparison: Comparison, width: int) -> Table:
     """A row for each metric, a column for each method: mean ± standard deviation, and the change with its interval.
 
     If that does not fit into `width` characters, a mark replaces the interval.
     """
-    whole = width >= 40 + 32 * len(comparison.rows)
+    whole = has_room(comparison, width)
     table = Table("task", "metric")
     for row in comparison.rows:
         table.add_column(escape(row.title), justify="right", no_wrap=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from afanet.comparison.groups import BASE, Group
+from afanet.comparison.groups import BASE, Group, base_of
 from afanet.comparison.images import Look
 from afanet.comparison.look import look
 from afanet.data import Data
@@ -29,8 +29,8 @@ Predictions = dict[int, dict[str, Tensor]]  # by the number of the test image an
 class Examined:
     """The first run of a method at work on the test split.
 
-    `gains` over single task are by task, one for each image; without single task there are none. `predictions` are for
-    the images that the method is shown with; those of single task are for the images of all methods. `connections` is
+    `gains` over the baseline are by task, one for each image; without a baseline there are none. `predictions` are for
+    the images that the method is shown with; those of the baseline are for the images of all methods. `connections` is
     None if tasks meet nowhere.
     """
 
@@ -49,18 +49,19 @@ class Examination:
     methods: dict[str, Examined]
 
 
-def examine(groups: Sequence[Group], data: Data, tasks: dict[str, Task]) -> Examination:
+def examine(groups: Sequence[Group], data: Data, tasks: dict[str, Task], baseline: str = BASE) -> Examination:
     """Examine every group on `data`, from which `tasks` are learnt; groups are in the order of `group_runs`."""
-    others = [group for group in groups if group.title != BASE]
+    first = base_of(groups, baseline)
+    others = [group for group in groups if group is not first]
     shown = max(LEAST, SHOWN // max(1, len(others)))
-    if len(others) == len(groups):
+    if first is None:
         return Examination(data, tasks, {group.title: _examine(group, data, tasks, shown) for group in others})
-    base = TaskPredictor(groups[0].runs[0], tasks)
+    base = TaskPredictor(first.runs[0], tasks)
     data = as_taken(data, base.run.recipe)
     seen = look(base, data)
     scores = image_scores(seen.scores, tasks)
     predictions: Predictions = {} if others else _predict(base, data, choose({}, len(data.test), shown))
-    methods = {BASE: Examined(seen, {}, predictions, None)}
+    methods = {first.title: Examined(seen, {}, predictions, None)}
     for group in others:
         methods[group.title] = examined = _examine(group, data, tasks, shown, scores)
         predictions |= _predict(base, data, list(examined.predictions))

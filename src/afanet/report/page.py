@@ -17,7 +17,6 @@ from afanet.comparison import tables
 from afanet.comparison.answer import answers, headline
 from afanet.comparison.compare import Comparison
 from afanet.comparison.gaps import FEW
-from afanet.comparison.groups import BASE
 from afanet.comparison.images import Look
 from afanet.comparison.rows import ENSEMBLE, Row
 from afanet.errors import InputError
@@ -56,7 +55,7 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
         notes=tables.footnotes(comparison),
         summary=_summary(comparison, ink),
         curves=_curves(comparison, ink),
-        details=_details(examination.tasks, {title: examined.look for title, examined in shown.items()}, ink)
+        details=_details(examination.tasks, {title: of.look for title, of in shown.items()}, ink, comparison.baseline)
         if examination
         else [],
         # without "<", the text cannot end the script
@@ -65,7 +64,7 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
         legends=_legends(examination.tasks) if examination else [],
         connections=_connections(comparison, shown),
         few=FEW,
-        base=BASE,
+        base=comparison.baseline,
         recipes=[
             (row.title, str(row.group.runs[0].folder.path), dump_recipe(row.group.recipe))
             for row in _trained(comparison)
@@ -107,10 +106,12 @@ def _summary(comparison: Comparison, ink: Mapping[str, str]) -> list[str]:
     if not deltas:
         return []
     gained = {
-        title: deltas[title].mean if title in deltas else 0.0 for title in rows if title in deltas or title == BASE
+        title: deltas[title].mean if title in deltas else 0.0
+        for title in rows
+        if title in deltas or title == comparison.baseline
     }
     price = {title: rows[title].costs["flops"] / 1e9 for title in gained}
-    pictures = [charts.forest(deltas, ink, "delta_m by task, % (right is better)")]
+    pictures = [charts.forest(deltas, ink, "delta_m by task, % (right is better), and its 95 % interval")]
     return [*pictures, charts.scatter({t: (price[t], gained[t]) for t in gained}, ink, "GFLOPs an image", "delta_m, %")]
 
 
@@ -145,7 +146,7 @@ def _log(file: Path) -> dict[str, list[float]]:
 
 
 def _details(
-    tasks: Mapping[str, Task], looks: Mapping[str, Look], ink: Mapping[str, str]
+    tasks: Mapping[str, Task], looks: Mapping[str, Look], ink: Mapping[str, str], baseline: str
 ) -> list[tuple[str, list[str]]]:
     """By task: the error by distance, the change of each class, and the confusion matrix of each method."""
     details = []
@@ -163,14 +164,14 @@ def _details(
             matrices = {title: seen.scores[name].sums("confmat").double().numpy() for title, seen in looks.items()}
             if any(matrix.ndim != 2 for matrix in matrices.values()):
                 continue  # several labels have a small matrix each, which adds nothing to the scores
-            if BASE in matrices and len(matrices) > 1:
+            if baseline in matrices and len(matrices) > 1:
                 ious = {title: _ious(matrix) for title, matrix in matrices.items()}
                 moved = {
-                    title: dict(zip(task.names, np.nan_to_num(100 * (iou - ious[BASE])), strict=True))
+                    title: dict(zip(task.names, np.nan_to_num(100 * (iou - ious[baseline])), strict=True))
                     for title, iou in ious.items()
-                    if title != BASE
+                    if title != baseline
                 }
-                drawn.append(charts.bars(moved, task.names, ink, "change of IoU against single, points"))
+                drawn.append(charts.bars(moved, task.names, ink, f"change of IoU against {baseline}, points"))
             drawn += [charts.confusion(matrix, task.names, title) for title, matrix in matrices.items()]
         if drawn:
             details.append((name, drawn))
