@@ -42,7 +42,7 @@ class Woven(KeepsFrozen):
     Made by :func:`~afanet.networks.weaving.weave`.
 
     Attributes:
-        branches: the single-task networks by task name, as :class:`Branches`.
+        branches: the single-task networks by task name, as attributes and as items.
         fusion: the fusion layers, under the names of the layers that they follow.
         programs: the program for each mode: True for training, False for evaluation.
         weights_report: a line on the weights that were loaded and the parts that are frozen; empty if there are none.
