@@ -57,6 +57,7 @@ def test_padding_counts_for_no_task(seed: int, height: int, width: int) -> None:
         inside = seen["targets"]["parts"].as_subclass(Tensor) != 255
         assert inside.sum() == filled.height * filled.width
         assert (seen["image"].as_subclass(Tensor)[:, ~inside] == 0).all()
+        assert torch.equal(seen.get("padding", torch.zeros(12, 12, dtype=torch.bool)), ~inside)
         for name in ("parts", "depth", "normals"):
             known = TASKS[name].labelled(seen["targets"][name].as_subclass(Tensor))
             assert torch.equal(known.reshape(12, 12), inside), name

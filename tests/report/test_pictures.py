@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.text import Text
+from PIL import Image
 
 from afanet.data import Batch
 from afanet.report import draw_predictions
+from afanet.report.gallery import _shown
 from afanet.report.inspect_page import overlay
-from afanet.report.pictures import as_url
-from afanet.tasks import Classification, Depth, Segmentation, Task
+from afanet.report.pictures import as_url, unpadded_picture
+from afanet.tasks import Classification, DenseTask, Depth, MultiLabelSegmentation, Normals, Saliency, Segmentation, Task
 
 from ..bounds import bounded
 
@@ -88,3 +95,55 @@ def test_many_words_stay_below_their_picture(tmp_path: Path) -> None:
         sizes.append(imread(tmp_path / f"{count}.png").shape)
     assert sizes[1][1] < 1.1 * sizes[0][1]
     assert sizes[1][0] > sizes[0][0]
+
+
+DENSE: list[DenseTask] = [
+    Segmentation(["a", "b"]),
+    Depth(),
+    Normals(),
+    Saliency(),
+    MultiLabelSegmentation(["a", "b"], "wet"),
+]
+PADDING = torch.arange(16)[:, None].expand(16, 16) < 4
+
+
+@pytest.mark.parametrize("task", DENSE, ids=lambda task: task.name)
+def test_predictions_are_black_in_the_padding_alone(task: DenseTask) -> None:
+    prediction = task.predict(torch.rand(1, task.output.channels, 16, 16) + 0.1)[0]
+    drawn, whole = unpadded_picture(task, prediction, PADDING), task.picture(prediction)
+    assert (drawn[:4] == 0).all()
+    assert np.array_equal(drawn[4:], whole[4:])
+    assert whole[:4].any(-1).all()  # the answer itself stays as it is
+
+
+def test_a_report_shows_padding_as_in_the_truth() -> None:
+    task = Segmentation(["a", "b"])
+    truth = torch.ones(16, 16, dtype=torch.int64).masked_fill(PADDING, task.void)
+    shown = _shown(task, truth, {"afa": torch.ones(16, 16, dtype=torch.int64)}, PADDING)
+    drawn = [decoded(url) for url in (shown["truth"], shown["predictions"]["afa"])]
+    assert np.array_equal(*drawn)
+    assert (decoded(shown["errors"]["afa"])[:4] == 128).all()
+
+
+def decoded(url: str) -> np.ndarray[Any, Any]:
+    return np.array(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB"))
+
+
+@pytest.mark.parametrize("name", ["segmentation", "depth"])
+@pytest.mark.parametrize("lacks", [True, False])
+def test_the_legend_explains_black_where_it_occurs(
+    name: str, lacks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures: list[Figure] = []
+    save = Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda figure, *given, **kept: [figures.append(figure), save(figure, *given, **kept)]
+    )
+    task, absent = TASKS[name], 255 if name == "segmentation" else 0
+    predicted = torch.ones_like(TARGETS[name])
+    truth = predicted.masked_fill(PADDING, absent) if lacks else predicted
+    batch: Batch = {"image": torch.zeros(1, 3, 16, 16), "targets": {name: truth}, "id": ["one"]}
+    draw_predictions(tmp_path / "picture.png", batch, {name: task}, {"afa": {name: predicted}})
+    words = [text.get_text() for text in figures[0].findobj(Text)]
+    assert ("no label" in words) == lacks
+    assert name == "depth" or {"a", "b"} <= set(words)  # also a class that occurs nowhere

@@ -19,7 +19,7 @@ class Framed:
     """Transform steps with a `Zoom` that letterboxes: the padding is 0 in the image and unlabelled in all targets.
 
     A map of the pixels inside goes through the steps with the sample, so the result is right whatever the steps do.
-    0 is the mean colour after normalisation.
+    0 is the mean colour after normalisation. If there is padding, the sample says in `padding` where.
 
     >>> from torchvision.transforms import v2
     >>> from afanet.data.transforms import Zoom
@@ -56,4 +56,5 @@ class Framed:
                 seen["targets"][name] = tv_tensors.wrap(kept, like=target)
         image = seen["image"]
         seen["image"] = tv_tensors.wrap(image.as_subclass(Tensor).masked_fill(outside, 0), like=image)
+        seen["padding"] = outside
         return seen

@@ -29,7 +29,8 @@ class Sample(TypedDict):
 
     A task that is not labelled for this image has no entry in `targets`. A sample of joined data sets carries its
     `origin` to the transform, see `Reader.origin`. The image of a sample with kept `features` has no pixels and only
-    gives the size. `estimates` are the answers of teachers, if they were computed beforehand.
+    gives the size. `estimates` are the answers of teachers, if they were computed beforehand. `padding` is where a
+    letterboxed image has been padded, bool (H, W); without padding there is no entry.
     """
 
     image: tv_tensors.Image
@@ -38,12 +39,14 @@ class Sample(TypedDict):
     origin: NotRequired[tuple[int, ...]]
     features: NotRequired[dict[str, Tensor]]
     estimates: NotRequired[dict[str, Tensor]]
+    padding: NotRequired[Tensor]
 
 
 class Batch(TypedDict):
     """Stacked samples: image (B, C, H, W), and every task's target, kept features and estimates with a leading B.
 
-    `attention` has the attention maps of the teachers' features.
+    `attention` has the attention maps of the teachers' features. Batches that are drawn have the `padding` of their
+    samples, bool (B, H, W).
     """
 
     image: Tensor
@@ -52,6 +55,7 @@ class Batch(TypedDict):
     features: NotRequired[dict[str, Tensor]]
     estimates: NotRequired[dict[str, Tensor]]
     attention: NotRequired[dict[str, Tensor]]
+    padding: NotRequired[Tensor]
 
 
 class Reader(ABC):

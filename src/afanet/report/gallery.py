@@ -13,7 +13,7 @@ from torch import Tensor
 
 from afanet.data.transforms import denormalise
 from afanet.report.examine import Examination
-from afanet.report.pictures import as_url
+from afanet.report.pictures import as_url, unpadded_picture
 from afanet.runs.examples import read_test_samples
 from afanet.tasks import ColourBar, DenseTask, PooledTask, Task
 
@@ -41,6 +41,7 @@ def gallery(examination: Examination) -> list[dict[str, Any]]:
                         task,
                         sample["targets"][name][0],
                         {title: values[name] for title, values in predictions.items()},
+                        sample["padding"][0],
                     )
                     for name, task in examination.tasks.items()
                 },
@@ -53,7 +54,7 @@ def gallery(examination: Examination) -> list[dict[str, Any]]:
     return shown
 
 
-def _shown(task: Task, target: Tensor, values: Mapping[str, Tensor]) -> dict[str, Any]:
+def _shown(task: Task, target: Tensor, values: Mapping[str, Tensor], padding: Tensor) -> dict[str, Any]:
     """One image's truth and predictions for one task, as pictures with their errors or in words.
 
     `ends` are the ends of the colour scale, which spans the range that occurs in the truth.
@@ -68,7 +69,9 @@ def _shown(task: Task, target: Tensor, values: Mapping[str, Tensor]) -> dict[str
         if isinstance(task.legend, ColourBar)
         else [],
         "truth": as_url(task.picture(target), "PNG"),
-        "predictions": {title: as_url(task.picture(value), "PNG") for title, value in values.items()},
+        "predictions": {
+            title: as_url(unpadded_picture(task, value, padding), "PNG") for title, value in values.items()
+        },
         "errors": {title: as_url(error_picture(task, value, target), "PNG") for title, value in values.items()},
     }
 

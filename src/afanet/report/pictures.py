@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.text import Text
+from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -39,13 +41,14 @@ def draw_predictions(
 
     `runs` maps a title, such as the method, to the predictions by task, `(B, ...)` each. Tasks for whole images are
     written in words under the image; if there are only such tasks, the samples form one row. The images are normalised
-    by `normalisation`.
+    by `normalisation`. Where `examples` have padding, predictions are black, as truth is.
     """
     dense = [task for task in tasks.values() if isinstance(task, DenseTask)]
     pooled = [task for task in tasks.values() if isinstance(task, PooledTask)]
     samples, (height, width) = len(examples["id"]), examples["image"].shape[-2:]
     columns = 1 + len(dense) * (1 + len(runs))
     rows = samples if dense else 1
+    padding = examples.get("padding", torch.zeros(samples, height, width, dtype=torch.bool))
     said = [_words(pooled, examples["targets"], runs, sample) for sample in range(samples)]
     cell_height = CELL * min(height / width, TALLEST) + 0.2 * max(len(text.splitlines()) for text in said) + 0.1
     legend_height = 0.9 if dense else 0.01
@@ -63,17 +66,25 @@ def draw_predictions(
             values = {"truth": examples["targets"][task.name]} | {title: run[task.name] for title, run in runs.items()}
             for offset, (title, value) in enumerate(values.items()):
                 axes = figure.add_subplot(grid[sample, 1 + index * len(values) + offset])
-                axes.imshow(task.picture(value[sample]))
+                axes.imshow(unpadded_picture(task, value[sample], padding[sample]))
                 axes.set_title(f"{task.name}: {title}" if sample == 0 else "", fontsize=9)
                 _bare(axes)
     for index, task in enumerate(dense):
         first = 1 + index * (1 + len(runs))
-        _draw_legend(figure.add_subplot(grid[rows, first : first + 1 + len(runs)]), task.legend)
+        axes = figure.add_subplot(grid[rows, first : first + 1 + len(runs)])
+        _draw_legend(axes, task.legend, _lacks_labels(task, examples["targets"][task.name], runs))
     for written in figure.findobj(Text):
         written.set_parse_math(False)  # a dollar sign in a name is literal
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=120, bbox_inches="tight", pad_inches=0.1)
     write_whole(file, stream.getvalue())
+
+
+def unpadded_picture(task: DenseTask, value: Tensor, padding: Tensor) -> NDArray[np.uint8]:
+    """The picture of one prediction or target, black in the `padding`, bool (H, W): the network is not asked there."""
+    picture = task.picture(value).copy()
+    picture[padding.cpu().numpy()] = 0
+    return picture
 
 
 def as_url(pixels: NDArray[np.uint8], form: str, longest: int = 224) -> str:
@@ -103,12 +114,22 @@ def _bare(axes: Axes) -> None:
     axes.set_frame_on(False)
 
 
-def _draw_legend(axes: Axes, legend: Legend) -> None:
+def _lacks_labels(task: DenseTask, targets: Tensor, runs: Mapping[str, Mapping[str, Tensor]]) -> bool:
+    """Whether the truth has pixels without a label, which are black."""
+    return any(
+        bool(task.error(prediction, target).isnan().any())
+        for run in runs.values()
+        for prediction, target in zip(run[task.name], targets, strict=True)
+    )
+
+
+def _draw_legend(axes: Axes, legend: Legend, lacks_labels: bool) -> None:
+    black = [Patch(color="black", label="no label")] if lacks_labels else []
     match legend:
         case Swatches(names, colours):
             axes.set_axis_off()
             patches = [Patch(color=colour / 255, label=name) for name, colour in zip(names, colours, strict=True)]
-            axes.legend(handles=patches, ncols=5, loc="upper center", fontsize=7, frameon=False)
+            axes.legend(handles=patches + black, ncols=5, loc="upper center", fontsize=7, frameon=False)
         case ColourBar(colours, low, high, unit):
             bar = axes.inset_axes((0.05, 0.65, 0.9, 0.2))
             bar.imshow(colours[None], aspect="auto", extent=(low, high, 0, 1))
@@ -116,3 +137,8 @@ def _draw_legend(axes: Axes, legend: Legend) -> None:
             bar.tick_params(labelsize=7)
             bar.set_xlabel(unit, fontsize=7)
             axes.set_axis_off()
+            if black:
+                scale = axes.figure.dpi_scale_trans
+                below = bar.transAxes + ScaledTranslation(0, -24 / 72, scale)  # in inches: the numbers and the unit
+                anchor = {"bbox_to_anchor": (0.5, 0), "bbox_transform": below}
+                axes.legend(handles=black, loc="upper center", fontsize=7, frameon=False, **anchor)

@@ -39,8 +39,12 @@ def predict_examples(run: Run) -> Examples:
 
 
 def read_test_samples(data: Data, tasks: Mapping[str, Task], indices: Sequence[int]) -> Batch:
-    """The test samples with these numbers as one batch, with their labels for `tasks`."""
-    return Collate(tasks)([data.test[index] for index in indices])
+    """The test samples with these numbers as one batch, with their labels for `tasks` and their `padding`."""
+    samples = [data.test[index] for index in indices]
+    batch = Collate(tasks)(samples)
+    unpadded = torch.zeros(batch["image"].shape[-2:], dtype=torch.bool)
+    batch["padding"] = torch.stack([sample.get("padding", unpadded) for sample in samples])
+    return batch
 
 
 def spread_over(count: int, most: int) -> list[int]:
