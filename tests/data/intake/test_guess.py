@@ -41,13 +41,16 @@ def guessed(name: str, *values: str) -> Column | str:
          {"1,75": "1.75", "2,1": "2.1", "N/A": ""}, "comma for decimals (1,75)"),
         ("t", ["-999", "3.5", "21"], {"kind": "regression", "range": [2, 22]}, {"-999": ""}, "empty: 1 '-999'"),
         ("tags", ["a;b", "a", "-", ""] * 2, {"kind": "multi_label", "labels": ["a", "b"]}, {"a;b": "a;b", "-": "-"},
-         "semicolons between 2 labels (a 4, b 2); 2 with none of them; empty: 2"),
+         "semicolons between 2 labels (a 4, b 2), taken to be multi_label; 2 with none of them; if the cells are"),
         ("tags", ["a, b", "a", "b , a ", "c"] * 2, {"kind": "multi_label", "labels": ["a", "b", "c"]},
          {"a, b": "a;b", "b , a ": "b;a"}, "needs '-'"),
         ("tags", ["['a', 'b']", "[]", "['b']"] * 2, {"kind": "multi_label", "labels": ["a", "b"]},
          {"['a', 'b']": "a;b", "[]": "-", "['b']": "b"}, ""),
+        ("tags", ["a;b", "a", "b;a", "a;c"], {"kind": "multi_label", "labels": ["a", "b", "c"]}, {},
+         "taken to be multi_label; 1 of them in a single image; an image"),
         ("fish", ["tench, Tinca", "goldfish, Carassius"] * 2,
-         {"kind": "classification", "classes": ["goldfish, Carassius", "tench, Tinca"]}, {}, ""),
+         {"kind": "classification", "classes": ["goldfish, Carassius", "tench, Tinca"]}, {},
+         "of 2 classes ('goldfish, Carassius' 2, 'tench, Tinca' 2)"),
     ],
 )  # fmt: skip
 def test_a_column_is_guessed(

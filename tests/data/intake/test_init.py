@@ -120,7 +120,7 @@ def test_folders_of_classes_become_labels(tmp_path: Path) -> None:
         for number in range(count):
             Image.new("RGB", (64, 48)).save(tmp_path / name / f"{number}.png")
     printed = init_manifest(tmp_path)
-    assert "label: folders cat, tabby 4, no 3" in printed
+    assert "label: folders 'cat, tabby' 4, no 3" in printed
     recipe = load_recipe(tmp_path / "recipe.yaml")
     assert recipe.data.options["tasks"] == {"label": {"kind": "classification", "classes": ["cat, tabby", "no"]}}
     assert (recipe.network.method, recipe.network.output_stride) == ("single", 32)

@@ -31,7 +31,8 @@ class Contents:
 
     `splits` has the split of each image if folders, a table or annotations give it, and `split_source` says which of
     these; images that are in no split are then listed in `outside` and not in `images`. `groups` names the person or
-    scene of images. `notes` has a line for everything that was assumed or left out. Paths are relative to `root`, if
+    scene of images. `notes` has a line for everything that was assumed or left out, except for the columns of a table
+    that are no labels: `no_labels` has a line for each of these, with the reason. Paths are relative to `root`, if
     that is given, else to the folder that was looked at. `masks` are label files that cells name and that init has to
     write.
     """
@@ -43,6 +44,7 @@ class Contents:
     outside: list[str] = field(default_factory=list)
     groups: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    no_labels: list[str] = field(default_factory=list)
     root: Path | None = None
     masks: Masks | None = None
     split_source: str = "folder"

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from afanet.data.intake.contents import Column, Contents
+from afanet.data.intake.guesses.values import plain
 from afanet.data.intake.tree import (
     IMAGE,
     Tree,
@@ -102,7 +103,7 @@ def _read_splits(folder: Path, tree: Tree, beside: dict[str, dict[Path, Path]]) 
     if classes:
         counts = Counter(classes.values())
         cells = {relative(image, folder): name for image, name in classes.items()}
-        remark = "folders " + ", ".join(f"{name} {counts[name]}" for name in sorted(counts))
+        remark = "folders " + ", ".join(f"{plain(name)} {counts[name]}" for name in sorted(counts))
         columns["label"] = Column({"kind": "classification", "classes": sorted(counts)}, cells, remark)
     for task, pairs in tree.labels.items():
         declared, summary = file_columns()[task].guess(list(pairs.values()))
@@ -130,7 +131,7 @@ def _read_class_folders(folder: Path, base: Path, labels: Collection[Path]) -> t
         return [], {}
     images = [image for files in by_class.values() for image in files]
     cells = {relative(image, folder): image.parent.name for image in images}
-    counts = ", ".join(f"{name} {len(files)}" for name, files in by_class.items())
+    counts = ", ".join(f"{plain(name)} {len(files)}" for name, files in by_class.items())
     column = Column({"kind": "classification", "classes": list(by_class)}, cells, f"folders {counts}")
     return images, {"label": column}
 

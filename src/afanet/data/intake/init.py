@@ -48,6 +48,9 @@ def init_manifest(path: Path) -> str:
     for split in ("train", "test"):
         lacking = [name for name, images in labelled.items() if all(splits[image] != split for image in images)]
         lines += [f"warning: split {split} has no label for {name}: label more images" for name in lacking]
+    if contents.no_labels:
+        lines += ["warning: these columns are not learned", *(f"  {line}" for line in contents.no_labels)]
+        lines += [f"to learn one, correct its cells, remove {MANIFEST} and {RECIPE}, and run this command again"]
     lines += [f"written: {root / MANIFEST}, {root / RECIPE}"]
     lines += [f"next: look over {root / RECIPE}, then", f"  afanet data check {root}"]
     return "\n".join([*lines, f"  afanet train {root / RECIPE}"])

@@ -38,7 +38,7 @@ def read_contents(path: Path) -> tuple[Path, Contents]:
         annotated = read_annotations(path)
         root, contents = path, _look(path, tables_in(path), annotated)[0]
     if not contents.columns:
-        lines = "".join(f" ({note})" for note in contents.notes)
+        lines = "".join(f" ({note})" for note in [*contents.notes, *contents.no_labels])
         splits = " in folders of splits" if contents.splits else ""
         outside = f" ({len(contents.outside)} in none, such as {contents.outside[0]})" if contents.outside else ""
         raise InputError(
@@ -148,7 +148,12 @@ def join_table(contents: Contents, table: Contents) -> Contents:
     labels = {cell for column in columns.values() if has_files(column) for cell in column.cells.values()}
     images = [image for image in images if image not in labels]
     joined = replace(
-        contents, images=images, columns=columns, groups=table.groups, notes=[*contents.notes, *table.notes]
+        contents,
+        images=images,
+        columns=columns,
+        groups=table.groups,
+        notes=[*contents.notes, *table.notes],
+        no_labels=table.no_labels,
     )
     if not table.splits:
         return joined

@@ -58,7 +58,8 @@ def guess_classes(name: str, values: Values) -> Guess | str:
     kind, what = ("ordinal", "levels") if order else ("classification", "classes")
     remarks = [f"{sum(number == 1 for number in counts.values())} of them with a single image"]
     said = "; ".join(remarks * (1 in counts.values()) + _merged(cells))
-    summary = f"{values.total} values of {count} {what} ({listed(counts, names)})" + (f"; {said}" if said else "")
+    why = ", taken to be ordinal by their words" if order else ""
+    summary = f"{values.total} values of {count} {what} ({listed(counts, names)}){why}" + (f"; {said}" if said else "")
     return Guess({"kind": kind, "classes": names}, cells, summary, values.empty)
 
 

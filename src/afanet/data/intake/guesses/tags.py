@@ -89,5 +89,10 @@ def _tags(values: Values, parts: dict[str, list[str]], meaning: str) -> Guess | 
     said = f"; {bare} with none of them" if bare else f"; an image that has none of them needs {NO_LABEL}"
     unknown = len(counts) - len(labels)
     said = f"; {unknown} labels marked as unknown with '?' in some" + said if unknown else said
-    summary = f"{values.total} lists, with {meaning} between {len(labels)} labels ({listed(counts, labels)}){said}"
+    single = sum(counts[label] == 1 for label in labels)
+    rare = f"; {single} of them in a single image" if single else ""
+    summary = (
+        f"{values.total} lists, with {meaning} between {len(labels)} labels ({listed(counts, labels)}), taken to be "
+        f"multi_label{rare}{said}; if the cells are remarks, delete its line under 'tasks'"
+    )
     return Guess({"kind": "multi_label", "labels": labels}, cells, summary, values.empty)

@@ -103,12 +103,20 @@ def constant(value: str, values: Values) -> str:
     return f"all {values.total} filled cells are {shorten(value)}{others}: nothing can be learned from one value"
 
 
+def plain(name: str) -> str:
+    """A name for a list that commas divide: in quotes if it has a comma itself."""
+    quoted = shorten(name)
+    return quoted if "," in name else quoted[1:-1]
+
+
 def listed(counts: Mapping[str, int], names: Iterable[str] | None = None) -> str:
     """Values with their counts, in one line: `cat 3, dog 2`.
 
     >>> listed({f"c{number}": number for number in range(9)})
     'c0 0, c1 1, c2 2, c3 3, c4 4, c5 5 and 3 more'
+    >>> listed({"red, dark": 3, "blue": 2})
+    "'red, dark' 3, blue 2"
     """
     order = list(counts if names is None else names)
-    text = ", ".join(f"{shorten(name)[1:-1]} {counts[name]}" for name in order[:LISTED])
+    text = ", ".join(f"{plain(name)} {counts[name]}" for name in order[:LISTED])
     return text + (f" and {len(order) - LISTED} more" if len(order) > LISTED else "")

@@ -29,7 +29,7 @@ class Place:
 
 
 def read_table(fit: Fit, place: Place) -> Contents:
-    """The contents of a table that fits its images; `notes` has assumptions, and why some columns are not labels."""
+    """The contents of a table that fits its images; `notes` has assumptions, `no_labels` why columns are none."""
     sheet = fit.sheet
     aligned = align(fit)
     cells = aligned.columns
@@ -47,10 +47,10 @@ def read_table(fit: Fit, place: Place) -> Contents:
     columns, reasons = _columns(headers, cells, counts, place)
     if sheet.headless and len(columns) == 1:
         columns = {"label": next(iter(columns.values()))}
-    notes += [f"no label: column '{header}', since {reason}" for header, reason in list(reasons.items())[:REASONS]]
+    no_labels = [f"no label: column '{header}', since {reason}" for header, reason in list(reasons.items())[:REASONS]]
     if len(reasons) > REASONS:
-        notes.append(f"no labels: {len(reasons) - REASONS} more columns, such as '{list(reasons)[REASONS]}'")
-    return Contents(list(fit.names.images), columns, [], splits, groups=groups, notes=notes)
+        no_labels.append(f"no labels: {len(reasons) - REASONS} more columns, such as '{list(reasons)[REASONS]}'")
+    return Contents(list(fit.names.images), columns, [], splits, groups=groups, notes=notes, no_labels=no_labels)
 
 
 def _splits(
