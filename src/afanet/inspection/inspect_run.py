@@ -63,7 +63,7 @@ def inspect_run(run: Run, photos: Tensor | None, limit: int | None = None, const
             data, tasks = run.open()
         except InputError as error:
             if photos is None:
-                raise InputError(f"there is no photo, and the test images cannot be read: {error}") from None
+                raise InputError(f"{error} (no photo was given, so `inspect` needs the test images)") from None
             if constant or not described:
                 raise
             note += f" The data cannot be read: {error}."

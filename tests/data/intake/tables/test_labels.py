@@ -63,8 +63,8 @@ def test_a_folder_with_a_table_becomes_a_trained_network_by_two_commands(
         "mine: 16 images",
         "  age: 16 numbers from 0.5 to 15.5, taken to be regression",
         "  class_of: 16 values of 2 classes (cat 8, dog 8); column 'class'",
-        "  seen: 16 lists, with bars between 3 labels (cat 8, dog 8, wet 16), taken to be multi_label; an image that has none "
-        "of them needs '-'; if the cells are remarks, delete its line under 'tasks'",
+        "  seen: 16 lists, with bars between 3 labels (cat 8, dog 8, wet 16), taken to be multi_label; an image that "
+        "has none of them needs '-'; if the cells are remarks, delete its line under 'tasks'",
         "  labels.csv: 16 images by its column 'file'",
         "  left out: 1 rows of which no image is there, such as 016.png",
         "split by a hash of the names: 14 train, 1 validation, 1 test",
