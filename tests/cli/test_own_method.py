@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -145,6 +146,7 @@ def test_it_is_compared_under_the_name_of_its_class(
     [
         f"evaluate {RUN}",
         f"inspect {RUN} a.png",
+        f"inspect {RUN}",
         f"predict {RUN} a.png --out out",
         f"export {RUN}",
         f"report {RUN}",
@@ -160,7 +162,9 @@ def test_what_nobody_trusts_is_not_run(words: str, here: Path, capsys: pytest.Ca
     Path("own-variants.yaml").write_text("single: {network.method: single}\nown: {network.method: mine.py:MeanPull}\n")
     outside.trust_code("elsewhere.py:MeanPull")
     assert main(words.split()) == 2
-    assert "--trust-code" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert re.search(r"^afanet: error: (variants .*: )?\S+:MeanPull is code from outside afanet", error, re.MULTILINE)
+    assert "--trust-code" in error
     assert not Path("ran").exists()
 
 

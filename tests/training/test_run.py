@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -94,8 +95,12 @@ def test_training_lowers_the_losses(small: Callable[..., Recipe], tmp_path: Path
     assert losses[-1] < 0.8 * losses[0]
 
 
-def test_steps_stop_a_run_which_still_ends_well(small: Callable[..., Recipe], tmp_path: Path) -> None:
+def test_steps_stop_a_run_which_still_ends_well(
+    small: Callable[..., Recipe], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = train(small(epochs=9, steps=3), tmp_path / "run")
+    epochs = re.findall(r"^epoch (\d+)/(\d+) ", capsys.readouterr().err, re.MULTILINE)
+    assert epochs == [(str(number), str(len(epochs))) for number in range(1, len(epochs) + 1)]
     assert read(run.folder.metrics)["steps"] == 3
     assert torch.load(run.folder.checkpoint, weights_only=True)["training"]["learner"]["step"] == 3
     evaluate(tmp_path / "run")
