@@ -73,11 +73,7 @@ def draw_predictions(
         first = 1 + index * (1 + len(runs))
         axes = figure.add_subplot(grid[rows, first : first + 1 + len(runs)])
         _draw_legend(axes, task.legend, _lacks_labels(task, examples["targets"][task.name], runs))
-    for written in figure.findobj(Text):
-        written.set_parse_math(False)  # a dollar sign in a name is literal
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=120, bbox_inches="tight", pad_inches=0.1)
-    write_whole(file, stream.getvalue())
+    _write(figure, file)
 
 
 def unpadded_picture(task: DenseTask, value: Tensor, padding: Tensor) -> NDArray[np.uint8]:
@@ -96,6 +92,14 @@ def as_url(pixels: NDArray[np.uint8], form: str, longest: int = 224) -> str:
     file = io.BytesIO()
     picture.save(file, form, optimize=True)
     return f"data:image/{form.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _write(figure: Figure, file: Path) -> None:
+    for written in figure.findobj(Text):
+        written.set_parse_math(False)  # a dollar sign in a name is literal
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=120, bbox_inches="tight", pad_inches=0.1)
+    write_whole(file, stream.getvalue())
 
 
 def _words(

@@ -207,9 +207,7 @@ class Loop:
                 self.log.picture(name, picture, learner.step)
         for name in losses.keys() - labelled.keys():
             say(f"epoch {epoch} had no label of task '{name}', so the task has no loss there")
-        bar.epoch(
-            epoch, math.ceil(learner.steps / self.per_epoch), labelled, self.seconds, learner.step / learner.steps
-        )
+        bar.epoch(epoch, -(-learner.steps // self.per_epoch), labelled, self.seconds, learner.step / learner.steps)
         self.save()
 
     def _validate(self) -> Scored | None:
