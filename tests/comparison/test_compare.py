@@ -457,6 +457,15 @@ def test_a_note_says_how_many_seeds_the_smallest_change_takes(finished: Make) ->
     assert not any("to see a smallest change" in note for note in tables.footnotes(comparison))
 
 
+def test_the_worth_of_an_image_is_unknown_without_the_scores_of_images(finished: Make) -> None:
+    runs = [finished("single", seed, made_up()) for seed in range(2)]
+    runs += [finished("afa", seed, made_up(noise=0.1 * seed)) for seed in range(2)]
+    comparison = compare_runs(runs, TASKS, smallest=read_smallest("accuracy=0.00001", TASKS))
+    [note] = [note for note in tables.footnotes(comparison) if note.startswith("to see a smallest change")]
+    assert "no number of seeds is enough" in note
+    assert "one test image" not in note
+
+
 def test_an_ensemble_has_a_row_at_twice_the_cost_and_changes_like_any_other(finished: Make) -> None:
     runs, looked = with_images(finished, {"single": 0.5, "afa": 0.7})
     ensemble = {Draw(None, seed): scored_images(0.6 + 0.02 * seed, 60) for seed in range(3)}

@@ -83,3 +83,17 @@ def test_without_single_task_images_are_spread_and_gain_nothing(
     assert max(found.predictions) == 29
     alone = examining.examine(groups[:1], data, tasks).methods["single"]
     assert list(alone.predictions) == list(found.predictions)
+
+
+def test_with_another_baseline_gains_are_over_that(groups: list[Group], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("afanet.comparison.images.RESAMPLES", 3)
+    data, tasks = open_tasks(groups[0].recipe)
+    by_title = {group.title: group for group in groups}
+    pair = [by_title["cross_stitch"], by_title["single"]]
+    turned = examining.examine(pair, data, tasks, "cross_stitch").methods
+    usual = examining.examine(pair[::-1], data, tasks).methods
+    assert turned["cross_stitch"].gains == usual["single"].gains == {}
+    for task, gains in turned["single"].gains.items():
+        assert gains == pytest.approx([-gain for gain in usual["cross_stitch"].gains[task]], nan_ok=True)
+    assert set(turned["cross_stitch"].predictions) == set(turned["single"].predictions)
+    assert turned["cross_stitch"].connections is not None

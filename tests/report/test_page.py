@@ -10,6 +10,7 @@ import torch
 
 from afanet.comparison.compare import compare_runs
 from afanet.comparison.images import ImageScores, Look
+from afanet.data import open_data
 from afanet.errors import InputError
 from afanet.recipe.load import load_recipe
 from afanet.report.charts import colours
@@ -18,7 +19,10 @@ from afanet.runs.folder import RunFolder
 from afanet.runs.run import Run
 from afanet.tasks import Classification, Depth, MultiLabel, Segmentation, Task
 
+from ..finished import Make
+
 TITLES = ["single", "afa"]
+DIGITS = open_data("digits", size=(32, 32), train_pairs=2, test_pairs=1).tasks
 
 
 def look(task: Task) -> Look:
@@ -82,6 +86,15 @@ def test_of_each_task_one_figure_is_seen_and_the_others_are_folded(tasks: int, t
         assert [row[1] for row in rows(part)] == [f"{metric} ↑" for metric in metrics[1:]]
         second = [f"{scores[name][metrics[1]] + more:.4f} ± 0.0000" for more in (0, 1)]
         assert rows(part)[0] == [name, f"{metrics[1]} ↑", *second]
+
+
+def test_against_another_baseline_the_page_asks_about_that(finished: Make) -> None:
+    scores = {name: dict.fromkeys(task.higher_is_better, 0.5) for name, task in DIGITS.items()}
+    runs = [finished(method, seed, scores) for method in ("hard", "afa") for seed in (0, 1)]
+    page = report_page(compare_runs(runs, DIGITS, baseline="hard"))
+    assert "<h1>Better than hard?</h1>" in page
+    assert "no clear difference" in page  # the verdict in the chart of delta_m
+    assert not re.search("single task|[Ss]haring", page)
 
 
 @pytest.mark.parametrize("text", ["epoch,loss/a\n1,x\n", "epoch\n1,2,3\n", '"' + "a" * 10**6])

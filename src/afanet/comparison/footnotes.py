@@ -82,15 +82,17 @@ def _sizes(comparison: Comparison) -> list[str]:
             for variances in zip(*((change.seed_variance, change.image_variance) for change in known), strict=True)
         )
         seeds = seeds_needed(size, of_seeds, of_images, comparison.images)
-        needed.append(f"{size:.2g} of {metric} ({name}) {_takes(seeds, size, metric, comparison.images)}")
+        counts = metric == "accuracy" and "classes" in task.meaning and comparison.images  # the share of right images
+        one = 1 / comparison.images if counts else 0.0
+        needed.append(f"{size:.2g} of {metric} ({name}) {_takes(seeds, size, one)}")
     return [f"to see a smallest change four times in five, at the 5 % level: {'; '.join(needed)}"] if needed else []
 
 
-def _takes(seeds: int | None, size: float, metric: str, images: int) -> str:
+def _takes(seeds: int | None, size: float, one: float) -> str:
+    """What it takes to see a change, where one test image is worth `one`, 0 if an image is worth no fixed amount."""
     if seeds is not None:
         return f"takes about {seeds} seeds"
-    one = metric == "accuracy" and size < 1 / images
-    less = f", and it is less than one test image, {1 / images:.2g}" if one else ""
+    less = f", and it is less than one test image, {one:.2g}" if size < one else ""
     return f"takes more test images, since no number of seeds is enough{less}"
 
 

@@ -66,15 +66,15 @@ def lines(series: Mapping[str, Line], ink: Mapping[str, str], label: str, x_labe
     return as_svg(figure)
 
 
-def forest(changes: Mapping[str, Change], ink: Mapping[str, str], label: str) -> str:
-    """A point for each method with its interval, and a line at zero."""
-    figure, axes = new_figure(height=0.9 + 0.33 * len(changes))
+def forest(changes: Mapping[str, Change], words: Mapping[str, str], ink: Mapping[str, str], label: str) -> str:
+    """A point for each method with its interval, and a line at zero; `words` has the verdict on each."""
+    figure, axes = new_figure(height=0.9 + 0.4 * len(changes))
     for row, (title, change) in enumerate(changes.items()):
         if change.low == change.low:
             axes.plot([change.low, change.high], [row, row], color=ink[title], lw=3, alpha=0.5)
         axes.plot(change.mean, row, "o", color=ink[title])
     axes.axvline(0, color="black", lw=1)
-    axes.set_yticks(range(len(changes)), list(changes))
+    axes.set_yticks(range(len(changes)), [f"{title}\n{words[title]}" for title in changes])
     axes.set_ylim(len(changes) - 0.5, -0.5)
     axes.set_xlabel(label)
     return as_svg(figure)

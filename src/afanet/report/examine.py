@@ -61,7 +61,7 @@ def examine(groups: Sequence[Group], data: Data, tasks: dict[str, Task], baselin
     seen = look(base, data)
     scores = image_scores(seen.scores, tasks)
     predictions: Predictions = {} if others else _predict(base, data, choose({}, len(data.test), shown))
-    methods = {first.title: Examined(seen, {}, predictions, None)}
+    methods = {first.title: Examined(seen, {}, predictions, _connections(base, data))}
     for group in others:
         methods[group.title] = examined = _examine(group, data, tasks, shown, scores)
         predictions |= _predict(base, data, list(examined.predictions))
@@ -80,9 +80,13 @@ def _examine(
     seen = look(predictor, data)
     gains = image_gains(image_scores(seen.scores, tasks), base, tasks) if base else {}
     chosen = choose(gains, len(data.test), shown)
+    return Examined(seen, gains, _predict(predictor, data, chosen), _connections(predictor, data))
+
+
+def _connections(predictor: TaskPredictor, data: Data) -> Connections | None:
+    """Who takes what on some test images; None if tasks meet nowhere."""
     meets = bool(fusion_layers(predictor.network))
-    connections = inspect_connections(predictor, data, CONNECTION_IMAGES) if meets else None
-    return Examined(seen, gains, _predict(predictor, data, chosen), connections)
+    return inspect_connections(predictor, data, CONNECTION_IMAGES) if meets else None
 
 
 def _predict(predictor: TaskPredictor, data: Data, chosen: Sequence[int]) -> Predictions:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from afanet.comparison import tables
 from afanet.comparison.answer import answers, headline
-from afanet.comparison.compare import Comparison
+from afanet.comparison.compare import EXPLORATORY, Comparison
 from afanet.comparison.gaps import FEW
+from afanet.comparison.groups import BASE
 from afanet.comparison.images import Look
 from afanet.comparison.rows import ENSEMBLE, Row
 from afanet.errors import InputError
@@ -33,6 +34,11 @@ from afanet.report.template import render
 from afanet.tasks import ColourBar, DenseTask, Swatches, Task
 
 Line = tuple[str, str, list[tuple[str, str, str]]]  # as `tables.lines` yields it
+VERDICTS = {  # on delta_m, in the chart
+    f"better{EXPLORATORY}": "better, exploratory",
+    f"worse{EXPLORATORY}": "worse, exploratory",
+    "same": "no clear difference",
+}
 
 
 def report_page(comparison: Comparison, examination: Examination | None = None) -> str:
@@ -40,6 +46,7 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
     ink = charts.colours([row.title for row in comparison.rows])
     shown = examination.methods if examination else {}
     lines, folded = _score_lines(comparison)
+    sharing = comparison.baseline == BASE
     return render(
         "report_page.html",
         title=comparison.rows[0].group.recipe.name,
@@ -65,6 +72,9 @@ def report_page(comparison: Comparison, examination: Examination | None = None) 
         connections=_connections(comparison, shown),
         few=FEW,
         base=comparison.baseline,
+        question="Did sharing help?" if sharing else f"Better than {comparison.baseline}?",
+        helped="helped" if sharing else "better",
+        hurt="hurt" if sharing else "worse",
         recipes=[
             (row.title, str(row.group.runs[0].folder.path), dump_recipe(row.group.recipe))
             for row in _trained(comparison)
@@ -111,7 +121,8 @@ def _summary(comparison: Comparison, ink: Mapping[str, str]) -> list[str]:
         if title in deltas or title == comparison.baseline
     }
     price = {title: rows[title].costs["flops"] / 1e9 for title in gained}
-    pictures = [charts.forest(deltas, ink, "delta_m by task, % (right is better), and its 95 % interval")]
+    words = {title: VERDICTS.get(comparison.delta_verdict(rows[title]), "no verdict") for title in deltas}
+    pictures = [charts.forest(deltas, words, ink, "delta_m by task, % (right is better), and its 95 % interval")]
     return [*pictures, charts.scatter({t: (price[t], gained[t]) for t in gained}, ink, "GFLOPs an image", "delta_m, %")]
 
 

@@ -27,7 +27,7 @@ function picture(source, caption, of = "") {
 function moved(image, name) {
   const change = image.gains[method.value]?.[name];
   if (change == null) return name;
-  return `${name}: ${change ? (change > 0 ? "helped" : "hurt") + " by " + Math.abs(change).toFixed(4) : "no change"}`;
+  return `${name}: ${change ? (change > 0 ? {{ helped | tojson }} : {{ hurt | tojson }}) + " by " + Math.abs(change).toFixed(4) : "no change"}`;
 }
 
 function row(image, name, result, both) {
