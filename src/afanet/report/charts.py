@@ -68,7 +68,7 @@ def lines(series: Mapping[str, Line], ink: Mapping[str, str], label: str, x_labe
 
 def forest(changes: Mapping[str, Change], words: Mapping[str, str], ink: Mapping[str, str], label: str) -> str:
     """A point for each method with its interval, and a line at zero; `words` has the verdict on each."""
-    figure, axes = new_figure(height=0.9 + 0.4 * len(changes))
+    figure, axes = new_figure(height=1.1 + 0.4 * len(changes))
     for row, (title, change) in enumerate(changes.items()):
         if change.low == change.low:
             axes.plot([change.low, change.high], [row, row], color=ink[title], lw=3, alpha=0.5)

@@ -122,7 +122,7 @@ def _summary(comparison: Comparison, ink: Mapping[str, str]) -> list[str]:
     }
     price = {title: rows[title].costs["flops"] / 1e9 for title in gained}
     words = {title: VERDICTS.get(comparison.delta_verdict(rows[title]), "no verdict") for title in deltas}
-    pictures = [charts.forest(deltas, words, ink, "delta_m by task, % (right is better), and its 95 % interval")]
+    pictures = [charts.forest(deltas, words, ink, "delta_m by task, % (right is better),\nand its 95 % interval")]
     return [*pictures, charts.scatter({t: (price[t], gained[t]) for t in gained}, ink, "GFLOPs an image", "delta_m, %")]
 
 
