@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-from afanet.errors import InputError, unknown
+from afanet.errors import LISTED, InputError, unknown
 from afanet.networks.layout import Point
+from afanet.suggest import ranked
 
 Points = Sequence[str | Point]
 
@@ -61,13 +62,16 @@ def _layers(branch: nn.Module) -> list[str]:
 
 
 def _missing(task: str, name: str, branches: Mapping[str, nn.Module]) -> InputError:
-    error = unknown(f"layer of branch '{task}'", name, _layers(branches[task]))
+    known = _layers(branches[task])
     for other, branch in branches.items():
         if name in _layers(branch):
             lists = ", ".join(f"'{one}': [...]" for one in branches)
-            hint = f"branch '{other}' has it, so give each branch a list of its own: at={{{lists}}}"
-            return InputError(f"{error}; {hint}")
-    return error
+            near = [*ranked(name, known)[:LISTED], "..."] if len(known) > LISTED else known
+            return InputError(
+                f"unknown layer of branch '{task}' '{name}', which branch '{other}' has: give each branch a list of its "
+                f"own, at={{{lists}}} (known: {', '.join(near)})"
+            )
+    return unknown(f"layer of branch '{task}'", name, known)
 
 
 def _listed(items: object) -> list[object]:
