@@ -68,8 +68,8 @@ def _missing(task: str, name: str, branches: Mapping[str, nn.Module]) -> InputEr
             lists = ", ".join(f"'{one}': [...]" for one in branches)
             near = [*ranked(name, known)[:LISTED], "..."] if len(known) > LISTED else known
             return InputError(
-                f"unknown layer of branch '{task}' '{name}', which branch '{other}' has: give each branch a list of its "
-                f"own, at={{{lists}}} (known: {', '.join(near)})"
+                f"unknown layer of branch '{task}' '{name}', which branch '{other}' has: give each branch a list of "
+                f"its own, at={{{lists}}} (known: {', '.join(near)})"
             )
     return unknown(f"layer of branch '{task}'", name, known)
 
