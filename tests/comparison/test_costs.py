@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from afanet.comparison import costs
 from afanet.comparison.load import STAT, machine_load
+from afanet.recipe.load import load_recipe
 
 SCRIPT = Path(__file__).parent / "scripts" / "measuring.py"
 
@@ -69,3 +71,22 @@ def test_where_nothing_says_the_load_there_is_none(monkeypatch: pytest.MonkeyPat
     assert machine_load() == (3.5, os.cpu_count() or 1, os.cpu_count() or 1)
     monkeypatch.delattr(os, "getloadavg")
     assert machine_load() is None
+
+
+def test_a_step_by_weights_that_training_counts_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(costs, "ROUNDS", 1)
+    recipe = load_recipe(
+        "rooms",
+        {
+            "device": "cpu",
+            "batch_size": 2,
+            "network.backbone": "test_resnet",
+            "network.weights": "none",
+            "data.size": [32, 32],
+            "data.options.train_scenes": 2,
+            "data.options.test_scenes": 1,
+            "losses.segmentation.class_weights": "balanced",
+        },
+    )
+    measured = costs._measure(recipe)
+    assert measured["costs"]["step_s"] > 0

@@ -27,6 +27,8 @@ from afanet.outside import trust_again, trusted
 from afanet.progress import Bar
 from afanet.recipe.schema import Recipe
 from afanet.runs.setup import build_network, deterministic, open_tasks
+from afanet.tasks import Task
+from afanet.tasks.class_weights import CountedTask
 from afanet.training.learner import Learner
 from afanet.training.loaders import train_loader
 
@@ -82,6 +84,7 @@ def _measure(recipe: Recipe) -> dict[str, Any]:
         fabric = create_fabric(recipe, device)
         batch = fabric.to_device(next(iter(train_loader(data, recipe))))
         before = held_now(device)
+        tasks = {name: _weighted(task) for name, task in tasks.items()}
         learner = Learner(fabric, build_network(recipe, tasks, "none"), tasks, recipe, ROUNDS + 1)
         learner.train()
         step = _seconds(lambda: learner.learn([batch]), device)
@@ -97,6 +100,11 @@ def _measure(recipe: Recipe) -> dict[str, Any]:
             "rounds": ROUNDS,
         },
     }
+
+
+def _weighted(task: Task) -> Task:
+    """The task, with equal weights in place of those that training counts: a step costs the same by any weights."""
+    return task.with_counts([1] * task.states) if isinstance(task, CountedTask) and task.wants_counts else task
 
 
 def _answer(network: nn.Module, image: torch.Tensor, device: torch.device) -> float:

@@ -32,6 +32,11 @@ class CountedTask(Task):
     def balanced(self) -> dict[str, float]:
         """The weights that were computed from counts, by the name of what they weigh."""
 
+    @property
+    def states(self) -> int:
+        """The number of counts that `with_counts` takes, one for each of the task's `occurrences`."""
+        return self.occurrences(self.unlabelled((1, 1))[None]).numel()
+
     @abstractmethod
     def with_counts(self, counts: Sequence[int]) -> Self:
         """The task with weights computed from how often each of its `occurrences` is in the training split."""

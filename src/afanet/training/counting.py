@@ -45,10 +45,9 @@ def counted(job: Job, kept: Counts) -> Job:
 
 def _kept(task: CountedTask, kept: Counts) -> list[int] | None:
     """The counts of a task that an interrupted run has kept; raises `InputError` for counts of other classes."""
-    expected = task.occurrences(task.unlabelled((1, 1))[None]).numel()
-    if task.name in kept and len(kept[task.name]) != expected:
+    if task.name in kept and len(kept[task.name]) != task.states:
         raise InputError(
-            f"the run has counted {len(kept[task.name])} classes of task '{task.name}', and now it has {expected}: "
+            f"the run has counted {len(kept[task.name])} classes of task '{task.name}', and now it has {task.states}: "
             "start another run with --out"
         )
     return kept.get(task.name)
