@@ -315,6 +315,18 @@ def scored_images(right: float, images: int) -> dict[str, ImageScores]:
     return looked
 
 
+def test_networks_that_answer_one_class_everywhere_are_named(finished: Make) -> None:
+    runs = [finished(method, seed, made_up()) for method in ("single", "hard", "afa") for seed in range(2)]
+    looked = {run.path: scored_images(0.5, 20) for run in runs}
+    for run in runs[:3]:  # both of single task, and one of hard sharing
+        looked[run.path][FIRST] = ImageScores(TASKS[FIRST])
+        looked[run.path][FIRST].update(torch.full((20,), 3), torch.arange(20) % 10)
+    said = [note for note in tables.footnotes(compare_runs(runs, TASKS, looked)) if "everywhere" in note]
+    answer = TASKS[FIRST].names[3]
+    assert len(said) == 1
+    assert said[0].startswith(f"{FIRST}: every network of single answers {answer} everywhere, so")
+
+
 @pytest.mark.parametrize(("images", "few"), [(4, True), (40, False)])
 def test_one_seed_has_no_verdict_and_few_images_are_counted(
     images: int, few: bool, finished: Make, monkeypatch: pytest.MonkeyPatch

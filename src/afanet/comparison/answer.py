@@ -16,7 +16,7 @@ SHARING = {
     "worse": "hurt {}",
     f"better{EXPLORATORY}": "may have helped {}",
     f"worse{EXPLORATORY}": "may have hurt {}",
-    "same": "did not clearly change {}",
+    "same": "is not clearly better or worse at {}",
     ONE_SEED: "moved {}, by one seed, which proves nothing",
 }
 DIFFERING = {  # from a baseline other than single task
@@ -24,7 +24,7 @@ DIFFERING = {  # from a baseline other than single task
     "worse": "is worse at {}",
     f"better{EXPLORATORY}": "may be better at {}",
     f"worse{EXPLORATORY}": "may be worse at {}",
-    "same": "does not clearly differ at {}",
+    "same": "is not clearly better or worse at {}",
     ONE_SEED: "differs at {}, by one seed, which proves nothing",
 }
 FEW = 3  # seeds: with fewer, it is a guess how much more of them would tell

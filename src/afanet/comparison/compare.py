@@ -9,7 +9,7 @@ from pathlib import Path
 
 from afanet.comparison.budget import budget_notes
 from afanet.comparison.delta import delta_notes
-from afanet.comparison.gaps import gap_notes, image_notes, require_same_images, require_scores
+from afanet.comparison.gaps import constant_notes, gap_notes, image_notes, require_same_images, require_scores
 from afanet.comparison.groups import BASE, Group, base_of, group_runs, in_words
 from afanet.comparison.holm import holm
 from afanet.comparison.images import ImageScores
@@ -132,6 +132,7 @@ def compare_runs(
     rows = _corrected(rows, tasks)
     images = {of_run.images for of_run in seen.values()}
     notes = [*notes, *_draw_notes(groups, base), *image_notes(images), *gap_notes(groups, tasks, unscored)]
+    notes += constant_notes(groups, seen)
     notes += delta_notes({row.title: row.delta for row in rows})
     return Comparison(
         tasks, rows, notes, smallest or Smallest(), max(images, default=0), base.title if base else baseline

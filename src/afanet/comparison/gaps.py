@@ -68,6 +68,19 @@ def gap_notes(groups: Sequence[Group], tasks: Mapping[str, Described], unscored:
     return notes
 
 
+def constant_notes(groups: Sequence[Group], seen: Mapping[Path, Seen]) -> list[str]:
+    """A sentence for each task in which all networks of a method give one class to everything."""
+    answers = {group.title: [seen[run.path].only if run.path in seen else {} for run in group.runs] for group in groups}
+    notes = []
+    for name in dict.fromkeys(task for runs in answers.values() for only in runs for task in only):
+        titles = [title for title, runs in answers.items() if all(name in only for only in runs)]
+        if titles:
+            classes = sorted({only[name] for title in titles for only in answers[title]})
+            says = f"every network of {', '.join(titles)} answers {' or '.join(classes)} everywhere"
+            notes.append(f"{name}: {says}, so its scores say nothing of sharing: train longer, or weight rare classes")
+    return notes
+
+
 def image_notes(counts: Iterable[int]) -> list[str]:
     """A sentence if the scores are over few images; empty if single images were not scored."""
     return [

@@ -105,6 +105,16 @@ class ImageScores:
         """Whether any metric has such a state."""
         return any(state in states for states in self.kept.values())
 
+    def only_class(self) -> str | None:
+        """The class that is predicted everywhere, although the labels have others too; else None."""
+        if not self.task.names or not self.has("confmat"):
+            return None
+        confusion = self.sums("confmat")
+        if confusion.ndim != 2 or (confusion.sum(1) > 0).sum() < 2:  # several labels have a matrix each
+            return None
+        answered = (confusion.sum(0) > 0).nonzero().flatten().tolist()
+        return self.task.names[answered[0]] if len(answered) == 1 else None
+
     def compute(self, weights: Tensor | None = None) -> dict[str, float]:
         """The task's scores if each image counts `weights` (images,) times, by default once."""
         if weights is None:

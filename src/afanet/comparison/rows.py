@@ -57,12 +57,14 @@ class Seen(NamedTuple):
         labels: a hash of the labels in each of them.
         unscorable: why the scores of a task say nothing, by task.
         left_out: the scores without each block of images.
+        only: the class that the run gives to everything, by task; only for tasks where it does so.
     """
 
     images: int
     labels: str
     unscorable: dict[str, str]
     left_out: LeftOut
+    only: dict[str, str]
 
     @classmethod
     def of(cls, scores: Mapping[str, ImageScores]) -> Seen:
@@ -73,6 +75,7 @@ class Seen(NamedTuple):
             " ".join(of_task.labels for of_task in scores.values()),
             {name: reason for name, reason in reasons.items() if reason},
             {name: of_task.left_out() for name, of_task in scores.items()},
+            {name: answer for name, of_task in scores.items() if (answer := of_task.only_class())},
         )
 
 

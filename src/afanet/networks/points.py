@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-from afanet.errors import LISTED, InputError, unknown
+from afanet.errors import InputError, unknown
 from afanet.networks.layout import Point
-from afanet.suggest import ranked
 
 Points = Sequence[str | Point]
 
@@ -62,16 +61,14 @@ def _layers(branch: nn.Module) -> list[str]:
 
 
 def _missing(task: str, name: str, branches: Mapping[str, nn.Module]) -> InputError:
-    known = _layers(branches[task])
     for other, branch in branches.items():
         if name in _layers(branch):
             lists = ", ".join(f"'{one}': [...]" for one in branches)
-            near = [*ranked(name, known)[:LISTED], "..."] if len(known) > LISTED else known
             return InputError(
-                f"unknown layer of branch '{task}' '{name}', which branch '{other}' has: give each branch a list of "
-                f"its own, at={{{lists}}} (known: {', '.join(near)})"
+                f"unknown layer of branch '{task}' '{name}', which branch '{other}' has: give each branch a list of its "
+                f"own, at={{{lists}}}"
             )
-    return unknown(f"layer of branch '{task}'", name, known)
+    return unknown(f"layer of branch '{task}'", name, _layers(branches[task]))
 
 
 def _listed(items: object) -> list[object]:

@@ -13,6 +13,7 @@ from afanet.data.intake.contents import Contents
 from afanet.data.intake.first_recipe import write_recipe
 from afanet.data.intake.sources import read_contents
 from afanet.data.intake.splits import choose_splits
+from afanet.data.intake.unread import unread_folders
 from afanet.errors import InputError
 from afanet.files import write_all
 
@@ -48,6 +49,7 @@ def init_manifest(path: Path) -> str:
     for split in ("train", "test"):
         lacking = [name for name, images in labelled.items() if all(splits[image] != split for image in images)]
         lines += [f"warning: split {split} has no label for {name}: label more images" for name in lacking]
+    lines += unread_folders(contents, contents.root or root)
     if contents.no_labels:
         lines += ["warning: these columns are not learned", *(f"  {line}" for line in contents.no_labels)]
         lines += [f"to learn one, correct its cells, remove {MANIFEST} and {RECIPE}, and run this command again"]
