@@ -65,8 +65,8 @@ def _missing(task: str, name: str, branches: Mapping[str, nn.Module]) -> InputEr
         if name in _layers(branch):
             lists = ", ".join(f"'{one}': [...]" for one in branches)
             return InputError(
-                f"unknown layer of branch '{task}' '{name}', which branch '{other}' has: give each branch a list of its "
-                f"own, at={{{lists}}}"
+                f"unknown layer of branch '{task}' '{name}', which branch '{other}' has: give each branch a list of "
+                f"its own, at={{{lists}}}"
             )
     return unknown(f"layer of branch '{task}'", name, _layers(branches[task]))
 

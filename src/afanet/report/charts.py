@@ -132,6 +132,8 @@ def confusion(matrix: NDArray[np.float64], names: Sequence[str], title: str) -> 
     axes.set_yticks(range(len(names)), list(names), fontsize=7)
     axes.invert_yaxis()
     axes.set_aspect("equal")
+    axes.set_xlabel("prediction", fontsize=8)
+    axes.set_ylabel("truth", fontsize=8)
     axes.set_title(f"{title}, % of the truth", fontsize=10)
     return as_svg(figure)
 
