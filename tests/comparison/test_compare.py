@@ -55,6 +55,15 @@ def test_a_clear_gain_is_better_and_noise_is_the_same(finished: Make) -> None:
     assert rows["hard"].changes[task]["accuracy"].over == "seeds"
 
 
+@pytest.mark.parametrize(("seeds", "verdict"), [(2, "better (exploratory)"), (3, "better")])
+def test_two_seeds_confirm_nothing(seeds: int, verdict: str, finished: Make) -> None:
+    runs = [finished("single", seed, made_up()) for seed in range(seeds)]
+    runs += [finished("hard", seed, made_up(0.05, 0.00001 * seed)) for seed in range(seeds)]
+    comparison = compare_runs(runs, TASKS)
+    assert comparison.rows[1].changes[FIRST]["accuracy"].p_holm < 0.05
+    assert comparison.verdict(comparison.rows[1], FIRST, "accuracy") == verdict
+
+
 def test_a_comparison_with_another_baseline_is_that_of_single_task_turned_round(finished: Make) -> None:
     runs = [finished("single", seed, made_up(noise=0.01 * seed)) for seed in range(3)]
     runs += [finished("hard", seed, made_up(0.05, 0.012 * seed)) for seed in range(3)]

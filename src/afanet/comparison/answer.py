@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from afanet.comparison.compare import EXPLORATORY, ONE_SEED, Comparison
+from afanet.comparison.compare import EXPLORATORY, FEWEST, ONE_SEED, Comparison
 from afanet.comparison.groups import BASE
 from afanet.comparison.needs import needs
 from afanet.comparison.resampling import several_folds
@@ -27,7 +27,6 @@ DIFFERING = {  # from a baseline other than single task
     "same": "is not clearly better or worse at {}",
     ONE_SEED: "differs at {}, by one seed, which proves nothing",
 }
-FEW = 3  # seeds: with fewer, it is a guess how much more of them would tell
 
 
 def headline(comparison: Comparison) -> str:
@@ -113,7 +112,7 @@ def _remedy(comparison: Comparison, tasks: Sequence[str], folded: bool) -> str:
         return f"Train more seeds{': the notes below say how many' if known else ''}."
     if len(images) < len(tasks):
         return f"Train more seeds, as many as the notes below say, and test {listed(images)} on more images."
-    few = min(len(row.group.draws) for row in comparison.rows) < FEW
+    few = min(len(row.group.draws) for row in comparison.rows) < FEWEST
     return f"Test on more images{', and train three seeds or more' if few else ': no number of seeds would tell'}."
 
 

@@ -23,6 +23,7 @@ Looked = Mapping[Path, Mapping[str, ImageScores]]  # by the run's folder and tas
 ONE_SEED = "one seed"
 EXPLORATORY = " (exploratory)"  # after a verdict that is not corrected for the number of scores
 SURE = 0.05  # of a corrected p-value
+FEWEST = 3  # seeds or folds that confirm a change
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ class Comparison:
         """`better` or `worse` than the baseline, or `same`; `one seed` without an interval over seeds or folds.
 
         `better` and `worse` are for the main metric of a task whose p-value is below 0.05 after Holm's correction.
-        Followed by ` (exploratory)`, they mean that the interval excludes zero, without correction. A change below the
-        smallest that deserves a colour is `same`. Without a change the verdict is empty.
+        Followed by ` (exploratory)`, they mean that the interval excludes zero, without correction, or with fewer than
+        three seeds or folds, whose intervals are too often too short. A change below the smallest that deserves a
+        colour is `same`. Without a change the verdict is empty.
         """
         change = row.changes.get(task, {}).get(metric)
         if change is None or math.isnan(change.mean):
@@ -71,7 +73,8 @@ class Comparison:
         if abs(change.mean) < self.smallest_change(task, metric):
             return "same"
         verdict = change.verdict(self.tasks[task].higher_is_better[metric])
-        return verdict if verdict == "same" or change.p_holm < SURE else verdict + EXPLORATORY
+        sure = change.p_holm < SURE and change.count >= FEWEST
+        return verdict if verdict == "same" or sure else verdict + EXPLORATORY
 
     def delta_verdict(self, row: Row) -> str:
         """The verdict on delta_m by task, always exploratory; `thin` if it rests on too little for a verdict."""
@@ -173,8 +176,9 @@ def _draw_notes(groups: Sequence[Group], base: Group | None) -> list[str]:
     if base is None:
         notes.append("no run uses the method single, so nothing is compared with single task")
     folded = any(several_folds(group.draws) for group in groups)
-    if min(len({draw.fold if folded else draw.seed for draw in group.draws}) for group in groups) < 3:
-        notes.append(f"fewer than three {'folds' if folded else 'seeds'}: these scores do not rank the methods")
+    if min(len({draw.fold if folded else draw.seed for draw in group.draws}) for group in groups) < FEWEST:
+        over = "folds" if folded else "seeds"
+        notes.append(f"fewer than three {over}: these scores do not rank the methods, and confirm no change")
     for group in groups:
         if base and group.draws != base.draws:
             notes.append(

@@ -78,7 +78,8 @@ def repeated(comparison: Comparison) -> str:
 def _repetitions(comparison: Comparison) -> str:
     """How many runs each method has, and what their spread is taken over."""
     if (over := repeated(comparison)) == "seeds":
-        return "seeds: " + ", ".join(f"{row.title} {len(row.group.runs)}" for row in comparison.rows)
+        between = "; " if any("," in row.title for row in comparison.rows) else ", "
+        return "seeds: " + between.join(f"{row.title} {len(row.group.runs)}" for row in comparison.rows)
     named = {name_draws(row.group.draws): None for row in comparison.rows}
     if len(named) > 1:
         named = {f"{row.title} {name_draws(row.group.draws)}": None for row in comparison.rows}

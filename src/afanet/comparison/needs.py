@@ -10,6 +10,7 @@ from afanet.comparison.compare import Comparison
 from afanet.comparison.power import seeds_needed
 from afanet.comparison.rows import ENSEMBLE
 
+MOST = 1000  # seeds that a sentence counts
 OFTEN = "four times in five, at the 5 % level"  # as `power` computes
 
 
@@ -71,7 +72,7 @@ def need_notes(found: Sequence[Need], images: int) -> list[str]:
     """
     coarse = [need for need in found if need.size < need.image]
     beyond = [need for need in found if need.seeds is None and need not in coarse]
-    counted = [f"about {need.seeds} seeds for {need}" for need in found if not need.more_images]
+    counted = [f"{_number(need.seeds)} seeds for {need}" for need in found if need.seeds and not need.more_images]
     notes = [f"to see a smallest change {OFTEN}, takes {' and '.join(counted)}"] if counted else []
     if beyond:
         often = "as often" if counted else OFTEN
@@ -83,3 +84,8 @@ def need_notes(found: Sequence[Need], images: int) -> list[str]:
         for need in coarse
     ]
     return notes
+
+
+def _number(seeds: int) -> str:
+    """`about 34`; a large number is known to its size at best."""
+    return f"about {seeds}" if seeds <= MOST else f"more than {MOST}"
