@@ -14,16 +14,18 @@ from afanet.networks import HEADS, METHODS
 from afanet.testing import check_fusion
 
 PAGE = Path(__file__).parents[1] / "docs" / "your-own-method.md"
-FILE, GATES, PAIRS, _, IN_PYTHON, A_HEAD = re.findall(
+FILE, GATES, PAIRS, IMAGE, _, IN_PYTHON, A_HEAD = re.findall(
     r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL
 )
 
 
-@pytest.mark.parametrize(("name", "with_gates"), [("MeanPull", False), ("Readable", True), ("PairMix", True)])
+@pytest.mark.parametrize(
+    ("name", "with_gates"), [("MeanPull", False), ("Readable", True), ("PairMix", True), ("Glance", True)]
+)
 def test_the_file_on_the_page_passes_the_checks(
     name: str, with_gates: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "mine.py").write_text(f"{FILE}\n\n{GATES}\n\n{PAIRS}")
+    (tmp_path / "mine.py").write_text(f"{FILE}\n\n{GATES}\n\n{PAIRS}\n\n{IMAGE}")
     reference = f"{tmp_path / 'mine.py'}:{name}"
     monkeypatch.setattr(outside, "_trusted", {reference})
     layer = outside.load(reference)

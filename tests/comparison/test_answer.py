@@ -63,7 +63,7 @@ def test_where_a_change_that_matters_could_hide_the_runs_cannot_tell(finished: M
 
 @pytest.mark.parametrize(
     ("seeds", "advice"),
-    [(2, "and train three seeds or more."), (3, "no number of seeds would tell.")],
+    [(2, "and train three seeds or more."), (3, "no number of seeds would show the smallest change that matters.")],
 )
 def test_too_few_images_are_not_made_good_by_seeds(
     seeds: int, advice: str, finished: Make, monkeypatch: pytest.MonkeyPatch

@@ -148,6 +148,30 @@ class MixesOtherwise(Mean):
         return {"channel": own.repeat(len(xs[0]), 1, 1, self.channels, 1, 1)}
 
 
+class ConfusesTasks(Mean):
+    """Weights that begin equal, and gates in which the tasks that take and those that give are exchanged."""
+
+    mixes_by_gates = True
+
+    def __init__(self, channels: int, tasks: int = 2, size: Sequence[int] | None = None, **guard: Any) -> None:
+        super().__init__(channels, tasks, size, **guard)
+        self.mix = nn.Parameter(torch.zeros(tasks * tasks))
+
+    def weights(self) -> Tensor:
+        return self.mix.view(self.tasks, self.tasks).softmax(1)
+
+    def fuse(self, xs: Sequence[Tensor]) -> list[Tensor]:
+        return [sum(weight * x for weight, x in zip(row, xs, strict=True)) for row in self.weights().unbind()]
+
+    def fuse_prefix(self, xs: Sequence[Tensor], prefix: Sequence[Tensor]) -> list[Tensor]:
+        return self.fuse(prefix)
+
+    def gates(self, xs: Sequence[Tensor]) -> dict[str, Tensor]:
+        weights = self.mix.view(self.tasks, self.tasks).softmax(1).mT
+        shown = (weights / weights.sum(1, keepdim=True))[None, :, :, None, None, None]
+        return {"channel": shown.expand(len(xs[0]), -1, -1, self.channels, -1, -1)}
+
+
 class LeavesTokens(Mean):
     """The mean of all under honest gates, but class tokens pass unchanged."""
 
@@ -182,6 +206,7 @@ class LeavesTokens(Mean):
         (CutsTooMuch, "own features already"),
         (CutsNothing, "replaced by the task's own"),
         (MixesOtherwise, "not the mix of features by MixesOtherwise.gates"),
+        (ConfusesTasks, "not the mix of features by ConfusesTasks.gates"),
         (LeavesTokens, "LeavesTokens.fuse_prefix does not mix class tokens by the channel gates"),
     ],
 )
