@@ -113,7 +113,10 @@ def _remedy(comparison: Comparison, tasks: Sequence[str], folded: bool) -> str:
     if len(images) < len(tasks):
         return f"Train more seeds, as many as the notes below say, and test {listed(images)} on more images."
     few = min(len(row.group.draws) for row in comparison.rows) < FEWEST
-    return f"Test on more images{', and train three seeds or more' if few else ': no number of seeds would show the smallest change that matters'}."
+    more = (
+        ", and train three seeds or more" if few else ": no number of seeds would show the smallest change that matters"
+    )
+    return f"Test on more images{more}."
 
 
 def _answer(comparison: Comparison, row: Row) -> str:
